@@ -1,0 +1,36 @@
+"""Markers, Hypothesis profiles and what every test may use."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import hypothesis
+import pytest
+
+from programs import find_program
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+REQUIREMENT_NUMBER = re.compile(r"(UL|QR|EN)-\d{3}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in item.iter_markers("requirement"):
+            for number in marker.args:
+                if not REQUIREMENT_NUMBER.fullmatch(number):
+                    raise pytest.UsageError(f"{item.nodeid}: requirement({number!r}) is no number such as UL-010")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peers are not installed; in the continuous integration they must be, so fail there."""
+    programs = [program for marker in item.iter_markers("peer") for program in marker.args]
+    missing = sorted({program for program in programs if find_program(program) is None})
+    if missing:
+        message = f"not installed: {', '.join(missing)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def conformance() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("conformance", ROOT / "tools" / "conformance.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_requirement_is_covered_or_answered_or_missing(conformance: ModuleType) -> None:
+    requirements = {"UL-001": "one", "UL-002": "two", "UL-003": "three"}
+    lines, complete = conformance.report(requirements, {"UL-002": "because"}, {"UL-001": ["test_a.py::test"]})
+    assert lines == [
+        "UL-001  covered    one",
+        "          test_a.py::test",
+        "UL-002  otherwise  two",
+        "          because",
+        "UL-003  MISSING    three",
+        "3 requirements: 1 covered, 1 answered otherwise, 1 MISSING",
+    ]
+    assert not complete
+
+
+def test_a_number_that_is_no_requirement_is_an_error(conformance: ModuleType) -> None:
+    lines, complete = conformance.report({"UL-001": "one"}, {}, {"UL-001": ["a"], "UL-999": ["b"]})
+    assert "UL-999  is no requirement, but is named by a test or in conformance.md" in lines
+    assert not complete
+
+
+def test_the_pages_are_read(conformance: ModuleType) -> None:
+    requirements = conformance.read_table(ROOT / "docs" / "requirements.md", conformance.REQUIREMENT_LINE)
+    assert len(requirements) == 260
+    assert requirements["UL-022"].startswith("Every abstract syntax is offered with Implicit VR Little Endian")
