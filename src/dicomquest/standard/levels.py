@@ -1,0 +1,33 @@
+"""The levels of the Query/Retrieve information models (PS3.4 C.3.1)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """An entity of the composite hierarchy, top first; ``name`` is the value of QueryRetrieveLevel (0008,0052)."""
+
+    PATIENT = 1
+    STUDY = 2
+    SERIES = 3
+    IMAGE = 4
+
+    @property
+    def entity(self) -> str:
+        """The word for one entity of this level in a sentence."""
+        return _ENTITIES[self][0]
+
+    @property
+    def entities(self) -> str:
+        """The word for several entities of this level in a sentence."""
+        return _ENTITIES[self][1]
+
+
+# IMAGE is any composite object instance, not only an image (PS3.4 C.3.1).
+_ENTITIES = {
+    Level.PATIENT: ("patient", "patients"),
+    Level.STUDY: ("study", "studies"),
+    Level.SERIES: ("series", "series"),
+    Level.IMAGE: ("instance", "instances"),
+}

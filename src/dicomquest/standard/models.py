@@ -1,0 +1,57 @@
+"""The three Query/Retrieve information models and their FIND SOP classes (PS3.4 C.6.1, C.6.2, C.6.3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicomquest.standard.levels import Level
+
+
+class InformationModel(NamedTuple):
+    """One information model: where its hierarchy starts and ends."""
+
+    uid: str
+    name: str
+    words: str
+    levels: tuple[Level, ...]
+    clause: str
+
+    @property
+    def top(self) -> Level:
+        """The highest level that a query of this model may have."""
+        return self.levels[0]
+
+    @property
+    def lowest(self) -> Level:
+        """The lowest level that a query of this model may have."""
+        return self.levels[-1]
+
+    def query_level(self, entity: Level) -> Level:
+        """The level at which attributes of an entity are keys: the Study Root counts a patient's as the study's."""
+        return max(entity, self.top)
+
+
+PATIENT_ROOT = InformationModel(
+    "1.2.840.10008.5.1.4.1.2.1.1",
+    "Patient Root Query/Retrieve Information Model - FIND",
+    "Patient Root",
+    (Level.PATIENT, Level.STUDY, Level.SERIES, Level.IMAGE),
+    "C.6.1",
+)
+STUDY_ROOT = InformationModel(
+    "1.2.840.10008.5.1.4.1.2.2.1",
+    "Study Root Query/Retrieve Information Model - FIND",
+    "Study Root",
+    (Level.STUDY, Level.SERIES, Level.IMAGE),
+    "C.6.2",
+)
+PATIENT_STUDY_ONLY = InformationModel(
+    "1.2.840.10008.5.1.4.1.2.3.1",
+    "Patient/Study Only Query/Retrieve Information Model - FIND (Retired)",
+    "Patient/Study Only",
+    (Level.PATIENT, Level.STUDY),
+    "C.6.3",
+)
+
+MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
+MODELS_BY_UID = {model.uid: model for model in MODELS}
