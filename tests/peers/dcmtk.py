@@ -1,0 +1,78 @@
+"""DCMTK's programs: findscu, echoscu, storescu, and dcmqrscp with its configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+
+from peers.answers import Answer, plain
+from peers.processes import Outcome, Peer, client, free_port, server
+from programs import program
+
+MODELS = {"patient": "-P", "study": "-S", "psonly": "-O"}
+
+
+@dataclass(frozen=True, slots=True)
+class FindOutcome:
+    """What findscu got: the Pending responses, and the words that it has for the final status."""
+
+    answers: list[Answer]
+    final: str
+    status: int
+    output: str
+
+
+def findscu(peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study") -> FindOutcome:
+    """Query with findscu; keys are keywords or sequence paths as findscu takes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program("findscu"), "-v", MODELS[model], "-aec", peer.aet, "-X", "-od", folder, *options]
+        for name, value in {"QueryRetrieveLevel": level, **keys}.items():
+            command += ["-k", f"{name}={value}"]
+        outcome = client([*command, peer.host, str(peer.port)])
+        answers = [plain(pydicom.dcmread(path, force=True)) for path in sorted(Path(folder).glob("rsp*.dcm"))]
+    final = re.search(r"Received Final Find Response \((.*)\)", outcome.output)
+    return FindOutcome(answers, final[1] if final else "", outcome.status, outcome.output)
+
+
+def echoscu(peer: Peer, *options: str) -> Outcome:
+    return client([program("echoscu"), "-v", "-aec", peer.aet, *options, peer.host, str(peer.port)])
+
+
+def storescu(peer: Peer, paths: Sequence[Path]) -> Outcome:
+    return client([program("storescu"), "-aec", peer.aet, "-R", peer.host, str(peer.port), *map(str, paths)])
+
+
+CONFIGURATION = """
+NetworkTCPPort  = {port}
+MaxPDUSize      = 16384
+MaxAssociations = 16
+HostTable BEGIN
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+{aet} {area} RW (500, 1024mb) ANY
+AETable END
+"""
+
+
+@contextlib.contextmanager
+def dcmqrscp(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
+    """Run dcmqrscp over copies of the instances, indexed by dcmqridx."""
+    area = folder / "area"
+    area.mkdir()
+    copies = [shutil.copyfile(path, area / f"{number:05}.dcm") for number, path in enumerate(paths)]
+    subprocess.run([program("dcmqridx"), str(area), *map(str, copies)], check=True, capture_output=True)
+    port = free_port()
+    configuration = folder / "dcmqrscp.cfg"
+    configuration.write_text(CONFIGURATION.format(port=port, aet="QRSCP", area=area))
+    with server([program("dcmqrscp"), "-c", str(configuration)], port, folder / "dcmqrscp.log"):
+        yield Peer("127.0.0.1", port, "QRSCP")

@@ -1,0 +1,47 @@
+"""Orthanc as a process with its own storage, fed over its REST interface."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from peers.processes import Peer, free_port, server
+from programs import program
+
+
+@contextlib.contextmanager
+def orthanc(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
+    """Run Orthanc with the instances in it; anybody may query it."""
+    port, http_port = free_port(), free_port()
+    configuration = folder / "orthanc.json"
+    configuration.write_text(
+        json.dumps(
+            {
+                "Name": "test",
+                "StorageDirectory": str(folder / "storage"),
+                "IndexDirectory": str(folder / "storage"),
+                "Plugins": [],
+                "HttpPort": http_port,
+                "RemoteAccessAllowed": False,
+                "DicomAet": "ORTHANC",
+                "DicomPort": port,
+                "DicomCheckCalledAet": False,
+                "DicomAlwaysAllowEcho": True,
+                "DicomAlwaysAllowFind": True,
+                "DicomAlwaysAllowStore": True,
+                "OverwriteInstances": True,
+                "DefaultEncoding": "Utf8",
+                "LimitFindResults": 0,
+                "LimitFindInstances": 0,
+            }
+        )
+    )
+    with server([program("Orthanc"), str(configuration)], port, folder / "orthanc.log"):
+        for path in paths:
+            url = f"http://127.0.0.1:{http_port}/instances"
+            with urllib.request.urlopen(urllib.request.Request(url, path.read_bytes())) as response:
+                assert response.status == 200, path
+        yield Peer("127.0.0.1", port, "ORTHANC")

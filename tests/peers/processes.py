@@ -1,0 +1,80 @@
+"""Other people's programs as processes: start one, wait until it listens, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from timing import LONG, MS
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A DICOM node that listens."""
+
+    host: str
+    port: int
+    aet: str
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Connect until somebody answers; a process that has ended, or time that has run out, is the test's failure."""
+    command, deadline = process.args, time.monotonic() + 3 * LONG
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"{command!r} ended with {process.returncode}:\n{log.read_text(errors='replace')}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=LONG):
+            return
+        time.sleep(20 * MS)  # the peer has no other way to say that it listens
+    raise AssertionError(f"{command!r} does not listen on {port}:\n{log.read_text(errors='replace')}")
+
+
+@contextlib.contextmanager
+def server(
+    command: Sequence[str], port: int, log: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for as long as the block lasts; what it prints goes to ``log``."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent, env=environment
+        )
+        try:
+            wait_until_listening(process, port, log)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(LONG)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a client program did: its exit status and all that it printed."""
+
+    status: int
+    output: str
+
+
+def client(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Outcome:
+    """Run a client program to its end."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=6 * LONG,
+        check=False, env=environment,
+    )  # fmt: skip
+    return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"))

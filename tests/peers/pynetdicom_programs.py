@@ -1,0 +1,62 @@
+"""The programs of pynetdicom_peer.py, started and read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+
+from peers.answers import Answer, plain
+from peers.processes import Peer, client
+from timing import LONG
+
+PROGRAM = Path(__file__).parent / "pynetdicom_peer.py"
+
+
+@contextlib.contextmanager
+def pynetdicom_scp(folder: Path) -> Iterator[Peer]:
+    """Run the SCP over a folder of instances; it prints its port when it listens, and ends with its input."""
+    process = subprocess.Popen([sys.executable, PROGRAM, "scp", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        try:
+            yield Peer("127.0.0.1", int(process.stdout.readline()), "PYNETDICOM")
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(LONG)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class PynetdicomOutcome:
+    """The statuses of all responses, in order, and the identifiers of the Pending ones."""
+
+    statuses: list[int | None]
+    answers: list[Answer]
+    output: str
+
+
+def pynetdicom_find(
+    peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study"
+) -> PynetdicomOutcome:
+    """Query with pynetdicom's SCU."""
+    texts = [f"{keyword}={value}" for keyword, value in {"QueryRetrieveLevel": level, **keys}.items()]
+    command = [sys.executable, str(PROGRAM), "find", peer.host, str(peer.port), *texts]
+    outcome = client([*command, "--aec", peer.aet, "--model", model, *options])
+    assert outcome.status == 0, outcome.output
+    messages = [json.loads(line) for line in outcome.output.splitlines() if line.startswith("{")]
+    return PynetdicomOutcome(
+        [message["status"] for message in messages],
+        [plain(pydicom.Dataset.from_json(message["identifier"])) for message in messages if "identifier" in message],
+        outcome.output,
+    )
