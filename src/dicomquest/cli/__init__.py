@@ -1,0 +1,38 @@
+"""The command line: ``dicomquest index | serve | find | echo``, described in docs/cli.md."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    # name: module, function; imported when asked for, so that --help starts at once
+    "index": ("dicomquest.cli.index", "index"),
+    "serve": ("dicomquest.cli.serve", "serve"),
+    "find": ("dicomquest.cli.find", "find"),
+    "echo": ("dicomquest.cli.echo", "echo"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported by need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), function)
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="dicomquest")
+def main() -> None:
+    """Index DICOM files, answer C-FIND queries over them, and query any DICOM archive."""

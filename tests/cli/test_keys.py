@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import pytest
+from pydicom import Dataset
+
+from dicomquest.cli.keys import Key, KeyTextError, PathStep, build_identifier, close_keywords, parse_key, parse_keys
+
+PATIENT_NAME = PathStep(0x00100010)
+REQUEST_ATTRIBUTES = PathStep(0x00400275)
+STEP_ID = PathStep(0x00400009)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("PatientName", Key("PatientName", (PATIENT_NAME,), "")),
+        ("PatientName=", Key("PatientName", (PATIENT_NAME,), "")),
+        ("PatientName=CITIZEN*", Key("PatientName", (PATIENT_NAME,), "CITIZEN*")),
+        ("PatientName=A=B=C", Key("PatientName", (PATIENT_NAME,), "A=B=C")),
+        ("0010,0010=x", Key("0010,0010", (PATIENT_NAME,), "x")),
+        ("00100010=x", Key("00100010", (PATIENT_NAME,), "x")),
+        (
+            "RequestAttributesSequence.ScheduledProcedureStepID=S.1",
+            Key("RequestAttributesSequence.ScheduledProcedureStepID", (REQUEST_ATTRIBUTES, STEP_ID), "S.1"),
+        ),
+        (
+            "0040,0275.00400009=S",
+            Key("0040,0275.00400009", (REQUEST_ATTRIBUTES, STEP_ID), "S"),
+        ),
+        (
+            "0023,xx01:AcmeCompany=x",
+            Key("0023,xx01:AcmeCompany", (PathStep(0x00230001, "AcmeCompany", any_block=True),), "x"),
+        ),
+        ("0023,1001:ACME 1.1=x", Key("0023,1001:ACME 1.1", (PathStep(0x00231001, "ACME 1.1"),), "x")),
+        ("0023,1001=x", Key("0023,1001", (PathStep(0x00231001),), "x")),
+    ],
+)
+def test_a_key_is_read(text: str, key: Key) -> None:
+    assert parse_key(text) == key
+
+
+def test_a_creator_ends_before_the_next_step() -> None:
+    sequence = PathStep(0x00230040, "ACME 1.1.Company", any_block=True)
+    assert parse_key("0023,xx40:ACME 1.1.Company.0010,0010=x").path == (sequence, PATIENT_NAME)
+    assert parse_key("0023,xx40:ACME 1.1.Company.PatientName=x").path == (sequence, PATIENT_NAME)
+    assert parse_key("0023,xx40:ACME 1.1.Company=x").path == (sequence,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("=x", "expected KEY or KEY=VALUE"),
+        ("PatientNam=x", "did you mean PatientName"),
+        ("patientname=x", "did you mean PatientName"),
+        ("Qwxyzzy", "'Qwxyzzy' is no keyword of the DICOM dictionary"),
+        ("PatientName.PatientID=x", "PatientName is no sequence"),
+        ("RequestAttributesSequence.=x", "expected the next step"),
+        ("RequestAttributesSequence..PatientID=x", "expected a keyword or a tag"),
+        ("0010,00zz=x", "expected the next step|no keyword"),
+        ("0010,xx10:ACME=x", "group 0010 is even"),
+        ("0010,0010:ACME=x", "group 0010 is even"),
+        ("0023,xx01=x", "needs its creator"),
+        ("0023,xx01:=x", "expected the private creator"),
+    ],
+)
+def test_an_unreadable_key_says_why(text: str, message: str) -> None:
+    with pytest.raises(KeyTextError, match=message):
+        parse_key(text)
+
+
+def test_the_same_key_twice_is_an_error() -> None:
+    with pytest.raises(KeyTextError, match="given twice"):
+        parse_keys(["PatientName=A", "0010,0010=B"])
+
+
+def test_misspelt_keywords_are_recognised() -> None:
+    assert close_keywords("ModalityInStudy")[0] == "ModalitiesInStudy"
+    assert close_keywords("STUDYDATE")[0] == "StudyDate"
+
+
+def identifier(*texts: str) -> Dataset:
+    return build_identifier(parse_keys(texts))
+
+
+def test_keys_in_the_same_sequence_share_its_one_item() -> None:
+    expected = Dataset()
+    item = Dataset()
+    item.ScheduledProcedureStepID = "S"
+    item.RequestedProcedureID = ""
+    expected.RequestAttributesSequence = [item]
+    expected.Modality = "CT"
+    assert (
+        identifier(
+            "RequestAttributesSequence.ScheduledProcedureStepID=S",
+            "Modality=CT",
+            "RequestAttributesSequence",
+            "RequestAttributesSequence.RequestedProcedureID",
+        )
+        == expected
+    )
+
+
+def test_an_empty_sequence_stays_empty() -> None:
+    assert len(identifier("RequestAttributesSequence").RequestAttributesSequence) == 0
+
+
+def test_a_private_key_brings_its_creator() -> None:
+    found = identifier("0023,xx01:ACME=x", "0023,xx02:ACME", "0023,xx01:OTHER=y")
+    assert found[0x0023, 0x0010].value == "ACME"
+    assert found[0x0023, 0x0011].value == "OTHER"
+    assert found[0x0023, 0x1001].value == "x"
+    assert found[0x0023, 0x1002].value == ""
+    assert found[0x0023, 0x1101].value == "y"
+
+
+def test_a_private_key_may_name_its_block() -> None:
+    found = identifier("0023,2001:ACME=x")
+    assert found[0x0023, 0x0020].value == "ACME"
+    assert found[0x0023, 0x2001].value == "x"
+    with pytest.raises(KeyTextError, match="'ACME' has reserved that block"):
+        identifier("0023,2001:ACME=x", "0023,2002:OTHER=x")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("StudyDate=20240101-", "20240101-"),
+        ("StudyInstanceUID=1.2\\1.3", ["1.2", "1.3"]),
+        ("ModalitiesInStudy=CT\\MR", ["CT", "MR"]),
+        ("ImageComments=a\\b", "a\\b"),
+        ("Rows=512", 512),
+        ("Rows", None),
+        ("SeriesNumber=3", 3),
+        ("SliceThickness=1.50", 1.5),
+        ("FrameIncrementPointer=0018,1063", 0x00181063),
+    ],
+)
+def test_values_take_the_form_of_their_vr(text: str, value: object) -> None:
+    (element,) = identifier(text)
+    assert element.value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Rows=many", "expected a number, as its VR is US"),
+        ("SeriesNumber=1*", "expected a number, as its VR is IS"),
+        ("FrameIncrementPointer=x", "expected a tag"),
+        ("RequestAttributesSequence=x", "is a sequence"),
+        ("PixelData=x", "cannot be matched"),
+    ],
+)
+def test_a_value_that_its_vr_cannot_hold_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(KeyTextError, match=message):
+        identifier(text)
+
+
+def test_an_unknown_private_attribute_is_text() -> None:
+    assert identifier("0011,1001=x")[0x0011, 0x1001].VR == "LO"
+
+
+def test_an_unknown_standard_tag_is_an_error() -> None:
+    with pytest.raises(KeyTextError, match="0010,9999 is no attribute"):
+        identifier("0010,9999=x")
