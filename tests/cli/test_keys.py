@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from pydicom import Dataset
 
 from dicomquest.cli.keys import Key, KeyTextError, PathStep, build_identifier, close_keywords, parse_key, parse_keys
+from dicomquest.dataset.elements import DataSet, Element
 
 PATIENT_NAME = PathStep(0x00100010)
 REQUEST_ATTRIBUTES = PathStep(0x00400275)
@@ -78,66 +78,70 @@ def test_misspelt_keywords_are_recognised() -> None:
     assert close_keywords("STUDYDATE")[0] == "StudyDate"
 
 
-def identifier(*texts: str) -> Dataset:
+def identifier(*texts: str) -> DataSet:
     return build_identifier(parse_keys(texts))
 
 
 def test_keys_in_the_same_sequence_share_its_one_item() -> None:
-    expected = Dataset()
-    item = Dataset()
-    item.ScheduledProcedureStepID = "S"
-    item.RequestedProcedureID = ""
-    expected.RequestAttributesSequence = [item]
-    expected.Modality = "CT"
-    assert (
-        identifier(
-            "RequestAttributesSequence.ScheduledProcedureStepID=S",
-            "Modality=CT",
-            "RequestAttributesSequence",
-            "RequestAttributesSequence.RequestedProcedureID",
-        )
-        == expected
+    assert identifier(
+        "RequestAttributesSequence.ScheduledProcedureStepID=S",
+        "Modality=CT",
+        "RequestAttributesSequence",
+        "RequestAttributesSequence.RequestedProcedureID",
+    ) == {
+        0x00080060: Element("CS", ("CT",)),
+        0x00400275: Element("SQ", ({0x00400009: Element("SH", ("S",)), 0x00401001: Element("SH", ())},)),
+    }
+
+
+def test_the_identifier_is_in_ascending_order() -> None:
+    found = identifier(
+        "RequestAttributesSequence.RequestedProcedureID", "Modality", "RequestAttributesSequence.0040,0009"
     )
+    assert list(found) == [0x00080060, 0x00400275]
+    assert list(found[0x00400275].values[0]) == [0x00400009, 0x00401001]
 
 
 def test_an_empty_sequence_stays_empty() -> None:
-    assert len(identifier("RequestAttributesSequence").RequestAttributesSequence) == 0
+    assert identifier("RequestAttributesSequence") == {0x00400275: Element("SQ", ())}
 
 
 def test_a_private_key_brings_its_creator() -> None:
-    found = identifier("0023,xx01:ACME=x", "0023,xx02:ACME", "0023,xx01:OTHER=y")
-    assert found[0x0023, 0x0010].value == "ACME"
-    assert found[0x0023, 0x0011].value == "OTHER"
-    assert found[0x0023, 0x1001].value == "x"
-    assert found[0x0023, 0x1002].value == ""
-    assert found[0x0023, 0x1101].value == "y"
+    assert identifier("0023,xx01:ACME=x", "0023,xx02:ACME", "0023,xx01:OTHER=y") == {
+        0x00230010: Element("LO", ("ACME",)),
+        0x00230011: Element("LO", ("OTHER",)),
+        0x00231001: Element("LO", ("x",)),
+        0x00231002: Element("LO", ()),
+        0x00231101: Element("LO", ("y",)),
+    }
 
 
 def test_a_private_key_may_name_its_block() -> None:
-    found = identifier("0023,2001:ACME=x")
-    assert found[0x0023, 0x0020].value == "ACME"
-    assert found[0x0023, 0x2001].value == "x"
+    assert identifier("0023,2001:ACME=x") == {
+        0x00230020: Element("LO", ("ACME",)),
+        0x00232001: Element("LO", ("x",)),
+    }
     with pytest.raises(KeyTextError, match="'ACME' has reserved that block"):
         identifier("0023,2001:ACME=x", "0023,2002:OTHER=x")
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("text", "values"),
     [
-        ("StudyDate=20240101-", "20240101-"),
-        ("StudyInstanceUID=1.2\\1.3", ["1.2", "1.3"]),
-        ("ModalitiesInStudy=CT\\MR", ["CT", "MR"]),
-        ("ImageComments=a\\b", "a\\b"),
-        ("Rows=512", 512),
-        ("Rows", None),
-        ("SeriesNumber=3", 3),
-        ("SliceThickness=1.50", 1.5),
-        ("FrameIncrementPointer=0018,1063", 0x00181063),
+        ("StudyDate=20240101-", ("20240101-",)),
+        ("StudyInstanceUID=1.2\\1.3", ("1.2", "1.3")),
+        ("ModalitiesInStudy=CT\\MR", ("CT", "MR")),
+        ("ImageComments=a\\b", ("a\\b",)),
+        ("Rows=512", (512,)),
+        ("Rows", ()),
+        ("SeriesNumber=3", ("3",)),
+        ("SliceThickness=1.50", ("1.50",)),
+        ("FrameIncrementPointer=0018,1063", (0x00181063,)),
     ],
 )
-def test_values_take_the_form_of_their_vr(text: str, value: object) -> None:
-    (element,) = identifier(text)
-    assert element.value == value
+def test_values_take_the_form_of_their_vr(text: str, values: tuple[object, ...]) -> None:
+    (element,) = identifier(text).values()
+    assert element.values == values
 
 
 @pytest.mark.parametrize(
@@ -156,7 +160,7 @@ def test_a_value_that_its_vr_cannot_hold_is_an_error(text: str, message: str) ->
 
 
 def test_an_unknown_private_attribute_is_text() -> None:
-    assert identifier("0011,1001=x")[0x0011, 0x1001].VR == "LO"
+    assert identifier("0011,1001=x") == {0x00111001: Element("LO", ("x",))}
 
 
 def test_an_unknown_standard_tag_is_an_error() -> None:

@@ -15,18 +15,21 @@ A creator ends before ``=``, or before a dot that a tag or a known keyword follo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
+from dicomquest.dataset.elements import DataSet, Element
 
 TAG = r"[0-9A-Fa-f]{4},?(?:[0-9A-Fa-f]{2}|[xX]{2})[0-9A-Fa-f]{2}"
 STEP = re.compile(rf"(?P<tag>{TAG})(?P<private>:)?|(?P<keyword>\w+)")
 ENDS_CREATOR = re.compile(rf"\.(?:(?P<tag>{TAG})(?=[.:]|$)|(?P<keyword>[A-Z]\w+)(?=\.|$))")
 
-BINARY_NUMBERS = {"US": int, "SS": int, "UL": int, "SL": int, "UV": int, "SV": int, "FL": float, "FD": float}
+NUMBERS: dict[str, Callable[[str], float]] = {
+    **dict.fromkeys(("US", "SS", "UL", "SL", "UV", "SV", "IS"), int),
+    **dict.fromkeys(("FL", "FD", "DS"), float),
+}
+WITHOUT_MULTIPLICITY = frozenset({"LT", "ST", "UR", "UT"})
 WITHOUT_TEXT = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 # A private attribute has no VR that we could know unless its creator is in pydicom's dictionary. LO compares as text,
@@ -144,9 +147,10 @@ def vr_of(step: PathStep) -> str | None:
         if not step.is_private:
             return "LO"
         try:
-            return private_dictionary_VR(step.tag | 0x1000, step.creator or "")[:2]
+            vr = private_dictionary_VR(step.tag | 0x1000, step.creator or "")[:2]
         except KeyError:
             return None
+        return None if vr == "UN" else vr
     try:
         return dictionary_VR(step.tag)[:2]
     except KeyError:
@@ -175,66 +179,62 @@ def parse_keys(texts: Iterable[str]) -> list[Key]:
     return keys
 
 
-def build_identifier(keys: Sequence[Key]) -> Dataset:
+def build_identifier(keys: Sequence[Key]) -> DataSet:
     """Put the keys into a data set; those in the same sequence share its one item (PS3.4 C.2.2.2.6)."""
-    from pydicom import Dataset
-
-    identifier = Dataset()
+    identifier: DataSet = {}
     for key in keys:
         target = identifier
         for step in key.path[:-1]:
             tag = _place(target, step)
-            if tag not in target or not target[tag].value:
-                _set(target, tag, "SQ", [Dataset()])
-            target = target[tag].value[0]
+            if tag not in target or not target[tag].values:
+                target[tag] = Element("SQ", ({},))
+            target = target[tag].values[0]
         step = key.path[-1]
         vr = vr_of(step) or UNKNOWN_PRIVATE_VR
-        tag = _place(target, step)
-        if tag not in target:  # a sequence that another key goes into is asked for already
-            _set(target, tag, vr, _value(key, vr))
-    return identifier
+        # A sequence that another key goes into is asked for already.
+        target.setdefault(_place(target, step), Element(vr, _values(key, vr)))
+    return _ascending(identifier)
 
 
-def _place(target: Dataset, step: PathStep) -> int:
-    """Return the tag in this data set, with the private creator's element beside it."""
+def _ascending(data_set: DataSet) -> DataSet:
+    return {
+        tag: Element("SQ", tuple(_ascending(item) for item in element.values)) if element.vr == "SQ" else element
+        for tag, element in sorted(data_set.items())
+    }
+
+
+def _place(target: DataSet, step: PathStep) -> int:
+    """Return the tag in this data set, with the private creator's element beside it (PS3.5 7.8.1)."""
     if step.creator is None:
         return step.tag
+    group = step.tag & 0xFFFF0000
+    creator = Element("LO", (step.creator,))
     if step.any_block:
-        block = target.private_block(step.tag >> 16, step.creator, create=True)
-        return int(block.get_tag(step.tag & 0xFF))
-    creator_tag = step.tag & 0xFFFF0000 | step.tag >> 8 & 0xFF
-    if creator_tag in target and target[creator_tag].value != step.creator:
-        raise KeyTextError(f"{label(step)}: {target[creator_tag].value!r} has reserved that block already")
-    _set(target, creator_tag, "LO", step.creator)
-    return step.tag
+        block = next(block for block in range(0x10, 0x100) if target.get(group | block, creator) == creator)
+    else:
+        block = step.tag >> 8 & 0xFF
+    reserved = target.setdefault(group | block, creator)
+    if reserved != creator:
+        raise KeyTextError(f"{label(step)}: {reserved.values[0]!r} has reserved that block already")
+    return group | block << 8 | step.tag & 0xFF
 
 
-def _set(target: Dataset, tag: int, vr: str, value: object) -> None:
-    from pydicom import config
-    from pydicom.dataelem import DataElement
-
-    # Keys may be longer than their VR allows, and hold wild cards and ranges (PS3.4 C.2.2.2): no validation.
-    target.add(DataElement(tag, vr, value, validation_mode=config.IGNORE))
-
-
-def _value(key: Key, vr: str) -> Any:
+def _values(key: Key, vr: str) -> tuple[Any, ...]:
     text = key.value
     if not text:
-        return [] if vr == "SQ" else None if vr in BINARY_NUMBERS else ""
+        return ()
     if vr == "SQ":
         raise KeyTextError(f"{key.name} is a sequence: give the attributes of its item as {key.name}.KEYWORD=VALUE")
     if vr in WITHOUT_TEXT:
         raise KeyTextError(f"{key.name}: a value of VR {vr} cannot be matched; leave it empty to have it returned")
+    parts = (text,) if vr in WITHOUT_MULTIPLICITY else tuple(text.split("\\"))
     try:
-        if vr in BINARY_NUMBERS:
-            numbers = [BINARY_NUMBERS[vr](part) for part in text.split("\\")]
-            return numbers if len(numbers) > 1 else numbers[0]
+        if vr in NUMBERS:
+            numbers = tuple(NUMBERS[vr](part) for part in parts)
+            return parts if vr in {"IS", "DS"} else numbers
         if vr == "AT":
-            return [int(part.strip("() ").replace(",", ""), 16) for part in text.split("\\")]
-        if vr in {"IS", "DS"}:
-            for part in text.split("\\"):
-                float(part)
+            return tuple(int(part.strip("() ").replace(",", ""), 16) for part in parts)
     except ValueError:
         expected = "a tag such as 0010,0010" if vr == "AT" else "a number"
         raise KeyTextError(f"{key.name}={text!r}: expected {expected}, as its VR is {vr}") from None
-    return text
+    return parts

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from dicomquest.cli.formats import FORMATS, text_at
+from dicomquest.cli.keys import parse_keys
+from dicomquest.dataset.elements import DataSet, Element
+
+KEYS = parse_keys(
+    [
+        "PatientName",
+        "ModalitiesInStudy",
+        "StudyTime",
+        "RequestAttributesSequence.ScheduledProcedureStepID",
+        "0023,xx01:ACME",
+    ]
+)
+
+
+FIRST = {
+    0x00080030: Element("TM", ()),
+    0x00080061: Element("CS", ("CT", "MR")),
+    0x00100010: Element("PN", ("Müller^Jürgen",)),
+    0x00230010: Element("LO", ("OTHER",)),
+    0x00230011: Element("LO", ("ACME",)),
+    0x00231001: Element("LO", ("wrong",)),
+    0x00231101: Element("LO", ("right",)),
+    0x00280010: Element("US", (512,)),
+    0x00400275: Element("SQ", ({0x00400009: Element("SH", ("S1",))}, {0x00400009: Element("SH", ("S2",))})),
+}
+SECOND = {0x00080061: Element("CS", ("SR",)), 0x00100010: Element("PN", ("DOE^JOHN",))}
+
+
+def written(name: str, *matches: DataSet) -> str:
+    out = io.StringIO(newline="")
+    FORMATS[name].write(iter(matches), KEYS, out)
+    return out.getvalue()
+
+
+OBJECTS = [
+    {
+        "ModalitiesInStudy": ["CT", "MR"],
+        "PatientName": "Müller^Jürgen",
+        "0023,xx01:OTHER": "wrong",
+        "0023,xx01:ACME": "right",
+        "StudyTime": None,
+        "Rows": 512,
+        "RequestAttributesSequence": [{"ScheduledProcedureStepID": "S1"}, {"ScheduledProcedureStepID": "S2"}],
+    },
+    {"ModalitiesInStudy": "SR", "PatientName": "DOE^JOHN"},
+]
+
+
+def test_json_is_an_array_of_objects_by_keyword() -> None:
+    assert json.loads(written("json", FIRST, SECOND)) == OBJECTS
+
+
+def test_jsonl_is_an_object_a_line() -> None:
+    assert [json.loads(line) for line in written("jsonl", FIRST, SECOND).splitlines()] == OBJECTS
+
+
+def test_jsonl_comes_as_the_matches_come() -> None:
+    out = io.StringIO()
+
+    def matches() -> Iterator[DataSet]:
+        yield FIRST
+        assert out.getvalue().count("\n") == 1
+        yield SECOND
+
+    FORMATS["jsonl"].write(matches(), KEYS, out)
+    assert out.getvalue().count("\n") == 2
+
+
+def test_dicom_json_is_the_model_of_the_standard() -> None:
+    first, second = json.loads(written("dicom-json", FIRST, SECOND))
+    assert first["00080061"] == {"vr": "CS", "Value": ["CT", "MR"]}
+    assert second["00100010"] == {"vr": "PN", "Value": [{"Alphabetic": "DOE^JOHN"}]}
+
+
+def test_csv_has_a_column_a_key() -> None:
+    heading, first, second = csv.reader(io.StringIO(written("csv", FIRST, SECOND)))
+    assert heading == [
+        "PatientName",
+        "ModalitiesInStudy",
+        "StudyTime",
+        "RequestAttributesSequence.ScheduledProcedureStepID",
+        "0023,xx01:ACME",
+    ]
+    assert first == ["Müller^Jürgen", "CT\\MR", "", "S1\\S2", "right"]
+    assert second == ["DOE^JOHN", "SR", "", "", ""]
+
+
+def test_the_table_has_a_column_a_key_and_a_row_a_match() -> None:
+    lines = written("table", FIRST, SECOND).splitlines()
+    assert "PatientName" in lines[1]
+    assert [line.split() for line in lines if "^" in line] == [
+        ["Müller^Jürgen", "CT\\MR", "S1\\S2", "right"],
+        ["DOE^JOHN", "SR"],
+    ]
+
+
+def test_control_characters_and_markup_of_a_peer_do_no_harm() -> None:
+    text = written("table", {0x00100010: Element("PN", ("[red]A\x1b[31mB[/red]",))})
+    assert "\x1b" not in text
+    assert "[red]A [31mB[/red]" in text
+
+
+@pytest.mark.parametrize(("name", "text"), [("table", ""), ("json", "[]\n"), ("jsonl", ""), ("dicom-json", "[]\n")])
+def test_no_match_is_no_output(name: str, text: str) -> None:
+    assert written(name) == text
+
+
+def test_a_whole_sequence_is_json() -> None:
+    (key,) = parse_keys(["RequestAttributesSequence"])
+    assert text_at(FIRST, key.path) == '{"ScheduledProcedureStepID": "S1"}\\{"ScheduledProcedureStepID": "S2"}'
