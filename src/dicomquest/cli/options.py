@@ -1,0 +1,119 @@
+"""Options that several commands share, and how an option is made of a setting."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import ssl
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_INDEX = "dicomquest.sqlite"
+INDEX_VARIABLE = "DICOMQUEST_INDEX"
+
+
+def setting(default: Any, words: str, **parameters: Any) -> Any:
+    """Declare a field of a settings class: its default, its help, and further parameters of ``click.option``."""
+    return dataclasses.field(default=default, metadata={"help": words, **parameters})
+
+
+def options_of(settings: type) -> Callable[[Command], Command]:
+    """Make an option of each field of a settings class: ``tls_cert`` is --tls-cert."""
+
+    def decorate(command: Command) -> Command:
+        for field in reversed(dataclasses.fields(settings)):
+            parameters = {
+                "default": field.default,
+                "show_default": field.default not in {None, False},
+                **field.metadata,
+            }
+            names = [f"--{field.name.replace('_', '-')}", field.name]
+            command = click.option(*parameters.pop("short", ()), *names, **parameters)(command)
+        return command
+
+    return decorate
+
+
+def index_setting() -> Any:
+    """Declare the field ``index``."""
+    return setting(
+        DEFAULT_INDEX,
+        "The index: the path of a SQLite file, or a SQLAlchemy URL.",
+        envvar=INDEX_VARIABLE,
+        show_envvar=True,
+        metavar="URL",
+    )
+
+
+PORT = click.IntRange(0, 65535)
+SECONDS = click.FloatRange(min=0, min_open=True)
+FILE = click.Path(exists=True, dir_okay=False)
+AE_TITLE_LENGTH = 16
+
+
+def ae_title(value: str) -> str:
+    """Read an AE title: 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2)."""
+    title = value.strip()
+    if not 1 <= len(title) <= AE_TITLE_LENGTH or "\\" in title or not (title.isascii() and title.isprintable()):
+        raise click.BadParameter(f"{value!r} is no AE title: expected 1 to 16 ASCII characters without backslash")
+    return title
+
+
+def utc_offset(value: str | int) -> int:
+    """Read an offset from UTC, +HHMM or -HHMM (PS3.3 C.12.1.1.8), as minutes; minutes stay as they are."""
+    if isinstance(value, int):
+        return value
+    match = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", value)
+    minutes = int(match[2]) * 60 + int(match[3]) if match else 0
+    if match is None or minutes > (14 * 60 if match[1] == "+" else 12 * 60):
+        raise click.BadParameter(f"{value!r} is no offset from UTC: expected +HHMM or -HHMM, from -1200 to +1400")
+    return minutes if match[1] == "+" else -minutes
+
+
+def server_tls(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLContext | None:
+    """Make the TLS context of a server: with ``ca``, clients must show a certificate signed by it."""
+    if cert is None:
+        if key is not None or ca is not None:
+            raise click.UsageError("--tls-key and --tls-ca need --tls-cert: the server's own certificate")
+        return None
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, cert, key, ca)
+    if ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_tls(*, tls: bool, cert: str | None, key: str | None, ca: str | None) -> ssl.SSLContext | None:
+    """Make the TLS context of a client, that trusts ``ca`` or else the system's authorities; None without TLS."""
+    if key is not None and cert is None:
+        raise click.UsageError("--tls-key needs --tls-cert: the certificate that it belongs to")
+    if not tls and cert is None and ca is None:
+        return None
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, cert, key, ca)
+    return context
+
+
+def _load(context: ssl.SSLContext, cert: str | None, key: str | None, ca: str | None) -> None:
+    try:
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+        if ca is not None:
+            context.load_verify_locations(ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise click.UsageError(f"TLS: cannot use {', '.join(filter(None, (cert, key, ca)))}: {error}") from error
