@@ -28,6 +28,8 @@ def options_of(settings: type) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
+            if not field.metadata.get("is_option", True):
+                continue
             parameters = {
                 "default": field.default,
                 "show_default": field.default not in {None, False},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class ServeSettings:
     result_limit: int | None = setting(
         None, "End a query with A700 after so many matches.", type=click.IntRange(1), metavar="N"
     )
+    limit_is_success: bool = setting(False, "End such a query with Success instead of A700.", is_flag=True)
     unknown_matches: bool = setting(
         False, "Let an empty stored value match every key, as the letter of PS3.4 C.2.2.1.2 has it.", is_flag=True
     )
@@ -61,14 +63,32 @@ class ServeSettings:
         0, "The zone of dates and times that name none, as +HHMM or -HHMM.", type=utc_offset, metavar="OFFSET",
         show_default="+0000",
     )  # fmt: skip
+    default_charset: str | None = setting(
+        None, "The character set of requests that name none and have 8-bit bytes, such as 'ISO_IR 100'.", metavar="TERM"
+    )
     log_level: str = setting(
         "info", "What to log, on standard error.",
         type=click.Choice(["error", "warning", "info", "debug"], case_sensitive=False),
     )  # fmt: skip
+    peers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, metadata={"is_option": False})
+
+
+PEER_SETTINGS = (
+    "strict",
+    "unknown_matches",
+    "several_values",
+    "timezone",
+    "result_limit",
+    "limit_is_success",
+    "default_charset",
+)
+"""What may differ by calling AE title: a table [peers.TITLE] of the configuration file."""
+
+PEERS = "dicomquest.cli.serve.peers"
 
 
 def read_config(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Make the file's values the defaults of the other options."""
+    """Make the file's values the defaults of the other options, and keep its [peers.TITLE] tables."""
     if value is None:
         return None
     import tomllib
@@ -77,25 +97,45 @@ def read_config(ctx: click.Context, param: click.Parameter, value: str | None) -
         configured = tomllib.loads(Path(value).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{value} is no TOML: {error}", ctx, param) from error
-    known = {field.name: field.name.replace("_", "-") for field in fields(ServeSettings)}
-    defaults: dict[str, Any] = {}
-    for key, setting_value in configured.items():
-        name = key.replace("-", "_")
-        if name not in known:
-            close = get_close_matches(key, known.values(), n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise click.BadParameter(f"{value}: {key!r} is no setting{hint}", ctx, param)
-        if isinstance(setting_value, dict | list):
-            raise click.BadParameter(f"{value}: {key!r} takes one value", ctx, param)
-        defaults[name] = setting_value
-    ctx.default_map = defaults
+    peers = configured.pop("peers", {})
+    if not isinstance(peers, dict) or not all(isinstance(table, dict) for table in peers.values()):
+        raise click.BadParameter(f"{value}: 'peers' holds a table for each AE title: [peers.TITLE]", ctx, param)
+    names = [each.name for each in fields(ServeSettings) if each.name != "peers"]
+    ctx.default_map = _settings(ctx, configured, names, value)
+    ctx.meta[PEERS] = {
+        ae_title(title): _settings(ctx, table, PEER_SETTINGS, f"{value}: [peers.{title}]")
+        for title, table in peers.items()
+    }
     return value
+
+
+def _settings(ctx: click.Context, table: dict[str, Any], names: Sequence[str], where: str) -> dict[str, Any]:
+    """Check the names and types of settings by the options of the same name."""
+    parameters = {parameter.name: parameter for parameter in ctx.command.params}
+    settings = {}
+    for key, given in table.items():
+        name = key.replace("-", "_")
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            hint = f"; did you mean {close[0].replace('_', '-')}?" if close else ""
+            raise click.UsageError(f"{where}: {key!r} is no setting here{hint}", ctx)
+        flag = isinstance(getattr(parameters[name], "default", None), bool)
+        if isinstance(given, dict | list) or isinstance(given, bool) != flag:
+            raise click.UsageError(
+                f"{where}: {key} = {given!r}: expected {'true or false' if flag else 'one value'}", ctx
+            )
+        try:
+            settings[name] = parameters[name].type_cast_value(ctx, given)
+        except click.BadParameter as error:
+            raise click.UsageError(f"{where}: {key} = {given!r}: {error.message}", ctx) from error
+    return settings
 
 
 @click.command(short_help="Answer C-FIND and C-ECHO from the index.")
 @click.option(
     "--config", type=FILE, is_eager=True, expose_value=False, callback=read_config, metavar="FILE",
-    help="A TOML file with the options below by name, such as port = 104; the command line wins over it.",
+    help="A TOML file with the options below by name, such as port = 104, and tables [peers.TITLE] with those that "
+    "differ for a calling AE title; the command line wins over it.",
 )  # fmt: skip
 @options_of(ServeSettings)
 def serve(**values: Any) -> None:
@@ -111,4 +151,4 @@ def serve(**values: Any) -> None:
     """  # noqa: D301
     from dicomquest.cli.serve_app import run
 
-    run(ServeSettings(**values))
+    run(ServeSettings(**values, peers=click.get_current_context().meta.get(PEERS, {})))

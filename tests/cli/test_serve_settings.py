@@ -1,0 +1,106 @@
+"""What `dicomquest serve` is told, by options and by a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dicomquest.cli import main, serve_app
+from dicomquest.cli.serve import ServeSettings
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[ServeSettings]:
+    """The settings with which the server was started."""
+    settings: list[ServeSettings] = []
+    monkeypatch.setattr(serve_app, "run", settings.append)
+    monkeypatch.delenv("DICOMQUEST_INDEX", raising=False)
+    return settings
+
+
+def serve(*arguments: str, status: int = 0) -> str:
+    result = CliRunner().invoke(main, ["serve", *arguments])
+    assert result.exit_code == status, result.output
+    return re.sub(r"\s+", " ", result.output)
+
+
+def config(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "serve.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_defaults_are_those_of_the_design(told: list[ServeSettings]) -> None:
+    serve()
+    (settings,) = told
+    assert settings.index == "dicomquest.sqlite"
+    assert (settings.host, settings.port, settings.aet) == ("127.0.0.1", 11112, "DICOMQUEST")
+    assert settings.workers == 1
+    assert not settings.strict
+    assert not settings.unknown_matches
+
+
+def test_the_environment_names_the_index(told: list[ServeSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOMQUEST_INDEX", "/srv/other.sqlite")
+    serve()
+    serve("--index", "here.sqlite")
+    assert [settings.index for settings in told] == ["/srv/other.sqlite", "here.sqlite"]
+
+
+def test_a_file_sets_what_the_options_set(told: list[ServeSettings], tmp_path: Path) -> None:
+    path = config(tmp_path, 'port = 104\naet = "PACS"\nstrict = true\nretrieve-aet = "OTHER"\ntimezone = "-0130"\n')
+    serve("--config", path)
+    serve("--port", "105", "--config", path, "--timezone", "+0200")
+    assert [settings.port for settings in told] == [104, 105]
+    assert [settings.timezone for settings in told] == [-90, 120]
+    assert told[0].aet == "PACS"
+    assert told[0].retrieve_aet == "OTHER"
+    assert told[0].strict
+
+
+def test_a_file_sets_what_differs_by_calling_ae_title(told: list[ServeSettings], tmp_path: Path) -> None:
+    serve("--config", config(tmp_path, '[peers.OLD_PACS]\nresult-limit = 50\ndefault_charset = "ISO_IR 100"\n'))
+    assert told[0].peers == {"OLD_PACS": {"result_limit": 50, "default_charset": "ISO_IR 100"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("port = ", "is no TOML"),
+        ("prot = 104", "'prot' is no setting here; did you mean port?"),
+        ("port = 70000", "port = 70000: 70000 is not in the range"),
+        ("port = [104]", "port = [104]: expected one value"),
+        ("strict = 1", "strict = 1: expected true or false"),
+        ("port = true", "port = True: expected one value"),
+        ('several_values = "all"', "'all' is not one of"),
+        ('timezone = "+99"', "'+99' is no offset from UTC"),
+        ("peers = 1", "'peers' holds a table for each AE title"),
+        ("[peers.X]\nport = 1", "'port' is no setting here"),
+        ("[peers.X]\nresult_limit = 0", "0 is not in the range"),
+        ("[peers.AVERYLONGAETITLEINDEED]\nstrict = true", "is no AE title"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    assert message in serve("--config", config(tmp_path, text), status=2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--port", "-1"],
+        ["--aet", ""],
+        ["--aet", "A\\B"],
+        ["--aet", "Ä"],
+        ["--aet", "12345678901234567"],
+        ["--workers", "0"],
+        ["--timezone", "+1500"],
+        ["--timezone", "-1300"],
+        ["--config", "/nowhere.toml"],
+        ["unexpected"],
+    ],
+)
+def test_a_wrong_option_is_refused(arguments: list[str]) -> None:
+    assert "Error" in serve(*arguments, status=2)

@@ -1,0 +1,93 @@
+"""The pages keep up with the code: what is not documented does not pass."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from dicomquest.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+COMMAND_LINE = (DOCS / "cli.md").read_text(encoding="utf-8")
+
+
+def command(name: str) -> click.Command:
+    found = main.get_command(click.Context(main), name)
+    assert found is not None
+    return found
+
+
+def section(name: str) -> str:
+    """The part of cli.md under the heading of one command."""
+    match = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", COMMAND_LINE, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"docs/cli.md has no section '## {name}'"
+    return match[1]
+
+
+OPTIONS = [
+    (name, option)
+    for name in COMMANDS
+    for parameter in command(name).params
+    if isinstance(parameter, click.Option)
+    for option in parameter.opts
+]
+
+
+@pytest.mark.parametrize(("name", "option"), OPTIONS)
+def test_each_option_is_documented(name: str, option: str) -> None:
+    assert re.search(rf"`{re.escape(option)}[ `]", section(name)), f"docs/cli.md: ## {name} does not say `{option}`"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_option_is_documented_that_is_gone(name: str) -> None:
+    known = {option for other, option in OPTIONS if other == name} | {"--help"}
+    documented = re.findall(r"^\| `(--?[a-zA-Z-]+)", section(name), re.MULTILINE)
+    assert documented
+    assert set(documented) <= known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_teaches_by_examples(name: str) -> None:
+    text = command(name).help or ""
+    assert len(re.findall(rf"^ +dicomquest {name}", text, re.MULTILINE)) >= 2, text
+
+
+def test_each_dependency_says_why() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    required = [
+        *project["build-system"]["requires"],
+        *project["project"]["dependencies"],
+        *(each for extra in project["project"]["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required}
+    rows = re.findall(r"^\| ([\w-]+) \| .+ \| .+ \|$", (DOCS / "dependencies.md").read_text("utf-8"), re.MULTILINE)
+    assert set(rows) - {"Dependency", "---"} == names
+
+
+def test_each_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pinned = {
+        line.partition("==")[0].lower()
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    }
+    required = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
+    assert {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required} <= pinned
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make run" in readme
+    assert "make test" in readme
