@@ -1,0 +1,74 @@
+"""dicomquest's own programs, run as a user runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from peers.answers import Answer
+from peers.processes import Peer, free_port, server
+
+COMMAND = [sys.executable, "-W", "error", "-m", "dicomquest"]
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "DICOMQUEST_INDEX"}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended: its exit status, and what it wrote where."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*arguments: str) -> Done:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False, env=ENVIRONMENT
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def index(location: Path, *folders: Path) -> Done:
+    done = run("index", "--quiet", "--index", str(location), *map(str, folders))
+    assert done.status == 0, done.err
+    return done
+
+
+@contextlib.contextmanager
+def serve(location: Path, *options: str, aet: str = "DICOMQUEST") -> Iterator[Peer]:
+    """Run ``dicomquest serve`` over an index; it must end cleanly, and without a traceback."""
+    port = free_port()
+    log = location.parent / f"serve-{port}.log"
+    command = [*COMMAND, "serve", "--index", str(location), "--port", str(port), "--aet", aet, *options]
+    with server(command, port, log, environment=ENVIRONMENT) as process:
+        yield Peer("127.0.0.1", port, aet)
+    text = log.read_text(encoding="utf-8")
+    assert process.returncode == 0, text
+    assert "Traceback" not in text, text
+
+
+def find(peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study") -> list[Answer]:
+    """Query with ``dicomquest find``."""
+    command = ["find", peer.host, str(peer.port), "-L", level, "-m", model, "--aec", peer.aet, "--format", "jsonl"]
+    done = run(*command, *options, *texts(keys))
+    assert done.status == 0, done.err
+    return [_answer(json.loads(line)) for line in done.out.splitlines()]
+
+
+def texts(keys: Mapping[str, str]) -> Sequence[str]:
+    return [f"{keyword}={value}" for keyword, value in keys.items()]
+
+
+def _answer(found: dict[str, object]) -> Answer:
+    """Bring an object of the command line to the form that the other clients' answers have."""
+    return {
+        keyword: "" if value is None else value if isinstance(value, list) else str(value)
+        for keyword, value in found.items()
+    }
