@@ -1,8 +1,27 @@
-"""A decoded data set as plain values, and its other two forms: pydicom's Dataset and the DICOM JSON Model (PS3.18 F)."""
+"""A decoded data set as plain values; its other forms: pydicom's Dataset and the DICOM JSON Model (PS3.18 F)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import math
+import struct
+import unicodedata
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
+
+from pydicom import config
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+from pydicom.uid import UID
+from pydicom.valuerep import DS, IS
+from pydicom.valuerep import PersonName as PydicomPersonName
+
+from dicomquest.errors import DataSetError
+from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind, Spaces
 
 
 class Element(NamedTuple):
@@ -25,3 +44,207 @@ class Element(NamedTuple):
 
 DataSet: TypeAlias = dict[int, Element]
 """Elements by tag (group << 16 | element), in ascending order."""
+
+_GROUP_NAMES = ("Alphabetic", "Ideographic", "Phonetic")
+# The largest integer that every reader of JSON takes for itself (RFC 8259 section 6).
+_LARGEST_JSON_INTEGER = 2**53 - 1
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def clean_text(vr: str, text: str) -> str:
+    """A decoded value without the padding that its VR holds insignificant, in Unicode NFC."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return text.strip(" \0") if VR[vr].spaces is Spaces.BOTH else text.rstrip(" \0")
+
+
+def split_text(vr: str, text: str) -> tuple[str, ...]:
+    r"""The values of a decoded string value field; ``\`` alone is two empty values, nothing is none (PS3.5 6.4)."""
+    if not text.rstrip(" \0"):
+        return ()
+    return tuple(clean_text(vr, value) for value in (text.split("\\") if VR[vr].multiple else (text,)))
+
+
+# ---- pydicom
+
+
+def from_pydicom(dataset: Dataset) -> DataSet:
+    """The elements of a pydicom Dataset, group lengths left out; DataSetError if a value does not fit its VR."""
+    data_set: DataSet = {}
+    for tag in sorted(dataset.keys()):
+        if tag & 0xFFFF:
+            try:
+                element = dataset[tag]
+                data_set[int(tag)] = _element_from_pydicom(element.VR, element.value)
+            except (ValueError, TypeError, KeyError, ArithmeticError, NotImplementedError, struct.error) as error:
+                raise DataSetError(f"{tag} has no value of its VR: {error}", tag=int(tag)) from error
+    return data_set
+
+
+def _element_from_pydicom(vr: str, value: Any) -> Element:
+    vr = DICTIONARY_CHOICES.get(vr, vr)
+    facts = VR[vr]
+    if facts.kind is Kind.SEQUENCE:
+        return Element(vr, tuple(from_pydicom(item) for item in value or ()))
+    if facts.kind is Kind.OPAQUE:
+        return Element(vr, (bytes(value),) if value else ())
+    if value is None or value == "":
+        return Element(vr, ())
+    if facts.kind is Kind.TEXT:
+        if isinstance(value, (list, tuple, MultiValue)):
+            return Element(vr, tuple(clean_text(vr, _text(each)) for each in value))
+        return Element(vr, split_text(vr, _text(value)))
+    if isinstance(value, bytes):
+        size = struct.calcsize("<" + facts.layout)
+        value = [each[0] for each in struct.iter_unpack("<" + facts.layout, value[: len(value) // size * size])]
+    values = value if isinstance(value, (list, tuple, MultiValue)) else (value,)
+    number = float if vr in ("FL", "FD") else int
+    return Element(vr, tuple(number(each) for each in values))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def to_pydicom(data_set: DataSet) -> Dataset:
+    """A pydicom Dataset of the same elements, its text as ``str``; a number that pydicom cannot read stays text."""
+    elements: dict[BaseTag, DataElement | RawDataElement] = {}
+    for tag, (vr, values) in data_set.items():
+        base_tag = BaseTag(tag)
+        value = _to_pydicom_value(vr, values)
+        elements[base_tag] = DataElement(base_tag, vr, value, already_converted=True, validation_mode=config.IGNORE)
+    return Dataset(elements)
+
+
+def _to_pydicom_value(vr: str, values: tuple[Any, ...]) -> Any:
+    if vr == "SQ":
+        return Sequence([to_pydicom(item) for item in values])
+    convert = _PYDICOM_TYPES.get(vr, _same)
+    if len(values) == 1:
+        return convert(values[0])
+    if not values:
+        return _PYDICOM_EMPTY.get(vr, "" if VR[vr].kind is Kind.TEXT else None)
+    return MultiValue(convert, values)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _integer_string(text: str) -> Any:
+    try:
+        return IS(text, config.IGNORE)
+    except (ValueError, ArithmeticError):
+        return text
+
+
+def _decimal_string(text: str) -> Any:
+    try:
+        return DS(text, validation_mode=config.IGNORE)
+    except (ValueError, ArithmeticError):
+        return text
+
+
+def _person_name(text: str) -> PydicomPersonName:
+    return PydicomPersonName(text, validation_mode=config.IGNORE)
+
+
+def _uid(text: str) -> UID:
+    return UID(text, config.IGNORE)
+
+
+_PYDICOM_TYPES: dict[str, Callable[[Any], Any]] = {
+    "AT": BaseTag,
+    "DS": _decimal_string,
+    "IS": _integer_string,
+    "PN": _person_name,
+    "UI": _uid,
+}
+_PYDICOM_EMPTY: dict[str, Any] = {"DS": None, "IS": None, "PN": _person_name("")}
+
+
+# ---- the DICOM JSON Model
+
+
+def to_json(data_set: DataSet) -> dict[str, Any]:
+    """The DICOM JSON Model object; binary values inline, IS and DS as strings, so that their text stays."""
+    return {f"{tag:08X}": element_to_json(element) for tag, element in data_set.items()}
+
+
+def element_to_json(element: Element) -> dict[str, Any]:
+    """One attribute of the DICOM JSON Model: ``{"vr": ..., "Value": [...]}``."""
+    vr, values = element
+    if not values:
+        return {"vr": vr}
+    match VR[vr].kind:
+        case Kind.TEXT if vr == "PN":
+            return {"vr": vr, "Value": [_name_to_json(value) for value in values]}
+        case Kind.TEXT:
+            return {"vr": vr, "Value": [value or None for value in values]}
+        case Kind.SEQUENCE:
+            return {"vr": vr, "Value": [to_json(item) for item in values]}
+        case Kind.TAG:
+            return {"vr": vr, "Value": [f"{value:08X}" for value in values]}
+        case Kind.OPAQUE:
+            return {"vr": vr, "InlineBinary": base64.b64encode(values[0]).decode("ascii")}
+        case Kind.NUMBER:
+            return {"vr": vr, "Value": [_number_to_json(value) for value in values]}
+
+
+def _name_to_json(text: str) -> dict[str, str] | None:
+    groups = zip(_GROUP_NAMES, text.split("=", 2), strict=False)
+    return {name: group for name, group in groups if group} or None
+
+
+def _number_to_json(value: float) -> float | str:
+    if isinstance(value, int):
+        return value if -_LARGEST_JSON_INTEGER <= value <= _LARGEST_JSON_INTEGER else str(value)
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def from_json(obj: Any) -> DataSet:
+    """The elements of a DICOM JSON Model object; DataSetError if it is none. Values by BulkDataURI are left empty."""
+    if not isinstance(obj, dict):
+        raise DataSetError(f"a data set in the DICOM JSON Model is an object, not {type(obj).__name__}")
+    try:
+        return {int(tag, 16): element_from_json(obj[tag]) for tag in sorted(obj)}
+    except ValueError as error:
+        raise DataSetError(f"expected tags of eight hexadecimal digits: {error}") from error
+
+
+def element_from_json(obj: Any) -> Element:
+    """One attribute of the DICOM JSON Model; DataSetError if it is none."""
+    try:
+        vr = obj["vr"]
+        kind = VR[vr].kind
+        if kind is Kind.OPAQUE:
+            data = obj.get("InlineBinary")
+            return Element(vr, (base64.b64decode(data, validate=True),) if data else ())
+        values = obj.get("Value") or ()
+        if kind is Kind.TEXT:
+            read = _name_from_json if vr == "PN" else _text_from_json
+            return Element(vr, tuple([read(value) for value in values]))
+        if kind is Kind.SEQUENCE:
+            return Element(vr, tuple([from_json(item or {}) for item in values]))
+        if kind is Kind.TAG:
+            return Element(vr, tuple([int(value, 16) for value in values]))
+        number = float if vr in ("FL", "FD") else int
+        return Element(vr, tuple([_NOT_FINITE[each] if each in _NOT_FINITE else number(each) for each in values]))
+    except (LookupError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise DataSetError(f"no attribute of the DICOM JSON Model: {error!r}") from error
+
+
+def _text_from_json(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(value)
+
+
+def _name_from_json(value: Any) -> str:
+    if not isinstance(value, dict):  # some services send the text itself
+        return _text_from_json(value)
+    return "=".join(value.get(name) or "" for name in _GROUP_NAMES).rstrip("=")
