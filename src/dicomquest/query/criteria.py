@@ -6,7 +6,7 @@ numbers canonical, dates and times sortable. There is no criterion for universal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -77,11 +77,12 @@ class PersonName:
 
     ``any_group``: ``groups`` has one member, and it holds for any of the stored name's three component groups.
     Otherwise it has three, by group, and None asks nothing of its group. Each member is one or more alternatives:
-    ``DOE^*`` is also ``DOE``, because trailing empty components mean nothing.
+    ``DOE^*`` is also ``DOE``, because trailing empty components mean nothing. ``text`` is the key as sent, for its words.
     """
 
     groups: tuple[tuple[Pattern, ...] | None, ...]
     any_group: bool
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,11 @@ class EmptyValue:
 
 
 @dataclass(frozen=True, slots=True)
+class HasValue:
+    """The attribute has a value: an entity without one in its unique key is none to be returned (C.2.2.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
 class MultipleValue:
     """Each part is met by some stored value (C.2.2.2.8)."""
 
@@ -166,6 +172,7 @@ Criterion: TypeAlias = (
     | DateTimePairMatch
     | SequenceMatch
     | EmptyValue
+    | HasValue
     | MultipleValue
     | AnyOf
     | ByStoredVR

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from dicomquest.standard.models import InformationModel
 
 
 class KeyType(Enum):
@@ -156,6 +159,20 @@ KEYS_BY_KEYWORD: dict[str, Key] = {key.keyword: key for key in KEYS}
 
 UNIQUE_KEYS: dict[Level, Key] = {key.level: key for key in KEYS if key.type is KeyType.UNIQUE}
 """The unique key of each level (PS3.4 C.3.1)."""
+
+
+def key_type(tag: int, model: InformationModel) -> KeyType:
+    """What an SCP owes for an attribute under a model; all those without a row are optional (the tables' last line)."""
+    key = KEYS_BY_TAG.get(tag)
+    if key is None:
+        return KeyType.OPTIONAL
+    return key.type if model.top is Level.PATIENT else key.study_root_type
+
+
+EXISTENCE_ONLY: frozenset[int] = frozenset(
+    key.tag for key in KEYS if key.storage is Storage.COMPUTED and key.vr == "IS"
+) | {KEYS_BY_KEYWORD["AlternateRepresentationSequence"].tag}
+"""Keys that are returned but not matched: the counts, and what C.6.1.1.5.1 defines no matching for."""
 
 
 class ItemKey(NamedTuple):

@@ -1,0 +1,33 @@
+"""The computed attributes that are more than a count (PS3.4 C.3.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dicomquest.dataset.elements import DataSet
+
+# What tells one code from another (PS3.3 8.1), in the order by which codes are sorted.
+_CODE_IDENTITY = (0x00080102, 0x00080100, 0x00080119, 0x00080120, 0x00080103, 0x00080104)
+
+
+def distinct(values: Iterable[object]) -> tuple[str, ...]:
+    """Each value once, in code point order: ModalitiesInStudy, SOPClassesInStudy."""
+    return tuple(sorted({str(value) for value in values}))
+
+
+def anatomic_regions(items: Iterable[object]) -> tuple[DataSet, ...]:
+    """AnatomicRegionsInStudyCodeSequence: each code of the instances' AnatomicRegionSequence once, in their order.
+
+    Items are reduced to what makes the code, so that they don't depend on which instance came first.
+    """
+    found: dict[tuple[str, ...], DataSet] = {}
+    for item in items:
+        if isinstance(item, dict):
+            code = {tag: item[tag] for tag in sorted(_CODE_IDENTITY) if tag in item and any(item[tag].values)}
+            identity = tuple("\\".join(map(str, code[tag].values)) if tag in code else "" for tag in _CODE_IDENTITY)
+            found[identity] = code
+    found.pop(("",) * len(_CODE_IDENTITY), None)
+    return tuple(found[identity] for identity in sorted(found))

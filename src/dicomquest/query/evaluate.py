@@ -1,0 +1,162 @@
+"""Keys against decoded data sets: what they find, whether it matches, what is returned (PS3.4 C.2.2.2, C.2.2.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from dicomquest.dataset.elements import Element
+from dicomquest.errors import ValueFormatError
+from dicomquest.query.criteria import (
+    AnyOf,
+    ByStoredVR,
+    DateTimePairMatch,
+    EmptyValue,
+    HasValue,
+    MultipleValue,
+    SequenceMatch,
+)
+from dicomquest.query.key_values import read_key
+from dicomquest.query.matching import matches
+from dicomquest.query.model import KeyCriterion, ReturnKey, Step
+from dicomquest.query.options import QueryOptions
+from dicomquest.query.search_forms import BINARY_VRS, SearchForm, is_empty, own_zone, search_forms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.query.criteria import Criterion
+
+
+def find_element(data_set: DataSet, step: Step) -> Element | None:
+    """The element of a step; a private one in whichever block its creator reserved (PS3.5 7.8.1)."""
+    if step.creator is None:
+        return data_set.get(step.tag)
+    group = step.tag & 0xFFFF0000
+    for tag, element in data_set.items():
+        if group + 0x10 <= tag <= group + 0xFF and element.values == (step.creator,):
+            found = data_set.get(group | (tag & 0xFF) << 8 | step.tag & 0xFF)
+            if found is not None:
+                return found
+    return None
+
+
+def matches_data_set(data_set: DataSet, keys: Iterable[KeyCriterion], zone_minutes: int = 0) -> bool:
+    """Whether the attributes of one entity meet all keys.
+
+    ``zone_minutes`` is the zone of a data set without TimezoneOffsetFromUTC. The last step of each key's path is looked
+    up, so keys of the entity itself have one step.
+    """
+    zone = own_zone(data_set, zone_minutes)
+    return all(_matches_key(data_set, key, zone) for key in keys)
+
+
+def _matches_key(data_set: DataSet, key: KeyCriterion, zone: int) -> bool:
+    criterion = key.criterion
+    if isinstance(criterion, DateTimePairMatch):
+        return _matches_pair(data_set, key, criterion, zone)
+    element = find_element(data_set, key.path[-1])
+    if is_empty(element):
+        return key.or_unknown or isinstance(criterion, EmptyValue)
+    match criterion:
+        case EmptyValue():
+            return False
+        case HasValue():
+            return True
+        case SequenceMatch():
+            return bool(matching_items(element, criterion.keys, zone))
+        case MultipleValue():
+            # Each part may be met by another value of the attribute.
+            return all(_matches_element(part, key.vr, element, zone) for part in criterion.parts)
+        case _:
+            return _matches_element(criterion, key.vr, element, zone)
+
+
+def _matches_element(criterion: Criterion, vr: str, element: Element | None, zone: int) -> bool:
+    """Any stored value may satisfy a key (C.2.2.3)."""
+    if isinstance(criterion, ByStoredVR):
+        return element is not None and _matches_opaque(criterion, element, zone)
+    if isinstance(criterion, AnyOf):
+        return any(_matches_element(part, vr, element, zone) for part in criterion.parts)
+    return any(matches(criterion, form) for form in search_forms(vr, element, zone))
+
+
+def _matches_opaque(criterion: ByStoredVR, element: Element, zone: int) -> bool:
+    if element.vr in BINARY_VRS:
+        return any(data.rstrip(b"\0 ") == criterion.data.rstrip(b"\0 ") for data in element.values)
+    if element.vr == "SQ":
+        return False
+    try:
+        read = read_key(element.vr, (criterion.text,), "1-n", QueryOptions(), zone)
+    except ValueFormatError:
+        return False
+    return read is None or _matches_element(read, element.vr, element, zone)
+
+
+def _matches_pair(data_set: DataSet, key: KeyCriterion, criterion: DateTimePairMatch, zone: int) -> bool:
+    """Every date with every time, where there are several: the Standard knows pairs of single values only."""
+    elements = data_set.get(criterion.date), data_set.get(criterion.time)
+    unknown = [key.or_unknown and is_empty(element) for element in elements]
+    dates, times = (
+        [form[0] for form in search_forms(vr, element, zone)] or [None]
+        for vr, element in zip(("DA", "TM"), elements, strict=True)
+    )
+    if criterion.combined is not None and unknown[0]:
+        return True
+    wanted = DateTimePairMatch(
+        criterion.date,
+        criterion.time,
+        None if unknown[0] else criterion.date_key,
+        None if unknown[1] else criterion.time_key,
+        criterion.combined,
+        None,
+    )
+    shift = 0 if criterion.zone_minutes is None else criterion.zone_minutes - zone
+    return any(matches(wanted, shifted(date, time, shift)) for date, time in product(dates, times))
+
+
+def shifted(date: str | None, time: str | None, minutes: int) -> SearchForm:
+    """A sortable date and time moved by minutes; the date stays where there is no time, or no calendar for it."""
+    if time is None or minutes == 0:
+        return date, time
+    day = datetime.strptime(date or "20000101", "%Y%m%d")  # noqa: DTZ007  the zone is what is being changed
+    try:
+        moved = day + timedelta(hours=int(time[:2]), minutes=int(time[2:4]) + minutes)
+    except OverflowError:
+        return date, time
+    return date and f"{moved.year:04d}{moved:%m%d}", f"{moved:%H%M}{time[4:]}"
+
+
+def matching_items(element: Element | None, keys: Iterable[KeyCriterion], zone: int) -> list[DataSet]:
+    """The items of a sequence that meet all item keys, each within the one item (C.2.2.2.6)."""
+    if element is None or element.vr != "SQ":
+        return []
+    return [item for item in element.values if all(_matches_key(item, key, zone) for key in keys)]
+
+
+def response_element(data_set: DataSet, key: ReturnKey, zone: int) -> Element:
+    """What a response has for a key: all stored values, or the matching items reduced to the attributes asked for."""
+    element = find_element(data_set, key.step)
+    if element is None or is_empty(element):
+        return Element(key.vr, ())
+    if key.vr != "SQ" or key.item_keys is None:
+        return element
+    items = matching_items(element, key.item_criteria, zone)
+    return Element("SQ", tuple(reduced_item(item, key.item_keys, zone) for item in items))
+
+
+def reduced_item(item: DataSet, keys: Iterable[ReturnKey], zone: int) -> DataSet:
+    """An item with the attributes asked for, ascending; private ones in the request's blocks, with their creators."""
+    reduced: dict[int, Any] = {}
+    for key in keys:
+        reduced[key.tag] = response_element(item, key, zone)
+        if key.creator is not None:
+            reduced[creator_tag(key.tag)] = Element("LO", (key.creator,))
+    return dict(sorted(reduced.items()))
+
+
+def creator_tag(tag: int) -> int:
+    """The private creator element that reserves the block of a private tag (PS3.5 7.8.1)."""
+    return tag & 0xFFFF0000 | (tag >> 8) & 0xFF

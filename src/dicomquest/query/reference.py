@@ -1,0 +1,147 @@
+"""The plain meaning of a query: decoded instances in, response identifiers out (PS3.4 C.4.1.3.1, C.4.1.3.2).
+
+No database, no index, no speed: this is what the engine is held to. Entities are made of instances as the index makes
+them: of conflicting attributes the instance received last wins, and one without a value erases nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.computed import anatomic_regions, distinct
+from dicomquest.query.evaluate import matches_data_set, response_element
+from dicomquest.query.search_forms import is_empty, own_zone
+from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, level_of
+from dicomquest.standard.keys import KEYS, KEYS_BY_KEYWORD, Storage
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dicomquest.query.model import KeyCriterion, Query
+
+_COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
+_TAGS = {keyword: key.tag for keyword, key in KEYS_BY_KEYWORD.items()}
+_TRANSFER_SYNTAX_UID = 0x00020010
+_ANATOMIC_REGION_SEQUENCE = 0x00082218
+
+
+@dataclass(slots=True)
+class _Entity:
+    level: Level
+    attributes: DataSet = field(default_factory=dict)
+    children: dict[object, _Entity] = field(default_factory=dict)
+
+    def below(self, level: Level) -> list[_Entity]:
+        """All descendants of a level, itself if it is of that level."""
+        if self.level is level:
+            return [self]
+        return [entity for child in self.children.values() for entity in child.below(level)]
+
+
+def find(instances: Sequence[DataSet], query: Query) -> list[DataSet]:
+    """The identifiers of all Pending responses, in no order that means anything.
+
+    They have the level, but not what the service adds: RetrieveAETitle, InstanceAvailability, SpecificCharacterSet.
+    """
+    default_zone = query.options.timezone_offset_minutes
+    by_level = {level: [key for key in query.criteria if key.level is level] for level in Level}
+    responses = []
+    for chain in _chains(_build(instances), query.level):
+        above = all(matches_data_set(each.attributes, by_level[each.level], default_zone) for each in chain)
+        if above and _has_descendants(chain[-1], by_level, default_zone):
+            responses.append(_response(chain, query, default_zone))
+    return responses
+
+
+def _text(data_set: DataSet, keyword: str) -> str:
+    element = data_set.get(_TAGS[keyword])
+    return "\\".join(str(value) for value in element.values) if element is not None else ""
+
+
+def _build(instances: Sequence[DataSet]) -> list[_Entity]:
+    patients: dict[object, _Entity] = {}
+    for instance in instances:
+        study, series, image = (
+            _text(instance, keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+        )
+        patient_id = _text(instance, "PatientID")
+        # Patients without an ID cannot be told apart: each of their studies is one's.
+        identity = (patient_id, _text(instance, "IssuerOfPatientID")) if patient_id else ("", study)
+        entity = patients.setdefault(identity, _Entity(Level.PATIENT))
+        _merge(entity, instance)
+        for level, uid in ((Level.STUDY, study), (Level.SERIES, series), (Level.IMAGE, image)):
+            entity = entity.children.setdefault(uid, _Entity(level))
+            _merge(entity, instance)
+    for patient in patients.values():
+        _compute(patient)
+    return list(patients.values())
+
+
+def _merge(entity: _Entity, instance: DataSet) -> None:
+    for tag, element in instance.items():
+        if tag in _COMPUTED or is_empty(element):
+            continue
+        if tag == TIMEZONE_OFFSET_FROM_UTC or level_of(tag) is entity.level:
+            entity.attributes[tag] = element
+    if entity.level is Level.IMAGE:
+        syntax = instance.get(_TRANSFER_SYNTAX_UID)
+        if syntax is not None:
+            entity.attributes[_TAGS["AvailableTransferSyntaxUID"]] = syntax
+
+
+def _compute(patient: _Entity) -> None:
+    """The attributes of PS3.4 C.3.4, from the entities below."""
+    studies, series, images = (patient.below(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE))
+    _count(patient, NumberOfPatientRelatedStudies=studies, NumberOfPatientRelatedSeries=series)
+    _count(patient, NumberOfPatientRelatedInstances=images)
+    for study in studies:
+        series, images = study.below(Level.SERIES), study.below(Level.IMAGE)
+        _count(study, NumberOfStudyRelatedSeries=series, NumberOfStudyRelatedInstances=images)
+        modalities = distinct(_values(series, _TAGS["Modality"]))
+        study.attributes[_TAGS["ModalitiesInStudy"]] = Element("CS", modalities)
+        study.attributes[_TAGS["SOPClassesInStudy"]] = Element("UI", distinct(_values(images, _TAGS["SOPClassUID"])))
+        regions = anatomic_regions(_values(images, _ANATOMIC_REGION_SEQUENCE))
+        study.attributes[_TAGS["AnatomicRegionsInStudyCodeSequence"]] = Element("SQ", regions)
+        for each in series:
+            _count(each, NumberOfSeriesRelatedInstances=each.below(Level.IMAGE))
+
+
+def _count(entity: _Entity, **counted: list[_Entity]) -> None:
+    for keyword, entities in counted.items():
+        entity.attributes[_TAGS[keyword]] = Element("IS", (str(len(entities)),))
+
+
+def _values(entities: list[_Entity], tag: int) -> list[object]:
+    empty = Element("UN", ())
+    return [value for entity in entities for value in entity.attributes.get(tag, empty).values]
+
+
+def _chains(patients: list[_Entity], level: Level) -> Iterator[tuple[_Entity, ...]]:
+    """Each entity of the query level behind its ancestors."""
+    chains: list[tuple[_Entity, ...]] = [(patient,) for patient in patients]
+    for _ in range(level - Level.PATIENT):
+        chains = [(*chain, child) for chain in chains for child in chain[-1].children.values()]
+    yield from chains
+
+
+def _has_descendants(entity: _Entity, by_level: dict[Level, list[KeyCriterion]], zone: int) -> bool:
+    """Whether one chain of descendants meets all keys below the query level."""
+    if not any(keys for level, keys in by_level.items() if level > entity.level):
+        return True
+    return any(
+        matches_data_set(child.attributes, by_level[child.level], zone) and _has_descendants(child, by_level, zone)
+        for child in entity.children.values()
+    )
+
+
+def _response(chain: tuple[_Entity, ...], query: Query, default_zone: int) -> DataSet:
+    response = {QUERY_RETRIEVE_LEVEL: Element("CS", (query.level.name,))}
+    for tag, creator in query.private_creators:
+        response[tag] = Element("LO", (creator,))
+    for key in query.return_keys:
+        owner = chain[key.level - Level.PATIENT].attributes
+        response[key.tag] = response_element(owner, key, own_zone(owner, default_zone))
+    return dict(sorted(response.items()))

@@ -1,0 +1,40 @@
+"""A query as one English sentence, for ``find --explain`` and the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicomquest.query.matching import words
+from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from dicomquest.query.model import KeyCriterion, Query
+
+
+def sentence(query: Query) -> str:
+    """``studies whose Patient's Name starts with 'DOE' and whose Study Date is on or after 2024-01-01; return ...``."""
+    own = [key for key in query.criteria if key.level <= query.level]
+    clauses = [f"whose {_clause(key)}" for key in own]
+    below = [_descendants(query, level) for level in Level if level > query.level]
+    asked = " and ".join(clauses + [text for text in below if text])
+    selected = f"{query.level.entities} {asked}" if asked else f"all {query.level.entities}"
+    returned = [attribute_name(*key.step) for key in query.return_keys]
+    return f"{selected}; return {_listed(returned)}"
+
+
+def _clause(key: KeyCriterion) -> str:
+    text = words(key.criterion, attribute_name(*key.path[-1]))
+    return f"{text} (or is unknown)" if key.or_unknown else text
+
+
+def _descendants(query: Query, level: Level) -> str:
+    clauses = [f"whose {_clause(key)}" for key in query.criteria if key.level is level]
+    # With keys of both series and instances, it is an instance of that very series.
+    nested = level > query.level + 1 and any(query.level < key.level < level for key in query.criteria)
+    which = f"an {level.entity}" if level is Level.IMAGE else f"a {level.entity}"
+    return f"that have {'in it ' if nested else ''}{which} {' and '.join(clauses)}" if clauses else ""
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
