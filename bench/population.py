@@ -1,14 +1,18 @@
 """Populations of 10^4 to 10^7 studies, the same for the same seed: patients with several studies, names in several scripts.
 
-``instances`` yields decoded headers, ready for the ingest code; ``files`` writes them as Part 10 files for the peers.
+``instances`` yields decoded headers, ready for the ingest code; ``write_files`` writes them as Part 10 files for the peers.
 """
 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicomquest.dataset.elements import DataSet, Element
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from dicomquest.dataset.elements import DataSet, Element, to_pydicom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,3 +115,15 @@ def _study(
                 0x00280010: Element("US", (512,)),
                 0x00280011: Element("US", (512,)),
             }
+
+
+def write_files(folder: Path, data_sets: Iterator[DataSet]) -> None:
+    """Write each header as a Part 10 file."""
+    for number, data_set in enumerate(data_sets):
+        dataset = to_pydicom(data_set)
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        path = folder / f"{number:08}.dcm"
+        FileDataset(str(path), dataset, file_meta=meta).save_as(path, enforce_file_format=True)

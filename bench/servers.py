@@ -1,0 +1,121 @@
+"""The SCPs under test as processes, each over the same kind of population, each on a port of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from peers.dcmtk import dcmqrscp
+from peers.orthanc import orthanc
+from peers.processes import free_port, server
+from population import instances, write_files
+from programs import find_program
+
+from dicomquest.index import Index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CACHE = Path(os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench"))
+"""Where built indexes and files are kept between runs: 10^6 studies take minutes to build."""
+
+PYNETDICOM_SCP = Path(__file__).parent / "pynetdicom_scp.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running SCP, the number of studies that it holds, and its process (the parent of its workers)."""
+
+    name: str
+    port: int
+    aet: str
+    studies: int
+    pid: int = 0
+
+
+def index_of(studies: int) -> Path:
+    """The index of a population, built through the ingest code the first time that it is asked for."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"studies-{studies}.sqlite"
+    if not path.exists():
+        building = path.with_suffix(".building")
+        building.unlink(missing_ok=True)
+        with Index(building) as index:
+            index.ingest_data_sets(instances(studies))
+        # A closed index has no write-ahead log beside it.
+        building.rename(path)
+    return path
+
+
+def files_of(studies: int) -> list[Path]:
+    """The same population as Part 10 files."""
+    folder = CACHE / f"files-{studies}"
+    if not folder.exists():
+        building = CACHE / f"files-{studies}.building"
+        building.mkdir(parents=True, exist_ok=True)
+        write_files(building, instances(studies))
+        building.rename(folder)
+    return sorted(folder.iterdir())
+
+
+@contextlib.contextmanager
+def ours(studies: int, *, workers: int = 1, path: Path | None = None) -> Iterator[Served]:
+    """``dicomquest serve`` over a population."""
+    path = path or index_of(studies)
+    port = free_port()
+    command = [sys.executable, "-m", "dicomquest", "serve", "--index", str(path), "--port", str(port)]
+    command += ["--workers", str(workers), "--log-level", "error", "--max-associations", "4000"]
+    with tempfile.TemporaryDirectory() as folder, server(command, port, Path(folder) / "log") as process:
+        yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid)
+
+
+@contextlib.contextmanager
+def dcmtk(studies: int = 500) -> Iterator[Served]:
+    """dcmqrscp, whose hard limit is 500 studies."""
+    with tempfile.TemporaryDirectory() as folder, dcmqrscp(Path(folder), files_of(studies)) as peer:
+        yield Served("dcmqrscp", peer.port, peer.aet, studies)
+
+
+@contextlib.contextmanager
+def orthanc_peer(studies: int) -> Iterator[Served]:
+    """Orthanc with its SQLite index."""
+    with tempfile.TemporaryDirectory() as folder, orthanc(Path(folder), files_of(studies)) as peer:
+        yield Served("Orthanc", peer.port, peer.aet, studies)
+
+
+@contextlib.contextmanager
+def pynetdicom(studies: int) -> Iterator[Served]:
+    """An SCP made with pynetdicom whose handler yields ready data sets from memory: the most it can do."""
+    port = free_port()
+    command = [sys.executable, str(PYNETDICOM_SCP), str(port), str(studies)]
+    with tempfile.TemporaryDirectory() as folder, server(command, port, Path(folder) / "log") as process:
+        yield Served("pynetdicom", port, "PYNETDICOM", studies, process.pid)
+
+
+def missing_programs() -> list[str]:
+    """The peers' programs that are not installed."""
+    return [name for name in ("dcmqrscp", "dcmqridx", "Orthanc", "findscu", "storescu") if find_program(name) is None]
+
+
+def sample_patient_ids(studies: int, count: int = 200) -> list[str]:
+    """Patient IDs of the population, for queries that find one patient."""
+    step = max(1, studies // count)
+    ids = {data_set[0x00100020].values[0] for data_set in islice(instances(studies), 0, None, step)}
+    return sorted(ids)[:count]
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a process and its children."""
+    listing = subprocess.run(
+        ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)], capture_output=True, text=True, check=True
+    )
+    return sum(int(kib) for kib in listing.stdout.split()) * 1024
