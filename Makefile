@@ -37,7 +37,7 @@ run: $(STAMP)
 	@data=$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pydicom").submodule_search_locations[0])')/data; \
 	$(BIN)/dicomquest index --index $(RUN_INDEX) "$$data/test_files" "$$data/charset_files"
 	@echo
-	@echo 'In a second terminal, the patients whose name starts with A, B or C, and all of them with DCMTK:'
+	@echo 'In a second terminal, the patients whose name starts with C, by dicomquest and by DCMTK:'
 	@echo
 	@echo "  $(BIN)/dicomquest find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientBirthDate"
 	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' -k PatientID -k PatientBirthDate 127.0.0.1 $(PORT)"

@@ -13,8 +13,8 @@ from programs import program
 
 
 @contextlib.contextmanager
-def orthanc(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
-    """Run Orthanc with the instances in it; anybody may query it."""
+def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator[Peer]:
+    """Run Orthanc with the instances in it; anybody may query it. ``settings`` go into its configuration."""
     port, http_port = free_port(), free_port()
     configuration = folder / "orthanc.json"
     configuration.write_text(
@@ -36,6 +36,7 @@ def orthanc(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
                 "DefaultEncoding": "Utf8",
                 "LimitFindResults": 0,
                 "LimitFindInstances": 0,
+                **settings,
             }
         )
     )

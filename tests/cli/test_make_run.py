@@ -1,0 +1,45 @@
+"""`make run` does what the README promises: what it prints can be pasted, and both lines answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from peers.processes import free_port, wait_until_listening
+from timing import LONG
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.peer("make", "findscu")
+def test_the_printed_lines_answer_with_patients(tmp_path: Path) -> None:
+    port = free_port()
+    bin_folder = Path(sys.executable).parent
+    log = tmp_path / "log"
+    command = [
+        "make", "--no-print-directory", "--old-file", str(ROOT / ".venv" / "installed"), "run",
+        f"BIN={bin_folder}", f"PORT={port}", f"RUN_INDEX={tmp_path / 'run.sqlite'}",
+    ]  # fmt: skip
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        wait_until_listening(process, port, log)
+        lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("  ")]
+        printed = [line for line in lines if " find " in line or line.startswith("findscu")]
+        assert len(printed) == 2, log.read_text(encoding="utf-8")
+        for line in printed:
+            done = subprocess.run(line, shell=True, cwd="/", capture_output=True, check=False, text=True)
+            assert done.returncode == 0, done.stderr
+            assert "Citizen^Jan" in done.stdout + done.stderr, line
+            assert "CompressedSamples^CT1" in done.stdout + done.stderr, line
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
+        process.wait(LONG)
+    assert "Traceback" not in log.read_text(encoding="utf-8")

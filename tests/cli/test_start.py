@@ -1,0 +1,32 @@
+"""The program starts at once: what a command does not need, it does not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from dicomquest.cli import COMMANDS
+
+SLOW = {"alembic", "asyncio", "jellyfish", "numpy", "pydicom", "rich", "sqlalchemy", "ssl", "uvloop"}
+
+PROGRAM = """
+import sys
+from dicomquest.cli import main
+try:
+    main(sys.argv[1:], prog_name="dicomquest")
+finally:
+    print("imported:", *sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def imported(*arguments: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.partition("imported:")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_slow(arguments: list[str]) -> None:
+    assert not SLOW & imported(*arguments)
