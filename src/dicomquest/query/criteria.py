@@ -77,7 +77,8 @@ class PersonName:
 
     ``any_group``: ``groups`` has one member, and it holds for any of the stored name's three component groups.
     Otherwise it has three, by group, and None asks nothing of its group. Each member is one or more alternatives:
-    ``DOE^*`` is also ``DOE``, because trailing empty components mean nothing. ``text`` is the key as sent, for its words.
+    ``DOE^*`` is also ``DOE``, because trailing empty components mean nothing. ``text`` is the key as sent, for its
+    words.
     """
 
     groups: tuple[tuple[Pattern, ...] | None, ...]

@@ -215,8 +215,8 @@ def _name_words(criterion: PersonName, name: str) -> str:
         return f"{name} {patterns.pattern_words(patterns.parse_pattern(criterion.text))}"
     texts = criterion.text.split("=")
     wanted = [(GROUPS[at], texts[at]) for at, group in enumerate(criterion.groups) if group is not None]
-    parts = [f"{group} group {patterns.pattern_words(patterns.parse_pattern(text))}" for group, text in wanted]
-    return f"{name} has an " + " and a ".join(parts) if wanted[0][0][0] in "ai" else f"{name} has a {parts[0]}"
+    parts = [f"the {group} group {patterns.pattern_words(patterns.parse_pattern(text))}" for group, text in wanted]
+    return f"{name} is such that " + " and ".join(parts)
 
 
 def _fuzzy_words(criterion: FuzzyName, name: str) -> str:

@@ -1,0 +1,113 @@
+"""The statuses of C-FIND, C-ECHO and C-STORE, one row a status (PS3.7 C, 9.1; PS3.4 Tables C.4-1, B.2-1)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class StatusClass(Enum):
+    """What a status says of the operation (PS3.7 Annex C)."""
+
+    SUCCESS = "Success"
+    PENDING = "Pending"
+    CANCEL = "Cancel"
+    WARNING = "Warning"
+    FAILURE = "Failure"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no response follows."""
+        return self is not StatusClass.PENDING
+
+
+class Status(NamedTuple):
+    """A status or a range of them; ``fields`` are the keywords of the command elements that may explain it."""
+
+    first: int
+    last: int
+    status_class: StatusClass
+    meaning: str
+    fields: tuple[str, ...] = ()
+
+
+_SUCCESS, _PENDING, _CANCEL, _WARNING, _FAILURE = StatusClass
+_COMMENT = ("ErrorComment",)
+_ELEMENT = ("OffendingElement", "ErrorComment")
+_INSTANCE = ("AffectedSOPClassUID", "AffectedSOPInstanceUID")
+
+# PS3.7 Annex C: these mean the same for every service.
+GENERAL_STATUSES: tuple[Status, ...] = (
+    Status(0x0000, 0x0000, _SUCCESS, "Success"),
+    Status(0x0105, 0x0105, _FAILURE, "No such attribute", ("AttributeIdentifierList",)),
+    Status(0x0106, 0x0106, _FAILURE, "Invalid attribute value"),
+    Status(0x0107, 0x0107, _WARNING, "Attribute list error", ("AttributeIdentifierList",)),
+    Status(0x0110, 0x0110, _FAILURE, "Processing failure", ("ErrorComment", "ErrorID", *_INSTANCE)),
+    Status(0x0111, 0x0111, _FAILURE, "Duplicate SOP instance", _INSTANCE),
+    Status(0x0112, 0x0112, _FAILURE, "No such SOP instance", _INSTANCE),
+    Status(0x0113, 0x0113, _FAILURE, "No such event type"),
+    Status(0x0114, 0x0114, _FAILURE, "No such argument"),
+    Status(0x0115, 0x0115, _FAILURE, "Invalid argument value"),
+    Status(0x0116, 0x0116, _WARNING, "Attribute value out of range"),
+    Status(0x0117, 0x0117, _FAILURE, "Invalid SOP instance", _INSTANCE),
+    Status(0x0118, 0x0118, _FAILURE, "No such SOP class", ("AffectedSOPClassUID",)),
+    Status(0x0119, 0x0119, _FAILURE, "Class-instance conflict", _INSTANCE),
+    Status(0x0120, 0x0120, _FAILURE, "Missing attribute", ("AttributeIdentifierList",)),
+    Status(0x0121, 0x0121, _FAILURE, "Missing attribute value", ("AttributeIdentifierList",)),
+    Status(0x0122, 0x0122, _FAILURE, "Refused: SOP class not supported", ("ErrorComment", "AffectedSOPClassUID")),
+    Status(0x0123, 0x0123, _FAILURE, "No such action type"),
+    Status(0x0124, 0x0124, _FAILURE, "Refused: not authorized", _COMMENT),
+    Status(0x0210, 0x0210, _FAILURE, "Duplicate invocation"),
+    Status(0x0211, 0x0211, _FAILURE, "Unrecognized operation"),
+    Status(0x0212, 0x0212, _FAILURE, "Mistyped argument"),
+    Status(0x0213, 0x0213, _FAILURE, "Resource limitation"),
+)
+
+C_ECHO_STATUSES: tuple[Status, ...] = GENERAL_STATUSES
+
+# PS3.4 Table C.4-1, in front of the general ones.
+C_FIND_STATUSES: tuple[Status, ...] = (
+    Status(0xA700, 0xA700, _FAILURE, "Refused: out of resources", _COMMENT),
+    Status(0xA900, 0xA900, _FAILURE, "Error: identifier does not match SOP class", _ELEMENT),
+    Status(0xC000, 0xCFFF, _FAILURE, "Failed: unable to process", _ELEMENT),
+    Status(0xFE00, 0xFE00, _CANCEL, "Matching terminated due to cancel request"),
+    Status(0xFF00, 0xFF00, _PENDING, "Matches are continuing: all optional keys supported as the required ones"),
+    Status(0xFF01, 0xFF01, _PENDING, "Matches are continuing: an optional key was not supported"),
+    *GENERAL_STATUSES,
+)
+
+# PS3.4 Table B.2-1, in front of the general ones.
+C_STORE_STATUSES: tuple[Status, ...] = (
+    Status(0xA700, 0xA7FF, _FAILURE, "Refused: out of resources", _COMMENT),
+    Status(0xA900, 0xA9FF, _FAILURE, "Error: data set does not match SOP class", _ELEMENT),
+    Status(0xB000, 0xB000, _WARNING, "Coercion of data elements", _ELEMENT),
+    Status(0xB006, 0xB006, _WARNING, "Elements discarded", _ELEMENT),
+    Status(0xB007, 0xB007, _WARNING, "Data set does not match SOP class", _ELEMENT),
+    Status(0xC000, 0xCFFF, _FAILURE, "Error: cannot understand", _ELEMENT),
+    *GENERAL_STATUSES,
+)
+
+# By the first digits, for what no table names (PS3.7 Annex C).
+_CLASSES = (
+    (0x0000, 0x0000, _SUCCESS),
+    (0x0001, 0x0001, _WARNING),
+    (0x0100, 0x02FF, _FAILURE),
+    (0xA000, 0xAFFF, _FAILURE),
+    (0xB000, 0xBFFF, _WARNING),
+    (0xC000, 0xCFFF, _FAILURE),
+    (0xFE00, 0xFE00, _CANCEL),
+    (0xFF00, 0xFF01, _PENDING),
+)
+
+
+def find_status(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> Status | None:
+    """The row of a status code, None if it has none."""
+    return next((row for row in statuses if row.first <= code <= row.last), None)
+
+
+def status_class(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> StatusClass:
+    """The class of any code, also of one that no table names; a code of no class is a failure."""
+    row = find_status(code, statuses)
+    if row is not None:
+        return row.status_class
+    return next((each for first, last, each in _CLASSES if first <= code <= last), StatusClass.FAILURE)
