@@ -1,0 +1,82 @@
+"""``python -m bench``: measure the claims, one file each, and write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import import_module, metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers import missing_programs
+from sizes import SIZES
+
+CLAIMS = (
+    "p01_stream", "p02_workers", "p03_lookup", "p04_associations", "p05_growth", "p06_first_match", "p07_memory",
+    "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "limits",
+)  # fmt: skip
+
+
+def machine() -> str:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
+    return f"{os.cpu_count()} cores of {model}, {platform.system()} {platform.release()}"
+
+
+def versions() -> str:
+    import sqlite3
+
+    names = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
+    names += [f"{name} {metadata.version(name)}" for name in ("dicomquest", "pydicom", "pynetdicom", "uvloop")]
+    for command in (["dcmqrscp", "--version"], ["/usr/sbin/Orthanc", "--version"]):
+        printed = subprocess.run(command, capture_output=True, text=True, check=False)
+        names.append(next((line.strip("$ ") for line in printed.stdout.splitlines() if line.strip("$ ")), command[0]))
+    return ", ".join(names)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="full", help="toy: seconds, and no figure worth a look")
+    parser.add_argument(
+        "--only", metavar="NAME", nargs="*", help="claims by the beginning of their file's name, as p01"
+    )
+    parser.add_argument("--output", type=Path, help="the page to write (default: docs/benchmarks.md after a full run)")
+    options = parser.parse_args()
+    missing = missing_programs()
+    if missing:
+        sys.exit(f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc)")
+    chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
+    pages = []
+    for name in chosen:
+        started = time.perf_counter()
+        claim = import_module(name).run(SIZES[options.size])
+        print(claim.markdown(), flush=True)
+        print(f"({name}: {time.perf_counter() - started:.0f} s)", file=sys.stderr, flush=True)
+        pages.append(claim.markdown())
+    output = options.output
+    if output is None and options.size == "full" and len(chosen) == len(CLAIMS):
+        output = Path("docs/benchmarks.md")
+    if output is not None:
+        head = [
+            "# Benchmarks", "",
+            "Written by `make bench`: medians of alternating runs, with minimum and maximum in brackets.",
+            "Every peer is driven by the same raw-socket client, which has no DICOM library in it (`bench/client.py`).",
+            "Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, unless said otherwise.",
+            "", f"Machine: {machine()}.", f"Versions: {versions()}.", "",
+        ]  # fmt: skip
+        output.write_text("\n".join([*head, *pages]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

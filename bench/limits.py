@@ -1,0 +1,67 @@
+"""The physical limits: what SQLite alone gives Python for the same rows, and what a loopback socket takes."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from measure import Claim, Figure, alternate, number, spread
+from servers import index_of
+
+if TYPE_CHECKING:
+    from sizes import Size
+
+ROWS = """
+SELECT study_date, study_time, accession_number, modalities_in_study, study_description, patient_name, patient_id,
+  patient_birth_date, study_instance_uid, number_of_study_related_series, number_of_study_related_instances
+FROM study JOIN patient ON patient.id = study.parent
+"""
+RESPONSE = bytes(420)
+
+
+def sqlite_rate(size: Size) -> float:
+    connection = sqlite3.connect(index_of(size.stream))
+    started = time.perf_counter()
+    cursor = connection.execute(ROWS)
+    rows = 0
+    while batch := cursor.fetchmany(512):
+        rows += len(batch)
+    return rows / (time.perf_counter() - started)
+
+
+def socket_rate(size: Size) -> float:
+    """Responses a second that fit through loopback in writes of 512, to a reader that only reads."""
+    here, there = socket.create_server(("127.0.0.1", 0)), socket.socket()
+    there.connect(here.getsockname())
+    accepted, _ = here.accept()
+    here.close()
+
+    def read() -> None:
+        while there.recv(1 << 20):
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    chunk = RESPONSE * 512
+    started = time.perf_counter()
+    for _ in range(max(1, size.stream // 512)):
+        accepted.sendall(chunk)
+    accepted.close()
+    reader.join()
+    there.close()
+    return max(1, size.stream // 512) * 512 / (time.perf_counter() - started)
+
+
+def run(size: Size) -> Claim:
+    claim = Claim(
+        "Limits", "what SQLite and the socket allow, in rows or responses a second", "none: what P1 is a share of"
+    )
+    figures = alternate({"sqlite": lambda: sqlite_rate(size), "socket": lambda: socket_rate(size)}, size.runs)
+    claim.figures = [
+        Figure("SQLite to Python tuples, 11 columns of two tables", spread(figures["sqlite"])),
+        Figure(f"loopback socket, responses of {number(len(RESPONSE))} bytes", spread(figures["socket"])),
+    ]
+    return claim

@@ -1,0 +1,75 @@
+"""P9: ``dicomquest index`` on a folder of files beside dcmqridx and Orthanc's REST upload: files a second."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from measure import Claim, Figure, alternate, median, number, spread
+from servers import files_of
+
+from peers.orthanc import orthanc  # isort: skip - servers makes this importable
+from programs import program  # isort: skip
+
+if TYPE_CHECKING:
+    from sizes import Size
+
+
+def by_index(files: list[Path]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "dicomquest", "index", "--index", f"{folder}/i.sqlite", str(files[0].parent)]
+        subprocess.run(command, check=True, capture_output=True)
+        return len(files) / (time.perf_counter() - started)
+
+
+def by_dcmqridx(files: list[Path]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        for at in range(0, len(files), 400):
+            command = [program("dcmqridx"), "-n", folder, *map(str, files[at : at + 400])]
+            subprocess.run(command, check=True, capture_output=True)
+        return len(files) / (time.perf_counter() - started)
+
+
+def by_rest(files: list[Path]) -> float:
+    with tempfile.TemporaryDirectory() as folder, orthanc(Path(folder), []) as peer:
+        started = time.perf_counter()
+        for path in files:
+            url = f"http://127.0.0.1:{peer.http_port}/instances"
+            with urllib.request.urlopen(urllib.request.Request(url, path.read_bytes())) as response:
+                response.read()
+        return len(files) / (time.perf_counter() - started)
+
+
+def run(size: Size) -> Claim:
+    claim = Claim(
+        "P9",
+        f"indexing {size.ingest_files:,} headers, in files a second",
+        "at least 8x Orthanc's upload, and dcmqridx's rate",
+    )
+    files = files_of(size.ingest_files)
+    few, some = files[: max(10, len(files) // 40)], files[: max(10, len(files) // 50)]
+    figures = alternate(
+        {"dicomquest": lambda: by_index(files), "Orthanc": lambda: by_rest(few), "dcmqridx": lambda: by_dcmqridx(some)},
+        size.runs,
+    )
+    base = median(figures["dicomquest"])
+    claim.is_met = base >= 8 * median(figures["Orthanc"]) and base >= median(figures["dcmqridx"])
+    claim.figures = [
+        Figure("dicomquest index", spread(figures["dicomquest"])),
+        Figure(
+            f"Orthanc, REST upload of {len(few):,}",
+            spread(figures["Orthanc"]),
+            f"{number(base / median(figures['Orthanc']))}x",
+        ),
+        Figure(
+            f"dcmqridx, {len(some):,}", spread(figures["dcmqridx"]), f"{number(base / median(figures['dcmqridx']))}x"
+        ),
+    ]
+    return claim

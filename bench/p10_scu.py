@@ -1,0 +1,71 @@
+"""P10: our SCU beside pynetdicom's, both asking our server: matches a second as Datasets and as JSON rows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from client import STUDY_ROOT_FIND, USUAL_KEYS
+from measure import Claim, Figure, alternate, median, number, spread
+from pydicom import Dataset
+from pydicom.datadict import keyword_for_tag
+from pynetdicom import AE
+from servers import ours
+
+from dicomquest import find
+
+if TYPE_CHECKING:
+    from servers import Served
+    from sizes import Size
+
+KEYS = {keyword_for_tag(tag): "" for tag in USUAL_KEYS}
+
+
+def by_ours(served: Served, form: str) -> float:
+    started = time.perf_counter()
+    count = sum(1 for _ in find("127.0.0.1", served.port, level="STUDY", called_aet=served.aet, as_=form, **KEYS))
+    if count != served.studies:
+        raise AssertionError(f"{count} of {served.studies}")
+    return count / (time.perf_counter() - started)
+
+
+def by_pynetdicom(served: Served) -> float:
+    ae = AE("BENCH")
+    ae.add_requested_context(STUDY_ROOT_FIND)
+    ae.dimse_timeout = ae.network_timeout = None
+    query = Dataset()
+    query.QueryRetrieveLevel = "STUDY"
+    for keyword in KEYS:
+        setattr(query, keyword, None)
+    association = ae.associate("127.0.0.1", served.port, ae_title=served.aet)
+    started = time.perf_counter()
+    count = sum(identifier is not None for _, identifier in association.send_c_find(query, STUDY_ROOT_FIND))
+    elapsed = time.perf_counter() - started
+    association.release()
+    if count != served.studies:
+        raise AssertionError(f"{count} of {served.studies}")
+    return count / elapsed
+
+
+def run(size: Size) -> Claim:
+    claim = Claim(
+        "P10", f"SCU, {size.stream:,} matches (pynetdicom {size.pynetdicom:,}), in matches a second",
+        "at least 30x pynetdicom's SCU as Datasets, 80x as JSON rows",
+    )  # fmt: skip
+    with ours(size.stream) as large, ours(size.pynetdicom) as small:
+        figures = alternate(
+            {
+                "as Datasets": lambda: by_ours(large, "dataset"),
+                "as JSON rows": lambda: by_ours(large, "json"),
+                "pynetdicom": lambda: by_pynetdicom(small),
+            },
+            size.runs,
+        )
+    base = median(figures["pynetdicom"])
+    ratios = {name: median(mine) / base for name, mine in figures.items()}
+    claim.is_met = ratios["as Datasets"] >= 30 and ratios["as JSON rows"] >= 80
+    claim.figures = [
+        Figure(name, spread(mine), "" if name == "pynetdicom" else f"{number(ratios[name])}x")
+        for name, mine in figures.items()
+    ]
+    return claim

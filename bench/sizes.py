@@ -1,0 +1,35 @@
+"""How large the populations of a run are: ``full`` for docs/benchmarks.md, ``toy`` so that CI keeps the benches running."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Studies by claim and peer, and how often each measure is repeated."""
+
+    stream: int
+    large: int
+    growth: tuple[int, ...]
+    memory: int
+    orthanc: int
+    dcmtk: int
+    pynetdicom: int
+    ingest_files: int
+    idle: int
+    runs: int
+    queries: int
+    associations: int
+
+
+SIZES = {
+    "full": Size(
+        stream=200_000, large=1_000_000, growth=(10_000, 100_000, 1_000_000), memory=1_000_000, orthanc=5_000, dcmtk=500,
+        pynetdicom=5_000, ingest_files=20_000, idle=2_000, runs=5, queries=1_000, associations=500,
+    ),
+    "toy": Size(
+        stream=300, large=300, growth=(100, 300), memory=300, orthanc=20, dcmtk=20, pynetdicom=50, ingest_files=30,
+        idle=20, runs=1, queries=20, associations=10,
+    ),
+}  # fmt: skip
