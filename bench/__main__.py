@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
 import time
@@ -35,8 +36,6 @@ def machine() -> str:
 
 
 def versions() -> str:
-    import sqlite3
-
     names = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
     names += [f"{name} {metadata.version(name)}" for name in ("dicomquest", "pydicom", "pynetdicom", "uvloop")]
     for command in (["dcmqrscp", "--version"], ["/usr/sbin/Orthanc", "--version"]):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from population import instances, write_files
+
+from dicomquest.index import Index
 from peers.dcmtk import dcmqrscp
 from peers.orthanc import orthanc
 from peers.processes import free_port, server
-from population import instances, write_files
 from programs import find_program
-
-from dicomquest.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How large the populations of a run are: ``full`` for docs/benchmarks.md, ``toy`` so that CI keeps the benches running."""
+"""How large the populations of a run are: ``full`` for docs/benchmarks.md, ``toy`` for CI."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Size:
 
 SIZES = {
     "full": Size(
-        stream=200_000, large=1_000_000, growth=(10_000, 100_000, 1_000_000), memory=1_000_000, orthanc=5_000, dcmtk=500,
-        pynetdicom=5_000, ingest_files=20_000, idle=2_000, runs=5, queries=1_000, associations=500,
+        stream=200_000, large=1_000_000, growth=(10_000, 100_000, 1_000_000), memory=1_000_000, orthanc=5_000,
+        dcmtk=500, pynetdicom=5_000, ingest_files=20_000, idle=2_000, runs=5, queries=1_000, associations=500,
     ),
     "toy": Size(
         stream=300, large=300, growth=(100, 300), memory=300, orthanc=20, dcmtk=20, pynetdicom=50, ingest_files=30,
