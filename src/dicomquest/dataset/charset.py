@@ -1,0 +1,185 @@
+"""Specific Character Set (0008,0005): its terms read, text decoded and encoded, and the set of a response chosen.
+
+PS3.3 C.12.1.1.2, PS3.5 6.1. Terms are a tuple of ``str``, the values of the attribute; () is the default repertoire.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.iso2022 import CodeExtensions, decode_set, encode_set
+from dicomquest.standard.character_sets import (
+    ALONE,
+    CODE_ELEMENTS,
+    DEFAULT_TERM,
+    JIS_X_0201,
+    MISSPELT,
+    SINGLE_SETS,
+    CodeElement,
+)
+from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
+
+Terms = tuple[str, ...]
+
+SPECIFIC_CHARACTER_SET = 0x00080005
+UTF_8: Terms = ("ISO_IR 192",)
+FALLBACK: Terms = ("ISO_IR 192", "ISO_IR 100")
+"""What 8-bit text is tried as that names no set: UTF-8, seldom valid by accident, then Latin-1, valid always."""
+
+_SINGLE = {row.term: row for row in SINGLE_SETS}
+_EXTENSIONS: dict[str, tuple[CodeElement, ...]] = {
+    element.term: tuple(each for each in CODE_ELEMENTS if each.term == element.term) for element in CODE_ELEMENTS
+}
+_ASCII = _EXTENSIONS[DEFAULT_TERM][0]
+_SINGLE_SPELLING = re.compile(r"ISO[ _-]?IR[ _-]?(\d+)", re.ASCII)
+_EXTENSION_SPELLING = re.compile(r"ISO[ _-]?2022[ _-]?IR[ _-]?(\d+)", re.ASCII)
+
+# What begins again with the sets of value 1, by VR: each value, and each component of a name (PS3.5 6.1.2.5.3).
+_DELIMITERS = {row.vr: "\\" if row.multiple else "" for row in VALUE_REPRESENTATIONS} | {"PN": "\\^="}
+_DELIMITER_BYTES = {vr: delimiters.encode("ascii") for vr, delimiters in _DELIMITERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Charset:
+    """What terms mean: either one Python codec or code extensions.
+
+    ``unknown`` are terms that the Standard does not define, even misspelt. ``is_default`` says that nothing but the
+    default repertoire is declared, so that bytes above 7FH are a deviation.
+    """
+
+    terms: Terms
+    codec: str
+    extensions: CodeExtensions | None
+    unknown: Terms
+
+    @property
+    def is_default(self) -> bool:
+        """Whether no set is declared that has characters besides ISO 646."""
+        return self.codec == "ascii"
+
+    def decode(self, data: bytes, vr: str = "LO", errors: str = "strict") -> str:
+        """A value field as text, its backslashes included; UnicodeDecodeError where ``errors`` is strict."""
+        if self.extensions is not None:
+            return self.extensions.decode(data, _DELIMITER_BYTES[vr], errors)
+        return decode_set(self.codec, data, errors)
+
+    def encode(self, text: str, vr: str = "LO") -> bytes:
+        """A value field, unpadded; UnicodeEncodeError if a character is in none of the sets."""
+        if self.extensions is not None:
+            return self.extensions.encode(text, _DELIMITERS[vr])
+        return encode_set(self.codec, text)
+
+
+def normalise_term(term: str) -> str | None:
+    """The defined term that was meant; '' stays, None if it is none."""
+    term = term.strip(" \0")
+    if not term or term in _SINGLE or term in _EXTENSIONS:
+        return term
+    upper = term.upper()
+    if upper in _SINGLE or upper in _EXTENSIONS:
+        return upper
+    if upper in MISSPELT:
+        return MISSPELT[upper]
+    if match := _SINGLE_SPELLING.fullmatch(upper):
+        candidates = (f"ISO_IR {match[1]}", f"ISO 2022 IR {match[1]}")
+    elif match := _EXTENSION_SPELLING.fullmatch(upper):
+        candidates = (f"ISO 2022 IR {match[1]}", f"ISO_IR {match[1]}")
+    else:
+        return None
+    return next((each for each in candidates if each in _SINGLE or each in _EXTENSIONS), None)
+
+
+@lru_cache(maxsize=256)
+def charset_of(terms: Terms) -> Charset:
+    """What the values of Specific Character Set mean, misspelt and superfluous ones put right."""
+    known = tuple(normalise_term(term) for term in terms)
+    unknown = tuple(term for term, normal in zip(terms, known, strict=True) if normal is None)
+    normal = [term or "" for term in known]
+    for term in normal:
+        if term in ALONE:
+            return Charset((term,), _SINGLE[term].codec, None, unknown)
+    if len(normal) == 1:
+        (only,) = normal
+        single = only if only in _SINGLE else only.replace("ISO 2022 IR", "ISO_IR")
+        if single in _SINGLE:
+            return Charset((single,), _SINGLE[single].codec, None, unknown)
+    if not any(normal):
+        return Charset((), "ascii", None, unknown)
+    if len(normal) == 1:  # a two-byte set alone: it extends the default repertoire
+        normal.insert(0, "")
+    # Several values are all in the ISO 2022 form; terms of single sets are taken for it.
+    extended = [term.replace("ISO_IR", "ISO 2022 IR") for term in normal]
+    first = _EXTENSIONS.get(extended[0] or DEFAULT_TERM, ())
+    home_g0 = next((each for each in first if each.element == 0 and each.size == 1), _ASCII)
+    home_g1 = next((each for each in first if each.element == 1), None)
+    declared = [home_g0] if home_g1 is None else [home_g0, home_g1]
+    declared += [element for term in extended for element in _EXTENSIONS.get(term, ())]
+    return Charset(
+        tuple(term for index, term in enumerate(extended) if term or index == 0),
+        "",
+        CodeExtensions(home_g0, home_g1, tuple(dict.fromkeys(declared))),
+        unknown,
+    )
+
+
+def normalise_terms(terms: Terms) -> Terms:
+    """The terms as the Standard writes them, without unknown and superfluous ones; () if that leaves the default."""
+    charset = charset_of(terms)
+    return () if charset.is_default else charset.terms
+
+
+def decode_text(data: bytes, terms: Terms, vr: str = "LO", errors: str = "strict") -> str:
+    """A value field in the sets that the terms name; UnicodeDecodeError where ``errors`` is strict."""
+    return charset_of(terms).decode(data, vr, errors)
+
+
+def encode_text(text: str, terms: Terms, vr: str = "LO") -> bytes:
+    """A value field in the sets that the terms name, unpadded; UnicodeEncodeError if they do not hold the text."""
+    return charset_of(terms).encode(text, vr)
+
+
+def python_codec(terms: Terms) -> str | None:
+    """Python's codec where the terms are one set without escapes, other than the default; None where they are not.
+
+    None too for terms that the Standard would not write so: a response must not repeat them.
+    """
+    if len(terms) != 1 or terms[0] not in _SINGLE:
+        return None
+    codec = _SINGLE[terms[0]].codec
+    return None if codec in ("ascii", JIS_X_0201) else codec
+
+
+def choose(data_set: DataSet, requested: Terms = (), otherwise: Terms = UTF_8) -> Terms:
+    """The terms to send a data set with: none for ASCII, else those requested if they hold it, else ``otherwise``.
+
+    Where not even ``otherwise`` does, UTF-8 (PS3.4 C.4.1.1.3.2).
+    """
+    texts = [(vr, text) for vr, text in _coded_texts(data_set) if not text.isascii()]
+    if not texts:
+        return ()
+    for terms in (requested, otherwise):
+        if terms and normalise_terms(terms) == terms and all(_holds(terms, vr, text) for vr, text in texts):
+            return terms
+    return UTF_8
+
+
+def _coded_texts(data_set: DataSet) -> Iterator[tuple[str, str]]:
+    for vr, values in data_set.values():
+        if vr == "SQ":
+            for item in values:
+                yield from _coded_texts(item)
+        elif VR[vr].charset:
+            for text in values:
+                yield vr, text
+
+
+def _holds(terms: Terms, vr: str, text: str) -> bool:
+    try:
+        encode_text(text, terms, vr)
+    except UnicodeEncodeError:
+        return False
+    return True
