@@ -1,0 +1,135 @@
+"""Write docs/conformance.md: the text of docs/conformance.in.md with the tables of ``dicomquest.standard`` (PS3.2)."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from dicomquest.query.matching import MATCHING_TYPES
+from dicomquest.query.negotiation import SUPPORTED
+from dicomquest.standard.character_sets import CODE_ELEMENTS, SINGLE_SETS
+from dicomquest.standard.choices import CHOICES
+from dicomquest.standard.extended import EXTENDED_OPTIONS
+from dicomquest.standard.keys import EXISTENCE_ONLY, KEYS, Key, Storage, key_type
+from dicomquest.standard.models import MODELS
+from dicomquest.standard.sop_classes import SERVED
+from dicomquest.standard.statuses import C_FIND_STATUSES
+from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
+from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
+
+DOCS = Path(__file__).parents[1] / "docs"
+TEMPLATE, STATEMENT = DOCS / "conformance.in.md", DOCS / "conformance.md"
+
+KINDS = {
+    Matching.SINGLE: "single value",
+    Matching.WILD_CARD: "wild card",
+    Matching.RANGE: "range",
+    Matching.UID_LIST: "list of UID",
+    Matching.SEQUENCE: "sequence",
+    Matching.EMPTY_VALUE: "empty value",
+    Matching.MULTIPLE_VALUE: "multiple value",
+}
+
+
+def row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def kinds(matching: Matching) -> str:
+    return ", ".join(name for kind, name in KINDS.items() if kind in matching) or "universal only"
+
+
+def tag_text(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def sop_classes() -> Iterable[str]:
+    return [row(each.name, each.uid, each.service, "yes", "yes") for each in SERVED]
+
+
+def transfer_syntaxes() -> Iterable[str]:
+    return [row(each.name, each.uid) for each in TRANSFER_SYNTAXES]
+
+
+def extended() -> Iterable[str]:
+    return [
+        row(str(each.byte), each.name, "1" if getattr(SUPPORTED, each.option) else "0", each.default)
+        for each in EXTENDED_OPTIONS
+    ]
+
+
+def keys() -> Iterable[str]:
+    for number, model in enumerate(MODELS, 1):
+        yield f"### 3.{number} {model.words} ({model.uid}, PS3.4 {model.clause})"
+        for level in model.levels:
+            yield f"\n{level.name} level:\n"
+            yield row("Tag", "Keyword", "VR", "Type", "Matching", "Index")
+            yield row(*["---"] * 6)
+            for key in KEYS:
+                if model.query_level(key.level) is level:
+                    yield key_row(key, key_type(key.tag, model).value)
+        yield ""
+
+
+def key_row(key: Key, kind: str) -> str:
+    matching = "return only" if key.tag in EXISTENCE_ONLY else kinds(VR[key.vr].matching)
+    storage = {Storage.COLUMN: "column", Storage.VALUES: "values", Storage.COMPUTED: "computed", Storage.JSON: ""}
+    return row(tag_text(key.tag), key.keyword, key.vr, kind, matching, storage[key.storage])
+
+
+def matching() -> Iterable[str]:
+    names = {each.option: f"byte {each.byte}" for each in EXTENDED_OPTIONS}
+    universal = row("Universal", "C.2.2.2.3", "")
+    return [universal, *(row(each.name, each.clause, names.get(each.option or "", "")) for each in MATCHING_TYPES)]
+
+
+def vrs() -> Iterable[str]:
+    return [row(f"{each.vr} ({each.name})", kinds(each.matching)) for each in VALUE_REPRESENTATIONS]
+
+
+def choices() -> Iterable[str]:
+    return [row(each.question, each.clause, each.ours, f"`{each.switch}`" if each.switch else "") for each in CHOICES]
+
+
+def statuses() -> Iterable[str]:
+    for each in C_FIND_STATUSES:
+        code = f"{each.first:04X}" if each.first == each.last else f"{each.first:04X}-{each.last:04X}"
+        yield row(code, each.status_class.value, each.meaning, ", ".join(each.fields))
+
+
+def character_sets() -> Iterable[str]:
+    yield from (row(each.term, each.name, "alone") for each in SINGLE_SETS)
+    yield from (row(each.term, each.name, f"with code extensions, as G{each.element}") for each in CODE_ELEMENTS)
+
+
+TABLES: dict[str, Callable[[], Iterable[str]]] = {
+    table.__name__: table
+    for table in (
+        sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses, character_sets,
+    )
+}  # fmt: skip
+
+
+def statement() -> str:
+    """The whole page."""
+    template = TEMPLATE.read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: "\n".join(TABLES[found[1]]()).rstrip(), template)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page has drifted")
+    if not parser.parse_args().check:
+        STATEMENT.write_text(statement(), encoding="utf-8")
+        return 0
+    if STATEMENT.read_text(encoding="utf-8") == statement():
+        return 0
+    print("docs/conformance.md has drifted: run python tools/conformance_statement.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
