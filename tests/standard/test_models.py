@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from pydicom.uid import UID
+
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import MODELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
+from dicomquest.standard.sop_classes import SERVED, SERVED_BY_UID
+from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
+
+
+@pytest.mark.requirement("QR-001")
+def test_each_model_has_its_levels() -> None:
+    assert [level.name for level in PATIENT_ROOT.levels] == ["PATIENT", "STUDY", "SERIES", "IMAGE"]
+    assert [level.name for level in STUDY_ROOT.levels] == ["STUDY", "SERIES", "IMAGE"]
+    assert [level.name for level in PATIENT_STUDY_ONLY.levels] == ["PATIENT", "STUDY"]
+
+
+def test_under_study_root_a_patients_attributes_are_the_studys() -> None:
+    assert STUDY_ROOT.query_level(Level.PATIENT) is Level.STUDY
+    assert PATIENT_ROOT.query_level(Level.PATIENT) is Level.PATIENT
+    assert STUDY_ROOT.query_level(Level.SERIES) is Level.SERIES
+
+
+def test_uids_are_those_of_the_registry() -> None:
+    assert [UID(model.uid).name.replace("–", "-") for model in MODELS] == [  # noqa: RUF001  the registry's dash
+        model.name.removesuffix(" (Retired)") for model in MODELS
+    ]
+    assert [UID(syntax.uid).name for syntax in TRANSFER_SYNTAXES] == [
+        "Implicit VR Little Endian",
+        "Explicit VR Little Endian",
+        "Deflated Explicit VR Little Endian",
+        "Explicit VR Big Endian",
+    ]
+    for syntax in TRANSFER_SYNTAXES:
+        uid = UID(syntax.uid)
+        assert (uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated) == (
+            not syntax.explicit_vr,
+            syntax.little_endian,
+            syntax.deflated,
+        )
+
+
+def test_served_sop_classes_are_verification_and_the_three_models() -> None:
+    assert [each.service for each in SERVED] == ["C-ECHO", "C-FIND", "C-FIND", "C-FIND"]
+    assert set(SERVED_BY_UID) == {"1.2.840.10008.1.1", *(model.uid for model in MODELS)}
