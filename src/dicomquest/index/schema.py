@@ -1,0 +1,191 @@
+"""The tables of the index, made from the table of keys (PS3.4 C.6; spec QR-008): four levels and their value tables.
+
+``migrations`` creates the same tables step by step; a test holds the two equal. Every level's table has its integer
+key, its parent's, a column for each single-valued key, then the search forms of those columns, and last the JSON column
+with everything else of the header, so that a scan of the columns does not read it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+
+from dicomquest.standard.keys import KEYS, Key, Storage
+from dicomquest.standard.levels import Level
+
+HEAD = "0001"
+"""The newest revision of ``migrations``."""
+
+TABLES = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
+"""The table of each level; its value table is named ``<table>_value``, its trigram table ``<table>_trigram``."""
+
+SEARCH_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "PN": ("_alphabetic", "_ideographic", "_phonetic"),
+    "DA": ("_sort",),
+    "TM": ("_sort",),
+    "DT": ("_sort",),
+    "IS": ("_number",),
+    "DS": ("_number",),
+}
+"""What is appended to a column's name for its search forms; the text of any other VR is its own search form."""
+
+ATTRIBUTES = "attributes"
+"""The JSON column (PS3.18 F.2): the elements of the level that have no column."""
+
+
+class Indexed(NamedTuple):
+    """One B-tree: its table and columns; a partial one leaves out the rows that have no value."""
+
+    table: str
+    columns: tuple[str, ...]
+    unique: bool = False
+    partial: bool = False
+
+
+def search_columns(key: Key) -> tuple[str, ...]:
+    """The columns that predicates on a COLUMN key read: three for a name (its groups), else one."""
+    return tuple(key.column + suffix for suffix in SEARCH_SUFFIXES.get(key.vr, ("",)))
+
+
+COLUMN_KEYS = {
+    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.COLUMN) for level in Level
+}
+COMPUTED_KEYS = {
+    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.COMPUTED) for level in Level
+}
+
+INDEXED = (
+    Indexed("patient", ("identity",), unique=True),
+    Indexed("patient", ("patient_id",)),
+    Indexed("patient", ("patient_name_alphabetic",)),
+    Indexed("patient", ("patient_name_ideographic",), partial=True),
+    Indexed("patient", ("patient_name_phonetic",), partial=True),
+    Indexed("patient", ("patient_birth_date_sort",)),
+    Indexed("study", ("parent",)),
+    Indexed("study", ("study_instance_uid",), unique=True),
+    Indexed("study", ("study_date_sort", "study_time_sort")),
+    Indexed("study", ("accession_number",)),
+    Indexed("study", ("study_id",)),
+    Indexed("study", ("study_description",)),
+    Indexed("study", ("referring_physician_name_alphabetic",)),
+    Indexed("study", ("referring_physician_name_ideographic",), partial=True),
+    Indexed("study", ("referring_physician_name_phonetic",), partial=True),
+    Indexed("study", ("admission_id",), partial=True),
+    Indexed("series", ("parent", "modality")),
+    Indexed("series", ("series_instance_uid",)),
+    Indexed("series", ("modality",)),
+    Indexed("series", ("series_date_sort",)),
+    Indexed("series", ("series_description",)),
+    Indexed("series", ("body_part_examined",)),
+    Indexed("series", ("station_name",)),
+    Indexed("series", ("performed_procedure_step_start_date_sort", "performed_procedure_step_start_time_sort")),
+    Indexed("series", ("frame_of_reference_uid",)),
+    Indexed("instance", ("parent", "sop_class_uid")),
+    Indexed("instance", ("sop_instance_uid",), unique=True),
+    Indexed("instance", ("container_identifier",), partial=True),
+)
+"""The B-trees, besides those of the value tables."""
+
+TRIGRAMS: dict[Level, tuple[str, ...]] = {
+    Level.PATIENT: (
+        "patient_name_alphabetic",
+        "patient_name_ideographic",
+        "patient_name_phonetic",
+        "patient_id",
+    ),
+    Level.STUDY: (
+        "accession_number",
+        "study_description",
+        "referring_physician_name_alphabetic",
+        "referring_physician_name_ideographic",
+        "referring_physician_name_phonetic",
+    ),
+    Level.SERIES: ("series_description", "protocol_name", "institution_name"),
+}
+"""The search columns with a trigram index, for wild cards that begin with one."""
+
+METADATA = MetaData()
+
+
+def _entity_table(level: Level) -> Table:
+    name = TABLES[level]
+    columns: list[Column[object]] = [Column("id", Integer, primary_key=True)]
+    if level is Level.PATIENT:
+        # Which patient this is: JSON of PatientID and IssuerOfPatientID, and of the study where there is no PatientID.
+        columns.append(Column("identity", Text, nullable=False))
+    else:
+        columns.append(Column("parent", Integer, ForeignKey(f"{TABLES[Level(level - 1)]}.id"), nullable=False))
+    columns += [Column(key.column, Text) for key in COLUMN_KEYS[level]]
+    # Counts are numbers; what has several values is text, its values joined by backslash; sequences are JSON.
+    columns += [
+        Column(key.column, Integer, nullable=False, server_default="0") if key.vr == "IS" else Column(key.column, Text)
+        for key in COMPUTED_KEYS[level]
+    ]
+    columns += [Column(name, Text) for key in COLUMN_KEYS[level] for name in search_columns(key) if name != key.column]
+    columns.append(Column(ATTRIBUTES, Text))
+    return Table(name, METADATA, *columns)
+
+
+def _value_table(level: Level) -> Table:
+    """One row a search form of a value that no column holds; the key is the index that predicates use."""
+    name = TABLES[level]
+    return Table(
+        f"{name}_value",
+        METADATA,
+        # 'GGGGEEEE', inside a sequence 'GGGGEEEE.GGGGEEEE'.
+        Column("path", Text, primary_key=True),
+        # 1, 2, 3: component group of a name; 8, 9: a name's words and their phonetic codes; 0: anything else.
+        Column("part", Integer, primary_key=True),
+        Column("search", Text, primary_key=True),
+        Column("owner", Integer, ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
+        Index(f"ix_{name}_value_owner", "owner"),
+        sqlite_with_rowid=False,
+    )
+
+
+ENTITY = {level: _entity_table(level) for level in Level}
+VALUE = {level: _value_table(level) for level in Level}
+
+for _indexed in INDEXED:
+    _table = METADATA.tables[_indexed.table]
+    Index(
+        f"ix_{_indexed.table}_{'_'.join(_indexed.columns)}",
+        *(_table.c[name] for name in _indexed.columns),
+        unique=_indexed.unique,
+        sqlite_where=_table.c[_indexed.columns[0]].is_not(None) if _indexed.partial else None,
+        postgresql_where=_table.c[_indexed.columns[0]].is_not(None) if _indexed.partial else None,
+    )
+
+FILE = Table(
+    "file",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    # As the operating system has it: a path need not be text.
+    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column("instance", Integer, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+"""The files that were read, so that an unchanged one is not read again."""
+
+OCCURRENCE = Table(
+    "occurrence",
+    METADATA,
+    Column("path", Text, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The search forms of COLUMN keys that exist outside their first search column: several values, other name groups.
+
+Queries leave out the predicates on what no entity has. It only grows, in the transaction that stores the first one.
+"""
+
+SETTING = Table(
+    "setting",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What the stored search forms depend on: ``timezone_offset_minutes``, the zone of date-times without an offset."""
