@@ -5,6 +5,7 @@ import pytest
 from dicomquest.cli.identifier import MODEL_NAMES, Request, build_request
 from dicomquest.cli.keys import KeyTextError, parse_keys
 from dicomquest.dataset.elements import Element
+from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
 
 STUDY_UID = 0x0020000D
@@ -15,7 +16,7 @@ def request(
     charset: str | None = None,
 ) -> Request:  # fmt: skip
     return build_request(
-        parse_keys(texts), MODEL_NAMES[model], level, relational=relational, as_is=as_is, charset=charset
+        parse_keys(texts), MODEL_NAMES[model], level, QueryOptions(relational=relational), as_is=as_is, charset=charset
     )
 
 
@@ -90,10 +91,24 @@ def test_a_time_zone_has_sign_hours_and_minutes(value: str) -> None:
     assert request("TimezoneOffsetFromUTC=-0500").identifier[0x00080201] == Element("SH", ("-0500",))
 
 
-@pytest.mark.requirement("QR-026", "QR-027")
-@pytest.mark.parametrize(
-    "keyword", ["InstanceAvailability", "QueryRetrieveView", "QueryRetrieveLevel", "SpecificCharacterSet"]
-)
+@pytest.mark.requirement("QR-027")
+def test_a_view_needs_its_option() -> None:
+    keys = parse_keys(["QueryRetrieveView=CLASSIC"])
+    with pytest.raises(KeyTextError, match="needs --offer enhanced-multiframe"):
+        build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions())
+    sent = build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions(enhanced_multiframe=True))
+    assert sent.identifier[0x00080053] == Element("CS", ("CLASSIC",))
+
+
+@pytest.mark.requirement("EN-029")
+@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO 2022 IR 87", "KLINGON"])
+def test_a_character_set_that_does_not_hold_the_keys_is_an_error(charset: str) -> None:
+    with pytest.raises(KeyTextError, match="no such character set, or one without all characters"):
+        request("PatientName=Διονυσιος", charset=charset)
+
+
+@pytest.mark.requirement("QR-026")
+@pytest.mark.parametrize("keyword", ["InstanceAvailability", "QueryRetrieveLevel", "SpecificCharacterSet"])
 def test_what_is_no_key_is_not_sent(keyword: str) -> None:
     with pytest.raises(KeyTextError, match=keyword):
         request(keyword)

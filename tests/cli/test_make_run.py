@@ -40,6 +40,7 @@ def test_the_printed_lines_answer_with_patients(tmp_path: Path) -> None:
             assert "Citizen^Jan" in done.stdout + done.stderr, line
             assert "CompressedSamples^CT1" in done.stdout + done.stderr, line
     finally:
-        os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
-        process.wait(LONG)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
+            process.wait(LONG)
     assert "Traceback" not in log.read_text(encoding="utf-8")

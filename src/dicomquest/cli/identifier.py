@@ -7,24 +7,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dicomquest.cli.keys import Key, KeyTextError, PathStep, build_identifier, label
+from dicomquest.dataset.charset import choose, normalise_terms
 from dicomquest.dataset.elements import DataSet, Element
-from dicomquest.standard.attributes import level_of
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.attributes import (
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    QUERY_RETRIEVE_VIEW,
+    SPECIFIC_CHARACTER_SET,
+    TIMEZONE_OFFSET_FROM_UTC,
+    level_of,
+)
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, InformationModel
 
 MODEL_NAMES = dict(zip(("patient", "study", "psonly"), MODELS, strict=True))
 
-SPECIFIC_CHARACTER_SET = 0x00080005
-QUERY_RETRIEVE_LEVEL = 0x00080052
-TIMEZONE_OFFSET = 0x00080201
-
 # Attributes of a request that are no keys, and why they cannot be given as one.
 NO_KEYS = {
     SPECIFIC_CHARACTER_SET: "the character set follows from the keys; --charset names another one",
     QUERY_RETRIEVE_LEVEL: "the level is the option -L",
-    0x00080053: "views of enhanced multi-frame images are not supported",
-    0x00080056: "a request must not contain it (PS3.4 C.4.1.1.3.2)",
+    INSTANCE_AVAILABILITY: "a request must not contain it (PS3.4 C.4.1.1.3.2)",
 }
 
 # Asked for where the user names no attribute to return.
@@ -40,16 +44,15 @@ USUAL_KEYS = {
     ),
     Level.IMAGE: ("InstanceNumber", "SOPClassUID", "SOPInstanceUID"),
 }
-UNICODE = "ISO_IR 192"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request to send: its identifier, the keys that are asked to be returned (in order), and remarks on it."""
 
+    level: Level
     identifier: DataSet
     columns: tuple[Key, ...]
-    charset: str | None
     notes: tuple[str, ...] = ()
 
 
@@ -57,12 +60,12 @@ def build_request(
     keys: Sequence[Key],
     model: InformationModel,
     level: Level,
+    options: QueryOptions,
     *,
-    relational: bool = False,
     as_is: bool = False,
     charset: str | None = None,
 ) -> Request:
-    """Complete the keys and check them; KeyTextError says what the Standard does not allow."""
+    """Complete the keys and check them against the options that are going to be offered; KeyTextError says why not."""
     if level not in model.levels:
         allowed = ", ".join(each.name for each in model.levels)
         raise KeyTextError(f"{model.words} has no level {level.name}; its levels are {allowed}")
@@ -73,15 +76,23 @@ def build_request(
     if all(key.value for key in keys):
         columns += _absent(_usual_names(model, level), columns)
     columns += _absent((UNIQUE_KEYS[level].keyword,), columns)
-    notes = [] if as_is else _check(columns, model, level, relational=relational)
+    notes = [] if as_is else check(columns, model, level, options)
     identifier = build_identifier(columns)
     identifier[QUERY_RETRIEVE_LEVEL] = Element("CS", (level.name,))
-    if not all(text.isascii() for text in _texts(identifier)):
-        charset = charset or UNICODE
-        identifier[SPECIFIC_CHARACTER_SET] = Element("CS", tuple(charset.split("\\")))
-    else:
-        charset = None
-    return Request(dict(sorted(identifier.items())), tuple(columns), charset, tuple(notes))
+    terms = _character_set(identifier, charset)
+    if terms:
+        identifier[SPECIFIC_CHARACTER_SET] = Element("CS", terms)
+    return Request(level, dict(sorted(identifier.items())), tuple(columns), tuple(notes))
+
+
+def _character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
+    if charset is None:
+        return choose(identifier)
+    terms = normalise_terms(tuple(charset.split("\\")))
+    chosen = choose(identifier, terms, terms)
+    if chosen not in {(), terms}:
+        raise KeyTextError(f"--charset {charset!r}: no such character set, or one without all characters of the keys")
+    return chosen
 
 
 def _usual_names(model: InformationModel, level: Level) -> Iterator[str]:
@@ -96,24 +107,26 @@ def _absent(names: Iterable[str], present: Sequence[Key]) -> list[Key]:
     return [key for key in absent if key.path not in paths]
 
 
-def _check(keys: Sequence[Key], model: InformationModel, level: Level, *, relational: bool) -> list[str]:
-    """Hold the keys against the baseline: hierarchical, unless relational queries are going to be offered."""
+def check(keys: Sequence[Key], model: InformationModel, level: Level, options: QueryOptions) -> list[str]:
+    """Hold the keys against what the options allow; return remarks, or KeyTextError says what is not allowed."""
     values = {key.path[0].tag: key.value for key in keys if len(key.path) == 1}
-    offset = values.get(TIMEZONE_OFFSET)
+    offset = values.get(TIMEZONE_OFFSET_FROM_UTC)
     if offset is not None and not re.fullmatch(r"[+-]\d{4}", offset):
         raise KeyTextError(f"TimezoneOffsetFromUTC={offset!r}: expected +HHMM or -HHMM")
+    if QUERY_RETRIEVE_VIEW in values and not options.enhanced_multiframe:
+        raise KeyTextError("QueryRetrieveView needs --offer enhanced-multiframe")
     way_out = "--offer relational asks the peer to allow it, --as-is sends it all the same"
     uppers = [UNIQUE_KEYS[upper] for upper in model.levels if upper < level]
     for unique in uppers:
         value = values.get(unique.tag)
-        if not relational and (not value or re.search(r"[\\*?]", value)):
+        if not options.relational and (not value or re.search(r"[\\*?]", value)):
             got = "it is missing" if value is None else f"got {value!r}"
             raise KeyTextError(
                 f"a query at {level.name} level needs {unique.keyword} with one value ({got}): "
                 f"add {unique.keyword}=VALUE; {way_out}"
             )
     notes = []
-    allowed = {unique.tag for unique in uppers} | {TIMEZONE_OFFSET}
+    allowed = {unique.tag for unique in uppers} | {TIMEZONE_OFFSET_FROM_UTC, QUERY_RETRIEVE_VIEW}
     for key in keys:
         tag = key.path[0].tag
         of_level = model.query_level(level_of(tag))
@@ -122,15 +135,6 @@ def _check(keys: Sequence[Key], model: InformationModel, level: Level, *, relati
         name = label(key.path[0])
         if of_level > level:
             notes.append(f"{name} belongs to {of_level.name} level: below {level.name} level the peer may ignore it")
-        elif not relational:
+        elif not options.relational:
             raise KeyTextError(f"{name} belongs to {of_level.name} level, which is above {level.name}: {way_out}")
     return notes
-
-
-def _texts(data_set: DataSet) -> Iterator[str]:
-    for element in data_set.values():
-        for value in element.values:
-            if isinstance(value, str):
-                yield value
-            elif element.vr == "SQ":
-                yield from _texts(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,13 @@ from dicomquest.cli.options import FILE, SECONDS, ae_title, client_tls, setting
 if TYPE_CHECKING:
     import ssl
 
+    from dicomquest.sync import Association
+
 FAILED = 1
 """The exit status when the peer refused or failed; a wrong command line is click's 2."""
+
+UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+"""Explicit and Implicit VR Little Endian, for identifiers (PS3.5 10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,32 @@ def give_up(message: str) -> click.exceptions.Exit:
     """Say why there is no answer, and return what to raise."""
     say(f"Error: {message}")
     return click.exceptions.Exit(FAILED)
+
+
+def associate(
+    host: str, port: int, settings: PeerSettings, abstract_syntax: str, extended: Mapping[str, bytes] | None = None
+) -> Association:
+    """Open an association with one presentation context, or raise with the reason why there is none."""
+    from dicomquest.ae import AE
+    from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
+
+    ae = AE(settings.aet)
+    ae.connection_timeout = settings.connection_timeout
+    ae.acse_timeout = settings.acse_timeout
+    ae.dimse_timeout = settings.dimse_timeout
+    ae.add_requested_context(abstract_syntax, UNCOMPRESSED)
+    tls = settings.tls_context()
+    association = ae.associate(
+        host,
+        port,
+        ae_title=settings.aec,
+        max_pdu=settings.max_pdu,
+        ext_neg=[SOPClassExtendedNegotiation(uid, offered) for uid, offered in (extended or {}).items()],
+        tls_args=None if tls is None else (tls, host),
+    )
+    if not association.is_established:
+        raise give_up(f"no association with {settings.aec} at {host} port {port}: {association.failure}")
+    if not association.accepted_contexts:
+        association.release()
+        raise give_up(f"{settings.aec} at {host} port {port} does not offer the service {abstract_syntax}")
+    return association

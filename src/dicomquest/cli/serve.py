@@ -10,7 +10,10 @@ from typing import Any
 
 import click
 
-from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting, options_of, setting, utc_offset
+from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting, options_of, setting
+from dicomquest.ul.timers import Timeouts, utc_offset
+
+TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,24 @@ class ServeSettings:
     max_pdu: int = setting(
         65536, "The longest P-DATA-TF PDU to receive, in bytes.", type=click.IntRange(4096, 1 << 20), metavar="BYTES"
     )
-    artim_timeout: float = setting(
-        30.0, "How long to wait for an association request, and for the end of a connection.", type=SECONDS,
+    max_associations_per_peer: int | None = setting(
+        None, "How many of these one address may have.", type=click.IntRange(1), metavar="N"
+    )
+    request_timeout: float | None = setting(
+        TIMEOUTS.associate_request, "How long to wait for an association request.", type=SECONDS, metavar="SECONDS"
+    )
+    artim_timeout: float | None = setting(
+        TIMEOUTS.artim, "How long to wait for the peer to close a connection that has ended (ARTIM).", type=SECONDS,
         metavar="SECONDS",
     )  # fmt: skip
-    network_timeout: float = setting(
-        60.0, "How long an association may be silent between two requests.", type=SECONDS, metavar="SECONDS"
+    idle_timeout: float | None = setting(
+        TIMEOUTS.idle, "How long an association may be without a request.", type=SECONDS, metavar="SECONDS"
+    )
+    pdu_timeout: float | None = setting(
+        TIMEOUTS.pdu, "How long a PDU may take to arrive.", type=SECONDS, metavar="SECONDS"
+    )
+    write_timeout: float | None = setting(
+        TIMEOUTS.write, "How long a peer may not read what is sent to it.", type=SECONDS, metavar="SECONDS"
     )
     tls_cert: str | None = setting(None, "Speak TLS, with this certificate (PEM).", type=FILE, metavar="FILE")
     tls_key: str | None = setting(None, "The certificate's key, if it is in another file.", type=FILE, metavar="FILE")

@@ -1,0 +1,149 @@
+"""What ``dicomquest find`` does: one query on one association, matches to standard output, the rest to the error one."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from dicomquest.cli.explain import explain_acceptance, explain_answers, explain_request
+from dicomquest.cli.formats import FORMATS
+from dicomquest.cli.identifier import MODEL_NAMES, Request, build_request, check
+from dicomquest.cli.keys import KeyTextError, parse_keys
+from dicomquest.cli.peer import PeerSettings, associate, give_up, say
+from dicomquest.dataset.elements import DataSet, from_pydicom, to_pydicom
+from dicomquest.query.negotiation import accepted_options, offer
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.levels import Level
+from dicomquest.standard.statuses import StatusClass, find_status, status_class
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from dicomquest.standard.models import InformationModel
+    from dicomquest.sync import Association
+
+
+@dataclass(frozen=True, slots=True)
+class FindSettings:
+    """The command line of ``dicomquest find``."""
+
+    host: str
+    port: int
+    keys: tuple[str, ...]
+    peer: PeerSettings
+    level: str
+    model: str
+    format_: str
+    limit: int | None
+    explain: bool
+    charset: str | None
+    as_is: bool
+    offer: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What came: the statuses of the Pending responses, the final response, and the matches if they are to be kept."""
+
+    keep: bool
+    pending: Counter[int] = field(default_factory=Counter)
+    final: Dataset | None = None
+    is_limited: bool = False
+    kept: list[DataSet] = field(default_factory=list)
+
+
+def run(settings: FindSettings) -> None:
+    """Query, print, and raise click's Exit unless the peer answered."""
+    # What a peer sends may be odd in ways that pydicom warns of; it is printed as it came.
+    warnings.simplefilter("ignore")
+    model = MODEL_NAMES[settings.model]
+    wanted = QueryOptions(**{name.replace("-", "_"): True for name in settings.offer})
+    try:
+        request = build_request(
+            parse_keys(settings.keys), model, Level[settings.level], wanted, as_is=settings.as_is,
+            charset=settings.charset,
+        )  # fmt: skip
+    except KeyTextError as error:
+        raise click.UsageError(str(error)) from error
+    for note in request.notes:
+        say(f"Note: {note}")
+    if settings.explain:
+        explain_request(request, model, wanted)
+    extended = {model.uid: offer(wanted)} if offer(wanted) else {}
+    with associate(settings.host, settings.port, settings.peer, model.uid, extended) as association:
+        options = accepted_options(association.extended_negotiation.get(model.uid, b""))
+        if settings.offer:
+            explain_acceptance(wanted, options)
+        _check_acceptance(request, model, options, as_is=settings.as_is)
+        _query(settings, request, association, model, options)
+
+
+def _check_acceptance(request: Request, model: InformationModel, options: QueryOptions, *, as_is: bool) -> None:
+    """Send nothing that needs an option which the peer has not accepted (PS3.4 C.4.1.2.2)."""
+    if as_is:
+        return
+    try:
+        check(request.columns, model, request.level, options)
+    except KeyTextError as error:
+        raise give_up(f"the peer did not accept what this query needs: {error}") from error
+
+
+def _query(
+    settings: FindSettings, request: Request, association: Association, model: InformationModel, options: QueryOptions
+) -> None:
+    progress = Progress(keep=settings.explain)
+    matches = _matches(association, request, model, settings.limit, progress)
+    FORMATS[settings.format_].write(matches, request.columns, sys.stdout)
+    sys.stdout.flush()
+    if settings.explain:
+        explain_answers(request, model, options, progress.kept, progress.pending)
+    _conclude(settings, request, association, progress)
+
+
+def _matches(
+    association: Association, request: Request, model: InformationModel, limit: int | None, progress: Progress
+) -> Iterator[DataSet]:
+    for status, identifier in association.send_c_find(to_pydicom(request.identifier), model.uid):
+        if identifier is None:
+            progress.final = status
+            return
+        progress.pending[status.Status] += 1
+        match = from_pydicom(identifier)
+        if progress.keep:
+            progress.kept.append(match)
+        yield match
+        if progress.pending.total() == limit:
+            progress.is_limited = True  # leaving the loop cancels the query
+            return
+
+
+def _conclude(settings: FindSettings, request: Request, association: Association, progress: Progress) -> None:
+    """Say how many matches there were; raise unless the peer ended the query well or was told to."""
+    count = progress.pending.total()
+    if settings.format_ == "table":
+        words = request.level.entity if count == 1 else request.level.entities
+        say(f"{count or 'no'} {words}" + (", and the query was cancelled" if progress.is_limited else ""))
+    if progress.is_limited:
+        return
+    final = progress.final
+    if final is None or "Status" not in final:
+        raise give_up(f"the query was not answered to its end: {association.failure or 'the association ended'}")
+    if status_class(final.Status) is StatusClass.SUCCESS:
+        return
+    known = find_status(final.Status)
+    message = f"the peer ended the query with status {final.Status:04X}"
+    if known is not None:
+        message += f", {known.meaning}"
+    if final.get("ErrorComment"):
+        message += f": {final.ErrorComment}"
+    if final.get("OffendingElement"):
+        offending = final.OffendingElement
+        tags = [offending] if isinstance(offending, int) else offending
+        message += f" (at {', '.join(f'{tag >> 16:04X},{tag & 0xFFFF:04X}' for tag in tags)})"
+    raise give_up(message)
