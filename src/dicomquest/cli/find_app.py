@@ -1,4 +1,4 @@
-"""What ``dicomquest find`` does: one query on one association, matches to standard output, the rest to the error one."""
+"""What ``dicomquest find`` does: one query on one association, its matches to standard output."""
 
 from __future__ import annotations
 

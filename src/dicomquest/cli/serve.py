@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting, options_of, setting
-from dicomquest.ul.timers import Timeouts, utc_offset
+from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting, options_of, setting, utc_offset
+from dicomquest.ul.timers import Timeouts
 
 TIMEOUTS = Timeouts()
 
