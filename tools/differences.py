@@ -1,0 +1,108 @@
+"""Write docs/differences.md: a hundred queries against dicomquest, dcmqrscp and Orthanc over the same instances.
+
+Each query of ``tests/peers/query_table.py`` is sent by DCMTK's findscu to each of the three; an answer is the unique
+keys that came back, how often each, and the final status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from peers import ours, realistic
+from peers.dcmtk import dcmqrscp, findscu
+from peers.orthanc import orthanc
+from peers.processes import Peer
+from peers.query_table import ROWS, Row
+
+PAGE = ROOT / "docs" / "differences.md"
+UNIQUE = {"PATIENT": "PatientID", "STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Unique keys with how often each came, and findscu's word for the final status."""
+
+    found: tuple[tuple[str, int], ...]
+    final: str
+
+    def words(self) -> str:
+        count = sum(times for _, times in self.found)
+        entities = len(self.found)
+        text = f"{entities} found" if count == entities else f"{entities} found, in {count} responses"
+        return text if self.final == "Success" else f"{text}; {self.final or 'no answer'}"
+
+
+def ask(peer: Peer, row: Row) -> Outcome:
+    """Send one query; the unique keys down to the level are asked for too."""
+    unique = UNIQUE.get(row.level, "PatientID")
+    keys = {"SpecificCharacterSet": "ISO_IR 192", unique: "", **row.keys}
+    outcome = findscu(peer, row.level, keys, model=row.model)
+    found = Counter(str(answer.get(unique, "")) for answer in outcome.answers)
+    return Outcome(tuple(sorted(found.items())), outcome.final)
+
+
+def key_words(row: Row) -> str:
+    keys = ", ".join(f"{name}=`{value}`" if value else name for name, value in row.keys.items())
+    return keys.replace("|", "\\|").replace(f"{realistic.ROOT}.", "…") or "no key"
+
+
+def page(answers: dict[str, list[Outcome]]) -> str:
+    """The table, and how often each peer differs."""
+    right = answers["dicomquest"]
+    lines = [
+        "# Differences", "",
+        "Written by `python tools/differences.py`: the same queries, sent by DCMTK's findscu, to dicomquest and to two",
+        f"archives that hold the same {len(realistic.instances())} instances (`tests/peers/realistic.py`).",
+        "Only queries that are answered differently by at least one of the three are listed.",
+        "The clause of PS3.4 is the one by which our answer is right; it says what the *right* column names.", "",
+    ]  # fmt: skip
+    for name, outcomes in answers.items():
+        if name != "dicomquest":
+            count = sum(mine != theirs for mine, theirs in zip(right, outcomes, strict=True))
+            lines.append(f"{name} differs from dicomquest in {count} of {len(ROWS)} queries.")
+    lines += ["", f"| Model, level | Keys | {' | '.join(answers)} | Right | PS3.4 |"]
+    lines.append("| --- " * (len(answers) + 4) + "|")
+    for number, row in enumerate(ROWS):
+        outcomes = [of[number] for of in answers.values()]
+        if len(set(outcomes)) > 1:
+            cells = [f"{row.model}, {row.level}", key_words(row), *(words(each, outcomes[0]) for each in outcomes)]
+            lines.append("| " + " | ".join([*cells, row.says, row.clause]) + " |")
+    return "\n".join([*lines, ""])
+
+
+def words(outcome: Outcome, right: Outcome) -> str:
+    """An outcome; where it has as many entities as the right one but not the same, that too."""
+    keys, right_keys = ({key for key, _ in each.found} for each in (outcome, right))
+    return f"{outcome.words()}, others" if len(keys) == len(right_keys) and keys != right_keys else outcome.words()
+
+
+def run() -> dict[str, list[Outcome]]:
+    """Start the three and ask all of them everything."""
+    with contextlib.ExitStack() as stack:
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(4)]
+        files = realistic.write(folders[0])
+        ours.index(folders[1] / "index.sqlite", folders[0])
+        peers = {
+            "dicomquest": stack.enter_context(ours.serve(folders[1] / "index.sqlite")),
+            "dcmqrscp": stack.enter_context(dcmqrscp(folders[2], files)),
+            "Orthanc": stack.enter_context(orthanc(folders[3], files)),
+        }
+        return {name: [ask(peer, row) for row in ROWS] for name, peer in peers.items()}
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    PAGE.write_text(page(run()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
