@@ -1,0 +1,452 @@
+"""One association seen from the upper layer: bytes, primitives and time in, bytes and indications out (PS3.8 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+from dicomquest.pdu.items import INVALID_VALUE
+from dicomquest.pdu.pdus import (
+    COMMAND,
+    LAST,
+    PDU,
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
+    PDataTF,
+    PresentationDataValue,
+    encode,
+    encode_p_data,
+)
+from dicomquest.pdu.reader import PduReader
+from dicomquest.ul.indications import (
+    Aborted,
+    AssociateAccepted,
+    AssociateRejected,
+    AssociateRequested,
+    DataReceived,
+    Indication,
+    ProviderAborted,
+    ReleaseConfirmed,
+    ReleaseRequested,
+    TransportClosed,
+)
+from dicomquest.ul.negotiation import (
+    PROTOCOL_VERSION_NOT_SUPPORTED,
+    AcceptedContext,
+    accepted_contexts,
+    check_answer,
+    check_own_answer,
+)
+from dicomquest.ul.states import OUTCOMES, TRANSITIONS, Action, Condition, Effect, Event, Role, State
+from dicomquest.ul.timers import EXPIRIES, ONLY_ROLE, STATES, Timeouts, Timer
+
+ASSOCIATION_PDU_LIMIT = 1 << 20
+"""Bytes of an A-ASSOCIATE-RQ or -AC; 128 contexts with many transfer syntaxes and a long SAML assertion fit well."""
+
+P_DATA_LIMIT_IF_UNLIMITED = 1 << 27
+"""Bytes of a P-DATA-TF that we take after having announced "no limit" (0)."""
+
+SEND_LIMIT_IF_UNLIMITED = 128 * 1024
+"""Bytes of a P-DATA-TF to a peer that announces "no limit" (0): some such peers have small buffers all the same."""
+
+UNEXPECTED_PDU = 2
+"""The A-ABORT reason for a known PDU in a state that does not allow it (PS3.8 9.3.8)."""
+
+
+class UpperLayer:
+    """The state machine of one association on one transport connection; it never waits and never reads a clock.
+
+    Times are seconds of any monotonic clock. Requests that the state does not allow raise LocalProtocolError and
+    change nothing; whatever the peer sends is answered as Table 9-10 says, and raises nothing.
+    """
+
+    __slots__ = (
+        "_ac",
+        "_contexts",
+        "_deadlines",
+        "_indications",
+        "_is_busy",
+        "_outgoing",
+        "_peer_maximum_length",
+        "_reader",
+        "_request",
+        "_role",
+        "_rq",
+        "_should_close",
+        "_state",
+        "_timeouts",
+    )
+
+    def __init__(
+        self, role: Role, *, timeouts: Timeouts | None = None, association_pdu_limit: int = ASSOCIATION_PDU_LIMIT
+    ) -> None:
+        self._should_close = False
+        self._role = role
+        self._timeouts = timeouts or Timeouts()
+        self._state = State.STA1
+        self._reader = PduReader(association_pdu_limit, association_pdu_limit)
+        self._outgoing: list[bytes] = []
+        self._indications: list[Indication] = []
+        self._deadlines: dict[Timer, float] = {}
+        self._is_busy = False
+        self._request = b""
+        self._rq: AAssociateRQ | None = None
+        self._ac: AAssociateAC | None = None
+        self._contexts: Mapping[int, AcceptedContext] = {}
+        self._peer_maximum_length = 0
+
+    @property
+    def state(self) -> State:
+        """The state of Tables 9-1 to 9-5."""
+        return self._state
+
+    @property
+    def role(self) -> Role:
+        """Which side of the association this is."""
+        return self._role
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the face is to send what is left and close the connection; once true it stays so."""
+        return self._should_close
+
+    @property
+    def rq(self) -> AAssociateRQ | None:
+        """The association request, sent or received."""
+        return self._rq
+
+    @property
+    def ac(self) -> AAssociateAC | None:
+        """The acceptance, sent or received."""
+        return self._ac
+
+    @property
+    def contexts(self) -> Mapping[int, AcceptedContext]:
+        """The accepted presentation contexts by their ID; empty before the acceptance."""
+        return self._contexts
+
+    @property
+    def peer_maximum_length(self) -> int:
+        """What the peer announced to receive, in bytes of the PDU-length field of P-DATA-TF; 0 is no limit."""
+        return self._peer_maximum_length
+
+    @property
+    def send_limit(self) -> int:
+        """The longest PDU-length to give a P-DATA-TF, in bytes."""
+        return self._peer_maximum_length or SEND_LIMIT_IF_UNLIMITED
+
+    def allows(self, event: Event) -> bool:
+        """Whether Table 9-10 has a cell for this event in the present state."""
+        return self._state in TRANSITIONS[event] and not self._should_close
+
+    def transport_connected(self, now: float) -> None:
+        """Begin: the face has accepted a connection, or connected it after ``send_associate_rq``."""
+        event = Event.TRANSPORT_INDICATED if self._role is Role.ACCEPTOR else Event.TRANSPORT_CONFIRMED
+        self._check(event)
+        self._act(event, now, data=self._request)
+        self._request = b""
+
+    def send_associate_rq(self, pdu: AAssociateRQ, now: float) -> None:
+        """Ask for an association; the request goes out as soon as the transport is connected."""
+        if self._role is Role.ACCEPTOR:
+            raise LocalProtocolError("A-ASSOCIATE request by the acceptor of the association")
+        self._check(Event.ASSOCIATE_REQUEST)
+        self._request = encode(pdu)
+        self._rq = pdu
+        self._announce(pdu.user_information.maximum_length)
+        self._act(Event.ASSOCIATE_REQUEST, now)
+
+    def send_associate_ac(self, pdu: AAssociateAC, now: float) -> None:
+        """Accept; raises LocalProtocolError for an answer that does not fit the request."""
+        rq = self._rq
+        self._check(Event.ASSOCIATE_ACCEPT)
+        if rq is None:
+            raise AssertionError("state 3 without a request")
+        check_own_answer(rq, pdu)
+        data = encode(pdu)
+        self._ac = pdu
+        self._contexts = accepted_contexts(rq, pdu)
+        self._announce(pdu.user_information.maximum_length)
+        self._act(Event.ASSOCIATE_ACCEPT, now, data=data)
+
+    def send_associate_rj(self, result: int, source: int, reason: int, now: float) -> None:
+        """Refuse, with a combination of PS3.8 9.3.4."""
+        self._check(Event.ASSOCIATE_REJECT)
+        self._act(Event.ASSOCIATE_REJECT, now, data=encode(AAssociateRJ(result, source, reason)))
+
+    def send_p_data(self, pdvs: Iterable[PresentationDataValue], now: float) -> None:
+        """Send PDVs in one P-DATA-TF, after checking them against PS3.8 9.3.5 and what was negotiated."""
+        self._check(Event.P_DATA_REQUEST)
+        pdvs = tuple(pdvs)
+        self._check_pdvs(pdvs)
+        self._act(Event.P_DATA_REQUEST, now, data=encode_p_data(pdvs))
+        self._postpone_idle(now)
+
+    def send_encoded_p_data(self, data: bytes, now: float) -> None:
+        """Send whole P-DATA-TF PDUs as they are: whoever framed them has kept to ``send_limit``."""
+        self._check(Event.P_DATA_REQUEST)
+        self._act(Event.P_DATA_REQUEST, now, data=data)
+        self._postpone_idle(now)
+
+    def send_release_rq(self, now: float) -> None:
+        """Ask for the orderly end."""
+        self._check(Event.RELEASE_REQUEST)
+        self._act(Event.RELEASE_REQUEST, now, data=encode(AReleaseRQ()))
+
+    def send_release_rp(self, now: float) -> None:
+        """Answer the peer's release request."""
+        self._check(Event.RELEASE_RESPONSE)
+        self._act(Event.RELEASE_RESPONSE, now, data=encode(AReleaseRP()))
+
+    def send_abort(self, now: float) -> None:
+        """End the association as its user; nothing is indicated but the end of the transport."""
+        self._check(Event.ABORT_REQUEST)
+        self._act(Event.ABORT_REQUEST, now)
+
+    def send_provider_abort(self, reason: int, message: str, now: float) -> None:
+        """End the association because the layer above found what the peer sent invalid; nothing if it has ended."""
+        if TRANSITIONS[Event.INVALID_PDU].get(self._state) is Action.AA_8:
+            self._act(Event.INVALID_PDU, now, reason=reason, message=message)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the connection, in pieces of any size."""
+        if self._should_close:
+            return
+        if self._state in (State.STA1, State.STA4):
+            raise LocalProtocolError(f"{len(data)} bytes received before the transport connection")
+        reader = self._reader
+        reader.feed(data)
+        is_first = True
+        while not self._should_close:
+            try:
+                pdu = reader.next_pdu()
+                if pdu is None:
+                    break
+                self._receive(pdu, now)
+            except RemoteProtocolError as error:
+                self._act(Event.INVALID_PDU, now, reason=error.reason, message=str(error))
+            is_first = False
+        self._time_pdu(now, is_new=not is_first)
+
+    def receive_eof(self, now: float, message: str = "the peer closed the connection") -> None:
+        """Take the end of the connection, or that it could not be made; ``message`` says what happened."""
+        self._outgoing.clear()
+        self._act(Event.TRANSPORT_CLOSED, now, message=message)
+
+    def events(self) -> list[Indication]:
+        """Give the indications since the last call."""
+        indications = self._indications
+        self._indications = []
+        return indications
+
+    def data_to_send(self) -> bytes:
+        """Give the bytes to send since the last call."""
+        outgoing = self._outgoing
+        if not outgoing:
+            return b""
+        self._outgoing = []
+        return outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+
+    def next_deadline(self) -> float | None:
+        """When to call ``expire`` at the latest."""
+        return min(self._deadlines.values(), default=None)
+
+    def expire(self, now: float) -> None:
+        """Let happen what the timers that have run out by now demand."""
+        while self._deadlines:
+            timer = min(self._deadlines, key=self._deadlines.__getitem__)
+            if self._deadlines[timer] > now:
+                return
+            del self._deadlines[timer]
+            self._expire(timer, now)
+
+    def set_busy(self, is_busy: bool, now: float) -> None:
+        """Say whether operations are outstanding; the idle timer runs only between them."""
+        self._is_busy = is_busy
+        if is_busy:
+            self._deadlines.pop(Timer.IDLE, None)
+        elif self._runs(Timer.IDLE):
+            self._start(Timer.IDLE, now)
+
+    def writing_paused(self, now: float) -> None:
+        """Say that the connection takes no more bytes for now."""
+        if not self._should_close and Timer.WRITE not in self._deadlines:
+            self._start(Timer.WRITE, now)
+
+    def writing_resumed(self) -> None:
+        """Say that the connection takes bytes again."""
+        self._deadlines.pop(Timer.WRITE, None)
+
+    def _check(self, event: Event) -> None:
+        if self._should_close or self._state not in TRANSITIONS[event]:
+            what = "the association is over" if self._should_close else self._state.words
+            raise LocalProtocolError(f"{event.words} is not possible in state {self._state:d} ({what})")
+
+    def _check_pdvs(self, pdvs: tuple[PresentationDataValue, ...]) -> None:
+        length = 0
+        for context_id, control, fragment in pdvs:
+            if context_id not in self._contexts:
+                raise LocalProtocolError(f"presentation context {context_id}: accepted are {sorted(self._contexts)}")
+            if control & ~(COMMAND | LAST):
+                raise LocalProtocolError(f"message control header {control:02X}H: only bits 0 and 1 have a meaning")
+            if not fragment or len(fragment) % 2:
+                raise LocalProtocolError(f"a fragment of {len(fragment)} bytes: expected an even number, not 0")
+            length += 6 + len(fragment)
+        if not pdvs:
+            raise LocalProtocolError("P-DATA without a PDV: expected one or more")
+        if 0 < self._peer_maximum_length < length:
+            raise LocalProtocolError(f"P-DATA of {length} bytes: the peer receives at most {self._peer_maximum_length}")
+
+    def _receive(self, pdu: PDU, now: float) -> None:
+        match pdu:
+            case PDataTF():
+                if self._action(Event.P_DATA_RECEIVED) in (Action.DT_2, Action.AR_6):
+                    self._check_contexts(pdu)
+                self._act(Event.P_DATA_RECEIVED, now, indication=DataReceived(pdu.pdvs))
+                self._postpone_idle(now)
+            case AAssociateRQ():
+                if self._action(Event.ASSOCIATE_RQ_RECEIVED) is Action.AE_6:
+                    self._rq = pdu
+                    self._peer_maximum_length = pdu.user_information.maximum_length
+                self._act(Event.ASSOCIATE_RQ_RECEIVED, now, indication=AssociateRequested(pdu))
+            case AAssociateAC():
+                if self._action(Event.ASSOCIATE_AC_RECEIVED) is Action.AE_3:
+                    self._take_acceptance(pdu)
+                self._act(Event.ASSOCIATE_AC_RECEIVED, now, indication=AssociateAccepted(pdu))
+            case AAssociateRJ():
+                self._act(Event.ASSOCIATE_RJ_RECEIVED, now, indication=AssociateRejected(pdu))
+            case AReleaseRQ():
+                self._act(Event.RELEASE_RQ_RECEIVED, now, indication=ReleaseRequested())
+            case AReleaseRP():
+                self._act(Event.RELEASE_RP_RECEIVED, now, indication=ReleaseConfirmed())
+            case AAbort():
+                self._act(Event.ABORT_RECEIVED, now, indication=Aborted(pdu.source, pdu.reason), message=str(pdu))
+            case _:
+                assert_never(pdu)
+
+    def _check_contexts(self, pdu: PDataTF) -> None:
+        for pdv in pdu.pdvs:
+            if pdv.context_id not in self._contexts:
+                raise RemoteProtocolError(
+                    f"P-DATA-TF on presentation context {pdv.context_id}: accepted are {sorted(self._contexts)}",
+                    reason=INVALID_VALUE,
+                )
+
+    def _take_acceptance(self, ac: AAssociateAC) -> None:
+        if self._rq is None:
+            raise AssertionError("state 5 without a request")
+        check_answer(self._rq, ac)
+        self._ac = ac
+        self._contexts = accepted_contexts(self._rq, ac)
+        self._peer_maximum_length = ac.user_information.maximum_length
+
+    def _announce(self, maximum_length: int) -> None:
+        self._reader.p_data_limit = maximum_length or P_DATA_LIMIT_IF_UNLIMITED
+
+    def _action(self, event: Event) -> Action | None:
+        return TRANSITIONS[event].get(self._state)
+
+    def _act(
+        self,
+        event: Event,
+        now: float,
+        *,
+        data: bytes = b"",
+        indication: Indication | None = None,
+        reason: int = UNEXPECTED_PDU,
+        message: str = "",
+    ) -> None:
+        """Carry out the cell of Table 9-10; ``reason`` and ``message`` are for an abort by the provider."""
+        before = self._state
+        action = TRANSITIONS[event].get(before)
+        if action is None:
+            return
+        outcome = next(outcome for outcome in OUTCOMES[action] if self._holds(outcome.condition))
+        self._state = outcome.next_state
+        for effect in outcome.effects:
+            match effect:
+                case Effect.SEND:
+                    self._outgoing.append(data)
+                case Effect.INDICATE:
+                    if indication is not None:
+                        self._indications.append(indication)
+                case Effect.SEND_REJECT:
+                    self._outgoing.append(encode(PROTOCOL_VERSION_NOT_SUPPORTED))
+                case Effect.SEND_USER_ABORT:
+                    self._outgoing.append(encode(AAbort(0, 0)))
+                case Effect.SEND_PROVIDER_ABORT:
+                    self._outgoing.append(encode(AAbort(2, reason)))
+                case Effect.INDICATE_PROVIDER_ABORT:
+                    words = message or f"{event.words} is unexpected in state {before:d} ({before.words})"
+                    self._indications.append(ProviderAborted(reason, words))
+                case Effect.START_ARTIM:
+                    self._start(Timer.ARTIM_OF_STATE_2 if self._state is State.STA2 else Timer.ARTIM, now)
+                case Effect.STOP_ARTIM:
+                    self._deadlines.pop(Timer.ARTIM, None)
+                    self._deadlines.pop(Timer.ARTIM_OF_STATE_2, None)
+                case Effect.CLOSE:
+                    self._should_close = True
+                    self._deadlines.clear()
+                    self._indications.append(TransportClosed(message or event.words))
+                case _:
+                    assert_never(effect)
+        if self._state is not before:
+            self._run_timers(before, now)
+
+    def _holds(self, condition: Condition) -> bool:
+        match condition:
+            case Condition.ALWAYS:
+                return True
+            case Condition.ACCEPTABLE:
+                return self._rq is not None and self._rq.protocol_version & 1 == 1
+            case Condition.UNACCEPTABLE:
+                return self._rq is None or self._rq.protocol_version & 1 == 0
+            case Condition.REQUESTOR:
+                return self._role is Role.REQUESTOR
+            case Condition.ACCEPTOR:
+                return self._role is Role.ACCEPTOR
+            case _:
+                assert_never(condition)
+
+    def _runs(self, timer: Timer) -> bool:
+        """Whether a timer of the states runs in this one."""
+        if timer is Timer.IDLE and self._is_busy:
+            return False
+        return self._state in STATES[timer] and ONLY_ROLE.get(timer, self._role) is self._role
+
+    def _run_timers(self, before: State, now: float) -> None:
+        for timer, states in STATES.items():
+            if not self._runs(timer):
+                self._deadlines.pop(timer, None)
+            elif before not in states:
+                self._start(timer, now)
+
+    def _start(self, timer: Timer, now: float) -> None:
+        seconds: float | None = getattr(self._timeouts, EXPIRIES[timer].timeout)
+        if seconds is not None:
+            self._deadlines[timer] = now + seconds
+
+    def _postpone_idle(self, now: float) -> None:
+        if Timer.IDLE in self._deadlines:
+            self._start(Timer.IDLE, now)
+
+    def _time_pdu(self, now: float, *, is_new: bool) -> None:
+        """Let the PDU timer run from the first bytes of a PDU to its last."""
+        if self._should_close or not self._reader.is_inside_pdu:
+            self._deadlines.pop(Timer.PDU, None)
+        elif is_new or Timer.PDU not in self._deadlines:
+            self._start(Timer.PDU, now)
+
+    def _expire(self, timer: Timer, now: float) -> None:
+        expiry = EXPIRIES[timer]
+        message = f"{expiry.words} within {getattr(self._timeouts, expiry.timeout):g} s"
+        if expiry.event is Event.ABORT_REQUEST and self._action(Event.ABORT_REQUEST) is not None:
+            self._indications.append(ProviderAborted(0, message))
+        self._act(expiry.event, now, reason=0, message=message)
+        if expiry.closes:
+            self._act(Event.ARTIM_EXPIRED, now, message=message)
