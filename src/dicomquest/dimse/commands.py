@@ -1,0 +1,429 @@
+"""Command sets, as values and as bytes: C-ECHO, C-FIND, C-CANCEL and C-STORE (PS3.7 6.3, 9.3, E)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from enum import Enum, IntEnum, auto
+from re import compile as compile_pattern
+from struct import Struct
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+
+INVALID_VALUE: Final = 6
+"""The A-ABORT reason for a command set that cannot be read: invalid PDU parameter value (PS3.8 9.3.8)."""
+
+RESPONSE: Final = 0x8000
+"""The bit of the Command Field that a response adds to its request's (PS3.7 E.1)."""
+
+NO_DATA_SET: Final = 0x0101
+"""The one value of Command Data Set Type that says that no data set follows (PS3.7 E.1)."""
+
+DATA_SET: Final = 0x0001
+"""What we send to say that one does: any other value would do."""
+
+PENDING: Final = frozenset({0xFF00, 0xFF01})
+"""The statuses of a C-FIND response that carries an identifier (PS3.4 C.4.1.1.4)."""
+
+LONGEST_COMMENT: Final = 64
+"""Characters of an LO (PS3.5 6.2)."""
+
+
+class Priority(IntEnum):
+    """Priority (0000,0700) of a request (PS3.7 E.1)."""
+
+    MEDIUM = 0
+    HIGH = 1
+    LOW = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CEchoRQ:
+    """The question whether the peer answers."""
+
+    message_id: int
+    affected_sop_class_uid: str = ""
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CEchoRSP:
+    """The answer to C-ECHO."""
+
+    message_id_being_responded_to: int
+    status: int
+    affected_sop_class_uid: str = ""
+    offending_element: tuple[int, ...] = ()
+    error_comment: str = ""
+    error_id: int | None = None
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CFindRQ:
+    """A query, whose identifier is the data set that follows."""
+
+    message_id: int
+    affected_sop_class_uid: str = ""
+    priority: int = Priority.MEDIUM
+    has_data_set: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CFindRSP:
+    """A match, whose identifier is the data set that follows, or with any status but Pending the end of the query."""
+
+    message_id_being_responded_to: int
+    status: int
+    affected_sop_class_uid: str = ""
+    offending_element: tuple[int, ...] = ()
+    error_comment: str = ""
+    error_id: int | None = None
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CCancelRQ:
+    """The wish that the operation of this Message ID end; it has no response of its own."""
+
+    message_id_being_responded_to: int
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CStoreRQ:
+    """An instance to be stored, which is the data set that follows."""
+
+    message_id: int
+    affected_sop_class_uid: str = ""
+    affected_sop_instance_uid: str = ""
+    priority: int = Priority.MEDIUM
+    move_originator_application_entity_title: str = ""
+    move_originator_message_id: int | None = None
+    has_data_set: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CStoreRSP:
+    """What became of an instance."""
+
+    message_id_being_responded_to: int
+    status: int
+    affected_sop_class_uid: str = ""
+    affected_sop_instance_uid: str = ""
+    offending_element: tuple[int, ...] = ()
+    error_comment: str = ""
+    error_id: int | None = None
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownCommand:
+    """A message of another service: C-GET, C-MOVE, DIMSE-N, or a Command Field that no service has."""
+
+    command_field: int
+    message_id: int | None = None
+    message_id_being_responded_to: int | None = None
+    affected_sop_class_uid: str = ""
+    status: int | None = None
+    has_data_set: bool = False
+
+    @property
+    def is_response(self) -> bool:
+        """Whether its Command Field is that of a response."""
+        return self.command_field & RESPONSE != 0
+
+
+Request: TypeAlias = CEchoRQ | CFindRQ | CStoreRQ
+Response: TypeAlias = CEchoRSP | CFindRSP | CStoreRSP
+Command: TypeAlias = Request | Response | CCancelRQ | UnknownCommand
+
+
+class DataSetRule(Enum):
+    """When a message has a data set (PS3.7 9.3)."""
+
+    NEVER = auto()
+    ALWAYS = auto()
+    IF_PENDING = auto()
+
+
+class Message(NamedTuple):
+    """A message: its value's class, its Command Field, and what it cannot be without (PS3.7 9.3).
+
+    ``required`` is what a receiver cannot do without; ``sent`` is what the sender must fill besides.
+    """
+
+    name: str
+    command: type[Command]
+    command_field: int
+    data_set: DataSetRule
+    required: tuple[str, ...]
+    sent: tuple[str, ...] = ()
+
+
+_NEVER, _ALWAYS, _IF_PENDING = DataSetRule
+_ID, _ID_RESPONDED_TO = "message_id", "message_id_being_responded_to"
+_CLASS, _INSTANCE = "affected_sop_class_uid", "affected_sop_instance_uid"
+
+# fmt: off
+MESSAGES = (
+    Message("C-STORE-RQ",  CStoreRQ,  0x0001, _ALWAYS,     (_ID,), (_CLASS, _INSTANCE)),
+    Message("C-STORE-RSP", CStoreRSP, 0x8001, _NEVER,      (_ID_RESPONDED_TO, "status")),
+    Message("C-FIND-RQ",   CFindRQ,   0x0020, _ALWAYS,     (_ID,), (_CLASS,)),
+    Message("C-FIND-RSP",  CFindRSP,  0x8020, _IF_PENDING, (_ID_RESPONDED_TO, "status")),
+    Message("C-ECHO-RQ",   CEchoRQ,   0x0030, _NEVER,      (_ID,), (_CLASS,)),
+    Message("C-ECHO-RSP",  CEchoRSP,  0x8030, _NEVER,      (_ID_RESPONDED_TO, "status")),
+    Message("C-CANCEL-RQ", CCancelRQ, 0x0FFF, _NEVER,      (_ID_RESPONDED_TO,)),
+)
+
+# PS3.7 E.1, of group 0000.
+ELEMENTS: tuple[tuple[int, str, str], ...] = (
+    (0x0000, "UL", "CommandGroupLength"),
+    (0x0002, "UI", "AffectedSOPClassUID"),
+    (0x0003, "UI", "RequestedSOPClassUID"),
+    (0x0100, "US", "CommandField"),
+    (0x0110, "US", "MessageID"),
+    (0x0120, "US", "MessageIDBeingRespondedTo"),
+    (0x0600, "AE", "MoveDestination"),
+    (0x0700, "US", "Priority"),
+    (0x0800, "US", "CommandDataSetType"),
+    (0x0900, "US", "Status"),
+    (0x0901, "AT", "OffendingElement"),
+    (0x0902, "LO", "ErrorComment"),
+    (0x0903, "US", "ErrorID"),
+    (0x1000, "UI", "AffectedSOPInstanceUID"),
+    (0x1001, "UI", "RequestedSOPInstanceUID"),
+    (0x1002, "US", "EventTypeID"),
+    (0x1005, "AT", "AttributeIdentifierList"),
+    (0x1008, "US", "ActionTypeID"),
+    (0x1020, "US", "NumberOfRemainingSuboperations"),
+    (0x1021, "US", "NumberOfCompletedSuboperations"),
+    (0x1022, "US", "NumberOfFailedSuboperations"),
+    (0x1023, "US", "NumberOfWarningSuboperations"),
+    (0x1030, "AE", "MoveOriginatorApplicationEntityTitle"),
+    (0x1031, "US", "MoveOriginatorMessageID"),
+)
+# fmt: on
+
+_GROUP_LENGTH, _COMMAND_FIELD, _DATA_SET_TYPE = 0x0000, 0x0100, 0x0800
+_MESSAGE_ID, _MESSAGE_ID_RESPONDED_TO = 0x0110, 0x0120
+
+_IMPLICIT = Struct("<HHI")
+_EXPLICIT = Struct("<HH2sH")
+_UL = Struct("<I")
+_US = Struct("<H")
+_AT = Struct("<HH")
+_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+
+_WORD = compile_pattern(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _snake_case(keyword: str) -> str:
+    return _WORD.sub("_", keyword).lower()
+
+
+class _Codec(NamedTuple):
+    """How the values of a VR become bytes and back; an undecodable value is None, as if it were not there."""
+
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+def _encode_uid(uid: str) -> bytes:
+    data = uid.encode("ascii")
+    return data + bytes(len(data) % 2)
+
+
+def _decode_uid(data: bytes) -> str:
+    return data.rstrip(b"\0 ").decode("ascii", "backslashreplace")
+
+
+def _encode_text(text: str) -> bytes:
+    data = text.encode("ascii", "replace")[:LONGEST_COMMENT]
+    return data + b" " * (len(data) % 2)
+
+
+def _decode_text(data: bytes) -> str:
+    # Only the default repertoire is allowed; peers that write more are still to be understood by people.
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.strip(" \0")
+
+
+def _encode_number(value: int) -> bytes:
+    if not 0 <= value <= 0xFFFF:
+        raise LocalProtocolError(f"{value} in a command set: expected 0 to 65535")
+    return _US.pack(value)
+
+
+def _decode_number(data: bytes) -> int | None:
+    return _US.unpack_from(data)[0] if len(data) >= _US.size else None
+
+
+def _encode_tags(tags: tuple[int, ...]) -> bytes:
+    return b"".join(_AT.pack(tag >> 16, tag & 0xFFFF) for tag in tags)
+
+
+def _decode_tags(data: bytes) -> tuple[int, ...]:
+    whole = len(data) // _AT.size * _AT.size
+    return tuple(group << 16 | element for group, element in _AT.iter_unpack(data[:whole]))
+
+
+_CODECS = {
+    "UI": _Codec(_encode_uid, _decode_uid),
+    "US": _Codec(_encode_number, _decode_number),
+    "AE": _Codec(_encode_text, _decode_text),
+    "LO": _Codec(_encode_text, _decode_text),
+    "AT": _Codec(_encode_tags, _decode_tags),
+}
+
+_FIELDS = {_snake_case(keyword): (element, _CODECS[vr]) for element, vr, keyword in ELEMENTS if vr in _CODECS}
+
+
+class _Layout(NamedTuple):
+    """What the tables say of one message, laid out for encoding and decoding: its elements in ascending order."""
+
+    message: Message
+    elements: tuple[tuple[int, str, _Codec], ...]
+
+
+def _lay_out(message: Message) -> _Layout:
+    names = [each.name for each in fields(message.command) if each.name in _FIELDS]
+    return _Layout(message, tuple(sorted((_FIELDS[name][0], name, _FIELDS[name][1]) for name in names)))
+
+
+_UNKNOWN = Message("a message of another service", UnknownCommand, 0, DataSetRule.NEVER, ())
+_LAYOUTS = {message.command_field: _lay_out(message) for message in MESSAGES}
+_LAYOUT_UNKNOWN = _lay_out(_UNKNOWN)
+_LAYOUT_OF = {layout.message.command: layout for layout in _LAYOUTS.values()}
+
+_RESPONSES: dict[type[Request], type[Response]] = {CEchoRQ: CEchoRSP, CFindRQ: CFindRSP, CStoreRQ: CStoreRSP}
+
+
+def name_of(command: Command) -> str:
+    """Return the message's name in the Standard, such as C-FIND-RQ."""
+    if isinstance(command, UnknownCommand):
+        return f"command {command.command_field:04X}H"
+    return _LAYOUT_OF[type(command)].message.name
+
+
+def response_to(
+    request: Request, status: int, *, error_comment: str = "", offending_element: tuple[int, ...] = ()
+) -> Response:
+    """Return the response to a request: Pending ones of C-FIND have a data set, no others do."""
+    response = _RESPONSES[type(request)](
+        message_id_being_responded_to=request.message_id,
+        status=status,
+        affected_sop_class_uid=request.affected_sop_class_uid,
+        offending_element=offending_element,
+        error_comment=error_comment,
+        has_data_set=isinstance(request, CFindRQ) and status in PENDING,
+    )
+    if isinstance(request, CStoreRQ) and isinstance(response, CStoreRSP):
+        return replace(response, affected_sop_instance_uid=request.affected_sop_instance_uid)
+    return response
+
+
+def encode_command(command: Command) -> bytes:
+    """Return a command set; raise LocalProtocolError for one that the message's row does not allow."""
+    if isinstance(command, UnknownCommand):
+        layout, command_field = _LAYOUT_UNKNOWN, command.command_field
+    else:
+        layout = _LAYOUT_OF[type(command)]
+        command_field = layout.message.command_field
+        _check(command, layout.message)
+    values = {
+        _COMMAND_FIELD: _US.pack(command_field),
+        _DATA_SET_TYPE: _US.pack(DATA_SET if command.has_data_set else NO_DATA_SET),
+    }
+    for element, name, codec in layout.elements:
+        value = getattr(command, name)
+        if element != _COMMAND_FIELD and value is not None and value not in ("", ()):
+            values[element] = codec.encode(value)
+    return encode_elements(values)
+
+
+def encode_elements(values: Mapping[int, bytes]) -> bytes:
+    """Return a command set of the elements given, by their number in group 0000, after the group length."""
+    body = b"".join(_IMPLICIT.pack(0, element, len(value)) + value for element, value in sorted(values.items()))
+    return _IMPLICIT.pack(0, _GROUP_LENGTH, _UL.size) + _UL.pack(len(body)) + body
+
+
+def decode_command(data: bytes) -> Command:
+    """Return what a command set says, whatever more it holds; raise RemoteProtocolError if it cannot be understood.
+
+    AffectedSOPClassUID stays empty where it is missing: the context's abstract syntax is what it should say.
+    """
+    elements: dict[int, bytes] = {}
+    for element, value in _iterate(data):
+        elements.setdefault(element, value)
+    command_field = _decode_number(elements.get(_COMMAND_FIELD, b""))
+    data_set_type = _decode_number(elements.get(_DATA_SET_TYPE, b""))
+    if command_field is None or data_set_type is None:
+        missing = "Command Field (0000,0100)" if command_field is None else "Command Data Set Type (0000,0800)"
+        raise RemoteProtocolError(f"a command set without {missing}", reason=INVALID_VALUE)
+    layout = _LAYOUTS.get(command_field, _LAYOUT_UNKNOWN)
+    if layout.message.command is CCancelRQ and _MESSAGE_ID_RESPONDED_TO not in elements and _MESSAGE_ID in elements:
+        # Some peers name the query to cancel in the wrong element.
+        elements[_MESSAGE_ID_RESPONDED_TO] = elements[_MESSAGE_ID]
+    found: dict[str, Any] = {"has_data_set": data_set_type != NO_DATA_SET}
+    for element, name, codec in layout.elements:
+        if element in elements and (decoded := codec.decode(elements[element])) is not None:
+            found[name] = decoded
+    if missing_names := [name for name in layout.message.required if name not in found]:
+        raise RemoteProtocolError(f"{layout.message.name} without {missing_names[0]}", reason=INVALID_VALUE)
+    if found.get("priority", Priority.MEDIUM) not in Priority.__members__.values():
+        found["priority"] = Priority.MEDIUM
+    return layout.message.command(**found)
+
+
+def _check(command: Request | Response | CCancelRQ, message: Message) -> None:
+    """Hold a command to send against its message's row."""
+    for name in message.sent:
+        if not getattr(command, name):
+            raise LocalProtocolError(f"{message.name} without {name}")
+    if isinstance(command, CFindRQ | CStoreRQ) and command.priority not in Priority.__members__.values():
+        raise LocalProtocolError(f"{message.name} with priority {command.priority}: expected 0, 1 or 2")
+    expected = message.data_set is DataSetRule.ALWAYS or (
+        isinstance(command, CFindRSP) and message.data_set is DataSetRule.IF_PENDING and command.status in PENDING
+    )
+    if command.has_data_set is not expected:
+        status = f" with status {command.status:04X}H" if isinstance(command, CFindRSP) else ""
+        raise LocalProtocolError(f"{message.name}{status} has {'a' if expected else 'no'} data set")
+
+
+def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the elements of group 0000, whatever their order."""
+    # A few broken peers encode command sets as Explicit VR. "UL" gives them away, where Implicit VR has the length of
+    # the group length, which is 4: nothing that is right is read otherwise.
+    explicit = data[:6] == b"\0\0\0\0UL"
+    offset, end = 0, len(data)
+    while offset < end:
+        if end - offset < _IMPLICIT.size:
+            raise RemoteProtocolError(
+                f"{end - offset} bytes at {offset} of a command set: an element has 8 or more", reason=INVALID_VALUE
+            )
+        if explicit:
+            group, element, vr, length = _EXPLICIT.unpack_from(data, offset)
+            start = offset + _EXPLICIT.size
+            if vr in _LONG_VRS:
+                if end - start < _UL.size:
+                    raise RemoteProtocolError(
+                        f"{end - start} bytes at {start} of a command set: expected a length of 4", reason=INVALID_VALUE
+                    )
+                (length,) = _UL.unpack_from(data, start)
+                start += _UL.size
+        else:
+            group, element, length = _IMPLICIT.unpack_from(data, offset)
+            start = offset + _IMPLICIT.size
+        offset = start + length
+        if offset > end:
+            raise RemoteProtocolError(
+                f"command element ({group:04X},{element:04X}) of {length} bytes: {end - start} are left",
+                reason=INVALID_VALUE,
+            )
+        if group == 0:
+            yield element, data[start:offset]

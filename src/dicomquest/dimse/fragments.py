@@ -1,0 +1,284 @@
+"""Messages to fragments and back: PDVs of command sets and data sets (PS3.8 9.3.5, Annex E; PS3.7 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, TypeAlias
+
+from dicomquest.dimse.commands import INVALID_VALUE, Command, decode_command, name_of
+from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+from dicomquest.pdu.pdus import COMMAND, LAST, PDU_HEADER, PDV_HEADER, PduType, PresentationDataValue
+
+UNEXPECTED_PARAMETER: Final = 5
+"""The A-ABORT reason for a fragment that cannot come now: unexpected PDU parameter (PS3.8 9.3.8)."""
+
+PDV_OVERHEAD: Final = 6
+"""Bytes of a PDV before its fragment: item length, presentation context ID, message control header."""
+
+SHORTEST_MAXIMUM_LENGTH: Final = PDV_OVERHEAD + 2
+"""A maximum length below this leaves no room for a fragment, which is even and not empty (PS3.8 D.1, E.1)."""
+
+UNLIMITED_LENGTH: Final = 128 * 1024
+"""What we send to peers that announce 0, no limit: some of them have small buffers all the same."""
+
+HEADER_CACHE: Final = 1024
+"""Lengths of identifiers for which a framer keeps the header; those of one query differ by few tens of bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a peer's messages may hold, in bytes; a data set beyond that is read and thrown away."""
+
+    command_set: int = 64 * 1024
+    data_set: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A command with its data set, None where it has none.
+
+    Instead of a data set there may be ``is_oversized``, when it was longer than the limit, or ``is_streamed``: it
+    follows as ``DataSetFragment``.
+    """
+
+    context_id: int
+    command: Command
+    data_set: bytes | None = None
+    is_oversized: bool = False
+    is_streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetFragment:
+    """A part of a streamed data set; the last one may be empty."""
+
+    context_id: int
+    command: Command
+    fragment: bytes
+    is_last: bool
+
+
+Streamed: TypeAlias = Callable[[Command], bool]
+
+
+def _stream_nothing(command: Command) -> bool:
+    del command
+    return False
+
+
+class Reassembler:
+    """Puts the messages of one direction together; only context IDs and bits 0 and 1 of control headers count.
+
+    ``streamed`` chooses the commands whose data sets are handed out fragment by fragment, without a limit.
+    """
+
+    def __init__(self, limits: Limits | None = None, *, streamed: Streamed = _stream_nothing) -> None:
+        self._limits = limits or Limits()
+        self._is_streamed = streamed
+        self._buffer = bytearray()
+        # The message in progress: its context, and its command once that is complete and a data set has to follow.
+        self._context_id: int | None = None
+        self._command: Command | None = None
+        self._streams = False
+        self._oversized = False
+        # The context of a command that announced no data set: some peers send one all the same.
+        self._stray_context_id: int | None = None
+        # The Pending responses of a query have one and the same command set: it is decoded once.
+        self._known_bytes = b""
+        self._known_command: Command | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message is incomplete."""
+        return self._context_id is None
+
+    def receive(self, pdv: PresentationDataValue) -> Message | DataSetFragment | None:
+        """Take the next PDV; raise RemoteProtocolError if none such can come now.
+
+        Returns what it completes, or None: more is to come.
+        """
+        context_id, control, fragment = pdv
+        if context_id != self._context_id and self._context_id is not None:
+            raise RemoteProtocolError(
+                f"a PDV on presentation context {context_id} within a message on {self._context_id}",
+                reason=INVALID_VALUE,
+            )
+        if control & COMMAND:
+            return self._receive_command(context_id, control & LAST, fragment)
+        return self._receive_data(context_id, control & LAST, fragment)
+
+    def _receive_command(self, context_id: int, last: int, fragment: bytes) -> Message | None:
+        if self._command is not None:
+            raise RemoteProtocolError(
+                f"a command fragment before the end of the data set of {name_of(self._command)}",
+                reason=UNEXPECTED_PARAMETER,
+            )
+        self._context_id = context_id
+        size = len(self._buffer) + len(fragment)
+        if size > self._limits.command_set:
+            raise RemoteProtocolError(
+                f"a command set of {size} bytes or more: {self._limits.command_set} are accepted", reason=INVALID_VALUE
+            )
+        if not last:
+            self._buffer += fragment
+            return None
+        command = self._decode(self._take(fragment))
+        if not command.has_data_set:
+            self._context_id = None
+            self._stray_context_id = context_id
+            return Message(context_id, command)
+        self._command = command
+        self._stray_context_id = None
+        self._oversized = False
+        self._streams = self._is_streamed(command)
+        return Message(context_id, command, is_streamed=True) if self._streams else None
+
+    def _receive_data(self, context_id: int, last: int, fragment: bytes) -> Message | DataSetFragment | None:
+        command = self._command
+        if command is None:
+            self._receive_stray(context_id, last)
+            return None
+        if last:
+            self._command = self._context_id = None
+        if self._streams:
+            return DataSetFragment(context_id, command, fragment, bool(last))
+        if self._oversized or len(self._buffer) + len(fragment) > self._limits.data_set:
+            self._oversized = True
+            self._buffer.clear()
+            return Message(context_id, command, is_oversized=True) if last else None
+        if not last:
+            self._buffer += fragment
+            return None
+        return Message(context_id, command, self._take(fragment))
+
+    def _receive_stray(self, context_id: int, last: int) -> None:
+        if self._context_id is not None:
+            raise RemoteProtocolError(
+                "a data set fragment before the end of the command set", reason=UNEXPECTED_PARAMETER
+            )
+        if context_id != self._stray_context_id:
+            raise RemoteProtocolError(
+                f"a data set fragment on presentation context {context_id} without a command",
+                reason=UNEXPECTED_PARAMETER,
+            )
+        if last:
+            self._stray_context_id = None
+
+    def _take(self, fragment: bytes) -> bytes:
+        """Return what was collected with the last fragment, and collect anew."""
+        if not self._buffer:
+            return fragment
+        self._buffer += fragment
+        whole = bytes(self._buffer)
+        self._buffer.clear()
+        return whole
+
+    def _decode(self, data: bytes) -> Command:
+        if self._known_command is None or data != self._known_bytes:
+            self._known_command = decode_command(data)
+            self._known_bytes = data
+        return self._known_command
+
+
+def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) -> int:
+    """Return how many bytes a fragment may have for a peer that announced this maximum length (0: no limit).
+
+    ``counts_pdu_header`` is for peers that wrongly count the PDU's own header of 6 bytes too. Raises LocalProtocolError
+    if not even 2 bytes fit.
+    """
+    length = (maximum_length or UNLIMITED_LENGTH) - PDV_OVERHEAD - (PDU_HEADER.size if counts_pdu_header else 0)
+    if length < 2:
+        raise LocalProtocolError(
+            f"a maximum length of {maximum_length}: {SHORTEST_MAXIMUM_LENGTH} or more leave room for a fragment"
+        )
+    return length // 2 * 2
+
+
+def fragment_pdus(context_id: int, control: int, data: bytes, longest: int) -> Iterator[bytes]:
+    """Yield header and fragment of each P-DATA-TF for one command set or data set; ``longest`` is a fragment's.
+
+    ``control`` is COMMAND or 0; the bit for the last one is added here.
+    """
+    _check_length(len(data))
+    for start in range(0, len(data), longest):
+        fragment = data[start : start + longest]
+        last = LAST if start + longest >= len(data) else 0
+        yield _pdu_header(context_id, control | last, len(fragment))
+        yield fragment
+
+
+def encode_message(context_id: int, command_set: bytes, data_set: bytes | None, longest: int) -> bytes:
+    """Return the P-DATA-TF PDUs of one message; LocalProtocolError for a data set of 0 or an odd number of bytes."""
+    parts = chain(
+        fragment_pdus(context_id, COMMAND, command_set, longest),
+        () if data_set is None else fragment_pdus(context_id, 0, data_set, longest),
+    )
+    return b"".join(parts)
+
+
+class PendingFramer:
+    """Turns the identifiers of Pending responses into P-DATA-TF PDUs, many at a time.
+
+    All Pending responses of a query have the same command set, so what precedes an identifier depends on nothing but
+    its length: those bytes are made once a length, and the loop over the identifiers runs in C.
+    """
+
+    def __init__(self, context_id: int, command_set: bytes, longest: int, *, shares_pdu: bool = False) -> None:
+        self._context_id = context_id
+        self._longest = longest
+        self._command_pdus = b"".join(fragment_pdus(context_id, COMMAND, command_set, longest))
+        self._prefixes = _Prefixes(context_id, command_set, self._command_pdus, longest if shares_pdu else 0)
+
+    def frame(self, identifiers: Sequence[bytes]) -> bytes:
+        """Return the PDUs of one response an identifier; raise LocalProtocolError as ``encode_message`` does."""
+        if max(map(len, identifiers), default=0) > self._longest:
+            return b"".join(chain.from_iterable(map(self._parts, identifiers)))
+        prefixes = map(self._prefixes.__getitem__, map(len, identifiers))
+        return b"".join(chain.from_iterable(zip(prefixes, identifiers, strict=True)))
+
+    def _parts(self, identifier: bytes) -> Iterator[bytes]:
+        if len(identifier) <= self._longest:
+            yield self._prefixes[len(identifier)]
+            yield identifier
+        else:
+            yield self._command_pdus
+            yield from fragment_pdus(self._context_id, 0, identifier, self._longest)
+
+
+class _Prefixes(dict[int, bytes]):
+    """By the length of an identifier that fits in one PDU: all that is sent before it."""
+
+    def __init__(self, context_id: int, command_set: bytes, command_pdus: bytes, shared_length: int) -> None:
+        super().__init__()
+        self._context_id = context_id
+        self._command_pdus = command_pdus
+        self._command_pdv = PDV_HEADER.pack(len(command_set) + 2, context_id, COMMAND | LAST) + command_set
+        # What both PDVs may have together if they are to share a PDU; 0 if they are not.
+        self._shared_length = shared_length + PDV_OVERHEAD if shared_length else 0
+
+    def __missing__(self, length: int) -> bytes:
+        _check_length(length)
+        if len(self) >= HEADER_CACHE:
+            self.clear()
+        shared = len(self._command_pdv) + PDV_OVERHEAD + length
+        if shared <= self._shared_length:
+            prefix = (
+                PDU_HEADER.pack(PduType.P_DATA_TF, shared)
+                + self._command_pdv
+                + PDV_HEADER.pack(length + 2, self._context_id, LAST)
+            )
+        else:
+            prefix = self._command_pdus + _pdu_header(self._context_id, LAST, length)
+        self[length] = prefix
+        return prefix
+
+
+def _pdu_header(context_id: int, control: int, length: int) -> bytes:
+    return PDU_HEADER.pack(PduType.P_DATA_TF, length + PDV_OVERHEAD) + PDV_HEADER.pack(length + 2, context_id, control)
+
+
+def _check_length(length: int) -> None:
+    if length == 0 or length % 2:
+        raise LocalProtocolError(f"a data set of {length} bytes: expected an even number, not 0")
