@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.options import QueryOptions
+from dicomquest.query.parse import parse_identifier
+from dicomquest.query.reference import find
 from dicomquest.standard.models import PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dicomquest.query.model import Query
 
 ROOTS = {"patient": PATIENT_ROOT.uid, "study": STUDY_ROOT.uid, "psonly": PATIENT_STUDY_ONLY.uid}
 
@@ -43,7 +52,7 @@ def _values(vr: str, value: Any) -> tuple[Any, ...]:
     return (value,)
 
 
-def instance(number: int = 1, *, series: int = 1, study: int = 1, **values: Any) -> DataSet:
+def instance(number: Any = 1, *, series: Any = 1, study: Any = 1, **values: Any) -> DataSet:
     """An instance with UIDs made of its numbers."""
     return data_set(
         **{
@@ -54,3 +63,22 @@ def instance(number: int = 1, *, series: int = 1, study: int = 1, **values: Any)
         }
         | values
     )
+
+
+def query(level: str, root: str = "study", options: Any = None, **keys: Any) -> Query:
+    """A parsed query."""
+    identifier = data_set(QueryRetrieveLevel=level, **keys)
+    return parse_identifier(identifier, ROOTS[root], options or QueryOptions())
+
+
+def text_of(answer: DataSet, keyword: str) -> str | None:
+    """The values of an element joined by backslash; None if it is not there."""
+    element = answer.get(tag_of(keyword))
+    return None if element is None else "\\".join(str(value) for value in element.values)
+
+
+def matched(instances: Sequence[DataSet], options: Any = None, **keys: Any) -> list[int]:
+    """The numbers, ascending, of the instances (made by ``instance``) that an IMAGE query with these keys finds."""
+    relational = replace(options or QueryOptions(), relational=True)
+    answers = find(instances, query("IMAGE", "patient", relational, **{"SOPInstanceUID": ""} | keys))
+    return sorted(int((text_of(answer, "SOPInstanceUID") or "").rpartition(".")[2]) for answer in answers)

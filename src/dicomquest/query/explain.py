@@ -109,9 +109,9 @@ def _matching(tag: int, data_set: DataSet, options: QueryOptions) -> str:
 
 def _level_remarks(kind: KeyType, entity: Level, level: Level, options: QueryOptions) -> list[str]:
     if entity > level:
-        return [f"a {entity.name} key at {level.name} level: not allowed, an SCP may ignore it (C.4.1.2.1)"]
+        return [f"of {entity.name} level in a {level.name} query: not allowed, an SCP may ignore it (C.4.1.2.1)"]
     if entity < level and kind is not KeyType.UNIQUE and not options.relational:
-        return [f"a {entity.name} key at {level.name} level: needs relational queries (C.4.1.2.2)"]
+        return [f"of {entity.name} level in a {level.name} query: needs relational queries (C.4.1.2.2)"]
     return []
 
 

@@ -154,11 +154,11 @@ class _Reading:
     def _add_below(self, key: ReadKey, entity: Level, *, or_unknown: bool) -> None:
         """A key of a lower level: some descendant must match it, but there is no one value to return (C.4.1.3.2)."""
         if self.options.strict and not self.options.relational:
-            raise _rejected(key.tag, f"{attribute_name(key.tag)}: a {entity.name} key at {self.level.name} level")
+            raise _rejected(key.tag, f"{attribute_name(key.tag)}: of {entity.name} level in a {self.level.name} query")
         criteria = key.key_criteria((), entity, or_unknown=or_unknown)
         self.criteria += criteria
         how = f"matched on any of its {entity.entities}, not returned" if criteria else "not returned"
-        self.ignored.append(IgnoredKey((key.tag,), f"a {entity.name} key at {self.level.name} level: {how}"))
+        self.ignored.append(IgnoredKey((key.tag,), f"of {entity.name} level in a {self.level.name} query: {how}"))
         self.unsupported = True
 
     def check_unique_keys(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dicomquest.query.criteria import HasValue
 from dicomquest.query.matching import words
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.levels import Level
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def sentence(query: Query) -> str:
     """``studies whose Patient's Name starts with 'DOE' and whose Study Date is on or after 2024-01-01; return ...``."""
-    own = [key for key in query.criteria if key.level <= query.level]
+    # That an entity has its unique key goes without saying.
+    own = [key for key in query.criteria if key.level <= query.level and not isinstance(key.criterion, HasValue)]
     clauses = [f"whose {_clause(key)}" for key in own]
     below = [_descendants(query, level) for level in Level if level > query.level]
     asked = " and ".join(clauses + [text for text in below if text])

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomquest.query.criteria import Wild
+from dicomquest.query.patterns import after_prefix, glob, like, matches, parse_pattern, pattern_text, pattern_words
+from strategies_query import CHARACTERS, NAMES, WORDS
+
+TEXTS = st.one_of(st.sampled_from(WORDS + NAMES), st.text(CHARACTERS + "\\", max_size=10))
+PATTERNS = st.one_of(TEXTS, st.text("*?ab%_[]", max_size=8))
+
+
+@pytest.mark.requirement("QR-094", "QR-095")
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("SMI*", "SMITH", True),
+        ("smi*", "SMITH", False),
+        ("SM?TH", "SMTH", False),
+        ("SM?TH", "SMITH", True),
+        ("*A*B*", "xAyyB", True),
+        ("*A*B*", "xByyA", False),
+        ("CT_?", "CTX1", False),
+        ("CT_?", "CT_1", True),
+        ("100%", "100%", True),
+        ("100%*", "1000 %", False),
+        ("a[bc]*", "ab", False),
+        ("a[bc]*", "a[bc]d", True),
+        ("a.c*", "abc", False),
+        ("^a$*", "a", False),
+        ("(a|b)*", "(a|b)x", True),
+        ("a\\*", "a\\b", True),
+        ("?", "王", True),
+        ("??", "王", False),
+        ("?", "𠮷", True),
+        ("王*", "王小東", True),
+        ("*東", "王小東", True),
+        ("*", "", True),
+        ("?*", "", False),
+        ("*a", "ba\n", False),
+        ("a*b", "a\nb", True),
+        ("*ab", "aab", True),
+        ("*aab*", "aaab", True),
+        ("＊", "x", False),  # noqa: RUF001  a full-width asterisk is a letter
+    ],
+)
+def test_patterns_are_anchored_and_have_two_wild_cards(pattern: str, text: str, expected: bool) -> None:
+    assert matches(parse_pattern(pattern), text) is expected
+
+
+@pytest.mark.requirement("QR-094", "QR-095")
+@given(PATTERNS, TEXTS)
+def test_a_pattern_means_what_its_regular_expression_means(pattern: str, text: str) -> None:
+    expression = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
+    expected = re.fullmatch(expression, text, re.DOTALL) is not None
+    assert matches(parse_pattern(pattern), text) is expected
+
+
+@given(PATTERNS, TEXTS)
+def test_glob_says_the_same(pattern: str, text: str) -> None:
+    parsed = parse_pattern(pattern)
+    with sqlite3.connect(":memory:") as connection:
+        (found,) = connection.execute("SELECT ? GLOB ?", (text, glob(parsed))).fetchone()
+    connection.close()
+    assert bool(found) is matches(parsed, text)
+
+
+@given(PATTERNS, TEXTS)
+def test_like_says_the_same(pattern: str, text: str) -> None:
+    parsed = parse_pattern(pattern)
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA case_sensitive_like = ON")
+    (found,) = connection.execute(r"SELECT ? LIKE ? ESCAPE '\'", (text, like(parsed))).fetchone()
+    connection.close()
+    assert bool(found) is matches(parsed, text)
+
+
+@given(TEXTS.filter(bool), TEXTS)
+def test_what_begins_with_a_prefix_lies_below_the_next(prefix: str, text: str) -> None:
+    after = after_prefix(prefix)
+    assert after is not None
+    assert text.startswith(prefix) is (prefix <= text < after)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after"),
+    [("a", "b"), ("az", "a{"), ("\ud7ff", "\ue000"), ("a\U0010ffff", "b"), ("\U0010ffff", None), ("", None)],
+)
+def test_the_text_after_a_prefix_skips_surrogates_and_the_last_code_point(prefix: str, after: str | None) -> None:
+    assert after_prefix(prefix) == after
+
+
+def test_stars_in_a_row_are_one() -> None:
+    assert parse_pattern("a**?*") == ("a", Wild.ANY, Wild.ONE, Wild.ANY)
+    assert pattern_text(parse_pattern("a**?*")) == "a*?*"
+
+
+def test_a_pattern_of_many_stars_takes_no_time() -> None:
+    assert not matches(parse_pattern("*a" * 60 + "*b"), "a" * 2000)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("DOE", "is 'DOE'"),
+        ("DOE*", "starts with 'DOE'"),
+        ("*DOE", "ends with 'DOE'"),
+        ("*DOE*", "contains 'DOE'"),
+        ("D?E*", "is like 'D?E*'"),
+    ],
+)
+def test_words(pattern: str, words: str) -> None:
+    assert pattern_words(parse_pattern(pattern)) == words
