@@ -82,8 +82,8 @@ def from_pydicom(dataset: Dataset) -> DataSet:
 
 
 def _element_from_pydicom(vr: str, value: Any) -> Element:
-    vr = DICTIONARY_CHOICES.get(vr, vr)
-    facts = VR[vr]
+    facts = VR[DICTIONARY_CHOICES.get(vr, vr)]
+    vr = facts.vr  # pydicom's is an enumeration
     if facts.kind is Kind.SEQUENCE:
         return Element(vr, tuple(from_pydicom(item) for item in value or ()))
     if facts.kind is Kind.OPAQUE:

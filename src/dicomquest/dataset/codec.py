@@ -1,0 +1,193 @@
+"""Data sets to bytes and back, in the transfer syntaxes of PS3.5 A."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dicomquest.dataset.charset import FALLBACK, Terms
+from dicomquest.dataset.decoder import (
+    FILE_LIMITS,
+    IDENTIFIER_LIMITS,
+    Decoder,
+    Limits,
+    Place,
+    TruncatedDataSetError,
+)
+from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.encoder import deflate, encode
+from dicomquest.dataset.value_fields import Remark, RemarkKind, Remarks, scope_of
+from dicomquest.errors import DataSetError
+from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from dicomquest.standard.vr import VR
+
+__all__ = [
+    "FILE_LIMITS",
+    "IDENTIFIER_LIMITS",
+    "PIXEL_DATA",
+    "Header",
+    "Limits",
+    "Remark",
+    "RemarkKind",
+    "Remarks",
+    "TruncatedDataSetError",
+    "decode",
+    "decode_header",
+    "deflate",
+    "encode",
+]
+
+PIXEL_DATA = 0x7FE00010
+
+# GE's private syntax is implicit VR little endian with big-endian pixel data; JPIP's deflated one is plain deflated.
+_IMPLICIT = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, "1.2.840.113619.5.2"})
+_DEFLATED = frozenset(
+    {DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"},
+)
+_FIRST_INFLATED = 1 << 20
+_CODES = frozenset(vr.encode("ascii") for vr in VR)
+
+
+def decode(
+    data: bytes,
+    transfer_syntax: str,
+    *,
+    fallback: Terms = FALLBACK,
+    limits: Limits = IDENTIFIER_LIMITS,
+    remarks: Remarks | None = None,
+) -> DataSet:
+    """The elements of a whole data set; DataSetError for bytes that are none, and for one over the limits.
+
+    A syntax unknown here is taken for a compressed one, which are all explicit VR little endian. ``fallback`` are the
+    terms tried in turn for 8-bit text that names no character set. What was deviating yet clear goes to ``remarks``.
+    """
+    data = bytes(data)
+    if transfer_syntax in _DEFLATED:
+        data, is_whole = _inflate(data, limits.inflated)
+        if not is_whole:
+            raise DataSetError(f"a deflate stream that is cut off or inflates to more than {limits.inflated} bytes")
+    decoder = Decoder(
+        data,
+        big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+        limits=limits,
+        fallback=fallback,
+        remarks=remarks,
+    )
+    place = Place(scope_of(()), explicit=_is_explicit(data, 0, transfer_syntax, remarks))
+    end = decoder.read(place, 0, len(data))
+    if end < len(data):
+        raise DataSetError("an item or delimiter outside of any sequence", offset=end)
+    return place.elements
+
+
+class Header(NamedTuple):
+    """What stands before pixel data.
+
+    ``end`` is the offset of the first byte that was not decoded, ``stopped`` whether a tag at or above the one to stop
+    at stands there. ``needed`` is how many bytes there must be for the element at ``end`` to be whole: more than there
+    are if the data is truncated, within the header or (if ``stopped``) within the pixel data; 0 if nobody can tell.
+    Of deflated data, offsets and sizes are those of the inflated bytes, and ``needed`` is 0 where it stopped.
+    """
+
+    data_set: DataSet
+    end: int
+    stopped: bool
+    needed: int
+
+
+def decode_header(
+    data: bytes,
+    transfer_syntax: str,
+    *,
+    start: int = 0,
+    stop_tag: int = PIXEL_DATA,
+    fallback: Terms = FALLBACK,
+    limits: Limits = FILE_LIMITS,
+    remarks: Remarks | None = None,
+    largest_opaque: int | None = None,
+) -> Header:
+    """The elements from ``start`` on below ``stop_tag``, of bytes that may end early: of the first part of a file.
+
+    Opaque values of more than ``largest_opaque`` bytes are left out. DataSetError for bytes that are no data set; that
+    they end within an element is no error, but in the result. ``data`` may be a memory map.
+    """
+    if transfer_syntax in _DEFLATED:
+
+        def read(inflated: bytes) -> Header:
+            return decode_header(
+                inflated,
+                EXPLICIT_VR_LITTLE_ENDIAN,
+                stop_tag=stop_tag,
+                fallback=fallback,
+                limits=limits,
+                remarks=remarks,
+                largest_opaque=largest_opaque,
+            )
+
+        return _inflated_header(data[start:], limits.inflated, read)
+    decoder = Decoder(
+        data,
+        big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+        limits=limits,
+        fallback=fallback,
+        remarks=remarks,
+        largest_opaque=largest_opaque,
+    )
+    place = Place(scope_of(()), explicit=_is_explicit(data, start, transfer_syntax, remarks))
+    try:
+        end = decoder.read(place, start, len(data), stop_tag)
+    except TruncatedDataSetError as error:
+        return Header(dict(sorted(place.elements.items())), error.offset or 0, stopped=False, needed=error.needed)
+    stopped = end < len(data)
+    needed = decoder.declared_end(end, explicit=place.explicit) if stopped else 0
+    return Header(place.elements, end, stopped=stopped, needed=needed)
+
+
+def _inflated_header(data: bytes, limit: int, read: Callable[[bytes], Header]) -> Header:
+    """The header of a deflated data set, inflated no further than it takes."""
+    size = min(_FIRST_INFLATED, limit)
+    while True:
+        inflated, is_whole = _inflate(data, size)
+        header = read(inflated)
+        if header.stopped:
+            return header._replace(needed=0)
+        if is_whole:
+            return header
+        if len(inflated) < size:  # the stream is cut off
+            return header._replace(needed=max(header.needed, len(inflated) + 1))
+        if size >= limit:
+            raise DataSetError(f"a deflated data set of more than {limit} bytes")
+        size = min(size * 4, limit)
+
+
+def _inflate(data: bytes, size: int) -> tuple[bytes, bool]:
+    """Up to ``size`` bytes of a raw deflate stream, and whether they are all; DataSetError if it is none.
+
+    What stands behind its end, such as the NUL that makes it even, is let pass (PS3.5 A.5).
+    """
+    inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(data, size)
+        # Output that ends where the limit is may still have the stream's end mark before it.
+        is_whole = inflater.eof or (not inflater.decompress(inflater.unconsumed_tail, 1) and inflater.eof)
+    except zlib.error as error:
+        raise DataSetError(f"no deflate stream: {error}") from error
+    return inflated, is_whole
+
+
+def _is_explicit(data: bytes, start: int, transfer_syntax: str, remarks: Remarks | None) -> bool:
+    """Whether the elements name their VR; where implicit VR is declared, the first one tells."""
+    if transfer_syntax not in _IMPLICIT:
+        return True
+    # As the beginning of a length these letters would be 16 KiB and more, which no first element has.
+    if data[start + 4 : start + 6] not in _CODES:
+        return False
+    if remarks is not None:
+        remarks.add(0, RemarkKind.VR_FORM, "explicit VR, where implicit VR was declared")
+    return True

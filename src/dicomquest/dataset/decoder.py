@@ -1,0 +1,380 @@
+"""Bytes to elements: explicit and implicit VR, sequences, private and unknown attributes (PS3.5 6.2.2, 7, A).
+
+Nothing but DataSetError is raised, whatever the bytes. Deviations that leave no doubt are read, and remarked on.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from dicomquest.dataset.charset import FALLBACK, SPECIFIC_CHARACTER_SET, Terms
+from dicomquest.dataset.dictionary import (
+    IMPLICIT_CODES,
+    US_OR_SS,
+    creator_tag,
+    is_private_creator,
+    private_vr,
+    standard_vr,
+)
+from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.dataset.value_fields import (
+    CODES,
+    REMEMBERED_LENGTH,
+    RemarkKind,
+    Remarks,
+    Scope,
+    ValueReader,
+    big_endian_element,
+    inner_scope,
+    little_endian_element,
+)
+from dicomquest.errors import DataSetError
+from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
+
+UNDEFINED = 0xFFFFFFFF
+ITEM = 0xFFFEE000
+ITEM_DELIMITER = 0xFFFEE00D
+SEQUENCE_DELIMITER = 0xFFFEE0DD
+PIXEL_REPRESENTATION = 0x00280103
+
+# The groups below are those of commands, file meta information and directories; the delimiters end every data set.
+_FIRST_TAG = 0x00080000
+_AFTER_LAST_TAG = 0xFFFE0000
+
+_CHANGE_SCOPE = (SPECIFIC_CHARACTER_SET, PIXEL_REPRESENTATION)
+
+_SHORT_FORM = frozenset(CODES[row.vr] for row in VALUE_REPRESENTATIONS if not row.long_form)
+_LONG_FORM = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if row.long_form}
+# DCMTK writes question marks for a VR that it does not know, and like any such VR with 32 bits of length.
+_UNKNOWN_FORM = b"??"
+_LONGEST_PADDING = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a data set may cost: the depth of sequences, elements in all, items of a sequence, bytes of a value.
+
+    ``inflated`` are the bytes that a deflated data set may become.
+    """
+
+    depth: int = 32
+    elements: int = 10_000
+    items: int = 100_000
+    value: int = 1 << 24
+    inflated: int = 1 << 26
+
+
+IDENTIFIER_LIMITS = Limits()
+# A header with functional groups of thousands of frames has millions of elements.
+FILE_LIMITS = Limits(elements=20_000_000, items=1_000_000, value=1 << 31, inflated=1 << 31)
+
+
+class TruncatedDataSetError(DataSetError):
+    """The bytes end within an element; ``needed`` is how many there must be at least for it to be whole."""
+
+    def __init__(self, message: str, *, offset: int, tag: int | None, needed: int) -> None:
+        super().__init__(message, offset=offset, tag=tag)
+        self.needed = needed
+
+
+@dataclass(slots=True)
+class Place:
+    """The data set or item being read."""
+
+    scope: Scope
+    explicit: bool
+    depth: int = 0
+    elements: DataSet = field(default_factory=dict)
+    in_order: bool = True
+
+
+class Decoder:
+    """Decodes data sets out of ``data``: bytes, or a mapped file, of which only what is asked for is touched.
+
+    Opaque values of more than ``largest_opaque`` bytes are left out.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        big_endian: bool = False,
+        limits: Limits = IDENTIFIER_LIMITS,
+        fallback: Terms = FALLBACK,
+        remarks: Remarks | None = None,
+        largest_opaque: int | None = None,
+    ) -> None:
+        self._data = data
+        self._size = len(data)
+        self._big_endian = big_endian
+        self._limits = limits
+        self._fallback = fallback
+        self._remarks = Remarks() if remarks is None else remarks
+        self._largest_opaque = limits.value if largest_opaque is None else largest_opaque
+        self._budget = limits.elements
+        order = ">" if big_endian else "<"
+        self._explicit_header = struct.Struct(order + "HH2sH").unpack_from
+        self._implicit_header = struct.Struct(order + "HHI").unpack_from
+        self._length = struct.Struct(order + "I").unpack_from
+        self._remembered = big_endian_element if big_endian else little_endian_element
+        self._reader = ValueReader(order, self._fallback, self._remarks)
+
+    def read(self, place: Place, position: int, end: int, stop: int = _AFTER_LAST_TAG) -> int:
+        """Read elements until ``end`` or a tag of ``stop`` or above; return the position of what was not read."""
+        data, remembered, explicit = self._data, self._remembered, place.explicit
+        header = self._explicit_header if explicit else self._implicit_header
+        is_ascii = place.scope.is_ascii
+        elements = place.elements
+        previous = -1
+        budget = self._budget
+        for remaining in range(budget, -1, -1):  # noqa: B007
+            if position >= end:
+                break
+            try:
+                if explicit:
+                    group, number, code, length = header(data, position)
+                    tag = group << 16 | number
+                else:
+                    group, number, length = header(data, position)
+                    tag = group << 16 | number
+                    code = IMPLICIT_CODES.get(tag)
+            except struct.error:
+                if self._is_padding(position, end):
+                    position = end
+                    break
+                raise self._overrun(position, None, 8, end) from None
+            if previous < tag < stop:
+                previous = tag
+            elif tag >= stop:
+                break
+            elif not self._keeps(place, tag):
+                number = 0  # leaves it out, as group lengths are
+            element: Element | None
+            if code in _SHORT_FORM:
+                start, position = position + 8, position + 8 + length
+                if position > end:
+                    raise self._overrun(start, tag, length, end)
+                element = remembered(code, data[start:position]) if length <= REMEMBERED_LENGTH and is_ascii else None
+                if element is None:
+                    element = self.value(place, tag, code.decode("ascii"), start, position)
+            else:
+                element, position = self._element(place, tag, code, position, end)
+            if number and element is not None:
+                elements[tag] = element
+                if tag in _CHANGE_SCOPE:
+                    is_ascii = self._change_scope(place, tag, element)
+        else:
+            raise DataSetError(f"more than {self._limits.elements} elements", offset=position)
+        self._budget -= budget - remaining  # the items read meanwhile have taken their share already
+        self._finish(place)
+        return position
+
+    def _change_scope(self, place: Place, tag: int, element: Element) -> bool:
+        if tag == SPECIFIC_CHARACTER_SET:
+            place.scope = inner_scope(place.scope, element, self._remarks)
+        else:
+            place.scope = place.scope._replace(signed=element.values == (1,))
+        return place.scope.is_ascii
+
+    def _finish(self, place: Place) -> None:
+        if not place.in_order:
+            place.elements = dict(sorted(place.elements.items()))
+        first = next(iter(place.elements), _FIRST_TAG)
+        if first < _FIRST_TAG:
+            self._remarks.add(first, RemarkKind.FOREIGN_GROUP)
+
+    def declared_end(self, position: int, *, explicit: bool) -> int:
+        """Where the element at ``position`` says that it ends; 0 if it has undefined length or is too short to say."""
+        data = self._data
+        code = bytes(data[position + 4 : position + 6]) if explicit else b""
+        if code in _SHORT_FORM or position + 12 > self._size:
+            return 0
+        start = position + (12 if code in _LONG_FORM else 8)
+        length: int = self._length(data, start - 4)[0]
+        return 0 if length == UNDEFINED else start + length
+
+    def _keeps(self, place: Place, tag: int) -> bool:
+        """Remark on a tag that is not above the one before; False if its element is to be left out."""
+        if tag in place.elements:
+            self._remarks.add(tag, RemarkKind.DUPLICATE)
+            return False
+        if tag & 0xFFFF:
+            self._remarks.add(tag, RemarkKind.OUT_OF_ORDER)
+            place.in_order = False
+        return True
+
+    # ---- the less common forms
+
+    def _element(
+        self, place: Place, tag: int, code: bytes | None, position: int, end: int
+    ) -> tuple[Element | None, int]:
+        """The element at ``position``: implicit (no ``code``), or of the long form; None if it is to be left out."""
+        vr = None if code is None else _LONG_FORM.get(code)
+        if vr is not None or (code is not None and (code == _UNKNOWN_FORM or (code.isalpha() and code.isupper()))):
+            vr, explicit = vr or "UN", True
+            position += 8
+            if position + 4 > end:
+                raise self._overrun(position, tag, 4, end)
+        else:
+            if code is not None:
+                self._remarks.add(tag, RemarkKind.VR_FORM, "an element in implicit VR")
+            vr, explicit = self._dictionary_vr(place, tag), False
+            position += 4
+        length = self._length(self._data, position)[0]
+        position += 4
+        if length == UNDEFINED:
+            return self._undefined(place, tag, vr, position, end, explicit=explicit)
+        start, position = position, position + length
+        if position > end:
+            raise self._overrun(start, tag, length, end)
+        if vr == "SQ":
+            items, _ = self.items(place, tag, start, position, explicit=explicit, delimited=False)
+            return Element(vr, items), position
+        if vr == "UN":
+            return self._unknown(place, tag, start, position), position
+        return self.value(place, tag, vr, start, position), position
+
+    def _dictionary_vr(self, place: Place, tag: int) -> str:
+        if tag >> 16 & 1:
+            if is_private_creator(tag):
+                return "LO"
+            creator = place.elements.get(creator_tag(tag))
+            vr = private_vr(tag, creator.values[0]) if creator and creator.vr == "LO" and creator.values else None
+        else:
+            vr = standard_vr(tag)
+        if vr == US_OR_SS:
+            return "SS" if place.scope.signed else "US"
+        return vr or ("UN" if tag & 0xFFFF else "UL")
+
+    def _undefined(
+        self, place: Place, tag: int, vr: str, position: int, end: int, *, explicit: bool
+    ) -> tuple[Element | None, int]:
+        """A value of undefined length: items; or the fragments of encapsulated pixel data, kept as they are."""
+        if VR[vr].kind is Kind.OPAQUE and vr != "UN":
+            start, position = position, self._skip_fragments(tag, position, end)
+            if position - start > self._largest_opaque:
+                return None, position
+            return Element(vr, (self._data[start : position - 8],)), position
+        if explicit and vr not in ("SQ", "UN"):
+            raise DataSetError(f"{_name(tag)}: undefined length of VR {vr}", offset=position, tag=tag)
+        # Items of UN are implicit VR little endian, whatever the transfer syntax (PS3.5 6.2.2 note 5).
+        decoder = self._little_endian() if vr == "UN" else self
+        explicit = explicit and vr == "SQ"
+        items, position = decoder.items(place, tag, position, end, explicit=explicit, delimited=True)
+        return Element("SQ", items), position
+
+    def _unknown(self, place: Place, tag: int, start: int, end: int) -> Element | None:
+        """A value sent as UN: by the dictionary's VR, little endian, its items implicit; opaque if that fails."""
+        vr = self._dictionary_vr(place, tag)
+        decoder = self._little_endian()
+        if vr == "SQ":
+            try:
+                items, _ = decoder.items(place, tag, start, end, explicit=False, delimited=False)
+            except DataSetError:
+                vr = "UN"
+            else:
+                return Element(vr, items)
+        return decoder.value(place, tag, vr, start, end)
+
+    def value(self, place: Place, tag: int, vr: str, start: int, end: int) -> Element | None:
+        """The element of a value field, of any VR but SQ; None for an opaque one that is too large to keep."""
+        if end - start > self._limits.value:
+            message = f"{_name(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
+            raise DataSetError(message, offset=start, tag=tag)
+        if end - start > self._largest_opaque and VR[vr].kind is Kind.OPAQUE:
+            return None
+        data = self._data[start:end]
+        element = None
+        if len(data) <= REMEMBERED_LENGTH and place.scope.is_ascii:
+            element = self._remembered(CODES[vr], data)
+        return self._reader.element(tag, vr, data, place.scope) if element is None else element
+
+    def _little_endian(self) -> Decoder:
+        if not self._big_endian:
+            return self
+        return Decoder(
+            self._data,
+            limits=self._limits,
+            fallback=self._fallback,
+            remarks=self._remarks,
+            largest_opaque=self._largest_opaque,
+        )
+
+    def items(
+        self, place: Place, tag: int, position: int, end: int, *, explicit: bool, delimited: bool
+    ) -> tuple[tuple[DataSet, ...], int]:
+        """The items of a sequence of explicit length (until ``end``) or ``delimited`` (within ``end``)."""
+        if place.depth >= self._limits.depth:
+            raise DataSetError(f"sequences nested deeper than {self._limits.depth}", offset=position, tag=tag)
+        items: list[DataSet] = []
+        while delimited or position < end:
+            if position + 8 > end:
+                raise self._overrun(position, tag, 8, end)
+            group, number, length = self._implicit_header(self._data, position)
+            found = group << 16 | number
+            position += 8
+            if found == SEQUENCE_DELIMITER:
+                if not delimited:
+                    self._remarks.add(tag, RemarkKind.DELIMITER)
+                    position = end
+                break
+            if found != ITEM:
+                raise DataSetError(f"{_name(found)} where an item was expected", offset=position - 8, tag=tag)
+            if len(items) == self._limits.items:
+                raise DataSetError(f"more than {self._limits.items} items", offset=position, tag=tag)
+            item = Place(place.scope, explicit, place.depth + 1)
+            if length == UNDEFINED:
+                position = self._end_item(tag, self.read(item, position, end), end)
+            else:
+                item_end = position + length
+                if item_end > end:
+                    raise self._overrun(position, tag, length, end)
+                if self.read(item, position, item_end) < item_end:
+                    self._remarks.add(tag, RemarkKind.DELIMITER)
+                position = item_end
+            items.append(item.elements)
+        return tuple(items), position
+
+    def _end_item(self, tag: int, position: int, end: int) -> int:
+        if position + 8 > end:
+            raise self._overrun(position, tag, 8, end)
+        group, number, _ = self._implicit_header(self._data, position)
+        if group << 16 | number != ITEM_DELIMITER:
+            message = f"{_name(group << 16 | number)} where an item's end was expected"
+            raise DataSetError(message, offset=position, tag=tag)
+        return position + 8
+
+    def _skip_fragments(self, tag: int, position: int, end: int) -> int:
+        """Where encapsulated pixel data ends, behind its delimiter (PS3.5 A.4)."""
+        while True:
+            if position + 8 > end:
+                raise self._overrun(position, tag, 8, end)
+            group, number, length = self._implicit_header(self._data, position)
+            found = group << 16 | number
+            position += 8
+            if found == SEQUENCE_DELIMITER:
+                return position
+            if found != ITEM or length == UNDEFINED:
+                raise DataSetError(f"{_name(found)} where a fragment was expected", offset=position - 8, tag=tag)
+            position += length
+            if position > end:
+                raise self._overrun(position - length, tag, length, end)
+
+    def _is_padding(self, position: int, end: int) -> bool:
+        if end - position > _LONGEST_PADDING or self._data[position:end].strip(b"\0"):
+            return False
+        self._remarks.add(0, RemarkKind.PADDING, f"{end - position} bytes")
+        return True
+
+    def _overrun(self, position: int, tag: int | None, length: int, end: int) -> DataSetError:
+        message = f"{length} bytes at {position}, of which {max(end - position, 0)} are there"
+        if tag is not None:
+            message = f"{_name(tag)}: {message}"
+        if end == self._size and length != UNDEFINED:
+            return TruncatedDataSetError(message, offset=position, tag=tag, needed=position + length)
+        return DataSetError(message, offset=position, tag=tag)
+
+
+def _name(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

@@ -1,0 +1,61 @@
+"""The VR of an attribute where its bytes do not say it: implicit VR, and UN (PS3.5 6.2.2, 7.8; PS3.6)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydicom.datadict import dictionary_VR, keyword_dict, private_dictionary_VR
+
+from dicomquest.standard.vr import DICTIONARY_CHOICES, VR
+
+US_OR_SS = "US or SS"
+"""The one choice of the dictionary that a decoder can make: Pixel Representation tells (PS3.3 C.7.6.3.1)."""
+
+
+def _known(vr: str) -> str | None:
+    return vr if vr in VR or vr == US_OR_SS else DICTIONARY_CHOICES.get(vr)
+
+
+_VRS = {tag: _known(dictionary_VR(tag)) for tag in keyword_dict.values()}
+
+
+IMPLICIT_CODES = {
+    tag: vr.encode("ascii") for tag, vr in _VRS.items() if vr is not None and vr != US_OR_SS and not VR[vr].long_form
+}
+"""The VR, as explicit VR writes it, of the standard attributes that have one of the short form."""
+
+
+def standard_vr(tag: int) -> str | None:
+    """The dictionary's VR of a standard attribute (which may be ``US or SS``), None if it knows none."""
+    try:
+        return _VRS[tag]
+    except KeyError:
+        return _repeating_vr(tag)
+
+
+def is_private_creator(tag: int) -> bool:
+    """Whether the tag reserves a block of private elements: (gggg,0010-00FF), gggg odd (PS3.5 7.8.1)."""
+    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+def creator_tag(tag: int) -> int:
+    """The tag of the creator of a private element's block."""
+    return tag & 0xFFFF0000 | (tag >> 8 & 0xFF)
+
+
+@lru_cache(maxsize=4096)
+def private_vr(tag: int, creator: str) -> str | None:
+    """The VR of a private element of a creator whose elements pydicom's dictionary lists, else None."""
+    try:
+        return _known(private_dictionary_VR(tag, creator))
+    except KeyError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _repeating_vr(tag: int) -> str | None:
+    """The VR of an attribute of repeating groups, such as overlays (60xx,eeee)."""
+    try:
+        return _known(dictionary_VR(tag))
+    except KeyError:
+        return None

@@ -1,0 +1,168 @@
+"""One value field as an element, by its VR and what it inherits from its data set (PS3.5 6.1, 6.2, 6.4)."""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
+
+from dicomquest.dataset.charset import Charset, Terms, charset_of
+from dicomquest.dataset.elements import Element, split_text
+from dicomquest.standard.character_sets import JIS_X_0201
+from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
+
+CODES = {row.vr: row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS}
+REMEMBERED_LENGTH = 64
+"""Most values of a header are short and come again in the next header: a look-up takes a fifth of decoding them."""
+
+_REMEMBERED = 16_384
+_EMPTY = {row.vr: Element(row.vr, ()) for row in VALUE_REPRESENTATIONS}
+_ESCAPE = 0x1B
+
+
+class RemarkKind(Enum):
+    """What a decoder put up with."""
+
+    OUT_OF_ORDER = "tags are not in ascending order"
+    DUPLICATE = "the tag has been there before; the first one is kept"
+    FOREIGN_GROUP = "a group that data sets do not have"
+    NO_CHARSET = "8-bit text, but no Specific Character Set"
+    UNKNOWN_CHARSET = "no defined term of Specific Character Set"
+    UNDECODABLE = "bytes that are no text of the Specific Character Set"
+    LENGTH = "a value length that is no multiple of the VR's size; the rest is left out"
+    DELIMITER = "a delimiter in an item or sequence of explicit length"
+    VR_FORM = "not the form of VR that the transfer syntax says"
+    PADDING = "bytes of zero behind the last element"
+
+
+class Remark(NamedTuple):
+    """A deviation that was read all the same: at which tag, of which kind, and the particulars."""
+
+    tag: int
+    kind: RemarkKind
+    text: str = ""
+
+
+class Remarks(list[Remark]):
+    """Remarks on one data set, the first hundred of them."""
+
+    _MOST = 100
+
+    def add(self, tag: int, kind: RemarkKind, text: str = "") -> None:
+        """Take down one remark."""
+        if len(self) < self._MOST:
+            self.append(Remark(tag, kind, text))
+
+
+class Scope(NamedTuple):
+    """What a data set and its items inherit: the character set, and whether ``US or SS`` is SS.
+
+    ``is_ascii`` says that bytes below 80H are ISO 646, whatever else the set has.
+    """
+
+    charset: Charset
+    is_ascii: bool
+    signed: bool
+
+
+def scope_of(terms: Terms, *, signed: bool = False) -> Scope:
+    """The scope under a Specific Character Set."""
+    charset = charset_of(terms)
+    codec = charset.codec if charset.extensions is None else charset.extensions.home_g0.codec
+    return Scope(charset, codec != JIS_X_0201, signed)
+
+
+def inner_scope(scope: Scope, element: Element, remarks: Remarks) -> Scope:
+    """The scope behind a Specific Character Set element; one of zero length changes nothing."""
+    terms = tuple(term for term in element.values if isinstance(term, str))
+    if not any(terms):
+        return scope
+    changed = scope_of(terms, signed=scope.signed)
+    for term in changed.charset.unknown:
+        remarks.add(0x00080005, RemarkKind.UNKNOWN_CHARSET, term)
+    return changed
+
+
+def _plain_element(order: str, code: bytes, data: bytes) -> Element | None:
+    """An element of ASCII text or of whole words; None for all else, which takes more care."""
+    vr = code.decode("ascii")
+    facts = VR[vr]
+    if facts.kind is Kind.TEXT:
+        if not data.isascii() or (facts.charset and _ESCAPE in data):
+            return None
+        return Element(vr, split_text(vr, data.decode("ascii")))
+    if facts.kind is Kind.OPAQUE:
+        return Element(vr, (swapped(data, facts.layout) if order == ">" else data,) if data else ())
+    size = struct.calcsize(order + facts.layout)
+    if len(data) % size:
+        return None
+    if facts.kind is Kind.TAG:
+        return Element(vr, tuple(group << 16 | number for group, number in struct.iter_unpack(order + "HH", data)))
+    return Element(vr, struct.unpack(f"{order}{len(data) // size}{facts.layout}", data))
+
+
+def swapped(data: bytes, layout: str) -> bytes:
+    """Words of the other byte order; what is no whole word at the end stays."""
+    size = struct.calcsize("<" + layout)
+    count = len(data) // size
+    return struct.pack(f"<{count}{layout}", *struct.unpack_from(f">{count}{layout}", data)) + data[count * size :]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def little_endian_element(code: bytes, data: bytes) -> Element | None:
+    """An element of ASCII text, or of whole words of little endian; None for all else."""
+    return _plain_element("<", code, data)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def big_endian_element(code: bytes, data: bytes) -> Element | None:
+    """An element of ASCII text, or of whole words of big endian; None for all else."""
+    return _plain_element(">", code, data)
+
+
+class ValueReader:
+    """Reads value fields that are long, coded, or not as their VR has them."""
+
+    def __init__(self, order: str, fallback: Terms, remarks: Remarks) -> None:
+        self._order = order
+        self._fallback = fallback
+        self._remarks = remarks
+
+    def element(self, tag: int, vr: str, data: bytes, scope: Scope) -> Element:
+        """The element of one value field."""
+        facts = VR[vr]
+        if not data:
+            return _EMPTY[vr]
+        if facts.kind is Kind.TEXT:
+            return Element(vr, split_text(vr, self._text(tag, vr, data, scope.charset)))
+        if facts.kind is not Kind.OPAQUE:
+            excess = len(data) % struct.calcsize(self._order + facts.layout)
+            if excess:
+                self._remarks.add(tag, RemarkKind.LENGTH, f"{len(data)} bytes of {vr}")
+                data = data[: len(data) - excess]
+        return _plain_element(self._order, CODES[vr], data) or _EMPTY[vr]
+
+    def _text(self, tag: int, vr: str, data: bytes, charset: Charset) -> str:
+        if not VR[vr].charset:
+            if not data.isascii():
+                self._remarks.add(tag, RemarkKind.UNDECODABLE, f"8-bit bytes in {vr}")
+            return data.decode("latin-1")
+        if charset.is_default and _ESCAPE not in data:
+            if data.isascii():
+                return data.decode("ascii")
+            self._remarks.add(tag, RemarkKind.NO_CHARSET)
+            return self._fall_back(vr, data)
+        try:
+            return charset.decode(data, vr)
+        except UnicodeDecodeError as error:
+            self._remarks.add(tag, RemarkKind.UNDECODABLE, error.reason)
+            return charset.decode(data, vr, "replace")
+
+    def _fall_back(self, vr: str, data: bytes) -> str:
+        for term in self._fallback:
+            try:
+                return charset_of((term,)).decode(data, vr)
+            except UnicodeDecodeError:
+                continue
+        return charset_of(self._fallback[-1:]).decode(data, vr, "replace")
