@@ -43,7 +43,7 @@ from dicomquest.ul.negotiation import (
     check_own_answer,
 )
 from dicomquest.ul.states import OUTCOMES, TRANSITIONS, Action, Condition, Effect, Event, Role, State
-from dicomquest.ul.timers import EXPIRIES, ONLY_ROLE, STATES, Timeouts, Timer
+from dicomquest.ul.timers import EXPIRIES, Deadlines, Timeouts, Timer
 
 ASSOCIATION_PDU_LIMIT = 1 << 20
 """Bytes of an A-ASSOCIATE-RQ or -AC; 128 contexts with many transfer syntaxes and a long SAML assertion fit well."""
@@ -70,7 +70,6 @@ class UpperLayer:
         "_contexts",
         "_deadlines",
         "_indications",
-        "_is_busy",
         "_outgoing",
         "_peer_maximum_length",
         "_reader",
@@ -79,7 +78,6 @@ class UpperLayer:
         "_rq",
         "_should_close",
         "_state",
-        "_timeouts",
     )
 
     def __init__(
@@ -87,13 +85,11 @@ class UpperLayer:
     ) -> None:
         self._should_close = False
         self._role = role
-        self._timeouts = timeouts or Timeouts()
         self._state = State.STA1
         self._reader = PduReader(association_pdu_limit, association_pdu_limit)
         self._outgoing: list[bytes] = []
         self._indications: list[Indication] = []
-        self._deadlines: dict[Timer, float] = {}
-        self._is_busy = False
+        self._deadlines = Deadlines(role, timeouts or Timeouts())
         self._request = b""
         self._rq: AAssociateRQ | None = None
         self._ac: AAssociateAC | None = None
@@ -163,10 +159,8 @@ class UpperLayer:
 
     def send_associate_ac(self, pdu: AAssociateAC, now: float) -> None:
         """Accept; raises LocalProtocolError for an answer that does not fit the request."""
-        rq = self._rq
         self._check(Event.ASSOCIATE_ACCEPT)
-        if rq is None:
-            raise AssertionError("state 3 without a request")
+        rq = self._requested()
         check_own_answer(rq, pdu)
         data = encode(pdu)
         self._ac = pdu
@@ -254,33 +248,25 @@ class UpperLayer:
 
     def next_deadline(self) -> float | None:
         """When to call ``expire`` at the latest."""
-        return min(self._deadlines.values(), default=None)
+        return self._deadlines.next()
 
     def expire(self, now: float) -> None:
         """Let happen what the timers that have run out by now demand."""
-        while self._deadlines:
-            timer = min(self._deadlines, key=self._deadlines.__getitem__)
-            if self._deadlines[timer] > now:
-                return
-            del self._deadlines[timer]
+        while (timer := self._deadlines.take_expired(now)) is not None:
             self._expire(timer, now)
 
     def set_busy(self, is_busy: bool, now: float) -> None:
         """Say whether operations are outstanding; the idle timer runs only between them."""
-        self._is_busy = is_busy
-        if is_busy:
-            self._deadlines.pop(Timer.IDLE, None)
-        elif self._runs(Timer.IDLE):
-            self._start(Timer.IDLE, now)
+        self._deadlines.set_busy(is_busy, self._state, now)
 
     def writing_paused(self, now: float) -> None:
         """Say that the connection takes no more bytes for now."""
         if not self._should_close and Timer.WRITE not in self._deadlines:
-            self._start(Timer.WRITE, now)
+            self._deadlines.start(Timer.WRITE, now)
 
     def writing_resumed(self) -> None:
         """Say that the connection takes bytes again."""
-        self._deadlines.pop(Timer.WRITE, None)
+        self._deadlines.stop(Timer.WRITE)
 
     def _check(self, event: Event) -> None:
         if self._should_close or self._state not in TRANSITIONS[event]:
@@ -338,12 +324,16 @@ class UpperLayer:
                 )
 
     def _take_acceptance(self, ac: AAssociateAC) -> None:
-        if self._rq is None:
-            raise AssertionError("state 5 without a request")
-        check_answer(self._rq, ac)
+        rq = self._requested()
+        check_answer(rq, ac)
         self._ac = ac
-        self._contexts = accepted_contexts(self._rq, ac)
+        self._contexts = accepted_contexts(rq, ac)
         self._peer_maximum_length = ac.user_information.maximum_length
+
+    def _requested(self) -> AAssociateRQ:
+        if self._rq is None:
+            raise LocalProtocolError("no A-ASSOCIATE-RQ was sent or received")
+        return self._rq
 
     def _announce(self, maximum_length: int) -> None:
         self._reader.p_data_limit = maximum_length or P_DATA_LIMIT_IF_UNLIMITED
@@ -385,27 +375,27 @@ class UpperLayer:
                     words = message or f"{event.words} is unexpected in state {before:d} ({before.words})"
                     self._indications.append(ProviderAborted(reason, words))
                 case Effect.START_ARTIM:
-                    self._start(Timer.ARTIM_OF_STATE_2 if self._state is State.STA2 else Timer.ARTIM, now)
+                    timer = Timer.ARTIM_OF_STATE_2 if self._state is State.STA2 else Timer.ARTIM
+                    self._deadlines.start(timer, now)
                 case Effect.STOP_ARTIM:
-                    self._deadlines.pop(Timer.ARTIM, None)
-                    self._deadlines.pop(Timer.ARTIM_OF_STATE_2, None)
+                    self._deadlines.stop(Timer.ARTIM, Timer.ARTIM_OF_STATE_2)
                 case Effect.CLOSE:
                     self._should_close = True
-                    self._deadlines.clear()
+                    self._deadlines.stop_all()
                     self._indications.append(TransportClosed(message or event.words))
                 case _:
                     assert_never(effect)
         if self._state is not before:
-            self._run_timers(before, now)
+            self._deadlines.change_state(before, self._state, now)
 
     def _holds(self, condition: Condition) -> bool:
         match condition:
             case Condition.ALWAYS:
                 return True
             case Condition.ACCEPTABLE:
-                return self._rq is not None and self._rq.protocol_version & 1 == 1
+                return self._requested().protocol_version & 1 == 1
             case Condition.UNACCEPTABLE:
-                return self._rq is None or self._rq.protocol_version & 1 == 0
+                return self._requested().protocol_version & 1 == 0
             case Condition.REQUESTOR:
                 return self._role is Role.REQUESTOR
             case Condition.ACCEPTOR:
@@ -413,38 +403,20 @@ class UpperLayer:
             case _:
                 assert_never(condition)
 
-    def _runs(self, timer: Timer) -> bool:
-        """Whether a timer of the states runs in this one."""
-        if timer is Timer.IDLE and self._is_busy:
-            return False
-        return self._state in STATES[timer] and ONLY_ROLE.get(timer, self._role) is self._role
-
-    def _run_timers(self, before: State, now: float) -> None:
-        for timer, states in STATES.items():
-            if not self._runs(timer):
-                self._deadlines.pop(timer, None)
-            elif before not in states:
-                self._start(timer, now)
-
-    def _start(self, timer: Timer, now: float) -> None:
-        seconds: float | None = getattr(self._timeouts, EXPIRIES[timer].timeout)
-        if seconds is not None:
-            self._deadlines[timer] = now + seconds
-
     def _postpone_idle(self, now: float) -> None:
         if Timer.IDLE in self._deadlines:
-            self._start(Timer.IDLE, now)
+            self._deadlines.start(Timer.IDLE, now)
 
     def _time_pdu(self, now: float, *, is_new: bool) -> None:
         """Let the PDU timer run from the first bytes of a PDU to its last."""
         if self._should_close or not self._reader.is_inside_pdu:
-            self._deadlines.pop(Timer.PDU, None)
+            self._deadlines.stop(Timer.PDU)
         elif is_new or Timer.PDU not in self._deadlines:
-            self._start(Timer.PDU, now)
+            self._deadlines.start(Timer.PDU, now)
 
     def _expire(self, timer: Timer, now: float) -> None:
         expiry = EXPIRIES[timer]
-        message = f"{expiry.words} within {getattr(self._timeouts, expiry.timeout):g} s"
+        message = f"{expiry.words} within {self._deadlines.seconds(timer):g} s"
         if expiry.event is Event.ABORT_REQUEST and self._action(Event.ABORT_REQUEST) is not None:
             self._indications.append(ProviderAborted(0, message))
         self._act(expiry.event, now, reason=0, message=message)

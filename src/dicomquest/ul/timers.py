@@ -1,4 +1,4 @@
-"""The timers of an association as data: in which states each runs, and what its end does (PS3.8 9.1.4, 9.1.5)."""
+"""The timers of an association: as data, in which states each runs and what its end does (PS3.8 9.1.4, 9.1.5)."""
 
 from __future__ import annotations
 
@@ -75,3 +75,72 @@ STATES = {
 
 ONLY_ROLE = {Timer.IDLE: Role.ACCEPTOR}
 """Timers that run on one side only: a requestor may keep an association for as long as it wants."""
+
+
+class Deadlines:
+    """The timers that run now, and when each runs out."""
+
+    __slots__ = ("_at", "_is_busy", "_role", "_timeouts")
+
+    def __init__(self, role: Role, timeouts: Timeouts) -> None:
+        self._role = role
+        self._timeouts = timeouts
+        self._at: dict[Timer, float] = {}
+        self._is_busy = False
+
+    def __contains__(self, timer: Timer) -> bool:
+        return timer in self._at
+
+    def start(self, timer: Timer, now: float) -> None:
+        """Start a timer, anew if it runs; one whose time-out is None never runs."""
+        seconds = self.seconds(timer)
+        if seconds is not None:
+            self._at[timer] = now + seconds
+
+    def stop(self, *timers: Timer) -> None:
+        """Stop timers, running or not."""
+        for timer in timers:
+            self._at.pop(timer, None)
+
+    def stop_all(self) -> None:
+        """Stop every timer."""
+        self._at.clear()
+
+    def change_state(self, before: State, state: State, now: float) -> None:
+        """Start the timers whose states are entered, stop those whose states are left."""
+        for timer, states in STATES.items():
+            if not self._belongs(timer, state):
+                self._at.pop(timer, None)
+            elif before not in states:
+                self.start(timer, now)
+
+    def set_busy(self, is_busy: bool, state: State, now: float) -> None:
+        """Let the idle timer stand still while operations are outstanding, and start anew after them."""
+        self._is_busy = is_busy
+        if is_busy:
+            self._at.pop(Timer.IDLE, None)
+        elif self._belongs(Timer.IDLE, state):
+            self.start(Timer.IDLE, now)
+
+    def next(self) -> float | None:
+        """When the first timer runs out."""
+        return min(self._at.values(), default=None)
+
+    def take_expired(self, now: float) -> Timer | None:
+        """Take out the timer that ran out first, if one has by now."""
+        timer = min(self._at, key=self._at.__getitem__, default=None)
+        if timer is None or self._at[timer] > now:
+            return None
+        del self._at[timer]
+        return timer
+
+    def seconds(self, timer: Timer) -> float | None:
+        """How long a timer runs."""
+        seconds: float | None = getattr(self._timeouts, EXPIRIES[timer].timeout)
+        return seconds
+
+    def _belongs(self, timer: Timer, state: State) -> bool:
+        """Whether a timer of STATES runs in this state."""
+        if timer is Timer.IDLE and self._is_busy:
+            return False
+        return state in STATES[timer] and ONLY_ROLE.get(timer, self._role) is self._role
