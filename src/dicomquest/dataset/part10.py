@@ -1,0 +1,76 @@
+"""The beginning of a DICOM file: preamble, prefix, File Meta Information (PS3.10 7.1); and files that lack them."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from dicomquest.dataset.decoder import FILE_LIMITS, Decoder, Place
+from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.value_fields import CODES, scope_of
+from dicomquest.errors import DataSetError
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+
+_PREAMBLE_LENGTH = 128
+_PREFIX = b"DICM"
+_TRANSFER_SYNTAX_UID = 0x00020010
+_AFTER_META = 0x00030000
+_META_GROUP = b"\x02\x00"
+
+_VR_CODES = frozenset(CODES.values())
+# A data set without File Meta Information begins with its group 0008 (the oldest files with group lengths there).
+_FIRST_GROUP = 0x0008
+# Other groups are larger in little endian than this only if they are big endian's.
+_LARGEST_FIRST_GROUP = 0x0400
+_LARGEST_FIRST_VALUE = 0x10000
+
+
+class FileStart(NamedTuple):
+    """Where the data set of a file begins, in which transfer syntax, and what the File Meta Information says.
+
+    ``guessed`` says that the file names no transfer syntax, and the first element was looked at instead.
+    """
+
+    start: int
+    transfer_syntax: str
+    meta: DataSet
+    guessed: bool
+
+
+def read_file_start(data: bytes) -> FileStart:
+    """What the first bytes of a file say; DataSetError if it is no DICOM file, and if they end too early."""
+    has_prefix = data[_PREAMBLE_LENGTH : _PREAMBLE_LENGTH + len(_PREFIX)] == _PREFIX
+    start = _PREAMBLE_LENGTH + len(_PREFIX) if has_prefix else 0
+    meta: DataSet = {}
+    if data[start : start + 2] == _META_GROUP:
+        place = Place(scope_of(()), explicit=True)
+        start = Decoder(data, limits=FILE_LIMITS).read(place, start, len(data), _AFTER_META)
+        meta = place.elements
+    element = meta.get(_TRANSFER_SYNTAX_UID)
+    if element and element.values:
+        return FileStart(start, element.values[0], meta, guessed=False)
+    transfer_syntax = _guess(data, start, is_dicom=has_prefix or bool(meta))
+    if transfer_syntax is None:
+        raise DataSetError("no DICOM file: no prefix, and no data set at its beginning", offset=start)
+    return FileStart(start, transfer_syntax, meta, guessed=True)
+
+
+def _guess(data: bytes, start: int, *, is_dicom: bool) -> str | None:
+    """The transfer syntax that the first element seems to have; None if there seems to be none."""
+    if len(data) < start + 8:
+        return IMPLICIT_VR_LITTLE_ENDIAN if is_dicom else None
+    group, _, length = struct.unpack_from("<HHI", data, start)
+    if data[start + 4 : start + 6] in _VR_CODES:
+        if group > _LARGEST_FIRST_GROUP:
+            (group,) = struct.unpack_from(">H", data, start)
+            transfer_syntax = EXPLICIT_VR_BIG_ENDIAN
+        else:
+            transfer_syntax = EXPLICIT_VR_LITTLE_ENDIAN
+        return transfer_syntax if is_dicom or group == _FIRST_GROUP else None
+    if is_dicom or (group == _FIRST_GROUP and length < _LARGEST_FIRST_VALUE):
+        return IMPLICIT_VR_LITTLE_ENDIAN
+    return None
