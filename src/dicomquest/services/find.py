@@ -1,0 +1,201 @@
+"""C-FIND answered from the index: identifier in, Pending responses out, row by row (PS3.4 C.4.1.3).
+
+Everything between the request and the bytes of its responses meets here: the identifier becomes a ``Query``, the query
+an SQL plan with a cursor, the cursor's rows encoded identifiers. No response waits for another, no result is held in
+memory, and a C-CANCEL or a lost connection interrupts the database.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from dicomquest.dataset.charset import FALLBACK
+from dicomquest.dataset.codec import decode
+from dicomquest.dataset.fields import Field, Source
+from dicomquest.dataset.response import ResponseEncoder
+from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
+from dicomquest.index.find import Cursor, Index
+from dicomquest.query.model import Query
+from dicomquest.query.negotiation import accepted_options
+from dicomquest.query.options import QueryOptions
+from dicomquest.query.parse import parse_identifier
+from dicomquest.services.request import ServiceRequest
+from dicomquest.standard.attributes import (
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    RETRIEVE_AE_TITLE,
+)
+
+LOGGER = logging.getLogger("dicomquest.find")
+
+SUCCESS = 0x0000
+CANCEL = 0xFE00
+OUT_OF_RESOURCES = 0xA700
+CANNOT_UNDERSTAND = 0xC001
+"""Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
+INDEX_FAILED = 0xC002
+"""Our choice within Cxxx: the database failed."""
+
+# The first rows go out at once; after that a write of some 512 responses (about 200 KiB) keeps the network busy while
+# the next is made, and a small query of another association waits for no more than that (3 ms).
+FIRST_BATCH = 32
+BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChoices:
+    """What may differ by calling AE title: our answers where the Standard leaves a choice (design: docs/conformance.md)."""
+
+    options: QueryOptions = field(default_factory=QueryOptions)
+    result_limit: int | None = None
+    limit_is_success: bool = False
+    default_charset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindChoices:
+    """The choices of a server; ``peers`` overrides ``default`` for a calling AE title."""
+
+    retrieve_ae_title: str
+    default: PeerChoices = field(default_factory=PeerChoices)
+    peers: Mapping[str, PeerChoices] = field(default_factory=dict)
+
+    def for_peer(self, calling_ae_title: str) -> PeerChoices:
+        """The choices that hold for this calling AE title."""
+        return self.peers.get(calling_ae_title, self.default)
+
+
+class FindService:
+    """Answers C-FIND requests of the three Query/Retrieve information models from one index."""
+
+    def __init__(self, index: Index, choices: FindChoices) -> None:
+        self._index = index
+        self._choices = choices
+
+    async def handle(self, request: ServiceRequest) -> None:
+        """Answer one request, to its final response."""
+        peer = self._choices.for_peer(request.association.requestor.ae_title)
+        try:
+            query = self._parse(request, peer)
+        except DataSetError as error:
+            await request.send_final(CANNOT_UNDERSTAND, f"identifier: {error}")
+            return
+        except IdentifierError as error:
+            await request.send_final(error.status, error.comment, error.element)
+            return
+        _log(request, query)
+        search = _Search(self._index, query, self._encoder(request, query))
+        request.on_cancel(search.interrupt)
+        try:
+            await self._stream(request, query, search, peer)
+        except IndexDatabaseError as error:
+            if request.is_cancelled:
+                await request.send_final(CANCEL)
+            else:
+                LOGGER.error("association %d: the index failed: %s", request.association.number, error)  # noqa: TRY400
+                await request.send_final(INDEX_FAILED, "the index failed")
+        finally:
+            search.close()
+
+    def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
+        sop_class = request.context.abstract_syntax
+        negotiated = request.association.extended_negotiation.get(sop_class, b"")
+        fallback = (peer.default_charset, *FALLBACK) if peer.default_charset else FALLBACK
+        identifier = decode(request.data_set or b"", request.context.transfer_syntax, fallback=fallback)
+        return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
+
+    def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
+        fields = self._index.fields(query)
+        constants = [
+            Field(QUERY_RETRIEVE_LEVEL, "CS", Source.CONSTANT, query.level.name),
+            Field(RETRIEVE_AE_TITLE, "AE", Source.CONSTANT, self._choices.retrieve_ae_title),
+            *(Field(tag, "LO", Source.CONSTANT, creator) for tag, creator in query.private_creators),
+        ]
+        if query.wants_availability:
+            constants.append(Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"))
+        return encoder((*fields, *constants), request.context.transfer_syntax, query.charset_terms)
+
+    async def _stream(self, request: ServiceRequest, query: Query, search: _Search, peer: PeerChoices) -> None:
+        limit = peer.result_limit
+        sent = 0
+        size = FIRST_BATCH
+        while not search.is_exhausted:
+            if limit is not None:
+                # One more than may be sent tells whether the limit cut anything off.
+                size = min(size, limit - sent + 1)
+            identifiers = await request.run(search.next, size)
+            if request.is_cancelled:
+                await request.send_final(CANCEL)
+                return
+            over_limit = limit is not None and sent + len(identifiers) > limit
+            if over_limit:
+                identifiers = identifiers[: (limit or 0) - sent]
+            if identifiers:
+                await request.send_pending(query.pending_status, identifiers)
+                sent += len(identifiers)
+            if over_limit:
+                if peer.limit_is_success:
+                    LOGGER.warning("association %d: result limit %s reached", request.association.number, limit)
+                    await request.send_final(SUCCESS)
+                else:
+                    await request.send_final(OUT_OF_RESOURCES, f"result limit {limit} reached")
+                return
+            size = BATCH
+        await request.send_final(CANCEL if request.is_cancelled else SUCCESS)
+
+
+@lru_cache(maxsize=256)
+def encoder(fields: tuple[Field, ...], transfer_syntax: str, requested: tuple[str, ...]) -> ResponseEncoder:
+    """The encoder of a query shape: made once, it takes a millisecond."""
+    return ResponseEncoder(fields, transfer_syntax, requested)
+
+
+class _Search:
+    """One running query: its cursor and encoder.
+
+    ``next`` and ``close`` are called one after the other, from changing threads; only ``interrupt`` may come at any
+    time, also before there is a cursor.
+    """
+
+    def __init__(self, index: Index, query: Query, response_encoder: ResponseEncoder) -> None:
+        self._index = index
+        self._query = query
+        self._encoder = response_encoder
+        self._cursor: Cursor | None = None
+        self._is_interrupted = False
+        self.is_exhausted = False
+
+    def next(self, size: int) -> list[bytes]:
+        """The next ``size`` identifiers; fewer means that there are no more. The first call runs the query."""
+        if self._cursor is None:
+            self._cursor = self._index.find(self._query)
+        if self._is_interrupted:
+            return []
+        rows = self._cursor.fetch(size)
+        self.is_exhausted = len(rows) < size
+        return self._encoder.encode(rows)
+
+    def interrupt(self) -> None:
+        """Have the database give up what it is doing."""
+        self._is_interrupted = True
+        if self._cursor is not None:
+            self._cursor.interrupt()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._cursor is not None:
+            self._cursor.close()
+
+
+def _log(request: ServiceRequest, query: Query) -> None:
+    """One line a query, without values; one for each key that does not act as asked."""
+    number = request.association.number
+    LOGGER.info("association %d: C-FIND %s at %s level", number, query.model.name, query.level.name)
+    for note in query.notes:
+        LOGGER.info("association %d: %s", number, note)
+    for ignored in query.ignored:
+        path = ".".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in ignored.path)
+        LOGGER.info("association %d: key %s: %s", number, path, ignored.reason)
