@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import datetime, timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from dicomquest.query.matching import matches
 from dicomquest.query.model import KeyCriterion, ReturnKey, Step
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import BINARY_VRS, SearchForm, is_empty, own_zone, search_forms
+from dicomquest.standard.vr import VR, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,13 +88,28 @@ def _matches_element(criterion: Criterion, vr: str, element: Element | None, zon
 def _matches_opaque(criterion: ByStoredVR, element: Element, zone: int) -> bool:
     if element.vr in BINARY_VRS:
         return any(data.rstrip(b"\0 ") == criterion.data.rstrip(b"\0 ") for data in element.values)
-    if element.vr == "SQ":
+    values = _values_in(element.vr, criterion)
+    if not values:
         return False
     try:
-        read = read_key(element.vr, (criterion.text,), "1-n", QueryOptions(), zone)
+        read = read_key(element.vr, values, "1-n", QueryOptions(), zone)
     except ValueFormatError:
         return False
     return read is None or _matches_element(read, element.vr, element, zone)
+
+
+def _values_in(vr: str, criterion: ByStoredVR) -> tuple[Any, ...]:
+    """The bytes of a key as values of a VR, none where they are not; UN is always little endian (PS3.5 6.2.2)."""
+    row = VR[vr]
+    if row.kind is Kind.TEXT:
+        return tuple(criterion.text.split("\\")) if row.multiple else (criterion.text,)
+    layout = struct.Struct(f"<{row.layout}")
+    if row.kind is Kind.SEQUENCE or len(criterion.data) % layout.size:
+        return ()
+    found = layout.iter_unpack(criterion.data)
+    return (
+        tuple(group << 16 | element for group, element in found) if row.kind is Kind.TAG else tuple(v for (v,) in found)
+    )
 
 
 def _matches_pair(data_set: DataSet, key: KeyCriterion, criterion: DateTimePairMatch, zone: int) -> bool:

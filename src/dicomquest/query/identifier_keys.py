@@ -231,7 +231,7 @@ def described(tag: int, creator: str | None, element: Element) -> tuple[str, str
     if creator is not None and sent != "UN":
         return sent, vm
     if sent == "UN" and any(element.values) and (vr == "UN" or VR[vr].kind is not Kind.TEXT):
-        # Bytes whose meaning depends on the byte order they were written in, which nothing tells.
+        # What the bytes are is said by the VR of what is stored.
         return sent, vm
     if vr in DICTIONARY_CHOICES:
         vr = sent if sent in vr.split(" or ") else DICTIONARY_CHOICES[vr]

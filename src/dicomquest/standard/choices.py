@@ -42,7 +42,7 @@ CHOICES: tuple[Choice, ...] = (
         "Several values in a key that is no UID, multiple value matching not negotiated", "C.2.2.2",
         "A match of any of them", "--several-values",
     ),
-    Choice("`*` alone in a UI or number key", "C.2.2.2.4", "Universal matching; A900 with the switch", "--strict"),
+    Choice("`*` alone in a UI key", "C.2.2.2.4", "Universal matching; A900 with the switch", "--strict"),
     Choice(
         "Other wild cards in UI or numbers, malformed dates and times, a lower bound after the upper", "C.2.2.2",
         "A900 with Offending Element and Error Comment",
