@@ -356,7 +356,8 @@ class UpperLayer:
         action = TRANSITIONS[event].get(before)
         if action is None:
             return
-        outcome = next(outcome for outcome in OUTCOMES[action] if self._holds(outcome.condition))
+        outcomes = OUTCOMES[action]
+        outcome = outcomes[0] if self._holds(outcomes[0].condition) else outcomes[1]
         self._state = outcome.next_state
         for effect in outcome.effects:
             match effect:

@@ -71,7 +71,7 @@ class Event(_Worded):
     INVALID_PDU = 19, "unrecognized or invalid PDU"
 
 
-class Action(Enum):
+class Action(IntEnum):
     """The cells of Table 9-10."""
 
     AE_1 = auto()

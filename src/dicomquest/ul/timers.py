@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 from dicomquest.ul.states import Event, Role, State
@@ -28,7 +28,7 @@ class Timeouts:
     write: float | None = 60.0
 
 
-class Timer(Enum):
+class Timer(IntEnum):
     """The timers of the upper layer."""
 
     ARTIM = auto()
@@ -73,6 +73,8 @@ STATES = {
 }
 # fmt: on
 
+_OF_STATE = {state: frozenset(timer for timer, states in STATES.items() if state in states) for state in State}
+
 ONLY_ROLE = {Timer.IDLE: Role.ACCEPTOR}
 """Timers that run on one side only: a requestor may keep an association for as long as it wants."""
 
@@ -108,10 +110,11 @@ class Deadlines:
 
     def change_state(self, before: State, state: State, now: float) -> None:
         """Start the timers whose states are entered, stop those whose states are left."""
-        for timer, states in STATES.items():
-            if not self._belongs(timer, state):
-                self._at.pop(timer, None)
-            elif before not in states:
+        left, entered = _OF_STATE[before], _OF_STATE[state]
+        for timer in left - entered:
+            self._at.pop(timer, None)
+        for timer in entered - left:
+            if self._may_run(timer):
                 self.start(timer, now)
 
     def set_busy(self, is_busy: bool, state: State, now: float) -> None:
@@ -119,7 +122,7 @@ class Deadlines:
         self._is_busy = is_busy
         if is_busy:
             self._at.pop(Timer.IDLE, None)
-        elif self._belongs(Timer.IDLE, state):
+        elif Timer.IDLE in _OF_STATE[state] and self._may_run(Timer.IDLE):
             self.start(Timer.IDLE, now)
 
     def next(self) -> float | None:
@@ -139,8 +142,8 @@ class Deadlines:
         seconds: float | None = getattr(self._timeouts, EXPIRIES[timer].timeout)
         return seconds
 
-    def _belongs(self, timer: Timer, state: State) -> bool:
-        """Whether a timer of STATES runs in this state."""
+    def _may_run(self, timer: Timer) -> bool:
+        """Whether a timer runs on this side now, given that its state is there."""
         if timer is Timer.IDLE and self._is_busy:
             return False
-        return state in STATES[timer] and ONLY_ROLE.get(timer, self._role) is self._role
+        return ONLY_ROLE.get(timer, self._role) is self._role
