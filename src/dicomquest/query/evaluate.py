@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from dicomquest.dataset.dictionary import creator_tag, is_private_creator
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import ValueFormatError
 from dicomquest.query.criteria import (
@@ -38,7 +39,7 @@ def find_element(data_set: DataSet, step: Step) -> Element | None:
         return data_set.get(step.tag)
     group = step.tag & 0xFFFF0000
     for tag, element in data_set.items():
-        if group + 0x10 <= tag <= group + 0xFF and element.values == (step.creator,):
+        if tag & 0xFFFF0000 == group and is_private_creator(tag) and element.values == (step.creator,):
             found = data_set.get(group | (tag & 0xFF) << 8 | step.tag & 0xFF)
             if found is not None:
                 return found
@@ -172,8 +173,3 @@ def reduced_item(item: DataSet, keys: Iterable[ReturnKey], zone: int) -> DataSet
         if key.creator is not None:
             reduced[creator_tag(key.tag)] = Element("LO", (key.creator,))
     return dict(sorted(reduced.items()))
-
-
-def creator_tag(tag: int) -> int:
-    """The private creator element that reserves the block of a private tag (PS3.5 7.8.1)."""
-    return tag & 0xFFFF0000 | (tag >> 8) & 0xFF

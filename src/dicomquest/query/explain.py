@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError
-from dicomquest.query.evaluate import creator_tag
 from dicomquest.query.identifier_keys import KeyReader, described, is_key, private_creator
 from dicomquest.query.key_values import EMPTY_VALUE_KEY
 from dicomquest.query.matching import BY_CRITERION

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import get_entry, private_dictionary_VM, private_dictionary_VR
 
+from dicomquest.dataset.dictionary import creator_tag, is_private_creator
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import AnyOf, DateTimePairMatch, Range, SequenceMatch, SingleInterval
 from dicomquest.query.instants import combined_range
@@ -130,6 +132,8 @@ class KeyReader:
             for tag, element in sorted(data_set.items())
             if is_key(tag)
         ]
+        if not combined and not self.adjusts:
+            return keys
         by_tag = {key.tag: key for key in keys}
         for pair in DATE_TIME_PAIRS:
             self._pair(pair, combined.get(pair), by_tag)
@@ -206,15 +210,14 @@ class KeyReader:
 
 def is_key(tag: int) -> bool:
     """Whether an element of an identifier is a key: no control element, group length, or private creator."""
-    group, element = tag >> 16, tag & 0xFFFF
-    return element != 0 and not (group & 1 and element <= 0xFF) and tag not in CONTROL
+    return tag & 0xFFFF != 0 and not is_private_creator(tag) and tag not in CONTROL
 
 
 def private_creator(tag: int, data_set: DataSet) -> str | None:
     """The creator of a private tag in its data set or item (PS3.5 7.8.1): '' if missing, None for a standard tag."""
     if not (tag >> 16) & 1:
         return None
-    element = data_set.get(tag & 0xFFFF0000 | (tag >> 8) & 0xFF)
+    element = data_set.get(creator_tag(tag))
     return str(element.values[0]) if element is not None and element.values else ""
 
 
@@ -225,7 +228,7 @@ def described(tag: int, creator: str | None, element: Element) -> tuple[str, str
         if creator is not None:
             vr, vm = private_dictionary_VR(tag, creator), private_dictionary_VM(tag, creator)
         else:
-            vr, vm = get_entry(tag)[:2]
+            vr, vm = _dictionary_entry(tag)
     except KeyError:
         return sent, "1"
     if creator is not None and sent != "UN":
@@ -235,6 +238,13 @@ def described(tag: int, creator: str | None, element: Element) -> tuple[str, str
         return sent, vm
     if vr in DICTIONARY_CHOICES:
         vr = sent if sent in vr.split(" or ") else DICTIONARY_CHOICES[vr]
+    return vr, vm
+
+
+@lru_cache(maxsize=4096)
+def _dictionary_entry(tag: int) -> tuple[str, str]:
+    """VR and VM of a standard attribute; KeyError if the dictionary has none."""
+    vr, vm = get_entry(tag)[:2]
     return vr, vm
 
 

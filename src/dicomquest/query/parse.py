@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dicomquest.dataset.dates import parse_offset
+from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import EmptyValue, HasValue, SingleValue
-from dicomquest.query.evaluate import creator_tag
 from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH, KeyReader, ReadKey
 from dicomquest.query.model import IgnoredKey, KeyCriterion, Query, ReturnKey, Step
 from dicomquest.standard.attributes import (
