@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from dicomquest.dimse.commands import INVALID_VALUE, Command, decode_command, name_of
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
@@ -16,12 +16,6 @@ UNEXPECTED_PARAMETER: Final = 5
 
 PDV_OVERHEAD: Final = 6
 """Bytes of a PDV before its fragment: item length, presentation context ID, message control header."""
-
-SHORTEST_MAXIMUM_LENGTH: Final = PDV_OVERHEAD + 2
-"""A maximum length below this leaves no room for a fragment, which is even and not empty (PS3.8 D.1, E.1)."""
-
-UNLIMITED_LENGTH: Final = 128 * 1024
-"""What we send to peers that announce 0, no limit: some of them have small buffers all the same."""
 
 HEADER_CACHE: Final = 1024
 """Lengths of identifiers for which a framer keeps the header; those of one query differ by few tens of bytes."""
@@ -35,8 +29,7 @@ class Limits:
     data_set: int = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A command with its data set, None where it has none.
 
     Instead of a data set there may be ``is_oversized``, when it was longer than the limit, or ``is_streamed``: it
@@ -183,17 +176,12 @@ class Reassembler:
 
 
 def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) -> int:
-    """Return how many bytes a fragment may have for a peer that announced this maximum length (0: no limit).
+    """Return how many bytes a fragment may have where PDU-length may be ``maximum_length``; 0 if none fits.
 
-    ``counts_pdu_header`` is for peers that wrongly count the PDU's own header of 6 bytes too. Raises LocalProtocolError
-    if not even 2 bytes fit.
+    ``counts_pdu_header`` is for peers that wrongly count the PDU's own header of 6 bytes too.
     """
-    length = (maximum_length or UNLIMITED_LENGTH) - PDV_OVERHEAD - (PDU_HEADER.size if counts_pdu_header else 0)
-    if length < 2:
-        raise LocalProtocolError(
-            f"a maximum length of {maximum_length}: {SHORTEST_MAXIMUM_LENGTH} or more leave room for a fragment"
-        )
-    return length // 2 * 2
+    length = maximum_length - PDV_OVERHEAD - (PDU_HEADER.size if counts_pdu_header else 0)
+    return max(length // 2 * 2, 0)
 
 
 def fragment_pdus(context_id: int, control: int, data: bytes, longest: int) -> Iterator[bytes]:
