@@ -322,6 +322,13 @@ def test_unsupported_keys_restrict_nothing_and_are_said(tag: int, element: Eleme
     assert [ignored.path for ignored in found.ignored] == [(tag,)]
 
 
+def test_a_group_of_no_data_set_is_strictly_rejected() -> None:
+    identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="") | {0x00020010: Element("UI", ("1.2",))}
+    with pytest.raises(IdentifierError) as caught:
+        parse_identifier(dict(sorted(identifier.items())), ROOTS["study"], STRICT)
+    assert caught.value.element == (0x00020010,)
+
+
 def test_a_count_asked_for_without_value_is_supported() -> None:
     found = query("STUDY", NumberOfStudyRelatedInstances="", StudyInstanceUID="")
     assert (found.pending_status, found.ignored) == (0xFF00, ())

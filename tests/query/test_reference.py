@@ -73,6 +73,13 @@ def test_a_patient_is_its_id_and_the_ids_issuer() -> None:
     assert column(counts, "NumberOfPatientRelatedStudies") == ["1", "1", "1"]
 
 
+@pytest.mark.requirement("QR-006")
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_what_has_no_uid_of_its_own_is_no_instance(keyword: str) -> None:
+    corpus = [instance(**{keyword: ""}), instance(**{keyword: "1.2\\1.3"})]
+    assert ask("STUDY", corpus=corpus) == []
+
+
 # Search.
 
 
@@ -171,6 +178,14 @@ def test_multiple_value_matching_wants_all_values_in_any_order() -> None:
     assert matched(corpus, ImageType="AXIAL\\DERIVED") == [1]
 
 
+def test_the_transfer_syntax_is_that_of_the_file_whatever_the_header_says() -> None:
+    syntax = {0x00020010: Element("UI", ("1.2.840.10008.1.2.1",))}
+    corpus = [instance(1) | syntax, instance(2, AvailableTransferSyntaxUID="1.2.840.10008.1.2.4.50")]
+    answers = ask("IMAGE", corpus=corpus, AvailableTransferSyntaxUID="")
+    assert column(answers, "AvailableTransferSyntaxUID") == ["", "1.2.840.10008.1.2.1"]
+    assert matched(corpus, AvailableTransferSyntaxUID="1.2.840.10008.1.2\\1.2.840.10008.1.2.1") == [1]
+
+
 def test_anatomic_regions_are_the_distinct_codes_of_the_instances() -> None:
     head = data_set(CodeValue="T-D1100", CodingSchemeDesignator="SRT", CodeMeaning="Head", MappingResource="DCMR")
     chest = data_set(CodeValue="T-D3000", CodingSchemeDesignator="SRT", CodeMeaning="Chest")
@@ -262,9 +277,10 @@ def test_empty_value_matching_finds_exactly_the_entities_without_value() -> None
         instance(2, AcquisitionDate="", ImageComments=""),
         instance(3, AcquisitionDate="20240101", ImageComments='""'),
     ]
-    options = QueryOptions(empty_value=True, unknown_matches=True)
-    assert matched(corpus, options, AcquisitionDate='""') == [1, 2]
-    assert matched(corpus, options, ImageComments='""') == [1, 2]
+    for unknown_matches in (False, True):
+        options = QueryOptions(empty_value=True, unknown_matches=unknown_matches)
+        assert matched(corpus, options, AcquisitionDate='""') == [1, 2]
+        assert matched(corpus, options, ImageComments='""') == [1, 2]
     assert matched(corpus, ImageComments='""') == [3]
     with pytest.raises(IdentifierError):
         matched(corpus, AcquisitionDate='""')

@@ -67,6 +67,8 @@ def _build(instances: Sequence[DataSet]) -> list[_Entity]:
         study, series, image = (
             _text(instance, keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
         )
+        if not all(uid and "\\" not in uid for uid in (study, series, image)):
+            continue  # no instance: each entity has one unique key (C.2.2.1.1)
         patient_id = _text(instance, "PatientID")
         # Patients without an ID cannot be told apart: each of their studies is one's.
         identity = (patient_id, _text(instance, "IssuerOfPatientID")) if patient_id else ("", study)
