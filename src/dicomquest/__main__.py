@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from dicomquest.cli import main
 
-main(prog_name="dicomquest")
+if __name__ == "__main__":  # the processes of `serve --workers` import this module too
+    main(prog_name="dicomquest")

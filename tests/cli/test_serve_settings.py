@@ -51,11 +51,10 @@ def test_the_environment_names_the_index(told: list[ServeSettings], monkeypatch:
 
 
 def test_a_file_sets_what_the_options_set(told: list[ServeSettings], tmp_path: Path) -> None:
-    path = config(tmp_path, 'port = 104\naet = "PACS"\nstrict = true\nretrieve-aet = "OTHER"\ntimezone = "-0130"\n')
+    path = config(tmp_path, 'port = 104\naet = "PACS"\nstrict = true\nretrieve-aet = "OTHER"\n')
     serve("--config", path)
-    serve("--port", "105", "--config", path, "--timezone", "+0200")
+    serve("--port", "105", "--config", path)
     assert [settings.port for settings in told] == [104, 105]
-    assert [settings.timezone for settings in told] == [-90, 120]
     assert told[0].aet == "PACS"
     assert told[0].retrieve_aet == "OTHER"
     assert told[0].strict
@@ -76,7 +75,6 @@ def test_a_file_sets_what_differs_by_calling_ae_title(told: list[ServeSettings],
         ("strict = 1", "strict = 1: expected true or false"),
         ("port = true", "port = True: expected one value"),
         ('several_values = "all"', "'all' is not one of"),
-        ('timezone = "+99"', "'+99' is no offset from UTC"),
         ("peers = 1", "'peers' holds a table for each AE title"),
         ("[peers.X]\nport = 1", "'port' is no setting here"),
         ("[peers.X]\nresult_limit = 0", "0 is not in the range"),
@@ -96,8 +94,6 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str
         ["--aet", "Ä"],
         ["--aet", "12345678901234567"],
         ["--workers", "0"],
-        ["--timezone", "+1500"],
-        ["--timezone", "-1300"],
         ["--config", "/nowhere.toml"],
         ["unexpected"],
     ],

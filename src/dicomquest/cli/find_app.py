@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -63,7 +63,8 @@ def run(settings: FindSettings) -> None:
     # What a peer sends may be odd in ways that pydicom warns of; it is printed as it came.
     warnings.simplefilter("ignore")
     model = MODEL_NAMES[settings.model]
-    wanted = QueryOptions(**{name.replace("-", "_"): True for name in settings.offer})
+    offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
+    wanted = QueryOptions(**offered)
     try:
         request = build_request(
             parse_keys(settings.keys), model, Level[settings.level], wanted, as_is=settings.as_is,

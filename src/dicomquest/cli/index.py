@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dicomquest.cli.options import DEFAULT_INDEX, INDEX_VARIABLE
+from dicomquest.cli.options import DEFAULT_INDEX, INDEX_VARIABLE, utc_offset
 
 
 @click.command(short_help="Read DICOM files into the index.")
@@ -12,8 +12,10 @@ from dicomquest.cli.options import DEFAULT_INDEX, INDEX_VARIABLE
 @click.option("--index", "location", default=DEFAULT_INDEX, show_default=True, envvar=INDEX_VARIABLE, show_envvar=True,
               metavar="URL", help="The index: the path of a SQLite file, or a SQLAlchemy URL.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes read; one a core if not given.")
+@click.option("--timezone", type=utc_offset, default="+0000", show_default=True, metavar="OFFSET",
+              help="The zone of dates and times that name none, as +HHMM or -HHMM; a new index keeps it.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Neither the progress bar nor the files that are skipped.")
-def index(paths: tuple[str, ...], location: str, jobs: int | None, *, quiet: bool) -> None:
+def index(paths: tuple[str, ...], location: str, jobs: int | None, timezone: int, *, quiet: bool) -> None:
     """Read the headers of all DICOM files at or below each PATH into the index.
 
     Files are known by their content, not by their name. What is there already is brought up to date, so a run that was
@@ -25,4 +27,4 @@ def index(paths: tuple[str, ...], location: str, jobs: int | None, *, quiet: boo
     """  # noqa: D301
     from dicomquest.cli.index_app import run
 
-    run(paths, location, jobs=jobs, quiet=quiet)
+    run(paths, location, jobs=jobs, timezone=timezone, quiet=quiet)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting, options_of, setting, utc_offset
+from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting, options_of, setting
 from dicomquest.ul.timers import Timeouts
 
 TIMEOUTS = Timeouts()
@@ -74,10 +74,6 @@ class ServeSettings:
         "or", "Several values in a key that is no UID: match any of them, or refuse the request.",
         type=click.Choice(["or", "reject"]),
     )  # fmt: skip
-    timezone: int = setting(
-        0, "The zone of dates and times that name none, as +HHMM or -HHMM.", type=utc_offset, metavar="OFFSET",
-        show_default="+0000",
-    )  # fmt: skip
     default_charset: str | None = setting(
         None, "The character set of requests that name none and have 8-bit bytes, such as 'ISO_IR 100'.", metavar="TERM"
     )
@@ -92,7 +88,6 @@ PEER_SETTINGS = (
     "strict",
     "unknown_matches",
     "several_values",
-    "timezone",
     "result_limit",
     "limit_is_success",
     "default_charset",

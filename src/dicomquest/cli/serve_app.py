@@ -1,13 +1,197 @@
-"""The server behind ``dicomquest serve``: processes, signals, and the services over the index."""
+"""What ``dicomquest serve`` does: its processes and signals, and the server that it assembles."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+import multiprocessing
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from multiprocessing.process import BaseProcess
+from typing import Any
 
-if TYPE_CHECKING:
-    from dicomquest.cli.serve import ServeSettings
+from dicomquest.aio.server import Server, ServerSettings, new_event_loop
+from dicomquest.cli.options import server_tls
+from dicomquest.cli.peer import give_up
+from dicomquest.cli.serve import ServeSettings
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index.find import Index
+from dicomquest.query.negotiation import negotiate
+from dicomquest.query.options import QueryOptions
+from dicomquest.services.find import FindChoices, FindService, PeerChoices
+from dicomquest.services.request import Service
+from dicomquest.services.verification import VerificationService
+from dicomquest.standard.models import MODELS, MODELS_BY_UID
+from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax
+from dicomquest.ul.timers import Timeouts
+
+LOGGER = logging.getLogger("dicomquest.serve")
+
+VERIFICATION = "1.2.840.10008.1.1"
+PREFERENCE = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+)
+"""Which of the transfer syntaxes that a peer offers is accepted: the first of these."""
+
+ENDING = {signal.SIGINT, signal.SIGTERM}
+
+PATIENCE = 5.0
+"""Seconds that running queries get to end in when the server is told to stop."""
 
 
 def run(settings: ServeSettings) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    raise NotImplementedError(settings)
+    """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)  # to complain before anything is started
+    try:
+        open_index(settings).close()
+    except IndexDatabaseError as error:
+        raise give_up(f"{error} (`dicomquest index PATH...` makes an index)") from error
+    # Blocked until whoever is to be told can be: from now on no signal is lost, and none ends us halfway.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        if settings.workers == 1:
+            serve_process(settings, settings.port)
+        else:
+            supervise(settings)
+    except OSError as error:
+        raise give_up(f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}") from error
+
+
+def supervise(settings: ServeSettings) -> None:
+    """Run the processes, and end them all when we are told to end or when one of them has ended."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    context = multiprocessing.get_context("spawn")
+    with reserved_port(settings.host, settings.port) as reservation:
+        port = reservation.getsockname()[1]
+        workers = [context.Process(target=serve_process, args=(settings, port)) for _ in range(settings.workers)]
+        for worker in workers:
+            worker.start()
+        while all(worker.is_alive() for worker in workers):
+            if signal.sigwait({*ENDING, signal.SIGCHLD}) in ENDING:
+                _end(workers)
+                return
+        _end(workers)
+    raise give_up(f"a server process ended with {next(w.exitcode for w in workers if w.exitcode is not None)}")
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join()
+
+
+def reserved_port(host: str, port: int) -> socket.socket:
+    """Bind a port that only sockets with SO_REUSEPORT may bind too; OSError if somebody else has it."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    # Another program's listener with SO_REUSEPORT would not stand in the way of one of ours, so ask without it.
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        port = probe.getsockname()[1]
+    reservation = socket.socket(family, kind, protocol)
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reservation.bind((address[0], port, *address[2:]))
+    return reservation
+
+
+def serve_process(settings: ServeSettings, port: int) -> None:
+    """Serve in this process until SIGINT or SIGTERM."""
+    if settings.workers > 1:
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            format="%(asctime)s %(process)d %(levelname)s %(message)s",
+            stream=sys.stderr,
+        )
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(settings, port))
+
+
+async def _serve(settings: ServeSettings, port: int) -> None:
+    told_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, told_to_end.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    index = open_index(settings)
+    try:
+        server = Server(server_settings(settings, index))
+        await server.start(settings.host, port)
+        await told_to_end.wait()
+        LOGGER.info("ending")
+        await server.close(PATIENCE)
+    finally:
+        index.close()
+
+
+def open_index(settings: ServeSettings) -> Index:
+    """Open the index that is served; IndexDatabaseError if there is none."""
+    return Index(settings.index, create=False)
+
+
+def server_settings(settings: ServeSettings, index: Index) -> ServerSettings:
+    """Assemble the services and what the server accepts."""
+    find = FindService(index, find_choices(settings, index.timezone_offset_minutes))
+    syntax = SupportedSyntax(PREFERENCE)
+    services: dict[str, Service] = {VERIFICATION: VerificationService(), **{model.uid: find for model in MODELS}}
+    policy = AcceptorPolicy(
+        supported=dict.fromkeys(services, syntax),
+        called_ae_titles=frozenset({settings.aet}) if settings.check_aet else None,
+        maximum_length=settings.max_pdu,
+        answer_extended=lambda uid, offered: negotiate(offered) if uid in MODELS_BY_UID else None,
+    )
+    timeouts = Timeouts(
+        artim=settings.artim_timeout,
+        associate_request=settings.request_timeout,
+        idle=settings.idle_timeout,
+        pdu=settings.pdu_timeout,
+        write=settings.write_timeout,
+    )
+    return ServerSettings(
+        policy=policy,
+        services=services,
+        timeouts=timeouts,
+        maximum_associations=settings.max_associations,
+        maximum_associations_per_peer=settings.max_associations_per_peer,
+        ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
+        reuse_port=settings.workers > 1,
+    )
+
+
+def find_choices(settings: ServeSettings, timezone: int) -> FindChoices:
+    """Translate the settings, and those by calling AE title, to the choices of the find service."""
+    own = {each.name: getattr(settings, each.name) for each in fields(settings)} | {"timezone": timezone}
+    return FindChoices(
+        retrieve_ae_title=settings.retrieve_aet or settings.aet,
+        default=_peer_choices(own),
+        peers={title: _peer_choices({**own, **changes}) for title, changes in settings.peers.items()},
+    )
+
+
+def _peer_choices(values: Mapping[str, Any]) -> PeerChoices:
+    return PeerChoices(
+        options=QueryOptions(
+            strict=values["strict"],
+            unknown_matches=values["unknown_matches"],
+            several_values=values["several_values"],
+            timezone_offset_minutes=values["timezone"],
+        ),
+        result_limit=values["result_limit"],
+        limit_is_success=values["limit_is_success"],
+        default_charset=values["default_charset"],
+    )

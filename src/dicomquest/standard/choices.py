@@ -75,8 +75,15 @@ CHOICES: tuple[Choice, ...] = (
         "Specific Character Set of responses", "C.4.1.1.3.2",
         "None where the text is ASCII, else the request's where it holds the text, else ISO_IR 192",
     ),
-    Choice("8-bit text without Specific Character Set", "PS3.5 6.1.2", "UTF-8 where valid, else Latin-1"),
-    Choice("Times without a zone", "C.2.2.2.5.4", "The server's zone, UTC if not told otherwise", "--timezone"),
+    Choice(
+        "8-bit text without Specific Character Set", "PS3.5 6.1.2",
+        "In a file UTF-8 where valid, else Latin-1; in a request too, unless another set is named with the switch",
+        "--default-charset",
+    ),
+    Choice(
+        "Times without a zone", "C.2.2.2.5.4",
+        "The zone that the index was made with (`dicomquest index --timezone`), UTC if not told otherwise",
+    ),
     Choice(
         "Retrieve AE Title", "C.4.1.1.3.2",
         "The server's own AE title, or that of the archive which has the instances", "--retrieve-aet",
