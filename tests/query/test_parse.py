@@ -70,7 +70,7 @@ def test_a_query_without_a_level_element_is_rejected() -> None:
     with pytest.raises(IdentifierError) as caught:
         parse_identifier(data_set(PatientID="1"), ROOTS["study"], QueryOptions())
     assert (caught.value.status, caught.value.element) == (0xA900, (0x00080052,))
-    assert caught.value.comment == "QueryRetrieveLevel missing: expected one of STUDY, SERIES, IMAGE"
+    assert caught.value.comment == "QueryRetrieveLevel missing: expected STUDY/SERIES/IMAGE"
 
 
 @pytest.mark.requirement("QR-030")

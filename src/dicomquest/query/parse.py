@@ -71,10 +71,10 @@ def read_level(data_set: DataSet, model: InformationModel, *, strict: bool) -> L
     """The query level; IdentifierError A900 if it is missing or none of the model's."""
     element = data_set.get(QUERY_RETRIEVE_LEVEL)
     values = [str(value) for value in element.values] if element is not None else []
-    legal = ", ".join(level.name for level in model.levels)
+    legal = "/".join(level.name for level in model.levels)
     if len(values) != 1 or not values[0].strip():
         got = "missing" if not any(values) else f"{len(values)} values"
-        raise _rejected(QUERY_RETRIEVE_LEVEL, f"QueryRetrieveLevel {got}: expected one of {legal}")
+        raise _rejected(QUERY_RETRIEVE_LEVEL, f"QueryRetrieveLevel {got}: expected {legal}")
     text = values[0] if strict else values[0].strip(" \0").upper()
     for level in model.levels:
         if level.name == text:
