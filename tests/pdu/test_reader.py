@@ -1,0 +1,170 @@
+"""From a byte stream to PDUs: whole, byte by byte, coalesced, and refused."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomquest.errors import RemoteProtocolError
+from dicomquest.pdu.pdus import PDU, AAbort, AReleaseRQ, PDataTF, PresentationDataValue, encode
+from dicomquest.pdu.reader import PduReader
+from strategies_pdu import pdus
+from vectors.pdus import VECTORS, Vector
+
+LIMIT = 1 << 20
+ABORT = encode(AAbort(2, 0))
+
+
+def read(reader: PduReader, *pieces: bytes) -> list[PDU]:
+    """All PDUs that the pieces complete."""
+    found = []
+    for piece in pieces:
+        reader.feed(piece)
+        while (pdu := reader.next_pdu()) is not None:
+            found.append(pdu)
+    return found
+
+
+def in_bytes(data: bytes) -> list[bytes]:
+    return [data[index : index + 1] for index in range(len(data))]
+
+
+@pytest.mark.requirement("UL-014")
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_a_pdu_is_read_whole_in_bytes_and_with_trailing_bytes(vector: Vector) -> None:
+    assert read(PduReader(LIMIT, LIMIT), vector.data) == [vector.pdu]
+    assert read(PduReader(LIMIT, LIMIT), *in_bytes(vector.data)) == [vector.pdu]
+    reader = PduReader(LIMIT, LIMIT)
+    assert read(reader, vector.data + ABORT[:9]) == [vector.pdu]
+    assert read(reader, ABORT[9:]) == [AAbort(2, 0)]
+
+
+@pytest.mark.requirement("UL-014")
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_no_part_of_a_pdu_is_one(vector: Vector) -> None:
+    for length in range(len(vector.data)):
+        reader = PduReader(LIMIT, LIMIT)
+        assert read(reader, vector.data[:length]) == []
+        assert reader.is_inside_pdu == (length > 0)
+
+
+@pytest.mark.requirement("UL-014")
+@given(st.lists(pdus(), min_size=1, max_size=6), st.data())
+def test_pieces_of_any_size_give_the_same_pdus(sent: list[PDU], data: st.DataObject) -> None:
+    stream = b"".join(map(encode, sent))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    reader = PduReader(LIMIT, LIMIT)
+    assert read(reader, *pieces) == sent
+    assert not reader.is_inside_pdu
+
+
+@pytest.mark.requirement("UL-015")
+@pytest.mark.parametrize("pdu_type", [1, 2, 4])
+def test_a_pdu_over_the_limit_is_refused_by_its_header_and_skipped(pdu_type: int) -> None:
+    reader = PduReader(100, 100)
+    reader.feed(bytes([pdu_type, 0]) + (101).to_bytes(4, "big"))
+    with pytest.raises(RemoteProtocolError, match="101 bytes") as caught:
+        reader.next_pdu()
+    assert caught.value.reason == 6
+    was_inside = reader.is_inside_pdu
+    assert read(reader, *in_bytes(bytes(101))) == []
+    assert (was_inside, reader.is_inside_pdu) == (True, False)
+    assert read(reader, ABORT) == [AAbort(2, 0)]
+
+
+@pytest.mark.requirement("UL-015", "UL-071")
+def test_the_limits_are_of_their_own_pdus() -> None:
+    data = PDataTF((PresentationDataValue(1, 2, bytes(94)),))
+    assert read(PduReader(10, 100), encode(data)) == [data]
+    with pytest.raises(RemoteProtocolError, match="P-DATA-TF of 100 bytes: at most 99"):
+        read(PduReader(1000, 99), encode(data))
+
+
+@pytest.mark.requirement("UL-015")
+@pytest.mark.parametrize("header", [b"\1\0\xff\xff\xff\xff", b"\4\0\xff\xff\xff\xff", b"GET / "])
+def test_a_refused_pdu_is_not_stored(header: bytes) -> None:
+    reader = PduReader(LIMIT, LIMIT)
+    reader.feed(header)
+    with pytest.raises(RemoteProtocolError):
+        reader.next_pdu()
+    piece = bytes(1 << 16)
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            reader.feed(piece)
+            assert reader.next_pdu() is None
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(piece)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.requirement("UL-015")
+def test_memory_is_taken_for_what_came_and_not_for_what_was_announced() -> None:
+    tracemalloc.start()
+    try:
+        reader = PduReader(1 << 30, 1 << 30)
+        reader.feed(b"\4\0\x3f\xff\xff\xff" + bytes(100))
+        assert reader.next_pdu() is None
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.requirement("UL-011")
+def test_an_unknown_type_is_refused_before_its_body_comes() -> None:
+    reader = PduReader(LIMIT, LIMIT)
+    reader.feed(b"\x16\3\0\0\0\4")
+    with pytest.raises(RemoteProtocolError, match="PDU type 16H") as caught:
+        reader.next_pdu()
+    assert caught.value.reason == 1
+    assert read(reader, b"abcd" + ABORT) == [AAbort(2, 0)]
+
+
+@pytest.mark.requirement("UL-010")
+@pytest.mark.parametrize("pdu_type", [3, 5, 6, 7])
+def test_a_wrong_length_is_refused_by_the_header(pdu_type: int) -> None:
+    reader = PduReader(LIMIT, LIMIT)
+    reader.feed(bytes([pdu_type, 0, 0, 0, 0, 5]))
+    with pytest.raises(RemoteProtocolError, match="length 5: expected 4") as caught:
+        reader.next_pdu()
+    assert caught.value.reason == 6
+    assert read(reader, bytes(5) + ABORT) == [AAbort(2, 0)]
+
+
+@pytest.mark.requirement("UL-010")
+def test_after_a_pdu_that_does_not_decode_the_next_one_is_read() -> None:
+    reader = PduReader(LIMIT, LIMIT)
+    reader.feed(b"\4\0\0\0\0\3abc" + encode(AReleaseRQ()))
+    with pytest.raises(RemoteProtocolError):
+        reader.next_pdu()
+    assert reader.next_pdu() == AReleaseRQ()
+    assert reader.next_pdu() is None
+
+
+def test_fragments_outlive_the_buffer() -> None:
+    """The buffer is used again; what was read from it must not change with it."""
+    first, second = (PDataTF((PresentationDataValue(1, 2, bytes([number]) * 50),)) for number in (1, 2))
+    reader = PduReader(LIMIT, LIMIT)
+    stream = encode(first) + encode(second)
+    assert read(reader, stream[:10], stream[10:70], stream[70:]) == [first, second]
+
+
+@pytest.mark.requirement("UL-123")
+@given(st.lists(st.binary(max_size=60), max_size=12))
+def test_any_stream_is_read_to_its_end(pieces: list[bytes]) -> None:
+    """Every byte is either in a PDU, skipped, or waiting; a refusal never comes twice for one PDU."""
+    reader = PduReader(64, 64)
+    refusals = 0
+    for piece in pieces:
+        reader.feed(piece)
+        while True:
+            try:
+                if reader.next_pdu() is None:
+                    break
+            except RemoteProtocolError:
+                refusals += 1
+    assert refusals * 6 <= sum(map(len, pieces))
