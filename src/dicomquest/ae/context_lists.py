@@ -1,0 +1,94 @@
+"""Presentation contexts ready-made by service, under the names that pynetdicom's users know (PS3.4)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import UID
+
+from dicomquest.services.contexts import PresentationContext, build_context
+
+_QUERY_RETRIEVE = "QueryRetrieveInformationModel"
+
+# One row a service: the keywords of its SOP classes (PS3.6 A).
+SERVICES = {
+    "VerificationPresentationContexts": ("Verification",),
+    "QueryRetrievePresentationContexts": (
+        "RepositoryQuery",
+        *(f"PatientRoot{_QUERY_RETRIEVE}{verb}" for verb in ("Find", "Move", "Get")),
+        *(f"StudyRoot{_QUERY_RETRIEVE}{verb}" for verb in ("Find", "Move", "Get")),
+        *(f"PatientStudyOnly{_QUERY_RETRIEVE}{verb}" for verb in ("Find", "Move", "Get")),
+        "CompositeInstanceRootRetrieveMove",
+        "CompositeInstanceRootRetrieveGet",
+        "CompositeInstanceRetrieveWithoutBulkDataGet",
+    ),
+    "BasicWorklistManagementPresentationContexts": ("ModalityWorklistInformationModelFind",),
+    "RelevantPatientInformationPresentationContexts": (
+        "GeneralRelevantPatientInformationQuery",
+        "BreastImagingRelevantPatientInformationQuery",
+        "CardiacRelevantPatientInformationQuery",
+    ),
+    "HangingProtocolPresentationContexts": tuple(
+        f"HangingProtocolInformationModel{verb}" for verb in ("Find", "Move", "Get")
+    ),
+    "ColorPalettePresentationContexts": tuple(
+        f"ColorPalette{_QUERY_RETRIEVE}{verb}" for verb in ("Find", "Move", "Get")
+    ),
+    "DefinedProcedureProtocolPresentationContexts": tuple(
+        f"DefinedProcedureProtocolInformationModel{verb}" for verb in ("Find", "Move", "Get")
+    ),
+    "ProtocolApprovalPresentationContexts": tuple(
+        f"ProtocolApprovalInformationModel{verb}" for verb in ("Find", "Move", "Get")
+    ),
+    "ImplantTemplatePresentationContexts": tuple(
+        f"{template}InformationModel{verb}"
+        for template in ("GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup")
+        for verb in ("Find", "Move", "Get")
+    ),
+    "SubstanceAdministrationPresentationContexts": ("ProductCharacteristicsQuery", "SubstanceApprovalQuery"),
+    "UnifiedProcedurePresentationContexts": tuple(
+        f"UnifiedProcedureStep{part}" for part in ("Push", "Watch", "Pull", "Event", "Query")
+    ),
+}
+STORAGE = ("AllStoragePresentationContexts", "StoragePresentationContexts")
+
+# Storage of what belongs to no patient has its own service (PS3.4 GG), and these are of other standards than DICOM's.
+NOT_OF_PATIENTS = (
+    "CTDefinedProcedureProtocol", "XADefinedProcedureProtocol", "ProtocolApproval", "Inventory", "HangingProtocol",
+    "ColorPalette", "GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup", "MediaStorageDirectory",
+)  # fmt: skip
+OTHER_STANDARDS = ("DICOS", "EddyCurrent")
+
+STORAGE_PROPOSED = 120
+"""How many storage contexts ``StoragePresentationContexts`` has: an association has places for 128 (PS3.8 9.3.2.2)."""
+
+
+@cache
+def _uids_by_keyword() -> dict[str, UID]:
+    """SOP classes in the order of the dictionary, whose rows are (name, type, info, retired, keyword)."""
+    return {
+        keyword: UID(uid)
+        for uid, (_, kind, _, retired, keyword) in UID_dictionary.items()
+        if kind == "SOP Class" and not (retired and "Storage" in keyword)
+    }
+
+
+def storage_sop_classes() -> list[UID]:
+    """List the SOP classes of the Storage service (PS3.4 B.5)."""
+    left_out = tuple(f"{name}Storage" for name in NOT_OF_PATIENTS)
+    return [
+        uid
+        for keyword, uid in _uids_by_keyword().items()
+        if keyword.endswith(("Storage", "StorageForPresentation", "StorageForProcessing"))
+        and keyword not in left_out
+        and not keyword.startswith(OTHER_STANDARDS)
+    ]
+
+
+def context_list(name: str) -> list[PresentationContext]:
+    """Build the list of this name."""
+    if name in STORAGE:
+        uids = storage_sop_classes()[: STORAGE_PROPOSED if name == "StoragePresentationContexts" else None]
+        return [build_context(uid) for uid in uids]
+    return [build_context(_uids_by_keyword()[keyword]) for keyword in SERVICES[name]]

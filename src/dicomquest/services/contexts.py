@@ -1,0 +1,52 @@
+"""Presentation contexts as scripts build and read them (PS3.8 7.1.1.13), in the shape that pynetdicom's users know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pydicom.uid import UID
+
+from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
+
+DEFAULT_TRANSFER_SYNTAXES = [UID(row.uid) for row in TRANSFER_SYNTAXES]
+"""What a context offers or supports unless told otherwise; the order is the acceptor's preference."""
+
+
+@dataclass(slots=True)
+class PresentationContext:
+    """An abstract syntax with the transfer syntaxes to use for it, to be proposed, supported, or as it was answered.
+
+    ``result`` is None until it was answered, then that of PS3.8 Table 9-18 (0 accepted); ``transfer_syntax`` of an
+    accepted context has one value. ``as_scu`` and ``as_scp`` say what this side may do on an accepted context.
+    """
+
+    abstract_syntax: UID
+    transfer_syntax: list[UID] = field(default_factory=lambda: list(DEFAULT_TRANSFER_SYNTAXES))
+    context_id: int | None = None
+    scu_role: bool | None = None
+    scp_role: bool | None = None
+    result: int | None = None
+    as_scu: bool = False
+    as_scp: bool = False
+
+    def add_transfer_syntax(self, syntax: str) -> None:
+        """Offer or support one more transfer syntax."""
+        if syntax not in self.transfer_syntax:
+            self.transfer_syntax.append(UID(syntax))
+
+
+def build_context(
+    abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None, *, context_id: int | None = None
+) -> PresentationContext:
+    """Build a context; without transfer syntaxes it has DEFAULT_TRANSFER_SYNTAXES."""
+    if not (uid := UID(str(abstract_syntax))).is_valid:
+        raise ValueError(f"{abstract_syntax!r} is no UID, expected the abstract syntax of a presentation context")
+    if transfer_syntax is None:
+        syntaxes = list(DEFAULT_TRANSFER_SYNTAXES)
+    else:
+        given = [transfer_syntax] if isinstance(transfer_syntax, str) else transfer_syntax
+        syntaxes = list(dict.fromkeys(UID(str(syntax)) for syntax in given))
+    if not syntaxes:
+        raise ValueError(f"no transfer syntax for the abstract syntax {uid.name}, expected at least one")
+    return PresentationContext(uid, syntaxes, context_id)

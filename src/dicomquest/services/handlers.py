@@ -1,0 +1,239 @@
+"""The service that asks the user's handlers: generators, plain functions, coroutines and async generators (PS3.7 9.1.2).
+
+A blocking handler runs from its first line to its last in one thread of the server's pool, so that what it keeps per
+thread (a database connection, say) stays valid; its responses cross to the event loop through a ``Handoff``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple, assert_never
+
+from pydicom.dataset import Dataset
+
+from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.services.identifiers import encode_response
+from dicomquest.services.request import ServiceRequest
+
+PENDING = (0xFF00, 0xFF01)
+SUCCESS = 0x0000
+CANCEL = 0xFE00
+UNRECOGNIZED_OPERATION = 0x0211
+NO_HANDLER = 0xC310
+
+HANDOFF_LIMIT = 256
+"""Responses a handler's thread may be ahead of the network: enough to fill a write, and a bound on memory."""
+
+
+class Handler(NamedTuple):
+    """A handler that takes the request, and whether calling it may not block (it is a coroutine or async generator)."""
+
+    call: Callable[[ServiceRequest], Any]
+    is_async: bool
+
+
+class Answer(NamedTuple):
+    """One response: a Pending one with its encoded identifier, or the final one with its explanation."""
+
+    status: int
+    identifier: bytes = b""
+    comment: str = ""
+    offending: tuple[int, ...] = ()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether more responses follow."""
+        return self.status in PENDING
+
+
+def parse_status(status: Any) -> Answer:
+    """Read what a handler gave as status: a number, or a Dataset with Status and what explains it (PS3.7 C)."""
+    if isinstance(status, Dataset):
+        if "Status" not in status:
+            raise ValueError("the status Dataset of a handler has no Status (0000,0900)")
+        offending = status.get("OffendingElement")
+        tags = () if offending is None else tuple(offending) if isinstance(offending, list | tuple) else (offending,)
+        return Answer(int(status.Status), b"", str(status.get("ErrorComment", "")), tuple(int(tag) for tag in tags))
+    if isinstance(status, int) and 0 <= status <= 0xFFFF:
+        return Answer(int(status))
+    raise ValueError(f"a handler gave {status!r} as status, expected a number from 0x0000 to 0xFFFF or a Dataset")
+
+
+def parse_answer(item: Any, transfer_syntax: str) -> Answer:
+    """Read what a handler yields or returns: ``(status, identifier or None)``, or a status alone."""
+    status, identifier = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
+    answer = parse_status(status)
+    if not answer.is_pending:
+        return answer
+    if not isinstance(identifier, Dataset):
+        raise TypeError(f"a handler gave {type(identifier).__name__} with status {answer.status:04X}, expected a Dataset")
+    return answer._replace(identifier=encode_response(identifier, transfer_syntax))
+
+
+def iterate(outcome: Any) -> Iterator[Any]:
+    """Turn what a blocking handler returned into its responses: an iterable of them, or a single one."""
+    if isinstance(outcome, tuple | int | Dataset):
+        return iter((outcome,))
+    if isinstance(outcome, Iterable):
+        return iter(outcome)
+    raise TypeError(f"a handler returned {type(outcome).__name__}, expected (status, identifier) pairs")
+
+
+class Handoff:
+    """Responses on their way from a handler's thread to the event loop, in order and bounded.
+
+    ``put`` is called in the handler's thread, all else in the loop's. The semaphore counts free places;
+    ``_answers`` is a deque, whose append and popleft are atomic; ``_is_stopped`` only ever turns true.
+    """
+
+    def __init__(self, limit: int = HANDOFF_LIMIT) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._answers: deque[Answer] = deque()
+        self._places = threading.Semaphore(limit)
+        self._arrived = asyncio.Event()
+        self._is_stopped = False
+
+    def put(self, answer: Answer) -> bool:
+        """Hand one answer over; wait for a place; False once nobody takes them any more."""
+        self._places.acquire()
+        if self._is_stopped:
+            return False
+        self._answers.append(answer)
+        self._loop.call_soon_threadsafe(self._arrived.set)
+        return True
+
+    async def take(self) -> list[Answer]:
+        """Wait for answers and take all that are there."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        taken = [self._answers.popleft() for _ in range(len(self._answers))]
+        if taken:
+            self._places.release(len(taken))
+        return taken
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return not self._answers
+
+    def wake(self, _: object = None) -> None:
+        """Let ``take`` return, with nothing if there is nothing."""
+        self._arrived.set()
+
+    def stop(self) -> None:
+        """Take no more; a thread that waits for a place goes on."""
+        self._is_stopped = True
+        self._places.release()
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerService:
+    """Answers C-FIND and C-ECHO requests by the user's handlers; without one, a C-FIND fails and a C-ECHO succeeds."""
+
+    find: Handler | None = None
+    echo: Handler | None = None
+
+    async def handle(self, request: ServiceRequest) -> None:
+        """Answer the request; what a handler raises passes through."""
+        match request.command:
+            case CEchoRQ():
+                await self._handle_echo(request)
+            case CFindRQ():
+                await self._handle_find(request)
+            case CStoreRQ():
+                await request.send_final(UNRECOGNIZED_OPERATION)
+            case _:
+                assert_never(request.command)
+
+    async def _handle_find(self, request: ServiceRequest) -> None:
+        if self.find is None:
+            await request.send_final(NO_HANDLER, "no handler is bound to C-FIND")
+        elif self.find.is_async:
+            await self._find_in_loop(request, self.find)
+        else:
+            await self._find_in_thread(request, self.find)
+
+    async def _handle_echo(self, request: ServiceRequest) -> None:
+        if self.echo is None:
+            await request.send_final(SUCCESS)
+            return
+        if self.echo.is_async:
+            outcome = await self.echo.call(request)
+        else:
+            outcome = await request.run(self.echo.call, request)
+        answer = parse_status(SUCCESS if outcome is None else outcome)
+        await request.send_final(answer.status, answer.comment, answer.offending)
+
+    async def _find_in_loop(self, request: ServiceRequest, handler: Handler) -> None:
+        outcome = handler.call(request)
+        if isinstance(outcome, Awaitable):
+            outcome = await outcome
+        items = outcome if isinstance(outcome, AsyncGenerator) else _as_async(iterate(outcome))
+        final = Answer(SUCCESS)
+        async with aclosing(items):
+            async for item in items:
+                answer = parse_answer(item, request.context.transfer_syntax)
+                if not answer.is_pending:
+                    final = answer
+                    break
+                if request.is_cancelled:
+                    final = Answer(CANCEL)
+                    break
+                await request.send_pending(answer.status, [answer.identifier])
+        await request.send_final(final.status, final.comment, final.offending)
+
+    async def _find_in_thread(self, request: ServiceRequest, handler: Handler) -> None:
+        handoff = Handoff()
+        running = asyncio.ensure_future(request.run(_produce, request, handler, handoff))
+        running.add_done_callback(handoff.wake)
+        is_complete = True
+        try:
+            while not (running.done() and handoff.is_empty):
+                for status, answers in groupby(await handoff.take(), key=attrgetter("status")):
+                    if request.is_cancelled:
+                        is_complete = False
+                        break
+                    await request.send_pending(status, [answer.identifier for answer in answers])
+        except BaseException:
+            # The association is gone while the handler may go on for a while: what comes of it no longer matters.
+            running.add_done_callback(_forget)
+            raise
+        finally:
+            handoff.stop()
+        final = running.result()
+        if final.status == SUCCESS and not is_complete:
+            final = Answer(CANCEL)
+        await request.send_final(final.status, final.comment, final.offending)
+
+
+def _produce(request: ServiceRequest, handler: Handler, handoff: Handoff) -> Answer:
+    """Run a blocking handler to its end; give its final answer."""
+    items = iterate(handler.call(request))
+    try:
+        for item in items:
+            answer = parse_answer(item, request.context.transfer_syntax)
+            if not answer.is_pending:
+                return answer
+            if request.is_cancelled or not handoff.put(answer):
+                return Answer(CANCEL)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+    return Answer(SUCCESS)
+
+
+def _forget(running: asyncio.Future[Answer]) -> None:
+    if not running.cancelled():
+        running.exception()
+
+
+async def _as_async(items: Iterator[Any]) -> AsyncGenerator[Any, None]:
+    for item in items:
+        yield item

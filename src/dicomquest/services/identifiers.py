@@ -1,0 +1,73 @@
+"""Identifiers between pydicom's Dataset and bytes, and responses as scripts read them (PS3.4 C.4.1, PS3.7 C)."""
+
+from __future__ import annotations
+
+import logging
+
+from pydicom.dataset import Dataset
+
+from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, Terms, choose, normalise_terms
+from dicomquest.dataset.codec import decode
+from dicomquest.dataset.elements import DataSet, from_pydicom, to_pydicom
+from dicomquest.dataset.encoder import encode
+from dicomquest.dimse.commands import PENDING, Response
+from dicomquest.dimse.events import ResponseReceived
+from dicomquest.errors import DataSetError
+
+LOGGER = logging.getLogger("dicomquest.scu")
+
+
+def encode_response(identifier: Dataset, transfer_syntax: str) -> bytes:
+    """Encode the identifier of a response; it names a character set only where it needs one."""
+    data_set, declared = _taken_apart(identifier)
+    return encode(data_set, transfer_syntax, choose(data_set, declared))
+
+
+def encode_request(identifier: Dataset, transfer_syntax: str) -> bytes:
+    """Encode the identifier of a request; the character set that it names stays, if it has all its characters."""
+    data_set, declared = _taken_apart(identifier)
+    terms = choose(data_set, declared)
+    if not terms and normalise_terms(declared) == declared:
+        terms = declared
+    return encode(data_set, transfer_syntax, terms)
+
+
+def _taken_apart(identifier: Dataset) -> tuple[DataSet, Terms]:
+    """Give the elements without Specific Character Set, and its values."""
+    data_set = from_pydicom(identifier)
+    declared = data_set.pop(SPECIFIC_CHARACTER_SET, None)
+    return data_set, () if declared is None else declared.values
+
+
+def status_data_set(response: Response) -> Dataset:
+    """Give the status of a response, with the elements that explain it, as a Dataset."""
+    status = Dataset()
+    status.Status = response.status
+    if response.offending_element:
+        status.OffendingElement = list(response.offending_element)
+    if response.error_comment:
+        status.ErrorComment = response.error_comment
+    if response.error_id is not None:
+        status.ErrorID = response.error_id
+    return status
+
+
+def read_identifier(response: ResponseReceived) -> Dataset | None:
+    """Decode the identifier of a Pending response; None, and a line in the log, if there is none that can be read."""
+    if response.data_set is None:
+        what = "is longer than the limit" if response.is_oversized else "is missing"
+        LOGGER.warning("a Pending response's identifier %s", what)
+        return None
+    try:
+        return to_pydicom(decode(response.data_set, response.context.transfer_syntax))
+    except DataSetError as error:
+        LOGGER.warning("a Pending response's identifier cannot be read: %s", error)
+        return None
+
+
+def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None, bool]:
+    """Give status, identifier and whether more responses follow; an empty status for an association that ended."""
+    if response is None:
+        return Dataset(), None, False
+    is_pending = response.command.status in PENDING
+    return status_data_set(response.command), read_identifier(response) if is_pending else None, is_pending

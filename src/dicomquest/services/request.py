@@ -1,0 +1,151 @@
+"""What a service is given and how it answers: a DIMSE request (PS3.7 9.1) on an accepted association."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec, Protocol, TypeVar
+
+from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.pdu.user_information import UserInformation
+from dicomquest.ul.negotiation import AcceptedContext
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUser:
+    """One side of an association, as its A-ASSOCIATE PDU and the socket show it (PS3.8 7.1.1).
+
+    ``sop_class_extended`` is what it offered or answered in the SOP class extended negotiation, by SOP class UID.
+    """
+
+    ae_title: str
+    address: str
+    port: int
+    maximum_length: int = 0
+    implementation_class_uid: str = ""
+    implementation_version_name: str | None = None
+    sop_class_extended: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def service_user(ae_title: str, address: tuple[str, int], information: UserInformation) -> ServiceUser:
+    """Describe a side by what it says in its A-ASSOCIATE PDU."""
+    return ServiceUser(
+        ae_title,
+        *address,
+        information.maximum_length,
+        information.implementation_class_uid,
+        information.implementation_version_name,
+        {item.sop_class_uid: item.application_information for item in information.extended_negotiations},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationInfo:
+    """An accepted association: who asked whom, and what they agreed on.
+
+    ``extended_negotiation`` holds, by SOP class UID, the bytes of the SOP class extended negotiation that were
+    answered (PS3.7 D.3.3.5); ``user_identity`` is the user name where one was given and accepted.
+    """
+
+    number: int
+    requestor: ServiceUser
+    acceptor: ServiceUser
+    contexts: Mapping[int, AcceptedContext]
+    extended_negotiation: Mapping[str, bytes] = field(default_factory=dict)
+    user_identity: str | None = None
+
+
+class Channel(Protocol):
+    """How the driver of an association carries a service's answers."""
+
+    async def send_pending(self, request: ServiceRequest, status: int, identifiers: Sequence[bytes]) -> None:
+        """Send one Pending response an identifier; wait while the peer reads too slowly."""
+
+    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+        """Send the final response."""
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking code in the server's own threads."""
+
+
+class ServiceRequest:
+    """One request that asks for one final response, after any number of Pending ones.
+
+    Sending on an association that is gone raises AssociationAbortedError: a service need not look for that.
+    """
+
+    __slots__ = (
+        "_cancel_callbacks",
+        "_channel",
+        "_is_cancelled",
+        "_is_finished",
+        "association",
+        "command",
+        "context",
+        "data_set",
+    )
+
+    def __init__(
+        self,
+        channel: Channel,
+        association: AssociationInfo,
+        context: AcceptedContext,
+        command: CEchoRQ | CFindRQ | CStoreRQ,
+        data_set: bytes | None,
+    ) -> None:
+        self._channel = channel
+        self._cancel_callbacks: list[Callable[[], object]] = []
+        self._is_cancelled = False
+        self._is_finished = False
+        self.association = association
+        self.context = context
+        self.command = command
+        self.data_set = data_set
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a C-CANCEL for this request came, or the association ended; once true it stays so."""
+        return self._is_cancelled
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the final response has been sent."""
+        return self._is_finished
+
+    def on_cancel(self, callback: Callable[[], object]) -> None:
+        """Have this called, in the event loop's thread, as soon as ``is_cancelled`` turns true (now, if it is)."""
+        if self._is_cancelled:
+            callback()
+        else:
+            self._cancel_callbacks.append(callback)
+
+    def cancel(self) -> None:
+        """Latch ``is_cancelled``: the driver's part, on C-CANCEL and when the association ends."""
+        if self._is_cancelled:
+            return
+        self._is_cancelled = True
+        for callback in self._cancel_callbacks:
+            callback()
+
+    async def send_pending(self, status: int, identifiers: Sequence[bytes]) -> None:
+        """Send encoded identifiers, one Pending response each; returns when there is room for more."""
+        await self._channel.send_pending(self, status, identifiers)
+
+    async def send_final(self, status: int, comment: str = "", offending: tuple[int, ...] = ()) -> None:
+        """Send the final response: status, Error Comment (0000,0902) and Offending Element (0000,0901)."""
+        self._is_finished = True
+        await self._channel.send_final(self, status, comment, offending)
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking code in the server's own threads and wait for it without blocking others."""
+        return await self._channel.run(function, *args, **kwargs)
+
+
+class Service(Protocol):
+    """What answers the requests of an abstract syntax."""
+
+    async def handle(self, request: ServiceRequest) -> None:
+        """Answer the request, to its final response; an exception becomes a failure status."""

@@ -1,0 +1,318 @@
+"""The requestor's side of one association, without I/O (PS3.7 7, PS3.8 7): what the blocking and the asyncio face share.
+
+What takes more than one turn with the peer is a *flow*: a generator that yields whenever it needs the peer, and returns
+its result. A face drives a flow: send what the session has to send, receive, feed, resume.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from time import monotonic
+from typing import TypeAlias, TypeVar
+
+from pydicom.uid import UID
+
+from dicomquest.dimse.commands import PENDING, name_of
+from dicomquest.dimse.events import (
+    Aborted,
+    AssociationAccepted,
+    AssociationRejected,
+    Ended,
+    MessageIgnored,
+    Released,
+    ResponseReceived,
+    SessionEvent,
+)
+from dicomquest.dimse.session import Session
+from dicomquest.errors import (
+    AssociationAbortedError,
+    AssociationError,
+    AssociationRejectedError,
+    ConnectionFailedError,
+    ContextNotAcceptedError,
+    LocalProtocolError,
+)
+from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ, encode
+from dicomquest.services.contexts import PresentationContext
+from dicomquest.services.request import ServiceUser, service_user
+from dicomquest.ul.negotiation import AcceptedContext
+from dicomquest.ul.timers import Timeouts
+
+LOGGER = logging.getLogger("dicomquest.scu")
+
+T = TypeVar("T")
+Flow: TypeAlias = Generator[None, None, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where the acceptor listens, and how to get there; ``server_hostname`` is what its certificate must say."""
+
+    host: str
+    port: int
+    ssl_context: ssl.SSLContext | None = None
+    server_hostname: str | None = None
+    bind_address: tuple[str, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host} port {self.port}"
+
+
+class State(Enum):
+    """Where an association is in its life; its flags are views of this one value."""
+
+    REQUESTED = "requested"
+    ESTABLISHED = "established"
+    REJECTED = "rejected"
+    RELEASED = "released"
+    ABORTED = "aborted"
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """One request; ``inbox`` holds the responses that have come and are not read yet, the final one last."""
+
+    message_id: int
+    context: AcceptedContext
+    inbox: deque[ResponseReceived] = field(default_factory=deque)
+    is_answered: bool = False
+
+
+class Requestor:
+    """One association from its request to its end.
+
+    Responses are kept by operation, so what a loop leaves unread never shows up in another. A new operation, or a
+    release, first settles the one before: C-CANCEL, then read to its final response.
+    """
+
+    def __init__(self, rq: AAssociateRQ, timeouts: Timeouts) -> None:
+        self.rq = rq
+        self.timeouts = timeouts
+        self.ac: AAssociateAC | None = None
+        self.state = State.REQUESTED
+        self.failure: AssociationError | None = None
+        self.contexts: dict[int, AcceptedContext] = {}
+        self._session: Session | None = None
+        self._operations: dict[int, Operation] = {}
+
+        encode(rq)  # so that a request which cannot be sent is refused before there is a connection
+
+    @property
+    def session(self) -> Session:
+        """The session on the connection."""
+        if self._session is None:
+            raise LocalProtocolError("the association has no connection yet")
+        return self._session
+
+    # What was agreed on.
+
+    def context_for(self, abstract_syntax: str) -> AcceptedContext:
+        """Find the context to use as SCU; ContextNotAcceptedError if the peer accepted none, or is gone."""
+        if self.state is not State.ESTABLISHED:
+            raise LocalProtocolError(f"a request needs an established association, this one is {self.state.value}")
+        for context in self.contexts.values():
+            if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
+                return context
+        proposed = any(context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts)
+        reason = "did not accept" if proposed else "was not asked for"
+        raise ContextNotAcceptedError(f"the peer {reason} a presentation context for {UID(abstract_syntax).name}")
+
+    def answered_contexts(self, *, accepted: bool) -> list[PresentationContext]:
+        """List the contexts that the peer accepted, or those that it did not, in the order proposed."""
+        results = {answer.context_id: answer.result for answer in self.ac.presentation_contexts} if self.ac else {}
+        contexts = []
+        for proposed in self.rq.presentation_contexts:
+            agreed = self.contexts.get(proposed.context_id)
+            if self.ac is None or (agreed is not None) is not accepted:
+                continue
+            syntaxes = proposed.transfer_syntaxes if agreed is None else (agreed.transfer_syntax,)
+            contexts.append(
+                PresentationContext(
+                    UID(proposed.abstract_syntax),
+                    [UID(syntax) for syntax in syntaxes],
+                    proposed.context_id,
+                    # Contexts without a result count as rejected by the provider (PS3.8 9.3.3.2).
+                    result=results.get(proposed.context_id, 2),
+                    as_scu=agreed is not None and agreed.requestor_is_scu,
+                    as_scp=agreed is not None and agreed.requestor_is_scp,
+                )
+            )
+        return contexts
+
+    @property
+    def extended_negotiation(self) -> dict[str, bytes]:
+        """The peer's answers to the SOP class extended negotiation, by SOP class UID."""
+        return {
+            context.abstract_syntax: context.extended_negotiation
+            for context in self.contexts.values()
+            if context.extended_negotiation is not None
+        }
+
+    def acceptor_user(self, peer: Peer) -> ServiceUser:
+        """Describe the peer: by what it says of itself once it has accepted."""
+        if self.ac is None:
+            return ServiceUser(self.rq.called_ae_title, peer.host, peer.port)
+        return service_user(self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information)
+
+    # What the face feeds.
+
+    def connected(self) -> None:
+        """Ask for the association, on a connection that has just been made."""
+        self._session = Session.requestor(self.rq, self.timeouts, monotonic())
+
+    def data_to_send(self) -> bytes:
+        """Give the bytes to send since the last call."""
+        return b"" if self._session is None else self._session.data_to_send()
+
+    def seconds_left(self) -> float | None:
+        """How long to wait for the peer before ``expire`` is due; None is for ever."""
+        deadline = self.session.next_deadline()
+        return None if deadline is None else max(deadline - monotonic(), 0.0)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        self.session.receive_data(data, monotonic())
+        self._take_events()
+
+    def receive_eof(self, message: str = "the peer closed the connection") -> None:
+        """Take the end of the connection, however it came."""
+        self.session.receive_eof(monotonic(), message)
+        self._take_events()
+
+    def expire(self) -> None:
+        """Let time-outs happen."""
+        self.session.expire(monotonic())
+        self._take_events()
+
+    def fail_connection(self, message: str) -> None:
+        """Note that there is no transport connection, and why."""
+        self._end(State.ABORTED, ConnectionFailedError(message))
+
+    # Flows.
+
+    def establish(self) -> Flow[None]:
+        """Wait for the answer to the association request."""
+        while self.state is State.REQUESTED:
+            yield
+
+    def find(
+        self, context: AcceptedContext, identifier: bytes, *, message_id: int | None = None, priority: int = 0
+    ) -> Flow[Operation]:
+        """Send a C-FIND request."""
+        yield from self._settle()
+        self._check_established()
+        sent = self.session.send_find(
+            context.context_id, identifier, monotonic(), priority=priority, message_id=message_id
+        )
+        return self._start(sent, context)
+
+    def echo(self, context: AcceptedContext, *, message_id: int | None = None) -> Flow[ResponseReceived | None]:
+        """Send a C-ECHO request and wait for its response; None if the association ended first."""
+        yield from self._settle()
+        self._check_established()
+        sent = self.session.send_echo(context.context_id, monotonic(), message_id=message_id)
+        return (yield from self.response(self._start(sent, context)))
+
+    def response(self, operation: Operation) -> Flow[ResponseReceived | None]:
+        """Give the next response of an operation; None if the association ended before it came."""
+        while not operation.inbox:
+            if operation.is_answered or self.state is not State.ESTABLISHED:
+                return None
+            yield
+        return operation.inbox.popleft()
+
+    def release(self) -> Flow[None]:
+        """End the association in good order; one that is gone is left alone."""
+        yield from self._settle()
+        if self.state is State.ESTABLISHED:
+            self.session.release(monotonic())
+            self._take_events()
+        yield from self.close()
+
+    def close(self) -> Flow[None]:
+        """Wait for the end of the connection, which ARTIM bounds (PS3.8 9.1.4)."""
+        while self._session is not None and not self._session.should_close:
+            yield
+
+    def cancel(self, message_id: int) -> None:
+        """Ask the peer to stop an operation; its final response still comes."""
+        if message_id in self._operations and self.state is State.ESTABLISHED:
+            self.session.send_cancel(message_id, monotonic())
+
+    def abort(self) -> None:
+        """End the association now."""
+        if self.state in (State.REQUESTED, State.ESTABLISHED):
+            if self._session is not None:
+                self._session.abort(monotonic())
+                self._take_events()
+            self._end(State.ABORTED, AssociationAbortedError("this side aborted the association"))
+
+    # Inside.
+
+    def _settle(self) -> Flow[None]:
+        """Bring what is outstanding to its end; of its unread responses only the final one stays."""
+        for operation in list(self._operations.values()):
+            self.cancel(operation.message_id)
+            patience = None if self.timeouts.dimse is None else monotonic() + self.timeouts.dimse
+            while not operation.is_answered and self.state is State.ESTABLISHED:
+                operation.inbox.clear()
+                if patience is not None and monotonic() > patience:
+                    # A peer that ignores C-CANCEL and streams on would keep us here for as long as it likes.
+                    self.abort()
+                    break
+                yield
+            while len(operation.inbox) > 1:
+                operation.inbox.popleft()
+
+    def _start(self, message_id: int, context: AcceptedContext) -> Operation:
+        operation = Operation(message_id, context)
+        self._operations[message_id] = operation
+        return operation
+
+    def _check_established(self) -> None:
+        if self.state is not State.ESTABLISHED:
+            raise LocalProtocolError(f"a request needs an established association, this one is {self.state.value}")
+
+    def _end(self, state: State, failure: AssociationError | None) -> None:
+        if self.state in (State.REQUESTED, State.ESTABLISHED):
+            self.state = state
+            self.failure = failure
+
+    def _take_events(self) -> None:
+        for event in self.session.events():
+            self._take(event)
+
+    def _take(self, event: SessionEvent) -> None:
+        match event:
+            case ResponseReceived():
+                self._take_response(event)
+            case AssociationAccepted():
+                self.ac, self.contexts = event.ac, dict(event.contexts)
+                self.state = State.ESTABLISHED
+            case AssociationRejected():
+                rj = event.rj
+                failure = AssociationRejectedError(str(rj), result=rj.result, source=rj.source, reason=rj.reason)
+                self._end(State.REJECTED, failure)
+            case Released():
+                self._end(State.RELEASED, None)
+            case Aborted() | Ended():
+                self._end(State.ABORTED, AssociationAbortedError(event.message))
+            case MessageIgnored():
+                LOGGER.warning("%s ignored: %s", name_of(event.command), event.reason)
+            case _:
+                # What an acceptor is told: a requestor that is only SCU gets none of it.
+                raise AssertionError(event)
+
+    def _take_response(self, event: ResponseReceived) -> None:
+        operation = self._operations.get(event.command.message_id_being_responded_to)
+        if operation is None:
+            return
+        operation.inbox.append(event)
+        if event.command.status not in PENDING:
+            operation.is_answered = True
+            del self._operations[operation.message_id]

@@ -1,0 +1,16 @@
+"""The Verification service (PS3.4 A): a C-ECHO is answered with Success."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dicomquest.services.request import ServiceRequest
+
+
+class VerificationService:
+    """Answers every C-ECHO with 0000."""
+
+    async def handle(self, request: ServiceRequest) -> None:
+        """Answer the request."""
+        await request.send_final(0x0000)

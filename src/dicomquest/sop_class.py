@@ -1,0 +1,69 @@
+"""SOP classes by keyword (PS3.6 A): ``from dicomquest.sop_class import PatientRootQueryRetrieveInformationModelFind``.
+
+Those of the Verification and the FIND services are written out; every other SOP class that pydicom's dictionary knows is
+an attribute of this module too, looked up when first asked for.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import UID
+
+
+class SOPClass(UID):
+    """The UID of a SOP class."""
+
+
+Verification = SOPClass("1.2.840.10008.1.1")
+
+PatientRootQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.2.1.1")
+StudyRootQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.2.2.1")
+PatientStudyOnlyQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.2.3.1")
+RepositoryQuery = SOPClass("1.2.840.10008.5.1.4.1.1.201.6")
+
+ModalityWorklistInformationModelFind = SOPClass("1.2.840.10008.5.1.4.31")
+ModalityWorklistInformationFind = ModalityWorklistInformationModelFind
+UnifiedProcedureStepPull = SOPClass("1.2.840.10008.5.1.4.34.6.3")
+UnifiedProcedureStepWatch = SOPClass("1.2.840.10008.5.1.4.34.6.2")
+UnifiedProcedureStepQuery = SOPClass("1.2.840.10008.5.1.4.34.6.5")
+GeneralRelevantPatientInformationQuery = SOPClass("1.2.840.10008.5.1.4.37.1")
+BreastImagingRelevantPatientInformationQuery = SOPClass("1.2.840.10008.5.1.4.37.2")
+CardiacRelevantPatientInformationQuery = SOPClass("1.2.840.10008.5.1.4.37.3")
+HangingProtocolInformationModelFind = SOPClass("1.2.840.10008.5.1.4.38.2")
+ColorPaletteQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.39.2")
+ColorPaletteInformationModelFind = ColorPaletteQueryRetrieveInformationModelFind
+ProductCharacteristicsQuery = SOPClass("1.2.840.10008.5.1.4.41")
+SubstanceApprovalQuery = SOPClass("1.2.840.10008.5.1.4.42")
+GenericImplantTemplateInformationModelFind = SOPClass("1.2.840.10008.5.1.4.43.2")
+ImplantAssemblyTemplateInformationModelFind = SOPClass("1.2.840.10008.5.1.4.44.2")
+ImplantTemplateGroupInformationModelFind = SOPClass("1.2.840.10008.5.1.4.45.2")
+DefinedProcedureProtocolInformationModelFind = SOPClass("1.2.840.10008.5.1.4.20.1")
+ProtocolApprovalInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.1.200.4")
+
+
+@cache
+def _dictionary() -> dict[str, SOPClass]:
+    """Map the keyword of every SOP class of the dictionary to its UID; ``UID_dictionary`` rows are (name, type, ...)."""
+    return {
+        keyword: SOPClass(uid)
+        for uid, (_, kind, _, _, keyword) in UID_dictionary.items()
+        if kind in ("SOP Class", "Meta SOP Class") and keyword
+    }
+
+
+def uid_to_sop_class(uid: str) -> SOPClass:
+    """Give the SOP class of a UID, also of one that the dictionary does not know."""
+    return SOPClass(uid)
+
+
+def __getattr__(name: str) -> SOPClass:
+    try:
+        return _dictionary()[name]
+    except KeyError:
+        raise AttributeError(f"the dictionary of pydicom has no SOP class with the keyword {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_dictionary()})

@@ -1,0 +1,245 @@
+"""The blocking SCU: an association over a socket, driven by whoever calls, without a thread (PS3.7 9.1)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Self, TypeVar
+
+from pydicom.dataset import Dataset
+
+from dicomquest import evt
+from dicomquest.services.contexts import PresentationContext
+from dicomquest.services.identifiers import encode_request, read_response, status_data_set
+from dicomquest.services.request import ServiceUser, service_user
+from dicomquest.services.requestor import Flow, Operation, Peer, Requestor, State
+from dicomquest.standard.sop_classes import VERIFICATION
+
+LOGGER = logging.getLogger("dicomquest.scu")
+
+T = TypeVar("T")
+
+RECEIVE_SIZE = 256 * 1024
+"""Bytes asked of the socket at once: some hundred responses."""
+
+# What the handlers are told when the association has come to a state.
+NOTIFICATIONS: dict[State, tuple[evt.NotificationEvent, ...]] = {
+    State.REQUESTED: (),
+    State.ESTABLISHED: (evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED),
+    State.REJECTED: (evt.EVT_REJECTED,),
+    State.RELEASED: (evt.EVT_RELEASED,),
+    State.ABORTED: (evt.EVT_ABORTED,),
+}
+
+
+class Association:
+    """An association as requestor, in the shape that pynetdicom's users know.
+
+    It has no thread: what the peer sends is read while a method runs. One thread at a time may use it.
+    """
+
+    is_requestor = True
+    is_acceptor = False
+
+    def __init__(self, peer: Peer, requestor: Requestor, handlers: evt.Handlers | None = None) -> None:
+        self._peer = peer
+        self._requestor = requestor
+        self._handlers = handlers or evt.Handlers()
+        self._socket: socket.socket | None = None
+        self._local_address = ("", 0)
+        self._told = State.REQUESTED
+
+    # Views of the one state that the requestor holds.
+
+    @property
+    def is_established(self) -> bool:
+        """Whether requests may be sent."""
+        return self._requestor.state is State.ESTABLISHED
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the peer answered the association request with A-ASSOCIATE-RJ."""
+        return self._requestor.state is State.REJECTED
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the association ended in good order."""
+        return self._requestor.state is State.RELEASED
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the association ended otherwise, or never came to be for want of a connection."""
+        return self._requestor.state is State.ABORTED
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the association was rejected or aborted."""
+        return self._requestor.failure
+
+    @property
+    def requestor(self) -> ServiceUser:
+        """This side."""
+        rq = self._requestor.rq
+        return service_user(rq.calling_ae_title, self._local_address, rq.user_information)
+
+    @property
+    def acceptor(self) -> ServiceUser:
+        """The peer, by what it says of itself once it has accepted."""
+        return self._requestor.acceptor_user(self._peer)
+
+    @property
+    def accepted_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that may be used."""
+        return self._requestor.answered_contexts(accepted=True)
+
+    @property
+    def rejected_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that the peer did not accept."""
+        return self._requestor.answered_contexts(accepted=False)
+
+    @property
+    def extended_negotiation(self) -> dict[str, bytes]:
+        """What the peer answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
+        return self._requestor.extended_negotiation
+
+    # Life.
+
+    def open(self) -> None:
+        """Connect and negotiate; what came of it is in the flags and in ``failure``."""
+        try:
+            self._socket = self._connect()
+        except (OSError, ValueError) as error:  # ValueError: a host name that is none
+            self._requestor.fail_connection(f"no connection to {self._peer}: {error}")
+            self._tell()
+            return
+        self._local_address = self._socket.getsockname()[:2]
+        self._handlers.notify(evt.Event(self, evt.EVT_CONN_OPEN, address=(self._peer.host, self._peer.port)))
+        self._handlers.notify(evt.Event(self, evt.EVT_REQUESTED))
+        self._requestor.connected()
+        self._run(self._requestor.establish())
+
+    def release(self) -> None:
+        """End the association in good order, after a query that is still being answered has been cancelled."""
+        self._run(self._requestor.release())
+
+    def abort(self) -> None:
+        """End the association now; what is outstanding fails."""
+        self._requestor.abort()
+        self._run(self._requestor.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
+        if exception_type is None:
+            self.release()
+        else:
+            self.abort()
+
+    # Services.
+
+    def send_c_echo(self, msg_id: int = 1) -> Dataset:
+        """Ask whether the peer answers; an empty Dataset means that the association ended before it did."""
+        context = self._requestor.context_for(VERIFICATION.uid)
+        response = self._run(self._requestor.echo(context, message_id=msg_id))
+        return Dataset() if response is None else status_data_set(response.command)
+
+    def send_c_find(
+        self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
+    ) -> Iterator[tuple[Dataset, Dataset | None]]:
+        """Send a query now, and give its responses as (status, identifier) while they come.
+
+        An empty status means that the association ended before the final response. Leaving the loop early is fine: the
+        query is cancelled before the association is used again.
+        """
+        context = self._requestor.context_for(query_model)
+        identifier = encode_request(dataset, context.transfer_syntax)
+        operation = self._run(self._requestor.find(context, identifier, message_id=msg_id, priority=priority))
+        return self._responses(operation)
+
+    def send_c_cancel(self, msg_id: int, context_id: int | None = None, query_model: str | None = None) -> None:
+        """Ask the peer to stop the query with this Message ID; its final response still comes.
+
+        The query itself says on which context it runs, so neither further argument is needed.
+        """
+        del context_id, query_model
+        self._requestor.cancel(msg_id)
+        self._send()
+
+    def _responses(self, operation: Operation) -> Iterator[tuple[Dataset, Dataset | None]]:
+        is_pending = True
+        while is_pending:
+            response = self._run(self._requestor.response(operation))
+            status, identifier, is_pending = read_response(response)
+            yield status, identifier
+
+    # Driving.
+
+    def _connect(self) -> socket.socket:
+        peer = self._peer
+        timeout = self._requestor.timeouts.connect
+        connection = socket.create_connection((peer.host, peer.port), timeout, peer.bind_address)
+        try:
+            # Without it a peer's delayed acknowledgement costs a small query 40 ms.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if peer.ssl_context is not None:
+                return peer.ssl_context.wrap_socket(connection, server_hostname=peer.server_hostname)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _run(self, flow: Flow[T]) -> T:
+        """Drive a flow to its result: send, receive, resume."""
+        while True:
+            try:
+                next(flow)
+            except StopIteration as end:
+                self._send()
+                self._tell()
+                result: T = end.value
+                return result
+            self._send()
+            self._receive()
+
+    def _send(self) -> None:
+        data = self._requestor.data_to_send()
+        if not data or self._socket is None:
+            return
+        try:
+            self._socket.settimeout(self._requestor.timeouts.write)
+            self._socket.sendall(data)
+        except OSError as error:
+            self._requestor.receive_eof(f"the connection is lost: {error}")
+
+    def _receive(self) -> None:
+        if self._socket is None:
+            return
+        seconds = self._requestor.seconds_left()
+        try:
+            # Zero would mean not to wait at all, and a passed deadline is still worth a look at what has arrived.
+            self._socket.settimeout(None if seconds is None else max(seconds, 0.001))
+            data = self._socket.recv(RECEIVE_SIZE)
+        except TimeoutError:
+            self._requestor.expire()
+        except OSError as error:
+            self._requestor.receive_eof(f"the connection is lost: {error}")
+        else:
+            if data:
+                self._requestor.receive_data(data)
+            else:
+                self._requestor.receive_eof()
+
+    def _tell(self) -> None:
+        """Tell the handlers what became of the association, once, and close a connection that is over."""
+        state = self._requestor.state
+        if state is not self._told:
+            self._told = state
+            LOGGER.info("association with %s: %s%s", self._peer, state.value, f": {self.failure}" if self.failure else "")
+            for event in NOTIFICATIONS[state]:
+                self._handlers.notify(evt.Event(self, event))
+        if self._socket is not None and self._requestor.session.should_close:
+            self._socket.close()
+            self._socket = None
+            self._handlers.notify(evt.Event(self, evt.EVT_CONN_CLOSE, address=(self._peer.host, self._peer.port)))
