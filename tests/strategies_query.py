@@ -203,8 +203,11 @@ def _assembled(draw: st.DrawFn, chosen: list[Attribute], of: Any) -> DataSet:
 
 
 @st.composite
-def corpora(draw: st.DrawFn, max_patients: int = 3, max_children: int = 2) -> list[DataSet]:
-    """Instances of a few patients, in the order received; attributes of the levels above conflict now and then."""
+def corpora(draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, again: bool = False) -> list[DataSet]:
+    """Instances of a few patients, in the order received; attributes of the levels above conflict now and then.
+
+    With ``again``, some are received again, altered, and some of these in another series, study or patient.
+    """
     found: list[DataSet] = []
     for patient in range(draw(st.integers(0, max_patients))):
         identity = {
@@ -222,7 +225,18 @@ def corpora(draw: st.DrawFn, max_patients: int = 3, max_children: int = 2) -> li
                     own = draw(_chosen(Level.IMAGE))
                     merged = of_patient | of_study | of_series | own | conflict | identity | uids
                     found.append(dict(sorted(merged.items())))
-    return draw(st.permutations(found)) if len(found) < 8 else found
+    found = draw(st.permutations(found)) if len(found) < 8 else found
+    return found + draw(st.lists(_received_again(found), max_size=3)) if again and found else found
+
+
+@st.composite
+def _received_again(draw: st.DrawFn, corpus: list[DataSet]) -> DataSet:
+    altered = draw(st.sampled_from(corpus)) | draw(_chosen(draw(st.sampled_from(Level))))
+    other = draw(st.sampled_from(corpus))
+    moves = draw(
+        st.sampled_from(((), ("SeriesInstanceUID",), ("SeriesInstanceUID", "StudyInstanceUID"), ("PatientID",)))
+    )
+    return dict(sorted((altered | {tag_of(keyword): other[tag_of(keyword)] for keyword in moves}).items()))
 
 
 def _uids(study: str, series: str, number: str) -> DataSet:

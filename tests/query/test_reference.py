@@ -128,6 +128,41 @@ def test_of_conflicting_attributes_the_last_received_wins_and_nothing_erases() -
     assert ask("STUDY", corpus=corpus, PatientName="Old") == []
 
 
+@pytest.mark.requirement("QR-130")
+def test_an_instance_received_again_replaces_itself_and_may_move() -> None:
+    twice = [instance(1, ImageComments="old", Rows=7), instance(1, ImageComments="new")]
+    assert matched(twice, ImageComments="new") == [1]
+    assert matched(twice, ImageComments="old") == []
+    assert matched(twice, Rows=7) == []
+    moved = [
+        instance(1),
+        instance(1, series=2, study=2, PatientID="P2", SOPInstanceUID="1.2.1.1.1"),
+        instance(3, series=2, study=2, PatientID="P2"),
+    ]
+    assert column(ask("STUDY", corpus=moved, NumberOfStudyRelatedInstances=""), "NumberOfStudyRelatedInstances") == [
+        "2"
+    ]
+    assert column(ask("PATIENT", "patient", corpus=moved), "PatientID") == ["P2"]
+
+
+def test_a_study_is_of_the_patient_received_last_who_is_named() -> None:
+    corpus = [
+        instance(1, IssuerOfPatientID="A", PatientName="First"),
+        instance(2, PatientName="Same"),
+        instance(3, PatientID="", PatientName="Nobody"),
+    ]
+    (patient,) = ask("PATIENT", "patient", corpus=corpus, IssuerOfPatientID="", NumberOfPatientRelatedInstances="")
+    assert [
+        text_of(patient, each) for each in ("PatientID", "IssuerOfPatientID", "NumberOfPatientRelatedInstances")
+    ] == [
+        "P1",
+        "A",
+        "3",
+    ]
+    (moved,) = ask("PATIENT", "patient", corpus=[*corpus, instance(4, PatientID="P2")], PatientName="")
+    assert (text_of(moved, "PatientID"), text_of(moved, "PatientName")) == ("P2", "")
+
+
 # Computed attributes.
 
 
@@ -401,7 +436,7 @@ def test_a_key_of_unknown_vr_is_read_with_the_stored_vr(stored: Element, key: by
 
 @pytest.mark.requirement("QR-007")
 @settings(max_examples=40)
-@given(corpora(), queries())
+@given(corpora(again=True), queries())
 def test_answers_are_some_of_those_of_the_query_that_asks_nothing(corpus: list[DataSet], asked: Asked) -> None:
     """No key ever adds an entity, and none is returned twice."""
     try:

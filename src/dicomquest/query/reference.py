@@ -7,7 +7,7 @@ them: of conflicting attributes the instance received last wins, and one without
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.computed import anatomic_regions, distinct
@@ -26,6 +26,9 @@ _COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED
 _TAGS = {keyword: key.tag for keyword, key in KEYS_BY_KEYWORD.items()}
 _TRANSFER_SYNTAX_UID = 0x00020010
 _ANATOMIC_REGION_SEQUENCE = 0x00082218
+
+
+_Identity: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -61,25 +64,65 @@ def _text(data_set: DataSet, keyword: str) -> str:
     return "\\".join(str(value) for value in element.values) if element is not None else ""
 
 
-def _build(instances: Sequence[DataSet]) -> list[_Entity]:
-    patients: dict[object, _Entity] = {}
-    for instance in instances:
+class _Archive:
+    """Entities made of instances, in the order received."""
+
+    def __init__(self) -> None:
+        self.patients: dict[_Identity, _Entity] = {}
+        # Where each study and instance is: one received again may move (C.3.1: it has one parent).
+        self._patient_of: dict[str, _Identity] = {}
+        self._series_of: dict[str, _Entity] = {}
+
+    def add(self, instance: DataSet) -> None:
+        """Take one instance in; one without a UID of its own at some level is none (C.2.2.1.1)."""
         study, series, image = (
             _text(instance, keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
         )
         if not all(uid and "\\" not in uid for uid in (study, series, image)):
-            continue  # no instance: each entity has one unique key (C.2.2.1.1)
-        patient_id = _text(instance, "PatientID")
-        # Patients without an ID cannot be told apart: each of their studies is one's.
-        identity = (patient_id, _text(instance, "IssuerOfPatientID")) if patient_id else ("", study)
-        entity = patients.setdefault(identity, _Entity(Level.PATIENT))
-        _merge(entity, instance)
+            return
+        identity = self._identity(instance, study)
+        patient = self.patients.setdefault(identity, _Entity(Level.PATIENT))
+        before = self._patient_of.get(study, identity)
+        if before != identity:
+            patient.children[study] = self.patients[before].children.pop(study)
+        self._patient_of[study] = identity
+        if image in self._series_of:
+            del self._series_of[image].children[image]
+        chain = [patient]
         for level, uid in ((Level.STUDY, study), (Level.SERIES, series), (Level.IMAGE, image)):
-            entity = entity.children.setdefault(uid, _Entity(level))
+            chain.append(chain[-1].children.setdefault(uid, _Entity(level)))
+        self._series_of[image] = chain[-2]
+        for entity in chain:
             _merge(entity, instance)
-    for patient in patients.values():
+
+    def _identity(self, instance: DataSet, study: str) -> _Identity:
+        """Which patient; an ID or an issuer that is not said changes nothing for a study that is known."""
+        patient_id, issuer = _text(instance, "PatientID"), _text(instance, "IssuerOfPatientID")
+        current = self._patient_of.get(study)
+        if current is not None and (not patient_id or (not issuer and current[0] == patient_id)):
+            return current
+        # Patients without an ID cannot be told apart: each of their studies is one's.
+        return (patient_id, issuer, "") if patient_id else ("", "", study)
+
+
+def _build(instances: Sequence[DataSet]) -> list[_Entity]:
+    archive = _Archive()
+    for instance in instances:
+        archive.add(instance)
+    patients = [patient for patient in archive.patients.values() if patient.below(Level.IMAGE)]
+    for patient in patients:
+        _without_childless(patient)
         _compute(patient)
-    return list(patients.values())
+    return patients
+
+
+def _without_childless(entity: _Entity) -> None:
+    """What is left without children goes."""
+    for uid, child in list(entity.children.items()):
+        if child.below(Level.IMAGE):
+            _without_childless(child)
+        else:
+            del entity.children[uid]
 
 
 def _merge(entity: _Entity, instance: DataSet) -> None:
