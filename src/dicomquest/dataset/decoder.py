@@ -165,8 +165,11 @@ class Decoder:
                 if tag in _CHANGE_SCOPE:
                     is_ascii = self._change_scope(place, tag, element)
         else:
+            remaining = -1
+        # The items read meanwhile have taken their share of the budget already.
+        self._budget -= budget - remaining
+        if self._budget < 0:
             raise DataSetError(f"more than {self._limits.elements} elements", offset=position)
-        self._budget -= budget - remaining  # the items read meanwhile have taken their share already
         self._finish(place)
         return position
 

@@ -67,6 +67,19 @@ def split_text(vr: str, text: str) -> tuple[str, ...]:
 
 # ---- pydicom
 
+# What pydicom raises when it reads a value that is not as its VR has it.
+_PYDICOM_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    EOFError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
 
 def from_pydicom(dataset: Dataset) -> DataSet:
     """The elements of a pydicom Dataset, group lengths left out; DataSetError if a value does not fit its VR."""
@@ -76,7 +89,7 @@ def from_pydicom(dataset: Dataset) -> DataSet:
             try:
                 element = dataset[tag]
                 data_set[int(tag)] = _element_from_pydicom(element.VR, element.value)
-            except (ValueError, TypeError, KeyError, ArithmeticError, NotImplementedError, struct.error) as error:
+            except _PYDICOM_ERRORS as error:
                 raise DataSetError(f"{tag} has no value of its VR: {error}", tag=int(tag)) from error
     return data_set
 
@@ -234,7 +247,7 @@ def element_from_json(obj: Any) -> Element:
             return Element(vr, tuple([int(value, 16) for value in values]))
         number = float if vr in ("FL", "FD") else int
         return Element(vr, tuple([_NOT_FINITE[each] if each in _NOT_FINITE else number(each) for each in values]))
-    except (LookupError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error) as error:
         raise DataSetError(f"no attribute of the DICOM JSON Model: {error!r}") from error
 
 

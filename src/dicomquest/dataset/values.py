@@ -53,9 +53,10 @@ def check_uid(text: str) -> None:
 def exceeds_limit(vr: str, text: str) -> bool:
     """Whether a value is longer than its VR allows, in characters (bytes where no character set applies).
 
-    A person name's limit holds for each component group (PS3.5 6.2.1).
+    A person name's limit holds for each component group with the ``=`` behind it (PS3.5 6.2.1).
     """
     limit = VR[vr].limit
     if limit is None:
         return False
-    return any(len(part) > limit for part in (text.split("=") if vr == "PN" else (text,)))
+    parts = re.findall("[^=]+=?|=", text) if vr == "PN" else (text,)
+    return any(len(part) > limit for part in parts)
