@@ -71,7 +71,7 @@ class ResponseReceived(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CancelReceived:
-    """The peer wants this running C-FIND to end, by C-CANCEL or by asking for release; a final response is due still."""
+    """The peer wants this running C-FIND to end, by C-CANCEL or by asking for release; a final response is due."""
 
     message_id: int
 

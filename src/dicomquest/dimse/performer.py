@@ -1,0 +1,234 @@
+"""Operations that we perform: requests in, responses out (PS3.7 8.1, 9.1, 9.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from dicomquest.dimse.commands import (
+    PENDING,
+    RESPONSE,
+    CCancelRQ,
+    CEchoRQ,
+    CFindRQ,
+    CFindRSP,
+    CStoreRQ,
+    Request,
+    Response,
+    UnknownCommand,
+    encode_command,
+    name_of,
+    response_to,
+)
+from dicomquest.dimse.events import CancelReceived, DataSetFragmentReceived, MessageIgnored, RequestReceived
+from dicomquest.dimse.fragments import DataSetFragment, Message, PendingFramer
+from dicomquest.dimse.link import HopelessError, Link
+from dicomquest.errors import LocalProtocolError
+from dicomquest.standard.sop_classes import SERVED_BY_UID
+from dicomquest.ul.negotiation import AcceptedContext
+
+CANCELLED: Final = 0xFE00
+UNRECOGNIZED_OPERATION: Final = 0x0211
+
+QUEUE_LIMIT: Final = 8
+"""Requests beyond the window that wait for their turn; a peer that sends more has lost count and is aborted."""
+
+SERVICES: Final[dict[type[Request], str]] = {CEchoRQ: "C-ECHO", CFindRQ: "C-FIND", CStoreRQ: "C-STORE"}
+"""The DIMSE service of each request, as the table of SOP classes names it."""
+
+
+class Arrival(NamedTuple):
+    """A request that has arrived, with what decides whether it is refused at once."""
+
+    context: AcceptedContext
+    request: Request
+    we_are_scp: bool
+    is_outstanding: bool
+    is_oversized: bool
+
+
+class Refusal(NamedTuple):
+    """A reason to refuse a request without asking the user: the status, and what its Error Comment says."""
+
+    applies: Callable[[Arrival], bool]
+    status: int
+    comment: str = ""
+
+
+def _is_of_another_service(arrival: Arrival) -> bool:
+    sop_class = SERVED_BY_UID.get(arrival.context.abstract_syntax)
+    return sop_class is not None and sop_class.service != SERVICES[type(arrival.request)]
+
+
+# PS3.7 C.5 and PS3.4 C.4.1.1.4; the first row that applies counts. 0210 and 0211 have no Error Comment.
+REFUSALS: Final = (
+    Refusal(lambda arrival: arrival.is_outstanding, 0x0210),
+    Refusal(lambda arrival: not arrival.we_are_scp, 0x0122, "no SCP role on this presentation context"),
+    Refusal(
+        lambda arrival: arrival.request.affected_sop_class_uid != arrival.context.abstract_syntax,
+        0x0122,
+        "SOP class is not the abstract syntax of the context",
+    ),
+    Refusal(_is_of_another_service, UNRECOGNIZED_OPERATION),
+    Refusal(lambda arrival: arrival.is_oversized, 0xA700, "data set is longer than the limit"),
+)
+
+
+@dataclass(slots=True)
+class _Operation:
+    """A request of the peer's until our final response; ``framers`` by the status of Pending responses."""
+
+    context: AcceptedContext
+    request: Request
+    is_cancelled: bool = False
+    framers: dict[int, PendingFramer] = field(default_factory=dict)
+
+
+class Performer:
+    """The peer's requests that wait for responses; ``window`` is how many run at a time, 0 for any number."""
+
+    def __init__(self, link: Link) -> None:
+        self.window = 1
+        self._link = link
+        self._running: dict[int, _Operation] = {}
+        self._waiting: deque[RequestReceived] = deque()
+        # Whether the data set that arrives in fragments is that of a request which was told to the user.
+        self._tells_fragments = False
+
+    def __bool__(self) -> bool:
+        return bool(self._running or self._waiting)
+
+    def is_streamed(self, command: object) -> bool:
+        """Whether the data set of this command is handed out while it arrives."""
+        return self._link.options.streams_stores and isinstance(command, CStoreRQ)
+
+    def receive_request(self, message: Message, request: Request) -> Response | None:
+        """Tell the user of a request, now or when it is its turn; return the response to one that is refused.
+
+        Raises HopelessError if more requests wait than can be remembered.
+        """
+        context = self._link.upper_layer.contexts[message.context_id]
+        if not request.affected_sop_class_uid:
+            request = replace(request, affected_sop_class_uid=context.abstract_syntax)
+        arrival = Arrival(
+            context=context,
+            request=request,
+            we_are_scp=self._link.we_are_scp(context),
+            is_outstanding=self._is_outstanding(request.message_id),
+            is_oversized=message.is_oversized,
+        )
+        refusal = next((row for row in REFUSALS if row.applies(arrival)), None)
+        self._tells_fragments = message.is_streamed and refusal is None
+        if refusal is not None:
+            return response_to(request, refusal.status, error_comment=refusal.comment)
+        data_set = None if isinstance(request, CEchoRQ) else message.data_set
+        received = RequestReceived(context, request, data_set, message.is_streamed)
+        if not self._waiting and self._has_room:
+            self._begin(received)
+        elif len(self._waiting) >= QUEUE_LIMIT or message.is_streamed:
+            raise HopelessError(
+                f"{name_of(request)} while {len(self._running)} requests are answered and {len(self._waiting)} wait"
+            )
+        else:
+            self._waiting.append(received)
+        return None
+
+    def receive_fragment(self, received: DataSetFragment) -> None:
+        """Tell the user of a part of a streamed data set, unless its request was refused."""
+        if self._tells_fragments and isinstance(received.command, CStoreRQ):
+            message_id = received.command.message_id
+            self._link.events.append(DataSetFragmentReceived(message_id, received.fragment, received.is_last))
+
+    def receive_cancel(self, cancel: CCancelRQ, now: float) -> None:
+        """Tell the user of a C-CANCEL; a request that still waits for its turn is answered at once."""
+        message_id = cancel.message_id_being_responded_to
+        operation = self._running.get(message_id)
+        waiting = next((each for each in self._waiting if each.command.message_id == message_id), None)
+        if operation is not None and isinstance(operation.request, CFindRQ) and not operation.is_cancelled:
+            self._cancel(operation)
+        elif waiting is not None and isinstance(waiting.command, CFindRQ):
+            self._waiting.remove(waiting)
+            self._link.answer(waiting.context.context_id, response_to(waiting.command, CANCELLED), now)
+        else:
+            self._link.events.append(MessageIgnored(cancel, "no C-FIND of this Message ID is left to be cancelled"))
+
+    def receive_unknown(self, context_id: int, command: UnknownCommand, now: float) -> None:
+        """Answer a request of a service that there is not; raise HopelessError if it cannot be answered."""
+        if command.is_response or command.message_id is None:
+            raise HopelessError(f"{name_of(command)}, which cannot be answered")
+        response = UnknownCommand(
+            command_field=command.command_field | RESPONSE,
+            message_id_being_responded_to=command.message_id,
+            affected_sop_class_uid=command.affected_sop_class_uid,
+            status=UNRECOGNIZED_OPERATION,
+        )
+        self._link.events.append(MessageIgnored(command, "there is no such service here"))
+        self._link.answer(context_id, response, now)
+
+    def send_pending(
+        self, context_id: int, message_id: int, status: int, identifiers: Sequence[bytes], now: float
+    ) -> None:
+        """Send one Pending response an identifier."""
+        operation = self._running.get(message_id)
+        if operation is None or operation.context.context_id != context_id:
+            raise LocalProtocolError(
+                f"response to Message ID {message_id} on context {context_id}: no such request runs"
+            )
+        framer = operation.framers.get(status) or self._framer(operation, status)
+        self._link.upper_layer.send_encoded_p_data(framer.frame(identifiers), now)
+
+    def send_response(self, request: Request, response: Response, identifier: bytes | None, now: float) -> None:
+        """Send one response; after a final one, the next request has its turn."""
+        operation = self._running.get(request.message_id)
+        if operation is None or response.message_id_being_responded_to != request.message_id:
+            raise LocalProtocolError(
+                f"{name_of(response)} to Message ID {response.message_id_being_responded_to}: no such request runs"
+            )
+        self._link.send(operation.context.context_id, response, identifier, now)
+        if not (isinstance(response, CFindRSP) and response.status in PENDING):
+            del self._running[request.message_id]
+            while self._waiting and self._has_room:
+                self._begin(self._waiting.popleft())
+
+    def cancel_all(self) -> None:
+        """Let queries end early: the peer says good-bye."""
+        for operation in self._running.values():
+            if isinstance(operation.request, CFindRQ) and not operation.is_cancelled:
+                self._cancel(operation)
+
+    def fail(self) -> None:
+        """Forget all operations."""
+        self._running.clear()
+        self._waiting.clear()
+
+    @property
+    def _has_room(self) -> bool:
+        return not self.window or len(self._running) < self.window
+
+    def _is_outstanding(self, message_id: int) -> bool:
+        return message_id in self._running or any(each.command.message_id == message_id for each in self._waiting)
+
+    def _begin(self, received: RequestReceived) -> None:
+        self._running[received.command.message_id] = _Operation(received.context, received.command)
+        self._link.events.append(received)
+
+    def _cancel(self, operation: _Operation) -> None:
+        operation.is_cancelled = True
+        self._link.events.append(CancelReceived(operation.request.message_id))
+
+    def _framer(self, operation: _Operation, status: int) -> PendingFramer:
+        request = operation.request
+        if not isinstance(request, CFindRQ) or status not in PENDING:
+            raise LocalProtocolError(
+                f"response {status:04X} to {name_of(request)}: Pending are FF00 and FF01 to C-FIND"
+            )
+        framer = PendingFramer(
+            operation.context.context_id,
+            encode_command(response_to(request, status)),
+            self._link.longest_fragment,
+            shares_pdu=self._link.options.shares_pdu,
+        )
+        operation.framers[status] = framer
+        return framer
