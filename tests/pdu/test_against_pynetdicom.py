@@ -29,7 +29,13 @@ def through(their_class: Any, data: bytes) -> tuple[Any, bytes]:
     return read, read.encode()
 
 
-@given(ASSOCIATE_RQ)
+def has_a_name(pdu: AAssociateRQ) -> bool:
+    """Whether an identity, if there is one, is not empty: theirs reads an empty primary field to the item's end."""
+    identity = pdu.user_information.user_identity_rq
+    return identity is None or identity.primary != b""
+
+
+@given(ASSOCIATE_RQ.filter(has_a_name))
 def test_requests(pdu: AAssociateRQ) -> None:
     data = encode(pdu)
     read, written = through(theirs.A_ASSOCIATE_RQ, data)
