@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # The trigram tokenizer of FTS5 came with 3.34, the JSON operators of the queries with 3.38.
 _OLDEST_SQLITE = (3, 38, 0)
 
+# Connections that stay open between queries; more are opened for more queries at a time.
+_IDLE_READERS = 8
+
 # Each connection gets these; the values are SQLite's units.
 _PRAGMAS = {
     "busy_timeout": 60_000,  # milliseconds that a writer waits for its turn
@@ -54,7 +57,7 @@ def database_url(location: str | os.PathLike[str]) -> URL:
 
 
 class Database:
-    """An open database at the newest schema; ``begin`` for writing, ``reader`` for a query. Safe to share by threads."""
+    """An open database at the newest schema: ``begin`` to write, ``reader`` to query; threads may share it."""
 
     def __init__(self, location: str | os.PathLike[str], *, create: bool = True) -> None:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
@@ -85,6 +88,15 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise IndexDatabaseError(f"the index could not be written: {_cause(error)}") from error
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Give a connection that only reads."""
+        try:
+            with self._readers.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise IndexDatabaseError(f"the index could not be read: {_cause(error)}") from error
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the raw connection of one query; ``close`` gives it back."""
@@ -134,13 +146,11 @@ def _cause(error: Exception) -> str:
 def _engine(url: URL, *, writer: bool) -> Engine:
     engine = create_engine(
         url,
-        connect_args={"check_same_thread": False, "timeout": _PRAGMAS["busy_timeout"] / 1000}
-        if isinstance(_PRAGMAS["busy_timeout"], int)
-        else {},
+        connect_args={"check_same_thread": False},
         poolclass=QueuePool,
-        pool_size=1 if writer else 8,
+        pool_size=1 if writer else _IDLE_READERS,
         max_overflow=-1,
-        pool_reset_on_return=None if not writer else "rollback",
+        pool_reset_on_return="rollback" if writer else None,
     )
 
     @event.listens_for(engine, "connect")

@@ -117,11 +117,17 @@ _TRIGRAMS = (
     ("patient", "patient_name_alphabetic patient_name_ideographic patient_name_phonetic patient_id"),
     (
         "study",
-        "accession_number study_description referring_physician_name_alphabetic"
-        " referring_physician_name_ideographic referring_physician_name_phonetic",
+        """
+        accession_number study_description referring_physician_name_alphabetic referring_physician_name_ideographic
+        referring_physician_name_phonetic
+        """,
     ),
     ("series", "series_description protocol_name institution_name"),
 )
+
+
+# Which column a trigram is in, but not where, nor how long the text is: candidates are all that is asked of it.
+_TRIGRAM_OPTIONS = "tokenize='trigram case_sensitive 1', detail=column, columnsize=0"
 
 
 def upgrade() -> None:
@@ -189,9 +195,9 @@ def _create_trigrams(table: str, columns: list[str]) -> None:
     trigram = f"{table}_trigram"
     forget = f"INSERT INTO {trigram} ({trigram}, rowid, {names}) VALUES ('delete', old.id, {old});"
     learn = f"INSERT INTO {trigram} (rowid, {names}) VALUES (new.id, {new});"
+    options = f"content='{table}', content_rowid='id', {_TRIGRAM_OPTIONS}"
     for statement in (
-        f"CREATE VIRTUAL TABLE {trigram} USING fts5({names}, content='{table}', content_rowid='id',"
-        " tokenize='trigram case_sensitive 1', detail=column, columnsize=0)",
+        f"CREATE VIRTUAL TABLE {trigram} USING fts5({names}, {options})",
         f"CREATE TRIGGER {trigram}_insert AFTER INSERT ON {table} BEGIN {learn} END",
         f"CREATE TRIGGER {trigram}_delete AFTER DELETE ON {table} BEGIN {forget} END",
         f"CREATE TRIGGER {trigram}_update AFTER UPDATE OF {names} ON {table} BEGIN {forget} {learn} END",

@@ -1,0 +1,132 @@
+"""Whether what the index computes is what it is computed of: search forms, value rows, counts (PS3.4 C.3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DatabaseError
+
+from dicomquest.index.computed import COMPUTE, IN_VALUES, rows, value_rows
+from dicomquest.index.records import ValueRow, forms, record_from_row
+from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
+from dicomquest.index.writes import Writes, table_row
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from dicomquest.index.database import Database
+
+_CHUNK = 500
+_MOST_EXAMPLES = 100
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """How many entities were compared, by level, and the differences; ``examples`` names the first of them."""
+
+    checked: dict[Level, int] = field(default_factory=dict)
+    differences: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, difference: str) -> None:
+        """Count one difference, which is described without patient data."""
+        self.differences += 1
+        if len(self.examples) < _MOST_EXAMPLES:
+            self.examples.append(difference)
+
+
+def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport:
+    """Compare everything, in one transaction; with ``repair`` it writes what differs."""
+    report = CheckReport()
+    with database.begin() as connection:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        # From the lowest level up: the counts of one are made of those below.
+        for level in reversed(Level):
+            report.checked[level] = 0
+            for chunk in _chunks(connection, level):
+                report.checked[level] += len(chunk)
+                _Comparison(connection, level, default_zone, report).run(chunk, repair=repair)
+        for level in TRIGRAMS:
+            _check_trigrams(connection, f"{TABLES[level]}_trigram", report, repair=repair)
+    return report
+
+
+def _chunks(connection: Connection, level: Level) -> Iterator[list[dict[str, Any]]]:
+    last = 0
+    while True:
+        statement = f"SELECT * FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
+        chunk = [dict(row) for row in connection.exec_driver_sql(statement, (last,)).mappings()]
+        if not chunk:
+            return
+        last = chunk[-1]["id"]
+        yield chunk
+
+
+class _Comparison:
+    def __init__(self, connection: Connection, level: Level, default_zone: int, report: CheckReport) -> None:
+        self._connection = connection
+        self._level = level
+        self._default_zone = default_zone
+        self._report = report
+
+    def run(self, chunk: list[dict[str, Any]], *, repair: bool) -> None:
+        level, table = self._level, TABLES[self._level]
+        ids = {row["id"] for row in chunk}
+        # An instance has nothing below it: its one computed column is what was received.
+        computed = COMPUTE[level](self._connection, ids) if level in COMPUTE else {row["id"]: row for row in chunk}
+        stored_values = self._stored_values(ids)
+        occurring = set(self._connection.exec_driver_sql("SELECT path, part FROM occurrence").tuples())
+        writes = Writes(level)
+        gone = []
+        for row in chunk:
+            identifier = row["id"]
+            if identifier not in computed:
+                self._report.add(f"{table} {identifier}: nothing below it")
+                gone.append((identifier,))
+                continue
+            record = record_from_row(level, row)
+            found = forms(level, record, self._default_zone)
+            columns = {key.column: computed[identifier][key.column] for key in COMPUTED_KEYS[level]}
+            expected = table_row(level, identifier, row[_head(level)], record.columns() | found.columns | columns)
+            values = found.values | value_rows(level, columns)
+            differing = [name for name, value in zip(row, expected, strict=True) if row[name] != value]
+            if values != stored_values.get(identifier, set()):
+                differing.append(f"{table}_value")
+            missing = found.occurrences - occurring
+            if missing:
+                differing.append("occurrence")
+            if differing:
+                self._report.add(f"{table} {identifier}: {', '.join(differing)}")
+                writes.add(expected, values, is_new=False)
+                if repair:
+                    for occurrence in missing:
+                        self._connection.exec_driver_sql("INSERT OR IGNORE INTO occurrence VALUES (?, ?)", occurrence)
+        if repair:
+            for statement, parameters in (*writes.statements(), (f"DELETE FROM {table} WHERE id = ?", gone)):
+                if parameters:
+                    self._connection.exec_driver_sql(statement, parameters)
+
+    def _stored_values(self, ids: set[int]) -> dict[int, set[ValueRow]]:
+        found: dict[int, set[ValueRow]] = {}
+        statement = f"SELECT owner, path, part, search FROM {TABLES[self._level]}_value WHERE owner {IN_VALUES}"
+        for owner, path, part, search in rows(self._connection, statement, ids):
+            found.setdefault(owner, set()).add(ValueRow(path, part, search))
+        return found
+
+
+def _head(level: Level) -> str:
+    return ENTITY[level].columns.keys()[1]
+
+
+def _check_trigrams(connection: Connection, table: str, report: CheckReport, *, repair: bool) -> None:
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+    except DatabaseError:
+        report.add(f"{table}: not in step")
+        if repair:
+            connection.exec_driver_sql(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")

@@ -1,0 +1,156 @@
+"""A query to SQL (PS3.4 C.4.1.3.1.1, C.4.1.3.2.2): pure, and cheap enough to be done for each query.
+
+One statement a query: the table of the query level, joined with the tables above that it needs; keys of levels below
+are a subquery of one chain of descendants. Nothing is sorted or grouped, so that the first row comes at once, and no
+entity comes twice, because joins only go up. Tables are named by their own names: each stands in the statement once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicomquest.index.plan import Facts, Plan, Residual, select
+from dicomquest.index.predicates import Place, predicate
+from dicomquest.index.residual import FUNCTION
+from dicomquest.index.schema import ATTRIBUTES, TABLES
+from dicomquest.index.selectivity import Selectivity, selectivity
+from dicomquest.query.criteria import DateTimePairMatch
+from dicomquest.query.matching import joined
+from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dicomquest.query.matching import Sql
+    from dicomquest.query.model import KeyCriterion, Query
+
+_NO_FACTS = Facts()
+
+
+def compile_query(query: Query, facts: Facts = _NO_FACTS) -> Plan:
+    """The plan of a query on a database of which ``facts`` hold."""
+    return _Compiler(query, facts).plan()
+
+
+class _Compiler:
+    def __init__(self, query: Query, facts: Facts) -> None:
+        self._query = query
+        self._facts = facts
+        self._residuals: list[Residual] = []
+        by_level: dict[Level, list[KeyCriterion]] = {}
+        for key in query.criteria:
+            by_level.setdefault(key.level, []).append(key)
+        self._by_level = by_level
+        self._upper = [key for key in query.criteria if key.level <= query.level]
+        self._lower = [key for key in query.criteria if key.level > query.level]
+        guesses = {id(key): selectivity(key) for key in query.criteria}
+        self._guesses = guesses
+        columns = [guesses[id(key)] for key in self._upper if _has_column(key)]
+        self._best_column = max(columns, default=Selectivity.SCAN)
+        self._leader = self._choose_leader()
+
+    def plan(self) -> Plan:
+        query = self._query
+        selection = select(query.return_keys)
+        used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
+        top = min([*used, query.level])
+        predicates = [
+            found for level in range(query.level, top - 1, -1) for found in self._level_predicates(Level(level))
+        ]
+        if self._lower:
+            predicates.append(self._descendants())
+        tables = TABLES[query.level]
+        for level in range(query.level - 1, top - 1, -1):
+            tables += f" JOIN {_on_parent(Level(level))}"
+        text = f"SELECT {', '.join(selection.columns)} FROM {tables}"
+        parameters: tuple[object, ...] = ()
+        if predicates:
+            text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
+            parameters = tuple(parameter for _, each in predicates for parameter in each)
+        return Plan(query, text, parameters, selection, tuple(self._residuals))
+
+    def _choose_leader(self) -> KeyCriterion | None:
+        """The key whose value rows or descendants lead to the entities, if it leaves fewer than any column does."""
+        others = [key for key in self._query.criteria if key.level > self._query.level or not _has_column(key)]
+        leader = max(others, key=lambda key: self._guesses[id(key)], default=None)
+        if leader is None or self._guesses[id(leader)] <= max(self._best_column, Selectivity.MANY):
+            return None
+        return leader
+
+    def _level_predicates(self, level: Level) -> Iterable[Sql]:
+        """What must hold of an entity of one level, the cheap before the dear."""
+        place = Place(
+            self._facts,
+            self._query.options.timezone_offset_minutes,
+            level,
+            uses_trigrams=self._best_column < Selectivity.SOME and self._leader is None,
+        )
+        residual: list[KeyCriterion] = []
+        for key in self._by_level.get(level, ()):
+            found = predicate(key, replace(place, leads=key is self._leader))
+            if found.sql is not None:
+                yield found.sql
+            if not found.exact:
+                residual.append(key)
+        if residual:
+            yield self._residual(level, residual)
+
+    def _residual(self, level: Level, keys: Sequence[KeyCriterion]) -> Sql:
+        columns = tuple(dict.fromkeys(column for key in keys for column in _columns(key)))
+        number = len(self._residuals)
+        self._residuals.append(Residual(columns, tuple(keys)))
+        table = TABLES[level]
+        arguments = [str(number), *(f"{table}.{name}" for name in (ATTRIBUTES, *(key.column for key in columns)))]
+        return f"{FUNCTION}({', '.join(arguments)})", ()
+
+    def _descendants(self) -> Sql:
+        """One chain of descendants that meets all keys of the levels below."""
+        first = Level(self._query.level + 1)
+        lowest = max(key.level for key in self._lower)
+        tables = TABLES[first]
+        predicates: list[Sql] = list(self._level_predicates(first))
+        for level in range(first + 1, lowest + 1):
+            tables += f" JOIN {TABLES[Level(level)]} ON {_child_of(Level(level))}"
+            predicates += self._level_predicates(Level(level))
+        where = joined("AND", predicates)
+        if self._leader is not None and self._leader in self._lower:
+            owner = f"{TABLES[self._query.level]}.id"
+            return f"{owner} IN (SELECT {TABLES[first]}.parent FROM {tables} WHERE {where[0]})", where[1]
+        return f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)} AND {_bracketed(where[0])})", where[1]
+
+
+def _bracketed(text: str) -> str:
+    return f"({text})" if " OR " in text else text
+
+
+def _on_parent(level: Level) -> str:
+    return f"{TABLES[level]} ON {_child_of(Level(level + 1))}"
+
+
+def _child_of(level: Level) -> str:
+    return f"{TABLES[level]}.parent = {TABLES[Level(level - 1)]}.id"
+
+
+def _has_column(key: KeyCriterion) -> bool:
+    stored = _stored(key)
+    return stored is not None and stored.storage is Storage.COLUMN
+
+
+def _stored(key: KeyCriterion) -> Key | None:
+    step = key.path[0]
+    return KEYS_BY_TAG.get(step.tag) if step.creator is None else None
+
+
+def _columns(key: KeyCriterion) -> Iterable[Key]:
+    """The columns that hold what a key is about; what has none is in the JSON column."""
+    tags = (
+        (key.criterion.date, key.criterion.time) if isinstance(key.criterion, DateTimePairMatch) else (key.path[0].tag,)
+    )
+    if key.path[0].creator is not None:
+        return
+    for tag in tags:
+        stored = KEYS_BY_TAG.get(tag)
+        if stored is not None and stored.storage in {Storage.COLUMN, Storage.COMPUTED}:
+            yield stored

@@ -1,0 +1,109 @@
+"""The attributes that an entity has of those below it (PS3.4 C.3.4, Table C.3-1), as the tables say now.
+
+The names in the results are columns. Ingest writes them in the transaction that changes them; ``check`` compares.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dicomquest.dataset.elements import Element, element_from_json, element_to_json
+from dicomquest.index.records import ANATOMIC_REGION_PATH, ValueRow
+from dicomquest.query.computed import anatomic_regions, distinct
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+Columns = dict[str, Any]
+"""Values by column."""
+
+IN_VALUES = "IN (SELECT value FROM json_each(?))"
+"""The condition of a column on the one parameter of ``rows``."""
+
+MODALITIES_PATH = "00080061"
+SOP_CLASSES_PATH = "00080062"
+
+
+def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
+    """The rows of a statement that has one parameter: a list of values."""
+    return list(connection.exec_driver_sql(statement, (json.dumps(list(values)),)))
+
+
+def _series(connection: Connection, ids: set[int]) -> dict[int, Columns]:
+    statement = f"SELECT parent, count(*) FROM instance WHERE parent {IN_VALUES} GROUP BY parent"
+    return {parent: {"number_of_series_related_instances": count} for parent, count in rows(connection, statement, ids)}
+
+
+def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
+    statement = f"""
+        SELECT parent, count(*), sum(number_of_series_related_instances), json_group_array(DISTINCT modality)
+        FROM series WHERE parent {IN_VALUES} GROUP BY parent"""
+    found: dict[int, Columns] = {
+        parent: {
+            "number_of_study_related_series": series,
+            "number_of_study_related_instances": instances,
+            "modalities_in_study": _distinct_values(json.loads(modalities)),
+            "sop_classes_in_study": None,
+            "anatomic_regions_in_study_code_sequence": None,
+        }
+        for parent, series, instances, modalities in rows(connection, statement, ids)
+    }
+    statement = f"""
+        SELECT series.parent, json_group_array(DISTINCT instance.sop_class_uid)
+        FROM series JOIN instance ON instance.parent = series.id
+        WHERE series.parent {IN_VALUES} GROUP BY series.parent"""
+    for parent, uids in rows(connection, statement, ids):
+        found[parent]["sop_classes_in_study"] = _distinct_values(json.loads(uids))
+    statement = f"""
+        SELECT series.parent, json_group_array(DISTINCT search)
+        FROM series JOIN instance ON instance.parent = series.id
+            JOIN instance_value ON instance_value.owner = instance.id
+        WHERE series.parent {IN_VALUES} AND instance_value.path = '{ANATOMIC_REGION_PATH}' GROUP BY series.parent"""
+    for parent, regions in rows(connection, statement, ids):
+        items = [item for text in json.loads(regions) for item in element_from_json(json.loads(text)).values]
+        codes = anatomic_regions(items)
+        if codes:
+            text = json.dumps(element_to_json(Element("SQ", codes)), ensure_ascii=False, separators=(",", ":"))
+            found[parent]["anatomic_regions_in_study_code_sequence"] = text
+    return found
+
+
+def _patients(connection: Connection, ids: set[int]) -> dict[int, Columns]:
+    statement = f"""
+        SELECT parent, count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)
+        FROM study WHERE parent {IN_VALUES} GROUP BY parent"""
+    return {
+        parent: {
+            "number_of_patient_related_studies": studies,
+            "number_of_patient_related_series": series,
+            "number_of_patient_related_instances": instances,
+        }
+        for parent, studies, series, instances in rows(connection, statement, ids)
+    }
+
+
+def _distinct_values(texts: Iterable[str | None]) -> str | None:
+    """The distinct values of texts that may have several, joined."""
+    return "\\".join(distinct(value for text in texts if text is not None for value in text.split("\\"))) or None
+
+
+COMPUTE: dict[Level, Callable[[Connection, set[int]], dict[int, Columns]]] = {
+    Level.SERIES: _series,
+    Level.STUDY: _studies,
+    Level.PATIENT: _patients,
+}
+"""By level, from the lowest up: the computed columns of entities by their id; one without children is missing."""
+
+
+def value_rows(level: Level, columns: Columns) -> frozenset[ValueRow]:
+    """The value rows that computed columns have: what ModalitiesInStudy and SOPClassesInStudy are matched by."""
+    if level is not Level.STUDY:
+        return frozenset()
+    paths = ((MODALITIES_PATH, "modalities_in_study"), (SOP_CLASSES_PATH, "sop_classes_in_study"))
+    return frozenset(
+        ValueRow(path, 0, value) for path, column in paths for value in (columns[column] or "").split("\\") if value
+    )

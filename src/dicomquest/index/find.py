@@ -1,0 +1,213 @@
+"""The index as its users see it: instances go in, queries come out, row by row (PS3.4 C.4.1.3)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index.compile import compile_query
+from dicomquest.index.database import Database
+from dicomquest.index.plan import Facts, Plan, Row, select
+from dicomquest.index.records import stored_text
+from dicomquest.index.residual import FUNCTION, residual_function
+from dicomquest.index.schema import SETTING, TABLES
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from sqlalchemy.pool import PoolProxiedConnection
+
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.dataset.fields import Field
+    from dicomquest.index.check import CheckReport
+    from dicomquest.index.ingest import Summary
+    from dicomquest.query.model import Query
+
+TIMEZONE_SETTING = "timezone_offset_minutes"
+_OCCURRENCES = "SELECT path, part FROM occurrence"
+
+
+class Cursor:
+    """A running query and its own connection.
+
+    ``fetch`` and ``close`` are called one after the other, from whatever threads; ``interrupt`` at any time, from any.
+    """
+
+    def __init__(self, connection: PoolProxiedConnection, plan: Plan) -> None:
+        self.plan = plan
+        # Held by whoever touches the connection's state: a late interrupt must not hit its next query.
+        self._lock = threading.Lock()
+        self._connection: PoolProxiedConnection | None = connection
+        self._driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]
+        self._is_interrupted = False
+        if plan.residuals:
+            zone = plan.query.options.timezone_offset_minutes
+            self._driver.create_function(FUNCTION, -1, residual_function(plan.residuals, zone))
+        self._rows = self._driver.execute(plan.sql, _storable(plan.parameters))
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What each column of a row is in the response."""
+        return self.plan.fields
+
+    def fetch(self, size: int) -> list[Row]:
+        """At most ``size`` rows; fewer means that there are no more. IndexDatabaseError if interrupted or failed."""
+        if self._is_interrupted:
+            raise IndexDatabaseError("the query was interrupted")
+        try:
+            rows: list[Row] = self._rows.fetchmany(size)
+        except sqlite3.Error as error:
+            raise IndexDatabaseError(f"the query failed: {error}") from error
+        if self.plan.selection.reductions:
+            return [self.plan.finish(row) for row in rows]
+        return rows
+
+    def interrupt(self) -> None:
+        """Have the database give up; the next ``fetch``, or the one that runs, raises."""
+        with self._lock:
+            self._is_interrupted = True
+            if self._connection is not None:
+                self._driver.interrupt()
+
+    def close(self) -> None:
+        """End the query and give the connection back; more than once is well."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                self._rows.close()
+                _give_back(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _give_back(connection: PoolProxiedConnection) -> None:
+    driver: Any = connection.driver_connection
+    if driver.in_transaction:
+        driver.execute("ROLLBACK")
+    connection.close()
+
+
+def _storable(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The parameters with what no text of the database holds replaced as it was in the texts."""
+    return tuple([stored_text(value) if isinstance(value, str) else value for value in parameters])
+
+
+class Index:
+    """An index in a database; safe to share by threads, and any number of processes may open it at once."""
+
+    def __init__(
+        self, location: str | os.PathLike[str], *, create: bool = True, timezone_offset_minutes: int = 0
+    ) -> None:
+        """Open by path or SQLAlchemy URL; IndexDatabaseError if that cannot be.
+
+        ``timezone_offset_minutes``: the zone of date-times without an offset, kept by an index from its creation on.
+        """
+        self._database = Database(location, create=create)
+        self.timezone_offset_minutes = self._setting(TIMEZONE_SETTING, timezone_offset_minutes)
+        self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
+
+    def fields(self, query: Query) -> tuple[Field, ...]:
+        """What each column of the rows of ``query`` will be in the response."""
+        return select(query.return_keys).fields
+
+    def find(self, query: Query) -> Cursor:
+        """Run a query; the cursor has to be closed."""
+        connection = self._database.reader()
+        try:
+            driver: Any = connection.driver_connection
+            # One snapshot for the facts and the rows (QR-172).
+            driver.execute("BEGIN")
+            occurrences = frozenset(driver.execute(_OCCURRENCES).fetchall())
+            return Cursor(connection, compile_query(query, self._facts_of(occurrences)))
+        except sqlite3.Error as error:
+            _give_back(connection)
+            raise IndexDatabaseError(f"the query failed: {error}") from error
+        except BaseException:
+            _give_back(connection)
+            raise
+
+    def find_data_sets(self, query: Query) -> list[DataSet]:
+        """All response identifiers of a query, decoded: the plain path."""
+        with self.find(query) as cursor:
+            found: list[DataSet] = []
+            while rows := cursor.fetch(512):
+                found += [cursor.plan.to_data_set(row) for row in rows]
+            return found
+
+    def ingest(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        jobs: int = 1,
+        progress: Callable[[Summary], None] | None = None,
+    ) -> Summary:
+        """Index the files at or below ``paths``, read by ``jobs`` processes; start it again to go on after an end.
+
+        ``progress`` is called with the summary as it grows. With several jobs, the main module of a script needs its
+        ``if __name__ == "__main__"``, as the processes import it.
+        """
+        from dicomquest.index.ingest import ingest_files  # noqa: PLC0415  queries need none of it
+
+        names = [os.fspath(path) for path in paths]
+        return ingest_files(self._database, names, self.timezone_offset_minutes, jobs=jobs, progress=progress)
+
+    def ingest_data_sets(self, data_sets: Iterable[DataSet]) -> Summary:
+        """Index decoded instances; (0002,0010) among an instance's elements is its transfer syntax."""
+        from dicomquest.index.ingest import ingest_data_sets  # noqa: PLC0415
+
+        return ingest_data_sets(self._database, data_sets, self.timezone_offset_minutes)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Compare all that is computed with what it is computed of; ``repair`` writes it anew where it differs."""
+        from dicomquest.index.check import check  # noqa: PLC0415
+
+        return check(self._database, self.timezone_offset_minutes, repair=repair)
+
+    def counts(self) -> dict[Level, int]:
+        """How many entities of each level there are."""
+        connection = self._database.reader()
+        try:
+            driver: Any = connection.driver_connection
+            return {level: driver.execute(f"SELECT count(*) FROM {TABLES[level]}").fetchone()[0] for level in Level}
+        finally:
+            _give_back(connection)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _facts_of(self, occurrences: frozenset[tuple[str, int]]) -> Facts:
+        facts = self._facts.get(occurrences)
+        if facts is None:
+            # Few and never fewer, so this stays small.
+            facts = self._facts[occurrences] = Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
+        return facts
+
+    def _setting(self, name: str, default: int) -> int:
+        """Read a setting; one that is missing gets its default, for good."""
+        query = SETTING.select().where(SETTING.c.name == name)
+        with self._database.connect() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            with self._database.begin() as connection:
+                row = connection.execute(query).first()
+                if row is None:
+                    connection.execute(SETTING.insert().values(name=name, value=str(default)))
+        return default if row is None else int(row.value)

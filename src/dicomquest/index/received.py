@@ -1,0 +1,82 @@
+"""An instance as it is stored: what it says of its patient, study and series, and its own row (PS3.4 C.3.1).
+
+Pure, and the dear part of ingest, so that it can be done in another process than the one that writes.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicomquest.index.records import Forms, Record, column_text, forms_of_elements, records
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from dicomquest.dataset.elements import DataSet
+
+TRANSFER_SYNTAX_UID = 0x00020010
+_DICOMDIR = "1.2.840.10008.1.3.10"
+_SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
+_TRANSFER_SYNTAX_COLUMN = KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column
+
+
+class Reason(Enum):
+    """Why an instance is not indexed."""
+
+    NOT_DICOM = "no DICOM file"
+    DICOMDIR = "a DICOMDIR"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed data set"
+    NO_SOP_INSTANCE_UID = "no SOP Instance UID"
+    NO_STUDY_OR_SERIES_UID = "no Study or Series Instance UID"
+    UNREADABLE = "cannot be read"
+
+
+class Skipped(NamedTuple):
+    """An instance that is not indexed; ``detail`` has no patient data."""
+
+    reason: Reason
+    detail: str = ""
+
+
+class Received(NamedTuple):
+    """One instance, prepared. ``patient`` is PatientID and IssuerOfPatientID, both may be empty."""
+
+    patient: tuple[str, str]
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    records: dict[Level, Record]
+    forms: Forms
+
+
+def receive(data_set: DataSet, default_zone: int) -> Received | Skipped:
+    """Prepare a decoded header (its Transfer Syntax UID among it, if that is known)."""
+    if _text(data_set, _SOP_CLASS_UID) == _DICOMDIR or 0x00041220 in data_set:
+        return Skipped(Reason.DICOMDIR)
+    study, series, sop = (
+        _text(data_set, KEYS_BY_KEYWORD[keyword].tag)
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    )
+    if not _is_one(sop):
+        return Skipped(Reason.NO_SOP_INSTANCE_UID)
+    if not (_is_one(study) and _is_one(series)):
+        return Skipped(Reason.NO_STUDY_OR_SERIES_UID)
+    patient, issuer = (_text(data_set, KEYS_BY_KEYWORD[keyword].tag) for keyword in ("PatientID", "IssuerOfPatientID"))
+    found = records(data_set)
+    syntax = _text(data_set, TRANSFER_SYNTAX_UID)
+    if syntax:
+        found[Level.IMAGE].texts[_TRANSFER_SYNTAX_COLUMN] = syntax
+    return Received(
+        (patient, issuer), study, series, sop, found, forms_of_elements(Level.IMAGE, data_set, default_zone)
+    )
+
+
+def _text(data_set: DataSet, tag: int) -> str:
+    element = data_set.get(tag)
+    return column_text("UI", element) if element is not None else ""
+
+
+def _is_one(uid: str) -> bool:
+    return uid != "" and "\\" not in uid

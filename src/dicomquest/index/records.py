@@ -1,0 +1,245 @@
+"""The attributes of one entity as the index keeps them: texts by column, and JSON elements (PS3.18 F)."""
+
+from __future__ import annotations
+
+import json
+import re
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dicomquest.dataset.dictionary import standard_vr
+from dicomquest.dataset.elements import DataSet, Element, element_from_json, element_to_json
+from dicomquest.index.schema import ATTRIBUTES, COLUMN_KEYS, SEARCH_SUFFIXES
+from dicomquest.query.names import name_words, phonetic_code
+from dicomquest.query.search_forms import BINARY_VRS, is_empty, own_zone, search_form, stored_values
+from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC, level_of
+from dicomquest.standard.keys import KEYS, KEYS_BY_TAG, Key, Storage
+from dicomquest.standard.levels import Level
+from dicomquest.standard.vr import VR, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dicomquest.query.search_forms import SearchForm
+
+LARGEST_BINARY = 1024
+"""Binary values of more bytes are not kept: they are pictures, tables and curves, which nobody asks for by C-FIND."""
+
+_COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
+_COLUMNS = {key.tag: key.column for key in KEYS if key.storage is Storage.COLUMN}
+_VALUE_KEYS = {
+    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.VALUES) for level in Level
+}
+_FIRST_GROUP = 0x0008  # groups below belong to files and messages, not to data sets (PS3.5 7.1)
+_LAST_GROUP = 0x7FDF  # pixel data, and what trails it
+_GROUP_LENGTH = 0x0000FFFF
+
+# SQLite's text is UTF-8, which has no surrogates.
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+_ANATOMIC_REGION_SEQUENCE = 0x00082218
+ANATOMIC_REGION_PATH = "00082218"
+"""The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
+
+# The parts of a value row (see schema): of a name its groups, its words and how they sound.
+WORD_PART = 8
+CODE_PART = 9
+
+
+class Record(NamedTuple):
+    """What one entity has: ``texts`` by column, ``elements`` by tag (``GGGGEEEE``) as JSON. Nothing is empty."""
+
+    texts: dict[str, str]
+    elements: dict[str, str]
+
+    def attributes(self) -> str | None:
+        """The JSON column, its tags ascending."""
+        if not self.elements:
+            return None
+        return "{" + ",".join([f'"{tag}":{self.elements[tag]}' for tag in sorted(self.elements)]) + "}"
+
+    def columns(self) -> dict[str, Any]:
+        """Its columns, but for the search forms."""
+        return {**self.texts, ATTRIBUTES: self.attributes()}
+
+    def copy(self) -> Record:
+        """A record of its own."""
+        return Record(self.texts.copy(), self.elements.copy())
+
+
+class ValueRow(NamedTuple):
+    """One row of a value table without its owner."""
+
+    path: str
+    part: int
+    search: str
+
+
+class Forms(NamedTuple):
+    """What predicates read of one entity: ``columns`` without those that are NULL, and the value rows."""
+
+    columns: dict[str, str]
+    values: frozenset[ValueRow]
+    occurrences: frozenset[tuple[str, int]]
+
+
+def records(data_set: DataSet) -> dict[Level, Record]:
+    """The attributes of an instance by the entity that owns each (PS3.4 C.3.1)."""
+    found = {level: Record({}, {}) for level in Level}
+    for tag, element in data_set.items():
+        if not _is_kept(tag) or is_empty(element):
+            continue
+        column = _COLUMNS.get(tag)
+        if column is not None and element.vr != "SQ":
+            found[level_of(tag)].texts[column] = column_text(KEYS_BY_TAG[tag].vr, element)
+            continue
+        text = element_json(element)
+        if text is None:
+            continue
+        # The zone belongs to every level: the times of each are in it.
+        for level in Level if tag == TIMEZONE_OFFSET_FROM_UTC else (level_of(tag),):
+            found[level].elements[f"{tag:08X}"] = text
+    return found
+
+
+def _is_kept(tag: int) -> bool:
+    return _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP and tag & _GROUP_LENGTH != 0 and tag not in _COMPUTED
+
+
+def column_text(vr: str, element: Element) -> str:
+    """All values of an element, joined by backslashes."""
+    values = stored_values(vr, element) if element.vr in BINARY_VRS else element.values
+    return stored_text("\\".join(["" if value is None else str(value) for value in values]))
+
+
+def stored_text(text: str) -> str:
+    """``text`` as a database can hold it."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def element_json(element: Element) -> str | None:
+    """An attribute of the DICOM JSON Model as text; None if it is not kept."""
+    vr, values = element
+    if VR[vr].kind is Kind.TEXT and vr != "PN":
+        # Most of a header; the general way takes five times as long.
+        text = ",".join([encode_basestring(value) if value else "null" for value in values])
+        return stored_text(f'{{"vr":"{vr}","Value":[{text}]}}')
+    kept = _without_large_binaries(element)
+    if kept is None:
+        return None
+    return stored_text(json.dumps(element_to_json(kept), ensure_ascii=False, separators=(",", ":")))
+
+
+def _without_large_binaries(element: Element) -> Element | None:
+    kind = VR[element.vr].kind
+    if kind is Kind.OPAQUE:
+        return None if sum(map(len, element.values)) > LARGEST_BINARY else element
+    if kind is Kind.SEQUENCE:
+        return Element(element.vr, tuple(_item_without_large_binaries(item) for item in element.values))
+    return element
+
+
+def _item_without_large_binaries(item: DataSet) -> DataSet:
+    kept = {tag: _without_large_binaries(element) for tag, element in item.items() if tag & _GROUP_LENGTH}
+    return {tag: element for tag, element in kept.items() if element is not None}
+
+
+def column_element(key: Key, text: str) -> Element:
+    """The element that a column's text was made of."""
+    return Element(key.vr, tuple(text.split("\\")) if VR[key.vr].multiple else (text,))
+
+
+def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
+    """The record of a row of the level's table."""
+    texts = {key.column: row[key.column] for key in COLUMN_KEYS[level] if row[key.column] is not None}
+    elements = json.loads(row[ATTRIBUTES]) if row[ATTRIBUTES] is not None else {}
+    dump = json.dumps
+    return Record(
+        texts, {tag: dump(value, ensure_ascii=False, separators=(",", ":")) for tag, value in elements.items()}
+    )
+
+
+def forms(level: Level, record: Record, default_zone: int) -> Forms:
+    """The search forms of an entity; ``default_zone`` in minutes is that of its times if it names none."""
+    elements = {
+        key.tag: column_element(key, record.texts[key.column])
+        for key in COLUMN_KEYS[level]
+        if key.column in record.texts
+    }
+    wanted = [key.tag for key in _VALUE_KEYS[level]]
+    for tag in (*wanted, _ANATOMIC_REGION_SEQUENCE, TIMEZONE_OFFSET_FROM_UTC):
+        text = record.elements.get(f"{tag:08X}")
+        if text is not None:
+            elements[tag] = element_from_json(json.loads(text))
+    return forms_of_elements(level, elements, default_zone)
+
+
+def forms_of_elements(level: Level, elements: DataSet, default_zone: int) -> Forms:
+    """As ``forms``, of decoded elements: those without an own form may be there too."""
+    zone = own_zone(elements, default_zone)
+    columns: dict[str, str] = {}
+    values: set[ValueRow] = set()
+    occurrences: set[tuple[str, int]] = set()
+    for key in COLUMN_KEYS[level]:
+        element = elements.get(key.tag)
+        if element is None or element.vr == "SQ" or is_empty(element):
+            continue
+        path = f"{key.tag:08X}"
+        if len(element.values) != 1:
+            # No column holds the forms of several values: each has its value row, and queries know of it.
+            values.update(_value_rows(path, key.vr, element, zone))
+            occurrences.add((path, 0))
+        elif key.vr in SEARCH_SUFFIXES:
+            form = search_form(key.vr, element.values[0], zone)
+            columns.update(_form_columns(key, form))
+            if key.vr == "PN":
+                values.update(_word_rows(path, form))
+                occurrences.update((path, part) for part in (2, 3) if form[part - 1] is not None)
+    for key in _VALUE_KEYS[level]:
+        element = elements.get(key.tag)
+        if element is not None:
+            values.update(_value_rows(f"{key.tag:08X}", key.vr, element, zone))
+    regions = elements.get(_ANATOMIC_REGION_SEQUENCE)
+    if level is Level.IMAGE and regions is not None and regions.vr == "SQ" and not is_empty(regions):
+        values.add(ValueRow(ANATOMIC_REGION_PATH, 0, element_json(regions) or ""))
+    return Forms(columns, frozenset(values), frozenset(occurrences))
+
+
+def _form_columns(key: Key, form: SearchForm) -> Iterable[tuple[str, str]]:
+    for suffix, text in zip(SEARCH_SUFFIXES[key.vr], form, strict=True):
+        if text is not None:
+            yield key.column + suffix, stored_text(text)
+
+
+def _value_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
+    """The rows of one element: of a sequence those of its items' elements, to any depth, private ones left out."""
+    if element.vr == "SQ":
+        for item in element.values:
+            for tag, inner in item.items():
+                if not (tag >> 16) & 1:
+                    yield from _value_rows(f"{path}.{tag:08X}", item_key_vr(tag) or inner.vr, inner, zone)
+        return
+    if vr in BINARY_VRS:
+        return
+    for value in stored_values(vr, element):
+        form = search_form(vr, value, zone)
+        for part, text in enumerate(form, 1 if vr == "PN" else 0):
+            if text is not None:
+                yield ValueRow(path, part, stored_text(text))
+        if vr == "PN":
+            yield from _word_rows(path, form)
+
+
+def item_key_vr(tag: int) -> str | None:
+    """The VR of an item's attribute as a key, whatever the VR it is stored with; None if value rows don't tell."""
+    vr = standard_vr(tag)
+    return vr if vr in VR and VR[vr].kind is Kind.TEXT else None
+
+
+def _word_rows(path: str, form: SearchForm) -> Iterable[ValueRow]:
+    alphabetic, ideographic, phonetic = (stored_text(group or "") for group in form)
+    for word in name_words((alphabetic, ideographic, phonetic)):
+        yield ValueRow(path, WORD_PART, word)
+        code = phonetic_code(word)
+        if code:
+            yield ValueRow(path, CODE_PART, code)

@@ -1,0 +1,92 @@
+"""How few entities a key leaves, guessed from its kind alone: which index a query starts from.
+
+The database has no statistics, on purpose: a plan must not change under a running archive. SQLite's planner takes an
+equality on an index for ten rows and knows nothing of value tables, so ``compile`` asks here which key shall lead.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from dicomquest.index.schema import INDEXED, TABLES, search_columns
+from dicomquest.query import patterns
+from dicomquest.query.criteria import (
+    AnyOf,
+    DateTimePairMatch,
+    MultipleValue,
+    PersonName,
+    Range,
+    SequenceMatch,
+    SingleInterval,
+    SingleNumber,
+    SingleValue,
+    UIDList,
+    WildCard,
+)
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG, Storage
+
+if TYPE_CHECKING:
+    from dicomquest.query.criteria import Criterion
+    from dicomquest.query.model import KeyCriterion
+
+
+class Selectivity(IntEnum):
+    """What is left of the entities of a level, and whether an index finds it."""
+
+    SCAN = 0
+    MANY = 1
+    SOME = 2
+    FEW = 3
+
+
+_FEW = frozenset(
+    KEYS_BY_KEYWORD[keyword].tag
+    for keyword in ("PatientID", "StudyInstanceUID", "AccessionNumber", "SeriesInstanceUID", "SOPInstanceUID")
+)
+_MANY = frozenset(
+    KEYS_BY_KEYWORD[keyword].tag
+    for keyword in ("Modality", "ModalitiesInStudy", "SOPClassesInStudy", "SOPClassUID", "BodyPartExamined")
+)
+"""Keys that tell an entity, and keys of a handful of values."""
+
+_INDEXED = frozenset((indexed.table, indexed.columns[0]) for indexed in INDEXED)
+
+
+def selectivity(key: KeyCriterion) -> Selectivity:
+    """The guess for one key."""
+    if key.or_unknown:
+        return Selectivity.SCAN
+    found = _selectivity(key.criterion)
+    step = key.path[0]
+    stored = KEYS_BY_TAG.get(step.tag) if step.creator is None else None
+    if stored is None or stored.storage is Storage.JSON:
+        return Selectivity.SCAN
+    if stored.storage is Storage.COLUMN and (TABLES[stored.level], search_columns(stored)[0]) not in _INDEXED:
+        return Selectivity.SCAN
+    if stored.tag in _MANY:
+        return min(found, Selectivity.MANY)
+    return Selectivity.FEW if stored.tag in _FEW and found is Selectivity.SOME else found
+
+
+def _selectivity(criterion: Criterion) -> Selectivity:
+    match criterion:
+        case SingleValue() | SingleNumber() | UIDList() | SingleInterval():
+            return Selectivity.SOME
+        case Range(lower, upper) | DateTimePairMatch(combined=Range(lower, upper), zone_minutes=None):
+            return Selectivity.MANY if lower is None or upper is None else Selectivity.SOME
+        case DateTimePairMatch(date_key=date, zone_minutes=None) if date is not None:
+            return _selectivity(date)
+        case WildCard(pattern):
+            return Selectivity.SOME if patterns.prefix(pattern) else Selectivity.SCAN
+        case PersonName(groups):
+            begin = [all(map(patterns.prefix, group)) for group in groups if group is not None]
+            return Selectivity.SOME if any(begin) else Selectivity.SCAN
+        case AnyOf(parts):
+            return min(map(_selectivity, parts))
+        case MultipleValue(parts):
+            return max(map(_selectivity, parts))
+        case SequenceMatch(keys):
+            return max(_selectivity(key.criterion) for key in keys if not key.or_unknown or key is keys[0])
+        case _:
+            return Selectivity.SCAN
