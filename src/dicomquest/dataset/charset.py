@@ -35,6 +35,7 @@ _EXTENSIONS: dict[str, tuple[CodeElement, ...]] = {
     element.term: tuple(each for each in CODE_ELEMENTS if each.term == element.term) for element in CODE_ELEMENTS
 }
 _ASCII = _EXTENSIONS[DEFAULT_TERM][0]
+_ESCAPE = 0x1B
 _SINGLE_SPELLING = re.compile(r"ISO[ _-]?IR[ _-]?(\d+)", re.ASCII)
 _EXTENSION_SPELLING = re.compile(r"ISO[ _-]?2022[ _-]?IR[ _-]?(\d+)", re.ASCII)
 
@@ -47,13 +48,14 @@ _DELIMITER_BYTES = {vr: delimiters.encode("ascii") for vr, delimiters in _DELIMI
 class Charset:
     """What terms mean: either one Python codec or code extensions.
 
-    ``unknown`` are terms that the Standard does not define, even misspelt. ``is_default`` says that nothing but the
-    default repertoire is declared, so that bytes above 7FH are a deviation.
+    ``escapes`` read text of one set that has escapes all the same; None where they cannot occur. ``unknown`` are terms
+    that the Standard does not define, even misspelt.
     """
 
     terms: Terms
     codec: str
     extensions: CodeExtensions | None
+    escapes: CodeExtensions | None
     unknown: Terms
 
     @property
@@ -63,8 +65,8 @@ class Charset:
 
     def decode(self, data: bytes, vr: str = "LO", errors: str = "strict") -> str:
         """A value field as text, its backslashes included; UnicodeDecodeError where ``errors`` is strict."""
-        if self.extensions is not None:
-            return self.extensions.decode(data, _DELIMITER_BYTES[vr], errors)
+        if self.escapes is not None and (self.extensions is not None or _ESCAPE in data):
+            return self.escapes.decode(data, _DELIMITER_BYTES[vr], errors)
         return decode_set(self.codec, data, errors)
 
     def encode(self, text: str, vr: str = "LO") -> bytes:
@@ -101,29 +103,28 @@ def charset_of(terms: Terms) -> Charset:
     normal = [term or "" for term in known]
     for term in normal:
         if term in ALONE:
-            return Charset((term,), _SINGLE[term].codec, None, unknown)
-    if len(normal) == 1:
-        (only,) = normal
-        single = only if only in _SINGLE else only.replace("ISO 2022 IR", "ISO_IR")
-        if single in _SINGLE:
-            return Charset((single,), _SINGLE[single].codec, None, unknown)
-    if not any(normal):
-        return Charset((), "ascii", None, unknown)
-    if len(normal) == 1:  # a two-byte set alone: it extends the default repertoire
-        normal.insert(0, "")
+            return Charset((term,), _SINGLE[term].codec, None, None, unknown)
     # Several values are all in the ISO 2022 form; terms of single sets are taken for it.
     extended = [term.replace("ISO_IR", "ISO 2022 IR") for term in normal]
-    first = _EXTENSIONS.get(extended[0] or DEFAULT_TERM, ())
+    if len(normal) == 1:
+        single = normal[0].replace("ISO 2022 IR", "ISO_IR")
+        if single in _SINGLE:
+            return Charset((single,), _SINGLE[single].codec, None, _extensions(extended), unknown)
+        extended.insert(0, "")  # a two-byte set extends the default repertoire
+    if not any(normal):
+        return Charset((), "ascii", None, _extensions([""]), unknown)
+    terms = tuple(term for index, term in enumerate(extended) if term or index == 0)
+    extensions = _extensions(extended)
+    return Charset(terms, "", extensions, extensions, unknown)
+
+
+def _extensions(terms: list[str]) -> CodeExtensions:
+    first = _EXTENSIONS.get(terms[0] or DEFAULT_TERM, ())
     home_g0 = next((each for each in first if each.element == 0 and each.size == 1), _ASCII)
     home_g1 = next((each for each in first if each.element == 1), None)
     declared = [home_g0] if home_g1 is None else [home_g0, home_g1]
-    declared += [element for term in extended for element in _EXTENSIONS.get(term, ())]
-    return Charset(
-        tuple(term for index, term in enumerate(extended) if term or index == 0),
-        "",
-        CodeExtensions(home_g0, home_g1, tuple(dict.fromkeys(declared))),
-        unknown,
-    )
+    declared += [element for term in terms for element in _EXTENSIONS.get(term, ())]
+    return CodeExtensions(home_g0, home_g1, tuple(dict.fromkeys(declared)))
 
 
 def normalise_terms(terms: Terms) -> Terms:
