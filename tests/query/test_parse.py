@@ -179,9 +179,9 @@ def test_control_elements_are_neither_matched_nor_returned() -> None:
         StudyInstanceUID="",
         SpecificCharacterSet="ISO_IR 192",
         InstanceAvailability="ONLINE",
-        RetrieveAETitle="X",
-        StorageMediaFileSetID="X",
-        StorageMediaFileSetUID="1.2",
+        RetrieveAETitle="",
+        StorageMediaFileSetID="",
+        StorageMediaFileSetUID="",
         TimezoneOffsetFromUTC="+0100",
     )
     identifier |= {0x00080000: Element("UL", (8,)), 0x00100000: Element("UL", (8,)), 0x00080001: Element("UL", (8,))}
@@ -191,6 +191,16 @@ def test_control_elements_are_neither_matched_nor_returned() -> None:
     assert found.wants_availability
     assert found.charset_terms == ("ISO_IR 192",)
     assert found.timezone_offset_minutes == 60
+
+
+@pytest.mark.requirement("QR-111", "QR-142")
+@pytest.mark.parametrize("keyword", ["RetrieveAETitle", "StorageMediaFileSetID"])
+def test_where_to_retrieve_from_is_no_key_but_is_one_in_an_item(keyword: str) -> None:
+    found = query("STUDY", StudyInstanceUID="", **{keyword: "X"})
+    assert (asked(found), found.pending_status) == ([], 0xFF01)
+    assert [ignored.path for ignored in found.ignored] == [(tag_of(keyword),)]
+    item = query("STUDY", StudyInstanceUID="", ReferencedStudySequence=[data_set(**{keyword: "X"})])
+    assert asked(item) == [tag_of("ReferencedStudySequence")]
 
 
 @pytest.mark.parametrize(

@@ -38,20 +38,12 @@ if TYPE_CHECKING:
 IDENTIFIER_DOES_NOT_MATCH = 0xA900
 """Identifier does not match SOP Class (PS3.4 Table C.4-1)."""
 
-CONTROL = frozenset(
-    {
-        0x00080001,  # LengthToEnd, of ACR-NEMA
-        SPECIFIC_CHARACTER_SET,
-        QUERY_RETRIEVE_LEVEL,
-        QUERY_RETRIEVE_VIEW,
-        RETRIEVE_AE_TITLE,
-        INSTANCE_AVAILABILITY,
-        TIMEZONE_OFFSET_FROM_UTC,
-        0x00880130,  # StorageMediaFileSetID: what RetrieveAETitle stands for with us
-        0x00880140,  # StorageMediaFileSetUID
-    }
-)
-"""Elements that are no keys: they steer the query, or belong to the service (PS3.4 C.4.1.1.3)."""
+# Elements that are no keys at all: they say how to read the others. The first is LengthToEnd, of ACR-NEMA.
+_READING = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET_FROM_UTC})
+# RetrieveAETitle, and what it stands for with us: StorageMediaFileSetID and StorageMediaFileSetUID.
+RETRIEVAL = frozenset({RETRIEVE_AE_TITLE, 0x00880130, 0x00880140})
+"""Elements by which the service says where to retrieve from (PS3.4 C.4.1.1.3.2): never matched."""
+_SERVICE = RETRIEVAL | {QUERY_RETRIEVE_LEVEL, QUERY_RETRIEVE_VIEW, INSTANCE_AVAILABILITY}
 
 _PIXEL_DATA_GROUP = 0x7FE0
 
@@ -130,7 +122,7 @@ class KeyReader:
             if any(tag in pair for pair in combined)
             else self._read(tag, element, data_set, above)
             for tag, element in sorted(data_set.items())
-            if is_key(tag)
+            if is_key(tag, in_item=bool(above))
         ]
         if not combined and not self.adjusts:
             return keys
@@ -208,9 +200,14 @@ class KeyReader:
         keys[place] = replace(keys[place], criterion=criterion)
 
 
-def is_key(tag: int) -> bool:
-    """Whether an element of an identifier is a key: no control element, group length, or private creator."""
-    return tag & 0xFFFF != 0 and not is_private_creator(tag) and tag not in CONTROL
+def is_key(tag: int, *, in_item: bool = False) -> bool:
+    """Whether an element is a key: no group length, no private creator, and none that steers query or service.
+
+    What belongs to the service does so in the identifier itself; in an item it is an attribute like any other.
+    """
+    if tag & 0xFFFF == 0 or is_private_creator(tag) or tag in _READING:
+        return False
+    return in_item or tag not in _SERVICE
 
 
 def private_creator(tag: int, data_set: DataSet) -> str | None:

@@ -13,7 +13,7 @@ from dicomquest.dataset.dates import parse_offset
 from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import EmptyValue, HasValue, SingleValue
-from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH, KeyReader, ReadKey
+from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH, RETRIEVAL, KeyReader, ReadKey
 from dicomquest.query.model import IgnoredKey, KeyCriterion, Query, ReturnKey, Step
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
@@ -106,6 +106,10 @@ class _Reading:
             self._deviates(SPECIFIC_CHARACTER_SET, "SpecificCharacterSet without value", "taken as absent")
         if INSTANCE_AVAILABILITY in data_set:
             self.notes.append("InstanceAvailability is no key: not matched")
+        for tag in sorted(RETRIEVAL & data_set.keys()):
+            if any(data_set[tag].values):
+                self.ignored.append(IgnoredKey((tag,), "belongs to the service: not matched"))
+                self.unsupported = True
         return self._zone(data_set)
 
     def _zone(self, data_set: DataSet) -> int | None:
