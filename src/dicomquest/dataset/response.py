@@ -149,13 +149,10 @@ class ResponseEncoder:
 
     def _encode_other(self, row: Row) -> bytes:
         """A row that is not all ASCII text: recoded into the response's character set, or by the plain path."""
-        if self._generated is not None and all(
-            value is None or field.source is not Source.JSON for field, value in zip(self._columns, row, strict=True)
-        ):
+        if self._generated is not None:
             for codec, charset_element in self._codecs:
                 try:
-                    recoded = [_recode(field.vr, value, codec) for field, value in zip(self._columns, row, strict=True)]
-                    return self._generated.encode_row(charset_element, recoded)
+                    return self._generated.encode_row(row, codec, charset_element)
                 except (UnicodeError, _NotFastError):
                     continue
         data = self.encode_plain(row)
@@ -168,14 +165,15 @@ class ResponseEncoder:
         """
         names: dict[str, Any] = {"NotFast": _NotFastError}
         prepare: list[str] = []
+        recode: list[str] = []
         pieces = [(field.tag, _literal(self._constant(field))) for field in self._constants]
-        conditions: list[str] = []
+        json_columns: list[str] = []
         text = ""
         for index, field in enumerate(self._columns):
             header, lengths = _layout(field.tag, field.vr, explicit=self._explicit)
             value, pad = f"v{index}", VR[field.vr].pad
             if field.source is Source.JSON:
-                conditions.append(f"{value} is None")
+                json_columns.append(f"{value} is None")
                 pieces.append((field.tag, _literal(header + lengths[0])))
             elif field.source is Source.NUMBER or field.vr in _FEW_VALUES:
                 names[f"E{index}"] = _Elements(header, lengths, pad)
@@ -185,14 +183,18 @@ class ResponseEncoder:
                 prepare += [f"if {value} is None: {value} = ''", f"elif len({value}) & 1: {value} += '{_literal(pad)}'"]
                 pieces.append((field.tag, f"{_literal(header)}{{L{index}[len({value})]}}{{{value}}}"))
                 text += f"{{{value}}}"
-        if text:
-            conditions.append(f"f'{text}'.isascii()")
+                recode.append(f"if {value} is not None and not {value}.isascii():")
+                # What has no character set but the default repertoire is for the plain path, which knows what to do.
+                recoded = f"{value} = {value}.encode(codec).decode('latin-1')"
+                recode.append("    " + (recoded if VR[field.vr].charset else "raise NotFast"))
+        conditions = [*json_columns, *([f"f'{text}'.isascii()"] if text else [])]
         unpack = "".join(f"v{index}, " for index in range(len(self._columns))) + "= row" if self._columns else "pass"
         identifier = "".join(piece for _, piece in sorted(pieces))
         code = _TEMPLATE.format(
             unpack=unpack,
             prepare_rows=_indented(prepare, 8),
-            prepare_row=_indented(prepare, 4),
+            prepare_row=_indented([*recode, *prepare], 4),
+            json_condition=" and ".join(json_columns) or "True",
             condition=" and ".join(conditions) or "True",
             identifier=identifier,
         )
@@ -207,7 +209,7 @@ class ResponseEncoder:
 
 class _Generated(NamedTuple):
     encode_rows: Callable[[Iterable[Row], Callable[[bytes], None], Callable[[Row], bytes]], None]
-    encode_row: Callable[[str, Sequence[Any]], bytes]
+    encode_row: Callable[[Row, str, str], bytes]
 
 
 _TEMPLATE = """\
@@ -223,8 +225,10 @@ def encode_rows(rows, append, other):
         else:
             append(other(row))
 
-def encode_row(charset_element, row):
+def encode_row(row, codec, charset_element):
     {unpack}
+    if not ({json_condition}):
+        raise NotFast
 {prepare_row}
     return f'{{charset_element}}{identifier}'.encode('latin-1')
 """
@@ -232,15 +236,6 @@ def encode_row(charset_element, row):
 
 def _indented(lines: list[str], spaces: int) -> str:
     return "\n".join(" " * spaces + line for line in lines)
-
-
-def _recode(vr: str, value: Any, codec: str) -> Any:
-    """``value`` with each byte of its encoded form as one character; UnicodeError where the set does not hold it."""
-    if not isinstance(value, str) or value.isascii():
-        return value
-    if not VR[vr].charset:
-        raise UnicodeError  # the default repertoire only (PS3.5 6.1.2.2): the plain path knows what to do
-    return value.encode(codec).decode("latin-1")
 
 
 def _values(vr: str, text: str | None) -> tuple[str, ...]:
