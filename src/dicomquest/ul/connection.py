@@ -230,7 +230,7 @@ class UpperLayer:
     def receive_eof(self, now: float, message: str = "the peer closed the connection") -> None:
         """Take the end of the connection, or that it could not be made; ``message`` says what happened."""
         self._outgoing.clear()
-        self._act(Event.TRANSPORT_CLOSED, now, message=message)
+        self._act(Event.TRANSPORT_CLOSED, now, reason=0, message=message)
 
     def events(self) -> list[Indication]:
         """Give the indications since the last call."""
