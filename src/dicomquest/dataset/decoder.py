@@ -191,9 +191,11 @@ class Decoder:
         """Where the element at ``position`` says that it ends; 0 if it has undefined length or is too short to say."""
         data = self._data
         code = bytes(data[position + 4 : position + 6]) if explicit else b""
-        if code in _SHORT_FORM or position + 12 > self._size:
-            return 0
         start = position + (12 if code in _LONG_FORM else 8)
+        if start > self._size:
+            return 0
+        if code in _SHORT_FORM:
+            return start + int(self._explicit_header(data, position)[3])
         length: int = self._length(data, start - 4)[0]
         return 0 if length == UNDEFINED else start + length
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from dicomquest.dataset.decoder import FILE_LIMITS, Decoder, Place
+from dicomquest.dataset.decoder import FILE_LIMITS, Decoder, Place, TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.value_fields import CODES, scope_of
 from dicomquest.errors import DataSetError
@@ -18,7 +18,6 @@ from dicomquest.standard.transfer_syntaxes import (
 _PREAMBLE_LENGTH = 128
 _PREFIX = b"DICM"
 _TRANSFER_SYNTAX_UID = 0x00020010
-_AFTER_META = 0x00030000
 _META_GROUP = b"\x02\x00"
 
 _VR_CODES = frozenset(CODES.values())
@@ -45,11 +44,7 @@ def read_file_start(data: bytes) -> FileStart:
     """What the first bytes of a file say; DataSetError if it is no DICOM file, and if they end too early."""
     has_prefix = data[_PREAMBLE_LENGTH : _PREAMBLE_LENGTH + len(_PREFIX)] == _PREFIX
     start = _PREAMBLE_LENGTH + len(_PREFIX) if has_prefix else 0
-    meta: DataSet = {}
-    if data[start : start + 2] == _META_GROUP:
-        place = Place(scope_of(()), explicit=True)
-        start = Decoder(data, limits=FILE_LIMITS).read(place, start, len(data), _AFTER_META)
-        meta = place.elements
+    start, meta = _read_meta(data, start)
     element = meta.get(_TRANSFER_SYNTAX_UID)
     if element and element.values:
         return FileStart(start, element.values[0], meta, guessed=False)
@@ -57,6 +52,21 @@ def read_file_start(data: bytes) -> FileStart:
     if transfer_syntax is None:
         raise DataSetError("no DICOM file: no prefix, and no data set at its beginning", offset=start)
     return FileStart(start, transfer_syntax, meta, guessed=True)
+
+
+def _read_meta(data: bytes, start: int) -> tuple[int, DataSet]:
+    """Where group 0002 ends, whatever its group length says, and its elements."""
+    decoder = Decoder(data, limits=FILE_LIMITS)
+    end = start
+    while data[end : end + len(_META_GROUP)] == _META_GROUP:
+        element, end = end, decoder.declared_end(end, explicit=True)
+        if not element < end <= len(data):
+            needed = max(end, len(data) + 1)
+            message = f"File Meta Information ends within an element, after {len(data)} bytes of at least {needed}"
+            raise TruncatedDataSetError(message, offset=element, tag=None, needed=needed)
+    place = Place(scope_of(()), explicit=True)
+    decoder.read(place, start, end)
+    return end, place.elements
 
 
 def _guess(data: bytes, start: int, *, is_dicom: bool) -> str | None:
