@@ -9,13 +9,25 @@ from dicomquest.cli.options import DEFAULT_INDEX, INDEX_VARIABLE, utc_offset
 
 @click.command(short_help="Read DICOM files into the index.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True))
-@click.option("--index", "location", default=DEFAULT_INDEX, show_default=True, envvar=INDEX_VARIABLE, show_envvar=True,
-              metavar="URL", help="The index: the path of a SQLite file, or a SQLAlchemy URL.")  # fmt: skip
+@click.option(
+    "--index",
+    "location",
+    default=DEFAULT_INDEX,
+    show_default=True,
+    envvar=INDEX_VARIABLE,
+    show_envvar=True,
+    metavar="URL",
+    help="The index: the path of a SQLite file, or a SQLAlchemy URL.",
+)
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes read; one a core if not given.")
-@click.option("--timezone", type=utc_offset, default="+0000", show_default=True, metavar="OFFSET",
-              help="The zone of dates and times that name none, as +HHMM or -HHMM; a new index keeps it.")  # fmt: skip
+@click.option(
+    "--timezone",
+    type=utc_offset,
+    metavar="OFFSET",
+    help="The zone of dates and times that name none, as +HHMM or -HHMM; a new index keeps it, +0000 if not given.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Neither the progress bar nor the files that are skipped.")
-def index(paths: tuple[str, ...], location: str, jobs: int | None, timezone: int, *, quiet: bool) -> None:
+def index(paths: tuple[str, ...], location: str, jobs: int | None, timezone: int | None, *, quiet: bool) -> None:
     """Read the headers of all DICOM files at or below each PATH into the index.
 
     Files are known by their content, not by their name. What is there already is brought up to date, so a run that was
