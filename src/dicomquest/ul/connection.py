@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-from dicomquest.pdu.items import INVALID_VALUE
 from dicomquest.pdu.pdus import (
-    COMMAND,
-    LAST,
     PDU,
     AAbort,
     AAssociateAC,
@@ -42,6 +39,7 @@ from dicomquest.ul.negotiation import (
     check_answer,
     check_own_answer,
 )
+from dicomquest.ul.p_data import check_received, check_sent
 from dicomquest.ul.states import OUTCOMES, TRANSITIONS, Action, Condition, Effect, Event, Role, State
 from dicomquest.ul.timers import EXPIRIES, Deadlines, Timeouts, Timer
 
@@ -177,7 +175,7 @@ class UpperLayer:
         """Send PDVs in one P-DATA-TF, after checking them against PS3.8 9.3.5 and what was negotiated."""
         self._check(Event.P_DATA_REQUEST)
         pdvs = tuple(pdvs)
-        self._check_pdvs(pdvs)
+        check_sent(pdvs, self._contexts, self._peer_maximum_length)
         self._act(Event.P_DATA_REQUEST, now, data=encode_p_data(pdvs))
         self._postpone_idle(now)
 
@@ -273,26 +271,11 @@ class UpperLayer:
             what = "the association is over" if self._should_close else self._state.words
             raise LocalProtocolError(f"{event.words} is not possible in state {self._state:d} ({what})")
 
-    def _check_pdvs(self, pdvs: tuple[PresentationDataValue, ...]) -> None:
-        length = 0
-        for context_id, control, fragment in pdvs:
-            if context_id not in self._contexts:
-                raise LocalProtocolError(f"presentation context {context_id}: accepted are {sorted(self._contexts)}")
-            if control & ~(COMMAND | LAST):
-                raise LocalProtocolError(f"message control header {control:02X}H: only bits 0 and 1 have a meaning")
-            if not fragment or len(fragment) % 2:
-                raise LocalProtocolError(f"a fragment of {len(fragment)} bytes: expected an even number, not 0")
-            length += 6 + len(fragment)
-        if not pdvs:
-            raise LocalProtocolError("P-DATA without a PDV: expected one or more")
-        if 0 < self._peer_maximum_length < length:
-            raise LocalProtocolError(f"P-DATA of {length} bytes: the peer receives at most {self._peer_maximum_length}")
-
     def _receive(self, pdu: PDU, now: float) -> None:
         match pdu:
             case PDataTF():
                 if self._action(Event.P_DATA_RECEIVED) in (Action.DT_2, Action.AR_6):
-                    self._check_contexts(pdu)
+                    check_received(pdu.pdvs, self._contexts)
                 self._act(Event.P_DATA_RECEIVED, now, indication=DataReceived(pdu.pdvs))
                 self._postpone_idle(now)
             case AAssociateRQ():
@@ -314,14 +297,6 @@ class UpperLayer:
                 self._act(Event.ABORT_RECEIVED, now, indication=Aborted(pdu.source, pdu.reason), message=str(pdu))
             case _:
                 assert_never(pdu)
-
-    def _check_contexts(self, pdu: PDataTF) -> None:
-        for pdv in pdu.pdvs:
-            if pdv.context_id not in self._contexts:
-                raise RemoteProtocolError(
-                    f"P-DATA-TF on presentation context {pdv.context_id}: accepted are {sorted(self._contexts)}",
-                    reason=INVALID_VALUE,
-                )
 
     def _take_acceptance(self, ac: AAssociateAC) -> None:
         rq = self._requested()
