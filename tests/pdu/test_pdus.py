@@ -20,6 +20,7 @@ from dicomquest.pdu.pdus import (
     PresentationDataValue,
     decode,
     encode,
+    encode_p_data,
 )
 from dicomquest.pdu.reasons import REJECT_WORDS
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, UserInformation
@@ -62,6 +63,11 @@ def test_bytes_mean_their_value(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", [vector for vector in VECTORS if vector.is_sent], ids=named)
 def test_values_are_sent_as_their_bytes(vector: Vector) -> None:
     assert encode(vector.pdu) == vector.data
+
+
+def test_data_is_encoded_alone_and_as_a_pdu_alike() -> None:
+    pdvs = (PresentationDataValue(1, 3, b"ab"), PresentationDataValue(1, 2, b""))
+    assert encode(PDataTF(pdvs)) == encode_p_data(pdvs) == encode_p_data(iter(pdvs))
 
 
 @pytest.mark.requirement("UL-002")

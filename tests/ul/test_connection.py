@@ -93,6 +93,8 @@ def test_an_association_from_its_beginning_to_its_end() -> None:
     carry(acceptor, requestor)
     assert requestor.events() == [AssociateAccepted(AC)]
     assert requestor.contexts == acceptor.contexts
+    assert requestor.ac == acceptor.ac == AC
+    assert (requestor.role, acceptor.role) == (REQUESTOR, ACCEPTOR)
     assert {number: context.transfer_syntax for number, context in acceptor.contexts.items()} == {
         1: IMPLICIT,
         3: EXPLICIT,

@@ -370,12 +370,8 @@ class UpperLayer:
                 return True
             case Condition.ACCEPTABLE:
                 return self._requested().protocol_version & 1 == 1
-            case Condition.UNACCEPTABLE:
-                return self._requested().protocol_version & 1 == 0
             case Condition.REQUESTOR:
                 return self._role is Role.REQUESTOR
-            case Condition.ACCEPTOR:
-                return self._role is Role.ACCEPTOR
             case _:
                 assert_never(condition)
 

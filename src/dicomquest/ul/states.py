@@ -121,11 +121,9 @@ class Effect(Enum):
 class Condition(Enum):
     """What two of the actions make their next state depend on."""
 
-    ALWAYS = "always"
+    ALWAYS = "always; of a second outcome: otherwise"
     ACCEPTABLE = "the provider can accept the A-ASSOCIATE-RQ"
-    UNACCEPTABLE = "it cannot"
     REQUESTOR = "this side requested the association"
-    ACCEPTOR = "the peer did"
 
 
 class Outcome(NamedTuple):
@@ -149,7 +147,7 @@ OUTCOMES: dict[Action, tuple[Outcome, ...]] = {
     Action.AE_4:  (Outcome((_INDICATE, _CLOSE), State.STA1),),
     Action.AE_5:  (Outcome((_START,), State.STA2),),
     Action.AE_6:  (Outcome((_STOP, _INDICATE), State.STA3, Condition.ACCEPTABLE),
-                   Outcome((_STOP, Effect.SEND_REJECT, _START), State.STA13, Condition.UNACCEPTABLE)),
+                   Outcome((_STOP, Effect.SEND_REJECT, _START), State.STA13)),
     Action.AE_7:  (Outcome((_SEND,), State.STA6),),
     Action.AE_8:  (Outcome((_SEND, _START), State.STA13),),
     # Data transfer: Table 9-7.
@@ -164,7 +162,7 @@ OUTCOMES: dict[Action, tuple[Outcome, ...]] = {
     Action.AR_6:  (Outcome((_INDICATE,), State.STA7),),
     Action.AR_7:  (Outcome((_SEND,), State.STA8),),
     Action.AR_8:  (Outcome((_INDICATE,), State.STA9, Condition.REQUESTOR),
-                   Outcome((_INDICATE,), State.STA10, Condition.ACCEPTOR)),
+                   Outcome((_INDICATE,), State.STA10)),
     Action.AR_9:  (Outcome((_SEND,), State.STA11),),
     Action.AR_10: (Outcome((_INDICATE,), State.STA12),),
     # Association abort: Table 9-9.
