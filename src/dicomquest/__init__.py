@@ -1,0 +1,90 @@
+"""A DICOM Query/Retrieve Find service, both sides of it: SCP over an index or over handlers, and SCU (PS3.4 C).
+
+What is named here is imported when it is first asked for, so that a program starts as fast as what it uses.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dicomquest import evt
+    from dicomquest.ae import (
+        AE,
+        ALL_TRANSFER_SYNTAXES,
+        DEFAULT_TRANSFER_SYNTAXES,
+        AsynchronousOperationsWindowNegotiation,
+        PresentationContext,
+        SCP_SCU_RoleSelectionNegotiation,
+        SOPClassCommonExtendedNegotiation,
+        SOPClassExtendedNegotiation,
+        UserIdentityNegotiation,
+        build_context,
+        build_role,
+        debug_logger,
+        find,
+    )
+    from dicomquest.sync import Association
+
+    AllStoragePresentationContexts: list[PresentationContext]
+    BasicWorklistManagementPresentationContexts: list[PresentationContext]
+    ColorPalettePresentationContexts: list[PresentationContext]
+    DefinedProcedureProtocolPresentationContexts: list[PresentationContext]
+    HangingProtocolPresentationContexts: list[PresentationContext]
+    ImplantTemplatePresentationContexts: list[PresentationContext]
+    ProtocolApprovalPresentationContexts: list[PresentationContext]
+    QueryRetrievePresentationContexts: list[PresentationContext]
+    RelevantPatientInformationPresentationContexts: list[PresentationContext]
+    StoragePresentationContexts: list[PresentationContext]
+    SubstanceAdministrationPresentationContexts: list[PresentationContext]
+    UnifiedProcedurePresentationContexts: list[PresentationContext]
+    VerificationPresentationContexts: list[PresentationContext]
+
+__all__ = [
+    "AE",
+    "ALL_TRANSFER_SYNTAXES",
+    "DEFAULT_TRANSFER_SYNTAXES",
+    "AllStoragePresentationContexts",
+    "Association",
+    "AsynchronousOperationsWindowNegotiation",
+    "BasicWorklistManagementPresentationContexts",
+    "ColorPalettePresentationContexts",
+    "DefinedProcedureProtocolPresentationContexts",
+    "HangingProtocolPresentationContexts",
+    "ImplantTemplatePresentationContexts",
+    "PresentationContext",
+    "ProtocolApprovalPresentationContexts",
+    "QueryRetrievePresentationContexts",
+    "RelevantPatientInformationPresentationContexts",
+    "SCP_SCU_RoleSelectionNegotiation",
+    "SOPClassCommonExtendedNegotiation",
+    "SOPClassExtendedNegotiation",
+    "StoragePresentationContexts",
+    "SubstanceAdministrationPresentationContexts",
+    "UnifiedProcedurePresentationContexts",
+    "UserIdentityNegotiation",
+    "VerificationPresentationContexts",
+    "build_context",
+    "build_role",
+    "debug_logger",
+    "evt",
+    "find",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'dicomquest' has no attribute {name!r}")
+    if name == "evt":
+        return import_module("dicomquest.evt")
+    if name.endswith("PresentationContexts"):
+        value = import_module("dicomquest.ae.context_lists").context_list(name)
+    else:
+        value = getattr(import_module("dicomquest.sync" if name == "Association" else "dicomquest.ae"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,15 +1,15 @@
-"""What handlers can be bound to, and what they are given; event names and shapes are those that pynetdicom's users know."""
+"""What handlers can be bound to and what they are given, by the names that pynetdicom's users know."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from io import BytesIO
-from typing import Any, NamedTuple, TypeAlias
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -64,13 +64,15 @@ Binding: TypeAlias = tuple[EventType, Callable[..., Any]] | tuple[EventType, Cal
 """What ``evt_handlers=[...]`` lists: the event, its handler and the handler's further arguments."""
 
 
-class BoundHandler(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BoundHandler:
     """A handler with the arguments that follow its event."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
     def __call__(self, event: Event) -> Any:
+        """Call the handler with an event."""
         return self.function(event, *self.arguments)
 
 
@@ -110,27 +112,37 @@ class Handlers:
                 bound(event)
 
 
-@dataclass(slots=True)
-class Guard:
-    """What came of a guarded block: the exception that ended it, or None."""
+class guarded:  # noqa: N801 (read as a statement: with guarded(...))
+    """Run code that is not ours (a handler, a service): log what it raises and go on; ``failure`` holds it then.
 
-    failure: Exception | None = None
-
-
-@contextmanager
-def guarded(what: str) -> Iterator[Guard]:
-    """Run code that is not ours (a handler, a service): log what it raises and go on.
-
-    This is the one boundary that keeps somebody's mistake from ending an association or printing a traceback; the
-    traceback is logged at DEBUG.
+    This is the one boundary that keeps somebody's mistake from ending an association or printing a traceback, which is
+    logged at DEBUG.
     """
-    guard = Guard()
-    try:
-        yield guard
-    except Exception as failure:  # noqa: BLE001
-        guard.failure = failure
-        LOGGER.error("%s: the handler raised %s: %s", what, type(failure).__name__, failure)  # noqa: TRY400
-        LOGGER.debug("%s: traceback", what, exc_info=failure)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.failure: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(failure, Exception):
+            return False
+        self.failure = failure
+        LOGGER.error("%s: the handler raised %s: %s", self._what, type(failure).__name__, failure)
+        LOGGER.debug("%s: traceback", self._what, exc_info=failure)
+        return True
+
+
+class PresentationContextTuple(NamedTuple):
+    """The accepted presentation context on which a request came."""
+
+    context_id: int
+    abstract_syntax: UID
+    transfer_syntax: UID
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """SOP classes by keyword (PS3.6 A): ``from dicomquest.sop_class import PatientRootQueryRetrieveInformationModelFind``.
 
-Those of the Verification and the FIND services are written out; every other SOP class that pydicom's dictionary knows is
-an attribute of this module too, looked up when first asked for.
+Those of the Verification and the FIND services are written out; every other SOP class that pydicom's dictionary knows
+is an attribute of this module too, looked up when first asked for.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ProtocolApprovalInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.1.200.4")
 
 @cache
 def _dictionary() -> dict[str, SOPClass]:
-    """Map the keyword of every SOP class of the dictionary to its UID; ``UID_dictionary`` rows are (name, type, ...)."""
+    """Map keywords to SOP classes; a row of the dictionary is (name, type, info, retired, keyword)."""
     return {
         keyword: SOPClass(uid)
         for uid, (_, kind, _, _, keyword) in UID_dictionary.items()

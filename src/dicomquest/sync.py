@@ -10,10 +10,9 @@ from typing import Self, TypeVar
 from pydicom.dataset import Dataset
 
 from dicomquest import evt
-from dicomquest.services.contexts import PresentationContext
+from dicomquest.errors import AssociationError
 from dicomquest.services.identifiers import encode_request, read_response, status_data_set
-from dicomquest.services.request import ServiceUser, service_user
-from dicomquest.services.requestor import Flow, Operation, Peer, Requestor, State
+from dicomquest.services.requestor import Flow, Operation, Peer, RequestedAssociation, Requestor, State
 from dicomquest.standard.sop_classes import VERIFICATION
 
 LOGGER = logging.getLogger("dicomquest.scu")
@@ -33,75 +32,17 @@ NOTIFICATIONS: dict[State, tuple[evt.NotificationEvent, ...]] = {
 }
 
 
-class Association:
+class Association(RequestedAssociation):
     """An association as requestor, in the shape that pynetdicom's users know.
 
     It has no thread: what the peer sends is read while a method runs. One thread at a time may use it.
     """
 
-    is_requestor = True
-    is_acceptor = False
-
     def __init__(self, peer: Peer, requestor: Requestor, handlers: evt.Handlers | None = None) -> None:
-        self._peer = peer
-        self._requestor = requestor
+        super().__init__(peer, requestor)
         self._handlers = handlers or evt.Handlers()
         self._socket: socket.socket | None = None
-        self._local_address = ("", 0)
         self._told = State.REQUESTED
-
-    # Views of the one state that the requestor holds.
-
-    @property
-    def is_established(self) -> bool:
-        """Whether requests may be sent."""
-        return self._requestor.state is State.ESTABLISHED
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether the peer answered the association request with A-ASSOCIATE-RJ."""
-        return self._requestor.state is State.REJECTED
-
-    @property
-    def is_released(self) -> bool:
-        """Whether the association ended in good order."""
-        return self._requestor.state is State.RELEASED
-
-    @property
-    def is_aborted(self) -> bool:
-        """Whether the association ended otherwise, or never came to be for want of a connection."""
-        return self._requestor.state is State.ABORTED
-
-    @property
-    def failure(self) -> Exception | None:
-        """Why the association was rejected or aborted."""
-        return self._requestor.failure
-
-    @property
-    def requestor(self) -> ServiceUser:
-        """This side."""
-        rq = self._requestor.rq
-        return service_user(rq.calling_ae_title, self._local_address, rq.user_information)
-
-    @property
-    def acceptor(self) -> ServiceUser:
-        """The peer, by what it says of itself once it has accepted."""
-        return self._requestor.acceptor_user(self._peer)
-
-    @property
-    def accepted_contexts(self) -> list[PresentationContext]:
-        """The presentation contexts that may be used."""
-        return self._requestor.answered_contexts(accepted=True)
-
-    @property
-    def rejected_contexts(self) -> list[PresentationContext]:
-        """The presentation contexts that the peer did not accept."""
-        return self._requestor.answered_contexts(accepted=False)
-
-    @property
-    def extended_negotiation(self) -> dict[str, bytes]:
-        """What the peer answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
-        return self._requestor.extended_negotiation
 
     # Life.
 
@@ -132,7 +73,7 @@ class Association:
         return self
 
     def __exit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
-        if exception_type is None:
+        if exception_type is None or issubclass(exception_type, AssociationError | GeneratorExit):
             self.release()
         else:
             self.abort()
@@ -236,7 +177,9 @@ class Association:
         state = self._requestor.state
         if state is not self._told:
             self._told = state
-            LOGGER.info("association with %s: %s%s", self._peer, state.value, f": {self.failure}" if self.failure else "")
+            LOGGER.info(
+                "association with %s: %s%s", self._peer, state.value, f": {self.failure}" if self.failure else ""
+            )
             for event in NOTIFICATIONS[state]:
                 self._handlers.notify(evt.Event(self, event))
         if self._socket is not None and self._requestor.session.should_close:

@@ -53,11 +53,13 @@ SERVICES = {
 }
 STORAGE = ("AllStoragePresentationContexts", "StoragePresentationContexts")
 
-# Storage of what belongs to no patient has its own service (PS3.4 GG), and these are of other standards than DICOM's.
+# Storage of what belongs to no patient has its own service (PS3.4 GG).
 NOT_OF_PATIENTS = (
     "CTDefinedProcedureProtocol", "XADefinedProcedureProtocol", "ProtocolApproval", "Inventory", "HangingProtocol",
-    "ColorPalette", "GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup", "MediaStorageDirectory",
+    "ColorPalette", "GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup",
+    "MediaStorageDirectory",
 )  # fmt: skip
+# Of security screening and non-destructive testing, which have standards of their own.
 OTHER_STANDARDS = ("DICOS", "EddyCurrent")
 
 STORAGE_PROPOSED = 120

@@ -1,4 +1,4 @@
-"""The further items of an association request, ``ext_neg=[...]`` (PS3.7 D.3.3), in the shape that pynetdicom's users know."""
+"""The further items of an association request (PS3.7 D.3.3), in the shapes that pynetdicom's users know."""
 
 from __future__ import annotations
 

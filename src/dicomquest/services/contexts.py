@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pydicom.uid import UID
+from pydicom.uid import UID, AllTransferSyntaxes
 
-from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
+from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 
-DEFAULT_TRANSFER_SYNTAXES = [UID(row.uid) for row in TRANSFER_SYNTAXES]
+DEFAULT_TRANSFER_SYNTAXES = [
+    UID(uid)
+    for uid in (
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        IMPLICIT_VR_LITTLE_ENDIAN,
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_BIG_ENDIAN,
+    )
+]
 """What a context offers or supports unless told otherwise; the order is the acceptor's preference."""
+
+ALL_TRANSFER_SYNTAXES = [
+    *DEFAULT_TRANSFER_SYNTAXES,
+    *(uid for uid in AllTransferSyntaxes if uid not in DEFAULT_TRANSFER_SYNTAXES),
+]
+"""Every transfer syntax that pydicom knows, for instances that are stored as they come."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The service that asks the user's handlers: generators, plain functions, coroutines and async generators (PS3.7 9.1.2).
+"""The service that asks the user's handlers: generators, functions, coroutines, async generators (PS3.7 9.1.2).
 
 A blocking handler runs from its first line to its last in one thread of the server's pool, so that what it keeps per
 thread (a database connection, say) stays valid; its responses cross to the event loop through a ``Handoff``.
@@ -19,8 +19,10 @@ from typing import Any, NamedTuple, assert_never
 from pydicom.dataset import Dataset
 
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.errors import DicomquestError
 from dicomquest.services.identifiers import encode_response
 from dicomquest.services.request import ServiceRequest
+from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES, Status, find_status
 
 PENDING = (0xFF00, 0xFF01)
 SUCCESS = 0x0000
@@ -53,28 +55,42 @@ class Answer(NamedTuple):
         return self.status in PENDING
 
 
-def parse_status(status: Any) -> Answer:
+def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
     """Read what a handler gave as status: a number, or a Dataset with Status and what explains it (PS3.7 C)."""
+    answer = _read_status(status)
+    # Warnings belong to SOP classes of which the tables know nothing, such as Repository Query.
+    if find_status(answer.status, statuses) is None and answer.status & 0xF000 != 0xB000:
+        raise ValueError(f"a handler gave the status {answer.status:04X}, which this service does not have")
+    return answer
+
+
+def _read_status(status: Any) -> Answer:
     if isinstance(status, Dataset):
         if "Status" not in status:
             raise ValueError("the status Dataset of a handler has no Status (0000,0900)")
         offending = status.get("OffendingElement")
         tags = () if offending is None else tuple(offending) if isinstance(offending, list | tuple) else (offending,)
         return Answer(int(status.Status), b"", str(status.get("ErrorComment", "")), tuple(int(tag) for tag in tags))
-    if isinstance(status, int) and 0 <= status <= 0xFFFF:
-        return Answer(int(status))
-    raise ValueError(f"a handler gave {status!r} as status, expected a number from 0x0000 to 0xFFFF or a Dataset")
+    if not isinstance(status, int):
+        raise TypeError(f"a handler gave {status!r} as status, expected a number or a Dataset")
+    return Answer(int(status))
 
 
 def parse_answer(item: Any, transfer_syntax: str) -> Answer:
     """Read what a handler yields or returns: ``(status, identifier or None)``, or a status alone."""
     status, identifier = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
-    answer = parse_status(status)
+    answer = parse_status(status, C_FIND_STATUSES)
     if not answer.is_pending:
         return answer
     if not isinstance(identifier, Dataset):
-        raise TypeError(f"a handler gave {type(identifier).__name__} with status {answer.status:04X}, expected a Dataset")
-    return answer._replace(identifier=encode_response(identifier, transfer_syntax))
+        raise TypeError(
+            f"a handler gave {type(identifier).__name__} with status {answer.status:04X}, expected a Dataset"
+        )
+    try:
+        return answer._replace(identifier=encode_response(identifier, transfer_syntax))
+    except DicomquestError as error:
+        # Not to be taken for a fault of the request's identifier.
+        raise ValueError(f"a handler gave an identifier that cannot be encoded: {error}") from error
 
 
 def iterate(outcome: Any) -> Iterator[Any]:
@@ -168,7 +184,7 @@ class HandlerService:
             outcome = await self.echo.call(request)
         else:
             outcome = await request.run(self.echo.call, request)
-        answer = parse_status(SUCCESS if outcome is None else outcome)
+        answer = parse_status(SUCCESS if outcome is None else outcome, C_ECHO_STATUSES)
         await request.send_final(answer.status, answer.comment, answer.offending)
 
     async def _find_in_loop(self, request: ServiceRequest, handler: Handler) -> None:
@@ -177,25 +193,27 @@ class HandlerService:
             outcome = await outcome
         items = outcome if isinstance(outcome, AsyncGenerator) else _as_async(iterate(outcome))
         final = Answer(SUCCESS)
+        was_cancelled = False
         async with aclosing(items):
             async for item in items:
                 answer = parse_answer(item, request.context.transfer_syntax)
-                if not answer.is_pending:
-                    final = answer
+                if was_cancelled or not answer.is_pending:
+                    final = Answer(CANCEL) if answer.is_pending else answer
                     break
-                if request.is_cancelled:
-                    final = Answer(CANCEL)
-                    break
-                await request.send_pending(answer.status, [answer.identifier])
+                was_cancelled = request.is_cancelled
+                if not was_cancelled:
+                    await request.send_pending(answer.status, [answer.identifier])
         await request.send_final(final.status, final.comment, final.offending)
 
     async def _find_in_thread(self, request: ServiceRequest, handler: Handler) -> None:
         handoff = Handoff()
         running = asyncio.ensure_future(request.run(_produce, request, handler, handoff))
         running.add_done_callback(handoff.wake)
+        request.on_cancel(handoff.wake)
         is_complete = True
         try:
             while not (running.done() and handoff.is_empty):
+                request.check_association()
                 for status, answers in groupby(await handoff.take(), key=attrgetter("status")):
                     if request.is_cancelled:
                         is_complete = False
@@ -217,12 +235,15 @@ def _produce(request: ServiceRequest, handler: Handler, handoff: Handoff) -> Ans
     """Run a blocking handler to its end; give its final answer."""
     items = iterate(handler.call(request))
     try:
+        was_cancelled = False
         for item in items:
             answer = parse_answer(item, request.context.transfer_syntax)
             if not answer.is_pending:
                 return answer
-            if request.is_cancelled or not handoff.put(answer):
+            # The handler is given the chance to see that it is cancelled, and to end in its own way.
+            if was_cancelled or not handoff.put(answer):
                 return Answer(CANCEL)
+            was_cancelled = request.is_cancelled
     finally:
         if isinstance(items, Generator):
             items.close()

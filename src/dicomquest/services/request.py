@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeVar
 
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.user_information import UserInformation
 from dicomquest.ul.negotiation import AcceptedContext
 
@@ -79,10 +80,11 @@ class ServiceRequest:
 
     __slots__ = (
         "_cancel_callbacks",
-        "_channel",
+        "_is_abandoned",
         "_is_cancelled",
         "_is_finished",
         "association",
+        "channel",
         "command",
         "context",
         "data_set",
@@ -96,8 +98,9 @@ class ServiceRequest:
         command: CEchoRQ | CFindRQ | CStoreRQ,
         data_set: bytes | None,
     ) -> None:
-        self._channel = channel
+        self.channel = channel
         self._cancel_callbacks: list[Callable[[], object]] = []
+        self._is_abandoned = False
         self._is_cancelled = False
         self._is_finished = False
         self.association = association
@@ -116,32 +119,41 @@ class ServiceRequest:
         return self._is_finished
 
     def on_cancel(self, callback: Callable[[], object]) -> None:
-        """Have this called, in the event loop's thread, as soon as ``is_cancelled`` turns true (now, if it is)."""
+        """Have this called, in the event loop's thread, as soon as ``is_cancelled`` turns true (now, if it is).
+
+        It is called once more if the association ends after a C-CANCEL.
+        """
         if self._is_cancelled:
             callback()
         else:
             self._cancel_callbacks.append(callback)
 
-    def cancel(self) -> None:
-        """Latch ``is_cancelled``: the driver's part, on C-CANCEL and when the association ends."""
-        if self._is_cancelled:
-            return
+    def cancel(self, *, is_abandoned: bool = False) -> None:
+        """Latch ``is_cancelled``: the driver's part, on C-CANCEL and at the association's end (``is_abandoned``)."""
+        is_new = not self._is_cancelled or (is_abandoned and not self._is_abandoned)
         self._is_cancelled = True
-        for callback in self._cancel_callbacks:
-            callback()
+        self._is_abandoned = self._is_abandoned or is_abandoned
+        if is_new:
+            for callback in self._cancel_callbacks:
+                callback()
+
+    def check_association(self) -> None:
+        """Raise AssociationAbortedError if there is nobody to respond to any more."""
+        if self._is_abandoned:
+            raise AssociationAbortedError(f"association {self.association.number} has ended")
 
     async def send_pending(self, status: int, identifiers: Sequence[bytes]) -> None:
         """Send encoded identifiers, one Pending response each; returns when there is room for more."""
-        await self._channel.send_pending(self, status, identifiers)
+        await self.channel.send_pending(self, status, identifiers)
 
     async def send_final(self, status: int, comment: str = "", offending: tuple[int, ...] = ()) -> None:
         """Send the final response: status, Error Comment (0000,0902) and Offending Element (0000,0901)."""
         self._is_finished = True
-        await self._channel.send_final(self, status, comment, offending)
+        await self.channel.send_final(self, status, comment, offending)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's own threads and wait for it without blocking others."""
-        return await self._channel.run(function, *args, **kwargs)
+        return await self.channel.run(function, *args, **kwargs)
 
 
 class Service(Protocol):

@@ -1,4 +1,4 @@
-"""The requestor's side of one association, without I/O (PS3.7 7, PS3.8 7): what the blocking and the asyncio face share.
+"""The requestor's side of an association without I/O (PS3.7 7, PS3.8 7): what the blocking and asyncio faces share.
 
 What takes more than one turn with the peer is a *flow*: a generator that yields whenever it needs the peer, and returns
 its result. A face drives a flow: send what the session has to send, receive, feed, resume.
@@ -316,3 +316,66 @@ class Requestor:
         if event.command.status not in PENDING:
             operation.is_answered = True
             del self._operations[operation.message_id]
+
+
+class RequestedAssociation:
+    """What an association as requestor shows of itself: views of the one state that its ``Requestor`` holds."""
+
+    is_requestor = True
+    is_acceptor = False
+
+    def __init__(self, peer: Peer, requestor: Requestor) -> None:
+        self._peer = peer
+        self._requestor = requestor
+        self._local_address = ("", 0)
+
+    @property
+    def is_established(self) -> bool:
+        """Whether requests may be sent."""
+        return self._requestor.state is State.ESTABLISHED
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the peer answered the association request with A-ASSOCIATE-RJ."""
+        return self._requestor.state is State.REJECTED
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the association ended in good order."""
+        return self._requestor.state is State.RELEASED
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the association ended otherwise, or never came to be for want of a connection."""
+        return self._requestor.state is State.ABORTED
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the association was rejected or aborted."""
+        return self._requestor.failure
+
+    @property
+    def requestor(self) -> ServiceUser:
+        """This side."""
+        rq = self._requestor.rq
+        return service_user(rq.calling_ae_title, self._local_address, rq.user_information)
+
+    @property
+    def acceptor(self) -> ServiceUser:
+        """The peer, by what it says of itself once it has accepted."""
+        return self._requestor.acceptor_user(self._peer)
+
+    @property
+    def accepted_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that may be used."""
+        return self._requestor.answered_contexts(accepted=True)
+
+    @property
+    def rejected_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that the peer did not accept."""
+        return self._requestor.answered_contexts(accepted=False)
+
+    @property
+    def extended_negotiation(self) -> dict[str, bytes]:
+        """What the peer answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
+        return self._requestor.extended_negotiation

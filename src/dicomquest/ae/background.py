@@ -1,0 +1,108 @@
+"""A running server behind ``AE.start_server``: in the caller's thread, or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
+
+from dicomquest import evt
+from dicomquest.aio.acceptor import AcceptedAssociation
+from dicomquest.aio.server import Server, new_event_loop
+
+PATIENCE = 1.0
+"""Seconds that running requests get to end when the server is told to."""
+
+
+class RunningServer:
+    """A server with its event loop; ``shutdown`` may be called from any thread."""
+
+    def __init__(self, make_server: Callable[[], Server], address: tuple[str, int]) -> None:
+        self._make_server = make_server
+        self._address = address
+        self._server: Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._is_running = False
+
+    def run(self) -> None:
+        """Serve in this thread until ``shutdown`` or KeyboardInterrupt; OSError if the address cannot be had."""
+        with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(self._serve())
+
+    def start(self) -> None:
+        """Serve in a thread of its own; returns when the server listens, or raises OSError."""
+        self._thread = threading.Thread(target=self._run_in_thread, name="dicomquest-server", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def shutdown(self) -> None:
+        """Stop listening, end all associations, and wait until that is done."""
+        if self._loop is not None and self._stop is not None:
+            with suppress(RuntimeError):  # the loop is closed: somebody else was faster
+                self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    server_close = shutdown
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server listens."""
+        return self._is_running
+
+    @property
+    def server_address(self) -> tuple[str, int]:
+        """Where the server listens: with port 0, the port that it got."""
+        addresses = self._server.addresses if self._server is not None else []
+        return addresses[0] if addresses else self._address
+
+    @property
+    def active_associations(self) -> list[AcceptedAssociation]:
+        """The associations that are established."""
+        return self._server.active_associations if self._server is not None else []
+
+    def bind(self, event: evt.EventType, handler: Callable[..., Any], args: list[Any] | None = None) -> None:
+        """Bind a handler, for associations that begin later."""
+        if self._server is not None:
+            self._server.handlers.bind(event, handler, args)
+
+    def unbind(self, event: evt.EventType, handler: Callable[..., Any]) -> None:
+        """Undo a binding, for associations that begin later."""
+        if self._server is not None:
+            self._server.handlers.unbind(event, handler)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._server = self._make_server()
+        try:
+            await self._server.start(*self._address)
+            self._is_running = True
+            self._started.set()
+            await self._stop.wait()
+        finally:
+            self._is_running = False
+            await self._server.close(PATIENCE)
+
+    def _run_in_thread(self) -> None:
+        try:
+            self.run()
+        except BaseException as failure:  # noqa: BLE001 (raised in the thread that called ``start``)
+            self._failure = failure
+        finally:
+            self._started.set()

@@ -1,0 +1,139 @@
+"""``dicomquest.find``: one query of one peer as one call (PS3.4 C.4.1.2)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+from dicomquest.ae.entity import AE, ANY_SCP
+from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
+from dicomquest.errors import AssociationAbortedError, AssociationError, QueryFailedError
+from dicomquest.query.negotiation import offer
+from dicomquest.query.options import QueryOptions
+from dicomquest.services.contexts import build_context
+from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT, InformationModel
+from dicomquest.standard.statuses import StatusClass, find_status, status_class
+from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.sync import Association
+
+MODELS = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
+
+NO_KEYS = ("QueryRetrieveLevel", "SpecificCharacterSet")
+
+
+def find(
+    host: str,
+    port: int,
+    *,
+    level: str = "STUDY",
+    model: str = "study",
+    called_aet: str = ANY_SCP,
+    calling_aet: str = "DICOMQUEST",
+    limit: int | None = None,
+    options: QueryOptions | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    server_hostname: str | None = None,
+    connection_timeout: float | None = 10.0,
+    acse_timeout: float | None = 30.0,
+    dimse_timeout: float | None = 60.0,
+    **keys: Any,
+) -> Iterator[Dataset]:
+    """Query a peer and give the matches as pydicom Datasets while they come.
+
+    ``keys`` are attributes by keyword. A value restricts (text with wild cards and ranges, a list of UIDs, or Datasets
+    for a sequence); None or "" asks for the attribute to be returned. Unless one is asked for, those that every SCP
+    has to support are. ``level`` is PATIENT, STUDY, SERIES or IMAGE, ``model`` is study (root), patient (root) or
+    psonly. ``options`` are offered by extended negotiation; a peer may decline them.
+
+    Nothing is sent before the first match is asked for. Raises a subclass of AssociationError when there is no answer
+    or one that is a failure, and ValueError for a query that makes no sense. Leaving the loop early cancels the query.
+    """
+    row = _model(model)
+    identifier = _identifier(row, level, keys)
+    ae = AE(calling_aet)
+    ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout = connection_timeout, acse_timeout, dimse_timeout
+    context = build_context(row.uid, [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
+    offered = offer(options or QueryOptions())
+    # Evaluated when the first match is asked for: from then on the generator holds an association open.
+    associate = partial(
+        ae.associate, host, port, [context], called_aet,
+        ext_neg=[SOPClassExtendedNegotiation(row.uid, offered)] if offered else [],
+        tls_args=None if ssl_context is None else (ssl_context, server_hostname),
+    )  # fmt: skip
+    return _matches(associate, identifier, row, limit)
+
+
+def _matches(
+    associate: Callable[[], Association], identifier: Dataset, model: InformationModel, limit: int | None
+) -> Iterator[Dataset]:
+    association = associate()
+    if not association.is_established:
+        raise _failure(association)
+    with association:
+        count = 0
+        for status, match in association.send_c_find(identifier, model.uid):
+            if "Status" not in status:
+                raise _failure(association)
+            if not status_class(status.Status).is_final:
+                if match is not None:
+                    yield match
+                    count += 1
+                if count == limit:
+                    break
+            elif status_class(status.Status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
+                raise _query_failure(status)
+
+
+def _failure(association: Association) -> AssociationError:
+    failure = association.failure
+    return failure if isinstance(failure, AssociationError) else AssociationAbortedError("the association ended")
+
+
+def _query_failure(status: Dataset) -> QueryFailedError:
+    code = int(status.Status)
+    known = find_status(code)
+    comment = str(status.get("ErrorComment", ""))
+    message = f"the peer ended the query with status {code:04X}"
+    message += f", {known.meaning}" if known else ""
+    message += f": {comment}" if comment else ""
+    element = status.get("OffendingElement", [])
+    tags = [element] if isinstance(element, int) else element
+    return QueryFailedError(message, status=code, comment=comment, element=tuple(int(tag) for tag in tags))
+
+
+def _model(name: str) -> InformationModel:
+    if name not in MODELS:
+        raise ValueError(f"model {name!r}: expected {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def _identifier(model: InformationModel, level_name: str, keys: dict[str, Any]) -> Dataset:
+    levels = {level.name: level for level in model.levels}
+    if level_name not in levels:
+        raise ValueError(f"level {level_name!r}: {model.words} has {', '.join(levels)}")
+    level = levels[level_name]
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = level.name
+    for keyword in _usual_keys(model, level) if all(keys.values()) else [UNIQUE_KEYS[level].keyword]:
+        setattr(identifier, keyword, None)
+    for keyword, value in keys.items():
+        if keyword in NO_KEYS or tag_for_keyword(keyword) is None:
+            raise ValueError(f"{keyword!r} is no key: expected the keyword of an attribute, such as PatientName")
+        setattr(identifier, keyword, value)
+    return identifier
+
+
+def _usual_keys(model: InformationModel, level: Level) -> list[str]:
+    """List the unique and required keys of the level."""
+    return [
+        key.keyword
+        for key in KEYS
+        if model.query_level(key.level) == level and key_type(key.tag, model) is not KeyType.OPTIONAL
+    ]

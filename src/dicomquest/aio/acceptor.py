@@ -1,0 +1,397 @@
+"""One association of the server: a transport, a session, and the task that answers requests (PS3.7 9.1, PS3.8 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
+
+from pydicom.uid import UID
+
+from dicomquest import evt
+from dicomquest.aio.handlers import NEGOTIATION_EVENTS, answer_association, is_async
+from dicomquest.dimse.commands import name_of, response_to
+from dicomquest.dimse.events import (
+    Aborted,
+    AssociationRequested,
+    CancelReceived,
+    Ended,
+    MessageIgnored,
+    Released,
+    RequestReceived,
+    SessionEvent,
+)
+from dicomquest.dimse.session import Session
+from dicomquest.errors import AssociationAbortedError, DataSetError, IdentifierError, LocalProtocolError
+from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
+from dicomquest.services.contexts import PresentationContext
+from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
+from dicomquest.services.requestor import State
+from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate
+
+if TYPE_CHECKING:
+    from dicomquest.aio.server import Server
+
+LOGGER = logging.getLogger("dicomquest.server")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+CANNOT_UNDERSTAND = 0xC001
+HANDLER_FAILED = 0xC311
+
+WRITE_BUFFER = 256 * 1024
+"""Bytes in front of the socket at which a service waits: about what one write of 512 responses holds."""
+
+Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
+"""What waits for the association's task, in the order of its arrival."""
+
+
+class AcceptedAssociation(asyncio.Protocol):
+    """An association as acceptor.
+
+    All of it runs in the event loop's thread, but for ``abort``, which handlers call from theirs. What the peer sends
+    is looked at as it arrives, so that a C-CANCEL or an A-ABORT is seen while responses stream; what takes time waits
+    in ``_inbox`` for the association's one task.
+    """
+
+    is_requestor = False
+    is_acceptor = True
+
+    def __init__(self, server: Server, number: int) -> None:
+        self.number = number
+        self.peer_address = ("", 0)
+        self.requestor = ServiceUser("", "", 0)
+        self.acceptor = ServiceUser("", "", 0)
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._session = Session.acceptor(server.settings.timeouts, monotonic())
+        self._state = State.REQUESTED
+        self._info: AssociationInfo | None = None
+        self._requests: dict[int, ServiceRequest] = {}
+        self._inbox: deque[Task] = deque()
+        self._arrived = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_lost = False
+        self._is_closing = False
+        self._transport: asyncio.Transport
+        self.task: asyncio.Task[None]
+
+    # What handlers and services see.
+
+    @property
+    def is_established(self) -> bool:
+        """Whether requests are answered."""
+        return self._state is State.ESTABLISHED
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the request was answered with A-ASSOCIATE-RJ."""
+        return self._state is State.REJECTED
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the association ended in good order."""
+        return self._state is State.RELEASED
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the association ended otherwise."""
+        return self._state is State.ABORTED
+
+    @property
+    def accepted_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that the requestor may use; ``as_scp`` and ``as_scu`` are this side's roles."""
+        return [
+            PresentationContext(
+                UID(context.abstract_syntax),
+                [UID(context.transfer_syntax)],
+                context.context_id,
+                result=0,
+                as_scu=context.requestor_is_scp,
+                as_scp=context.requestor_is_scu,
+            )
+            for context in self._session.contexts.values()
+        ]
+
+    @property
+    def extended_negotiation(self) -> dict[str, bytes]:
+        """What was answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
+        return dict(self.acceptor.sop_class_extended)
+
+    def abort(self) -> None:
+        """End the association now; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self.end)
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: with a timer that runs until the peer asks for an association."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        # Without it a peer's delayed acknowledgement costs each small answer 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.peer_address = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self.task = self._loop.create_task(self._serve())
+        self._server.connected(self)
+        self._pump()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer sent."""
+        self._session.receive_data(data, monotonic())
+        self._pump()
+
+    def eof_received(self) -> None:
+        """Take that the peer sends no more; None lets the transport close itself."""
+        self._session.receive_eof(monotonic())
+        self._pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take that the connection is gone, with its outstanding requests."""
+        self._session.receive_eof(monotonic(), f"the connection is lost: {exc}" if exc else "the connection is closed")
+        self._is_lost = True
+        self._pump()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._writable.set()
+        self._arrived.set()
+        self._server.disconnected(self)
+
+    def pause_writing(self) -> None:
+        """Let services wait: the peer reads more slowly than they answer."""
+        self._writable.clear()
+        self._session.writing_paused(monotonic())
+        self._set_timer()
+
+    def resume_writing(self) -> None:
+        """Let services go on."""
+        self._session.writing_resumed()
+        self._writable.set()
+
+    # What a service request calls.
+
+    async def send_pending(self, request: ServiceRequest, status: int, identifiers: Sequence[bytes]) -> None:
+        """Send Pending responses; wait while the peer reads too slowly."""
+        request.check_association()
+        self._session.send_pending(
+            request.context.context_id, request.command.message_id, status, identifiers, monotonic()
+        )
+        self._pump()
+        # Other associations get their turn, and what this peer has sent is looked at.
+        await asyncio.sleep(0)
+        await self._writable.wait()
+
+    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+        """Send the final response."""
+        request.check_association()
+        response = response_to(request.command, status, error_comment=comment, offending_element=offending)
+        self._session.send_response(request.command, response, None, monotonic())
+        self._requests.pop(request.command.message_id, None)
+        LOGGER.info("association %d: %s ended with %04X", self.number, name_of(request.command), status)
+        self._pump()
+        await self._writable.wait()
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking code in the server's threads."""
+        return await self._server.run(function, *args, **kwargs)
+
+    # What the server calls.
+
+    def end(self) -> None:
+        """Abort the association, and close the connection without waiting for the peer to do so."""
+        if not self._is_lost:
+            self._session.abort(monotonic())
+            self._pump()
+            self._transport.close()
+
+    def end_when_idle(self) -> None:
+        """End the association as soon as no request is running."""
+        self._is_closing = True
+        if not self._requests:
+            self.end()
+
+    def drop(self) -> None:
+        """Close the connection at once, whatever waits to be sent."""
+        self._transport.abort()
+
+    # Inside.
+
+    def _pump(self) -> None:
+        """Send what the session has to send, and sort what it tells: after every call that may change it."""
+        session = self._session
+        if (data := session.data_to_send()) and not self._is_lost:
+            self._transport.write(data)
+        for event in session.events():
+            self._take(event)
+        if session.should_close and not self._transport.is_closing():
+            self._transport.close()
+        self._set_timer()
+
+    def _take(self, event: SessionEvent) -> None:
+        match event:
+            case RequestReceived():
+                self._put(self._begin(event))
+            case CancelReceived(message_id):
+                if (request := self._requests.get(message_id)) is not None:
+                    request.cancel()
+            case AssociationRequested() | Released() | Aborted():
+                self._put(event)
+            case MessageIgnored():
+                LOGGER.warning("association %d: %s ignored: %s", self.number, name_of(event.command), event.reason)
+        if isinstance(event, Released | Aborted | Ended):
+            for request in self._requests.values():
+                request.cancel(is_abandoned=True)
+            self._requests.clear()
+            self._writable.set()
+
+    def _begin(self, event: RequestReceived) -> ServiceRequest:
+        if self._info is None:
+            raise LocalProtocolError(f"association {self.number}: a request before the association is accepted")
+        request = ServiceRequest(self, self._info, event.context, event.command, event.data_set)
+        self._requests[event.command.message_id] = request
+        return request
+
+    def _put(self, task: Task) -> None:
+        self._inbox.append(task)
+        self._arrived.set()
+
+    def _set_timer(self) -> None:
+        """Have ``_expire`` called at the session's next deadline.
+
+        Deadlines mostly move later, with every message: a timer that comes too early is let be, and sets the next one.
+        """
+        deadline = self._session.next_deadline()
+        if deadline is None or self._is_lost:
+            return
+        due = self._loop.time() + max(deadline - monotonic(), 0.0)
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._session.expire(monotonic())
+        self._pump()
+
+    async def _serve(self) -> None:
+        """Do one after the other what waits, until the connection is gone."""
+        await self._notify(evt.EVT_CONN_OPEN, address=self.peer_address)
+        while True:
+            while self._inbox:
+                await self._react(self._inbox.popleft())
+            if self._is_lost:
+                break
+            self._arrived.clear()
+            await self._arrived.wait()
+        await self._notify(evt.EVT_CONN_CLOSE, address=self.peer_address)
+
+    async def _react(self, task: Task) -> None:
+        match task:
+            case ServiceRequest():
+                await self._perform(task)
+            case AssociationRequested(rq):
+                await self._negotiate(rq)
+            case Released():
+                self._state = State.RELEASED
+                LOGGER.info("association %d: released%s", self.number, "" if task.is_orderly else " by closing")
+                await self._notify(evt.EVT_RELEASED)
+            case Aborted():
+                self._state = State.ABORTED
+                LOGGER.info("association %d: aborted: %s", self.number, task.message)
+                await self._notify(evt.EVT_ABORTED)
+
+    async def _negotiate(self, rq: AAssociateRQ) -> None:
+        own_address = (self._transport.get_extra_info("sockname") or ("", 0))[:2]
+        self.requestor = service_user(rq.calling_ae_title, self.peer_address, rq.user_information)
+        self.acceptor = ServiceUser(rq.called_ae_title, *own_address)
+        LOGGER.info(
+            "association %d: requested by %s at %s, called %s",
+            self.number, rq.calling_ae_title, self.peer_address[0], rq.called_ae_title,
+        )  # fmt: skip
+        await self._notify(evt.EVT_REQUESTED)
+        answer = await self._answer(rq)
+        try:
+            if isinstance(answer, AAssociateRJ):
+                self._state = State.REJECTED
+                self._session.reject(answer, monotonic())
+            else:
+                self._establish(rq, answer, own_address)
+        except LocalProtocolError as error:
+            # The peer did not wait for the answer.
+            LOGGER.info("association %d: not answered: %s", self.number, error)
+            return
+        self._pump()
+        if isinstance(answer, AAssociateRJ):
+            LOGGER.info("association %d: %s", self.number, answer)
+            await self._notify(evt.EVT_REJECTED)
+        else:
+            LOGGER.info("association %d: accepted, %d contexts", self.number, len(self._session.contexts))
+            await self._notify(evt.EVT_ACCEPTED)
+            await self._notify(evt.EVT_ESTABLISHED)
+
+    async def _answer(self, rq: AAssociateRQ) -> AAssociateAC | AAssociateRJ:
+        if self._is_closing:
+            return TEMPORARY_CONGESTION
+        if not self._server.admit(self):
+            return LOCAL_LIMIT_EXCEEDED
+        policy, handlers = self._server.settings.policy, self._server.handlers
+        if any(handlers.bound(event) for event in NEGOTIATION_EVENTS):
+            return await self.run(answer_association, self, rq, policy, handlers)
+        return negotiate(rq, policy)
+
+    def _establish(self, rq: AAssociateRQ, ac: AAssociateAC, own_address: tuple[str, int]) -> None:
+        self._session.accept(ac, monotonic())
+        self._state = State.ESTABLISHED
+        self.acceptor = service_user(rq.called_ae_title, own_address, ac.user_information)
+        identity = rq.user_information.user_identity_rq
+        self._info = AssociationInfo(
+            self.number,
+            self.requestor,
+            self.acceptor,
+            dict(self._session.contexts),
+            self.acceptor.sop_class_extended,
+            identity.primary.decode("utf-8", "replace") if identity and identity.identity_type in (1, 2) else None,
+        )
+
+    async def _perform(self, request: ServiceRequest) -> None:
+        """Have the request answered, with a failure status if that fails."""
+        name = name_of(request.command)
+        service = self._server.settings.services.get(request.context.abstract_syntax)
+        with suppress(AssociationAbortedError):
+            if service is None:
+                await request.send_final(SOP_CLASS_NOT_SUPPORTED, "no service for this abstract syntax")
+                return
+            with evt.guarded(f"association {self.number}: {name}") as guard:
+                try:
+                    await service.handle(request)
+                except IdentifierError as error:
+                    await request.send_final(error.status, error.comment, error.element)
+                except DataSetError as error:
+                    await request.send_final(CANNOT_UNDERSTAND, f"identifier: {error}")
+                except AssociationAbortedError as error:
+                    LOGGER.debug("association %d: %s", self.number, error)
+            if not request.is_finished:
+                failure = "no final response" if guard.failure is None else type(guard.failure).__name__
+                await request.send_final(HANDLER_FAILED, f"handler failed: {failure}")
+        if self._is_closing:
+            self.end()
+
+    async def _notify(self, event: evt.NotificationEvent, **attributes: Any) -> None:
+        for bound in self._server.handlers.bound(event):
+            with evt.guarded(f"association {self.number}: {event}"):
+                told = evt.Event(self, event, **attributes)
+                if is_async(bound.function):
+                    await bound(told)
+                else:
+                    await self.run(partial(bound, told))

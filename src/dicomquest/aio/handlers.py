@@ -1,0 +1,99 @@
+"""The handlers that are bound to the events of a server, as its service and in its negotiation (PS3.7 9.1, D.3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Any
+
+from pydicom.uid import UID
+
+from dicomquest import evt
+from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
+from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services.handlers import Handler, HandlerService
+from dicomquest.services.request import ServiceRequest
+from dicomquest.ul.negotiation import AcceptorPolicy, negotiate
+
+NEGOTIATION_EVENTS = (evt.EVT_SOP_EXTENDED, evt.EVT_USER_ID)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine or an async generator, and so does not block."""
+    while isinstance(function, partial):
+        function = function.func
+    called = function if hasattr(function, "__code__") else getattr(type(function), "__call__", function)  # noqa: B004
+    return iscoroutinefunction(called) or isasyncgenfunction(called)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundHandlers:
+    """The service of a server that answers by its handlers for EVT_C_FIND and EVT_C_ECHO."""
+
+    handlers: evt.Handlers
+
+    async def handle(self, request: ServiceRequest) -> None:
+        """Answer the request by the handler that is bound now."""
+        await HandlerService(self._handler(evt.EVT_C_FIND), self._handler(evt.EVT_C_ECHO)).handle(request)
+
+    def _handler(self, event: evt.InterventionEvent) -> Handler | None:
+        for bound in self.handlers.bound(event):
+            return Handler(partial(_call, bound, event), is_async(bound.function))
+        return None
+
+
+def _call(bound: evt.BoundHandler, event: evt.InterventionEvent, request: ServiceRequest) -> Any:
+    return bound(_event(event, request))
+
+
+def _event(event: evt.InterventionEvent, request: ServiceRequest) -> evt.Event:
+    context = request.context
+    return evt.Event(
+        request.channel,
+        event,
+        request=evt.Request(request.command, request.data_set, context.transfer_syntax),
+        cancelled=lambda: request.is_cancelled,
+        context=evt.PresentationContextTuple(
+            context.context_id, UID(context.abstract_syntax), UID(context.transfer_syntax)
+        ),
+    )
+
+
+def answer_association(
+    assoc: Any, rq: AAssociateRQ, policy: AcceptorPolicy, handlers: evt.Handlers
+) -> AAssociateAC | AAssociateRJ:
+    """Negotiate by the policy, in which the handlers of a negotiation event go before the policy's own answer.
+
+    A handler that raises accepts nothing: no extended negotiation, no identity.
+    """
+    offers = rq.user_information.extended_negotiations
+    for bound in handlers.bound(evt.EVT_SOP_EXTENDED) if offers else ():
+        app_info = {UID(offer.sop_class_uid): offer.application_information for offer in offers}
+        answers: dict[str, bytes] = {}
+        with evt.guarded("EVT_SOP_EXTENDED"):
+            answers = dict(bound(evt.Event(assoc, evt.EVT_SOP_EXTENDED, app_info=app_info)) or {})
+        policy = replace(policy, answer_extended=partial(_look_up, answers))
+    for bound in handlers.bound(evt.EVT_USER_ID):
+        policy = replace(policy, verify_identity=partial(_verify, assoc, bound))
+    return negotiate(rq, policy)
+
+
+def _look_up(answers: Mapping[str, bytes], sop_class_uid: str, offer: bytes) -> bytes | None:
+    del offer
+    return answers.get(sop_class_uid)
+
+
+def _verify(assoc: Any, bound: evt.BoundHandler, identity: UserIdentityRQ) -> bytes | None:
+    event = evt.Event(
+        assoc,
+        evt.EVT_USER_ID,
+        user_id_type=identity.identity_type,
+        primary_field=identity.primary,
+        secondary_field=identity.secondary,
+    )
+    with evt.guarded("EVT_USER_ID"):
+        is_verified, response = bound(event)
+        return (response or b"") if is_verified else None
+    return None

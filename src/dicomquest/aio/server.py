@@ -1,0 +1,168 @@
+"""The asyncio server: listens, bounds how many associations there are, and ends them all in good order (PS3.8 9.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import Any, ParamSpec, TypeVar
+
+from dicomquest import evt
+from dicomquest.aio.acceptor import AcceptedAssociation
+from dicomquest.services.request import Service
+from dicomquest.services.tls import check_tls
+from dicomquest.ul.negotiation import AcceptorPolicy
+from dicomquest.ul.timers import Timeouts
+
+LOGGER = logging.getLogger("dicomquest.server")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SPARE_CONNECTIONS = 64
+"""Connections beyond the associations that are let in, to be told A-ASSOCIATE-RJ rather than just dropped."""
+
+LAST_WORDS = 0.5
+"""Seconds that A-ABORT gets to reach peers when the server ends."""
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Make the fastest event loop that is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 (there is none for some platforms)
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What a server accepts, and how much of it.
+
+    ``services`` answer by abstract syntax. ``threads`` bounds the pool for blocking handlers and databases; unless told
+    otherwise each association can have one.
+    """
+
+    policy: AcceptorPolicy
+    services: Mapping[str, Service]
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    maximum_associations: int = 100
+    maximum_associations_per_peer: int | None = None
+    threads: int | None = None
+    ssl_context: ssl.SSLContext | None = None
+    reuse_port: bool = False
+
+
+class Server:
+    """A server of DICOM services in the running event loop."""
+
+    def __init__(self, settings: ServerSettings, handlers: evt.Handlers | None = None) -> None:
+        if settings.ssl_context is not None:
+            check_tls(settings.ssl_context)
+        self.settings = settings
+        self.handlers = handlers or evt.Handlers()
+        self._numbers = count(1)
+        self._connections: set[AcceptedAssociation] = set()
+        self._admitted: dict[AcceptedAssociation, str] = {}
+        self._per_peer: Counter[str] = Counter()
+        self._pool = ThreadPoolExecutor(settings.threads or settings.maximum_associations, "dicomquest")
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the server listens: (host, port) of each socket."""
+        sockets = self._listener.sockets if self._listener is not None else ()
+        return [listening.getsockname()[:2] for listening in sockets]
+
+    @property
+    def active_associations(self) -> list[AcceptedAssociation]:
+        """The associations that are established."""
+        return [association for association in self._connections if association.is_established]
+
+    async def start(self, host: str | None, port: int) -> None:
+        """Listen; OSError if the address cannot be had. Port 0 takes a free one."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_exception)
+        tls = self.settings.ssl_context
+        self._listener = await loop.create_server(
+            lambda: AcceptedAssociation(self, next(self._numbers)),
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=self.settings.timeouts.associate_request if tls is not None else None,
+            reuse_port=self.settings.reuse_port or None,
+            backlog=1024,
+        )
+        for address in self.addresses:
+            LOGGER.info("listening on %s port %d%s", *address, " (TLS)" if tls is not None else "")
+
+    async def close(self, patience: float = 0.0) -> None:
+        """Listen no more, give running requests ``patience`` seconds to end, and abort what is left then."""
+        if self._listener is not None:
+            self._listener.close()
+        tasks = [association.task for association in self._connections]
+        for association in list(self._connections):
+            association.end_when_idle()
+        if tasks and patience:
+            await asyncio.wait(tasks, timeout=patience)
+        for association in list(self._connections):
+            association.end()
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_WORDS)
+        for association in list(self._connections):
+            association.drop()
+        # A handler that does not end is left to itself: its thread is the interpreter's to wait for.
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        LOGGER.info("server closed")
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking code in the server's own threads: asyncio's have room for few, and belong to the program."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **kwargs))
+
+    # What associations call.
+
+    def connected(self, association: AcceptedAssociation) -> None:
+        """Note a connection; one too many is dropped."""
+        self._connections.add(association)
+        if len(self._connections) > self.settings.maximum_associations + SPARE_CONNECTIONS:
+            LOGGER.warning(
+                "connection from %s dropped: %d are open", association.peer_address[0], len(self._connections)
+            )
+            association.drop()
+
+    def admit(self, association: AcceptedAssociation) -> bool:
+        """Whether there is room for one more association, in total and of its peer's; it takes its place then."""
+        host = association.peer_address[0]
+        per_peer = self.settings.maximum_associations_per_peer
+        if len(self._admitted) >= self.settings.maximum_associations:
+            return False
+        if per_peer is not None and self._per_peer[host] >= per_peer:
+            return False
+        self._admitted[association] = host
+        self._per_peer[host] += 1
+        return True
+
+    def disconnected(self, association: AcceptedAssociation) -> None:
+        """Note the end of a connection, and free the place of its association."""
+        self._connections.discard(association)
+        host = self._admitted.pop(association, None)
+        if host is not None:
+            self._per_peer[host] -= 1
+            if not self._per_peer[host]:
+                del self._per_peer[host]
+
+
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what only the loop saw, such as a failed TLS handshake, in one line instead of a traceback."""
+    del loop
+    LOGGER.warning("%s: %s", context.get("message"), context.get("exception"))
