@@ -46,6 +46,9 @@ _CHANGE_SCOPE = (SPECIFIC_CHARACTER_SET, PIXEL_REPRESENTATION)
 
 _SHORT_FORM = frozenset(CODES[row.vr] for row in VALUE_REPRESENTATIONS if not row.long_form)
 _LONG_FORM = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if row.long_form}
+_UNPACK = {
+    order: tuple(struct.Struct(order + layout).unpack_from for layout in ("HH2sH", "HHI", "I")) for order in "<>"
+}
 # DCMTK writes question marks for a VR that it does not know, and like any such VR with 32 bits of length.
 _UNKNOWN_FORM = b"??"
 _LONGEST_PADDING = 64
@@ -114,9 +117,7 @@ class Decoder:
         self._largest_opaque = limits.value if largest_opaque is None else largest_opaque
         self._budget = limits.elements
         order = ">" if big_endian else "<"
-        self._explicit_header = struct.Struct(order + "HH2sH").unpack_from
-        self._implicit_header = struct.Struct(order + "HHI").unpack_from
-        self._length = struct.Struct(order + "I").unpack_from
+        self._explicit_header, self._implicit_header, self._length = _UNPACK[order]
         self._remembered = big_endian_element if big_endian else little_endian_element
         self._reader = ValueReader(order, self._fallback, self._remarks)
 
