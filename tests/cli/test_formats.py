@@ -97,7 +97,7 @@ def test_csv_has_a_column_a_key() -> None:
 
 def test_the_table_has_a_column_a_key_and_a_row_a_match() -> None:
     lines = written("table", FIRST, SECOND).splitlines()
-    assert "PatientName" in lines[1]
+    assert "PatientName" in lines[0]
     assert [line.split() for line in lines if "^" in line] == [
         ["Müller^Jürgen", "CT\\MR", "S1\\S2", "right"],
         ["DOE^JOHN", "SR"],

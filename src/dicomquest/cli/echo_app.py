@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from dicomquest.cli.peer import PeerSettings, associate, give_up, say
+from dicomquest.cli.peer import PeerSettings, associated, give_up, say
 
 VERIFICATION = "1.2.840.10008.1.1"
 
 
 def run(host: str, port: int, settings: PeerSettings) -> None:
     """Ask, and raise click's Exit unless the peer answered with Success."""
-    started = perf_counter()
-    with associate(host, port, settings, VERIFICATION) as association:
+    with associated(host, port, settings, VERIFICATION) as association:
+        started = perf_counter()
         status = association.send_c_echo()
+        seconds = perf_counter() - started
         if "Status" not in status:
             raise give_up(f"no answer to C-ECHO: {association.failure or 'the association ended'}")
         if status.Status != 0:
             raise give_up(f"the peer answered C-ECHO with status {status.Status:04X}")
-        seconds = perf_counter() - started
         peer = association.acceptor
         name = peer.implementation_version_name or peer.implementation_class_uid or "an unnamed implementation"
     say(f"{settings.aec} at {host} port {port} answered in {seconds * 1000:.1f} ms ({name})")

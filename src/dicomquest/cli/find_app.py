@@ -15,7 +15,7 @@ from dicomquest.cli.explain import explain_acceptance, explain_answers, explain_
 from dicomquest.cli.formats import FORMATS
 from dicomquest.cli.identifier import MODEL_NAMES, Request, build_request, check
 from dicomquest.cli.keys import KeyTextError, parse_keys
-from dicomquest.cli.peer import PeerSettings, associate, give_up, say
+from dicomquest.cli.peer import PeerSettings, associated, give_up, say
 from dicomquest.dataset.elements import DataSet, from_pydicom, to_pydicom
 from dicomquest.query.negotiation import accepted_options, offer
 from dicomquest.query.options import QueryOptions
@@ -77,7 +77,7 @@ def run(settings: FindSettings) -> None:
     if settings.explain:
         explain_request(request, model, wanted)
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
-    with associate(settings.host, settings.port, settings.peer, model.uid, extended) as association:
+    with associated(settings.host, settings.port, settings.peer, model.uid, extended) as association:
         options = accepted_options(association.extended_negotiation.get(model.uid, b""))
         if settings.offer:
             explain_acceptance(wanted, options)

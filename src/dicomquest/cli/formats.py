@@ -74,7 +74,7 @@ def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) ->
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for key in keys:
         table.add_column(_heading(key), overflow="fold")
     for match in matches:

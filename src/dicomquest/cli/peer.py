@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,30 @@ def give_up(message: str) -> click.exceptions.Exit:
     return click.exceptions.Exit(FAILED)
 
 
-def associate(
+@contextmanager
+def associated(
     host: str, port: int, settings: PeerSettings, abstract_syntax: str, extended: Mapping[str, bytes] | None = None
+) -> Iterator[Association]:
+    """Hold an association with one presentation context, or raise with the reason why there is none."""
+    association = _associate(host, port, settings, abstract_syntax, extended or {})
+    if not association.accepted_contexts:
+        association.release()
+        raise give_up(f"{settings.aec} at {host} port {port} does not offer {service_name(abstract_syntax)}")
+    try:
+        yield association
+    except click.exceptions.Exit:  # what we have to say of the peer is no reason to be rude to it
+        association.release()
+        raise
+    except BaseException:
+        association.abort()
+        raise
+    association.release()
+
+
+def _associate(
+    host: str, port: int, settings: PeerSettings, abstract_syntax: str, extended: Mapping[str, bytes]
 ) -> Association:
-    """Open an association with one presentation context, or raise with the reason why there is none."""
-    from dicomquest.ae import AE
-    from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
+    from dicomquest.ae import AE, SOPClassExtendedNegotiation
 
     ae = AE(settings.aet)
     ae.connection_timeout = settings.connection_timeout
@@ -75,12 +94,16 @@ def associate(
         port,
         ae_title=settings.aec,
         max_pdu=settings.max_pdu,
-        ext_neg=[SOPClassExtendedNegotiation(uid, offered) for uid, offered in (extended or {}).items()],
+        ext_neg=[SOPClassExtendedNegotiation(uid, offered) for uid, offered in extended.items()],
         tls_args=None if tls is None else (tls, host),
     )
     if not association.is_established:
         raise give_up(f"no association with {settings.aec} at {host} port {port}: {association.failure}")
-    if not association.accepted_contexts:
-        association.release()
-        raise give_up(f"{settings.aec} at {host} port {port} does not offer the service {abstract_syntax}")
     return association
+
+
+def service_name(abstract_syntax: str) -> str:
+    """Name the service of an abstract syntax."""
+    from pydicom.uid import UID
+
+    return f"the service {UID(abstract_syntax).name}"

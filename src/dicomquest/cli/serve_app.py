@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
+import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
-from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NoReturn
 
 from dicomquest.aio.server import Server, ServerSettings, new_event_loop
 from dicomquest.cli.options import server_tls
@@ -53,8 +53,9 @@ PATIENCE = 5.0
 
 def run(settings: ServeSettings) -> None:
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
+    process = "%(process)d " if settings.workers > 1 else ""
     logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+        level=settings.log_level.upper(), format=f"%(asctime)s {process}%(levelname)s %(message)s", stream=sys.stderr
     )
     server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)  # to complain before anything is started
     try:
@@ -73,27 +74,32 @@ def run(settings: ServeSettings) -> None:
 
 
 def supervise(settings: ServeSettings) -> None:
-    """Run the processes, and end them all when we are told to end or when one of them has ended."""
+    """Fork the processes, and end them all when we are told to end or when one of them has ended."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    context = multiprocessing.get_context("spawn")
+    workers: set[int] = set()
     with reserved_port(settings.host, settings.port) as reservation:
         port = reservation.getsockname()[1]
-        workers = [context.Process(target=serve_process, args=(settings, port)) for _ in range(settings.workers)]
+        for _ in range(settings.workers):
+            workers.add(os.fork() or _work(settings, port))  # no thread runs here yet, and no event loop
+        told = signal.sigwait({*ENDING, signal.SIGCHLD})
         for worker in workers:
-            worker.start()
-        while all(worker.is_alive() for worker in workers):
-            if signal.sigwait({*ENDING, signal.SIGCHLD}) in ENDING:
-                _end(workers)
-                return
-        _end(workers)
-    raise give_up(f"a server process ended with {next(w.exitcode for w in workers if w.exitcode is not None)}")
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGTERM)
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
+    if told is signal.SIGCHLD or any(statuses):
+        raise give_up(f"a server process ended too early (they ended with {', '.join(map(str, statuses))})")
 
 
-def _end(workers: Sequence[BaseProcess]) -> None:
-    for worker in workers:
-        worker.terminate()
-    for worker in workers:
-        worker.join()
+def _work(settings: ServeSettings, port: int) -> NoReturn:
+    """Be one of the processes; what the parent has open is the parent's to clean up."""
+    status = 1
+    try:
+        serve_process(settings, port)
+        status = 0
+    except OSError as error:
+        LOGGER.error("cannot listen on %s port %d: %s", settings.host, port, error)  # noqa: TRY400
+    finally:
+        os._exit(status)
 
 
 def reserved_port(host: str, port: int) -> socket.socket:
@@ -112,12 +118,6 @@ def reserved_port(host: str, port: int) -> socket.socket:
 
 def serve_process(settings: ServeSettings, port: int) -> None:
     """Serve in this process until SIGINT or SIGTERM."""
-    if settings.workers > 1:
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(process)d %(levelname)s %(message)s",
-            stream=sys.stderr,
-        )
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(settings, port))
 
