@@ -9,14 +9,10 @@ from struct import pack
 from typing import TypeVar
 
 from dicomquest.dimse.commands import Command, encode_command
+from dicomquest.dimse.events import AssociationAccepted, AssociationRequested, SessionEvent
 from dicomquest.dimse.fragments import Message, Reassembler
-from dicomquest.dimse.session import (
-    AssociationAccepted,
-    AssociationRequested,
-    Session,
-    SessionEvent,
-    SessionOptions,
-)
+from dicomquest.dimse.link import SessionOptions
+from dicomquest.dimse.session import Session
 from dicomquest.pdu.pdus import (
     COMMAND,
     LAST,

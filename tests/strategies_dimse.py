@@ -25,7 +25,9 @@ FINAL_STATUSES = st.sampled_from([0x0000, 0x0122, 0xA700, 0xA900, 0xB000, 0xC001
     lambda status: status & 0xFF00 != 0xFF00
 )
 TAGS = st.lists(st.integers(0, 0xFFFFFFFF), max_size=3).map(tuple)
-COMMENTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=64).map(lambda text: text.strip(" "))
+COMMENTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\"), max_size=64).map(
+    lambda text: text.strip(" ")
+)
 ERROR_IDS = st.none() | NUMBERS
 
 MAXIMUM_LENGTHS = st.sampled_from([8, 9, 10, 15, 128, 4096, 16384, 0]) | st.integers(8, 100_000)

@@ -18,9 +18,10 @@ from dicomquest.dimse.commands import (
     UnknownCommand,
     encode_elements,
 )
+from dicomquest.dimse.events import Aborted, MessageIgnored, ResponseReceived
 from dicomquest.dimse.fragments import Limits, Message
 from dicomquest.dimse.invoker import IGNORED_RESPONSES, LAST_MESSAGE_ID
-from dicomquest.dimse.session import Aborted, MessageIgnored, ResponseReceived, SessionOptions
+from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import COMMAND, LAST, AAbort
 from dicomquest.pdu.user_information import AsyncOperationsWindow

@@ -20,17 +20,17 @@ from dicomquest.dimse.commands import (
     encode_elements,
     response_to,
 )
-from dicomquest.dimse.fragments import Limits, Message
-from dicomquest.dimse.performer import QUEUE_LIMIT
-from dicomquest.dimse.session import (
+from dicomquest.dimse.events import (
     Aborted,
     CancelReceived,
     DataSetFragmentReceived,
     MessageIgnored,
     RequestReceived,
     ResponseReceived,
-    SessionOptions,
 )
+from dicomquest.dimse.fragments import Limits, Message
+from dicomquest.dimse.link import SessionOptions
+from dicomquest.dimse.performer import QUEUE_LIMIT
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, PDataTF
 from dicomquest.pdu.user_information import AsyncOperationsWindow

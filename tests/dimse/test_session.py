@@ -17,8 +17,7 @@ from dicomquest.dimse.commands import (
     encode_elements,
     response_to,
 )
-from dicomquest.dimse.fragments import Limits
-from dicomquest.dimse.session import (
+from dicomquest.dimse.events import (
     Aborted,
     AssociationAccepted,
     AssociationRejected,
@@ -28,10 +27,11 @@ from dicomquest.dimse.session import (
     Released,
     RequestReceived,
     ResponseReceived,
-    Session,
     SessionEvent,
-    SessionOptions,
 )
+from dicomquest.dimse.fragments import Limits
+from dicomquest.dimse.link import SessionOptions
+from dicomquest.dimse.session import Session
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import (
     COMMAND,

@@ -216,6 +216,9 @@ _US = Struct("<H")
 _AT = Struct("<HH")
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 
+# Texts have one value, so no backslash, and no control characters (PS3.5 6.1, 6.2): an error's words may have any.
+_DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
+
 _WORD = compile_pattern(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -240,7 +243,7 @@ def _decode_uid(data: bytes) -> str:
 
 
 def _encode_text(text: str) -> bytes:
-    data = text.encode("ascii", "replace")[:LONGEST_COMMENT]
+    data = text.encode("ascii", "replace").translate(_DEFAULT_REPERTOIRE)[:LONGEST_COMMENT]
     return data + b" " * (len(data) % 2)
 
 

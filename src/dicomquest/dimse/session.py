@@ -28,13 +28,8 @@ from dicomquest.dimse.events import (
     AssociationAccepted,
     AssociationRejected,
     AssociationRequested,
-    CancelReceived,
-    DataSetFragmentReceived,
     Ended,
-    MessageIgnored,
     Released,
-    RequestReceived,
-    ResponseReceived,
     SessionEvent,
 )
 from dicomquest.dimse.fragments import Message, Reassembler
@@ -50,23 +45,6 @@ from dicomquest.ul.connection import UpperLayer
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.states import Event, Role, State
 from dicomquest.ul.timers import Timeouts
-
-__all__ = [
-    "Aborted",
-    "AssociationAccepted",
-    "AssociationRejected",
-    "AssociationRequested",
-    "CancelReceived",
-    "DataSetFragmentReceived",
-    "Ended",
-    "MessageIgnored",
-    "Released",
-    "RequestReceived",
-    "ResponseReceived",
-    "Session",
-    "SessionEvent",
-    "SessionOptions",
-]
 
 _USER: Final = 0
 _PROVIDER: Final = 2
