@@ -24,9 +24,8 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 PROSE = st.text(st.characters(codec="utf-8", exclude_characters="\0\x1b"), max_size=30)
 
 transfer_syntaxes = st.sampled_from([syntax.uid for syntax in TRANSFER_SYNTAXES])
-tags = st.integers(0x00080001, 0x7FE0FFFF).filter(
-    lambda tag: tag & 0xFFFF and tag not in (0x00080005, 0x00280103, 0x7FE00010)
-)
+# No text stands before Specific Character Set, (0008,0005): a decoder could not know how to read it.
+tags = st.integers(0x00080006, 0x7FE0FFFF).filter(lambda tag: tag & 0xFFFF and tag not in (0x00280103, 0x7FE00010))
 
 
 def canonical(vr: str, text: str) -> Element:

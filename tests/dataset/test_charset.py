@@ -230,6 +230,14 @@ def test_the_requests_set_is_used_where_it_holds_the_response(
     assert choose({0x00081032: Element("SQ", ({}, inner))}, requested, otherwise) == terms
 
 
+@pytest.mark.requirement("EN-022")
+def test_what_nfc_changed_is_written_as_its_set_has_it_only_where_no_declared_set_has_it_as_it_is() -> None:
+    """JIS X 0208 has the Angstrom sign, which NFC makes a letter; ISO 8859-1 has the letter."""
+    assert encode_text("\u3000\xc5", ("", "ISO 2022 IR 87"), "LO") == bytes.fromhex("1B2442 2121 2272 1B2842")
+    terms = ("", "ISO 2022 IR 100", "ISO 2022 IR 87")
+    assert encode_text("\u3000\xc5", terms, "LO") == bytes.fromhex("1B2442 2121 1B2D41 C5 1B2842")
+
+
 def test_the_set_of_a_response_counts_only_text_that_it_affects() -> None:
     assert choose({0x00080060: Element("CS", ("CAFÉ",))}) == ()
 

@@ -45,19 +45,16 @@ def encode_set(codec: str, text: str) -> bytes:
 @lru_cache(maxsize=8192)
 def _encode_character(element: CodeElement, character: str) -> bytes | None:
     """The bytes of one character in one code element, without its escape; None if it has none there."""
-    for each in (character, _BEFORE_NFC.get(character)) if element.size == 2 else (character,):
-        try:
-            data = encode_set(element.codec, each) if each else b""
-        except UnicodeEncodeError:
-            continue
-        data = data.removesuffix(b"\x1b(B")
-        if not data.startswith(element.prefix):
-            continue
-        data = data[len(element.prefix) :]
-        above = all(byte >= 0x80 for byte in data)
-        if len(data) == element.size and _ESCAPE not in data and above == (element.element == 1):
-            return data
-    return None
+    try:
+        data = encode_set(element.codec, character).removesuffix(b"\x1b(B")
+    except UnicodeEncodeError:
+        return None
+    if not data.startswith(element.prefix):
+        return None
+    data = data[len(element.prefix) :]
+    above = all(byte >= 0x80 for byte in data)
+    fits = len(data) == element.size and _ESCAPE not in data and above == (element.element == 1)
+    return data if fits else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +124,11 @@ class CodeExtensions:
             if character < " ":
                 data += character.encode("ascii")
                 continue
-            for element in (g0, g1, self.home_g0, self.home_g1, *self.declared):
-                encoded = None if element is None else _encode_character(element, character)
-                if element is not None and encoded is not None:
-                    break
-            else:
+            found = self._find(character, g0, g1) or self._find(_BEFORE_NFC.get(character, ""), g0, g1)
+            if found is None:
                 terms = ", ".join(dict.fromkeys(each.term for each in self.declared))
                 raise UnicodeEncodeError("iso2022", text, position, position + 1, f"in none of {terms}")
+            element, encoded = found
             if element.element == 0 and element is not g0:
                 data += element.escape
                 g0 = element
@@ -142,6 +137,14 @@ class CodeExtensions:
                 g1 = element
             data += encoded
         return bytes(data + self._way_home(g0, g1))
+
+    def _find(self, character: str, g0: CodeElement, g1: CodeElement | None) -> tuple[CodeElement, bytes] | None:
+        """The element to write a character in, and its bytes: an active one, one of value 1, any declared."""
+        for element in (g0, g1, self.home_g0, self.home_g1, *self.declared):
+            encoded = None if element is None else _encode_character(element, character)
+            if element is not None and encoded is not None:
+                return element, encoded
+        return None
 
     def _way_home(self, g0: CodeElement, g1: CodeElement | None) -> bytes:
         # A G1 need not be given back where value 1 has none (PS3.5 6.1.2.5.3).
