@@ -79,7 +79,7 @@ class _Comparison:
         # An instance has nothing below it: its one computed column is what was received.
         computed = COMPUTE[level](self._connection, ids) if level in COMPUTE else {row["id"]: row for row in chunk}
         stored_values = self._stored_values(ids)
-        occurring = set(self._connection.exec_driver_sql("SELECT path, part FROM occurrence").tuples())
+        occurring = {tuple(row) for row in self._connection.exec_driver_sql("SELECT path, part FROM occurrence")}
         writes = Writes(level)
         gone = []
         for row in chunk:

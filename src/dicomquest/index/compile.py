@@ -14,7 +14,7 @@ from dicomquest.index.plan import Facts, Plan, Residual, select
 from dicomquest.index.predicates import Place, predicate
 from dicomquest.index.residual import FUNCTION
 from dicomquest.index.schema import ATTRIBUTES, TABLES
-from dicomquest.index.selectivity import Selectivity, selectivity
+from dicomquest.index.selectivity import Selectivity, is_found_by_trigrams, is_led_by_rows, selectivity
 from dicomquest.query.criteria import DateTimePairMatch
 from dicomquest.query.matching import joined
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
@@ -45,9 +45,7 @@ class _Compiler:
         self._by_level = by_level
         self._upper = [key for key in query.criteria if key.level <= query.level]
         self._lower = [key for key in query.criteria if key.level > query.level]
-        guesses = {id(key): selectivity(key) for key in query.criteria}
-        self._guesses = guesses
-        columns = [guesses[id(key)] for key in self._upper if _has_column(key)]
+        columns = [selectivity(key) for key in self._upper if not is_led_by_rows(key)]
         self._best_column = max(columns, default=Selectivity.SCAN)
         self._leader = self._choose_leader()
 
@@ -73,23 +71,20 @@ class _Compiler:
 
     def _choose_leader(self) -> KeyCriterion | None:
         """The key whose value rows or descendants lead to the entities, if it leaves fewer than any column does."""
-        others = [key for key in self._query.criteria if key.level > self._query.level or not _has_column(key)]
-        leader = max(others, key=lambda key: self._guesses[id(key)], default=None)
-        if leader is None or self._guesses[id(leader)] <= max(self._best_column, Selectivity.MANY):
-            return None
-        return leader
+        guesses = [(selectivity(key), key) for key in self._upper if is_led_by_rows(key)]
+        guesses += [(Selectivity.SOME if is_found_by_trigrams(key) else selectivity(key), key) for key in self._lower]
+        best, leader = max(guesses, key=lambda guess: guess[0], default=(Selectivity.SCAN, None))
+        return leader if best > max(self._best_column, Selectivity.MANY) else None
 
     def _level_predicates(self, level: Level) -> Iterable[Sql]:
         """What must hold of an entity of one level, the cheap before the dear."""
-        place = Place(
-            self._facts,
-            self._query.options.timezone_offset_minutes,
-            level,
-            uses_trigrams=self._best_column < Selectivity.SOME and self._leader is None,
-        )
+        place = Place(self._facts, self._query.options.timezone_offset_minutes, level)
+        needs_trigrams = self._best_column < Selectivity.SOME
         residual: list[KeyCriterion] = []
         for key in self._by_level.get(level, ()):
-            found = predicate(key, replace(place, leads=key is self._leader))
+            leads = key is self._leader
+            uses_trigrams = needs_trigrams and (leads or self._leader is None)
+            found = predicate(key, replace(place, leads=leads, uses_trigrams=uses_trigrams))
             if found.sql is not None:
                 yield found.sql
             if not found.exact:
@@ -131,16 +126,6 @@ def _on_parent(level: Level) -> str:
 
 def _child_of(level: Level) -> str:
     return f"{TABLES[level]}.parent = {TABLES[Level(level - 1)]}.id"
-
-
-def _has_column(key: KeyCriterion) -> bool:
-    stored = _stored(key)
-    return stored is not None and stored.storage is Storage.COLUMN
-
-
-def _stored(key: KeyCriterion) -> Key | None:
-    step = key.path[0]
-    return KEYS_BY_TAG.get(step.tag) if step.creator is None else None
 
 
 def _columns(key: KeyCriterion) -> Iterable[Key]:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.plan import element_sql
-from dicomquest.index.records import item_key_vr
+from dicomquest.index.records import CODE_PART, WORD_PART, item_key_vr
 from dicomquest.index.schema import ATTRIBUTES, TABLES, TRIGRAMS, search_columns
+from dicomquest.index.selectivity import TRIGRAM
 from dicomquest.query import patterns
 from dicomquest.query.criteria import (
     AnyOf,
@@ -31,7 +32,7 @@ from dicomquest.query.criteria import (
     UIDList,
     WildCard,
 )
-from dicomquest.query.matching import alternatives_sql, joined, sql, word_sql
+from dicomquest.query.matching import alternatives_sql, joined, pattern_sql, sql
 from dicomquest.query.model import path_text
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
 
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 _LONGEST_PATTERN = 50_000
 # So many trigrams of a literal leave few enough candidates; each more costs a lookup.
 _MOST_TRIGRAMS = 12
-_TRIGRAM = 3
+# A planner's time grows with the square of the terms, and SQLite takes 500 parts of a compound.
+_MOST_PARTS = 100
 _SINGLE_FORM = (SingleValue, SingleNumber, SingleInterval, Range, UIDList, WildCard)
 
 
@@ -66,8 +68,8 @@ PYTHON = Predicate(None, exact=False)
 class Place:
     """Where and how predicates of a level are written.
 
-    ``leads``: value rows are looked up first and lead to the entities, else each entity's are. ``uses_trigrams``:
-    no other key of the query leaves few enough entities.
+    ``leads``: value rows are looked up first and lead to the entities, else each entity's are. ``uses_trigrams``: no
+    other key of the query leaves few enough entities.
     """
 
     facts: Facts
@@ -118,10 +120,13 @@ def _has_search_column(key: Key) -> bool:
 
 def _on_column(criterion: Criterion, key: Key, place: Place) -> Predicate:
     if isinstance(criterion, AnyOf | MultipleValue):
-        whole = sql(criterion, search_columns(key)[0], place.facts.dialect) if _is_one_list(criterion) else None
-        if whole is None:
-            return _of_parts(criterion, [_on_column(part, key, place) for part in criterion.parts])
-        return _or_on_values(Predicate(whole, exact=True), criterion, key, place)
+        if _is_one_list(criterion):
+            column = f"{place.table}.{search_columns(key)[0]}"
+            whole = Predicate(sql(criterion, column, place.facts.dialect), exact=True)
+            return _or_on_values(whole, criterion, key, place)
+        if len(criterion.parts) > _MOST_PARTS:
+            return PYTHON
+        return _of_parts(criterion, [_on_column(part, key, place) for part in criterion.parts])
     if not _is_for_glob(criterion):
         return PYTHON
     return _or_on_values(_on_one_value(criterion, key, place), criterion, key, place)
@@ -134,12 +139,9 @@ def _on_one_value(criterion: Criterion, key: Key, place: Place) -> Predicate:
     dialect = place.facts.dialect
     match criterion:
         case FuzzyName(literal, words):
-            found = [_on_one_value(literal, key, place).sql]
-            found.append(
-                joined("AND", [_lookup(path, word_sql(word, "part", "search", dialect), place) for word in words])
-            )
-            exact = (path, 0) not in place.facts.occurrences
-            return Predicate(joined("OR", [each for each in found if each is not None]), exact)
+            whole = _on_one_value(literal, key, place).sql
+            exact = (path, 0) not in place.facts.occurrences and len(words) <= _MOST_PARTS
+            return Predicate(_by_words(words, whole, path, place), exact)
         case PersonName(groups, any_group=True):
             columns = tuple(
                 column for part, column in enumerate(columns, 1) if part == 1 or (path, part) in place.facts.occurrences
@@ -168,7 +170,7 @@ def _or_on_values(found: Predicate, criterion: Criterion, key: Key, place: Place
     return Predicate(joined("OR", [found.sql, values.sql]), found.exact and values.exact)
 
 
-def _is_one_list(criterion: AnyOf | MultipleValue) -> bool:
+def _is_one_list(criterion: Criterion) -> bool:
     return isinstance(criterion, AnyOf) and (
         all(isinstance(part, SingleValue) for part in criterion.parts)
         or all(isinstance(part, SingleNumber) for part in criterion.parts)
@@ -225,7 +227,7 @@ def _trigrams(pattern: Pattern) -> list[str]:
     """The quoted trigrams that every match of a pattern has."""
     texts = [token for token in pattern if isinstance(token, str)]
     found = dict.fromkeys(
-        text[at : at + _TRIGRAM] for text in texts for at in range(len(text) - _TRIGRAM + 1) if "\0" not in text
+        text[at : at + TRIGRAM] for text in texts for at in range(len(text) - TRIGRAM + 1) if "\0" not in text
     )
     return ['"' + each.replace('"', '""') + '"' for each in list(found)[:_MOST_TRIGRAMS]]
 
@@ -260,19 +262,42 @@ def _on_values(criterion: Criterion, path: str, place: Place) -> Predicate:
             return Predicate(joined("AND", found), exact=len(wanted) == 1)
         case FuzzyName(literal, words):
             whole = _on_values(literal, path, place).sql
-            return Predicate(_either(whole, _by_words(words, path, place)), exact=False)
-        case AnyOf(parts) | MultipleValue(parts):
+            return Predicate(_by_words(words, whole, path, place), exact=False)
+        case AnyOf(parts) | MultipleValue(parts) if not _is_one_list(criterion):
+            if len(parts) > _MOST_PARTS:
+                return PYTHON
             return _of_parts(criterion, [_on_values(part, path, place) for part in parts])
-        case _ if isinstance(criterion, _SINGLE_FORM):
+        case _ if isinstance(criterion, (*_SINGLE_FORM, AnyOf)):
             found_sql = sql(criterion, "search", dialect)
             if found_sql is not None:
                 return Predicate(_lookup(path, (f"part = 0 AND {found_sql[0]}", found_sql[1]), place), exact=True)
     return PYTHON
 
 
-def _by_words(words: Iterable[FuzzyWord], path: str, place: Place) -> Sql:
-    dialect = place.facts.dialect
-    return joined("AND", [_lookup(path, word_sql(word, "part", "search", dialect), place) for word in words])
+def _by_words(words: tuple[FuzzyWord, ...], literal: Sql | None, path: str, place: Place) -> Sql:
+    """A fuzzy name: it fits literally, or has all words, each as a stored word or by its sound."""
+    found = []
+    for word in words[:_MOST_PARTS]:
+        text, parameters = pattern_sql(word.pattern, "search", place.facts.dialect)
+        either: list[Sql] = [(f"part = {WORD_PART} AND {text}", parameters)]
+        if word.code:
+            either.append((f"part = {CODE_PART} AND search = ?", (word.code,)))
+        found.append(either)
+    if not place.leads:
+        each = [joined("OR", [_lookup(path, condition, place) for condition in either]) for either in found]
+        return _either(literal, joined("AND", each))
+    # As one set of entities: the planner finds no index in an OR of ANDs of ORs.
+    table = place.table
+    selects = [
+        " UNION ALL ".join(f"SELECT owner FROM {table}_value WHERE path = '{path}' AND {text}" for text, _ in either)
+        for either in found
+    ]
+    text = " INTERSECT ".join(f"SELECT owner FROM ({select})" for select in selects)
+    parameters = tuple(parameter for either in found for _, each in either for parameter in each)
+    if literal is not None:
+        text += f" UNION SELECT id FROM {table} WHERE {literal[0]}"
+        parameters += literal[1]
+    return f"{table}.id IN ({text})", parameters
 
 
 def _either(*found: Sql | None) -> Sql:

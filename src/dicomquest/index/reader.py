@@ -89,7 +89,8 @@ def _no_instance(data: bytes, error: DataSetError) -> Skipped:
 
 
 def _received(start: FileStart, header: Header, size: int, default_zone: int) -> Received | Skipped:
-    if header.needed > size:
+    # Behind the header only the file's size counts, which for deflated data says nothing.
+    if header.needed > (size if header.stopped else 0):
         return Skipped(Reason.TRUNCATED, f"{header.needed} bytes expected, {size} there")
     data_set = header.data_set
     if not start.guessed:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from dicomquest.index.schema import INDEXED, TABLES, search_columns
+from dicomquest.index.schema import INDEXED, TABLES, TRIGRAMS, search_columns
 from dicomquest.query import patterns
 from dicomquest.query.criteria import (
     AnyOf,
     DateTimePairMatch,
+    FuzzyName,
     MultipleValue,
     PersonName,
     Range,
@@ -27,7 +28,7 @@ from dicomquest.query.criteria import (
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG, Storage
 
 if TYPE_CHECKING:
-    from dicomquest.query.criteria import Criterion
+    from dicomquest.query.criteria import Criterion, Pattern
     from dicomquest.query.model import KeyCriterion
 
 
@@ -50,6 +51,9 @@ _MANY = frozenset(
 )
 """Keys that tell an entity, and keys of a handful of values."""
 
+TRIGRAM = 3
+"""Characters that a literal must have at least for the trigram tables to know it."""
+
 _INDEXED = frozenset((indexed.table, indexed.columns[0]) for indexed in INDEXED)
 
 
@@ -69,6 +73,28 @@ def selectivity(key: KeyCriterion) -> Selectivity:
     return Selectivity.FEW if stored.tag in _FEW and found is Selectivity.SOME else found
 
 
+def is_led_by_rows(key: KeyCriterion) -> bool:
+    """Whether the entities of a key are found by other rows than their own: value rows, not a column's B-tree."""
+    step = key.path[0]
+    stored = KEYS_BY_TAG.get(step.tag) if step.creator is None else None
+    return stored is None or stored.storage is not Storage.COLUMN or isinstance(key.criterion, FuzzyName)
+
+
+def is_found_by_trigrams(key: KeyCriterion) -> bool:
+    """Whether a trigram table has the candidates of a key that no B-tree serves."""
+    stored = KEYS_BY_TAG.get(key.tag)
+    if key.or_unknown or stored is None or search_columns(stored)[0] not in TRIGRAMS.get(stored.level, ()):
+        return False
+    match key.criterion:
+        case WildCard(pattern):
+            wanted: tuple[Pattern, ...] = (pattern,)
+        case PersonName((alternatives,), any_group=True):
+            wanted = alternatives or ()
+        case _:
+            return False
+    return all(any(isinstance(token, str) and len(token) >= TRIGRAM for token in pattern) for pattern in wanted)
+
+
 def _selectivity(criterion: Criterion) -> Selectivity:
     match criterion:
         case SingleValue() | SingleNumber() | UIDList() | SingleInterval():
@@ -82,6 +108,8 @@ def _selectivity(criterion: Criterion) -> Selectivity:
         case PersonName(groups):
             begin = [all(map(patterns.prefix, group)) for group in groups if group is not None]
             return Selectivity.SOME if any(begin) else Selectivity.SCAN
+        case FuzzyName(words=words):
+            return Selectivity.SOME if all(patterns.prefix(word.pattern) for word in words) else Selectivity.SCAN
         case AnyOf(parts):
             return min(map(_selectivity, parts))
         case MultipleValue(parts):

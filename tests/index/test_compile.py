@@ -1,0 +1,297 @@
+"""Queries to SQL, by their exact text: what is compared, in which table, and what leads to the entities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from building import data_set, query
+from dicomquest.dataset.fields import Source
+from dicomquest.index.compile import compile_query
+from dicomquest.index.plan import Facts
+from dicomquest.query.options import QueryOptions
+
+RELATIONAL = QueryOptions(relational=True)
+# A database where all that is rare occurs: names in three scripts, and several values where the Standard has one.
+EVERYTHING = Facts(
+    occurrences=frozenset(
+        {("00100010", 2), ("00100010", 3), ("00100010", 0), ("00100020", 0), ("00080020", 0), ("00081030", 0)}
+    )
+)
+
+
+def compiled(level: str, root: str = "study", options: Any = None, facts: Facts | None = None, **keys: Any) -> Any:
+    return compile_query(query(level, root, options or RELATIONAL, **keys), facts or Facts())
+
+
+def where(plan: Any) -> str:
+    return str(plan.sql).partition(" WHERE ")[2]
+
+
+# Keys of a STUDY query under Study Root; what must hold; its parameters.
+KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
+    ({"StudyDate": ""}, "", ()),
+    ({"StudyDate": "20240101"}, "study.study_date_sort = ?", ("20240101",)),
+    (
+        {"StudyDate": "20240101-20240131"},
+        "study.study_date_sort >= ? AND study.study_date_sort <= ?",
+        ("20240101", "20240131"),
+    ),
+    ({"StudyDate": "-20240131"}, "study.study_date_sort <= ?", ("20240131",)),
+    (
+        {"StudyTime": "1200"},
+        "study.study_time_sort >= ? AND study.study_time_sort <= ?",
+        ("120000.000000", "120060.999999"),
+    ),
+    ({"AccessionNumber": "A_%1"}, "study.accession_number = ?", ("A_%1",)),
+    (
+        {"AccessionNumber": "A*"},
+        "study.accession_number >= ? AND study.accession_number < ?",
+        ("A", "B"),
+    ),
+    (
+        {"AccessionNumber": "A?[1]"},
+        "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number GLOB ?",
+        ("A", "B", "A?[[]1]"),
+    ),
+    (
+        {"StudyDescription": "*CHEST*"},
+        (
+            "(study.id IN (SELECT rowid FROM study_trigram WHERE study_trigram MATCH ?))"
+            " AND (study.study_description GLOB ?)"
+        ),
+        ('{study_description} : (("CHE" AND "HES" AND "EST"))', "*CHEST*"),
+    ),
+    (
+        {"StudyDescription": '*"a"*', "AccessionNumber": "1"},
+        "study.accession_number = ? AND study.study_description GLOB ?",
+        ("1", '*"a"*'),
+    ),
+    ({"StudyInstanceUID": "1.2"}, "study.study_instance_uid = ?", ("1.2",)),
+    (
+        {"StudyInstanceUID": "1.2\\1.3"},
+        "study.study_instance_uid IN (SELECT value FROM json_each(?))",
+        ('["1.2", "1.3"]',),
+    ),
+    ({"PatientWeight": "70.0"}, "study.patient_weight_number = ?", ("70",)),
+    ({"PatientName": "Doe^John"}, "patient.patient_name_alphabetic = ?", ("doe^john",)),
+    (
+        {"PatientName": "Doe^J*"},
+        "patient.patient_name_alphabetic >= ? AND patient.patient_name_alphabetic < ?",
+        ("doe^j", "doe^k"),
+    ),
+    ({"PatientName": "=王^小東"}, "patient.patient_name_ideographic = ?", ("王^小東",)),
+    (
+        {"ModalitiesInStudy": "MR", "StudyDate": "20240101"},
+        (
+            "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value"
+            " WHERE path = '00080061' AND (part = 0 AND search = ?) AND owner = study.id)"
+        ),
+        ("20240101", "MR"),
+    ),
+    (
+        {"SOPClassesInStudy": "1.2\\1.3", "StudyDate": "20240101"},
+        (
+            "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value WHERE path = '00080062'"
+            " AND (part = 0 AND search IN (SELECT value FROM json_each(?))) AND owner = study.id)"
+        ),
+        ("20240101", '["1.2", "1.3"]'),
+    ),
+    (
+        {"OtherStudyNumbers": "007"},
+        "study.id IN (SELECT owner FROM study_value WHERE path = '00201070' AND (part = 0 AND search = ?))",
+        ("7",),
+    ),
+    (
+        {"Modality": "CT", "StudyDate": "20240101"},
+        (
+            "study.study_date_sort = ? AND EXISTS"
+            " (SELECT 1 FROM series WHERE series.parent = study.id AND series.modality = ?)"
+        ),
+        ("20240101", "CT"),
+    ),
+    (
+        {"Modality": "CT", "SOPClassUID": "1.2"},
+        (
+            "EXISTS (SELECT 1 FROM series JOIN instance ON instance.parent = series.id"
+            " WHERE series.parent = study.id AND (series.modality = ?) AND (instance.sop_class_uid = ?))"
+        ),
+        ("CT", "1.2"),
+    ),
+    (
+        {"SOPInstanceUID": "1.2.3"},
+        (
+            "study.id IN (SELECT series.parent FROM series JOIN instance ON instance.parent = series.id"
+            " WHERE instance.sop_instance_uid = ?)"
+        ),
+        ("1.2.3",),
+    ),
+    (
+        {"ProcedureCodeSequence": [data_set(CodeValue="T1", CodeMeaning="")]},
+        (
+            "study.id IN (SELECT owner FROM study_value WHERE path = '00081032.00080100' AND (part = 0 AND search = ?))"
+            " AND residual(0, study.attributes)"
+        ),
+        ("T1",),
+    ),
+    (
+        {"MedicalAlerts": "ALLERGY"},
+        """instr(study.attributes, '"00102000":') > 0 AND residual(0, study.attributes)""",
+        (),
+    ),
+]
+
+
+@pytest.mark.requirement("QR-008", "QR-095", "QR-104", "QR-132")
+@pytest.mark.parametrize(("keys", "condition", "parameters"), KEYS)
+def test_each_kind_of_key_is_a_predicate_that_an_index_serves(
+    keys: dict[str, Any], condition: str, parameters: tuple[Any, ...]
+) -> None:
+    plan = compiled("STUDY", **keys)
+    assert where(plan) == condition
+    assert plan.parameters == parameters
+
+
+NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
+    (QueryOptions(empty_value=True), {"AccessionNumber": '""'}, "study.accession_number IS NULL"),
+    (
+        QueryOptions(empty_value=True),
+        {"NameOfPhysiciansReadingStudy": '""'},
+        """study.attributes -> '$."00081060"' IS NULL""",
+    ),
+    (
+        QueryOptions(unknown_matches=True),
+        {"AccessionNumber": "A"},
+        "((study.accession_number = ?) OR (study.accession_number IS NULL))",
+    ),
+    (
+        QueryOptions(multiple_value=True),
+        {"ModalitiesInStudy": "CT\\PT", "StudyID": "1"},
+        (
+            "(EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 AND search = ?)"
+            " AND owner = study.id)) AND (EXISTS (SELECT 1 FROM study_value WHERE path = '00080061'"
+            " AND (part = 0 AND search = ?) AND owner = study.id)) AND study.study_id = ?"
+        ),
+    ),
+    (
+        QueryOptions(combined_datetime=True),
+        {"StudyDate": "20240101-", "StudyTime": "10-"},
+        (
+            "((study.study_date_sort >= ?) AND ((study.study_time_sort IS NULL)"
+            " OR ((study.study_date_sort || study.study_time_sort) >= ?)))"
+        ),
+    ),
+    (
+        QueryOptions(timezone_adjustment=True),
+        {"StudyDate": "20240101", "StudyTime": "23-", "TimezoneOffsetFromUTC": "-0500"},
+        (
+            "study.study_date_sort >= ? AND study.study_date_sort <= ?"
+            " AND residual(0, study.attributes, study.study_date, study.study_time)"
+        ),
+    ),
+    (
+        QueryOptions(fuzzy=True),
+        {"ReferringPhysicianName": "Smith"},
+        (
+            "study.id IN (SELECT owner FROM (SELECT owner FROM study_value WHERE path = '00080090' AND part = 8"
+            " AND search >= ? AND search < ? UNION ALL SELECT owner FROM study_value WHERE path = '00080090'"
+            " AND part = 9 AND search = ?)"
+            " UNION SELECT id FROM study WHERE study.referring_physician_name_alphabetic = ?)"
+        ),
+    ),
+]
+
+
+@pytest.mark.requirement("QR-077", "QR-079", "QR-110", "QR-117", "QR-119")
+@pytest.mark.parametrize(("options", "keys", "condition"), NEGOTIATED)
+def test_what_is_negotiated_changes_the_predicate(options: QueryOptions, keys: dict[str, Any], condition: str) -> None:
+    assert where(compiled("STUDY", options=options, **keys)) == condition
+
+
+OCCURRING: list[tuple[dict[str, Any], str]] = [
+    (
+        {"PatientName": "Doe"},
+        (
+            "(((patient.patient_name_alphabetic = ?) OR (patient.patient_name_ideographic = ?)"
+            " OR (patient.patient_name_phonetic = ?)) OR (patient.id IN (SELECT owner FROM patient_value"
+            " WHERE path = '00100010' AND (part IN (1, 2, 3) AND (search = ?)))))"
+        ),
+    ),
+    (
+        {"PatientID": "1"},
+        (
+            "((patient.patient_id = ?) OR (patient.id IN"
+            " (SELECT owner FROM patient_value WHERE path = '00100020' AND (part = 0 AND search = ?))))"
+        ),
+    ),
+    (
+        {"StudyDescription": "A*"},
+        (
+            "(((study.study_description >= ? AND study.study_description < ?)"
+            " AND (instr(study.study_description, char(92)) = 0)) OR (study.id IN (SELECT owner FROM study_value"
+            " WHERE path = '00081030' AND (part = 0 AND search >= ? AND search < ?))))"
+        ),
+    ),
+    ({"StudyID": "1"}, "study.study_id = ?"),
+]
+
+
+@pytest.mark.requirement("QR-109", "QR-116")
+@pytest.mark.parametrize(("keys", "condition"), OCCURRING)
+def test_other_groups_and_several_values_are_looked_for_where_they_occur(keys: dict[str, Any], condition: str) -> None:
+    assert where(compiled("STUDY", facts=EVERYTHING, **keys)) == condition
+
+
+def test_only_the_tables_that_are_needed_are_joined() -> None:
+    assert " FROM study WHERE" in compiled("STUDY", StudyDate="20240101").sql
+    assert " FROM study JOIN patient ON study.parent = patient.id" in compiled("STUDY", PatientName="").sql
+    image = compiled("IMAGE", "patient", PatientID="1", StudyInstanceUID="1", SeriesInstanceUID="1", SOPInstanceUID="")
+    assert image.sql.count(" JOIN ") == 3
+
+
+@pytest.mark.requirement("QR-046", "QR-064")
+def test_the_columns_are_the_return_keys_in_their_order() -> None:
+    plan = compiled("SERIES", "patient", PatientName="", Modality="", OtherPatientNames="", GantryID="")
+    assert plan.sql.partition(" FROM ")[0] == (
+        "SELECT series.modality, patient.patient_name, patient.patient_id, patient.attributes -> '$.\"00101001\"',"
+        " series.attributes -> '$.\"00181008\"', study.study_instance_uid, series.series_instance_uid"
+    )
+    sources = [(f"{field.tag:08X}", field.vr, field.source) for field in plan.fields]
+    assert sources == [
+        ("00080060", "CS", Source.TEXT),
+        ("00100010", "PN", Source.TEXT),
+        ("00100020", "LO", Source.TEXT),
+        ("00101001", "PN", Source.JSON),
+        ("00181008", "LO", Source.JSON),
+        ("0020000D", "UI", Source.TEXT),
+        ("0020000E", "UI", Source.TEXT),
+    ]
+
+
+def test_counts_are_numbers_and_computed_sequences_json() -> None:
+    plan = compiled("STUDY", NumberOfStudyRelatedInstances="", AnatomicRegionsInStudyCodeSequence=[])
+    assert [field.source for field in plan.fields] == [Source.JSON, Source.TEXT, Source.NUMBER]
+
+
+def test_queries_of_one_shape_differ_in_parameters_only() -> None:
+    one, other = (
+        compiled("STUDY", PatientName=name, StudyDate=date)
+        for name, date in (("A*", "20240101"), ("Doe^J*", "19991231"))
+    )
+    assert one.sql == other.sql
+    assert one.fields is other.fields
+    assert one.parameters != other.parameters
+
+
+def test_a_date_time_key_in_another_zone_than_the_stored_ones_is_left_to_python() -> None:
+    keys = {"AcquisitionDateTime": "2024"}
+    assert "residual" not in compiled("IMAGE", **keys).sql
+    assert "residual" in compiled("IMAGE", facts=Facts(zone_minutes=60), **keys).sql
+
+
+def test_patterns_and_lists_that_a_database_does_not_take_are_left_to_python() -> None:
+    # A folded ligature of eighteen letters makes a pattern longer than SQLite takes.
+    assert "residual" in compiled("STUDY", PatientName="*" + "\ufdfa" * 2000).sql
+    assert "residual" in compiled("STUDY", PatientName="\\".join(f"A{number}*" for number in range(200))).sql
+    assert "residual" not in compiled("STUDY", AccessionNumber="\\".join(f"A{number}" for number in range(200))).sql

@@ -1,0 +1,126 @@
+"""Opening an index: its schema, its versions, and what is no index."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine
+
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index import Index
+from dicomquest.index.database import Database
+from dicomquest.index.schema import HEAD, METADATA, TABLES, TRIGRAMS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def definitions(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Columns and indexes of each table, as SQLite describes them; trigram tables and Alembic's left out."""
+    connection = sqlite3.connect(path)
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        if "_trigram" in table or table == "alembic_version":
+            continue
+        rows = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        rows += connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+        for _, name, unique, _, partial in connection.execute(f"PRAGMA index_list({table})").fetchall():
+            columns = [row[2] for row in connection.execute(f"PRAGMA index_info({name})")]
+            rows.append((unique, partial, *columns))
+        found[table] = sorted(rows, key=repr)
+    connection.close()
+    return found
+
+
+def test_the_migrations_make_the_tables_that_the_schema_describes(tmp_path: Path) -> None:
+    Database(tmp_path / "migrated.sqlite").close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'created.sqlite'}")
+    METADATA.create_all(engine)
+    engine.dispose()
+    created = definitions(tmp_path / "created.sqlite")
+    assert definitions(tmp_path / "migrated.sqlite") == created
+    assert set(created) >= set(TABLES.values())
+
+
+def test_each_trigram_table_has_the_columns_that_the_schema_says(tmp_path: Path) -> None:
+    Database(tmp_path / "x.sqlite").close()
+    connection = sqlite3.connect(tmp_path / "x.sqlite")
+    for level, columns in TRIGRAMS.items():
+        rows = connection.execute(f"PRAGMA table_info({TABLES[level]}_trigram)").fetchall()
+        assert tuple(row[1] for row in rows) == columns
+    connection.close()
+
+
+def test_an_index_opens_again_by_path_and_by_url(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    Index(path, timezone_offset_minutes=60).close()
+    for location in (path, str(path), f"sqlite:///{path}"):
+        with Index(location, create=False) as index:
+            # The zone was settled when the index was made.
+            assert index.timezone_offset_minutes == 60
+
+
+def test_a_database_is_created_once_however_many_open_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for database in pool.map(Database, [tmp_path / "x.sqlite"] * 4):
+            database.close()
+    connection = sqlite3.connect(tmp_path / "x.sqlite")
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no database " * 100)
+    with pytest.raises(IndexDatabaseError, match="file is not a database"):
+        Database(text)
+    assert text.read_text().startswith("no database")
+    other = tmp_path / "other.sqlite"
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    with pytest.raises(IndexDatabaseError, match="no index of this program"):
+        Database(other)
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    Database(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(IndexDatabaseError, match=f"'9999'.*{HEAD}"):
+        Database(path)
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("mysql://localhost/x", "'mysql' is not supported"),
+        ("://", "neither a path nor a database URL"),
+        ("/nowhere/at/all.sqlite", "no folder /nowhere/at"),
+    ],
+)
+def test_a_location_that_cannot_be_opened_says_why(location: str, message: str) -> None:
+    with pytest.raises(IndexDatabaseError, match=message):
+        Database(location)
+
+
+def test_a_missing_index_is_not_made_by_those_who_only_ask(tmp_path: Path) -> None:
+    with pytest.raises(IndexDatabaseError, match="no index at"):
+        Index(tmp_path / "x.sqlite", create=False)
+    assert not (tmp_path / "x.sqlite").exists()
+
+
+def test_readers_cannot_write(index: Index) -> None:
+    connection = index._database.reader()
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.driver_connection.execute("DELETE FROM patient")  # type: ignore[union-attr]
+    connection.close()
