@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from peers.processes import Peer, free_port, server
+from peers.processes import Peer, free_port, server, wait_until_listening
 from programs import program
 
 
@@ -40,7 +40,9 @@ def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator
             }
         )
     )
-    with server([program("Orthanc"), str(configuration)], port, folder / "orthanc.log"):
+    log = folder / "orthanc.log"
+    with server([program("Orthanc"), str(configuration)], port, log) as process:
+        wait_until_listening(process, http_port, log)
         for path in paths:
             url = f"http://127.0.0.1:{http_port}/instances"
             with urllib.request.urlopen(urllib.request.Request(url, path.read_bytes())) as response:

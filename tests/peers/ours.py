@@ -38,6 +38,20 @@ def run(*arguments: str) -> Done:
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def run_to_head(lines: int, *arguments: str) -> Done:
+    """Run a command whose output is read for some lines only, as ``| head`` does."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        out = b"".join(process.stdout.readline() for _ in range(lines))
+        process.stdout.close()
+        err = process.stderr.read()
+    return Done(process.returncode, out.decode(), err.decode())
+
+
 def index(location: Path, *folders: Path) -> Done:
     done = run("index", "--quiet", "--index", str(location), *map(str, folders))
     assert done.status == 0, done.err
