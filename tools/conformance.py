@@ -7,6 +7,8 @@ with anything missing, or a number that is no requirement's, the exit status is 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import re
 import sys
 from collections import defaultdict
@@ -68,12 +70,11 @@ def main() -> int:
     parser.add_argument("--missing", action="store_true", help="print only what is missing, and the sums")
     arguments = parser.parse_args()
     collector = Collector()
-    status = pytest.main(
-        ["--collect-only", "--override-ini=addopts=--import-mode=importlib", "-qqq", str(ROOT / "tests")],
-        plugins=[collector],
-    )
+    options = ["--collect-only", "--quiet", "--override-ini=addopts=--import-mode=importlib", str(ROOT / "tests")]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        status = pytest.main(options, plugins=[collector])
     if status != pytest.ExitCode.OK:
-        print("the tests could not be collected: run `make test` to see why", file=sys.stderr)
+        print(printed.getvalue(), "the tests could not be collected", sep="\n", file=sys.stderr)
         return 1
     lines, complete = report(
         read_table(ROOT / "docs" / "requirements.md", REQUIREMENT_LINE),
