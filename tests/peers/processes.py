@@ -20,6 +20,7 @@ class Peer:
     host: str
     port: int
     aet: str
+    http_port: int = 0
 
 
 def free_port() -> int:
