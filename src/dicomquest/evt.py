@@ -212,7 +212,7 @@ class Event:
     def identifier(self) -> Dataset:
         """The C-FIND request's identifier."""
         if not isinstance(request := self._attributes.get("request"), Request) or request.data_set is None:
-            raise AttributeError(f"{self.event} has no identifier")
+            raise AttributeError  # __getattr__ says the rest
         return request.identifier
 
     @property

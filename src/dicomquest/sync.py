@@ -66,8 +66,7 @@ class Association(RequestedAssociation):
 
     def abort(self) -> None:
         """End the association now; what is outstanding fails."""
-        self._requestor.abort()
-        self._run(self._requestor.close())
+        self._run(self._requestor.abort())
 
     def __enter__(self) -> Self:
         return self
@@ -132,17 +131,20 @@ class Association(RequestedAssociation):
         return connection
 
     def _run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its result: send, receive, resume."""
+        """Drive a flow to its result: send, receive, resume; then, if the association is over, to the end of that."""
         while True:
             try:
                 next(flow)
             except StopIteration as end:
-                self._send()
-                self._tell()
                 result: T = end.value
-                return result
+                break
             self._send()
             self._receive()
+        self._send()
+        while self._requestor.is_ending:
+            self._receive()
+        self._tell()
+        return result
 
     def _send(self) -> None:
         data = self._requestor.data_to_send()

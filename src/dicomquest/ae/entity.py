@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Literal, overload
 
 from pydicom.uid import UID
@@ -33,6 +34,9 @@ from dicomquest.ul.timers import Timeouts
 
 ANY_SCP = "ANY-SCP"
 
+SCU_ARTIM = 1.0
+"""Seconds that a peer gets to close the connection after our A-ABORT: whoever called waits for it."""
+
 
 class AE:
     """An application entity: its title, what it asks for as SCU, what it answers as SCP, and how patient it is.
@@ -53,6 +57,7 @@ class AE:
         self.acse_timeout: float | None = 30.0
         self.dimse_timeout: float | None = 60.0
         self.network_timeout: float | None = 60.0
+        self.artim_timeout: float | None = 10.0
         self._requested: list[PresentationContext] = []
         self._supported: dict[UID, PresentationContext] = {}
         self._servers: list[RunningServer] = []
@@ -166,10 +171,11 @@ class AE:
             propose_contexts((str(context.abstract_syntax), context.transfer_syntax) for context in proposed),
             with_items(information, ext_neg or ()),
         )
-        return Requestor(rq, self._timeouts())
+        return Requestor(rq, replace(self._timeouts(), artim=SCU_ARTIM))
 
     def _timeouts(self) -> Timeouts:
         return Timeouts(
+            artim=self.artim_timeout,
             associate_request=self.acse_timeout,
             connect=self.connection_timeout,
             association=self.acse_timeout,

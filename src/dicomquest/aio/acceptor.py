@@ -50,6 +50,9 @@ HANDLER_FAILED = 0xC311
 WRITE_BUFFER = 256 * 1024
 """Bytes in front of the socket at which a service waits: about what one write of 512 responses holds."""
 
+LAST_WORDS = 0.5
+"""Seconds that what is left to send gets when a connection is closed."""
+
 Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
 """What waits for the association's task, in the order of its arrival."""
 
@@ -211,7 +214,7 @@ class AcceptedAssociation(asyncio.Protocol):
         if not self._is_lost:
             self._session.abort(monotonic())
             self._pump()
-            self._transport.close()
+            self._close()
 
     def end_when_idle(self) -> None:
         """End the association as soon as no request is running."""
@@ -220,7 +223,7 @@ class AcceptedAssociation(asyncio.Protocol):
             self.end()
 
     def drop(self) -> None:
-        """Close the connection at once, whatever waits to be sent."""
+        """Close the connection at once."""
         self._transport.abort()
 
     # Inside.
@@ -233,8 +236,14 @@ class AcceptedAssociation(asyncio.Protocol):
         for event in session.events():
             self._take(event)
         if session.should_close and not self._transport.is_closing():
-            self._transport.close()
+            self._close()
         self._set_timer()
+
+    def _close(self) -> None:
+        """Close the connection; what cannot be sent soon is given up, or a peer that does not read would keep it open."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(LAST_WORDS, self._transport.abort)
 
     def _take(self, event: SessionEvent) -> None:
         match event:

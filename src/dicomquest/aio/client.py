@@ -63,8 +63,7 @@ class AsyncAssociation(RequestedAssociation):
 
     async def abort(self) -> None:
         """End the association now; what is outstanding fails."""
-        self._requestor.abort()
-        await self._run(self._requestor.close())
+        await self._run(self._requestor.abort())
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,17 +105,20 @@ class AsyncAssociation(RequestedAssociation):
     # Driving.
 
     async def _run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its result: send, receive, resume."""
+        """Drive a flow to its result: send, receive, resume; then, if the association is over, to the end of that."""
         while True:
             try:
                 next(flow)
             except StopIteration as end:
-                await self._send()
-                await self._close_if_over()
                 result: T = end.value
-                return result
+                break
             await self._send()
             await self._receive()
+        await self._send()
+        while self._requestor.is_ending:
+            await self._receive()
+        await self._close_if_over()
+        return result
 
     async def _send(self) -> None:
         data = self._requestor.data_to_send()

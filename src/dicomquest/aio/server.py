@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 from dicomquest import evt
-from dicomquest.aio.acceptor import AcceptedAssociation
+from dicomquest.aio.acceptor import LAST_WORDS, AcceptedAssociation
 from dicomquest.services.request import Service
 from dicomquest.services.tls import check_tls
 from dicomquest.ul.negotiation import AcceptorPolicy
@@ -27,9 +27,6 @@ T = TypeVar("T")
 
 SPARE_CONNECTIONS = 64
 """Connections beyond the associations that are let in, to be told A-ASSOCIATE-RJ rather than just dropped."""
-
-LAST_WORDS = 0.5
-"""Seconds that A-ABORT gets to reach peers when the server ends."""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -115,14 +112,13 @@ class Server:
         for association in list(self._connections):
             association.end()
         if tasks:
-            await asyncio.wait(tasks, timeout=LAST_WORDS)
-        for association in list(self._connections):
-            association.drop()
-        # A handler that does not end is left to itself: its thread is the interpreter's to wait for.
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            # Twice: that of the connections, and as much again for what their handlers still have to be told.
+            await asyncio.wait(tasks, timeout=2 * LAST_WORDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A handler that does not end is left to itself: its thread is the interpreter's to wait for.
+        self._pool.shutdown(wait=False, cancel_futures=True)
         LOGGER.info("server closed")
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -109,6 +109,12 @@ class Requestor:
             raise LocalProtocolError("the association has no connection yet")
         return self._session
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the association is over, but the peer has not closed the connection yet."""
+        is_over = self.state not in (State.REQUESTED, State.ESTABLISHED)
+        return is_over and self._session is not None and not self._session.should_close
+
     # What was agreed on.
 
     def context_for(self, abstract_syntax: str) -> AcceptedContext:
@@ -231,26 +237,22 @@ class Requestor:
         yield from self._settle()
         if self.state is State.ESTABLISHED:
             self.session.release(monotonic())
-            self._take_events()
-        yield from self.close()
+            while self.state is State.ESTABLISHED:
+                yield
 
-    def close(self) -> Flow[None]:
-        """Wait for the end of the connection, which ARTIM bounds (PS3.8 9.1.4)."""
-        while self._session is not None and not self._session.should_close:
-            yield
-
-    def cancel(self, message_id: int) -> None:
-        """Ask the peer to stop an operation; its final response still comes."""
-        if message_id in self._operations and self.state is State.ESTABLISHED:
-            self.session.send_cancel(message_id, monotonic())
-
-    def abort(self) -> None:
-        """End the association now."""
+    def abort(self) -> Flow[None]:
+        """End the association now; one that is gone is left alone."""
         if self.state in (State.REQUESTED, State.ESTABLISHED):
             if self._session is not None:
                 self._session.abort(monotonic())
                 self._take_events()
             self._end(State.ABORTED, AssociationAbortedError("this side aborted the association"))
+        yield from ()
+
+    def cancel(self, message_id: int) -> None:
+        """Ask the peer to stop an operation; its final response still comes."""
+        if message_id in self._operations and self.state is State.ESTABLISHED:
+            self.session.send_cancel(message_id, monotonic())
 
     # Inside.
 
@@ -263,7 +265,7 @@ class Requestor:
                 operation.inbox.clear()
                 if patience is not None and monotonic() > patience:
                     # A peer that ignores C-CANCEL and streams on would keep us here for as long as it likes.
-                    self.abort()
+                    yield from self.abort()
                     break
                 yield
             while len(operation.inbox) > 1:

@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import pytest
+from pydicom.dataset import Dataset
+
+from dicomquest import AE, evt
+from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CFindRSP, response_to
+from dicomquest.errors import (
+    AssociationAbortedError,
+    AssociationRejectedError,
+    ConnectionFailedError,
+    ContextNotAcceptedError,
+    LocalProtocolError,
+)
+from dicomquest.pdu.pdus import AAbort, AAssociateRJ, AReleaseRP, AReleaseRQ
+from faces_fixtures import (
+    HOST,
+    IDENTIFIER,
+    PATIENT_ROOT,
+    QUERY,
+    STUDY_ROOT,
+    RawPeer,
+    associated,
+    data_set,
+    names,
+    patients,
+    raw_acceptor,
+    running,
+    scp,
+    scu,
+    serving,
+    statuses,
+)
+from timing import LONG, MS, SHORT
+
+
+def many(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+    """More than the network holds, by name what was asked for and a number; ends when cancelled."""
+    for number in range(100_000):
+        if event.is_cancelled:
+            yield 0xFE00, None
+            return
+        yield 0xFF00, data_set(QueryRetrieveLevel="PATIENT", PatientName=f"{event.identifier.PatientName}{number}")
+
+
+def pending(message_id: int) -> CFindRSP:
+    return CFindRSP(message_id_being_responded_to=message_id, status=0xFF00, has_data_set=True)
+
+
+def final(message_id: int, status: int = 0x0000) -> CFindRSP:
+    return CFindRSP(message_id_being_responded_to=message_id, status=status)
+
+
+# Life.
+
+
+def test_echo() -> None:
+    with serving() as port, associated(port) as association:
+        assert association.send_c_echo().Status == 0x0000
+        assert association.send_c_echo(msg_id=65535).Status == 0x0000
+
+
+@pytest.mark.requirement("UL-001")
+def test_the_connection_is_closed_when_the_association_ends() -> None:
+    closed = threading.Event()
+    with serving(None, (evt.EVT_CONN_CLOSE, lambda _: closed.set())) as port, associated(port) as association:
+        association.release()
+        assert association.is_released
+        assert not association.is_established
+        assert closed.wait(LONG)
+        association.release()
+        association.abort()
+        assert association.is_released
+        assert not association.is_aborted
+
+
+def test_a_closed_port_is_an_aborted_association() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+    association = scu().associate(HOST, port)
+    assert association.is_aborted
+    assert not association.is_established
+    assert isinstance(association.failure, ConnectionFailedError)
+    assert str(port) in str(association.failure)
+    association.release()
+    association.abort()
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".invalid", ""])
+def test_a_host_that_is_none_is_an_aborted_association(host: str) -> None:
+    association = scu().associate(host, 1)
+    assert association.is_aborted
+    assert isinstance(association.failure, ConnectionFailedError)
+
+
+@pytest.mark.requirement("UL-029", "UL-030")
+@pytest.mark.parametrize(
+    ("called", "calling", "reason"), [("OTHER", "SCU", 7), ("SCP", "OTHER", 3), ("OTHER", "OTHER", 7)]
+)
+def test_an_ae_title_that_is_not_wanted_is_rejected(called: str, calling: str, reason: int) -> None:
+    ae = scp()
+    ae.require_called_aet = True
+    ae.require_calling_aet = ["SCU"]
+    client = scu()
+    with serving(ae=ae) as port:
+        with associated(port, client, ae_title="SCP"):
+            pass
+        client.ae_title = calling
+        association = client.associate(HOST, port, ae_title=called)
+    assert association.is_rejected
+    assert not association.is_aborted
+    failure = association.failure
+    assert isinstance(failure, AssociationRejectedError)
+    assert (failure.result, failure.source, failure.reason) == (1, 1, reason)
+
+
+@pytest.mark.requirement("UL-061")
+def test_a_peer_that_does_not_answer_the_association_request() -> None:
+    ae = scu()
+    ae.acse_timeout = SHORT
+
+    def serve(peer: RawPeer) -> None:
+        peer.receive()
+        assert peer.receive() == AAbort(0, 0)
+
+    with raw_acceptor(serve) as port:
+        association = ae.associate(HOST, port)
+        assert association.is_aborted
+        assert isinstance(association.failure, AssociationAbortedError)
+        assert "A-ASSOCIATE-RQ" in str(association.failure)
+
+
+@pytest.mark.requirement("UL-061")
+def test_a_peer_that_does_not_answer_the_release_request() -> None:
+    ae = scu()
+    ae.acse_timeout = SHORT
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        assert peer.receive() == AReleaseRQ()
+        assert peer.receive() == AAbort(0, 0)
+
+    with raw_acceptor(serve) as port:
+        association = ae.associate(HOST, port)
+        association.release()
+        assert association.is_aborted
+
+
+@pytest.mark.requirement("UL-061")
+def test_a_peer_that_does_not_answer_a_query_is_asked_to_stop_and_then_aborted() -> None:
+    ae = scu()
+    ae.dimse_timeout = SHORT
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        assert peer.receive_command() == CCancelRQ(message_id_being_responded_to=1)
+        assert peer.receive() == AAbort(0, 0)
+
+    with raw_acceptor(serve) as port:
+        association = ae.associate(HOST, port)
+        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [None]
+        assert association.is_aborted
+
+
+@pytest.mark.requirement("UL-058")
+@pytest.mark.parametrize("how", ["abort", "close", "reset"])
+def test_an_association_that_is_lost_during_a_query(how: str) -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        peer.send_command(pending(1), IDENTIFIER)
+        if how == "abort":
+            peer.send(AAbort(2, 0))
+        if how == "reset":
+            peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    told: list[str] = []
+    handlers: list[evt.Binding] = [(evt.EVT_ABORTED, lambda event: told.append(event.event.name))]
+    with raw_acceptor(serve) as port:
+        association = scu().associate(HOST, port, evt_handlers=handlers)
+        responses = association.send_c_find(QUERY, PATIENT_ROOT)
+        assert statuses(responses)[-1:] == [None]
+        assert association.is_aborted
+        assert isinstance(association.failure, AssociationAbortedError)
+        with pytest.raises(LocalProtocolError, match="aborted"):
+            association.send_c_echo()
+        association.release()
+    assert told == ["EVT_ABORTED"]
+
+
+def test_a_peer_that_closes_when_nothing_is_outstanding_has_ended_well() -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        peer.send_command(response_to(CEchoRQ(message_id=1), 0x0000), context_id=1)
+
+    with raw_acceptor(serve) as port:
+        association = scu().associate(HOST, port)
+        assert association.send_c_echo().Status == 0x0000
+        association.release()
+        assert association.is_released
+
+
+def test_a_block_that_fails_aborts_and_one_that_has_no_answer_releases() -> None:
+    with serving() as port:
+        with pytest.raises(ZeroDivisionError), associated(port) as association:
+            _ = 1 / 0
+        assert association.is_aborted
+        with pytest.raises(ContextNotAcceptedError), associated(port) as association:
+            association.send_c_find(QUERY, STUDY_ROOT)
+        assert association.is_released
+
+
+def test_the_handlers_are_told_of_each_step() -> None:
+    events = (
+        evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED, evt.EVT_CONN_CLOSE,
+    )  # fmt: skip
+    told: list[tuple[str, bool]] = []
+    bindings: list[evt.Binding] = [
+        (event, lambda event: told.append((event.event.name, event.assoc.is_established))) for event in events
+    ]
+    with serving() as port, associated(port, evt_handlers=bindings):
+        pass
+    assert [name for name, _ in told] == [event.name for event in events]
+    assert [established for _, established in told] == [False, False, True, True, False, False]
+
+
+def test_a_request_that_cannot_be_sent_is_refused_before_there_is_a_connection() -> None:
+    with pytest.raises(LocalProtocolError, match="AE title"):
+        scu().associate(HOST, 1, ae_title="much too long a title")
+    with pytest.raises(LocalProtocolError, match="0 presentation contexts"):
+        AE().associate(HOST, 1)
+
+
+# What was agreed on.
+
+
+def test_what_both_sides_say_of_themselves() -> None:
+    ae = scp()
+    ae.maximum_pdu_size = 4096
+    seen: list[evt.Event] = []
+    with (
+        serving(None, (evt.EVT_ESTABLISHED, seen.append), ae=ae) as port,
+        associated(port, max_pdu=8192) as association,
+    ):
+        assert association.send_c_echo().Status == 0x0000
+        there = seen[0].assoc
+        for requestor in (association.requestor, there.requestor):
+            assert (requestor.ae_title, requestor.maximum_length) == ("SCU", 8192)
+            assert requestor.implementation_version_name == ae.implementation_version_name
+        for acceptor in (association.acceptor, there.acceptor):
+            assert (acceptor.ae_title, acceptor.maximum_length, acceptor.port) == ("ANY-SCP", 4096, port)
+        assert association.requestor.port == there.requestor.port
+        assert [context.abstract_syntax for context in there.accepted_contexts] == ["1.2.840.10008.1.1", PATIENT_ROOT]
+        assert all(context.as_scp and not context.as_scu for context in there.accepted_contexts)
+
+
+def test_accepted_and_rejected_contexts() -> None:
+    ae = AE()
+    ae.add_requested_context("1.2.840.10008.1.1")
+    ae.add_requested_context("1.2.3", "1.2.840.10008.1.2")
+    with serving() as port, associated(port, ae) as association:
+        (accepted,), (rejected,) = association.accepted_contexts, association.rejected_contexts
+        assert (accepted.context_id, accepted.result, accepted.transfer_syntax) == (1, 0, ["1.2.840.10008.1.2.1"])
+        assert accepted.as_scu
+        assert not accepted.as_scp
+        assert (rejected.context_id, rejected.abstract_syntax, rejected.result) == (3, "1.2.3", 3)
+
+
+# Queries.
+
+
+@pytest.mark.requirement("UL-099", "QR-150")
+def test_all_responses_of_a_query() -> None:
+    def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        yield 0xFF00, data_set(PatientName="A^B")
+        yield 0xFF01, data_set(PatientName="C^D")
+
+    with serving(handler) as port, associated(port) as association:
+        responses = list(association.send_c_find(QUERY, PATIENT_ROOT))
+    assert statuses(responses) == [0xFF00, 0xFF01, 0x0000]
+    assert names(responses) == ["A^B", "C^D"]
+    assert responses[-1][1] is None
+
+
+@pytest.mark.requirement("UL-057", "UL-098", "UL-099")
+def test_a_loop_left_early_does_not_leak_into_the_next_query() -> None:
+    with serving(many) as port, associated(port) as association:
+        for letter in "ABC":
+            query = data_set(QueryRetrieveLevel="PATIENT", PatientName=letter)
+            for count, (_, identifier) in enumerate(association.send_c_find(query, PATIENT_ROOT)):
+                assert identifier is not None
+                assert identifier.PatientName == f"{letter}{count}"
+                if count == 300:
+                    break
+        assert association.send_c_echo().Status == 0x0000
+        next(association.send_c_find(QUERY, PATIENT_ROOT))
+        association.release()
+        assert association.is_released
+
+
+def test_the_generator_of_a_query_that_gave_way_ends_with_its_final_status() -> None:
+    with serving(many) as port, associated(port) as association:
+        first = association.send_c_find(QUERY, PATIENT_ROOT)
+        next(first)
+        assert association.send_c_echo().Status == 0x0000
+        assert statuses(first) == [0xFE00]
+        assert list(first) == []
+
+
+def test_a_query_that_is_cancelled_by_its_message_id() -> None:
+    with serving(many) as port, associated(port) as association:
+        responses = association.send_c_find(QUERY, PATIENT_ROOT, msg_id=7)
+        next(responses)
+        association.send_c_cancel(8)
+        association.send_c_cancel(7, query_model=PATIENT_ROOT)
+        got = statuses(responses)
+        assert got[-1] == 0xFE00
+        assert len(got) < 100_000
+
+
+@pytest.mark.requirement("UL-099")
+def test_responses_to_another_message_id_are_no_answers() -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        for message_id in (2, 5, 5, 2):
+            peer.send_command(pending(message_id), IDENTIFIER)
+        peer.send_command(final(2))
+        peer.send_command(final(5, 0xA700))
+        assert peer.receive() == AReleaseRQ()
+        peer.send(AReleaseRP())
+
+    with raw_acceptor(serve) as port, associated(port) as association:
+        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT, msg_id=5)) == [0xFF00, 0xFF00, 0xA700]
+
+
+def test_a_peer_that_ignores_a_cancel_is_aborted_when_the_association_is_needed() -> None:
+    ae = scu()
+    ae.dimse_timeout = 4 * SHORT
+    stop = threading.Event()
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        while not stop.is_set():
+            try:
+                peer.send_command(pending(1), IDENTIFIER)
+            except OSError:
+                break
+
+    with raw_acceptor(serve) as port:
+        association = ae.associate(HOST, port)
+        next(association.send_c_find(QUERY, PATIENT_ROOT))
+        association.release()
+        stop.set()
+        assert association.is_aborted
+
+
+@pytest.mark.requirement("QR-151")
+@pytest.mark.parametrize("status", [0xA700, 0xA900, 0xC001, 0xFE00, 0xB000, 0x0122])
+def test_any_status_but_pending_ends_the_query(status: int) -> None:
+    explained = data_set(Status=status, ErrorComment="because", OffendingElement=[0x00100010])
+
+    def handler(event: evt.Event) -> Iterator[tuple[Dataset, None]]:
+        yield explained, None
+
+    with serving(handler) as port, associated(port) as association:
+        ((got, identifier),) = association.send_c_find(QUERY, PATIENT_ROOT)
+        assert identifier is None
+        assert (got.Status, got.ErrorComment, got.OffendingElement) == (status, "because", 0x00100010)
+        assert association.send_c_echo().Status == 0x0000
+
+
+@pytest.mark.parametrize("identifier", [b"\x10\x00\x10\x00\x01", b"\x10\x00\x10\x00\xff\xff\xff\x7f"])
+def test_a_match_that_cannot_be_read_is_counted_and_the_next_one_is_read(identifier: bytes) -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        peer.send_command(pending(1), identifier)
+        peer.send_command(pending(1), IDENTIFIER)
+        peer.send_command(final(1))
+        peer.receive()
+        peer.send(AReleaseRP())
+
+    with raw_acceptor(serve) as port, associated(port) as association:
+        responses = list(association.send_c_find(QUERY, PATIENT_ROOT))
+        assert statuses(responses) == [0xFF00, 0xFF00, 0x0000]
+        assert [identifier is None for _, identifier in responses] == [True, False, True]
+
+
+def test_text_of_any_script_makes_the_way_there_and_back() -> None:
+    text = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+
+    def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        yield 0xFF00, data_set(QueryRetrieveLevel="PATIENT", PatientName=event.identifier.PatientName)
+
+    with serving(handler) as port, associated(port) as association:
+        for charset in (None, "ISO_IR 192", "ISO_IR 100", ["", "ISO 2022 IR 87"]):
+            query = data_set(QueryRetrieveLevel="PATIENT", PatientName=text)
+            if charset is not None:
+                query.SpecificCharacterSet = charset
+            assert names(association.send_c_find(query, PATIENT_ROOT)) == [text]
+
+
+def test_the_character_set_that_a_query_names_is_sent_even_where_it_is_not_needed() -> None:
+    seen: list[str | None] = []
+
+    def handler(event: evt.Event) -> list[tuple[int, None]]:
+        seen.append(event.identifier.get("SpecificCharacterSet"))
+        return [(0x0000, None)]
+
+    query = data_set(QueryRetrieveLevel="PATIENT", PatientName="ASCII", SpecificCharacterSet="ISO_IR 100")
+    with serving(handler) as port, associated(port) as association:
+        assert statuses(association.send_c_find(query, PATIENT_ROOT)) == [0x0000]
+        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0x0000]
+    assert seen == ["ISO_IR 100", None]
+
+
+def test_nagle_is_off_on_both_sides() -> None:
+    with (
+        running((evt.EVT_C_FIND, lambda _: patients(1))) as server,
+        associated(server.server_address[1]) as association,
+    ):
+        (there,) = server.active_associations
+        assert association._socket is not None
+        for connection in (association._socket, there._transport.get_extra_info("socket")):
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+@pytest.mark.requirement("UL-061")
+def test_a_peer_that_reads_nothing_is_given_up() -> None:
+    ae = scu()
+    ae.network_timeout = SHORT
+    read_on = threading.Event()
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        read_on.wait(LONG)
+
+    with raw_acceptor(serve) as port:
+        association = ae.associate(HOST, port)
+        huge = data_set(QueryRetrieveLevel="PATIENT", TextValue="x" * (8 << 20))
+        responses = association.send_c_find(huge, PATIENT_ROOT)
+        assert statuses(responses) == [None]
+        assert association.is_aborted
+        read_on.set()
+
+
+def test_many_small_queries_on_one_association_are_quick() -> None:
+    """Forty milliseconds each, which is what a delayed acknowledgement costs, would take 8 seconds."""
+    with serving(lambda _: patients(1)) as port, associated(port) as association:
+        import time
+
+        started = time.monotonic()
+        for _ in range(200):
+            assert len(names(association.send_c_find(QUERY, PATIENT_ROOT))) == 1
+        assert time.monotonic() - started < 4000 * MS
