@@ -275,6 +275,18 @@ def test_un_of_a_known_attribute_is_read_by_the_dictionary_in_little_endian(
     assert decoded == element
 
 
+@pytest.mark.requirement("EN-015")
+def test_items_of_un_are_implicit_even_where_a_length_looks_like_a_vr() -> None:
+    """A length of 5453H is the letters ST."""
+    text = b"x" * 0x5453
+    element = wire("08000401") + len(text).to_bytes(4, "little") + text
+    item = wire("FEFF00E0") + len(element).to_bytes(4, "little") + element
+    data = wire("08003210 'UN' 0000 FFFFFFFF") + item + wire("FEFFDDE0 00000000")
+    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == {
+        0x00081032: Element("SQ", ({0x00080104: Element("LO", (text.decode(),))},))
+    }
+
+
 def test_un_that_is_no_sequence_though_the_dictionary_says_so_stays_opaque() -> None:
     data = wire("08003210 'UN' 0000 06000000 'ABCDEF'")
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == {0x00081032: Element("UN", (b"ABCDEF",))}
@@ -322,21 +334,15 @@ def test_inflating_is_capped() -> None:
 @pytest.mark.requirement("EN-053")
 def test_private_elements_are_resolved_by_their_creator_in_the_same_data_set_or_item() -> None:
     data = wire("""
-        11001000 16000000 'GEMS_PATI_01' 00 '~' 00000000 00000000  # no creator that anybody knows: a NUL inside
-    """)
-    assert decode(data, IMPLICIT_VR_LITTLE_ENDIAN)[0x00110010].vr == "LO"
-    data = (
-        wire("""
         11001000 0C000000 'GEMS_PATI_01'
+        11002000 0C000000 'NOBODY~KNOWS'
         11001010 02000000 0100             # (0011,xx10) Patient Status, SS
-        11001120 02000000 0100             # block 20: nobody reserved it
-        81001000 1A000000                  # (0081,0010) a creator's name that is none
+        11001020 02000000 0100             # the same number in the other creator's block
+        11001030 02000000 0100             # block 30: nobody reserved it
     """)
-        + b"somebody else's dictionary"
-    )
     decoded = decode(data, IMPLICIT_VR_LITTLE_ENDIAN)
     assert decoded[0x00111010] == Element("SS", (1,))
-    assert decoded[0x00112011] == Element("UN", (b"\1\0",))
+    assert decoded[0x00112010] == decoded[0x00113010] == Element("UN", (b"\1\0",))
     item = wire("""
         11001000 0C000000 'GEMS_PATI_01'
         40007502 12000000                  # (0040,0275) Request Attributes Sequence
@@ -506,6 +512,17 @@ def test_items_inherit_the_character_set_unless_they_have_their_own() -> None:
     assert second[0x00080104].values == ("αβ",)
 
 
+@pytest.mark.requirement("EN-027")
+def test_a_character_set_of_zero_length_in_an_item_is_none_of_its_own() -> None:
+    data = wire("""
+        08000500 'CS' 0A00 'ISO_IR~144'
+        08003210 'SQ' 0000 1A000000
+            FEFF00E0 12000000  08000500 'CS' 0000  08000401 'LO' 0200 B6B7
+    """)
+    ((item),) = decode(data, EXPLICIT_VR_LITTLE_ENDIAN)[0x00081032].values
+    assert item[0x00080104].values == ("ЖЗ",)
+
+
 @pytest.mark.requirement("EN-033")
 @pytest.mark.parametrize(
     ("value", "fallback", "text"),
@@ -513,6 +530,7 @@ def test_items_inherit_the_character_set_unless_they_have_their_own() -> None:
         ("Müller".encode(), ("ISO_IR 192", "ISO_IR 100"), "Müller"),
         ("Müller".encode("latin-1"), ("ISO_IR 192", "ISO_IR 100"), "Müller"),
         ("Жук".encode("iso8859_5"), ("ISO_IR 144",), "Жук"),
+        ("Жук".encode("iso8859_5"), ("ISO_IR 192", "ISO_IR 144", "ISO_IR 100"), "Жук"),
         (b"\xff\xfe", ("ISO_IR 192",), "\ufffd\ufffd"),
     ],
 )
