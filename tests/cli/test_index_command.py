@@ -1,0 +1,155 @@
+"""`dicomquest index`: what it says of the files that it met."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dicomquest.cli import main
+from dicomquest.cli.index_app import offset_text
+from dicomquest.index import Index
+from dicomquest.standard.levels import Level
+from peers import corpus
+from peers.ours import COMMAND, ENVIRONMENT
+from timing import LONG
+
+INSTANCES = len(corpus.instances())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    corpus.write(folder / "deep" / "deeper")
+    return folder
+
+
+def index(*arguments: str | Path, environment: dict[str, str] | None = None) -> Result:
+    return CliRunner(env=environment).invoke(main, ["index", *map(str, arguments)])
+
+
+def test_it_ends_with_a_summary_on_standard_error(files: Path, tmp_path: Path) -> None:
+    result = index("--index", tmp_path / "i.sqlite", files)
+    assert (result.exit_code, result.stdout) == (0, "")
+    first, second = result.stderr.splitlines()
+    assert re.fullmatch(
+        rf"{INSTANCES} files in \d+\.\d s: {INSTANCES} indexed, 0 replaced, 0 unchanged, 0 skipped", first
+    )
+    assert second == f"the index has 5 patients, 6 studies, 9 series, {INSTANCES} instances"
+
+
+def test_a_second_run_changes_nothing(files: Path, tmp_path: Path) -> None:
+    index("--index", tmp_path / "i.sqlite", files)
+    result = index("--index", tmp_path / "i.sqlite", files)
+    assert f"0 indexed, 0 replaced, {INSTANCES} unchanged, 0 skipped" in result.stderr
+    assert f"{INSTANCES} instances" in result.stderr
+
+
+def test_what_is_skipped_is_named_with_the_reason(files: Path, tmp_path: Path) -> None:
+    whole = (files / "deep" / "deeper" / "instance000").read_bytes()
+    (files / "notes.txt").write_text("no DICOM at all")
+    (files / "cut").write_bytes(whole[:-3])
+    (files / "empty").touch()
+    result = index("--index", tmp_path / "i.sqlite", files)
+    assert result.exit_code == 0
+    assert re.search(r"^skipped: .*/files/notes\.txt: no DICOM file", result.stderr, re.MULTILINE)
+    assert re.search(r"^skipped: .*/files/cut: truncated", result.stderr, re.MULTILINE)
+    assert re.search(r"^skipped: .*/files/empty: ", result.stderr, re.MULTILINE)
+    assert "3 skipped (" in result.stderr
+    quiet = index("--index", tmp_path / "i.sqlite", "--quiet", files)
+    assert "notes.txt" not in quiet.stderr
+    assert "3 skipped (" in quiet.stderr
+
+
+def test_several_processes_read_the_same(files: Path, tmp_path: Path) -> None:
+    for number in range(200):
+        (files / f"copy{number}").write_bytes((files / "deep" / "deeper" / "instance000").read_bytes())
+    command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), "--jobs", "2", str(files)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with Index(tmp_path / "i.sqlite", create=False) as found:
+        assert found.counts()[Level.IMAGE] == INSTANCES
+
+
+def test_the_environment_names_the_index(files: Path, tmp_path: Path) -> None:
+    result = index(files, environment={"DICOMQUEST_INDEX": str(tmp_path / "named.sqlite")})
+    assert result.exit_code == 0
+    assert (tmp_path / "named.sqlite").exists()
+
+
+def test_an_index_keeps_its_zone(files: Path, tmp_path: Path) -> None:
+    location = tmp_path / "i.sqlite"
+    assert index("--index", location, "--timezone", "-0130", files).exit_code == 0
+    with Index(location, create=False) as made:
+        assert made.timezone_offset_minutes == -90
+    assert index("--index", location, files).exit_code == 0
+    assert index("--index", location, "--timezone", "-0130", files).exit_code == 0
+    result = index("--index", location, "--timezone", "+0100", files)
+    assert result.exit_code == 2
+    assert "the index was made with -0130 and keeps it" in result.stderr
+
+
+@pytest.mark.parametrize(("minutes", "text"), [(0, "+0000"), (-90, "-0130"), (345, "+0545")])
+def test_an_offset_is_written_as_in_the_standard(minutes: int, text: str) -> None:
+    assert offset_text(minutes) == text
+
+
+def test_a_path_that_is_not_there_is_a_wrong_command_line(tmp_path: Path) -> None:
+    assert index("--index", tmp_path / "i.sqlite", tmp_path / "nowhere").exit_code == 2
+    assert index("--index", tmp_path / "i.sqlite").exit_code == 2
+
+
+def test_an_index_that_cannot_be_made_is_said_so(files: Path, tmp_path: Path) -> None:
+    result = index("--index", tmp_path / "no" / "folder.sqlite", files)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: there is no folder ")
+    (tmp_path / "other").write_text("no database")
+    result = index("--index", tmp_path / "other", files)
+    assert result.exit_code == 1
+    assert "cannot be opened as an index" in result.stderr
+
+
+def test_on_a_terminal_there_is_a_progress_bar(files: Path, tmp_path: Path) -> None:
+    parent, child = pty.openpty()
+    with os.fdopen(parent, "rb", buffering=0) as terminal:
+        command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), str(files)]
+        process = subprocess.Popen(command, stderr=child, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"})
+        os.close(child)
+        shown = b""
+        try:
+            while part := terminal.read(4096):
+                shown += part
+        except OSError:  # what Linux says when the other end of a terminal is closed
+            pass
+        assert process.wait(LONG) == 0
+    assert "━".encode() in shown
+    assert b"indexed, 0 replaced" in shown
+
+
+def test_ctrl_c_ends_it_and_the_next_run_goes_on(files: Path, tmp_path: Path) -> None:
+    fifo = files / "deep" / "a-fifo"  # is no regular file, so that it is passed over
+    os.mkfifo(fifo)
+    whole = (files / "deep" / "deeper" / "instance000").read_bytes()
+    for number in range(3000):
+        (files / f"copy{number:04}").write_bytes(whole)
+    command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), str(files)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    # There is something to interrupt once the index is there; if it is quicker than we are, it ends with 0.
+    while not (tmp_path / "i.sqlite").exists() and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LONG)
+    assert b"Traceback" not in err, err.decode()
+    assert process.returncode in {0, 1}
+    if process.returncode:
+        assert b"interrupted" in err or b"Aborted" in err
+    result = index("--index", tmp_path / "i.sqlite", "--quiet", files)
+    assert result.exit_code == 0
+    assert f"{INSTANCES} instances" in result.stderr
