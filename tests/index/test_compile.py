@@ -285,9 +285,8 @@ def test_queries_of_one_shape_differ_in_parameters_only() -> None:
 
 
 def test_a_date_time_key_in_another_zone_than_the_stored_ones_is_left_to_python() -> None:
-    keys = {"AcquisitionDateTime": "2024"}
-    assert "residual" not in compiled("IMAGE", **keys).sql
-    assert "residual" in compiled("IMAGE", facts=Facts(zone_minutes=60), **keys).sql
+    assert "residual" not in compiled("IMAGE", AcquisitionDateTime="2024").sql
+    assert "residual" in compiled("IMAGE", facts=Facts(zone_minutes=60), AcquisitionDateTime="2024").sql
 
 
 def test_patterns_and_lists_that_a_database_does_not_take_are_left_to_python() -> None:

@@ -125,7 +125,8 @@ def _head(level: Level) -> str:
 def _check_trigrams(connection: Connection, table: str, report: CheckReport, *, repair: bool) -> None:
     try:
         with connection.begin_nested():
-            connection.exec_driver_sql(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+            # Rank 1: not only whole in itself, but in step with the table that holds the text.
+            connection.exec_driver_sql(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
     except DatabaseError:
         report.add(f"{table}: not in step")
         if repair:

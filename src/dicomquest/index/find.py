@@ -29,26 +29,25 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
+# Between two looks at whether to go on: some milliseconds, and no cost that could be measured.
+_INSTRUCTIONS = 100_000
 _OCCURRENCES = "SELECT path, part FROM occurrence"
 
 
 class Cursor:
-    """A running query and its own connection.
+    """A query and its own connection; the first ``fetch`` runs it.
 
     ``fetch`` and ``close`` are called one after the other, from whatever threads; ``interrupt`` at any time, from any.
     """
 
     def __init__(self, connection: PoolProxiedConnection, plan: Plan) -> None:
         self.plan = plan
-        # Held by whoever touches the connection's state: a late interrupt must not hit its next query.
+        # Held by whoever gives the connection away or interrupts it: a late interrupt must not hit its next query.
         self._lock = threading.Lock()
         self._connection: PoolProxiedConnection | None = connection
         self._driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]
         self._is_interrupted = False
-        if plan.residuals:
-            zone = plan.query.options.timezone_offset_minutes
-            self._driver.create_function(FUNCTION, -1, residual_function(plan.residuals, zone))
-        self._rows = self._driver.execute(plan.sql, _storable(plan.parameters))
+        self._rows: sqlite3.Cursor | None = None
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -60,6 +59,8 @@ class Cursor:
         if self._is_interrupted:
             raise IndexDatabaseError("the query was interrupted")
         try:
+            if self._rows is None:
+                self._rows = self._run()
             rows: list[Row] = self._rows.fetchmany(size)
         except sqlite3.Error as error:
             raise IndexDatabaseError(f"the query failed: {error}") from error
@@ -67,8 +68,17 @@ class Cursor:
             return [self.plan.finish(row) for row in rows]
         return rows
 
+    def _run(self) -> sqlite3.Cursor:
+        """Run the statement as far as its first row."""
+        if self.plan.residuals:
+            zone = self.plan.query.options.timezone_offset_minutes
+            self._driver.create_function(FUNCTION, -1, residual_function(self.plan.residuals, zone))
+        # An interrupt in the moment before the statement runs is lost to the database, but not to this.
+        self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
+        return self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
+
     def interrupt(self) -> None:
-        """Have the database give up; the next ``fetch``, or the one that runs, raises."""
+        """Have the database give up: the ``fetch`` that runs raises, and every later one."""
         with self._lock:
             self._is_interrupted = True
             if self._connection is not None:
@@ -79,7 +89,9 @@ class Cursor:
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
-                self._rows.close()
+                if self._rows is not None:
+                    self._rows.close()
+                self._driver.set_progress_handler(None, 0)
                 _give_back(connection)
 
     def __enter__(self) -> Self:
