@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.standard.levels import Level
@@ -44,10 +45,16 @@ class Key(NamedTuple):
     @property
     def column(self) -> str:
         """The keyword in snake_case: PatientID is patient_id."""
-        return _WORD_START.sub("_", self.keyword.replace("IDs", "Ids").replace("UIDs", "Uids")).lower()
+        return _in_snake_case(self.keyword)
 
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@cache
+def _in_snake_case(keyword: str) -> str:
+    return _WORD_START.sub("_", keyword.replace("IDs", "Ids").replace("UIDs", "Uids")).lower()
+
 
 _PATIENT, _STUDY, _SERIES, _IMAGE = Level
 _U, _R, _O = KeyType.UNIQUE, KeyType.REQUIRED, KeyType.OPTIONAL
