@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from dicomquest.dataset.charset import FALLBACK
-from dicomquest.dataset.codec import decode
+from dicomquest.dataset.charset import FALLBACK, normalise_terms
+from dicomquest.dataset.codec import RemarkKind, Remarks, decode
 from dicomquest.dataset.fields import Field, Source
 from dicomquest.dataset.response import ResponseEncoder
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
@@ -27,6 +27,7 @@ from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
     RETRIEVE_AE_TITLE,
+    tag_text,
 )
 
 LOGGER = logging.getLogger("dicomquest.find")
@@ -34,6 +35,7 @@ LOGGER = logging.getLogger("dicomquest.find")
 SUCCESS = 0x0000
 CANCEL = 0xFE00
 OUT_OF_RESOURCES = 0xA700
+IDENTIFIER_DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC001
 """Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
 INDEX_FAILED = 0xC002
@@ -104,7 +106,14 @@ class FindService:
         sop_class = request.context.abstract_syntax
         negotiated = request.association.extended_negotiation.get(sop_class, b"")
         fallback = (peer.default_charset, *FALLBACK) if peer.default_charset else FALLBACK
-        identifier = decode(request.data_set or b"", request.context.transfer_syntax, fallback=fallback)
+        remarks = Remarks()
+        identifier = decode(
+            request.data_set or b"", request.context.transfer_syntax, fallback=fallback, remarks=remarks
+        )
+        for tag, kind, _ in remarks:
+            LOGGER.info("association %d: %s: %s", request.association.number, tag_text(tag), kind.value)
+            if kind is RemarkKind.UNDECODABLE and peer.options.strict:
+                raise IdentifierError(IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
@@ -116,7 +125,8 @@ class FindService:
         ]
         if query.wants_availability:
             constants.append(Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"))
-        return encoder((*fields, *constants), request.context.transfer_syntax, query.charset_terms)
+        requested = normalise_terms(query.charset_terms)
+        return encoder((*fields, *constants), request.context.transfer_syntax, requested)
 
     async def _stream(self, request: ServiceRequest, query: Query, search: _Search, peer: PeerChoices) -> None:
         limit = peer.result_limit
@@ -197,5 +207,5 @@ def _log(request: ServiceRequest, query: Query) -> None:
     for note in query.notes:
         LOGGER.info("association %d: %s", number, note)
     for ignored in query.ignored:
-        path = ".".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in ignored.path)
+        path = ".".join(map(tag_text, ignored.path))
         LOGGER.info("association %d: key %s: %s", number, path, ignored.reason)
