@@ -49,7 +49,7 @@ BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class PeerChoices:
-    """What may differ by calling AE title: our answers where the Standard leaves a choice (design: docs/conformance.md)."""
+    """What may differ by calling AE title: our answers where the Standard leaves a choice (docs/conformance.md)."""
 
     options: QueryOptions = field(default_factory=QueryOptions)
     result_limit: int | None = None
