@@ -188,7 +188,7 @@ def raw_acceptor(serve: Callable[[RawPeer], object]) -> Iterator[int]:
             connection, _ = listener.accept()
             with connection:
                 serve(RawPeer(connection))
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 (raised again in the test's thread)
             done.set_exception(failure)
         else:
             done.set_result(None)

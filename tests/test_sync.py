@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicomquest import AE, evt
-from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CFindRSP, response_to
+from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CFindRSP, encode_elements, response_to
 from dicomquest.errors import (
     AssociationAbortedError,
     AssociationRejectedError,
@@ -17,7 +17,7 @@ from dicomquest.errors import (
     ContextNotAcceptedError,
     LocalProtocolError,
 )
-from dicomquest.pdu.pdus import AAbort, AAssociateRJ, AReleaseRP, AReleaseRQ
+from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, AReleaseRP, AReleaseRQ, PDataTF, PresentationDataValue
 from faces_fixtures import (
     HOST,
     IDENTIFIER,
@@ -219,7 +219,8 @@ def test_a_block_that_fails_aborts_and_one_that_has_no_answer_releases() -> None
 
 def test_the_handlers_are_told_of_each_step() -> None:
     events = (
-        evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED, evt.EVT_CONN_CLOSE,
+        evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED,
+        evt.EVT_CONN_CLOSE,
     )  # fmt: skip
     told: list[tuple[str, bool]] = []
     bindings: list[evt.Binding] = [
@@ -376,6 +377,21 @@ def test_any_status_but_pending_ends_the_query(status: int) -> None:
         assert identifier is None
         assert (got.Status, got.ErrorComment, got.OffendingElement) == (status, "because", 0x00100010)
         assert association.send_c_echo().Status == 0x0000
+
+
+def test_an_explanation_longer_than_allowed_is_taken_as_it_comes() -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        comment = b"c" * 80
+        values = {0x0100: b"\x20\x80", 0x0120: b"\1\0", 0x0800: b"\1\1", 0x0900: b"\0\xc0", 0x0902: comment}
+        peer.send(PDataTF((PresentationDataValue(3, COMMAND | LAST, encode_elements(values)),)))
+        peer.receive()
+        peer.send(AReleaseRP())
+
+    with raw_acceptor(serve) as port, associated(port) as association:
+        ((status, _),) = association.send_c_find(QUERY, PATIENT_ROOT)
+        assert (status.Status, status.ErrorComment) == (0xC000, "c" * 80)
 
 
 @pytest.mark.parametrize("identifier", [b"\x10\x00\x10\x00\x01", b"\x10\x00\x10\x00\xff\xff\xff\x7f"])

@@ -11,6 +11,7 @@ from io import BytesIO
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias
 
+from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -161,7 +162,7 @@ class Request:
     @property
     def AffectedSOPClassUID(self) -> UID:
         """The Affected SOP Class UID (0000,0002)."""
-        return UID(self.command.affected_sop_class_uid)
+        return UID(self.command.affected_sop_class_uid, config.IGNORE)
 
     @property
     def Priority(self) -> int | None:

@@ -26,7 +26,6 @@ from faces_fixtures import (
     VERIFICATION,
     RawPeer,
     associated,
-    data_set,
     names,
     patients,
     raw_requestor,
@@ -346,8 +345,9 @@ def test_a_peer_that_reads_slowly_slows_the_handler_and_one_that_does_not_read_i
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
         nonlocal made
-        for made, answer in enumerate(patients(10_000_000)):
+        for answer in patients(10_000_000):
             answer[1].PatientComments = "x" * 5000
+            made += 1
             yield answer
 
     with serving(handler, *told.bindings, ae=ae) as port, raw_requestor(port) as peer:

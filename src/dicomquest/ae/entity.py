@@ -25,7 +25,7 @@ from dicomquest.pdu.user_information import (
     MAXIMUM_LENGTH,
     UserInformation,
 )
-from dicomquest.services.contexts import PresentationContext, build_context
+from dicomquest.services.contexts import PresentationContext, as_uid, build_context
 from dicomquest.services.requestor import Peer, Requestor
 from dicomquest.services.tls import check_tls
 from dicomquest.sync import Association
@@ -106,7 +106,7 @@ class AE:
 
     def remove_supported_context(self, abstract_syntax: str) -> None:
         """Accept this abstract syntax no more."""
-        self._supported.pop(UID(str(abstract_syntax)), None)
+        self._supported.pop(as_uid(str(abstract_syntax)), None)
 
     # As SCU.
 
@@ -236,7 +236,7 @@ class AE:
             server.run()
             return None
         finally:
-            if not server.is_running:
+            if not server.is_running and server in self._servers:
                 self._servers.remove(server)
 
     def shutdown(self) -> None:

@@ -12,8 +12,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
-from pydicom.uid import UID
-
 from dicomquest import evt
 from dicomquest.aio.handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.dimse.commands import name_of, response_to
@@ -30,7 +28,7 @@ from dicomquest.dimse.events import (
 from dicomquest.dimse.session import Session
 from dicomquest.errors import AssociationAbortedError, DataSetError, IdentifierError, LocalProtocolError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
-from dicomquest.services.contexts import PresentationContext
+from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.requestor import State
 from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate
@@ -116,8 +114,8 @@ class AcceptedAssociation(asyncio.Protocol):
         """The presentation contexts that the requestor may use; ``as_scp`` and ``as_scu`` are this side's roles."""
         return [
             PresentationContext(
-                UID(context.abstract_syntax),
-                [UID(context.transfer_syntax)],
+                as_uid(context.abstract_syntax),
+                [as_uid(context.transfer_syntax)],
                 context.context_id,
                 result=0,
                 as_scu=context.requestor_is_scp,
@@ -240,7 +238,7 @@ class AcceptedAssociation(asyncio.Protocol):
         self._set_timer()
 
     def _close(self) -> None:
-        """Close the connection; what cannot be sent soon is given up, or a peer that does not read would keep it open."""
+        """Close the connection; a peer that does not read would keep it open, so what waits is given up soon."""
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._loop.call_later(LAST_WORDS, self._transport.abort)

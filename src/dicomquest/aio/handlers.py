@@ -8,11 +8,10 @@ from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
-from pydicom.uid import UID
-
 from dicomquest import evt
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services.contexts import as_uid
 from dicomquest.services.handlers import Handler, HandlerService
 from dicomquest.services.request import ServiceRequest
 from dicomquest.ul.negotiation import AcceptorPolicy, negotiate
@@ -56,7 +55,7 @@ def _event(event: evt.InterventionEvent, request: ServiceRequest) -> evt.Event:
         request=evt.Request(request.command, request.data_set, context.transfer_syntax),
         cancelled=lambda: request.is_cancelled,
         context=evt.PresentationContextTuple(
-            context.context_id, UID(context.abstract_syntax), UID(context.transfer_syntax)
+            context.context_id, as_uid(context.abstract_syntax), as_uid(context.transfer_syntax)
         ),
     )
 
@@ -70,7 +69,7 @@ def answer_association(
     """
     offers = rq.user_information.extended_negotiations
     for bound in handlers.bound(evt.EVT_SOP_EXTENDED) if offers else ():
-        app_info = {UID(offer.sop_class_uid): offer.application_information for offer in offers}
+        app_info = {as_uid(offer.sop_class_uid): offer.application_information for offer in offers}
         answers: dict[str, bytes] = {}
         with evt.guarded("EVT_SOP_EXTENDED"):
             answers = dict(bound(evt.Event(assoc, evt.EVT_SOP_EXTENDED, app_info=app_info)) or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pydicom import config
 from pydicom.uid import UID, AllTransferSyntaxes
 
 from dicomquest.standard.transfer_syntaxes import (
@@ -32,6 +33,11 @@ ALL_TRANSFER_SYNTAXES = [
 """Every transfer syntax that pydicom knows, for instances that are stored as they come."""
 
 
+def as_uid(text: str) -> UID:
+    """Make a UID of what may be none, without a warning: peers send all kinds of things."""
+    return UID(text, config.IGNORE)
+
+
 @dataclass(slots=True)
 class PresentationContext:
     """An abstract syntax with the transfer syntaxes to use for it, to be proposed, supported, or as it was answered.
@@ -52,20 +58,20 @@ class PresentationContext:
     def add_transfer_syntax(self, syntax: str) -> None:
         """Offer or support one more transfer syntax."""
         if syntax not in self.transfer_syntax:
-            self.transfer_syntax.append(UID(syntax))
+            self.transfer_syntax.append(as_uid(syntax))
 
 
 def build_context(
     abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None, *, context_id: int | None = None
 ) -> PresentationContext:
     """Build a context; without transfer syntaxes it has DEFAULT_TRANSFER_SYNTAXES."""
-    if not (uid := UID(str(abstract_syntax))).is_valid:
+    if not (uid := as_uid(str(abstract_syntax))).is_valid:
         raise ValueError(f"{abstract_syntax!r} is no UID, expected the abstract syntax of a presentation context")
     if transfer_syntax is None:
         syntaxes = list(DEFAULT_TRANSFER_SYNTAXES)
     else:
         given = [transfer_syntax] if isinstance(transfer_syntax, str) else transfer_syntax
-        syntaxes = list(dict.fromkeys(UID(str(syntax)) for syntax in given))
+        syntaxes = list(dict.fromkeys(as_uid(str(syntax)) for syntax in given))
     if not syntaxes:
         raise ValueError(f"no transfer syntax for the abstract syntax {uid.name}, expected at least one")
     return PresentationContext(uid, syntaxes, context_id)

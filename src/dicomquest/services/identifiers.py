@@ -8,13 +8,15 @@ from pydicom.dataset import Dataset
 
 from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, Terms, choose, normalise_terms
 from dicomquest.dataset.codec import decode
-from dicomquest.dataset.elements import DataSet, from_pydicom, to_pydicom
+from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import DataSetError
 
 LOGGER = logging.getLogger("dicomquest.scu")
+
+_STATUS, _OFFENDING_ELEMENT, _ERROR_COMMENT, _ERROR_ID = 0x00000900, 0x00000901, 0x00000902, 0x00000903
 
 
 def encode_response(identifier: Dataset, transfer_syntax: str) -> bytes:
@@ -41,15 +43,14 @@ def _taken_apart(identifier: Dataset) -> tuple[DataSet, Terms]:
 
 def status_data_set(response: Response) -> Dataset:
     """Give the status of a response, with the elements that explain it, as a Dataset."""
-    status = Dataset()
-    status.Status = response.status
+    data_set = {_STATUS: Element("US", (response.status,))}
     if response.offending_element:
-        status.OffendingElement = list(response.offending_element)
+        data_set[_OFFENDING_ELEMENT] = Element("AT", response.offending_element)
     if response.error_comment:
-        status.ErrorComment = response.error_comment
+        data_set[_ERROR_COMMENT] = Element("LO", (response.error_comment,))
     if response.error_id is not None:
-        status.ErrorID = response.error_id
-    return status
+        data_set[_ERROR_ID] = Element("US", (response.error_id,))
+    return to_pydicom(data_set)
 
 
 def read_identifier(response: ResponseReceived) -> Dataset | None:

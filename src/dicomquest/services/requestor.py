@@ -15,8 +15,6 @@ from enum import Enum
 from time import monotonic
 from typing import TypeAlias, TypeVar
 
-from pydicom.uid import UID
-
 from dicomquest.dimse.commands import PENDING, name_of
 from dicomquest.dimse.events import (
     Aborted,
@@ -38,7 +36,7 @@ from dicomquest.errors import (
     LocalProtocolError,
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ, encode
-from dicomquest.services.contexts import PresentationContext
+from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.request import ServiceUser, service_user
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.timers import Timeouts
@@ -126,7 +124,7 @@ class Requestor:
                 return context
         proposed = any(context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts)
         reason = "did not accept" if proposed else "was not asked for"
-        raise ContextNotAcceptedError(f"the peer {reason} a presentation context for {UID(abstract_syntax).name}")
+        raise ContextNotAcceptedError(f"the peer {reason} a presentation context for {as_uid(abstract_syntax).name}")
 
     def answered_contexts(self, *, accepted: bool) -> list[PresentationContext]:
         """List the contexts that the peer accepted, or those that it did not, in the order proposed."""
@@ -139,8 +137,8 @@ class Requestor:
             syntaxes = proposed.transfer_syntaxes if agreed is None else (agreed.transfer_syntax,)
             contexts.append(
                 PresentationContext(
-                    UID(proposed.abstract_syntax),
-                    [UID(syntax) for syntax in syntaxes],
+                    as_uid(proposed.abstract_syntax),
+                    [as_uid(syntax) for syntax in syntaxes],
                     proposed.context_id,
                     # Contexts without a result count as rejected by the provider (PS3.8 9.3.3.2).
                     result=results.get(proposed.context_id, 2),

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from dicomquest.dimse.commands import CFindRQ
+from dicomquest.errors import AssociationAbortedError
+from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
+from dicomquest.services.verification import VerificationService
+from dicomquest.ul.negotiation import AcceptedContext
+from faces_fixtures import IMPLICIT, PATIENT_ROOT
+
+
+class Channel:
+    """Notes what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, ...]] = []
+
+    async def send_pending(self, request: ServiceRequest, status: int, identifiers: Sequence[bytes]) -> None:
+        self.sent.append((status, list(identifiers)))
+
+    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+        self.sent.append((status, comment, offending))
+
+    async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+
+USER = ServiceUser("AE", "127.0.0.1", 104)
+
+
+def request(channel: Channel) -> ServiceRequest:
+    context = AcceptedContext(1, PATIENT_ROOT, IMPLICIT)
+    info = AssociationInfo(7, USER, USER, {1: context})
+    return ServiceRequest(channel, info, context, CFindRQ(message_id=1, affected_sop_class_uid=PATIENT_ROOT), b"")
+
+
+@pytest.mark.requirement("UL-080")
+def test_a_cancel_is_latched_and_told_once() -> None:
+    made, told = request(Channel()), []
+    made.on_cancel(lambda: told.append("before"))
+    assert not made.is_cancelled
+    made.cancel()
+    made.cancel()
+    assert made.is_cancelled
+    assert told == ["before"]
+    made.on_cancel(lambda: told.append("after"))
+    assert told == ["before", "after"]
+    made.check_association()
+
+
+@pytest.mark.requirement("UL-058")
+def test_the_end_of_the_association_is_told_after_a_cancel_too() -> None:
+    made, told = request(Channel()), []
+    made.on_cancel(lambda: told.append(made.is_cancelled))
+    made.cancel()
+    made.cancel(is_abandoned=True)
+    made.cancel(is_abandoned=True)
+    assert told == [True, True]
+    with pytest.raises(AssociationAbortedError, match="association 7"):
+        made.check_association()
+
+
+def test_what_a_service_sends_goes_to_the_channel() -> None:
+    channel = Channel()
+    made = request(channel)
+
+    async def service() -> None:
+        await made.send_pending(0xFF00, [b"a", b"b"])
+        assert not made.is_finished
+        await made.send_final(0xA900, "level", (0x00080052,))
+        assert made.is_finished
+        assert await made.run(lambda number: number + 1, 1) == 2
+
+    asyncio.run(service())
+    assert channel.sent == [(0xFF00, [b"a", b"b"]), (0xA900, "level", (0x00080052,))]
+
+
+def test_the_verification_service_says_success() -> None:
+    channel = Channel()
+    asyncio.run(VerificationService().handle(request(channel)))
+    assert channel.sent == [(0x0000, "", ())]

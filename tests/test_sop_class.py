@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pynetdicom.sop_class
+import pytest
+from pydicom.uid import UID
+
+from dicomquest import sop_class
+from dicomquest.ae.context_lists import SERVICES, context_list, storage_sop_classes
+from dicomquest.standard.sop_classes import SERVED
+
+# pynetdicom keeps names of its own beside those of the dictionary.
+OWN_NAMES = {
+    "ColorPaletteInformationModelGet", "ColorPaletteInformationModelMove", "HeightMapSegmentationStorage",
+    "LabelMapSegmentationStorage", "OphthlamicOpticalCoherenceTomographyBscanVolumeAnalysisStorage",
+    "PseudoColorSoftcopyPresentationStageStorage", "RTBrachyApplicationSetupDeliveryInstructionsStorage",
+    "RoboticArmRadiationRecordStorage", "VariableModalityLUTSoftcopyPresentationStageStorage",
+    "WaveformAcquisitionPresentationStateStorage", "WaveformPresentationStateStorage",
+}  # fmt: skip
+
+
+def test_the_names_are_those_that_scripts_import() -> None:
+    theirs = {
+        name: uid for name, uid in vars(pynetdicom.sop_class).items() if isinstance(uid, pynetdicom.sop_class.SOPClass)
+    }
+    for name in theirs.keys() - OWN_NAMES:
+        assert getattr(sop_class, name) == theirs[name], name
+        assert name in dir(sop_class)
+
+
+def test_what_is_served_is_named() -> None:
+    named = {uid for uid in vars(sop_class).values() if isinstance(uid, sop_class.SOPClass)}
+    assert {row.uid for row in SERVED} <= named
+    assert UID(sop_class.PatientRootQueryRetrieveInformationModelFind).keyword == (
+        "PatientRootQueryRetrieveInformationModelFind"
+    )
+
+
+def test_a_name_that_is_none() -> None:
+    with pytest.raises(AttributeError, match="Nonsense"):
+        _ = sop_class.Nonsense
+    assert sop_class.uid_to_sop_class("1.2.3") == "1.2.3"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_lists_of_contexts_are_those_of_the_services(name: str) -> None:
+    theirs = {context.abstract_syntax for context in getattr(pynetdicom, name)}
+    assert {context.abstract_syntax for context in context_list(name)} == theirs
+
+
+def test_storage_is_what_the_dictionary_calls_so() -> None:
+    ours = set(storage_sop_classes())
+    theirs = {UID(str(context.abstract_syntax)) for context in pynetdicom.AllStoragePresentationContexts}
+    assert ours <= theirs
+    # Of what they have besides, this version of pydicom's dictionary knows nothing.
+    assert {uid.keyword for uid in theirs - ours} == {""}
+    assert len(context_list("StoragePresentationContexts")) == 120
