@@ -39,8 +39,8 @@ run: $(STAMP)
 	@echo
 	@echo 'In a second terminal, the patients whose name starts with C, by dicomquest and by DCMTK:'
 	@echo
-	@echo "  $(BIN)/dicomquest find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientBirthDate"
-	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' -k PatientID -k PatientBirthDate 127.0.0.1 $(PORT)"
+	@echo "  $(BIN)/dicomquest find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientSex"
+	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' -k PatientID -k PatientSex 127.0.0.1 $(PORT)"
 	@echo
 	@exec $(BIN)/dicomquest serve --index $(RUN_INDEX) --port $(PORT)
 

@@ -127,16 +127,15 @@ def _matches(
 def _conclude(settings: FindSettings, request: Request, association: Association, progress: Progress) -> None:
     """Say how many matches there were; raise unless the peer ended the query well or was told to."""
     count = progress.pending.total()
-    if settings.format_ == "table":
+    final = progress.final
+    is_answered = final is not None and "Status" in final and status_class(final.Status) is StatusClass.SUCCESS
+    if settings.format_ == "table" and (count or is_answered):
         words = request.level.entity if count == 1 else request.level.entities
         say(f"{count or 'no'} {words}" + (", and the query was cancelled" if progress.is_limited else ""))
-    if progress.is_limited:
+    if progress.is_limited or is_answered:
         return
-    final = progress.final
     if final is None or "Status" not in final:
         raise give_up(f"the query was not answered to its end: {association.failure or 'the association ended'}")
-    if status_class(final.Status) is StatusClass.SUCCESS:
-        return
     known = find_status(final.Status)
     message = f"the peer ended the query with status {final.Status:04X}"
     if known is not None:
