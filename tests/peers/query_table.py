@@ -179,7 +179,8 @@ ROWS: tuple[Row, ...] = (
     Row("SERIES", {"StudyInstanceUID": uid(26), "RequestAttributesSequence[0].ScheduledProcedureStepID": "SPS1"},
         "C.2.2.2.6", "an item of several"),
     Row("SERIES", {"StudyInstanceUID": uid(26), "RequestAttributesSequence[0].ScheduledProcedureStepID": "SPS1",
-                   "RequestAttributesSequence[0].RequestedProcedureID": "RP2"}, "C.2.2.2.6", "never two items together"),
+                   "RequestAttributesSequence[0].RequestedProcedureID": "RP2"},
+        "C.2.2.2.6", "never two items together"),
     Row("SERIES", {"StudyInstanceUID": STUDY_1, "BodyPartExamined": "CHEST"}, "C.2.2.1.3", "Body Part Examined"),
     Row("SERIES", {"StudyInstanceUID": uid(2), "SeriesDescription": "T1_*"}, "C.2.2.2.4", "_ is literal"),
     # What is no query of the model.
