@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 
-from building import data_set, tag_of
+from building import data_set, instance, tag_of
 from dicomquest.dataset.elements import DataSet, Element, from_json
 from dicomquest.index.received import Received, receive
 from dicomquest.index.records import LARGEST_BINARY, Record, ValueRow, forms, record_from_row, records
@@ -131,8 +131,8 @@ def test_what_no_database_text_holds_is_replaced() -> None:
 
 @given(corpora(max_patients=1, max_children=1))
 def test_a_record_comes_back_from_its_row(corpus: list[DataSet]) -> None:
-    for instance in corpus:
-        received = receive(instance, 0)
+    for each in corpus:
+        received = receive(each, 0)
         assert isinstance(received, Received)
         for level in Level:
             record = received.records[level]
@@ -141,3 +141,18 @@ def test_a_record_comes_back_from_its_row(corpus: list[DataSet]) -> None:
             assert record_from_row(level, row) == record
         # The forms of decoded elements and of what was stored of them are the same.
         assert forms(Level.IMAGE, received.records[Level.IMAGE], 0) == received.forms
+
+
+def test_bytes_of_an_unknown_vr_are_read_as_the_key() -> None:
+    stored = instance() | {
+        tag_of("InstanceNumber"): Element("UN", (b"007 ",)),
+        tag_of("ContentLabel"): Element("UN", (b"A\\B",)),
+        tag_of("CompletionFlag"): Element("UN", (b"  ",)),
+    }
+    received = receive(dict(sorted(stored.items())), 0)
+    assert isinstance(received, Received)
+    texts = received.records[Level.IMAGE].texts
+    assert (texts["instance_number"], texts["content_label"], "completion_flag" in texts) == ("007", "A\\B", False)
+    assert received.forms.columns == {"instance_number_number": "7"}
+    assert received.forms.values == {ValueRow("00700080", 0, "A"), ValueRow("00700080", 0, "B")}
+    assert forms(Level.IMAGE, received.records[Level.IMAGE], 0) == received.forms

@@ -112,11 +112,12 @@ class Database:
 
     def _migrate(self) -> None:
         """Bring the schema to the newest revision; a database of a newer program is refused."""
-        with self._writer.connect() as connection:
+        # Asked as a reader first: it does not wait for a writer.
+        with self._readers.connect() as connection:
             if _revision(connection) == HEAD:
                 return
         with self._writer.begin() as connection:
-            # Asked again under the write lock: another process may have been first.
+            # Asked again with the write lock: another process may have been first.
             revision = _revision(connection)
             if revision == HEAD:
                 return

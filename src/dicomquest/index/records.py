@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.dataset.dictionary import standard_vr
 from dicomquest.dataset.elements import DataSet, Element, element_from_json, element_to_json
-from dicomquest.index.schema import ATTRIBUTES, COLUMN_KEYS, SEARCH_SUFFIXES
+from dicomquest.index.schema import ATTRIBUTES, COLUMN_KEYS, SEARCH_SUFFIXES, search_columns
 from dicomquest.query.names import name_words, phonetic_code
 from dicomquest.query.search_forms import BINARY_VRS, is_empty, own_zone, search_form, stored_values
 from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC, level_of
@@ -27,8 +27,31 @@ LARGEST_BINARY = 1024
 
 _COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
 _COLUMNS = {key.tag: key.column for key in KEYS if key.storage is Storage.COLUMN}
-_VALUE_KEYS = {
-    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.VALUES) for level in Level
+
+
+class _Searched(NamedTuple):
+    """A key as the search forms need it; ``columns`` are those of a COLUMN key with forms besides its text."""
+
+    tag: int
+    path: str
+    vr: str
+    columns: tuple[str, ...]
+
+
+_SEARCHED_COLUMNS = {
+    level: tuple(
+        _Searched(key.tag, f"{key.tag:08X}", key.vr, search_columns(key) if key.vr in SEARCH_SUFFIXES else ())
+        for key in COLUMN_KEYS[level]
+    )
+    for level in Level
+}
+_SEARCHED_VALUES = {
+    level: tuple(
+        _Searched(key.tag, f"{key.tag:08X}", key.vr, ())
+        for key in KEYS
+        if key.level is level and key.storage is Storage.VALUES
+    )
+    for level in Level
 }
 _FIRST_GROUP = 0x0008  # groups below belong to files and messages, not to data sets (PS3.5 7.1)
 _LAST_GROUP = 0x7FDF  # pixel data, and what trails it
@@ -40,6 +63,8 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _ANATOMIC_REGION_SEQUENCE = 0x00082218
 ANATOMIC_REGION_PATH = "00082218"
 """The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
+
+_NEEDED = [(tag, f"{tag:08X}") for tag in (_ANATOMIC_REGION_SEQUENCE, TIMEZONE_OFFSET_FROM_UTC)]
 
 # The parts of a value row (see schema): of a name its groups, its words and how they sound.
 WORD_PART = 8
@@ -91,7 +116,9 @@ def records(data_set: DataSet) -> dict[Level, Record]:
             continue
         column = _COLUMNS.get(tag)
         if column is not None and element.vr != "SQ":
-            found[level_of(tag)].texts[column] = column_text(KEYS_BY_TAG[tag].vr, element)
+            column_value = column_text(KEYS_BY_TAG[tag].vr, element)
+            if column_value:
+                found[level_of(tag)].texts[column] = column_value
             continue
         text = element_json(element)
         if text is None:
@@ -168,9 +195,9 @@ def forms(level: Level, record: Record, default_zone: int) -> Forms:
         for key in COLUMN_KEYS[level]
         if key.column in record.texts
     }
-    wanted = [key.tag for key in _VALUE_KEYS[level]]
-    for tag in (*wanted, _ANATOMIC_REGION_SEQUENCE, TIMEZONE_OFFSET_FROM_UTC):
-        text = record.elements.get(f"{tag:08X}")
+    others = [(key.tag, key.path) for key in _SEARCHED_VALUES[level]] + _NEEDED
+    for tag, path in others:
+        text = record.elements.get(path)
         if text is not None:
             elements[tag] = element_from_json(json.loads(text))
     return forms_of_elements(level, elements, default_zone)
@@ -182,35 +209,31 @@ def forms_of_elements(level: Level, elements: DataSet, default_zone: int) -> For
     columns: dict[str, str] = {}
     values: set[ValueRow] = set()
     occurrences: set[tuple[str, int]] = set()
-    for key in COLUMN_KEYS[level]:
-        element = elements.get(key.tag)
+    for tag, path, vr, names in _SEARCHED_COLUMNS[level]:
+        element = elements.get(tag)
         if element is None or element.vr == "SQ" or is_empty(element):
             continue
-        path = f"{key.tag:08X}"
-        if len(element.values) != 1:
+        found = stored_values(vr, element) if element.vr in BINARY_VRS else element.values
+        if len(found) > 1:
             # No column holds the forms of several values: each has its value row, and queries know of it.
-            values.update(_value_rows(path, key.vr, element, zone))
+            values.update(_value_rows(path, vr, element, zone))
             occurrences.add((path, 0))
-        elif key.vr in SEARCH_SUFFIXES:
-            form = search_form(key.vr, element.values[0], zone)
-            columns.update(_form_columns(key, form))
-            if key.vr == "PN":
+        elif found and names:
+            form = search_form(vr, found[0], zone)
+            columns.update(
+                (name, stored_text(text)) for name, text in zip(names, form, strict=True) if text is not None
+            )
+            if vr == "PN":
                 values.update(_word_rows(path, form))
                 occurrences.update((path, part) for part in (2, 3) if form[part - 1] is not None)
-    for key in _VALUE_KEYS[level]:
-        element = elements.get(key.tag)
+    for tag, path, vr, _ in _SEARCHED_VALUES[level]:
+        element = elements.get(tag)
         if element is not None:
-            values.update(_value_rows(f"{key.tag:08X}", key.vr, element, zone))
+            values.update(_value_rows(path, vr, element, zone))
     regions = elements.get(_ANATOMIC_REGION_SEQUENCE)
     if level is Level.IMAGE and regions is not None and regions.vr == "SQ" and not is_empty(regions):
         values.add(ValueRow(ANATOMIC_REGION_PATH, 0, element_json(regions) or ""))
     return Forms(columns, frozenset(values), frozenset(occurrences))
-
-
-def _form_columns(key: Key, form: SearchForm) -> Iterable[tuple[str, str]]:
-    for suffix, text in zip(SEARCH_SUFFIXES[key.vr], form, strict=True):
-        if text is not None:
-            yield key.column + suffix, stored_text(text)
 
 
 def _value_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
