@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pydicom.dataset import Dataset
 
-from dicomquest import AE, evt
+from dicomquest import AE, build_role, evt
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CFindRSP, encode_elements, response_to
 from dicomquest.errors import (
     AssociationAbortedError,
@@ -17,13 +17,25 @@ from dicomquest.errors import (
     ContextNotAcceptedError,
     LocalProtocolError,
 )
-from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, AReleaseRP, AReleaseRQ, PDataTF, PresentationDataValue
+from dicomquest.pdu.pdus import (
+    COMMAND,
+    LAST,
+    AAbort,
+    AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
+    PDataTF,
+    PresentationDataValue,
+)
+from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, negotiate
 from faces_fixtures import (
     HOST,
     IDENTIFIER,
+    IMPLICIT,
     PATIENT_ROOT,
     QUERY,
     STUDY_ROOT,
+    VERIFICATION,
     RawPeer,
     associated,
     data_set,
@@ -377,6 +389,27 @@ def test_any_status_but_pending_ends_the_query(status: int) -> None:
         assert identifier is None
         assert (got.Status, got.ErrorComment, got.OffendingElement) == (status, "because", 0x00100010)
         assert association.send_c_echo().Status == 0x0000
+
+
+@pytest.mark.requirement("UL-101")
+def test_a_request_to_the_requestor_is_refused() -> None:
+    def serve(peer: RawPeer) -> None:
+        rq = peer.receive()
+        assert isinstance(rq, AAssociateRQ)
+        supported = {uid: SupportedSyntax((IMPLICIT,), scp_role=True) for uid in (VERIFICATION, PATIENT_ROOT)}
+        peer.send(negotiate(rq, AcceptorPolicy(supported)))
+        peer.receive_command()
+        peer.send_find(9)
+        refused = peer.receive_command()
+        assert isinstance(refused, CFindRSP)
+        assert (refused.message_id_being_responded_to, refused.status) == (9, 0x0122)
+        peer.send_command(final(1))
+        peer.receive()
+        peer.send(AReleaseRP())
+
+    roles = [build_role(PATIENT_ROOT, scu_role=True, scp_role=True)]
+    with raw_acceptor(serve) as port, associated(port, ext_neg=roles) as association:
+        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0x0000]
 
 
 def test_an_explanation_longer_than_allowed_is_taken_as_it_comes() -> None:

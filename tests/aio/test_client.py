@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from pydicom.dataset import Dataset
 
 from dicomquest import AE, evt
 from dicomquest.aio.client import AsyncAssociation
+from dicomquest.aio.server import new_event_loop
 from dicomquest.dimse.commands import CCancelRQ, CFindRSP
 from dicomquest.errors import (
     AssociationAbortedError,
@@ -54,15 +55,25 @@ async def associated(port: int, ae: AE | None = None, **more: Any) -> AsyncItera
         yield association
 
 
-def in_loop(test: Callable[[], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with asyncio.timeout(LONG):
-            await test()
-
-    asyncio.run(run())
+InLoop: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 
 
-def test_echo_and_queries() -> None:
+@pytest.fixture(params=[asyncio.new_event_loop, new_event_loop], ids=["asyncio", "uvloop"])
+def in_loop(request: pytest.FixtureRequest) -> InLoop:
+    """Run a coroutine to its end, in the event loop of the standard library and in the fastest one."""
+
+    def run(test: Callable[[], Awaitable[None]]) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(LONG):
+                await test()
+
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(bounded())
+
+    return run
+
+
+def test_echo_and_queries(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             assert (await association.send_c_echo()).Status == 0x0000
@@ -77,7 +88,7 @@ def test_echo_and_queries() -> None:
 
 
 @pytest.mark.requirement("UL-099")
-def test_a_loop_left_early_does_not_leak_into_the_next_query() -> None:
+def test_a_loop_left_early_does_not_leak_into_the_next_query(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             for letter in "ABC":
@@ -95,7 +106,7 @@ def test_a_loop_left_early_does_not_leak_into_the_next_query() -> None:
         in_loop(test)
 
 
-def test_a_query_that_is_cancelled() -> None:
+def test_a_query_that_is_cancelled(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             responses = association.send_c_find(QUERY, PATIENT_ROOT, msg_id=3)
@@ -107,7 +118,7 @@ def test_a_query_that_is_cancelled() -> None:
         in_loop(test)
 
 
-def test_many_associations_at_once() -> None:
+def test_many_associations_at_once(in_loop: InLoop) -> None:
     async def one(port: int) -> int:
         async with associated(port) as association:
             return len([found async for _, found in association.send_c_find(QUERY, PATIENT_ROOT) if found is not None])
@@ -119,7 +130,7 @@ def test_many_associations_at_once() -> None:
         in_loop(test)
 
 
-def test_why_there_is_no_association() -> None:
+def test_why_there_is_no_association(in_loop: InLoop) -> None:
     async def test() -> None:
         nowhere = await scu().associate_async(HOST, closed)
         assert nowhere.is_aborted
@@ -147,7 +158,7 @@ def test_why_there_is_no_association() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_peer_that_does_not_answer() -> None:
+def test_a_peer_that_does_not_answer(in_loop: InLoop) -> None:
     def serve_no_association(peer: RawPeer) -> None:
         peer.receive()
         assert peer.receive() == AAbort(0, 0)
@@ -175,7 +186,7 @@ def test_a_peer_that_does_not_answer() -> None:
 
 
 @pytest.mark.requirement("UL-058")
-def test_an_association_that_is_lost_during_a_query() -> None:
+def test_an_association_that_is_lost_during_a_query(in_loop: InLoop) -> None:
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
@@ -191,7 +202,7 @@ def test_an_association_that_is_lost_during_a_query() -> None:
         in_loop(test)
 
 
-def test_a_task_that_is_cancelled_leaves_the_association_usable() -> None:
+def test_a_task_that_is_cancelled_leaves_the_association_usable(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             begun = asyncio.Event()
@@ -211,7 +222,7 @@ def test_a_task_that_is_cancelled_leaves_the_association_usable() -> None:
         in_loop(test)
 
 
-def test_nagle_is_off() -> None:
+def test_nagle_is_off(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             assert association._writer is not None

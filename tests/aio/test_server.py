@@ -629,7 +629,23 @@ def test_shutdown_lets_a_running_query_end() -> None:
         assert association.is_aborted
 
 
+@pytest.mark.parametrize("handler", [lambda _: patients(100_000), an_endless_async_generator])
+def test_the_event_loop_of_the_standard_library_will_do(
+    handler: Callable[[evt.Event], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicomquest.ae.background.new_event_loop", asyncio.new_event_loop)
+    with serving(handler) as port, associated(port) as association:
+        responses = association.send_c_find(QUERY, PATIENT_ROOT)
+        assert names(next(responses) for _ in range(2000))[-1] == "1999"
+        association.send_c_cancel(1)
+        assert statuses(responses)[-1] == 0xFE00
+        assert association.send_c_echo().Status == 0x0000
+        association.abort()
+    assert association.is_aborted
+
+
 def test_uvloop_drives_the_server_where_it_is_installed() -> None:
+    pytest.importorskip("uvloop")
     loop = new_event_loop()
     loop.close()
     assert type(loop).__module__ == "uvloop"

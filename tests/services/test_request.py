@@ -41,12 +41,13 @@ def request(channel: Channel) -> ServiceRequest:
 
 @pytest.mark.requirement("UL-080")
 def test_a_cancel_is_latched_and_told_once() -> None:
-    made, told = request(Channel()), []
+    made = request(Channel())
+    told: list[str] = []
     made.on_cancel(lambda: told.append("before"))
-    assert not made.is_cancelled
+    states = [made.is_cancelled]
     made.cancel()
     made.cancel()
-    assert made.is_cancelled
+    assert [*states, made.is_cancelled, made.is_cancelled] == [False, True, True]
     assert told == ["before"]
     made.on_cancel(lambda: told.append("after"))
     assert told == ["before", "after"]
@@ -55,7 +56,8 @@ def test_a_cancel_is_latched_and_told_once() -> None:
 
 @pytest.mark.requirement("UL-058")
 def test_the_end_of_the_association_is_told_after_a_cancel_too() -> None:
-    made, told = request(Channel()), []
+    made = request(Channel())
+    told: list[bool] = []
     made.on_cancel(lambda: told.append(made.is_cancelled))
     made.cancel()
     made.cancel(is_abandoned=True)
@@ -71,9 +73,9 @@ def test_what_a_service_sends_goes_to_the_channel() -> None:
 
     async def service() -> None:
         await made.send_pending(0xFF00, [b"a", b"b"])
-        assert not made.is_finished
+        states = [made.is_finished]
         await made.send_final(0xA900, "level", (0x00080052,))
-        assert made.is_finished
+        assert [*states, made.is_finished] == [False, True]
         assert await made.run(lambda number: number + 1, 1) == 2
 
     asyncio.run(service())

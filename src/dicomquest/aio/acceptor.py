@@ -140,7 +140,9 @@ class AcceptedAssociation(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         # Without it a peer's delayed acknowledgement costs each small answer 40 ms.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # (That the peer may be gone already is told later.)
+        with suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer_address = (transport.get_extra_info("peername") or ("", 0))[:2]
         self.task = self._loop.create_task(self._serve())
         self._server.connected(self)
@@ -293,15 +295,17 @@ class AcceptedAssociation(asyncio.Protocol):
 
     async def _serve(self) -> None:
         """Do one after the other what waits, until the connection is gone."""
-        await self._notify(evt.EVT_CONN_OPEN, address=self.peer_address)
-        while True:
-            while self._inbox:
-                await self._react(self._inbox.popleft())
-            if self._is_lost:
-                break
-            self._arrived.clear()
-            await self._arrived.wait()
-        await self._notify(evt.EVT_CONN_CLOSE, address=self.peer_address)
+        try:
+            await self._notify(evt.EVT_CONN_OPEN, address=self.peer_address)
+            while self._inbox or not self._is_lost:
+                if self._inbox:
+                    await self._react(self._inbox.popleft())
+                else:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+            await self._notify(evt.EVT_CONN_CLOSE, address=self.peer_address)
+        finally:
+            self.drop()
 
     async def _react(self, task: Task) -> None:
         match task:

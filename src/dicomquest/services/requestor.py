@@ -13,16 +13,20 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, assert_never
 
-from dicomquest.dimse.commands import PENDING, name_of
+from dicomquest.dimse.commands import PENDING, name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
     AssociationAccepted,
     AssociationRejected,
+    AssociationRequested,
+    CancelReceived,
+    DataSetFragmentReceived,
     Ended,
     MessageIgnored,
     Released,
+    RequestReceived,
     ResponseReceived,
     SessionEvent,
 )
@@ -42,6 +46,8 @@ from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.timers import Timeouts
 
 LOGGER = logging.getLogger("dicomquest.scu")
+
+SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 T = TypeVar("T")
 Flow: TypeAlias = Generator[None, None, T]
@@ -304,9 +310,15 @@ class Requestor:
                 self._end(State.ABORTED, AssociationAbortedError(event.message))
             case MessageIgnored():
                 LOGGER.warning("%s ignored: %s", name_of(event.command), event.reason)
+            case RequestReceived():
+                # Only where the SCP role was asked for and granted.
+                refusal = response_to(event.command, SOP_CLASS_NOT_SUPPORTED, error_comment="this side is no SCP")
+                self.session.send_response(event.command, refusal, None, monotonic())
+            case AssociationRequested() | CancelReceived() | DataSetFragmentReceived():
+                # What acceptors are told, and SCPs whose requests wait; here each is refused at once.
+                pass
             case _:
-                # What an acceptor is told: a requestor that is only SCU gets none of it.
-                raise AssertionError(event)
+                assert_never(event)
 
     def _take_response(self, event: ResponseReceived) -> None:
         operation = self._operations.get(event.command.message_id_being_responded_to)
