@@ -229,7 +229,7 @@ OCCURRING: list[tuple[dict[str, Any], str]] = [
         {"StudyDescription": "A*"},
         (
             "(((study.study_description >= ? AND study.study_description < ?)"
-            " AND (instr(study.study_description, char(92)) = 0)) OR (study.id IN (SELECT owner FROM study_value"
+            " AND (NOT instr(study.study_description, char(92)) > 0)) OR (study.id IN (SELECT owner FROM study_value"
             " WHERE path = '00081030' AND (part = 0 AND search >= ? AND search < ?))))"
         ),
     ),

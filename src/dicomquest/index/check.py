@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DatabaseError
 
-from dicomquest.index.computed import COMPUTE, IN_VALUES, rows, value_rows
+from dicomquest.index.computed import COMPUTE, rows, value_rows
+from dicomquest.index.dialects import words_of
 from dicomquest.index.records import ValueRow, forms, record_from_row
 from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
-from dicomquest.index.writes import Writes, table_row
+from dicomquest.index.writes import INSERT_OCCURRENCE, Writes, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport
     """Compare everything, in one transaction; with ``repair`` it writes what differs."""
     report = CheckReport()
     with database.begin() as connection:
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        connection.exec_driver_sql(words_of(connection).defer_constraints)
         # From the lowest level up: the counts of one are made of those below.
         for level in reversed(Level):
             report.checked[level] = 0
@@ -104,7 +105,7 @@ class _Comparison:
                 writes.add(expected, values, is_new=False)
                 if repair:
                     for occurrence in missing:
-                        self._connection.exec_driver_sql("INSERT OR IGNORE INTO occurrence VALUES (?, ?)", occurrence)
+                        self._connection.exec_driver_sql(INSERT_OCCURRENCE, occurrence)
         if repair:
             for statement, parameters in (*writes.statements(), (f"DELETE FROM {table} WHERE id = ?", gone)):
                 if parameters:
@@ -112,7 +113,7 @@ class _Comparison:
 
     def _stored_values(self, ids: set[int]) -> dict[int, set[ValueRow]]:
         found: dict[int, set[ValueRow]] = {}
-        statement = f"SELECT owner, path, part, search FROM {TABLES[self._level]}_value WHERE owner {IN_VALUES}"
+        statement = f"SELECT owner, path, part, search FROM {TABLES[self._level]}_value WHERE owner {{in_values}}"
         for owner, path, part, search in rows(self._connection, statement, ids):
             found.setdefault(owner, set()).add(ValueRow(path, part, search))
         return found

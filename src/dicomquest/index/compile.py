@@ -51,7 +51,7 @@ class _Compiler:
 
     def plan(self) -> Plan:
         query = self._query
-        selection = select(query.return_keys)
+        selection = select(query.return_keys, self._facts.dialect)
         used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
         top = min([*used, query.level])
         predicates = [

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.dataset.elements import Element, element_from_json, element_to_json
+from dicomquest.index.dialects import words_of
 from dicomquest.index.records import ANATOMIC_REGION_PATH, ValueRow
 from dicomquest.query.computed import anatomic_regions, distinct
 from dicomquest.standard.levels import Level
@@ -21,27 +22,29 @@ if TYPE_CHECKING:
 Columns = dict[str, Any]
 """Values by column."""
 
-IN_VALUES = "IN (SELECT value FROM json_each(?))"
-"""The condition of a column on the one parameter of ``rows``."""
-
 MODALITIES_PATH = "00080061"
 SOP_CLASSES_PATH = "00080062"
 
 
 def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
-    """The rows of a statement that has one parameter: a list of values."""
+    """The rows of a statement for a list of values, its one parameter, whose condition is ``{in_values}``."""
+    statement = statement.replace("{in_values}", words_of(connection).in_values)
     return list(connection.exec_driver_sql(statement, (json.dumps(list(values)),)))
 
 
+def _distinct_list(connection: Connection, column: str) -> str:
+    return words_of(connection).distinct_list.format(column=column)
+
+
 def _series(connection: Connection, ids: set[int]) -> dict[int, Columns]:
-    statement = f"SELECT parent, count(*) FROM instance WHERE parent {IN_VALUES} GROUP BY parent"
+    statement = "SELECT parent, count(*) FROM instance WHERE parent {in_values} GROUP BY parent"
     return {parent: {"number_of_series_related_instances": count} for parent, count in rows(connection, statement, ids)}
 
 
 def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
     statement = f"""
-        SELECT parent, count(*), sum(number_of_series_related_instances), json_group_array(DISTINCT modality)
-        FROM series WHERE parent {IN_VALUES} GROUP BY parent"""
+        SELECT parent, count(*), sum(number_of_series_related_instances), {_distinct_list(connection, "modality")}
+        FROM series WHERE parent {{in_values}} GROUP BY parent"""
     found: dict[int, Columns] = {
         parent: {
             "number_of_study_related_series": series,
@@ -53,16 +56,16 @@ def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
         for parent, series, instances, modalities in rows(connection, statement, ids)
     }
     statement = f"""
-        SELECT series.parent, json_group_array(DISTINCT instance.sop_class_uid)
+        SELECT series.parent, {_distinct_list(connection, "instance.sop_class_uid")}
         FROM series JOIN instance ON instance.parent = series.id
-        WHERE series.parent {IN_VALUES} GROUP BY series.parent"""
+        WHERE series.parent {{in_values}} GROUP BY series.parent"""
     for parent, uids in rows(connection, statement, ids):
         found[parent]["sop_classes_in_study"] = _distinct_values(json.loads(uids))
     statement = f"""
-        SELECT series.parent, json_group_array(DISTINCT search)
+        SELECT series.parent, {_distinct_list(connection, "search")}
         FROM series JOIN instance ON instance.parent = series.id
             JOIN instance_value ON instance_value.owner = instance.id
-        WHERE series.parent {IN_VALUES} AND instance_value.path = '{ANATOMIC_REGION_PATH}' GROUP BY series.parent"""
+        WHERE series.parent {{in_values}} AND instance_value.path = '{ANATOMIC_REGION_PATH}' GROUP BY series.parent"""
     for parent, regions in rows(connection, statement, ids):
         items = [item for text in json.loads(regions) for item in element_from_json(json.loads(text)).values]
         codes = anatomic_regions(items)
@@ -73,9 +76,9 @@ def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
 
 
 def _patients(connection: Connection, ids: set[int]) -> dict[int, Columns]:
-    statement = f"""
+    statement = """
         SELECT parent, count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)
-        FROM study WHERE parent {IN_VALUES} GROUP BY parent"""
+        FROM study WHERE parent {in_values} GROUP BY parent"""
     return {
         parent: {
             "number_of_patient_related_studies": studies,

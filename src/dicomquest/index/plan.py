@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dicomquest.dataset.elements import DataSet, Element, element_from_json, element_to_json, from_json
 from dicomquest.dataset.fields import Field, Source
+from dicomquest.index.dialects import DIALECTS
 from dicomquest.index.schema import ATTRIBUTES, TABLES
 from dicomquest.query.evaluate import response_element
 from dicomquest.query.search_forms import own_zone
@@ -118,7 +119,7 @@ def _element(field: Field, value: Any) -> Element:
 
 
 @lru_cache(maxsize=1024)
-def select(return_keys: tuple[ReturnKey, ...]) -> Selection:
+def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> Selection:
     """The columns for the return keys; made once a shape, and then the same object."""
     columns: list[str] = []
     fields: list[Field] = []
@@ -141,10 +142,10 @@ def select(return_keys: tuple[ReturnKey, ...]) -> Selection:
             columns.append(f"{table}.{ATTRIBUTES}")
             reductions.append(Reduction(position, return_key, of_element=False))
         else:
-            columns.append(element_sql(return_key.level, return_key.tag))
+            columns.append(element_sql(return_key.level, return_key.tag, dialect))
     return Selection(tuple(columns), tuple(fields), tuple(reductions))
 
 
-def element_sql(level: Level, tag: int) -> str:
+def element_sql(level: Level, tag: int, dialect: Dialect) -> str:
     """The expression of one element of a level's JSON column as JSON text, NULL where there is none."""
-    return f"""{TABLES[level]}.{ATTRIBUTES} -> '$."{tag:08X}"'"""
+    return DIALECTS[dialect].element.format(column=f"{TABLES[level]}.{ATTRIBUTES}", tag=f"{tag:08X}")

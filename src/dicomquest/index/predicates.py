@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from dicomquest.index.dialects import DIALECTS
 from dicomquest.index.plan import element_sql
 from dicomquest.index.records import CODE_PART, WORD_PART, item_key_vr
 from dicomquest.index.schema import ATTRIBUTES, TABLES, TRIGRAMS, search_columns
@@ -95,7 +96,7 @@ def predicate(key: KeyCriterion, place: Place) -> Predicate:
     if isinstance(key.criterion, SequenceMatch):
         return _sequence(key, key.criterion, place)
     in_column = stored.storage in {Storage.COLUMN, Storage.COMPUTED}
-    value = f"{place.table}.{stored.column}" if in_column else element_sql(place.level, stored.tag)
+    value = f"{place.table}.{stored.column}" if in_column else element_sql(place.level, stored.tag, place.facts.dialect)
     if isinstance(key.criterion, EmptyValue):
         return Predicate((f"{value} IS NULL", ()), exact=True)
     if isinstance(key.criterion, HasValue):
@@ -152,10 +153,15 @@ def _on_one_value(criterion: Criterion, key: Key, place: Place) -> Predicate:
             found_sql = sql(criterion, columns, dialect)
             if found_sql is not None and (path, 0) in place.facts.occurrences:
                 # Several values are one text in the column, which no pattern may span.
-                found_sql = joined("AND", [found_sql, (f"instr({columns[0]}, char(92)) = 0", ())])
+                found_sql = joined("AND", [found_sql, (_has_no_backslash(columns[0], place), ())])
             return Predicate(_with_trigrams(found_sql, (pattern,), columns, place), exact=True)
         case _:
             return Predicate(sql(criterion, columns, dialect), exact=True)
+
+
+def _has_no_backslash(column: str, place: Place) -> str:
+    words = DIALECTS[place.facts.dialect]
+    return f"NOT {words.contains.format(column=column, text=words.backslash)}"
 
 
 def _or_on_values(found: Predicate, criterion: Criterion, key: Key, place: Place) -> Predicate:
@@ -216,10 +222,13 @@ def _with_trigrams(
     terms = [_trigrams(pattern) for pattern in alternatives]
     if not all(terms):
         return found
-    trigram = f"{place.table}_trigram"
+    words = DIALECTS[place.facts.dialect]
     match_term = " OR ".join(f"({' AND '.join(each)})" for each in terms)
     parameter = f"{{{' '.join(names)}}} : ({match_term})"
-    candidates = (f"{place.table}.id IN (SELECT rowid FROM {trigram} WHERE {trigram} MATCH ?)", (parameter,))
+    candidates = (
+        f"{place.table}.id IN ({words.candidates.format(table=f'{place.table}_trigram')})",
+        (parameter,),
+    )
     return joined("AND", [candidates, found])
 
 
@@ -332,7 +341,7 @@ def _of_json(key: KeyCriterion, place: Place) -> Predicate:
     if stored is not None and stored.storage is Storage.COMPUTED:
         return PYTHON
     if key.path[-1].creator is None and isinstance(key.criterion, EmptyValue):
-        return Predicate((f"{element_sql(place.level, key.tag)} IS NULL", ()), exact=True)
+        return Predicate((f"{element_sql(place.level, key.tag, place.facts.dialect)} IS NULL", ()), exact=True)
     return Predicate(_presence(key, place), exact=False)
 
 
@@ -341,9 +350,10 @@ def _presence(key: KeyCriterion, place: Place) -> Sql | None:
     step = key.path[-1]
     if key.or_unknown or isinstance(key.criterion, EmptyValue):
         return None
+    contains, column = DIALECTS[place.facts.dialect].contains, f"{place.table}.{ATTRIBUTES}"
     if step.creator is not None:
-        return f"instr({place.table}.{ATTRIBUTES}, ?) > 0", (json.dumps(step.creator, ensure_ascii=False),)
-    return f"""instr({place.table}.{ATTRIBUTES}, '"{step.tag:08X}":') > 0""", ()
+        return contains.format(column=column, text="?"), (json.dumps(step.creator, ensure_ascii=False),)
+    return contains.format(column=column, text=f"""'"{step.tag:08X}":'"""), ()
 
 
 def _all(found: Iterable[Sql]) -> Sql | None:

@@ -13,10 +13,11 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dicomquest.index.computed import COMPUTE, IN_VALUES, rows, value_rows
+from dicomquest.index.computed import COMPUTE, rows, value_rows
+from dicomquest.index.dialects import words_of
 from dicomquest.index.records import Record, forms, record_from_row
 from dicomquest.index.schema import COMPUTED_KEYS, TABLES
-from dicomquest.index.writes import Stored, Writes, table_row
+from dicomquest.index.writes import INSERT_OCCURRENCE, Stored, Writes, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Batch:
         self._connection = connection
         self._default_zone = default_zone
         # Children are written before their parents, whose computed columns they make.
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        connection.exec_driver_sql(words_of(connection).defer_constraints)
         self._next_ids = {level: self._next_id(level) for level in Level}
         self._entities: dict[Level, dict[Any, _Entity]] = {level: {} for level in _UPPER}
         self._patients_by_id: dict[int, _Entity] = {}
@@ -114,13 +115,13 @@ class Batch:
         self._entities[Level.PATIENT] = {patient.key: patient for patient in patients}
         series = self._load_level(Level.SERIES, "series_instance_uid", {each.series_uid for each in instances})
         self._entities[Level.SERIES] = {(each.parent, each.key): each for each in series}
-        statement = f"SELECT sop_instance_uid, id, parent FROM instance WHERE sop_instance_uid {IN_VALUES}"
+        statement = "SELECT sop_instance_uid, id, parent FROM instance WHERE sop_instance_uid {in_values}"
         found = rows(self._connection, statement, [each.sop_uid for each in instances])
         self._stored = {uid: (identifier, parent) for uid, identifier, parent in found}
 
     def _load_level(self, level: Level, column: str, values: set[Any]) -> list[_Entity]:
         key = {Level.PATIENT: "identity", Level.STUDY: "study_instance_uid", Level.SERIES: "series_instance_uid"}[level]
-        found = rows(self._connection, f"SELECT * FROM {TABLES[level]} WHERE {column} {IN_VALUES}", values)
+        found = rows(self._connection, f"SELECT * FROM {TABLES[level]} WHERE {column} {{in_values}}", values)
         dicts = [dict(row._mapping) for row in found]  # noqa: SLF001  the public name of a row as a mapping
         return [_Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row)) for row in dicts]
 
@@ -191,7 +192,7 @@ class Batch:
             self._write_level(level)
         instances, files = self._instances, self._files.values()
         self._many(_UPSERT_FILE, [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files])
-        self._many("INSERT OR IGNORE INTO occurrence (path, part) VALUES (?, ?)", sorted(self._occurrences))
+        self._many(INSERT_OCCURRENCE, sorted(self._occurrences))
 
     def _write_instances(self) -> None:
         writes = Writes(Level.IMAGE)
@@ -231,9 +232,7 @@ class Batch:
     def _stored_computed(self, level: Level, ids: set[int]) -> dict[int, Stored]:
         names = [key.column for key in COMPUTED_KEYS[level]]
         head = "0" if level is Level.PATIENT else "parent"
-        statement = (
-            f"SELECT id, {head}, {', '.join(names)} FROM {TABLES[level]} WHERE id IN (SELECT value FROM json_each(?))"
-        )
+        statement = f"SELECT id, {head}, {', '.join(names)} FROM {TABLES[level]} WHERE id {{in_values}}"
         return {
             identifier: Stored(parent, dict(zip(names, values, strict=True)))
             for identifier, parent, *values in rows(self._connection, statement, ids)

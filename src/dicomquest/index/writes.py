@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dicomquest.index.computed import Columns
     from dicomquest.index.records import ValueRow
 
+INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
 
 
