@@ -39,7 +39,8 @@ def answer(instances: Sequence[pydicom.Dataset], identifier: pydicom.Dataset) ->
         unique = str(instance[UNIQUE_KEYS[level]].value)
         keys = [key for key in identifier if key.keyword not in {"QueryRetrieveLevel", "SpecificCharacterSet"}]
         if unique in seen or not all(
-            fnmatch.fnmatchcase(str(instance.get(key.keyword, "")), str(key.value) or "*") for key in keys
+            fnmatch.fnmatchcase(str(instance.get(key.keyword, "")), "*" if key.is_empty else str(key.value))
+            for key in keys
         ):
             continue
         seen.add(unique)
