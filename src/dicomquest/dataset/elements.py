@@ -124,11 +124,16 @@ def _text(value: Any) -> str:
 def to_pydicom(data_set: DataSet) -> Dataset:
     """A pydicom Dataset of the same elements, its text as ``str``; a number that pydicom cannot read stays text."""
     elements: dict[BaseTag, DataElement | RawDataElement] = {}
-    for tag, (vr, values) in data_set.items():
+    for tag, element in data_set.items():
         base_tag = BaseTag(tag)
-        value = _to_pydicom_value(vr, values)
-        elements[base_tag] = DataElement(base_tag, vr, value, already_converted=True, validation_mode=config.IGNORE)
+        elements[base_tag] = pydicom_element(base_tag, element)
     return Dataset(elements)
+
+
+def pydicom_element(tag: BaseTag, element: Element) -> DataElement:
+    """A pydicom DataElement of the same value."""
+    value = _to_pydicom_value(*element)
+    return DataElement(tag, element.vr, value, already_converted=True, validation_mode=config.IGNORE)
 
 
 def _to_pydicom_value(vr: str, values: tuple[Any, ...]) -> Any:

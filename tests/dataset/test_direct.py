@@ -1,0 +1,161 @@
+"""Identifiers straight from the wire, held equal to what the decoder makes of them (PS3.5 7.1, PS3.18 F)."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+from dicomquest.dataset import direct
+from dicomquest.dataset.codec import decode
+from dicomquest.dataset.direct import decode_to_json, decode_to_pydicom
+from dicomquest.dataset.elements import DataSet, Element, to_json, to_pydicom
+from dicomquest.dataset.encoder import encode
+from dicomquest.errors import DataSetError
+from dicomquest.standard.character_sets import SINGLE_SETS
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from strategies_dataset import EXTENDED_TERMS, data_sets, transfer_syntaxes
+
+# Tags of a usual answer, with values that are right, odd and wrong for their VR.
+ATTRIBUTES = {
+    0x00080020: b"DA", 0x00080030: b"TM", 0x00080050: b"SH", 0x00080054: b"AE", 0x00080061: b"CS", 0x00081030: b"LO",
+    0x00081080: b"LO", 0x00100010: b"PN", 0x00100030: b"DA", 0x00101010: b"AS", 0x00101030: b"DS", 0x001021B0: b"LT",
+    0x00104000: b"LT", 0x0020000D: b"UI", 0x00201206: b"IS", 0x00280010: b"US", 0x00280103: b"US", 0x00400009: b"SH",
+}  # fmt: skip
+SAMPLES = [
+    b"", b" ", b"\0", b"A", b" A ", b"A\\B ", b"\\", b"A\\ B", b"CITIZEN^Jan", b"A=B=C", b"=", b"CT\\MR", b"ct",
+    b"1.2.3\0", b"1.02", b"1..2", b"20240229", b"20241399", b"2024-02-29", b"120000.5", b"2500", b"042Y", b"007",
+    b"-1", b"+1", b"1.5", b"1e5", b"99999999999999999999", b"x" * 17, b"x" * 65, b"\xc3\xa9", b"\xe9^\xe8",
+    b"\x1b$B;3ED\x1b(B^x", b"\t", b"a\nb", b"\x1b", b"\xb6\xaf", b"~\x7f",
+]  # fmt: skip
+TERMS = [b"", *[row.term.encode() for row in SINGLE_SETS], *["\\".join(terms).encode() for terms in EXTENDED_TERMS]]
+TERMS += [b"UTF-8", b"BOGUS", b"iso_ir 100", b"ISO_IR 100 ", b"ISO 2022 IR 100"]
+
+values = st.one_of(st.sampled_from(SAMPLES), st.binary(max_size=12))
+
+
+@st.composite
+def identifiers(draw: st.DrawFn) -> tuple[bytes, str]:
+    """Bytes of an identifier with at most one deviation, and the transfer syntax."""
+    syntax = draw(st.sampled_from([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]))
+    found = draw(st.lists(st.sampled_from(sorted(ATTRIBUTES)), max_size=8, unique=True))
+    elements = [(tag, ATTRIBUTES[tag], draw(values)) for tag in sorted(found)]
+    if draw(st.booleans()):
+        elements.insert(0, (0x00080005, b"CS", draw(st.sampled_from(TERMS))))
+    if draw(st.integers(0, 9)) == 0:
+        elements = draw(st.permutations(elements))
+    data = b"".join(element(*each, explicit=syntax == EXPLICIT_VR_LITTLE_ENDIAN) for each in elements)
+    if draw(st.integers(0, 9)) == 0:
+        data = data[: draw(st.integers(0, len(data)))] + draw(st.binary(max_size=3))
+    return data, syntax
+
+
+def element(tag: int, code: bytes, value: bytes, *, explicit: bool = True) -> bytes:
+    header = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    return header + (code + struct.pack("<H", len(value)) if explicit else struct.pack("<I", len(value))) + value
+
+
+def outcome(read: object, data: bytes, syntax: str) -> object:
+    try:
+        return read(data, syntax)  # type: ignore[operator]
+    except DataSetError:
+        return DataSetError
+
+
+def assert_equal(found: object, expected: object) -> None:
+    """Hold two Datasets, or errors, equal in order, VR, type and value; reading them must not bring a warning."""
+    if not isinstance(expected, Dataset) or not isinstance(found, Dataset):
+        assert found is expected
+        return
+    assert list(found.keys()) == list(expected.keys())
+    for each in expected:
+        other = found[each.tag]
+        assert (other.VR, type(other.value), other.VM, other.value) == (each.VR, type(each.value), each.VM, each.value)
+        assert str(other.value) == str(each.value)
+        assert other == each
+
+
+@given(identifier=identifiers())
+@example(identifier=(element(0x00080061, b"CS", b"CT\\MR "), EXPLICIT_VR_LITTLE_ENDIAN))
+@example(
+    identifier=(element(0x00080005, b"CS", b"ISO_IR 13") + element(0x00100010, b"PN", b"\\~"), "1.2.840.10008.1.2")
+)
+@pytest.mark.requirement("EN-001")
+def test_the_fast_way_gives_what_the_sure_way_gives(identifier: tuple[bytes, str]) -> None:
+    data, syntax = identifier
+    assert outcome(decode_to_json, data, syntax) == outcome(lambda *of: to_json(decode(*of)), data, syntax)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_equal(
+            outcome(decode_to_pydicom, data, syntax), outcome(lambda *of: to_pydicom(decode(*of)), data, syntax)
+        )
+
+
+@given(data_set=data_sets, syntax=transfer_syntaxes)
+def test_any_data_set_is_the_same_either_way(data_set: DataSet, syntax: str) -> None:
+    data = encode(data_set, syntax, ("ISO_IR 192",))
+    sure = decode(data, syntax)
+    assert decode_to_json(data, syntax) == to_json(sure)
+    assert_equal(decode_to_pydicom(data, syntax), to_pydicom(sure))
+
+
+@given(data=st.binary(max_size=60), syntax=transfer_syntaxes)
+def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, syntax: str) -> None:
+    assert outcome(decode_to_json, data, syntax) == outcome(lambda *of: to_json(decode(*of)), data, syntax)
+    outcome(decode_to_pydicom, data, syntax)
+
+
+USUAL = b"".join(
+    element(tag, ATTRIBUTES[tag], value)
+    for tag, value in {
+        0x00080020: b"20240131", 0x00080061: b"CT\\SR ", 0x00081030: b"Thorax", 0x00100010: b"Citizen^Jan ",
+        0x0020000D: b"1.2.3\0", 0x00201206: b"12",
+    }.items()
+)  # fmt: skip
+
+
+def test_the_values_of_a_usual_answer_are_left_to_be_read() -> None:
+    found = decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert all(isinstance(each, RawDataElement) for each in found.values())
+    assert (found.PatientName, found.NumberOfStudyRelatedSeries) == ("Citizen^Jan", 12)
+
+
+def test_a_usual_answer_does_without_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "decode", None)
+    assert decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)["00080061"] == {"vr": "CS", "Value": ["CT", "SR"]}
+    decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_objects_of_the_json_model_share_nothing_that_can_be_changed() -> None:
+    first, second = (decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN) for _ in range(2))
+    first["00080020"]["Value"].append("x")
+    assert second["00080020"]["Value"] == ["20240131"]
+
+
+def test_what_is_remembered_of_headers_is_bounded() -> None:
+    for number in range(1, direct.REMEMBERED_HEADERS + 10):
+        decode_to_json(element(0x00200000 + number, b"LO", b"x"), EXPLICIT_VR_LITTLE_ENDIAN)
+    _, headers = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN]
+    assert len(headers) <= direct.REMEMBERED_HEADERS
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_VR_BIG_ENDIAN, "1.2.840.10008.1.2.1.99"])
+def test_other_transfer_syntaxes_go_the_sure_way(syntax: str) -> None:
+    data_set = {0x00100020: Element("LO", ("4711",))}
+    data = encode(data_set, syntax, ())
+    assert decode_to_json(data, syntax) == {"00100020": {"vr": "LO", "Value": ["4711"]}}
+    assert decode_to_pydicom(data, syntax).PatientID == "4711"
+
+
+def test_a_long_data_set_goes_the_sure_way_and_meets_its_limits() -> None:
+    data = element(0x00100020, b"LO", b"x") + element(0x00104000, b"LT", b"y" * 0xFFFE)
+    assert decode_to_json(data, EXPLICIT_VR_LITTLE_ENDIAN)["00104000"]["Value"] == ["y" * 0xFFFE]
