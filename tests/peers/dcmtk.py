@@ -32,11 +32,21 @@ class FindOutcome:
 
 def findscu(peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study") -> FindOutcome:
     """Query with findscu; keys are keywords or sequence paths as findscu takes them."""
+    texts = [
+        text for name, value in {"QueryRetrieveLevel": level, **keys}.items() for text in ("-k", f"{name}={value}")
+    ]
+    return _find(peer, model, [*options, *texts], [])
+
+
+def findscu_file(peer: Peer, path: Path, *, model: str = "study") -> FindOutcome:
+    """Query with the identifier of a file, its bytes as they are."""
+    return _find(peer, model, [], [str(path)])
+
+
+def _find(peer: Peer, model: str, options: Sequence[str], files: Sequence[str]) -> FindOutcome:
     with tempfile.TemporaryDirectory() as folder:
         command = [program("findscu"), "-v", MODELS[model], "-aec", peer.aet, "-X", "-od", folder, *options]
-        for name, value in {"QueryRetrieveLevel": level, **keys}.items():
-            command += ["-k", f"{name}={value}"]
-        outcome = client([*command, peer.host, str(peer.port)])
+        outcome = client([*command, peer.host, str(peer.port), *files])
         answers = [plain(pydicom.dcmread(path, force=True)) for path in sorted(Path(folder).glob("rsp*.dcm"))]
     final = re.search(r"Received Final Find Response \((.*)\)", outcome.output)
     return FindOutcome(answers, final[1] if final else "", outcome.status, outcome.output)

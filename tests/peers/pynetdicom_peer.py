@@ -1,4 +1,4 @@
-"""A Find SCP and SCU made with pynetdicom, as programs: ``scp FOLDER`` and ``find HOST PORT ...`` (see ``main``).
+"""A Find SCP and SCU made with pynetdicom, as programs: ``scp``, ``find`` and ``find-files`` (see ``main``).
 
 Run as processes, so that its threads and its logging stay out of the tests.
 """
@@ -9,7 +9,7 @@ import argparse
 import fnmatch
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +83,27 @@ def find(arguments: argparse.Namespace) -> None:
         setattr(identifier, keyword, value)
     if not all(key.isascii() for key in arguments.keys):
         identifier.SpecificCharacterSet = "ISO_IR 192"
+    with_association(arguments, [identifier])
+
+
+def find_files(arguments: argparse.Namespace) -> None:
+    """As ``find``, with the identifiers of files, their bytes as they are, one after the other on one association."""
+    with_association(arguments, map(pydicom.dcmread, arguments.paths))
+
+
+def with_association(arguments: argparse.Namespace, identifiers: Iterable[pydicom.Dataset]) -> None:
+    """Associate, send the identifiers, and release."""
     ae = AE(ae_title="PYNETDICOM")
     ae.add_requested_context(MODELS[arguments.model], SYNTAXES[arguments.syntax])
     association = ae.associate(arguments.host, arguments.port, ae_title=arguments.aec, max_pdu=arguments.max_pdu)
     if not association.is_established:
         sys.exit("no association")
-    message: dict[str, Any]
-    for status, response in association.send_c_find(identifier, MODELS[arguments.model]):
-        message = {"status": status.Status if "Status" in status else None}
-        if response is not None:
-            message["identifier"] = response.to_json_dict()
-        print(json.dumps(message), flush=True)
+    for number, identifier in enumerate(identifiers):
+        for status, response in association.send_c_find(identifier, MODELS[arguments.model]):
+            message: dict[str, Any] = {"query": number, "status": status.Status if "Status" in status else None}
+            if response is not None:
+                message["identifier"] = response.to_json_dict()
+            print(json.dumps(message), flush=True)
     association.release()
 
 
@@ -104,15 +114,20 @@ def main() -> None:
     scp = commands.add_parser("scp")
     scp.add_argument("folder", type=Path)
     scp.set_defaults(run=serve)
-    scu = commands.add_parser("find")
-    scu.add_argument("host")
-    scu.add_argument("port", type=int)
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("host")
+    where.add_argument("port", type=int)
+    scu = commands.add_parser("find", parents=[where])
     scu.add_argument("keys", nargs="*")
-    scu.add_argument("--model", choices=MODELS, default="study")
-    scu.add_argument("--aec", default="ANY-SCP")
-    scu.add_argument("--syntax", choices=SYNTAXES, default="explicit")
-    scu.add_argument("--max-pdu", type=int, default=16382)
     scu.set_defaults(run=find)
+    files = commands.add_parser("find-files", parents=[where])
+    files.add_argument("paths", nargs="*", type=Path)
+    files.set_defaults(run=find_files)
+    for each in (scu, files):
+        each.add_argument("--model", choices=MODELS, default="study")
+        each.add_argument("--aec", default="ANY-SCP")
+        each.add_argument("--syntax", choices=SYNTAXES, default="explicit")
+        each.add_argument("--max-pdu", type=int, default=16382)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

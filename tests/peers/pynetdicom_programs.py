@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +51,33 @@ def pynetdicom_find(
 ) -> PynetdicomOutcome:
     """Query with pynetdicom's SCU."""
     texts = [f"{keyword}={value}" for keyword, value in {"QueryRetrieveLevel": level, **keys}.items()]
-    command = [sys.executable, str(PROGRAM), "find", peer.host, str(peer.port), *texts]
-    outcome = client([*command, "--aec", peer.aet, "--model", model, *options])
+    (outcome,) = _run(peer, "find", texts, 1, model, *options)
+    return outcome
+
+
+def pynetdicom_find_files(
+    peer: Peer, paths: Sequence[Path], *options: str, model: str = "study"
+) -> list[PynetdicomOutcome]:
+    """Query with the identifiers of files, all on one association."""
+    return _run(peer, "find-files", [str(path) for path in paths], len(paths), model, *options)
+
+
+def _run(
+    peer: Peer, command: str, what: Sequence[str], queries: int, model: str, *options: str
+) -> list[PynetdicomOutcome]:
+    arguments = [sys.executable, str(PROGRAM), command, peer.host, str(peer.port), *what]
+    outcome = client([*arguments, "--aec", peer.aet, "--model", model, *options])
     assert outcome.status == 0, outcome.output
     messages = [json.loads(line) for line in outcome.output.splitlines() if line.startswith("{")]
-    return PynetdicomOutcome(
-        [message["status"] for message in messages],
-        [plain(pydicom.Dataset.from_json(message["identifier"])) for message in messages if "identifier" in message],
-        outcome.output,
-    )
+    return [
+        PynetdicomOutcome(
+            [message["status"] for message in messages if message["query"] == query],
+            [
+                plain(pydicom.Dataset.from_json(message["identifier"]))
+                for message in messages
+                if message["query"] == query and "identifier" in message
+            ],
+            outcome.output,
+        )
+        for query in range(queries)
+    ]
