@@ -17,8 +17,9 @@ import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, PatientRootQueryRetrieveInformationModelFind
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicomquest.standard.models import PATIENT_ROOT
 from peers import ours
 from peers.answers import Answer
 from peers.dcmtk import findscu_file
@@ -83,7 +84,7 @@ def write(path: Path, key: str, charset: str) -> Path:
     identifier.PatientID = ""
     identifier.file_meta = FileMetaDataset()
     identifier.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    identifier.file_meta.MediaStorageSOPClassUID = PatientRootQueryRetrieveInformationModelFind
+    identifier.file_meta.MediaStorageSOPClassUID = UID(PATIENT_ROOT.uid)
     identifier.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     identifier.save_as(path, enforce_file_format=True)
     return path
