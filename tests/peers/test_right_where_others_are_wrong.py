@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydicom import Dataset
@@ -58,7 +59,7 @@ def scp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield peer
 
 
-def studies(scp: Peer, **keys: str) -> list[str]:
+def studies(scp: Peer, **keys: Any) -> list[str]:
     """The studies found, as patient.study, sorted; twice if twice."""
     found = find(scp.host, scp.port, level="STUDY", StudyInstanceUID=keys.pop("StudyInstanceUID", ""), **keys)
     return sorted(str(each.StudyInstanceUID).removeprefix(f"{ROOT}.") for each in found)
