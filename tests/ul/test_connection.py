@@ -104,7 +104,7 @@ def test_an_association_from_its_beginning_to_its_end() -> None:
     assert acceptor.events() == [DataReceived((PDV,))]
     acceptor.send_encoded_p_data(encode(DATA) * 3, NOW)
     carry(acceptor, requestor)
-    assert requestor.events() == [DataReceived((PDV,))] * 3
+    assert requestor.events() == [DataReceived((PDV,) * 3)]
     requestor.send_release_rq(NOW)
     carry(requestor, acceptor)
     assert acceptor.events() == [ReleaseRequested()]

@@ -17,6 +17,8 @@ UNEXPECTED_PARAMETER: Final = 5
 PDV_OVERHEAD: Final = 6
 """Bytes of a PDV before its fragment: item length, presentation context ID, message control header."""
 
+_BITS: Final = COMMAND | LAST
+
 HEADER_CACHE: Final = 1024
 """Lengths of identifiers for which a framer keeps the header; those of one query differ by few tens of bytes."""
 
@@ -101,6 +103,41 @@ class Reassembler:
         if control & COMMAND:
             return self._receive_command(context_id, control & LAST, fragment)
         return self._receive_data(context_id, control & LAST, fragment)
+
+    @property
+    def known_command(self) -> Command | None:
+        """The command that came last; the data sets of its repetitions are what ``receive_repeated`` takes."""
+        return self._known_command
+
+    def receive_repeated(
+        self, context_id: int, pdvs: Sequence[PresentationDataValue], position: int
+    ) -> tuple[list[bytes], int]:
+        """Take messages that repeat the command known byte for byte, each with a data set of one fragment.
+
+        Returns their data sets, and the position of the first PDV that ``receive`` has to take. It is for the Pending
+        responses of a query: 0.4 us each, where ``receive`` takes 3 for its two PDVs.
+        """
+        data_sets: list[bytes] = []
+        end = len(pdvs) - 1
+        if self._context_id is not None or self._known_command is None or not self._known_command.has_data_set:
+            return data_sets, position
+        known, longest = self._known_bytes, self._limits.data_set
+        while position < end:
+            command_context, command_control, command_set = pdvs[position]
+            data_context, data_control, data_set = pdvs[position + 1]
+            if (
+                command_set != known
+                or not command_context == data_context == context_id
+                or command_control & _BITS != COMMAND | LAST
+                or data_control & _BITS != LAST
+                or len(data_set) > longest
+            ):
+                break
+            data_sets.append(data_set)
+            position += 2
+        if data_sets:
+            self._stray_context_id = None
+        return data_sets, position
 
     def _receive_command(self, context_id: int, last: int, fragment: bytes) -> Message | None:
         if self._command is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from dicomquest.dimse.commands import (
     CEchoRSP,
     CFindRQ,
     CFindRSP,
+    Command,
     CStoreRQ,
     CStoreRSP,
     Request,
@@ -126,6 +128,22 @@ class Invoker:
                 )
         del self._operations[message_id]
         self._link.events.append(ResponseReceived(context, response, None))
+
+    def context_of_stream(self, response: Command | None) -> int | None:
+        """The context ID of the C-FIND of ours that this Pending response belongs to; None if it is anything else."""
+        if not isinstance(response, CFindRSP) or response.status not in PENDING:
+            return None
+        operation = self._operations.get(response.message_id_being_responded_to)
+        is_find = operation is not None and isinstance(operation.request, CFindRQ)
+        return operation.context_id if operation is not None and is_find else None
+
+    def receive_stream(self, response: Response, data_sets: Iterable[bytes], now: float) -> None:
+        """Tell the user of many Pending responses to the same query, as ``receive_response`` does of one."""
+        operation = self._operations[response.message_id_being_responded_to]
+        if not operation.is_expiring:
+            operation.restart(self._timeouts.dimse, now)
+        context = self._link.upper_layer.contexts[operation.context_id]
+        self._link.events += [ResponseReceived(context, response, data_set) for data_set in data_sets]
 
     def _ignore(self, response: Response) -> None:
         self._ignored_responses += 1

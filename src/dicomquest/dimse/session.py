@@ -345,9 +345,15 @@ class Session:
     # Inside: messages.
 
     def _receive_pdvs(self, pdvs: Sequence[PresentationDataValue], now: float) -> None:
-        for pdv in pdvs:
+        position = 0
+        while position < len(pdvs):
             if self._is_deaf:
                 return
+            if (after := self._receive_stream(pdvs, position, now)) > position:
+                position = after
+                continue
+            pdv = pdvs[position]
+            position += 1
             try:
                 received = self._reassembler.receive(pdv)
                 if isinstance(received, Message):
@@ -359,6 +365,17 @@ class Session:
             except RemoteProtocolError as error:
                 self._fail(str(error), error.reason, now)
         self._note_busy(now)
+
+    def _receive_stream(self, pdvs: Sequence[PresentationDataValue], position: int, now: float) -> int:
+        """Take the Pending responses that repeat the one before; return the position of the first PDV of another."""
+        command = self._reassembler.known_command
+        context_id = self._invoker.context_of_stream(command)
+        if context_id is None or not isinstance(command, CFindRSP):
+            return position
+        data_sets, position = self._reassembler.receive_repeated(context_id, pdvs, position)
+        if data_sets:
+            self._invoker.receive_stream(command, data_sets, now)
+        return position
 
     def _receive_message(self, message: Message, now: float) -> None:
         command = message.command

