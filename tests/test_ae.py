@@ -447,6 +447,20 @@ def test_find() -> None:
         assert identifier[keyword].is_empty
 
 
+def test_find_gives_the_json_model_too() -> None:
+    with serving(studies) as port:
+        matches = list(find(HOST, port, as_="json"))
+    assert [match["0020000D"] for match in matches] == [
+        {"vr": "UI", "Value": [f"1.2.{number}"]} for number in range(1000)
+    ]
+    assert matches[0]["00080052"] == {"vr": "CS", "Value": ["STUDY"]}
+
+
+def test_find_builds_nothing_that_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="as_ 'arrow': expected dataset, json"):
+        find(HOST, 1, as_="arrow")  # type: ignore[call-overload]
+
+
 def test_find_asks_for_no_more_than_what_is_named() -> None:
     asked: list[Dataset] = []
 

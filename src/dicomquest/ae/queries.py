@@ -5,17 +5,20 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from dicomquest.ae.entity import AE, ANY_SCP
 from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
+from dicomquest.dataset.direct import decode_to_json, decode_to_pydicom
+from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.errors import AssociationAbortedError, AssociationError, QueryFailedError
 from dicomquest.query.negotiation import offer
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.contexts import build_context
+from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT, InformationModel
@@ -23,9 +26,34 @@ from dicomquest.standard.statuses import StatusClass, find_status, status_class
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
 
+T = TypeVar("T")
+
 MODELS = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
 
 NO_KEYS = ("QueryRetrieveLevel", "SpecificCharacterSet")
+
+Form = Literal["dataset", "json"]
+
+# What a match is built as, by the name of the form.
+_READERS: dict[str, Callable[[bytes, str], Any]] = {"dataset": decode_to_pydicom, "json": decode_to_json}
+
+
+@overload
+def find(
+    host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["json"], called_aet: str = ...,
+    calling_aet: str = ..., limit: int | None = ..., options: QueryOptions | None = ...,
+    ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
+    connection_timeout: float | None = ..., acse_timeout: float | None = ..., dimse_timeout: float | None = ...,
+    **keys: Any,
+) -> Iterator[dict[str, Any]]: ...  # fmt: skip
+@overload
+def find(
+    host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ..., called_aet: str = ...,
+    calling_aet: str = ..., limit: int | None = ..., options: QueryOptions | None = ...,
+    ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
+    connection_timeout: float | None = ..., acse_timeout: float | None = ..., dimse_timeout: float | None = ...,
+    **keys: Any,
+) -> Iterator[Dataset]: ...  # fmt: skip
 
 
 def find(
@@ -34,6 +62,7 @@ def find(
     *,
     level: str = "STUDY",
     model: str = "study",
+    as_: Form = "dataset",
     called_aet: str = ANY_SCP,
     calling_aet: str = "DICOMQUEST",
     limit: int | None = None,
@@ -44,8 +73,11 @@ def find(
     acse_timeout: float | None = 30.0,
     dimse_timeout: float | None = 60.0,
     **keys: Any,
-) -> Iterator[Dataset]:
-    """Query a peer and give the matches as pydicom Datasets while they come.
+) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
+    """Query a peer and give the matches while they come.
+
+    ``as_`` says what each is built as: "dataset" is a pydicom Dataset; "json", which takes a third of the time, is an
+    object of the DICOM JSON Model (PS3.18 F), such as ``{"00100020": {"vr": "LO", "Value": ["4711"]}}``.
 
     ``keys`` are attributes by keyword. A value restricts (text with wild cards and ranges, a list of UIDs, or Datasets
     for a sequence); None or "" asks for the attribute to be returned. Unless one is asked for, those that every SCP
@@ -55,6 +87,8 @@ def find(
     Nothing is sent before the first match is asked for. Raises a subclass of AssociationError when there is no answer
     or one that is a failure, and ValueError for a query that makes no sense. Leaving the loop early cancels the query.
     """
+    if as_ not in _READERS:
+        raise ValueError(f"as_ {as_!r}: expected {', '.join(_READERS)}")
     row = _model(model)
     identifier = _identifier(row, level, keys)
     ae = AE(calling_aet)
@@ -67,28 +101,33 @@ def find(
         ext_neg=[SOPClassExtendedNegotiation(row.uid, offered)] if offered else [],
         tls_args=None if ssl_context is None else (ssl_context, server_hostname),
     )  # fmt: skip
-    return _matches(associate, identifier, row, limit)
+    return _matches(associate, identifier, row, limit, _READERS[as_])
 
 
 def _matches(
-    associate: Callable[[], Association], identifier: Dataset, model: InformationModel, limit: int | None
-) -> Iterator[Dataset]:
+    associate: Callable[[], Association],
+    identifier: Dataset,
+    model: InformationModel,
+    limit: int | None,
+    read: Callable[[bytes, str], T],
+) -> Iterator[T]:
     association = associate()
     if not association.is_established:
         raise _failure(association)
     with association:
         count = 0
-        for status, match in association.send_c_find(identifier, model.uid):
-            if "Status" not in status:
+        for response in association.responses(identifier, model.uid):
+            if response is None:
                 raise _failure(association)
-            if not status_class(status.Status).is_final:
+            if response.command.status in PENDING:
+                match = read_identifier(response, read)
                 if match is not None:
                     yield match
                     count += 1
                 if count == limit:
                     break
-            elif status_class(status.Status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
-                raise _query_failure(status)
+            elif status_class(response.command.status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
+                raise _query_failure(response.command)
 
 
 def _failure(association: Association) -> AssociationError:
@@ -96,16 +135,13 @@ def _failure(association: Association) -> AssociationError:
     return failure if isinstance(failure, AssociationError) else AssociationAbortedError("the association ended")
 
 
-def _query_failure(status: Dataset) -> QueryFailedError:
-    code = int(status.Status)
+def _query_failure(response: Response) -> QueryFailedError:
+    code, comment = response.status, response.error_comment
     known = find_status(code)
-    comment = str(status.get("ErrorComment", ""))
     message = f"the peer ended the query with status {code:04X}"
     message += f", {known.meaning}" if known else ""
     message += f": {comment}" if comment else ""
-    element = status.get("OffendingElement", [])
-    tags = [element] if isinstance(element, int) else element
-    return QueryFailedError(message, status=code, comment=comment, element=tuple(int(tag) for tag in tags))
+    return QueryFailedError(message, status=code, comment=comment, element=response.offending_element)
 
 
 def _model(name: str) -> InformationModel:

@@ -93,7 +93,8 @@ class AsyncAssociation(RequestedAssociation):
         operation = await self._run(self._requestor.find(context, identifier, message_id=msg_id, priority=priority))
         is_pending = True
         while is_pending:
-            response = await self._run(self._requestor.response(operation))
+            inbox = operation.inbox
+            response = inbox.popleft() if inbox else await self._run(self._requestor.response(operation))
             status, found, is_pending = read_response(response)
             yield status, found
 

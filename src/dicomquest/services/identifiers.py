@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 from pydicom.dataset import Dataset
 
 from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, Terms, choose, normalise_terms
-from dicomquest.dataset.codec import decode
+from dicomquest.dataset.direct import decode_to_pydicom
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
 from dicomquest.dimse.commands import PENDING, Response
@@ -53,14 +55,17 @@ def status_data_set(response: Response) -> Dataset:
     return to_pydicom(data_set)
 
 
-def read_identifier(response: ResponseReceived) -> Dataset | None:
-    """Decode the identifier of a Pending response; None, and a line in the log, if there is none that can be read."""
+T = TypeVar("T")
+
+
+def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T]) -> T | None:
+    """Read the identifier of a Pending response; None, and a line in the log, if there is none that can be read."""
     if response.data_set is None:
         what = "is longer than the limit" if response.is_oversized else "is missing"
         LOGGER.warning("a Pending response's identifier %s", what)
         return None
     try:
-        return to_pydicom(decode(response.data_set, response.context.transfer_syntax))
+        return read(response.data_set, response.context.transfer_syntax)
     except DataSetError as error:
         LOGGER.warning("a Pending response's identifier cannot be read: %s", error)
         return None
@@ -71,4 +76,5 @@ def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset |
     if response is None:
         return Dataset(), None, False
     is_pending = response.command.status in PENDING
-    return status_data_set(response.command), read_identifier(response) if is_pending else None, is_pending
+    identifier = read_identifier(response, decode_to_pydicom) if is_pending else None
+    return status_data_set(response.command), identifier, is_pending
