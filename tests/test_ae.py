@@ -555,7 +555,7 @@ def test_find_says_that_nobody_listens() -> None:
 )
 def test_find_refuses_what_makes_no_sense_before_it_connects(settings: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        find(HOST, 1, **settings)  # type: ignore[arg-type]
+        find(HOST, 1, **settings)  # type: ignore[call-overload]
 
 
 def test_find_over_tls(authority: Authority) -> None:

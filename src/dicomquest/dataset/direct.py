@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from pydicom.charset import python_encoding
@@ -146,12 +147,13 @@ def _json(data: bytes, unpack: _Unpack, headers: _Headers) -> dict[str, Any] | N
                 if "=" not in value:
                     attributes[name] = {"vr": vr, "Value": [{"Alphabetic": value}]}
                     continue
-        element = _element(tag, vr, data[start:position], scope)
-        attributes[name] = element_to_json(element)
         if tag == SPECIFIC_CHARACTER_SET:
-            scope = inner_scope(scope, element, Remarks())
+            element, scope = _charset_element(data[start:position])
             if not scope.is_ascii:
                 return None
+        else:
+            element = _element(tag, vr, data[start:position], scope)
+        attributes[name] = element_to_json(element)
     return attributes
 
 
@@ -189,10 +191,8 @@ def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Eleme
                 raw = (base_tag, vr, len(value), value, 0, False, True, True, False)
                 elements[base_tag] = _new(RawDataElement, raw)
                 continue
-        element = _element(tag, vr, data[start:position], scope)
-        elements[base_tag] = pydicom_element(base_tag, element)
         if tag == SPECIFIC_CHARACTER_SET:
-            scope = inner_scope(scope, element, Remarks())
+            element, scope = _charset_element(value)
             # pydicom looks its codec up by the term when it reads a value, and warns of one that it does not know.
             if (
                 not scope.is_ascii
@@ -200,6 +200,9 @@ def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Eleme
                 or not _KNOWN_TERMS.issuperset(element.values)
             ):
                 return None
+        else:
+            element = _element(tag, vr, data[start:position], scope)
+        elements[base_tag] = pydicom_element(base_tag, element)
     return elements
 
 
@@ -209,6 +212,13 @@ def _form(data: bytes, transfer_syntax: str) -> tuple[_Unpack, _Headers] | None:
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN and data[4:6] in _SHORT_VRS:
         return None
     return _FORMS.get(transfer_syntax) if len(data) <= LONGEST else None
+
+
+@lru_cache(maxsize=64)
+def _charset_element(value: bytes) -> tuple[Element, Scope]:
+    """Specific Character Set, and the scope behind it: all responses of a query have the same, or one of two."""
+    element = _element(SPECIFIC_CHARACTER_SET, "CS", value, _DEFAULT_SCOPE)
+    return element, inner_scope(_DEFAULT_SCOPE, element, Remarks())
 
 
 def _element(tag: int, vr: str, value: bytes, scope: Scope) -> Element:
