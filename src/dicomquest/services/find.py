@@ -99,6 +99,8 @@ class FindService:
             else:
                 LOGGER.error("association %d: the index failed: %s", request.association.number, error)  # noqa: TRY400
                 await request.send_final(INDEX_FAILED, "the index failed")
+        except MemoryError:
+            await request.send_final(OUT_OF_RESOURCES, "out of memory")
         finally:
             search.close()
 
