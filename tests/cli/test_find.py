@@ -12,7 +12,10 @@ from pydicom import Dataset
 
 from dicomquest import AE, evt
 from dicomquest.cli import main
-from faces_fixtures import HOST, data_set, scp, serving
+from dicomquest.cli.formats import FORMATS
+from dicomquest.dimse.commands import CFindRQ, CFindRSP
+from dicomquest.pdu.pdus import AReleaseRP
+from faces_fixtures import HOST, RawPeer, data_set, raw_acceptor, scp, serving
 from peers.processes import free_port
 
 Responses = Iterator[tuple[int | Dataset, Dataset | None]]
@@ -284,3 +287,56 @@ def test_a_limit_cancels_the_query() -> None:
     assert result.stdout.count("1.2.") == 3
     assert result.stderr == "3 studies, and the query was cancelled\n"
     assert cancelled
+
+
+def implicit(tag: int, value: bytes) -> bytes:
+    return (
+        (tag >> 16).to_bytes(2, "little")
+        + (tag & 0xFFFF).to_bytes(2, "little")
+        + len(value).to_bytes(4, "little")
+        + value
+    )
+
+
+def odd_peer(identifier: bytes) -> Callable[[RawPeer], None]:
+    """A peer whose one answer is these bytes."""
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        asked = peer.receive_command()
+        assert isinstance(asked, CFindRQ)
+        pending = CFindRSP(message_id_being_responded_to=asked.message_id, status=0xFF00, has_data_set=True)
+        peer.send_command(pending, identifier, context_id=1)
+        peer.send_command(CFindRSP(message_id_being_responded_to=asked.message_id, status=0x0000), context_id=1)
+        peer.receive()
+        peer.send(AReleaseRP())
+
+    return serve
+
+
+@pytest.mark.requirement("QR-058", "EN-011")
+@pytest.mark.parametrize("name", FORMATS)
+def test_values_that_their_vr_does_not_allow_are_printed_as_they_came(name: str) -> None:
+    identifier = b"".join(
+        [
+            implicit(0x00080020, b"2024-01-01"),
+            implicit(0x00100010, b"M\xfcller^J\xfcrgen"),  # odd length, and no character set
+            implicit(0x00200013, b"abc "),
+            implicit(0x00280010, b"\1\2\3"),  # a US of three bytes
+            implicit(0x00281050, b"1.5\\x "),
+        ]
+    )
+    with raw_acceptor(odd_peer(identifier)) as port:
+        result = find(port, "StudyDate", "PatientName", "InstanceNumber", "--format", name)
+    assert result.exit_code == 0, result.stderr
+    assert "2024-01-01" in result.stdout
+    assert "abc" in result.stdout
+    assert "Müller^Jürgen" in result.stdout
+
+
+def test_bytes_that_are_no_data_set_are_the_peers_failure() -> None:
+    with raw_acceptor(odd_peer(implicit(0x00080020, b"20240101")[:-4])) as port:
+        result = find(port, "StudyDate")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert isinstance(result.exception, SystemExit)
