@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 ZONE = 60
 
+# A sequence of a private attribute inside a standard one, with a standard attribute in it.
+PRIVATE_ITEM: DataSet = {
+    0x00090010: Element("LO", ("ACME",)),
+    0x00091004: Element("SQ", (data_set(CodeValue="P"),)),
+}
+
 STORED: list[DataSet] = [
     instance(1, study=1, PatientID="1", PatientName="Doe^John=山田^太郎", StudyDate="20240101", StudyTime="2330"),
     instance(1, study=2, PatientID="2", PatientName="Doe^John=王\\Roe^Jane=山田^太郎", StudyDate="20240102\\20230101"),
@@ -34,7 +40,8 @@ STORED: list[DataSet] = [
              ProcedureCodeSequence=[data_set(CodeValue="1", CodingSchemeDesignator="Y",
                                              ContextGroupVersion="20240101000000")]),
     instance(2, study=7, series=2, PatientID="7", Modality="MR", SOPClassUID="1.2.2", Rows=(512,)),
-    instance(1, study=8, PatientID="8", StudyDate="", StudyTime="10", AccessionNumber="\\A", StudyID="%_[a]*?"),
+    instance(1, study=8, PatientID="8", StudyDate="", StudyTime="10", AccessionNumber="\\A", StudyID="%_[a]*?",
+             ProcedureCodeSequence=[PRIVATE_ITEM]),
 ]  # fmt: skip
 PRIVATE = [
     {0x00090010 + block: Element("LO", (creator,)), 0x00090001 | (0x10 + block) << 8: Element("LO", (value,))}
@@ -76,6 +83,10 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
     (None, "STUDY", {"StudyID": "%_[a]*"}, 1),
     (None, "STUDY", {"StudyID": "?_[a]??"}, 1),
     (None, "STUDY", {"StudyID": "[%]*"}, 0),
+    # Literals between wild cards stand apart.
+    (None, "STUDY", {"PatientName": "*oe*oh*"}, 2),
+    (None, "STUDY", {"PatientName": "*mith*dam*"}, 1),
+    (None, "STUDY", {"PatientName": "?oe^J*n"}, 2),
     # Dates with their times.
     (None, "STUDY", {"StudyDate": "20230101"}, 1),
     (COMBINED, "STUDY", {"StudyDate": "20240101-20240102", "StudyTime": "2300-2359"}, 4),
@@ -97,6 +108,7 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
     (UNKNOWN, "STUDY", {"ProcedureCodeSequence": [data_set(CodeValue="2")]}, 8),
     (UNKNOWN, "STUDY", {"ModalitiesInStudy": "XX"}, 8),
     (UNKNOWN, "STUDY", {"Modality": "XX"}, 8),
+    (UNKNOWN, "STUDY", {"MedicalAlerts": "XX"}, 9),
     (QueryOptions(unknown_matches=True, combined_datetime=True), "STUDY",
      {"StudyDate": "20300101-", "StudyTime": "00-"}, 4),
     (QueryOptions(unknown_matches=True, timezone_adjustment=True), "STUDY",
@@ -113,6 +125,7 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
     # Item keys hold of one and the same item, and only matching items come back.
     (None, "STUDY", {"ProcedureCodeSequence": [data_set(CodeValue="1", CodingSchemeDesignator="X")]}, 1),
     (None, "STUDY", {"ProcedureCodeSequence": [data_set(CodeValue="1", CodingSchemeDesignator="Y")]}, 1),
+    (None, "STUDY", {"ProcedureCodeSequence": [PRIVATE_ITEM]}, 1),
     (None, "STUDY", {"ProcedureCodeSequence": [data_set(ContextGroupVersion="20231231230000+0000")]}, 0),
     (QueryOptions(timezone_offset_minutes=ZONE), "STUDY",
      {"ProcedureCodeSequence": [data_set(ContextGroupVersion="20231231230000+0000")]}, 1),
@@ -178,3 +191,22 @@ def test_reduced_sequences_and_private_elements_are_json_in_the_row(stored: Inde
     (found,) = held_equal(stored, asked)
     items = found[tag_of("ProcedureCodeSequence")].values
     assert items == (data_set(CodeValue="1", CodeMeaning=""),)
+
+
+@pytest.mark.requirement("QR-079")
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [
+        ({"StudyDate": "20240102", "TimezoneOffsetFromUTC": "+0100"}, 1),
+        ({"StudyDate": "20240101", "TimezoneOffsetFromUTC": "+0100"}, 0),
+        ({"StudyDate": "20240101-20240101", "StudyTime": "2330", "TimezoneOffsetFromUTC": "-0500"}, 1),
+        ({"StudyDate": "20240102-20240103", "StudyTime": "18-19", "TimezoneOffsetFromUTC": "+1400"}, 1),
+    ],
+)
+def test_days_are_looked_up_as_far_as_a_zone_may_shift_them(index: Index, keys: dict[str, str], count: int) -> None:
+    stored = instance(1, StudyDate="20240101", StudyTime="2330", TimezoneOffsetFromUTC="-0500")
+    index.ingest_data_sets([stored])
+    asked = query("STUDY", options=QueryOptions(timezone_adjustment=True), **keys)
+    found = index.find_data_sets(asked)
+    assert found == reference.find([stored], asked)
+    assert len(found) == count

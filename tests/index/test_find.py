@@ -72,6 +72,14 @@ def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
     assert len(index.find_data_sets(asked)) == 4
 
 
+@pytest.mark.requirement("QR-172")
+def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
+    index.ingest_data_sets(studies(3))
+    with index.find(query("STUDY", StudyInstanceUID="")) as cursor:
+        index.ingest_data_sets(studies(5))
+        assert len(cursor.fetch(10)) == 3
+
+
 @pytest.mark.requirement("QR-160", "QR-164")
 def test_another_thread_interrupts_a_query_that_finds_nothing(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     index.ingest_data_sets([instance(number, Rows=(number,)) for number in range(3)])

@@ -141,8 +141,7 @@ def _on_one_value(criterion: Criterion, key: Key, place: Place) -> Predicate:
     match criterion:
         case FuzzyName(literal, words):
             whole = _on_one_value(literal, key, place).sql
-            exact = (path, 0) not in place.facts.occurrences and len(words) <= _MOST_PARTS
-            return Predicate(_by_words(words, whole, path, place), exact)
+            return Predicate(_by_words(words, whole, path, place), exact=len(words) <= _MOST_PARTS)
         case PersonName(groups, any_group=True):
             columns = tuple(
                 column for part, column in enumerate(columns, 1) if part == 1 or (path, part) in place.facts.occurrences

@@ -135,7 +135,6 @@ class Batch:
             study = self._new(Level.STUDY, received.study_uid, received.study_uid, patient.id)
         elif study.parent != patient.id:
             LOGGER.info("study %d: another patient in the instance received last: moved to it", study.id)
-            self._touched[Level.PATIENT].add(study.parent)
             study.parent = patient.id
         series = self._entities[Level.SERIES].get((study.id, received.series_uid))
         if series is None:
