@@ -30,3 +30,9 @@ def imported(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     assert not SLOW & imported(*arguments)
+
+
+def test_a_program_that_only_asks_imports_no_server() -> None:
+    program = "import sys, dicomquest.ae; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert not {"asyncio", "dicomquest.aio.server", "sqlalchemy", "uvloop"} & set(done.stdout.split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from dicomquest.ae.entity import AE
 from dicomquest.ae.logs import debug_logger
 from dicomquest.ae.negotiation_items import (
@@ -12,13 +14,15 @@ from dicomquest.ae.negotiation_items import (
     UserIdentityNegotiation,
     build_role,
 )
-from dicomquest.ae.queries import find
 from dicomquest.services.contexts import (
     ALL_TRANSFER_SYNTAXES,
     DEFAULT_TRANSFER_SYNTAXES,
     PresentationContext,
     build_context,
 )
+
+if TYPE_CHECKING:
+    from dicomquest.ae.queries import find
 
 ApplicationEntity = AE
 
@@ -38,3 +42,13 @@ __all__ = [
     "debug_logger",
     "find",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # What ``find`` knows of models and keys is a tenth of what there is to import, and an AE needs none of it.
+    if name != "find":
+        raise AttributeError(f"module 'dicomquest.ae' has no attribute {name!r}")
+    from dicomquest.ae.queries import find  # noqa: PLC0415
+
+    globals()["find"] = find
+    return find

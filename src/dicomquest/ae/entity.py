@@ -6,16 +6,12 @@ import ssl
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import replace
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from pydicom.uid import UID
 
 from dicomquest import evt
-from dicomquest.ae.background import RunningServer
 from dicomquest.ae.negotiation_items import NegotiationItem, with_items
-from dicomquest.aio.client import AsyncAssociation
-from dicomquest.aio.handlers import BoundHandlers
-from dicomquest.aio.server import Server, ServerSettings
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.pdu.pdus import AAssociateRQ
@@ -31,6 +27,12 @@ from dicomquest.services.tls import check_tls
 from dicomquest.sync import Association
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, propose_contexts
 from dicomquest.ul.timers import Timeouts
+
+# Imported where they are needed: a program that only asks starts a third sooner without asyncio and the server.
+if TYPE_CHECKING:
+    from dicomquest.ae.background import RunningServer
+    from dicomquest.aio.client import AsyncAssociation
+    from dicomquest.aio.server import ServerSettings
 
 ANY_SCP = "ANY-SCP"
 
@@ -147,6 +149,8 @@ class AE:
         tls_args: tuple[ssl.SSLContext, str | None] | None = None,
     ) -> AsyncAssociation:
         """Connect and negotiate as ``associate`` does, in the running event loop."""
+        from dicomquest.aio.client import AsyncAssociation
+
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
         association = AsyncAssociation(_peer(addr, port, bind_address, tls_args), requestor)
         await association.open()
@@ -225,6 +229,9 @@ class AE:
         With ``block=False`` a thread of its own does so, and the server is returned as soon as it listens. OSError if
         the address cannot be had.
         """
+        from dicomquest.ae.background import RunningServer
+        from dicomquest.aio.server import Server
+
         handlers = evt.Handlers(evt_handlers or ())
         settings = self._server_settings(ae_title, contexts, ssl_context, handlers)
         server = RunningServer(lambda: Server(settings, handlers), address[:2])
@@ -252,6 +259,9 @@ class AE:
         ssl_context: ssl.SSLContext | None,
         handlers: evt.Handlers,
     ) -> ServerSettings:
+        from dicomquest.aio.handlers import BoundHandlers
+        from dicomquest.aio.server import ServerSettings
+
         supported = self.supported_contexts if contexts is None else list(contexts)
         if not supported:
             raise LocalProtocolError("a server without supported presentation contexts: expected at least one")
