@@ -127,7 +127,7 @@ def _matches(
                 if count == limit:
                     break
             elif status_class(response.command.status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
-                raise _query_failure(response.command)
+                raise query_failure(response.command)
 
 
 def _failure(association: Association) -> AssociationError:
@@ -135,7 +135,8 @@ def _failure(association: Association) -> AssociationError:
     return failure if isinstance(failure, AssociationError) else AssociationAbortedError("the association ended")
 
 
-def _query_failure(response: Response) -> QueryFailedError:
+def query_failure(response: Response) -> QueryFailedError:
+    """Say in words why a query failed: what its final response says."""
     code, comment = response.status, response.error_comment
     known = find_status(code)
     message = f"the peer ended the query with status {code:04X}"

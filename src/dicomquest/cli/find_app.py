@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dicomquest.ae.queries import query_failure
 from dicomquest.cli.explain import explain_acceptance, explain_answers, explain_request
 from dicomquest.cli.formats import FORMATS
 from dicomquest.cli.identifier import MODEL_NAMES, Request, build_request, check
 from dicomquest.cli.keys import KeyTextError, parse_keys
 from dicomquest.cli.peer import PeerSettings, associated, give_up, say
-from dicomquest.dataset.elements import DataSet, from_pydicom, to_pydicom
+from dicomquest.dataset.codec import decode
+from dicomquest.dataset.elements import DataSet, to_pydicom
+from dicomquest.dimse.commands import PENDING
 from dicomquest.query.negotiation import accepted_options, offer
 from dicomquest.query.options import QueryOptions
+from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.levels import Level
-from dicomquest.standard.statuses import StatusClass, find_status, status_class
+from dicomquest.standard.statuses import StatusClass, status_class
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
-
+    from dicomquest.dimse.commands import Response
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
@@ -49,11 +52,12 @@ class FindSettings:
 
 @dataclass(slots=True)
 class Progress:
-    """What came: the statuses of the Pending responses, the final response, and the matches if they are to be kept."""
+    """What came: Pending responses by status, those that could not be read, the final one, and kept matches."""
 
     keep: bool
     pending: Counter[int] = field(default_factory=Counter)
-    final: Dataset | None = None
+    unreadable: int = 0
+    final: Response | None = None
     is_limited: bool = False
     kept: list[DataSet] = field(default_factory=list)
 
@@ -110,12 +114,15 @@ def _query(
 def _matches(
     association: Association, request: Request, model: InformationModel, limit: int | None, progress: Progress
 ) -> Iterator[DataSet]:
-    for status, identifier in association.send_c_find(to_pydicom(request.identifier), model.uid):
-        if identifier is None:
-            progress.final = status
+    for response in association.responses(to_pydicom(request.identifier), model.uid):
+        if response is None or response.command.status not in PENDING:
+            progress.final = None if response is None else response.command
             return
-        progress.pending[status.Status] += 1
-        match = from_pydicom(identifier)
+        match = read_identifier(response, decode)
+        if match is None:
+            progress.unreadable += 1
+            continue
+        progress.pending[response.command.status] += 1
         if progress.keep:
             progress.kept.append(match)
         yield match
@@ -128,22 +135,17 @@ def _conclude(settings: FindSettings, request: Request, association: Association
     """Say how many matches there were; raise unless the peer ended the query well or was told to."""
     count = progress.pending.total()
     final = progress.final
-    is_answered = final is not None and "Status" in final and status_class(final.Status) is StatusClass.SUCCESS
-    if settings.format_ == "table" and (count or is_answered):
+    is_answered = final is not None and status_class(final.status) is StatusClass.SUCCESS
+    if settings.format_ == "table" and (count or (is_answered and not progress.unreadable)):
         words = request.level.entity if count == 1 else request.level.entities
         say(f"{count or 'no'} {words}" + (", and the query was cancelled" if progress.is_limited else ""))
+    if progress.unreadable:
+        raise give_up(f"{progress.unreadable} of the peer's responses could not be read")
     if progress.is_limited or is_answered:
         return
-    if final is None or "Status" not in final:
+    if final is None:
         raise give_up(f"the query was not answered to its end: {association.failure or 'the association ended'}")
-    known = find_status(final.Status)
-    message = f"the peer ended the query with status {final.Status:04X}"
-    if known is not None:
-        message += f", {known.meaning}"
-    if final.get("ErrorComment"):
-        message += f": {final.ErrorComment}"
-    if final.get("OffendingElement"):
-        offending = final.OffendingElement
-        tags = [offending] if isinstance(offending, int) else offending
-        message += f" (at {', '.join(f'{tag >> 16:04X},{tag & 0xFFFF:04X}' for tag in tags)})"
+    message = str(query_failure(final))
+    if final.offending_element:
+        message += f" (at {', '.join(f'{tag >> 16:04X},{tag & 0xFFFF:04X}' for tag in final.offending_element)})"
     raise give_up(message)
