@@ -27,6 +27,10 @@ PAGE = ROOT / "docs" / "differences.md"
 UNIQUE = {"PATIENT": "PatientID", "STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 
 
+STATUSES = {"Error: DataSetDoesNotMatchSOPClass": "A900", "Failed: UnableToProcess": "Cxxx"}
+"""findscu's words for the failures that occur."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Unique keys with how often each came, and findscu's word for the final status."""
@@ -38,7 +42,7 @@ class Outcome:
         count = sum(times for _, times in self.found)
         entities = len(self.found)
         text = f"{entities} found" if count == entities else f"{entities} found, in {count} responses"
-        return text if self.final == "Success" else f"{text}; {self.final or 'no answer'}"
+        return text if self.final == "Success" else f"{text}; {STATUSES.get(self.final, self.final) or 'no answer'}"
 
 
 def ask(peer: Peer, row: Row) -> Outcome:
@@ -63,7 +67,15 @@ def page(answers: dict[str, list[Outcome]]) -> str:
         "Written by `python tools/differences.py`: the same queries, sent by DCMTK's findscu, to dicomquest and to two",
         f"archives that hold the same {len(realistic.instances())} instances (`tests/peers/realistic.py`).",
         "Only queries that are answered differently by at least one of the three are listed.",
-        "The clause of PS3.4 is the one by which our answer is right; it says what the *right* column names.", "",
+        "What is found is held against counts made by hand, and against the plain meaning of each query, in",
+        "`tests/peers/test_query_table.py`.",
+        "",
+        "The *right* column says why ours is the answer, by the clause of PS3.4 beside it.",
+        "Not every difference is a fault of the other side:",
+        "whether case and accents count in names, and how precise a time is, is left to each implementation;",
+        "an optional key need not be supported (then the SCP says so by the status FF01);",
+        "and an error for a malformed key is more than the Standard asks for where no match is an answer too.",
+        "",
     ]  # fmt: skip
     for name, outcomes in answers.items():
         if name != "dicomquest":

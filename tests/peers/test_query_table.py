@@ -1,0 +1,89 @@
+"""The queries of the table over the wire: our SCP answers each as the plain meaning of the query does."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from pydicom.datadict import tag_for_keyword
+
+from building import ROOTS, data_set
+from dicomquest import AE
+from dicomquest.ae.background import RunningServer
+from dicomquest.aio.server import Server
+from dicomquest.cli.serve import ServeSettings
+from dicomquest.cli.serve_app import server_settings
+from dicomquest.dataset.elements import DataSet, from_pydicom, to_json, to_pydicom
+from dicomquest.errors import IdentifierError
+from dicomquest.index import Index
+from dicomquest.query import reference
+from dicomquest.query.options import QueryOptions
+from dicomquest.query.parse import parse_identifier
+from dicomquest.sync import Association
+from faces_fixtures import HOST
+from peers import realistic
+from peers.query_table import ROWS, Row
+
+ADDED = {tag_for_keyword(keyword) for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle")}
+"""What the service adds to what the query asks for."""
+
+
+@cache
+def instances() -> list[DataSet]:
+    return [from_pydicom(instance) for instance in realistic.instances()]
+
+
+def identifier_of(row: Row) -> DataSet:
+    """Build the identifier of a row as findscu does of the same keys."""
+    keys: dict[str, Any] = {"SpecificCharacterSet": "ISO_IR 192", "QueryRetrieveLevel": row.level}
+    items: dict[str, dict[str, str]] = {}
+    for path, value in row.keys.items():
+        sequence, _, keyword = path.rpartition("[0].")
+        if sequence:
+            items.setdefault(sequence, {})[keyword] = value
+        else:
+            keys[keyword] = value
+    return data_set(**keys, **{sequence: [data_set(**values)] for sequence, values in items.items()})
+
+
+@pytest.fixture(scope="module")
+def association(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Association]:
+    location = tmp_path_factory.mktemp("table") / "index.sqlite"
+    ae = AE()
+    for root in ROOTS.values():
+        ae.add_requested_context(root)
+    with Index(location) as index:
+        index.ingest_data_sets(instances())
+        settings = server_settings(ServeSettings(index=str(location)), index)
+        with RunningServer(lambda: Server(settings), (HOST, 0)) as server:
+            server.start()
+            with ae.associate(*server.server_address) as made:
+                yield made
+
+
+def plain(answer: DataSet) -> str:
+    return json.dumps(to_json({tag: element for tag, element in answer.items() if tag not in ADDED}))
+
+
+def expected(row: Row) -> tuple[Counter[str], int]:
+    """What the reference finds, and the final status."""
+    try:
+        query = parse_identifier(identifier_of(row), ROOTS[row.model], QueryOptions())
+    except IdentifierError as error:
+        return Counter(), error.status
+    return Counter(map(plain, reference.find(instances(), query))), 0x0000
+
+
+@pytest.mark.requirement("QR-007", "QR-042", "QR-045", "QR-060", "QR-094", "QR-095", "QR-103", "QR-114", "QR-121")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.level}-{row.says}"[:60])
+def test_our_scp_answers_as_the_reference_does(association: Association, row: Row) -> None:
+    *pending, (final, _) = association.send_c_find(to_pydicom(identifier_of(row)), ROOTS[row.model])
+    answers = [identifier for _, identifier in pending if identifier is not None]
+    assert len(answers) == len(pending)
+    assert {answer.QueryRetrieveLevel for answer in answers} <= {row.level}
+    assert (Counter(plain(from_pydicom(answer)) for answer in answers), final.Status) == expected(row)
+    assert len(answers) == row.found
