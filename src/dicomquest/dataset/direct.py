@@ -63,10 +63,10 @@ class Header(NamedTuple):
     """Tag and VR as they stand on the wire, and what follows from them; ``name`` is that of the DICOM JSON Model."""
 
     tag: int
-    base_tag: BaseTag
     name: str
     vr: str
     is_plain: bool
+    base_tag: BaseTag
     is_read_by_pydicom: Callable[[bytes], object] | None
 
 
@@ -82,7 +82,7 @@ def _header(tag: int, code: bytes | None) -> Header | None:
         return None
     # Specific Character Set is looked at, whatever it holds.
     is_plain = vr in _PLAIN_VRS and tag != SPECIFIC_CHARACTER_SET
-    return Header(tag, BaseTag(tag), f"{tag:08X}", vr, is_plain, _READ_BY_PYDICOM.get(vr) if is_plain else None)
+    return Header(tag, f"{tag:08X}", vr, is_plain, BaseTag(tag), _READ_BY_PYDICOM.get(vr) if is_plain else None)
 
 
 class _Headers(dict[bytes, "Header | None"]):
@@ -127,14 +127,14 @@ def _json(data: bytes, unpack: _Unpack, headers: _Headers) -> dict[str, Any] | N
             return None
         key, length = unpack(data, position)
         header = headers[key]
-        start = position + 8
-        position = start + length
-        if header is None or position > size:
+        if header is None:
             return None
-        tag, _, name, vr, is_plain, _ = header
+        tag, name, vr, is_plain, _, _ = header
         if tag <= previous:
             return None
         previous = tag
+        start = position + 8
+        position = start + length
         if is_plain:
             value = text[start:position].strip(" \0")
             if not value:
@@ -154,7 +154,8 @@ def _json(data: bytes, unpack: _Unpack, headers: _Headers) -> dict[str, Any] | N
         else:
             element = _element(tag, vr, data[start:position], scope)
         attributes[name] = element_to_json(element)
-    return attributes
+    # A value that runs over the end has been cut off by its slice, and ended the loop.
+    return attributes if position == size else None
 
 
 def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
@@ -175,14 +176,14 @@ def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Eleme
             return None
         key, length = unpack(data, position)
         header = headers[key]
-        start = position + 8
-        position = start + length
-        if header is None or position > size:
+        if header is None:
             return None
-        tag, base_tag, _, vr, _, is_read_by_pydicom = header
+        tag, _, vr, _, base_tag, is_read_by_pydicom = header
         if tag <= previous:
             return None
         previous = tag
+        start = position + 8
+        position = start + length
         value = data[start:position]
         if is_read_by_pydicom is not None:
             value = value.strip(b" \0")
@@ -203,7 +204,7 @@ def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Eleme
         else:
             element = _element(tag, vr, data[start:position], scope)
         elements[base_tag] = pydicom_element(base_tag, element)
-    return elements
+    return elements if position == size else None
 
 
 def _form(data: bytes, transfer_syntax: str) -> tuple[_Unpack, _Headers] | None:

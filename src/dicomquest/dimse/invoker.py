@@ -143,7 +143,9 @@ class Invoker:
         if not operation.is_expiring:
             operation.restart(self._timeouts.dimse, now)
         context = self._link.upper_layer.contexts[operation.context_id]
-        self._link.events += [ResponseReceived(context, response, data_set) for data_set in data_sets]
+        # A tuple's own constructor takes a third of the time of that of a NamedTuple.
+        new = tuple.__new__
+        self._link.events += [new(ResponseReceived, (context, response, each, False)) for each in data_sets]
 
     def _ignore(self, response: Response) -> None:
         self._ignored_responses += 1

@@ -93,7 +93,10 @@ class PduReader:
         This is the fast way for streams of responses: 0.5 us a PDV, where ``next_pdu`` takes 4. It stops before a PDU
         that has a fault or a context that is not in ``accepted``, so that ``next_pdu`` says what is wrong with it.
         """
-        buffer = self._buffer
+        if len(self._buffer) - self._offset < self._needed:
+            return []
+        # There is a whole header at least, and slices of bytes need not be copied again.
+        buffer = self._buffer = bytes(self._buffer)
         offset, size = self._offset, len(buffer)
         unpack, limit = _P_DATA_HEADERS.unpack_from, self.p_data_limit
         pdvs: list[PresentationDataValue] = []
@@ -104,7 +107,7 @@ class PduReader:
                 break
             start, offset = offset, end
             if item_length + 4 == length:
-                fragment = bytes(buffer[start + _P_DATA_HEADERS.size : end])
+                fragment = buffer[start + _P_DATA_HEADERS.size : end]
                 # A tuple's own constructor takes a third of the time of that of a NamedTuple.
                 pdvs.append(_new(PresentationDataValue, (context_id, control, fragment)))
             elif (several := _several(buffer, start + PDU_HEADER.size, end, accepted)) is not None:
@@ -156,9 +159,7 @@ class PduReader:
 _new = tuple.__new__
 
 
-def _several(
-    buffer: bytes | bytearray, offset: int, end: int, accepted: Container[int]
-) -> list[PresentationDataValue] | None:
+def _several(buffer: bytes, offset: int, end: int, accepted: Container[int]) -> list[PresentationDataValue] | None:
     """The PDVs of one P-DATA-TF, None if it has a fault."""
     pdvs = []
     while offset + PDV_HEADER.size <= end:
@@ -166,5 +167,5 @@ def _several(
         start, offset = offset + PDV_HEADER.size, offset + 4 + length
         if length < 2 or offset > end or context_id not in accepted:
             return None
-        pdvs.append(PresentationDataValue(context_id, control, bytes(buffer[start:offset])))
+        pdvs.append(PresentationDataValue(context_id, control, buffer[start:offset]))
     return pdvs if offset == end else None
