@@ -60,7 +60,7 @@ def parse(asked: Asked) -> Query | None:
     "QR-005", "QR-007", "QR-060", "QR-062", "QR-063", "QR-064", "QR-065", "QR-066", "QR-107", "QR-109"
 )
 @settings(max_examples=settings().max_examples // 2)
-@given(corpus=corpora(), asked=st.lists(queries(), min_size=1, max_size=4), zone=st.sampled_from(ZONES))
+@given(corpus=corpora(again=True), asked=st.lists(queries(), min_size=1, max_size=4), zone=st.sampled_from(ZONES))
 def test_the_engine_answers_as_the_reference_does(
     indexes: dict[int, Index], corpus: list[DataSet], asked: list[Asked], zone: int
 ) -> None:
@@ -78,7 +78,7 @@ def test_the_engine_answers_as_the_reference_does(
 
 
 @pytest.mark.requirement("QR-054", "QR-062", "QR-065", "QR-105", "QR-107", "QR-108", "QR-109", "QR-132")
-@given(corpus=corpora(max_patients=2).filter(bool), drawn=st.data(), zone=st.sampled_from(ZONES))
+@given(corpus=corpora(max_patients=2, again=True).filter(bool), drawn=st.data(), zone=st.sampled_from(ZONES))
 def test_the_engine_finds_what_is_there_as_the_reference_does(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject, zone: int
 ) -> None:
