@@ -1,4 +1,7 @@
-"""P10: our SCU beside pynetdicom's, both asking our server: matches a second as Datasets and as JSON rows."""
+"""P10: our SCU beside pynetdicom's, both asking our server: matches a second as Datasets and as JSON rows.
+
+JSON rows are objects of the DICOM JSON Model. Ours is timed with its association, pynetdicom's without.
+"""
 
 from __future__ import annotations
 
