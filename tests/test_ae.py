@@ -502,6 +502,52 @@ def test_find_offers_options() -> None:
     assert offered == [{STUDY_ROOT: b"\1\0\1"}]
 
 
+@pytest.mark.requirement("QR-027", "QR-028")
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        (QueryOptions(relational=True), {"level": "SERIES", "Modality": "CT"}),
+        (QueryOptions(enhanced_multiframe=True), {"QueryRetrieveView": "CLASSIC"}),
+    ],
+)
+@pytest.mark.parametrize("accepts", [False, True])
+def test_find_sends_what_needs_an_option_only_where_it_was_accepted(
+    options: QueryOptions, keys: dict[str, str], accepts: bool
+) -> None:
+    asked: list[Dataset] = []
+
+    def handler(event: evt.Event) -> list[tuple[int, None]]:
+        asked.append(event.identifier)
+        return []
+
+    def answer(event: evt.Event) -> dict[UID, bytes]:
+        return dict(event.app_info) if accepts else {}
+
+    with serving(handler, (evt.EVT_SOP_EXTENDED, answer)) as port:
+        matches = find(HOST, port, options=options, **keys)  # type: ignore[call-overload]
+        if accepts:
+            assert list(matches) == []
+        else:
+            with pytest.raises(ContextNotAcceptedError, match="did not accept what this query needs"):
+                list(matches)
+    assert len(asked) == accepts
+
+
+@pytest.mark.requirement("QR-023", "QR-024")
+@pytest.mark.parametrize(("name", "charset"), [("DOE*", None), ("M\u00fcller", "ISO_IR 192")])
+def test_find_sends_the_unique_key_and_a_character_set_where_it_needs_one(name: str, charset: str | None) -> None:
+    asked: list[Dataset] = []
+
+    def handler(event: evt.Event) -> list[tuple[int, None]]:
+        asked.append(event.identifier)
+        return []
+
+    with serving(handler) as port:
+        assert list(find(HOST, port, PatientName=name, StudyDate=None)) == []
+    assert asked[0]["StudyInstanceUID"].is_empty
+    assert asked[0].get("SpecificCharacterSet") == charset
+
+
 def refusing(**settings: Any) -> AE:
     ae = scp()
     for name, value in settings.items():
@@ -551,8 +597,15 @@ def test_find_says_that_nobody_listens() -> None:
         ({"level": "study"}, "STUDY, SERIES, IMAGE"),
         ({"level": "PATIENT"}, "Study Root has STUDY"),
         ({"model": "patients"}, "patient, study, psonly"),
+        ({"level": "SERIES", "Modality": "CT"}, "needs StudyInstanceUID with one value"),
+        ({"level": "SERIES", "StudyInstanceUID": "1.2\\1.3"}, "needs StudyInstanceUID with one value"),
+        ({"level": "SERIES", "StudyInstanceUID": "1.2", "StudyDate": "20240101"}, "StudyDate belongs to STUDY level"),
+        ({"InstanceAvailability": "ONLINE"}, "InstanceAvailability must not"),
+        ({"TimezoneOffsetFromUTC": "Z"}, "expected \\+HHMM"),
+        ({"QueryRetrieveView": "CLASSIC"}, "QueryRetrieveView"),
     ],
 )
+@pytest.mark.requirement("QR-020", "QR-021", "QR-022", "QR-025", "QR-026", "QR-027")
 def test_find_refuses_what_makes_no_sense_before_it_connects(settings: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         find(HOST, 1, **settings)  # type: ignore[call-overload]

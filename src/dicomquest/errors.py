@@ -88,7 +88,7 @@ class AssociationAbortedError(AssociationError):
 
 
 class ContextNotAcceptedError(AssociationError):
-    """The peer accepted the association, yet no presentation context for the service asked for."""
+    """The peer accepted the association, yet no presentation context for the service, or not what the query needs."""
 
 
 class QueryFailedError(AssociationError):

@@ -94,7 +94,7 @@ def test_a_time_zone_has_sign_hours_and_minutes(value: str) -> None:
 @pytest.mark.requirement("QR-027")
 def test_a_view_needs_its_option() -> None:
     keys = parse_keys(["QueryRetrieveView=CLASSIC"])
-    with pytest.raises(KeyTextError, match="needs --offer enhanced-multiframe"):
+    with pytest.raises(KeyTextError, match="--offer enhanced-multiframe"):
         build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions())
     sent = build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions(enhanced_multiframe=True))
     assert sent.identifier[0x00080053] == Element("CS", ("CLASSIC",))

@@ -13,10 +13,17 @@ from pydicom.dataset import Dataset
 from dicomquest.ae.entity import AE, ANY_SCP
 from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
 from dicomquest.dataset.direct import decode_to_json, decode_to_pydicom
+from dicomquest.dataset.elements import from_pydicom
 from dicomquest.dimse.commands import PENDING, Response
-from dicomquest.errors import AssociationAbortedError, AssociationError, QueryFailedError
-from dicomquest.query.negotiation import offer
+from dicomquest.errors import (
+    AssociationAbortedError,
+    AssociationError,
+    ContextNotAcceptedError,
+    QueryFailedError,
+)
+from dicomquest.query.negotiation import accepted_options, offer
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.request import RequestError, check_request
 from dicomquest.services.contexts import build_context
 from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
@@ -82,7 +89,8 @@ def find(
     ``keys`` are attributes by keyword. A value restricts (text with wild cards and ranges, a list of UIDs, or Datasets
     for a sequence); None or "" asks for the attribute to be returned. Unless one is asked for, those that every SCP
     has to support are. ``level`` is PATIENT, STUDY, SERIES or IMAGE, ``model`` is study (root), patient (root) or
-    psonly. ``options`` are offered by extended negotiation; a peer may decline them.
+    psonly. ``options`` are offered by extended negotiation; a peer may decline them, and a query that is allowed with
+    one of them only is not sent then.
 
     Nothing is sent before the first match is asked for. Raises a subclass of AssociationError when there is no answer
     or one that is a failure, and ValueError for a query that makes no sense. Leaving the loop early cancels the query.
@@ -91,6 +99,8 @@ def find(
         raise ValueError(f"as_ {as_!r}: expected {', '.join(_READERS)}")
     row = _model(model)
     identifier = _identifier(row, level, keys)
+    check = partial(check_request, from_pydicom(identifier), row, Level[level])
+    check(options or QueryOptions())
     ae = AE(calling_aet)
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout = connection_timeout, acse_timeout, dimse_timeout
     context = build_context(row.uid, [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
@@ -101,13 +111,15 @@ def find(
         ext_neg=[SOPClassExtendedNegotiation(row.uid, offered)] if offered else [],
         tls_args=None if ssl_context is None else (ssl_context, server_hostname),
     )  # fmt: skip
-    return _matches(associate, identifier, row, limit, _READERS[as_])
+    return _matches(associate, check, identifier, row, limit=limit, read=_READERS[as_])
 
 
 def _matches(
     associate: Callable[[], Association],
+    check: Callable[[QueryOptions], None],
     identifier: Dataset,
     model: InformationModel,
+    *,
     limit: int | None,
     read: Callable[[bytes, str], T],
 ) -> Iterator[T]:
@@ -115,6 +127,10 @@ def _matches(
     if not association.is_established:
         raise _failure(association)
     with association:
+        try:
+            check(accepted_options(association.extended_negotiation.get(model.uid, b"")))
+        except RequestError as error:
+            raise ContextNotAcceptedError(f"the peer did not accept what this query needs: {error}") from error
         count = 0
         for response in association.responses(identifier, model.uid):
             if response is None:

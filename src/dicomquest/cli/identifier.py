@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,12 @@ from dicomquest.cli.keys import Key, KeyTextError, PathStep, build_identifier, l
 from dicomquest.dataset.charset import choose, normalise_terms
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.request import NO_KEYS as NO_LEVEL
+from dicomquest.query.request import RequestError, check_request
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
-    QUERY_RETRIEVE_VIEW,
     SPECIFIC_CHARACTER_SET,
-    TIMEZONE_OFFSET_FROM_UTC,
     level_of,
 )
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
@@ -109,32 +108,16 @@ def _absent(names: Iterable[str], present: Sequence[Key]) -> list[Key]:
 
 def check(keys: Sequence[Key], model: InformationModel, level: Level, options: QueryOptions) -> list[str]:
     """Hold the keys against what the options allow; return remarks, or KeyTextError says what is not allowed."""
-    values = {key.path[0].tag: key.value for key in keys if len(key.path) == 1}
-    offset = values.get(TIMEZONE_OFFSET_FROM_UTC)
-    if offset is not None and not re.fullmatch(r"[+-]\d{4}", offset):
-        raise KeyTextError(f"TimezoneOffsetFromUTC={offset!r}: expected +HHMM or -HHMM")
-    if QUERY_RETRIEVE_VIEW in values and not options.enhanced_multiframe:
-        raise KeyTextError("QueryRetrieveView needs --offer enhanced-multiframe")
-    way_out = "--offer relational asks the peer to allow it, --as-is sends it all the same"
-    uppers = [UNIQUE_KEYS[upper] for upper in model.levels if upper < level]
-    for unique in uppers:
-        value = values.get(unique.tag)
-        if not options.relational and (not value or re.search(r"[\\*?]", value)):
-            got = "it is missing" if value is None else f"got {value!r}"
-            raise KeyTextError(
-                f"a query at {level.name} level needs {unique.keyword} with one value ({got}): "
-                f"add {unique.keyword}=VALUE; {way_out}"
-            )
+    try:
+        check_request(build_identifier(keys), model, level, options)
+    except RequestError as error:
+        offer = f"--offer {error.option.replace('_', '-')} asks the peer to allow it, " if error.option else ""
+        raise KeyTextError(f"{error}; {offer}--as-is sends it all the same") from error
     notes = []
-    allowed = {unique.tag for unique in uppers} | {TIMEZONE_OFFSET_FROM_UTC, QUERY_RETRIEVE_VIEW}
     for key in keys:
         tag = key.path[0].tag
         of_level = model.query_level(level_of(tag))
-        if tag in allowed or of_level == level:
-            continue
-        name = label(key.path[0])
-        if of_level > level:
+        if tag not in NO_LEVEL and of_level > level:
+            name = label(key.path[0])
             notes.append(f"{name} belongs to {of_level.name} level: below {level.name} level the peer may ignore it")
-        elif not options.relational:
-            raise KeyTextError(f"{name} belongs to {of_level.name} level, which is above {level.name}: {way_out}")
     return notes
