@@ -46,7 +46,9 @@ def versions() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--size", choices=SIZES, default="full", help="toy: seconds, and no figure worth a look")
+    parser.add_argument(
+        "--size", choices=SIZES, default="full", help="medium: minutes; toy: seconds, and no figure worth a look"
+    )
     parser.add_argument(
         "--only", metavar="NAME", nargs="*", help="claims by the beginning of their file's name, as p01"
     )
@@ -64,7 +66,7 @@ def main() -> None:
         print(f"({name}: {time.perf_counter() - started:.0f} s)", file=sys.stderr, flush=True)
         pages.append(claim.markdown())
     output = options.output
-    if output is None and options.size == "full" and len(chosen) == len(CLAIMS):
+    if output is None and options.size != "toy" and len(chosen) == len(CLAIMS):
         output = Path("docs/benchmarks.md")
     if output is not None:
         head = [
@@ -72,7 +74,8 @@ def main() -> None:
             "Written by `make bench`: medians of alternating runs, with minimum and maximum in brackets.",
             "Every peer is driven by the same raw-socket client, which has no DICOM library in it (`bench/client.py`).",
             "Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, unless said otherwise.",
-            "", f"Machine: {machine()}.", f"Versions: {versions()}.", "",
+            "", f"Size of the run: {options.size} (`bench/sizes.py`).", f"Machine: {machine()}.",
+            f"Versions: {versions()}.", "",
         ]  # fmt: skip
         output.write_text("\n".join([*head, *pages]), encoding="utf-8")
 

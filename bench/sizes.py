@@ -1,4 +1,4 @@
-"""How large the populations of a run are: ``full`` for docs/benchmarks.md, ``toy`` for CI."""
+"""How large the populations of a run are: ``full`` for all claims, ``medium`` for minutes, ``toy`` for CI."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ SIZES = {
     "full": Size(
         stream=200_000, large=1_000_000, growth=(10_000, 100_000, 1_000_000), memory=1_000_000, orthanc=5_000,
         dcmtk=500, pynetdicom=5_000, ingest_files=20_000, idle=2_000, runs=5, queries=1_000, associations=500,
+    ),
+    "medium": Size(
+        stream=200_000, large=200_000, growth=(10_000, 200_000), memory=200_000, orthanc=3_000,
+        dcmtk=500, pynetdicom=3_000, ingest_files=5_000, idle=1_000, runs=3, queries=500, associations=300,
     ),
     "toy": Size(
         stream=300, large=300, growth=(100, 300), memory=300, orthanc=20, dcmtk=20, pynetdicom=50, ingest_files=30,
