@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -325,22 +326,26 @@ def test_a_cancel_before_the_first_response_ends_with_fe00_alone(index: Index) -
 def test_a_search_that_finds_nothing_for_long_is_interrupted(
     index: Index, is_abandoned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The database runs a statement without end, as a scan of ten million studies seems to be.
-    running = threading.Event()
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0"  # fmt: skip
+    # The database runs for many seconds, as in a scan of ten million studies.
+    running, errors = threading.Event(), list[str]()
+    long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) SELECT i FROM n WHERE i < 0"
     channel = Channel()
 
-    class Endless(Cursor):
+    class Long(Cursor):
         def _run(self) -> Any:
-            object.__setattr__(self.plan, "sql", endless)
+            object.__setattr__(self.plan, "sql", long)
             object.__setattr__(self.plan, "parameters", ())
             self._driver.create_function("told", 0, running.set)
             self._driver.execute("SELECT told()").fetchone()
-            return super()._run()
+            try:
+                return super()._run()
+            except sqlite3.OperationalError as error:
+                errors.append(str(error))
+                raise
 
     def find(query: Any) -> Cursor:
         cursor = Index.find(index, query)
-        cursor.__class__ = Endless
+        cursor.__class__ = Long
         return cursor
 
     async def cancel_when_running() -> None:
@@ -353,6 +358,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
     with pytest.raises(AssociationAbortedError) if is_abandoned else contextlib.nullcontext():
         ask(index, ALL_IMAGES, channel=channel)
     assert channel.statuses == ([] if is_abandoned else [0xFE00])
+    assert errors == ["interrupted"]
     assert_given_back(index)
 
 
