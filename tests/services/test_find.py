@@ -448,6 +448,7 @@ def test_times_are_returned_as_stored_without_an_offset(index: Index, offset: st
 
 
 @pytest.mark.requirement("QR-052", "QR-114")
+@pytest.mark.parametrize("syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN])  # the fast path and the plain
 @pytest.mark.parametrize(
     ("requested", "charsets"),
     [
@@ -457,11 +458,10 @@ def test_times_are_returned_as_stored_without_an_offset(index: Index, offset: st
     ],
 )
 def test_a_response_is_in_the_requests_character_set_where_that_has_its_characters(
-    index: Index, requested: tuple[str, ...], charsets: dict[str, str | None]
+    index: Index, requested: tuple[str, ...], charsets: dict[str, str | None], syntax: str
 ) -> None:
     names = {"P1": "CITIZEN^Jan", "P2": "Müller^Jürgen", "P3": "山田^太郎"}
-    terms = struct.pack("<HHI", 0x0008, 0x0005, 10) + requested[0].encode() if requested else b""
-    found = answers(ask(index, terms + encode(ALL_STUDIES, IMPLICIT_VR_LITTLE_ENDIAN, ())))
+    found = answers(ask(index, ALL_STUDIES, charset=requested, syntax=syntax), syntax)
     assert {text_of(answer, "PatientID"): text_of(answer, "PatientName") for answer in found} == names
     assert {text_of(answer, "PatientID"): text_of(answer, "SpecificCharacterSet") for answer in found} == charsets
 
