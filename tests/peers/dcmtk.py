@@ -63,7 +63,7 @@ def storescu(peer: Peer, paths: Sequence[Path]) -> Outcome:
 CONFIGURATION = """
 NetworkTCPPort  = {port}
 MaxPDUSize      = 16384
-MaxAssociations = 16
+MaxAssociations = 64
 HostTable BEGIN
 HostTable END
 VendorTable BEGIN
