@@ -107,6 +107,7 @@ def associate(port: int) -> bytes:
 
 def test_when_a_worker_dies_the_server_ends(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path, "--workers", "2") as server:
+        assert associate(server.port) == b"\x02"  # so one of them has logged that it listens
         os.kill(worker_pids(server.log)[0], signal.SIGKILL)
         assert server.process.wait(LONG) == 1
         assert "a server process ended too early" in server.log
