@@ -9,7 +9,7 @@ from peers.realistic import uid
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One query, with ``keys`` as findscu takes them, and how many entities it finds, counted by hand."""
+    """One query, with ``keys`` as findscu takes them, and how many entities it finds, counted from the corpus."""
 
     level: str
     keys: dict[str, str]
