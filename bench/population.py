@@ -145,8 +145,11 @@ def _date(rng: random.Random, first: int, years: int) -> str:
     return f"{first + rng.randrange(years)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
 
 
-def instances(studies: int, *, seed: int = 1, most_series: int = 2, most_instances: int = 2) -> Iterator[DataSet]:
-    """Headers of ``studies`` studies: one to five a patient, up to ``most_series`` of up to ``most_instances``."""
+def instances(studies: int, *, seed: int = 1, most_series: int = 2, most_instances: int = 1) -> Iterator[DataSet]:
+    """Headers of ``studies`` studies: one to five a patient, up to ``most_series`` of up to ``most_instances``.
+
+    One instance a series unless told otherwise, because what is measured is at STUDY level.
+    """
     rng = random.Random(seed)
     study = 0
     patient = 0

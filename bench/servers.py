@@ -50,8 +50,7 @@ def index_of(studies: int) -> Path:
         building = path.with_suffix(".building")
         building.unlink(missing_ok=True)
         with Index(building) as index:
-            # Half of the studies have two series; one instance each, because what is measured is at STUDY level.
-            index.ingest_data_sets(instances(studies, most_instances=1))
+            index.ingest_data_sets(instances(studies))
         # A closed index has no write-ahead log beside it.
         building.rename(path)
     return path
