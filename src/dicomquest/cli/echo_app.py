@@ -5,13 +5,12 @@ from __future__ import annotations
 from time import perf_counter
 
 from dicomquest.cli.peer import PeerSettings, associated, give_up, say
-
-VERIFICATION = "1.2.840.10008.1.1"
+from dicomquest.standard.sop_classes import VERIFICATION
 
 
 def run(host: str, port: int, settings: PeerSettings) -> None:
     """Ask, and raise click's Exit unless the peer answered with Success."""
-    with associated(host, port, settings, VERIFICATION) as association:
+    with associated(host, port, settings, VERIFICATION.uid) as association:
         started = perf_counter()
         status = association.send_c_echo()
         seconds = perf_counter() - started

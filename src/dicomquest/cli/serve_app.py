@@ -25,6 +25,7 @@ from dicomquest.services.find import FindChoices, FindService, PeerChoices
 from dicomquest.services.request import Service
 from dicomquest.services.verification import VerificationService
 from dicomquest.standard.models import MODELS, MODELS_BY_UID
+from dicomquest.standard.sop_classes import VERIFICATION
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -36,7 +37,6 @@ from dicomquest.ul.timers import Timeouts
 
 LOGGER = logging.getLogger("dicomquest.serve")
 
-VERIFICATION = "1.2.840.10008.1.1"
 PREFERENCE = (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -148,7 +148,7 @@ def server_settings(settings: ServeSettings, index: Index) -> ServerSettings:
     """Assemble the services and what the server accepts."""
     find = FindService(index, find_choices(settings, index.timezone_offset_minutes))
     syntax = SupportedSyntax(PREFERENCE)
-    services: dict[str, Service] = {VERIFICATION: VerificationService(), **{model.uid: find for model in MODELS}}
+    services: dict[str, Service] = {VERIFICATION.uid: VerificationService(), **{model.uid: find for model in MODELS}}
     policy = AcceptorPolicy(
         supported=dict.fromkeys(services, syntax),
         called_ae_titles=frozenset({settings.aet}) if settings.check_aet else None,

@@ -18,6 +18,7 @@ from dicomquest.dataset.fields import Field, Source
 from dicomquest.dataset.response import ResponseEncoder
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
 from dicomquest.index.find import Cursor, Index
+from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH
 from dicomquest.query.model import Query
 from dicomquest.query.negotiation import accepted_options
 from dicomquest.query.options import QueryOptions
@@ -35,7 +36,6 @@ LOGGER = logging.getLogger("dicomquest.find")
 SUCCESS = 0x0000
 CANCEL = 0xFE00
 OUT_OF_RESOURCES = 0xA700
-IDENTIFIER_DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC001
 """Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
 INDEX_FAILED = 0xC002
