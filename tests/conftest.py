@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 
 import hypothesis
 import pytest
 
+from postgresql_cluster import PROGRAMS, Cluster
 from programs import find_program
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
@@ -27,10 +29,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose peers are not installed; in the continuous integration they must be, so fail there."""
-    programs = [program for marker in item.iter_markers("peer") for program in marker.args]
+    _require(program for marker in item.iter_markers("peer") for program in marker.args)
+
+
+def _require(programs: Iterable[str]) -> None:
     missing = sorted({program for program in programs if find_program(program) is None})
     if missing:
         message = f"not installed: {', '.join(missing)}"
         if os.environ.get("CI") == "true":
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server for the databases of all tests."""
+    _require(PROGRAMS)
+    cluster = Cluster()
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def postgresql_database(postgresql: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database of this test's own; an indirect parameter names the database that it is a copy of."""
+    with postgresql.database(getattr(request, "param", None)) as url:
+        yield url

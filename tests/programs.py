@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from pathlib import Path
 
 
 def find_program(name: str) -> str | None:
     """Look in PATH, and where Debian keeps the servers, which is not in every user's PATH."""
-    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
+    folders = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", *_postgresql_folders()]
+    return shutil.which(name, path=":".join(folders))
 
 
 def program(name: str) -> str:
@@ -16,3 +19,9 @@ def program(name: str) -> str:
     path = find_program(name)
     assert path is not None, f"{name} is not installed, and this test is not marked peer({name!r})"
     return path
+
+
+def _postgresql_folders() -> list[str]:
+    """PostgreSQL's programs, the newest version first."""
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if re.fullmatch(r"\d+", path.parent.name)]
+    return [str(path) for path in sorted(found, key=lambda path: int(path.parent.name), reverse=True)]
