@@ -43,6 +43,16 @@ def service_user(ae_title: str, address: tuple[str, int], information: UserInfor
     )
 
 
+@dataclass(slots=True)
+class AssociationState:
+    """What the services of one association tell each other.
+
+    ``has_stored``: an instance has been stored, so that later queries must see it, however far replicas lag behind.
+    """
+
+    has_stored: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class AssociationInfo:
     """An accepted association: who asked whom, and what they agreed on.
@@ -57,6 +67,7 @@ class AssociationInfo:
     contexts: Mapping[int, AcceptedContext]
     extended_negotiation: Mapping[str, bytes] = field(default_factory=dict)
     user_identity: str | None = None
+    state: AssociationState = field(default_factory=AssociationState, compare=False)
 
 
 class Channel(Protocol):
