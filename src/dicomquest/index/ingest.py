@@ -17,18 +17,22 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from dicomquest.errors import IndexDatabaseError
+from dicomquest.index.computed import rows
 from dicomquest.index.reader import FileState, read_file
 from dicomquest.index.received import Reason, Received, Skipped, receive
 from dicomquest.index.store import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index.database import Database
 
-BATCH = 1000
+BATCH = 4000
 """Instances of one transaction: large enough that commits cost nothing, small enough that others get their turn."""
+
+PRIVATE_FOLDER = ".dicomquest"
+"""Where a Storage SCP keeps what is not whole yet, in the folder that it stores in: nothing there is indexed."""
 
 # Files that a process reads before it reports; each result is some kilobytes.
 _CHUNK = 64
@@ -89,7 +93,11 @@ def _walk_folder(folder: str, on_error: Callable[[OSError], None] | None) -> Ite
         except OSError as error:
             _report(error, on_error)
             continue
-        folders += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
+        folders += [
+            entry.path
+            for entry in reversed(entries)
+            if entry.name != PRIVATE_FOLDER and entry.is_dir(follow_symlinks=False)
+        ]
         for entry in entries:
             try:
                 if entry.is_file():
@@ -150,6 +158,37 @@ def ingest_data_sets(database: Database, data_sets: Iterable[DataSet], default_z
                 received.append((outcome, None))
         _write(database, received, default_zone, summary)
     return summary
+
+
+def ingest_received(
+    database: Database,
+    uids: Sequence[str],
+    place: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
+    default_zone: int,
+    *,
+    gone: Sequence[str] = (),
+) -> None:
+    """Index instances that were just received, in one transaction; ``gone`` are paths that are forgotten in it.
+
+    ``place`` is called within it, while nobody else writes, with the paths of those of ``uids`` that are known already;
+    what it returns is indexed, each instance once.
+    """
+    with database.begin() as connection:
+        statement = (
+            "SELECT instance.sop_instance_uid, file.path FROM instance LEFT JOIN file ON file.instance = instance.id "
+            "WHERE instance.sop_instance_uid {in_values}"
+        )
+        known: dict[str, list[str]] = {}
+        for uid, path in rows(connection, statement, uids):
+            known.setdefault(uid, []).extend([] if path is None else [os.fsdecode(path)])
+        instances = place(known)
+        for path in gone:
+            connection.exec_driver_sql("DELETE FROM file WHERE path = ?", (os.fsencode(path),))
+        if instances:
+            batch = Batch(connection, [received for received, _ in instances], default_zone)
+            for received, file in instances:
+                batch.add(received, file)
+            batch.write()
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

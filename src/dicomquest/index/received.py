@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicomquest.index.records import Forms, Record, column_text, forms_of_elements, records
+from dicomquest.index.records import Forms, Record, column_text, forms, records
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 
@@ -68,9 +68,8 @@ def receive(data_set: DataSet, default_zone: int) -> Received | Skipped:
     syntax = _text(data_set, TRANSFER_SYNTAX_UID)
     if syntax:
         found[Level.IMAGE].texts[_TRANSFER_SYNTAX_COLUMN] = syntax
-    return Received(
-        (patient, issuer), study, series, sop, found, forms_of_elements(Level.IMAGE, data_set, default_zone)
-    )
+    own = forms(Level.IMAGE, found[Level.IMAGE], default_zone, data_set)
+    return Received((patient, issuer), study, series, sop, found, own)
 
 
 def _text(data_set: DataSet, tag: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +31,7 @@ _COLUMNS = {key.tag: key.column for key in KEYS if key.storage is Storage.COLUMN
 
 
 class _Searched(NamedTuple):
-    """A key as the search forms need it; ``columns`` are those of a COLUMN key with forms besides its text."""
+    """A key with search forms; ``columns`` are those of a COLUMN key with forms besides its text."""
 
     tag: int
     path: str
@@ -38,21 +39,26 @@ class _Searched(NamedTuple):
     columns: tuple[str, ...]
 
 
+# By column and by path. A column that has no form besides its text, and never several values, has nothing to be found.
 _SEARCHED_COLUMNS = {
-    level: tuple(
-        _Searched(key.tag, f"{key.tag:08X}", key.vr, search_columns(key) if key.vr in SEARCH_SUFFIXES else ())
+    level: {
+        key.column: _Searched(
+            key.tag, f"{key.tag:08X}", key.vr, search_columns(key) if key.vr in SEARCH_SUFFIXES else ()
+        )
         for key in COLUMN_KEYS[level]
-    )
+        if key.vr in SEARCH_SUFFIXES or VR[key.vr].multiple
+    }
     for level in Level
 }
 _SEARCHED_VALUES = {
-    level: tuple(
-        _Searched(key.tag, f"{key.tag:08X}", key.vr, ())
+    level: {
+        f"{key.tag:08X}": _Searched(key.tag, f"{key.tag:08X}", key.vr, ())
         for key in KEYS
         if key.level is level and key.storage is Storage.VALUES
-    )
+    }
     for level in Level
 }
+_LEVELS = tuple(Level)
 _FIRST_GROUP = 0x0008  # groups below belong to files and messages, not to data sets (PS3.5 7.1)
 _LAST_GROUP = 0x7FDF  # pixel data, and what trails it
 _GROUP_LENGTH = 0x0000FFFF
@@ -64,7 +70,7 @@ _ANATOMIC_REGION_SEQUENCE = 0x00082218
 ANATOMIC_REGION_PATH = "00082218"
 """The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
 
-_NEEDED = [(tag, f"{tag:08X}") for tag in (_ANATOMIC_REGION_SEQUENCE, TIMEZONE_OFFSET_FROM_UTC)]
+_ZONE_PATH = f"{TIMEZONE_OFFSET_FROM_UTC:08X}"
 
 # The parts of a value row (see schema): of a name its groups, its words and how they sound.
 WORD_PART = 8
@@ -108,36 +114,60 @@ class Forms(NamedTuple):
     occurrences: frozenset[tuple[str, int]]
 
 
+class _Place(NamedTuple):
+    """Where an attribute is kept: its entity, its column if it has one, its key in the JSON column."""
+
+    level: Level
+    column: str | None
+    vr: str
+    path: str
+
+
+@lru_cache(maxsize=8192)
+def _place(tag: int) -> _Place | None:
+    """The place of an attribute, None if it is not kept; a header asks hundreds of times, and always the same."""
+    if not _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP or tag & _GROUP_LENGTH == 0 or tag in _COMPUTED:
+        return None
+    column = _COLUMNS.get(tag)
+    return _Place(level_of(tag), column, KEYS_BY_TAG[tag].vr if column is not None else "", f"{tag:08X}")
+
+
 def records(data_set: DataSet) -> dict[Level, Record]:
     """The attributes of an instance by the entity that owns each (PS3.4 C.3.1)."""
-    found = {level: Record({}, {}) for level in Level}
+    found = {
+        Level.PATIENT: Record({}, {}),
+        Level.STUDY: Record({}, {}),
+        Level.SERIES: Record({}, {}),
+        Level.IMAGE: Record({}, {}),
+    }
     for tag, element in data_set.items():
-        if not _is_kept(tag) or is_empty(element):
+        place = _place(tag)
+        if place is None or is_empty(element):
             continue
-        column = _COLUMNS.get(tag)
+        level, column, vr, path = place
         if column is not None and element.vr != "SQ":
-            column_value = column_text(KEYS_BY_TAG[tag].vr, element)
+            column_value = column_text(vr, element)
             if column_value:
-                found[level_of(tag)].texts[column] = column_value
+                found[level].texts[column] = column_value
             continue
         text = element_json(element)
         if text is None:
             continue
         # The zone belongs to every level: the times of each are in it.
-        for level in Level if tag == TIMEZONE_OFFSET_FROM_UTC else (level_of(tag),):
-            found[level].elements[f"{tag:08X}"] = text
+        for each in _LEVELS if tag == TIMEZONE_OFFSET_FROM_UTC else (level,):
+            found[each].elements[path] = text
     return found
-
-
-def _is_kept(tag: int) -> bool:
-    return _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP and tag & _GROUP_LENGTH != 0 and tag not in _COMPUTED
 
 
 def column_text(vr: str, element: Element) -> str:
     """All values of an element, joined by backslashes."""
-    values = stored_values(vr, element) if element.vr in BINARY_VRS else element.values
+    values = element.values
     if len(values) == 1 and type(values[0]) is str:
-        return stored_text(values[0])  # nearly always, and ingest spends much of its time here
+        # Nearly always, and ingest spends much of its time here.
+        text = values[0]
+        return text if text.isascii() else stored_text(text)
+    if element.vr in BINARY_VRS:
+        values = stored_values(vr, element)
     return stored_text("\\".join(["" if value is None else str(value) for value in values]))
 
 
@@ -188,52 +218,70 @@ def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
     )
 
 
-def forms(level: Level, record: Record, default_zone: int) -> Forms:
-    """The search forms of an entity; ``default_zone`` in minutes is that of its times if it names none."""
-    elements = {
-        key.tag: column_element(key, record.texts[key.column])
-        for key in COLUMN_KEYS[level]
-        if key.column in record.texts
-    }
-    others = [(key.tag, key.path) for key in _SEARCHED_VALUES[level]] + _NEEDED
-    for tag, path in others:
-        text = record.elements.get(path)
-        if text is not None:
-            elements[tag] = element_from_json(json.loads(text))
-    return forms_of_elements(level, elements, default_zone)
+def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | None = None) -> Forms:
+    """The search forms of an entity; ``default_zone`` in minutes is that of its times if it names none.
 
+    ``decoded``: the data set that the record was made of, where it is at hand, so that no JSON is parsed.
+    """
 
-def forms_of_elements(level: Level, elements: DataSet, default_zone: int) -> Forms:
-    """As ``forms``, of decoded elements: those without an own form may be there too."""
-    zone = own_zone(elements, default_zone)
+    def element_of(path: str, tag: int) -> Element:
+        return element_from_json(json.loads(record.elements[path])) if decoded is None else decoded[tag]
+
+    elements = record.elements
+    zone = default_zone
+    if _ZONE_PATH in elements:
+        zone = own_zone({TIMEZONE_OFFSET_FROM_UTC: element_of(_ZONE_PATH, TIMEZONE_OFFSET_FROM_UTC)}, default_zone)
     columns: dict[str, str] = {}
     values: set[ValueRow] = set()
     occurrences: set[tuple[str, int]] = set()
-    for tag, path, vr, names in _SEARCHED_COLUMNS[level]:
-        element = elements.get(tag)
-        if element is None or element.vr == "SQ" or is_empty(element):
+    searched = _SEARCHED_COLUMNS[level]
+    for column, text in record.texts.items():
+        key = searched.get(column)
+        if key is None:
             continue
-        found = stored_values(vr, element) if element.vr in BINARY_VRS else element.values
-        if len(found) > 1:
-            # No column holds the forms of several values: each has its value row, and queries know of it.
-            values.update(_value_rows(path, vr, element, zone))
-            occurrences.add((path, 0))
-        elif found and names:
-            form = search_form(vr, found[0], zone)
-            columns.update(
-                (name, stored_text(text)) for name, text in zip(names, form, strict=True) if text is not None
-            )
-            if vr == "PN":
-                values.update(_word_rows(path, form))
-                occurrences.update((path, part) for part in (2, 3) if form[part - 1] is not None)
-    for tag, path, vr, _ in _SEARCHED_VALUES[level]:
-        element = elements.get(tag)
-        if element is not None:
-            values.update(_value_rows(path, vr, element, zone))
-    regions = elements.get(_ANATOMIC_REGION_SEQUENCE)
-    if level is Level.IMAGE and regions is not None and regions.vr == "SQ" and not is_empty(regions):
-        values.add(ValueRow(ANATOMIC_REGION_PATH, 0, element_json(regions) or ""))
+        if "\\" in text and VR[key.vr].multiple:
+            found = [value for value in text.split("\\") if value]
+            if len(found) > 1:
+                # No column holds the forms of several values: each has its value row, and queries know of it.
+                values.update(_value_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
+                occurrences.add((key.path, 0))
+                continue
+            text = "".join(found)  # noqa: PLW2901  one value among empty ones
+        if key.columns and text:
+            _column_forms(key, text, zone).add_to(columns, values, occurrences)
+    for path in elements.keys() & _SEARCHED_VALUES[level].keys():
+        key = _SEARCHED_VALUES[level][path]
+        values.update(_value_rows(path, key.vr, element_of(path, key.tag), zone))
+    if level is Level.IMAGE and ANATOMIC_REGION_PATH in elements:
+        regions = element_of(ANATOMIC_REGION_PATH, _ANATOMIC_REGION_SEQUENCE)
+        if regions.vr == "SQ" and not is_empty(regions):
+            values.add(ValueRow(ANATOMIC_REGION_PATH, 0, elements[ANATOMIC_REGION_PATH]))
     return Forms(columns, frozenset(values), frozenset(occurrences))
+
+
+class _ColumnForms(NamedTuple):
+    """What one text of a column adds to the forms of its entity."""
+
+    columns: dict[str, str]
+    values: frozenset[ValueRow]
+    occurrences: frozenset[tuple[str, int]]
+
+    def add_to(self, columns: dict[str, str], values: set[ValueRow], occurrences: set[tuple[str, int]]) -> None:
+        columns.update(self.columns)
+        if self.values:
+            values |= self.values
+            occurrences |= self.occurrences
+
+
+@lru_cache(maxsize=16384)
+def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
+    """The forms of one value: the same dates, numbers and names come again and again, and folding a name is dear."""
+    form = search_form(key.vr, text, zone)
+    columns = {name: stored_text(each) for name, each in zip(key.columns, form, strict=True) if each is not None}
+    if key.vr != "PN":
+        return _ColumnForms(columns, frozenset(), frozenset())
+    occurrences = frozenset((key.path, part) for part in (2, 3) if form[part - 1] is not None)
+    return _ColumnForms(columns, frozenset(_word_rows(key.path, form)), occurrences)
 
 
 def _value_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
