@@ -99,3 +99,17 @@ class QueryFailedError(AssociationError):
         self.status = status
         self.comment = comment
         self.element = element
+
+
+class LayoutError(DicomquestError):
+    """A template for the paths of received files that is none."""
+
+
+class StoreError(DicomquestError):
+    """An instance that cannot be stored: status, comment and offending element of the response (PS3.4 B.2.3)."""
+
+    def __init__(self, status: int, comment: str, element: tuple[int, ...] = ()) -> None:
+        super().__init__(comment)
+        self.status = status
+        self.comment = comment
+        self.element = element

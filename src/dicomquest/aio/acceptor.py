@@ -19,6 +19,7 @@ from dicomquest.dimse.events import (
     Aborted,
     AssociationRequested,
     CancelReceived,
+    DataSetFragmentReceived,
     Ended,
     MessageIgnored,
     Released,
@@ -31,6 +32,7 @@ from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.requestor import State
+from dicomquest.services.stream import DataSetStream
 from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class AcceptedAssociation(asyncio.Protocol):
         self.acceptor = ServiceUser("", "", 0)
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._session = Session.acceptor(server.settings.timeouts, monotonic())
+        self._session = Session.acceptor(server.settings.timeouts, monotonic(), server.settings.session)
         self._state = State.REQUESTED
         self._info: AssociationInfo | None = None
         self._requests: dict[int, ServiceRequest] = {}
@@ -249,6 +251,10 @@ class AcceptedAssociation(asyncio.Protocol):
         match event:
             case RequestReceived():
                 self._put(self._begin(event))
+            case DataSetFragmentReceived(message_id, fragment, is_last):
+                request = self._requests.get(message_id)
+                if request is not None and request.stream is not None:
+                    request.stream.feed(fragment, is_last=is_last)
             case CancelReceived(message_id):
                 if (request := self._requests.get(message_id)) is not None:
                     request.cancel()
@@ -265,9 +271,18 @@ class AcceptedAssociation(asyncio.Protocol):
     def _begin(self, event: RequestReceived) -> ServiceRequest:
         if self._info is None:
             raise LocalProtocolError(f"association {self.number}: a request before the association is accepted")
-        request = ServiceRequest(self, self._info, event.context, event.command, event.data_set)
+        stream = DataSetStream(self._pause_reading, self._resume_reading) if event.is_streamed else None
+        request = ServiceRequest(self, self._info, event.context, event.command, event.data_set, stream=stream)
         self._requests[event.command.message_id] = request
         return request
+
+    def _pause_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _put(self, task: Task) -> None:
         self._inbox.append(task)

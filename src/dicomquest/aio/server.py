@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from dicomquest import evt
 from dicomquest.aio.acceptor import LAST_WORDS, AcceptedAssociation
+from dicomquest.dimse.link import SessionOptions
 from dicomquest.services.request import Service
 from dicomquest.services.tls import check_tls
 from dicomquest.ul.negotiation import AcceptorPolicy
@@ -55,6 +56,7 @@ class ServerSettings:
     threads: int | None = None
     ssl_context: ssl.SSLContext | None = None
     reuse_port: bool = False
+    session: SessionOptions | None = None
 
 
 class Server:

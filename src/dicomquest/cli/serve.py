@@ -14,6 +14,7 @@ from dicomquest.cli.options import FILE, PORT, SECONDS, ae_title, index_setting,
 from dicomquest.ul.timers import Timeouts
 
 TIMEOUTS = Timeouts()
+LAYOUT = "{PatientID}/{StudyDate}_{StudyInstanceUID}/{Modality}_{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,17 @@ class ServeSettings:
     """All that the server can be told; an option and a key of the configuration file each."""
 
     index: str = index_setting()
+    store: str | None = setting(
+        None, "Keep instances sent by C-STORE in this folder, and index them.", type=click.Path(file_okay=False),
+        metavar="FOLDER",
+    )  # fmt: skip
+    store_layout: str = setting(
+        LAYOUT, "The path of an instance in that folder, by keywords of its attributes.", metavar="TEMPLATE"
+    )
+    duplicates: str = setting(
+        "replace", "An instance that is sent again: let the new one replace the old, or keep the old.",
+        type=click.Choice(["replace", "keep"]),
+    )  # fmt: skip
     host: str = setting("127.0.0.1", "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.")
     port: int = setting(11112, "The port to listen on; 0 takes a free one.", type=PORT)
     aet: str = setting("DICOMQUEST", "The AE title of the server.", type=ae_title, metavar="TITLE")
@@ -156,6 +168,8 @@ def serve(**values: Any) -> None:
       dicomquest serve
     Serve the whole network, on the usual port, with two processes:
       dicomquest serve --index /srv/dicom.sqlite --host 0.0.0.0 --port 104 --workers 2
+    Receive instances too, into a folder where people can find them:
+      dicomquest serve --store /srv/dicom --host 0.0.0.0
     Over TLS, for clients with a certificate of the hospital:
       dicomquest serve --port 2762 --tls-cert server.pem --tls-key server.key --tls-ca hospital.pem
     """  # noqa: D301

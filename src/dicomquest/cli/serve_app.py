@@ -8,21 +8,29 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, NoReturn
+
+import click
 
 from dicomquest.aio.server import Server, ServerSettings, new_event_loop
 from dicomquest.cli.options import server_tls
 from dicomquest.cli.peer import give_up
 from dicomquest.cli.serve import ServeSettings
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.dimse.link import SessionOptions
+from dicomquest.errors import IndexDatabaseError, LayoutError
 from dicomquest.index.find import Index
 from dicomquest.query.negotiation import negotiate
 from dicomquest.query.options import QueryOptions
+from dicomquest.services.archive import Archive, recover
 from dicomquest.services.find import FindChoices, FindService, PeerChoices
+from dicomquest.services.layout import parse_layout
 from dicomquest.services.request import Service
+from dicomquest.services.storage import StorageService
+from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
 from dicomquest.services.verification import VerificationService
 from dicomquest.standard.models import MODELS, MODELS_BY_UID
 from dicomquest.standard.sop_classes import VERIFICATION
@@ -57,11 +65,15 @@ def run(settings: ServeSettings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format=f"%(asctime)s {process}%(levelname)s %(message)s", stream=sys.stderr
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)  # to complain before anything is started
     try:
-        open_index(settings).close()
+        with open_index(settings) as index:
+            prepare_store(settings, index)
     except IndexDatabaseError as error:
         raise give_up(f"{error} (`dicomquest index PATH...` makes an index)") from error
+    except LayoutError as error:
+        raise click.UsageError(f"--store-layout: {error}") from error
     # Blocked until whoever is to be told can be: from now on no signal is lost, and none ends us halfway.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
@@ -128,29 +140,58 @@ async def _serve(settings: ServeSettings, port: int) -> None:
     for number in ENDING:
         loop.add_signal_handler(number, told_to_end.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    index = open_index(settings)
-    try:
-        server = Server(server_settings(settings, index))
+    with open_index(settings) as index, open_archive(settings, index) as archive:
+        server = Server(server_settings(settings, index, archive))
         await server.start(settings.host, port)
         await told_to_end.wait()
         LOGGER.info("ending")
         await server.close(PATIENCE)
-    finally:
-        index.close()
 
 
 def open_index(settings: ServeSettings) -> Index:
-    """Open the index that is served; IndexDatabaseError if there is none."""
-    return Index(settings.index, create=False)
+    """Open the index that is served; IndexDatabaseError if there is none, and none may be made."""
+    return Index(settings.index, create=settings.store is not None)
 
 
-def server_settings(settings: ServeSettings, index: Index) -> ServerSettings:
+def prepare_store(settings: ServeSettings, index: Index) -> None:
+    """Have a folder to store in, and all that is in it in the index, before anybody can ask."""
+    parse_layout(settings.store_layout)  # to complain before anything is started
+    if settings.store is None:
+        return
+    folder = Path(settings.store)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        recovered = recover(index, folder)
+    except OSError as error:
+        raise give_up(f"cannot store in {folder}: {error.strerror or error}") from error
+    if recovered:
+        LOGGER.warning("a server here ended early: %d instances that it left were indexed", recovered)
+
+
+@contextmanager
+def open_archive(settings: ServeSettings, index: Index) -> Iterator[Archive | None]:
+    """Give the archive of this process, None if nothing is stored."""
+    if settings.store is None:
+        yield None
+        return
+    keeps_first = settings.duplicates == "keep"
+    with Archive(index, Path(settings.store), parse_layout(settings.store_layout), keeps_first=keeps_first) as archive:
+        yield archive
+
+
+def server_settings(settings: ServeSettings, index: Index, archive: Archive | None = None) -> ServerSettings:
     """Assemble the services and what the server accepts."""
     find = FindService(index, find_choices(settings, index.timezone_offset_minutes))
     syntax = SupportedSyntax(PREFERENCE)
     services: dict[str, Service] = {VERIFICATION.uid: VerificationService(), **{model.uid: find for model in MODELS}}
+    supported = dict.fromkeys(services, syntax)
+    if archive is not None:
+        # What comes is kept as it is, so the peer's own choice of transfer syntax is the best.
+        stored = SupportedSyntax(tuple(stored_transfer_syntaxes()), requestor_prefers=True)
+        services |= dict.fromkeys(stored_sop_classes(), StorageService(archive))
+        supported |= dict.fromkeys(stored_sop_classes(), stored)
     policy = AcceptorPolicy(
-        supported=dict.fromkeys(services, syntax),
+        supported=supported,
         called_ae_titles=frozenset({settings.aet}) if settings.check_aet else None,
         maximum_length=settings.max_pdu,
         answer_extended=lambda uid, offered: negotiate(offered) if uid in MODELS_BY_UID else None,
@@ -170,6 +211,7 @@ def server_settings(settings: ServeSettings, index: Index) -> ServerSettings:
         maximum_associations_per_peer=settings.max_associations_per_peer,
         ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
         reuse_port=settings.workers > 1,
+        session=SessionOptions(streams_stores=archive is not None),
     )
 
 

@@ -20,6 +20,9 @@ _PREFIX = b"DICM"
 _TRANSFER_SYNTAX_UID = 0x00020010
 _META_GROUP = b"\x02\x00"
 
+_META_ELEMENT = struct.Struct("<HH2sH")
+_LONG_META_ELEMENT = struct.Struct("<HH2sHI")
+
 _VR_CODES = frozenset(CODES.values())
 # A data set without File Meta Information begins with its group 0008 (the oldest files with group lengths there).
 _FIRST_GROUP = 0x0008
@@ -38,6 +41,28 @@ class FileStart(NamedTuple):
     transfer_syntax: str
     meta: DataSet
     guessed: bool
+
+
+def encode_file_meta(
+    sop_class: str, sop_instance: str, transfer_syntax: str, *, implementation: tuple[str, str], source_ae_title: str
+) -> bytes:
+    """The File Meta Information of an instance; ``implementation`` is the class UID and version name of the writer."""
+    implementation_class, version_name = implementation
+    texts = (
+        (0x0002, b"UI", sop_class),
+        (0x0003, b"UI", sop_instance),
+        (0x0010, b"UI", transfer_syntax),
+        (0x0012, b"UI", implementation_class),
+        (0x0013, b"SH", version_name),
+        (0x0016, b"AE", source_ae_title),
+    )
+    elements = [_LONG_META_ELEMENT.pack(2, 0x0001, b"OB", 0, 2) + b"\0\1"]
+    for number, vr, text in texts:
+        data = text.encode("ascii", "replace")
+        data += (b"\0" if vr == b"UI" else b" ") * (len(data) % 2)
+        elements.append(_META_ELEMENT.pack(2, number, vr, len(data)) + data)
+    body = b"".join(elements)
+    return _META_ELEMENT.pack(2, 0x0000, b"UL", 4) + struct.pack("<I", len(body)) + body
 
 
 def read_file_start(data: bytes) -> FileStart:

@@ -96,6 +96,13 @@ class Performer:
         self._waiting: deque[RequestReceived] = deque()
         # Whether the data set that arrives in fragments is that of a request which was told to the user.
         self._tells_fragments = False
+        # The Message ID of the request whose data set is still arriving.
+        self._receiving: int | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request waits for us, and not for the rest of its data set."""
+        return bool(self._waiting) or any(message_id != self._receiving for message_id in self._running)
 
     def __bool__(self) -> bool:
         return bool(self._running or self._waiting)
@@ -121,6 +128,7 @@ class Performer:
         )
         refusal = next((row for row in REFUSALS if row.applies(arrival)), None)
         self._tells_fragments = message.is_streamed and refusal is None
+        self._receiving = request.message_id if self._tells_fragments else None
         if refusal is not None:
             return response_to(request, refusal.status, error_comment=refusal.comment)
         data_set = None if isinstance(request, CEchoRQ) else message.data_set
@@ -139,6 +147,8 @@ class Performer:
         """Tell the user of a part of a streamed data set, unless its request was refused."""
         if self._tells_fragments and isinstance(received.command, CStoreRQ):
             message_id = received.command.message_id
+            if received.is_last:
+                self._receiving = None
             self._link.events.append(DataSetFragmentReceived(message_id, received.fragment, received.is_last))
 
     def receive_cancel(self, cancel: CCancelRQ, now: float) -> None:

@@ -310,7 +310,8 @@ class Session:
             self._tell_released()
 
     def _note_busy(self, now: float) -> None:
-        is_busy = bool(self._invoker) or bool(self._performer)
+        # Of a peer that stops within a data set the idle timer tells.
+        is_busy = bool(self._invoker) or self._performer.is_busy
         if is_busy is not self._is_busy:
             self._is_busy = is_busy
             self._upper_layer.set_busy(is_busy, now)

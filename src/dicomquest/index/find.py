@@ -17,7 +17,7 @@ from dicomquest.index.schema import SETTING, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from sqlalchemy.pool import PoolProxiedConnection
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dicomquest.dataset.fields import Field
     from dicomquest.index.check import CheckReport
     from dicomquest.index.ingest import Summary
+    from dicomquest.index.reader import FileState
+    from dicomquest.index.received import Received
     from dicomquest.query.model import Query
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
@@ -177,6 +179,18 @@ class Index:
         from dicomquest.index.ingest import ingest_data_sets  # noqa: PLC0415
 
         return ingest_data_sets(self._database, data_sets, self.timezone_offset_minutes)
+
+    def ingest_received(
+        self,
+        uids: Sequence[str],
+        place: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
+        *,
+        gone: Sequence[str] = (),
+    ) -> None:
+        """Index instances that were just received, in one transaction: see ``ingest.ingest_received``."""
+        from dicomquest.index.ingest import ingest_received  # noqa: PLC0415
+
+        ingest_received(self._database, uids, place, self.timezone_offset_minutes, gone=gone)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Compare all that is computed with what it is computed of; ``repair`` writes it anew where it differs."""

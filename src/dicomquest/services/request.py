@@ -9,6 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.user_information import UserInformation
+from dicomquest.services.stream import DataSetStream
 from dicomquest.ul.negotiation import AcceptedContext
 
 P = ParamSpec("P")
@@ -99,6 +100,7 @@ class ServiceRequest:
         "command",
         "context",
         "data_set",
+        "stream",
     )
 
     def __init__(
@@ -108,7 +110,10 @@ class ServiceRequest:
         context: AcceptedContext,
         command: CEchoRQ | CFindRQ | CStoreRQ,
         data_set: bytes | None,
+        *,
+        stream: DataSetStream | None = None,
     ) -> None:
+        """``stream`` is the data set instead of ``data_set`` where it is handed out while it arrives."""
         self.channel = channel
         self._cancel_callbacks: list[Callable[[], object]] = []
         self._is_abandoned = False
@@ -118,6 +123,7 @@ class ServiceRequest:
         self.context = context
         self.command = command
         self.data_set = data_set
+        self.stream = stream
 
     @property
     def is_cancelled(self) -> bool:
@@ -144,6 +150,8 @@ class ServiceRequest:
         is_new = not self._is_cancelled or (is_abandoned and not self._is_abandoned)
         self._is_cancelled = True
         self._is_abandoned = self._is_abandoned or is_abandoned
+        if is_abandoned and self.stream is not None:
+            self.stream.lose()
         if is_new:
             for callback in self._cancel_callbacks:
                 callback()

@@ -48,11 +48,13 @@ class SupportedSyntax:
 
     Transfer syntaxes stand in the acceptor's order of preference; Implicit VR Little Endian is accepted even when
     it is not among them (PS3.5 10.1). ``scu_role`` and ``scp_role`` are what the *requestor* may be, should it ask.
+    ``requestor_prefers``: the first that the requestor proposes is taken instead, so that it need not convert.
     """
 
     transfer_syntaxes: tuple[str, ...]
     scu_role: bool = True
     scp_role: bool = False
+    requestor_prefers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,12 @@ def _answer_context(context: PresentationContextRQ, policy: AcceptorPolicy) -> P
     if supported is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
-    for uid in chain(supported.transfer_syntaxes, (IMPLICIT_VR_LITTLE_ENDIAN,)):
-        if uid in context.transfer_syntaxes:
+    preferred = chain(supported.transfer_syntaxes, (IMPLICIT_VR_LITTLE_ENDIAN,))
+    proposed: Iterable[str] = context.transfer_syntaxes
+    if supported.requestor_prefers:
+        preferred, proposed = iter(context.transfer_syntaxes), (*preferred,)
+    for uid in preferred:
+        if uid in proposed:
             return PresentationContextAC(context.context_id, ContextResult.ACCEPTANCE, uid)
     result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
     return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)

@@ -1,0 +1,161 @@
+"""Instances on their way to disk: temporary files, whose they are, and what a server that was killed leaves (PS3.10 7).
+
+A temporary file becomes a DICOM file by its prefix, which is written when all else is there. Each process keeps its own
+in a folder that it holds a lock on, so that whoever starts next can tell leftovers from what is being written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from dicomquest.index.ingest import PRIVATE_FOLDER
+
+LOCK = "lock"
+
+MARGIN = 600.0
+"""Seconds before the last commit of a process that died within which files are looked at again.
+
+A commit is complete when a process dies, but a power cut may take those that the system had not written yet, and clocks
+of file servers differ.
+"""
+
+_PREFIX = b"DICM"
+_PREAMBLE = bytes(128)
+_MODE = 0o666  # less what the process's umask takes away
+_MOST_VECTORS = 512  # of the 1024 that one call can take
+
+
+class Incoming:
+    """One instance while it arrives; ``meta`` is its File Meta Information."""
+
+    def __init__(self, path: str, meta: bytes) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+        self._first = [_PREAMBLE + bytes(len(_PREFIX)) + meta]
+
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Append to the data set."""
+        vectors = [*self._first, *parts]
+        self._first = []
+        for start in range(0, len(vectors), _MOST_VECTORS):
+            _write_all(self._descriptor, vectors[start : start + _MOST_VECTORS])
+
+    def complete(self) -> None:
+        """Make it a DICOM file."""
+        os.pwrite(self._descriptor, _PREFIX, len(_PREAMBLE))
+
+    def sync(self) -> os.stat_result:
+        """Have it on disk; give its state, and close it."""
+        os.fsync(self._descriptor)
+        state = os.fstat(self._descriptor)
+        self.close()
+        return state
+
+    def close(self) -> None:
+        """Close the file, which stays."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Remove the file, if it is still there."""
+        self.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)  # noqa: PTH108  a Path costs as much as the call
+
+
+def _write_all(descriptor: int, vectors: list[bytes]) -> None:
+    """Write all of it: a call may take less than it is given."""
+    size = sum(map(len, vectors))
+    written = os.writev(descriptor, vectors)
+    if written < size:
+        rest = memoryview(b"".join(vectors))[written:]
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+class IncomingFolder:
+    """The temporary files of this process, below the folder where instances are stored."""
+
+    def __init__(self, folder: Path) -> None:
+        private = folder / PRIVATE_FOLDER
+        private.mkdir(parents=True, exist_ok=True)
+        self._path = private / uuid4().hex
+        self._numbers = count(1)
+        with _locked(private):
+            self._path.mkdir()
+            self._lock = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def begin(self, meta: bytes) -> Incoming:
+        """Begin a file."""
+        return Incoming(f"{self._path}/{next(self._numbers)}.part", meta)
+
+    def committed(self) -> None:
+        """Note that all files in place are in the index now."""
+        os.utime(self._lock)
+
+    def close(self) -> None:
+        """Remove the folder with what is unfinished in it."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def clear_leftovers(folder: Path) -> float | None:
+    """Remove the temporary files of processes that died; give the time (of the epoch) since when files may be missing.
+
+    None if every process that stored here ended in good order, or lives.
+    """
+    private = folder / PRIVATE_FOLDER
+    if not private.is_dir():
+        return None
+    since: float | None = None
+    with _locked(private):
+        for path in private.iterdir():
+            if not path.is_dir():
+                continue
+            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                last = os.fstat(lock).st_mtime - MARGIN
+                shutil.rmtree(path)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(lock)
+            since = last if since is None else min(since, last)
+    return since
+
+
+def files_since(folder: Path, since: float) -> Iterator[str]:
+    """The files in folders into which something was put after ``since``."""
+    for name, folders, files in os.walk(folder):
+        if PRIVATE_FOLDER in folders:
+            folders.remove(PRIVATE_FOLDER)
+        if os.stat(name).st_mtime >= since:  # noqa: PTH116
+            yield from (os.path.join(name, file) for file in files)  # noqa: PTH118
+
+
+@contextlib.contextmanager
+def _locked(private: Path) -> Iterator[None]:
+    """Hold the lock of all who store here, for as long as it takes to look who is alive."""
+    lock = os.open(private / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

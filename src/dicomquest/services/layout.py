@@ -1,0 +1,107 @@
+"""Where an instance's file lies in its folder: a template of keywords, and names that every file system can have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2s
+from pathlib import PurePosixPath
+from string import Formatter
+from typing import NamedTuple
+from unicodedata import category, normalize
+
+from dicomquest.errors import LayoutError
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, Storage
+from dicomquest.standard.levels import Level
+
+DEFAULT_LAYOUT = "{PatientID}/{StudyDate}_{StudyInstanceUID}/{Modality}_{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
+
+NOTHING = "_"
+"""What stands for a value that an instance does not have."""
+
+LONGEST_NAME = 200
+"""Bytes of a file's or folder's name: file systems have 255."""
+
+_UNIQUE = "SOPInstanceUID"
+_REFUSED = re.compile(r'[\\/:*?"<>|]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+class _Place(NamedTuple):
+    """A keyword in the template: the text before it, and where its value is found; None at the template's end."""
+
+    literal: str
+    level: Level | None
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A parsed template: the places of each name of the path."""
+
+    names: tuple[tuple[_Place, ...], ...]
+
+    def path(self, texts: Mapping[Level, Mapping[str, str]]) -> PurePosixPath:
+        """The path of an instance, of its values by level and column; it lies in its folder whatever they are."""
+        return PurePosixPath(*[safe_name("".join(_values(places, texts))) for places in self.names])
+
+
+def parse_layout(template: str) -> Layout:
+    """Read a template such as ``DEFAULT_LAYOUT``; LayoutError for one that is none or gives two instances one path."""
+    names = template.split("/")
+    if not all(names):
+        raise LayoutError(f"{template!r}: expected names separated by single slashes, none at the beginning or end")
+    if f"{{{_UNIQUE}}}" not in names[-1]:
+        raise LayoutError(f"{template!r}: expected {{{_UNIQUE}}} in the last name, so that no two instances share it")
+    return Layout(tuple(tuple(_places(template, name)) for name in names))
+
+
+def _places(template: str, name: str) -> list[_Place]:
+    places = []
+    try:
+        fields = list(Formatter().parse(name))
+    except ValueError as error:
+        raise LayoutError(f"{template!r}: {error}") from error
+    for literal, keyword, form, conversion in fields:
+        if keyword is None:
+            places.append(_Place(literal, None, ""))
+            continue
+        key = KEYS_BY_KEYWORD.get(keyword)
+        if key is None or key.storage is not Storage.COLUMN or form or conversion:
+            raise LayoutError(
+                f"{template!r}: {{{keyword}}} is no keyword of an attribute that the index has a column of"
+            )
+        places.append(_Place(literal, key.level, key.column))
+    return places
+
+
+def _values(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]) -> list[str]:
+    return [
+        place.literal + ("" if place.level is None else texts[place.level].get(place.column) or NOTHING)
+        for place in places
+    ]
+
+
+def safe_name(text: str) -> str:
+    """A name that is one on every file system; where it is not the text itself, a digest keeps it unique."""
+    if text.isascii() and text.isprintable() and _is_safe(text):
+        return text
+    kept = "".join(" " if category(each)[0] in "CZ" else each for each in normalize("NFC", text))
+    kept = _REFUSED.sub("_", kept).strip(". ")
+    cut = kept.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore").rstrip(". ")
+    if cut == text and _is_safe(cut):
+        return cut
+    digest = blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    stem, dot, suffix = cut.rpartition(".")
+    return f"{stem}~{digest}.{suffix}" if dot and suffix == "dcm" else f"{cut}~{digest}"
+
+
+def _is_safe(text: str) -> bool:
+    return (
+        len(text.encode("utf-8", "replace")) <= LONGEST_NAME
+        and text == text.strip(". ")
+        and text != ""
+        and _REFUSED.search(text) is None
+        and _RESERVED.fullmatch(text) is None
+    )

@@ -1,0 +1,137 @@
+"""C-STORE answered: a data set streams to a file, which is stored before the response is sent (PS3.4 B.2)."""
+
+from __future__ import annotations
+
+import logging
+
+from dicomquest.dataset.part10 import encode_file_meta
+from dicomquest.dimse.commands import CStoreRQ
+from dicomquest.errors import StoreError
+from dicomquest.index.reader import read_file
+from dicomquest.index.received import Reason, Received, Skipped
+from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomquest.services.archive import Archive, out_of_resources
+from dicomquest.services.incoming import Incoming
+from dicomquest.services.request import ServiceRequest
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.levels import Level
+
+LOGGER = logging.getLogger("dicomquest.store")
+
+SUCCESS = 0x0000
+UNRECOGNIZED_OPERATION = 0x0211
+INVALID_SOP_INSTANCE = 0x0117
+DOES_NOT_MATCH = 0xA900
+CLASS_NOT_TOLD = 0xB007
+CANNOT_UNDERSTAND = 0xC000
+
+CHUNK = 512 * 1024
+"""Bytes that are written at a time: a thread's turn costs as much as writing some ten kilobytes."""
+
+_SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"]
+_SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"]
+
+REFUSED = {
+    Reason.NO_SOP_INSTANCE_UID: (DOES_NOT_MATCH, (_SOP_INSTANCE_UID.tag,)),
+    Reason.NO_STUDY_OR_SERIES_UID: (DOES_NOT_MATCH, (0x0020000D, 0x0020000E)),
+    Reason.DICOMDIR: (DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
+}
+"""The status and the offending elements of what the index does not take; of other reasons it is C000."""
+
+
+class StorageService:
+    """Answers C-STORE requests by keeping what they bring in an archive."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    async def handle(self, request: ServiceRequest) -> None:
+        """Answer the request."""
+        command, stream = request.command, request.stream
+        if not isinstance(command, CStoreRQ):
+            await request.send_final(UNRECOGNIZED_OPERATION)
+            return
+        if stream is None:
+            await request.send_final(CANNOT_UNDERSTAND, "no data set")
+            return
+        try:
+            status = await self._receive(request, command)
+        except StoreError as error:
+            # Some peers read no response before all is sent.
+            await stream.drain()
+            await request.send_final(error.status, error.comment, error.element)
+        else:
+            request.association.state.has_stored = True
+            offending = () if status == SUCCESS else (_SOP_CLASS_UID.tag,)
+            await request.send_final(status, "", offending)
+
+    async def _receive(self, request: ServiceRequest, command: CStoreRQ) -> int:
+        assert request.stream is not None  # noqa: S101
+        if not command.affected_sop_instance_uid:
+            raise StoreError(INVALID_SOP_INSTANCE, "no Affected SOP Instance UID")
+        incoming: Incoming | None = None
+        try:
+            parts = await request.stream.read(CHUNK)
+            while not request.stream.is_complete:
+                incoming = await request.run(self._write, incoming, request, parts)
+                parts = await request.stream.read(CHUNK)
+            return await request.run(self._store, incoming, request, parts)
+        finally:
+            if incoming is not None:
+                incoming.discard()
+
+    # In a thread of the server.
+
+    def _write(self, incoming: Incoming | None, request: ServiceRequest, parts: list[bytes]) -> Incoming:
+        if incoming is None:
+            incoming = self._archive.begin(_meta(request))
+        try:
+            incoming.write(parts)
+        except OSError as error:
+            incoming.discard()
+            raise out_of_resources(error) from error
+        return incoming
+
+    def _store(self, incoming: Incoming | None, request: ServiceRequest, parts: list[bytes]) -> int:
+        """Write the rest, look at what it is, and store it; the status."""
+        incoming = self._write(incoming, request, parts)
+        try:
+            incoming.complete()
+            outcome = read_file(incoming.path, self._archive.index.timezone_offset_minutes)
+            status = _check(outcome, request)
+            if isinstance(outcome, Received):
+                self._archive.store(incoming, outcome)
+        except OSError as error:
+            raise out_of_resources(error) from error
+        finally:
+            incoming.discard()
+        return status
+
+
+def _meta(request: ServiceRequest) -> bytes:
+    command = request.command
+    assert isinstance(command, CStoreRQ)  # noqa: S101
+    return encode_file_meta(
+        command.affected_sop_class_uid,
+        command.affected_sop_instance_uid,
+        request.context.transfer_syntax,
+        implementation=(IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
+        source_ae_title=request.association.requestor.ae_title,
+    )
+
+
+def _check(outcome: Received | Skipped, request: ServiceRequest) -> int:
+    """Hold the data set against the command; StoreError if it is not what was announced."""
+    command = request.command
+    assert isinstance(command, CStoreRQ)  # noqa: S101
+    if isinstance(outcome, Skipped):
+        status, element = REFUSED.get(outcome.reason, (CANNOT_UNDERSTAND, ()))
+        raise StoreError(status, f"{outcome.reason.value} {outcome.detail}".strip(), element)
+    if outcome.sop_uid != command.affected_sop_instance_uid:
+        raise StoreError(DOES_NOT_MATCH, "SOP Instance UID is not that of the command", (_SOP_INSTANCE_UID.tag,))
+    sop_class = outcome.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
+    if sop_class is None:
+        return CLASS_NOT_TOLD
+    if sop_class != command.affected_sop_class_uid:
+        raise StoreError(DOES_NOT_MATCH, "SOP Class UID is not that of the command", (_SOP_CLASS_UID.tag,))
+    return SUCCESS

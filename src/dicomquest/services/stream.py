@@ -1,0 +1,83 @@
+"""A data set while it arrives: from the event loop that receives it to the service that reads it (PS3.7 9.3.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from dicomquest.errors import AssociationAbortedError
+
+HIGH_WATER = 1 << 20
+"""Bytes that wait to be read at which the peer is made to wait."""
+
+LOW_WATER = HIGH_WATER // 2
+"""Bytes that wait to be read at which the peer may go on."""
+
+
+class DataSetStream:
+    """The fragments of one data set, in order and bounded; all of it runs in the event loop's thread.
+
+    ``pause`` and ``resume`` stop and restart what feeds it.
+    """
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._pause = pause
+        self._resume = resume
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._wanted = 0
+        self._changed = asyncio.Event()
+        self._is_paused = False
+        self._is_complete = False
+        self._is_lost = False
+        self._is_unwanted = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last fragment has arrived, read or not."""
+        return self._is_complete
+
+    # What the association calls.
+
+    def feed(self, fragment: bytes, *, is_last: bool) -> None:
+        """Take a fragment."""
+        if fragment and not self._is_unwanted:
+            self._parts.append(fragment)
+            self._size += len(fragment)
+        if is_last:
+            self._is_complete = True
+        if is_last or self._size >= self._wanted:
+            self._changed.set()
+        if self._size >= HIGH_WATER and not self._is_paused and not is_last:
+            self._is_paused = True
+            self._pause()
+
+    def lose(self) -> None:
+        """Take that no more will come."""
+        self._is_lost = True
+        self._changed.set()
+
+    # What the service calls.
+
+    async def read(self, size: int) -> list[bytes]:
+        """Wait for ``size`` bytes or the end, and give all that has arrived; AssociationAbortedError without an end."""
+        while not self._is_complete and self._size < size:
+            if self._is_lost:
+                raise AssociationAbortedError("the association ended within a data set")
+            self._wanted = size
+            self._changed.clear()
+            await self._changed.wait()
+        parts, self._parts, self._size = self._parts, [], 0
+        self._go_on()
+        return parts
+
+    async def drain(self) -> None:
+        """Wait for the end, and throw away what comes before it."""
+        self._is_unwanted = True
+        while not self._is_complete:
+            await self.read(LOW_WATER)
+
+    def _go_on(self) -> None:
+        if self._is_paused and self._size <= LOW_WATER:
+            self._is_paused = False
+            self._resume()
