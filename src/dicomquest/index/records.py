@@ -241,8 +241,9 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
             continue
         if "\\" in text and VR[key.vr].multiple:
             found = [value for value in text.split("\\") if value]
-            if len(found) > 1:
-                # No column holds the forms of several values: each has its value row, and queries know of it.
+            if len(found) > 1 or not key.columns:
+                # No column holds the forms of several values: each has its value row, and queries know of it. Nor that
+                # of one among empty ones, where the text is the form.
                 values.update(_value_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
                 occurrences.add((key.path, 0))
                 continue
