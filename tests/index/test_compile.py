@@ -131,13 +131,16 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
         {"ProcedureCodeSequence": [data_set(CodeValue="T1", CodeMeaning="")]},
         (
             "study.id IN (SELECT owner FROM study_value WHERE path = '00081032.00080100' AND (part = 0 AND search = ?))"
-            " AND residual(0, study.attributes)"
+            """ AND residual(0, study.attributes -> '$."00081032"', study.attributes -> '$."00080201"')"""
         ),
         ("T1",),
     ),
     (
         {"MedicalAlerts": "ALLERGY"},
-        """instr(study.attributes, '"00102000":') > 0 AND residual(0, study.attributes)""",
+        (
+            """instr(study.attributes, '"00102000":') > 0 AND residual(0, study.attributes -> '$."00102000"', """
+            """study.attributes -> '$."00080201"')"""
+        ),
         (),
     ),
 ]
@@ -187,7 +190,8 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
         {"StudyDate": "20240101", "StudyTime": "23-", "TimezoneOffsetFromUTC": "-0500"},
         (
             "study.study_date_sort >= ? AND study.study_date_sort <= ?"
-            " AND residual(0, study.attributes, study.study_date, study.study_time)"
+            """ AND residual(0, study.attributes -> '$."00080020"', study.attributes -> '$."00080030"', """
+            """study.attributes -> '$."00080201"', study.study_date, study.study_time)"""
         ),
     ),
     (
@@ -196,7 +200,7 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
         (
             "study.id IN (SELECT owner FROM (SELECT owner FROM study_value WHERE path = '00080090' AND part = 8"
             " AND search >= ? AND search < ? UNION ALL SELECT owner FROM study_value WHERE path = '00080090'"
-            " AND part = 9 AND search = ?)"
+            " AND part = 9 AND search = ?) AS word"
             " UNION SELECT id FROM study WHERE study.referring_physician_name_alphabetic = ?)"
         ),
     ),

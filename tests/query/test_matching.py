@@ -81,7 +81,9 @@ def test_sql(criterion: Criterion, columns: str | tuple[str, ...], text: str, pa
     ("criterion", "text", "parameters"),
     [
         (UIDList(("1.2", "1.3")), "c = ANY(?)", (["1.2", "1.3"],)),
-        (WildCard(("D_", Wild.ANY)), r"c LIKE ? ESCAPE '\'", (r"D\_%",)),
+        (WildCard(("D_", Wild.ANY)), "c >= ? AND c < ?", ("D_", "D`")),
+        (WildCard(("D_", Wild.ONE)), "c >= ? AND c < ? AND c LIKE ?", ("D_", "D`", r"D\__")),
+        (WildCard((Wild.ANY, "%\\")), "c LIKE ?", (r"%\%\\",)),
     ],
 )
 def test_sql_of_postgresql(criterion: Criterion, text: str, parameters: tuple[Any, ...]) -> None:

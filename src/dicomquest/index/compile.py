@@ -2,7 +2,10 @@
 
 One statement a query: the table of the query level, joined with the tables above that it needs; keys of levels below
 are a subquery of one chain of descendants. Nothing is sorted or grouped, so that the first row comes at once, and no
-entity comes twice, because joins only go up. Tables are named by their own names: each stands in the statement once.
+entity comes twice, because joins only go up. Tables are named by their own names, which mean the innermost.
+
+Keys that only Python can match are a function that SQL calls, where it can; else the statement selects what Python must
+see behind the fields (``RowFilter``), and finds the entities that may be meant.
 """
 
 from __future__ import annotations
@@ -10,14 +13,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dicomquest.index.plan import Facts, Plan, Residual, select
+from dicomquest.index.dialects import DIALECTS
+from dicomquest.index.plan import Facts, Plan, Residual, RowFilter, select
 from dicomquest.index.predicates import Place, predicate
 from dicomquest.index.residual import FUNCTION
-from dicomquest.index.schema import ATTRIBUTES, TABLES
+from dicomquest.index.schema import TABLES
 from dicomquest.index.selectivity import Selectivity, is_found_by_trigrams, is_led_by_rows, selectivity
 from dicomquest.query.criteria import DateTimePairMatch
 from dicomquest.query.matching import joined
-from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
+from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC
+from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -38,7 +43,9 @@ class _Compiler:
     def __init__(self, query: Query, facts: Facts) -> None:
         self._query = query
         self._facts = facts
+        self._words = DIALECTS[facts.dialect]
         self._residuals: list[Residual] = []
+        self._chains: Sql = ("", ())
         by_level: dict[Level, list[KeyCriterion]] = {}
         for key in query.criteria:
             by_level.setdefault(key.level, []).append(key)
@@ -62,12 +69,25 @@ class _Compiler:
         tables = TABLES[query.level]
         for level in range(query.level - 1, top - 1, -1):
             tables += f" JOIN {_on_parent(Level(level))}"
-        text = f"SELECT {', '.join(selection.columns)} FROM {tables}"
+        row_filter, columns = None, list(selection.columns)
         parameters: tuple[object, ...] = ()
+        if self._residuals and not self._words.calls_python:
+            row_filter = self._row_filter()
+            columns += [each for residual in row_filter.upper for each in residual.expressions(self._facts.dialect)]
+            if row_filter.chain:
+                text, parameters = self._chains
+                columns.append(text)
+        if self._facts.are_guarded:
+            predicates.append(_guard(self._facts))
+        text = f"SELECT {', '.join(columns)} FROM {tables}"
         if predicates:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
-            parameters = tuple(parameter for _, each in predicates for parameter in each)
-        return Plan(query, text, parameters, selection, tuple(self._residuals))
+            parameters += tuple(parameter for _, each in predicates for parameter in each)
+        return Plan(query, text, parameters, selection, tuple(self._residuals), row_filter)
+
+    def _row_filter(self) -> RowFilter:
+        upper = tuple(each for each in self._residuals if each.level <= self._query.level)
+        return RowFilter(upper, tuple(each for each in self._residuals if each.level > self._query.level))
 
     def _choose_leader(self) -> KeyCriterion | None:
         """The key whose value rows or descendants lead to the entities, if it leaves fewer than any column does."""
@@ -90,15 +110,14 @@ class _Compiler:
             if not found.exact:
                 residual.append(key)
         if residual:
-            yield self._residual(level, residual)
+            yield from self._residual(level, residual)
 
-    def _residual(self, level: Level, keys: Sequence[KeyCriterion]) -> Sql:
-        columns = tuple(dict.fromkeys(column for key in keys for column in _columns(key)))
+    def _residual(self, level: Level, keys: Sequence[KeyCriterion]) -> Iterable[Sql]:
         number = len(self._residuals)
-        self._residuals.append(Residual(columns, tuple(keys)))
-        table = TABLES[level]
-        arguments = [str(number), *(f"{table}.{name}" for name in (ATTRIBUTES, *(key.column for key in columns)))]
-        return f"{FUNCTION}({', '.join(arguments)})", ()
+        residual = _residual_of(level, keys)
+        self._residuals.append(residual)
+        if self._words.calls_python:
+            yield f"{FUNCTION}({', '.join([str(number), *residual.expressions(self._facts.dialect)])})", ()
 
     def _descendants(self) -> Sql:
         """One chain of descendants that meets all keys of the levels below."""
@@ -109,11 +128,28 @@ class _Compiler:
         for level in range(first + 1, lowest + 1):
             tables += f" JOIN {TABLES[Level(level)]} ON {_child_of(Level(level))}"
             predicates += self._level_predicates(Level(level))
+        below = [each for each in self._residuals if each.level > self._query.level]
+        if below and not self._words.calls_python:
+            self._chains = self._chains_of(tables, [(_child_of(first), ()), *predicates], below)
+        if not predicates:
+            return f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)})", ()
         where = joined("AND", predicates)
         if self._leader is not None and self._leader in self._lower:
             owner = f"{TABLES[self._query.level]}.id"
             return f"{owner} IN (SELECT {TABLES[first]}.parent FROM {tables} WHERE {where[0]})", where[1]
         return f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)} AND {_bracketed(where[0])})", where[1]
+
+    def _chains_of(self, tables: str, predicates: Sequence[Sql], residuals: Sequence[Residual]) -> Sql:
+        """All chains of descendants that may be meant, as one JSON list of what Python has to see of each."""
+        seen = [each for residual in residuals for each in residual.expressions(self._facts.dialect)]
+        where = joined("AND", predicates)
+        return f"(SELECT json_agg(json_build_array({', '.join(seen)}))::text FROM {tables} WHERE {where[0]})", where[1]
+
+
+def _guard(facts: Facts) -> Sql:
+    """That nothing occurs which the plan does not know of: else it has no rows, and the facts are to be read again."""
+    known = [f"{path}{part}" for path, part in sorted(facts.occurrences)]
+    return "NOT EXISTS (SELECT 1 FROM occurrence WHERE path || part <> ALL(?))", (known,)
 
 
 def _bracketed(text: str) -> str:
@@ -128,14 +164,19 @@ def _child_of(level: Level) -> str:
     return f"{TABLES[level]}.parent = {TABLES[Level(level - 1)]}.id"
 
 
-def _columns(key: KeyCriterion) -> Iterable[Key]:
-    """The columns that hold what a key is about; what has none is in the JSON column."""
-    tags = (
-        (key.criterion.date, key.criterion.time) if isinstance(key.criterion, DateTimePairMatch) else (key.path[0].tag,)
-    )
+def _residual_of(level: Level, keys: Sequence[KeyCriterion]) -> Residual:
+    """What Python has to see of an entity to match these keys: their elements and columns, and the zone of its times."""
+    tags = dict.fromkeys(tag for key in keys for tag in _tags(key))
+    stored = [KEYS_BY_TAG[tag] for tag in tags if tag in KEYS_BY_TAG]
+    columns = tuple(key for key in stored if key.storage in {Storage.COLUMN, Storage.COMPUTED})
+    if any(key.path[0].creator is not None for key in keys):
+        return Residual(level, None, columns, tuple(keys))
+    return Residual(level, (*tags, TIMEZONE_OFFSET_FROM_UTC), columns, tuple(keys))
+
+
+def _tags(key: KeyCriterion) -> tuple[int, ...]:
     if key.path[0].creator is not None:
-        return
-    for tag in tags:
-        stored = KEYS_BY_TAG.get(tag)
-        if stored is not None and stored.storage in {Storage.COLUMN, Storage.COMPUTED}:
-            yield stored
+        return ()
+    if isinstance(key.criterion, DateTimePairMatch):
+        return key.criterion.date, key.criterion.time
+    return (key.path[0].tag,)

@@ -5,9 +5,13 @@ Matching has its own such differences in ``query.matching``, a connection's sett
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sqlalchemy import Connection
 
     from dicomquest.query.matching import Dialect
@@ -16,30 +20,46 @@ if TYPE_CHECKING:
 class Words(NamedTuple):
     """The words of one database; what stands in braces is filled in by ``format``.
 
-    ``in_values``: the condition of a column on a list that is one parameter, as JSON. ``distinct_list``: an
-    aggregate, a JSON list. ``element``: one element of a JSON column as JSON text, NULL if it is not there.
-    ``contains``: whether a text has another. ``backslash``: that character. ``candidates``: the ids of a trigram
-    table's rows for its query language. ``defer_constraints``: have foreign keys hold when the transaction ends.
+    ``in_values``: the condition of a column on a list that is one parameter, which ``as_list`` makes of the values.
+    ``distinct_list``: an aggregate, a JSON list. ``element``: one element of a JSON column as JSON text, NULL if it is
+    not there. ``contains``: whether a text has another. ``backslash``: that character. ``candidates``: the ids of a
+    trigram table's rows for its query language, None where columns have trigram indexes of their own.
+    ``defer_constraints``: have foreign keys hold when the transaction ends. ``calls_python``: whether SQL can.
     """
 
     in_values: str
+    as_list: Callable[[Sequence[Any]], Any]
     distinct_list: str
     element: str
     contains: str
     backslash: str
-    candidates: str
+    candidates: str | None
     defer_constraints: str
+    calls_python: bool
 
 
 DIALECTS: dict[Dialect, Words] = {
     "sqlite": Words(
         in_values="IN (SELECT value FROM json_each(?))",
+        as_list=json.dumps,
         distinct_list="json_group_array(DISTINCT {column})",
         element="""{column} -> '$."{tag}"'""",
         contains="instr({column}, {text}) > 0",
         backslash="char(92)",
         candidates="SELECT rowid FROM {table} WHERE {table} MATCH ?",
         defer_constraints="PRAGMA defer_foreign_keys=ON",
+        calls_python=True,
+    ),
+    "postgresql": Words(
+        in_values="= ANY(?)",
+        as_list=list,
+        distinct_list="json_agg(DISTINCT {column})::text",
+        element="({column}::json -> '{tag}')::text",
+        contains="strpos({column}, {text}) > 0",
+        backslash="chr(92)",
+        candidates=None,
+        defer_constraints="SET CONSTRAINTS ALL DEFERRED",
+        calls_python=False,
     ),
 }
 
@@ -48,3 +68,18 @@ def words_of(connection: Connection) -> Words:
     """The words of the database behind a connection."""
     name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
     return DIALECTS[name]
+
+
+# The SQL of this project has question marks for parameters only: values are never part of it.
+
+
+def percent_marks(statement: str) -> str:
+    """A statement as psycopg takes it: ``%s`` for each parameter."""
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+@lru_cache(maxsize=1024)
+def numbered(statement: str) -> str:
+    """A statement as PostgreSQL takes it: ``$1`` for its first parameter."""
+    first, *rest = statement.split("?")
+    return first + "".join(f"${number}{text}" for number, text in enumerate(rest, 1))

@@ -39,12 +39,48 @@ class Facts:
     zone_minutes: int = 0
     trigrams: bool = True
 
+    @property
+    def are_guarded(self) -> bool:
+        """Whether they may be of an earlier moment than the rows: then the statement itself holds them against it."""
+        return self.dialect == "postgresql"
+
 
 class Residual(NamedTuple):
-    """Keys of one level that only Python can match: SQL calls it with the level's JSON column and these columns."""
+    """Keys of one level that only Python can match, and what of an entity it has to see for that.
 
+    ``tags``: elements of the JSON column, None for all of it (in which block a private one stands is not known).
+    """
+
+    level: Level
+    tags: tuple[int, ...] | None
     columns: tuple[Key, ...]
     keys: tuple[KeyCriterion, ...]
+
+    def expressions(self, dialect: Dialect) -> list[str]:
+        """What it has to see: the JSON, then the columns."""
+        table = TABLES[self.level]
+        json_texts = (
+            [f"{table}.{ATTRIBUTES}"]
+            if self.tags is None
+            else [element_sql(self.level, tag, dialect) for tag in self.tags]
+        )
+        return json_texts + [f"{table}.{key.column}" for key in self.columns]
+
+    @property
+    def width(self) -> int:
+        """How many expressions that are."""
+        return (1 if self.tags is None else len(self.tags)) + len(self.columns)
+
+
+class RowFilter(NamedTuple):
+    """What Python says of each row where SQL cannot call it: the columns behind the fields are for this.
+
+    ``upper``: of the entity and those above it, their expressions one after the other. ``chain``: of the levels below,
+    the last column: a JSON list of chains of descendants, each a list of these residuals' expressions.
+    """
+
+    upper: tuple[Residual, ...]
+    chain: tuple[Residual, ...]
 
 
 class Reduction(NamedTuple):
@@ -69,13 +105,17 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A compiled query. Its rows are aligned with ``fields`` once ``finish`` has reduced what needs it."""
+    """A compiled query. Its rows are aligned with ``fields`` once ``finish`` has reduced what needs it.
+
+    ``residuals`` are what SQL calls Python for, by number; where it cannot, ``row_filter`` has them.
+    """
 
     query: Query
     sql: str
     parameters: tuple[Any, ...]
     selection: Selection
     residuals: tuple[Residual, ...]
+    row_filter: RowFilter | None = None
 
     @property
     def fields(self) -> tuple[Field, ...]:

@@ -127,7 +127,7 @@ def _on_column(criterion: Criterion, key: Key, place: Place) -> Predicate:
             return _or_on_values(whole, criterion, key, place)
         if len(criterion.parts) > _MOST_PARTS:
             return PYTHON
-        return _of_parts(criterion, [_on_column(part, key, place) for part in criterion.parts])
+        return _of_parts(criterion, [_on_column(part, key, place) for part in criterion.parts], place)
     if not _is_for_glob(criterion):
         return PYTHON
     return _or_on_values(_on_one_value(criterion, key, place), criterion, key, place)
@@ -172,7 +172,7 @@ def _or_on_values(found: Predicate, criterion: Criterion, key: Key, place: Place
     values = _on_values(criterion, path, several)
     if values.sql is None:
         return PYTHON
-    return Predicate(joined("OR", [found.sql, values.sql]), found.exact and values.exact)
+    return Predicate(_any([found.sql, values.sql], place), found.exact and values.exact)
 
 
 def _is_one_list(criterion: Criterion) -> bool:
@@ -182,13 +182,24 @@ def _is_one_list(criterion: Criterion) -> bool:
     )
 
 
-def _of_parts(criterion: AnyOf | MultipleValue, parts: list[Predicate]) -> Predicate:
+def _of_parts(criterion: AnyOf | MultipleValue, parts: list[Predicate], place: Place) -> Predicate:
     there = [part.sql for part in parts if part.sql is not None]
     if isinstance(criterion, AnyOf) and len(there) < len(parts):
         return PYTHON
     if not there:
         return PYTHON
-    return Predicate(joined("OR" if isinstance(criterion, AnyOf) else "AND", there), all(part.exact for part in parts))
+    whole = _any(there, place) if isinstance(criterion, AnyOf) else joined("AND", there)
+    return Predicate(whole, all(part.exact for part in parts))
+
+
+def _any(found: list[Sql], place: Place) -> Sql:
+    """One of several; as one set of entities where the database finds no index in an OR of sets."""
+    table = place.table
+    if place.facts.dialect == "sqlite" or len(found) == 1 or not any(" IN (SELECT " in text for text, _ in found):
+        return joined("OR", found)
+    selects = [f"SELECT {table}.id FROM {table} WHERE {text}" for text, _ in found]
+    parameters = tuple(parameter for _, each in found for parameter in each)
+    return f"{table}.id IN ({' UNION ALL '.join(selects)})", parameters
 
 
 def _is_for_glob(criterion: Criterion) -> bool:
@@ -214,14 +225,16 @@ def _with_trigrams(
     """Put the candidates of the trigram table before patterns that no B-tree serves."""
     names = [column.partition(".")[2] for column in columns]
     known = TRIGRAMS.get(place.level, ())
-    if found is None or not (place.uses_trigrams and place.facts.trigrams and all(name in known for name in names)):
+    words = DIALECTS[place.facts.dialect]
+    if found is None or words.candidates is None:
+        return found
+    if not (place.uses_trigrams and place.facts.trigrams and all(name in known for name in names)):
         return found
     if all(patterns.prefix(pattern) for pattern in alternatives):
         return found
     terms = [_trigrams(pattern) for pattern in alternatives]
     if not all(terms):
         return found
-    words = DIALECTS[place.facts.dialect]
     match_term = " OR ".join(f"({' AND '.join(each)})" for each in terms)
     parameter = f"{{{' '.join(names)}}} : ({match_term})"
     candidates = (
@@ -274,7 +287,7 @@ def _on_values(criterion: Criterion, path: str, place: Place) -> Predicate:
         case AnyOf(parts) | MultipleValue(parts) if not _is_one_list(criterion):
             if len(parts) > _MOST_PARTS:
                 return PYTHON
-            return _of_parts(criterion, [_on_values(part, path, place) for part in parts])
+            return _of_parts(criterion, [_on_values(part, path, place) for part in parts], place)
         case _ if isinstance(criterion, (*_SINGLE_FORM, AnyOf)):
             found_sql = sql(criterion, "search", dialect)
             if found_sql is not None:
@@ -300,7 +313,7 @@ def _by_words(words: tuple[FuzzyWord, ...], literal: Sql | None, path: str, plac
         " UNION ALL ".join(f"SELECT owner FROM {table}_value WHERE path = '{path}' AND {text}" for text, _ in either)
         for either in found
     ]
-    text = " INTERSECT ".join(f"SELECT owner FROM ({select})" for select in selects)
+    text = " INTERSECT ".join(f"SELECT owner FROM ({select}) AS word" for select in selects)
     parameters = tuple(parameter for either in found for _, each in either for parameter in each)
     if literal is not None:
         text += f" UNION SELECT id FROM {table} WHERE {literal[0]}"

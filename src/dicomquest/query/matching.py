@@ -43,6 +43,12 @@ Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 Sql: TypeAlias = "tuple[str, tuple[Any, ...]]"
 Columns: TypeAlias = "tuple[str, ...]"
 
+# Both regard case, and bytes otherwise: PostgreSQL's LIKE in the collation "C" of our columns.
+_PATTERNS: dict[Dialect, tuple[str, Callable[[Pattern], str]]] = {
+    "sqlite": ("GLOB", patterns.glob),
+    "postgresql": ("LIKE", patterns.like),
+}
+
 
 # ---- SQL: a predicate on the columns (or any expressions) that hold the search form, and its parameters in order.
 
@@ -75,11 +81,9 @@ def _uid_list_sql(criterion: UIDList, columns: Columns, dialect: Dialect) -> Sql
 
 
 def pattern_sql(pattern: Pattern, column: str, dialect: Dialect) -> Sql:
-    """A pattern on one text column; on SQLite its prefix stands as bounds too, which a B-tree serves."""
+    """A pattern on one text column of code point order; its prefix stands as bounds too, which a B-tree serves."""
     if patterns.is_literal(pattern):
         return f"{column} = ?", pattern
-    if dialect == "postgresql":
-        return rf"{column} LIKE ? ESCAPE '\'", (patterns.like(pattern),)
     texts, parameters = [], []
     prefix = patterns.prefix(pattern)
     if prefix:
@@ -90,8 +94,9 @@ def pattern_sql(pattern: Pattern, column: str, dialect: Dialect) -> Sql:
             texts.append(f"{column} < ?")
             parameters.append(after)
     if not prefix or pattern[1:] != (Wild.ANY,) or after is None:
-        texts.append(f"{column} GLOB ?")
-        parameters.append(patterns.glob(pattern))
+        operator, written = _PATTERNS[dialect]
+        texts.append(f"{column} {operator} ?")
+        parameters.append(written(pattern))
     return " AND ".join(texts), tuple(parameters)
 
 

@@ -11,7 +11,7 @@ from typing import TypeGuard
 from dicomquest.query.criteria import Pattern, Wild
 
 _WILDS = {wild.value: wild for wild in Wild}
-# SQLite's GLOB has brackets besides, and no escape but them; LIKE has % and _, and the escape that we name.
+# SQLite's GLOB has brackets besides, and no escape but them; LIKE has % and _, and PostgreSQL's escape is a backslash.
 _GLOB_WILDS = {Wild.ANY: "*", Wild.ONE: "?"}
 _GLOB_LITERALS = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]"})
 _LIKE_WILDS = {Wild.ANY: "%", Wild.ONE: "_"}
@@ -95,7 +95,7 @@ def glob(pattern: Pattern) -> str:
 
 
 def like(pattern: Pattern) -> str:
-    r"""The pattern for LIKE with ``ESCAPE '\'``."""
+    """The pattern for PostgreSQL's LIKE."""
     return "".join(_LIKE_WILDS[t] if isinstance(t, Wild) else t.translate(_LIKE_LITERALS) for t in pattern)
 
 
