@@ -25,7 +25,7 @@ from dicomquest.index import Index
 from dicomquest.index.find import Cursor
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.find import BATCH, FIRST_BATCH, FindChoices, FindService, PeerChoices
+from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindChoices, FindService, PeerChoices
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
 from dicomquest.standard.statuses import C_FIND_STATUSES, find_status
@@ -76,7 +76,9 @@ class Channel:
     after_pending: Callable[[ServiceRequest], object] = lambda _: None
     request: ServiceRequest = field(init=False)
 
-    async def send_pending(self, request: ServiceRequest, status: int, identifiers: Sequence[bytes]) -> None:
+    async def send_pending(
+        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+    ) -> None:
         request.check_association()
         assert not self.finals, "a Pending response after the final one"
         self.pending += [(status, identifier) for identifier in identifiers]
@@ -117,6 +119,7 @@ def ask(
     charset: tuple[str, ...] = (),
     aet: str = "SCU",
     accepted: bytes = b"",
+    service: FindService | None = None,
     **choices: Any,
 ) -> Channel:
     """Have one request answered; ``charset`` is that of the identifier, ``choices`` are of PeerChoices."""
@@ -129,7 +132,7 @@ def ask(
     command = CFindRQ(message_id=1, affected_sop_class_uid=model)
     channel.request = ServiceRequest(channel, info, context, command, data)
     peers = {"SCU": PeerChoices(**choices)}
-    service = FindService(index, FindChoices("ARCHIVE", peers=peers))
+    service = service or FindService(index, FindChoices("ARCHIVE", peers=peers))
     asyncio.run(service.handle(channel.request))
     assert_given_back(index)
     return channel
@@ -144,7 +147,34 @@ def answers(channel: Channel, syntax: str = IMPLICIT_VR_LITTLE_ENDIAN) -> list[D
     return [decode(identifier, syntax) for _, identifier in channel.pending]
 
 
+def nothing_at_once(cursor: Cursor, size: int) -> None:
+    """Every query takes long."""
+
+
 # Status and flow.
+
+
+def test_a_small_query_needs_no_other_thread(index: Index) -> None:
+    ran: list[ServiceRequest] = []
+    small, large = Channel(before_run=ran.append), Channel(before_run=ran.append)
+    ask(index, data_set(QueryRetrieveLevel="STUDY", PatientID="P2"), channel=small)
+    assert (len(small.pending), ran) == (1, [])
+    ask(index, ALL_IMAGES, channel=large)
+    assert len(ran) == len(large.batches) - 1
+
+
+def test_after_a_slow_answer_all_queries_go_to_other_threads_for_a_while(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 10.0, 10.0 + 2 * LONGEST_AT_ONCE, 10.0 + 2 * LONGEST_AT_ONCE, 10.5, 12.0, 12.0, 12.0])
+    monkeypatch.setattr("dicomquest.services.find.monotonic", lambda: next(clock))
+    service = FindService(index, FindChoices("ARCHIVE"))
+    counts = []
+    for _ in range(3):
+        ran: list[ServiceRequest] = []
+        ask(index, ALL_STUDIES, channel=Channel(before_run=ran.append), service=service)
+        counts.append(len(ran))
+    assert counts == [0, 1, 0]
 
 
 @pytest.mark.requirement("QR-040", "QR-140", "QR-141")
@@ -161,19 +191,23 @@ def test_each_match_is_one_pending_response_and_success_comes_last(
 
 @pytest.mark.requirement("QR-171")
 def test_no_more_is_fetched_than_the_peer_takes(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[int] = [0]
     fetched: list[int] = []
     fetch = Cursor.fetch
 
     def counting(cursor: Cursor, size: int) -> list[tuple[Any, ...]]:
+        rows = fetch(cursor, size)
         fetched.append(size)
-        return fetch(cursor, size)
+        ahead.append(sum(fetched) + FIRST_BATCH - sum(channel.batches))
+        return rows
 
     monkeypatch.setattr(Cursor, "fetch", counting)
     channel = Channel()
-    channel.after_pending = lambda _: fetched.append(-channel.batches[-1])
     ask(index, ALL_IMAGES, channel=channel)
-    # Each batch is sent before the next is fetched.
-    assert fetched == [FIRST_BATCH, -FIRST_BATCH, BATCH, -BATCH, BATCH, -BATCH, BATCH, -7]
+    assert channel.batches == [FIRST_BATCH, BATCH, BATCH, 7]
+    assert fetched == [BATCH, BATCH, BATCH]
+    # What is being sent, and the batch after it.
+    assert max(ahead) <= 2 * BATCH
 
 
 @pytest.mark.requirement("QR-044", "QR-111", "QR-142")
@@ -247,6 +281,7 @@ def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
         raise IndexDatabaseError("the query failed: disk I/O error")
 
     monkeypatch.setattr(Cursor, "fetch", failing)
+    monkeypatch.setattr(Cursor, "fetch_at_once", nothing_at_once)
     channel = ask(index, ALL_IMAGES)
     assert channel.statuses == [0xFF00] * fails_after + [0xC002]
     assert [record.levelname for record in caplog.records if "disk I/O error" in record.message] == ["ERROR"]
@@ -316,7 +351,8 @@ def test_a_cancel_while_responses_stream_ends_them_with_fe00(index: Index, batch
 
 
 @pytest.mark.requirement("QR-160")
-def test_a_cancel_before_the_first_response_ends_with_fe00_alone(index: Index) -> None:
+def test_a_cancel_before_the_first_response_ends_with_fe00_alone(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cursor, "fetch_at_once", nothing_at_once)
     channel = Channel(before_run=lambda request: request.cancel())
     assert ask(index, ALL_IMAGES, channel=channel).statuses == [0xFE00]
 
@@ -355,6 +391,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
     tasks: list[asyncio.Task[None]] = []
     channel.before_run = lambda _: tasks.append(asyncio.get_running_loop().create_task(cancel_when_running()))
     monkeypatch.setattr(index, "find", find)
+    monkeypatch.setattr(Cursor, "fetch_at_once", nothing_at_once)
     with pytest.raises(AssociationAbortedError) if is_abandoned else contextlib.nullcontext():
         ask(index, ALL_IMAGES, channel=channel)
     assert channel.statuses == ([] if is_abandoned else [0xFE00])

@@ -20,7 +20,9 @@ class Channel:
     def __init__(self) -> None:
         self.sent: list[tuple[Any, ...]] = []
 
-    async def send_pending(self, request: ServiceRequest, status: int, identifiers: Sequence[bytes]) -> None:
+    async def send_pending(
+        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+    ) -> None:
         self.sent.append((status, list(identifiers)))
 
     async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:

@@ -34,6 +34,8 @@ TIMEZONE_SETTING = "timezone_offset_minutes"
 # Between two looks at whether to go on: some milliseconds, and no cost that could be measured.
 _INSTRUCTIONS = 100_000
 _OCCURRENCES = "SELECT path, part FROM occurrence"
+# What a query may take that is run at once: about 0.2 ms, five times what one patient's studies need.
+_FEW_INSTRUCTIONS = 5_000
 
 
 class Cursor:
@@ -70,6 +72,26 @@ class Cursor:
             return [self.plan.finish(row) for row in rows]
         return rows
 
+    def fetch_at_once(self, size: int) -> list[Row] | None:
+        """The first rows if they take the database next to nothing, else None; ``fetch`` then begins anew.
+
+        It saves small queries the way to another thread and back, which costs more than they do.
+        """
+        if self._rows is not None or self.plan.residuals or "_trigram" in self.plan.sql:
+            # Functions and full-text tables do their work outside the instructions that are counted.
+            return None
+        self._driver.set_progress_handler(_give_up, _FEW_INSTRUCTIONS)
+        try:
+            rows = self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
+            found: list[Row] = rows.fetchmany(size)
+        except sqlite3.OperationalError:
+            # Given up; or failed, as it will again.
+            return None
+        finally:
+            self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
+        self._rows = rows
+        return [self.plan.finish(row) for row in found] if self.plan.selection.reductions else found
+
     def _run(self) -> sqlite3.Cursor:
         """Run the statement as far as its first row."""
         if self.plan.residuals:
@@ -101,6 +123,10 @@ class Cursor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _give_up() -> bool:
+    return True
 
 
 def _give_back(connection: PoolProxiedConnection) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydicom.datadict import get_entry, private_dictionary_VM, private_dictionary_VR
 
 from dicomquest.dataset.dictionary import creator_tag, is_private_creator
+from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import AnyOf, DateTimePairMatch, Range, SequenceMatch, SingleInterval
 from dicomquest.query.instants import combined_range
@@ -31,7 +32,7 @@ from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dicomquest.dataset.elements import DataSet, Element
+    from dicomquest.dataset.elements import DataSet
     from dicomquest.query.criteria import Criterion
     from dicomquest.query.options import QueryOptions
 
@@ -132,11 +133,13 @@ class KeyReader:
         return list(by_tag.values())
 
     def _read(self, tag: int, element: Element, data_set: DataSet, above: tuple[int, ...]) -> ReadKey:
+        if not element.values and element.vr != "SQ" and not (tag >> 16) & 1:
+            return _universal(tag, element.vr)
         creator = private_creator(tag, data_set)
         step = Step(tag) if creator is None else Step(tag & 0xFFFF00FF, creator)
         vr, vm = described(tag, creator, element)
         path = (*above, tag)
-        if trouble := _unsupported(tag, creator, vr, element):
+        if trouble := _unsupported(tag, creator, vr, element.vr):
             return ReadKey(tag, step, vr, trouble=trouble, exists=False)
         if vr == "SQ":
             return self._read_sequence(ReadKey(tag, step, vr), element, path)
@@ -200,6 +203,14 @@ class KeyReader:
         keys[place] = replace(keys[place], criterion=criterion)
 
 
+@lru_cache(maxsize=4096)
+def _universal(tag: int, sent_vr: str) -> ReadKey:
+    """The key of a standard attribute without a value: most of a request, and the same in every request."""
+    vr, _ = described(tag, None, Element(sent_vr, ()))
+    trouble = _unsupported(tag, None, vr, sent_vr)
+    return ReadKey(tag, Step(tag), vr, trouble=trouble, exists=not trouble)
+
+
 def is_key(tag: int, *, in_item: bool = False) -> bool:
     """Whether an element is a key: no group length, no private creator, and none that steers query or service.
 
@@ -245,7 +256,7 @@ def _dictionary_entry(tag: int) -> tuple[str, str]:
     return vr, vm
 
 
-def _unsupported(tag: int, creator: str | None, vr: str, element: Element) -> str:
+def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
     """Why an attribute is not supported at all; empty if it is."""
     group = tag >> 16
     if group < 8:
@@ -254,7 +265,7 @@ def _unsupported(tag: int, creator: str | None, vr: str, element: Element) -> st
         return "a private attribute without its creator"
     if group == _PIXEL_DATA_GROUP:
         return "pixel data is not kept"
-    if creator is None and element.vr == "UN" and vr in {"UN", "NONE", ""}:
+    if creator is None and sent_vr == "UN" and vr in {"UN", "NONE", ""}:
         return "an unknown attribute"
     return ""
 

@@ -33,8 +33,7 @@ def path_text(path: tuple[Step, ...]) -> str:
     return ".".join(step.text for step in path)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyCriterion:
+class KeyCriterion(NamedTuple):
     """One key that restricts the result; ``path`` runs from the data set's root, sequences first.
 
     ``level`` is the entity that owns the attribute: above the query level it is an ancestor's, below it some descendant
@@ -54,9 +53,10 @@ class KeyCriterion:
         return self.path[-1].tag
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnKey:
+class ReturnKey(NamedTuple):
     """One attribute of every response; ``tag`` is as the request has it, with its block number if it is private.
+
+    A NamedTuple, because what is cached by shape hashes a dozen of them for each query.
 
     ``item_keys`` are the attributes asked for in the items of a sequence (None: the whole items), ``item_criteria``
     what an item must meet to be returned (C.2.2.2.6).

@@ -7,10 +7,13 @@ memory, and a C-CANCEL or a lost connection interrupts the database.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from time import monotonic
 
 from dicomquest.dataset.charset import FALLBACK, normalise_terms
 from dicomquest.dataset.codec import RemarkKind, Remarks, decode
@@ -18,6 +21,7 @@ from dicomquest.dataset.fields import Field, Source
 from dicomquest.dataset.response import ResponseEncoder
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
 from dicomquest.index.find import Cursor, Index
+from dicomquest.index.plan import Row
 from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH
 from dicomquest.query.model import Query
 from dicomquest.query.negotiation import accepted_options
@@ -45,6 +49,11 @@ INDEX_FAILED = 0xC002
 # the next is made, and a small query of another association waits for no more than that (3 ms).
 FIRST_BATCH = 32
 BATCH = 512
+
+# Seconds. Small queries are answered without another thread; where that takes long (a cold disk), all go to threads for
+# a while, so that no association waits for another's.
+LONGEST_AT_ONCE = 0.005
+THREADS_ONLY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class FindService:
     def __init__(self, index: Index, choices: FindChoices) -> None:
         self._index = index
         self._choices = choices
+        self._at_once_from = 0.0
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response."""
@@ -91,8 +101,11 @@ class FindService:
         _log(request, query)
         search = _Search(self._index, query, self._encoder(request, query))
         request.on_cancel(search.interrupt)
+        batches = _Batches(request, search, peer.result_limit)
         try:
-            await self._stream(request, query, search, peer)
+            if monotonic() >= self._at_once_from:
+                self._begin_at_once(batches)
+            await self._stream(request, query, batches, peer)
         except IndexDatabaseError as error:
             if request.is_cancelled:
                 await request.send_final(CANCEL)
@@ -102,7 +115,15 @@ class FindService:
         except MemoryError:
             await request.send_final(OUT_OF_RESOURCES, "out of memory")
         finally:
+            await batches.end()
             search.close()
+
+    def _begin_at_once(self, batches: _Batches) -> None:
+        """Have the first matches found here and now, if that costs less than another thread."""
+        started = monotonic()
+        batches.begin_at_once()
+        if monotonic() - started > LONGEST_AT_ONCE:
+            self._at_once_from = monotonic() + THREADS_ONLY
 
     def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
         sop_class = request.context.abstract_syntax
@@ -130,33 +151,23 @@ class FindService:
         requested = normalise_terms(query.charset_terms)
         return encoder((*fields, *constants), request.context.transfer_syntax, requested)
 
-    async def _stream(self, request: ServiceRequest, query: Query, search: _Search, peer: PeerChoices) -> None:
-        limit = peer.result_limit
-        sent = 0
-        size = FIRST_BATCH
-        while not search.is_exhausted:
-            if limit is not None:
-                # One more than may be sent tells whether the limit cut anything off.
-                size = min(size, limit - sent + 1)
-            identifiers = await request.run(search.next, size)
+    async def _stream(self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices) -> None:
+        while True:
+            identifiers = await batches.next()
             if request.is_cancelled:
                 await request.send_final(CANCEL)
                 return
-            over_limit = limit is not None and sent + len(identifiers) > limit
-            if over_limit:
-                identifiers = identifiers[: (limit or 0) - sent]
             if identifiers:
-                await request.send_pending(query.pending_status, identifiers)
-                sent += len(identifiers)
-            if over_limit:
-                if peer.limit_is_success:
-                    LOGGER.warning("association %d: result limit %s reached", request.association.number, limit)
-                    await request.send_final(SUCCESS)
-                else:
-                    await request.send_final(OUT_OF_RESOURCES, f"result limit {limit} reached")
-                return
-            size = BATCH
-        await request.send_final(CANCEL if request.is_cancelled else SUCCESS)
+                await request.send_pending(query.pending_status, identifiers, final_follows=batches.is_exhausted)
+            if batches.is_exhausted:
+                break
+        if not batches.is_cut_off:
+            await request.send_final(CANCEL if request.is_cancelled else SUCCESS)
+        elif peer.limit_is_success:
+            LOGGER.warning("association %d: result limit %s reached", request.association.number, peer.result_limit)
+            await request.send_final(SUCCESS)
+        else:
+            await request.send_final(OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached")
 
 
 @lru_cache(maxsize=256)
@@ -168,8 +179,8 @@ def encoder(fields: tuple[Field, ...], transfer_syntax: str, requested: tuple[st
 class _Search:
     """One running query: its cursor and encoder.
 
-    ``next`` and ``close`` are called one after the other, from changing threads; only ``interrupt`` may come at any
-    time, also before there is a cursor.
+    ``next``, ``at_once`` and ``close`` are called one after the other, from changing threads; only ``interrupt`` may
+    come at any time, also before there is a cursor.
     """
 
     def __init__(self, index: Index, query: Query, response_encoder: ResponseEncoder) -> None:
@@ -180,13 +191,21 @@ class _Search:
         self._is_interrupted = False
         self.is_exhausted = False
 
+    def at_once(self, size: int) -> list[bytes] | None:
+        """The first ``size`` identifiers, if the database has them at once."""
+        self._cursor = self._index.find(self._query)
+        rows = self._cursor.fetch_at_once(size)
+        return None if rows is None else self._encoded(rows, size)
+
     def next(self, size: int) -> list[bytes]:
         """The next ``size`` identifiers; fewer means that there are no more. The first call runs the query."""
         if self._cursor is None:
             self._cursor = self._index.find(self._query)
         if self._is_interrupted:
             return []
-        rows = self._cursor.fetch(size)
+        return self._encoded(self._cursor.fetch(size), size)
+
+    def _encoded(self, rows: list[Row], size: int) -> list[bytes]:
         self.is_exhausted = len(rows) < size
         return self._encoder.encode(rows)
 
@@ -200,6 +219,56 @@ class _Search:
         """Give the connection back."""
         if self._cursor is not None:
             self._cursor.close()
+
+
+class _Batches:
+    """The identifiers of a search in batches: while one is sent, the next is made in another thread.
+
+    ``is_exhausted``: there is no batch after the last one; ``is_cut_off``: because the limit is reached.
+    """
+
+    def __init__(self, request: ServiceRequest, search: _Search, limit: int | None) -> None:
+        self._request = request
+        self._search = search
+        self._limit = limit
+        self._taken = 0
+        self._at_once: list[bytes] | None = None
+        self._running: asyncio.Task[list[bytes]] | None = None
+        self.is_exhausted = False
+        self.is_cut_off = False
+
+    def begin_at_once(self) -> None:
+        """Make the first batch without another thread, if it takes next to nothing."""
+        self._at_once = self._search.at_once(self._size(FIRST_BATCH))
+
+    async def next(self) -> list[bytes]:
+        """The next batch; the one after it is begun."""
+        identifiers, self._at_once = self._at_once, None
+        if identifiers is None:
+            identifiers = await (self._running or self._run(FIRST_BATCH))
+            self._running = None
+        self._taken += len(identifiers)
+        self.is_exhausted = self._search.is_exhausted
+        if self._limit is not None and self._taken > self._limit:
+            self.is_exhausted = self.is_cut_off = True
+            identifiers = identifiers[: self._limit - self._taken]
+        if not self.is_exhausted and not self._request.is_cancelled:
+            self._running = self._run(BATCH)
+        return identifiers
+
+    async def end(self) -> None:
+        """Wait until no thread uses the search."""
+        if self._running is not None:
+            self._search.interrupt()
+            with suppress(IndexDatabaseError, MemoryError):
+                await self._running
+
+    def _run(self, size: int) -> asyncio.Task[list[bytes]]:
+        return asyncio.ensure_future(self._request.run(self._search.next, self._size(size)))
+
+    def _size(self, size: int) -> int:
+        """As much of ``size`` as is needed: one more than the limit tells whether it cut anything off."""
+        return size if self._limit is None else min(size, self._limit - self._taken + 1)
 
 
 def _log(request: ServiceRequest, query: Query) -> None:

@@ -74,7 +74,9 @@ class AssociationInfo:
 class Channel(Protocol):
     """How the driver of an association carries a service's answers."""
 
-    async def send_pending(self, request: ServiceRequest, status: int, identifiers: Sequence[bytes]) -> None:
+    async def send_pending(
+        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+    ) -> None:
         """Send one Pending response an identifier; wait while the peer reads too slowly."""
 
     async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
@@ -161,9 +163,12 @@ class ServiceRequest:
         if self._is_abandoned:
             raise AssociationAbortedError(f"association {self.association.number} has ended")
 
-    async def send_pending(self, status: int, identifiers: Sequence[bytes]) -> None:
-        """Send encoded identifiers, one Pending response each; returns when there is room for more."""
-        await self.channel.send_pending(self, status, identifiers)
+    async def send_pending(self, status: int, identifiers: Sequence[bytes], *, final_follows: bool = False) -> None:
+        """Send encoded identifiers, one Pending response each; returns when there is room for more.
+
+        ``final_follows``: the final response comes next and without delay, so that all may go out in one write.
+        """
+        await self.channel.send_pending(self, status, identifiers, final_follows=final_follows)
 
     async def send_final(self, status: int, comment: str = "", offending: tuple[int, ...] = ()) -> None:
         """Send the final response: status, Error Comment (0000,0902) and Offending Element (0000,0901)."""
