@@ -52,7 +52,7 @@ BATCH = 512
 
 # Seconds. Small queries are answered without another thread; where that takes long (a cold disk), all go to threads for
 # a while, so that no association waits for another's.
-LONGEST_AT_ONCE = 0.005
+LONGEST_AT_ONCE = 0.02
 THREADS_ONLY = 1.0
 
 
@@ -162,7 +162,7 @@ class FindService:
             if batches.is_exhausted:
                 break
         if not batches.is_cut_off:
-            await request.send_final(CANCEL if request.is_cancelled else SUCCESS)
+            await request.send_final(SUCCESS)
         elif peer.limit_is_success:
             LOGGER.warning("association %d: result limit %s reached", request.association.number, peer.result_limit)
             await request.send_final(SUCCESS)
