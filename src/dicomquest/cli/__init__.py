@@ -1,4 +1,4 @@
-"""The command line: ``dicomquest index | serve | find | echo``, described in docs/cli.md."""
+"""The command line: ``dicomquest index | remove | serve | find | echo``, described in docs/cli.md."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 COMMANDS = {
     # name: module, function; imported when asked for, so that --help starts at once
     "index": ("dicomquest.cli.index", "index"),
+    "remove": ("dicomquest.cli.remove", "remove"),
     "serve": ("dicomquest.cli.serve", "serve"),
     "find": ("dicomquest.cli.find", "find"),
     "echo": ("dicomquest.cli.echo", "echo"),

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import click
 
-from dicomquest.cli.options import DEFAULT_INDEX, INDEX_VARIABLE, utc_offset
+from dicomquest.cli.options import index_option, utc_offset
 
 
 @click.command(short_help="Read DICOM files into the index.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True))
-@click.option(
-    "--index",
-    "location",
-    default=DEFAULT_INDEX,
-    show_default=True,
-    envvar=INDEX_VARIABLE,
-    show_envvar=True,
-    metavar="URL",
-    help="The index: the path of a SQLite file, or a SQLAlchemy URL.",
-)
+@index_option
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes read; one a core if not given.")
 @click.option(
     "--timezone",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dicomquest.cli.counting import counted_each
 from dicomquest.cli.peer import give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
@@ -79,11 +80,7 @@ def _report(summary: Summary, counts: dict[Level, int], seconds: float) -> None:
         f"{summary.files} files in {seconds:.1f} s: {summary.indexed} indexed, {summary.replaced} replaced, "
         f"{summary.unchanged} unchanged, {summary.skipped.total()} skipped" + (f" ({reasons})" if reasons else "")
     )
-    say("the index has " + ", ".join(_counted(count, level) for level, count in counts.items()))
-
-
-def _counted(count: int, level: Level) -> str:
-    return f"{count} {level.entity if count == 1 else level.entities}"
+    say(f"the index has {counted_each(counts)}")
 
 
 def offset_text(minutes: int) -> str:

@@ -53,6 +53,17 @@ def index_setting() -> Any:
     )
 
 
+index_option = click.option(
+    "--index",
+    "location",
+    default=DEFAULT_INDEX,
+    show_default=True,
+    envvar=INDEX_VARIABLE,
+    show_envvar=True,
+    metavar="URL",
+    help="The index: the path of a SQLite file, or a SQLAlchemy URL.",
+)
+
 PORT = click.IntRange(0, 65535)
 SECONDS = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(exists=True, dir_okay=False)

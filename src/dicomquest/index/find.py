@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dicomquest.index.ingest import Summary
     from dicomquest.index.reader import FileState
     from dicomquest.index.received import Received
+    from dicomquest.index.removal import Removal, Removed
     from dicomquest.query.model import Query
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
@@ -217,6 +218,17 @@ class Index:
         from dicomquest.index.ingest import ingest_received  # noqa: PLC0415
 
         ingest_received(self._database, uids, place, self.timezone_offset_minutes, gone=gone)
+
+    def removal(self, query: Query) -> Removal:
+        """Find what is to be removed: it says how much that is, and ``run`` removes it; to be closed."""
+        from dicomquest.index.removal import Removal  # noqa: PLC0415  queries need none of it
+
+        return Removal(self._database, self.find, query, self.timezone_offset_minutes)
+
+    def remove(self, query: Query) -> Removed:
+        """Remove the entities that a query finds, and what is left without children by that; no file is touched."""
+        with self.removal(query) as removal:
+            return removal.run()
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Compare all that is computed with what it is computed of; ``repair`` writes it anew where it differs."""

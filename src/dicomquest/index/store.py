@@ -21,7 +21,7 @@ from dicomquest.index.writes import INSERT_OCCURRENCE, Stored, Writes, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -96,6 +96,7 @@ class Batch:
         self._touched: dict[Level, set[int]] = {level: set() for level in _UPPER}
         self._occurrences: set[tuple[str, int]] = set()
         self.replaced = 0
+        self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
         self._load(list(instances))
 
     def _next_id(self, level: Level) -> int:
@@ -182,6 +183,14 @@ class Batch:
         if file is not None:
             self._files[file.path] = (file, uid)
 
+    # ---- what goes
+
+    def remove(self, instances: Collection[int]) -> None:
+        """Take instances out by their id, and their files; what is left without children goes as well, in ``write``."""
+        gone = rows(self._connection, "DELETE FROM instance WHERE id {in_values} RETURNING parent", instances)
+        self._touched[Level.SERIES].update(parent for (parent,) in gone)
+        self.removed[Level.IMAGE] += len(gone)
+
     # ---- what is written
 
     def write(self) -> None:
@@ -223,6 +232,7 @@ class Batch:
         self._run(writes)
         gone = [(identifier,) for identifier in stored if identifier not in computed]
         self._many(f"DELETE FROM {TABLES[level]} WHERE id = ?", gone)
+        self.removed[level] += len(gone)
         if level is not Level.PATIENT:
             above = self._touched[Level(level - 1)]
             above.update(each.parent for each in stored.values())
@@ -238,7 +248,7 @@ class Batch:
         }
 
     def _run(self, writes: Writes) -> None:
-        for statement, parameters in writes.statements():
+        for statement, parameters in writes.statements(trigrams=self._connection.dialect.name == "sqlite"):
             self._many(statement, parameters)
 
     def _many(self, statement: str, parameters: Sequence[tuple[Any, ...]]) -> None:

@@ -1,0 +1,19 @@
+"""How many entities, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dicomquest.standard.levels import Level
+
+
+def counted(count: int, level: Level) -> str:
+    """Write a number of entities: ``1 study``, ``2 studies``."""
+    return f"{count} {level.entity if count == 1 else level.entities}"
+
+
+def counted_each(counts: Mapping[Level, int]) -> str:
+    """Write the numbers of several levels."""
+    return ", ".join(counted(count, level) for level, count in counts.items())
