@@ -107,7 +107,8 @@ class _Comparison:
                     for occurrence in missing:
                         self._connection.exec_driver_sql(INSERT_OCCURRENCE, occurrence)
         if repair:
-            for statement, parameters in (*writes.statements(), (f"DELETE FROM {table} WHERE id = ?", gone)):
+            deletion = (f"DELETE FROM {table} WHERE id = ?", gone)
+            for statement, parameters in (*writes.statements(trigrams=False), deletion):
                 if parameters:
                     self._connection.exec_driver_sql(statement, parameters)
 

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision of ``migrations``."""
 
 TABLES = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
