@@ -7,12 +7,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.counting import counted_each
+from dicomquest.cli.counting import counted, counted_each
 from dicomquest.cli.peer import give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
@@ -21,27 +22,65 @@ from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from dicomquest.index.ingest import Summary
+    from dicomquest.index.prune import Pruned
 
 
-def run(paths: Sequence[str], location: str, *, jobs: int | None, timezone: int | None, quiet: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """The command line of ``dicomquest index``."""
+
+    paths: tuple[str, ...]
+    location: str
+    jobs: int | None
+    timezone: int | None
+    prune: bool
+    prune_empty: bool
+    quiet: bool
+
+
+def run(settings: IndexSettings) -> None:
     """Index the files; raise click's Exit if the index fails."""
     started = monotonic()
+    paths = _existing(settings)
+    pruned = None
     try:
-        with Index(location, timezone_offset_minutes=timezone or 0) as index:
-            if timezone not in {None, index.timezone_offset_minutes}:
-                raise click.UsageError(
-                    f"--timezone: the index was made with {offset_text(index.timezone_offset_minutes)} and keeps it"
-                )
-            with progress_bar(paths, shown=not quiet and sys.stderr.isatty()) as progress:
-                summary = index.ingest(paths, jobs=jobs or os.cpu_count() or 1, progress=progress)
+        with open_index(settings.location, settings.timezone) as index:
+            with progress_bar(paths, shown=not settings.quiet and sys.stderr.isatty()) as progress:
+                summary = index.ingest(paths, jobs=settings.jobs or os.cpu_count() or 1, progress=progress)
+            if settings.prune or settings.prune_empty:
+                pruned = index.prune(settings.paths, even_empty=settings.prune_empty)
             counts = index.counts()
     except IndexDatabaseError as error:
         raise give_up(str(error)) from error
     except KeyboardInterrupt:
         raise give_up("interrupted; what is indexed stays, and the same command goes on from there") from None
-    if not quiet:
+    if not settings.quiet:
         _report_skipped(summary)
-    _report(summary, counts, monotonic() - started)
+    _report(summary, monotonic() - started)
+    if pruned is not None:
+        _report_pruned(pruned)
+    say(f"the index has {counted_each(counts)}")
+    if pruned is not None and pruned.refused:
+        raise give_up("not all was pruned: --prune-empty says that the files are gone for good")
+
+
+def _existing(settings: IndexSettings) -> list[str]:
+    """The paths to read; one that is missing is a wrong command line unless that is to be pruned."""
+    missing = [path for path in settings.paths if not os.path.exists(path)]  # noqa: PTH110  bytes that are no text are a path, too
+    if missing and not settings.prune_empty:
+        hint = "; --prune-empty removes from the index what was below it" if settings.prune else ""
+        raise click.UsageError(f"there is no {click.format_filename(missing[0])!r}{hint}")
+    return [path for path in settings.paths if path not in missing]
+
+
+def open_index(location: str, timezone: int | None = None) -> Index:
+    """Open an index, or make it; UsageError if it has another zone than ``timezone``."""
+    index = Index(location, timezone_offset_minutes=timezone or 0)
+    if timezone not in {None, index.timezone_offset_minutes}:
+        kept = offset_text(index.timezone_offset_minutes)
+        index.close()
+        raise click.UsageError(f"--timezone: the index was made with {kept} and keeps it")
+    return index
 
 
 @contextmanager
@@ -74,13 +113,20 @@ def _report_skipped(summary: Summary) -> None:
         say(f"skipped: {more} more files")
 
 
-def _report(summary: Summary, counts: dict[Level, int], seconds: float) -> None:
+def _report(summary: Summary, seconds: float) -> None:
     reasons = ", ".join(f"{count} {reason.value}" for reason, count in summary.skipped.most_common())
     say(
         f"{summary.files} files in {seconds:.1f} s: {summary.indexed} indexed, {summary.replaced} replaced, "
         f"{summary.unchanged} unchanged, {summary.skipped.total()} skipped" + (f" ({reasons})" if reasons else "")
     )
-    say(f"the index has {counted_each(counts)}")
+    if summary.removed:
+        say(f"removed {counted(summary.removed, Level.IMAGE)} whose files have others now")
+
+
+def _report_pruned(pruned: Pruned) -> None:
+    for path, reason in pruned.refused.items():
+        say(f"not pruned: {click.format_filename(path)}: {reason}")
+    say(f"{pruned.gone} files are gone: removed {counted_each(pruned.entities)}")
 
 
 def offset_text(minutes: int) -> str:

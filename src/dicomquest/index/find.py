@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dicomquest.dataset.fields import Field
     from dicomquest.index.check import CheckReport
     from dicomquest.index.ingest import Summary
+    from dicomquest.index.prune import Pruned
     from dicomquest.index.reader import FileState
     from dicomquest.index.received import Received
     from dicomquest.index.removal import Removal, Removed
@@ -229,6 +230,23 @@ class Index:
         """Remove the entities that a query finds, and what is left without children by that; no file is touched."""
         with self.removal(query) as removal:
             return removal.run()
+
+    def prune(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        even_empty: bool = False,
+        progress: Callable[[Pruned], None] | None = None,
+    ) -> Pruned:
+        """Remove the instances whose files were at or below ``paths`` and are gone.
+
+        A path that is missing or has no file may be a share that is not mounted: what is below it stays, and
+        ``refused`` says so, unless ``even_empty``.
+        """
+        from dicomquest.index.prune import prune  # noqa: PLC0415
+
+        names = [os.fspath(path) for path in paths]
+        return prune(self._database, names, self.timezone_offset_minutes, even_empty=even_empty, progress=progress)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Compare all that is computed with what it is computed of; ``repair`` writes it anew where it differs."""

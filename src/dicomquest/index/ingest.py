@@ -21,6 +21,7 @@ from dicomquest.index.computed import rows
 from dicomquest.index.reader import FileState, read_file
 from dicomquest.index.received import Reason, Received, Skipped, receive
 from dicomquest.index.store import Batch
+from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,8 @@ _Item = TypeVar("_Item")
 class Summary:
     """What came of the files so far: each counts once, as unchanged, indexed, replaced, or skipped for a reason.
 
-    ``replaced``: the instance was there before. ``examples`` are the first thousand files skipped.
+    ``replaced``: the instance was there before. ``examples`` are the first thousand files skipped. ``removed``:
+    instances that went because the last file that had them has another one now.
     """
 
     unchanged: int = 0
@@ -56,6 +58,7 @@ class Summary:
     replaced: int = 0
     skipped: Counter[Reason] = field(default_factory=Counter)
     examples: list[tuple[str, Skipped]] = field(default_factory=list)
+    removed: int = 0
 
     @property
     def files(self) -> int:
@@ -136,11 +139,11 @@ def ingest_files(
                 else:
                     waiting.append((outcome, file))
             if len(waiting) >= BATCH:
-                _write(database, waiting, default_zone, summary)
+                write(database, waiting, default_zone, summary)
                 waiting = []
             if progress is not None:
                 progress(summary)
-    _write(database, waiting, default_zone, summary)
+    write(database, waiting, default_zone, summary)
     if progress is not None:
         progress(summary)
     return summary
@@ -156,7 +159,7 @@ def ingest_data_sets(database: Database, data_sets: Iterable[DataSet], default_z
                 summary.skip("", outcome)
             else:
                 received.append((outcome, None))
-        _write(database, received, default_zone, summary)
+        write(database, received, default_zone, summary)
     return summary
 
 
@@ -197,10 +200,10 @@ def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
         yield chunk
 
 
-def _write(
+def write(
     database: Database, instances: Sequence[tuple[Received, FileState | None]], default_zone: int, summary: Summary
 ) -> None:
-    """Store instances in a transaction of their own."""
+    """Store prepared instances in a transaction of their own, and count them."""
     if not instances:
         return
     with database.begin() as connection:
@@ -209,6 +212,7 @@ def _write(
             batch.add(received, file)
         batch.write()
     summary.replaced += batch.replaced
+    summary.removed += batch.removed[Level.IMAGE]
     summary.indexed += len(instances) - batch.replaced
 
 

@@ -191,10 +191,24 @@ class Batch:
         self._touched[Level.SERIES].update(parent for (parent,) in gone)
         self.removed[Level.IMAGE] += len(gone)
 
+    def _remove_displaced(self) -> None:
+        """Take out the instances that no file has any more, because each that had them has another one now."""
+        now = {os.fsencode(path): self._instances[uid].id for path, (_, uid) in self._files.items()}
+        if not now:
+            return
+        statement = f"SELECT path, instance FROM file WHERE path IN ({', '.join('?' * len(now))})"
+        before = self._connection.exec_driver_sql(statement, tuple(now))
+        lost = {instance for path, instance in before if now[path] != instance}
+        lost -= {each.id for each in self._instances.values()}
+        if lost:
+            files = rows(self._connection, "SELECT path, instance FROM file WHERE instance {in_values}", lost)
+            self.remove(lost - {instance for path, instance in files if path not in now})
+
     # ---- what is written
 
     def write(self) -> None:
         """Write all, the lowest level first; afterwards the batch is done."""
+        self._remove_displaced()
         self._write_instances()
         for level in reversed(_UPPER):
             self._write_level(level)
