@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +120,7 @@ def ask(
     charset: tuple[str, ...] = (),
     aet: str = "SCU",
     accepted: bytes = b"",
+    has_stored: bool = False,
     service: FindService | None = None,
     **choices: Any,
 ) -> Channel:
@@ -129,6 +131,7 @@ def ask(
     info = AssociationInfo(
         7, ServiceUser(aet, "127.0.0.1", 1), ServiceUser("SCP", "127.0.0.1", 2), {1: context}, {model: accepted}
     )
+    info.state.has_stored = has_stored
     command = CFindRQ(message_id=1, affected_sop_class_uid=model)
     channel.request = ServiceRequest(channel, info, context, command, data)
     peers = {"SCU": PeerChoices(**choices)}
@@ -152,6 +155,13 @@ def nothing_at_once(cursor: Cursor, size: int) -> None:
 
 
 # Status and flow.
+
+
+def test_who_has_stored_is_not_answered_by_a_replica_that_lags_behind(index: Index, tmp_path: Path) -> None:
+    Index(tmp_path / "empty.sqlite").close()
+    with Index(str(index._database.url), read_location=tmp_path / "empty.sqlite") as replicated:
+        assert ask(replicated, ALL_STUDIES).statuses == [0x0000]
+        assert 0xFF00 in ask(replicated, ALL_STUDIES, has_stored=True).statuses
 
 
 def test_a_small_query_needs_no_other_thread(index: Index) -> None:
@@ -379,8 +389,8 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
                 errors.append(str(error))
                 raise
 
-    def find(query: Any) -> Cursor:
-        cursor = Index.find(index, query)
+    def find(query: Any, *, is_latest: bool) -> Cursor:
+        cursor = Index.find(index, query, is_latest=is_latest)
         cursor.__class__ = Long
         return cursor
 

@@ -22,6 +22,10 @@ class ServeSettings:
     """All that the server can be told; an option and a key of the configuration file each."""
 
     index: str = index_setting()
+    read_index: str | None = setting(
+        None, "Answer queries from this replica of the index, except on associations that have stored instances.",
+        metavar="URL",
+    )  # fmt: skip
     store: str | None = setting(
         None, "Keep instances sent by C-STORE in this folder, and index them.", type=click.Path(file_okay=False),
         metavar="FOLDER",
@@ -170,6 +174,9 @@ def serve(**values: Any) -> None:
       dicomquest serve --index /srv/dicom.sqlite --host 0.0.0.0 --port 104 --workers 2
     Receive instances too, into a folder where people can find them:
       dicomquest serve --store /srv/dicom --host 0.0.0.0
+    A node of several on one PostgreSQL database, queries answered from its replica where there is one:
+      dicomquest serve --index "postgresql://db1,db2/dicom?target_session_attrs=read-write" \\
+        --read-index "postgresql://db1,db2/dicom?target_session_attrs=prefer-standby"
     Over TLS, for clients with a certificate of the hospital:
       dicomquest serve --port 2762 --tls-cert server.pem --tls-key server.key --tls-ca hospital.pem
     """  # noqa: D301

@@ -150,7 +150,7 @@ async def _serve(settings: ServeSettings, port: int) -> None:
 
 def open_index(settings: ServeSettings) -> Index:
     """Open the index that is served; IndexDatabaseError if there is none, and none may be made."""
-    return Index(settings.index, create=settings.store is not None)
+    return Index(settings.index, create=settings.store is not None, read_location=settings.read_index)
 
 
 def prepare_store(settings: ServeSettings, index: Index) -> None:

@@ -147,13 +147,26 @@ class Index:
     """An index in a database; safe to share by threads, and any number of processes may open it at once."""
 
     def __init__(
-        self, location: str | os.PathLike[str], *, create: bool = True, timezone_offset_minutes: int = 0
+        self,
+        location: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        read_location: str | os.PathLike[str] | None = None,
+        timezone_offset_minutes: int = 0,
     ) -> None:
         """Open by path or SQLAlchemy URL; IndexDatabaseError if that cannot be.
 
-        ``timezone_offset_minutes``: the zone of date-times without an offset, kept by an index from its creation on.
+        ``read_location``: a replica that queries may be answered from. ``timezone_offset_minutes``: the zone of
+        date-times without an offset, kept by an index from its creation on.
         """
         self._database = Database(location, create=create)
+        self._replica = self._database
+        if read_location is not None:
+            try:
+                self._replica = Database(read_location, create=False, is_replica=True)
+            except BaseException:
+                self._database.close()
+                raise
         self.timezone_offset_minutes = self._setting(TIMEZONE_SETTING, timezone_offset_minutes)
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
 
@@ -161,9 +174,9 @@ class Index:
         """What each column of the rows of ``query`` will be in the response."""
         return select(query.return_keys).fields
 
-    def find(self, query: Query) -> Cursor:
-        """Run a query; the cursor has to be closed."""
-        connection = self._database.reader()
+    def find(self, query: Query, *, is_latest: bool = False) -> Cursor:
+        """Run a query; the cursor has to be closed. ``is_latest``: not from a replica, which may lag behind."""
+        connection = (self._database if is_latest else self._replica).reader()
         try:
             driver: Any = connection.driver_connection
             # One snapshot for the facts and the rows (QR-172).
@@ -266,6 +279,7 @@ class Index:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+        self._replica.close()
 
     def __enter__(self) -> Self:
         return self

@@ -99,7 +99,7 @@ class FindService:
             await request.send_final(error.status, error.comment, error.element)
             return
         _log(request, query)
-        search = _Search(self._index, query, self._encoder(request, query))
+        search = _Search(self._index, query, self._encoder(request, query), request.association.state.has_stored)
         request.on_cancel(search.interrupt)
         batches = _Batches(request, search, peer.result_limit)
         try:
@@ -183,9 +183,11 @@ class _Search:
     come at any time, also before there is a cursor.
     """
 
-    def __init__(self, index: Index, query: Query, response_encoder: ResponseEncoder) -> None:
+    def __init__(self, index: Index, query: Query, response_encoder: ResponseEncoder, is_latest: bool) -> None:
+        """``is_latest``: what the association itself has stored must be found, so no replica will do."""
         self._index = index
         self._query = query
+        self._is_latest = is_latest
         self._encoder = response_encoder
         self._cursor: Cursor | None = None
         self._is_interrupted = False
@@ -193,14 +195,14 @@ class _Search:
 
     def at_once(self, size: int) -> list[bytes] | None:
         """The first ``size`` identifiers, if the database has them at once."""
-        self._cursor = self._index.find(self._query)
+        self._cursor = self._index.find(self._query, is_latest=self._is_latest)
         rows = self._cursor.fetch_at_once(size)
         return None if rows is None else self._encoded(rows, size)
 
     def next(self, size: int) -> list[bytes]:
         """The next ``size`` identifiers; fewer means that there are no more. The first call runs the query."""
         if self._cursor is None:
-            self._cursor = self._index.find(self._query)
+            self._cursor = self._index.find(self._query, is_latest=self._is_latest)
         if self._is_interrupted:
             return []
         return self._encoded(self._cursor.fetch(size), size)
