@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.dataset.elements import Element, element_from_json, element_to_json
-from dicomquest.index.dialects import words_of
+from dicomquest.index.dialects import execute, words_of
 from dicomquest.index.records import ANATOMIC_REGION_PATH, ValueRow
 from dicomquest.query.computed import anatomic_regions, distinct
 from dicomquest.standard.levels import Level
@@ -28,8 +28,9 @@ SOP_CLASSES_PATH = "00080062"
 
 def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
     """The rows of a statement for a list of values, its one parameter, whose condition is ``{in_values}``."""
-    statement = statement.replace("{in_values}", words_of(connection).in_values)
-    return list(connection.exec_driver_sql(statement, (json.dumps(list(values)),)))
+    words = words_of(connection)
+    statement = statement.replace("{in_values}", words.in_values)
+    return list(execute(connection, statement, (words.as_list(list(values)),)))
 
 
 def _distinct_list(connection: Connection, column: str) -> str:

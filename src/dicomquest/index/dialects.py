@@ -6,8 +6,11 @@ Matching has its own such differences in ``query.matching``, a connection's sett
 from __future__ import annotations
 
 import json
+import sqlite3
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dicomquest.errors import IndexDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +65,21 @@ DIALECTS: dict[Dialect, Words] = {
         calls_python=False,
     ),
 }
+
+
+def execute(connection: Connection, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()) -> Any:
+    """Run a statement once, or once for each tuple of a list; a cursor over its rows.
+
+    SQLite's driver is called as it is: SQLAlchemy's way takes 40 us more, as much as a small statement itself, and
+    storing a single instance takes two dozen.
+    """
+    if connection.dialect.name != "sqlite":
+        return connection.exec_driver_sql(statement, parameters or None)
+    driver: Any = connection.connection.driver_connection
+    try:
+        return (driver.executemany if isinstance(parameters, list) else driver.execute)(statement, parameters)
+    except sqlite3.Error as error:
+        raise IndexDatabaseError(f"the index could not be written: {error}") from error
 
 
 def words_of(connection: Connection) -> Words:

@@ -14,9 +14,9 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.index.computed import COMPUTE, rows, value_rows
-from dicomquest.index.dialects import words_of
+from dicomquest.index.dialects import execute, words_of
 from dicomquest.index.records import Record, forms, record_from_row
-from dicomquest.index.schema import COMPUTED_KEYS, TABLES
+from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES
 from dicomquest.index.writes import INSERT_OCCURRENCE, Stored, Writes, table_row
 from dicomquest.standard.levels import Level
 
@@ -85,9 +85,8 @@ class Batch:
         """Load what the database has of ``instances`` and of all above them."""
         self._connection = connection
         self._default_zone = default_zone
-        # Children are written before their parents, whose computed columns they make.
-        connection.exec_driver_sql(words_of(connection).defer_constraints)
-        self._next_ids = {level: self._next_id(level) for level in Level}
+        self._next_ids: dict[Level, int] = {}
+        self._is_deferred = False
         self._entities: dict[Level, dict[Any, _Entity]] = {level: {} for level in _UPPER}
         self._patients_by_id: dict[int, _Entity] = {}
         self._instances: dict[str, _Instance] = {}
@@ -98,10 +97,6 @@ class Batch:
         self.replaced = 0
         self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
         self._load(list(instances))
-
-    def _next_id(self, level: Level) -> int:
-        statement = f"SELECT coalesce(max(id), 0) + 1 FROM {TABLES[level]}"
-        return int(self._connection.exec_driver_sql(statement).scalar_one())
 
     # ---- what is there
 
@@ -122,8 +117,11 @@ class Batch:
 
     def _load_level(self, level: Level, column: str, values: set[Any]) -> list[_Entity]:
         key = {Level.PATIENT: "identity", Level.STUDY: "study_instance_uid", Level.SERIES: "series_instance_uid"}[level]
-        found = rows(self._connection, f"SELECT * FROM {TABLES[level]} WHERE {column} {{in_values}}", values)
-        dicts = [dict(row._mapping) for row in found]  # noqa: SLF001  the public name of a row as a mapping
+        if not values:
+            return []
+        names = [each.name for each in ENTITY[level].columns]
+        statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE {column} {{in_values}}"
+        dicts = [dict(zip(names, row, strict=True)) for row in rows(self._connection, statement, values)]
         return [_Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row)) for row in dicts]
 
     # ---- what comes
@@ -160,12 +158,20 @@ class Batch:
         return patient
 
     def _new(self, level: Level, place: Any, key: str, parent: int) -> _Entity:
+        if not self._is_deferred:
+            # Children are written before their parents, whose computed columns they make. SQLite compiles all its
+            # statements anew after this, so it is not said where no parent is new.
+            execute(self._connection, words_of(self._connection).defer_constraints)
+            self._is_deferred = True
         entity = _Entity(self._take_id(level), key, parent, None)
         self._entities[level][place] = entity
         return entity
 
     def _take_id(self, level: Level) -> int:
-        taken = self._next_ids[level]
+        taken = self._next_ids.get(level)
+        if taken is None:
+            statement = f"SELECT coalesce(max(id), 0) + 1 FROM {TABLES[level]}"
+            taken = int(next(iter(execute(self._connection, statement)))[0])
         self._next_ids[level] = taken + 1
         return taken
 
@@ -197,7 +203,7 @@ class Batch:
         if not now:
             return
         statement = f"SELECT path, instance FROM file WHERE path IN ({', '.join('?' * len(now))})"
-        before = self._connection.exec_driver_sql(statement, tuple(now))
+        before = execute(self._connection, statement, tuple(now))
         lost = {instance for path, instance in before if now[path] != instance}
         lost -= {each.id for each in self._instances.values()}
         if lost:
@@ -267,7 +273,7 @@ class Batch:
 
     def _many(self, statement: str, parameters: Sequence[tuple[Any, ...]]) -> None:
         if parameters:
-            self._connection.exec_driver_sql(statement, list(parameters))
+            execute(self._connection, statement, list(parameters))
 
 
 def _identity(received: Received) -> str:
