@@ -145,6 +145,69 @@ def _date(rng: random.Random, first: int, years: int) -> str:
     return f"{first + rng.randrange(years)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
 
 
+def _acquisition() -> DataSet:
+    """What a scanner's headers have besides: of the kind and number of a CT slice's, private ones and sequences too."""
+    reference: DataSet = {
+        0x00081150: _text("UI", "1.2.840.10008.3.1.2.3.1"),
+        0x00081155: _text("UI", f"{ROOT}.77.1"),
+    }
+    code: DataSet = {
+        0x00080100: _text("SH", "RPID16"),
+        0x00080102: _text("SH", "RADLEX"),
+        0x00080104: _text("LO", "CT thorax without contrast"),
+    }
+    texts = {
+        "CS": (0x00080008, 0x00185100, 0x00280004, 0x00181314, 0x00180022, 0x00181140, 0x00181160),
+        "DA": (0x00080012, 0x00080021, 0x00080022, 0x00080023, 0x00400244, 0x00181200),
+        "TM": (0x00080013, 0x00080031, 0x00080032, 0x00080033, 0x00400245, 0x00181201),
+        "LO": (0x00081090, 0x00181000, 0x00181020, 0x00181030, 0x00321060, 0x00400254, 0x00180010),
+        "SH": (0x00081010, 0x00400253, 0x00180024, 0x00181210),
+        "DS": (
+            0x00180050, 0x00180060, 0x00180090, 0x00181100, 0x00181110, 0x00181111, 0x00181120, 0x00181130, 0x00189305,
+            0x00201041, 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00101030, 0x00101020, 0x00189306, 0x00189309,
+        ),
+        "IS": (0x00181150, 0x00181151, 0x00181152, 0x00181170, 0x00200012, 0x00200013, 0x00201002),
+        "PN": (0x00081050, 0x00081070, 0x00081060),
+    }  # fmt: skip
+    samples = {
+        "CS": "HFS", "DA": "20240517", "TM": "101530.123000", "LO": "THORAX ROUTINE 1.0", "SH": "CTAWP60", "DS": "1.25",
+        "IS": "120", "PN": "TECHNOLOGIST^ONE",
+    }  # fmt: skip
+    found = {tag: _text(vr, samples[vr]) for vr, tags in texts.items() for tag in tags if tag}
+    found |= {
+        0x00080008: _text("CS", "ORIGINAL", "PRIMARY", "AXIAL"),
+        0x00200032: _text("DS", "-158.1357421875", "-179.0357421875", "-75.69999694824219"),
+        0x00200037: _text("DS", "1", "0", "0", "0", "1", "0"),
+        0x00280030: _text("DS", "0.661468", "0.661468"),
+        0x00200052: _text("UI", f"{ROOT}.52.1"),
+        0x00080014: _text("UI", f"{ROOT}.14.1"),
+        0x00280002: Element("US", (1,)),
+        0x00280100: Element("US", (16,)),
+        0x00280101: Element("US", (12,)),
+        0x00280102: Element("US", (11,)),
+        0x00280103: Element("US", (1,)),
+        0x00281055: _text("LO", "WINDOW1", "WINDOW2"),
+        0x00081110: Element("SQ", (reference,)),
+        0x00081140: Element("SQ", (reference, reference)),
+        0x00081032: Element("SQ", (code,)),
+        0x00400275: Element("SQ", ({0x00321060: _text("LO", "CT THORAX"), 0x00400008: Element("SQ", (code,))},)),
+        0x00090010: _text("LO", "BENCH PRIVATE 01"),
+        **{0x00091001 + number: _text("LO", f"private value {number}") for number in range(12)},
+        0x00290010: _text("LO", "BENCH PRIVATE 02"),
+        0x00291010: Element("OB", (bytes(600),)),
+    }
+    return found
+
+
+ACQUISITION = _acquisition()
+
+
+def with_acquisition(data_sets: Iterator[DataSet]) -> Iterator[DataSet]:
+    """The same headers as large as a scanner's: some 120 elements."""
+    for data_set in data_sets:
+        yield dict(sorted((ACQUISITION | data_set).items()))
+
+
 def instances(studies: int, *, seed: int = 1, most_series: int = 2, most_instances: int = 1) -> Iterator[DataSet]:
     """Headers of ``studies`` studies: one to five a patient, up to ``most_series`` of up to ``most_instances``.
 

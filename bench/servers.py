@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from population import instances, write_files
+from population import instances, with_acquisition, write_files
 
 from dicomquest.index.database import Database
 from dicomquest.index.ingest import BATCH, Summary, write
@@ -29,6 +29,8 @@ from programs import find_program
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
+
+    from dicomquest.dataset.elements import DataSet
 
 CACHE = Path(os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench"))
 """Where built indexes and files are kept between runs: 10^6 studies take minutes to build."""
@@ -82,13 +84,22 @@ def _make_instances(pipe: Connection, studies: int) -> None:
     pipe.send([])
 
 
+def scans_of(studies: int) -> list[Path]:
+    """Part 10 files with headers as large as a scanner's, up to 40 instances a series."""
+    return _files(f"scans-{studies}", with_acquisition(instances(studies, most_instances=40)))
+
+
 def files_of(studies: int) -> list[Path]:
     """The same population as Part 10 files."""
-    folder = CACHE / f"files-{studies}"
+    return _files(f"files-{studies}", instances(studies))
+
+
+def _files(name: str, data_sets: Iterator[DataSet]) -> list[Path]:
+    folder = CACHE / name
     if not folder.exists():
-        building = CACHE / f"files-{studies}.building"
+        building = CACHE / f"{name}.building"
         building.mkdir(parents=True, exist_ok=True)
-        write_files(building, instances(studies))
+        write_files(building, data_sets)
         building.rename(folder)
     return sorted(folder.iterdir())
 

@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given
 
 from building import data_set, instance, tag_of
-from dicomquest.dataset.elements import DataSet, Element, from_json
+from dicomquest.dataset.elements import DataSet, Element, element_to_json, from_json
 from dicomquest.index.received import Received, receive
-from dicomquest.index.records import LARGEST_BINARY, Record, ValueRow, forms, record_from_row, records
+from dicomquest.index.records import (
+    LARGEST_BINARY,
+    Record,
+    ValueRow,
+    element_json,
+    forms,
+    record_from_row,
+    records,
+)
 from dicomquest.index.schema import COLUMN_KEYS
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
+from strategies_dataset import data_sets
 from strategies_query import corpora
 
 
@@ -156,3 +165,16 @@ def test_bytes_of_an_unknown_vr_are_read_as_the_key() -> None:
     assert received.forms.columns == {"instance_number_number": "7"}
     assert received.forms.values == {ValueRow("00700080", 0, "A"), ValueRow("00700080", 0, "B")}
     assert forms(Level.IMAGE, received.records[Level.IMAGE], 0) == received.forms
+
+
+@given(data_sets)
+def test_the_text_of_an_attribute_is_that_of_its_json(found: DataSet) -> None:
+    for element in found.values():
+        text = json.dumps(element_to_json(element), ensure_ascii=False, separators=(",", ":"))
+        assert element_json(element) == text
+
+
+def test_large_binaries_are_left_out_of_items_too() -> None:
+    large = {0x00081140: Element("SQ", ({0x00091001: Element("OB", (bytes(LARGEST_BINARY + 1),))},))}
+    assert element_json(large[0x00081140]) == '{"vr":"SQ","Value":[{}]}'
+    assert element_json(Element("OB", (bytes(LARGEST_BINARY + 1),))) is None
