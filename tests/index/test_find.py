@@ -10,7 +10,8 @@ import pytest
 from building import data_set, instance, query, text_of
 from dicomquest.dataset.response import ResponseEncoder
 from dicomquest.errors import IndexDatabaseError
-from dicomquest.index import find
+from dicomquest.index import cursor as cursors
+from dicomquest.index.cursor import SQLiteCursor
 from dicomquest.query import reference
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
@@ -40,6 +41,7 @@ def test_rows_come_in_batches_until_there_are_fewer(index: Index) -> None:
 def test_the_first_row_costs_no_more_than_a_row(index: Index) -> None:
     index.ingest_data_sets(studies(400))
     with index.find(query("STUDY", PatientName="Name*", PatientID="")) as cursor:
+        assert isinstance(cursor, SQLiteCursor)
         instructions = 0
 
         def count() -> int:
@@ -93,7 +95,7 @@ def test_another_thread_interrupts_a_query_that_finds_nothing(index: Index, monk
 
         return matches
 
-    monkeypatch.setattr(find, "residual_function", slow)
+    monkeypatch.setattr(cursors, "residual_function", slow)
     cursor = index.find(query("IMAGE", options=RELATIONAL, Rows=(99,)))
     errors: list[IndexDatabaseError] = []
 

@@ -23,7 +23,7 @@ from dicomquest.dataset.encoder import encode
 from dicomquest.dimse.commands import CCancelRQ, CFindRQ, CFindRSP, encode_command
 from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
 from dicomquest.index import Index
-from dicomquest.index.find import Cursor
+from dicomquest.index.cursor import Cursor, SQLiteCursor
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindChoices, FindService, PeerChoices
@@ -157,9 +157,10 @@ def nothing_at_once(cursor: Cursor, size: int) -> None:
 # Status and flow.
 
 
-def test_who_has_stored_is_not_answered_by_a_replica_that_lags_behind(index: Index, tmp_path: Path) -> None:
+def test_who_has_stored_is_not_answered_by_a_replica_that_lags_behind(tmp_path: Path) -> None:
     Index(tmp_path / "empty.sqlite").close()
-    with Index(str(index._database.url), read_location=tmp_path / "empty.sqlite") as replicated:
+    with Index(tmp_path / "primary.sqlite", read_location=tmp_path / "empty.sqlite") as replicated:
+        replicated.ingest_data_sets(INSTANCES)
         assert ask(replicated, ALL_STUDIES).statuses == [0x0000]
         assert 0xFF00 in ask(replicated, ALL_STUDIES, has_stored=True).statuses
 
@@ -203,15 +204,15 @@ def test_each_match_is_one_pending_response_and_success_comes_last(
 def test_no_more_is_fetched_than_the_peer_takes(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     ahead: list[int] = [0]
     fetched: list[int] = []
-    fetch = Cursor.fetch
+    fetch = SQLiteCursor.fetch
 
-    def counting(cursor: Cursor, size: int) -> list[tuple[Any, ...]]:
+    def counting(cursor: SQLiteCursor, size: int) -> list[tuple[Any, ...]]:
         rows = fetch(cursor, size)
         fetched.append(size)
         ahead.append(sum(fetched) + FIRST_BATCH - sum(channel.batches))
         return rows
 
-    monkeypatch.setattr(Cursor, "fetch", counting)
+    monkeypatch.setattr(SQLiteCursor, "fetch", counting)
     channel = Channel()
     ask(index, ALL_IMAGES, channel=channel)
     assert channel.batches == [FIRST_BATCH, BATCH, BATCH, 7]
@@ -290,8 +291,8 @@ def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
             return fetch(cursor, size)
         raise IndexDatabaseError("the query failed: disk I/O error")
 
-    monkeypatch.setattr(Cursor, "fetch", failing)
-    monkeypatch.setattr(Cursor, "fetch_at_once", nothing_at_once)
+    monkeypatch.setattr(SQLiteCursor, "fetch", failing)
+    monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     channel = ask(index, ALL_IMAGES)
     assert channel.statuses == [0xFF00] * fails_after + [0xC002]
     assert [record.levelname for record in caplog.records if "disk I/O error" in record.message] == ["ERROR"]
@@ -302,7 +303,7 @@ def test_memory_that_runs_out_is_a700(index: Index, monkeypatch: pytest.MonkeyPa
     def failing(cursor: Cursor, size: int) -> list[tuple[Any, ...]]:
         raise MemoryError
 
-    monkeypatch.setattr(Cursor, "fetch", failing)
+    monkeypatch.setattr(SQLiteCursor, "fetch", failing)
     assert ask(index, ALL_IMAGES).finals == [(0xA700, "out of memory", ())]
 
 
@@ -362,7 +363,7 @@ def test_a_cancel_while_responses_stream_ends_them_with_fe00(index: Index, batch
 
 @pytest.mark.requirement("QR-160")
 def test_a_cancel_before_the_first_response_ends_with_fe00_alone(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Cursor, "fetch_at_once", nothing_at_once)
+    monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     channel = Channel(before_run=lambda request: request.cancel())
     assert ask(index, ALL_IMAGES, channel=channel).statuses == [0xFE00]
 
@@ -377,7 +378,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
     long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) SELECT i FROM n WHERE i < 0"
     channel = Channel()
 
-    class Long(Cursor):
+    class Long(SQLiteCursor):
         def _run(self) -> Any:
             object.__setattr__(self.plan, "sql", long)
             object.__setattr__(self.plan, "parameters", ())
@@ -401,7 +402,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
     tasks: list[asyncio.Task[None]] = []
     channel.before_run = lambda _: tasks.append(asyncio.get_running_loop().create_task(cancel_when_running()))
     monkeypatch.setattr(index, "find", find)
-    monkeypatch.setattr(Cursor, "fetch_at_once", nothing_at_once)
+    monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     with pytest.raises(AssociationAbortedError) if is_abandoned else contextlib.nullcontext():
         ask(index, ALL_IMAGES, channel=channel)
     assert channel.statuses == ([] if is_abandoned else [0xFE00])

@@ -83,6 +83,7 @@ class _Compiler:
         if predicates:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
             parameters += tuple(parameter for _, each in predicates for parameter in each)
+        text += self._words.streamed
         return Plan(query, text, parameters, selection, tuple(self._residuals), row_filter)
 
     def _row_filter(self) -> RowFilter:
@@ -165,7 +166,7 @@ def _child_of(level: Level) -> str:
 
 
 def _residual_of(level: Level, keys: Sequence[KeyCriterion]) -> Residual:
-    """What Python has to see of an entity to match these keys: their elements and columns, and the zone of its times."""
+    """What Python has to see of an entity to match these keys: elements, columns, the zone of its times."""
     tags = dict.fromkeys(tag for key in keys for tag in _tags(key))
     stored = [KEYS_BY_TAG[tag] for tag in tags if tag in KEYS_BY_TAG]
     columns = tuple(key for key in stored if key.storage in {Storage.COLUMN, Storage.COMPUTED})

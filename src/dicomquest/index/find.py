@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.compile import compile_query
+from dicomquest.index.cursor import Cursor, SQLiteCursor, give_back
 from dicomquest.index.database import Database
-from dicomquest.index.plan import Facts, Plan, Row, select
-from dicomquest.index.records import stored_text
-from dicomquest.index.residual import FUNCTION, residual_function
+from dicomquest.index.plan import Facts, select
 from dicomquest.index.schema import SETTING, TABLES
 from dicomquest.standard.levels import Level
 
@@ -20,12 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from sqlalchemy.pool import PoolProxiedConnection
-
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.fields import Field
     from dicomquest.index.check import CheckReport
     from dicomquest.index.ingest import Summary
+    from dicomquest.index.postgresql_cursor import KnownFacts
     from dicomquest.index.prune import Pruned
     from dicomquest.index.reader import FileState
     from dicomquest.index.received import Received
@@ -33,114 +30,7 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
-# Between two looks at whether to go on: some milliseconds, and no cost that could be measured.
-_INSTRUCTIONS = 100_000
 _OCCURRENCES = "SELECT path, part FROM occurrence"
-# What a query may take that is run at once: about 0.2 ms, five times what one patient's studies need.
-_FEW_INSTRUCTIONS = 5_000
-
-
-class Cursor:
-    """A query and its own connection; the first ``fetch`` runs it.
-
-    ``fetch`` and ``close`` are called one after the other, from whatever threads; ``interrupt`` at any time, from any.
-    """
-
-    def __init__(self, connection: PoolProxiedConnection, plan: Plan) -> None:
-        self.plan = plan
-        # Held by whoever gives the connection away or interrupts it: a late interrupt must not hit its next query.
-        self._lock = threading.Lock()
-        self._connection: PoolProxiedConnection | None = connection
-        self._driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]
-        self._is_interrupted = False
-        self._rows: sqlite3.Cursor | None = None
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """What each column of a row is in the response."""
-        return self.plan.fields
-
-    def fetch(self, size: int) -> list[Row]:
-        """At most ``size`` rows; fewer means that there are no more. IndexDatabaseError if interrupted or failed."""
-        if self._is_interrupted:
-            raise IndexDatabaseError("the query was interrupted")
-        try:
-            if self._rows is None:
-                self._rows = self._run()
-            rows: list[Row] = self._rows.fetchmany(size)
-        except sqlite3.Error as error:
-            raise IndexDatabaseError(f"the query failed: {error}") from error
-        if self.plan.selection.reductions:
-            return [self.plan.finish(row) for row in rows]
-        return rows
-
-    def fetch_at_once(self, size: int) -> list[Row] | None:
-        """The first rows if they take the database next to nothing, else None; ``fetch`` then begins anew.
-
-        It saves small queries the way to another thread and back, which costs more than they do.
-        """
-        if self._rows is not None or self.plan.residuals or "_trigram" in self.plan.sql:
-            # Functions and full-text tables do their work outside the instructions that are counted.
-            return None
-        self._driver.set_progress_handler(_give_up, _FEW_INSTRUCTIONS)
-        try:
-            rows = self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
-            found: list[Row] = rows.fetchmany(size)
-        except sqlite3.OperationalError:
-            # Given up; or failed, as it will again.
-            return None
-        finally:
-            self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
-        self._rows = rows
-        return [self.plan.finish(row) for row in found] if self.plan.selection.reductions else found
-
-    def _run(self) -> sqlite3.Cursor:
-        """Run the statement as far as its first row."""
-        if self.plan.residuals:
-            zone = self.plan.query.options.timezone_offset_minutes
-            self._driver.create_function(FUNCTION, -1, residual_function(self.plan.residuals, zone))
-        # An interrupt in the moment before the statement runs is lost to the database, but not to this.
-        self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
-        return self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
-
-    def interrupt(self) -> None:
-        """Have the database give up: the ``fetch`` that runs raises, and every later one."""
-        with self._lock:
-            self._is_interrupted = True
-            if self._connection is not None:
-                self._driver.interrupt()
-
-    def close(self) -> None:
-        """End the query and give the connection back; more than once is well."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                if self._rows is not None:
-                    self._rows.close()
-                self._driver.set_progress_handler(None, 0)
-                _give_back(connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _give_up() -> bool:
-    return True
-
-
-def _give_back(connection: PoolProxiedConnection) -> None:
-    driver: Any = connection.driver_connection
-    if driver.in_transaction:
-        driver.execute("ROLLBACK")
-    connection.close()
-
-
-def _storable(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The parameters with what no text of the database holds replaced as it was in the texts."""
-    return tuple([stored_text(value) if isinstance(value, str) else value for value in parameters])
 
 
 class Index:
@@ -169,6 +59,7 @@ class Index:
                 raise
         self.timezone_offset_minutes = self._setting(TIMEZONE_SETTING, timezone_offset_minutes)
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
+        self._known: KnownFacts | None = None
 
     def fields(self, query: Query) -> tuple[Field, ...]:
         """What each column of the rows of ``query`` will be in the response."""
@@ -176,19 +67,32 @@ class Index:
 
     def find(self, query: Query, *, is_latest: bool = False) -> Cursor:
         """Run a query; the cursor has to be closed. ``is_latest``: not from a replica, which may lag behind."""
-        connection = (self._database if is_latest else self._replica).reader()
+        database = self._database if is_latest else self._replica
+        if database.dialect == "postgresql":
+            return self._find_on_server(database, query)
+        connection = database.reader()
         try:
             driver: Any = connection.driver_connection
             # One snapshot for the facts and the rows (QR-172).
             driver.execute("BEGIN")
             occurrences = frozenset(driver.execute(_OCCURRENCES).fetchall())
-            return Cursor(connection, compile_query(query, self._facts_of(occurrences)))
+            return SQLiteCursor(connection, compile_query(query, self._facts_of(occurrences)))
         except sqlite3.Error as error:
-            _give_back(connection)
+            give_back(connection)
             raise IndexDatabaseError(f"the query failed: {error}") from error
         except BaseException:
-            _give_back(connection)
+            give_back(connection)
             raise
+
+    def _find_on_server(self, database: Database, query: Query) -> Cursor:
+        """As ``find``; the facts are what is known so far, and no connection is used before the first ``fetch``."""
+        from dicomquest.index.postgresql_cursor import KnownFacts, PostgreSQLCursor  # noqa: PLC0415  not for SQLite
+
+        if self._known is None:
+            self._known = KnownFacts(self.timezone_offset_minutes)
+        return PostgreSQLCursor(
+            database.reader, database.discard_readers, self._known, lambda facts: compile_query(query, facts)
+        )
 
     def find_data_sets(self, query: Query) -> list[DataSet]:
         """All response identifiers of a query, decoded: the plain path."""
@@ -269,12 +173,11 @@ class Index:
 
     def counts(self) -> dict[Level, int]:
         """How many entities of each level there are."""
-        connection = self._database.reader()
-        try:
-            driver: Any = connection.driver_connection
-            return {level: driver.execute(f"SELECT count(*) FROM {TABLES[level]}").fetchone()[0] for level in Level}
-        finally:
-            _give_back(connection)
+        with self._database.connect() as connection:
+            return {
+                level: connection.exec_driver_sql(f"SELECT count(*) FROM {TABLES[level]}").scalar_one()
+                for level in Level
+            }
 
     def close(self) -> None:
         """Close the database."""
