@@ -87,15 +87,23 @@ def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
         Database(other)
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.sqlite"
-    Database(path).close()
+def set_revision(path: Path, revision: str, oldest: str) -> None:
+    """Make it the database of a newer program, which programs since ``oldest`` may use."""
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    connection.execute("UPDATE setting SET value = ? WHERE name = 'oldest_revision'", (oldest,))
     connection.commit()
     connection.close()
+
+
+def test_a_newer_schema_is_refused_unless_it_has_only_grown(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    Database(path).close()
+    set_revision(path, "9999", oldest="9998")
     with pytest.raises(IndexDatabaseError, match=f"'9999'.*{HEAD}"):
         Database(path)
+    set_revision(path, "9999", oldest=HEAD)
+    Database(path).close()
 
 
 @pytest.mark.parametrize(

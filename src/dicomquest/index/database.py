@@ -42,6 +42,9 @@ class Backend(Protocol):
     def has_trigrams(self, connection: Connection) -> bool:
         """Whether inner wild cards have an index."""
 
+    def add_trigrams(self) -> bool:
+        """Give them one; False if this database cannot."""
+
     def cause(self, error: Exception) -> str:
         """What went wrong, without patient data."""
 
@@ -60,11 +63,14 @@ class Database:
         )
         self.dialect = self._backend.dialect
         self._writer, self._readers = self._backend.writer, self._backend.readers
+        self._errors: tuple[type[Exception], ...] = (DBAPIError, *self._backend.errors)
         try:
             self._migrate(may_create=create, may_upgrade=not is_replica)
             with self._readers.connect() as connection:
                 self.has_trigrams = self._backend.has_trigrams(connection)
-        except (DBAPIError, *self._backend.errors) as error:
+            if not (self.has_trigrams or is_replica):
+                self.has_trigrams = self._backend.add_trigrams()
+        except self._errors as error:
             self.close()
             cause = self._backend.cause(error)
             raise IndexDatabaseError(f"{self._backend.name} cannot be opened as an index: {cause}") from error
@@ -78,7 +84,7 @@ class Database:
         try:
             with self._writer.begin() as connection:
                 yield connection
-        except (DBAPIError, *self._backend.errors) as error:
+        except self._errors as error:
             raise IndexDatabaseError(f"the index could not be written: {self._backend.cause(error)}") from error
 
     @contextmanager
@@ -87,14 +93,14 @@ class Database:
         try:
             with self._readers.connect() as connection:
                 yield connection
-        except (DBAPIError, *self._backend.errors) as error:
+        except self._errors as error:
             raise IndexDatabaseError(f"the index could not be read: {self._backend.cause(error)}") from error
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the raw connection of one query; ``close`` gives it back."""
         try:
             return self._readers.raw_connection()
-        except (DBAPIError, *self._backend.errors) as error:
+        except self._errors as error:
             raise IndexDatabaseError(f"the index could not be read: {self._backend.cause(error)}") from error
 
     def discard_readers(self) -> None:

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
 
-HEAD = "0002"
-"""The newest revision of ``migrations``."""
+HEAD = "0003"
+"""The newest revision of ``migrations``; of two revisions the later is the greater text."""
 
 TABLES = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
 """The table of each level; its value table is named ``<table>_value``, its trigram table ``<table>_trigram``."""
@@ -41,6 +52,23 @@ class Indexed(NamedTuple):
     columns: tuple[str, ...]
     unique: bool = False
     partial: bool = False
+
+    @property
+    def name(self) -> str:
+        """The index's name, no longer than PostgreSQL's names are."""
+        return f"ix_{self.table}_{'_'.join(self.columns)}"[:63]
+
+
+class TrigramIndex(NamedTuple):
+    """A trigram index of PostgreSQL, on one column."""
+
+    table: str
+    column: str
+
+    @property
+    def name(self) -> str:
+        """The index's name."""
+        return f"ix_{self.table}_{self.column}_trigram"
 
 
 def search_columns(key: Key) -> tuple[str, ...]:
@@ -105,25 +133,37 @@ TRIGRAMS: dict[Level, tuple[str, ...]] = {
 }
 """The search columns with a trigram index, for wild cards that begin with one."""
 
+TRIGRAM_INDEXES = tuple(TrigramIndex(TABLES[level], column) for level in TRIGRAMS for column in TRIGRAMS[level])
+"""The indexes that PostgreSQL has in place of trigram tables, if it has the extension pg_trgm."""
+
 METADATA = MetaData()
+
+# Rows are counted beyond 2^31, and texts are compared byte by byte, as SQLite does of itself.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _deferrable(column: str) -> ForeignKey:
+    """A key that has to hold when the transaction ends: children are written before their parents."""
+    return ForeignKey(column, deferrable=True)
 
 
 def _entity_table(level: Level) -> Table:
     name = TABLES[level]
-    columns: list[Column[object]] = [Column("id", Integer, primary_key=True)]
+    columns: list[Column[object]] = [Column("id", _ID, primary_key=True, autoincrement=False)]
     if level is Level.PATIENT:
         # Which patient this is: JSON of PatientID and IssuerOfPatientID, and of the study where there is no PatientID.
-        columns.append(Column("identity", Text, nullable=False))
+        columns.append(Column("identity", _TEXT, nullable=False))
     else:
-        columns.append(Column("parent", Integer, ForeignKey(f"{TABLES[Level(level - 1)]}.id"), nullable=False))
-    columns += [Column(key.column, Text) for key in COLUMN_KEYS[level]]
+        columns.append(Column("parent", _ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False))
+    columns += [Column(key.column, _TEXT) for key in COLUMN_KEYS[level]]
     # Counts are numbers; what has several values is text, its values joined by backslash; sequences are JSON.
     columns += [
-        Column(key.column, Integer, nullable=False, server_default="0") if key.vr == "IS" else Column(key.column, Text)
+        Column(key.column, Integer, nullable=False, server_default="0") if key.vr == "IS" else Column(key.column, _TEXT)
         for key in COMPUTED_KEYS[level]
     ]
-    columns += [Column(name, Text) for key in COLUMN_KEYS[level] for name in search_columns(key) if name != key.column]
-    columns.append(Column(ATTRIBUTES, Text))
+    columns += [Column(name, _TEXT) for key in COLUMN_KEYS[level] for name in search_columns(key) if name != key.column]
+    columns.append(Column(ATTRIBUTES, _TEXT))
     return Table(name, METADATA, *columns)
 
 
@@ -134,11 +174,11 @@ def _value_table(level: Level) -> Table:
         f"{name}_value",
         METADATA,
         # 'GGGGEEEE', inside a sequence 'GGGGEEEE.GGGGEEEE'.
-        Column("path", Text, primary_key=True),
+        Column("path", _TEXT, primary_key=True),
         # 1, 2, 3: component group of a name; 8, 9: a name's words and their phonetic codes; 0: anything else.
         Column("part", Integer, primary_key=True),
-        Column("search", Text, primary_key=True),
-        Column("owner", Integer, ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
+        Column("search", _TEXT, primary_key=True),
+        Column("owner", _ID, ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
         Index(f"ix_{name}_value_owner", "owner"),
         sqlite_with_rowid=False,
     )
@@ -150,7 +190,7 @@ VALUE = {level: _value_table(level) for level in Level}
 for _indexed in INDEXED:
     _table = METADATA.tables[_indexed.table]
     Index(
-        f"ix_{_indexed.table}_{'_'.join(_indexed.columns)}",
+        _indexed.name,
         *(_table.c[name] for name in _indexed.columns),
         unique=_indexed.unique,
         sqlite_where=_table.c[_indexed.columns[0]].is_not(None) if _indexed.partial else None,
@@ -160,19 +200,19 @@ for _indexed in INDEXED:
 FILE = Table(
     "file",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", _ID, primary_key=True),
     # As the operating system has it: a path need not be text.
     Column("path", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
-    Column("instance", Integer, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("instance", _ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 """The files that were read, so that an unchanged one is not read again."""
 
 OCCURRENCE = Table(
     "occurrence",
     METADATA,
-    Column("path", Text, primary_key=True),
+    Column("path", _TEXT, primary_key=True),
     Column("part", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )
@@ -184,8 +224,30 @@ Queries leave out the predicates on what no entity has. It only grows, in the tr
 SETTING = Table(
     "setting",
     METADATA,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", _TEXT, primary_key=True),
+    Column("value", _TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
 """What the stored search forms depend on: ``timezone_offset_minutes``, the zone of date-times without an offset."""
+
+OLDEST_REVISION_SETTING = "oldest_revision"
+"""The setting with the oldest HEAD of a program that may use the database: a revision that only adds leaves it."""
+
+PROMOTED_ATTRIBUTE = Table(
+    "promoted_attribute",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    # 'GGGGEEEE', and the private creator or ''.
+    Column("tag", _TEXT, nullable=False),
+    Column("creator", _TEXT, nullable=False, server_default=""),
+    Column("level", Integer, nullable=False),
+    Column("keyword", _TEXT, nullable=False),
+    Column("vr", _TEXT, nullable=False),
+    Column("column_name", _TEXT, nullable=False, unique=True),
+    # 'filling', 'ready' or 'dropping'.
+    Column("state", _TEXT, nullable=False),
+    # The greatest id of its level's rows that is filled.
+    Column("done", _ID, nullable=False, server_default="0"),
+    UniqueConstraint("tag", "creator", "level"),
+)
+"""Attributes with a column of their own, which were given one while the index was in use."""

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,16 +18,8 @@ def _config() -> Config:
     return config
 
 
-def is_known(revision: str) -> bool:
-    """Whether ``revision`` is one of this program's."""
-    try:
-        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
-    except CommandError:
-        return False
-
-
-def upgrade(connection: Connection) -> None:
-    """Run the missing revisions inside the transaction of ``connection``."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the missing revisions, inside the transaction of ``connection`` if it is in one."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

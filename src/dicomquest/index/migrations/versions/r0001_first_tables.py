@@ -10,11 +10,14 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 # Table, its first column besides the key, then in order: text columns, counts, search columns.
 _LEVELS = (
     (
         "patient",
-        sa.Column("identity", sa.Text, nullable=False),
+        sa.Column("identity", _TEXT, nullable=False),
         """
         patient_name patient_id issuer_of_patient_id patient_birth_date patient_birth_time patient_sex ethnic_group
         patient_comments patient_birth_name responsible_person
@@ -31,7 +34,7 @@ _LEVELS = (
     ),
     (
         "study",
-        sa.Column("parent", sa.Integer, sa.ForeignKey("patient.id"), nullable=False),
+        sa.Column("parent", _ID, sa.ForeignKey("patient.id", deferrable=True), nullable=False),
         """
         study_date study_time accession_number study_id study_instance_uid referring_physician_name study_description
         patient_age patient_size patient_weight occupation additional_patient_history admission_id modalities_in_study
@@ -47,7 +50,7 @@ _LEVELS = (
     ),
     (
         "series",
-        sa.Column("parent", sa.Integer, sa.ForeignKey("study.id"), nullable=False),
+        sa.Column("parent", _ID, sa.ForeignKey("study.id", deferrable=True), nullable=False),
         """
         modality series_number series_instance_uid series_date series_time series_description body_part_examined
         laterality patient_position protocol_name performed_procedure_step_start_date
@@ -65,7 +68,7 @@ _LEVELS = (
     ),
     (
         "instance",
-        sa.Column("parent", sa.Integer, sa.ForeignKey("series.id"), nullable=False),
+        sa.Column("parent", _ID, sa.ForeignKey("series.id", deferrable=True), nullable=False),
         """
         instance_number sop_instance_uid sop_class_uid container_identifier instance_creation_date
         instance_creation_time content_date content_time acquisition_date acquisition_time acquisition_date_time
@@ -134,19 +137,19 @@ def upgrade() -> None:
     for name, owner, text, counts, search in _LEVELS:
         op.create_table(
             name,
-            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("id", _ID, primary_key=True, autoincrement=False),
             owner,
-            *(sa.Column(column, sa.Text) for column in text.split()),
+            *(sa.Column(column, _TEXT) for column in text.split()),
             *(sa.Column(column, sa.Integer, nullable=False, server_default="0") for column in counts.split()),
-            *(sa.Column(column, sa.Text) for column in search.split()),
-            sa.Column("attributes", sa.Text),
+            *(sa.Column(column, _TEXT) for column in search.split()),
+            sa.Column("attributes", _TEXT),
         )
         op.create_table(
             f"{name}_value",
-            sa.Column("path", sa.Text, primary_key=True),
+            sa.Column("path", _TEXT, primary_key=True),
             sa.Column("part", sa.Integer, primary_key=True),
-            sa.Column("search", sa.Text, primary_key=True),
-            sa.Column("owner", sa.Integer, sa.ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
+            sa.Column("search", _TEXT, primary_key=True),
+            sa.Column("owner", _ID, sa.ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
             sqlite_with_rowid=False,
         )
         op.create_index(f"ix_{name}_value_owner", f"{name}_value", ["owner"])
@@ -154,7 +157,7 @@ def upgrade() -> None:
         columns = names.split()
         where = sa.text(f"{columns[0]} IS NOT NULL") if kind == "partial" else None
         op.create_index(
-            f"ix_{table}_{'_'.join(columns)}",
+            f"ix_{table}_{'_'.join(columns)}"[:63],
             table,
             columns,
             unique=kind == "unique",
@@ -163,23 +166,23 @@ def upgrade() -> None:
         )
     op.create_table(
         "file",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _ID, primary_key=True),
         sa.Column("path", sa.LargeBinary, nullable=False, unique=True),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("modified_ns", sa.BigInteger, nullable=False),
-        sa.Column("instance", sa.Integer, sa.ForeignKey("instance.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("instance", _ID, sa.ForeignKey("instance.id", ondelete="CASCADE"), nullable=False),
     )
     op.create_index("ix_file_instance", "file", ["instance"])
     op.create_table(
         "occurrence",
-        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("path", _TEXT, primary_key=True),
         sa.Column("part", sa.Integer, primary_key=True),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "setting",
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("name", _TEXT, primary_key=True),
+        sa.Column("value", _TEXT, nullable=False),
         sqlite_with_rowid=False,
     )
     if op.get_bind().dialect.name == "sqlite":
