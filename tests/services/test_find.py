@@ -284,9 +284,9 @@ def test_bytes_that_are_no_data_set_are_c001(index: Index, data: bytes, syntax: 
 def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
     index: Index, fails_after: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fetch, calls = Cursor.fetch, iter([fails_after > 0, False])
+    fetch, calls = SQLiteCursor.fetch, iter([fails_after > 0, False])
 
-    def failing(cursor: Cursor, size: int) -> list[tuple[Any, ...]]:
+    def failing(cursor: SQLiteCursor, size: int) -> list[tuple[Any, ...]]:
         if next(calls):
             return fetch(cursor, size)
         raise IndexDatabaseError("the query failed: disk I/O error")
@@ -300,7 +300,7 @@ def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
 
 @pytest.mark.requirement("QR-146")
 def test_memory_that_runs_out_is_a700(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(cursor: Cursor, size: int) -> list[tuple[Any, ...]]:
+    def failing(cursor: SQLiteCursor, size: int) -> list[tuple[Any, ...]]:
         raise MemoryError
 
     monkeypatch.setattr(SQLiteCursor, "fetch", failing)
