@@ -63,6 +63,8 @@ class Invoker:
         self._operations: dict[int, _Operation] = {}
         self._last_message_id = 0
         self._ignored_responses = 0
+        # Context ID and Message ID of the C-STORE request whose data set is being sent.
+        self._storing: tuple[int, int] | None = None
 
     @property
     def outstanding(self) -> tuple[int, ...]:
@@ -83,6 +85,18 @@ class Invoker:
 
     def send_request(self, context_id: int, request: Request, data_set: bytes | None, now: float) -> None:
         """Send a request, if one may be sent now."""
+        self._check(context_id, request)
+        self._link.send(context_id, request, data_set, now)
+        operation = _Operation(context_id, request)
+        # A query may take long to find its first match; from then on, and for the other services, responses are due.
+        is_find = isinstance(request, CFindRQ)
+        operation.restart(self._timeouts.first_response if is_find else self._timeouts.dimse, now)
+        self._operations[request.message_id] = operation
+
+    def _check(self, context_id: int, request: Request) -> None:
+        """Raise LocalProtocolError if this request may not be sent now."""
+        if self._storing is not None:
+            raise LocalProtocolError(f"{name_of(request)} within the data set of a C-STORE request")
         if not self._link.we_are_scu(self._link.context(context_id)):
             raise LocalProtocolError(f"{name_of(request)} without the SCU role on presentation context {context_id}")
         if self.window and len(self._operations) >= self.window:
@@ -92,12 +106,25 @@ class Invoker:
             )
         if request.message_id in self._operations:
             raise LocalProtocolError(f"Message ID {request.message_id} is that of an operation that is outstanding")
-        self._link.send(context_id, request, data_set, now)
-        operation = _Operation(context_id, request)
-        # A query may take long to find its first match; from then on, and for the other services, responses are due.
-        is_find = isinstance(request, CFindRQ)
-        operation.restart(self._timeouts.first_response if is_find else self._timeouts.dimse, now)
-        self._operations[request.message_id] = operation
+
+    def begin_store(self, context_id: int, request: CStoreRQ, now: float) -> None:
+        """Send a C-STORE request whose data set follows by ``send_data``."""
+        self._check(context_id, request)
+        self._link.send_command(context_id, request, now)
+        self._operations[request.message_id] = _Operation(context_id, request)
+        self._storing = context_id, request.message_id
+
+    def send_data(self, data: bytes, now: float, *, is_last: bool) -> None:
+        """Send a part of the data set, of an even number of bytes; its response is due after the last one."""
+        if self._storing is None:
+            raise LocalProtocolError("a part of a data set without a C-STORE request that it belongs to")
+        context_id, message_id = self._storing
+        self._link.send_data(context_id, data, now, is_last=is_last)
+        if is_last:
+            self._storing = None
+            # Some peers refuse before they have read all; the message is to be completed all the same.
+            if (operation := self._operations.get(message_id)) is not None:
+                operation.restart(self._timeouts.dimse, now)
 
     def send_cancel(self, message_id: int, now: float) -> None:
         """Send C-CANCEL-RQ once for a C-FIND; its final response is due then."""
@@ -177,6 +204,7 @@ class Invoker:
         """Forget all operations; return their Message IDs."""
         outstanding = self.outstanding
         self._operations.clear()
+        self._storing = None
         return outstanding
 
     def _cancel(self, operation: _Operation, now: float) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from dicomquest.dimse.commands import Command, encode_command, name_of
 from dicomquest.dimse.events import SessionEvent
-from dicomquest.dimse.fragments import Limits, encode_message, longest_fragment
+from dicomquest.dimse.fragments import Limits, encode_message, fragment_pdus, longest_fragment
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+from dicomquest.pdu.pdus import COMMAND
 from dicomquest.ul.connection import UpperLayer
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.states import Event, Role
@@ -78,6 +79,16 @@ class Link:
             )
         data = encode_message(context_id, encode_command(command), data_set, self.longest_fragment)
         self.upper_layer.send_encoded_p_data(data, now)
+
+    def send_command(self, context_id: int, command: Command, now: float) -> None:
+        """Send the command of a message whose data set follows by ``send_data``."""
+        pdus = fragment_pdus(context_id, COMMAND, encode_command(command), self.longest_fragment)
+        self.upper_layer.send_encoded_p_data(b"".join(pdus), now)
+
+    def send_data(self, context_id: int, data: bytes, now: float, *, is_last: bool) -> None:
+        """Send a part of a data set."""
+        pdus = fragment_pdus(context_id, 0, data, self.longest_fragment, is_end=is_last)
+        self.upper_layer.send_encoded_p_data(b"".join(pdus), now)
 
     def answer(self, context_id: int, command: Command, now: float) -> None:
         """Answer without the user; too late if the association has ended in the same breath."""

@@ -217,13 +217,47 @@ class Session:
         request = CFindRQ(message_id=self._message_id(message_id), affected_sop_class_uid=uid, priority=priority)
         return self.send_request(context_id, request, identifier, now)
 
+    def send_store(
+        self,
+        context_id: int,
+        sop_instance_uid: str,
+        now: float,
+        *,
+        priority: int = 0,
+        message_id: int | None = None,
+        originator: tuple[str, int] | None = None,
+    ) -> int:
+        """Send C-STORE-RQ and return its Message ID; the data set follows by ``send_data``, in parts.
+
+        ``originator``: the AE title and the Message ID of the C-MOVE that this is a sub-operation of.
+        """
+        request = CStoreRQ(
+            message_id=self._message_id(message_id),
+            affected_sop_class_uid=self._link.context(context_id).abstract_syntax,
+            affected_sop_instance_uid=sop_instance_uid,
+            priority=priority,
+            move_originator_application_entity_title=originator[0] if originator else "",
+            move_originator_message_id=originator[1] if originator else None,
+        )
+        self._check_established(request)
+        self._invoker.begin_store(context_id, request, now)
+        self._note_busy(now)
+        return request.message_id
+
+    def send_data(self, data: bytes, now: float, *, is_last: bool) -> None:
+        """Send a part of the data set of the C-STORE request sent last, in the context's transfer syntax."""
+        self._invoker.send_data(data, now, is_last=is_last)
+
     def send_request(self, context_id: int, request: Request, data_set: bytes | None, now: float) -> int:
         """Send any request, with its data set where it has one; return its Message ID."""
-        if self.state is not State.STA6:
-            raise LocalProtocolError(f"{name_of(request)} in state {self.state:d} ({self.state.words})")
+        self._check_established(request)
         self._invoker.send_request(context_id, request, data_set, now)
         self._note_busy(now)
         return request.message_id
+
+    def _check_established(self, request: Request) -> None:
+        if self.state is not State.STA6:
+            raise LocalProtocolError(f"{name_of(request)} in state {self.state:d} ({self.state.words})")
 
     def send_cancel(self, message_id: int, now: float) -> None:
         """Ask the peer to end a C-FIND of ours; responses go on to come until the final one. Asking once is enough."""
