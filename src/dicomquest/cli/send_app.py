@@ -1,0 +1,231 @@
+"""What ``dicomquest send`` does: look at the files, send them over several associations, say what was not taken."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import NamedTuple
+
+import click
+
+from dicomquest.ae import AE
+from dicomquest.cli.peer import PeerSettings, give_up, say
+from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
+from dicomquest.index.ingest import walk
+from dicomquest.pdu.items import MAXIMUM_CONTEXTS
+from dicomquest.services.contexts import PresentationContext, build_context
+from dicomquest.services.outgoing import Instance, describe
+from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, find_status, status_class
+from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.sync import Association
+
+MOST_LOST = 3
+"""Associations that may end early, one after the other, until what is left is given up."""
+
+
+class File(NamedTuple):
+    """A file to send."""
+
+    path: str
+    instance: Instance
+    size: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of the files so far; threads share it."""
+
+    sent: int = 0
+    size: int = 0
+    failed: int = 0
+    skipped: int = 0
+    unreachable: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def run(paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool) -> None:
+    """Send the files; raise click's Exit unless the peer has taken all of them."""
+    started = monotonic()
+    outcome = Outcome()
+    files = list(_look_at(paths, outcome, quiet=quiet))
+    if not files:
+        raise give_up("no DICOM file to send")
+    with _progress_bar(len(files), shown=not quiet and sys.stderr.isatty()) as advance:
+        for group in groups(files):
+            _send_group(group, _Way(host, port, settings), outcome, advance, jobs)
+    if not quiet or outcome.failed:
+        seconds = monotonic() - started
+        say(
+            f"{outcome.sent} instances sent in {seconds:.1f} s ({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s), "
+            f"{outcome.failed} failed, {outcome.skipped} files skipped"
+        )
+    if outcome.unreachable:
+        raise give_up(outcome.unreachable)
+    if outcome.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _look_at(paths: Sequence[str], outcome: Outcome, *, quiet: bool) -> Iterator[File]:
+    """Find the instances; those that peers of no kind take are left out."""
+
+    def skip(path: str, reason: str) -> None:
+        outcome.skipped += 1
+        if not quiet:
+            say(f"skipped: {click.format_filename(path)}: {reason}")
+
+    def unreadable(error: OSError) -> None:
+        skip(str(error.filename), error.strerror or str(error))
+
+    for state in walk(paths, unreadable):
+        try:
+            yield File(state.path, describe(state.path), state.size)
+        except DataSetError as error:
+            skip(state.path, str(error))
+        except OSError as error:
+            unreadable(error)
+
+
+def groups(files: Iterable[File], most: int = MAXIMUM_CONTEXTS) -> list[list[File]]:
+    """Divide files so that each group's presentation contexts find room on one association."""
+    found: list[list[File]] = []
+    contexts: list[set[tuple[str, str]]] = []
+    for file in files:
+        wanted = _contexts_of(file)
+        for group, taken in zip(found, contexts, strict=True):
+            if len(taken | wanted) <= most:
+                group.append(file)
+                taken.update(wanted)
+                break
+        else:
+            found.append([file])
+            contexts.append(set(wanted))
+    return found
+
+
+def _contexts_of(file: File) -> set[tuple[str, str]]:
+    """The file's own transfer syntax, and what every SCP takes (PS3.5 10.1), on contexts of their own.
+
+    On a common one the peer would choose, and a compressed instance cannot be brought to its choice.
+    """
+    sop_class, own = file.instance.sop_class_uid, file.instance.transfer_syntaxes[0]
+    return {(sop_class, own), (sop_class, IMPLICIT_VR_LITTLE_ENDIAN)}
+
+
+class _Way(NamedTuple):
+    host: str
+    port: int
+    settings: PeerSettings
+
+    def associate(self, contexts: list[PresentationContext]) -> Association:
+        settings = self.settings
+        ae = AE(settings.aet)
+        ae.connection_timeout = settings.connection_timeout
+        ae.acse_timeout = settings.acse_timeout
+        ae.dimse_timeout = settings.dimse_timeout
+        tls = settings.tls_context()
+        return ae.associate(
+            self.host,
+            self.port,
+            contexts,
+            ae_title=settings.aec,
+            max_pdu=settings.max_pdu,
+            tls_args=None if tls is None else (tls, self.host),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.settings.aec} at {self.host} port {self.port}"
+
+
+def _send_group(files: Sequence[File], way: _Way, outcome: Outcome, advance: Callable[[], None], jobs: int) -> None:
+    """Send files over up to ``jobs`` associations, which take from one queue."""
+    pairs = sorted({pair for file in files for pair in _contexts_of(file)})
+    queue = deque(files)
+    threads = [
+        threading.Thread(target=_work, args=(queue, pairs, way, outcome, advance), daemon=True)
+        for _ in range(min(jobs, len(files)))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        queue.clear()
+        raise give_up("interrupted; what was answered is stored at the peer") from None
+    outcome.failed += len(queue)
+
+
+def _work(
+    queue: deque[File], pairs: list[tuple[str, str]], way: _Way, outcome: Outcome, advance: Callable[[], None]
+) -> None:
+    """Send what is in the queue; an association that ends early is replaced, if that leads anywhere."""
+    lost = 0
+    while queue and lost < MOST_LOST:
+        association = way.associate([build_context(*pair) for pair in pairs])
+        if not association.is_established:
+            with outcome.lock:
+                outcome.unreachable = f"no association with {way}: {association.failure}"
+            return
+        with association:
+            while (file := _next_for(association, queue)) is not None:
+                failure = _send(association, file)
+                with outcome.lock:
+                    if failure:
+                        outcome.failed += 1
+                        say(f"failed: {click.format_filename(file.path)}: {failure}")
+                    else:
+                        outcome.sent += 1
+                        outcome.size += file.size
+                        lost = 0
+                    advance()
+            if not association.is_established:
+                lost += 1
+    if lost and queue:
+        with outcome.lock:
+            outcome.unreachable = f"{way} ended {lost} associations, one after the other"
+
+
+def _next_for(association: Association, queue: deque[File]) -> File | None:
+    try:
+        return queue.popleft() if association.is_established else None
+    except IndexError:
+        return None
+
+
+def _send(association: Association, file: File) -> str:
+    """Send one file; why it is not stored, or nothing."""
+    try:
+        status = association.send_c_store(file.path)
+    except (AssociationError, LocalProtocolError, DataSetError) as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    if "Status" not in status:
+        return f"no answer: {association.failure or 'the association ended'}"
+    code = int(status.Status)
+    kind = status_class(code, C_STORE_STATUSES)
+    if kind in (StatusClass.SUCCESS, StatusClass.WARNING):
+        return ""
+    row = find_status(code, C_STORE_STATUSES)
+    comment = status.get("ErrorComment", "")
+    return f"status {code:04X}" + (f", {row.meaning}" if row else "") + (f" ({comment})" if comment else "")
+
+
+@contextmanager
+def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error; what is yielded moves it on by one."""
+    if not shown:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("instances"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("send", total=total)
+        yield lambda: bar.advance(task)
