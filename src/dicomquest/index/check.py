@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DatabaseError
 
 from dicomquest.index.computed import COMPUTE, rows, value_rows
-from dicomquest.index.dialects import words_of
+from dicomquest.index.dialects import DIALECTS, execute, words_of
 from dicomquest.index.records import ValueRow, forms, record_from_row
 from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
 from dicomquest.index.writes import INSERT_OCCURRENCE, Writes, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
     from dicomquest.index.database import Database
@@ -41,30 +39,32 @@ class CheckReport:
 
 
 def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport:
-    """Compare everything, in one transaction; with ``repair`` it writes what differs."""
+    """Compare everything; with ``repair`` write what differs. Some rows a transaction: others get their turn."""
     report = CheckReport()
-    with database.begin() as connection:
-        connection.exec_driver_sql(words_of(connection).defer_constraints)
-        # From the lowest level up: the counts of one are made of those below.
-        for level in reversed(Level):
-            report.checked[level] = 0
-            for chunk in _chunks(connection, level):
+    # From the lowest level up: the counts of one are made of those below.
+    for level in reversed(Level):
+        last: int | None = 0
+        report.checked[level] = 0
+        while last is not None:
+            with database.begin() as connection:
+                execute(connection, words_of(connection).defer_constraints)
+                chunk = _chunk(connection, level, last)
                 report.checked[level] += len(chunk)
-                _Comparison(connection, level, default_zone, report).run(chunk, repair=repair)
-        for level in TRIGRAMS:
-            _check_trigrams(connection, f"{TABLES[level]}_trigram", report, repair=repair)
+                if chunk:
+                    _Comparison(connection, level, default_zone, report).run(chunk, repair=repair)
+            last = chunk[-1]["id"] if len(chunk) == _CHUNK else None
+    if DIALECTS[database.dialect].candidates is not None:
+        with database.begin() as connection:
+            for level in TRIGRAMS:
+                _check_trigrams(connection, f"{TABLES[level]}_trigram", report, repair=repair)
     return report
 
 
-def _chunks(connection: Connection, level: Level) -> Iterator[list[dict[str, Any]]]:
-    last = 0
-    while True:
-        statement = f"SELECT * FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
-        chunk = [dict(row) for row in connection.exec_driver_sql(statement, (last,)).mappings()]
-        if not chunk:
-            return
-        last = chunk[-1]["id"]
-        yield chunk
+def _chunk(connection: Connection, level: Level, last: int) -> list[dict[str, Any]]:
+    """The next rows behind that of id ``last``."""
+    names = [column.name for column in ENTITY[level].columns]
+    statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
+    return [dict(zip(names, row, strict=True)) for row in execute(connection, statement, (last,))]
 
 
 class _Comparison:
@@ -80,7 +80,7 @@ class _Comparison:
         # An instance has nothing below it: its one computed column is what was received.
         computed = COMPUTE[level](self._connection, ids) if level in COMPUTE else {row["id"]: row for row in chunk}
         stored_values = self._stored_values(ids)
-        occurring = {tuple(row) for row in self._connection.exec_driver_sql("SELECT path, part FROM occurrence")}
+        occurring = {tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")}
         writes = Writes(level)
         gone = []
         for row in chunk:
@@ -105,12 +105,11 @@ class _Comparison:
                 writes.add(expected, values, is_new=False)
                 if repair:
                     for occurrence in missing:
-                        self._connection.exec_driver_sql(INSERT_OCCURRENCE, occurrence)
+                        execute(self._connection, INSERT_OCCURRENCE, occurrence)
         if repair:
-            deletion = (f"DELETE FROM {table} WHERE id = ?", gone)
-            for statement, parameters in (*writes.statements(trigrams=False), deletion):
-                if parameters:
-                    self._connection.exec_driver_sql(statement, parameters)
+            writes.run(self._connection)
+            if gone:
+                execute(self._connection, f"DELETE FROM {table} WHERE id = ?", gone)
 
     def _stored_values(self, ids: set[int]) -> dict[int, set[ValueRow]]:
         found: dict[int, set[ValueRow]] = {}

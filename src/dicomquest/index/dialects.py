@@ -28,7 +28,7 @@ class Words(NamedTuple):
     not there. ``contains``: whether a text has another. ``backslash``: that character. ``candidates``: the ids of a
     trigram table's rows for its query language, None where columns have trigram indexes of their own.
     ``defer_constraints``: have foreign keys hold when the transaction ends. ``calls_python``: whether SQL can.
-    ``streamed``: what ends a query of which the first row is wanted at once.
+    ``copies``: whether COPY takes many rows. ``streamed``: what ends a query of which the first row is wanted at once.
     """
 
     in_values: str
@@ -40,6 +40,7 @@ class Words(NamedTuple):
     candidates: str | None
     defer_constraints: str
     calls_python: bool
+    copies: bool
     streamed: str
 
 
@@ -54,6 +55,7 @@ DIALECTS: dict[Dialect, Words] = {
         candidates="SELECT rowid FROM {table} WHERE {table} MATCH ?",
         defer_constraints="PRAGMA defer_foreign_keys=ON",
         calls_python=True,
+        copies=False,
         streamed="",
     ),
     "postgresql": Words(
@@ -66,6 +68,7 @@ DIALECTS: dict[Dialect, Words] = {
         candidates=None,
         defer_constraints="SET CONSTRAINTS ALL DEFERRED",
         calls_python=False,
+        copies=True,
         # No limit, but the planner cannot know: it takes a plan whose first tenth costs little, as for a cursor.
         streamed=" LIMIT (SELECT NULL::bigint)",
     ),

@@ -63,8 +63,9 @@ _FIRST_GROUP = 0x0008  # groups below belong to files and messages, not to data 
 _LAST_GROUP = 0x7FDF  # pixel data, and what trails it
 _GROUP_LENGTH = 0x0000FFFF
 
-# SQLite's text is UTF-8, which has no surrogates.
-_SURROGATES = re.compile("[\ud800-\udfff]")
+# The databases' text is UTF-8, which has no surrogates, and that of PostgreSQL no NUL, not even written as an escape.
+_NOT_STORED = re.compile("[\0\ud800-\udfff]")
+_NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 _ANATOMIC_REGION_SEQUENCE = 0x00082218
 ANATOMIC_REGION_PATH = "00082218"
@@ -165,7 +166,7 @@ def column_text(vr: str, element: Element) -> str:
     if len(values) == 1 and type(values[0]) is str:
         # Nearly always, and ingest spends much of its time here.
         text = values[0]
-        return text if text.isascii() else stored_text(text)
+        return text if text.isascii() and "\0" not in text else stored_text(text)
     if element.vr in BINARY_VRS:
         values = stored_values(vr, element)
     return stored_text("\\".join(["" if value is None else str(value) for value in values]))
@@ -173,7 +174,11 @@ def column_text(vr: str, element: Element) -> str:
 
 def stored_text(text: str) -> str:
     """``text`` as a database can hold it."""
-    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+    return text if text.isascii() and "\0" not in text else _NOT_STORED.sub("\ufffd", text)
+
+
+def _stored_json(text: str) -> str:
+    return stored_text(_NUL_ESCAPE.sub("\\1\ufffd", text) if "\\u0000" in text else text)
 
 
 def element_json(element: Element) -> str | None:
@@ -190,7 +195,7 @@ def element_json(element: Element) -> str | None:
         return None
     if vr in _REMEMBERED_VRS:
         return _remembered_json(element)
-    return stored_text(_dump(element_to_json(element)))
+    return _stored_json(_dump(element_to_json(element)))
 
 
 def _item_json(item: DataSet) -> Iterator[str]:
@@ -213,8 +218,8 @@ def _remembered_json(element: Element) -> str:
     vr, values = element
     if VR[vr].kind is Kind.TEXT and vr != "PN" and values:
         text = ",".join([encode_basestring(value) if value else "null" for value in values])
-        return stored_text(f'{{"vr":"{vr}","Value":[{text}]}}')
-    return stored_text(_dump(element_to_json(element)))
+        return _stored_json(f'{{"vr":"{vr}","Value":[{text}]}}')
+    return _stored_json(_dump(element_to_json(element)))
 
 
 def column_element(key: Key, text: str) -> Element:

@@ -229,7 +229,7 @@ class Batch:
             row = table_row(Level.IMAGE, identifier, parent, columns)
             writes.add(row, received.forms.values, is_new=is_new)
             self._occurrences |= received.forms.occurrences
-        self._run(writes)
+        writes.run(self._connection)
 
     def _write_level(self, level: Level) -> None:
         """Write the entities of one level that change in any way; those that have no child any more go."""
@@ -249,7 +249,7 @@ class Batch:
                 self._occurrences |= found.occurrences
             elif columns != stored[identifier].columns:
                 writes.add_computed(identifier, columns)
-        self._run(writes)
+        writes.run(self._connection)
         gone = [(identifier,) for identifier in stored if identifier not in computed]
         self._many(f"DELETE FROM {TABLES[level]} WHERE id = ?", gone)
         self.removed[level] += len(gone)
@@ -266,10 +266,6 @@ class Batch:
             identifier: Stored(parent, dict(zip(names, values, strict=True)))
             for identifier, parent, *values in rows(self._connection, statement, ids)
         }
-
-    def _run(self, writes: Writes) -> None:
-        for statement, parameters in writes.statements(trigrams=self._connection.dialect.name == "sqlite"):
-            self._many(statement, parameters)
 
     def _many(self, statement: str, parameters: Sequence[tuple[Any, ...]]) -> None:
         if parameters:

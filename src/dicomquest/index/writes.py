@@ -6,17 +6,24 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.index.computed import MODALITIES_PATH, SOP_CLASSES_PATH, value_rows
+from dicomquest.index.dialects import execute, words_of
 from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from dicomquest.index.computed import Columns
     from dicomquest.index.records import ValueRow
 
 INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
+_VALUE_COLUMNS = ("path", "part", "search", "owner")
+
+# Rows from which on COPY is quicker than INSERT, whose statement is prepared and sent once for all rows.
+_COPIED_FROM = 16
 
 
 class Stored(NamedTuple):
@@ -46,18 +53,25 @@ class Writes:
         self._computed.append({**columns, "id": identifier})
         self._values += [(*value, identifier) for value in value_rows(self._level, columns)]
 
-    def statements(self, *, trigrams: bool) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
-        """Each statement with the parameters that it is run with; ``trigrams``: there are trigram tables."""
+    def run(self, connection: Connection) -> None:
+        """Write them all."""
         table, names = TABLES[self._level], _COLUMNS[self._level]
-        yield f"INSERT INTO {table} ({', '.join(names)}) VALUES ({_marks(names)})", self._new
-        if trigrams and self._level in TRIGRAMS:
-            # Changed and deleted rows are a trigger's; so were new ones, which took a third of all of ingest's time.
-            searched = TRIGRAMS[self._level]
-            take = itemgetter(0, *map(names.index, searched))
-            yield (
-                f"INSERT INTO {table}_trigram (rowid, {', '.join(searched)}) VALUES (?, {_marks(searched)})",
-                list(map(take, self._new)),
-            )
+        if self._new:
+            insert(connection, table, names, self._new)
+            if self._level in TRIGRAMS and words_of(connection).candidates is not None:
+                # Changed and deleted rows are a trigger's; so were new ones, which took a third of all of ingest's
+                # time.
+                searched = TRIGRAMS[self._level]
+                take = itemgetter(0, *map(names.index, searched))
+                insert(connection, f"{table}_trigram", ("rowid", *searched), list(map(take, self._new)))
+        for statement, parameters in self._changes(table, names):
+            if parameters:
+                execute(connection, statement, parameters)
+        if self._values:
+            insert(connection, f"{table}_value", _VALUE_COLUMNS, self._values)
+
+    def _changes(self, table: str, names: tuple[str, ...]) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
+        """What is done to rows that are there, whose value rows are all written anew."""
         yield f"UPDATE {table} SET {_assignments(names[1:])} WHERE id = ?", [(*row[1:], row[0]) for row in self._old]
         yield f"DELETE FROM {table}_value WHERE owner = ?", [row[:1] for row in self._old]
         computed = tuple(key.column for key in COMPUTED_KEYS[self._level])
@@ -71,11 +85,18 @@ class Writes:
                 f"DELETE FROM {table}_value WHERE owner = ? AND path IN ({paths})",
                 [(columns["id"],) for columns in self._computed],
             )
-        yield f"INSERT INTO {table}_value (path, part, search, owner) VALUES (?, ?, ?, ?)", self._values
 
 
-def _marks(names: Sequence[str]) -> str:
-    return ", ".join("?" * len(names))
+def insert(connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows, none of which is there."""
+    names = ", ".join(columns)
+    if len(rows) < _COPIED_FROM or not words_of(connection).copies:
+        execute(connection, f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def _assignments(names: Sequence[str]) -> str:
