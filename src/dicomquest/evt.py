@@ -9,15 +9,14 @@ from datetime import datetime
 from functools import cached_property
 from io import BytesIO
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
-from pydicom import config
-from pydicom.dataset import Dataset
-from pydicom.uid import UID
-
-from dicomquest.dataset.codec import decode
-from dicomquest.dataset.elements import to_pydicom
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+
+# Handlers are given pydicom's types, most who import this bind none: it is imported where it is used.
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.uid import UID
 
 LOGGER = logging.getLogger("dicomquest.evt")
 
@@ -162,6 +161,9 @@ class Request:
     @property
     def AffectedSOPClassUID(self) -> UID:
         """The Affected SOP Class UID (0000,0002)."""
+        from pydicom import config
+        from pydicom.uid import UID
+
         return UID(self.command.affected_sop_class_uid, config.IGNORE)
 
     @property
@@ -177,6 +179,9 @@ class Request:
     @cached_property
     def identifier(self) -> Dataset:
         """The identifier, decoded; DataSetError if it is none."""
+        from dicomquest.dataset.codec import decode
+        from dicomquest.dataset.elements import to_pydicom
+
         return to_pydicom(decode(self.data_set or b"", self.transfer_syntax))
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Self, TypeVar
-
-from pydicom.dataset import Dataset
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
-from dicomquest.dimse.commands import PENDING
+from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import AssociationError
-from dicomquest.services.identifiers import encode_request, read_response, status_data_set
 from dicomquest.services.requestor import Flow, Operation, Peer, RequestedAssociation, Requestor, State
 from dicomquest.standard.sop_classes import VERIFICATION
+
+# pydicom, and what reads and writes its Datasets, is imported by the methods that have them: it takes 150 ms.
+if TYPE_CHECKING:
+    import os
+
+    from pydicom.dataset import Dataset
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
@@ -83,9 +86,18 @@ class Association(RequestedAssociation):
 
     def send_c_echo(self, msg_id: int = 1) -> Dataset:
         """Ask whether the peer answers; an empty Dataset means that the association ended before it did."""
+        from pydicom.dataset import Dataset
+
+        from dicomquest.services.identifiers import status_data_set
+
+        response = self.echo(msg_id)
+        return Dataset() if response is None else status_data_set(response)
+
+    def echo(self, message_id: int = 1) -> Response | None:
+        """Ask whether the peer answers, and give its response as it was received: None if there was none."""
         context = self._requestor.context_for(VERIFICATION.uid)
-        response = self._run(self._requestor.echo(context, message_id=msg_id))
-        return Dataset() if response is None else status_data_set(response.command)
+        response = self._run(self._requestor.echo(context, message_id=message_id))
+        return None if response is None else response.command
 
     def send_c_find(
         self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
@@ -95,6 +107,8 @@ class Association(RequestedAssociation):
         An empty status means that the association ended before the final response. Leaving the loop early is fine: the
         query is cancelled before the association is used again.
         """
+        from dicomquest.services.identifiers import read_response
+
         responses = self._receive_responses(self._query(dataset, query_model, msg_id, priority))
         return (read_response(response)[:2] for response in responses)
 
@@ -104,6 +118,45 @@ class Association(RequestedAssociation):
         It is None where the association ended before that. As for leaving the loop, see ``send_c_find``.
         """
         return self._receive_responses(self._query(dataset, query_model, None, 2))
+
+    def send_c_store(
+        self,
+        dataset: Dataset | str | os.PathLike[str],
+        msg_id: int = 1,
+        priority: int = 2,
+        originator_aet: str | None = None,
+        originator_id: int | None = None,
+    ) -> Dataset:
+        """Send an instance, a Dataset or the path of a file, and give the status of the response.
+
+        A file is read while it is sent, as it is; only where the peer did not accept its transfer syntax, and it is
+        uncompressed, its form changes. An empty status means that the association ended before the response.
+        ``originator_aet`` and ``originator_id`` are those of the C-MOVE that this belongs to.
+        """
+        from pydicom.dataset import Dataset
+
+        from dicomquest.services.identifiers import status_data_set
+        from dicomquest.services.outgoing import describe, parts
+
+        instance = describe(dataset)
+        context = self._requestor.context_to_store(instance.sop_class_uid, instance.transfer_syntaxes)
+        data_set = parts(dataset, context.transfer_syntax)
+        part, is_last = next(data_set)  # what cannot be read or encoded fails here, before anything is sent
+        originator = None if originator_aet is None else (originator_aet, originator_id or 0)
+        operation = self._run(
+            self._requestor.store(
+                context, instance.sop_instance_uid, message_id=msg_id, priority=priority, originator=originator
+            )
+        )
+        try:
+            self._send_data(part, is_last=is_last)
+            for following, is_end in data_set:
+                self._send_data(following, is_last=is_end)
+        except BaseException:
+            self.abort()  # a message without its end leaves no other way
+            raise
+        response = self._run(self._requestor.response(operation))
+        return Dataset() if response is None else status_data_set(response.command)
 
     def send_c_cancel(self, msg_id: int, context_id: int | None = None, query_model: str | None = None) -> None:
         """Ask the peer to stop the query with this Message ID; its final response still comes.
@@ -115,9 +168,15 @@ class Association(RequestedAssociation):
         self._send()
 
     def _query(self, dataset: Dataset, query_model: str, message_id: int | None, priority: int) -> Operation:
+        from dicomquest.services.identifiers import encode_request
+
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
         return self._run(self._requestor.find(context, identifier, message_id=message_id, priority=priority))
+
+    def _send_data(self, data: bytes, *, is_last: bool) -> None:
+        self._requestor.send_data(data, is_last=is_last)
+        self._send()
 
     def _receive_responses(self, operation: Operation) -> Iterator[ResponseReceived | None]:
         inbox = operation.inbox

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dicomquest.cli import COMMANDS
+from faces_fixtures import serving
 
 SLOW = {"alembic", "asyncio", "jellyfish", "numpy", "pydicom", "rich", "sqlalchemy", "ssl", "uvloop"}
 
@@ -36,3 +37,8 @@ def test_a_program_that_only_asks_imports_no_server() -> None:
     program = "import sys, dicomquest.ae; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
     assert not {"asyncio", "dicomquest.aio.server", "sqlalchemy", "uvloop"} & set(done.stdout.split())
+
+
+def test_a_c_echo_needs_neither_pydicom_nor_a_database() -> None:
+    with serving() as port:
+        assert not SLOW & imported("echo", "127.0.0.1", str(port))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, overload
 
 from pydicom.uid import UID
@@ -22,8 +21,8 @@ from dicomquest.pdu.user_information import (
     UserInformation,
 )
 from dicomquest.services.contexts import PresentationContext, as_uid, build_context
-from dicomquest.services.requestor import Peer, Requestor
-from dicomquest.services.tls import check_tls
+from dicomquest.services.proposal import SCU_ARTIM, patience, peer_at
+from dicomquest.services.requestor import Requestor
 from dicomquest.sync import Association
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, propose_contexts
 from dicomquest.ul.timers import Timeouts
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
     from dicomquest.aio.server import ServerSettings
 
 ANY_SCP = "ANY-SCP"
-
-SCU_ARTIM = 1.0
-"""Seconds that a peer gets to close the connection after our A-ABORT: whoever called waits for it."""
 
 
 class AE:
@@ -131,9 +127,8 @@ class AE:
         one without contexts. ``tls_args`` is an SSLContext and the name that the peer's certificate must have.
         """
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
-        association = Association(
-            _peer(addr, port, bind_address, tls_args), requestor, evt.Handlers(evt_handlers or ())
-        )
+        peer = peer_at(addr, port, tls=tls_args, bind_address=bind_address)
+        association = Association(peer, requestor, evt.Handlers(evt_handlers or ()))
         association.open()
         return association
 
@@ -152,7 +147,7 @@ class AE:
         from dicomquest.aio.client import AsyncAssociation
 
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
-        association = AsyncAssociation(_peer(addr, port, bind_address, tls_args), requestor)
+        association = AsyncAssociation(peer_at(addr, port, tls=tls_args, bind_address=bind_address), requestor)
         await association.open()
         return association
 
@@ -175,20 +170,15 @@ class AE:
             propose_contexts((str(context.abstract_syntax), context.transfer_syntax) for context in proposed),
             with_items(information, ext_neg or ()),
         )
-        return Requestor(rq, replace(self._timeouts(), artim=SCU_ARTIM))
+        return Requestor(rq, self._timeouts(SCU_ARTIM))
 
-    def _timeouts(self) -> Timeouts:
-        return Timeouts(
-            artim=self.artim_timeout,
-            associate_request=self.acse_timeout,
-            connect=self.connection_timeout,
-            association=self.acse_timeout,
-            release=self.acse_timeout,
-            first_response=self.dimse_timeout,
+    def _timeouts(self, artim: float | None) -> Timeouts:
+        return patience(
+            connection=self.connection_timeout,
+            acse=self.acse_timeout,
             dimse=self.dimse_timeout,
-            idle=self.network_timeout,
-            pdu=self.network_timeout,
-            write=self.network_timeout,
+            network=self.network_timeout,
+            artim=artim,
         )
 
     # As SCP.
@@ -277,7 +267,7 @@ class AE:
         return ServerSettings(
             policy=policy,
             services=dict.fromkeys(policy.supported, service),
-            timeouts=self._timeouts(),
+            timeouts=self._timeouts(self.artim_timeout),
             maximum_associations=self.maximum_associations,
             maximum_associations_per_peer=self.maximum_associations_per_peer,
             ssl_context=ssl_context,
@@ -295,17 +285,3 @@ def _supported_syntax(context: PresentationContext) -> SupportedSyntax:
     """Say how to serve a context; a role that is not spoken of is the default one, requestor SCU and acceptor SCP."""
     scu = True if context.scu_role is None else context.scu_role
     return SupportedSyntax(tuple(context.transfer_syntax), scu, bool(context.scp_role))
-
-
-def _peer(
-    addr: str,
-    port: int,
-    bind_address: tuple[str, int] | None,
-    tls_args: tuple[ssl.SSLContext, str | None] | None,
-) -> Peer:
-    context, server_hostname = tls_args or (None, None)
-    if context is not None:
-        check_tls(context)
-        # Without a name a certificate cannot be checked against one: then it is the address that is checked.
-        server_hostname = server_hostname or addr
-    return Peer(addr, port, context, server_hostname, bind_address)

@@ -12,12 +12,12 @@ def run(host: str, port: int, settings: PeerSettings) -> None:
     """Ask, and raise click's Exit unless the peer answered with Success."""
     with associated(host, port, settings, VERIFICATION.uid) as association:
         started = perf_counter()
-        status = association.send_c_echo()
+        response = association.echo()
         seconds = perf_counter() - started
-        if "Status" not in status:
+        if response is None:
             raise give_up(f"no answer to C-ECHO: {association.failure or 'the association ended'}")
-        if status.Status != 0:
-            raise give_up(f"the peer answered C-ECHO with status {status.Status:04X}")
+        if response.status != 0:
+            raise give_up(f"the peer answered C-ECHO with status {response.status:04X}")
         peer = association.acceptor
         name = peer.implementation_version_name or peer.implementation_class_uid or "an unnamed implementation"
     say(f"{settings.aec} at {host} port {port} answered in {seconds * 1000:.1f} ms ({name})")

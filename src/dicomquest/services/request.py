@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.user_information import UserInformation
-from dicomquest.services.stream import DataSetStream
 from dicomquest.ul.negotiation import AcceptedContext
+
+# A stream is the server's: a program that only asks starts sooner without asyncio.
+if TYPE_CHECKING:
+    from dicomquest.services.stream import DataSetStream
 
 P = ParamSpec("P")
 T = TypeVar("T")

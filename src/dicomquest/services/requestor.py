@@ -7,13 +7,12 @@ its result. A face drives a flow: send what the session has to send, receive, fe
 from __future__ import annotations
 
 import logging
-import ssl
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
-from typing import TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
 from dicomquest.dimse.commands import PENDING, name_of, response_to
 from dicomquest.dimse.events import (
@@ -40,10 +39,15 @@ from dicomquest.errors import (
     LocalProtocolError,
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ, encode
-from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.request import ServiceUser, service_user
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.timers import Timeouts
+
+# What shows contexts as pydicom's UIDs is imported where it is called: a C-ECHO starts in half the time without it.
+if TYPE_CHECKING:
+    import ssl
+
+    from dicomquest.services.contexts import PresentationContext
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
@@ -128,12 +132,34 @@ class Requestor:
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
                 return context
+        from dicomquest.services.contexts import as_uid
+
         proposed = any(context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts)
         reason = "did not accept" if proposed else "was not asked for"
         raise ContextNotAcceptedError(f"the peer {reason} a presentation context for {as_uid(abstract_syntax).name}")
 
+    def context_to_store(self, abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> AcceptedContext:
+        """Find the context for instances of a class, by the first of the transfer syntaxes that the peer accepted."""
+        from dicomquest.services.contexts import as_uid
+
+        any_context = self.context_for(abstract_syntax)
+        usable = {
+            context.transfer_syntax: context
+            for context in reversed(list(self.contexts.values()))
+            if context.abstract_syntax == abstract_syntax and context.requestor_is_scu
+        }
+        for transfer_syntax in transfer_syntaxes:
+            if transfer_syntax in usable:
+                return usable[transfer_syntax]
+        raise ContextNotAcceptedError(
+            f"the peer did not accept a presentation context for {as_uid(abstract_syntax).name} in "
+            f"{as_uid(transfer_syntaxes[0]).name}, only in {as_uid(any_context.transfer_syntax).name}"
+        )
+
     def answered_contexts(self, *, accepted: bool) -> list[PresentationContext]:
         """List the contexts that the peer accepted, or those that it did not, in the order proposed."""
+        from dicomquest.services.contexts import PresentationContext, as_uid
+
         results = {answer.context_id: answer.result for answer in self.ac.presentation_contexts} if self.ac else {}
         contexts = []
         for proposed in self.rq.presentation_contexts:
@@ -227,6 +253,29 @@ class Requestor:
         self._check_established()
         sent = self.session.send_echo(context.context_id, monotonic(), message_id=message_id)
         return (yield from self.response(self._start(sent, context)))
+
+    def store(
+        self,
+        context: AcceptedContext,
+        sop_instance_uid: str,
+        *,
+        message_id: int | None = None,
+        priority: int = 0,
+        originator: tuple[str, int] | None = None,
+    ) -> Flow[Operation]:
+        """Begin a C-STORE request; its data set follows by ``send_data``, and its response by ``response``."""
+        yield from self._settle()
+        self._check_established()
+        sent = self.session.send_store(
+            context.context_id, sop_instance_uid, monotonic(), priority=priority, message_id=message_id,
+            originator=originator,
+        )  # fmt: skip
+        return self._start(sent, context)
+
+    def send_data(self, data: bytes, *, is_last: bool) -> None:
+        """Send a part of the data set of a C-STORE request; nothing if the association is gone meanwhile."""
+        if self.state is State.ESTABLISHED:
+            self.session.send_data(data, monotonic(), is_last=is_last)
 
     def response(self, operation: Operation) -> Flow[ResponseReceived | None]:
         """Give the next response of an operation; None if the association ended before it came."""
