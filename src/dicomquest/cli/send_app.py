@@ -183,7 +183,7 @@ def _work(
                         outcome.size += file.size
                         lost = 0
                     advance()
-            if not association.is_established:
+            if association.failure is not None:
                 lost += 1
     if lost and queue:
         with outcome.lock:
