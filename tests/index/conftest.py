@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from dicomquest.index import Index
 from dicomquest.index.database import Database
+from dicomquest.index.schema import METADATA, OLDEST_REVISION_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
     from postgresql_cluster import Cluster
 
-TEMPLATE = "empty_index"
+EMPTY = (
+    *(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables) if table.name != "setting"),
+    f"DELETE FROM setting WHERE name <> '{OLDEST_REVISION_SETTING}'",
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -26,14 +31,32 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql: Cluster) -> str:
-    """The name of a database with an empty index, to be copied: sooner than to be made anew."""
-    Database(postgresql.create_database(TEMPLATE)).close()
-    return TEMPLATE
+    """The name of a database with an empty index, to be copied."""
+    Database(postgresql.create_database("empty_index")).close()
+    return "empty_index"
+
+
+@pytest.fixture(scope="session")
+def postgresql_index(postgresql: Cluster, postgresql_template: str) -> str:
+    """The URL of an index that is emptied after each test: a database of its own would take half a second."""
+    return postgresql.create_database("shared_index", postgresql_template)
 
 
 @pytest.fixture
 def location(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where the test may have its index: there is none yet, or an empty one."""
+    """Where the test may have its index, whose schema it must not change: there is none yet, or an empty one."""
+    if backend == "sqlite":
+        yield str(tmp_path / "index.sqlite")
+        return
+    url: str = request.getfixturevalue("postgresql_index")
+    yield url
+    with psycopg.connect(url, options="-c lock_timeout=5s") as connection:
+        connection.execute("; ".join(EMPTY).encode())
+
+
+@pytest.fixture
+def own_location(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a test may have an index that it does everything to."""
     if backend == "sqlite":
         yield str(tmp_path / "index.sqlite")
         return

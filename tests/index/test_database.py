@@ -128,7 +128,8 @@ def test_a_missing_index_is_not_made_by_those_who_only_ask(tmp_path: Path) -> No
 
 
 def test_readers_cannot_write(index: Index) -> None:
-    connection = index._database.reader()
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        connection.driver_connection.execute("DELETE FROM patient")  # type: ignore[union-attr]
-    connection.close()
+    with (
+        pytest.raises(IndexDatabaseError, match=r"read-?only"),
+        index._database.connect() as connection,
+    ):
+        connection.exec_driver_sql("DELETE FROM patient")

@@ -120,7 +120,8 @@ class Database:
             if self._is_usable(connection, revision):
                 return
         if not may_upgrade:
-            raise IndexDatabaseError(f"{self._backend.name} has schema {revision!r}, expected {HEAD!r}")
+            message = f"the replica {self._backend.name} has schema {revision!r}, expected {HEAD!r}"
+            raise IndexDatabaseError(message)
         if revision is None and not may_create:
             raise IndexDatabaseError(f"{self._backend.name} has no index")
         with self._backend.upgrading() as connection:
