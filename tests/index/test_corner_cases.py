@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,9 +139,15 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    with Index(tmp_path_factory.mktemp("index") / "x.sqlite", timezone_offset_minutes=ZONE) as index:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            location = str(tmp_path_factory.mktemp("index") / "x.sqlite")
+        else:
+            template = request.getfixturevalue("postgresql_template")
+            location = stack.enter_context(request.getfixturevalue("postgresql").database(template))
+        index = stack.enter_context(Index(location, timezone_offset_minutes=ZONE))
         index.ingest_data_sets(STORED)
         yield index
 

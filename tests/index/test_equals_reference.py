@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from dicomquest.dataset.elements import DataSet, to_json
 from dicomquest.errors import IdentifierError
 from dicomquest.index import Index
+from dicomquest.index.dialects import words_of
 from dicomquest.index.schema import METADATA, SETTING
 from dicomquest.query import reference
 from dicomquest.query.parse import parse_identifier
@@ -22,27 +24,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dicomquest.query.model import Query
+    from postgresql_cluster import Cluster
 
 # Date-times without an offset are stored as read in the index's zone; queries are asked in this and in other ones.
 ZONES = (0, 60)
 
 
-@pytest.fixture(scope="module")
-def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Index]]:
-    folder = tmp_path_factory.mktemp("indexes")
-    opened = {zone: Index(folder / f"{zone}.sqlite", timezone_offset_minutes=zone) for zone in ZONES}
-    yield opened
-    for each in opened.values():
-        each.close()
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def indexes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Index]]:
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            folder = tmp_path_factory.mktemp("indexes")
+            locations = [str(folder / f"{zone}.sqlite") for zone in ZONES]
+        else:
+            cluster: Cluster = request.getfixturevalue("postgresql")
+            template = request.getfixturevalue("postgresql_template")
+            locations = [stack.enter_context(cluster.database(template)) for _ in ZONES]
+        yield {
+            zone: stack.enter_context(Index(location, timezone_offset_minutes=zone))
+            for zone, location in zip(ZONES, locations, strict=True)
+        }
 
 
 def empty(index: Index) -> None:
     """Delete all that was indexed, and the knowledge of what occurs."""
     with index._database.begin() as connection:
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        connection.exec_driver_sql(words_of(connection).defer_constraints)
         for table in reversed(METADATA.sorted_tables):
             if table is not SETTING:
                 connection.execute(table.delete())
+    index._known = None
 
 
 def canonical(responses: list[DataSet]) -> list[str]:
