@@ -37,6 +37,7 @@ def test_rows_come_in_batches_until_there_are_fewer(index: Index) -> None:
     assert cursor.fields == index.fields(query("STUDY", PatientID="", StudyInstanceUID=""))
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-171")
 def test_the_first_row_costs_no_more_than_a_row(index: Index) -> None:
     index.ingest_data_sets(studies(400))
@@ -74,6 +75,7 @@ def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
     assert len(index.find_data_sets(asked)) == 4
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-172")
 def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
     index.ingest_data_sets(studies(3))
@@ -82,6 +84,7 @@ def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
         assert len(cursor.fetch(10)) == 3
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-160", "QR-164")
 def test_another_thread_interrupts_a_query_that_finds_nothing(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     index.ingest_data_sets([instance(number, Rows=(number,)) for number in range(3)])

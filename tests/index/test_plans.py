@@ -15,6 +15,8 @@ from dicomquest.query.options import QueryOptions
 if TYPE_CHECKING:
     from dicomquest.index import Index
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
 RELATIONAL = QueryOptions(relational=True)
 ALL_GROUPS = Facts(occurrences=frozenset({("00100010", 2), ("00100010", 3), ("00080090", 2), ("00080090", 3)}))
 SEVERAL_VALUES = Facts(occurrences=frozenset({("00100020", 0), ("00080050", 0), ("00080020", 0)}))
