@@ -40,6 +40,7 @@ SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "log_min_messages": "warning",
     "max_wal_size": "4GB",
+    "wal_retrieve_retry_interval": "100ms",  # a replica that has lost its primary may sleep this long before it obeys
 }
 
 # What a crash must not lose.

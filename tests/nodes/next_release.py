@@ -1,0 +1,27 @@
+"""`dicomquest` as its next release may be: a program that knows one more revision of the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dicomquest.cli import main
+from dicomquest.index import migrations, schema
+from dicomquest.index.migrations import run
+
+VERSIONS = Path(__file__).parent / "next_versions"
+OWN_HEAD = schema.HEAD
+ORIGINAL_CONFIG = run._config
+
+
+def config_with_one_more() -> run.Config:
+    config = ORIGINAL_CONFIG()
+    assert migrations.__file__ is not None
+    own = Path(migrations.__file__).parent / "versions"
+    config.set_main_option("version_locations", f"{own}:{VERSIONS}")
+    return config
+
+
+if __name__ == "__main__":
+    schema.HEAD = "9999"
+    run._config = config_with_one_more
+    main()

@@ -1,0 +1,136 @@
+"""Two nodes on a primary and its replica, under load: the primary dies, the replica takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pynetdicom
+import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from dicomquest import find
+from dicomquest.index import Index
+from nodes.asking import find_all, findscu_all
+from nodes.served import Load, node
+from peers import corpus
+from peers.corpus import uid
+from peers.processes import Peer
+from postgresql_cluster import DURABLE, PROGRAMS, Cluster, multi_host_url, wait_for
+from timing import MS
+
+pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
+
+DEADLINE = 5000 * MS
+"""Within which finds go on after the primary's death."""
+
+STORED_STUDY = uid(100)
+STORED_SERIES = uid(100, 1)
+
+
+@pytest.fixture
+def primary(tmp_path: Path) -> Iterator[Cluster]:
+    """A durable primary with the index of ``corpus``."""
+    cluster = Cluster(DURABLE)
+    try:
+        cluster.start()
+        files = tmp_path / "files"
+        files.mkdir()
+        corpus.write(files)
+        with Index(cluster.create_database("dicomquest")) as index:
+            index.ingest([files])
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def instance(number: int) -> Dataset:
+    dataset = corpus.instances()[0]
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STORED_STUDY, STORED_SERIES
+    dataset.SOPInstanceUID = f"{STORED_SERIES}.{number}"
+    dataset.SOPClassUID = CTImageStorage
+    dataset.PatientID = "STORED"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return dataset
+
+
+class Storer:
+    """Sends instances by pynetdicom, one by one, and remembers which were acknowledged."""
+
+    def __init__(self, peer: Peer, first: int) -> None:
+        self.acknowledged: list[str] = []
+        self._numbers = itertools.count(first)
+        self._ae = pynetdicom.AE()
+        self._ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+        self._peer = peer
+
+    def store(self) -> str:
+        """Store the next one; say what went wrong."""
+        association = self._ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.aet)
+        assert association.is_established
+        dataset = instance(next(self._numbers))
+        status = association.send_c_store(dataset)
+        association.release()
+        if status.get("Status") == 0:
+            self.acknowledged.append(dataset.SOPInstanceUID)
+            return ""
+        assert status.get("Status") == 0xA700, status
+        return f"{status.Status:04X}"
+
+
+def stored_instances(peer: Peer) -> set[str]:
+    found = find(
+        peer.host, peer.port, level="IMAGE", StudyInstanceUID=STORED_STUDY, SeriesInstanceUID=STORED_SERIES,
+        SOPInstanceUID=None,
+    )  # fmt: skip
+    return {each.SOPInstanceUID for each in found}
+
+
+def test_finds_and_stores_go_on_and_nothing_acknowledged_is_lost(primary: Cluster, tmp_path: Path) -> None:
+    replica = primary.replica(synchronous=True)
+    servers = [primary, replica]
+    url = multi_host_url(servers, "dicomquest", target_session_attrs="read-write")
+    reads = multi_host_url(servers, "dicomquest", target_session_attrs="prefer-standby")
+    store = ("--store", str(tmp_path / "store"))
+    with node(url, tmp_path, *store) as first, node(url, tmp_path, "--read-index", reads, *store) as second:
+        storers = [Storer(first, 1_000_000), Storer(second, 2_000_000)]
+        loads = [
+            Load("finds of the first node", partial(find_all, first)),
+            Load("finds of the second node", partial(find_all, second)),
+            Load("findscu", partial(findscu_all, itertools.cycle([first, second]))),
+        ]
+        stores = [Load("stores at the first node", storers[0].store), Load("stores at the second", storers[1].store)]
+        with contextlib.ExitStack() as stack:
+            for load in (*loads, *stores):
+                stack.enter_context(load)
+            wait_for(lambda: all(len(load.successes_since(0)) >= 5 for load in (*loads, *stores)), "the load runs")
+            killed = time.monotonic()
+            primary.kill()
+            replica.promote()
+            wait_for(
+                lambda: all(load.successes_since(killed) for load in (*loads, *stores)),
+                "finds and stores go on",
+            )
+            resumed = time.monotonic()
+            wait_for(
+                lambda: all(len(load.successes_since(resumed)) >= 3 for load in (*loads, *stores)), "the load runs on"
+            )
+        for load in loads:
+            assert load.successes_since(killed)[0].ended - killed < DEADLINE, load.name
+        for load in (*loads, *stores):
+            # A find that fails does so soon, and once they go on they do not fail again.
+            assert max(attempt.seconds for attempt in load.attempts) < DEADLINE, load.name
+            assert not [each.failure for each in load.attempts if each.began < killed - DEADLINE and each.failure]
+            assert not [each.failure for each in load.attempts if each.began >= resumed and each.failure], load.name
+        acknowledged = {each for storer in storers for each in storer.acknowledged}
+        for peer in (first, second):
+            assert acknowledged <= stored_instances(peer)
+    with Index(replica.url("dicomquest"), create=False) as index:
+        assert not index.check().differences
