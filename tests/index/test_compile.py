@@ -9,6 +9,7 @@ import pytest
 from building import data_set, query
 from dicomquest.dataset.fields import Source
 from dicomquest.index.compile import compile_query
+from dicomquest.index.dialects import numbered, percent_marks
 from dicomquest.index.plan import Facts
 from dicomquest.query.options import QueryOptions
 
@@ -298,3 +299,103 @@ def test_patterns_and_lists_that_a_database_does_not_take_are_left_to_python() -
     assert "residual" in compiled("STUDY", PatientName="*" + "\ufdfa" * 2000).sql
     assert "residual" in compiled("STUDY", PatientName="\\".join(f"A{number}*" for number in range(200))).sql
     assert "residual" not in compiled("STUDY", AccessionNumber="\\".join(f"A{number}" for number in range(200))).sql
+
+
+POSTGRESQL = Facts("postgresql", trigrams=False)
+GUARD = "NOT EXISTS (SELECT 1 FROM occurrence WHERE path || part <> ALL(?)) LIMIT (SELECT NULL::bigint)"
+
+# The same keys for PostgreSQL; the guard and what streams the rows stand behind each.
+ON_POSTGRESQL: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
+    ({"AccessionNumber": "A*"}, "study.accession_number >= ? AND study.accession_number < ? AND ", ("A", "B")),
+    (
+        {"AccessionNumber": "A?_[1]%"},
+        "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number LIKE ? AND ",
+        ("A", "B", r"A_\_[1]\%"),
+    ),
+    ({"StudyDescription": "*CHEST*"}, "study.study_description LIKE ? AND ", ("%CHEST%",)),
+    ({"StudyInstanceUID": "1.2\\1.3"}, "study.study_instance_uid = ANY(?) AND ", (["1.2", "1.3"],)),
+    (
+        {"ModalitiesInStudy": "MR"},
+        (
+            "EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 AND search = ?)"
+            " AND owner = study.id) AND "
+        ),
+        ("MR",),
+    ),
+    (
+        {"MedicalAlerts": "ALLERGY"},
+        """strpos(study.attributes, '"00102000":') > 0 AND """,
+        (),
+    ),
+    ({"PatientName": "Doe"}, "patient.patient_name_alphabetic = ? AND ", ("doe",)),
+]
+
+
+@pytest.mark.requirement("QR-008", "QR-095", "QR-104", "QR-132")
+@pytest.mark.parametrize(("keys", "condition", "parameters"), ON_POSTGRESQL)
+def test_each_kind_of_key_is_a_predicate_of_postgresql(
+    keys: dict[str, Any], condition: str, parameters: tuple[Any, ...]
+) -> None:
+    plan = compiled("STUDY", facts=POSTGRESQL, **keys)
+    assert str(plan.sql).rpartition(" FROM study ")[2].partition("WHERE ")[2] == condition + GUARD
+    assert plan.parameters == (*parameters, [])
+
+
+@pytest.mark.requirement("QR-109", "QR-116")
+def test_several_values_are_one_set_of_entities_on_postgresql() -> None:
+    facts = Facts("postgresql", frozenset({("00100010", 2), ("00100020", 0)}), trigrams=False)
+    plan = compiled("STUDY", facts=facts, PatientID="1", PatientName="Doe")
+    assert where(plan) == (
+        "(patient.patient_name_alphabetic = ?) OR (patient.patient_name_ideographic = ?)".join("()")
+        + " AND patient.id IN (SELECT patient.id FROM patient WHERE patient.patient_id = ? UNION ALL SELECT patient.id"
+        " FROM patient WHERE patient.id IN (SELECT owner FROM patient_value WHERE path = '00100020'"
+        f" AND (part = 0 AND search = ?))) AND {GUARD}"
+    )
+    assert plan.parameters == ("doe", "doe", "1", "1", ["001000102", "001000200"])
+
+
+@pytest.mark.requirement("QR-132")
+def test_postgresql_selects_what_python_must_see_behind_the_fields() -> None:
+    keys: dict[str, Any] = {
+        "MedicalAlerts": "A",
+        "ProcedureCodeSequence": [data_set(CodeValue="T1")],
+        "StudyInstanceUID": "",
+    }
+    plan = compiled("STUDY", facts=POSTGRESQL, **keys)
+    element = "(study.attributes::json -> '{}')::text".format
+    assert (
+        str(plan.sql)
+        .partition(" FROM ")[0]
+        .endswith(f"study.study_instance_uid, {element('00081032')}, {element('00102000')}, {element('00080201')}")
+    )
+    assert len(plan.fields) == 3
+    assert plan.row_filter is not None
+    assert [(each.tags, each.columns) for each in plan.row_filter.upper] == [((0x00081032, 0x00102000, 0x00080201), ())]
+    assert plan.row_filter.chain == ()
+
+
+@pytest.mark.requirement("QR-008")
+def test_chains_of_descendants_that_python_must_see_are_one_column() -> None:
+    plan = compiled("STUDY", facts=POSTGRESQL, StudyInstanceUID="", Modality="CT", Rows=(512,), GantryID="G")
+    tables = "series JOIN instance ON instance.parent = series.id"
+    conditions = (
+        """(series.modality = ?) AND (strpos(series.attributes, '"00181008":') > 0)"""
+        """ AND (strpos(instance.attributes, '"00280010":') > 0)"""
+    )
+    assert plan.sql == (
+        "SELECT study.study_instance_uid, (SELECT json_agg(json_build_array("
+        "(series.attributes::json -> '00181008')::text, (series.attributes::json -> '00080201')::text, "
+        "(instance.attributes::json -> '00280010')::text, (instance.attributes::json -> '00080201')::text))::text "
+        f"FROM {tables} WHERE (series.parent = study.id) AND {conditions}) FROM study WHERE "
+        f"EXISTS (SELECT 1 FROM {tables} WHERE series.parent = study.id AND {conditions}) AND {GUARD}"
+    )
+    assert plan.parameters == ("CT", "CT", [])
+    assert plan.row_filter is not None
+    assert [each.level.name for each in plan.row_filter.chain] == ["SERIES", "IMAGE"]
+    assert plan.row_filter.upper == ()
+
+
+def test_statements_are_written_for_each_driver() -> None:
+    statement = "SELECT '%' FROM study WHERE a = ? AND b LIKE ?"
+    assert percent_marks(statement) == "SELECT '%%' FROM study WHERE a = %s AND b LIKE %s"
+    assert numbered(statement) == "SELECT '%' FROM study WHERE a = $1 AND b LIKE $2"
