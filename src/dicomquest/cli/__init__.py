@@ -1,4 +1,4 @@
-"""The command line: ``dicomquest index | remove | serve | find | echo``, described in docs/cli.md."""
+"""The command line: the commands below, described in docs/cli.md."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import click
 COMMANDS = {
     # name: module, function; imported when asked for, so that --help starts at once
     "index": ("dicomquest.cli.index", "index"),
+    "watch": ("dicomquest.cli.watch", "watch"),
+    "check": ("dicomquest.cli.check", "check"),
     "remove": ("dicomquest.cli.remove", "remove"),
     "serve": ("dicomquest.cli.serve", "serve"),
     "find": ("dicomquest.cli.find", "find"),
+    "send": ("dicomquest.cli.send", "send"),
     "echo": ("dicomquest.cli.echo", "echo"),
 }
 

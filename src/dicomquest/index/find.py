@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.fields import Field
     from dicomquest.index.check import CheckReport
+    from dicomquest.index.check_files import FilesReport
+    from dicomquest.index.follow import Follower
     from dicomquest.index.ingest import Summary
     from dicomquest.index.postgresql_cursor import KnownFacts
     from dicomquest.index.prune import Pruned
@@ -165,11 +167,26 @@ class Index:
         names = [os.fspath(path) for path in paths]
         return prune(self._database, names, self.timezone_offset_minutes, even_empty=even_empty, progress=progress)
 
+    def follow(
+        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, check: Callable[[], None] = lambda: None
+    ) -> Follower:
+        """Keep the index in step with folders, from notices that the caller waits for: see ``follow.Follower``."""
+        from dicomquest.index.follow import Follower  # noqa: PLC0415
+
+        names = [os.fspath(path) for path in paths]
+        return Follower(self._database, names, self.timezone_offset_minutes, jobs=jobs, check=check)
+
     def check(self, *, repair: bool = False) -> CheckReport:
         """Compare all that is computed with what it is computed of; ``repair`` writes it anew where it differs."""
         from dicomquest.index.check import check  # noqa: PLC0415
 
         return check(self._database, self.timezone_offset_minutes, repair=repair)
+
+    def check_files(self, progress: Callable[[FilesReport], None] | None = None) -> FilesReport:
+        """Compare the files that were read with those that are there; nothing is changed."""
+        from dicomquest.index.check_files import check_files  # noqa: PLC0415
+
+        return check_files(self._database, progress)
 
     def counts(self) -> dict[Level, int]:
         """How many entities of each level there are."""

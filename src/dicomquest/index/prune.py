@@ -38,7 +38,8 @@ class KnownFile(NamedTuple):
 class Pruned:
     """What came of the files of the index that were looked at.
 
-    ``gone`` of them were removed, with ``entities`` by level; ``refused`` says of which paths nothing was, and why.
+    ``gone`` of them were removed, with ``entities`` by level; ``refused`` says below which paths some were missed and
+    left, and why.
     """
 
     files: int = 0
@@ -48,20 +49,32 @@ class Pruned:
 
 
 class Root:
-    """A path that is kept in step, as it is now; ``doubt`` says why what is not below it may be there all the same."""
+    """A path that is kept in step, and which folder it was when it was first looked at."""
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)  # noqa: PTH100  a Path cannot say what the system's bytes say
         self._identity = _identity(self.path)
 
-    def doubt(self) -> str | None:
-        """Why a file that is not found says nothing; None if it is gone."""
+    def has(self, path: str) -> bool:
+        """Whether an absolute path is this one or below it."""
+        return path == self.path or path.startswith(self.path.rstrip(os.sep) + os.sep)
+
+    def is_there(self) -> bool:
+        """Whether it is what it was; of a folder that was missing, whether it still is."""
+        return _identity(self.path) == self._identity
+
+    def is_missing(self) -> bool:
+        """Whether there was nothing when it was first looked at."""
+        return self._identity is None
+
+    def doubt(self, *, noticed: bool = False) -> str | None:
+        """Why a file that is not found may not be gone; ``noticed``: the system said that it was deleted."""
         identity = _identity(self.path)
         if identity is None:
             return "it is not there"
         if identity != self._identity:
             return "it is not the folder that it was: something was mounted or unmounted there"
-        if next(walk([self.path]), None) is None:
+        if not noticed and next(walk([self.path]), None) is None:
             return "there is no file in it"
         return None
 
@@ -76,54 +89,83 @@ def prune(
 ) -> Pruned:
     """Remove what was at or below ``paths`` and is gone; ``even_empty`` trusts a path that is missing or empty, too."""
     pruned = Pruned()
-    for path in paths:
-        root = Root(path)
-        doubt = None if even_empty else root.doubt
-        prune_path(database, root.path, default_zone, pruned, doubt=doubt, progress=progress)
+    roots = [Root(path) for path in paths]
+    for root in roots:
+        for page in known_files(database, [root.path]):
+            # Of paths within each other the inner one decides: it may be a share of its own.
+            own = [file for file in page if root_of(os.fsdecode(file.path), roots) is root]
+            pruned.files += len(own)
+            if not remove_gone(database, own, default_zone, pruned, None if even_empty else root):
+                break
+            if progress is not None:
+                progress(pruned)
     return pruned
 
 
-def prune_path(
-    database: Database,
-    path: str,
-    default_zone: int,
-    pruned: Pruned,
-    *,
-    doubt: Callable[[], str | None] | None = None,
-    progress: Callable[[Pruned], None] | None = None,
-) -> None:
-    """Prune one absolute path; ``doubt`` is asked after files were missed, before they are removed."""
-    for page in known_files(database, path):
-        pruned.files += len(page)
-        gone = [file for file in page if is_gone(file.path)]
-        if gone:
-            reason = doubt() if doubt is not None else None
-            if reason is not None:
-                pruned.refused[path] = reason
-                return
-            _remove(database, gone, default_zone, pruned)
-        if progress is not None:
-            progress(pruned)
+def root_of(path: str, roots: Sequence[Root]) -> Root | None:
+    """The innermost of the roots that a path is in."""
+    return max((root for root in roots if root.has(path)), key=lambda root: len(root.path), default=None)
 
 
-def known_files(database: Database, path: str) -> Iterator[Sequence[KnownFile]]:
-    """The files of the index at or below an absolute path, some at a time, by path."""
-    folder = os.fsencode(path.rstrip(os.sep) + os.sep)
-    # All that starts with the folder's name and a separator comes before that name and what follows the separator.
-    end = folder[:-1] + bytes([folder[-1] + 1])
+def known_files(database: Database, paths: Sequence[str]) -> Iterator[Sequence[KnownFile]]:
+    """The files of the index at or below absolute paths, some at a time."""
     columns = "SELECT path, size, modified_ns, instance FROM file"
+    folders: list[bytes] = []
+    for start in range(0, len(paths), _PAGE):
+        names = [os.fsencode(path) for path in paths[start : start + _PAGE]]
+        page = _page(database, f"{columns} WHERE path IN ({', '.join('?' * len(names))})", tuple(names))
+        if page:
+            yield page
+        found = {file.path for file in page}
+        folders += [name for name in names if name not in found]
+    separator = os.fsencode(os.sep)
     below = f"{columns} WHERE path > ? AND path < ? ORDER BY path LIMIT {_PAGE}"
-    if page := _page(database, f"{columns} WHERE path = ?", (os.fsencode(path),)):
-        yield page
-    last = folder
-    while page := _page(database, below, (last, end)):
-        yield page
-        last = page[-1].path
+    for folder in folders:
+        last = folder.rstrip(separator) + separator
+        # All that begins with this comes before what has the next byte in the separator's place.
+        end = last[:-1] + bytes([last[-1] + 1])
+        while page := _page(database, below, (last, end)):
+            yield page
+            last = page[-1].path
 
 
 def _page(database: Database, statement: str, parameters: tuple[bytes, ...]) -> list[KnownFile]:
     with database.connect() as connection:
         return [KnownFile(*row) for row in connection.exec_driver_sql(statement, parameters)]
+
+
+def remove_gone(
+    database: Database,
+    files: Sequence[KnownFile],
+    default_zone: int,
+    pruned: Pruned,
+    root: Root | None,
+    *,
+    noticed: bool = False,
+) -> bool:
+    """Remove those of the files that are gone; False if ``root`` is in doubt, and so are they."""
+    gone = [file for file in files if is_gone(file.path)]
+    if not gone:
+        return True
+    # Asked after the files: a share that was unmounted meanwhile shows now.
+    reason = root.doubt(noticed=noticed) if root is not None else None
+    if root is not None and reason is not None:
+        pruned.refused[root.path] = reason
+        return False
+    with database.begin() as connection:
+        batch = Batch(connection, (), default_zone)
+        # One that came back meanwhile, and was read anew, has another state or another instance.
+        connection.exec_driver_sql(
+            "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?", gone
+        )
+        instances = {file.instance for file in gone}
+        statement = "SELECT DISTINCT instance FROM file WHERE instance {in_values}"
+        batch.remove(instances - {instance for (instance,) in rows(connection, statement, instances)})
+        batch.write()
+    pruned.gone += len(gone)
+    for level, count in batch.removed.items():
+        pruned.entities[level] += count
+    return True
 
 
 def is_gone(path: bytes) -> bool:
@@ -134,22 +176,6 @@ def is_gone(path: bytes) -> bool:
         return True
     except OSError:
         return False
-
-
-def _remove(database: Database, gone: Sequence[KnownFile], default_zone: int, pruned: Pruned) -> None:
-    with database.begin() as connection:
-        batch = Batch(connection, (), default_zone)
-        # One that came back meanwhile, and was read anew, has another state or another instance.
-        connection.exec_driver_sql(
-            "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?", list(gone)
-        )
-        instances = {file.instance for file in gone}
-        statement = "SELECT DISTINCT instance FROM file WHERE instance {in_values}"
-        batch.remove(instances - {instance for (instance,) in rows(connection, statement, instances)})
-        batch.write()
-    pruned.gone += len(gone)
-    for level, count in batch.removed.items():
-        pruned.entities[level] += count
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from dicomquest.index.cursor import Cursor
     from dicomquest.index.database import Database
-    from dicomquest.index.find import Cursor
     from dicomquest.query.model import Query
 
 BATCH = 1000

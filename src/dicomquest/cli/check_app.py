@@ -1,0 +1,58 @@
+"""What ``dicomquest check`` does: compare, and say what differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dicomquest.cli.counting import counted_each
+from dicomquest.cli.peer import give_up, say
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index import Index
+
+if TYPE_CHECKING:
+    from dicomquest.index.check import CheckReport
+    from dicomquest.index.check_files import FilesReport
+
+
+def run(location: str, *, repair: bool, files: bool) -> None:
+    """Check; raise click's Exit if something is wrong and stays so."""
+    try:
+        with Index(location, create=False) as index:
+            report = index.check(repair=repair)
+            files_report = index.check_files() if files else None
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+    except KeyboardInterrupt:
+        raise give_up("interrupted; nothing was changed") from None
+    _print(report, repaired=repair)
+    if files_report is not None:
+        _print_files(files_report)
+    wrong = 0 if repair else report.differences
+    if wrong or (files_report is not None and files_report.differences):
+        hints = ["--repair writes anew what is wrong"] if wrong else []
+        if files_report is not None and files_report.differences:
+            hints.append("`dicomquest index --prune` brings the index into step with the files")
+        raise give_up("the index is not right: " + "; ".join(hints))
+
+
+def _print(report: CheckReport, *, repaired: bool) -> None:
+    for example in report.examples:
+        click.echo(f"wrong: {example}")
+    more = report.differences - len(report.examples)
+    if more:
+        click.echo(f"wrong: {more} more")
+    ending = ", all repaired" if repaired and report.differences else ""
+    say(
+        f"checked {counted_each(dict(sorted(report.checked.items())))}: {report.differences or 'nothing'} wrong{ending}"
+    )
+
+
+def _print_files(report: FilesReport) -> None:
+    for path, trouble, detail in report.examples:
+        click.echo(f"{click.format_filename(path)}: {trouble.value}" + (f" ({detail})" if detail else ""))
+    more = report.differences - len(report.examples)
+    if more:
+        click.echo(f"{more} more files")
+    say(f"checked {report.checked} files: {report.differences or 'nothing'} wrong")

@@ -1,0 +1,213 @@
+"""What ``dicomquest watch`` does: waits for the system's notices and has the index follow them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicomquest.cli.counting import counted_each
+from dicomquest.cli.index_app import open_index
+from dicomquest.cli.peer import give_up
+from dicomquest.errors import IndexDatabaseError
+
+if TYPE_CHECKING:
+    from watchfiles import Change
+
+    from dicomquest.index.follow import Follower, Step
+
+LOGGER = logging.getLogger("dicomquest.watch")
+
+# Milliseconds: a batch of notices ends when none comes for so long, or at last after so long.
+_QUIET, _LONGEST_BATCH = 200, 1000
+# Milliseconds without a notice after which we look around; the same in seconds between two tries of what failed.
+_TICK = 500
+_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
+# So many notices at once may have been too many for the system's queue, which on Linux holds 16384 by default and drops
+# what is too much. Nobody tells us so, hence another look at everything once it is quiet.
+_FLOOD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """The command line of ``dicomquest watch``; ``rescan`` is in minutes."""
+
+    paths: tuple[str, ...]
+    location: str
+    jobs: int | None
+    timezone: int | None
+    poll: bool
+    rescan: float
+    log_level: str
+
+
+class _StoppedError(Exception):
+    """Somebody wants us to end."""
+
+
+def run(settings: WatchSettings) -> None:
+    """Follow until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    for name in ("alembic", "watchfiles"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise _StoppedError
+
+    try:
+        with told_to_end(stop), open_index(settings.location, settings.timezone) as index:
+            follower = index.follow(settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check)
+            with suppress(_StoppedError):
+                _Watch(settings, follower, stop).run()
+            total = follower.total
+            LOGGER.info(
+                "ended: %d indexed, %d replaced, %d removed; the index has %s",
+                total.indexed, total.replaced, total.removed, counted_each(index.counts()),
+            )  # fmt: skip
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+
+
+@contextmanager
+def told_to_end(stop: threading.Event) -> Iterator[None]:
+    """Have SIGINT and SIGTERM set the event; a second one ends the process as usual."""
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Watch:
+    """The loop: wait, follow, look at everything where notices may be missing."""
+
+    def __init__(self, settings: WatchSettings, follower: Follower, stop: threading.Event) -> None:
+        self._settings = settings
+        self._follower = follower
+        self._stop = stop
+        self._look_at = 0.0  # seconds since the epoch
+        self._pause = _PAUSE
+        self._is_flooded = False
+        self._has_looked = False
+
+    def run(self) -> None:
+        """Follow until told to end."""
+        while not self._stop.is_set():
+            try:
+                self._watch()
+            except FileNotFoundError:
+                LOGGER.debug("a folder went before it could be watched")
+            except IndexDatabaseError as error:
+                if not self._has_looked:
+                    raise
+                LOGGER.error("%s; trying again", error)  # noqa: TRY400
+            self._stop.wait(self._pause)
+
+    def _watch(self) -> None:
+        """Look, then follow the folders that are there until one comes or goes, or a notice is lost."""
+        paths = [root.path for root in self._follower.roots if os.path.isdir(root.path)]  # noqa: PTH112
+        with closing(self._notices(paths) if paths else self._ticks()) as batches:
+            # The first wait starts the notices: what happens during the look is not missed.
+            first = next(batches, None)
+            if first is None:
+                return
+            self._look()
+            self._take(first)
+            for notices in batches:
+                if self._follower.is_in_doubt():
+                    LOGGER.warning("a folder is gone, is back, or is another one than before")
+                    self._pause = _PAUSE
+                    return
+                self._take(notices)
+                if time.time() >= self._look_at or (self._is_flooded and not notices):
+                    self._look()
+
+    def _look(self) -> None:
+        started = time.monotonic()
+        step = self._follower.look(time.time())
+        self._look_at = time.time() + 60 * self._settings.rescan if self._settings.rescan else math.inf
+        self._is_flooded = False
+        self._log(step, f"looked at everything in {time.monotonic() - started:.1f} s")
+        self._has_looked = True
+
+    def _take(self, notices: set[tuple[Change, str]]) -> None:
+        from watchfiles import Change
+
+        if len(notices) > _FLOOD:
+            self._is_flooded = True
+        deleted = {path for change, path in notices if change is Change.deleted}
+        # A folder that is said to be modified has notices of what changed in it, too.
+        changed = {
+            path
+            for change, path in notices
+            if change is Change.added or (change is Change.modified and not os.path.isdir(path))  # noqa: PTH112
+        }
+        if deleted or changed:
+            step = self._follower.take(changed, deleted, time.time())
+            if step:
+                self._log(step, f"{len(notices)} notices")
+        step = self._follower.retry(time.time())
+        if step:
+            self._log(step, "tried again")
+
+    def _log(self, step: Step, why: str) -> None:
+        waiting = f", {self._follower.waiting} to be tried again" if self._follower.waiting else ""
+        LOGGER.info(
+            "%s: %d indexed, %d replaced, %d removed, %d skipped%s",
+            why, step.indexed, step.replaced, step.removed, step.skipped, waiting,
+        )  # fmt: skip
+        for path, reason in step.refused.items():
+            LOGGER.warning("not pruned: %s: %s", path, reason)
+
+    def _notices(self, paths: list[str]) -> Generator[set[tuple[Change, str]], None, None]:
+        """The system's notices, in batches; an empty one now and then. They end with ``stop``, or if one is lost."""
+        from watchfiles import watch
+
+        try:
+            yield from watch(
+                *paths,
+                watch_filter=None,
+                debounce=_LONGEST_BATCH,
+                step=_QUIET,
+                rust_timeout=_TICK,
+                yield_on_timeout=True,
+                stop_event=self._stop,
+                raise_interrupt=False,
+                force_polling=True if self._settings.poll else None,
+                poll_delay_ms=int(1000 * _PAUSE),
+                ignore_permission_denied=True,
+            )
+        except FileNotFoundError:
+            raise
+        except (RuntimeError, OSError) as error:
+            # WatchfilesRustInternalError is a RuntimeError: a name that is no text, too many folders.
+            if not self._has_looked:
+                raise give_up(f"the system gives no notices ({error}); --poll does without") from error
+            # A name that is no text may come up with every look, because that opens the file: then looks become rare.
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            LOGGER.warning("notices were lost (%s): looking at everything in %d s", error, self._pause)
+
+    def _ticks(self) -> Generator[set[tuple[Change, str]]]:
+        """Stands in for notices where there is no folder to watch."""
+        while not self._stop.wait(_TICK / 1000):
+            yield set()
