@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from dicomquest.dataset.part10 import encode_file_meta
 from dicomquest.dimse.commands import CStoreRQ
@@ -10,7 +11,8 @@ from dicomquest.errors import StoreError
 from dicomquest.index.reader import read_file
 from dicomquest.index.received import Reason, Received, Skipped
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicomquest.services.archive import Archive, out_of_resources
+from dicomquest.services.archive import Archive, Arrival, out_of_resources
+from dicomquest.services.gathering import Gatherer
 from dicomquest.services.incoming import Incoming
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
@@ -39,11 +41,23 @@ REFUSED = {
 """The status and the offending elements of what the index does not take; of other reasons it is C000."""
 
 
+@dataclass(slots=True, eq=False)
+class _Whole:
+    """A request whose data set has arrived: what of it is in a file, and the rest; and what came of it."""
+
+    request: ServiceRequest
+    incoming: Incoming | None
+    parts: list[bytes]
+    status: int = SUCCESS
+    failure: StoreError | None = None
+
+
 class StorageService:
     """Answers C-STORE requests by keeping what they bring in an archive."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self._gatherer: Gatherer[_Whole] = Gatherer(self._store)
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request."""
@@ -75,7 +89,11 @@ class StorageService:
             while not request.stream.is_complete:
                 incoming = await request.run(self._write, incoming, request, parts)
                 parts = await request.stream.read(CHUNK)
-            return await request.run(self._store, incoming, request, parts)
+            whole = _Whole(request, incoming, parts)
+            await self._gatherer.do(whole, request.run)
+            if whole.failure is not None:
+                raise whole.failure
+            return whole.status
         finally:
             if incoming is not None:
                 incoming.discard()
@@ -92,20 +110,37 @@ class StorageService:
             raise out_of_resources(error) from error
         return incoming
 
-    def _store(self, incoming: Incoming | None, request: ServiceRequest, parts: list[bytes]) -> int:
-        """Write the rest, look at what it is, and store it; the status."""
-        incoming = self._write(incoming, request, parts)
+    def _store(self, batch: list[_Whole]) -> None:
+        """Write what is left, look at what each is, and store them."""
+        arrivals: list[tuple[_Whole, Arrival]] = []
+        for whole in batch:
+            try:
+                arrivals.append((whole, self._complete(whole)))
+            except StoreError as error:
+                whole.failure = error
+        try:
+            if arrivals:
+                self._archive.store([arrival for _, arrival in arrivals])
+                for whole, arrival in arrivals:
+                    whole.failure = arrival.failure
+        finally:
+            for whole in batch:
+                if whole.incoming is not None:
+                    whole.incoming.discard()
+
+    def _complete(self, whole: _Whole) -> Arrival:
+        """Make a DICOM file of it, and hold that against the command."""
+        incoming = whole.incoming = self._write(whole.incoming, whole.request, whole.parts)
         try:
             incoming.complete()
-            outcome = read_file(incoming.path, self._archive.index.timezone_offset_minutes)
-            status = _check(outcome, request)
-            if isinstance(outcome, Received):
-                self._archive.store(incoming, outcome)
         except OSError as error:
             raise out_of_resources(error) from error
-        finally:
-            incoming.discard()
-        return status
+        received = read_file(incoming.path, self._archive.index.timezone_offset_minutes)
+        if isinstance(received, Skipped):
+            status, element = REFUSED.get(received.reason, (CANNOT_UNDERSTAND, ()))
+            raise StoreError(status, f"{received.reason.value} {received.detail}".strip(), element)
+        whole.status = _check(received, whole.request)
+        return Arrival(incoming, received)
 
 
 def _meta(request: ServiceRequest) -> bytes:
@@ -120,16 +155,13 @@ def _meta(request: ServiceRequest) -> bytes:
     )
 
 
-def _check(outcome: Received | Skipped, request: ServiceRequest) -> int:
+def _check(received: Received, request: ServiceRequest) -> int:
     """Hold the data set against the command; StoreError if it is not what was announced."""
     command = request.command
     assert isinstance(command, CStoreRQ)  # noqa: S101
-    if isinstance(outcome, Skipped):
-        status, element = REFUSED.get(outcome.reason, (CANNOT_UNDERSTAND, ()))
-        raise StoreError(status, f"{outcome.reason.value} {outcome.detail}".strip(), element)
-    if outcome.sop_uid != command.affected_sop_instance_uid:
+    if received.sop_uid != command.affected_sop_instance_uid:
         raise StoreError(DOES_NOT_MATCH, "SOP Instance UID is not that of the command", (_SOP_INSTANCE_UID.tag,))
-    sop_class = outcome.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
+    sop_class = received.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
     if sop_class is None:
         return CLASS_NOT_TOLD
     if sop_class != command.affected_sop_class_uid:
