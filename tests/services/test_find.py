@@ -38,6 +38,7 @@ from dicomquest.standard.transfer_syntaxes import (
 )
 from dicomquest.ul.negotiation import AcceptedContext, AcceptorPolicy, SupportedSyntax
 from faces_fixtures import RawPeer, raw_requestor
+from postgresql_cluster import Cluster
 from timing import LONG
 
 MANY = 2 * BATCH + FIRST_BATCH + 7
@@ -60,10 +61,23 @@ STUDIES = 3
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+def sqlite_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     with Index(tmp_path_factory.mktemp("find") / "index.sqlite") as opened:
         opened.ingest_data_sets(INSTANCES)
         yield opened
+
+
+@pytest.fixture(scope="module")
+def postgresql_index(postgresql: Cluster) -> Iterator[Index]:
+    with Index(postgresql.create_database()) as opened:
+        opened.ingest_data_sets(INSTANCES)
+        yield opened
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def index(request: pytest.FixtureRequest) -> Index:
+    opened: Index = request.getfixturevalue(f"{request.param}_index")
+    return opened
 
 
 @dataclass
@@ -165,25 +179,25 @@ def test_who_has_stored_is_not_answered_by_a_replica_that_lags_behind(tmp_path: 
         assert 0xFF00 in ask(replicated, ALL_STUDIES, has_stored=True).statuses
 
 
-def test_a_small_query_needs_no_other_thread(index: Index) -> None:
+def test_a_small_query_needs_no_other_thread(sqlite_index: Index) -> None:
     ran: list[ServiceRequest] = []
     small, large = Channel(before_run=ran.append), Channel(before_run=ran.append)
-    ask(index, data_set(QueryRetrieveLevel="STUDY", PatientID="P2"), channel=small)
+    ask(sqlite_index, data_set(QueryRetrieveLevel="STUDY", PatientID="P2"), channel=small)
     assert (len(small.pending), ran) == (1, [])
-    ask(index, ALL_IMAGES, channel=large)
+    ask(sqlite_index, ALL_IMAGES, channel=large)
     assert len(ran) == len(large.batches) - 1
 
 
 def test_after_a_slow_answer_all_queries_go_to_other_threads_for_a_while(
-    index: Index, monkeypatch: pytest.MonkeyPatch
+    sqlite_index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([10.0, 10.0, 10.0 + 2 * LONGEST_AT_ONCE, 10.0 + 2 * LONGEST_AT_ONCE, 10.5, 12.0, 12.0, 12.0])
     monkeypatch.setattr("dicomquest.services.find.monotonic", lambda: next(clock))
-    service = FindService(index, FindChoices("ARCHIVE"))
+    service = FindService(sqlite_index, FindChoices("ARCHIVE"))
     counts = []
     for _ in range(3):
         ran: list[ServiceRequest] = []
-        ask(index, ALL_STUDIES, channel=Channel(before_run=ran.append), service=service)
+        ask(sqlite_index, ALL_STUDIES, channel=Channel(before_run=ran.append), service=service)
         counts.append(len(ran))
     assert counts == [0, 1, 0]
 
@@ -201,7 +215,7 @@ def test_each_match_is_one_pending_response_and_success_comes_last(
 
 
 @pytest.mark.requirement("QR-171")
-def test_no_more_is_fetched_than_the_peer_takes(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_fetched_than_the_peer_takes(sqlite_index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     ahead: list[int] = [0]
     fetched: list[int] = []
     fetch = SQLiteCursor.fetch
@@ -214,7 +228,7 @@ def test_no_more_is_fetched_than_the_peer_takes(index: Index, monkeypatch: pytes
 
     monkeypatch.setattr(SQLiteCursor, "fetch", counting)
     channel = Channel()
-    ask(index, ALL_IMAGES, channel=channel)
+    ask(sqlite_index, ALL_IMAGES, channel=channel)
     assert channel.batches == [FIRST_BATCH, BATCH, BATCH, 7]
     assert fetched == [BATCH, BATCH, BATCH]
     # What is being sent, and the batch after it.
@@ -282,7 +296,7 @@ def test_bytes_that_are_no_data_set_are_c001(index: Index, data: bytes, syntax: 
 @pytest.mark.requirement("QR-147", "QR-148")
 @pytest.mark.parametrize("fails_after", [0, FIRST_BATCH])
 def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
-    index: Index, fails_after: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sqlite_index: Index, fails_after: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fetch, calls = SQLiteCursor.fetch, iter([fails_after > 0, False])
 
@@ -293,18 +307,18 @@ def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
 
     monkeypatch.setattr(SQLiteCursor, "fetch", failing)
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
-    channel = ask(index, ALL_IMAGES)
+    channel = ask(sqlite_index, ALL_IMAGES)
     assert channel.statuses == [0xFF00] * fails_after + [0xC002]
     assert [record.levelname for record in caplog.records if "disk I/O error" in record.message] == ["ERROR"]
 
 
 @pytest.mark.requirement("QR-146")
-def test_memory_that_runs_out_is_a700(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_is_a700(sqlite_index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(cursor: SQLiteCursor, size: int) -> list[tuple[Any, ...]]:
         raise MemoryError
 
     monkeypatch.setattr(SQLiteCursor, "fetch", failing)
-    assert ask(index, ALL_IMAGES).finals == [(0xA700, "out of memory", ())]
+    assert ask(sqlite_index, ALL_IMAGES).finals == [(0xA700, "out of memory", ())]
 
 
 @pytest.mark.requirement("QR-148")
@@ -362,16 +376,18 @@ def test_a_cancel_while_responses_stream_ends_them_with_fe00(index: Index, batch
 
 
 @pytest.mark.requirement("QR-160")
-def test_a_cancel_before_the_first_response_ends_with_fe00_alone(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_before_the_first_response_ends_with_fe00_alone(
+    sqlite_index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     channel = Channel(before_run=lambda request: request.cancel())
-    assert ask(index, ALL_IMAGES, channel=channel).statuses == [0xFE00]
+    assert ask(sqlite_index, ALL_IMAGES, channel=channel).statuses == [0xFE00]
 
 
 @pytest.mark.requirement("QR-160", "QR-164", "QR-165")
 @pytest.mark.parametrize("is_abandoned", [False, True])
 def test_a_search_that_finds_nothing_for_long_is_interrupted(
-    index: Index, is_abandoned: bool, monkeypatch: pytest.MonkeyPatch
+    sqlite_index: Index, is_abandoned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The database runs for many seconds, as in a scan of ten million studies.
     running, errors = threading.Event(), list[str]()
@@ -391,7 +407,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
                 raise
 
     def find(query: Any, *, is_latest: bool) -> Cursor:
-        cursor = Index.find(index, query, is_latest=is_latest)
+        cursor = Index.find(sqlite_index, query, is_latest=is_latest)
         cursor.__class__ = Long
         return cursor
 
@@ -401,13 +417,13 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
 
     tasks: list[asyncio.Task[None]] = []
     channel.before_run = lambda _: tasks.append(asyncio.get_running_loop().create_task(cancel_when_running()))
-    monkeypatch.setattr(index, "find", find)
+    monkeypatch.setattr(sqlite_index, "find", find)
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     with pytest.raises(AssociationAbortedError) if is_abandoned else contextlib.nullcontext():
-        ask(index, ALL_IMAGES, channel=channel)
+        ask(sqlite_index, ALL_IMAGES, channel=channel)
     assert channel.statuses == ([] if is_abandoned else [0xFE00])
     assert errors == ["interrupted"]
-    assert_given_back(index)
+    assert_given_back(sqlite_index)
 
 
 @pytest.mark.requirement("QR-164")
