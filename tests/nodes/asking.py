@@ -21,7 +21,8 @@ def find_all(peer: Peer) -> str:
     try:
         found = {study.StudyInstanceUID for study in find(peer.host, peer.port, StudyInstanceUID=None, PatientID=None)}
     except QueryFailedError as error:
-        assert error.status in FAILED, error
+        if error.status not in FAILED:
+            raise
         return str(error)
     assert found >= EXPECTED, f"answered with success, but without {EXPECTED - found}"
     return ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from alembic.config import Config
+
 from dicomquest.cli import main
 from dicomquest.index import migrations, schema
 from dicomquest.index.migrations import run
@@ -13,7 +15,7 @@ OWN_HEAD = schema.HEAD
 ORIGINAL_CONFIG = run._config
 
 
-def config_with_one_more() -> run.Config:
+def config_with_one_more() -> Config:
     config = ORIGINAL_CONFIG()
     assert migrations.__file__ is not None
     own = Path(migrations.__file__).parent / "versions"
