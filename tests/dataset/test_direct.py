@@ -16,6 +16,7 @@ from dicomquest.dataset.codec import decode
 from dicomquest.dataset.direct import decode_to_json, decode_to_pydicom
 from dicomquest.dataset.elements import DataSet, Element, to_json, to_pydicom
 from dicomquest.dataset.encoder import encode
+from dicomquest.dataset.layouts import REPETITIONS
 from dicomquest.errors import DataSetError
 from dicomquest.standard.character_sets import SINGLE_SETS
 from dicomquest.standard.transfer_syntaxes import (
@@ -144,7 +145,7 @@ def test_objects_of_the_json_model_share_nothing_that_can_be_changed() -> None:
 def test_what_is_remembered_of_headers_is_bounded() -> None:
     for number in range(1, direct.REMEMBERED_HEADERS + 10):
         decode_to_json(element(0x00200000 + number, b"LO", b"x"), EXPLICIT_VR_LITTLE_ENDIAN)
-    _, headers = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN]
+    headers = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].headers
     assert len(headers) <= direct.REMEMBERED_HEADERS
 
 
@@ -159,3 +160,44 @@ def test_other_transfer_syntaxes_go_the_sure_way(syntax: str) -> None:
 def test_a_long_data_set_goes_the_sure_way_and_meets_its_limits() -> None:
     data = element(0x00100020, b"LO", b"x") + element(0x00104000, b"LT", b"y" * 0xFFFE)
     assert decode_to_json(data, EXPLICIT_VR_LITTLE_ENDIAN)["00104000"]["Value"] == ["y" * 0xFFFE]
+
+
+@st.composite
+def repeated_layouts(draw: st.DrawFn) -> tuple[list[tuple[int, bytes]], list[bytes], str]:
+    """A layout, one more set of values for it, and the transfer syntax."""
+    syntax = draw(st.sampled_from([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]))
+    tags = sorted(draw(st.lists(st.sampled_from(sorted(ATTRIBUTES)), min_size=1, max_size=8, unique=True)))
+    layout = [(tag, ATTRIBUTES[tag]) for tag in tags]
+    if draw(st.booleans()):
+        layout.insert(0, (0x00080005, b"CS"))
+    return layout, [draw(st.sampled_from(TERMS)) if tag == 0x00080005 else draw(values) for tag, _ in layout], syntax
+
+
+@given(repeated=repeated_layouts(), cut=st.integers(0, 3))
+def test_a_layout_that_is_known_gives_what_the_sure_way_gives(
+    repeated: tuple[list[tuple[int, bytes]], list[bytes], str], cut: int
+) -> None:
+    layout, drawn, syntax = repeated
+    explicit = syntax == EXPLICIT_VR_LITTLE_ENDIAN
+    empty = b"".join(element(tag, code, b"", explicit=explicit) for tag, code in layout)
+    data = b"".join(element(*each, value, explicit=explicit) for each, value in zip(layout, drawn, strict=True))
+    direct.forget_layouts()
+    for _ in range(REPETITIONS):
+        decode_to_json(empty, syntax)
+        decode_to_pydicom(empty, syntax)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(data, syntax)
+        assert_same(data[: len(data) - cut], syntax)
+
+
+def test_a_layout_seen_often_is_taken_apart_at_once() -> None:
+    direct.forget_layouts()
+    for _ in range(REPETITIONS):
+        decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    layouts = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].json_layouts
+    assert layouts.take_apart(USUAL) is not None
+    assert layouts.take_apart(USUAL[:-1]) is None
+    wrong_length = bytearray(USUAL)
+    wrong_length[6] -= 2
+    assert layouts.take_apart(bytes(wrong_length)) is None
