@@ -25,7 +25,7 @@ from dicomquest.errors import IndexDatabaseError, LayoutError
 from dicomquest.index.find import Index
 from dicomquest.query.negotiation import negotiate
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.archive import Archive, recover
+from dicomquest.services.archive import Archive
 from dicomquest.services.find import FindChoices, FindService, PeerChoices
 from dicomquest.services.layout import parse_layout
 from dicomquest.services.request import Service
@@ -158,12 +158,11 @@ def prepare_store(settings: ServeSettings, index: Index) -> None:
     parse_layout(settings.store_layout)  # to complain before anything is started
     if settings.store is None:
         return
-    folder = Path(settings.store)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        recovered = recover(index, folder)
+        with open_archive(settings, index) as archive:
+            recovered = archive.recover() if archive is not None else 0
     except OSError as error:
-        raise give_up(f"cannot store in {folder}: {error.strerror or error}") from error
+        raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
     if recovered:
         LOGGER.warning("a server here ended early: %d instances that it left were indexed", recovered)
 

@@ -20,9 +20,9 @@ from typing import Self
 
 from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index.find import Index
-from dicomquest.index.reader import FileState
+from dicomquest.index.reader import FileState, read_file
 from dicomquest.index.received import Received
-from dicomquest.services.incoming import Incoming, IncomingFolder, clear_leftovers, files_since, sync
+from dicomquest.services.incoming import Incoming, IncomingFolder, files_since, sync, take_leftovers
 from dicomquest.services.layout import Layout
 
 LOGGER = logging.getLogger("dicomquest.store")
@@ -55,6 +55,27 @@ class Archive:
         self._is_closed = False
         # Paths of instances that have moved: their files are gone, their rows go with the next transaction.
         self._gone: list[str] = []
+
+    def recover(self) -> int:
+        """Take over from processes that died: store what they had received whole, and index what they left in place.
+
+        How many instances that were; nobody is told of those, so the peer will send some of them again.
+        """
+        left = take_leftovers(self._folder, self._incoming)
+        if left is None:
+            return 0
+        since, paths = left
+        summary = self.index.ingest(files_since(self._folder, since))
+        stored = summary.indexed + summary.replaced
+        for path in paths:
+            received = read_file(path, self.index.timezone_offset_minutes)
+            incoming = Incoming(path, None)
+            if isinstance(received, Received):
+                arrival = Arrival(incoming, received)
+                self.store([arrival])
+                stored += arrival.failure is None
+            incoming.discard()
+        return stored
 
     def begin(self, meta: bytes) -> Incoming:
         """Begin an instance; StoreError if there is no room."""
@@ -163,15 +184,6 @@ def _fail(batch: Sequence[Arrival], failure: StoreError) -> None:
         if arrival.path and arrival.is_new:
             with contextlib.suppress(OSError):
                 os.unlink(arrival.path)  # noqa: PTH108
-
-
-def recover(index: Index, folder: Path) -> int:
-    """Clear up after processes that died, and index what they left in place; how many instances that were."""
-    since = clear_leftovers(folder)
-    if since is None:
-        return 0
-    summary = index.ingest(files_since(folder.absolute(), since))
-    return summary.indexed + summary.replaced
 
 
 def out_of_resources(error: OSError) -> StoreError:

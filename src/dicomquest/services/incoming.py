@@ -35,12 +35,14 @@ _MOST_VECTORS = 512  # of the 1024 that one call can take
 
 
 class Incoming:
-    """One instance while it arrives; ``meta`` is its File Meta Information."""
+    """One instance while it arrives, in its temporary file; ``meta`` is its File Meta Information."""
 
-    def __init__(self, path: str, meta: bytes) -> None:
+    def __init__(self, path: str, meta: bytes | None) -> None:
+        """Without ``meta``, a file that is there already."""
         self.path = path
-        self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-        self._first = [_PREAMBLE + bytes(len(_PREFIX)) + meta]
+        flags = os.O_RDWR if meta is None else os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        self.descriptor = os.open(path, flags, _MODE)
+        self._first = [] if meta is None else [_PREAMBLE + bytes(len(_PREFIX)) + meta]
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Append to the data set."""
@@ -110,16 +112,22 @@ class IncomingFolder:
     def __init__(self, folder: Path) -> None:
         private = folder / PRIVATE_FOLDER
         private.mkdir(parents=True, exist_ok=True)
-        self._path = private / uuid4().hex
+        self.path = private / uuid4().hex
         self._numbers = count(1)
         with _locked(private):
-            self._path.mkdir()
-            self._lock = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+            self.path.mkdir()
+            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def begin(self, meta: bytes) -> Incoming:
         """Begin a file."""
-        return Incoming(f"{self._path}/{next(self._numbers)}.part", meta)
+        return Incoming(f"{self.path}/{next(self._numbers)}.part", meta)
+
+    def adopt(self, path: Path) -> str:
+        """Take over a file of a process that died; its new path."""
+        adopted = f"{self.path}/{next(self._numbers)}.part"
+        path.rename(adopted)
+        return adopted
 
     def committed(self) -> None:
         """Note that all files in place are in the index now."""
@@ -127,7 +135,7 @@ class IncomingFolder:
 
     def close(self) -> None:
         """Remove the folder with what is unfinished in it."""
-        shutil.rmtree(self._path, ignore_errors=True)
+        shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
     def __enter__(self) -> Self:
@@ -137,30 +145,36 @@ class IncomingFolder:
         self.close()
 
 
-def clear_leftovers(folder: Path) -> float | None:
-    """Remove the temporary files of processes that died; give the time (of the epoch) since when files may be missing.
+def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]] | None:
+    """Take over what processes that died have left: since when files in place may be missing in the index, and files.
 
+    The time is that of the epoch. Of the files those may be instances that have the prefix: what is not whole goes.
     None if every process that stored here ended in good order, or lives.
     """
     private = folder / PRIVATE_FOLDER
-    if not private.is_dir():
-        return None
     since: float | None = None
+    kept: list[str] = []
     with _locked(private):
         for path in private.iterdir():
-            if not path.is_dir():
+            if not path.is_dir() or path == into.path:
                 continue
             lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 last = os.fstat(lock).st_mtime - MARGIN
+                kept += [into.adopt(part) for part in sorted(path.glob("*.part")) if _is_complete(part)]
                 shutil.rmtree(path)
             except BlockingIOError:
                 continue
             finally:
                 os.close(lock)
             since = last if since is None else min(since, last)
-    return since
+    return None if since is None else (since, kept)
+
+
+def _is_complete(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PREAMBLE) + len(_PREFIX)).endswith(_PREFIX)
 
 
 def files_since(folder: Path, since: float) -> Iterator[str]:
