@@ -6,11 +6,8 @@ Matching has its own such differences in ``query.matching``, a connection's sett
 from __future__ import annotations
 
 import json
-import sqlite3
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from dicomquest.errors import IndexDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,18 +87,19 @@ READER_SETTINGS = {
 
 
 def execute(connection: Connection, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()) -> Any:
-    """Run a statement once, or once for each tuple of a list; a cursor over its rows.
+    """Run a statement once, or once for each tuple of a list; a cursor over its rows. It raises the driver's errors.
 
-    SQLite's driver is called as it is: SQLAlchemy's way takes 40 us more, as much as a small statement itself, and
-    storing a single instance takes two dozen.
+    The driver is called as it is: SQLAlchemy's way takes 40 us more, as much as a small statement itself, and storing a
+    single instance takes two dozen.
     """
-    if connection.dialect.name != "sqlite":
-        return connection.exec_driver_sql(statement, parameters or None)
     driver: Any = connection.connection.driver_connection
-    try:
+    if connection.dialect.name == "sqlite":
         return (driver.executemany if isinstance(parameters, list) else driver.execute)(statement, parameters)
-    except sqlite3.Error as error:
-        raise IndexDatabaseError(f"the index could not be written: {error}") from error
+    if isinstance(parameters, list) and len(parameters) > 1:
+        cursor = driver.cursor()
+        cursor.executemany(percent_marks(statement), parameters)
+        return cursor
+    return driver.execute(percent_marks(statement), parameters[0] if isinstance(parameters, list) else parameters)
 
 
 def words_of(connection: Connection) -> Words:
@@ -113,6 +111,7 @@ def words_of(connection: Connection) -> Words:
 # The SQL of this project has question marks for parameters only: values are never part of it.
 
 
+@lru_cache(maxsize=1024)
 def percent_marks(statement: str) -> str:
     """A statement as psycopg takes it: ``%s`` for each parameter."""
     return statement.replace("%", "%%").replace("?", "%s")
