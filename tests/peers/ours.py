@@ -52,17 +52,20 @@ def run_to_head(lines: int, *arguments: str) -> Done:
     return Done(process.returncode, out.decode(), err.decode())
 
 
-def index(location: Path, *folders: Path) -> Done:
+def index(location: Path | str, *folders: Path) -> Done:
     done = run("index", "--quiet", "--index", str(location), *map(str, folders))
     assert done.status == 0, done.err
     return done
 
 
 @contextlib.contextmanager
-def serve(location: Path, *options: str, aet: str = "DICOMQUEST") -> Iterator[Peer]:
-    """Run ``dicomquest serve`` over an index; it must end cleanly, and without a traceback."""
+def serve(location: Path | str, *options: str, aet: str = "DICOMQUEST", folder: Path | None = None) -> Iterator[Peer]:
+    """Run ``dicomquest serve`` over an index; it must end cleanly, and without a traceback.
+
+    Its log is in ``folder``, or beside the index.
+    """
     port = free_port()
-    log = location.parent / f"serve-{port}.log"
+    log = (folder or Path(location).parent) / f"serve-{port}.log"
     command = [*COMMAND, "serve", "--index", str(location), "--port", str(port), "--aet", aet, *options]
     with server(command, port, log, environment=ENVIRONMENT) as process:
         yield Peer("127.0.0.1", port, aet)

@@ -25,6 +25,7 @@ from peers.answers import Answer
 from peers.dcmtk import findscu_file
 from peers.processes import Peer
 from peers.pynetdicom_programs import pynetdicom_find_files
+from postgresql_cluster import Cluster
 
 PYDICOM = find_spec("pydicom")
 assert PYDICOM is not None
@@ -96,11 +97,14 @@ def readable(answers: list[Answer]) -> dict[str, str]:
     return {answer["PatientID"]: answer["PatientName"] for answer in answers}
 
 
-@pytest.fixture(scope="module")
-def scp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    location = tmp_path_factory.mktemp("charsets") / "index.sqlite"
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def scp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    folder = tmp_path_factory.mktemp("charsets")
+    in_server = request.param == "postgresql"
+    cluster: Cluster | None = request.getfixturevalue("postgresql") if in_server else None
+    location = str(folder / "index.sqlite") if cluster is None else cluster.create_database()
     ours.index(location, FOLDER)
-    with ours.serve(location) as peer:
+    with ours.serve(location, folder=folder) as peer:
         yield peer
 
 
@@ -121,6 +125,8 @@ def test_the_files_are_those_that_were_meant() -> None:
 @charsets
 @pytest.mark.requirement("EN-030", "QR-052", "QR-094", "QR-114", "QR-116")
 @pytest.mark.peer("findscu")
+# A process each key; over PostgreSQL pynetdicom asks the same.
+@pytest.mark.parametrize("scp", ["sqlite"], indirect=True)
 def test_findscu_finds_a_name_by_each_of_its_groups(scp: Peer, patient: Patient, charset: str, tmp_path: Path) -> None:
     for key in keys(patient):
         query = write(tmp_path / "query.dcm", key, charset_of(patient, charset))

@@ -27,6 +27,7 @@ from dicomquest.sync import Association
 from faces_fixtures import HOST
 from peers import realistic
 from peers.query_table import ROWS, Row
+from postgresql_cluster import Cluster
 
 ADDED = {tag_for_keyword(keyword) for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle")}
 """What the service adds to what the query asks for."""
@@ -50,15 +51,16 @@ def identifier_of(row: Row) -> DataSet:
     return data_set(**keys, **{sequence: [data_set(**values)] for sequence, values in items.items()})
 
 
-@pytest.fixture(scope="module")
-def association(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Association]:
-    location = tmp_path_factory.mktemp("table") / "index.sqlite"
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def association(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Association]:
+    cluster: Cluster | None = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    location = cluster.create_database() if cluster else str(tmp_path_factory.mktemp("table") / "index.sqlite")
     ae = AE()
     for root in ROOTS.values():
         ae.add_requested_context(root)
     with Index(location) as index:
         index.ingest_data_sets(instances())
-        settings = server_settings(ServeSettings(index=str(location)), index)
+        settings = server_settings(ServeSettings(index=location), index)
         with RunningServer(lambda: Server(settings), (HOST, 0)) as server:
             server.start()
             with ae.associate(*server.server_address) as made:
