@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from building import data_set, instance, query, text_of
+from dicomquest.index.received import Reason
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -153,6 +155,38 @@ def test_studies_without_patient_id_are_found_but_are_no_patient(index: Index) -
     # As soon as one of its instances says the ID, the study is that patient's.
     store(index, instance(2, study=1, PatientID="P7"))
     assert answers(index, "PATIENT", "PatientID", "PatientName", root="patient") == [("P1", "Known"), ("P7", "")]
+
+
+def test_texts_far_too_long_are_stored_and_found_by_how_they_begin(index: Index) -> None:
+    # Not to be compressed, so that it is as long in an index.
+    long = "".join(chr(0x4E00 + number) for number in Random(1).choices(range(20_000), k=3000))
+    item = [data_set(CodeValue="1", CodingSchemeDesignator="SCT", CodeMeaning=long)]
+    keys = {
+        "PatientID": long,
+        "PatientName": f"A{long}={long}",
+        "StudyDescription": f"X{long}",
+        "OtherPatientIDs": long,
+        "AnatomicRegionSequence": item,
+    }
+    store(index, instance(1, **keys), instance(2, **keys))
+    store(index, instance(2, **keys, SeriesDescription=long))
+    assert answers(index, "STUDY", "StudyInstanceUID", StudyDescription=f"X{long[:50]}*") == [("1.2.1",)]
+    assert answers(index, "STUDY", "StudyInstanceUID", PatientName=f"A{long[:20]}*") == [("1.2.1",)]
+    (name,) = answers(index, "STUDY", "PatientName")
+    assert name == (keys["PatientName"],)
+    assert index.counts() == {Level.PATIENT: 1, Level.STUDY: 1, Level.SERIES: 1, Level.IMAGE: 2}
+
+
+def test_a_uid_far_too_long_is_none(index: Index) -> None:
+    summary = index.ingest_data_sets([instance(1, SOPInstanceUID="1." + "2" * 300)])
+    assert summary.skipped == {Reason.NO_SOP_INSTANCE_UID: 1}
+
+
+def test_a_text_has_no_nul(index: Index) -> None:
+    item = [data_set(CodeMeaning="a\0b")]
+    store(index, instance(1, PatientName="Doe\0Jim", PatientComments="a\0b", ProcedureCodeSequence=item))
+    assert answers(index, "STUDY", "PatientName", "PatientComments") == [("Doe\ufffdJim", "a\ufffdb")]
+    assert answers(index, "STUDY", "StudyInstanceUID", PatientComments="a\0b") == [("1.2.1",)]
 
 
 def test_two_series_of_one_uid_in_two_studies_are_two(index: Index) -> None:

@@ -11,7 +11,7 @@ from dicomquest.index.computed import COMPUTE, rows, value_rows
 from dicomquest.index.dialects import DIALECTS, execute, words_of
 from dicomquest.index.records import ValueRow, forms, record_from_row
 from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
-from dicomquest.index.writes import INSERT_OCCURRENCE, Writes, table_row
+from dicomquest.index.writes import INSERT_OCCURRENCE, Writes, fitting_row, fitting_value, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ class _Comparison:
             columns = {key.column: computed[identifier][key.column] for key in COMPUTED_KEYS[level]}
             expected = table_row(level, identifier, row[_head(level)], record.columns() | found.columns | columns)
             values = found.values | value_rows(level, columns)
+            if words_of(self._connection).cuts_long_texts:
+                expected = fitting_row(level, expected)
+                values = frozenset(filter(None, map(fitting_value, values)))
             differing = [name for name, value in zip(row, expected, strict=True) if row[name] != value]
             if values != stored_values.get(identifier, set()):
                 differing.append(f"{table}_value")

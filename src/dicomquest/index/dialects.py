@@ -25,7 +25,8 @@ class Words(NamedTuple):
     not there. ``contains``: whether a text has another. ``backslash``: that character. ``candidates``: the ids of a
     trigram table's rows for its query language, None where columns have trigram indexes of their own.
     ``defer_constraints``: have foreign keys hold when the transaction ends. ``calls_python``: whether SQL can.
-    ``copies``: whether COPY takes many rows. ``streamed``: what ends a query of which the first row is wanted at once.
+    ``copies``: whether COPY takes many rows. ``cuts_long_texts``: whether an indexed text has a greatest length.
+    ``streamed``: what ends a query of which the first row is wanted at once.
     """
 
     in_values: str
@@ -38,6 +39,7 @@ class Words(NamedTuple):
     defer_constraints: str
     calls_python: bool
     copies: bool
+    cuts_long_texts: bool
     streamed: str
 
 
@@ -53,6 +55,7 @@ DIALECTS: dict[Dialect, Words] = {
         defer_constraints="PRAGMA defer_foreign_keys=ON",
         calls_python=True,
         copies=False,
+        cuts_long_texts=False,
         streamed="",
     ),
     "postgresql": Words(
@@ -66,6 +69,7 @@ DIALECTS: dict[Dialect, Words] = {
         defer_constraints="SET CONSTRAINTS ALL DEFERRED",
         calls_python=False,
         copies=True,
+        cuts_long_texts=True,
         # No limit, but the planner cannot know: it takes a plan whose first tenth costs little, as for a cursor.
         streamed=" LIMIT (SELECT NULL::bigint)",
     ),

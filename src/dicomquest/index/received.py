@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TRANSFER_SYNTAX_UID = 0x00020010
 _DICOMDIR = "1.2.840.10008.1.3.10"
+# Characters: more than the 64 of the Standard, which some exceed, and less than an index can hold.
+_LONGEST_UID = 256
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
 _TRANSFER_SYNTAX_COLUMN = KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column
 
@@ -78,4 +80,4 @@ def _text(data_set: DataSet, tag: int) -> str:
 
 
 def _is_one(uid: str) -> bool:
-    return uid != "" and "\\" not in uid
+    return 0 < len(uid) <= _LONGEST_UID and "\\" not in uid

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.index.computed import COMPUTE, rows, value_rows
 from dicomquest.index.dialects import execute, words_of
+from dicomquest.index.promoted import NOTHING, PromotedForms, filled, promoted_forms, read_promoted
 from dicomquest.index.records import Record, forms, record_from_row
 from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES
 from dicomquest.index.writes import INSERT_OCCURRENCE, Stored, Writes, table_row
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.index")
 
 _UPPER = (Level.PATIENT, Level.STUDY, Level.SERIES)
+# Characters; an ID has 64 at most by the Standard, and an index of PostgreSQL has its limit too.
+_LONGEST_IDENTITY = 600
 _UPSERT_FILE = """
     INSERT INTO file (path, size, modified_ns, instance) VALUES (?, ?, ?, ?)
     ON CONFLICT (path) DO UPDATE
@@ -94,6 +98,8 @@ class Batch:
         # Entities whose computed columns may change; among them those that lost a child.
         self._touched: dict[Level, set[int]] = {level: set() for level in _UPPER}
         self._occurrences: set[tuple[str, int]] = set()
+        # As of this transaction, which has the write lock: so no row is missed by who fills the older ones.
+        self._promoted = filled(read_promoted(connection))
         self.replaced = 0
         self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
         self._load(list(instances))
@@ -227,8 +233,9 @@ class Batch:
         for identifier, parent, received, is_new in self._instances.values():
             columns = received.records[Level.IMAGE].columns() | received.forms.columns
             row = table_row(Level.IMAGE, identifier, parent, columns)
-            writes.add(row, received.forms.values, is_new=is_new)
-            self._occurrences |= received.forms.occurrences
+            promoted = self._promoted_forms(Level.IMAGE, received.records[Level.IMAGE])
+            writes.add(row, received.forms.values | promoted.values, is_new=is_new)
+            self._occurrences |= received.forms.occurrences | promoted.occurrences
         writes.run(self._connection)
 
     def _write_level(self, level: Level) -> None:
@@ -245,8 +252,10 @@ class Batch:
                 found = forms(level, entity.record, self._default_zone)
                 head = entity.key if level is Level.PATIENT else entity.parent
                 row = table_row(level, identifier, head, entity.record.columns() | found.columns | columns)
-                writes.add(row, found.values | value_rows(level, columns), is_new=entity.is_new)
-                self._occurrences |= found.occurrences
+                promoted = self._promoted_forms(level, entity.record)
+                values = found.values | value_rows(level, columns) | promoted.values
+                writes.add(row, values, is_new=entity.is_new)
+                self._occurrences |= found.occurrences | promoted.occurrences
             elif columns != stored[identifier].columns:
                 writes.add_computed(identifier, columns)
         writes.run(self._connection)
@@ -257,6 +266,10 @@ class Batch:
             above = self._touched[Level(level - 1)]
             above.update(each.parent for each in stored.values())
             above.update(entity.parent for entity in in_batch.values())
+
+    def _promoted_forms(self, level: Level, record: Record) -> PromotedForms:
+        attributes = self._promoted.get(level)
+        return promoted_forms(attributes, record.elements, self._default_zone) if attributes else NOTHING
 
     def _stored_computed(self, level: Level, ids: set[int]) -> dict[int, Stored]:
         names = [key.column for key in COMPUTED_KEYS[level]]
@@ -276,7 +289,10 @@ def _identity(received: Received) -> str:
     """Which patient an instance is of: those without an ID cannot be told apart, so each of their studies is one's."""
     patient_id, issuer = received.patient
     identity = [patient_id, issuer] if patient_id else ["", "", received.study_uid]
-    return json.dumps(identity, ensure_ascii=False)
+    text = json.dumps(identity, ensure_ascii=False)
+    if len(text) > _LONGEST_IDENTITY:
+        return json.dumps([patient_id[:64], issuer[:64], sha256(text.encode()).hexdigest()], ensure_ascii=False)
+    return text
 
 
 def _log_conflicts(level: Level, entity: _Entity) -> None:

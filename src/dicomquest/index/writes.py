@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dicomquest.index.computed import MODALITIES_PATH, SOP_CLASSES_PATH, value_rows
 from dicomquest.index.dialects import execute, words_of
-from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
+from dicomquest.index.records import ANATOMIC_REGION_PATH, ValueRow
+from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, INDEXED, TABLES, TRIGRAMS
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dicomquest.index.computed import Columns
-    from dicomquest.index.records import ValueRow
 
 INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
@@ -24,6 +24,18 @@ _VALUE_COLUMNS = ("path", "part", "search", "owner")
 
 # Rows from which on COPY is quicker than INSERT, whose statement is prepared and sent once for all rows.
 _COPIED_FROM = 16
+
+
+# Bytes of a text that PostgreSQL takes into a B-tree: an entry may have 2,704, its path and its owner among them. What
+# is longer breaks the Standard's limits, of 64 characters mostly, by far.
+_LONGEST = 2500
+_INDEXED = {
+    level: tuple(
+        sorted({_COLUMNS[level].index(name) for index in INDEXED if index.table == table for name in index.columns})
+    )
+    for level, table in TABLES.items()
+}
+_OwnedValue: TypeAlias = tuple[str, int, str, int]
 
 
 class Stored(NamedTuple):
@@ -40,7 +52,7 @@ class Writes:
         self._level = level
         self._new: list[tuple[Any, ...]] = []
         self._old: list[tuple[Any, ...]] = []
-        self._values: list[tuple[str, int, str, int]] = []
+        self._values: list[_OwnedValue] = []
         self._computed: list[Columns] = []
 
     def add(self, row: tuple[Any, ...], values: Iterable[ValueRow], *, is_new: bool) -> None:
@@ -56,6 +68,10 @@ class Writes:
     def run(self, connection: Connection) -> None:
         """Write them all."""
         table, names = TABLES[self._level], _COLUMNS[self._level]
+        if words_of(connection).cuts_long_texts:
+            self._new = [fitting_row(self._level, row) for row in self._new]
+            self._old = [fitting_row(self._level, row) for row in self._old]
+            self._values = list(_fitting(self._values))
         if self._new:
             insert(connection, table, names, self._new)
             if self._level in TRIGRAMS and words_of(connection).candidates is not None:
@@ -85,6 +101,44 @@ class Writes:
                 f"DELETE FROM {table}_value WHERE owner = ? AND path IN ({paths})",
                 [(columns["id"],) for columns in self._computed],
             )
+
+
+def fitting_row(level: Level, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row whose indexed texts fit into their indexes."""
+    long = [at for at in _INDEXED[level] if isinstance(row[at], str) and _is_long(row[at])]
+    if not long:
+        return row
+    cut = list(row)
+    for at in long:
+        cut[at] = _cut(cut[at])
+    return tuple(cut)
+
+
+def fitting_value(value: ValueRow) -> ValueRow | None:
+    """A value row whose text fits; None if half of it is of no use."""
+    if not _is_long(value.search):
+        return value
+    # Of a sequence's JSON only the whole can be read.
+    return None if value.path == ANATOMIC_REGION_PATH else value._replace(search=_cut(value.search))
+
+
+def _fitting(values: Iterable[_OwnedValue]) -> Iterable[_OwnedValue]:
+    # Two that differ behind the cut are one.
+    cut: set[_OwnedValue] = set()
+    for path, part, search, owner in values:
+        if not _is_long(search):
+            yield path, part, search, owner
+        elif fitting := fitting_value(ValueRow(path, part, search)):
+            cut.add((*fitting, owner))
+    yield from cut
+
+
+def _is_long(text: str) -> bool:
+    return len(text) * 4 > _LONGEST and len(text.encode()) > _LONGEST
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def insert(connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
