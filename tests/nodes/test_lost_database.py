@@ -1,0 +1,100 @@
+"""A node and a database that is not there: at the start, for a while, or not as new as its primary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicomquest import find
+from dicomquest.dataset.elements import from_pydicom
+from dicomquest.index import Index
+from nodes.asking import EXPECTED, find_all
+from nodes.served import node
+from peers import corpus, dcmtk, ours
+from peers.corpus import uid
+from peers.processes import Peer, free_port
+from postgresql_cluster import DURABLE, PROGRAMS, Cluster, wait_for
+from timing import MS
+
+pytestmark = pytest.mark.peer(*PROGRAMS)
+
+SOON = 5000 * MS
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A server with the index of ``corpus``."""
+    cluster = Cluster(DURABLE)
+    try:
+        cluster.start()
+        with Index(cluster.create_database("dicomquest")) as index:
+            index.ingest_data_sets(map(from_pydicom, corpus.instances()))
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def test_a_server_that_is_not_there_is_said_so_at_the_start() -> None:
+    done = ours.run("serve", "--index", f"postgresql://me:secret@127.0.0.1:{free_port()}/dicom")
+    assert done.status == 1
+    assert "PostgreSQL database 'dicom' on 127.0.0.1 port" in done.err
+    assert "refused" in done.err
+    assert "Traceback" not in done.err
+    assert "secret" not in done.err
+
+
+def test_a_database_without_an_index_is_said_so(postgresql_database: str) -> None:
+    done = ours.run("serve", "--index", postgresql_database)
+    assert done.status == 1
+    assert "has no index" in done.err
+    assert "dicomquest index PATH" in done.err
+
+
+def test_finds_fail_soon_while_the_database_is_away_and_go_on_when_it_is_back(cluster: Cluster, tmp_path: Path) -> None:
+    with node(cluster.url("dicomquest"), tmp_path) as peer:
+        assert find_all(peer) == ""
+        cluster.kill()
+        for _ in range(2):
+            began = time.monotonic()
+            assert "C002" in find_all(peer)
+            assert time.monotonic() - began < SOON
+        cluster.start()
+        wait_for(lambda: find_all(peer) == "", "finds go on")
+
+
+@pytest.mark.peer("storescu")
+def test_who_has_stored_finds_it_where_the_replica_lags_behind(cluster: Cluster, tmp_path: Path) -> None:
+    replica = cluster.replica()
+    replica.query("SELECT pg_wal_replay_pause()")
+    wait_for(lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "replay pauses")
+    options = ("--read-index", replica.url("dicomquest"), "--store", str(tmp_path / "store"))
+    with node(cluster.url("dicomquest"), tmp_path, *options) as peer:
+        new = corpus.instances()[0]
+        new.StudyInstanceUID, new.SeriesInstanceUID, new.SOPInstanceUID = uid(50), uid(50, 1), uid(50, 1, 1)
+        new.save_as(tmp_path / "new.dcm", enforce_file_format=True)
+        assert dcmtk.storescu(peer, [tmp_path / "new.dcm"]).status == 0
+        assert studies(peer) == EXPECTED
+        replica.query("SELECT pg_wal_replay_resume()")
+        wait_for(lambda: studies(peer) == {*EXPECTED, uid(50)}, "the replica catches up")
+
+
+def studies(peer: Peer) -> set[str]:
+    return {study.StudyInstanceUID for study in find(peer.host, peer.port, StudyInstanceUID=None)}
+
+
+def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
+    """As docs/scaling.md says: the last commits, if the replica did not receive them."""
+    replica = cluster.replica()
+    replica.configure(primary_conninfo="")
+    wait_for(lambda: cluster.query("SELECT 1 FROM pg_stat_replication") == [], "the replica loses its primary")
+    new = corpus.instances()[0]
+    new.StudyInstanceUID, new.SeriesInstanceUID, new.SOPInstanceUID = uid(50), uid(50, 1), uid(50, 1, 1)
+    with Index(cluster.url("dicomquest")) as index:
+        assert index.ingest_data_sets([from_pydicom(new)]).indexed == 1
+    cluster.kill()
+    replica.promote()
+    [(found,)] = replica.query("SELECT count(*) FROM study", database="dicomquest")
+    assert found == len(EXPECTED)
