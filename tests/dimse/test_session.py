@@ -463,10 +463,12 @@ def test_connection_closed_with_nothing_going_on_is_no_failure() -> None:
 
 
 @pytest.mark.requirement("UL-058")
-@pytest.mark.parametrize("going_on", ["a message", "a query of the peer", "a query of ours"])
+@pytest.mark.parametrize("going_on", ["a PDU", "a message", "a query of the peer", "a query of ours"])
 def test_connection_closed_with_something_going_on_is_a_failure(going_on: str) -> None:
     pair = Pair.established(request(scp_role_for=[STUDY_ROOT_FIND]))
-    if going_on == "a message":
+    if going_on == "a PDU":
+        pair.feed_scp(FIND_REQUEST[:5])
+    elif going_on == "a message":
         pair.feed_scp(p_data(FIND, (COMMAND, b"ab")))
     elif going_on == "a query of the peer":
         pair.feed_scp(FIND_REQUEST)

@@ -166,7 +166,7 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
 
 
 def _json_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) -> dict[str, Any]:
-    """Make the object of values in ASCII: 0.3 us an element."""
+    """Make the object of values in ASCII, the larger part of the time: about 0.6 us an element."""
     attributes: dict[str, Any] = {}
     for (tag, name, vr, _, _, _), value in zip(headers, values, strict=True):
         text = value.decode("ascii").strip(" \0")
@@ -184,7 +184,7 @@ def _json_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) -> d
 
 
 def _json(data: bytes, unpack: _Unpack, headers: _Headers) -> dict[str, Any] | None:
-    """One pass over all bytes, 0.6 us an element; None if they have to go the sure way."""
+    """One pass over all bytes; None if they have to go the sure way."""
     scope = _DEFAULT_SCOPE
     attributes: dict[str, Any] = {}
     # Decoded as one, which costs as much as decoding one value; where all is plain, no value has to be looked at.
@@ -243,7 +243,7 @@ def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
 
 
 def _elements_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) -> _Elements:
-    """Make the elements of values that pydicom reads as we do: 0.2 us each."""
+    """Make the elements of values that pydicom reads as we do."""
     elements: _Elements = {}
     for (tag, _, vr, _, base_tag, _), padded in zip(headers, values, strict=True):
         if tag == SPECIFIC_CHARACTER_SET:
@@ -255,7 +255,7 @@ def _elements_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) 
 
 
 def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Elements | None:
-    """One pass over all bytes, 0.9 us an element; None if they have to go the sure way."""
+    """One pass over all bytes; None if they have to go the sure way."""
     scope = _DEFAULT_SCOPE
     elements: _Elements = {}
     size = len(data)

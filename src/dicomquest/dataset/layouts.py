@@ -3,8 +3,8 @@
 The responses of a query have the same attributes in the same order. Once such a layout has been seen often enough, a
 pattern is made of it: the headers stand in it as they are, the lengths and the values are its groups. A match counts
 only where each length is that of its value: then, from the first element on, each header stands where the one before
-says, so that the values are those that a pass over all headers would find. That takes 3 us for 16 elements, all of it
-in C, where the pass takes 0.4 us each.
+says, so that the values are those that a pass over all headers would find. All of it happens in C: an answer of 16
+elements takes a fifth less time altogether than by the pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 REPETITIONS = 64
-"""Data sets of a layout before its pattern is made: that takes 3 ms, as much as some hundred passes."""
+"""Data sets of a layout before its pattern is made, which takes as much as some hundred passes."""
 
 REMEMBERED_LAYOUTS = 32
 """Layouts that are counted, and patterns that are kept; a query has one or a few."""

@@ -140,6 +140,8 @@ class Session:
         Many peers close without a release when they are done: where nothing is outstanding that is no failure.
         """
         is_quiet = self._reassembler.is_idle and not self._invoker and not self._performer
+        if self._upper_layer.is_inside_pdu:
+            is_quiet, message = False, f"{message} within a PDU"
         if is_quiet and self.state in (State.STA6, State.STA7):
             self._tell_released(is_orderly=False)
         self._upper_layer.receive_eof(now, message)

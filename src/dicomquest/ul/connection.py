@@ -234,6 +234,11 @@ class UpperLayer:
         self._outgoing.clear()
         self._act(Event.TRANSPORT_CLOSED, now, reason=0, message=message)
 
+    @property
+    def is_inside_pdu(self) -> bool:
+        """Whether a PDU has begun to arrive that is not all there."""
+        return self._reader.is_inside_pdu
+
     def events(self) -> list[Indication]:
         """Give the indications since the last call."""
         indications = self._indications
