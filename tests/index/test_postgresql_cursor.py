@@ -104,9 +104,12 @@ def test_what_is_not_read_to_its_end_is_cancelled(index: Index, postgresql: Clus
     stored(index)
     with running(index, MANY) as cursor:
         cursor.fetch(1)
+        assert not cursor.closes_at_once
     assert not has_active(postgresql, MANY)
     with index.find(ALL) as cursor:
         assert len(cursor.fetch(3)) == 3
+        assert len(cursor.fetch(3)) == 0
+        assert cursor.closes_at_once
     assert len(index.find_data_sets(ALL)) == 3
 
 

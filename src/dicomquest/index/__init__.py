@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dicomquest.index.find import Cursor, Index
+    from dicomquest.index.cursor import Cursor
+    from dicomquest.index.find import Index
 
 __all__ = ["Cursor", "Index"]
 

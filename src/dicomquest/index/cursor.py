@@ -57,6 +57,11 @@ class Cursor(ABC):
     def close(self) -> None:
         """End the query and give the connection back; more than once is well."""
 
+    @property
+    def closes_at_once(self) -> bool:
+        """Whether ``close`` waits for nobody."""
+        return True
+
     def __enter__(self) -> Self:
         return self
 

@@ -56,8 +56,12 @@ class KnownFacts:
         self.facts = Facts("postgresql", frozenset(), zone_minutes, trigrams=False)
 
     def learn(self, occurrences: Iterable[tuple[str, int]]) -> bool:
-        """Take over what occurs; whether there was anything new. What occurs on one server may not yet on another."""
-        every = self.facts.occurrences | frozenset(occurrences)
+        """Take over what occurs; whether there was anything new. What occurs on one server may not yet on another.
+
+        Only a promoted attribute may cease to be one: queries then must not trust in its value rows any more.
+        """
+        lasting = {each for each in self.facts.occurrences if each[1] >= 0}
+        every = frozenset(lasting.union(occurrences))
         if every == self.facts.occurrences:
             return False
         self.facts = Facts("postgresql", every, self.facts.zone_minutes, trigrams=False)
@@ -134,6 +138,11 @@ class PostgreSQLCursor(Cursor):
             wake, self._wake = self._wake, None
         for end in wake or ():
             os.close(end)
+
+    @property
+    def closes_at_once(self) -> bool:
+        """Whether ``close`` waits for nobody: a statement that runs has to be cancelled, which takes milliseconds."""
+        return self._statement is None or self._is_exhausted
 
     def _next(self) -> list[Row]:
         """Some more rows, perhaps none; ``_is_exhausted`` says when there are no more."""

@@ -20,7 +20,8 @@ from dicomquest.dataset.codec import RemarkKind, Remarks, decode
 from dicomquest.dataset.fields import Field, Source
 from dicomquest.dataset.response import ResponseEncoder
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
-from dicomquest.index.find import Cursor, Index
+from dicomquest.index.cursor import Cursor
+from dicomquest.index.find import Index
 from dicomquest.index.plan import Row
 from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH
 from dicomquest.query.model import Query
@@ -116,7 +117,10 @@ class FindService:
             await request.send_final(OUT_OF_RESOURCES, "out of memory")
         finally:
             await batches.end()
-            search.close()
+            if search.closes_at_once:
+                search.close()
+            else:
+                await request.run(search.close)
 
     def _begin_at_once(self, batches: _Batches) -> None:
         """Have the first matches found here and now, if that costs less than another thread."""
@@ -216,6 +220,11 @@ class _Search:
         self._is_interrupted = True
         if self._cursor is not None:
             self._cursor.interrupt()
+
+    @property
+    def closes_at_once(self) -> bool:
+        """Whether ``close`` waits for nobody."""
+        return self._cursor is None or self._cursor.closes_at_once
 
     def close(self) -> None:
         """Give the connection back."""
