@@ -180,7 +180,8 @@ def test_statements_that_come_again_are_prepared(index: Index, monkeypatch: pyte
         assert {len(index.find_data_sets(query("STUDY", **key))) for _ in range(4)} == {3 if key == keys[2] else 1}
     connection = index._database.reader()
     driver: Any = connection.driver_connection
-    prepared = driver.execute("SELECT statement FROM pg_prepared_statements WHERE name LIKE 'dicomquest%'").fetchall()
+    names = "SELECT statement FROM pg_prepared_statements WHERE name LIKE 'dicomquest%' ORDER BY prepare_time"
+    prepared = driver.execute(names).fetchall()
     connection.close()
     assert [("patient_id = $1" in text, "study_instance_uid = $1" in text) for (text,) in prepared] == [
         (False, True),

@@ -15,6 +15,6 @@ def __getattr__(name: str) -> Any:
     """Import on demand: a process that only reads files needs no database."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dicomquest.index import find  # noqa: PLC0415
+    from dicomquest.index import cursor, find  # noqa: PLC0415
 
-    return getattr(find, name)
+    return getattr(cursor if name == "Cursor" else find, name)
