@@ -89,9 +89,9 @@ def safe_name(text: str) -> str:
         return text
     kept = "".join(" " if category(each)[0] in "CZ" else each for each in normalize("NFC", text))
     kept = _REFUSED.sub("_", kept).strip(". ")
-    cut = kept.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore").rstrip(". ")
-    if cut == text and _is_safe(cut):
-        return cut
+    if kept == text and _is_safe(kept):
+        return kept
+    cut = kept.encode("utf-8", "replace")[: LONGEST_NAME - 10].decode("utf-8", "ignore").rstrip(". ")
     digest = blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     stem, dot, suffix = cut.rpartition(".")
     return f"{stem}~{digest}.{suffix}" if dot and suffix == "dcm" else f"{cut}~{digest}"

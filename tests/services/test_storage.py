@@ -1,0 +1,200 @@
+"""C-STORE requests of a raw peer: the statuses of PS3.4 B.2.3, duplicates, and fragments of any length."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset, dcmread
+from pydicom.uid import CTImageStorage
+
+from dicomquest.ae.background import RunningServer
+from dicomquest.aio.server import Server, ServerSettings
+from dicomquest.dimse.commands import CFindRQ, CStoreRQ, CStoreRSP, encode_command
+from dicomquest.dimse.link import SessionOptions
+from dicomquest.index import Index
+from dicomquest.pdu.items import PresentationContextRQ
+from dicomquest.pdu.pdus import COMMAND, LAST, AAssociateRQ, PDataTF, PresentationDataValue
+from dicomquest.pdu.user_information import UserInformation
+from dicomquest.services.archive import Archive
+from dicomquest.services.layout import DEFAULT_LAYOUT, parse_layout
+from dicomquest.services.outgoing import encoded
+from dicomquest.services.storage import StorageService
+from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
+from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax
+from faces_fixtures import EXPLICIT, HOST, RawPeer, raw_requestor
+from storing import data_set_bytes, instance, stored_files
+
+CT = str(CTImageStorage)
+RQ = AAssociateRQ("SCP", "RAW", (PresentationContextRQ(1, CT, (EXPLICIT,)),), UserInformation())
+
+
+class Served:
+    """A server of C-STORE in this process."""
+
+    def __init__(self, folder: Path, index: Index, archive: Archive, port: int) -> None:
+        self.folder = folder
+        self.index = index
+        self.archive = archive
+        self.port = port
+
+
+@contextlib.contextmanager
+def storing(folder: Path, *, keeps_first: bool = False) -> Iterator[Served]:
+    with (
+        Index(folder / "index.sqlite") as index,
+        Archive(index, folder / "store", parse_layout(DEFAULT_LAYOUT), keeps_first=keeps_first) as archive,
+    ):
+        supported = SupportedSyntax(tuple(stored_transfer_syntaxes()), requestor_prefers=True)
+        options = ServerSettings(
+            AcceptorPolicy(dict.fromkeys(map(str, stored_sop_classes()), supported)),
+            dict.fromkeys(map(str, stored_sop_classes()), StorageService(archive)),
+            session=SessionOptions(streams_stores=True),
+        )
+        with RunningServer(lambda: Server(options), (HOST, 0)) as server:
+            server.start()
+            yield Served(folder / "store", index, archive, server.server_address[1])
+
+
+def bytes_of(data_set: Dataset) -> bytes:
+    return encoded(data_set, EXPLICIT)
+
+
+def send(peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1) -> CStoreRSP:
+    """Send a C-STORE request in these fragments."""
+    command = CStoreRQ(message_id=message_id, affected_sop_class_uid=sop_class, affected_sop_instance_uid=uid)
+    peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))
+    for number, fragment in enumerate(fragments, 1):
+        peer.send(PDataTF((PresentationDataValue(1, LAST if number == len(fragments) else 0, fragment),)))
+    response = peer.receive_command()
+    assert isinstance(response, CStoreRSP)
+    assert response.affected_sop_instance_uid == uid
+    return response
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with storing(tmp_path) as running:
+        yield running
+
+
+def counted(served: Served) -> int:
+    return list(served.index.counts().values())[-1]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 2000), max_size=12))
+def test_any_fragments_give_the_same_file(served: Served, cuts: list[int]) -> None:
+    made = instance(1, 1)
+    whole = bytes_of(made)
+    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    with raw_requestor(served.port, RQ) as peer:
+        fragments = [whole[start:end] for start, end in pairwise(places)]
+        assert send(peer, str(made.SOPInstanceUID), *fragments).status == 0
+    (path,) = stored_files(served.folder).values()
+    assert data_set_bytes(path) == whole
+    meta = dcmread(path).file_meta
+    assert (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID) == (CT, made.SOPInstanceUID)
+    assert (meta.TransferSyntaxUID, meta.SourceApplicationEntityTitle) == (EXPLICIT, "RAW")
+    assert counted(served) == 1
+
+
+def without(keyword: str) -> Dataset:
+    made = instance(1, 1)
+    delattr(made, keyword)
+    return made
+
+
+UID = str(instance(1, 1).SOPInstanceUID)
+
+
+@pytest.mark.parametrize(
+    ("data_set", "uid", "status", "element"),
+    [
+        (bytes_of(instance(1, 1)), "1.2.3", 0xA900, (0x00080018,)),
+        (bytes_of(without("StudyInstanceUID")), UID, 0xA900, (0x0020000D, 0x0020000E)),
+        (bytes_of(without("SOPInstanceUID")), UID, 0xA900, (0x00080018,)),
+        (b"no data set at all", UID, 0xC000, ()),
+        (bytes_of(instance(1, 1))[:-100], UID, 0xC000, ()),
+        (b"", UID, 0xA900, (0x00080018,)),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(
+    served: Served, data_set: bytes, uid: str, status: int, element: tuple[int, ...]
+) -> None:
+    with raw_requestor(served.port, RQ) as peer:
+        response = send(peer, uid, data_set)
+        assert (response.status, response.offending_element) == (status, element)
+        assert response.error_comment
+        # The association goes on.
+        assert send(peer, UID, bytes_of(instance(1, 1)), message_id=2).status == 0
+    assert counted(served) == 1 == len(stored_files(served.folder))
+
+
+def test_another_sop_class_in_the_data_set_is_refused(served: Served) -> None:
+    made = instance(1, 1)
+    made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+    with raw_requestor(served.port, RQ) as peer:
+        response = send(peer, UID, bytes_of(made))
+    assert (response.status, response.offending_element) == (0xA900, (0x00080016,))
+
+
+def test_a_data_set_without_sop_class_is_stored_with_a_warning(served: Served) -> None:
+    with raw_requestor(served.port, RQ) as peer:
+        assert send(peer, UID, bytes_of(without("SOPClassUID"))).status == 0xB007
+    assert counted(served) == 1
+
+
+def test_another_class_than_that_of_the_context_is_refused(served: Served) -> None:
+    with raw_requestor(served.port, RQ) as peer:
+        assert send(peer, UID, bytes_of(instance(1, 1)), sop_class="1.2.840.10008.5.1.4.1.1.4").status == 0x0122
+
+
+def test_no_room_is_out_of_resources(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int, _vectors: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with raw_requestor(served.port, RQ) as peer:
+        with monkeypatch.context() as patched:
+            patched.setattr("os.writev", full)
+            response = send(peer, UID, bytes_of(instance(1, 1)))
+        assert (response.status, response.error_comment) == (0xA700, "not written: No space left on device")
+        assert send(peer, UID, bytes_of(instance(1, 1)), message_id=2).status == 0
+    assert not list((served.folder / ".dicomquest").rglob("*.part"))
+
+
+@pytest.mark.parametrize("keeps_first", [False, True])
+def test_duplicates(tmp_path: Path, keeps_first: bool) -> None:
+    """The one kept is the one found, and the other one's file is gone, also where it had another path."""
+    second = instance(1, 1)
+    second.PatientID = "OTHER"
+    with storing(tmp_path, keeps_first=keeps_first) as served:
+        with raw_requestor(served.port, RQ) as peer:
+            assert send(peer, UID, bytes_of(instance(1, 1))).status == 0
+            assert send(peer, UID, bytes_of(second), message_id=2).status == 0
+        (path,) = stored_files(served.folder).values()
+        assert dcmread(path).PatientID == ("P1" if keeps_first else "OTHER")
+        assert counted(served) == 1
+
+
+def test_an_association_that_ends_in_a_data_set_leaves_nothing(served: Served) -> None:
+    with raw_requestor(served.port, RQ) as peer:
+        command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID)
+        peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))
+        for _ in range(70):  # more than is written at a time
+            peer.send(PDataTF((PresentationDataValue(1, 0, bytes(10_000)),)))
+    with raw_requestor(served.port, RQ) as peer:
+        assert send(peer, UID, bytes_of(instance(1, 1))).status == 0
+    assert counted(served) == 1 == len(stored_files(served.folder))
+
+
+def test_a_query_on_a_storage_context_is_no_operation(served: Served) -> None:
+    with raw_requestor(served.port, RQ) as peer:
+        peer.send_command(CFindRQ(message_id=1, affected_sop_class_uid=CT), bytes(8), context_id=1)
+        response = peer.receive_command()
+    assert getattr(response, "status", None) == 0x0211
