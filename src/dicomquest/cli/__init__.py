@@ -11,6 +11,7 @@ COMMANDS = {
     "index": ("dicomquest.cli.index", "index"),
     "watch": ("dicomquest.cli.watch", "watch"),
     "check": ("dicomquest.cli.check", "check"),
+    "attribute": ("dicomquest.cli.attribute", "attribute"),
     "remove": ("dicomquest.cli.remove", "remove"),
     "serve": ("dicomquest.cli.serve", "serve"),
     "find": ("dicomquest.cli.find", "find"),

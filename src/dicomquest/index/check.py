@@ -9,12 +9,15 @@ from sqlalchemy.exc import DatabaseError
 
 from dicomquest.index.computed import COMPUTE, rows, value_rows
 from dicomquest.index.dialects import DIALECTS, execute, words_of
+from dicomquest.index.promoted import READY, filled, promoted_forms, read_promoted
 from dicomquest.index.records import ValueRow, forms, record_from_row
 from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
 from dicomquest.index.writes import INSERT_OCCURRENCE, Writes, fitting_row, fitting_value, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from sqlalchemy import Connection
 
     from dicomquest.index.database import Database
@@ -81,6 +84,10 @@ class _Comparison:
         computed = COMPUTE[level](self._connection, ids) if level in COMPUTE else {row["id"]: row for row in chunk}
         stored_values = self._stored_values(ids)
         occurring = {tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")}
+        promoted = [each for each in read_promoted(self._connection) if each.attribute.level is level]
+        attributes = filled(promoted).get(level, ())
+        # These come or go at the moment.
+        unsettled = tuple(each.attribute.path for each in promoted if each.state != READY)
         writes = Writes(level)
         gone = []
         for row in chunk:
@@ -93,14 +100,15 @@ class _Comparison:
             found = forms(level, record, self._default_zone)
             columns = {key.column: computed[identifier][key.column] for key in COMPUTED_KEYS[level]}
             expected = table_row(level, identifier, row[_head(level)], record.columns() | found.columns | columns)
-            values = found.values | value_rows(level, columns)
+            added = promoted_forms(attributes, record.elements, self._default_zone)
+            values = found.values | value_rows(level, columns) | added.values
             if words_of(self._connection).cuts_long_texts:
                 expected = fitting_row(level, expected)
                 values = frozenset(filter(None, map(fitting_value, values)))
             differing = [name for name, value in zip(row, expected, strict=True) if row[name] != value]
-            if values != stored_values.get(identifier, set()):
+            if _settled(values, unsettled) != _settled(stored_values.get(identifier, set()), unsettled):
                 differing.append(f"{table}_value")
-            missing = found.occurrences - occurring
+            missing = (found.occurrences | added.occurrences) - occurring
             if missing:
                 differing.append("occurrence")
             if differing:
@@ -120,6 +128,10 @@ class _Comparison:
         for owner, path, part, search in rows(self._connection, statement, ids):
             found.setdefault(owner, set()).add(ValueRow(path, part, search))
         return found
+
+
+def _settled(values: AbstractSet[ValueRow], unsettled: tuple[str, ...]) -> AbstractSet[ValueRow]:
+    return {each for each in values if not each.path.startswith(unsettled)} if unsettled else values
 
 
 def _head(level: Level) -> str:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from dicomquest.index.dialects import DIALECTS
 from dicomquest.index.plan import Facts, Plan, Residual, RowFilter, select
 from dicomquest.index.predicates import Place, predicate
+from dicomquest.index.promoted import searched_path
 from dicomquest.index.residual import FUNCTION
-from dicomquest.index.schema import TABLES
+from dicomquest.index.schema import ALL_THERE, TABLES
 from dicomquest.index.selectivity import Selectivity, is_found_by_trigrams, is_led_by_rows, selectivity
 from dicomquest.query.criteria import DateTimePairMatch
 from dicomquest.query.matching import joined
@@ -52,7 +53,7 @@ class _Compiler:
         self._by_level = by_level
         self._upper = [key for key in query.criteria if key.level <= query.level]
         self._lower = [key for key in query.criteria if key.level > query.level]
-        columns = [selectivity(key) for key in self._upper if not is_led_by_rows(key)]
+        columns = [self._selectivity(key) for key in self._upper if not is_led_by_rows(key)]
         self._best_column = max(columns, default=Selectivity.SCAN)
         self._leader = self._choose_leader()
 
@@ -79,6 +80,7 @@ class _Compiler:
                 columns.append(text)
         if self._facts.are_guarded:
             predicates.append(_guard(self._facts))
+            predicates += self._promoted_guards()
         text = f"SELECT {', '.join(columns)} FROM {tables}"
         if predicates:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
@@ -86,14 +88,24 @@ class _Compiler:
         text += self._words.streamed
         return Plan(query, text, parameters, selection, tuple(self._residuals), row_filter)
 
+    def _promoted_guards(self) -> Iterable[Sql]:
+        """That the value rows which the plan trusts in are still there: else it has no rows, as with ``_guard``."""
+        for path in sorted({searched_path(key, self._facts.occurrences) or "" for key in self._query.criteria} - {""}):
+            yield f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})", (path,)
+
     def _row_filter(self) -> RowFilter:
         upper = tuple(each for each in self._residuals if each.level <= self._query.level)
         return RowFilter(upper, tuple(each for each in self._residuals if each.level > self._query.level))
 
+    def _selectivity(self, key: KeyCriterion) -> Selectivity:
+        return selectivity(key, self._facts.occurrences)
+
     def _choose_leader(self) -> KeyCriterion | None:
         """The key whose value rows or descendants lead to the entities, if it leaves fewer than any column does."""
-        guesses = [(selectivity(key), key) for key in self._upper if is_led_by_rows(key)]
-        guesses += [(Selectivity.SOME if is_found_by_trigrams(key) else selectivity(key), key) for key in self._lower]
+        guesses = [(self._selectivity(key), key) for key in self._upper if is_led_by_rows(key)]
+        guesses += [
+            (Selectivity.SOME if is_found_by_trigrams(key) else self._selectivity(key), key) for key in self._lower
+        ]
         best, leader = max(guesses, key=lambda guess: guess[0], default=(Selectivity.SCAN, None))
         return leader if best > max(self._best_column, Selectivity.MANY) else None
 

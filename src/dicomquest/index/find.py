@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dicomquest.index.follow import Follower
     from dicomquest.index.ingest import Summary
     from dicomquest.index.postgresql_cursor import KnownFacts
+    from dicomquest.index.promoted import Attribute
+    from dicomquest.index.promotion import Listed
     from dicomquest.index.prune import Pruned
     from dicomquest.index.reader import FileState
     from dicomquest.index.received import Received
@@ -187,6 +189,24 @@ class Index:
         from dicomquest.index.check_files import check_files  # noqa: PLC0415
 
         return check_files(self._database, progress)
+
+    def promote(self, attribute: Attribute, progress: Callable[[int, int], None] | None = None) -> None:
+        """Give an attribute without a column an index of its own, while all is in use: see ``promotion.promote``."""
+        from dicomquest.index.promotion import promote  # noqa: PLC0415  queries need none of it
+
+        promote(self._database, attribute, self.timezone_offset_minutes, progress=progress)
+
+    def demote(self, attribute: Attribute, progress: Callable[[int], None] | None = None) -> bool:
+        """Take a promoted attribute's index away; false if it has none."""
+        from dicomquest.index.promotion import demote  # noqa: PLC0415
+
+        return demote(self._database, attribute, progress=progress)
+
+    def promoted(self) -> list[Listed]:
+        """All promoted attributes and their state."""
+        from dicomquest.index.promotion import listed  # noqa: PLC0415
+
+        return listed(self._database)
 
     def counts(self) -> dict[Level, int]:
         """How many entities of each level there are."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.dialects import DIALECTS
 from dicomquest.index.plan import element_sql
+from dicomquest.index.promoted import searched_path
 from dicomquest.index.records import CODE_PART, WORD_PART, item_key_vr
 from dicomquest.index.schema import ATTRIBUTES, TABLES, TRIGRAMS, search_columns
 from dicomquest.index.selectivity import TRIGRAM
@@ -91,7 +92,10 @@ def predicate(key: KeyCriterion, place: Place) -> Predicate:
     stored = KEYS_BY_TAG.get(step.tag) if step.creator is None else None
     if isinstance(key.criterion, DateTimePairMatch):
         return _pair(key, key.criterion, place)
-    if stored is None or stored.storage is Storage.JSON or (stored.storage is Storage.COMPUTED and stored.vr == "SQ"):
+    if stored is None or stored.storage is Storage.JSON:
+        path = searched_path(key, place.facts.occurrences)
+        return _of_json(key, place) if path is None else _of_promoted(key, path, place)
+    if stored.storage is Storage.COMPUTED and stored.vr == "SQ":
         return _of_json(key, place)
     if isinstance(key.criterion, SequenceMatch):
         return _sequence(key, key.criterion, place)
@@ -355,6 +359,23 @@ def _of_json(key: KeyCriterion, place: Place) -> Predicate:
     if key.path[-1].creator is None and isinstance(key.criterion, EmptyValue):
         return Predicate((f"{element_sql(place.level, key.tag, place.facts.dialect)} IS NULL", ()), exact=True)
     return Predicate(_presence(key, place), exact=False)
+
+
+def _of_promoted(key: KeyCriterion, path: str, place: Place) -> Predicate:
+    """An attribute of the JSON column whose values have rows: whether there is any is still the JSON's matter."""
+    if isinstance(key.criterion, SequenceMatch):
+        return _sequence(key, key.criterion, place)
+    found = PYTHON
+    if key.vr != "DT" or place.facts.zone_minutes == place.zone_minutes:
+        found = _on_values(key.criterion, path, place)
+    if found.sql is None:
+        return _of_json(key, place)
+    if not key.or_unknown:
+        return found
+    if key.path[-1].creator is not None:
+        return PYTHON
+    is_empty: Sql = (f"{element_sql(place.level, key.tag, place.facts.dialect)} IS NULL", ())
+    return Predicate(joined("OR", [found.sql, is_empty]), found.exact)
 
 
 def _presence(key: KeyCriterion, place: Place) -> Sql | None:

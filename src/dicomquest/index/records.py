@@ -260,7 +260,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
             if len(found) > 1 or not key.columns:
                 # No column holds the forms of several values: each has its value row, and queries know of it. Nor that
                 # of one among empty ones, where the text is the form.
-                values.update(_value_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
+                values.update(element_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
                 occurrences.add((key.path, 0))
                 continue
             text = "".join(found)  # noqa: PLW2901  one value among empty ones
@@ -268,7 +268,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
             _column_forms(key, text, zone).add_to(columns, values, occurrences)
     for path in elements.keys() & _SEARCHED_VALUES[level].keys():
         key = _SEARCHED_VALUES[level][path]
-        values.update(_value_rows(path, key.vr, element_of(path, key.tag), zone))
+        values.update(element_rows(path, key.vr, element_of(path, key.tag), zone))
     if level is Level.IMAGE and ANATOMIC_REGION_PATH in elements:
         regions = element_of(ANATOMIC_REGION_PATH, _ANATOMIC_REGION_SEQUENCE)
         if regions.vr == "SQ" and not is_empty(regions):
@@ -301,13 +301,13 @@ def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
     return _ColumnForms(columns, frozenset(_word_rows(key.path, form)), occurrences)
 
 
-def _value_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
-    """The rows of one element: of a sequence those of its items' elements, to any depth, private ones left out."""
+def element_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
+    """Make the rows of one element: of a sequence those of its items' elements, to any depth, private ones left out."""
     if element.vr == "SQ":
         for item in element.values:
             for tag, inner in item.items():
                 if not (tag >> 16) & 1:
-                    yield from _value_rows(f"{path}.{tag:08X}", item_key_vr(tag) or inner.vr, inner, zone)
+                    yield from element_rows(f"{path}.{tag:08X}", item_key_vr(tag) or inner.vr, inner, zone)
         return
     if vr in BINARY_VRS:
         return

@@ -218,8 +218,14 @@ OCCURRENCE = Table(
 )
 """The search forms of COLUMN keys that exist outside their first search column: several values, other name groups.
 
-Queries leave out the predicates on what no entity has. It only grows, in the transaction that stores the first one.
+Queries leave out the predicates on what no entity has. It only grows, in the transaction that stores the first one;
+but for the promoted attributes, of which it says whether queries may use their value rows.
 """
+
+ALL_THERE = -1
+"""The part of an occurrence which says that the value rows of a promoted attribute are all there."""
+TOO_LONG = -2
+"""The part which says that a promoted attribute has a value too long for an index: its value rows do not tell all."""
 
 SETTING = Table(
     "setting",
@@ -243,11 +249,12 @@ PROMOTED_ATTRIBUTE = Table(
     Column("level", Integer, nullable=False),
     Column("keyword", _TEXT, nullable=False),
     Column("vr", _TEXT, nullable=False),
-    Column("column_name", _TEXT, nullable=False, unique=True),
+    # That of its value rows.
+    Column("path", _TEXT, nullable=False, unique=True),
     # 'filling', 'ready' or 'dropping'.
     Column("state", _TEXT, nullable=False),
     # The greatest id of its level's rows that is filled.
     Column("done", _ID, nullable=False, server_default="0"),
     UniqueConstraint("tag", "creator", "level"),
 )
-"""Attributes with a column of their own, which were given one while the index was in use."""
+"""Attributes of the JSON column that were given value rows while the index was in use."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from dicomquest.index.promoted import searched_path
 from dicomquest.index.schema import INDEXED, TABLES, TRIGRAMS, search_columns
 from dicomquest.query import patterns
 from dicomquest.query.criteria import (
@@ -28,6 +29,8 @@ from dicomquest.query.criteria import (
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG, Storage
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dicomquest.query.criteria import Criterion, Pattern
     from dicomquest.query.model import KeyCriterion
 
@@ -57,15 +60,15 @@ TRIGRAM = 3
 _INDEXED = frozenset((indexed.table, indexed.columns[0]) for indexed in INDEXED)
 
 
-def selectivity(key: KeyCriterion) -> Selectivity:
-    """The guess for one key."""
+def selectivity(key: KeyCriterion, occurrences: Collection[tuple[str, int]] = ()) -> Selectivity:
+    """The guess for one key, in an index where ``occurrences`` (see ``plan.Facts``) exist."""
     if key.or_unknown:
         return Selectivity.SCAN
     found = _selectivity(key.criterion)
     step = key.path[0]
     stored = KEYS_BY_TAG.get(step.tag) if step.creator is None else None
     if stored is None or stored.storage is Storage.JSON:
-        return Selectivity.SCAN
+        return Selectivity.SCAN if searched_path(key, occurrences) is None else found
     if stored.storage is Storage.COLUMN and (TABLES[stored.level], search_columns(stored)[0]) not in _INDEXED:
         return Selectivity.SCAN
     if stored.tag in _MANY:

@@ -1,7 +1,8 @@
-"""What an index needs to grow while it is in use: which programs may use it, its promoted attributes, trigrams.
+"""What an index needs to grow while it is in use: which programs may use it, and its promoted attributes.
 
-It only adds, so programs of revision 0002 may go on with the database, if they look for that setting. PostgreSQL has
-no trigram tables; its trigram indexes are ``trigrams``' matter, as its extension may come later than the tables.
+It only adds, so a program of revision 0002 could go on with the database. A revision that takes something away, or
+wants something of every writer, sets ``oldest_revision`` to the revision that first did without, and comes a release
+later than that one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def upgrade() -> None:
         sa.Column("level", sa.Integer, nullable=False),
         sa.Column("keyword", _TEXT, nullable=False),
         sa.Column("vr", _TEXT, nullable=False),
-        sa.Column("column_name", _TEXT, nullable=False, unique=True),
+        sa.Column("path", _TEXT, nullable=False, unique=True),
         sa.Column("state", _TEXT, nullable=False),
         sa.Column("done", _ID, nullable=False, server_default="0"),
         sa.UniqueConstraint("tag", "creator", "level"),

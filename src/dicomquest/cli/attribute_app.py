@@ -1,0 +1,115 @@
+"""What ``dicomquest attribute`` does: promote, drop, list."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from dicomquest.cli.peer import give_up, say
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index import Index
+from dicomquest.index.promoted import READY
+from dicomquest.index.promotion import attribute_named
+from dicomquest.standard.attributes import tag_text
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dicomquest.index.promoted import Attribute
+    from dicomquest.index.promotion import Listed
+
+_HEADINGS = ("keyword", "tag", "creator", "level", "VR", "state", "done", "rows")
+
+
+def run_add(location: str, name: str, level: str | None, creator: str, vr: str) -> None:
+    """Promote; raise click's Exit if that fails, UsageError if there is no such attribute to promote."""
+    attribute = _attribute(name, creator, vr, Level[level.upper()] if level else None)
+    with (
+        _failing(f"interrupted; `dicomquest attribute add {name}` goes on from there"),
+        Index(location, create=False) as index,
+    ):
+        with _bar(f"fill {attribute.keyword}") as progress:
+            index.promote(attribute, progress)
+        rows, is_used = next(
+            (each.rows, each.is_used) for each in index.promoted() if each.attribute.path == attribute.path
+        )
+    say(f"{attribute.keyword} has an index of {rows} rows")
+    if not is_used:
+        say("queries do without it: a value is too long for an index")
+
+
+def run_drop(location: str, name: str, creator: str) -> None:
+    """Drop; raise click's Exit if it is not promoted."""
+    with (
+        _failing(f"interrupted; `dicomquest attribute drop {name}` goes on from there"),
+        Index(location, create=False) as index,
+    ):
+        attribute = _attribute(name, creator, _promoted_vr(index, name, creator), None)
+        if not index.demote(attribute):
+            raise give_up(f"{attribute.keyword} has no index that was added")
+    say(f"{attribute.keyword} has no index any more")
+
+
+def run_list(location: str) -> None:
+    """Print a line for each promoted attribute."""
+    with _failing("interrupted"), Index(location, create=False) as index:
+        promoted = index.promoted()
+    if not promoted:
+        say("no attribute was added")
+        return
+    table = [_HEADINGS, *map(_cells, promoted)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _cells(each: Listed) -> tuple[str, ...]:
+    tag, creator, level, keyword, vr = each.attribute
+    state = "too long" if each.state == READY and not each.is_used else each.state
+    # Nothing is done before all is: 99.6 % are not 100.
+    return (keyword, tag_text(tag), creator, level.name, vr, state, f"{int(each.share * 100)} %", str(each.rows))
+
+
+def _promoted_vr(index: Index, name: str, creator: str) -> str:
+    """The VR of a private attribute, which was told when it was added."""
+    try:
+        attribute = attribute_named(name, creator=creator, vr="LO" if creator else "")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    found = (each.attribute.vr for each in index.promoted() if each.attribute[:2] == attribute[:2])
+    return next(found, attribute.vr)
+
+
+def _attribute(name: str, creator: str, vr: str, level: Level | None) -> Attribute:
+    try:
+        return attribute_named(name, creator=creator, vr=vr, level=level)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def _failing(interrupted: str) -> Iterator[None]:
+    try:
+        yield
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+    except KeyboardInterrupt:
+        raise give_up(interrupted) from None
+
+
+@contextmanager
+def _bar(words: str) -> Iterator[Callable[[int, int], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(words), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, greatest: bar.update(task, completed=done, total=greatest)
