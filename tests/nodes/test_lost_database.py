@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from peers import corpus, dcmtk, ours
 from peers.corpus import uid
 from peers.processes import Peer, free_port
 from postgresql_cluster import DURABLE, PROGRAMS, Cluster, wait_for
-from timing import MS
+from timing import LONG, MS
 
 pytestmark = pytest.mark.peer(*PROGRAMS)
 
@@ -98,3 +99,17 @@ def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
     replica.promote()
     [(found,)] = replica.query("SELECT count(*) FROM study", database="dicomquest")
     assert found == len(EXPECTED)
+
+
+def test_a_replica_that_is_behind_a_change_of_the_schema_is_waited_for(cluster: Cluster) -> None:
+    url = cluster.create_database("migrated")
+    replica = cluster.replica()
+    replica.query("SELECT pg_wal_replay_pause()")
+    wait_for(lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "replay pauses")
+    asked = "SELECT 1 FROM pg_stat_activity WHERE datname = 'migrated' AND application_name = 'dicomquest'"
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Index, url, read_location=replica.url("migrated"))
+        wait_for(lambda: bool(replica.query(asked)), "the replica is asked")
+        assert not opening.done()
+        replica.query("SELECT pg_wal_replay_resume()")
+        opening.result(3 * LONG).close()

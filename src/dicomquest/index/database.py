@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
     from dicomquest.query.matching import Dialect
+
+# Seconds that a replica may be behind a change of the schema, and between two looks at it.
+_REPLICATION = 60.0
+_PAUSE = 0.1
 
 
 class Backend(Protocol):
@@ -120,8 +125,8 @@ class Database:
             if self._is_usable(connection, revision):
                 return
         if not may_upgrade:
-            message = f"the replica {self._backend.name} has schema {revision!r}, expected {HEAD!r}"
-            raise IndexDatabaseError(message)
+            self._await_replication(revision)
+            return
         if revision is None and not may_create:
             raise IndexDatabaseError(f"{self._backend.name} has no index")
         with self._backend.upgrading() as connection:
@@ -132,6 +137,17 @@ class Database:
             if revision is None and inspect(connection).get_table_names():
                 raise IndexDatabaseError(f"{self._backend.name} is a database, but no index of this program")
             self._backend.upgrade(connection)
+
+    def _await_replication(self, revision: str | None) -> None:
+        """Wait until a replica has replayed what its primary's schema has become; IndexDatabaseError if it does not."""
+        deadline = time.monotonic() + (_REPLICATION if self.dialect == "postgresql" else 0)
+        while time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            with self._readers.connect() as connection:
+                revision = _revision(connection)
+                if self._is_usable(connection, revision):
+                    return
+        raise IndexDatabaseError(f"the replica {self._backend.name} has schema {revision!r}, expected {HEAD!r}")
 
     def _is_usable(self, connection: Connection, revision: str | None) -> bool:
         """Whether the schema is this program's, or a newer one that has only grown; IndexDatabaseError if too new."""
