@@ -18,9 +18,9 @@ IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 VERIFICATION = "1.2.840.10008.1.1"
 
 # Status FF00 or FF01 as an implicit VR element of a command set: (0000,0900), length 2, value.
-_STATUS = b"\x00\x00\x00\x09\x02\x00\x00\x00"
-_PENDING = _STATUS + b"\x00\xff"
-_PENDING_WARNING = _STATUS + b"\x01\xff"
+STATUS = b"\x00\x00\x00\x09\x02\x00\x00\x00"
+_PENDING = STATUS + b"\x00\xff"
+_PENDING_WARNING = STATUS + b"\x01\xff"
 
 LONG_VRS = frozenset({b"SQ", b"UN", b"UT", b"UC", b"UR", b"OB", b"OW"})
 
@@ -40,7 +40,7 @@ USUAL_KEYS: dict[int, bytes] = {
 }
 
 
-def _item(kind: int, body: bytes) -> bytes:
+def association_item(kind: int, body: bytes) -> bytes:
     return struct.pack(">BxH", kind, len(body)) + body
 
 
@@ -51,10 +51,20 @@ def associate_rq(
     transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN,
     maximum_length: int = 131072,
 ) -> bytes:
-    context = struct.pack(">B3x", 1) + _item(0x30, abstract_syntax.encode()) + _item(0x40, transfer_syntax.encode())
-    user = _item(0x51, struct.pack(">I", maximum_length)) + _item(0x52, b"1.2.826.0.1.3680043.9.9999")
+    context = (
+        struct.pack(">B3x", 1)
+        + association_item(0x30, abstract_syntax.encode())
+        + association_item(0x40, transfer_syntax.encode())
+    )
+    user = association_item(0x51, struct.pack(">I", maximum_length)) + association_item(
+        0x52, b"1.2.826.0.1.3680043.9.9999"
+    )
     body = struct.pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
-    body += _item(0x10, b"1.2.840.10008.3.1.1.1") + _item(0x20, context) + _item(0x50, user)
+    body += (
+        association_item(0x10, b"1.2.840.10008.3.1.1.1")
+        + association_item(0x20, context)
+        + association_item(0x50, user)
+    )
     return struct.pack(">BxI", 1, len(body)) + body
 
 
@@ -99,6 +109,22 @@ def find_rq(data: bytes, message_id: int = 1, abstract_syntax: str = STUDY_ROOT_
 RELEASE_RQ = struct.pack(">BxI4x", 5, 4)
 
 
+def read_pdu(connection: socket.socket) -> tuple[int, bytes]:
+    """The type and body of the next PDU."""
+    kind, length = struct.unpack(">BxI", _read(connection, 6))
+    return kind, _read(connection, length)
+
+
+def _read(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        received = connection.recv(size - len(data))
+        if not received:
+            raise ConnectionError("the peer closed the connection")
+        data += received
+    return data
+
+
 @dataclass(slots=True)
 class Answer:
     """What one query brought: counts, the final status, and seconds to the first match and to the end."""
@@ -114,7 +140,15 @@ class Answer:
 class Client:
     """One association held open."""
 
-    def __init__(self, port: int, called: str, *, quickack: bool = True, receive_buffer: int = 0) -> None:
+    def __init__(
+        self,
+        port: int,
+        called: str,
+        *,
+        quickack: bool = True,
+        receive_buffer: int = 0,
+        transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN,
+    ) -> None:
         self.quickack = quickack
         self.socket = socket.socket()
         if receive_buffer:
@@ -122,7 +156,7 @@ class Client:
         self.socket.settimeout(600)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(associate_rq(called))
+        self.socket.sendall(associate_rq(called, transfer_syntax=transfer_syntax))
         kind, body = self._read_pdu()
         if kind != 2:
             raise ConnectionError(f"{called} answered PDU type {kind}: {body.hex()}")
@@ -179,7 +213,7 @@ class Client:
             size = int.from_bytes(buffer[at : at + 4], "big")
             control = buffer[at + 5]
             if control & 1:
-                position = buffer.rfind(_STATUS, at, at + 4 + size)
+                position = buffer.rfind(STATUS, at, at + 4 + size)
                 status = int.from_bytes(buffer[position + 8 : position + 10], "little")
                 if status not in (0xFF00, 0xFF01):
                     answer.status = status
@@ -199,17 +233,17 @@ class Client:
         while True:
             data = tail + self._receive(1 << 20)
             answer.received += len(data) - len(tail)
-            last = data.rfind(_STATUS)
+            last = data.rfind(STATUS)
             # The tail may hold the beginning of a status element, never one that is counted already.
-            cut = last if 0 <= last > len(data) - 10 else max(len(data) - len(_STATUS) + 1, last + 10, 0)
+            cut = last if 0 <= last > len(data) - 10 else max(len(data) - len(STATUS) + 1, last + 10, 0)
             seen = data[:cut]
             tail = data[cut:]
             pending = seen.count(_PENDING) + seen.count(_PENDING_WARNING)
             answer.matches += pending
             if pending and not answer.first:
                 answer.first = time.perf_counter() - started
-            if seen.count(_STATUS) > pending:
-                position = seen.rfind(_STATUS) + 8
+            if seen.count(STATUS) > pending:
+                position = seen.rfind(STATUS) + 8
                 answer.status = int.from_bytes(seen[position : position + 2], "little")
                 answer.total = time.perf_counter() - started
                 return answer

@@ -1,0 +1,105 @@
+"""P13: small instances received by C-STORE, over one association and over eight: instances a second."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from measure import Claim, Figure, alternate, median, number, spread
+from servers import resident_bytes
+from storing import store_all
+
+from peers.dcmtk import dcmqrscp  # isort: skip - servers makes this importable
+from peers.orthanc import orthanc  # isort: skip
+from peers.processes import free_port, server  # isort: skip
+from storing import small_instances  # isort: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sizes import Size
+    from storing import Instance
+
+ASSOCIATIONS = (1, 8)
+
+
+@contextlib.contextmanager
+def ours(folder: Path, *, workers: int = 1) -> Iterator[tuple[int, str, int]]:
+    port = free_port()
+    command = [sys.executable, "-m", "dicomquest", "serve", "--index", str(folder / "index.sqlite")]
+    command += ["--store", str(folder / "store"), "--port", str(port), "--workers", str(workers)]
+    command += ["--log-level", "error"]
+    with server(command, port, folder / "log") as process:
+        yield port, "DICOMQUEST", process.pid
+
+
+@contextlib.contextmanager
+def dcmtk(folder: Path) -> Iterator[tuple[int, str, int]]:
+    with dcmqrscp(folder, []) as peer:
+        yield peer.port, peer.aet, 0
+
+
+@contextlib.contextmanager
+def orthanc_peer(folder: Path) -> Iterator[tuple[int, str, int]]:
+    with orthanc(folder, []) as peer:
+        yield peer.port, peer.aet, 0
+
+
+@contextlib.contextmanager
+def pynetdicom(folder: Path) -> Iterator[tuple[int, str, int]]:
+    """pynetdicom's qrscp, which keeps an index too."""
+    port = free_port()
+    command = [sys.executable, "-m", "pynetdicom", "qrscp", "-ll", "critical", "--port", str(port)]
+    command += ["--database-location", str(folder / "qrscp.sqlite"), "--instance-location", str(folder / "instances")]
+    with server(command, port, folder / "log") as process:
+        yield port, "QRSCP", process.pid
+
+
+PEERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[tuple[int, str, int]]]] = {
+    "dicomquest": ours,
+    "dicomquest, 2 workers": lambda folder: ours(folder, workers=2),
+    "Orthanc": orthanc_peer,
+    "dcmqrscp": dcmtk,
+    "pynetdicom qrscp": pynetdicom,
+}
+
+
+def rate(name: str, made: list[Instance], associations: int, resident: list[int]) -> float:
+    """Store into an empty peer; its memory afterwards goes to ``resident``, where it is known."""
+    with tempfile.TemporaryDirectory() as folder, PEERS[name](Path(folder)) as (port, called, pid):
+        stored = store_all(port, called, made, associations)
+        if pid:
+            resident.append(resident_bytes(pid))
+        return stored
+
+
+def run(size: Size) -> Claim:
+    claim = Claim(
+        "P13",
+        f"{size.stored:,} instances of 9 KB received by C-STORE, a second",
+        "at least 5x Orthanc's rate, in less than 150 MB of memory",
+    )
+    made = small_instances(size.stored)
+    few = made[: max(10, len(made) // 10)]
+    claim.is_met = True
+    for associations in ASSOCIATIONS:
+        resident: dict[str, list[int]] = {name: [] for name in PEERS}
+        figures = alternate(
+            {
+                name: partial(rate, name, made if "dicomquest" in name else few, associations, resident[name])
+                for name in PEERS
+            },
+            size.runs,
+        )
+        base = median(figures["dicomquest"])
+        most = max(resident["dicomquest"])
+        claim.is_met &= base >= 5 * median(figures["Orthanc"]) and most < 150_000_000
+        for name in PEERS:
+            ratio = "" if name == "dicomquest" else f"{number(base / median(figures[name]))}x"
+            claim.figures.append(Figure(f"{name}, {associations} associations", spread(figures[name]), ratio))
+        claim.figures.append(Figure(f"memory of dicomquest, {associations} associations", f"{most / 1e6:.0f} MB"))
+    return claim
