@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from measure import Claim, Figure, alternate, median, number, spread
 from servers import resident_bytes
-from storing import store_all
+from store_client import small_instances, store_all
 
 from peers.dcmtk import dcmqrscp  # isort: skip - servers makes this importable
 from peers.orthanc import orthanc  # isort: skip
 from peers.processes import free_port, server  # isort: skip
-from storing import small_instances  # isort: skip
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sizes import Size
-    from storing import Instance
+    from store_client import Instance
 
 ASSOCIATIONS = (1, 8)
 
