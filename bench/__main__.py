@@ -19,7 +19,8 @@ from sizes import SIZES
 
 CLAIMS = (
     "p01_stream", "p02_workers", "p03_lookup", "p04_associations", "p05_growth", "p06_first_match", "p07_memory",
-    "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "limits",
+    "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "p13_store", "p14_fallback",
+    "p15_postgresql", "limits",
 )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     missing = missing_programs()
     if missing:
-        sys.exit(f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc)")
+        sys.exit(f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc postgresql)")
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
     pages = []
     for name in chosen:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from dicomquest.index.received import receive
 from peers.dcmtk import dcmqrscp
 from peers.orthanc import orthanc
 from peers.processes import free_port, server
+from postgresql_cluster import Cluster
 from programs import find_program
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Served:
     pid: int = 0
 
 
+def path_of(studies: int) -> Path:
+    """Where the index of a population is, once it is built."""
+    return CACHE / f"studies-{studies}.sqlite"
+
+
 def index_of(studies: int) -> Path:
     """The index of a population, built through the ingest code the first time that it is asked for.
 
@@ -56,24 +63,53 @@ def index_of(studies: int) -> Path:
     studies on each has one series: it is the studies that count there, and it takes half an hour as it is.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
-    path = CACHE / f"studies-{studies}.sqlite"
+    path = path_of(studies)
     if not path.exists():
         building = path.with_suffix(".building")
         building.unlink(missing_ok=True)
-        context = multiprocessing.get_context("spawn")
-        receiving, sending = context.Pipe(duplex=False)
-        maker = context.Process(target=_make_instances, args=(sending, studies), daemon=True)
-        maker.start()
-        sending.close()
-        gc.set_threshold(100_000)
-        database = Database(building)
-        while chunk := receiving.recv():
-            write(database, [(received, None) for received in chunk], 0, Summary())
-        database.close()
-        maker.join()
+        _build(Database(building), studies)
         # A closed index has no write-ahead log beside it.
         building.rename(path)
     return path
+
+
+def _build(database: Database, studies: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    maker = context.Process(target=_make_instances, args=(sending, studies), daemon=True)
+    maker.start()
+    sending.close()
+    gc.set_threshold(100_000)
+    while chunk := receiving.recv():
+        write(database, [(received, None) for received in chunk], 0, Summary())
+    database.close()
+    maker.join()
+
+
+@contextlib.contextmanager
+def postgresql_of(studies: int) -> Iterator[str]:
+    """The URL of the same population in a PostgreSQL server of its own, whose data are kept between runs."""
+    cluster = Cluster()
+    folder = CACHE / f"postgresql-{studies}"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copystat(cluster.folder, folder)
+    os.chown(folder, cluster.folder.stat().st_uid, cluster.folder.stat().st_gid)
+    cluster.data = folder / "data"
+    is_built = (folder / "built").exists()
+    if not is_built:
+        shutil.rmtree(cluster.data, ignore_errors=True)
+    cluster.start()
+    try:
+        if not is_built:
+            url = cluster.create_database("bench")
+            cluster.query("CREATE EXTENSION IF NOT EXISTS pg_trgm", database="bench")
+            _build(Database(url), studies)
+            cluster.query("VACUUM (FREEZE, ANALYZE)", database="bench")
+            cluster.query("CHECKPOINT")
+            (folder / "built").touch()
+        yield cluster.url("bench")
+    finally:
+        cluster.stop()
 
 
 def _make_instances(pipe: Connection, studies: int) -> None:
@@ -105,11 +141,11 @@ def _files(name: str, data_sets: Iterator[DataSet]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def ours(studies: int, *, workers: int = 1, path: Path | None = None) -> Iterator[Served]:
-    """``dicomquest serve`` over a population."""
-    path = path or index_of(studies)
+def ours(studies: int, *, workers: int = 1, index: str | None = None) -> Iterator[Served]:
+    """``dicomquest serve`` over a population; ``index`` is where it is if not in its own file."""
+    index = index or str(index_of(studies))
     port = free_port()
-    command = [sys.executable, "-m", "dicomquest", "serve", "--index", str(path), "--port", str(port)]
+    command = [sys.executable, "-m", "dicomquest", "serve", "--index", index, "--port", str(port)]
     command += ["--workers", str(workers), "--log-level", "error", "--max-associations", "4000"]
     with tempfile.TemporaryDirectory() as folder, server(command, port, Path(folder) / "log") as process:
         yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid)
@@ -140,7 +176,8 @@ def pynetdicom(studies: int) -> Iterator[Served]:
 
 def missing_programs() -> list[str]:
     """The peers' programs that are not installed."""
-    return [name for name in ("dcmqrscp", "dcmqridx", "Orthanc", "findscu", "storescu") if find_program(name) is None]
+    programs = ("dcmqrscp", "dcmqridx", "Orthanc", "findscu", "storescu", "postgres")
+    return [name for name in programs if find_program(name) is None]
 
 
 def sample_patient_ids(studies: int, count: int = 200) -> list[str]:
