@@ -30,7 +30,6 @@ SYNTAXES = (
     "SC_rgb_jpeg_gdcm.dcm",  # JPEG Lossless
     "JPEG-lossy.dcm",
     "SC_jpeg_no_color_transform.dcm",  # JPEG Baseline
-    "MR_small_RLE.dcm",
 )
 """Files of pydicom's, each with another transfer syntax."""
 
