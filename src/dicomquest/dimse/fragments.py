@@ -221,9 +221,7 @@ def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) ->
     return max(length // 2 * 2, 0)
 
 
-def fragment_pdus(
-    context_id: int, control: int, data: bytes, longest: int, *, is_end: bool = True
-) -> Iterator[bytes]:
+def fragment_pdus(context_id: int, control: int, data: bytes, longest: int, *, is_end: bool = True) -> Iterator[bytes]:
     """Yield header and fragment of each P-DATA-TF for one command set or data set; ``longest`` is a fragment's.
 
     ``control`` is COMMAND or 0; the bit for the last one is added here, unless more follows (``is_end``).

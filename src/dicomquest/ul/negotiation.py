@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.items import (
@@ -156,10 +155,10 @@ def _answer_context(context: PresentationContextRQ, policy: AcceptorPolicy) -> P
     if supported is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
-    preferred = chain(supported.transfer_syntaxes, (IMPLICIT_VR_LITTLE_ENDIAN,))
-    proposed: Iterable[str] = context.transfer_syntaxes
+    preferred: Sequence[str] = (*supported.transfer_syntaxes, IMPLICIT_VR_LITTLE_ENDIAN)
+    proposed: Sequence[str] = context.transfer_syntaxes
     if supported.requestor_prefers:
-        preferred, proposed = iter(context.transfer_syntaxes), (*preferred,)
+        preferred, proposed = proposed, preferred
     for uid in preferred:
         if uid in proposed:
             return PresentationContextAC(context.context_id, ContextResult.ACCEPTANCE, uid)
