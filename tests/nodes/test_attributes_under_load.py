@@ -40,7 +40,7 @@ EXPECTED = {f"1.2.3.{number}" for number in range(7, OLD, EACH)}
 
 def ask(peer: Peer) -> str:
     """Find by the attribute: all the old ones, and of the new ones only those that have it."""
-    keys = {
+    keys: dict[str, Any] = {
         "StudyInstanceUID": "1.2.4.1",
         "SeriesInstanceUID": "1.2.5.1",
         "SOPInstanceUID": None,

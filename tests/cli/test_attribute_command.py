@@ -1,0 +1,59 @@
+"""`dicomquest attribute`: what it prints and how it exits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dicomquest.cli import main
+from dicomquest.dataset.elements import Element
+from dicomquest.index import Index
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> str:
+    path = str(tmp_path / "index.sqlite")
+    texts = {0x00080016: "1.2.840.10008.5.1.4.1.1.2", 0x00080018: "1.2.3", 0x0020000D: "1.2.4", 0x0020000E: "1.2.5"}
+    with Index(path) as index:
+        index.ingest_data_sets(
+            [{tag: Element("UI", (uid,)) for tag, uid in texts.items()} | {0x00181160: Element("SH", ("WEDGE",))}]
+        )
+    return path
+
+
+def run(location: str, *arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["attribute", *arguments, "--index", location])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
+    assert run(location, "add", "FilterType") == (0, "", "FilterType has an index of 1 rows\n")
+    code, listed, _ = run(location, "list")
+    assert code == 0
+    assert listed.splitlines()[1].split() == ["FilterType", "(0018,1160)", "IMAGE", "SH", "ready", "100", "%", "1"]
+    assert run(location, "drop", "0018,1160")[0] == 0
+    assert run(location, "list") == (0, "", "no attribute was added\n")
+    assert run(location, "drop", "FilterType")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["PatientName"], ["Nonsense"], ["FilterType", "--level", "STUDY"], ["PixelData"], ["0029,1008"]]
+)
+def test_what_cannot_be_added_is_a_wrong_command_line(location: str, arguments: list[str]) -> None:
+    code, out, error = run(location, "add", *arguments)
+    assert (code, out) == (2, "")
+    assert "Error: " in error
+
+
+def test_a_private_attribute_has_its_creator_and_vr(location: str) -> None:
+    private = ["0029,1008", "--creator", "NOBODY'S \"?%"]
+    assert run(location, "add", *private)[0] == 2
+    assert run(location, "add", *private, "--vr", "LO")[0] == 0
+    assert "NOBODY'S" in run(location, "list")[1]
+    assert run(location, "drop", *private)[0] == 0
+
+
+def test_there_must_be_an_index(tmp_path: Path) -> None:
+    assert run(str(tmp_path / "none.sqlite"), "list")[0] == 1
