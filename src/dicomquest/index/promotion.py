@@ -210,7 +210,7 @@ def demote(database: Database, attribute: Attribute, *, progress: Callable[[int]
             return False
         _set(connection, attribute, DROPPING, current.done)
         # Queries that run have their snapshot; those that come do without.
-        execute(connection, "DELETE FROM occurrence WHERE path = ? AND part = ?", (attribute.path, ALL_THERE))
+        execute(connection, "DELETE FROM occurrence WHERE path = ? AND part = ?", (current.attribute.path, ALL_THERE))
     table, (condition, parameters) = f"{TABLES[attribute.level]}_value", _rows_of(current.attribute)
     columns = "path, part, search, owner"
     statement = (
