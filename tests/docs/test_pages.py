@@ -30,10 +30,16 @@ def section(name: str) -> str:
     return match[1]
 
 
+def parameters(found: click.Command) -> list[click.Parameter]:
+    """Those of a command, and of the commands of a group."""
+    inner = found.commands.values() if isinstance(found, click.Group) else ()
+    return [*found.params, *(parameter for each in inner for parameter in each.params)]
+
+
 OPTIONS = [
     (name, option)
     for name in COMMANDS
-    for parameter in command(name).params
+    for parameter in parameters(command(name))
     if isinstance(parameter, click.Option)
     for option in parameter.opts
 ]
