@@ -7,7 +7,6 @@ in a folder that it holds a lock on, so that whoever starts next can tell leftov
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import shutil
@@ -81,19 +80,11 @@ class Incoming:
 def sync(files: Sequence[Incoming]) -> None:
     """Have files on disk.
 
-    Several at once by one call for their file system, where there is one: eight small files cost a sixth then, for each
-    call waits for the journal.
+    One call each: of several, the first waits for the journal and the others find it written. One call for the whole
+    file system would also wait for whatever other programs have written.
     """
-    if len(files) > 1 and _SYNCFS is not None:
-        if _SYNCFS(files[0].descriptor):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        return
     for file in files:
         os.fsync(file.descriptor)
-
-
-_SYNCFS = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
 
 def _write_all(descriptor: int, vectors: list[bytes]) -> None:
