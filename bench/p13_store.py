@@ -84,7 +84,8 @@ def run(size: Size) -> Claim:
         "at least 5x Orthanc's rate, in less than 150 MB of memory",
     )
     made = small_instances(size.stored)
-    few = made[: max(10, len(made) // 10)]
+    # The peers get fewer: at eight associations some of them store a dozen a second.
+    few = made[: max(10, len(made) // 40)]
     claim.is_met = True
     for associations in ASSOCIATIONS:
         resident: dict[str, list[int]] = {name: [] for name in PEERS}
@@ -93,7 +94,7 @@ def run(size: Size) -> Claim:
                 name: partial(rate, name, made if "dicomquest" in name else few, associations, resident[name])
                 for name in PEERS
             },
-            size.runs,
+            min(size.runs, 2),
         )
         base = median(figures["dicomquest"])
         most = max(resident["dicomquest"])
