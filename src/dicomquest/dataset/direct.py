@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
 from pydicom.charset import python_encoding
@@ -105,23 +105,6 @@ class _Headers(dict[bytes, "Header | None"]):
 _DEFAULT_SCOPE = scope_of(())
 
 
-class _Form(NamedTuple):
-    """How the headers of a transfer syntax are read, and the layouts met in it, by what they are turned into."""
-
-    unpack: _Unpack
-    headers: _Headers
-    json_layouts: Layouts[Header]
-    pydicom_layouts: Layouts[Header]
-
-
-# Both forms take 8 bytes: what the header is found by, and the length.
-_FORMS = {
-    EXPLICIT_VR_LITTLE_ENDIAN: _Form(struct.Struct("<6sH").unpack_from, _Headers(), Layouts(b"\0"), Layouts(b"\0")),
-    IMPLICIT_VR_LITTLE_ENDIAN: _Form(
-        struct.Struct("<4sI").unpack_from, _Headers(), Layouts(b"\0\0\0"), Layouts(b"\0\0\0")
-    ),
-}
-
 # A character set in which bytes of ASCII are ASCII has no say in the values of these layouts.
 _ASCII_VALUE = rb"[\x20-\x7e]*\x00?"
 
@@ -157,30 +140,42 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
     if form is None:
         return to_json(decode(data, transfer_syntax))
     if (known := form.json_layouts.take_apart(data)) is not None:
-        return _json_of_layout(*known)
+        return known
     attributes = _json(data, form.unpack, form.headers)
     if attributes is None:
         return to_json(decode(data, transfer_syntax))
-    form.json_layouts.note(_columns(data, form, None))
+    if form.json_layouts.learns:
+        form.json_layouts.note(_columns(data, form, None))
     return attributes
 
 
-def _json_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) -> dict[str, Any]:
-    """Make the object of values in ASCII, the larger part of the time: about 0.6 us an element."""
-    attributes: dict[str, Any] = {}
-    for (tag, name, vr, _, _, _), value in zip(headers, values, strict=True):
-        text = value.decode("ascii").strip(" \0")
-        if not text:
-            attributes[name] = {"vr": vr}
-        elif tag == SPECIFIC_CHARACTER_SET or "\\" in text:
-            attributes[name] = element_to_json(_ascii_element(tag, vr, value))
-        elif vr != "PN":
-            attributes[name] = {"vr": vr, "Value": [text]}
-        elif "=" not in text:
-            attributes[name] = {"vr": vr, "Value": [{"Alphabetic": text}]}
-        else:
-            attributes[name] = element_to_json(_ascii_element(tag, vr, value))
-    return attributes
+def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], dict[str, Any]]:
+    """Compile what makes the object of values in ASCII: one expression, which takes half as long as a loop.
+
+    The code is made of our own tags and VRs only; no value of a peer is part of it.
+    """
+    attributes = []
+    for number, (tag, name, vr, _, _, _) in enumerate(headers):
+        value = f"v[{number}]"
+        other = f"other({tag}, '{vr}', {value})"
+        if tag == SPECIFIC_CHARACTER_SET:
+            attributes.append(f"'{name}': {other}")
+            continue
+        text = "{'Alphabetic': t}" if vr == "PN" else "t"
+        plain = "'\\\\' not in t" + (" and '=' not in t" if vr == "PN" else "")
+        attributes.append(
+            f"'{name}': ({{'vr': '{vr}'}} if not (t := {value}.decode('ascii').strip(' \\0'))"
+            f" else {{'vr': '{vr}', 'Value': [{text}]}} if {plain} else {other})"
+        )
+    code = f"def make(v):\n    return {{{', '.join(attributes)}}}"
+    names: dict[str, Any] = {"other": _other_json}
+    exec(compile(code, "<layout>", "exec"), names)  # noqa: S102
+    make: Callable[[Sequence[bytes]], dict[str, Any]] = names["make"]
+    return make
+
+
+def _other_json(tag: int, vr: str, value: bytes) -> dict[str, Any]:
+    return element_to_json(_ascii_element(tag, vr, value))
 
 
 def _json(data: bytes, unpack: _Unpack, headers: _Headers) -> dict[str, Any] | None:
@@ -234,16 +229,21 @@ def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
     if form is None:
         return to_pydicom(decode(data, transfer_syntax))
     if (known := form.pydicom_layouts.take_apart(data)) is not None:
-        return Dataset(_elements_of_layout(*known))
+        return known
     elements = _pydicom_elements(data, form.unpack, form.headers)
     if elements is None:
         return to_pydicom(decode(data, transfer_syntax))
-    form.pydicom_layouts.note(_columns(data, form, _PATTERNS_OF_PYDICOM))
+    if form.pydicom_layouts.learns:
+        form.pydicom_layouts.note(_columns(data, form, _PATTERNS_OF_PYDICOM))
     return Dataset(elements)
 
 
-def _elements_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) -> _Elements:
-    """Make the elements of values that pydicom reads as we do."""
+def _pydicom_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], Dataset]:
+    return partial(_dataset_of_layout, headers)
+
+
+def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> Dataset:
+    """Make the data set of values that pydicom reads as we do."""
     elements: _Elements = {}
     for (tag, _, vr, _, base_tag, _), padded in zip(headers, values, strict=True):
         if tag == SPECIFIC_CHARACTER_SET:
@@ -251,7 +251,7 @@ def _elements_of_layout(headers: tuple[Header, ...], values: tuple[bytes, ...]) 
         else:
             value = padded.strip(b" \0")
             elements[base_tag] = _new(RawDataElement, (base_tag, vr, len(value), value, 0, False, True, True, False))
-    return elements
+    return Dataset(elements)
 
 
 def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Elements | None:
@@ -294,6 +294,27 @@ def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Eleme
             element = _element(tag, vr, data[start:position], scope)
         elements[base_tag] = pydicom_element(base_tag, element)
     return elements if position == size else None
+
+
+class _Form(NamedTuple):
+    """How the headers of a transfer syntax are read, and the layouts met in it, by what they are turned into."""
+
+    unpack: _Unpack
+    headers: _Headers
+    json_layouts: Layouts[Header, dict[str, Any]]
+    pydicom_layouts: Layouts[Header, Dataset]
+
+
+def _form_of(layout: str, length_end: bytes) -> _Form:
+    unpack = struct.Struct(layout).unpack_from
+    return _Form(unpack, _Headers(), Layouts(length_end, _json_maker), Layouts(length_end, _pydicom_maker))
+
+
+# Both forms take 8 bytes: what the header is found by, and the length.
+_FORMS = {
+    EXPLICIT_VR_LITTLE_ENDIAN: _form_of("<6sH", b"\0"),
+    IMPLICIT_VR_LITTLE_ENDIAN: _form_of("<4sI", b"\0\0\0"),
+}
 
 
 def _form(data: bytes, transfer_syntax: str) -> _Form | None:

@@ -20,10 +20,17 @@ REPETITIONS = 64
 REMEMBERED_LAYOUTS = 32
 """Layouts that are counted, and patterns that are kept; a query has one or a few."""
 
+TRIED_LAYOUTS = 4
+"""Layouts that a data set is tried with: a query's answers with and without a character set, and those before."""
+
+# Data sets passed over that taught nothing new, after which few are looked at for that.
+_PATIENCE = 512
+
 LONGEST_LAYOUT = 40
 """Elements of a layout; the pattern of one with more would take too long to make."""
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 class Column(NamedTuple, Generic[C]):
@@ -38,61 +45,78 @@ class Column(NamedTuple, Generic[C]):
     meaning: C
 
 
-class Layout(NamedTuple, Generic[C]):
-    """The columns of a layout, and what matches its data sets."""
+class Layout(NamedTuple, Generic[T]):
+    """What matches the data sets of a layout, and what is made of their values."""
 
-    meanings: tuple[C, ...]
     match: Callable[[bytes], re.Match[bytes] | None]
+    make: Callable[[Sequence[bytes]], T]
 
 
-class Layouts(Generic[C]):
-    """The layouts of one transfer syntax; the last one that was met is tried first, and alone."""
+class Layouts(Generic[C, T]):
+    """The layouts of one transfer syntax; the last few that were met are tried, the newest first."""
 
-    def __init__(self, length_end: bytes) -> None:
-        """``length_end``: the bytes of a length behind its first one, all zero in what goes this way."""
+    def __init__(self, length_end: bytes, maker: Callable[[tuple[C, ...]], Callable[[Sequence[bytes]], T]]) -> None:
+        """``length_end``: the bytes of a length behind its first one, all zero in what goes this way.
+
+        ``maker``: from what the elements of a layout stand for to what makes something of their values, with padding.
+        """
         self._length_end = re.escape(length_end)
-        self._layouts: dict[tuple[bytes, ...], Layout[C]] = {}
+        self._maker = maker
+        self._layouts: dict[tuple[bytes, ...], Layout[T]] = {}
         self._seen: dict[tuple[bytes, ...], int] = {}
-        self._current: Layout[C] | None = None
+        self._tried: tuple[Layout[T], ...] = ()
+        self._in_vain = 0
 
-    def take_apart(self, data: bytes) -> tuple[tuple[C, ...], tuple[bytes, ...]] | None:
-        """Give what the elements stand for and their values, with padding; None for what has to be passed over."""
-        layout = self._current
-        if layout is None or (match := layout.match(data)) is None:
-            return None
-        groups = match.groups()
-        values = groups[1::2]
-        # All lengths are of one byte here.
-        return (layout.meanings, values) if b"".join(groups[::2]) == bytes(map(len, values)) else None
+    def take_apart(self, data: bytes) -> T | None:
+        """Give what is made of a data set; None for what has to be passed over."""
+        for layout in self._tried:
+            # One of another layout is told by its first headers.
+            if (match := layout.match(data)) is not None:
+                groups = match.groups()
+                values = groups[1::2]
+                # All lengths are of one byte here.
+                return layout.make(values) if b"".join(groups[::2]) == bytes(map(len, values)) else None
+        return None
+
+    @property
+    def learns(self) -> bool:
+        """Whether ``note`` may bring something: not after so many that did not, but for one now and then."""
+        self._in_vain += 1
+        return self._in_vain < _PATIENCE or self._in_vain % _PATIENCE == 0
 
     def note(self, columns: Sequence[Column[C]]) -> None:
         """Count a data set of these columns that was passed over."""
         if not 0 < len(columns) <= LONGEST_LAYOUT:
             return
         keys = tuple([column.key for column in columns])
-        self._current = self._layouts.get(keys)
-        if self._current is not None:
-            return
-        seen = self._seen[keys] = self._seen.get(keys, 0) + 1
-        if seen >= REPETITIONS and len(self._layouts) < REMEMBERED_LAYOUTS:
-            self._current = self._layouts[keys] = self._compile(columns)
-        if len(self._seen) > REMEMBERED_LAYOUTS:
-            self._seen.clear()
+        layout = self._layouts.get(keys)
+        if layout is None:
+            seen = self._seen[keys] = self._seen.get(keys, 0) + 1
+            if seen < REPETITIONS or len(self._layouts) >= REMEMBERED_LAYOUTS:
+                if len(self._seen) > REMEMBERED_LAYOUTS:
+                    self._seen.clear()
+                return
+            layout = self._layouts[keys] = self._compile(columns)
+        if layout not in self._tried:
+            self._tried = (layout, *self._tried[: TRIED_LAYOUTS - 1])
+            self._in_vain = 0
 
     def clear(self) -> None:
         """Forget all layouts."""
         self._layouts.clear()
         self._seen.clear()
-        self._current = None
+        self._tried = ()
+        self._in_vain = 0
 
-    def _compile(self, columns: Sequence[Column[C]]) -> Layout[C]:
+    def _compile(self, columns: Sequence[Column[C]]) -> Layout[T]:
         # Each value is tried together with the header behind it, and once both fit never again: what does not match
         # is found out in one go, whatever a peer sends.
         pattern = self._header(columns[0])
         for column, following in pairwise(columns):
             pattern += b"(?>(" + column.value + b")" + self._header(following) + b")"
         pattern += b"(" + columns[-1].value + b")"
-        return Layout(tuple(column.meaning for column in columns), re.compile(pattern, re.DOTALL).fullmatch)
+        make = self._maker(tuple(column.meaning for column in columns))
+        return Layout(re.compile(pattern, re.DOTALL).fullmatch, make)
 
     def _header(self, column: Column[C]) -> bytes:
         longest = min(column.longest, 0xFE)
