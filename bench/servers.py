@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 CACHE = Path(os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench"))
 """Where built indexes and files are kept between runs: 10^6 studies take minutes to build."""
 
+WORTH_KEEPING = 100_000
+"""Studies from which on PostgreSQL's data are kept too."""
+
 PYNETDICOM_SCP = Path(__file__).parent / "pynetdicom_scp.py"
 
 
@@ -88,25 +91,27 @@ def _build(database: Database, studies: int) -> None:
 
 @contextlib.contextmanager
 def postgresql_of(studies: int) -> Iterator[str]:
-    """The URL of the same population in a PostgreSQL server of its own, whose data are kept between runs."""
+    """The URL of the same population in a PostgreSQL server of its own; a large one's data are kept between runs."""
     cluster = Cluster()
-    folder = CACHE / f"postgresql-{studies}"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copystat(cluster.folder, folder)
-    os.chown(folder, cluster.folder.stat().st_uid, cluster.folder.stat().st_gid)
-    cluster.data = folder / "data"
-    is_built = (folder / "built").exists()
-    if not is_built:
-        shutil.rmtree(cluster.data, ignore_errors=True)
+    built = None
+    if studies >= WORTH_KEEPING:
+        folder = CACHE / f"postgresql-{studies}"
+        folder.mkdir(parents=True, exist_ok=True)
+        # The server runs as another user.
+        os.chown(folder, cluster.folder.stat().st_uid, cluster.folder.stat().st_gid)
+        cluster.data, built = folder / "data", folder / "built"
+        if not built.exists():
+            shutil.rmtree(cluster.data, ignore_errors=True)
     cluster.start()
     try:
-        if not is_built:
+        if built is None or not built.exists():
             url = cluster.create_database("bench")
             cluster.query("CREATE EXTENSION IF NOT EXISTS pg_trgm", database="bench")
             _build(Database(url), studies)
             cluster.query("VACUUM (FREEZE, ANALYZE)", database="bench")
             cluster.query("CHECKPOINT")
-            (folder / "built").touch()
+            if built is not None:
+                built.touch()
         yield cluster.url("bench")
     finally:
         cluster.stop()
