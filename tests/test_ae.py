@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +303,11 @@ def test_a_blocking_server_ends_cleanly_at_an_interrupt() -> None:
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", BLOCKING, str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-W", "error", "-c", BLOCKING, str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell that has the tests in the background lets them, and so their children, ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  it takes no lock
     ) as process:
         ae = scu()
         while not (association := ae.associate(HOST, port)).is_established:
@@ -310,7 +315,10 @@ def test_a_blocking_server_ends_cleanly_at_an_interrupt() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"open\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=LONG)
+        try:
+            out, err = process.communicate(timeout=LONG)
+        finally:
+            process.kill()
     association.release()
     assert (process.returncode, out, err) == (0, b"ended\n", b"")
 
