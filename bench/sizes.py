@@ -28,8 +28,8 @@ class Size:
 SIZES = {
     "full": Size(
         stream=200_000, large=1_000_000, growth=(10_000, 100_000, 1_000_000, 10_000_000),
-        memory=1_000_000, orthanc=5_000,
-        dcmtk=500, pynetdicom=5_000, scans=3_200, fallback=100_000, idle=2_000, runs=5, queries=1_000, associations=500,
+        memory=1_000_000, orthanc=3_000,
+        dcmtk=500, pynetdicom=3_000, scans=3_200, fallback=100_000, idle=2_000, runs=3, queries=1_000, associations=500,
         stored=10_000,
     ),
     "medium": Size(
