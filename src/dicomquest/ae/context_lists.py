@@ -8,6 +8,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID
 
 from dicomquest.services.contexts import PresentationContext, build_context
+from dicomquest.services.storage_classes import NOT_OF_PATIENTS
 
 _QUERY_RETRIEVE = "QueryRetrieveInformationModel"
 
@@ -53,12 +54,6 @@ SERVICES = {
 }
 STORAGE = ("AllStoragePresentationContexts", "StoragePresentationContexts")
 
-# Storage of what belongs to no patient has its own service (PS3.4 GG).
-NOT_OF_PATIENTS = (
-    "CTDefinedProcedureProtocol", "XADefinedProcedureProtocol", "ProtocolApproval", "Inventory", "HangingProtocol",
-    "ColorPalette", "GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup",
-    "MediaStorageDirectory",
-)  # fmt: skip
 # Of security screening and non-destructive testing, which have standards of their own.
 OTHER_STANDARDS = ("DICOS", "EddyCurrent")
 
