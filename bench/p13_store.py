@@ -45,7 +45,7 @@ def dcmtk(folder: Path) -> Iterator[tuple[int, str, int]]:
 
 @contextlib.contextmanager
 def orthanc_peer(folder: Path) -> Iterator[tuple[int, str, int]]:
-    with orthanc(folder, []) as peer:
+    with orthanc(folder, [], DicomThreadsCount=16) as peer:
         yield peer.port, peer.aet, 0
 
 

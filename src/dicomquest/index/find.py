@@ -132,14 +132,15 @@ class Index:
     def ingest_received(
         self,
         uids: Sequence[str],
-        place: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
+        choose: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
+        place: Callable[[], None],
         *,
         gone: Sequence[str] = (),
     ) -> None:
         """Index instances that were just received, in one transaction: see ``ingest.ingest_received``."""
         from dicomquest.index.ingest import ingest_received  # noqa: PLC0415
 
-        ingest_received(self._database, uids, place, self.timezone_offset_minutes, gone=gone)
+        ingest_received(self._database, uids, choose, place, self.timezone_offset_minutes, gone=gone)
 
     def removal(self, query: Query) -> Removal:
         """Find what is to be removed: it says how much that is, and ``run`` removes it; to be closed."""

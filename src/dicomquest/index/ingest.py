@@ -166,15 +166,16 @@ def ingest_data_sets(database: Database, data_sets: Iterable[DataSet], default_z
 def ingest_received(
     database: Database,
     uids: Sequence[str],
-    place: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
+    choose: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
+    place: Callable[[], None],
     default_zone: int,
     *,
     gone: Sequence[str] = (),
 ) -> None:
     """Index instances that were just received, in one transaction; ``gone`` are paths that are forgotten in it.
 
-    ``place`` is called within it, while nobody else writes, with the paths of those of ``uids`` that are known already;
-    what it returns is indexed, each instance once.
+    ``choose`` is called within it, while nobody else writes, with the paths of those of ``uids`` that are known
+    already; what it returns is indexed, each instance once. ``place`` is called last: what it raises undoes all.
     """
     with database.begin() as connection:
         statement = (
@@ -184,7 +185,7 @@ def ingest_received(
         known: dict[str, list[str]] = {}
         for uid, path in rows(connection, statement, uids):
             known.setdefault(uid, []).extend([] if path is None else [os.fsdecode(path)])
-        instances = place(known)
+        instances = choose(known)
         for path in gone:
             connection.exec_driver_sql("DELETE FROM file WHERE path = ?", (os.fsencode(path),))
         if instances:
@@ -192,6 +193,7 @@ def ingest_received(
             for received, file in instances:
                 batch.add(received, file)
             batch.write()
+        place()
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dicomquest.dataset.codec import Header
     from dicomquest.dataset.part10 import FileStart
 
-# Most headers fit: one read call a file. What doesn't is read again, at least twice as much each time.
-_FIRST_READ = 32 * 1024
+FIRST_READ = 32 * 1024
+"""Bytes that are read of a file at first: most headers fit. Others are read again, at least twice as much each time."""
 
 
 class FileState(NamedTuple):
@@ -35,23 +35,35 @@ def read_file(path: str, default_zone: int) -> Received | Skipped:
     except OSError as error:
         return _unreadable(error)
     try:
-        return _read(descriptor, default_zone)
+        return _read(descriptor, b"", None, default_zone)
     except OSError as error:
         return _unreadable(error)
     finally:
         os.close(descriptor)
 
 
+def read_arrived(descriptor: int, first: bytes, start: FileStart, default_zone: int) -> Received | Skipped:
+    """The instance in an open file that begins with ``first``, by whoever wrote it and knows where its data set is.
+
+    To find that out again takes a third of the time.
+    """
+    try:
+        return _read(descriptor, first, start, default_zone)
+    except OSError as error:
+        return _unreadable(error)
+
+
 def _unreadable(error: OSError) -> Skipped:
     return Skipped(Reason.UNREADABLE, error.strerror or type(error).__name__)
 
 
-def _read(descriptor: int, default_zone: int) -> Received | Skipped:
+def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_zone: int) -> Received | Skipped:
+    """Decode ``data``, which the file begins with, and as much more of the file as that takes."""
     size = os.fstat(descriptor).st_size
-    data = os.read(descriptor, _FIRST_READ)
+    data = data or os.read(descriptor, FIRST_READ)
     while True:
         try:
-            start = read_file_start(data)
+            start = known_start or read_file_start(data)
             header = decode_header(data, start.transfer_syntax, start=start.start, largest_opaque=LARGEST_BINARY)
         except TruncatedDataSetError as error:
             if len(data) >= size:
@@ -63,6 +75,7 @@ def _read(descriptor: int, default_zone: int) -> Received | Skipped:
             if header.stopped or len(data) >= size:
                 return _received(start, header, size, default_zone)
             needed = header.needed
+        os.lseek(descriptor, len(data), os.SEEK_SET)
         data += _more(descriptor, max(needed, 2 * len(data)) - len(data))
         if len(data) < min(needed, size):
             return Skipped(Reason.TRUNCATED, f"{size} bytes expected, {len(data)} could be read")

@@ -18,8 +18,8 @@ from dicomquest.index.computed import COMPUTE, rows, value_rows
 from dicomquest.index.dialects import execute, words_of
 from dicomquest.index.promoted import NOTHING, PromotedForms, filled, promoted_forms, read_promoted
 from dicomquest.index.records import Record, forms, record_from_row
-from dicomquest.index.schema import COMPUTED_KEYS, ENTITY, TABLES
-from dicomquest.index.writes import INSERT_OCCURRENCE, Stored, Writes, table_row
+from dicomquest.index.schema import TABLES
+from dicomquest.index.writes import COLUMNS, COMPUTED, INSERT_OCCURRENCE, Stored, Writes, table_row
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Batch:
         self._files: dict[str, tuple[FileState, str]] = {}
         # Entities whose computed columns may change; among them those that lost a child.
         self._touched: dict[Level, set[int]] = {level: set() for level in _UPPER}
+        self._before: dict[Level, dict[int, Stored]] = {level: {} for level in _UPPER}
         self._occurrences: set[tuple[str, int]] = set()
         # As of this transaction, which has the write lock: so no row is missed by who fills the older ones.
         self._promoted = filled(read_promoted(connection))
@@ -125,9 +126,11 @@ class Batch:
         key = {Level.PATIENT: "identity", Level.STUDY: "study_instance_uid", Level.SERIES: "series_instance_uid"}[level]
         if not values:
             return []
-        names = [each.name for each in ENTITY[level].columns]
+        names = COLUMNS[level]
         statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE {column} {{in_values}}"
         dicts = [dict(zip(names, row, strict=True)) for row in rows(self._connection, statement, values)]
+        for row in dicts:
+            self._before[level][row["id"]] = Stored(row.get("parent", 0), {name: row[name] for name in COMPUTED[level]})
         return [_Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row)) for row in dicts]
 
     # ---- what comes
@@ -257,7 +260,7 @@ class Batch:
                 writes.add(row, values, is_new=entity.is_new)
                 self._occurrences |= found.occurrences | promoted.occurrences
             elif columns != stored[identifier].columns:
-                writes.add_computed(identifier, columns)
+                writes.add_computed(identifier, columns, stored[identifier].columns)
         writes.run(self._connection)
         gone = [(identifier,) for identifier in stored if identifier not in computed]
         self._many(f"DELETE FROM {TABLES[level]} WHERE id = ?", gone)
@@ -272,13 +275,15 @@ class Batch:
         return promoted_forms(attributes, record.elements, self._default_zone) if attributes else NOTHING
 
     def _stored_computed(self, level: Level, ids: set[int]) -> dict[int, Stored]:
-        names = [key.column for key in COMPUTED_KEYS[level]]
-        head = "0" if level is Level.PATIENT else "parent"
-        statement = f"SELECT id, {head}, {', '.join(names)} FROM {TABLES[level]} WHERE id {{in_values}}"
-        return {
-            identifier: Stored(parent, dict(zip(names, values, strict=True)))
-            for identifier, parent, *values in rows(self._connection, statement, ids)
-        }
+        """What the database has of entities: of most it was loaded, of those that lost a child it is asked for."""
+        before = self._before[level]
+        asked = ids - before.keys() - {entity.id for entity in self._entities[level].values()}
+        if asked:
+            head = "0" if level is Level.PATIENT else "parent"
+            statement = f"SELECT id, {head}, {', '.join(COMPUTED[level])} FROM {TABLES[level]} WHERE id {{in_values}}"
+            for identifier, parent, *values in rows(self._connection, statement, asked):
+                before[identifier] = Stored(parent, dict(zip(COMPUTED[level], values, strict=True)))
+        return {identifier: before[identifier] for identifier in ids & before.keys()}
 
     def _many(self, statement: str, parameters: Sequence[tuple[Any, ...]]) -> None:
         if parameters:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from dicomquest.index.computed import Columns
 
 INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
+COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
+"""The names of a level's columns, in their order."""
+
+COMPUTED = {level: tuple(key.column for key in COMPUTED_KEYS[level]) for level in Level}
+"""The names of those that are computed of what is below."""
+
 _VALUE_COLUMNS = ("path", "part", "search", "owner")
 
 # Rows from which on COPY is quicker than INSERT, whose statement is prepared and sent once for all rows.
@@ -31,7 +36,7 @@ _COPIED_FROM = 16
 _LONGEST = 2500
 _INDEXED = {
     level: tuple(
-        sorted({_COLUMNS[level].index(name) for index in INDEXED if index.table == table for name in index.columns})
+        sorted({COLUMNS[level].index(name) for index in INDEXED if index.table == table for name in index.columns})
     )
     for level, table in TABLES.items()
 }
@@ -53,21 +58,25 @@ class Writes:
         self._new: list[tuple[Any, ...]] = []
         self._old: list[tuple[Any, ...]] = []
         self._values: list[_OwnedValue] = []
-        self._computed: list[Columns] = []
+        self._computed: list[tuple[Any, ...]] = []
+        self._renewed: list[tuple[int]] = []
 
     def add(self, row: tuple[Any, ...], values: Iterable[ValueRow], *, is_new: bool) -> None:
         """A whole row, ``id`` first, and all its value rows."""
         (self._new if is_new else self._old).append(row)
         self._values += [(*value, row[0]) for value in values]
 
-    def add_computed(self, identifier: int, columns: Columns) -> None:
-        """Of a row only what is computed."""
-        self._computed.append({**columns, "id": identifier})
-        self._values += [(*value, identifier) for value in value_rows(self._level, columns)]
+    def add_computed(self, identifier: int, columns: Columns, before: Columns) -> None:
+        """Of a row only what is computed, and was ``before``; its value rows if they change, which is seldom."""
+        self._computed.append((*map(columns.get, COMPUTED[self._level]), identifier))
+        values = value_rows(self._level, columns)
+        if values != value_rows(self._level, before):
+            self._renewed.append((identifier,))
+            self._values += [(*value, identifier) for value in values]
 
     def run(self, connection: Connection) -> None:
         """Write them all."""
-        table, names = TABLES[self._level], _COLUMNS[self._level]
+        table, names = TABLES[self._level], COLUMNS[self._level]
         if words_of(connection).cuts_long_texts:
             self._new = [fitting_row(self._level, row) for row in self._new]
             self._old = [fitting_row(self._level, row) for row in self._old]
@@ -80,27 +89,45 @@ class Writes:
                 searched = TRIGRAMS[self._level]
                 take = itemgetter(0, *map(names.index, searched))
                 insert(connection, f"{table}_trigram", ("rowid", *searched), list(map(take, self._new)))
-        for statement, parameters in self._changes(table, names):
+        statements = _STATEMENTS[self._level]
+        old_ids = [row[:1] for row in self._old]
+        for statement, parameters in (
+            (statements.update, [(*row[1:], row[0]) for row in self._old]),
+            (statements.delete_values, old_ids),
+            (statements.update_computed, self._computed),
+            (statements.delete_computed_values, self._renewed),
+        ):
             if parameters:
                 execute(connection, statement, parameters)
         if self._values:
             insert(connection, f"{table}_value", _VALUE_COLUMNS, self._values)
 
-    def _changes(self, table: str, names: tuple[str, ...]) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
-        """What is done to rows that are there, whose value rows are all written anew."""
-        yield f"UPDATE {table} SET {_assignments(names[1:])} WHERE id = ?", [(*row[1:], row[0]) for row in self._old]
-        yield f"DELETE FROM {table}_value WHERE owner = ?", [row[:1] for row in self._old]
-        computed = tuple(key.column for key in COMPUTED_KEYS[self._level])
-        yield (
-            f"UPDATE {table} SET {_assignments(computed)} WHERE id = ?",
-            [tuple(columns[name] for name in (*computed, "id")) for columns in self._computed],
-        )
-        if self._level is Level.STUDY:
-            paths = f"'{MODALITIES_PATH}', '{SOP_CLASSES_PATH}'"
-            yield (
-                f"DELETE FROM {table}_value WHERE owner = ? AND path IN ({paths})",
-                [(columns["id"],) for columns in self._computed],
-            )
+
+class _Statements(NamedTuple):
+    """What is done to rows of a level that are there; the value rows of whole ones are all written anew."""
+
+    update: str
+    delete_values: str
+    update_computed: str
+    delete_computed_values: str
+
+
+def _statements(level: Level) -> _Statements:
+    table = TABLES[level]
+    delete_values = f"DELETE FROM {table}_value WHERE owner = ?"
+    return _Statements(
+        f"UPDATE {table} SET {_assignments(COLUMNS[level][1:])} WHERE id = ?",
+        delete_values,
+        f"UPDATE {table} SET {_assignments(COMPUTED[level])} WHERE id = ?",
+        f"{delete_values} AND path IN ('{MODALITIES_PATH}', '{SOP_CLASSES_PATH}')",
+    )
+
+
+def _assignments(names: Sequence[str]) -> str:
+    return ", ".join(f"{name} = ?" for name in names)
+
+
+_STATEMENTS = {level: _statements(level) for level in Level}
 
 
 def fitting_row(level: Level, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -153,10 +180,6 @@ def insert(connection: Connection, table: str, columns: Sequence[str], rows: lis
             copy.write_row(row)
 
 
-def _assignments(names: Sequence[str]) -> str:
-    return ", ".join(f"{name} = ?" for name in names)
-
-
 def table_row(level: Level, identifier: int, head: int | str, columns: Mapping[str, Any]) -> tuple[Any, ...]:
     """A row in the order of the table's columns, of which the second says what the entity belongs to."""
-    return (identifier, head, *map(columns.get, _COLUMNS[level][2:]))
+    return (identifier, head, *map(columns.get, COLUMNS[level][2:]))

@@ -3,8 +3,8 @@
 An instance's file is complete and on disk before it is renamed into place, and it is in place before the index's
 transaction commits; only then is it stored. Whoever dies in between leaves a whole file, under its temporary or its
 last name, that is found at the next start, and never an entry of the index without its file. So a rename need not be on
-disk itself, which would cost as much again as the file. Instances that arrive together share a transaction: whose turn
-it is takes all that wait.
+disk itself, which would cost as much again as the file. While the disk is waited for, the rows are made and written.
+Instances that arrive together share a transaction: whose turn it is takes all that wait.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -32,7 +33,10 @@ OUT_OF_RESOURCES = 0xA700
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A complete instance in its temporary file, until it is stored or that has failed."""
+    """A complete instance in its temporary file, until it is stored or that has failed.
+
+    ``path`` is where it is to be kept, if it is.
+    """
 
     incoming: Incoming
     received: Received
@@ -52,6 +56,8 @@ class Archive:
         self._keeps_first = keeps_first
         self._incoming = IncomingFolder(self._folder)
         self._turn = threading.Lock()
+        # Its thread ends with it; whoever comes after ``close`` is told by the commit.
+        self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")
         self._is_closed = False
         # Paths of instances that have moved: their files are gone, their rows go with the next transaction.
         self._gone: list[str] = []
@@ -72,7 +78,7 @@ class Archive:
             incoming = Incoming(path, None)
             if isinstance(received, Received):
                 arrival = Arrival(incoming, received)
-                self.store([arrival])
+                self.store([arrival], self.sync([incoming]))
                 stored += arrival.failure is None
             incoming.discard()
         return stored
@@ -84,15 +90,17 @@ class Archive:
         except OSError as error:
             raise out_of_resources(error) from error
 
-    def store(self, arrivals: Sequence[Arrival]) -> None:
-        """Store instances together: each is in place and in the index then, or has a ``failure``."""
-        try:
-            sync([arrival.incoming for arrival in arrivals])
-        except OSError as error:
-            _fail(arrivals, out_of_resources(error))
-            return
+    def sync(self, files: Sequence[Incoming]) -> Future[None]:
+        """Begin to have complete instances on disk; they must stay open until that is done."""
+        return self._syncing.submit(sync, files)
+
+    def store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
+        """Store instances together: each is in place and in the index then, or has a ``failure``.
+
+        ``synced`` is what ``sync`` gave for them.
+        """
         with self._turn:
-            self._store(arrivals)
+            self._store(arrivals, synced)
 
     def close(self) -> None:
         """Store no more; what is not stored yet is removed."""
@@ -108,82 +116,91 @@ class Archive:
 
     # Inside: one thread at a time.
 
-    def _store(self, batch: Sequence[Arrival]) -> None:
+    def _store(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
         """Store instances together, or each alone if that fails."""
         try:
-            self._commit(batch)
-        except IndexDatabaseError as error:
+            self._commit(batch, synced)
+        except (IndexDatabaseError, StoreError) as error:
             if len(batch) > 1:
                 for arrival in batch:
-                    self._store([arrival])
+                    self._store([arrival], synced)
                 return
-            LOGGER.error("an instance could not be indexed: %s", error)  # noqa: TRY400
-            _fail(batch, StoreError(OUT_OF_RESOURCES, "the index failed"))
-        except StoreError as error:
-            _fail(batch, error)
+            if isinstance(error, StoreError):
+                _fail(batch[0], error)
+            else:
+                LOGGER.error("an instance could not be indexed: %s", error)  # noqa: TRY400
+                _fail(batch[0], StoreError(OUT_OF_RESOURCES, "the index failed"))
 
-    def _commit(self, batch: Sequence[Arrival]) -> None:
+    def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
         if self._is_closed:
             raise StoreError(OUT_OF_RESOURCES, "the server is ending")
         moved: list[str] = []
 
-        def place(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
-            return self._place(batch, known, moved)
+        def choose(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
+            return self._choose(batch, known, moved)
+
+        def place() -> None:
+            _place(batch, synced)
 
         gone, self._gone = self._gone, []
-        self.index.ingest_received([each.received.sop_uid for each in batch], place, gone=gone)
+        uids = [each.received.sop_uid for each in batch]
+        self.index.ingest_received(uids, choose, place, gone=gone)
         self._incoming.committed()
         for path in moved:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
         self._gone += moved
 
-    def _place(
+    def _choose(
         self, batch: Sequence[Arrival], known: Mapping[str, Sequence[str]], moved: list[str]
     ) -> list[tuple[Received, FileState]]:
-        """Rename into place what is to be kept, while no other process does; note what that leaves behind."""
-        placed: dict[str, Arrival] = {}
+        """Give those that are to be kept their paths, while no other process does; note what that leaves behind."""
+        chosen: dict[str, Arrival] = {}
         for arrival in batch:
             uid = arrival.received.sop_uid
-            before = placed.get(uid)
+            before = chosen.get(uid)
             is_known = uid in known or before is not None
-            if arrival.failure is not None or (is_known and self._keeps_first and not arrival.path):
+            if is_known and self._keeps_first and not arrival.incoming.is_moved:
+                arrival.path = ""
                 continue
-            try:
-                self._rename(arrival)
-            except OSError as error:
-                arrival.failure = out_of_resources(error)
-                continue
+            texts = {level: record.texts for level, record in arrival.received.records.items()}
+            arrival.path = arrival.path or f"{self._folder}/{self._layout.path(texts)}"
             arrival.is_new = not is_known
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
             moved += [path for path in earlier if path != arrival.path and path.startswith(f"{self._folder}/")]
-            placed[uid] = arrival
+            chosen[uid] = arrival
         return [
             (each.received, FileState(each.path, state.st_size, state.st_mtime_ns))
-            for each in placed.values()
+            for each in chosen.values()
             for state in (each.incoming.state(),)
         ]
 
-    def _rename(self, arrival: Arrival) -> None:
-        if arrival.path:
-            return  # it was in place when a transaction with others failed
-        texts = {level: record.texts for level, record in arrival.received.records.items()}
-        path = f"{self._folder}/{self._layout.path(texts)}"
-        try:
-            os.replace(arrival.incoming.path, path)  # noqa: PTH105
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-            os.replace(arrival.incoming.path, path)  # noqa: PTH105
-        arrival.path = path
-        arrival.incoming.moved()
+
+def _place(batch: Sequence[Arrival], synced: Future[None]) -> None:
+    """Rename into place, once all are on disk, what has a path, unless a transaction that failed has done so."""
+    try:
+        synced.result()
+        for arrival in batch:
+            if arrival.path and not arrival.incoming.is_moved:
+                _rename(arrival.incoming.path, arrival.path)
+                arrival.incoming.moved()
+    except OSError as error:
+        raise out_of_resources(error) from error
 
 
-def _fail(batch: Sequence[Arrival], failure: StoreError) -> None:
-    for arrival in batch:
-        arrival.failure = arrival.failure or failure
-        if arrival.path and arrival.is_new:
-            with contextlib.suppress(OSError):
-                os.unlink(arrival.path)  # noqa: PTH108
+def _rename(path: str, to: str) -> None:
+    try:
+        os.replace(path, to)  # noqa: PTH105
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(to), exist_ok=True)  # noqa: PTH103, PTH120
+        os.replace(path, to)  # noqa: PTH105
+
+
+def _fail(arrival: Arrival, failure: StoreError) -> None:
+    arrival.failure = failure
+    if arrival.incoming.is_moved and arrival.is_new:
+        with contextlib.suppress(OSError):
+            os.unlink(arrival.path)  # noqa: PTH108
 
 
 def out_of_resources(error: OSError) -> StoreError:

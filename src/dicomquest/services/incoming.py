@@ -17,6 +17,7 @@ from typing import Self
 from uuid import uuid4
 
 from dicomquest.index.ingest import PRIVATE_FOLDER
+from dicomquest.index.reader import FIRST_READ
 
 LOCK = "lock"
 
@@ -34,19 +35,25 @@ _MOST_VECTORS = 512  # of the 1024 that one call can take
 
 
 class Incoming:
-    """One instance while it arrives, in its temporary file; ``meta`` is its File Meta Information."""
+    """One instance while it arrives, in its temporary file; ``meta`` is its File Meta Information.
+
+    ``first`` are the file's first bytes but for the prefix, and ``start`` is where in the file the data set begins.
+    """
 
     def __init__(self, path: str, meta: bytes | None) -> None:
         """Without ``meta``, a file that is there already."""
         self.path = path
-        flags = os.O_RDWR if meta is None else os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        self.descriptor = os.open(path, flags, _MODE)
-        self._first = [] if meta is None else [_PREAMBLE + bytes(len(_PREFIX)) + meta]
+        self.descriptor = os.open(path, os.O_RDWR if meta is None else os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
+        self.first = b"" if meta is None else _PREAMBLE + bytes(len(_PREFIX)) + meta
+        self.start = len(self.first)
+        self._is_empty = meta is not None
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Append to the data set."""
-        vectors = [*self._first, *parts]
-        self._first = []
+        vectors = [self.first, *parts] if self._is_empty else parts
+        if self._is_empty:
+            self.first = b"".join(vectors)[:FIRST_READ]
+            self._is_empty = False
         for start in range(0, len(vectors), _MOST_VECTORS):
             _write_all(self.descriptor, vectors[start : start + _MOST_VECTORS])
 
@@ -68,6 +75,11 @@ class Incoming:
         """Note that the file has its last name now."""
         self.path = ""
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether the file has its last name."""
+        return not self.path
+
     def discard(self) -> None:
         """Remove the file, if it is still there."""
         self.close()
@@ -87,7 +99,7 @@ def sync(files: Sequence[Incoming]) -> None:
         os.fsync(file.descriptor)
 
 
-def _write_all(descriptor: int, vectors: list[bytes]) -> None:
+def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
     """Write all of it: a call may take less than it is given."""
     size = sum(map(len, vectors))
     written = os.writev(descriptor, vectors)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import dataclass
+from typing import TypeVar
 
-from dicomquest.dataset.part10 import encode_file_meta
+from dicomquest.dataset.part10 import FileStart, encode_file_meta
 from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.errors import StoreError
-from dicomquest.index.reader import read_file
+from dicomquest.index.reader import read_arrived
 from dicomquest.index.received import Reason, Received, Skipped
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomquest.services.archive import Archive, Arrival, out_of_resources
@@ -39,6 +42,9 @@ REFUSED = {
     Reason.DICOMDIR: (DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
 }
 """The status and the offending elements of what the index does not take; of other reasons it is C000."""
+
+
+_Step = TypeVar("_Step")
 
 
 @dataclass(slots=True, eq=False)
@@ -112,35 +118,54 @@ class StorageService:
 
     def _store(self, batch: list[_Whole]) -> None:
         """Write what is left, look at what each is, and store them."""
-        arrivals: list[tuple[_Whole, Arrival]] = []
-        for whole in batch:
-            try:
-                arrivals.append((whole, self._complete(whole)))
-            except StoreError as error:
-                whole.failure = error
+        complete = _each(batch, self._complete)
+        synced = self._archive.sync([incoming for _, incoming in complete])
         try:
+            arrivals = _each([whole for whole, _ in complete], self._look)
             if arrivals:
-                self._archive.store([arrival for _, arrival in arrivals])
-                for whole, arrival in arrivals:
-                    whole.failure = arrival.failure
+                self._archive.store([arrival for _, arrival in arrivals], synced)
+            for whole, arrival in arrivals:
+                whole.failure = arrival.failure
         finally:
+            # A file must stay open while its disk is waited for.
+            wait([synced])
             for whole in batch:
                 if whole.incoming is not None:
                     whole.incoming.discard()
 
-    def _complete(self, whole: _Whole) -> Arrival:
-        """Make a DICOM file of it, and hold that against the command."""
+    def _complete(self, whole: _Whole) -> Incoming:
+        """Make a DICOM file of it."""
         incoming = whole.incoming = self._write(whole.incoming, whole.request, whole.parts)
+        whole.parts = []
         try:
             incoming.complete()
         except OSError as error:
             raise out_of_resources(error) from error
-        received = read_file(incoming.path, self._archive.index.timezone_offset_minutes)
+        return incoming
+
+    def _look(self, whole: _Whole) -> Arrival:
+        """Look at what is in its file, and hold that against the command."""
+        assert whole.incoming is not None  # noqa: S101
+        incoming, syntax = whole.incoming, whole.request.context.transfer_syntax
+        start = FileStart(incoming.start, syntax, {}, guessed=False)
+        zone = self._archive.index.timezone_offset_minutes
+        received = read_arrived(incoming.descriptor, incoming.first, start, zone)
         if isinstance(received, Skipped):
             status, element = REFUSED.get(received.reason, (CANNOT_UNDERSTAND, ()))
             raise StoreError(status, f"{received.reason.value} {received.detail}".strip(), element)
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
+
+
+def _each(batch: list[_Whole], step: Callable[[_Whole], _Step]) -> list[tuple[_Whole, _Step]]:
+    """What a step makes of each of a batch; those that it fails for are left out, and know why."""
+    done = []
+    for whole in batch:
+        try:
+            done.append((whole, step(whole)))
+        except StoreError as error:
+            whole.failure = error
+    return done
 
 
 def _meta(request: ServiceRequest) -> bytes:
