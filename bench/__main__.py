@@ -20,7 +20,7 @@ from sizes import SIZES
 CLAIMS = (
     "p01_stream", "p02_workers", "p03_lookup", "p04_associations", "p05_growth", "p06_first_match", "p07_memory",
     "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "p13_store", "p14_fallback",
-    "p15_postgresql", "limits",
+    "p15_postgresql", "p16_senders", "limits",
 )  # fmt: skip
 
 
@@ -59,26 +59,28 @@ def main() -> None:
     if missing:
         sys.exit(f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc postgresql)")
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
-    pages = []
-    for name in chosen:
+    output = options.output
+    if output is None and options.size != "toy" and len(chosen) == len(CLAIMS):
+        output = Path("docs/benchmarks.md")
+    page = [
+        "# Benchmarks", "",
+        "Written by `make bench`: medians of alternating runs, with minimum and maximum in brackets.",
+        "Every peer is driven by the same raw-socket client, which has no DICOM library in it (`bench/client.py`).",
+        "Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, unless said otherwise.",
+        "What limits what, and why a target is missed, is in [performance](performance.md).",
+        "", f"Size of the run: {options.size} (`bench/sizes.py`).", f"Machine: {machine()}.",
+        f"Versions: {versions()}.", "",
+    ]  # fmt: skip
+    for number, name in enumerate(chosen, 1):
+        print(f"{number} of {len(chosen)}: {name} ...", file=sys.stderr, flush=True)
         started = time.perf_counter()
         claim = import_module(name).run(SIZES[options.size])
         print(claim.markdown(), flush=True)
         print(f"({name}: {time.perf_counter() - started:.0f} s)", file=sys.stderr, flush=True)
-        pages.append(claim.markdown())
-    output = options.output
-    if output is None and options.size != "toy" and len(chosen) == len(CLAIMS):
-        output = Path("docs/benchmarks.md")
-    if output is not None:
-        head = [
-            "# Benchmarks", "",
-            "Written by `make bench`: medians of alternating runs, with minimum and maximum in brackets.",
-            "Every peer is driven by the same raw-socket client, which has no DICOM library in it (`bench/client.py`).",
-            "Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, unless said otherwise.",
-            "", f"Size of the run: {options.size} (`bench/sizes.py`).", f"Machine: {machine()}.",
-            f"Versions: {versions()}.", "",
-        ]  # fmt: skip
-        output.write_text("\n".join([*head, *pages]), encoding="utf-8")
+        page.append(claim.markdown())
+        # Written as it grows, so that a run that is cut off is not lost.
+        if output is not None:
+            output.write_text("\n".join(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from contextlib import suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measure import Claim, Figure, alternate, median, number, spread
-from servers import resident_bytes, scans_of
+from servers import resident_bytes, scans_of, scratch
 
 from peers.orthanc import orthanc  # isort: skip - servers makes this importable
 from programs import program  # isort: skip
@@ -26,33 +25,33 @@ PEAKS: list[int] = []
 
 
 def by_index(files: list[Path]) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "dicomquest", "index", "--index", f"{folder}/i.sqlite", str(files[0].parent)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        peak = 0
-        while process.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
-            with suppress(subprocess.CalledProcessError):
-                peak = max(peak, resident_bytes(process.pid))
-        if process.returncode:
-            raise AssertionError(f"dicomquest index ended with {process.returncode}")
-        PEAKS.append(peak)
-        return len(files) / (time.perf_counter() - started)
+    folder = scratch()
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "dicomquest", "index", "--index", f"{folder}/i.sqlite", str(files[0].parent)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        with suppress(subprocess.CalledProcessError):
+            peak = max(peak, resident_bytes(process.pid))
+    if process.returncode:
+        raise AssertionError(f"dicomquest index ended with {process.returncode}")
+    PEAKS.append(peak)
+    return len(files) / (time.perf_counter() - started)
 
 
 def by_dcmqridx(files: list[Path]) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        for at in range(0, len(files), 400):
-            command = [program("dcmqridx"), "-n", folder, *map(str, files[at : at + 400])]
-            subprocess.run(command, check=True, capture_output=True)
-        return len(files) / (time.perf_counter() - started)
+    folder = scratch()
+    started = time.perf_counter()
+    for at in range(0, len(files), 400):
+        command = [program("dcmqridx"), "-n", str(folder), *map(str, files[at : at + 400])]
+        subprocess.run(command, check=True, capture_output=True)
+    return len(files) / (time.perf_counter() - started)
 
 
 def by_rest(files: list[Path]) -> float:
-    with tempfile.TemporaryDirectory() as folder, orthanc(Path(folder), []) as peer:
+    with orthanc(scratch(), []) as peer:
         started = time.perf_counter()
         for path in files:
             url = f"http://127.0.0.1:{peer.http_port}/instances"

@@ -10,10 +10,10 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
-
-from dicomquest.dataset.elements import DataSet, Element, to_pydicom
+from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.dataset.encoder import encode
+from dicomquest.dataset.part10 import encode_file_meta
+from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,10 +269,9 @@ def _study(  # noqa: PLR0917 - one caller
 def write_files(folder: Path, data_sets: Iterator[DataSet]) -> None:
     """Write each header as a Part 10 file."""
     for number, data_set in enumerate(data_sets):
-        dataset = to_pydicom(data_set)
-        meta = FileMetaDataset()
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        path = folder / f"{number:08}.dcm"
-        FileDataset(str(path), dataset, file_meta=meta).save_as(path, enforce_file_format=True)
+        sop_class, uid = data_set[0x00080016].values[0], data_set[0x00080018].values[0]
+        meta = encode_file_meta(
+            sop_class, uid, EXPLICIT_VR_LITTLE_ENDIAN, implementation=(ROOT, "BENCH"), source_ae_title="BENCH"
+        )
+        encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
+        (folder / f"{number:08}.dcm").write_bytes(bytes(128) + b"DICM" + meta + encoded)
