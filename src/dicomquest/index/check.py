@@ -81,7 +81,7 @@ class _Comparison:
         level, table = self._level, TABLES[self._level]
         ids = {row["id"] for row in chunk}
         # An instance has nothing below it: its one computed column is what was received.
-        computed = COMPUTE[level](self._connection, ids) if level in COMPUTE else {row["id"]: row for row in chunk}
+        computed = COMPUTE[level](self._connection, ids, {}) if level in COMPUTE else {row["id"]: row for row in chunk}
         stored_values = self._stored_values(ids)
         occurring = {tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")}
         promoted = [each for each in read_promoted(self._connection) if each.attribute.level is level]

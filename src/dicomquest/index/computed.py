@@ -15,12 +15,16 @@ from dicomquest.query.computed import anatomic_regions, distinct
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
 Columns = dict[str, Any]
 """Values by column."""
+
+SERIES_COUNT = "number_of_series_related_instances"
+OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequence")
+"""The columns of a study for which each of its instances has to be looked at."""
 
 MODALITIES_PATH = "00080061"
 SOP_CLASSES_PATH = "00080062"
@@ -37,12 +41,15 @@ def _distinct_list(connection: Connection, column: str) -> str:
     return words_of(connection).distinct_list.format(column=column)
 
 
-def _series(connection: Connection, ids: set[int]) -> dict[int, Columns]:
-    statement = "SELECT parent, count(*) FROM instance WHERE parent {in_values} GROUP BY parent"
-    return {parent: {"number_of_series_related_instances": count} for parent, count in rows(connection, statement, ids)}
+def _series(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
+    found = {identifier: columns for identifier, columns in settled.items() if identifier in ids}
+    if ids := ids - found.keys():
+        statement = "SELECT parent, count(*) FROM instance WHERE parent {in_values} GROUP BY parent"
+        found |= {parent: {SERIES_COUNT: count} for parent, count in rows(connection, statement, ids)}
+    return found
 
 
-def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
+def _studies(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
     statement = f"""
         SELECT parent, count(*), sum(number_of_series_related_instances), {_distinct_list(connection, "modality")}
         FROM series WHERE parent {{in_values}} GROUP BY parent"""
@@ -51,11 +58,13 @@ def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
             "number_of_study_related_series": series,
             "number_of_study_related_instances": instances,
             "modalities_in_study": _distinct_values(json.loads(modalities)),
-            "sop_classes_in_study": None,
-            "anatomic_regions_in_study_code_sequence": None,
+            **{column: settled[parent][column] if parent in settled else None for column in OF_ALL_INSTANCES},
         }
         for parent, series, instances, modalities in rows(connection, statement, ids)
     }
+    ids = found.keys() - settled.keys()
+    if not ids:
+        return found
     statement = f"""
         SELECT series.parent, {_distinct_list(connection, "instance.sop_class_uid")}
         FROM series JOIN instance ON instance.parent = series.id
@@ -76,7 +85,7 @@ def _studies(connection: Connection, ids: set[int]) -> dict[int, Columns]:
     return found
 
 
-def _patients(connection: Connection, ids: set[int]) -> dict[int, Columns]:
+def _patients(connection: Connection, ids: set[int], _settled: Mapping[int, Columns]) -> dict[int, Columns]:
     statement = """
         SELECT parent, count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)
         FROM study WHERE parent {in_values} GROUP BY parent"""
@@ -95,12 +104,15 @@ def _distinct_values(texts: Iterable[str | None]) -> str | None:
     return "\\".join(distinct(value for text in texts if text is not None for value in text.split("\\"))) or None
 
 
-COMPUTE: dict[Level, Callable[[Connection, set[int]], dict[int, Columns]]] = {
+COMPUTE: dict[Level, Callable[[Connection, set[int], Mapping[int, Columns]], dict[int, Columns]]] = {
     Level.SERIES: _series,
     Level.STUDY: _studies,
     Level.PATIENT: _patients,
 }
-"""By level, from the lowest up: the computed columns of entities by their id; one without children is missing."""
+"""By level, from the lowest up: the computed columns of entities by their id; one without children is missing.
+
+Of series and studies that are ``settled``, those columns are known for which all their instances would be looked at.
+"""
 
 
 def value_rows(level: Level, columns: Columns) -> frozenset[ValueRow]:

@@ -37,8 +37,9 @@ PRIVATE_FOLDER = ".dicomquest"
 
 # Files that a process reads before it reports; each result is some kilobytes.
 _CHUNK = 64
-# Chunks that may be read ahead of the writer, for each process: this bounds the memory.
-_AHEAD = 3
+# Chunks that may be read ahead of the writer, so that readers have work while a transaction is written: with less they
+# wait for most of that. This bounds the memory.
+_AHEAD = BATCH // _CHUNK
 _MOST_EXAMPLES = 1000
 
 Outcome: TypeAlias = Received | Skipped
@@ -255,7 +256,7 @@ class _Readers:
         for files in chunks:
             if files:
                 running.append((files, self._submit(files)))
-            if len(running) >= self._jobs * _AHEAD:
+            if len(running) >= max(_AHEAD, self._jobs):
                 yield _result(*running.popleft())
         while running:
             yield _result(*running.popleft())

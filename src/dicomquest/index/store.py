@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dicomquest.index.computed import COMPUTE, rows, value_rows
+from dicomquest.index.computed import COMPUTE, SERIES_COUNT, Columns, rows, value_rows
 from dicomquest.index.dialects import execute, words_of
 from dicomquest.index.promoted import NOTHING, PromotedForms, filled, promoted_forms, read_promoted
-from dicomquest.index.records import Record, forms, record_from_row
+from dicomquest.index.records import ANATOMIC_REGION_PATH, Record, forms, record_from_row
 from dicomquest.index.schema import TABLES
 from dicomquest.index.writes import COLUMNS, COMPUTED, INSERT_OCCURRENCE, Stored, Writes, table_row
 from dicomquest.standard.levels import Level
@@ -98,6 +99,8 @@ class Batch:
         # Entities whose computed columns may change; among them those that lost a child.
         self._touched: dict[Level, set[int]] = {level: set() for level in _UPPER}
         self._before: dict[Level, dict[int, Stored]] = {level: {} for level in _UPPER}
+        # Series that lost an instance, or have one that was received again.
+        self._unsettled: set[int] = set()
         self._occurrences: set[tuple[str, int]] = set()
         # As of this transaction, which has the write lock: so no row is missed by who fills the older ones.
         self._promoted = filled(read_promoted(connection))
@@ -191,9 +194,11 @@ class Batch:
         identifier = stored[0] if stored else before.id if before else self._take_id(Level.IMAGE)
         if stored or before:
             self.replaced += 1
+            self._unsettled.add(series.id)
         if stored and stored[1] != series.id:
             LOGGER.info("instance %d: another series in what was received last: moved to it", identifier)
             self._touched[Level.SERIES].add(stored[1])
+            self._unsettled.add(stored[1])
         self._instances[uid] = _Instance(identifier, series.id, received, stored is None)
         if file is not None:
             self._files[file.path] = (file, uid)
@@ -203,7 +208,9 @@ class Batch:
     def remove(self, instances: Collection[int]) -> None:
         """Take instances out by their id, and their files; what is left without children goes as well, in ``write``."""
         gone = rows(self._connection, "DELETE FROM instance WHERE id {in_values} RETURNING parent", instances)
-        self._touched[Level.SERIES].update(parent for (parent,) in gone)
+        parents = {parent for (parent,) in gone}
+        self._touched[Level.SERIES] |= parents
+        self._unsettled |= parents
         self.removed[Level.IMAGE] += len(gone)
 
     def _remove_displaced(self) -> None:
@@ -245,7 +252,7 @@ class Batch:
         """Write the entities of one level that change in any way; those that have no child any more go."""
         touched = self._touched[level]
         stored = self._stored_computed(level, touched)
-        computed = COMPUTE[level](self._connection, touched)
+        computed = COMPUTE[level](self._connection, touched, self._settled(level))
         in_batch = {entity.id: entity for entity in self._entities[level].values() if entity.id in touched}
         writes = Writes(level)
         for identifier, columns in computed.items():
@@ -269,6 +276,37 @@ class Batch:
             above = self._touched[Level(level - 1)]
             above.update(each.parent for each in stored.values())
             above.update(entity.parent for entity in in_batch.values())
+
+    def _settled(self, level: Level) -> dict[int, Columns]:
+        """What is known of series and studies that only get new instances, without a look at those that are there.
+
+        Where there are thousands, each one that arrives would take longer than the one before.
+        """
+        stored = self._before[level]
+        only_new = self._touched[level] & stored.keys()
+        if level is Level.SERIES:
+            added = Counter(instance.parent for instance in self._instances.values())
+            counts = {each: stored[each].columns[SERIES_COUNT] for each in only_new - self._unsettled}
+            return {each: {SERIES_COUNT: count + added[each]} for each, count in counts.items() if count is not None}
+        if level is Level.STUDY:
+            return {each: stored[each].columns for each in only_new - self._studies_with_others()}
+        return {}
+
+    def _studies_with_others(self) -> set[int]:
+        """The studies of which an instance went or changed, or that get one which is not like those that are there."""
+        stored = self._before[Level.STUDY]
+        studies = {identifier: series.parent for identifier, series in self._before[Level.SERIES].items()}
+        studies |= {series.id: series.parent for series in self._entities[Level.SERIES].values()}
+        found = {studies[series] for series in self._unsettled}
+        for instance in self._instances.values():
+            study = studies[instance.parent]
+            if study in stored and study not in found:
+                record = instance.received.records[Level.IMAGE]
+                known = (stored[study].columns["sop_classes_in_study"] or "").split("\\")
+                has_others = not {*record.texts.get("sop_class_uid", "").split("\\")} <= {"", *known}
+                if has_others or ANATOMIC_REGION_PATH in record.elements:
+                    found.add(study)
+        return found
 
     def _promoted_forms(self, level: Level, record: Record) -> PromotedForms:
         attributes = self._promoted.get(level)
