@@ -7,9 +7,10 @@ import unicodedata
 
 from hypothesis import strategies as st
 
+from dicomquest.dataset.charset import encode_text
 from dicomquest.dataset.elements import DataSet, Element, split_text
 from dicomquest.dataset.iso2022 import decode_set
-from dicomquest.standard.character_sets import CODE_ELEMENTS, SINGLE_SETS, CodeElement
+from dicomquest.standard.character_sets import CODE_ELEMENTS, JIS_X_0201, SINGLE_SETS, CodeElement
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
 
@@ -121,3 +122,16 @@ def characters_of(terms: tuple[str, ...]) -> st.SearchStrategy[str]:
     sets = [REPERTOIRES[element.escape] for element in CODE_ELEMENTS if element.term in terms]
     romaji = "".join(chr(code) for code in range(0x20, 0x7E) if code != 0x5C)
     return st.sampled_from([*sets, romaji]).flatmap(st.sampled_from)
+
+
+def encoded_text(terms: tuple[str, ...]) -> st.SearchStrategy[bytes]:
+    """Value fields in the character set of one term that stands alone, or in the sets of several."""
+    codec = next((row.codec for row in SINGLE_SETS if (row.term,) == terms), None)
+    if codec is None:
+        characters = characters_of(terms)
+    elif codec == JIS_X_0201:
+        characters = st.sampled_from(single_byte_repertoire(terms[0]))
+    else:
+        characters = st.characters(codec=codec, exclude_categories=["Cc"])
+    encoded = st.text(characters, max_size=8).map(lambda text: encode_text(text, terms, "PN"))
+    return encoded.map(lambda data: data + b" " * (len(data) % 2))

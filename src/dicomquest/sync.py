@@ -24,8 +24,8 @@ LOGGER = logging.getLogger("dicomquest.scu")
 
 T = TypeVar("T")
 
-RECEIVE_SIZE = 256 * 1024
-"""Bytes asked of the socket at once: some hundred responses."""
+RECEIVE_SIZE = 64 * 1024
+"""Bytes asked of the socket at once, some hundred responses: more would wait long enough to make the collector work."""
 
 # What the handlers are told when the association has come to a state.
 NOTIFICATIONS: dict[State, tuple[evt.NotificationEvent, ...]] = {

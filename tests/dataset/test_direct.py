@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given
@@ -24,7 +25,7 @@ from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
-from strategies_dataset import EXTENDED_TERMS, data_sets, transfer_syntaxes
+from strategies_dataset import EXTENDED_TERMS, data_sets, encoded_text, transfer_syntaxes
 
 # Tags of a usual answer, with values that are right, odd and wrong for their VR.
 ATTRIBUTES = {
@@ -38,7 +39,10 @@ SAMPLES = [
     b"-1", b"+1", b"1.5", b"1e5", b"99999999999999999999", b"x" * 17, b"x" * 65, b"\xc3\xa9", b"\xe9^\xe8",
     b"\x1b$B;3ED\x1b(B^x", b"\t", b"a\nb", b"\x1b", b"\xb6\xaf", b"~\x7f",
 ]  # fmt: skip
-TERMS = [b"", *[row.term.encode() for row in SINGLE_SETS], *["\\".join(terms).encode() for terms in EXTENDED_TERMS]]
+# Attributes whose text is in the character set, so that layouts have many of them.
+CODED = [tag for tag, vr in ATTRIBUTES.items() if vr in (b"SH", b"LO", b"PN")]
+DEFINED_TERMS = {"\\".join(terms).encode(): terms for terms in [*[(row.term,) for row in SINGLE_SETS], *EXTENDED_TERMS]}
+TERMS = [b"", *DEFINED_TERMS]
 TERMS += [b"UTF-8", b"BOGUS", b"iso_ir 100", b"ISO_IR 100 ", b"ISO 2022 IR 100"]
 
 values = st.one_of(st.sampled_from(SAMPLES), st.binary(max_size=12))
@@ -162,42 +166,107 @@ def test_a_long_data_set_goes_the_sure_way_and_meets_its_limits() -> None:
     assert decode_to_json(data, EXPLICIT_VR_LITTLE_ENDIAN)["00104000"]["Value"] == ["y" * 0xFFFE]
 
 
+class Repeated(NamedTuple):
+    """A data set of a layout, others of the same that come before it, and the transfer syntax."""
+
+    before: bytes
+    data: bytes
+    syntax: str
+
+
 @st.composite
-def repeated_layouts(draw: st.DrawFn) -> tuple[list[tuple[int, bytes]], list[bytes], str]:
-    """A layout, one more set of values for it, and the transfer syntax."""
+def repeated_layouts(draw: st.DrawFn) -> Repeated:
     syntax = draw(st.sampled_from([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]))
-    tags = sorted(draw(st.lists(st.sampled_from(sorted(ATTRIBUTES)), min_size=1, max_size=8, unique=True)))
-    layout = [(tag, ATTRIBUTES[tag]) for tag in tags]
-    if draw(st.booleans()):
-        layout.insert(0, (0x00080005, b"CS"))
-    return layout, [draw(st.sampled_from(TERMS)) if tag == 0x00080005 else draw(values) for tag, _ in layout], syntax
+    pool = draw(st.sampled_from([CODED, sorted(ATTRIBUTES)]))
+    tags = sorted(draw(st.lists(st.sampled_from(pool), min_size=1, max_size=8, unique=True)))
+    # Now and then the character set is another one, which makes another layout.
+    term, other = (draw(st.sampled_from(TERMS)) for _ in range(2))
+    words = encoded_text(DEFINED_TERMS[term]) if term in DEFINED_TERMS else values
+    layout = [(tag, ATTRIBUTES[tag], draw(st.one_of(words, words, values))) for tag in tags]
+    before = [(tag, code, b"") for tag, code, _ in layout]
+    if draw(st.integers(0, 3)):
+        layout.insert(0, (0x00080005, b"CS", term))
+        before.insert(0, (0x00080005, b"CS", term if draw(st.integers(0, 9)) else other))
+    is_explicit = syntax == EXPLICIT_VR_LITTLE_ENDIAN
+    first, second = (
+        b"".join(element(*each, explicit=is_explicit) for each in elements) for elements in (before, layout)
+    )
+    return Repeated(first, second, syntax)
+
+
+# The second byte of a character that looks like a backslash.
+GBK_NAME = element(0x00080005, b"CS", b"GBK ") + element(0x00100010, b"PN", b"\x81\\^x")
+
+
+def learn(data: bytes, syntax: str) -> None:
+    """Make a layout of this data set known, and no other."""
+    direct.forget_layouts()
+    for _ in range(REPETITIONS):
+        outcome(decode_to_json, data, syntax)
+        outcome(decode_to_pydicom, data, syntax)
 
 
 @given(repeated=repeated_layouts(), cut=st.integers(0, 3))
-def test_a_layout_that_is_known_gives_what_the_sure_way_gives(
-    repeated: tuple[list[tuple[int, bytes]], list[bytes], str], cut: int
-) -> None:
-    layout, drawn, syntax = repeated
-    explicit = syntax == EXPLICIT_VR_LITTLE_ENDIAN
-    empty = b"".join(element(tag, code, b"", explicit=explicit) for tag, code in layout)
-    data = b"".join(element(*each, value, explicit=explicit) for each, value in zip(layout, drawn, strict=True))
-    direct.forget_layouts()
-    for _ in range(REPETITIONS):
-        decode_to_json(empty, syntax)
-        decode_to_pydicom(empty, syntax)
+@example(repeated=Repeated(GBK_NAME, GBK_NAME, EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
+def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated, cut: int) -> None:
+    learn(repeated.before, repeated.syntax)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert_same(data, syntax)
-        assert_same(data[: len(data) - cut], syntax)
+        assert_same(repeated.data, repeated.syntax)
+        assert_same(repeated.data[: len(repeated.data) - cut], repeated.syntax)
+
+
+@given(
+    repeated=repeated_layouts(), place=st.integers(0, 2**16), value=st.one_of(st.integers(0, 40), st.integers(0, 255))
+)
+def test_a_byte_that_is_changed_changes_the_same_either_way(repeated: Repeated, place: int, value: int) -> None:
+    """Lengths that lie, above all."""
+    learn(repeated.before, repeated.syntax)
+    data = bytearray(repeated.data)
+    data[place % len(data)] = value
+    assert outcome(decode_to_json, bytes(data), repeated.syntax) == outcome(
+        lambda *of: to_json(decode(*of)), bytes(data), repeated.syntax
+    )
+    outcome(decode_to_pydicom, bytes(data), repeated.syntax)
 
 
 def test_a_layout_seen_often_is_taken_apart_at_once() -> None:
-    direct.forget_layouts()
-    for _ in range(REPETITIONS):
-        decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    learn(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
     layouts = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].json_layouts
     assert layouts.take_apart(USUAL) is not None
     assert layouts.take_apart(USUAL[:-1]) is None
     wrong_length = bytearray(USUAL)
     wrong_length[6] -= 2
     assert layouts.take_apart(bytes(wrong_length)) is None
+
+
+def test_text_in_a_character_set_is_part_of_a_layout() -> None:
+    names = [b"M\xc3\xbcller^J\xc3\xb6rg", b"Yamada=\xe5\xb1\xb1\xe7\x94\xb0", b"Citizen"]
+    charset = element(0x00080005, b"CS", b"ISO_IR 192")
+    rows = [charset + element(0x00100010, b"PN", name) for name in names]
+    learn(rows[0], EXPLICIT_VR_LITTLE_ENDIAN)
+    form = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN]
+    assert [found and found["00100010"]["Value"] for found in map(form.json_layouts.take_apart, rows)] == [
+        [{"Alphabetic": "M\u00fcller^J\u00f6rg"}],
+        [{"Alphabetic": "Yamada", "Ideographic": "\u5c71\u7530"}],
+        [{"Alphabetic": "Citizen"}],
+    ]
+    assert [found and str(found.PatientName) for found in map(form.pydicom_layouts.take_apart, rows)] == [
+        "M\u00fcller^J\u00f6rg",
+        "Yamada=\u5c71\u7530",
+        "Citizen",
+    ]
+
+
+def test_layouts_of_two_character_sets_are_known_side_by_side() -> None:
+    rows = [
+        element(0x00080005, b"CS", term) + element(0x00100010, b"PN", "M\u00fcller".encode(codec))
+        for term, codec in [(b"ISO_IR 192", "utf-8"), (b"ISO_IR 100", "latin-1")]
+    ]
+    learn(rows[0], EXPLICIT_VR_LITTLE_ENDIAN)
+    for _ in range(REPETITIONS):
+        decode_to_json(rows[1], EXPLICIT_VR_LITTLE_ENDIAN)
+    layouts = direct._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].json_layouts
+    assert [found and found["00100010"]["Value"] for found in map(layouts.take_apart, rows)] == [
+        [{"Alphabetic": "M\u00fcller"}]
+    ] * 2

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, TypeAlias
+from operator import methodcaller
+from typing import Any, AnyStr, NamedTuple, TypeAlias
 
 from pydicom.charset import python_encoding
 from pydicom.dataelem import DataElement, RawDataElement
@@ -22,7 +23,7 @@ from dicomquest.dataset.codec import decode
 from dicomquest.dataset.dictionary import IMPLICIT_CODES
 from dicomquest.dataset.elements import Element, element_to_json, pydicom_element, to_json, to_pydicom
 from dicomquest.dataset.layouts import Column, Layouts
-from dicomquest.dataset.value_fields import CODES, Remarks, Scope, ValueReader, inner_scope, scope_of
+from dicomquest.dataset.value_fields import CODES, RemarkKind, Remarks, Scope, ValueReader, inner_scope, scope_of
 from dicomquest.standard.character_sets import SINGLE_SETS
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, Kind, Spaces
@@ -39,6 +40,7 @@ REMEMBERED_HEADERS = 4096
 _PLAIN_VRS = frozenset(
     row.vr for row in VALUE_REPRESENTATIONS if row.kind is Kind.TEXT and row.multiple and row.spaces is Spaces.BOTH
 )
+_CODED_VRS = frozenset(row.vr for row in VALUE_REPRESENTATIONS if row.charset)
 _SHORT_VRS = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if not row.long_form}
 
 # What pydicom reads, without its padding, to the very value that we give, and without a warning: of other values it
@@ -67,10 +69,12 @@ _READ_BY_PYDICOM: dict[str, Callable[[bytes], object]] = {
 class Header(NamedTuple):
     """Tag and VR as they stand on the wire, and what follows from them; ``name`` is that of the DICOM JSON Model."""
 
+    key: bytes
     tag: int
     name: str
     vr: str
     is_plain: bool
+    is_coded: bool
     base_tag: BaseTag
     is_read_by_pydicom: Callable[[bytes], object] | None
 
@@ -80,14 +84,15 @@ _Unpack: TypeAlias = Callable[[bytes, int], tuple[Any, ...]]
 _new = tuple.__new__
 
 
-def _header(tag: int, code: bytes | None) -> Header | None:
-    vr = _SHORT_VRS.get(code or b"")
+def _header(key: bytes, tag: int) -> Header | None:
+    vr = _SHORT_VRS.get(key[4:] or IMPLICIT_CODES.get(tag) or b"")
     # Group lengths, and groups that data sets do not have, are the decoder's business.
     if vr is None or not tag & 0xFFFF or not 0x00080000 <= tag < 0xFFFE0000:
         return None
-    # Specific Character Set is looked at, whatever it holds.
-    is_plain = vr in _PLAIN_VRS and tag != SPECIFIC_CHARACTER_SET
-    return Header(tag, f"{tag:08X}", vr, is_plain, BaseTag(tag), _READ_BY_PYDICOM.get(vr) if is_plain else None)
+    is_plain = vr in _PLAIN_VRS
+    # What follows depends on Specific Character Set, so that it is looked at, whatever it holds.
+    pattern = _READ_BY_PYDICOM.get(vr) if is_plain and tag != SPECIFIC_CHARACTER_SET else None
+    return Header(key, tag, f"{tag:08X}", vr, is_plain, vr in _CODED_VRS, BaseTag(tag), pattern)
 
 
 class _Headers(dict[bytes, "Header | None"]):
@@ -95,42 +100,85 @@ class _Headers(dict[bytes, "Header | None"]):
 
     def __missing__(self, key: bytes) -> Header | None:
         group, number = struct.unpack_from("<HH", key)
-        tag = group << 16 | number
         if len(self) >= REMEMBERED_HEADERS:
             self.clear()
-        header = self[key] = _header(tag, key[4:] or IMPLICIT_CODES.get(tag))
+        header = self[key] = _header(key, group << 16 | number)
         return header
 
 
+class _NoRemarks(Remarks):
+    """Keeps none: nobody asks what was put up with in a response."""
+
+    def add(self, tag: int, kind: RemarkKind, text: str = "") -> None:
+        """Take nothing down."""
+
+
+_READER = ValueReader("<", FALLBACK, _NoRemarks())
 _DEFAULT_SCOPE = scope_of(())
 
 
-# A character set in which bytes of ASCII are ASCII has no say in the values of these layouts.
+@lru_cache(maxsize=64)
+def _charset(value: bytes) -> tuple[Element, Scope]:
+    """Specific Character Set, and the scope behind it: all responses of a query have the same, or one of two."""
+    element = _READER.element(SPECIFIC_CHARACTER_SET, "CS", value, _DEFAULT_SCOPE)
+    return element, inner_scope(_DEFAULT_SCOPE, element, Remarks())
+
+
+def _element(vr: str, value: bytes, charset: bytes) -> Element:
+    """The element of a value field; ``charset`` is that of Specific Character Set, nothing where there is none."""
+    return _READER.element(0, vr, value, _charset(charset)[1])
+
+
+_remembered_element = lru_cache(maxsize=1024)(_element)
+"""The same for short values: modalities of a study, and names, of which a patient's studies have the same."""
+
+
+def _fields(data: bytes, content: AnyStr, form: _Form) -> list[tuple[Header, AnyStr]] | None:
+    """Give headers with their value fields, by one pass over all headers; None if they have to go the sure way.
+
+    The value fields are cut out of ``content``: the data itself, or its text of one character a byte.
+    """
+    unpack, headers, size = form.unpack, form.headers, len(data)
+    fields: list[tuple[Header, AnyStr]] = []
+    position = previous = 0
+    while position + 8 <= size:
+        key, length = unpack(data, position)
+        header = headers[key]
+        if header is None or header.tag <= previous:
+            return None
+        previous = header.tag
+        start = position + 8
+        position = start + length
+        fields.append((header, content[start:position]))
+    # A value that runs over the end has been cut off by its slice, and ended the loop.
+    return fields if position == size else None
+
+
+# Values of layouts. Beside a character set there may be any text in it: in all that get here, ASCII is ASCII.
 _ASCII_VALUE = rb"[\x20-\x7e]*\x00?"
+_CODED_VALUE = rb"[\x1b\x20-\x7e\x80-\xff]*\x00?"
 
 
 def _columns(data: bytes, form: _Form, values: dict[str, bytes] | None) -> list[Column[Header]]:
     """Give the columns of a data set that was passed over; none where an element needs more than a plain value's way.
 
-    ``values`` are the patterns of values by VR, None for any text in ASCII.
+    ``values`` are the patterns of values in ASCII by VR, None for any text.
     """
     columns: list[Column[Header]] = []
-    position = 0
-    while position < len(data):
-        key, length = form.unpack(data, position)
-        header = form.headers[key]
-        start, position = position + 8, position + 8 + length
-        if header is None:
-            return []
+    is_coded = False
+    for header, value in _fields(data, data, form) or ():
         if header.tag == SPECIFIC_CHARACTER_SET:
             # Another character set is another layout.
-            columns.append(Column(key, re.escape(data[start:position]), 0xFE, header))
+            columns.append(Column(header.key, re.escape(value), 0xFE, header))
+            is_coded = True
         elif not header.is_plain or (values is not None and header.vr not in values):
             return []
+        elif is_coded and header.is_coded:
+            columns.append(Column(header.key, _CODED_VALUE, 0xFE, header))
         elif values is None:
-            columns.append(Column(key, _ASCII_VALUE, 0xFE, header))
+            columns.append(Column(header.key, _ASCII_VALUE, 0xFE, header))
         else:
-            columns.append(Column(key, b"(?:" + values[header.vr] + rb")?\x20*\x00?", 64, header))
+            columns.append(Column(header.key, b"(?:" + values[header.vr] + rb")?\x20*\x00?", 64, header))
     return columns
 
 
@@ -141,7 +189,11 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
         return to_json(decode(data, transfer_syntax))
     if (known := form.json_layouts.take_apart(data)) is not None:
         return known
-    attributes = _json(data, form.unpack, form.headers)
+    # Decoded as one, which costs as much as decoding one value.
+    text = data.decode("latin-1")
+    fields = _fields(data, text, form)
+    is_plain = text.isascii() and "\\" not in text and "\x1b" not in text
+    attributes = None if fields is None else _json(fields, is_all_plain=is_plain)
     if attributes is None:
         return to_json(decode(data, transfer_syntax))
     if form.json_layouts.learns:
@@ -149,78 +201,58 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
     return attributes
 
 
-def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], dict[str, Any]]:
-    """Compile what makes the object of values in ASCII: one expression, which takes half as long as a loop.
+def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[str]], dict[str, Any]]:
+    """Compile what makes the object of text of one character a byte: one expression takes half as long as a loop.
 
     The code is made of our own tags and VRs only; no value of a peer is part of it.
     """
     attributes = []
-    for number, (tag, name, vr, _, _, _) in enumerate(headers):
-        value = f"v[{number}]"
-        other = f"other({tag}, '{vr}', {value})"
-        if tag == SPECIFIC_CHARACTER_SET:
-            attributes.append(f"'{name}': {other}")
-            continue
+    charset = "''"
+    for number, header in enumerate(headers):
+        vr, is_coded = header.vr, header.is_coded and charset != "''"
+        plain = r"'\\' not in t"
+        plain += " and '=' not in t" if vr == "PN" else ""
+        plain += r" and t.isascii() and '\x1b' not in t" if is_coded else ""
         text = "{'Alphabetic': t}" if vr == "PN" else "t"
-        plain = "'\\\\' not in t" + (" and '=' not in t" if vr == "PN" else "")
         attributes.append(
-            f"'{name}': ({{'vr': '{vr}'}} if not (t := {value}.decode('ascii').strip(' \\0'))"
-            f" else {{'vr': '{vr}', 'Value': [{text}]}} if {plain} else {other})"
+            f"'{header.name}': ({{'vr': '{vr}'}} if not (t := v[{number}].strip(' \\0'))"
+            f" else {{'vr': '{vr}', 'Value': [{text}]}} if {plain} else other('{vr}', v[{number}], {charset}))"
         )
+        if header.tag == SPECIFIC_CHARACTER_SET:
+            charset = f"v[{number}]"
     code = f"def make(v):\n    return {{{', '.join(attributes)}}}"
     names: dict[str, Any] = {"other": _other_json}
     exec(compile(code, "<layout>", "exec"), names)  # noqa: S102
-    make: Callable[[Sequence[bytes]], dict[str, Any]] = names["make"]
+    make: Callable[[Sequence[str]], dict[str, Any]] = names["make"]
     return make
 
 
-def _other_json(tag: int, vr: str, value: bytes) -> dict[str, Any]:
-    return element_to_json(_ascii_element(tag, vr, value))
+def _other_json(vr: str, value: str, charset: str) -> dict[str, Any]:
+    return element_to_json(_remembered_element(vr, value.encode("latin-1"), charset.encode("latin-1")))
 
 
-def _json(data: bytes, unpack: _Unpack, headers: _Headers) -> dict[str, Any] | None:
-    """One pass over all bytes; None if they have to go the sure way."""
-    scope = _DEFAULT_SCOPE
+def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[str, Any] | None:
+    """Make the object of a data set that was passed over; None if it has to go the sure way.
+
+    ``is_all_plain``: all of it is ASCII of single values, so that none of them has to be looked at for that.
+    """
+    charset = ""
     attributes: dict[str, Any] = {}
-    # Decoded as one, which costs as much as decoding one value; where all is plain, no value has to be looked at.
-    text = data.decode("latin-1")
-    is_all_plain = data.isascii() and "\\" not in text and "\x1b" not in text
-    size = len(data)
-    position = previous = 0
-    while position < size:
-        if position + 8 > size:
-            return None
-        key, length = unpack(data, position)
-        header = headers[key]
-        if header is None:
-            return None
-        tag, name, vr, is_plain, _, _ = header
-        if tag <= previous:
-            return None
-        previous = tag
-        start = position + 8
-        position = start + length
-        if is_plain:
-            value = text[start:position].strip(" \0")
-            if not value:
-                attributes[name] = {"vr": vr}
-                continue
-            if is_all_plain or (value.isascii() and "\\" not in value and "\x1b" not in value):
-                if vr != "PN":
-                    attributes[name] = {"vr": vr, "Value": [value]}
-                    continue
-                if "=" not in value:
-                    attributes[name] = {"vr": vr, "Value": [{"Alphabetic": value}]}
-                    continue
+    for (_, tag, name, vr, is_plain, _, _, _), value in fields:
         if tag == SPECIFIC_CHARACTER_SET:
-            element, scope = _charset_element(data[start:position])
-            if not scope.is_ascii:
+            charset = value
+            if not _charset(charset.encode("latin-1"))[1].is_ascii:
                 return None
-        else:
-            element = _element(tag, vr, data[start:position], scope)
-        attributes[name] = element_to_json(element)
-    # A value that runs over the end has been cut off by its slice, and ended the loop.
-    return attributes if position == size else None
+        if is_plain and (is_all_plain or (value.isascii() and "\\" not in value and "\x1b" not in value)):
+            text = value.strip(" \0")
+            if vr != "PN":
+                attributes[name] = {"vr": vr, "Value": [text]} if text else {"vr": vr}
+                continue
+            if "=" not in text:
+                attributes[name] = {"vr": vr, "Value": [{"Alphabetic": text}]} if text else {"vr": vr}
+                continue
+        attributes[name] = element_to_json(_element(vr, value.encode("latin-1"), charset.encode("latin-1")))
+    return attributes
 
 
 def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
@@ -230,7 +262,8 @@ def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
         return to_pydicom(decode(data, transfer_syntax))
     if (known := form.pydicom_layouts.take_apart(data)) is not None:
         return known
-    elements = _pydicom_elements(data, form.unpack, form.headers)
+    fields = _fields(data, data, form)
+    elements = None if fields is None else _pydicom_elements(fields)
     if elements is None:
         return to_pydicom(decode(data, transfer_syntax))
     if form.pydicom_layouts.learns:
@@ -243,46 +276,36 @@ def _pydicom_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], D
 
 
 def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> Dataset:
-    """Make the data set of values that pydicom reads as we do."""
+    """Make the data set of values that pydicom reads as we do, but for those in a character set."""
     elements: _Elements = {}
-    for (tag, _, vr, _, base_tag, _), padded in zip(headers, values, strict=True):
-        if tag == SPECIFIC_CHARACTER_SET:
-            elements[base_tag] = pydicom_element(base_tag, _charset_element(padded)[0])
+    charset = b""
+    for (_, tag, _, vr, _, is_coded, base_tag, is_read_by_pydicom), padded in zip(headers, values, strict=True):
+        value = padded.strip(b" \0")
+        if is_coded and charset and value and is_read_by_pydicom is not None and not is_read_by_pydicom(value):
+            elements[base_tag] = pydicom_element(base_tag, _remembered_element(vr, padded, charset))
+        elif tag == SPECIFIC_CHARACTER_SET:
+            charset = padded
+            elements[base_tag] = pydicom_element(base_tag, _charset(charset)[0])
         else:
-            value = padded.strip(b" \0")
             elements[base_tag] = _new(RawDataElement, (base_tag, vr, len(value), value, 0, False, True, True, False))
     return Dataset(elements)
 
 
-def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Elements | None:
-    """One pass over all bytes; None if they have to go the sure way."""
-    scope = _DEFAULT_SCOPE
+def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> _Elements | None:
+    """Make the elements of a data set that was passed over; None if it has to go the sure way."""
+    charset = b""
     elements: _Elements = {}
-    size = len(data)
-    position = previous = 0
-    while position < size:
-        if position + 8 > size:
-            return None
-        key, length = unpack(data, position)
-        header = headers[key]
-        if header is None:
-            return None
-        tag, _, vr, _, base_tag, is_read_by_pydicom = header
-        if tag <= previous:
-            return None
-        previous = tag
-        start = position + 8
-        position = start + length
-        value = data[start:position]
+    for (_, tag, _, vr, _, _, base_tag, is_read_by_pydicom), padded in fields:
         if is_read_by_pydicom is not None:
-            value = value.strip(b" \0")
+            value = padded.strip(b" \0")
             if not value or is_read_by_pydicom(value):
                 # A tuple's own constructor takes a third of the time of that of a NamedTuple.
                 raw = (base_tag, vr, len(value), value, 0, False, True, True, False)
                 elements[base_tag] = _new(RawDataElement, raw)
                 continue
         if tag == SPECIFIC_CHARACTER_SET:
-            element, scope = _charset_element(value)
+            charset = padded
+            element, scope = _charset(charset)
             # pydicom looks its codec up by the term when it reads a value, and warns of one that it does not know.
             if (
                 not scope.is_ascii
@@ -291,9 +314,9 @@ def _pydicom_elements(data: bytes, unpack: _Unpack, headers: _Headers) -> _Eleme
             ):
                 return None
         else:
-            element = _element(tag, vr, data[start:position], scope)
+            element = _element(vr, padded, charset)
         elements[base_tag] = pydicom_element(base_tag, element)
-    return elements if position == size else None
+    return elements
 
 
 class _Form(NamedTuple):
@@ -301,13 +324,15 @@ class _Form(NamedTuple):
 
     unpack: _Unpack
     headers: _Headers
-    json_layouts: Layouts[Header, dict[str, Any]]
-    pydicom_layouts: Layouts[Header, Dataset]
+    json_layouts: Layouts[Header, dict[str, Any], str]
+    pydicom_layouts: Layouts[Header, Dataset, bytes]
 
 
 def _form_of(layout: str, length_end: bytes) -> _Form:
-    unpack = struct.Struct(layout).unpack_from
-    return _Form(unpack, _Headers(), Layouts(length_end, _json_maker), Layouts(length_end, _pydicom_maker))
+    # The values of JSON are text: decoding all bytes at once costs as much as decoding one value.
+    json_layouts = Layouts(length_end, methodcaller("decode", "latin-1"), _json_maker)
+    pydicom_layouts = Layouts(length_end, bytes, _pydicom_maker)
+    return _Form(struct.Struct(layout).unpack_from, _Headers(), json_layouts, pydicom_layouts)
 
 
 # Both forms take 8 bytes: what the header is found by, and the length.
@@ -323,23 +348,6 @@ def _form(data: bytes, transfer_syntax: str) -> _Form | None:
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN and data[4:6] in _SHORT_VRS:
         return None
     return _FORMS.get(transfer_syntax) if len(data) <= LONGEST else None
-
-
-@lru_cache(maxsize=64)
-def _charset_element(value: bytes) -> tuple[Element, Scope]:
-    """Specific Character Set, and the scope behind it: all responses of a query have the same, or one of two."""
-    element = _element(SPECIFIC_CHARACTER_SET, "CS", value, _DEFAULT_SCOPE)
-    return element, inner_scope(_DEFAULT_SCOPE, element, Remarks())
-
-
-def _element(tag: int, vr: str, value: bytes, scope: Scope) -> Element:
-    return ValueReader("<", FALLBACK, Remarks()).element(tag, vr, value, scope)
-
-
-@lru_cache(maxsize=1024)
-def _ascii_element(tag: int, vr: str, value: bytes) -> Element:
-    """An element with several values or parts in ASCII, such as the modalities of a study: there are few of them."""
-    return _element(tag, vr, value, _DEFAULT_SCOPE)
 
 
 def forget_layouts() -> None:
