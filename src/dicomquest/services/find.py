@@ -51,8 +51,8 @@ INDEX_FAILED = 0xC002
 FIRST_BATCH = 32
 BATCH = 512
 
-# Seconds. Small queries are answered without another thread; where that takes long (a cold disk), all go to threads for
-# a while, so that no association waits for another's.
+# Seconds. Small queries are answered without another thread; where that takes long twice within a while (a cold disk),
+# all go to threads for a while, so that no association waits for another's. Once may be the machine's other work.
 LONGEST_AT_ONCE = 0.02
 THREADS_ONLY = 1.0
 
@@ -87,6 +87,7 @@ class FindService:
         self._index = index
         self._choices = choices
         self._at_once_from = 0.0
+        self._slow_until = 0.0
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response."""
@@ -126,8 +127,11 @@ class FindService:
         """Have the first matches found here and now, if that costs less than another thread."""
         started = monotonic()
         batches.begin_at_once()
-        if monotonic() - started > LONGEST_AT_ONCE:
-            self._at_once_from = monotonic() + THREADS_ONLY
+        ended = monotonic()
+        if ended - started > LONGEST_AT_ONCE:
+            if ended < self._slow_until:
+                self._at_once_from = ended + THREADS_ONLY
+            self._slow_until = ended + THREADS_ONLY
 
     def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
         sop_class = request.context.abstract_syntax
