@@ -127,7 +127,7 @@ class Deadlines:
 
     def next(self) -> float | None:
         """When the first timer runs out."""
-        return min(self._at.values(), default=None)
+        return min(self._at.values()) if self._at else None
 
     def take_expired(self, now: float) -> Timer | None:
         """Take out the timer that ran out first, if one has by now."""
