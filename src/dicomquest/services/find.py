@@ -35,6 +35,7 @@ from dicomquest.standard.attributes import (
     RETRIEVE_AE_TITLE,
     tag_text,
 )
+from dicomquest.standard.levels import Level
 
 LOGGER = logging.getLogger("dicomquest.find")
 
@@ -148,16 +149,11 @@ class FindService:
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
-        fields = self._index.fields(query)
-        constants = [
-            Field(QUERY_RETRIEVE_LEVEL, "CS", Source.CONSTANT, query.level.name),
-            Field(RETRIEVE_AE_TITLE, "AE", Source.CONSTANT, self._choices.retrieve_ae_title),
-            *(Field(tag, "LO", Source.CONSTANT, creator) for tag, creator in query.private_creators),
-        ]
-        if query.wants_availability:
-            constants.append(Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"))
+        constants = _constants(
+            query.level, self._choices.retrieve_ae_title, query.private_creators, query.wants_availability
+        )
         requested = normalise_terms(query.charset_terms)
-        return encoder((*fields, *constants), request.context.transfer_syntax, requested)
+        return encoder((*self._index.fields(query), *constants), request.context.transfer_syntax, requested)
 
     async def _stream(self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices) -> None:
         while True:
@@ -176,6 +172,21 @@ class FindService:
             await request.send_final(SUCCESS)
         else:
             await request.send_final(OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached")
+
+
+@lru_cache(maxsize=256)
+def _constants(
+    level: Level, retrieve_ae_title: str, private_creators: tuple[tuple[int, str], ...], is_available: bool
+) -> tuple[Field, ...]:
+    """What stands in all responses to a query besides the columns."""
+    constants = [
+        Field(QUERY_RETRIEVE_LEVEL, "CS", Source.CONSTANT, level.name),
+        Field(RETRIEVE_AE_TITLE, "AE", Source.CONSTANT, retrieve_ae_title),
+        *(Field(tag, "LO", Source.CONSTANT, creator) for tag, creator in private_creators),
+    ]
+    if is_available:
+        constants.append(Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"))
+    return tuple(constants)
 
 
 @lru_cache(maxsize=256)

@@ -342,8 +342,9 @@ class UpperLayer:
         action = TRANSITIONS[event].get(before)
         if action is None:
             return
-        outcomes = OUTCOMES[action]
-        outcome = outcomes[0] if self._holds(outcomes[0].condition) else outcomes[1]
+        outcome, *otherwise = OUTCOMES[action]
+        if otherwise and not self._holds(outcome.condition):
+            (outcome,) = otherwise
         self._state = outcome.next_state
         for effect in outcome.effects:
             match effect:

@@ -111,6 +111,8 @@ class Deadlines:
     def change_state(self, before: State, state: State, now: float) -> None:
         """Start the timers whose states are entered, stop those whose states are left."""
         left, entered = _OF_STATE[before], _OF_STATE[state]
+        if left == entered:
+            return
         for timer in left - entered:
             self._at.pop(timer, None)
         for timer in entered - left:
