@@ -125,6 +125,24 @@ def _read(connection: socket.socket, size: int) -> bytes:
     return data
 
 
+def read_pdvs(buffer: bytearray, at: int, end: int, answer: Answer, *, keep: bool = False) -> bool:
+    """Count the responses of one P-DATA-TF; True after the final one."""
+    while at < end:
+        size = int.from_bytes(buffer[at : at + 4], "big")
+        control = buffer[at + 5]
+        if control & 1:
+            position = buffer.rfind(STATUS, at, at + 4 + size)
+            status = int.from_bytes(buffer[position + 8 : position + 10], "little")
+            if status not in (0xFF00, 0xFF01):
+                answer.status = status
+                return True
+            answer.matches += 1
+        elif keep:
+            answer.data_sets.append(bytes(buffer[at + 6 : at + 4 + size]))
+        at += 4 + size
+    return False
+
+
 @dataclass(slots=True)
 class Answer:
     """What one query brought: counts, the final status, and seconds to the first match and to the end."""
@@ -199,30 +217,13 @@ class Client:
                     break
                 if buffer[offset] != 4:
                     raise ConnectionError(f"PDU type {buffer[offset]} instead of P-DATA-TF")
-                if self._read_pdvs(buffer, offset + 6, offset + length, answer, keep=keep):
+                if read_pdvs(buffer, offset + 6, offset + length, answer, keep=keep):
                     answer.total = time.perf_counter() - started
                     return answer
                 offset += length
             answer.received += offset
             del buffer[:offset]
             offset = 0
-
-    def _read_pdvs(self, buffer: bytearray, at: int, end: int, answer: Answer, *, keep: bool) -> bool:
-        """Count the responses of one P-DATA-TF; True after the final one."""
-        while at < end:
-            size = int.from_bytes(buffer[at : at + 4], "big")
-            control = buffer[at + 5]
-            if control & 1:
-                position = buffer.rfind(STATUS, at, at + 4 + size)
-                status = int.from_bytes(buffer[position + 8 : position + 10], "little")
-                if status not in (0xFF00, 0xFF01):
-                    answer.status = status
-                    return True
-                answer.matches += 1
-            elif keep:
-                answer.data_sets.append(bytes(buffer[at + 6 : at + 4 + size]))
-            at += 4 + size
-        return False
 
     def drain(self, query: bytes) -> Answer:
         """As ``find``, but only counts status elements in what arrives: the least that a client can do."""

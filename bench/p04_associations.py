@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from client import Client, find_rq, identifier
+from client import Answer, Client, find_rq, identifier
 from measure import Claim, Figure, alternate, median, number, spread
+from rounds import run_rounds
 from servers import dcmtk, orthanc_peer, ours, pynetdicom, sample_patient_ids
 
 if TYPE_CHECKING:
@@ -24,22 +25,21 @@ def rate(served: Served, rounds: int, at_once: int) -> Callable[[], float]:
     """A measure: rounds a second."""
     requests = [find_rq(identifier({0x00100020: patient})) for patient in sample_patient_ids(served.studies)]
 
-    def one(number_of_round: int) -> None:
+    def one(request: bytes) -> Answer:
         client = Client(served.port, served.aet)
-        answer = client.find(requests[number_of_round % len(requests)])
-        if answer.status != 0 or not answer.matches:
-            raise AssertionError(f"{served.name}: {answer.matches} matches, status {answer.status:04X}")
+        answer = client.find(request)
         client.release()
+        return answer
 
     def measure() -> float:
+        chosen = list(islice(cycle(requests), rounds))
         started = time.perf_counter()
-        if at_once == 1:
-            for number_of_round in range(rounds):
-                one(number_of_round)
-        else:
-            with ThreadPoolExecutor(at_once) as pool:
-                list(pool.map(one, range(rounds)))
-        return rounds / (time.perf_counter() - started)
+        answers = list(map(one, chosen)) if at_once == 1 else run_rounds(served.port, served.aet, chosen, at_once)
+        seconds = time.perf_counter() - started
+        for answer in answers:
+            if answer.status != 0 or not answer.matches:
+                raise AssertionError(f"{served.name}: {answer.matches} matches, status {answer.status:04X}")
+        return rounds / seconds
 
     return measure
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,8 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from dicomquest import evt
+from dicomquest.aio import acceptor
 from dicomquest.aio.server import new_event_loop
-from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CFindRQ, CFindRSP, CStoreRQ
+from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRQ, CFindRSP, CStoreRQ
 from dicomquest.pdu.pdus import AAbort, AAssociateAC, AAssociateRJ, AReleaseRP, AReleaseRQ
 from faces_fixtures import (
     HOST,
@@ -427,6 +429,37 @@ def test_a_peer_that_does_not_close_at_the_end_is_closed(ending: str) -> None:
             peer.send(b"\xff" * 6)
             assert peer.receive() == AAbort(2, 1)
         assert peer.receive() is None
+
+
+def test_nagle_is_off() -> None:
+    with running() as server, associated(server.server_address[1]):
+        (association,) = server.active_associations
+        assert association._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+@pytest.mark.skipif(acceptor._QUICKACK is None, reason="there is no TCP_QUICKACK")
+def test_only_a_message_that_is_not_complete_is_acknowledged_before_it_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_options: list[tuple[int, ...]] = []
+
+    class Noting:
+        def setsockopt(self, *option: int) -> None:
+            set_options.append(option)
+
+    with running() as server, raw_requestor(server.server_address[1]) as peer:
+        (association,) = server.active_associations
+        monkeypatch.setattr(association, "_socket", Noting())
+        peer.send_command(CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION), context_id=1)
+        assert isinstance(peer.receive_command(), CEchoRSP)
+        assert set_options == []
+        peer.send(b"\x05\0\0\0")
+        deadline = time.monotonic() + LONG
+        while not set_options and time.monotonic() < deadline:
+            time.sleep(SHORT / 10)
+        assert set_options == [(socket.IPPROTO_TCP, acceptor._QUICKACK, 1)]
+        peer.send(b"\0\4\0\0\0\0")
+        assert peer.receive() == AReleaseRP()
 
 
 @pytest.mark.requirement("UL-060")

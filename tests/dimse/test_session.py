@@ -485,6 +485,16 @@ def test_connection_closed_instead_of_an_answer_to_the_release_request_is_no_fai
     assert kinds(pair.scu.events()) == [Released, Ended]
 
 
+def test_a_message_is_begun_with_its_first_byte_and_complete_with_its_last() -> None:
+    pair = Pair.established()
+    assert not pair.scp.is_inside_message
+    for position in range(1, len(FIND_REQUEST)):
+        pair.feed_scp(FIND_REQUEST[position - 1 : position])
+        assert pair.scp.is_inside_message
+    pair.feed_scp(FIND_REQUEST[-1:])
+    assert not pair.scp.is_inside_message
+
+
 def test_connection_that_is_opened_and_closed_is_hardly_worth_telling() -> None:
     session = Session.acceptor(TIMEOUTS, 0.0)
     session.receive_eof(1.0)

@@ -172,3 +172,23 @@ def test_rows_of_every_kind_are_what_the_response_encoder_takes(index: Index) ->
         (decoded,) = [cursor.plan.to_data_set(row) for row in rows]
         assert encoder.data_set(rows[0]) == {tag: element for tag, element in decoded.items() if tag != 0x00080052}
     assert [decoded] == reference.find([stored], asked)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_small_query_is_answered_at_once_however_often_it_comes(index: Index) -> None:
+    index.ingest_data_sets(studies(5))
+    asked = query("STUDY", PatientID="P3", StudyInstanceUID="")
+    for _ in range(500):
+        with index.find(asked) as cursor:
+            assert len(cursor.fetch_at_once(32) or ()) == 1
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_large_query_is_never_answered_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cursors, "_FEW_INSTRUCTIONS", 100)
+    index.ingest_data_sets(studies(100))
+    asked = query("STUDY", PatientComments="there is none", StudyInstanceUID="")
+    for _ in range(5):
+        with index.find(asked) as cursor:
+            assert cursor.fetch_at_once(32) is None
+            assert cursor.fetch(32) == []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+from dicomquest.pdu import pdus
 from dicomquest.pdu.items import APPLICATION_CONTEXT, PresentationContextAC, PresentationContextRQ
 from dicomquest.pdu.pdus import (
     PDU,
@@ -23,8 +24,9 @@ from dicomquest.pdu.pdus import (
     encode_p_data,
 )
 from dicomquest.pdu.reasons import REJECT_WORDS
-from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, UserInformation
-from strategies_pdu import ASSOCIATE_AC, ASSOCIATE_RQ, pdus
+from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, UserIdentityRQ, UserInformation
+from strategies_pdu import ASSOCIATE_AC, ASSOCIATE_RQ
+from strategies_pdu import pdus as any_pdus
 from vectors.pdus import EXPLICIT, IMPLICIT, VECTORS, VERIFICATION, Vector
 
 RQ = AAssociateRQ("CALLED", "CALLING", (PresentationContextRQ(1, VERIFICATION, (IMPLICIT,)),), UserInformation())
@@ -71,7 +73,7 @@ def test_data_is_encoded_alone_and_as_a_pdu_alike() -> None:
 
 
 @pytest.mark.requirement("UL-002")
-@given(pdus())
+@given(any_pdus())
 def test_what_is_encoded_decodes_to_itself(pdu: PDU) -> None:
     data = encode(pdu)
     assert int.from_bytes(data[2:6], "big") == len(data) - 6
@@ -328,10 +330,36 @@ def test_any_bytes_give_a_pdu_or_a_remote_error(pdu_type: int, body: bytes) -> N
 
 
 @pytest.mark.requirement("UL-123")
-@given(pdus(), st.data())
+@given(any_pdus(), st.data())
 def test_a_damaged_pdu_gives_a_pdu_or_a_remote_error(pdu: PDU, data: st.DataObject) -> None:
     body = bytearray(encode(pdu)[6:])
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     result = pdu_or_reason(encode(pdu)[0], bytes(body))
     assert result == 6 or isinstance(result, type(pdu))
+
+
+def test_a_request_that_comes_again_is_the_same_value() -> None:
+    assert decode_whole(encode(RQ)) is decode_whole(encode(RQ))
+
+
+def test_requests_that_differ_in_reserved_bytes_alone_have_each_their_echo() -> None:
+    sent = encode(RQ)
+    echoes = [bytes([number]) * 32 for number in (0, 1, 0)]
+    requests = [decode_whole(sent[:42] + reserved + sent[74:]) for reserved in echoes]
+    assert [request.echo[32:] for request in requests if isinstance(request, AAssociateRQ)] == echoes
+
+
+def test_a_request_with_a_password_is_not_kept() -> None:
+    identity = UserIdentityRQ(2, b"user", b"password")
+    sent = encode(replace(RQ, user_information=UserInformation(user_identity_rq=identity)))
+    assert decode_whole(sent) == decode_whole(sent)
+    assert decode_whole(sent) is not decode_whole(sent)
+
+
+def test_only_so_many_requests_are_kept() -> None:
+    first = decode_whole(encode(RQ))
+    for number in range(pdus._MOST_KNOWN):
+        decode_whole(encode(replace(RQ, calling_ae_title=f"SCU{number}")))
+    assert decode_whole(encode(RQ)) == first
+    assert len(pdus._known_requests) <= pdus._MOST_KNOWN

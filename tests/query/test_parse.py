@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from building import ROOTS, data_set, query, tag_of
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError
+from dicomquest.query import parse
 from dicomquest.query.criteria import AnyOf, DateTimePairMatch, EmptyValue, HasValue, SequenceMatch, SingleValue
 from dicomquest.query.model import IgnoredKey, Query
 from dicomquest.query.options import QueryOptions
@@ -429,6 +431,24 @@ def test_any_identifier_is_a_query_or_an_identifier_error(asked: Asked) -> None:
     assert tags == sorted(set(tags))
     assert found.pending_status == (0xFF01 if found.ignored else 0xFF00)
     assert all(key.level <= found.level for key in found.return_keys)
+
+
+@given(queries())
+def test_keys_without_a_value_are_read_together_as_they_are_one_by_one(asked: Asked) -> None:
+    together = outcome(asked)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(parse, "is_universal", lambda tag, element: False)
+        one_by_one = outcome(asked)
+    if isinstance(one_by_one, IdentifierError):
+        assert isinstance(together, IdentifierError)
+        assert (together.status, together.element) == (one_by_one.status, one_by_one.element)
+    else:
+        assert in_one_order(together) == in_one_order(one_by_one)
+
+
+def in_one_order(found: Query | IdentifierError) -> Query:
+    assert isinstance(found, Query)
+    return replace(found, ignored=tuple(sorted(found.ignored)), notes=tuple(sorted(found.notes)))
 
 
 def outcome(asked: Asked) -> Query | IdentifierError:

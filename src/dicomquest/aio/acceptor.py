@@ -86,6 +86,7 @@ class AcceptedAssociation(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._is_lost = False
         self._is_closing = False
         self._transport: asyncio.Transport
@@ -143,11 +144,8 @@ class AcceptedAssociation(asyncio.Protocol):
         """Begin: with a timer that runs until the peer asks for an association."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        # Without it a peer's delayed acknowledgement costs each small answer 40 ms.
-        # (That the peer may be gone already is told later.)
+        # Event loops set TCP_NODELAY themselves.
         self._socket = transport.get_extra_info("socket")
-        with suppress(OSError):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer_address = (transport.get_extra_info("peername") or ("", 0))[:2]
         self.task = self._loop.create_task(self._serve())
         self._server.connected(self)
@@ -155,12 +153,13 @@ class AcceptedAssociation(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the peer sent."""
-        if _QUICKACK is not None:
+        self._session.receive_data(data, monotonic())
+        if _QUICKACK is not None and self._session.is_inside_message:
             # A peer that sends a message in several writes and does not set TCP_NODELAY waits for our acknowledgement
             # between them, 40 ms each: storescu came to 19 instances a second. The kernel forgets it at every turn.
+            # What is complete is acknowledged by its answer.
             with suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        self._session.receive_data(data, monotonic())
         self._pump()
 
     def eof_received(self) -> None:
@@ -309,12 +308,12 @@ class AcceptedAssociation(asyncio.Protocol):
         deadline = self._session.next_deadline()
         if deadline is None or self._is_lost:
             return
-        due = self._loop.time() + max(deadline - monotonic(), 0.0)
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._timer_at <= deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._expire)
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(deadline - monotonic(), 0.0), self._expire)
 
     def _expire(self) -> None:
         self._timer = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -143,6 +144,10 @@ async def _serve(settings: ServeSettings, port: int) -> None:
     with open_index(settings) as index, open_archive(settings, index) as archive:
         server = Server(server_settings(settings, index, archive))
         await server.start(settings.host, port)
+        # What the start has made stays for good. Looking at it in each full collection took 35 ms, in which nobody was
+        # answered, after every three thousand associations.
+        gc.collect()
+        gc.freeze()
         await told_to_end.wait()
         LOGGER.info("ending")
         await server.close(PATIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
@@ -18,6 +19,9 @@ PDV_OVERHEAD: Final = 6
 """Bytes of a PDV before its fragment: item length, presentation context ID, message control header."""
 
 _BITS: Final = COMMAND | LAST
+
+_USUAL: Final = 256
+"""Bytes of a command set that may be worth remembering; that of a C-FIND-RQ has 90."""
 
 HEADER_CACHE: Final = 1024
 """Lengths of identifiers for which a framer keeps the header; those of one query differ by few tens of bytes."""
@@ -207,9 +211,15 @@ class Reassembler:
 
     def _decode(self, data: bytes) -> Command:
         if self._known_command is None or data != self._known_bytes:
-            self._known_command = decode_command(data)
+            self._known_command = _known_command(data) if len(data) <= _USUAL else decode_command(data)
             self._known_bytes = data
         return self._known_command
+
+
+@lru_cache(maxsize=256)
+def _known_command(data: bytes) -> Command:
+    """What a command set says: those of queries differ by their Message IDs alone, which begin anew with each peer."""
+    return decode_command(data)
 
 
 def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) -> int:

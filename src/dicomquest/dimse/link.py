@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from dicomquest.dimse.commands import Command, encode_command, name_of
+from dicomquest.dimse.commands import CEchoRSP, CFindRSP, Command, encode_command, name_of
 from dicomquest.dimse.events import SessionEvent
 from dicomquest.dimse.fragments import Limits, encode_message, fragment_pdus, longest_fragment
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
@@ -77,7 +78,10 @@ class Link:
             raise LocalProtocolError(
                 f"{name_of(command)} {'without its' if command.has_data_set else 'with a'} data set"
             )
-        data = encode_message(context_id, encode_command(command), data_set, self.longest_fragment)
+        if data_set is None and isinstance(command, CFindRSP | CEchoRSP):
+            data = _final_response(context_id, command, self.longest_fragment)
+        else:
+            data = encode_message(context_id, encode_command(command), data_set, self.longest_fragment)
         self.upper_layer.send_encoded_p_data(data, now)
 
     def send_command(self, context_id: int, command: Command, now: float) -> None:
@@ -94,3 +98,9 @@ class Link:
         """Answer without the user; too late if the association has ended in the same breath."""
         if self.may_send:
             self.send(context_id, command, None, now)
+
+
+@lru_cache(maxsize=256)
+def _final_response(context_id: int, response: CFindRSP | CEchoRSP, longest: int) -> bytes:
+    """The PDUs of a response without a data set: most say Success to one of the first Message IDs."""
+    return encode_message(context_id, encode_command(response), None, longest)

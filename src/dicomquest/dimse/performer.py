@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dicomquest.dimse.commands import (
@@ -234,11 +235,16 @@ class Performer:
             raise LocalProtocolError(
                 f"response {status:04X} to {name_of(request)}: Pending are FF00 and FF01 to C-FIND"
             )
-        framer = PendingFramer(
-            operation.context.context_id,
-            encode_command(response_to(request, status)),
-            self._link.longest_fragment,
-            shares_pdu=self._link.options.shares_pdu,
+        framer = operation.framers[status] = _pending_framer(
+            request, status, operation.context.context_id, self._link.longest_fragment, self._link.options.shares_pdu
         )
-        operation.framers[status] = framer
         return framer
+
+
+@lru_cache(maxsize=64)
+def _pending_framer(
+    request: CFindRQ, status: int, context_id: int, longest_fragment: int, shares_pdu: bool
+) -> PendingFramer:
+    """The framer of a request: most associations count their Message IDs from 1, so they need the same few."""
+    command_set = encode_command(response_to(request, status))
+    return PendingFramer(context_id, command_set, longest_fragment, shares_pdu=shares_pdu)

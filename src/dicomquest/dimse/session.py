@@ -123,6 +123,11 @@ class Session:
         return self._invoker.outstanding
 
     @property
+    def is_inside_message(self) -> bool:
+        """Whether a PDU or a message has begun to arrive that is not all there."""
+        return not self._reassembler.is_idle or self._upper_layer.is_inside_pdu
+
+    @property
     def should_close(self) -> bool:
         """Whether the connection is to be closed, after what is left to send."""
         return self._upper_layer.should_close
@@ -159,8 +164,12 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """When to call ``expire`` at the latest."""
-        deadlines = (self._upper_layer.next_deadline(), self._invoker.next_deadline())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        deadline = self._upper_layer.next_deadline()
+        # Asked after each event of an association, and nearly always without an operation of our own.
+        overdue = self._invoker.next_deadline() if self._invoker else None
+        if deadline is None or overdue is None:
+            return overdue if deadline is None else deadline
+        return min(deadline, overdue)
 
     def expire(self, now: float) -> None:
         """Let happen what the time-outs that have run out by now demand."""

@@ -10,7 +10,6 @@ see behind the fields (``RowFilter``), and finds the entities that may be meant.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicomquest.index.dialects import DIALECTS
@@ -111,13 +110,13 @@ class _Compiler:
 
     def _level_predicates(self, level: Level) -> Iterable[Sql]:
         """What must hold of an entity of one level, the cheap before the dear."""
-        place = Place(self._facts, self._query.options.timezone_offset_minutes, level)
+        zone = self._query.options.timezone_offset_minutes
         needs_trigrams = self._best_column < Selectivity.SOME
         residual: list[KeyCriterion] = []
         for key in self._by_level.get(level, ()):
             leads = key is self._leader
             uses_trigrams = needs_trigrams and (leads or self._leader is None)
-            found = predicate(key, replace(place, leads=leads, uses_trigrams=uses_trigrams))
+            found = predicate(key, Place(self._facts, zone, level, leads, uses_trigrams))
             if found.sql is not None:
                 yield found.sql
             if not found.exact:

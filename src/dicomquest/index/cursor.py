@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Self
 
 from dicomquest.errors import IndexDatabaseError
@@ -12,6 +13,8 @@ from dicomquest.index.records import stored_text
 from dicomquest.index.residual import FUNCTION, residual_function
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.pool import PoolProxiedConnection
 
     from dicomquest.dataset.fields import Field
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
 # Between two looks at whether to go on: some milliseconds, and no cost that could be measured.
 _INSTRUCTIONS = 100_000
-# What a query may take that is run at once: about 0.2 ms, five times what one patient's studies need.
+# What a query may take that is run at once: about 0.2 ms, many times what one patient's studies need; at most twice
+# that, see ``_give_up_next``.
 _FEW_INSTRUCTIONS = 5_000
 
 
@@ -100,7 +104,7 @@ class SQLiteCursor(Cursor):
         if self._rows is not None or self.plan.residuals or "_trigram" in self.plan.sql:
             # Functions and full-text tables do their work outside the instructions that are counted.
             return None
-        self._driver.set_progress_handler(_give_up, _FEW_INSTRUCTIONS)
+        self._driver.set_progress_handler(_give_up_next(), _FEW_INSTRUCTIONS)
         try:
             rows = self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
             found: list[Row] = rows.fetchmany(size)
@@ -139,8 +143,14 @@ class SQLiteCursor(Cursor):
                 give_back(connection)
 
 
-def _give_up() -> bool:
-    return True
+def _give_up_next() -> Callable[[], bool]:
+    """A progress handler that lets go on once, then gives up.
+
+    The driver keeps statements, and SQLite counts the instructions of one over all its runs: the first call may come
+    anywhere in this run. (A statement that was given up is also compiled anew at each later run, which takes twice as
+    long as what one patient's studies need.)
+    """
+    return chain((False,), repeat(True)).__next__
 
 
 def give_back(connection: PoolProxiedConnection) -> None:

@@ -71,9 +71,12 @@ class TrigramIndex(NamedTuple):
         return f"ix_{self.table}_{self.column}_trigram"
 
 
+_SEARCH_COLUMNS = {key.tag: tuple(key.column + suffix for suffix in SEARCH_SUFFIXES.get(key.vr, ("",))) for key in KEYS}
+
+
 def search_columns(key: Key) -> tuple[str, ...]:
     """The columns that predicates on a COLUMN key read: three for a name (its groups), else one."""
-    return tuple(key.column + suffix for suffix in SEARCH_SUFFIXES.get(key.vr, ("",)))
+    return _SEARCH_COLUMNS[key.tag]
 
 
 COLUMN_KEYS = {

@@ -52,6 +52,10 @@ _ABORT = Struct(">xxBB")
 _RELEASE_BODY = bytes(4)
 _AE_TITLE_LENGTH = 16
 
+# What is kept of requests: so many, of so many bytes at most; 128 contexts of a usual storage SCU are 15,000.
+_MOST_KNOWN = 64
+_LONGEST_KNOWN = 16384
+
 
 class PduType(IntEnum):
     """The first byte of each PDU."""
@@ -302,8 +306,25 @@ def _decode_associate(body: bytes | memoryview, name: str, context_type: ItemTyp
     )
 
 
+_known_requests: dict[bytes, AAssociateRQ] = {}
+"""Requests by their bytes: a peer proposes the same in each of its associations."""
+
+
 def _decode_associate_rq(body: bytes | memoryview) -> AAssociateRQ:
-    common = _decode_associate(body, "A-ASSOCIATE-RQ", ItemType.PRESENTATION_CONTEXT_RQ)
+    data = bytes(body)
+    rq = _known_requests.get(data)
+    if rq is None:
+        rq = _read_associate_rq(data)
+        # Passwords are not kept for longer than their association.
+        if len(data) <= _LONGEST_KNOWN and rq.user_information.user_identity_rq is None:
+            if len(_known_requests) >= _MOST_KNOWN:
+                _known_requests.clear()
+            _known_requests[data] = rq
+    return rq
+
+
+def _read_associate_rq(data: bytes) -> AAssociateRQ:
+    common = _decode_associate(data, "A-ASSOCIATE-RQ", ItemType.PRESENTATION_CONTEXT_RQ)
     contexts = tuple(map(decode_context_rq, common.contexts))
     if not contexts:
         raise RemoteProtocolError("A-ASSOCIATE-RQ without a presentation context: expected 1 to 128", reason=6)

@@ -133,8 +133,8 @@ class KeyReader:
         return list(by_tag.values())
 
     def _read(self, tag: int, element: Element, data_set: DataSet, above: tuple[int, ...]) -> ReadKey:
-        if not element.values and element.vr != "SQ" and not (tag >> 16) & 1:
-            return _universal(tag, element.vr)
+        if is_universal(tag, element):
+            return universal_key(tag, element.vr)
         creator = private_creator(tag, data_set)
         step = Step(tag) if creator is None else Step(tag & 0xFFFF00FF, creator)
         vr, vm = described(tag, creator, element)
@@ -203,8 +203,13 @@ class KeyReader:
         keys[place] = replace(keys[place], criterion=criterion)
 
 
+def is_universal(tag: int, element: Element) -> bool:
+    """Whether an element is a standard attribute without a value: it asks nothing, whatever stands beside it."""
+    return not element.values and element.vr != "SQ" and not (tag >> 16) & 1
+
+
 @lru_cache(maxsize=4096)
-def _universal(tag: int, sent_vr: str) -> ReadKey:
+def universal_key(tag: int, sent_vr: str) -> ReadKey:
     """The key of a standard attribute without a value: most of a request, and the same in every request."""
     vr, _ = described(tag, None, Element(sent_vr, ()))
     trouble = _unsupported(tag, None, vr, sent_vr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from dicomquest.query.options import QueryOptions
@@ -32,6 +33,7 @@ def offer(wanted: QueryOptions) -> bytes:
     return bytes(int(getattr(wanted, row.option)) for row in EXTENDED_OPTIONS).rstrip(b"\0")
 
 
+@lru_cache(maxsize=256)
 def accepted_options(answer: bytes, base: QueryOptions | None = None) -> QueryOptions:
     """What a query may do after this answer; missing bytes are 0, the other fields are those of ``base``."""
     changes: dict[str, Any] = {

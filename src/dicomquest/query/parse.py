@@ -7,13 +7,22 @@ less than it says. Strict answers A900 with the element and a comment.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dicomquest.dataset.dates import parse_offset
 from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import EmptyValue, HasValue, SingleValue
-from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH, RETRIEVAL, KeyReader, ReadKey
+from dicomquest.query.identifier_keys import (
+    IDENTIFIER_DOES_NOT_MATCH,
+    RETRIEVAL,
+    KeyReader,
+    ReadKey,
+    is_key,
+    is_universal,
+    universal_key,
+)
 from dicomquest.query.model import IgnoredKey, KeyCriterion, Query, ReturnKey, Step
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
@@ -36,6 +45,9 @@ PENDING = 0xFF00
 PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 
+# Keys without a value of one request whose reading is remembered; usual requests have a dozen or two.
+_MOST_REMEMBERED = 200
+
 
 def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -> Query:
     """The query that an identifier asks; IdentifierError (A900, 0122) with element and comment if there is none."""
@@ -47,7 +59,8 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     zone = reading.check_control(data_set)
     own = options.timezone_offset_minutes
     adjusts = options.timezone_adjustment and zone is not None
-    for key in KeyReader(options, own if zone is None else zone, adjusts).read(data_set):
+    asking = reading.add_universal_keys(data_set)
+    for key in KeyReader(options, own if zone is None else zone, adjusts).read(asking):
         reading.add(key)
     reading.check_unique_keys()
     charset = data_set.get(SPECIFIC_CHARACTER_SET)
@@ -126,6 +139,30 @@ class _Reading:
             self._deviates(TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC {text!r} is no offset", "ignored")
             return None
 
+    def add_universal_keys(self, data_set: DataSet) -> DataSet:
+        """Take in the keys that ask nothing, and return the other elements.
+
+        Requests come in few shapes, in which only the values of the other keys change: reading these at once, by their
+        tags and VRs, is a fifth of the time of a small query.
+        """
+        if self.options.strict:
+            # Of several faults the first by its tag is told.
+            return data_set
+        keys: list[tuple[int, str]] = []
+        asking: DataSet = {}
+        for tag, element in data_set.items():
+            if is_universal(tag, element):
+                keys.append((tag, element.vr))
+            else:
+                asking[tag] = element
+        read = _universal_keys if len(keys) <= _MOST_REMEMBERED else _universal_keys.__wrapped__
+        found = read(self.model.uid, self.level, self.options, tuple(keys))
+        self.return_keys.update(found.return_keys)
+        self.ignored += found.ignored
+        self.notes += found.notes
+        self.unsupported = self.unsupported or found.unsupported
+        return asking
+
     def add(self, key: ReadKey) -> None:
         """Take one key in, as its level has it."""
         entity = level_of(key.step.tag) if key.step.creator is None else Level.IMAGE
@@ -193,6 +230,16 @@ class _Reading:
         if self.options.strict:
             raise _rejected(tag, what)
         self.notes.append(f"{what}: {taken_as}")
+
+
+@lru_cache(maxsize=256)
+def _universal_keys(uid: str, level: Level, options: QueryOptions, keys: tuple[tuple[int, str], ...]) -> _Reading:
+    """What keys without a value come to under a model, by tag and VR; nobody changes it."""
+    reading = _Reading(MODELS_BY_UID[uid], level, options)
+    for tag, vr in sorted(keys):
+        if is_key(tag):
+            reading.add(universal_key(tag, vr))
+    return reading
 
 
 def _rejected(tag: int, comment: str) -> IdentifierError:

@@ -35,6 +35,7 @@ from dicomquest.standard.attributes import (
     RETRIEVE_AE_TITLE,
     tag_text,
 )
+from dicomquest.standard.levels import Level
 
 LOGGER = logging.getLogger("dicomquest.find")
 
@@ -51,8 +52,8 @@ INDEX_FAILED = 0xC002
 FIRST_BATCH = 32
 BATCH = 512
 
-# Seconds. Small queries are answered without another thread; where that takes long (a cold disk), all go to threads for
-# a while, so that no association waits for another's.
+# Seconds. Small queries are answered without another thread; where that takes long twice within a while (a cold disk),
+# all go to threads for a while, so that no association waits for another's. Once may be the machine's other work.
 LONGEST_AT_ONCE = 0.02
 THREADS_ONLY = 1.0
 
@@ -87,6 +88,7 @@ class FindService:
         self._index = index
         self._choices = choices
         self._at_once_from = 0.0
+        self._slow_until = 0.0
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response."""
@@ -126,8 +128,11 @@ class FindService:
         """Have the first matches found here and now, if that costs less than another thread."""
         started = monotonic()
         batches.begin_at_once()
-        if monotonic() - started > LONGEST_AT_ONCE:
-            self._at_once_from = monotonic() + THREADS_ONLY
+        ended = monotonic()
+        if ended - started > LONGEST_AT_ONCE:
+            if ended < self._slow_until:
+                self._at_once_from = ended + THREADS_ONLY
+            self._slow_until = ended + THREADS_ONLY
 
     def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
         sop_class = request.context.abstract_syntax
@@ -144,16 +149,11 @@ class FindService:
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
-        fields = self._index.fields(query)
-        constants = [
-            Field(QUERY_RETRIEVE_LEVEL, "CS", Source.CONSTANT, query.level.name),
-            Field(RETRIEVE_AE_TITLE, "AE", Source.CONSTANT, self._choices.retrieve_ae_title),
-            *(Field(tag, "LO", Source.CONSTANT, creator) for tag, creator in query.private_creators),
-        ]
-        if query.wants_availability:
-            constants.append(Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"))
+        constants = _constants(
+            query.level, self._choices.retrieve_ae_title, query.private_creators, query.wants_availability
+        )
         requested = normalise_terms(query.charset_terms)
-        return encoder((*fields, *constants), request.context.transfer_syntax, requested)
+        return encoder((*self._index.fields(query), *constants), request.context.transfer_syntax, requested)
 
     async def _stream(self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices) -> None:
         while True:
@@ -172,6 +172,21 @@ class FindService:
             await request.send_final(SUCCESS)
         else:
             await request.send_final(OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached")
+
+
+@lru_cache(maxsize=256)
+def _constants(
+    level: Level, retrieve_ae_title: str, private_creators: tuple[tuple[int, str], ...], is_available: bool
+) -> tuple[Field, ...]:
+    """What stands in all responses to a query besides the columns."""
+    constants = [
+        Field(QUERY_RETRIEVE_LEVEL, "CS", Source.CONSTANT, level.name),
+        Field(RETRIEVE_AE_TITLE, "AE", Source.CONSTANT, retrieve_ae_title),
+        *(Field(tag, "LO", Source.CONSTANT, creator) for tag, creator in private_creators),
+    ]
+    if is_available:
+        constants.append(Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"))
+    return tuple(constants)
 
 
 @lru_cache(maxsize=256)

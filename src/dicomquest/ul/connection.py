@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import assert_never
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
@@ -159,10 +160,11 @@ class UpperLayer:
         """Accept; raises LocalProtocolError for an answer that does not fit the request."""
         self._check(Event.ASSOCIATE_ACCEPT)
         rq = self._requested()
-        check_own_answer(rq, pdu)
-        data = encode(pdu)
+        # Passwords are not kept for longer than their association.
+        check = _checked_answer if rq.user_information.user_identity_rq is None else _checked_answer.__wrapped__
+        data, contexts = check(rq, pdu)
         self._ac = pdu
-        self._contexts = accepted_contexts(rq, pdu)
+        self._contexts = contexts
         self._announce(pdu.user_information.maximum_length)
         self._act(Event.ASSOCIATE_ACCEPT, now, data=data)
 
@@ -340,8 +342,9 @@ class UpperLayer:
         action = TRANSITIONS[event].get(before)
         if action is None:
             return
-        outcomes = OUTCOMES[action]
-        outcome = outcomes[0] if self._holds(outcomes[0].condition) else outcomes[1]
+        outcome, *otherwise = OUTCOMES[action]
+        if otherwise and not self._holds(outcome.condition):
+            (outcome,) = otherwise
         self._state = outcome.next_state
         for effect in outcome.effects:
             match effect:
@@ -403,3 +406,13 @@ class UpperLayer:
         self._act(expiry.event, now, reason=0, message=message)
         if expiry.closes:
             self._act(Event.ARTIM_EXPIRED, now, message=message)
+
+
+@lru_cache(maxsize=64)
+def _checked_answer(rq: AAssociateRQ, ac: AAssociateAC) -> tuple[bytes, Mapping[int, AcceptedContext]]:
+    """The bytes and the contexts of an answer of our own, LocalProtocolError if the request does not allow it.
+
+    A peer proposes the same in each of its associations, and is answered the same.
+    """
+    check_own_answer(rq, ac)
+    return encode(ac), accepted_contexts(rq, ac)

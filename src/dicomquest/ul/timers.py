@@ -111,6 +111,8 @@ class Deadlines:
     def change_state(self, before: State, state: State, now: float) -> None:
         """Start the timers whose states are entered, stop those whose states are left."""
         left, entered = _OF_STATE[before], _OF_STATE[state]
+        if left == entered:
+            return
         for timer in left - entered:
             self._at.pop(timer, None)
         for timer in entered - left:
@@ -127,7 +129,7 @@ class Deadlines:
 
     def next(self) -> float | None:
         """When the first timer runs out."""
-        return min(self._at.values(), default=None)
+        return min(self._at.values()) if self._at else None
 
     def take_expired(self, now: float) -> Timer | None:
         """Take out the timer that ran out first, if one has by now."""
