@@ -42,7 +42,7 @@ STORED: list[DataSet] = [
                                              ContextGroupVersion="20240101000000")]),
     instance(2, study=7, series=2, PatientID="7", Modality="MR", SOPClassUID="1.2.2", Rows=(512,)),
     instance(1, study=8, PatientID="8", StudyDate="", StudyTime="10", AccessionNumber="\\A", StudyID="%_[a]*?",
-             ProcedureCodeSequence=[PRIVATE_ITEM]),
+             PatientMotherBirthName="=", ReferringPhysicianName="==", ProcedureCodeSequence=[PRIVATE_ITEM]),
 ]  # fmt: skip
 PRIVATE = [
     {0x00090010 + block: Element("LO", (creator,)), 0x00090001 | (0x10 + block) << 8: Element("LO", (value,))}
@@ -114,6 +114,11 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
      {"StudyDate": "20300101-", "StudyTime": "00-"}, 4),
     (QueryOptions(unknown_matches=True, timezone_adjustment=True), "STUDY",
      {"StudyDate": "20300101-", "TimezoneOffsetFromUTC": "+0100"}, 4),
+    # A name of delimiters only is none.
+    (UNKNOWN, "STUDY", {"PatientMotherBirthName": "X"}, 9),
+    (UNKNOWN, "STUDY", {"ReferringPhysicianName": "X*"}, 9),
+    (EMPTY, "STUDY", {"PatientMotherBirthName": '""'}, 9),
+    (EMPTY, "STUDY", {"ReferringPhysicianName": '""'}, 9),
     (EMPTY, "STUDY", {"StudyDate": '""'}, 4),
     (EMPTY, "STUDY", {"OtherPatientNames": '""'}, 8),
     (EMPTY, "STUDY", {"PatientID": '""'}, 1),

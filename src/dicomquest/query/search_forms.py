@@ -71,12 +71,15 @@ def opaque_text(data: bytes) -> str:
 
 
 def is_empty(element: Element | None) -> bool:
-    """Whether an attribute has no value; absent and of zero length are the same to matching (C.2.2.2.7)."""
+    """Whether an attribute has no value; absent and of zero length are the same to matching (C.2.2.2.7).
+
+    A name that consists of the delimiters of its groups has none: they may be left out (PS3.5 6.2.1).
+    """
     if element is None:
         return True
-    for value in element.values:  # noqa: SIM110 - ingest asks this of each element, and a generator costs three times this
+    for value in element.values:
         if value not in _EMPTY_VALUES:
-            return False
+            return element.vr == "PN" and not any(each and each.strip("=") for each in element.values)
     return True
 
 
