@@ -33,6 +33,7 @@ from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.requestor import State
 from dicomquest.services.stream import DataSetStream
+from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ LOGGER = logging.getLogger("dicomquest.server")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-CANNOT_UNDERSTAND = 0xC001
-HANDLER_FAILED = 0xC311
 
 WRITE_BUFFER = 256 * 1024
 """Bytes in front of the socket at which a service waits: about what one write of 512 responses holds."""
@@ -408,7 +406,7 @@ class AcceptedAssociation(asyncio.Protocol):
         service = self._server.settings.services.get(request.context.abstract_syntax)
         with suppress(AssociationAbortedError):
             if service is None:
-                await request.send_final(SOP_CLASS_NOT_SUPPORTED, "no service for this abstract syntax")
+                await request.send_final(statuses.SOP_CLASS_NOT_SUPPORTED, "no service for this abstract syntax")
                 return
             with evt.guarded(f"association {self.number}: {name}") as guard:
                 try:
@@ -416,12 +414,12 @@ class AcceptedAssociation(asyncio.Protocol):
                 except IdentifierError as error:
                     await request.send_final(error.status, error.comment, error.element)
                 except DataSetError as error:
-                    await request.send_final(CANNOT_UNDERSTAND, f"identifier: {error}")
+                    await request.send_final(statuses.IDENTIFIER_UNREADABLE, f"identifier: {error}")
                 except AssociationAbortedError as error:
                     LOGGER.debug("association %d: %s", self.number, error)
             if not request.is_finished:
                 failure = "no final response" if guard.failure is None else type(guard.failure).__name__
-                await request.send_final(HANDLER_FAILED, f"handler failed: {failure}")
+                await request.send_final(statuses.HANDLER_FAILED, f"handler failed: {failure}")
         if self._is_closing:
             self.end()
 

@@ -27,11 +27,9 @@ from dicomquest.dimse.events import CancelReceived, DataSetFragmentReceived, Mes
 from dicomquest.dimse.fragments import DataSetFragment, Message, PendingFramer
 from dicomquest.dimse.link import HopelessError, Link
 from dicomquest.errors import LocalProtocolError
+from dicomquest.standard import statuses
 from dicomquest.standard.sop_classes import SERVED_BY_UID
 from dicomquest.ul.negotiation import AcceptedContext
-
-CANCELLED: Final = 0xFE00
-UNRECOGNIZED_OPERATION: Final = 0x0211
 
 QUEUE_LIMIT: Final = 8
 """Requests beyond the window that wait for their turn; a peer that sends more has lost count and is aborted."""
@@ -72,7 +70,7 @@ REFUSALS: Final = (
         0x0122,
         "SOP class is not the abstract syntax of the context",
     ),
-    Refusal(_is_of_another_service, UNRECOGNIZED_OPERATION),
+    Refusal(_is_of_another_service, statuses.UNRECOGNIZED_OPERATION),
     Refusal(lambda arrival: arrival.is_oversized, 0xA700, "data set is longer than the limit"),
 )
 
@@ -161,7 +159,7 @@ class Performer:
             self._cancel(operation)
         elif waiting is not None and isinstance(waiting.command, CFindRQ):
             self._waiting.remove(waiting)
-            self._link.answer(waiting.context.context_id, response_to(waiting.command, CANCELLED), now)
+            self._link.answer(waiting.context.context_id, response_to(waiting.command, statuses.CANCEL), now)
         else:
             self._link.events.append(MessageIgnored(cancel, "no C-FIND of this Message ID is left to be cancelled"))
 
@@ -173,7 +171,7 @@ class Performer:
             command_field=command.command_field | RESPONSE,
             message_id_being_responded_to=command.message_id,
             affected_sop_class_uid=command.affected_sop_class_uid,
-            status=UNRECOGNIZED_OPERATION,
+            status=statuses.UNRECOGNIZED_OPERATION,
         )
         self._link.events.append(MessageIgnored(command, "there is no such service here"))
         self._link.answer(context_id, response, now)

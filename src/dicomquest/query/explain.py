@@ -10,8 +10,9 @@ from dicomquest.errors import IdentifierError
 from dicomquest.query.identifier_keys import KeyReader, described, is_key, private_creator
 from dicomquest.query.key_values import EMPTY_VALUE_KEY
 from dicomquest.query.matching import BY_CRITERION
-from dicomquest.query.parse import SOP_CLASS_NOT_SUPPORTED, read_level
+from dicomquest.query.parse import read_level
 from dicomquest.query.patterns import has_wild_card
+from dicomquest.standard import statuses
 from dicomquest.standard.attributes import INSTANCE_AVAILABILITY, attribute_name, level_of
 from dicomquest.standard.keys import KEYS_BY_TAG, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
@@ -43,7 +44,7 @@ def explain_keys(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -
     """
     model = MODELS_BY_UID.get(sop_class_uid)
     if model is None:
-        raise IdentifierError(SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}")
+        raise IdentifierError(statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}")
     level = read_level(data_set, model, strict=False)
     rows = [_explain(tag, element, data_set, (model, level), options) for tag, element in sorted(data_set.items())]
     found = [row for row in rows if row is not None]

@@ -16,6 +16,7 @@ from dicomquest.query.instants import combined_range
 from dicomquest.query.key_values import read_key
 from dicomquest.query.model import IgnoredKey, KeyCriterion, ReturnKey, Step
 from dicomquest.query.search_forms import BINARY_VRS, opaque_text
+from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import Criterion
     from dicomquest.query.options import QueryOptions
 
-IDENTIFIER_DOES_NOT_MATCH = 0xA900
 """Identifier does not match SOP Class (PS3.4 Table C.4-1)."""
 
 # Elements that are no keys at all: they say how to read the others. The first is LengthToEnd, of ACR-NEMA.
@@ -289,4 +289,4 @@ def _name(path: tuple[int, ...]) -> str:
 
 
 def _rejected(path: tuple[int, ...], comment: str) -> IdentifierError:
-    return IdentifierError(IDENTIFIER_DOES_NOT_MATCH, comment, path)
+    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, path)

@@ -15,7 +15,6 @@ from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import EmptyValue, HasValue, SingleValue
 from dicomquest.query.identifier_keys import (
-    IDENTIFIER_DOES_NOT_MATCH,
     RETRIEVAL,
     KeyReader,
     ReadKey,
@@ -24,6 +23,7 @@ from dicomquest.query.identifier_keys import (
     universal_key,
 )
 from dicomquest.query.model import IgnoredKey, KeyCriterion, Query, ReturnKey, Step
+from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.query.options import QueryOptions
 
-PENDING = 0xFF00
-PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01
-SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 # Keys without a value of one request whose reading is remembered; usual requests have a dozen or two.
 _MOST_REMEMBERED = 200
@@ -53,7 +50,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     """The query that an identifier asks; IdentifierError (A900, 0122) with element and comment if there is none."""
     model = MODELS_BY_UID.get(sop_class_uid)
     if model is None:
-        raise IdentifierError(SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}")
+        raise IdentifierError(statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}")
     level = read_level(data_set, model, strict=options.strict)
     reading = _Reading(model, level, options)
     zone = reading.check_control(data_set)
@@ -70,7 +67,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
         criteria=tuple(reading.criteria),
         return_keys=tuple(sorted(reading.return_keys.values(), key=lambda key: key.tag)),
         options=options,
-        pending_status=PENDING_WITH_UNSUPPORTED_KEYS if reading.unsupported else PENDING,
+        pending_status=statuses.PENDING_WITH_UNSUPPORTED_KEYS if reading.unsupported else statuses.PENDING,
         ignored=tuple(reading.ignored),
         notes=tuple(reading.notes),
         private_creators=tuple(sorted(reading.creators.items())),
@@ -243,4 +240,4 @@ def _universal_keys(uid: str, level: Level, options: QueryOptions, keys: tuple[t
 
 
 def _rejected(tag: int, comment: str) -> IdentifierError:
-    return IdentifierError(IDENTIFIER_DOES_NOT_MATCH, comment, (tag,))
+    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, (tag,))

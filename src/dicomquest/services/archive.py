@@ -25,10 +25,9 @@ from dicomquest.index.reader import FileState, read_file
 from dicomquest.index.received import Received
 from dicomquest.services.incoming import Incoming, IncomingFolder, files_since, sync, take_leftovers
 from dicomquest.services.layout import Layout
+from dicomquest.standard import statuses
 
 LOGGER = logging.getLogger("dicomquest.store")
-
-OUT_OF_RESOURCES = 0xA700
 
 
 @dataclass(slots=True, eq=False)
@@ -129,11 +128,11 @@ class Archive:
                 _fail(batch[0], error)
             else:
                 LOGGER.error("an instance could not be indexed: %s", error)  # noqa: TRY400
-                _fail(batch[0], StoreError(OUT_OF_RESOURCES, "the index failed"))
+                _fail(batch[0], StoreError(statuses.OUT_OF_RESOURCES, "the index failed"))
 
     def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
         if self._is_closed:
-            raise StoreError(OUT_OF_RESOURCES, "the server is ending")
+            raise StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
         moved: list[str] = []
 
         def choose(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
@@ -206,4 +205,4 @@ def _fail(arrival: Arrival, failure: StoreError) -> None:
 def out_of_resources(error: OSError) -> StoreError:
     """What the peer is told of a failure of the file system."""
     LOGGER.error("an instance could not be written: %s", error.strerror or error)
-    return StoreError(OUT_OF_RESOURCES, f"not written: {error.strerror or type(error).__name__}")
+    return StoreError(statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or type(error).__name__}")

@@ -23,12 +23,12 @@ from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
 from dicomquest.index.cursor import Cursor
 from dicomquest.index.find import Index
 from dicomquest.index.plan import Row
-from dicomquest.query.identifier_keys import IDENTIFIER_DOES_NOT_MATCH
 from dicomquest.query.model import Query
 from dicomquest.query.negotiation import accepted_options
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.parse import parse_identifier
 from dicomquest.services.request import ServiceRequest
+from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
@@ -39,13 +39,6 @@ from dicomquest.standard.levels import Level
 
 LOGGER = logging.getLogger("dicomquest.find")
 
-SUCCESS = 0x0000
-CANCEL = 0xFE00
-OUT_OF_RESOURCES = 0xA700
-CANNOT_UNDERSTAND = 0xC001
-"""Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
-INDEX_FAILED = 0xC002
-"""Our choice within Cxxx: the database failed."""
 
 # The first rows go out at once; after that a write of some 512 responses (about 200 KiB) keeps the network busy while
 # the next is made, and a small query of another association waits for no more than that (3 ms).
@@ -96,7 +89,7 @@ class FindService:
         try:
             query = self._parse(request, peer)
         except DataSetError as error:
-            await request.send_final(CANNOT_UNDERSTAND, f"identifier: {error}")
+            await request.send_final(statuses.IDENTIFIER_UNREADABLE, f"identifier: {error}")
             return
         except IdentifierError as error:
             await request.send_final(error.status, error.comment, error.element)
@@ -111,12 +104,12 @@ class FindService:
             await self._stream(request, query, batches, peer)
         except IndexDatabaseError as error:
             if request.is_cancelled:
-                await request.send_final(CANCEL)
+                await request.send_final(statuses.CANCEL)
             else:
                 LOGGER.error("association %d: the index failed: %s", request.association.number, error)  # noqa: TRY400
-                await request.send_final(INDEX_FAILED, "the index failed")
+                await request.send_final(statuses.INDEX_FAILED, "the index failed")
         except MemoryError:
-            await request.send_final(OUT_OF_RESOURCES, "out of memory")
+            await request.send_final(statuses.OUT_OF_RESOURCES, "out of memory")
         finally:
             await batches.end()
             if search.closes_at_once:
@@ -145,7 +138,7 @@ class FindService:
         for tag, kind, _ in remarks:
             LOGGER.info("association %d: %s: %s", request.association.number, tag_text(tag), kind.value)
             if kind is RemarkKind.UNDECODABLE and peer.options.strict:
-                raise IdentifierError(IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
+                raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
@@ -159,19 +152,19 @@ class FindService:
         while True:
             identifiers = await batches.next()
             if request.is_cancelled:
-                await request.send_final(CANCEL)
+                await request.send_final(statuses.CANCEL)
                 return
             if identifiers:
                 await request.send_pending(query.pending_status, identifiers, final_follows=batches.is_exhausted)
             if batches.is_exhausted:
                 break
         if not batches.is_cut_off:
-            await request.send_final(SUCCESS)
+            await request.send_final(statuses.SUCCESS)
         elif peer.limit_is_success:
             LOGGER.warning("association %d: result limit %s reached", request.association.number, peer.result_limit)
-            await request.send_final(SUCCESS)
+            await request.send_final(statuses.SUCCESS)
         else:
-            await request.send_final(OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached")
+            await request.send_final(statuses.OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached")
 
 
 @lru_cache(maxsize=256)

@@ -22,12 +22,10 @@ from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import DicomquestError
 from dicomquest.services.identifiers import encode_response
 from dicomquest.services.request import ServiceRequest
+from dicomquest.standard import statuses
 from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES, Status, find_status
 
 PENDING = (0xFF00, 0xFF01)
-SUCCESS = 0x0000
-CANCEL = 0xFE00
-UNRECOGNIZED_OPERATION = 0x0211
 NO_HANDLER = 0xC310
 
 HANDOFF_LIMIT = 256
@@ -164,7 +162,7 @@ class HandlerService:
             case CFindRQ():
                 await self._handle_find(request)
             case CStoreRQ():
-                await request.send_final(UNRECOGNIZED_OPERATION)
+                await request.send_final(statuses.UNRECOGNIZED_OPERATION)
             case _:
                 assert_never(request.command)
 
@@ -178,13 +176,13 @@ class HandlerService:
 
     async def _handle_echo(self, request: ServiceRequest) -> None:
         if self.echo is None:
-            await request.send_final(SUCCESS)
+            await request.send_final(statuses.SUCCESS)
             return
         if self.echo.is_async:
             outcome = await self.echo.call(request)
         else:
             outcome = await request.run(self.echo.call, request)
-        answer = parse_status(SUCCESS if outcome is None else outcome, C_ECHO_STATUSES)
+        answer = parse_status(statuses.SUCCESS if outcome is None else outcome, C_ECHO_STATUSES)
         await request.send_final(answer.status, answer.comment, answer.offending)
 
     async def _find_in_loop(self, request: ServiceRequest, handler: Handler) -> None:
@@ -192,13 +190,13 @@ class HandlerService:
         if isinstance(outcome, Awaitable):
             outcome = await outcome
         items = outcome if isinstance(outcome, AsyncGenerator) else _as_async(iterate(outcome))
-        final = Answer(SUCCESS)
+        final = Answer(statuses.SUCCESS)
         was_cancelled = False
         async with aclosing(items):
             async for item in items:
                 answer = parse_answer(item, request.context.transfer_syntax)
                 if was_cancelled or not answer.is_pending:
-                    final = Answer(CANCEL) if answer.is_pending else answer
+                    final = Answer(statuses.CANCEL) if answer.is_pending else answer
                     break
                 was_cancelled = request.is_cancelled
                 if not was_cancelled:
@@ -226,8 +224,8 @@ class HandlerService:
         finally:
             handoff.stop()
         final = running.result()
-        if final.status == SUCCESS and not is_complete:
-            final = Answer(CANCEL)
+        if final.status == statuses.SUCCESS and not is_complete:
+            final = Answer(statuses.CANCEL)
         await request.send_final(final.status, final.comment, final.offending)
 
 
@@ -242,12 +240,12 @@ def _produce(request: ServiceRequest, handler: Handler, handoff: Handoff) -> Ans
                 return answer
             # The handler is given the chance to see that it is cancelled, and to end in its own way.
             if was_cancelled or not handoff.put(answer):
-                return Answer(CANCEL)
+                return Answer(statuses.CANCEL)
             was_cancelled = request.is_cancelled
     finally:
         if isinstance(items, Generator):
             items.close()
-    return Answer(SUCCESS)
+    return Answer(statuses.SUCCESS)
 
 
 def _forget(running: asyncio.Future[Answer]) -> None:

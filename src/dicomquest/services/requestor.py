@@ -40,6 +40,7 @@ from dicomquest.errors import (
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ, encode
 from dicomquest.services.request import ServiceUser, service_user
+from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.timers import Timeouts
 
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
-SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 T = TypeVar("T")
 Flow: TypeAlias = Generator[None, None, T]
@@ -370,7 +370,9 @@ class Requestor:
                 LOGGER.warning("%s ignored: %s", name_of(event.command), event.reason)
             case RequestReceived():
                 # Only where the SCP role was asked for and granted.
-                refusal = response_to(event.command, SOP_CLASS_NOT_SUPPORTED, error_comment="this side is no SCP")
+                refusal = response_to(
+                    event.command, statuses.SOP_CLASS_NOT_SUPPORTED, error_comment="this side is no SCP"
+                )
                 self.session.send_response(event.command, refusal, None, monotonic())
             case AssociationRequested() | CancelReceived() | DataSetFragmentReceived():
                 # What acceptors are told, and SCPs whose requests wait; here each is refused at once.

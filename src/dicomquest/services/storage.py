@@ -18,17 +18,12 @@ from dicomquest.services.archive import Archive, Arrival, out_of_resources
 from dicomquest.services.gathering import Gatherer
 from dicomquest.services.incoming import Incoming
 from dicomquest.services.request import ServiceRequest
+from dicomquest.standard import statuses
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 
 LOGGER = logging.getLogger("dicomquest.store")
 
-SUCCESS = 0x0000
-UNRECOGNIZED_OPERATION = 0x0211
-INVALID_SOP_INSTANCE = 0x0117
-DOES_NOT_MATCH = 0xA900
-CLASS_NOT_TOLD = 0xB007
-CANNOT_UNDERSTAND = 0xC000
 
 CHUNK = 512 * 1024
 """Bytes that are written at a time: a thread's turn costs as much as writing some ten kilobytes."""
@@ -37,9 +32,9 @@ _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"]
 _SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"]
 
 REFUSED = {
-    Reason.NO_SOP_INSTANCE_UID: (DOES_NOT_MATCH, (_SOP_INSTANCE_UID.tag,)),
-    Reason.NO_STUDY_OR_SERIES_UID: (DOES_NOT_MATCH, (0x0020000D, 0x0020000E)),
-    Reason.DICOMDIR: (DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
+    Reason.NO_SOP_INSTANCE_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_INSTANCE_UID.tag,)),
+    Reason.NO_STUDY_OR_SERIES_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (0x0020000D, 0x0020000E)),
+    Reason.DICOMDIR: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
 }
 """The status and the offending elements of what the index does not take; of other reasons it is C000."""
 
@@ -54,7 +49,7 @@ class _Whole:
     request: ServiceRequest
     incoming: Incoming | None
     parts: list[bytes]
-    status: int = SUCCESS
+    status: int = statuses.SUCCESS
     failure: StoreError | None = None
 
 
@@ -69,10 +64,10 @@ class StorageService:
         """Answer the request."""
         command, stream = request.command, request.stream
         if not isinstance(command, CStoreRQ):
-            await request.send_final(UNRECOGNIZED_OPERATION)
+            await request.send_final(statuses.UNRECOGNIZED_OPERATION)
             return
         if stream is None:
-            await request.send_final(CANNOT_UNDERSTAND, "no data set")
+            await request.send_final(statuses.CANNOT_UNDERSTAND, "no data set")
             return
         try:
             status = await self._receive(request, command)
@@ -82,13 +77,13 @@ class StorageService:
             await request.send_final(error.status, error.comment, error.element)
         else:
             request.association.state.has_stored = True
-            offending = () if status == SUCCESS else (_SOP_CLASS_UID.tag,)
+            offending = () if status == statuses.SUCCESS else (_SOP_CLASS_UID.tag,)
             await request.send_final(status, "", offending)
 
     async def _receive(self, request: ServiceRequest, command: CStoreRQ) -> int:
         assert request.stream is not None  # noqa: S101
         if not command.affected_sop_instance_uid:
-            raise StoreError(INVALID_SOP_INSTANCE, "no Affected SOP Instance UID")
+            raise StoreError(statuses.INVALID_SOP_INSTANCE, "no Affected SOP Instance UID")
         incoming: Incoming | None = None
         try:
             parts = await request.stream.read(CHUNK)
@@ -151,7 +146,7 @@ class StorageService:
         zone = self._archive.index.timezone_offset_minutes
         received = read_arrived(incoming.descriptor, incoming.first, start, zone)
         if isinstance(received, Skipped):
-            status, element = REFUSED.get(received.reason, (CANNOT_UNDERSTAND, ()))
+            status, element = REFUSED.get(received.reason, (statuses.CANNOT_UNDERSTAND, ()))
             raise StoreError(status, f"{received.reason.value} {received.detail}".strip(), element)
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
@@ -185,10 +180,14 @@ def _check(received: Received, request: ServiceRequest) -> int:
     command = request.command
     assert isinstance(command, CStoreRQ)  # noqa: S101
     if received.sop_uid != command.affected_sop_instance_uid:
-        raise StoreError(DOES_NOT_MATCH, "SOP Instance UID is not that of the command", (_SOP_INSTANCE_UID.tag,))
+        raise StoreError(
+            statuses.DATA_SET_DOES_NOT_MATCH, "SOP Instance UID is not that of the command", (_SOP_INSTANCE_UID.tag,)
+        )
     sop_class = received.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
     if sop_class is None:
-        return CLASS_NOT_TOLD
+        return statuses.CLASS_NOT_TOLD
     if sop_class != command.affected_sop_class_uid:
-        raise StoreError(DOES_NOT_MATCH, "SOP Class UID is not that of the command", (_SOP_CLASS_UID.tag,))
-    return SUCCESS
+        raise StoreError(
+            statuses.DATA_SET_DOES_NOT_MATCH, "SOP Class UID is not that of the command", (_SOP_CLASS_UID.tag,)
+        )
+    return statuses.SUCCESS

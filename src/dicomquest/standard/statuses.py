@@ -31,6 +31,26 @@ class Status(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
+# The codes of the rows below that are sent by this program itself.
+SUCCESS = 0x0000
+INVALID_SOP_INSTANCE = 0x0117
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+UNRECOGNIZED_OPERATION = 0x0211
+OUT_OF_RESOURCES = 0xA700
+IDENTIFIER_DOES_NOT_MATCH = 0xA900
+DATA_SET_DOES_NOT_MATCH = 0xA900
+CLASS_NOT_TOLD = 0xB007
+CANNOT_UNDERSTAND = 0xC000
+IDENTIFIER_UNREADABLE = 0xC001
+"""Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
+INDEX_FAILED = 0xC002
+"""Our choice within Cxxx: the database failed."""
+HANDLER_FAILED = 0xC311
+"""Within Cxxx too: the number that pynetdicom's users know."""
+CANCEL = 0xFE00
+PENDING = 0xFF00
+PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01
+
 _SUCCESS, _PENDING, _CANCEL, _WARNING, _FAILURE = StatusClass
 _COMMENT = ("ErrorComment",)
 _ELEMENT = ("OffendingElement", "ErrorComment")
