@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from population import instances, with_acquisition, write_files
 
 from dicomquest.index.database import Database
-from dicomquest.index.ingest import BATCH, Summary, write
+from dicomquest.index.ingest import BATCH, COLLECTED_AFTER, Summary, write
 from dicomquest.index.received import receive
 from peers.dcmtk import dcmqrscp
 from peers.orthanc import orthanc
@@ -98,7 +98,7 @@ def _build(database: Database, studies: int) -> None:
     maker = context.Process(target=_make_instances, args=(sending, studies), daemon=True)
     maker.start()
     sending.close()
-    gc.set_threshold(100_000)
+    gc.set_threshold(COLLECTED_AFTER)
     while chunk := receiving.recv():
         write(database, [(received, None) for received in chunk], 0, Summary())
     database.close()
@@ -134,7 +134,7 @@ def postgresql_of(studies: int) -> Iterator[str]:
 
 
 def _make_instances(pipe: Connection, studies: int) -> None:
-    gc.set_threshold(100_000)
+    gc.set_threshold(COLLECTED_AFTER)
     found = instances(studies, most_series=2 if studies < 10_000_000 else 1)
     while chunk := [receive(data_set, 0) for data_set in islice(found, BATCH)]:
         pipe.send(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -17,7 +18,7 @@ from dicomquest.cli.counting import counted, counted_each
 from dicomquest.cli.peer import give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
-from dicomquest.index.ingest import walk
+from dicomquest.index.ingest import COLLECTED_AFTER, walk
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def run(settings: IndexSettings) -> None:
     pruned = None
     try:
         with open_index(settings.location, settings.timezone) as index:
-            with progress_bar(paths, shown=not settings.quiet and sys.stderr.isatty()) as progress:
+            is_shown = not settings.quiet and sys.stderr.isatty()
+            with collecting_seldom(), progress_bar(paths, shown=is_shown) as progress:
                 summary = index.ingest(paths, jobs=settings.jobs or os.cpu_count() or 1, progress=progress)
             if settings.prune or settings.prune_empty:
                 pruned = index.prune(settings.paths, even_empty=settings.prune_empty)
@@ -62,6 +64,17 @@ def run(settings: IndexSettings) -> None:
     say(f"the index has {counted_each(counts)}")
     if pruned is not None and pruned.refused:
         raise give_up("not all was pruned: --prune-empty says that the files are gone for good")
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Have the garbage collector look seldom while files are indexed."""
+    usual = gc.get_threshold()
+    gc.set_threshold(COLLECTED_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _existing(settings: IndexSettings) -> list[str]:
