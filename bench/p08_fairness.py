@@ -11,12 +11,16 @@ from p03_lookup import latencies
 from servers import ours
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
     from sizes import Size
 
 
-def stream(port: int, aet: str) -> None:
+def stream(port: int, aet: str, is_streaming: Event) -> None:
     """Ask for everything, again and again: a process of its own, so that it does not slow the client that measures."""
     client = Client(port, aet)
+    client.find(find_rq(identifier({0x00100020: "P0100000001"})))
+    is_streaming.set()
     while True:
         client.drain(find_rq(identifier({})))
 
@@ -30,10 +34,12 @@ def run(size: Size) -> Claim:
         beside: list[float] = []
         for _ in range(size.runs):
             alone += latencies(served, size.queries)
-            other = multiprocessing.get_context("spawn").Process(
-                target=stream, args=(served.port, served.aet), daemon=True
-            )
+            context = multiprocessing.get_context("spawn")
+            is_streaming = context.Event()
+            other = context.Process(target=stream, args=(served.port, served.aet, is_streaming), daemon=True)
             other.start()
+            if not is_streaming.wait(60):
+                raise AssertionError("the other client does not stream")
             beside += latencies(served, size.queries)
             other.kill()
             other.join()

@@ -25,7 +25,7 @@ LOGGER = logging.getLogger("dicomquest.scu")
 T = TypeVar("T")
 
 RECEIVE_SIZE = 64 * 1024
-"""Bytes asked of the socket at once, some hundred responses: more would wait long enough to make the collector work."""
+"""Bytes asked of the socket at once, some hundred responses: of more, most would outlive a garbage collection."""
 
 # What the handlers are told when the association has come to a state.
 NOTIFICATIONS: dict[State, tuple[evt.NotificationEvent, ...]] = {

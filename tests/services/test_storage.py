@@ -136,6 +136,15 @@ def test_what_cannot_be_stored_is_refused(
     assert counted(served) == 1 == len(stored_files(served.folder))
 
 
+def test_the_place_of_a_fault_is_told(served: Served) -> None:
+    no_item = b"\x08\x00\x40\x11SQ\0\0\x08\0\0\0" + b"\x08\x00\x50\x11UI\0\0"
+    with raw_requestor(served.port, RQ) as peer:
+        response = send(peer, UID, no_item)
+    assert response.status == 0xC000
+    assert "malformed data set" in response.error_comment
+    assert "(0008,1140)" in response.error_comment
+
+
 def test_another_sop_class_in_the_data_set_is_refused(served: Served) -> None:
     made = instance(1, 1)
     made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"

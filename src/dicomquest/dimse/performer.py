@@ -64,14 +64,18 @@ def _is_of_another_service(arrival: Arrival) -> bool:
 # PS3.7 C.5 and PS3.4 C.4.1.1.4; the first row that applies counts. 0210 and 0211 have no Error Comment.
 REFUSALS: Final = (
     Refusal(lambda arrival: arrival.is_outstanding, 0x0210),
-    Refusal(lambda arrival: not arrival.we_are_scp, 0x0122, "no SCP role on this presentation context"),
+    Refusal(
+        lambda arrival: not arrival.we_are_scp,
+        statuses.SOP_CLASS_NOT_SUPPORTED,
+        "no SCP role on this presentation context",
+    ),
     Refusal(
         lambda arrival: arrival.request.affected_sop_class_uid != arrival.context.abstract_syntax,
-        0x0122,
+        statuses.SOP_CLASS_NOT_SUPPORTED,
         "SOP class is not the abstract syntax of the context",
     ),
     Refusal(_is_of_another_service, statuses.UNRECOGNIZED_OPERATION),
-    Refusal(lambda arrival: arrival.is_oversized, 0xA700, "data set is longer than the limit"),
+    Refusal(lambda arrival: arrival.is_oversized, statuses.OUT_OF_RESOURCES, "data set is longer than the limit"),
 )
 
 

@@ -42,7 +42,7 @@ def _distinct_list(connection: Connection, column: str) -> str:
 
 
 def _series(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
-    found = {identifier: columns for identifier, columns in settled.items() if identifier in ids}
+    found = dict(settled)
     if ids := ids - found.keys():
         statement = "SELECT parent, count(*) FROM instance WHERE parent {in_values} GROUP BY parent"
         found |= {parent: {SERIES_COUNT: count} for parent, count in rows(connection, statement, ids)}

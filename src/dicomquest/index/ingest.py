@@ -184,7 +184,8 @@ def ingest_received(
     """Index instances that were just received, in one transaction; ``gone`` are paths that are forgotten in it.
 
     ``choose`` is called within it, while nobody else writes, with the paths of those of ``uids`` that are known
-    already; what it returns is indexed, each instance once. ``place`` is called last: what it raises undoes all.
+    already; what it returns is indexed, each instance once. ``place`` is called last: what it raises undoes all, and
+    whoever else wants to write waits for it.
     """
     with database.begin() as connection:
         statement = (

@@ -70,7 +70,7 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
                 return Skipped(Reason.TRUNCATED, f"{error.needed} bytes expected, {size} there")
             needed = error.needed
         except DataSetError as error:
-            return _no_instance(data, error)
+            return _no_instance(error, is_dicom=known_start is not None or data[128:132] == b"DICM")
         else:
             if header.stopped or len(data) >= size:
                 return _received(start, header, size, default_zone)
@@ -93,8 +93,8 @@ def _more(descriptor: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _no_instance(data: bytes, error: DataSetError) -> Skipped:
-    if data[128:132] == b"DICM":
+def _no_instance(error: DataSetError, *, is_dicom: bool) -> Skipped:
+    if is_dicom:
         tag = "" if error.tag is None else f" in ({error.tag >> 16:04X},{error.tag & 0xFFFF:04X})"
         at = "" if error.offset is None else f" at byte {error.offset}"
         return Skipped(Reason.MALFORMED, f"{at}{tag}".strip())

@@ -151,7 +151,7 @@ def records(data_set: DataSet) -> dict[Level, Record]:
         Level.IMAGE: Record({}, {}),
     }
     for tag, element in data_set.items():
-        kept = _remembered_kept(tag, element) if element.vr in _REMEMBERED_VRS else _kept(tag, element)
+        kept = _remembered_kept(tag, element) if _comes_again(element) else _kept(tag, element)
         if kept is None:
             continue
         level, column, path, text = kept
@@ -216,9 +216,7 @@ def element_json(element: Element) -> str | None:
         return f'{{"vr":"SQ","Value":[{items}]}}'
     if kind is Kind.OPAQUE and sum(map(len, values)) > LARGEST_BINARY:
         return None
-    if vr in _REMEMBERED_VRS:
-        return _remembered_json(element)
-    return _stored_json(_dump(element_to_json(element)))
+    return _remembered_json(element) if _comes_again(element) else _value_json(element)
 
 
 def _item_json(item: DataSet) -> Iterator[str]:
@@ -233,16 +231,31 @@ def _item_json(item: DataSet) -> Iterator[str]:
 _REMEMBERED_VRS = frozenset(
     row.vr for row in VR.values() if row.kind is Kind.TEXT or (row.kind is Kind.NUMBER and row.vr not in {"FL", "FD"})
 )
+_MOST_VALUES = 6
+_LONGEST_VALUE = 64
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@lru_cache(maxsize=16384)
-def _remembered_json(element: Element) -> str:
+def _comes_again(element: Element) -> bool:
+    """Whether an element is short, and of a VR that is remembered: so what is kept is bounded in bytes, too."""
+    vr, values = element
+    if vr not in _REMEMBERED_VRS or len(values) > _MOST_VALUES:
+        return False
+    for value in values:  # noqa: SIM110  a generator costs three times this
+        if type(value) is str and len(value) > _LONGEST_VALUE:
+            return False
+    return True
+
+
+def _value_json(element: Element) -> str:
     vr, values = element
     if VR[vr].kind is Kind.TEXT and vr != "PN" and values:
         text = ",".join([encode_basestring(value) if value else "null" for value in values])
         return _stored_json(f'{{"vr":"{vr}","Value":[{text}]}}')
     return _stored_json(_dump(element_to_json(element)))
+
+
+_remembered_json = lru_cache(maxsize=16384)(_value_json)
 
 
 def column_element(key: Key, text: str) -> Element:

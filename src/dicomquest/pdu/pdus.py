@@ -323,6 +323,11 @@ def _decode_associate_rq(body: bytes | memoryview) -> AAssociateRQ:
     return rq
 
 
+def is_remembered(rq: AAssociateRQ) -> bool:
+    """Whether a request is among those that are kept: what is made of it may be kept as well."""
+    return any(rq is known for known in _known_requests.values())
+
+
 def _read_associate_rq(data: bytes) -> AAssociateRQ:
     common = _decode_associate(data, "A-ASSOCIATE-RQ", ItemType.PRESENTATION_CONTEXT_RQ)
     contexts = tuple(map(decode_context_rq, common.contexts))

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import Criterion
     from dicomquest.query.options import QueryOptions
 
-"""Identifier does not match SOP Class (PS3.4 Table C.4-1)."""
-
 # Elements that are no keys at all: they say how to read the others. The first is LengthToEnd, of ACR-NEMA.
 _READING = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET_FROM_UTC})
 # RetrieveAETitle, and what it stands for with us: StorageMediaFileSetID and StorageMediaFileSetUID.

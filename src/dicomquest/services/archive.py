@@ -78,7 +78,11 @@ class Archive:
             if isinstance(received, Received):
                 arrival = Arrival(incoming, received)
                 self.store([arrival], self.sync([incoming]))
-                stored += arrival.failure is None
+                if arrival.failure is not None:
+                    # It may be the last copy of an instance that was answered: whoever starts next tries again.
+                    self._incoming.leave(incoming)
+                    continue
+                stored += 1
             incoming.discard()
         return stored
 
@@ -120,15 +124,17 @@ class Archive:
         try:
             self._commit(batch, synced)
         except (IndexDatabaseError, StoreError) as error:
-            if len(batch) > 1:
+            if len(batch) > 1 and not self._is_closed and synced.exception() is None:
                 for arrival in batch:
                     self._store([arrival], synced)
                 return
             if isinstance(error, StoreError):
-                _fail(batch[0], error)
+                failure = error
             else:
                 LOGGER.error("an instance could not be indexed: %s", error)  # noqa: TRY400
-                _fail(batch[0], StoreError(statuses.OUT_OF_RESOURCES, "the index failed"))
+                failure = StoreError(statuses.OUT_OF_RESOURCES, "the index failed")
+            for arrival in batch:
+                _fail(arrival, failure)
 
     def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
         if self._is_closed:
@@ -141,14 +147,13 @@ class Archive:
         def place() -> None:
             _place(batch, synced)
 
-        gone, self._gone = self._gone, []
         uids = [each.received.sop_uid for each in batch]
-        self.index.ingest_received(uids, choose, place, gone=gone)
+        self.index.ingest_received(uids, choose, place, gone=self._gone)
         self._incoming.committed()
         for path in moved:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
-        self._gone += moved
+        self._gone = moved
 
     def _choose(
         self, batch: Sequence[Arrival], known: Mapping[str, Sequence[str]], moved: list[str]
@@ -159,7 +164,8 @@ class Archive:
             uid = arrival.received.sop_uid
             before = chosen.get(uid)
             is_known = uid in known or before is not None
-            if is_known and self._keeps_first and not arrival.incoming.is_moved:
+            is_kept = before is not None or (uid in known and _is_there(known[uid]))
+            if is_kept and self._keeps_first and not arrival.incoming.is_moved:
                 arrival.path = ""
                 continue
             texts = {level: record.texts for level, record in arrival.received.records.items()}
@@ -177,12 +183,14 @@ class Archive:
 
 def _place(batch: Sequence[Arrival], synced: Future[None]) -> None:
     """Rename into place, once all are on disk, what has a path, unless a transaction that failed has done so."""
+    arriving = [arrival for arrival in batch if arrival.path and not arrival.incoming.is_moved]
+    if not arriving:
+        return
     try:
         synced.result()
-        for arrival in batch:
-            if arrival.path and not arrival.incoming.is_moved:
-                _rename(arrival.incoming.path, arrival.path)
-                arrival.incoming.moved()
+        for arrival in arriving:
+            _rename(arrival.incoming.path, arrival.path)
+            arrival.incoming.is_moved = True
     except OSError as error:
         raise out_of_resources(error) from error
 
@@ -195,11 +203,19 @@ def _rename(path: str, to: str) -> None:
         os.replace(path, to)  # noqa: PTH105
 
 
+def _is_there(paths: Sequence[str]) -> bool:
+    """Whether an instance of the index has its file: a power cut may have taken the rename and left the commit."""
+    return not paths or any(map(os.path.exists, paths))
+
+
 def _fail(arrival: Arrival, failure: StoreError) -> None:
     arrival.failure = failure
     if arrival.incoming.is_moved and arrival.is_new:
         with contextlib.suppress(OSError):
-            os.unlink(arrival.path)  # noqa: PTH108
+            # Another one of the same UID and batch may have taken its place.
+            if os.path.samestat(os.stat(arrival.path), arrival.incoming.state()):  # noqa: PTH116
+                os.replace(arrival.path, arrival.incoming.path)  # noqa: PTH105
+                arrival.incoming.is_moved = False
 
 
 def out_of_resources(error: OSError) -> StoreError:

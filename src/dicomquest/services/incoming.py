@@ -38,11 +38,13 @@ class Incoming:
     """One instance while it arrives, in its temporary file; ``meta`` is its File Meta Information.
 
     ``first`` are the file's first bytes but for the prefix, and ``start`` is where in the file the data set begins.
+    ``is_moved``: the file has its last name now, no more that of ``path``.
     """
 
     def __init__(self, path: str, meta: bytes | None) -> None:
         """Without ``meta``, a file that is there already."""
         self.path = path
+        self.is_moved = False
         self.descriptor = os.open(path, os.O_RDWR if meta is None else os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
         self.first = b"" if meta is None else _PREAMBLE + bytes(len(_PREFIX)) + meta
         self.start = len(self.first)
@@ -52,7 +54,7 @@ class Incoming:
         """Append to the data set."""
         vectors = [self.first, *parts] if self._is_empty else parts
         if self._is_empty:
-            self.first = b"".join(vectors)[:FIRST_READ]
+            self.first = _beginning(vectors)
             self._is_empty = False
         for start in range(0, len(vectors), _MOST_VECTORS):
             _write_all(self.descriptor, vectors[start : start + _MOST_VECTORS])
@@ -71,19 +73,10 @@ class Incoming:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def moved(self) -> None:
-        """Note that the file has its last name now."""
-        self.path = ""
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether the file has its last name."""
-        return not self.path
-
     def discard(self) -> None:
         """Remove the file, if it is still there."""
         self.close()
-        if not self.path:
+        if self.is_moved:
             return
         with contextlib.suppress(OSError):
             os.unlink(self.path)  # noqa: PTH108  a Path costs as much as the call
@@ -97,6 +90,17 @@ def sync(files: Sequence[Incoming]) -> None:
     """
     for file in files:
         os.fsync(file.descriptor)
+
+
+def _beginning(vectors: Sequence[bytes]) -> bytes:
+    """The bytes that a reader would begin with."""
+    size, found = 0, []
+    for part in vectors:
+        found.append(part[: FIRST_READ - size])
+        size += len(found[-1])
+        if size == FIRST_READ:
+            break
+    return b"".join(found)
 
 
 def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
@@ -132,6 +136,14 @@ class IncomingFolder:
         path.rename(adopted)
         return adopted
 
+    def leave(self, file: Incoming) -> None:
+        """Leave a whole file to the next process that starts."""
+        left = Path(self.path).with_name(uuid4().hex)
+        left.mkdir()
+        Path(file.path).rename(left / "1.part")
+        file.is_moved = True
+        file.close()
+
     def committed(self) -> None:
         """Note that all files in place are in the index now."""
         os.utime(self._lock)
@@ -165,7 +177,7 @@ def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 last = os.fstat(lock).st_mtime - MARGIN
-                kept += [into.adopt(part) for part in sorted(path.glob("*.part")) if _is_complete(part)]
+                kept += [into.adopt(part) for part in sorted(path.glob("*.part"), key=_number) if _is_complete(part)]
                 shutil.rmtree(path)
             except BlockingIOError:
                 continue
@@ -173,6 +185,11 @@ def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]
                 os.close(lock)
             since = last if since is None else min(since, last)
     return None if since is None else (since, kept)
+
+
+def _number(path: Path) -> tuple[int, str]:
+    """What sorts files as they arrived: of two of one UID the later one counts."""
+    return len(path.name), path.name
 
 
 def _is_complete(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -90,7 +90,8 @@ class StorageService:
             while not request.stream.is_complete:
                 incoming = await request.run(self._write, incoming, request, parts)
                 parts = await request.stream.read(CHUNK)
-            whole = _Whole(request, incoming, parts)
+            # From here on the file is its batch's, which goes on where this association ends.
+            whole, incoming = _Whole(request, incoming, parts), None
             await self._gatherer.do(whole, request.run)
             if whole.failure is not None:
                 raise whole.failure
@@ -113,9 +114,10 @@ class StorageService:
 
     def _store(self, batch: list[_Whole]) -> None:
         """Write what is left, look at what each is, and store them."""
-        complete = _each(batch, self._complete)
-        synced = self._archive.sync([incoming for _, incoming in complete])
+        synced: Future[None] | None = None
         try:
+            complete = _each(batch, self._complete)
+            synced = self._archive.sync([incoming for _, incoming in complete])
             arrivals = _each([whole for whole, _ in complete], self._look)
             if arrivals:
                 self._archive.store([arrival for _, arrival in arrivals], synced)
@@ -123,7 +125,7 @@ class StorageService:
                 whole.failure = arrival.failure
         finally:
             # A file must stay open while its disk is waited for.
-            wait([synced])
+            wait([] if synced is None else [synced])
             for whole in batch:
                 if whole.incoming is not None:
                     whole.incoming.discard()

@@ -19,6 +19,7 @@ from dicomquest.pdu.pdus import (
     PresentationDataValue,
     encode,
     encode_p_data,
+    is_remembered,
 )
 from dicomquest.pdu.reader import PduReader
 from dicomquest.ul.indications import (
@@ -160,9 +161,7 @@ class UpperLayer:
         """Accept; raises LocalProtocolError for an answer that does not fit the request."""
         self._check(Event.ASSOCIATE_ACCEPT)
         rq = self._requested()
-        # Passwords are not kept for longer than their association.
-        check = _checked_answer if rq.user_information.user_identity_rq is None else _checked_answer.__wrapped__
-        data, contexts = check(rq, pdu)
+        data, contexts = _remembered_answer(rq, pdu) if is_remembered(rq) else _checked_answer(rq, pdu)
         self._ac = pdu
         self._contexts = contexts
         self._announce(pdu.user_information.maximum_length)
@@ -408,11 +407,11 @@ class UpperLayer:
             self._act(Event.ARTIM_EXPIRED, now, message=message)
 
 
-@lru_cache(maxsize=64)
 def _checked_answer(rq: AAssociateRQ, ac: AAssociateAC) -> tuple[bytes, Mapping[int, AcceptedContext]]:
-    """The bytes and the contexts of an answer of our own, LocalProtocolError if the request does not allow it.
-
-    A peer proposes the same in each of its associations, and is answered the same.
-    """
+    """The bytes and the contexts of an answer of our own, LocalProtocolError if the request does not allow it."""
     check_own_answer(rq, ac)
     return encode(ac), accepted_contexts(rq, ac)
+
+
+_remembered_answer = lru_cache(maxsize=64)(_checked_answer)
+"""The same for requests that come again: a peer proposes the same in each of its associations."""
