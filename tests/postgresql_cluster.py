@@ -60,13 +60,14 @@ def _user() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: an immediate shutdown when the tests' process is gone, however it went."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
-def _as_user() -> dict[str, Any]:
+def as_user() -> dict[str, Any]:
+    """What has Popen start a server's program as a user who may run it."""
     user = _user()
     return {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
@@ -120,12 +121,12 @@ class Cluster:
         process, self._process = self._process, None
         if process is None:
             return
-        children = _children(process.pid)
-        for pid in (process.pid, *children):
+        below = children(process.pid)
+        for pid in (process.pid, *below):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait(LONG)
-        wait_for(lambda: not any(map(runs, children)), "the server's processes end")
+        wait_for(lambda: not any(map(runs, below)), "the server's processes end")
 
     @property
     def is_running(self) -> bool:
@@ -228,8 +229,8 @@ class Cluster:
                 [program("postgres"), "-D", str(self.data), *options], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, cwd=self.folder,
                 start_new_session=True,  # a Ctrl-C is the tests' to handle
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  it takes no lock
-                **_as_user(),
+                preexec_fn=die_with_parent,  # noqa: PLW1509  it takes no lock
+                **as_user(),
             )  # fmt: skip
 
     def _becomes_ready(self) -> bool:
@@ -272,7 +273,8 @@ def runs(pid: int) -> bool:
         return False
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that still are its own."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -282,6 +284,6 @@ def _children(pid: int) -> list[int]:
 def _run_to_end(*command: str) -> None:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        cwd=tempfile.gettempdir(), timeout=6 * LONG, **_as_user(),
+        cwd=tempfile.gettempdir(), timeout=6 * LONG, **as_user(),
     )  # fmt: skip
     assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout.decode(errors='replace')}"

@@ -9,19 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import pynetdicom
 import pytest
-from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from dicomquest import find
 from dicomquest.index import Index
 from nodes.asking import find_all, findscu_all
 from nodes.served import Load, node
+from nodes.storers import Storer, stored_instances
 from peers import corpus
-from peers.corpus import uid
-from peers.processes import Peer
 from postgresql_cluster import DURABLE, PROGRAMS, Cluster, multi_host_url, wait_for
 from timing import MS
 
@@ -29,9 +23,6 @@ pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
 
 DEADLINE = 5000 * MS
 """Within which finds go on after the primary's death."""
-
-STORED_STUDY = uid(100)
-STORED_SERIES = uid(100, 1)
 
 
 @pytest.fixture
@@ -48,49 +39,6 @@ def primary(tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
-
-
-def instance(number: int) -> Dataset:
-    dataset = corpus.instances()[0]
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STORED_STUDY, STORED_SERIES
-    dataset.SOPInstanceUID = f"{STORED_SERIES}.{number}"
-    dataset.SOPClassUID = CTImageStorage
-    dataset.PatientID = "STORED"
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return dataset
-
-
-class Storer:
-    """Sends instances by pynetdicom, one by one, and remembers which were acknowledged."""
-
-    def __init__(self, peer: Peer, first: int) -> None:
-        self.acknowledged: list[str] = []
-        self._numbers = itertools.count(first)
-        self._ae = pynetdicom.AE()
-        self._ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
-        self._peer = peer
-
-    def store(self) -> str:
-        """Store the next one; say what went wrong."""
-        association = self._ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.aet)
-        assert association.is_established
-        dataset = instance(next(self._numbers))
-        status = association.send_c_store(dataset)
-        association.release()
-        if status.get("Status") == 0:
-            self.acknowledged.append(dataset.SOPInstanceUID)
-            return ""
-        assert status.get("Status") == 0xA700, status
-        return f"{status.Status:04X}"
-
-
-def stored_instances(peer: Peer) -> set[str]:
-    found = find(
-        peer.host, peer.port, level="IMAGE", StudyInstanceUID=STORED_STUDY, SeriesInstanceUID=STORED_SERIES,
-        SOPInstanceUID=None,
-    )  # fmt: skip
-    return {each.SOPInstanceUID for each in found}
 
 
 def test_finds_and_stores_go_on_and_nothing_acknowledged_is_lost(primary: Cluster, tmp_path: Path) -> None:

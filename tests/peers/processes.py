@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import subprocess
 import time
@@ -29,6 +30,20 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def ports_of_servers(count: int) -> list[int]:
+    """So many ports that nobody listens on now, and that no client will be given before a server has bound them."""
+    try:
+        first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        first_of_clients = 32768
+    found: list[int] = []
+    for port in random.sample(range(10_000, first_of_clients), 10 * count):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            found.append(port)
+    return found[:count]
 
 
 def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
