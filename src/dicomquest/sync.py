@@ -11,7 +11,8 @@ from dicomquest import evt
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import AssociationError
-from dicomquest.services.requestor import Flow, Operation, Peer, RequestedAssociation, Requestor, State
+from dicomquest.services.requested import RequestedAssociation
+from dicomquest.services.requestor import Flow, Operation, Peer, Requestor, State
 from dicomquest.standard.sop_classes import VERIFICATION
 
 # pydicom, and what reads and writes its Datasets, is imported by the methods that have them: it takes 150 ms.
@@ -136,22 +137,19 @@ class Association(RequestedAssociation):
         from pydicom.dataset import Dataset
 
         from dicomquest.services.identifiers import status_data_set
-        from dicomquest.services.outgoing import describe, parts
+        from dicomquest.services.outgoing import prepare
 
-        instance = describe(dataset)
-        context = self._requestor.context_to_store(instance.sop_class_uid, instance.transfer_syntaxes)
-        data_set = parts(dataset, context.transfer_syntax)
-        part, is_last = next(data_set)  # what cannot be read or encoded fails here, before anything is sent
+        outgoing = prepare(dataset, self._requestor.context_to_store)
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)
         operation = self._run(
             self._requestor.store(
-                context, instance.sop_instance_uid, message_id=msg_id, priority=priority, originator=originator
+                outgoing.context, outgoing.sop_instance_uid, message_id=msg_id, priority=priority, originator=originator
             )
         )
         try:
-            self._send_data(part, is_last=is_last)
-            for following, is_end in data_set:
-                self._send_data(following, is_last=is_end)
+            for part, is_last in outgoing.parts:
+                self._requestor.send_data(part, is_last=is_last)
+                self._send()
         except BaseException:
             self.abort()  # a message without its end leaves no other way
             raise
@@ -173,10 +171,6 @@ class Association(RequestedAssociation):
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
         return self._run(self._requestor.find(context, identifier, message_id=message_id, priority=priority))
-
-    def _send_data(self, data: bytes, *, is_last: bool) -> None:
-        self._requestor.send_data(data, is_last=is_last)
-        self._send()
 
     def _receive_responses(self, operation: Operation) -> Iterator[ResponseReceived | None]:
         inbox = operation.inbox

@@ -3,11 +3,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian
 
 from dicomquest import AE, evt
 from dicomquest.aio.client import AsyncAssociation
@@ -36,6 +41,7 @@ from faces_fixtures import (
     scu,
     serving,
 )
+from storing import data_set_bytes, instance, stored_files, storing, syntax_files
 from timing import LONG, SHORT
 
 
@@ -116,6 +122,80 @@ def test_a_query_that_is_cancelled(in_loop: InLoop) -> None:
 
     with serving(many) as port:
         in_loop(test)
+
+
+def test_files_are_stored_as_they_are(in_loop: InLoop, tmp_path: Path) -> None:
+    sent = {str(dcmread(path, stop_before_pixels=True).SOPInstanceUID): path for path in syntax_files()}
+    ae = AE()
+    for path in sent.values():
+        meta = dcmread(path, stop_before_pixels=True).file_meta
+        ae.add_requested_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
+
+    async def test() -> None:
+        async with associated(store.peer.port, ae) as association:
+            for path in sent.values():
+                assert (await association.send_c_store(path)).Status == 0x0000
+
+    with storing(tmp_path) as store:
+        in_loop(test)
+        stored = stored_files(store.folder)
+    assert stored.keys() == sent.keys()
+    for uid, path in sent.items():
+        data_set = data_set_bytes(path)
+        # A deflated one may have an odd length in a file, and no fragment may.
+        assert data_set_bytes(stored[uid]) == data_set + b"\0" * (len(data_set) % 2)
+
+
+def test_a_data_set_is_stored_in_what_the_peer_accepts(in_loop: InLoop, tmp_path: Path) -> None:
+    ae = AE()
+    ae.add_requested_context(CTImageStorage, ImplicitVRLittleEndian)
+    made = instance(1, 1)
+
+    async def test() -> None:
+        async with associated(store.peer.port, ae) as association:
+            assert (await association.send_c_store(made)).Status == 0x0000
+            with pytest.raises(ContextNotAcceptedError):
+                await association.send_c_store(str(get_testdata_file("MR_small.dcm")))
+            assert (await association.send_c_store(instance(1, 2))).Status == 0x0000
+
+    with storing(tmp_path) as store:
+        in_loop(test)
+        stored = stored_files(store.folder)
+    assert len(stored) == 2
+    assert dcmread(stored[made.SOPInstanceUID]).file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    assert dcmread(stored[made.SOPInstanceUID]).PixelData == made.PixelData
+
+
+def test_a_task_that_is_cancelled_while_it_sends_ends_the_association(in_loop: InLoop) -> None:
+    is_sending, is_cancelled = threading.Event(), threading.Event()
+    last: list[object] = []
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive()
+        is_sending.set()
+        assert is_cancelled.wait(LONG)
+        while (pdu := peer.receive()) is not None:
+            last[:] = [pdu]
+            if isinstance(pdu, AAbort):
+                return
+
+    async def test() -> None:
+        ae = AE()
+        ae.add_requested_context(CTImageStorage, ImplicitVRLittleEndian)
+        association = await ae.associate_async(HOST, port)
+        # More than the connection takes while nobody reads.
+        sending = asyncio.create_task(association.send_c_store(instance(1, 1, pixels=64_000_000)))
+        assert await asyncio.to_thread(is_sending.wait, LONG)
+        sending.cancel()
+        is_cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert association.is_aborted
+
+    with raw_acceptor(serve) as port:
+        in_loop(test)
+    assert isinstance(last[0], AAbort)
 
 
 def test_many_associations_at_once(in_loop: InLoop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncGenerator
 from typing import Self, TypeVar
@@ -12,7 +13,9 @@ from pydicom.dataset import Dataset
 
 from dicomquest.errors import AssociationError
 from dicomquest.services.identifiers import encode_request, read_response, status_data_set
-from dicomquest.services.requestor import Flow, RequestedAssociation
+from dicomquest.services.outgoing import prepare
+from dicomquest.services.requested import RequestedAssociation
+from dicomquest.services.requestor import Flow
 from dicomquest.standard.sop_classes import VERIFICATION
 
 LOGGER = logging.getLogger("dicomquest.scu")
@@ -97,6 +100,38 @@ class AsyncAssociation(RequestedAssociation):
             response = inbox.popleft() if inbox else await self._run(self._requestor.response(operation))
             status, found, is_pending = read_response(response)
             yield status, found
+
+    async def send_c_store(
+        self,
+        dataset: Dataset | str | os.PathLike[str],
+        msg_id: int = 1,
+        priority: int = 2,
+        originator_aet: str | None = None,
+        originator_id: int | None = None,
+    ) -> Dataset:
+        """Send an instance, a Dataset or the path of a file, and give the status of the response.
+
+        As ``dicomquest.sync.Association.send_c_store`` does, of whose errors and arguments these are; a file is read in
+        a thread. A task that is cancelled meanwhile aborts the association: a message without its end leaves no other
+        way.
+        """
+        outgoing = await asyncio.to_thread(prepare, dataset, self._requestor.context_to_store)
+        originator = None if originator_aet is None else (originator_aet, originator_id or 0)
+        operation = await self._run(
+            self._requestor.store(
+                outgoing.context, outgoing.sop_instance_uid, message_id=msg_id, priority=priority, originator=originator
+            )
+        )
+        try:
+            while (following := await asyncio.to_thread(next, outgoing.parts, None)) is not None:
+                part, is_last = following
+                self._requestor.send_data(part, is_last=is_last)
+                await self._send()
+        except BaseException:
+            await self.abort()
+            raise
+        response = await self._run(self._requestor.response(operation))
+        return Dataset() if response is None else status_data_set(response.command)
 
     async def send_c_cancel(self, msg_id: int) -> None:
         """Ask the peer to stop the query with this Message ID; its final response still comes."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from typing import BinaryIO
 
 from pydicom import dcmread
@@ -22,6 +23,7 @@ from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from dicomquest.ul.negotiation import AcceptedContext
 
 PART = 256 * 1024
 """Bytes that are read of a file at a time."""
@@ -40,6 +42,29 @@ class Instance:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An instance that can be sent: on which context, and its data set, each part with whether it is the last."""
+
+    context: AcceptedContext
+    sop_instance_uid: str
+    parts: Iterator[tuple[bytes, bool]]
+
+
+def prepare(
+    what: Dataset | str | os.PathLike[str], context_for: Callable[[str, Sequence[str]], AcceptedContext]
+) -> Outgoing:
+    """Look at a file or Dataset, and read its first part: what cannot be sent fails here, before anything is.
+
+    ``context_for`` chooses among the transfer syntaxes that it can be sent in. DataSetError, OSError, or what that
+    raises.
+    """
+    instance = describe(what)
+    context = context_for(instance.sop_class_uid, instance.transfer_syntaxes)
+    rest = parts(what, context.transfer_syntax)
+    return Outgoing(context, instance.sop_instance_uid, chain([next(rest)], rest))
 
 
 def describe(what: Dataset | str | os.PathLike[str]) -> Instance:
