@@ -15,9 +15,9 @@ from dicomquest.dataset.charset import (
     choose,
     decode_text,
     encode_text,
+    extends_ascii,
     normalise_term,
     normalise_terms,
-    python_codec,
 )
 from dicomquest.dataset.codec import decode, encode
 from dicomquest.dataset.elements import DataSet, Element
@@ -300,20 +300,32 @@ def test_terms_are_read_as_they_were_meant(terms: tuple[str, ...], meant: tuple[
 
 
 @pytest.mark.parametrize(
-    ("terms", "codec"),
+    ("terms", "extends"),
     [
-        (("ISO_IR 100",), "iso8859_1"),
-        (("ISO_IR 192",), "utf_8"),
-        (("GBK",), "gbk"),
-        (("ISO_IR 13",), None),
-        (("ISO_IR 6",), None),
-        (("UTF-8",), None),
-        ((), None),
-        (("", "ISO 2022 IR 87"), None),
+        (("ISO_IR 100",), True),
+        (("ISO_IR 192",), True),
+        (("GBK",), True),
+        (("", "ISO 2022 IR 87"), True),
+        (("ISO 2022 IR 100", "ISO 2022 IR 149"), True),
+        (("ISO_IR 13",), False),
+        (("ISO 2022 IR 13", "ISO 2022 IR 87"), False),
+        (("ISO_IR 6",), False),
+        (("UTF-8",), False),
+        (("ISO 2022 IR 87",), False),
+        ((), False),
     ],
 )
-def test_terms_of_one_python_codec(terms: tuple[str, ...], codec: str | None) -> None:
-    assert python_codec(terms) == codec
+def test_sets_that_have_ascii_and_are_written_as_the_standard_does(terms: tuple[str, ...], extends: bool) -> None:
+    assert extends_ascii(terms) is extends
+
+
+@pytest.mark.requirement("QR-052")
+@pytest.mark.parametrize("requested", [("ISO_IR 13",), ("ISO 2022 IR 13", "ISO 2022 IR 87")])
+def test_a_set_without_tilde_is_not_chosen_for_text_that_has_one(requested: tuple[str, ...]) -> None:
+    name = {0x00100010: Element("PN", ("\uff94\uff8f^\uff80",))}
+    assert choose(name, requested) == requested
+    assert choose(name | {0x00081030: Element("LO", ("A~B",))}, requested) == ("ISO_IR 192",)
+    assert choose({0x00081030: Element("LO", ("A~B",))}, requested) == ()
 
 
 @pytest.mark.requirement("EN-055")

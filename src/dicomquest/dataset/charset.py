@@ -143,15 +143,18 @@ def encode_text(text: str, terms: Terms, vr: str = "LO") -> bytes:
     return charset_of(terms).encode(text, vr)
 
 
-def python_codec(terms: Terms) -> str | None:
-    """Python's codec where the terms are one set without escapes, other than the default; None where they are not.
+def extends_ascii(terms: Terms) -> bool:
+    """Whether ASCII text is itself in the sets of ``terms``, and a response may name these.
 
-    None too for terms that the Standard would not write so: a response must not repeat them.
+    False for terms that the Standard would not write so, which a response must not repeat, and for those of the
+    default repertoire.
     """
-    if len(terms) != 1 or terms[0] not in _SINGLE:
-        return None
-    codec = _SINGLE[terms[0]].codec
-    return None if codec in ("ascii", JIS_X_0201) else codec
+    charset = charset_of(terms)
+    if charset.is_default or charset.terms != terms:
+        return False
+    if charset.extensions is not None:
+        return charset.extensions.home_g0 is _ASCII
+    return charset.codec != JIS_X_0201
 
 
 def choose(data_set: DataSet, requested: Terms = (), otherwise: Terms = UTF_8) -> Terms:
@@ -159,9 +162,10 @@ def choose(data_set: DataSet, requested: Terms = (), otherwise: Terms = UTF_8) -
 
     Where not even ``otherwise`` does, UTF-8 (PS3.4 C.4.1.1.3.2).
     """
-    texts = [(vr, text) for vr, text in _coded_texts(data_set) if not text.isascii()]
-    if not texts:
+    texts = list(_coded_texts(data_set))
+    if all(text.isascii() for _, text in texts):
         return ()
+    # Of all texts, as there is a set without the tilde and the backslash of ASCII.
     for terms in (requested, otherwise):
         if terms and normalise_terms(terms) == terms and all(_holds(terms, vr, text) for vr, text in texts):
             return terms
