@@ -1,4 +1,4 @@
-"""P14: what the plain path costs: answers that the generated encoder cannot make, in matches a second."""
+"""P14: answers that are not all plain ASCII columns, and what the plain path costs, in matches a second."""
 
 from __future__ import annotations
 
@@ -27,17 +27,24 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 IMAGE_KEYS = {0x00080016: b"UI", 0x00080018: b"UI", 0x0020000D: b"UI", 0x0020000E: b"UI", 0x00200013: b"IS"}
 ROWS = 0x00280010
 
+
+def asking_for(charset: str) -> bytes:
+    """The usual query in a character set."""
+    return identifier({0x00080005: charset}, USUAL_KEYS | {0x00080005: b"CS"})
+
+
 QUERIES: tuple[tuple[str, bytes, str], ...] = (
     ("STUDY, 11 keys, explicit VR", identifier({}), EXPLICIT_VR_LITTLE_ENDIAN),
     ("the same, implicit VR", b"", IMPLICIT_VR_LITTLE_ENDIAN),
+    ("the same, names in ISO 2022 IR 149", asking_for("\\ISO 2022 IR 149"), EXPLICIT_VR_LITTLE_ENDIAN),
     (
-        "the same, names in ISO 2022 IR 149: those that are not ASCII take the plain path",
-        identifier({0x00080005: "\\ISO 2022 IR 149"}, USUAL_KEYS | {0x00080005: b"CS"}),
+        "the same, ISO_IR 13 asked for: names that are not ASCII take the plain path",
+        asking_for("ISO_IR 13"),
         EXPLICIT_VR_LITTLE_ENDIAN,
     ),
     ("IMAGE, 5 keys with columns", identifier({}, IMAGE_KEYS, "IMAGE"), EXPLICIT_VR_LITTLE_ENDIAN),
     (
-        "the same and one key that is kept as JSON: every row takes the plain path",
+        "the same and one key that is kept as JSON",
         identifier({}, IMAGE_KEYS | {ROWS: b"US"}, "IMAGE"),
         EXPLICIT_VR_LITTLE_ENDIAN,
     ),
@@ -64,7 +71,7 @@ def rate(served: Served, data: bytes, transfer_syntax: str) -> float:
 
 
 def run(size: Size) -> Claim:
-    claim = Claim("P14", "what the plain path costs, in matches a second", "none: stated")
+    claim = Claim("P14", "answers that are not all ASCII columns, in matches a second", "none: stated")
     with ours(size.fallback) as served:
         measures: dict[str, Callable[[], float]] = {
             name: partial(rate, served, data or implicit(identifier({})), syntax) for name, data, syntax in QUERIES
