@@ -199,6 +199,12 @@ def test_two_series_of_one_uid_in_two_studies_are_two(index: Index) -> None:
 
 
 @BOTH_WAYS
+def test_an_empty_value_among_sop_classes_is_one_whenever_it_comes(index: Index, batches: bool) -> None:
+    store(index, instance(1, SOPClassUID="1.2.1"), instance(2, SOPClassUID="1.2.1\\"), batches=batches)
+    assert answers(index, "STUDY", "SOPClassesInStudy") == [("\\1.2.1",)]
+
+
+@BOTH_WAYS
 def test_anatomic_regions_are_those_of_the_instances(index: Index, batches: bool) -> None:
     def region(code: str) -> list[DataSet]:
         return [data_set(CodeValue=code, CodingSchemeDesignator="SCT", CodeMeaning=f"Region {code}")]

@@ -302,8 +302,10 @@ class Batch:
             study = studies[instance.parent]
             if study in stored and study not in found:
                 record = instance.received.records[Level.IMAGE]
+                classes = record.texts.get("sop_class_uid")
                 known = (stored[study].columns["sop_classes_in_study"] or "").split("\\")
-                has_others = not {*record.texts.get("sop_class_uid", "").split("\\")} <= {"", *known}
+                # An empty value among others is one as well.
+                has_others = classes is not None and not {*classes.split("\\")} <= {*known}
                 if has_others or ANATOMIC_REGION_PATH in record.elements:
                     found.add(study)
         return found
