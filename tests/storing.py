@@ -14,6 +14,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from dicomquest.index import Index
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import Peer, free_port, wait_until_listening
 from timing import LONG
@@ -79,6 +80,21 @@ def stored_files(folder: Path) -> dict[str, Path]:
         str(dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).SOPInstanceUID): path
         for path in paths
     }
+
+
+def stored_data_sets(index: Index, folder: Path) -> dict[str, bytes]:
+    """The data sets of the instances that the index has: each has one file, and no other file is below the folder."""
+    with index._database.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT sop_instance_uid, path FROM instance LEFT JOIN file ON file.instance = instance.id"
+        )
+        known = sorted((uid, os.fsdecode(path or b"no file")) for uid, path in rows)
+    paths = [path for path in folder.rglob("*.dcm") if ".dicomquest" not in path.parts]
+    assert sorted(path for _, path in known) == sorted(map(str, paths))
+    files = stored_files(folder)
+    assert known == sorted((uid, str(path)) for uid, path in files.items())
+    assert index.check_files().examples == []
+    return {uid: data_set_bytes(path) for uid, path in files.items()}
 
 
 class Store:

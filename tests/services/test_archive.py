@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dicomquest.dataset.part10 import encode_file_meta
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index import Index
 from dicomquest.index.reader import read_file
 from dicomquest.index.received import Received
@@ -19,9 +19,10 @@ from dicomquest.services.layout import DEFAULT_LAYOUT, parse_layout
 from dicomquest.services.outgoing import encoded
 from dicomquest.standard.levels import Level
 from faces_fixtures import EXPLICIT
-from storing import instance
+from storing import instance, stored_data_sets
 
 LAYOUT = parse_layout(DEFAULT_LAYOUT)
+UID = str(instance(1, 1).SOPInstanceUID)
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def index(tmp_path: Path) -> Iterator[Index]:
         yield opened
 
 
-def arrived(archive: Archive, number: int) -> Arrival:
-    """An instance whose file is complete."""
-    made = instance(1, number)
+def arrived(archive: Archive, number: int, patient: str = "P") -> Arrival:
+    """An instance whose file is complete; that of another patient has another path."""
+    made = instance(1, number, patient=patient)
     meta = encode_file_meta(
         str(made.SOPClassUID), str(made.SOPInstanceUID), EXPLICIT, implementation=("1.2", "X"), source_ae_title="A"
     )
@@ -163,3 +164,41 @@ def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(index: Index, tm
         assert os.path.samestat(Path(one.path).stat(), before)
         assert not other.path
     assert index.counts()[Level.IMAGE] == 1
+
+
+def test_of_one_uid_that_a_batch_takes_away_and_back_the_file_is_there(index: Index, tmp_path: Path) -> None:
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        assert store(archive, [arrived(archive, 1)]) == [""]
+        away, back = arrived(archive, 1, "Q"), arrived(archive, 1)
+        assert store(archive, [away, back]) == ["", ""]
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1), EXPLICIT)}
+
+
+def test_a_file_that_cannot_be_removed_stays_known(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no later start takes it for an instance that has just arrived; the next one of its UID takes it away."""
+
+    def unlink(_path: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        assert store(archive, [arrived(archive, 1)]) == [""]
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", unlink)
+            assert store(archive, [arrived(archive, 1, "Q")]) == [""]
+        assert len(list((tmp_path / "store").rglob("*.dcm"))) == 2
+        assert index.ingest([tmp_path / "store"]).unchanged == 2
+        assert store(archive, [arrived(archive, 1, "R")]) == [""]
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="R"), EXPLICIT)}
+
+
+def test_a_closed_archive_stores_nothing(index: Index, tmp_path: Path) -> None:
+    archive = Archive(index, tmp_path / "store", LAYOUT)
+    arrival = arrived(archive, 1)
+    archive.close()
+    assert store(archive, [arrival]) == ["the server is ending"]
+    with pytest.raises(StoreError, match="not written"):
+        archive.begin(b"")
+    assert index.counts()[Level.IMAGE] == 0
+    assert [path.name for path in (tmp_path / "store").rglob("*")] == [".dicomquest", "lock"]

@@ -37,11 +37,12 @@ RQ = AAssociateRQ("SCP", "RAW", (PresentationContextRQ(1, CT, (EXPLICIT,)),), Us
 class Served:
     """A server of C-STORE in this process."""
 
-    def __init__(self, folder: Path, index: Index, archive: Archive, port: int) -> None:
+    def __init__(self, folder: Path, index: Index, archive: Archive, server: RunningServer) -> None:
         self.folder = folder
         self.index = index
         self.archive = archive
-        self.port = port
+        self.server = server
+        self.port = server.server_address[1]
 
 
 @contextlib.contextmanager
@@ -58,19 +59,24 @@ def storing(folder: Path, *, keeps_first: bool = False) -> Iterator[Served]:
         )
         with RunningServer(lambda: Server(options), (HOST, 0)) as server:
             server.start()
-            yield Served(folder / "store", index, archive, server.server_address[1])
+            yield Served(folder / "store", index, archive, server)
 
 
 def bytes_of(data_set: Dataset) -> bytes:
     return encoded(data_set, EXPLICIT)
 
 
-def send(peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1) -> CStoreRSP:
+def ask(peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1) -> None:
     """Send a C-STORE request in these fragments."""
     command = CStoreRQ(message_id=message_id, affected_sop_class_uid=sop_class, affected_sop_instance_uid=uid)
     peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))
     for number, fragment in enumerate(fragments, 1):
         peer.send(PDataTF((PresentationDataValue(1, LAST if number == len(fragments) else 0, fragment),)))
+
+
+def send(peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1) -> CStoreRSP:
+    """Send a C-STORE request in these fragments, and receive the response."""
+    ask(peer, uid, *fragments, sop_class=sop_class, message_id=message_id)
     response = peer.receive_command()
     assert isinstance(response, CStoreRSP)
     assert response.affected_sop_instance_uid == uid

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index.find import Index
@@ -44,6 +44,15 @@ class Arrival:
     is_new: bool = False
 
 
+class _FileIdentity(NamedTuple):
+    """What tells a file from another one that has its path later: numbers of files are given anew."""
+
+    device: int
+    number: int
+    size: int
+    modified_ns: int
+
+
 class Archive:
     """A folder of instances with its index; threads share it, and so do processes, each with an archive of its own."""
 
@@ -58,8 +67,6 @@ class Archive:
         # Its thread ends with it; whoever comes after ``close`` is told by the commit.
         self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")
         self._is_closed = False
-        # Paths of instances that have moved: their files are gone, their rows go with the next transaction.
-        self._gone: list[str] = []
 
     def recover(self) -> int:
         """Take over from processes that died: store what they had received whole, and index what they left in place.
@@ -139,24 +146,41 @@ class Archive:
     def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
         if self._is_closed:
             raise StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
-        moved: list[str] = []
+        moved: set[str] = set()
+        left: dict[str, _FileIdentity | None] = {}
 
         def choose(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
             return self._choose(batch, known, moved)
 
         def place() -> None:
             _place(batch, synced)
+            left.update((path, _identity(path)) for path in moved)
 
         uids = [each.received.sop_uid for each in batch]
-        self.index.ingest_received(uids, choose, place, gone=self._gone)
+        self.index.ingest_received(uids, choose, place)
         self._incoming.committed()
-        for path in moved:
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108
-        self._gone = moved
+        if left:
+            self._remove(left)
+
+    def _remove(self, left: Mapping[str, _FileIdentity | None]) -> None:
+        """Remove files whose instances have moved, unless another process has put one in their place since.
+
+        In a transaction of its own: the one that moves them may fail, and nobody puts a file in place without one.
+        """
+        gone: list[str] = []
+
+        def remove(_: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
+            gone.extend(path for path, identity in left.items() if _identity(path) == identity and _unlink(path))
+            return []
+
+        try:
+            self.index.ingest_received([], remove, lambda: None, gone=gone)
+        except IndexDatabaseError as error:
+            # They stay known, so the next instance of the same UID takes them away.
+            LOGGER.warning("files of instances that have moved may be left: %s", error)
 
     def _choose(
-        self, batch: Sequence[Arrival], known: Mapping[str, Sequence[str]], moved: list[str]
+        self, batch: Sequence[Arrival], known: Mapping[str, Sequence[str]], moved: set[str]
     ) -> list[tuple[Received, FileState]]:
         """Give those that are to be kept their paths, while no other process does; note what that leaves behind."""
         chosen: dict[str, Arrival] = {}
@@ -172,7 +196,8 @@ class Archive:
             arrival.path = arrival.path or f"{self._folder}/{self._layout.path(texts)}"
             arrival.is_new = not is_known
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
-            moved += [path for path in earlier if path != arrival.path and path.startswith(f"{self._folder}/")]
+            moved |= {path for path in earlier if path.startswith(f"{self._folder}/")}
+            moved.discard(arrival.path)
             chosen[uid] = arrival
         return [
             (each.received, FileState(each.path, state.st_size, state.st_mtime_ns))
@@ -206,6 +231,27 @@ def _rename(path: str, to: str) -> None:
 def _is_there(paths: Sequence[str]) -> bool:
     """Whether an instance of the index has its file: a power cut may have taken the rename and left the commit."""
     return not paths or any(map(os.path.exists, paths))
+
+
+def _identity(path: str) -> _FileIdentity | None:
+    """Which file has a path now; None if there is none that can be looked at."""
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return _FileIdentity(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+def _unlink(path: str) -> bool:
+    """Remove a file; whether there is none now."""
+    try:
+        os.unlink(path)  # noqa: PTH108
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        LOGGER.warning("the file of an instance that has moved is left: %s", error.strerror or error)
+        return False
+    return True
 
 
 def _fail(arrival: Arrival, failure: StoreError) -> None:

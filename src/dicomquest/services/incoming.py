@@ -145,8 +145,9 @@ class IncomingFolder:
         file.close()
 
     def committed(self) -> None:
-        """Note that all files in place are in the index now."""
-        os.utime(self._lock)
+        """Note that all files in place are in the index now; without the note the next start looks at more of them."""
+        with contextlib.suppress(OSError):
+            os.utime(self._lock)
 
     def close(self) -> None:
         """Remove the folder with what is unfinished in it."""

@@ -1,0 +1,94 @@
+"""A file system that fails in the middle of a store: the peer is told, and what was stored before is as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+
+from faces_fixtures import RawPeer, raw_requestor
+from services.test_storage import RQ, Served, bytes_of, send, storing
+from services.test_storage_stopped import stored_at_the_next_start, uid_of
+from storing import instance, stored_data_sets
+
+
+class Fault:
+    """A system call that fails the first ``times`` times, with what a disk says that is broken."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
+        self._call = getattr(os, name)
+        self._left = times
+        self.count = 0
+        monkeypatch.setattr(os, name, self)
+
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        if self._left:
+            self._left -= 1
+            self.count += 1
+            raise OSError(5, "Input/output error")
+        return self._call(*args, **more)
+
+
+def other_version() -> Dataset:
+    """The first instance again, with a place of its own."""
+    made = instance(1, 1)
+    made.PatientID = "OTHER"
+    return made
+
+
+FIRST, NEXT, LAST, OTHER = instance(1, 1), instance(1, 2), instance(1, 3), other_version()
+ALWAYS = 1000
+
+
+@contextlib.contextmanager
+def after_one_is_stored(folder: Path) -> Iterator[tuple[Served, RawPeer]]:
+    """A server that has stored the first instance, and the association that it came on."""
+    with storing(folder) as served, raw_requestor(served.port, RQ) as peer:
+        assert send(peer, uid_of(FIRST), bytes_of(FIRST)).status == 0
+        yield served, peer
+
+
+@pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
+@pytest.mark.parametrize("sent", [NEXT, OTHER], ids=["new", "replaced"])
+@pytest.mark.parametrize("call", ["open", "writev", "pwrite", "fsync", "replace"])
+def test_a_store_that_fails_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, sent: Dataset, times: int
+) -> None:
+    with after_one_is_stored(tmp_path) as (served, peer):
+        with monkeypatch.context() as patch:
+            fault = Fault(patch, call, times)
+            response = send(peer, uid_of(sent), bytes_of(sent), message_id=2)
+        assert fault.count
+        assert (response.status, response.error_comment) == (0xA700, "not written: Input/output error")
+        assert stored_data_sets(served.index, served.folder) == {uid_of(FIRST): bytes_of(FIRST)}
+        assert list((served.folder / ".dicomquest").rglob("*.part")) == []
+        # The association goes on, and so does the archive.
+        assert send(peer, uid_of(sent), bytes_of(sent), message_id=3).status == 0
+    assert stored_at_the_next_start(tmp_path) == {
+        uid_of(FIRST): bytes_of(FIRST),
+        uid_of(sent): bytes_of(sent),
+    }
+
+
+@pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
+@pytest.mark.parametrize("sent", [NEXT, OTHER], ids=["new", "replaced"])
+def test_what_is_stored_is_answered_so_though_its_time_cannot_be_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Dataset, times: int
+) -> None:
+    """The note only spares the next start after a crash some work."""
+    with after_one_is_stored(tmp_path) as (_, peer):
+        with monkeypatch.context() as patch:
+            fault = Fault(patch, "utime", times)
+            assert send(peer, uid_of(sent), bytes_of(sent), message_id=2).status == 0
+        assert fault.count == 1
+        assert send(peer, uid_of(LAST), bytes_of(LAST), message_id=3).status == 0
+    assert stored_at_the_next_start(tmp_path) == {
+        uid_of(FIRST): bytes_of(FIRST),
+        uid_of(sent): bytes_of(sent),
+        uid_of(LAST): bytes_of(LAST),
+    }
