@@ -167,7 +167,7 @@ def test_what_the_peer_does_not_take_is_named(tmp_path: Path) -> None:
     with server([program("storescp"), "+xi", "-od", str(tmp_path), str(port)], port, tmp_path / "log"):
         done = ours.run("send", explicit, compressed, "127.0.0.1", str(port))
     assert done.status == 1
-    assert "1 instances sent" in done.err
+    assert "1 instance sent" in done.err
     assert "JPEG-lossy.dcm: the peer did not accept a presentation context" in done.err
     (path,) = [path for path in tmp_path.iterdir() if path.name.startswith("CT")]
     there, sent = dcmread(path), dcmread(explicit)

@@ -14,12 +14,14 @@ from typing import NamedTuple
 import click
 
 from dicomquest.ae import AE
+from dicomquest.cli.counting import counted
 from dicomquest.cli.peer import PeerSettings, give_up, say
 from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
 from dicomquest.index.ingest import walk
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.services.contexts import PresentationContext, build_context
 from dicomquest.services.outgoing import Instance, describe
+from dicomquest.standard.levels import Level
 from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, find_status, status_class
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
@@ -60,9 +62,10 @@ def run(paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, j
             _send_group(group, _Way(host, port, settings), outcome, advance, jobs)
     if not quiet or outcome.failed:
         seconds = monotonic() - started
+        sent, skipped = counted(outcome.sent, Level.IMAGE), f"{outcome.skipped} file{'s' * (outcome.skipped != 1)}"
         say(
-            f"{outcome.sent} instances sent in {seconds:.1f} s ({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s), "
-            f"{outcome.failed} failed, {outcome.skipped} files skipped"
+            f"{sent} sent in {seconds:.1f} s ({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s), "
+            f"{outcome.failed} failed, {skipped} skipped"
         )
     if outcome.unreachable:
         raise give_up(outcome.unreachable)
