@@ -14,6 +14,7 @@ from store_client import small_instances, store_all
 from peers.dcmtk import dcmqrscp  # isort: skip - servers makes this importable
 from peers.orthanc import orthanc  # isort: skip
 from peers.processes import free_port, server  # isort: skip
+from postgresql_cluster import Cluster  # isort: skip
 
 
 if TYPE_CHECKING:
@@ -27,13 +28,24 @@ ASSOCIATIONS = (1, 8)
 
 
 @contextlib.contextmanager
-def ours(folder: Path, *, workers: int = 1, port: int = 0) -> Iterator[tuple[int, str, int]]:
+def ours(folder: Path, *, workers: int = 1, port: int = 0, index: str = "") -> Iterator[tuple[int, str, int]]:
     port = port or free_port()
-    command = [sys.executable, "-m", "dicomquest", "serve", "--index", str(folder / "index.sqlite")]
+    command = [sys.executable, "-m", "dicomquest", "serve", "--index", index or str(folder / "index.sqlite")]
     command += ["--store", str(folder / "store"), "--port", str(port), "--workers", str(workers)]
     command += ["--log-level", "error"]
     with server(command, port, folder / "log") as process:
         yield port, "DICOMQUEST", process.pid
+
+
+@contextlib.contextmanager
+def on_postgresql(folder: Path) -> Iterator[tuple[int, str, int]]:
+    """A server that has each commit on disk before it answers, as one outside of tests does."""
+    cluster = Cluster(dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit", "autovacuum"), "on"))
+    try:
+        with ours(folder, index=cluster.start().create_database("stored")) as running:
+            yield running
+    finally:
+        cluster.stop()
 
 
 @contextlib.contextmanager
@@ -62,6 +74,7 @@ def pynetdicom(folder: Path) -> Iterator[tuple[int, str, int]]:
 PEERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[tuple[int, str, int]]]] = {
     "dicomquest": ours,
     "dicomquest, 2 workers": lambda folder: ours(folder, workers=2),
+    "dicomquest, PostgreSQL": on_postgresql,
     "Orthanc": orthanc_peer,
     "dcmqrscp": dcmtk,
     "pynetdicom qrscp": pynetdicom,

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from dicomquest.index import Index
-from dicomquest.services.archive import Archive
+from dicomquest.services.archive import SLOW_DISK, Archive
 from dicomquest.services.outgoing import encoded
 from faces_fixtures import EXPLICIT
 from services.test_archive import LAYOUT, arrived, store
@@ -102,6 +102,21 @@ def test_a_file_that_another_archive_has_put_back_is_not_removed(
         held.let_go.set()
         assert moving.result(LONG) == [""]
         assert stored_data_sets(quick.index, folder) == {uid_of(1): bytes_of(1, "P")}
+
+
+def test_who_waits_for_a_slow_disk_keeps_nobody_from_storing(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with two_archives(location, tmp_path / "store") as (slow, quick), ThreadPoolExecutor(1) as pool:
+        slow._disk_seconds = 2 * SLOW_DISK
+        held = Held(monkeypatch, "fsync")
+        waiting = pool.submit(store, slow, [arrived(slow, 1)])
+        assert held.is_reached.wait(LONG)
+        assert store(quick, [arrived(quick, 2)]) == [""]
+        assert not waiting.done()
+        held.let_go.set()
+        assert waiting.result(LONG) == [""]
+        assert stored_data_sets(quick.index, tmp_path / "store").keys() == {uid_of(1), uid_of(2)}
 
 
 @pytest.mark.parametrize("keeps_first", [False, True])

@@ -3,8 +3,9 @@
 An instance's file is complete and on disk before it is renamed into place, and it is in place before the index's
 transaction commits; only then is it stored. Whoever dies in between leaves a whole file, under its temporary or its
 last name, that is found at the next start, and never an entry of the index without its file. So a rename need not be on
-disk itself, which would cost as much again as the file. While the disk is waited for, the rows are made and written.
-Instances that arrive together share a transaction: whose turn it is takes all that wait.
+disk itself, which would cost as much again as the file. While the disk is waited for, the rows are made and written;
+but nobody else may write then, so where the disk is slow (a file server's), it is waited for before. Instances that
+arrive together share a transaction: whose turn it is takes all that wait.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple, Self
 
 from dicomquest.errors import IndexDatabaseError, StoreError
@@ -28,6 +30,9 @@ from dicomquest.services.layout import Layout
 from dicomquest.standard import statuses
 
 LOGGER = logging.getLogger("dicomquest.store")
+
+SLOW_DISK = 0.002
+"""Seconds that a disk may take for a batch's files while others wait for the write lock: the rows of some five."""
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +71,7 @@ class Archive:
         self._turn = threading.Lock()
         # Its thread ends with it; whoever comes after ``close`` is told by the commit.
         self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")
+        self._disk_seconds = 0.0  # what the last batch's files took
         self._is_closed = False
 
     def recover(self) -> int:
@@ -102,7 +108,7 @@ class Archive:
 
     def sync(self, files: Sequence[Incoming]) -> Future[None]:
         """Begin to have complete instances on disk; they must stay open until that is done."""
-        return self._syncing.submit(sync, files)
+        return self._syncing.submit(self._sync, files)
 
     def store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
         """Store instances together: each is in place and in the index then, or has a ``failure``.
@@ -123,6 +129,11 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _sync(self, files: Sequence[Incoming]) -> None:
+        began = monotonic()
+        sync(files)
+        self._disk_seconds = monotonic() - began
 
     # Inside: one thread at a time.
 
@@ -156,6 +167,8 @@ class Archive:
             _place(batch, synced)
             left.update((path, _identity(path)) for path in moved)
 
+        if self._disk_seconds > SLOW_DISK:
+            wait([synced])
         uids = [each.received.sop_uid for each in batch]
         self.index.ingest_received(uids, choose, place)
         self._incoming.committed()
