@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pynetdicom
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+import dicomquest
 from dicomquest import find
 from peers import corpus
 from peers.corpus import uid
@@ -30,13 +32,16 @@ def instance(number: int) -> Dataset:
 
 
 class Storer:
-    """Sends instances by pynetdicom, one by one, and remembers which were acknowledged."""
+    """Sends instances, one by one, by pynetdicom or by our own SCU, and remembers which were acknowledged."""
 
     def __init__(self, peer: Peer, first: int, *, may_be_cut: bool = False) -> None:
-        """``may_be_cut``: that an association is not had, or breaks, is said, and is no failure of the test."""
+        """``may_be_cut``: that an association is not had, or breaks, is said, and is no failure of the test.
+
+        Then it is our own SCU's: pynetdicom leaves the sockets of such associations open.
+        """
         self.acknowledged: list[str] = []
         self._numbers = itertools.count(first)
-        self._ae = pynetdicom.AE()
+        self._ae: Any = dicomquest.AE() if may_be_cut else pynetdicom.AE()
         self._ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
         self._peer = peer
         self._may_be_cut = may_be_cut
