@@ -35,6 +35,17 @@ def test_damage_is_named_and_repaired(index: Index, damage: str, said: str) -> N
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_study_that_the_trigrams_lost_and_that_has_nothing_below_is_removed(index: Index) -> None:
+    index.ingest_data_sets([instance(PatientName="CITIZEN^Jan", StudyDescription="KNEE")])
+    with index._database.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO study_trigram (study_trigram) VALUES ('delete-all')")
+        connection.exec_driver_sql("DELETE FROM instance")
+    assert index.check(repair=True).differences
+    assert index.check().examples == []
+    assert set(index.counts().values()) == {0}
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_trigram_table_that_lost_step_is_named_and_repaired(index: Index) -> None:
     damage = "INSERT INTO patient_trigram (patient_trigram) VALUES ('delete-all')"
     damage_and_repair(index, damage, "patient_trigram: not in step")

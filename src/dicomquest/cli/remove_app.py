@@ -153,7 +153,11 @@ def progress_bar(instances: int) -> Iterator[Callable[[Removed], None] | None]:
 def _report(removed: Removed, *, deletes: bool) -> None:
     for path, reason in removed.examples:
         say(f"kept: {click.format_filename(path)}: {reason}")
-    files = f"; {removed.files_deleted} files deleted" if deletes else ""
+    files = f"; {_files(removed.files_deleted)} deleted" if deletes else ""
     say(f"removed {counted_each(removed.entities)}{files}")
     if removed.files_kept:
-        raise give_up(f"{removed.files_kept} files could not be deleted, and their instances stay in the index")
+        raise give_up(f"{_files(removed.files_kept)} could not be deleted, and what was in them stays in the index")
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"

@@ -69,10 +69,12 @@ def run(settings: ServeSettings) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)  # to complain before anything is started
     try:
+        make_store_folder(settings)
         with open_index(settings) as index:
             prepare_store(settings, index)
     except IndexDatabaseError as error:
-        raise give_up(f"{error} (`dicomquest index PATH...` makes an index)") from error
+        hint = " (`dicomquest index PATH...` makes an index)" if settings.store is None else ""
+        raise give_up(f"{error}{hint}") from error
     except LayoutError as error:
         raise click.UsageError(f"--store-layout: {error}") from error
     # Blocked until whoever is to be told can be: from now on no signal is lost, and none ends us halfway.
@@ -158,9 +160,18 @@ def open_index(settings: ServeSettings) -> Index:
     return Index(settings.index, create=settings.store is not None, read_location=settings.read_index)
 
 
-def prepare_store(settings: ServeSettings, index: Index) -> None:
-    """Have a folder to store in, and all that is in it in the index, before anybody can ask."""
+def make_store_folder(settings: ServeSettings) -> None:
+    """Have a folder to store in, in which the index may be, too."""
     parse_layout(settings.store_layout)  # to complain before anything is started
+    if settings.store is not None:
+        try:
+            Path(settings.store).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
+
+
+def prepare_store(settings: ServeSettings, index: Index) -> None:
+    """Have all in the index that is in the folder, before anybody can ask."""
     if settings.store is None:
         return
     try:
