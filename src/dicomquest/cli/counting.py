@@ -1,4 +1,4 @@
-"""How many entities, in words."""
+"""How many entities or files, in words."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def counted(count: int, level: Level) -> str:
 def counted_each(counts: Mapping[Level, int]) -> str:
     """Write the numbers of several levels."""
     return ", ".join(counted(count, level) for level, count in counts.items())
+
+
+def counted_files(count: int) -> str:
+    """Write a number of files: ``1 file``, ``2 files``."""
+    return f"{count} file{'s' * (count != 1)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.counting import counted, counted_each
+from dicomquest.cli.counting import counted, counted_each, counted_files
 from dicomquest.cli.keys import Key, KeyTextError, build_identifier, parse_keys
 from dicomquest.cli.peer import give_up, say
 from dicomquest.dataset.elements import DataSet, Element
@@ -153,11 +153,9 @@ def progress_bar(instances: int) -> Iterator[Callable[[Removed], None] | None]:
 def _report(removed: Removed, *, deletes: bool) -> None:
     for path, reason in removed.examples:
         say(f"kept: {click.format_filename(path)}: {reason}")
-    files = f"; {_files(removed.files_deleted)} deleted" if deletes else ""
+    files = f"; {counted_files(removed.files_deleted)} deleted" if deletes else ""
     say(f"removed {counted_each(removed.entities)}{files}")
     if removed.files_kept:
-        raise give_up(f"{_files(removed.files_kept)} could not be deleted, and what was in them stays in the index")
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' * (count != 1)}"
+        raise give_up(
+            f"{counted_files(removed.files_kept)} could not be deleted, and what was in them stays in the index"
+        )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import click
 
 from dicomquest.ae import AE
-from dicomquest.cli.counting import counted
+from dicomquest.cli.counting import counted, counted_files
 from dicomquest.cli.peer import PeerSettings, give_up, say
 from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
 from dicomquest.index.ingest import walk
@@ -62,10 +62,10 @@ def run(paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, j
             _send_group(group, _Way(host, port, settings), outcome, advance, jobs)
     if not quiet or outcome.failed:
         seconds = monotonic() - started
-        sent, skipped = counted(outcome.sent, Level.IMAGE), f"{outcome.skipped} file{'s' * (outcome.skipped != 1)}"
         say(
-            f"{sent} sent in {seconds:.1f} s ({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s), "
-            f"{outcome.failed} failed, {skipped} skipped"
+            f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s "
+            f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s), "
+            f"{outcome.failed} failed, {counted_files(outcome.skipped)} skipped"
         )
     if outcome.unreachable:
         raise give_up(outcome.unreachable)

@@ -32,7 +32,7 @@ from dicomquest.standard import statuses
 LOGGER = logging.getLogger("dicomquest.store")
 
 SLOW_DISK = 0.002
-"""Seconds that a disk may take for a batch's files while others wait for the write lock: the rows of some five."""
+"""Seconds that a disk may take while others wait for the write lock: what the rows of some five instances take."""
 
 
 @dataclass(slots=True, eq=False)
