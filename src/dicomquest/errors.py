@@ -65,6 +65,10 @@ class IndexDatabaseError(DicomquestError):
     """The index cannot be opened, is of another schema version, or its database failed."""
 
 
+class MissingIndexError(IndexDatabaseError):
+    """There is no index, and none was to be made."""
+
+
 class AssociationError(DicomquestError):
     """No association, or no answer on it: the base of what the short ways (``dicomquest.find``) raise."""
 

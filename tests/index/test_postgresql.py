@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from building import instance, query
-from dicomquest.errors import IndexDatabaseError
-from dicomquest.index import Index, postgresql
+from dicomquest.errors import IndexDatabaseError, MissingIndexError
+from dicomquest.index import Index, database, postgresql
 from dicomquest.index.database import Database
 from dicomquest.index.migrations import run
 from dicomquest.index.schema import HEAD, METADATA, TRIGRAM_INDEXES
@@ -151,16 +151,50 @@ def test_a_schema_that_has_only_grown_is_used_and_another_is_refused(own_locatio
 
 
 def test_what_is_no_index_is_refused_and_left_alone(postgresql: Cluster, postgresql_database: str) -> None:
-    with pytest.raises(IndexDatabaseError, match="has no index"):
+    with pytest.raises(MissingIndexError, match="has no index"):
         Index(postgresql_database, create=False)
     postgresql.query("CREATE TABLE mine ()", database=name_of(postgresql_database))
     with pytest.raises(IndexDatabaseError, match="no index of this program"):
         Index(postgresql_database)
-    latin = postgresql.url("latin")
+
+
+@pytest.mark.parametrize("foreign", ["0001", "1975ea83b712", "abcdef012345"])
+def test_a_database_that_another_program_migrates_is_said_to_be_its_own(
+    postgresql: Cluster, postgresql_database: str, foreign: str
+) -> None:
+    statement = "CREATE TABLE alembic_version AS SELECT %s::text AS version_num"
+    postgresql.query(statement, foreign, database=name_of(postgresql_database))
+    for is_replica in (False, True):
+        with pytest.raises(IndexDatabaseError, match="another program's database"):
+            Database(postgresql_database, is_replica=is_replica)
+    assert revision(postgresql, postgresql_database) == [(foreign,)]
+
+
+@pytest.mark.parametrize("is_replica", [False, True])
+def test_a_database_of_another_encoding_is_named_and_refused_at_once(postgresql: Cluster, is_replica: bool) -> None:
     postgresql.query("CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1")
-    with pytest.raises(IndexDatabaseError, match="encoding LATIN1, expected UTF8"):
-        Index(latin)
+    with pytest.raises(IndexDatabaseError, match=r"database 'latin' on .* encoding LATIN1, expected UTF8"):
+        Database(postgresql.url("latin"), is_replica=is_replica)
     postgresql.drop_database("latin")
+
+
+def test_a_replica_is_waited_for_and_that_is_said_at_once(
+    postgresql_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dicomquest.index")
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Database, postgresql_database, create=False, is_replica=True)
+        wait_for(lambda: "has no index: waiting for it, 60 s at most" in caplog.text, "it is said what is waited for")
+        Database(postgresql_database).close()
+        opening.result(60).close()
+
+
+def test_a_replica_to_which_nothing_comes_is_no_replica(
+    postgresql_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_REPLICATION", 0.2)
+    with pytest.raises(IndexDatabaseError, match=r"the replica .* has no index, after 0 s; it is no replica"):
+        Database(postgresql_database, create=False, is_replica=True)
 
 
 @pytest.mark.parametrize(

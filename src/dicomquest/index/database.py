@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import AbstractContextManager, contextmanager
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.errors import IndexDatabaseError, MissingIndexError
 from dicomquest.index.nodes import is_postgresql
 from dicomquest.index.postgresql import PostgreSQL
-from dicomquest.index.schema import HEAD, OLDEST_REVISION_SETTING
+from dicomquest.index.schema import HEAD, OLDEST_REVISION_SETTING, SETTING, TABLES
 from dicomquest.index.sqlite import SQLite
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
     from dicomquest.query.matching import Dialect
+
+LOGGER = logging.getLogger("dicomquest.index")
 
 # Seconds that a replica may be behind a change of the schema, and between two looks at it.
 _REPLICATION = 60.0
@@ -37,6 +40,12 @@ class Backend(Protocol):
     errors: tuple[type[Exception], ...]
     writer: Engine
     readers: Engine
+
+    def refuse_unfit(self, connection: Connection) -> None:
+        """IndexDatabaseError if the database can hold no index at all."""
+
+    def is_replaying(self, connection: Connection) -> bool:
+        """Whether what it has comes from another server."""
 
     def upgrading(self) -> AbstractContextManager[Connection]:
         """Give the one connection that changes the schema."""
@@ -124,30 +133,39 @@ class Database:
             revision = _revision(connection)
             if self._is_usable(connection, revision):
                 return
+            self._backend.refuse_unfit(connection)
+            self._refuse_foreign(connection, revision)
         if not may_upgrade:
             self._await_replication(revision)
             return
         if revision is None and not may_create:
-            raise IndexDatabaseError(f"{self._backend.name} has no index")
+            raise MissingIndexError(f"{self._backend.name} has no index")
         with self._backend.upgrading() as connection:
             # Asked again with the lock: another process may have been first.
             revision = _revision(connection)
             if self._is_usable(connection, revision):
                 return
-            if revision is None and inspect(connection).get_table_names():
-                raise IndexDatabaseError(f"{self._backend.name} is a database, but no index of this program")
+            self._refuse_foreign(connection, revision)
             self._backend.upgrade(connection)
 
     def _await_replication(self, revision: str | None) -> None:
         """Wait until a replica has replayed what its primary's schema has become; IndexDatabaseError if it does not."""
-        deadline = time.monotonic() + (_REPLICATION if self.dialect == "postgresql" else 0)
+        replica = f"the replica {self._backend.name}"
+        patience = _REPLICATION if self.dialect == "postgresql" else 0.0
+        if patience:
+            LOGGER.info("%s %s: waiting for it, %.0f s at most", replica, _lack(revision), patience)
+        is_replaying = True
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             time.sleep(_PAUSE)
             with self._readers.connect() as connection:
                 revision = _revision(connection)
                 if self._is_usable(connection, revision):
                     return
-        raise IndexDatabaseError(f"the replica {self._backend.name} has schema {revision!r}, expected {HEAD!r}")
+                is_replaying = self._backend.is_replaying(connection)
+        waited = f", after {patience:.0f} s" if patience else ""
+        hint = "" if is_replaying else "; it is no replica: nothing comes to it from another server"
+        raise IndexDatabaseError(f"{replica} {_lack(revision)}{waited}{hint}")
 
     def _is_usable(self, connection: Connection, revision: str | None) -> bool:
         """Whether the schema is this program's, or a newer one that has only grown; IndexDatabaseError if too new."""
@@ -155,6 +173,7 @@ class Database:
             return False
         if revision == HEAD:
             return True
+        self._refuse_foreign(connection, revision)
         statement = "SELECT value FROM setting WHERE name = ?"
         oldest = connection.exec_driver_sql(statement, (OLDEST_REVISION_SETTING,)).scalar()
         if oldest is None or oldest > HEAD:
@@ -162,9 +181,20 @@ class Database:
             raise IndexDatabaseError(f"{self._backend.name} has schema {revision!r}; {known}")
         return True
 
+    def _refuse_foreign(self, connection: Connection, revision: str | None) -> None:
+        """IndexDatabaseError if there are tables, but not ours: Alembic's own may be there for another program."""
+        tables = set(inspect(connection).get_table_names())
+        if tables if revision is None else not tables.issuperset({SETTING.name, *TABLES.values()}):
+            raise IndexDatabaseError(f"{self._backend.name} is another program's database, no index of this program")
+
 
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return revision
+
+
+def _lack(revision: str | None) -> str:
+    """What a database lacks."""
+    return "has no index" if revision is None else f"has schema {revision!r}, expected {HEAD!r}"

@@ -123,12 +123,27 @@ class PostgreSQL:
 
         return engine
 
+    def refuse_unfit(self, connection: Connection) -> None:
+        """IndexDatabaseError if the server is too old, or the database cannot hold all texts."""
+        version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10000
+        if version < _OLDEST_SERVER:
+            raise IndexDatabaseError(
+                f"{self.name}: PostgreSQL {version} is too old: {_OLDEST_SERVER} or later is needed"
+            )
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding != "UTF8":
+            hint = "`createdb --encoding UTF8 --template template0` makes another"
+            raise IndexDatabaseError(f"{self.name} has the encoding {encoding}, expected UTF8: {hint}")
+
+    def is_replaying(self, connection: Connection) -> bool:
+        """Whether what it has comes from another server."""
+        return bool(connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one())
+
     @contextmanager
     def upgrading(self) -> Iterator[Connection]:
         """Give the one connection that changes the schema: writers and readers of all nodes go on meanwhile."""
         engine = self._engine(nodes.Use.WRITE, _SCHEMA_SETTINGS, NullPool)
         with engine.connect() as connection:
-            _refuse_unfit(connection)
             has_waited = False
             # Who waits inside a statement has a snapshot, which would hold up an index that is built CONCURRENTLY.
             while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_SCHEMA_LOCK})").scalar():
@@ -219,13 +234,3 @@ def _missing_trigrams(connection: Connection) -> list[TrigramIndex]:
         WHERE indisvalid AND pg_table_is_visible(indrelid) AND relname = ANY(?)"""
     found = set(connection.exec_driver_sql(statement, ([index.name for index in TRIGRAM_INDEXES],)).scalars())
     return [index for index in TRIGRAM_INDEXES if index.name not in found]
-
-
-def _refuse_unfit(connection: Connection) -> None:
-    """IndexDatabaseError if the server is too old, or the database cannot hold all texts."""
-    version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10000
-    if version < _OLDEST_SERVER:
-        raise IndexDatabaseError(f"PostgreSQL {version} is too old: {_OLDEST_SERVER} or later is needed")
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
-    if encoding != "UTF8":
-        raise IndexDatabaseError(f"the database has the encoding {encoding}, expected UTF8")

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.errors import IndexDatabaseError, MissingIndexError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -54,11 +54,18 @@ class SQLite:
         path = Path(str(url.database))
         self.name = str(path)
         if not create and not path.is_file():
-            raise IndexDatabaseError(f"there is no index at {path}")
+            raise MissingIndexError(f"there is no index at {path}")
         if not path.absolute().parent.is_dir():
             raise IndexDatabaseError(f"there is no folder {path.absolute().parent} to hold the index")
         self.writer = _engine(url, writer=True)
         self.readers = _engine(url, writer=False)
+
+    def refuse_unfit(self, connection: Connection) -> None:
+        """Nothing to refuse: every file holds all texts."""
+
+    def is_replaying(self, connection: Connection) -> bool:  # noqa: ARG002  who copies a file says so to nobody
+        """Whether what it has comes from another server."""
+        return True
 
     def upgrading(self) -> AbstractContextManager[Connection]:
         """Give the one connection that changes the schema: nobody writes meanwhile, readers go on."""
