@@ -42,6 +42,8 @@ def other_version() -> Dataset:
 
 
 FIRST, NEXT, LAST, OTHER = instance(1, 1), instance(1, 2), instance(1, 3), other_version()
+SAME = instance(1, 1, pixels=256)
+"""The first instance again, other pixels of it, in the same place."""
 ALWAYS = 1000
 
 
@@ -54,7 +56,7 @@ def after_one_is_stored(folder: Path) -> Iterator[tuple[Served, RawPeer]]:
 
 
 @pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
-@pytest.mark.parametrize("sent", [NEXT, OTHER], ids=["new", "replaced"])
+@pytest.mark.parametrize("sent", [NEXT, OTHER, SAME], ids=["new", "moved", "replaced"])
 @pytest.mark.parametrize("call", ["open", "writev", "pwrite", "fsync", "replace"])
 def test_a_store_that_fails_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, sent: Dataset, times: int
@@ -76,7 +78,7 @@ def test_a_store_that_fails_loses_nothing(
 
 
 @pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
-@pytest.mark.parametrize("sent", [NEXT, OTHER], ids=["new", "replaced"])
+@pytest.mark.parametrize("sent", [NEXT, OTHER, SAME], ids=["new", "moved", "replaced"])
 def test_what_is_stored_is_answered_so_though_its_time_cannot_be_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Dataset, times: int
 ) -> None:

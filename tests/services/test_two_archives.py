@@ -26,13 +26,6 @@ SHARED = (1, 2, 3)
 """Numbers of the instances that all threads send."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "index.sqlite")
-    return str(request.getfixturevalue("postgresql_database"))
-
-
 @contextlib.contextmanager
 def two_archives(location: str, folder: Path, *, keeps_first: bool = False) -> Iterator[tuple[Archive, Archive]]:
     with (

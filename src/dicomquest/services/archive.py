@@ -1,9 +1,10 @@
 """The folder that received instances are kept in, and the index of it, brought forward together (PS3.4 B.2).
 
 An instance's file is complete and on disk before it is renamed into place, and it is in place before the index's
-transaction commits; only then is it stored. Whoever dies in between leaves a whole file, under its temporary or its
-last name, that is found at the next start, and never an entry of the index without its file. So a rename need not be on
-disk itself, which would cost as much again as the file. While the disk is waited for, the rows are made and written;
+transaction commits; only then is it stored. If the commit fails, the files are put back as they were, an earlier one of
+the same instance into its place. Whoever dies in between leaves a whole file, under its temporary or its last name,
+that is found at the next start, and never an entry of the index without its file. So a rename need not be on disk
+itself, which would cost as much again as the file. While the disk is waited for, the rows are made and written;
 but nobody else may write then, so where the disk is slow (a file server's), it is waited for before. Instances that
 arrive together share a transaction: whose turn it is takes all that wait.
 """
@@ -25,7 +26,7 @@ from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index.find import Index
 from dicomquest.index.reader import FileState, read_file
 from dicomquest.index.received import Received
-from dicomquest.services.incoming import Incoming, IncomingFolder, files_since, sync, take_leftovers
+from dicomquest.services.incoming import KEPT, Incoming, IncomingFolder, files_since, sync, take_leftovers
 from dicomquest.services.layout import Layout
 from dicomquest.standard import statuses
 
@@ -39,14 +40,14 @@ SLOW_DISK = 0.002
 class Arrival:
     """A complete instance in its temporary file, until it is stored or that has failed.
 
-    ``path`` is where it is to be kept, if it is.
+    ``path`` is where it is to be kept, if it is. One that ``yields`` is not, if another one of its UID is there.
     """
 
     incoming: Incoming
     received: Received
+    yields: bool = False
     failure: StoreError | None = None
     path: str = ""
-    is_new: bool = False
 
 
 class _FileIdentity(NamedTuple):
@@ -72,6 +73,7 @@ class Archive:
         # Its thread ends with it; whoever comes after ``close`` is told by the commit.
         self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")
         self._disk_seconds = 0.0  # what the last batch's files took
+        self._trouble = ""
         self._is_closed = False
 
     def recover(self) -> int:
@@ -89,13 +91,13 @@ class Archive:
             received = read_file(path, self.index.timezone_offset_minutes)
             incoming = Incoming(path, None)
             if isinstance(received, Received):
-                arrival = Arrival(incoming, received)
+                arrival = Arrival(incoming, received, yields=path.endswith(KEPT))
                 self.store([arrival], self.sync([incoming]))
                 if arrival.failure is not None:
                     # It may be the last copy of an instance that was answered: whoever starts next tries again.
                     self._incoming.leave(incoming)
                     continue
-                stored += 1
+                stored += bool(arrival.path)
             incoming.discard()
         return stored
 
@@ -139,41 +141,67 @@ class Archive:
 
     def _store(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
         """Store instances together, or each alone if that fails."""
-        try:
-            self._commit(batch, synced)
-        except (IndexDatabaseError, StoreError) as error:
-            if len(batch) > 1 and not self._is_closed and synced.exception() is None:
-                for arrival in batch:
-                    self._store([arrival], synced)
-                return
-            if isinstance(error, StoreError):
-                failure = error
-            else:
-                LOGGER.error("an instance could not be indexed: %s", error)  # noqa: TRY400
-                failure = StoreError(statuses.OUT_OF_RESOURCES, "the index failed")
+        failure = self._commit(batch, synced)
+        if failure is None:
+            self._note_trouble("")
+        elif len(batch) > 1 and not self._is_closed and synced.exception() is None:
             for arrival in batch:
-                _fail(arrival, failure)
+                self._store([arrival], synced)
+            return
+        elif isinstance(failure, IndexDatabaseError):
+            self._note_trouble(str(failure))
+            failure = StoreError(statuses.OUT_OF_RESOURCES, "the index failed")
+        for arrival in batch:
+            arrival.failure = failure
 
-    def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
+    def _note_trouble(self, trouble: str) -> None:
+        """Log what is wrong with the index once, not for each instance that is sent meanwhile."""
+        if trouble and trouble != self._trouble:
+            LOGGER.error("instances cannot be indexed: %s", trouble)
+        elif self._trouble and not trouble:
+            LOGGER.info("instances can be indexed again")
+        self._trouble = trouble
+
+    def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> StoreError | IndexDatabaseError | None:
+        """Store instances in one transaction; if it fails, why, and all files are where they were before."""
         if self._is_closed:
-            raise StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
+            return StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
         moved: set[str] = set()
         left: dict[str, _FileIdentity | None] = {}
+        failure: StoreError | IndexDatabaseError | None = None
+        with contextlib.ExitStack() as stack:
 
-        def choose(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
-            return self._choose(batch, known, moved)
+            def choose(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
+                return self._choose(batch, known, moved)
 
-        def place() -> None:
-            _place(batch, synced)
-            left.update((path, _identity(path)) for path in moved)
+            def place() -> None:
+                try:
+                    synced.result()
+                    # Held until files that have to go back have gone: the transaction has ended by then.
+                    stack.enter_context(self._incoming.alone())
+                    for arrival in batch:
+                        if arrival.path:
+                            arrival.incoming.place(arrival.path)
+                except OSError as error:
+                    raise out_of_resources(error) from error
+                left.update((path, _identity(path)) for path in moved)
 
-        if self._disk_seconds > SLOW_DISK:
-            wait([synced])
-        uids = [each.received.sop_uid for each in batch]
-        self.index.ingest_received(uids, choose, place)
-        self._incoming.committed()
-        if left:
-            self._remove(left)
+            if self._disk_seconds > SLOW_DISK:
+                wait([synced])
+            try:
+                self.index.ingest_received([each.received.sop_uid for each in batch], choose, place)
+            except (StoreError, IndexDatabaseError) as error:
+                failure = error
+            for arrival in reversed(batch):
+                if failure is None:
+                    arrival.incoming.settle()
+                else:
+                    arrival.incoming.withdraw(arrival.path)
+        if failure is None:
+            self._incoming.committed()
+            if left:
+                self._remove(left)
+        return failure
 
     def _remove(self, left: Mapping[str, _FileIdentity | None]) -> None:
         """Remove files whose instances have moved, unless another process has put one in their place since.
@@ -200,14 +228,12 @@ class Archive:
         for arrival in batch:
             uid = arrival.received.sop_uid
             before = chosen.get(uid)
-            is_known = uid in known or before is not None
-            is_kept = before is not None or (uid in known and _is_there(known[uid]))
-            if is_kept and self._keeps_first and not arrival.incoming.is_moved:
+            is_there = before is not None or (uid in known and _is_there(known[uid]))
+            if is_there and (self._keeps_first or arrival.yields):
                 arrival.path = ""
                 continue
             texts = {level: record.texts for level, record in arrival.received.records.items()}
-            arrival.path = arrival.path or f"{self._folder}/{self._layout.path(texts)}"
-            arrival.is_new = not is_known
+            arrival.path = f"{self._folder}/{self._layout.path(texts)}"
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
             moved |= {path for path in earlier if path.startswith(f"{self._folder}/")}
             moved.discard(arrival.path)
@@ -217,28 +243,6 @@ class Archive:
             for each in chosen.values()
             for state in (each.incoming.state(),)
         ]
-
-
-def _place(batch: Sequence[Arrival], synced: Future[None]) -> None:
-    """Rename into place, once all are on disk, what has a path, unless a transaction that failed has done so."""
-    arriving = [arrival for arrival in batch if arrival.path and not arrival.incoming.is_moved]
-    if not arriving:
-        return
-    try:
-        synced.result()
-        for arrival in arriving:
-            _rename(arrival.incoming.path, arrival.path)
-            arrival.incoming.is_moved = True
-    except OSError as error:
-        raise out_of_resources(error) from error
-
-
-def _rename(path: str, to: str) -> None:
-    try:
-        os.replace(path, to)  # noqa: PTH105
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(to), exist_ok=True)  # noqa: PTH103, PTH120
-        os.replace(path, to)  # noqa: PTH105
 
 
 def _is_there(paths: Sequence[str]) -> bool:
@@ -265,16 +269,6 @@ def _unlink(path: str) -> bool:
         LOGGER.warning("the file of an instance that has moved is left: %s", error.strerror or error)
         return False
     return True
-
-
-def _fail(arrival: Arrival, failure: StoreError) -> None:
-    arrival.failure = failure
-    if arrival.incoming.is_moved and arrival.is_new:
-        with contextlib.suppress(OSError):
-            # Another one of the same UID and batch may have taken its place.
-            if os.path.samestat(os.stat(arrival.path), arrival.incoming.state()):  # noqa: PTH116
-                os.replace(arrival.path, arrival.incoming.path)  # noqa: PTH105
-                arrival.incoming.is_moved = False
 
 
 def out_of_resources(error: OSError) -> StoreError:

@@ -1,13 +1,15 @@
 """Instances on their way to disk: temporary files, whose they are, and what a server that was killed leaves (PS3.10 7).
 
 A temporary file becomes a DICOM file by its prefix, which is written when all else is there. Each process keeps its own
-in a folder that it holds a lock on, so that whoever starts next can tell leftovers from what is being written.
+in a folder that it holds a lock on, so that whoever starts next can tell leftovers from what is being written. A file
+whose place another one takes is kept there too, until that one is stored.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +21,11 @@ from uuid import uuid4
 from dicomquest.index.ingest import PRIVATE_FOLDER
 from dicomquest.index.reader import FIRST_READ
 
+LOGGER = logging.getLogger("dicomquest.store")
+
 LOCK = "lock"
+PART, KEPT = ".part", ".kept"
+"""What temporary files end in, and those whose place was taken."""
 
 MARGIN = 600.0
 """Seconds before the last commit of a process that died within which files are looked at again.
@@ -45,6 +51,7 @@ class Incoming:
         """Without ``meta``, a file that is there already."""
         self.path = path
         self.is_moved = False
+        self._kept = ""  # where the file is that was in its place
         self.descriptor = os.open(path, os.O_RDWR if meta is None else os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
         self.first = b"" if meta is None else _PREAMBLE + bytes(len(_PREFIX)) + meta
         self.start = len(self.first)
@@ -66,6 +73,39 @@ class Incoming:
     def state(self) -> os.stat_result:
         """The state of the file."""
         return os.fstat(self.descriptor)
+
+    def place(self, at: str) -> None:
+        """Take a place in the folder; the file that is there is kept until ``settle`` or ``withdraw``."""
+        kept = self.path.removesuffix(PART) + KEPT
+        with contextlib.suppress(FileNotFoundError):
+            _keep(at, kept)
+            self._kept = kept
+        _rename(self.path, at)
+        self.is_moved = True
+
+    def settle(self) -> None:
+        """Stay in place for good."""
+        if self._kept:
+            with contextlib.suppress(OSError):
+                os.unlink(self._kept)  # noqa: PTH108
+            self._kept = ""
+
+    def withdraw(self, at: str) -> None:
+        """Undo ``place``, also where it has failed halfway; what somebody has put there since then stays."""
+        try:
+            if self.is_moved:
+                if not _is_same(at, self.state()):
+                    self.settle()
+                    return
+                os.replace(at, self.path)  # noqa: PTH105
+                self.is_moved = False
+            if self._kept and not _is_same(at, os.stat(self._kept)):  # noqa: PTH116
+                os.replace(self._kept, at)  # noqa: PTH105
+                self._kept = ""
+            self.settle()
+        except OSError as error:
+            reason = error.strerror or error
+            LOGGER.error("a file could not be put back into its place, %s: %s", at, reason)  # noqa: TRY400
 
     def close(self) -> None:
         """Close the file, which stays."""
@@ -90,6 +130,32 @@ def sync(files: Sequence[Incoming]) -> None:
     """
     for file in files:
         os.fsync(file.descriptor)
+
+
+def _keep(at: str, kept: str) -> None:
+    """Give the file of a place another name, so that the place is never empty; FileNotFoundError if there is none."""
+    try:
+        os.link(at, kept)
+    except OSError as error:
+        # Not every file system has files of two names, and not everybody's file can be given one.
+        if isinstance(error, FileNotFoundError) or os.path.isdir(at):  # noqa: PTH112
+            raise
+        os.replace(at, kept)  # noqa: PTH105
+
+
+def _rename(path: str, to: str) -> None:
+    try:
+        os.replace(path, to)  # noqa: PTH105
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(to), exist_ok=True)  # noqa: PTH103, PTH120
+        os.replace(path, to)  # noqa: PTH105
+
+
+def _is_same(path: str, state: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), state)  # noqa: PTH116
+    except FileNotFoundError:
+        return False
 
 
 def _beginning(vectors: Sequence[bytes]) -> bytes:
@@ -117,22 +183,26 @@ class IncomingFolder:
     """The temporary files of this process, below the folder where instances are stored."""
 
     def __init__(self, folder: Path) -> None:
-        private = folder / PRIVATE_FOLDER
-        private.mkdir(parents=True, exist_ok=True)
-        self.path = private / uuid4().hex
+        self._private = folder / PRIVATE_FOLDER
+        self._private.mkdir(parents=True, exist_ok=True)
+        self.path = self._private / uuid4().hex
         self._numbers = count(1)
-        with _locked(private):
+        with self.alone():
             self.path.mkdir()
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def begin(self, meta: bytes) -> Incoming:
         """Begin a file."""
-        return Incoming(f"{self.path}/{next(self._numbers)}.part", meta)
+        return Incoming(f"{self.path}/{next(self._numbers)}{PART}", meta)
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the lock of all who store in the folder: nobody else puts a file in place, or back."""
+        return _locked(self._private)
 
     def adopt(self, path: Path) -> str:
         """Take over a file of a process that died; its new path."""
-        adopted = f"{self.path}/{next(self._numbers)}.part"
+        adopted = f"{self.path}/{next(self._numbers)}{path.suffix}"
         path.rename(adopted)
         return adopted
 
@@ -140,7 +210,8 @@ class IncomingFolder:
         """Leave a whole file to the next process that starts."""
         left = Path(self.path).with_name(uuid4().hex)
         left.mkdir()
-        Path(file.path).rename(left / "1.part")
+        path = Path(file.path)
+        path.rename(left / path.name)
         file.is_moved = True
         file.close()
 
@@ -150,8 +221,9 @@ class IncomingFolder:
             os.utime(self._lock)
 
     def close(self) -> None:
-        """Remove the folder with what is unfinished in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder with what is unfinished in it; a file that could not be put back is for the next start."""
+        if not any(self.path.glob(f"*{KEPT}")):
+            shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
     def __enter__(self) -> Self:
@@ -178,7 +250,8 @@ def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 last = os.fstat(lock).st_mtime - MARGIN
-                kept += [into.adopt(part) for part in sorted(path.glob("*.part"), key=_number) if _is_complete(part)]
+                files = [each for each in path.iterdir() if each.suffix in {PART, KEPT} and _is_complete(each)]
+                kept += [into.adopt(each) for each in sorted(files, key=_number)]
                 shutil.rmtree(path)
             except BlockingIOError:
                 continue
@@ -209,7 +282,7 @@ def files_since(folder: Path, since: float) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _locked(private: Path) -> Iterator[None]:
-    """Hold the lock of all who store here, for as long as it takes to look who is alive."""
+    """Hold the lock of all who store here."""
     lock = os.open(private / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
