@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from watchfiles import Change
 
-from dicomquest.cli import main
+from dicomquest.cli import main, watch_app
+from dicomquest.cli.watch_app import WatchSettings, _Watch
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
 from peers import corpus
@@ -96,6 +99,40 @@ def test_a_folder_that_goes_keeps_its_instances_and_is_followed_when_it_is_back(
         wait(INSTANCES - 1)
         (files / "instance001").unlink()
         wait(INSTANCES - 2)
+
+
+def settings(paths: Sequence[Path], location: Path) -> WatchSettings:
+    return WatchSettings(tuple(map(str, paths)), str(location), 1, None, poll=False, rescan=60, log_level="info")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_folder_that_is_back_before_the_look_is_watched(
+    files: Path, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    """Also where the folders that are there are watched meanwhile."""
+    monkeypatch.setattr(watch_app, "_PAUSE", 0)
+    paths = [files, *[files.parent / f"other{number}" for number in range(others)]]
+    for path in paths[1:]:
+        path.mkdir()
+    away = files.parent / "away"
+    files.rename(away)
+    stop = threading.Event()
+    watched: list[list[str]] = []
+
+    def notices(_watch: object, of: Sequence[str] = ()) -> Iterator[set[tuple[Change, str]]]:
+        watched.append(list(of))
+        if away.exists():
+            away.rename(files)
+        for _ in range(10):
+            yield set()
+        stop.set()
+
+    monkeypatch.setattr(_Watch, "_notices", notices)
+    monkeypatch.setattr(_Watch, "_ticks", notices)
+    with Index(files.parent / "i.sqlite") as index:
+        _Watch(settings(paths, files.parent / "i.sqlite"), index.follow(paths), stop).run()
+        assert index.counts()[Level.IMAGE] == INSTANCES
+    assert watched == [[str(path) for path in paths[1:]], [str(path) for path in paths]]
 
 
 def test_a_name_that_is_no_text_is_followed_too(files: Path) -> None:

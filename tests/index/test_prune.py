@@ -125,18 +125,36 @@ def test_notices_are_followed(index: Index, folder: Path) -> None:
 
 def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(index: Index, folder: Path) -> None:
     follower = index.follow([folder])
+    assert follower.begin() == [str(folder)]
     follower.look(NOW)
     folder.rename(folder.parent / "away")
     assert follower.is_in_doubt()
     step = follower.take(set(), {str(folder), str(folder / "deep" / "instance000")}, NOW)
     assert step.refused == {str(folder): "it is not there"}
+    assert follower.begin() == []
     assert follower.look(NOW).refused == {str(folder): "it is not there"}
     assert not follower.is_in_doubt()
     assert instances(index) == INSTANCES
     (folder.parent / "away").rename(folder)
     assert follower.is_in_doubt()
+    assert follower.begin() == [str(folder)]
     assert not follower.look(NOW)
     assert not follower.is_in_doubt()
+
+
+@pytest.mark.parametrize("before", ["missing", "another one"])
+def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(index: Index, folder: Path, before: str) -> None:
+    """Notices are asked for in between, and nobody gets any of it."""
+    follower = index.follow([folder])
+    folder.rename(folder.parent / "away")
+    if before == "another one":
+        folder.mkdir()
+    follower.begin()
+    if before == "another one":
+        folder.rmdir()
+    (folder.parent / "away").rename(folder)
+    follower.look(NOW)
+    assert follower.is_in_doubt()
 
 
 def test_a_file_that_is_being_written_is_tried_again(index: Index, folder: Path) -> None:

@@ -125,7 +125,7 @@ class _Watch:
 
     def _watch(self) -> None:
         """Look, then follow the folders that are there until one comes or goes, or a notice is lost."""
-        paths = [root.path for root in self._follower.roots if os.path.isdir(root.path)]  # noqa: PTH112
+        paths = self._follower.begin()
         with closing(self._notices(paths) if paths else self._ticks()) as batches:
             # The first wait starts the notices: what happens during the look is not missed.
             first = next(batches, None)

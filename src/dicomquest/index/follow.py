@@ -70,7 +70,7 @@ class _Waiting:
 
 
 class Follower:
-    """Follows folders: ``look`` at all once, then ``take`` notices, and ``retry`` now and then.
+    """Follows folders: ``begin``, ``look`` at all once, then ``take`` notices, and ``retry`` now and then.
 
     ``check`` is called between the parts of long work, and ends it by an exception.
     """
@@ -92,12 +92,16 @@ class Follower:
         return len(self._waiting)
 
     def is_in_doubt(self) -> bool:
-        """Whether a folder has come, gone or been replaced since the last ``look``."""
+        """Whether a folder has come, gone or been replaced since ``begin``."""
         return not all(root.is_there() for root in self.roots)
 
-    def look(self, now: float) -> Step:
-        """Bring all into step with the folders as they are."""
+    def begin(self) -> list[str]:
+        """Take the folders for what they are now, before notices of them are asked for; those that are there."""
         self.roots = [Root(root.path) for root in self.roots]
+        return [root.path for root in self.roots if not root.is_missing()]
+
+    def look(self, now: float) -> Step:
+        """Bring all into step with the folders that were there at ``begin``."""
         paths = [root.path for root in self.roots if not root.is_missing()]
         step = self._read(paths, now, jobs=self._jobs)
         pruned = prune(self._database, [root.path for root in self.roots], self._default_zone, progress=self._checked)
