@@ -157,7 +157,7 @@ def test_index_prunes(location: Path) -> None:
     (files / "instance000").unlink()
     result = run("index", location, "--prune", files)
     assert result.exit_code == 0
-    assert "1 files are gone: removed 0 patients, 0 studies, 0 series, 1 instance\n" in result.stderr
+    assert "1 file gone: removed 0 patients, 0 studies, 0 series, 1 instance\n" in result.stderr
     files.rename(location.parent / "away")
     assert "--prune-empty" in run("index", location, "--prune", files).stderr
     files.mkdir()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.counting import counted_each
+from dicomquest.cli.counting import counted_each, counted_files, number_of
 from dicomquest.cli.peer import give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
@@ -54,5 +54,5 @@ def _print_files(report: FilesReport) -> None:
         click.echo(f"{click.format_filename(path)}: {trouble.value}" + (f" ({detail})" if detail else ""))
     more = report.differences - len(report.examples)
     if more:
-        click.echo(f"{more} more files")
-    say(f"checked {report.checked} files: {report.differences or 'nothing'} wrong")
+        click.echo(number_of(more, "more file"))
+    say(f"checked {counted_files(report.checked)}: {report.differences or 'nothing'} wrong")

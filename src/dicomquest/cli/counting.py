@@ -21,4 +21,9 @@ def counted_each(counts: Mapping[Level, int]) -> str:
 
 def counted_files(count: int) -> str:
     """Write a number of files: ``1 file``, ``2 files``."""
-    return f"{count} file{'s' * (count != 1)}"
+    return number_of(count, "file")
+
+
+def number_of(count: int, noun: str) -> str:
+    """Write a number of things whose plural ends in ``s``."""
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.counting import counted, counted_each
+from dicomquest.cli.counting import counted, counted_each, counted_files, number_of
 from dicomquest.cli.peer import give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
@@ -123,13 +123,13 @@ def _report_skipped(summary: Summary) -> None:
         say(f"skipped: {click.format_filename(path)}: {skipped.reason.value}{detail}")
     more = summary.skipped.total() - len(summary.examples)
     if more:
-        say(f"skipped: {more} more files")
+        say(f"skipped: {number_of(more, 'more file')}")
 
 
 def _report(summary: Summary, seconds: float) -> None:
     reasons = ", ".join(f"{count} {reason.value}" for reason, count in summary.skipped.most_common())
     say(
-        f"{summary.files} files in {seconds:.1f} s: {summary.indexed} indexed, {summary.replaced} replaced, "
+        f"{counted_files(summary.files)} in {seconds:.1f} s: {summary.indexed} indexed, {summary.replaced} replaced, "
         f"{summary.unchanged} unchanged, {summary.skipped.total()} skipped" + (f" ({reasons})" if reasons else "")
     )
     if summary.removed:
@@ -139,7 +139,7 @@ def _report(summary: Summary, seconds: float) -> None:
 def _report_pruned(pruned: Pruned) -> None:
     for path, reason in pruned.refused.items():
         say(f"not pruned: {click.format_filename(path)}: {reason}")
-    say(f"{pruned.gone} files are gone: removed {counted_each(pruned.entities)}")
+    say(f"{counted_files(pruned.gone)} gone: removed {counted_each(pruned.entities)}")
 
 
 def offset_text(minutes: int) -> str:

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicomquest.cli.counting import counted_each
+from dicomquest.cli.counting import counted_each, number_of
 from dicomquest.cli.index_app import open_index
 from dicomquest.cli.peer import give_up
 from dicomquest.errors import IndexDatabaseError
@@ -165,7 +165,7 @@ class _Watch:
         if deleted or changed:
             step = self._follower.take(changed, deleted, time.time())
             if step:
-                self._log(step, f"{len(notices)} notices")
+                self._log(step, number_of(len(notices), "notice"))
         step = self._follower.retry(time.time())
         if step:
             self._log(step, "tried again")
