@@ -109,6 +109,10 @@ class LayoutError(DicomquestError):
     """A template for the paths of received files that is none."""
 
 
+class ArchiveInUseError(DicomquestError):
+    """A folder that somebody else stores in, whose instances another index has."""
+
+
 class StoreError(DicomquestError):
     """An instance that cannot be stored: status, comment and offending element of the response (PS3.4 B.2.3)."""
 

@@ -11,11 +11,12 @@ from random import Random
 
 import pytest
 
+from dicomquest.errors import ArchiveInUseError
 from dicomquest.index import Index
 from dicomquest.services.archive import SLOW_DISK, Archive
 from dicomquest.services.outgoing import encoded
 from faces_fixtures import EXPLICIT
-from services.test_archive import LAYOUT, arrived, store
+from services.test_archive import LAYOUT, arrived, die, store
 from services.test_storage_stopped import Held
 from storing import instance, stored_data_sets
 from timing import LONG
@@ -121,3 +122,21 @@ def test_the_last_one_or_the_first_one_stays_whichever_archive_it_came_to(
             assert store(archive, [arrived(archive, 1, patient)]) == [""]
         expected = {uid_of(1): bytes_of(1, "P" if keeps_first else "S")}
         assert stored_data_sets(one.index, tmp_path / "store") == expected
+
+
+@pytest.mark.parametrize("ends", [Archive.close, die])
+def test_a_folder_is_that_of_one_index_at_a_time(
+    location: str, tmp_path: Path, ends: Callable[[Archive], None]
+) -> None:
+    """Two servers with indexes of their own would take each other's files away."""
+    folder = tmp_path / "store"
+    with Index(location) as index, Index(location) as again, Index(tmp_path / "other.sqlite") as other:
+        first = Archive(index, folder, LAYOUT)
+        with pytest.raises(ArchiveInUseError, match="another server stores there, with another index"):
+            Archive(other, folder, LAYOUT)
+        Archive(again, folder, LAYOUT).close()
+        ends(first)
+        with Archive(other, folder, LAYOUT) as second:
+            second.recover()
+            assert store(second, [arrived(second, 1)]) == [""]
+    assert [path.name for path in (folder / ".dicomquest").iterdir()] == ["lock"]

@@ -22,7 +22,7 @@ from dicomquest.cli.options import server_tls
 from dicomquest.cli.peer import give_up
 from dicomquest.cli.serve import ServeSettings
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.errors import IndexDatabaseError, LayoutError
+from dicomquest.errors import ArchiveInUseError, IndexDatabaseError, LayoutError
 from dicomquest.index.find import Index
 from dicomquest.query.negotiation import negotiate
 from dicomquest.query.options import QueryOptions
@@ -174,11 +174,11 @@ def prepare_store(settings: ServeSettings, index: Index) -> None:
     """Have all in the index that is in the folder, before anybody can ask."""
     if settings.store is None:
         return
-    try:
-        with open_archive(settings, index) as archive:
+    with open_archive(settings, index) as archive:
+        try:
             recovered = archive.recover() if archive is not None else 0
-    except OSError as error:
-        raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
+        except OSError as error:
+            raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
     if recovered:
         LOGGER.warning("a server here ended early: %d instances that it left were indexed", recovered)
 
@@ -190,7 +190,13 @@ def open_archive(settings: ServeSettings, index: Index) -> Iterator[Archive | No
         yield None
         return
     keeps_first = settings.duplicates == "keep"
-    with Archive(index, Path(settings.store), parse_layout(settings.store_layout), keeps_first=keeps_first) as archive:
+    layout = parse_layout(settings.store_layout)
+    try:
+        archive = Archive(index, Path(settings.store), layout, keeps_first=keeps_first)
+    except (OSError, ArchiveInUseError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise give_up(f"cannot store in {settings.store}: {reason or error}") from error
+    with archive:
         yield archive
 
 

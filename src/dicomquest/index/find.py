@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.compile import compile_query
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
+IDENTITY_SETTING = "identity"
 _OCCURRENCES = "SELECT path, part FROM occurrence"
 
 
@@ -61,7 +63,7 @@ class Index:
             except BaseException:
                 self._database.close()
                 raise
-        self.timezone_offset_minutes = self._setting(TIMEZONE_SETTING, timezone_offset_minutes)
+        self.timezone_offset_minutes = int(self._setting(TIMEZONE_SETTING, str(timezone_offset_minutes)))
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
         self._known: KnownFacts | None = None
 
@@ -209,6 +211,11 @@ class Index:
 
         return listed(self._database)
 
+    @property
+    def identity(self) -> str:
+        """What tells the index from all others, however it is reached."""
+        return self._setting(IDENTITY_SETTING, uuid4().hex)
+
     def counts(self) -> dict[Level, int]:
         """How many entities of each level there are."""
         with self._database.connect() as connection:
@@ -237,7 +244,7 @@ class Index:
             facts = self._facts[occurrences] = Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
         return facts
 
-    def _setting(self, name: str, default: int) -> int:
+    def _setting(self, name: str, default: str) -> str:
         """Read a setting; one that is missing gets its default, for good."""
         query = SETTING.select().where(SETTING.c.name == name)
         with self._database.connect() as connection:
@@ -246,5 +253,5 @@ class Index:
             with self._database.begin() as connection:
                 row = connection.execute(query).first()
                 if row is None:
-                    connection.execute(SETTING.insert().values(name=name, value=str(default)))
-        return default if row is None else int(row.value)
+                    connection.execute(SETTING.insert().values(name=name, value=default))
+        return default if row is None else str(row.value)

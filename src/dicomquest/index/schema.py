@@ -237,7 +237,7 @@ SETTING = Table(
     Column("value", _TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
-"""What the stored search forms depend on: ``timezone_offset_minutes``, the zone of date-times without an offset."""
+"""What belongs to all: ``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
 
 OLDEST_REVISION_SETTING = "oldest_revision"
 """The setting with the oldest HEAD of a program that may use the database: a revision that only adds leaves it."""

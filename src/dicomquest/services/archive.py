@@ -63,12 +63,15 @@ class Archive:
     """A folder of instances with its index; threads share it, and so do processes, each with an archive of its own."""
 
     def __init__(self, index: Index, folder: Path, layout: Layout, *, keeps_first: bool = False) -> None:
-        """``keeps_first``: of instances with the same UID the first one stays, where else the last one does."""
+        """``keeps_first``: of instances with the same UID the first one stays, where else the last one does.
+
+        ArchiveInUseError if another process stores in the folder, with another index.
+        """
         self.index = index
         self._folder = folder.absolute()
         self._layout = layout
         self._keeps_first = keeps_first
-        self._incoming = IncomingFolder(self._folder)
+        self._incoming = IncomingFolder(self._folder, index.identity)
         self._turn = threading.Lock()
         # Its thread ends with it; whoever comes after ``close`` is told by the commit.
         self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")

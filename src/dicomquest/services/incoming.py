@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.ingest import PRIVATE_FOLDER
 from dicomquest.index.reader import FIRST_READ
 
@@ -182,15 +183,20 @@ def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
 class IncomingFolder:
     """The temporary files of this process, below the folder where instances are stored."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, index: str) -> None:
+        """``index`` tells it from others; ArchiveInUseError if a process that lives stores here with another one."""
         self._private = folder / PRIVATE_FOLDER
         self._private.mkdir(parents=True, exist_ok=True)
         self.path = self._private / uuid4().hex
         self._numbers = count(1)
         with self.alone():
+            for path, lock in _others(self._private):
+                if lock is None and (path / LOCK).read_text() not in {index, ""}:
+                    raise ArchiveInUseError("another server stores there, with another index")
             self.path.mkdir()
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            os.write(self._lock, index.encode())
 
     def begin(self, meta: bytes) -> Incoming:
         """Begin a file."""
@@ -243,22 +249,31 @@ def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]
     since: float | None = None
     kept: list[str] = []
     with _locked(private):
-        for path in private.iterdir():
-            if not path.is_dir() or path == into.path:
+        for path, lock in _others(private):
+            if lock is None:
                 continue
-            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                last = os.fstat(lock).st_mtime - MARGIN
-                files = [each for each in path.iterdir() if each.suffix in {PART, KEPT} and _is_complete(each)]
-                kept += [into.adopt(each) for each in sorted(files, key=_number)]
-                shutil.rmtree(path)
-            except BlockingIOError:
-                continue
-            finally:
-                os.close(lock)
+            last = os.fstat(lock).st_mtime - MARGIN
+            files = [each for each in path.iterdir() if each.suffix in {PART, KEPT} and _is_complete(each)]
+            kept += [into.adopt(each) for each in sorted(files, key=_number)]
+            shutil.rmtree(path)
             since = last if since is None else min(since, last)
     return None if since is None else (since, kept)
+
+
+def _others(private: Path) -> Iterator[tuple[Path, int | None]]:
+    """The folders of all processes, each with its lock, held and open for as long; None of those that live."""
+    for path in private.iterdir():
+        if not path.is_dir():
+            continue
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield path, None
+        else:
+            yield path, lock
+        finally:
+            os.close(lock)
 
 
 def _number(path: Path) -> tuple[int, str]:
