@@ -127,6 +127,13 @@ def test_a_missing_index_is_not_made_by_those_who_only_ask(tmp_path: Path) -> No
     assert not (tmp_path / "x.sqlite").exists()
 
 
+@pytest.mark.parametrize("create", [True, False])
+def test_a_path_that_cannot_be_looked_at_says_so(tmp_path: Path, create: bool) -> None:
+    """A name that no file system takes fails as a folder does that others may not enter."""
+    with pytest.raises(IndexDatabaseError, match="cannot be looked at: File name too long"):
+        Index(tmp_path / ("long" * 100) / "index.sqlite", create=create)
+
+
 def test_readers_cannot_write(index: Index) -> None:
     with (
         pytest.raises(IndexDatabaseError, match=r"read-?only"),

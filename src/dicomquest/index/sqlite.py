@@ -53,10 +53,13 @@ class SQLite:
         url = _url(location)
         path = Path(str(url.database))
         self.name = str(path)
-        if not create and not path.is_file():
-            raise MissingIndexError(f"there is no index at {path}")
-        if not path.absolute().parent.is_dir():
-            raise IndexDatabaseError(f"there is no folder {path.absolute().parent} to hold the index")
+        try:
+            if not create and not path.is_file():
+                raise MissingIndexError(f"there is no index at {path}")
+            if not path.absolute().parent.is_dir():
+                raise IndexDatabaseError(f"there is no folder {path.absolute().parent} to hold the index")
+        except OSError as error:
+            raise IndexDatabaseError(f"{path} cannot be looked at: {error.strerror}") from error
         self.writer = _engine(url, writer=True)
         self.readers = _engine(url, writer=False)
 
