@@ -1,0 +1,119 @@
+"""The power is cut while a server receives: what a disk has at that moment is what the next start finds.
+
+Not part of the suite, as it mounts file systems: as root, ``pytest tests/aio/power_cuts.py``.
+
+The disk is an ext4 image that writes nothing of its own accord for minutes, so that it has what somebody waited for and
+no more. At a cut the server is stopped, the image is copied, and the server goes on; then one is started on each copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from aio.test_killed_store import ASSOCIATIONS, Load, indexed
+from dicomquest.index import Index
+from dicomquest.index.reader import read_file
+from dicomquest.index.received import Received
+from storing import Store, data_set_bytes, instance, stored_files, storing, write
+from timing import MS
+
+CUTS = 10
+APART = 15
+"""Instances that are answered between two cuts."""
+SIZE = 128 << 20
+
+
+@contextlib.contextmanager
+def mounted(image: Path, at: Path) -> Iterator[Path]:
+    at.mkdir()
+    subprocess.run(["mount", "-o", "loop,commit=300", image, at], check=True)
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+def threads(process: int) -> list[str]:
+    """The states of a process's threads."""
+    stats = [path.read_text(encoding="utf-8") for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return [stat.rpartition(")")[2].split()[0] for stat in stats]
+
+
+@contextlib.contextmanager
+def stopped(store: Store) -> Iterator[None]:
+    """Stop the server; what it has asked of the disk is done then."""
+    os.killpg(store.process.pid, signal.SIGSTOP)
+    while set(threads(store.process.pid)) != {"T"}:
+        time.sleep(MS)
+    try:
+        yield
+    finally:
+        os.killpg(store.process.pid, signal.SIGCONT)
+
+
+def sent_by(number: int, *, again: bool) -> list[Dataset]:
+    """What an association sends, each another size; ``again``: ten instances, in many versions."""
+    return [instance(number, each % 10 if again else each, pixels=512 + 2 * each) for each in range(600)]
+
+
+def allowed_versions(files: Sequence[Sequence[Path]], answered: Collection[Path]) -> dict[str, list[Path]]:
+    """Of each instance that was answered the version that was so last, and those that were sent later."""
+    allowed: dict[str, list[Path]] = {}
+    for path in [path for paths in files for path in paths]:
+        uid = str(dcmread(path).SOPInstanceUID)
+        if path in answered:
+            allowed[uid] = [path]
+        elif uid in allowed:
+            allowed[uid].append(path)
+    return allowed
+
+
+def start_after_a_cut(disk: Path, allowed: dict[str, list[Path]]) -> int:
+    """Start a server on what the disk has; how many instances it has taken up."""
+    before = indexed(disk / "index.sqlite")
+    with storing(disk) as store:
+        known, on_disk = indexed(store.index), stored_files(store.folder)
+    assert allowed.keys() <= known == on_disk.keys()
+    for path in on_disk.values():
+        assert isinstance(read_file(str(path), 0), Received)
+    for uid, versions in allowed.items():
+        assert data_set_bytes(on_disk[uid]) in map(data_set_bytes, versions)
+    with Index(store.index) as index:
+        assert index.check_files().examples == []
+        assert index.check().examples == []
+    assert [path.name for path in (store.folder / ".dicomquest").iterdir()] == ["lock"]
+    return len(known - before)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "replaced"])
+def test_what_was_answered_is_there_after_a_power_cut(tmp_path: Path, again: bool) -> None:
+    image = tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(SIZE)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    files = [write(tmp_path / f"sent{number}", sent_by(number, again=again)) for number in range(ASSOCIATIONS)]
+    cuts: dict[Path, set[Path]] = {}
+    with mounted(image, tmp_path / "mounted") as disk, storing(disk) as store:
+        load = Load(store, files)
+        for cut in range(CUTS):
+            load.wait_for((cut + 1) * APART)
+            with stopped(store):
+                cuts[tmp_path / f"cut{cut}"] = set(load.stored)
+                subprocess.run(["cp", "--sparse=always", image, tmp_path / f"cut{cut}"], check=True)
+        store.kill()
+        load.join()
+    taken_up = 0
+    for copy, answered in cuts.items():
+        with mounted(copy, tmp_path / f"mounted-{copy.name}") as disk:
+            taken_up += start_after_a_cut(disk, allowed_versions(files, answered))
+    # Else nothing was cut.
+    assert taken_up
