@@ -22,7 +22,7 @@ from dicomquest.cli.options import server_tls
 from dicomquest.cli.peer import give_up
 from dicomquest.cli.serve import ServeSettings
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.errors import ArchiveInUseError, IndexDatabaseError, LayoutError
+from dicomquest.errors import ArchiveInUseError, IndexDatabaseError, LayoutError, MissingIndexError
 from dicomquest.index.find import Index
 from dicomquest.query.negotiation import negotiate
 from dicomquest.query.options import QueryOptions
@@ -73,7 +73,7 @@ def run(settings: ServeSettings) -> None:
         with open_index(settings) as index:
             prepare_store(settings, index)
     except IndexDatabaseError as error:
-        hint = " (`dicomquest index PATH...` makes an index)" if settings.store is None else ""
+        hint = " (`dicomquest index PATH...` makes an index)" if isinstance(error, MissingIndexError) else ""
         raise give_up(f"{error}{hint}") from error
     except LayoutError as error:
         raise click.UsageError(f"--store-layout: {error}") from error
