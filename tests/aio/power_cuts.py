@@ -29,6 +29,8 @@ from timing import MS
 CUTS = 10
 APART = 15
 """Instances that are answered between two cuts."""
+SENT = 600
+"""Instances that an association sends, if it comes so far."""
 SIZE = 128 << 20
 
 
@@ -60,9 +62,12 @@ def stopped(store: Store) -> Iterator[None]:
         os.killpg(store.process.pid, signal.SIGCONT)
 
 
-def sent_by(number: int, *, again: bool) -> list[Dataset]:
-    """What an association sends, each another size; ``again``: ten instances, in many versions."""
-    return [instance(number, each % 10 if again else each, pixels=512 + 2 * each) for each in range(600)]
+def sent_by(number: int, duplicates: int, patients: str) -> list[Dataset]:
+    """What an association sends, each another size: so many instances, again and again, of one patient or another."""
+    return [
+        instance(number, each % duplicates, patient=patients[each // duplicates % len(patients)], pixels=512 + 2 * each)
+        for each in range(SENT)
+    ]
 
 
 def allowed_versions(files: Sequence[Sequence[Path]], answered: Collection[Path]) -> dict[str, list[Path]]:
@@ -94,13 +99,15 @@ def start_after_a_cut(disk: Path, allowed: dict[str, list[Path]]) -> int:
     return len(known - before)
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["new", "replaced"])
-def test_what_was_answered_is_there_after_a_power_cut(tmp_path: Path, again: bool) -> None:
+@pytest.mark.parametrize(
+    ("duplicates", "patients"), [(SENT, "P"), (10, "P"), (10, "PQ")], ids=["new", "replaced", "moved"]
+)
+def test_what_was_answered_is_there_after_a_power_cut(tmp_path: Path, duplicates: int, patients: str) -> None:
     image = tmp_path / "disk"
     with image.open("wb") as file:
         file.truncate(SIZE)
     subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-    files = [write(tmp_path / f"sent{number}", sent_by(number, again=again)) for number in range(ASSOCIATIONS)]
+    files = [write(tmp_path / f"sent{number}", sent_by(number, duplicates, patients)) for number in range(ASSOCIATIONS)]
     cuts: dict[Path, set[Path]] = {}
     with mounted(image, tmp_path / "mounted") as disk, storing(disk) as store:
         load = Load(store, files)
