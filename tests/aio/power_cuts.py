@@ -26,8 +26,8 @@ from dicomquest.index.received import Received
 from storing import Store, data_set_bytes, instance, stored_files, storing, write
 from timing import MS
 
-CUTS = 10
-APART = 15
+CUTS = 8
+APART = 50
 """Instances that are answered between two cuts."""
 SENT = 600
 """Instances that an association sends, if it comes so far."""
@@ -36,7 +36,7 @@ SIZE = 128 << 20
 
 @contextlib.contextmanager
 def mounted(image: Path, at: Path) -> Iterator[Path]:
-    at.mkdir()
+    at.mkdir(exist_ok=True)
     subprocess.run(["mount", "-o", "loop,commit=300", image, at], check=True)
     try:
         yield at
@@ -120,7 +120,7 @@ def test_what_was_answered_is_there_after_a_power_cut(tmp_path: Path, duplicates
         load.join()
     taken_up = 0
     for copy, answered in cuts.items():
-        with mounted(copy, tmp_path / f"mounted-{copy.name}") as disk:
+        with mounted(copy, tmp_path / "mounted") as disk:
             taken_up += start_after_a_cut(disk, allowed_versions(files, answered))
     # Else nothing was cut.
     assert taken_up

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from building import query
 from dicomquest.dataset.part10 import encode_file_meta
 from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index import Index
@@ -110,6 +111,64 @@ def test_a_leftover_that_cannot_be_indexed_is_kept_for_the_next_start(
     assert len(list((tmp_path / "store").rglob("*.dcm"))) == 1
 
 
+def test_a_leftover_gives_way_to_what_another_process_has_stored_since(index: Index, tmp_path: Path) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    left = arrived(first, 1, "LEFT")
+    os.utime(left.incoming.path, (1, 1))
+    left.incoming.close()
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        assert store(second, [arrived(second, 1, "NEW")]) == [""]
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as third:
+        assert third.recover() == 0
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="NEW"), EXPLICIT)}
+
+
+def keep_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no file removed, as if the process died before."""
+
+    def unlink(_path: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "unlink", unlink)
+
+
+@pytest.mark.parametrize("patients", ["PQR", "RQP", "QRP"])
+def test_of_files_of_one_instance_the_one_written_last_counts(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patients: str
+) -> None:
+    """A power cut took the index's last transactions, and the removal of files whose instance had moved."""
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    with monkeypatch.context() as patch:
+        keep_files(patch)
+        for time, patient in enumerate(patients):
+            arrival = arrived(first, 1, patient)
+            os.utime(arrival.incoming.path, (time, time))
+            assert store(first, [arrival]) == [""]
+    die(first)
+    with Index(tmp_path / "behind.sqlite") as behind:
+        with Archive(behind, tmp_path / "store", LAYOUT) as second:
+            second.recover()
+        (found,) = behind.find_data_sets(query("IMAGE", PatientID=""))
+    assert str(found[0x00100020].values[0]) == f"{patients[-1]}1"
+
+
+def test_a_file_that_went_before_the_index_could_forget_it_is_forgotten(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    moved = arrived(first, 1)
+    assert store(first, [moved]) == [""]
+    with monkeypatch.context() as patch:
+        keep_files(patch)
+        assert store(first, [arrived(first, 1, "Q")]) == [""]
+    Path(moved.path).unlink()
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        second.recover()
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="Q"), EXPLICIT)}
+
+
 def test_of_a_batch_that_fails_each_is_stored_alone(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,14 +237,10 @@ def test_a_file_that_cannot_be_removed_stays_known(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So no later start takes it for an instance that has just arrived; the next one of its UID takes it away."""
-
-    def unlink(_path: str) -> None:
-        raise OSError(5, "Input/output error")
-
     with Archive(index, tmp_path / "store", LAYOUT) as archive:
         assert store(archive, [arrived(archive, 1)]) == [""]
         with monkeypatch.context() as patch:
-            patch.setattr(os, "unlink", unlink)
+            keep_files(patch)
             assert store(archive, [arrived(archive, 1, "Q")]) == [""]
         assert len(list((tmp_path / "store").rglob("*.dcm"))) == 2
         assert index.ingest([tmp_path / "store"]).unchanged == 2

@@ -172,6 +172,12 @@ class Index:
         names = [os.fspath(path) for path in paths]
         return prune(self._database, names, self.timezone_offset_minutes, even_empty=even_empty, progress=progress)
 
+    def forget_moved(self, paths: Sequence[str]) -> None:
+        """Forget files that are gone of instances that a file at one of ``paths`` has, too."""
+        from dicomquest.index.prune import forget_moved  # noqa: PLC0415
+
+        forget_moved(self._database, paths, self.timezone_offset_minutes)
+
     def follow(
         self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, check: Callable[[], None] = lambda: None
     ) -> Follower:

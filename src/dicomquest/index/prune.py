@@ -102,6 +102,15 @@ def prune(
     return pruned
 
 
+def forget_moved(database: Database, paths: Sequence[str], default_zone: int) -> None:
+    """Forget files that are gone of instances that a file at one of ``paths`` has, too."""
+    for start in range(0, len(paths), _PAGE):
+        names = [os.fsencode(path) for path in paths[start : start + _PAGE]]
+        same = f"SELECT instance FROM file WHERE path IN ({', '.join('?' * len(names))})"
+        statement = f"SELECT path, size, modified_ns, instance FROM file WHERE instance IN ({same})"
+        remove_gone(database, _page(database, statement, tuple(names)), default_zone, Pruned(), None)
+
+
 def root_of(path: str, roots: Sequence[Root]) -> Root | None:
     """The innermost of the roots that a path is in."""
     return max((root for root in roots if root.has(path)), key=lambda root: len(root.path), default=None)

@@ -40,12 +40,13 @@ SLOW_DISK = 0.002
 class Arrival:
     """A complete instance in its temporary file, until it is stored or that has failed.
 
-    ``path`` is where it is to be kept, if it is. One that ``yields`` is not, if another one of its UID is there.
+    ``path`` is where it is to be kept, if it is. What a process that died has left is not, where its instance has a
+    file that was written at ``yields_from`` or later, in nanoseconds since the epoch.
     """
 
     incoming: Incoming
     received: Received
-    yields: bool = False
+    yields_from: int | None = None
     failure: StoreError | None = None
     path: str = ""
 
@@ -88,13 +89,17 @@ class Archive:
         if left is None:
             return 0
         since, paths = left
-        summary = self.index.ingest(files_since(self._folder, since))
+        in_place = files_since(self._folder, since)
+        summary = self.index.ingest(in_place)
+        self.index.forget_moved(in_place)
         stored = summary.indexed + summary.replaced
         for path in paths:
             received = read_file(path, self.index.timezone_offset_minutes)
             incoming = Incoming(path, None)
             if isinstance(received, Received):
-                arrival = Arrival(incoming, received, yields=path.endswith(KEPT))
+                # What was kept has had a later one in its place; of what has arrived another process may have.
+                later = incoming.state().st_mtime_ns + (not path.endswith(KEPT))
+                arrival = Arrival(incoming, received, later)
                 self.store([arrival], self.sync([incoming]))
                 if arrival.failure is not None:
                     # It may be the last copy of an instance that was answered: whoever starts next tries again.
@@ -232,7 +237,7 @@ class Archive:
             uid = arrival.received.sop_uid
             before = chosen.get(uid)
             is_there = before is not None or (uid in known and _is_there(known[uid]))
-            if is_there and (self._keeps_first or arrival.yields):
+            if (is_there and self._keeps_first) or _is_late(arrival, known.get(uid, ())):
                 arrival.path = ""
                 continue
             texts = {level: record.texts for level, record in arrival.received.records.items()}
@@ -251,6 +256,12 @@ class Archive:
 def _is_there(paths: Sequence[str]) -> bool:
     """Whether an instance of the index has its file: a power cut may have taken the rename and left the commit."""
     return not paths or any(map(os.path.exists, paths))
+
+
+def _is_late(arrival: Arrival, paths: Sequence[str]) -> bool:
+    """Whether an arrival yields to a file of its instance."""
+    since = arrival.yields_from
+    return since is not None and any(each.modified_ns >= since for each in map(_identity, paths) if each is not None)
 
 
 def _identity(path: str) -> _FileIdentity | None:

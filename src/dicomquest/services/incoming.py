@@ -286,13 +286,17 @@ def _is_complete(path: Path) -> bool:
         return file.read(len(_PREAMBLE) + len(_PREFIX)).endswith(_PREFIX)
 
 
-def files_since(folder: Path, since: float) -> Iterator[str]:
-    """The files in folders into which something was put after ``since``."""
+def files_since(folder: Path, since: float) -> list[str]:
+    """The files in folders into which something was put after ``since``, in the order in which they were written."""
+    found: list[tuple[int, str]] = []
     for name, folders, files in os.walk(folder):
         if PRIVATE_FOLDER in folders:
             folders.remove(PRIVATE_FOLDER)
         if os.stat(name).st_mtime >= since:  # noqa: PTH116
-            yield from (os.path.join(name, file) for file in files)  # noqa: PTH118
+            for path in [os.path.join(name, file) for file in files]:  # noqa: PTH118
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((os.stat(path).st_mtime_ns, path))  # noqa: PTH116
+    return [path for _, path in sorted(found)]
 
 
 @contextlib.contextmanager
