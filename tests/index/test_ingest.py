@@ -163,3 +163,22 @@ def test_data_sets_that_are_none_are_counted(index: Index) -> None:
     summary = index.ingest_data_sets([instance(1), instance(2, StudyInstanceUID=""), instance(1)])
     assert counted(summary) == (0, 1, 1, 1)
     assert summary.skipped == {Reason.NO_STUDY_OR_SERIES_UID: 1}
+
+
+@pytest.mark.parametrize("change", ["replaced", "moved"])
+def test_what_was_read_does_not_come_after_what_was_stored_since(index: Index, tmp_path: Path, change: str) -> None:
+    """A Storage SCP puts another version in the place of a file that was read, or in another one."""
+    folder = tmp_path / "archive"
+    old = write(folder / "old", instance(0, PatientName="Old"))
+    new = old if change == "replaced" else folder / "new"
+
+    def store(_: Summary) -> None:
+        if not index.counts()[Level.IMAGE]:
+            old.unlink()
+            index.ingest([write(new, instance(0, PatientName="NewName"))])
+
+    summary = index.ingest([folder], progress=store)
+    assert names(index) == {"NewName"}
+    assert summary.skipped == {Reason.CHANGED: 1}
+    assert counted(index.ingest([folder])) == (1, 0, 0, 0)
+    assert index.check_files().examples == []

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from building import query
 from dicomquest.index.check_files import FileTrouble
 from dicomquest.standard.levels import Level
 from peers import corpus
+from storing import instance, write
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
@@ -45,6 +47,26 @@ def test_what_is_gone_leaves_the_index_and_what_moved_stays(index: Index, folder
     assert (pruned.gone, pruned.entities[Level.IMAGE], pruned.refused) == (3, 1, {})
     assert instances(index) == INSTANCES - 1
     assert index.prune([folder]).gone == 0
+
+
+def names(index: Index) -> set[str]:
+    return {str(found[0x00100010].values[0]) for found in index.find_data_sets(query("IMAGE", PatientName=""))}
+
+
+@pytest.mark.parametrize("stays", ["first", "second"])
+def test_an_instance_is_what_the_file_that_stays_says(index: Index, tmp_path: Path, stays: str) -> None:
+    folder = tmp_path / "files"
+    for patient in ("first", "second"):
+        made = instance(1, 1)
+        made.PatientName = patient
+        write(folder / patient, [made])
+    index.ingest([folder])
+    assert names(index) == {"second"}
+    shutil.rmtree(folder / ("second" if stays == "first" else "first"))
+    index.prune([folder])
+    assert names(index) == {stays}
+    assert index.check_files().examples == []
+    assert index.ingest([folder]).unchanged == 1
 
 
 def test_only_what_is_below_the_path_is_pruned(index: Index, folder: Path) -> None:

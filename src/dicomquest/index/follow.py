@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.index")
 
 # What a file that is still being written looks like; a DICOMDIR, or an instance without UIDs, is whole.
-_MAY_GET_BETTER = frozenset({Reason.NOT_DICOM, Reason.TRUNCATED, Reason.MALFORMED, Reason.UNREADABLE})
+_MAY_GET_BETTER = frozenset({Reason.NOT_DICOM, Reason.TRUNCATED, Reason.MALFORMED, Reason.UNREADABLE, Reason.CHANGED})
 # Seconds. A file that nobody has written to for so long is as it is, unless it could not even be opened.
 _YOUNG = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 512.0

@@ -215,17 +215,35 @@ def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 def write(
     database: Database, instances: Sequence[tuple[Received, FileState | None]], default_zone: int, summary: Summary
 ) -> None:
-    """Store prepared instances in a transaction of their own, and count them."""
+    """Store prepared instances in a transaction of their own, and count them.
+
+    What a file had when it was read must not come after what a Storage SCP has put in its place since; within the
+    transaction none can.
+    """
     if not instances:
         return
     with database.begin() as connection:
-        batch = Batch(connection, [received for received, _ in instances], default_zone)
+        current = []
         for received, file in instances:
+            if file is None or _is_current(file):
+                current.append((received, file))
+            else:
+                summary.skip(file.path, Skipped(Reason.CHANGED))
+        batch = Batch(connection, [received for received, _ in current], default_zone)
+        for received, file in current:
             batch.add(received, file)
         batch.write()
     summary.replaced += batch.replaced
     summary.removed += batch.removed[Level.IMAGE]
-    summary.indexed += len(instances) - batch.replaced
+    summary.indexed += len(current) - batch.replaced
+
+
+def _is_current(file: FileState) -> bool:
+    try:
+        status = os.stat(file.path)  # noqa: PTH116
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (file.size, file.modified_ns)
 
 
 def _changed(database: Database, files: Sequence[FileState], summary: Summary) -> list[FileState]:

@@ -1,5 +1,7 @@
 """Files that are gone leave the index, and with them the instances that no other file has.
 
+What such an instance is in the index may be what the file that is gone had said, so the others are read again.
+
 A file counts as gone where its folder answers that there is none; where nothing can be learned (no permission, a share
 that fails) it stays. A folder that is missing, has not one file, or has become another one since may be a share that is
 not mounted: what the index has of it stays unless told otherwise.
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.computed import rows
-from dicomquest.index.ingest import walk
+from dicomquest.index.ingest import ingest_files, walk
 from dicomquest.index.store import Batch
 from dicomquest.standard.levels import Level
 
@@ -168,13 +170,26 @@ def remove_gone(
             "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?", gone
         )
         instances = {file.instance for file in gone}
-        statement = "SELECT DISTINCT instance FROM file WHERE instance {in_values}"
-        batch.remove(instances - {instance for (instance,) in rows(connection, statement, instances)})
+        statement = "SELECT path, size, modified_ns, instance FROM file WHERE instance {in_values}"
+        left = [KnownFile(*row) for row in rows(connection, statement, instances)]
+        batch.remove(instances - {file.instance for file in left})
         batch.write()
+        others = _others(gone, left)
+        if others:
+            # Whoever is cut off before they are read again leaves files that look changed.
+            connection.exec_driver_sql("UPDATE file SET modified_ns = -1 WHERE path = ?", [(path,) for path in others])
+    if others:
+        ingest_files(database, map(os.fsdecode, others), default_zone)
     pruned.gone += len(gone)
     for level, count in batch.removed.items():
         pruned.entities[level] += count
     return True
+
+
+def _others(gone: Sequence[KnownFile], left: Sequence[KnownFile]) -> list[bytes]:
+    """Of the files that instances have left those that are no copies of what is gone: what they say may be another."""
+    states = {(file.instance, file.size, file.modified_ns) for file in gone}
+    return sorted(file.path for file in left if (file.instance, file.size, file.modified_ns) not in states)
 
 
 def is_gone(path: bytes) -> bool:

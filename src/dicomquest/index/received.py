@@ -33,6 +33,7 @@ class Reason(Enum):
     NO_SOP_INSTANCE_UID = "no SOP Instance UID"
     NO_STUDY_OR_SERIES_UID = "no Study or Series Instance UID"
     UNREADABLE = "cannot be read"
+    CHANGED = "changed or moved while it was read"
 
 
 class Skipped(NamedTuple):
