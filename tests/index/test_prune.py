@@ -145,6 +145,19 @@ def test_notices_are_followed(index: Index, folder: Path) -> None:
     assert follower.total.indexed == INSTANCES
 
 
+def test_what_a_storage_scp_has_not_stored_yet_is_not_read(index: Index, folder: Path) -> None:
+    """Whole as it may be, it may be refused or taken away, and then would seem to have been here."""
+    follower = index.follow([folder])
+    follower.begin()
+    part = folder / ".dicomquest" / "0a1b" / "1.part"
+    part.parent.mkdir(parents=True)
+    (folder / "deep" / "instance000").rename(part)
+    follower.look(NOW)
+    follower.take({str(part), str(part.parent), str(folder / ".dicomquest")}, set(), NOW)
+    assert index.ingest([part, part.parent]).files == 0
+    assert instances(index) == INSTANCES - 1
+
+
 def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(index: Index, folder: Path) -> None:
     follower = index.follow([folder])
     assert follower.begin() == [str(folder)]
