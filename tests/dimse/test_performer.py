@@ -26,6 +26,7 @@ from dicomquest.dimse.events import (
     DataSetFragmentReceived,
     MessageIgnored,
     RequestReceived,
+    RequestRefused,
     ResponseReceived,
 )
 from dicomquest.dimse.fragments import Limits, Message
@@ -166,7 +167,8 @@ def test_request_that_the_context_is_not_for(
 ) -> None:
     pair = Pair.established()
     pair.feed_scp(message(context_id, command, data_set))
-    assert pair.scp_events == []
+    refused = RequestRefused(command, expected)
+    assert pair.take(pair.scp_events, RequestRefused) == [refused]
     assert messages_from(pair.scp) == [Message(context_id, expected)]
     pair.feed_scp(find_request())
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
@@ -179,13 +181,13 @@ def test_missing_sop_class_is_that_of_the_context() -> None:
     pair.feed_scp(message(FIND, command_set, b"abcd"))
     (received,) = pair.take(pair.scp_events, RequestReceived)
     assert received.command == IS_FIND
+    assert not received.is_class_told
 
 
 @pytest.mark.requirement("UL-040", "UL-101")
 def test_requestor_that_is_no_scp_refuses_requests() -> None:
     pair = Pair.established()
     pair.feed_scu(message(STORE, IS_STORE, b"pixels"))
-    assert pair.scu_events == []
     refusal = CStoreRSP(
         message_id_being_responded_to=9,
         status=0x0122,
@@ -193,6 +195,7 @@ def test_requestor_that_is_no_scp_refuses_requests() -> None:
         affected_sop_instance_uid="1.2.3",
         error_comment="no SCP role on this presentation context",
     )
+    assert pair.take(pair.scu_events, RequestRefused) == [RequestRefused(IS_STORE, refusal)]
     assert messages_from(pair.scu) == [Message(STORE, refusal)]
 
 
@@ -239,8 +242,9 @@ def test_unknown_request_that_cannot_be_answered_ends_the_association() -> None:
 def test_message_id_that_is_outstanding_is_refused() -> None:
     pair = Pair.established()
     pair.feed_scp(find_request())
-    pair.feed_scp(find_request())
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
+    pair.feed_scp(find_request())
+    assert pair.take(pair.scp_events, RequestRefused) == [RequestRefused(IS_FIND, find_answer(0x0210))]
     assert messages_from(pair.scp) == [Message(FIND, find_answer(0x0210))]
     pair.scp.send_response(IS_FIND, response_to(IS_FIND, 0x0000), None, pair.now)
     pair.feed_scp(find_request())
@@ -251,7 +255,7 @@ def test_message_id_that_is_outstanding_is_refused() -> None:
 def test_identifier_beyond_the_limit_is_refused() -> None:
     pair = Pair.established(options=SessionOptions(limits=Limits(data_set=10)))
     pair.feed_scp(message(FIND, IS_FIND, bytes(12)))
-    assert pair.scp_events == []
+    assert len(pair.take(pair.scp_events, RequestRefused)) == 1
     assert messages_from(pair.scp) == [Message(FIND, find_answer(0xA700, "data set is longer than the limit"))]
     pair.feed_scp(message(FIND, IS_FIND, bytes(10)))
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
@@ -500,6 +504,7 @@ def test_streamed_store_that_is_refused_is_answered_before_its_data_set() -> Non
     (sent,) = messages_from(pair.scp)
     assert isinstance(sent.command, CStoreRSP)
     assert sent.command.status == 0x0122
+    assert pair.take(pair.scp_events, RequestRefused) == [RequestRefused(other, sent.command)]
     pair.feed_scp(p_data(STORE, (0, b"ab")) + p_data(STORE, (LAST, b"cd")))
     assert pair.scp_events == []
     pair.feed_scp(find_request())

@@ -29,7 +29,7 @@ from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT, InformationModel
-from dicomquest.standard.statuses import StatusClass, find_status, status_class
+from dicomquest.standard.statuses import StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
 
@@ -154,10 +154,7 @@ def _failure(association: Association) -> AssociationError:
 def query_failure(response: Response) -> QueryFailedError:
     """Say in words why a query failed: what its final response says."""
     code, comment = response.status, response.error_comment
-    known = find_status(code)
-    message = f"the peer ended the query with status {code:04X}"
-    message += f", {known.meaning}" if known else ""
-    message += f": {comment}" if comment else ""
+    message = f"the peer ended the query with status {in_words(code, comment=comment)}"
     return QueryFailedError(message, status=code, comment=comment, element=response.offending_element)
 
 

@@ -38,13 +38,23 @@ class RequestReceived:
     """A request to be answered by ``send_pending`` and ``send_response``; AffectedSOPClassUID is that of the context.
 
     ``data_set`` is None where the peer announced none, though the service needs one. With ``is_streamed`` the data set
-    follows as ``DataSetFragmentReceived``; the request may be answered before its end.
+    follows as ``DataSetFragmentReceived``; the request may be answered before its end. ``is_class_told`` is False where
+    the peer named no SOP class.
     """
 
     context: AcceptedContext
     command: Request
     data_set: bytes | None
     is_streamed: bool = False
+    is_class_told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A request that nobody need be asked about; ``response`` has been sent: for the log."""
+
+    command: Request
+    response: Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,7 @@ SessionEvent: TypeAlias = (
     | AssociationAccepted
     | AssociationRejected
     | RequestReceived
+    | RequestRefused
     | DataSetFragmentReceived
     | ResponseReceived
     | CancelReceived

@@ -120,7 +120,8 @@ class Performer:
         Raises HopelessError if more requests wait than can be remembered.
         """
         context = self._link.upper_layer.contexts[message.context_id]
-        if not request.affected_sop_class_uid:
+        is_class_told = bool(request.affected_sop_class_uid)
+        if not is_class_told:
             request = replace(request, affected_sop_class_uid=context.abstract_syntax)
         arrival = Arrival(
             context=context,
@@ -135,7 +136,7 @@ class Performer:
         if refusal is not None:
             return response_to(request, refusal.status, error_comment=refusal.comment)
         data_set = None if isinstance(request, CEchoRQ) else message.data_set
-        received = RequestReceived(context, request, data_set, message.is_streamed)
+        received = RequestReceived(context, request, data_set, message.is_streamed, is_class_told)
         if not self._waiting and self._has_room:
             self._begin(received)
         elif len(self._waiting) >= QUEUE_LIMIT or message.is_streamed:

@@ -30,6 +30,7 @@ from dicomquest.dimse.events import (
     AssociationRequested,
     Ended,
     Released,
+    RequestRefused,
     SessionEvent,
 )
 from dicomquest.dimse.fragments import Message, Reassembler
@@ -430,8 +431,9 @@ class Session:
                 self._invoker.receive_response(message, command, now)
             case CFindRQ() | CEchoRQ() | CStoreRQ():
                 refusal = self._performer.receive_request(message, command)
-                if refusal is not None:
+                if refusal is not None and self._link.may_send:
                     self._link.answer(message.context_id, refusal, now)
+                    self._link.events.append(RequestRefused(command, refusal))
             case CCancelRQ():
                 self._performer.receive_cancel(command, now)
             case UnknownCommand():

@@ -26,6 +26,7 @@ from dicomquest.dimse.events import (
     MessageIgnored,
     Released,
     RequestReceived,
+    RequestRefused,
     ResponseReceived,
     SessionEvent,
 )
@@ -374,7 +375,7 @@ class Requestor:
                     event.command, statuses.SOP_CLASS_NOT_SUPPORTED, error_comment="this side is no SCP"
                 )
                 self.session.send_response(event.command, refusal, None, monotonic())
-            case AssociationRequested() | CancelReceived() | DataSetFragmentReceived():
+            case AssociationRequested() | CancelReceived() | DataSetFragmentReceived() | RequestRefused():
                 # What acceptors are told, and SCPs whose requests wait; here each is refused at once.
                 pass
             case _:

@@ -125,6 +125,12 @@ def find_status(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> St
     return next((row for row in statuses if row.first <= code <= row.last), None)
 
 
+def in_words(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES, comment: str = "") -> str:
+    """A status as people read it: its code, its meaning, and the Error Comment."""
+    row = find_status(code, statuses)
+    return f"{code:04X}" + (f", {row.meaning}" if row else "") + (f": {comment}" if comment else "")
+
+
 def status_class(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> StatusClass:
     """The class of any code, also of one that no table names; a code of no class is a failure."""
     row = find_status(code, statuses)
