@@ -85,7 +85,7 @@ SKIPPED: list[tuple[bytes, Reason]] = [
     (part10(instance(), DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)[:-20], Reason.TRUNCATED),
     (part10(instance(), DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)[:-40] + b"\xff" * 40, Reason.MALFORMED),
     (part10(instance(SOPInstanceUID="")), Reason.NO_SOP_INSTANCE_UID),
-    (part10(instance(SOPInstanceUID="1.2\\1.3")), Reason.NO_SOP_INSTANCE_UID),
+    (part10(instance(SOPInstanceUID="1.2\\1.3")), Reason.UNFIT_UID),
     (part10(instance(StudyInstanceUID="")), Reason.NO_STUDY_OR_SERIES_UID),
     (part10(instance(SeriesInstanceUID="")), Reason.NO_STUDY_OR_SERIES_UID),
     (part10({}) + DIRECTORY, Reason.DICOMDIR),

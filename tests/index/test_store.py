@@ -177,9 +177,9 @@ def test_texts_far_too_long_are_stored_and_found_by_how_they_begin(index: Index)
     assert index.counts() == {Level.PATIENT: 1, Level.STUDY: 1, Level.SERIES: 1, Level.IMAGE: 2}
 
 
-def test_a_uid_far_too_long_is_none(index: Index) -> None:
+def test_a_uid_far_too_long_is_not_kept(index: Index) -> None:
     summary = index.ingest_data_sets([instance(1, SOPInstanceUID="1." + "2" * 300)])
-    assert summary.skipped == {Reason.NO_SOP_INSTANCE_UID: 1}
+    assert summary.skipped == {Reason.UNFIT_UID: 1}
 
 
 def test_a_text_has_no_nul(index: Index) -> None:

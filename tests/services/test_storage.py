@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.uid import CTImageStorage
 
 from dicomquest.ae.background import RunningServer
@@ -147,8 +147,35 @@ def test_the_place_of_a_fault_is_told(served: Served) -> None:
     with raw_requestor(served.port, RQ) as peer:
         response = send(peer, UID, no_item)
     assert response.status == 0xC000
-    assert "malformed data set" in response.error_comment
     assert "(0008,1140)" in response.error_comment
+
+
+def having(keyword: str, uid: str) -> Dataset:
+    made = instance(1, 1)
+    del made[keyword]
+    made.add(DataElement(keyword, "UI", uid, already_converted=True))
+    return made
+
+
+LONG = "1." + "2" * 300
+
+
+@pytest.mark.parametrize(
+    ("data_set", "uid", "comment", "element"),
+    [
+        (having("SOPInstanceUID", LONG), LONG, "SOP Instance UID has 302 characters (at most 256)", 0x00080018),
+        (having("StudyInstanceUID", LONG), UID, "Study Instance UID has 302 characters (at most 256)", 0x0020000D),
+        (having("StudyInstanceUID", "1.2\\1.3"), UID, "Study Instance UID has 2 values", 0x0020000D),
+        (having("SeriesInstanceUID", "1.2\\1.3\\"), UID, "Series Instance UID has 3 values", 0x0020000E),
+    ],
+)
+def test_what_is_wrong_with_a_uid_is_told(
+    served: Served, data_set: Dataset, uid: str, comment: str, element: int
+) -> None:
+    with raw_requestor(served.port, RQ) as peer:
+        response = send(peer, uid, bytes_of(data_set))
+    assert (response.status, response.offending_element) == (0xA900, (element,))
+    assert response.error_comment == f"unfit UID: {comment}"
 
 
 def test_another_sop_class_in_the_data_set_is_refused(served: Served) -> None:

@@ -34,9 +34,13 @@ _SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"]
 REFUSED = {
     Reason.NO_SOP_INSTANCE_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_INSTANCE_UID.tag,)),
     Reason.NO_STUDY_OR_SERIES_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (0x0020000D, 0x0020000E)),
+    Reason.UNFIT_UID: (statuses.DATA_SET_DOES_NOT_MATCH, ()),
     Reason.DICOMDIR: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
 }
-"""The status and the offending elements of what the index does not take; of other reasons it is C000."""
+"""The status and the offending elements of what the index does not take, but for an unfit UID, whose tag it tells.
+
+Of other reasons the status is C000.
+"""
 
 
 _Step = TypeVar("_Step")
@@ -149,9 +153,16 @@ class StorageService:
         received = read_arrived(incoming.descriptor, incoming.first, start, zone)
         if isinstance(received, Skipped):
             status, element = REFUSED.get(received.reason, (statuses.CANNOT_UNDERSTAND, ()))
-            raise StoreError(status, f"{received.reason.value} {received.detail}".strip(), element)
+            raise StoreError(status, _words(received), element if received.tag is None else (received.tag,))
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
+
+
+def _words(skipped: Skipped) -> str:
+    """Why an instance is not taken, for an Error Comment, which has no room for more than is needed."""
+    if skipped.reason is Reason.MALFORMED:
+        return skipped.detail or skipped.reason.value
+    return f"{skipped.reason.value}: {skipped.detail}" if skipped.detail else skipped.reason.value
 
 
 def _each(batch: list[_Whole], step: Callable[[_Whole], _Step]) -> list[tuple[_Whole, _Step]]:
