@@ -198,6 +198,13 @@ def repeated_layouts(draw: st.DrawFn) -> Repeated:
 GBK_NAME = element(0x00080005, b"CS", b"GBK ") + element(0x00100010, b"PN", b"\x81\\^x")
 
 
+NO_SET = element(0x00080005, b"CS", b"")
+
+
+def number(value: bytes) -> bytes:
+    return element(0x00080050, b"SH", value)
+
+
 def learn(data: bytes, syntax: str) -> None:
     """Make a layout of this data set known, and no other."""
     direct.forget_layouts()
@@ -208,6 +215,7 @@ def learn(data: bytes, syntax: str) -> None:
 
 @given(repeated=repeated_layouts(), cut=st.integers(0, 3))
 @example(repeated=Repeated(GBK_NAME, GBK_NAME, EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
+@example(repeated=Repeated(NO_SET + number(b""), NO_SET + number(b"9" * 20), EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
 def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated, cut: int) -> None:
     learn(repeated.before, repeated.syntax)
     with warnings.catch_warnings():

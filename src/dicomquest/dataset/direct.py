@@ -278,10 +278,16 @@ def _pydicom_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], D
 def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> Dataset:
     """Make the data set of values that pydicom reads as we do, but for those in a character set."""
     elements: _Elements = {}
-    charset = b""
+    charset: bytes | None = None
     for (_, tag, _, vr, _, is_coded, base_tag, is_read_by_pydicom), padded in zip(headers, values, strict=True):
         value = padded.strip(b" \0")
-        if is_coded and charset and value and is_read_by_pydicom is not None and not is_read_by_pydicom(value):
+        if (
+            is_coded
+            and charset is not None
+            and value
+            and is_read_by_pydicom is not None
+            and not is_read_by_pydicom(value)
+        ):
             elements[base_tag] = pydicom_element(base_tag, _remembered_element(vr, padded, charset))
         elif tag == SPECIFIC_CHARACTER_SET:
             charset = padded
