@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FAILED = 1
 """The exit status when the peer refused or failed; a wrong command line is click's 2."""
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C: what shells make of SIGINT."""
+
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """Explicit and Implicit VR Little Endian, for identifiers (PS3.5 10)."""
 
@@ -53,10 +56,10 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def give_up(message: str) -> click.exceptions.Exit:
+def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:
     """Say why there is no answer, and return what to raise."""
     say(f"Error: {message}")
-    return click.exceptions.Exit(FAILED)
+    return click.exceptions.Exit(status)
 
 
 @contextmanager

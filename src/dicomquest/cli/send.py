@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dicomquest.cli.options import PORT, options_of
-from dicomquest.cli.peer import PeerSettings
+from dicomquest.cli.peer import INTERRUPTED, PeerSettings, give_up
 
 
 @click.command(short_help="Send DICOM files to a peer (C-STORE).")
@@ -30,8 +30,11 @@ def send(paths: tuple[str, ...], host: str, port: int, jobs: int, *, quiet: bool
       dicomquest send /data/ct pacs 11112
       dicomquest send --jobs 4 --aec ARCHIVE --aet LAB /data/ct /data/mr pacs 104
 
-    The exit status is 0 if the peer has taken all, 1 if it has not, 2 if this command line is wrong.
+    The exit status is 0 if the peer has taken all, 1 if it has not, 2 if this command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
-    from dicomquest.cli.send_app import run
+    try:
+        from dicomquest.cli.send_app import run
 
-    run(paths, host, port, PeerSettings(**values), jobs=jobs, quiet=quiet)
+        run(paths, host, port, PeerSettings(**values), jobs=jobs, quiet=quiet)
+    except KeyboardInterrupt:
+        raise give_up("interrupted; what was answered is stored at the peer", INTERRUPTED) from None

@@ -159,7 +159,7 @@ def _send_group(files: Sequence[File], way: _Way, outcome: Outcome, advance: Cal
             thread.join()
     except KeyboardInterrupt:
         queue.clear()
-        raise give_up("interrupted; what was answered is stored at the peer") from None
+        raise
     outcome.failed += len(queue)
 
 

@@ -30,6 +30,7 @@ PART = 256 * 1024
 
 _HEAD = 32 * 1024
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_DIRECTORY_GROUP = 0x0004  # only a DICOMDIR has elements of it (PS3.3 F)
 
 CONVERTIBLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 """Between these a data set changes its form, and not one of its values."""
@@ -77,6 +78,8 @@ def describe(what: Dataset | str | os.PathLike[str]) -> Instance:
         head = file.read(_HEAD)
     start = read_file_start(head)
     found = decode_header(head, start.transfer_syntax, start=start.start, stop_tag=_SOP_INSTANCE_UID + 1).data_set
+    if any(tag >> 16 == _DIRECTORY_GROUP for tag in found):
+        raise DataSetError("a DICOMDIR")
     elements = [found.get(tag) for tag in (_SOP_CLASS_UID, _SOP_INSTANCE_UID)]
     uids = tuple(str(element.values[0]) if element and element.values else "" for element in elements)
     return _instance(uids[0], uids[1], start.transfer_syntax)
