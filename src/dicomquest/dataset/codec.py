@@ -41,6 +41,8 @@ __all__ = [
     "decode_header",
     "deflate",
     "encode",
+    "is_deflated",
+    "is_whole_stream",
 ]
 
 PIXEL_DATA = 0x7FE00010
@@ -51,6 +53,7 @@ _DEFLATED = frozenset(
     {DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"},
 )
 _FIRST_INFLATED = 1 << 20
+_DEFLATED_PART = 1 << 16  # bytes of a stream that are taken at a time
 _CODES = frozenset(vr.encode("ascii") for vr in VR)
 
 
@@ -69,7 +72,7 @@ def decode(
     """
     data = bytes(data)
     if transfer_syntax in _DEFLATED:
-        data, is_whole = _inflate(data, limits.inflated)
+        data, is_whole = _inflate(data, 0, limits.inflated)
         if not is_whole:
             raise DataSetError(f"a deflate stream that is cut off or inflates to more than {limits.inflated} bytes")
     decoder = Decoder(
@@ -114,8 +117,9 @@ def decode_header(
 ) -> Header:
     """The elements from ``start`` on below ``stop_tag``, of bytes that may end early: of the first part of a file.
 
-    Opaque values of more than ``largest_opaque`` bytes are left out. DataSetError for bytes that are no data set; that
-    they end within an element is no error, but in the result. ``data`` may be a memory map.
+    Opaque values of more than ``largest_opaque`` bytes are left out, and others of more than ``LARGEST_TEXT``.
+    DataSetError for bytes that are no data set; that they end within an element is no error, but in the result.
+    ``data`` may be a memory map.
     """
     if transfer_syntax in _DEFLATED:
 
@@ -130,7 +134,7 @@ def decode_header(
                 largest_opaque=largest_opaque,
             )
 
-        return _inflated_header(data[start:], limits.inflated, read)
+        return _inflated_header(data, start, limits.inflated, read)
     decoder = Decoder(
         data,
         big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
@@ -149,11 +153,28 @@ def decode_header(
     return Header(place.elements, end, stopped=stopped, needed=needed)
 
 
-def _inflated_header(data: bytes, limit: int, read: Callable[[bytes], Header]) -> Header:
+def is_deflated(transfer_syntax: str) -> bool:
+    """Whether data sets are deflated as a whole (PS3.5 A.5)."""
+    return transfer_syntax in _DEFLATED
+
+
+def is_whole_stream(data: bytes, start: int, most: int) -> bool:
+    """Whether a raw deflate stream has its end, or comes to more than ``most`` bytes; ``data`` may be a memory map."""
+    inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    count = 0
+    for position in range(start, len(data), _DEFLATED_PART):
+        part = data[position : position + _DEFLATED_PART]
+        while part and not inflater.eof and count <= most:
+            count += len(inflater.decompress(part, _FIRST_INFLATED))
+            part = inflater.unconsumed_tail
+    return inflater.eof or count > most
+
+
+def _inflated_header(data: bytes, start: int, limit: int, read: Callable[[bytes], Header]) -> Header:
     """The header of a deflated data set, inflated no further than it takes."""
     size = min(_FIRST_INFLATED, limit)
     while True:
-        inflated, is_whole = _inflate(data, size)
+        inflated, is_whole = _inflate(data, start, size)
         header = read(inflated)
         if header.stopped:
             return header._replace(needed=0)
@@ -162,23 +183,29 @@ def _inflated_header(data: bytes, limit: int, read: Callable[[bytes], Header]) -
         if len(inflated) < size:  # the stream is cut off
             return header._replace(needed=max(header.needed, len(inflated) + 1))
         if size >= limit:
-            raise DataSetError(f"a deflated data set of more than {limit} bytes")
+            raise DataSetError(f"more than {limit} inflated bytes before the pixel data")
         size = min(size * 4, limit)
 
 
-def _inflate(data: bytes, size: int) -> tuple[bytes, bool]:
+def _inflate(data: bytes, start: int, size: int) -> tuple[bytes, bool]:
     """Up to ``size`` bytes of a raw deflate stream, and whether they are all; DataSetError if it is none.
 
     What stands behind its end, such as the NUL that makes it even, is let pass (PS3.5 A.5).
     """
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    parts: list[bytes] = []
+    position, left = start, size
     try:
-        inflated = inflater.decompress(data, size)
+        while left and not inflater.eof and position < len(data):
+            parts.append(inflater.decompress(data[position : position + _DEFLATED_PART], left))
+            position += _DEFLATED_PART
+            left -= len(parts[-1])
         # Output that ends where the limit is may still have the stream's end mark before it.
-        is_whole = inflater.eof or (not inflater.decompress(inflater.unconsumed_tail, 1) and inflater.eof)
+        rest = inflater.unconsumed_tail + data[position : position + _DEFLATED_PART]
+        is_whole = inflater.eof or (not inflater.decompress(rest, 1) and inflater.eof)
     except zlib.error as error:
         raise DataSetError(f"no deflate stream: {error}") from error
-    return inflated, is_whole
+    return b"".join(parts), is_whole
 
 
 def _is_explicit(data: bytes, start: int, transfer_syntax: str, remarks: Remarks | None) -> bool:

@@ -70,7 +70,9 @@ class Limits:
 
 IDENTIFIER_LIMITS = Limits()
 # A header with functional groups of thousands of frames has millions of elements.
-FILE_LIMITS = Limits(elements=20_000_000, items=1_000_000, value=1 << 31, inflated=1 << 31)
+FILE_LIMITS = Limits(elements=4_000_000, items=1_000_000, value=1 << 31)
+LARGEST_TEXT = 1 << 20
+"""Bytes of a value that is not opaque and yet too large for an index."""
 
 
 class TruncatedDataSetError(DataSetError):
@@ -95,7 +97,7 @@ class Place:
 class Decoder:
     """Decodes data sets out of ``data``: bytes, or a mapped file, of which only what is asked for is touched.
 
-    Opaque values of more than ``largest_opaque`` bytes are left out.
+    Opaque values of more than ``largest_opaque`` bytes are left out, and others of more than ``LARGEST_TEXT``.
     """
 
     def __init__(
@@ -284,11 +286,11 @@ class Decoder:
         return decoder.value(place, tag, vr, start, end)
 
     def value(self, place: Place, tag: int, vr: str, start: int, end: int) -> Element | None:
-        """The element of a value field, of any VR but SQ; None for an opaque one that is too large to keep."""
+        """The element of a value field, of any VR but SQ; None for one that is too large to keep."""
         if end - start > self._limits.value:
             message = f"{_name(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
             raise DataSetError(message, offset=start, tag=tag)
-        if end - start > self._largest_opaque and VR[vr].kind is Kind.OPAQUE:
+        if end - start > self._largest_opaque and (VR[vr].kind is Kind.OPAQUE or end - start > LARGEST_TEXT):
             return None
         data = self._data[start:end]
         element = None

@@ -85,7 +85,7 @@ def walk(paths: Iterable[str], on_error: Callable[[OSError], None] | None = None
     """All regular files at or below ``paths``, by name; folders behind symbolic links are not entered."""
     for path in paths:
         absolute = os.path.abspath(path)  # noqa: PTH100  a Path cannot say what the system's bytes say
-        if PRIVATE_FOLDER in absolute.split(os.sep):
+        if PRIVATE_FOLDER in absolute.split(os.sep):  # noqa: PTH206
             continue
         try:
             status = os.stat(absolute)  # noqa: PTH116

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from dicomquest.dataset.codec import TruncatedDataSetError, decode_header
+from dicomquest.dataset.codec import (
+    RemarkKind,
+    Remarks,
+    TruncatedDataSetError,
+    decode_header,
+    is_deflated,
+    is_whole_stream,
+)
 from dicomquest.dataset.elements import Element
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.errors import DataSetError
+from dicomquest.index.fragments import is_whole
 from dicomquest.index.received import TRANSFER_SYNTAX_UID, Reason, Received, Skipped, receive
 from dicomquest.index.records import LARGEST_BINARY
+from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 if TYPE_CHECKING:
     from dicomquest.dataset.codec import Header
@@ -18,6 +28,12 @@ if TYPE_CHECKING:
 
 FIRST_READ = 32 * 1024
 """Bytes that are read of a file at first: most headers fit. Others are read again, at least twice as much each time."""
+
+_LARGEST_READ = 1 << 20
+"""Bytes up to which a file that has arrived is read; a larger one is mapped."""
+_MOST_INFLATED = 1 << 28
+"""Inflated bytes after which nobody looks for the end of a deflate stream: a small one may come to a thousand times as
+much."""
 
 
 class FileState(NamedTuple):
@@ -45,7 +61,7 @@ def read_file(path: str, default_zone: int) -> Received | Skipped:
 def read_arrived(descriptor: int, first: bytes, start: FileStart, default_zone: int) -> Received | Skipped:
     """The instance in an open file that begins with ``first``, by whoever wrote it and knows where its data set is.
 
-    To find that out again takes a third of the time.
+    To find that out again takes a third of the time. What others could not read, or not all of, is none.
     """
     try:
         return _read(descriptor, first, start, default_zone)
@@ -62,23 +78,50 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
     size = os.fstat(descriptor).st_size
     data = data or os.read(descriptor, FIRST_READ)
     while True:
+        remarks = Remarks()
         try:
             start = known_start or read_file_start(data)
-            header = decode_header(data, start.transfer_syntax, start=start.start, largest_opaque=LARGEST_BINARY)
+            header = decode_header(
+                data, start.transfer_syntax, start=start.start, largest_opaque=LARGEST_BINARY, remarks=remarks
+            )
+            if header.stopped or len(data) >= size:
+                unfit = None if known_start is None else _unfit(descriptor, data, known_start, header, remarks)
+                return unfit or _received(start, header, size, default_zone)
+            needed = header.needed
         except TruncatedDataSetError as error:
             if len(data) >= size:
                 return Skipped(Reason.TRUNCATED, f"{error.needed} bytes expected, {size} there")
             needed = error.needed
         except DataSetError as error:
-            return _no_instance(error, is_dicom=known_start is not None or data[128:132] == b"DICM")
-        else:
-            if header.stopped or len(data) >= size:
-                return _received(start, header, size, default_zone)
-            needed = header.needed
+            if known_start is not None:
+                return _malformed(error)
+            return _malformed(error, tells_byte=True) if data[128:132] == b"DICM" else Skipped(Reason.NOT_DICOM)
+        if known_start is not None and min(needed, size) > _LARGEST_READ:
+            data = _mapped(descriptor)
+            continue
         os.lseek(descriptor, len(data), os.SEEK_SET)
         data += _more(descriptor, max(needed, 2 * len(data)) - len(data))
         if len(data) < min(needed, size):
             return Skipped(Reason.TRUNCATED, f"{size} bytes expected, {len(data)} could be read")
+
+
+def _unfit(descriptor: int, data: bytes, start: FileStart, header: Header, remarks: Remarks) -> Skipped | None:
+    """Why nobody should keep what the index could read: others have to read it, and all of it."""
+    first = next(iter(header.data_set), 0)
+    if any(each.kind is RemarkKind.VR_FORM and each.tag in {0, first} for each in remarks):
+        return Skipped(Reason.MALFORMED, "explicit VR in a syntax of implicit VR, or the reverse")
+    if is_deflated(start.transfer_syntax):
+        stream = data if len(data) == os.fstat(descriptor).st_size else _mapped(descriptor)
+        is_cut = not is_whole_stream(stream, start.start, _MOST_INFLATED)
+    else:
+        is_explicit = start.transfer_syntax not in {IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN}
+        is_cut = header.stopped and not header.needed and is_explicit and not is_whole(descriptor, header.end)
+    return Skipped(Reason.TRUNCATED, "pixel data without an end") if is_cut else None
+
+
+def _mapped(descriptor: int) -> bytes:
+    """The whole file, of which only what is looked at is in memory; whoever cut it short meanwhile would end us."""
+    return cast("bytes", mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
 
 
 def _more(descriptor: int, count: int) -> bytes:
@@ -93,12 +136,13 @@ def _more(descriptor: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _no_instance(error: DataSetError, *, is_dicom: bool) -> Skipped:
-    if is_dicom:
-        tag = "" if error.tag is None else f" in ({error.tag >> 16:04X},{error.tag & 0xFFFF:04X})"
-        at = "" if error.offset is None else f" at byte {error.offset}"
-        return Skipped(Reason.MALFORMED, f"{at}{tag}".strip())
-    return Skipped(Reason.NOT_DICOM)
+def _malformed(error: DataSetError, *, tells_byte: bool = False) -> Skipped:
+    """Why it cannot be read, and where; the byte is of use to those who have the file."""
+    message = str(error)
+    tag = "" if error.tag is None else f"({error.tag >> 16:04X},{error.tag & 0xFFFF:04X})"
+    place = f" in {tag}" if tag not in message else ""
+    at = f" at byte {error.offset}" if tells_byte and error.offset is not None else ""
+    return Skipped(Reason.MALFORMED, f"{message}{place}{at}")
 
 
 def _received(start: FileStart, header: Header, size: int, default_zone: int) -> Received | Skipped:

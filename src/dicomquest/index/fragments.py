@@ -1,0 +1,47 @@
+"""Where encapsulated pixel data ends, of which only the beginnings of its fragments are read (PS3.5 A.4)."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Final
+
+from dicomquest.errors import DataSetError
+
+_PIXEL_DATA = (0x7FE0, 0x0010)
+_ITEM, _END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+_UNDEFINED = 0xFFFFFFFF
+_ELEMENT = struct.Struct("<HH2s2xI")
+_FRAGMENT = struct.Struct("<HHI")
+
+_MOST: Final = 1_000_000
+"""Fragments after which nobody looks any further."""
+
+_READ: Final = 1 << 12
+"""Bytes that are read at a time: of small fragments many, of large ones no more than a page."""
+
+
+def is_whole(descriptor: int, at: int) -> bool:
+    """Whether a file has all of the element at ``at``, if that is encapsulated pixel data.
+
+    The element is in explicit VR little endian. DataSetError for what is no fragment.
+    """
+    data = os.pread(descriptor, _READ, at)
+    if len(data) < _ELEMENT.size:
+        return False
+    group, number, _, length = _ELEMENT.unpack_from(data)
+    if (group, number) != _PIXEL_DATA or length != _UNDEFINED:
+        return True
+    position, read_from = at + _ELEMENT.size, at
+    for _ in range(_MOST):
+        if position + _FRAGMENT.size > read_from + len(data):
+            read_from, data = position, os.pread(descriptor, _READ, position)
+            if len(data) < _FRAGMENT.size:
+                return False
+        group, number, length = _FRAGMENT.unpack_from(data, position - read_from)
+        if (group, number) == _END:
+            return True
+        if (group, number) != _ITEM or length == _UNDEFINED:
+            raise DataSetError("no fragment where one was expected in pixel data", offset=position)
+        position += _FRAGMENT.size + length
+    return True

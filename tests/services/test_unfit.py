@@ -1,0 +1,160 @@
+"""What the index could read, and yet is not kept because others could not; and what costs more than it is worth."""
+
+from __future__ import annotations
+
+import resource
+import zlib
+from pathlib import Path
+
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+
+from dataset.test_pydicom_files import SHIPPED
+from dicomquest.dataset.codec import FILE_LIMITS
+from dicomquest.dataset.part10 import FileStart, read_file_start
+from dicomquest.errors import DataSetError
+from dicomquest.index.reader import read_arrived, read_file
+from dicomquest.index.received import Received
+from dicomquest.pdu.items import PresentationContextRQ
+from dicomquest.pdu.pdus import AAssociateRQ
+from dicomquest.pdu.user_information import UserInformation
+from dicomquest.services.outgoing import encoded
+from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from faces_fixtures import raw_requestor
+from services.test_storage import CT, UID, Served, counted, send, storing
+from storing import data_set_bytes, instance, stored_files
+
+JPEG = str(JPEGBaseline8Bit)
+OTHER_FORM = "explicit VR in a syntax of implicit VR, or the reverse"
+NO_END = "truncated: pixel data without an end"
+
+
+def answered(served: Served, syntax: str, data_set: bytes) -> tuple[int, str]:
+    """Send it on a context of a transfer syntax; the status and the Error Comment."""
+    request = AAssociateRQ("SCP", "RAW", (PresentationContextRQ(1, CT, (syntax,)),), UserInformation())
+    with raw_requestor(served.port, request) as peer:
+        parts = [data_set[start : start + 16000] for start in range(0, len(data_set), 16000)]
+        response = send(peer, UID, *parts)
+        return response.status, response.error_comment
+
+
+@pytest.mark.requirement("EN-001")
+@pytest.mark.parametrize(
+    ("agreed", "sent"),
+    [
+        (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN),
+        (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN),
+        (JPEG, IMPLICIT_VR_LITTLE_ENDIAN),
+    ],
+)
+def test_the_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str) -> None:
+    """No other program could read the file."""
+    with storing(tmp_path) as served:
+        assert answered(served, agreed, encoded(instance(1, 1), sent)) == (0xC000, OTHER_FORM)
+        assert stored_files(served.folder) == {}
+        assert counted(served) == 0
+
+
+def test_the_other_form_of_vr_is_refused_in_a_deflated_data_set(tmp_path: Path) -> None:
+    with storing(tmp_path) as served:
+        inner = encoded(instance(1, 1), IMPLICIT_VR_LITTLE_ENDIAN)
+        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (0xC000, OTHER_FORM)
+
+
+def deflated(data: bytes) -> bytes:
+    deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    return deflater.compress(data) + deflater.flush()
+
+
+def jpeg(*fragments: bytes) -> bytes:
+    """An instance with encapsulated pixel data."""
+    made = instance(1, 1)
+    made.PixelData = encapsulate(list(fragments), has_bot=False)
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    return encoded(made, JPEG)
+
+
+END = 8  # bytes of the delimiter of pixel data
+
+
+@pytest.mark.parametrize("fragment", [500, 100_000], ids=["short", "long"])
+@pytest.mark.parametrize(
+    "cut", [1, END, END + 1, END + 300], ids=["in the end", "no end", "last byte", "in a fragment"]
+)
+def test_encapsulated_pixel_data_must_have_its_end(tmp_path: Path, cut: int, fragment: int) -> None:
+    whole = jpeg(*[bytes(fragment)] * 3)
+    with storing(tmp_path) as served:
+        assert answered(served, JPEG, whole[:-cut]) == (0xC000, NO_END)
+        assert answered(served, JPEG, whole) == (0, "")
+        (path,) = stored_files(served.folder).values()
+        assert data_set_bytes(path) == whole
+
+
+def test_what_is_no_fragment_is_refused(tmp_path: Path) -> None:
+    with storing(tmp_path) as served:
+        status, comment = answered(served, JPEG, jpeg(bytes(500))[:-END] + b"GARBAGE!" * 20)
+        assert (status, comment) == (0xC000, "no fragment where one was expected in pixel data")
+
+
+@pytest.mark.parametrize("pixels", [1000, 3_000_000], ids=["short", "long"])
+def test_a_deflate_stream_must_have_its_end(tmp_path: Path, pixels: int) -> None:
+    made = instance(1, 1)
+    made.add_new(0x7FE00010, "OW", bytes(range(250)) * (pixels // 250))
+    whole = deflated(encoded(made, EXPLICIT_VR_LITTLE_ENDIAN))
+    with storing(tmp_path) as served:
+        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, whole[:-10]) == (0xC000, NO_END)
+        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, whole + b"\0") == (0, "")
+
+
+def is_unfit(path: Path) -> bool:
+    """Whether an instance with File Meta Information would not be kept if it came by C-STORE."""
+    try:
+        start = read_file_start(path.read_bytes())
+    except DataSetError:
+        return False
+    if start.guessed or not isinstance(read_file(str(path), 0), Received):
+        return False
+    with path.open("rb") as file:
+        return not isinstance(read_arrived(file.fileno(), b"", start, 0), Received)
+
+
+def test_no_file_of_others_is_unfit() -> None:
+    """Of all that pydicom ships one is: it says JPEG, and is in implicit VR."""
+    assert [path.name for path in SHIPPED if is_unfit(path)] == ["SC_rgb_jpeg.dcm"]
+
+
+@pytest.mark.requirement("EN-017")
+def test_a_small_stream_that_inflates_to_much_is_refused(tmp_path: Path) -> None:
+    text = b"A" * (FILE_LIMITS.inflated + 1000)
+    made = encoded(instance(1, 1), EXPLICIT_VR_LITTLE_ENDIAN)
+    at = made.index(b"\xe0\x7f\x10\x00")
+    bomb = made[:at] + b"\x71\x00\x10\x00UT\0\0" + len(text).to_bytes(4, "little") + text + made[at:]
+    with storing(tmp_path) as served:
+        status, comment = answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(bomb))
+        assert status == 0xC000
+        assert "inflated bytes before the pixel data" in comment
+
+
+def test_what_is_large_before_the_pixel_data_is_not_kept_in_memory(tmp_path: Path) -> None:
+    """An encapsulated document, and a text: they are in the file, and not in the index."""
+    size = 200 << 20
+    made = instance(1, 1)
+    made.TextValue = "x" * (2 << 20)
+    made.EncapsulatedDocument = bytes(size)
+    whole = encoded(made, EXPLICIT_VR_LITTLE_ENDIAN)
+    path = tmp_path / "large"
+    path.write_bytes(whole)
+    del whole, made.EncapsulatedDocument
+    with path.open("rb") as file:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        first = file.read(32 * 1024)
+        arrived = read_arrived(file.fileno(), first, FileStart(0, EXPLICIT_VR_LITTLE_ENDIAN, {}, guessed=False), 0)
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert isinstance(arrived, Received)
+    assert (after - before) * 1024 < size // 4
