@@ -59,6 +59,18 @@ def test_no_option_is_documented_that_is_gone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_has_each(name: str) -> None:
+    (listed,) = re.findall(r"^`dicomquest` has these commands: .*$", COMMAND_LINE, re.MULTILINE)
+    assert f"`{name}`" in listed
+
+
+def test_the_help_of_serve_begins_with_all_that_it_does() -> None:
+    beginning = (command("serve").help or "").partition("\b")[0]
+    assert all(word in beginning for word in ("C-FIND", "C-ECHO", "C-STORE", "--store"))
+    assert "C-STORE" in (command("serve").short_help or "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_teaches_by_examples(name: str) -> None:
     text = command(name).help or ""
     assert len(re.findall(rf"^ +dicomquest {name}", text, re.MULTILINE)) >= 2, text

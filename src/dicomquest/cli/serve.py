@@ -1,4 +1,4 @@
-"""``dicomquest serve``: answer C-FIND and C-ECHO from the index; its settings, as options and as a TOML file."""
+"""``dicomquest serve``: answer queries from the index, store instances; its settings, as options and a TOML file."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _settings(ctx: click.Context, table: dict[str, Any], names: Sequence[str], w
     return settings
 
 
-@click.command(short_help="Answer C-FIND and C-ECHO from the index.")
+@click.command(short_help="Answer C-FIND from the index, store what is sent (C-STORE).")
 @click.option(
     "--config", type=FILE, is_eager=True, expose_value=False, callback=read_config, metavar="FILE",
     help="A TOML file with the options below by name, such as port = 104, and tables [peers.TITLE] with those that "
@@ -165,7 +165,10 @@ def _settings(ctx: click.Context, table: dict[str, Any], names: Sequence[str], w
 )  # fmt: skip
 @options_of(ServeSettings)
 def serve(**values: Any) -> None:
-    """Answer C-FIND and C-ECHO from the index, until SIGINT or SIGTERM.
+    """Answer queries (C-FIND, C-ECHO) from the index, until SIGINT or SIGTERM.
+
+    With --store FOLDER it also receives instances (C-STORE): each is kept there, and is in the index when it is
+    answered.
 
     \b
     Serve the index in this folder to programs of this machine:
