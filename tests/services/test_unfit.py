@@ -66,6 +66,15 @@ def test_the_other_form_of_vr_is_refused_in_a_deflated_data_set(tmp_path: Path) 
         assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (0xC000, OTHER_FORM)
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
+def test_padding_behind_a_data_set_is_kept_with_it(tmp_path: Path, syntax: str) -> None:
+    padded = encoded(instance(1, 1), syntax) + bytes(16)
+    with storing(tmp_path) as served:
+        assert answered(served, syntax, padded) == (0, "")
+        (path,) = stored_files(served.folder).values()
+        assert data_set_bytes(path) == padded
+
+
 def deflated(data: bytes) -> bytes:
     deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     return deflater.compress(data) + deflater.flush()

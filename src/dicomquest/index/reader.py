@@ -107,8 +107,9 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
 
 def _unfit(descriptor: int, data: bytes, start: FileStart, header: Header, remarks: Remarks) -> Skipped | None:
     """Why nobody should keep what the index could read: others have to read it, and all of it."""
-    first = next(iter(header.data_set), 0)
-    if any(each.kind is RemarkKind.VR_FORM and each.tag in {0, first} for each in remarks):
+    # One element of many is let pass, such as padding that reads as (0000,0000).
+    telling = 0 if start.transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN else min(filter(None, header.data_set), default=0)
+    if any(each.kind is RemarkKind.VR_FORM and each.tag == telling for each in remarks):
         return Skipped(Reason.MALFORMED, "explicit VR in a syntax of implicit VR, or the reverse")
     if is_deflated(start.transfer_syntax):
         stream = data if len(data) == os.fstat(descriptor).st_size else _mapped(descriptor)
