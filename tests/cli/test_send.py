@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pydicom import DataElement
 from pydicom.data import get_testdata_file
 
 from dicomquest.cli import main
 from dicomquest.index.received import Reason
 from faces_fixtures import RawPeer, raw_acceptor
 from peers.ours import COMMAND, ENVIRONMENT
-from peers.processes import free_port
+from peers.processes import free_port, server
+from programs import program
 from storing import instance, write
 from timing import LONG
 
@@ -38,6 +40,24 @@ def test_ctrl_c_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(f"dicomquest.cli.send_app.{place}", interrupt)
     result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
     assert (result.exit_code, result.stderr) == (130, INTERRUPTED)
+
+
+@pytest.mark.peer("storescp")
+def test_odd_values_that_change_their_form_are_no_warnings(tmp_path: Path) -> None:
+    """The peer takes implicit VR alone."""
+    made = instance(1, 1)
+    for keyword, vr, value in (("PatientID", "LO", "P" * 255), ("StudyInstanceUID", "UI", "1..2.a")):
+        made[keyword] = DataElement(keyword, vr, value, already_converted=True)
+    write(tmp_path / "sent", [made])
+    (tmp_path / "received").mkdir()
+    port = free_port()
+    peer = [program("storescp"), "+xi", "-od", str(tmp_path / "received"), str(port)]
+    command = [COMMAND[0], *COMMAND[3:], "send", "--quiet", str(tmp_path / "sent"), "127.0.0.1", str(port)]
+    with server(peer, port, tmp_path / "log"):
+        done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+    (path,) = (tmp_path / "received").iterdir()
+    assert path.read_bytes().count(b"P" * 255) == 1
 
 
 def test_ctrl_c_while_the_peer_does_not_answer(tmp_path: Path) -> None:

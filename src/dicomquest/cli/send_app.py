@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ class Outcome:
 
 def run(paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool) -> None:
     """Send the files; raise click's Exit unless the peer has taken all of them."""
+    # Values that change their form may be odd in ways that pydicom warns of; they are sent as they are.
+    warnings.simplefilter("ignore")
     started = monotonic()
     outcome = Outcome()
     files = list(_look_at(paths, outcome, quiet=quiet))
