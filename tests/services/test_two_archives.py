@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
+from building import query
 from dicomquest.errors import ArchiveInUseError
 from dicomquest.index import Index
 from dicomquest.services.archive import SLOW_DISK, Archive
@@ -19,7 +22,7 @@ from faces_fixtures import EXPLICIT
 from services.test_archive import LAYOUT, arrived, die, store
 from services.test_storage_stopped import Held
 from storing import instance, stored_data_sets
-from timing import LONG
+from timing import LONG, SHORT
 
 THREADS = 4
 ROUNDS = 8
@@ -140,3 +143,32 @@ def test_a_folder_is_that_of_one_index_at_a_time(
             second.recover()
             assert store(second, [arrived(second, 1)]) == [""]
     assert [path.name for path in (folder / ".dicomquest").iterdir()] == ["lock"]
+
+
+def test_an_instance_that_is_stored_while_it_is_removed_is_there(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its files: the new one is not taken for the one that is removed."""
+    folder = tmp_path / "store"
+    with (
+        Index(location) as index,
+        Index(location) as other_index,
+        Archive(index, folder, LAYOUT) as archive,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert store(archive, [arrived(archive, 1), arrived(archive, 2)]) == ["", ""]
+        stored: list[Future[list[str]]] = []
+        unlink = os.unlink
+
+        def unlink_late(path: str, **more: Any) -> None:
+            if not stored and str(path).startswith(f"{folder}/P1"):
+                stored.append(pool.submit(store, archive, [arrived(archive, 1, "Q"), arrived(archive, 2)]))
+                # It has to wait for the removal; where it has not, it has come in between now.
+                wait(stored, SHORT)
+            unlink(path, **more)
+
+        monkeypatch.setattr(os, "unlink", unlink_late)
+        with other_index.removal(query("STUDY", StudyInstanceUID=str(instance(1, 1).StudyInstanceUID))) as removal:
+            removal.run(delete_below=str(folder))
+        assert stored[0].result(LONG) == ["", ""]
+        assert stored_data_sets(index, folder) == {uid_of(1): bytes_of(1, "Q"), uid_of(2): bytes_of(2, "P")}

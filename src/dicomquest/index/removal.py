@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 """Instances that go in one transaction, so that others get their turn between two."""
+BATCH_OF_FILES = 100
+"""The same where their files go, too, which others who want to write wait for."""
 
 _FETCH = 512
 _IN_MEMORY = 1 << 20  # bytes of what was found; the rest is in a temporary file
@@ -153,10 +155,7 @@ class Removal:
         for names in self._groups():
             last: int | None = 0
             while last is not None:
-                if delete_below is None:
-                    last = self._remove(names, last, None, removed)
-                else:
-                    last = self._remove_with_files(names, last, delete_below, removed)
+                last = self._remove(names, last, delete_below, removed)
                 if progress is not None:
                     progress(removed)
         return removed
@@ -176,29 +175,32 @@ class Removal:
         if group:
             yield group
 
-    def _remove(self, names: set[Names], last: int, only: set[int] | None, removed: Removed) -> int | None:
-        """Remove the next instances, all or ``only`` these; the last id looked at, None if there are no more."""
+    def _remove(self, names: set[Names], last: int, delete_below: str | None, removed: Removed) -> int | None:
+        """Remove the next instances; the last id looked at, None if there are no more."""
+        limit = BATCH if delete_below is None else BATCH_OF_FILES
         with self._database.begin() as connection:
-            found = self._instances(connection, names, last)
+            found = gone = self._instances(connection, names, last, limit)
+            if delete_below is not None:
+                # Within the transaction: nobody stores another version meanwhile, whose file would be taken for ours.
+                files = self._files(connection, found, delete_below)
+                gone = [each for each in found if _delete(files[each], removed)]
             batch = Batch(connection, (), self._default_zone)
-            batch.remove(found if only is None else [each for each in found if each in only])
+            batch.remove(gone)
             batch.write()
         removed.add(batch.removed)
-        return found[-1] if len(found) == BATCH else None
+        return found[-1] if len(found) == limit else None
 
-    def _remove_with_files(self, names: set[Names], last: int, below: str, removed: Removed) -> int | None:
-        # Nobody waits for our disk: files are deleted outside of the transaction.
-        with self._database.connect() as connection:
-            found = self._instances(connection, names, last)
-            statement = "SELECT instance, path, size, modified_ns FROM file WHERE instance {in_values}"
-            files: dict[int, list[_File]] = {identifier: [] for identifier in found}
-            for instance, path, size, modified_ns in rows(connection, statement, found):
-                if _is_below(os.fsdecode(path), below):
-                    files[instance].append(_File(os.fsdecode(path), size, modified_ns))
-        return self._remove(names, last, {each for each in found if _delete(files[each], removed)}, removed)
+    def _files(self, connection: Connection, instances: Sequence[int], below: str) -> dict[int, list[_File]]:
+        """The files of instances that are at or below a folder."""
+        files: dict[int, list[_File]] = {identifier: [] for identifier in instances}
+        statement = "SELECT instance, path, size, modified_ns FROM file WHERE instance {in_values}"
+        for instance, path, size, modified_ns in rows(connection, statement, instances):
+            if _is_below(os.fsdecode(path), below):
+                files[instance].append(_File(os.fsdecode(path), size, modified_ns))
+        return files
 
-    def _instances(self, connection: Connection, names: set[Names], last: int) -> Sequence[int]:
-        """Up to a batch of their instances behind ``last``, by id: rows may have been given anew since the query."""
+    def _instances(self, connection: Connection, names: set[Names], last: int, limit: int) -> Sequence[int]:
+        """So many of their instances behind ``last``, by id: rows may have been given anew since the query."""
         entities = [
             identifier
             for identifier, *values in rows(connection, self._way.find, {name[0] for name in names})
@@ -206,7 +208,7 @@ class Removal:
         ]
         words = words_of(connection)
         statement = (
-            f"SELECT instance.id FROM {self._way.instances} AND instance.id > ? ORDER BY instance.id LIMIT {BATCH}"
+            f"SELECT instance.id FROM {self._way.instances} AND instance.id > ? ORDER BY instance.id LIMIT {limit}"
         ).replace("{in_values}", words.in_values)
         return list(connection.exec_driver_sql(statement, (words.as_list(entities), last)).scalars())
 
