@@ -248,6 +248,17 @@ def test_a_file_that_cannot_be_removed_stays_known(
     assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="R"), EXPLICIT)}
 
 
+def test_files_are_known_by_the_path_that_others_know_them_by(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with Archive(index, Path("../store"), LAYOUT) as archive:
+        assert store(archive, [arrived(archive, 1)]) == [""]
+    assert index.ingest([tmp_path / "store"]).unchanged == 1
+    assert stored_data_sets(index, tmp_path / "store").keys() == {UID}
+
+
 def test_a_closed_archive_stores_nothing(index: Index, tmp_path: Path) -> None:
     archive = Archive(index, tmp_path / "store", LAYOUT)
     arrival = arrived(archive, 1)

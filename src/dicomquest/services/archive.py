@@ -69,7 +69,7 @@ class Archive:
         ArchiveInUseError if another process stores in the folder, with another index.
         """
         self.index = index
-        self._folder = folder.absolute()
+        self._folder = Path(os.path.abspath(folder))  # noqa: PTH100  a Path keeps the '..' that whoever reads has not
         self._layout = layout
         self._keeps_first = keeps_first
         self._incoming = IncomingFolder(self._folder, index.identity)
