@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from peers import corpus
 from storing import instance, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dicomquest.index import Index
 
 INSTANCES = len(corpus.instances())
@@ -190,6 +193,70 @@ def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(index: Index, fo
     (folder.parent / "away").rename(folder)
     follower.look(NOW)
     assert follower.is_in_doubt()
+
+
+def test_a_folder_that_can_be_entered_later_is_read_and_in_doubt(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notices of what happens in it have to be asked for anew."""
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if path == str(folder / "deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    follower = index.follow([folder])
+    follower.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", closed)
+        assert follower.look(NOW).skipped == 1
+        for late in range(1, 20):
+            follower.retry(NOW + 1000 * late)
+        assert not follower.is_in_doubt()
+    assert follower.retry(NOW + 1e5).indexed == INSTANCES
+    assert follower.is_in_doubt()
+    follower.begin()
+    assert not follower.is_in_doubt()
+
+
+def test_a_file_that_may_not_be_looked_at_is_tried_again(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(folder / "deep" / "instance000")
+    follower = index.follow([folder])
+    follower.begin()
+    with monkeypatch.context() as patch:
+        for name in ("stat", "lstat"):
+            patch.setattr(os, name, _closed(getattr(os, name), path))
+        assert follower.take({path}, set(), NOW).skipped == 1
+    assert follower.retry(NOW + 2).indexed == 1
+
+
+def _closed(call: Callable[..., os.stat_result], closed: str) -> Callable[..., os.stat_result]:
+    def run(path: str, **more: bool) -> os.stat_result:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return call(path, **more)
+
+    return run
+
+
+def test_what_a_server_is_about_to_commit_is_no_difference(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.ingest([folder])
+    path = folder / "deep" / "instance000"
+    path.write_bytes(path.read_bytes() + bytes(2))
+
+    def commit(_seconds: float) -> None:
+        index.ingest([folder])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", commit)
+        assert index.check_files().differences == 0
+    path.unlink()
+    assert index.check_files().differences == 1
 
 
 def test_a_file_that_is_being_written_is_tried_again(index: Index, folder: Path) -> None:

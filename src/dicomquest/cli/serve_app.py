@@ -84,6 +84,8 @@ def run(settings: ServeSettings) -> None:
             serve_process(settings, settings.port)
         else:
             supervise(settings)
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
     except OSError as error:
         raise give_up(f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}") from error
 
@@ -113,6 +115,8 @@ def _work(settings: ServeSettings, port: int) -> NoReturn:
         status = 0
     except OSError as error:
         LOGGER.error("cannot listen on %s port %d: %s", settings.host, port, error)  # noqa: TRY400
+    except IndexDatabaseError as error:
+        LOGGER.error("%s", error)  # noqa: TRY400
     finally:
         os._exit(status)
 

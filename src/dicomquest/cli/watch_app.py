@@ -135,7 +135,7 @@ class _Watch:
             self._take(first)
             for notices in batches:
                 if self._follower.is_in_doubt():
-                    LOGGER.warning("a folder is gone, is back, or is another one than before")
+                    LOGGER.warning("a folder is gone, is back, is another one than before, or can be entered now")
                     self._pause = _PAUSE
                     return
                 self._take(notices)

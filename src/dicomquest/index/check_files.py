@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicomquest.index.prune import is_gone, known_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dicomquest.index.database import Database
     from dicomquest.index.prune import KnownFile
 
 _MOST_EXAMPLES = 100
+_SECOND_LOOK = 0.2  # seconds until it is taken: longer than a transaction that stores
 
 
 class FileTrouble(Enum):
@@ -47,16 +49,22 @@ def check_files(database: Database, progress: Callable[[FilesReport], None] | No
     """Compare size and time of the last change of all files; ``progress`` is called with the report as it grows."""
     report = FilesReport()
     for page in known_files(database, [os.sep]):
-        for file in page:
-            report.checked += 1
-            difference = _difference(file)
-            if difference is not None:
-                report.differences += 1
-                if len(report.examples) < _MOST_EXAMPLES:
-                    report.examples.append(difference)
+        report.checked += len(page)
+        differences = _differences(page)
+        if differences:
+            # A Storage SCP may have put a file in place and not have committed yet.
+            time.sleep(_SECOND_LOOK)
+            paths = [each.path for each in differences]
+            differences = [each for again in known_files(database, paths) for each in _differences(again)]
+        report.differences += len(differences)
+        report.examples += differences[: _MOST_EXAMPLES - len(report.examples)]
         if progress is not None:
             progress(report)
     return report
+
+
+def _differences(files: Sequence[KnownFile]) -> list[FileDifference]:
+    return [difference for file in files if (difference := _difference(file)) is not None]
 
 
 def _difference(file: KnownFile) -> FileDifference | None:

@@ -62,7 +62,10 @@ class Step:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A file to be tried again: its state at the last look, when, and how long it waits then."""
+    """A file, or a folder that cannot be entered, to be tried again.
+
+    Its state at the last look, when that is, and how long it waits then.
+    """
 
     state: tuple[int, int] | None
     due: float
@@ -85,6 +88,7 @@ class Follower:
         self._jobs = jobs
         self._check = check
         self._waiting: dict[str, _Waiting] = {}
+        self._has_opened = False
 
     @property
     def waiting(self) -> int:
@@ -92,11 +96,12 @@ class Follower:
         return len(self._waiting)
 
     def is_in_doubt(self) -> bool:
-        """Whether a folder has come, gone or been replaced since ``begin``."""
-        return not all(root.is_there() for root in self.roots)
+        """Whether a folder has come, gone or been replaced since ``begin``, or can be entered that could not be."""
+        return self._has_opened or not all(root.is_there() for root in self.roots)
 
     def begin(self) -> list[str]:
         """Take the folders for what they are now, before notices of them are asked for; those that are there."""
+        self._has_opened = False
         self.roots = [Root(root.path) for root in self.roots]
         return [root.path for root in self.roots if not root.is_missing()]
 
@@ -136,11 +141,12 @@ class Follower:
 
     def _read(self, paths: Sequence[str], now: float, *, jobs: int) -> Step:
         before = {path: waiting for path in paths if (waiting := self._waiting.pop(path, None)) is not None}
-        there = [path for path in paths if os.path.exists(path)]  # noqa: PTH110
+        there = [path for path in paths if not _is_missing(path)]
         summary = ingest_files(self._database, there, self._default_zone, jobs=jobs, progress=self._checked)
         for path, skipped in summary.examples:
             LOGGER.debug("skipped: %s: %s %s", path, skipped.reason.value, skipped.detail)
             self._wait(path, skipped, before.get(path), now)
+        self._has_opened |= any(os.path.isdir(path) for path in before.keys() - self._waiting.keys())  # noqa: PTH112
         return Step(summary.indexed, summary.replaced, summary.removed, summary.skipped.total())
 
     def _wait(self, path: str, skipped: Skipped, before: _Waiting | None, now: float) -> None:
@@ -148,9 +154,15 @@ class Follower:
         if skipped.reason not in _MAY_GET_BETTER or len(self._waiting) >= _MOST_WAITING:
             return
         state = _state(path)
-        if state is None or (skipped.reason is not Reason.UNREADABLE and state[1] / 1e9 < now - _YOUNG):
+        if skipped.reason is Reason.UNREADABLE:
+            if _is_missing(path):
+                return
+        elif state is None or state[1] / 1e9 < now - _YOUNG:
             return
         pause = _FIRST_PAUSE if before is None or before.state != state else 2 * before.pause
+        if os.path.isdir(path):  # noqa: PTH112
+            # Nobody is told when it can be entered, nor what happens in it until then.
+            pause = min(pause, _LONGEST_PAUSE)
         if pause <= _LONGEST_PAUSE:
             self._waiting[path] = _Waiting(state, now + pause, pause)
 
@@ -178,6 +190,17 @@ def _tops(paths: Collection[str]) -> list[str]:
 def _is_elsewhere(path: str) -> bool:
     """Whether a path is a folder behind a symbolic link: as in any look, it is not entered."""
     return os.path.islink(path) and os.path.isdir(path)  # noqa: PTH112, PTH114
+
+
+def _is_missing(path: str) -> bool:
+    """Whether there is surely nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _state(path: str) -> tuple[int, int] | None:
