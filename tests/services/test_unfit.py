@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
@@ -30,7 +31,8 @@ from services.test_storage import CT, UID, Served, counted, send, storing
 from storing import data_set_bytes, instance, stored_files
 
 JPEG = str(JPEGBaseline8Bit)
-OTHER_FORM = "explicit VR in a syntax of implicit VR, or the reverse"
+IMPLICIT_FOUND = "implicit VR in a syntax of explicit VR"
+EXPLICIT_FOUND = "explicit VR in a syntax of implicit VR"
 NO_END = "truncated: pixel data without an end"
 
 
@@ -45,17 +47,17 @@ def answered(served: Served, syntax: str, data_set: bytes) -> tuple[int, str]:
 
 @pytest.mark.requirement("EN-001")
 @pytest.mark.parametrize(
-    ("agreed", "sent"),
+    ("agreed", "sent", "found"),
     [
-        (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN),
-        (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN),
-        (JPEG, IMPLICIT_VR_LITTLE_ENDIAN),
+        (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_FOUND),
+        (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_FOUND),
+        (JPEG, IMPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_FOUND),
     ],
 )
-def test_the_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str) -> None:
+def test_the_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str, found: str) -> None:
     """No other program could read the file."""
     with storing(tmp_path) as served:
-        assert answered(served, agreed, encoded(instance(1, 1), sent)) == (0xC000, OTHER_FORM)
+        assert answered(served, agreed, encoded(instance(1, 1), sent)) == (0xC000, found)
         assert stored_files(served.folder) == {}
         assert counted(served) == 0
 
@@ -63,7 +65,59 @@ def test_the_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str)
 def test_the_other_form_of_vr_is_refused_in_a_deflated_data_set(tmp_path: Path) -> None:
     with storing(tmp_path) as served:
         inner = encoded(instance(1, 1), IMPLICIT_VR_LITTLE_ENDIAN)
-        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (0xC000, OTHER_FORM)
+        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (0xC000, IMPLICIT_FOUND)
+
+
+def mixed(first: int, last: int, form: str, rest: str) -> bytes:
+    """An instance whose elements from ``first`` to ``last`` have another form than the rest."""
+    made = instance(1, 1, pixels=100_000)
+    made.ReferencedImageSequence = [Dataset()]
+    made.ReferencedImageSequence[0].ReferencedSOPInstanceUID = "1.2.3"
+    slices = ((made[0x00080000:first], rest), (made[first : last + 1], form), (made[last + 1 :], rest))
+    return b"".join(encoded(part, syntax) for part, syntax in slices)
+
+
+@pytest.mark.requirement("EN-001")
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(0x00080018, 0x7FE00010), (0x00100020, 0x00100020), (0x00081140, 0x00081140), (0x7FE00010, 0x7FE00010)],
+    ids=["all but the first", "one", "sequence", "pixel data"],
+)
+@pytest.mark.parametrize(
+    ("syntax", "other", "found"),
+    [
+        (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_FOUND),
+        (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_FOUND),
+    ],
+)
+def test_a_part_in_the_other_form_of_vr_is_refused(
+    tmp_path: Path, first: int, last: int, *, syntax: str, other: str, found: str
+) -> None:
+    """Explicit VR within implicit VR reads as a length far too long: that is told, but of pixel data."""
+    with storing(tmp_path) as served:
+        status, comment = answered(served, syntax, mixed(first, last, other, syntax))
+        assert status == 0xC000
+        assert comment == found or (found == EXPLICIT_FOUND and first != 0x7FE00010)
+        assert stored_files(served.folder) == {}
+        assert answered(served, syntax, mixed(first, last, syntax, syntax)) == (0, "")
+
+
+@pytest.mark.requirement("EN-015")
+@pytest.mark.parametrize("is_delimited", [True, False])
+def test_items_of_un_are_implicit_vr_by_the_standard(tmp_path: Path, is_delimited: bool) -> None:
+    made = instance(1, 1)
+    item = encoded(made[0x00080060:0x00100021], IMPLICIT_VR_LITTLE_ENDIAN)
+    items = b"\xfe\xff\x00\xe0" + len(item).to_bytes(4, "little") + item
+    end = b"\xfe\xff\xdd\xe0\0\0\0\0" if is_delimited else b""
+    length = 0xFFFFFFFF if is_delimited else len(items)
+    sequences = b"".join(
+        tag + b"UN\0\0" + length.to_bytes(4, "little") + items + end
+        for tag in (b"\x08\x00\x40\x11", b"\x09\x00\x01\x10")
+    )
+    before, after = made[0x00080000:0x00081000], made[0x00100000:]
+    whole = b"".join([encoded(before, EXPLICIT_VR_LITTLE_ENDIAN), sequences, encoded(after, EXPLICIT_VR_LITTLE_ENDIAN)])
+    with storing(tmp_path) as served:
+        assert answered(served, EXPLICIT_VR_LITTLE_ENDIAN, whole) == (0, "")
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])

@@ -31,6 +31,9 @@ FIRST_READ = 32 * 1024
 
 _LARGEST_READ = 1 << 20
 """Bytes up to which a file that has arrived is read; a larger one is mapped."""
+_FIRST_TAG = 0x00080000
+_PIXEL_DATA = frozenset({b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10"})
+"""Its tag in little endian, and in big endian."""
 _MOST_INFLATED = 1 << 28
 """Inflated bytes after which nobody looks for the end of a deflate stream: a small one may come to a thousand times as
 much."""
@@ -107,10 +110,12 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
 
 def _unfit(descriptor: int, data: bytes, start: FileStart, header: Header, remarks: Remarks) -> Skipped | None:
     """Why nobody should keep what the index could read: others have to read it, and all of it."""
-    # One element of many is let pass, such as padding that reads as (0000,0000).
-    telling = 0 if start.transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN else min(filter(None, header.data_set), default=0)
-    if any(each.kind is RemarkKind.VR_FORM and each.tag == telling for each in remarks):
-        return Skipped(Reason.MALFORMED, "explicit VR in a syntax of implicit VR, or the reverse")
+    # A header stops before an element whose first eight bytes are there; those of a deflated one are not in ``data``.
+    unread = data[header.end : header.end + 8] if header.stopped and not is_deflated(start.transfer_syntax) else b""
+    if _has_other_form(start.transfer_syntax, unread, remarks):
+        is_implicit = start.transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
+        words = "explicit VR in a syntax of implicit VR" if is_implicit else "implicit VR in a syntax of explicit VR"
+        return Skipped(Reason.MALFORMED, words)
     if is_deflated(start.transfer_syntax):
         stream = data if len(data) == os.fstat(descriptor).st_size else _mapped(descriptor)
         is_cut = not is_whole_stream(stream, start.start, _MOST_INFLATED)
@@ -118,6 +123,18 @@ def _unfit(descriptor: int, data: bytes, start: FileStart, header: Header, remar
         is_explicit = start.transfer_syntax not in {IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN}
         is_cut = header.stopped and not header.needed and is_explicit and not is_whole(descriptor, header.end)
     return Skipped(Reason.TRUNCATED, "pixel data without an end") if is_cut else None
+
+
+def _has_other_form(transfer_syntax: str, unread: bytes, remarks: Remarks) -> bool:
+    """Whether anything, be it one element or the pixel data, has the form of VR that the transfer syntax does not have.
+
+    Padding that reads as elements of group 0000 is let pass.
+    """
+    tags = [each.tag for each in remarks if each.kind is RemarkKind.VR_FORM]
+    if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
+        # Told of the data set as a whole. As a length, which is odd then, nobody has these.
+        return 0 in tags or unread[4:] in {b"OB\0\0", b"OW\0\0"}
+    return any(tag >= _FIRST_TAG for tag in tags) or (unread[:4] in _PIXEL_DATA and not unread[4:6].isalpha())
 
 
 def _mapped(descriptor: int) -> bytes:
