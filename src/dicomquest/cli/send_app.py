@@ -41,10 +41,11 @@ class File(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of the files so far; threads share it."""
+    """What came of the files so far; threads share it. Of those sent, ``warned`` were so with a warning."""
 
     sent: int = 0
     size: int = 0
+    warned: int = 0
     failed: int = 0
     skipped: int = 0
     unreachable: str = ""
@@ -65,9 +66,10 @@ def run(paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, j
             _send_group(group, _Way(host, port, settings), outcome, advance, jobs)
     if not quiet or outcome.failed:
         seconds = monotonic() - started
+        warned = f", {outcome.warned} of them with a warning" if outcome.warned else ""
         say(
             f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s "
-            f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s), "
+            f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s){warned}, "
             f"{outcome.failed} failed, {counted_files(outcome.skipped)} skipped"
         )
     if outcome.unreachable:
@@ -114,12 +116,12 @@ def groups(files: Iterable[File], most: int = MAXIMUM_CONTEXTS) -> list[list[Fil
 
 
 def _contexts_of(file: File) -> set[tuple[str, str]]:
-    """The file's own transfer syntax, and what every SCP takes (PS3.5 10.1), on contexts of their own.
+    """What the file can be sent in, and what every SCP takes (PS3.5 10.1), on contexts of their own.
 
     On a common one the peer would choose, and a compressed instance cannot be brought to its choice.
     """
-    sop_class, own = file.instance.sop_class_uid, file.instance.transfer_syntaxes[0]
-    return {(sop_class, own), (sop_class, IMPLICIT_VR_LITTLE_ENDIAN)}
+    syntaxes = {*file.instance.transfer_syntaxes, IMPLICIT_VR_LITTLE_ENDIAN}
+    return {(file.instance.sop_class_uid, syntax) for syntax in syntaxes}
 
 
 class _Way(NamedTuple):
@@ -179,15 +181,18 @@ def _work(
             return
         with association:
             while (file := _next_for(association, queue)) is not None:
-                failure = _send(association, file)
+                kind, words = _send(association, file)
                 with outcome.lock:
-                    if failure:
+                    if kind is StatusClass.FAILURE:
                         outcome.failed += 1
-                        say(f"failed: {click.format_filename(file.path)}: {failure}")
+                        say(f"failed: {click.format_filename(file.path)}: {words}")
                     else:
                         outcome.sent += 1
                         outcome.size += file.size
                         lost = 0
+                    if kind is StatusClass.WARNING:
+                        outcome.warned += 1
+                        say(f"sent: {click.format_filename(file.path)}: {words}")
                     advance()
             if association.failure is not None:
                 lost += 1
@@ -203,23 +208,23 @@ def _next_for(association: Association, queue: deque[File]) -> File | None:
         return None
 
 
-def _send(association: Association, file: File) -> str:
-    """Send one file; why it is not stored, or nothing."""
+def _send(association: Association, file: File) -> tuple[StatusClass, str]:
+    """Send one file; whether it is stored, and why not, or what the peer's warning is."""
     try:
         status = association.send_c_store(file.path)
     except (AssociationError, LocalProtocolError, DataSetError) as error:
-        return str(error)
+        return StatusClass.FAILURE, str(error)
     except OSError as error:
-        return error.strerror or str(error)
+        return StatusClass.FAILURE, error.strerror or str(error)
     if "Status" not in status:
-        return f"no answer: {association.failure or 'the association ended'}"
+        return StatusClass.FAILURE, f"no answer: {association.failure or 'the association ended'}"
     code = int(status.Status)
     kind = status_class(code, C_STORE_STATUSES)
-    if kind in (StatusClass.SUCCESS, StatusClass.WARNING):
-        return ""
+    if kind not in (StatusClass.SUCCESS, StatusClass.WARNING):
+        kind = StatusClass.FAILURE
     row = find_status(code, C_STORE_STATUSES)
     comment = status.get("ErrorComment", "")
-    return f"status {code:04X}" + (f", {row.meaning}" if row else "") + (f" ({comment})" if comment else "")
+    return kind, f"status {code:04X}" + (f", {row.meaning}" if row else "") + (f" ({comment})" if comment else "")
 
 
 @contextmanager

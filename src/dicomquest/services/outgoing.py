@@ -15,7 +15,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
 
-from dicomquest.dataset.codec import decode_header, deflate
+from dicomquest.dataset.codec import FILE_LIMITS, decode, decode_header, deflate
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.errors import DataSetError
 from dicomquest.standard.transfer_syntaxes import (
@@ -101,9 +101,16 @@ def parts(what: Dataset | str | os.PathLike[str], transfer_syntax: str) -> Itera
                 file.seek(start.start)
                 yield from _parts(file)
                 return
-        # The peer takes another form only: rare, and then the data set has to be in memory.
-        what = dcmread(what, force=True)
-    yield from _parts(BytesIO(encoded(what, transfer_syntax)))
+            # The peer takes another form only: rare, and then the data set has to be in memory, and whole.
+            file.seek(start.start)
+            decode(file.read(), start.transfer_syntax, limits=FILE_LIMITS)
+    try:
+        data = encoded(what if isinstance(what, Dataset) else dcmread(what, force=True), transfer_syntax)
+    except Exception as error:
+        # What pydicom raises of values that it cannot write may be anything; its words hold patient data.
+        words = f"a value cannot be brought to {UID(transfer_syntax).name} ({type(error).__name__})"
+        raise DataSetError(words) from error
+    yield from _parts(BytesIO(data))
 
 
 def _parts(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
