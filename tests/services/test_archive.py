@@ -19,6 +19,7 @@ from dicomquest.services.archive import Archive, Arrival
 from dicomquest.services.layout import DEFAULT_LAYOUT, parse_layout
 from dicomquest.services.outgoing import encoded
 from dicomquest.standard.levels import Level
+from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from faces_fixtures import EXPLICIT
 from storing import instance, stored_data_sets
 
@@ -109,6 +110,32 @@ def test_a_leftover_that_cannot_be_indexed_is_kept_for_the_next_start(
         assert third.recover() == 1
     assert index.counts()[Level.IMAGE] == 1
     assert len(list((tmp_path / "store").rglob("*.dcm"))) == 1
+
+
+def test_a_leftover_that_would_have_been_refused_is_not_stored(index: Index, tmp_path: Path) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    left = arrived(first, 1)
+    with Path(left.incoming.path).open("r+b") as file:
+        file.truncate(Path(left.incoming.path).stat().st_size - 1)
+    left.incoming.close()
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        assert second.recover() == 0
+    assert index.counts()[Level.IMAGE] == 0
+    assert [path.name for path in (tmp_path / "store" / ".dicomquest").iterdir()] == ["lock"]
+
+
+def test_a_leftover_in_the_other_form_of_vr_is_not_stored(index: Index, tmp_path: Path) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    left = arrived(first, 1)
+    path = Path(left.incoming.path)
+    explicit, implicit = (encoded(instance(1, 1), each) for each in (EXPLICIT, IMPLICIT_VR_LITTLE_ENDIAN))
+    path.write_bytes(path.read_bytes().replace(explicit, implicit))
+    left.incoming.close()
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        assert second.recover() == 0
+    assert index.counts()[Level.IMAGE] == 0
 
 
 def test_a_leftover_gives_way_to_what_another_process_has_stored_since(index: Index, tmp_path: Path) -> None:

@@ -61,6 +61,18 @@ def read_file(path: str, default_zone: int) -> Received | Skipped:
         os.close(descriptor)
 
 
+def read_left(path: str, default_zone: int) -> Received | Skipped:
+    """The instance in a file that has arrived and that nobody has looked at yet."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            first = file.read(FIRST_READ)
+            return read_arrived(file.fileno(), first, read_file_start(first), default_zone)
+    except OSError as error:
+        return _unreadable(error)
+    except DataSetError as error:
+        return _malformed(error)
+
+
 def read_arrived(descriptor: int, first: bytes, start: FileStart, default_zone: int) -> Received | Skipped:
     """The instance in an open file that begins with ``first``, by whoever wrote it and knows where its data set is.
 

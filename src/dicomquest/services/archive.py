@@ -24,7 +24,7 @@ from typing import NamedTuple, Self
 
 from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index.find import Index
-from dicomquest.index.reader import FileState, read_file
+from dicomquest.index.reader import FileState, read_file, read_left
 from dicomquest.index.received import Received
 from dicomquest.services.incoming import KEPT, Incoming, IncomingFolder, files_since, sync, take_leftovers
 from dicomquest.services.layout import Layout
@@ -94,7 +94,9 @@ class Archive:
         self.index.forget_moved(in_place)
         stored = summary.indexed + summary.replaced
         for path in paths:
-            received = read_file(path, self.index.timezone_offset_minutes)
+            # What was kept has been stored once; of what has arrived nobody knows yet whether it will be.
+            read = read_file if path.endswith(KEPT) else read_left
+            received = read(path, self.index.timezone_offset_minutes)
             incoming = Incoming(path, None)
             if isinstance(received, Received):
                 # What was kept has had a later one in its place; of what has arrived another process may have.
