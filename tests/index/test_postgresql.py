@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
@@ -16,11 +18,13 @@ from building import instance, query
 from dicomquest.errors import IndexDatabaseError, MissingIndexError
 from dicomquest.index import Index, database, postgresql
 from dicomquest.index.database import Database
+from dicomquest.index.dialects import execute
 from dicomquest.index.migrations import run
 from dicomquest.index.schema import HEAD, METADATA, TRIGRAM_INDEXES
 from dicomquest.index.writes import insert
 from dicomquest.standard.levels import Level
 from postgresql_cluster import wait_for
+from timing import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -315,3 +319,29 @@ def test_a_node_that_waits_in_vain_for_its_turn_says_so(index: Index, monkeypatc
         pytest.raises(IndexDatabaseError, match="lock timeout"),
     ):
         other.ingest_data_sets([instance(1)])
+
+
+@contextlib.contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Have this thread interrupted as by Ctrl-C."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("statements", [1, 2], ids=["one", "a pipeline"])
+def test_an_interruption_is_one_whatever_the_driver_makes_of_it(index: Index, statements: int) -> None:
+    """A pipeline cannot be left while the server works, and the driver says that instead."""
+    with pytest.raises(KeyboardInterrupt), index._database.begin() as connection, interrupted_after(SHORT):
+        execute(connection, "SELECT pg_sleep(?)", [(LONG,)] * statements)
+    # Nobody has the lock any more, and the next connection is a good one.
+    index.ingest_data_sets([instance(1)])
+    assert index.counts()[Level.IMAGE] == 1

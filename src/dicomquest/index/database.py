@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -95,20 +96,25 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Give the connection of a write transaction, which has the write lock from its start."""
-        try:
-            with self._writer.begin() as connection:
-                yield connection
-        except self._errors as error:
-            raise IndexDatabaseError(f"the index could not be written: {self._backend.cause(error)}") from error
+        with self._failing("written"), self._writer.begin() as connection, _ended_if_interrupted(connection):
+            yield connection
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """Give a connection that only reads."""
+        with self._failing("read"), self._readers.connect() as connection, _ended_if_interrupted(connection):
+            yield connection
+
+    @contextmanager
+    def _failing(self, done: str) -> Iterator[None]:
+        """Raise IndexDatabaseError for the driver's errors, unless they only follow from an interruption."""
+        before = sys.exception()
         try:
-            with self._readers.connect() as connection:
-                yield connection
+            yield
         except self._errors as error:
-            raise IndexDatabaseError(f"the index could not be read: {self._backend.cause(error)}") from error
+            if _is_interruption(error, before):
+                raise KeyboardInterrupt from error
+            raise IndexDatabaseError(f"the index could not be {done}: {self._backend.cause(error)}") from error
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the raw connection of one query; ``close`` gives it back."""
@@ -186,6 +192,28 @@ class Database:
         tables = set(inspect(connection).get_table_names())
         if tables if revision is None else not tables.issuperset({SETTING.name, *TABLES.values()}):
             raise IndexDatabaseError(f"{self._backend.name} is another program's database, no index of this program")
+
+
+@contextmanager
+def _ended_if_interrupted(connection: Connection) -> Iterator[None]:
+    """End the connection with an interruption: in what state that leaves the driver is not known."""
+    before = sys.exception()
+    try:
+        yield
+    except BaseException as error:
+        if _is_interruption(error, before):
+            connection.invalidate()
+        raise
+
+
+def _is_interruption(error: BaseException, before: BaseException | None) -> bool:
+    """Whether an error is an interruption or came of one, not of what was being handled ``before``."""
+    each: BaseException | None = error
+    while each is not None and each is not before:
+        if isinstance(each, KeyboardInterrupt):
+            return True
+        each = each.__cause__ or each.__context__
+    return False
 
 
 def _revision(connection: Connection) -> str | None:
