@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -24,7 +23,7 @@ from dicomquest.index.schema import HEAD, METADATA, TRIGRAM_INDEXES
 from dicomquest.index.writes import insert
 from dicomquest.standard.levels import Level
 from postgresql_cluster import wait_for
-from timing import LONG, SHORT
+from timing import MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -321,27 +320,30 @@ def test_a_node_that_waits_in_vain_for_its_turn_says_so(index: Index, monkeypatc
         other.ingest_data_sets([instance(1)])
 
 
-@contextlib.contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
-    """Have this thread interrupted as by Ctrl-C."""
+def test_an_interruption_is_one_whatever_the_driver_makes_of_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes when a pipeline has been sent and nobody waits for its answers yet.
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+    The driver cannot leave it then, and says that, and that it cannot roll back.
+    """
+    waits = psycopg.Connection.wait
+    count = 0
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    def interrupted(connection: Any, generator: Any, *args: Any, **more: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 2:  # the first enters the pipeline
+            with contextlib.suppress(StopIteration):
+                next(generator)
+            raise KeyboardInterrupt
+        return waits(connection, generator, *args, **more)
 
+    def write() -> None:
+        with monkeypatch.context() as patch, index._database.begin() as connection:
+            patch.setattr(psycopg.Connection, "wait", interrupted)
+            execute(connection, "SELECT pg_sleep(?)", [(MS,)] * 2)
 
-@pytest.mark.parametrize("statements", [1, 2], ids=["one", "a pipeline"])
-def test_an_interruption_is_one_whatever_the_driver_makes_of_it(index: Index, statements: int) -> None:
-    """A pipeline cannot be left while the server works, and the driver says that instead."""
-    with pytest.raises(KeyboardInterrupt), index._database.begin() as connection, interrupted_after(SHORT):
-        execute(connection, "SELECT pg_sleep(?)", [(LONG,)] * statements)
+    with pytest.raises(KeyboardInterrupt):
+        write()
     # Nobody has the lock any more, and the next connection is a good one.
     index.ingest_data_sets([instance(1)])
     assert index.counts()[Level.IMAGE] == 1
