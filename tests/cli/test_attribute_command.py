@@ -29,7 +29,7 @@ def run(location: str, *arguments: str) -> tuple[int, str, str]:
 
 
 def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
-    assert run(location, "add", "FilterType") == (0, "", "FilterType has an index of 1 rows\n")
+    assert run(location, "add", "FilterType") == (0, "", "FilterType has an index of 1 row\n")
     code, listed, _ = run(location, "list")
     assert code == 0
     assert listed.splitlines()[1].split() == ["FilterType", "(0018,1160)", "IMAGE", "SH", "ready", "100", "%", "1"]
@@ -39,7 +39,16 @@ def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["PatientName"], ["Nonsense"], ["FilterType", "--level", "STUDY"], ["PixelData"], ["0029,1008"]]
+    "arguments",
+    [
+        ["PatientName"],
+        ["Nonsense"],
+        ["FilterType", "--level", "STUDY"],
+        ["PixelData"],
+        ["0029,1008"],
+        ["SpecificCharacterSet"],
+        ["QueryRetrieveLevel"],
+    ],
 )
 def test_what_cannot_be_added_is_a_wrong_command_line(location: str, arguments: list[str]) -> None:
     code, out, error = run(location, "add", *arguments)
@@ -51,8 +60,28 @@ def test_a_private_attribute_has_its_creator_and_vr(location: str) -> None:
     private = ["0029,1008", "--creator", "NOBODY'S \"?%"]
     assert run(location, "add", *private)[0] == 2
     assert run(location, "add", *private, "--vr", "LO")[0] == 0
-    assert "NOBODY'S" in run(location, "list")[1]
-    assert run(location, "drop", *private)[0] == 0
+    listed = run(location, "list")[1]
+    assert "NOBODY'S" in listed
+    tag = listed.splitlines()[1].split()[0]
+    assert run(location, "drop", tag, *private[1:])[0] == 0
+
+
+def test_a_misspelt_keyword_gets_a_suggestion(location: str) -> None:
+    code, _, error = run(location, "add", "SliceThicknes")
+    assert code == 2
+    assert "did you mean SliceThickness" in error
+
+
+@pytest.mark.parametrize("verb", ["add", "drop"])
+def test_ctrl_c_says_how_to_go_on(location: str, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Index, "promote", interrupt)
+    monkeypatch.setattr(Index, "demote", interrupt)
+    code, _, error = run(location, verb, "FilterType")
+    assert code == 130
+    assert error.startswith("Error: interrupted; the same command ")
 
 
 def test_there_must_be_an_index(tmp_path: Path) -> None:

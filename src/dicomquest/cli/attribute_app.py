@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from pydicom.datadict import tag_for_keyword
 
-from dicomquest.cli.peer import give_up, say
+from dicomquest.cli.counting import number_of
+from dicomquest.cli.keys import close_keywords
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.promoted import READY
@@ -29,7 +32,7 @@ def run_add(location: str, name: str, level: str | None, creator: str, vr: str) 
     """Promote; raise click's Exit if that fails, UsageError if there is no such attribute to promote."""
     attribute = _attribute(name, creator, vr, Level[level.upper()] if level else None)
     with (
-        _failing(f"interrupted; `dicomquest attribute add {name}` goes on from there"),
+        _failing("interrupted; the same command goes on from there"),
         Index(location, create=False) as index,
     ):
         with _bar(f"fill {attribute.keyword}") as progress:
@@ -37,7 +40,7 @@ def run_add(location: str, name: str, level: str | None, creator: str, vr: str) 
         rows, is_used = next(
             (each.rows, each.is_used) for each in index.promoted() if each.attribute.path == attribute.path
         )
-    say(f"{attribute.keyword} has an index of {rows} rows")
+    say(f"{attribute.keyword} has an index of {number_of(rows, 'row')}")
     if not is_used:
         say("queries do without it: a value is too long for an index")
 
@@ -45,7 +48,7 @@ def run_add(location: str, name: str, level: str | None, creator: str, vr: str) 
 def run_drop(location: str, name: str, creator: str) -> None:
     """Drop; raise click's Exit if it is not promoted."""
     with (
-        _failing(f"interrupted; `dicomquest attribute drop {name}` goes on from there"),
+        _failing("interrupted; the same command does the rest"),
         Index(location, create=False) as index,
     ):
         attribute = _attribute(name, creator, _promoted_vr(index, name, creator), None)
@@ -88,7 +91,8 @@ def _attribute(name: str, creator: str, vr: str, level: Level | None) -> Attribu
     try:
         return attribute_named(name, creator=creator, vr=vr, level=level)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        close = close_keywords(name) if name.isalpha() and tag_for_keyword(name) is None else []
+        raise click.UsageError(str(error) + (f"; did you mean {' or '.join(close)}?" if close else "")) from error
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def _failing(interrupted: str) -> Iterator[None]:
     except IndexDatabaseError as error:
         raise give_up(str(error)) from error
     except KeyboardInterrupt:
-        raise give_up(interrupted) from None
+        raise give_up(interrupted, INTERRUPTED) from None
 
 
 @contextmanager

@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 BATCH = 1000
 """Rows of one transaction, so that others get their turn between two."""
 
-_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
+# What an Identifier has of its own, and says nothing of what it looks for (PS3.4 C.4.1.1.3).
+_OF_THE_IDENTIFIER = frozenset({0x00080005, 0x00080052, TIMEZONE_OFFSET_FROM_UTC})
+
+# As `attribute list` writes them, too: a private one with xx for its block.
+_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4}|xx[0-9A-Fa-f]{2})\)?")
 _BY_NAME = "tag = ? AND creator = ? AND level = ?"
 
 
@@ -68,7 +72,7 @@ def attribute_named(name: str, *, creator: str = "", vr: str = "", level: Level 
     ``vr`` is needed for a private attribute that the dictionary does not know.
     """
     written = _TAG.fullmatch(name)
-    tag = int("".join(written.groups()), 16) if written else tag_for_keyword(name)
+    tag = int("".join(written.groups()).lower().replace("xx", "00"), 16) if written else tag_for_keyword(name)
     if tag is None:
         raise ValueError(f"{name!r} is no attribute: expected a keyword, or a tag such as 0018,1030")
     attribute = _private(tag, creator, vr) if tag >> 16 & 1 else _standard(tag, creator, vr)
@@ -91,7 +95,7 @@ def _standard(tag: int, creator: str, vr: str) -> Attribute:
     key = KEYS_BY_TAG.get(tag)
     if key is not None and key.storage is not Storage.JSON:
         raise ValueError(f"{keyword} is indexed always")
-    if tag >> 16 < 0x0008 or tag >> 16 >= 0x7FE0 or tag & 0xFFFF == 0 or tag == TIMEZONE_OFFSET_FROM_UTC:
+    if tag >> 16 < 0x0008 or tag >> 16 >= 0x7FE0 or tag & 0xFFFF == 0 or tag in _OF_THE_IDENTIFIER:
         raise ValueError(f"{keyword} is not matched in queries")
     return Attribute(tag, "", level_of(tag), keyword, known)
 
