@@ -112,13 +112,17 @@ def test_a_newer_schema_is_refused_unless_it_has_only_grown(tmp_path: Path) -> N
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("mysql://localhost/x", "'mysql' is not supported"),
-        ("://", "neither a path nor a database URL"),
+        ("://", "what begins with :// is no database URL"),
+        ("mysql://me:secret@host:port/x", "what begins with mysql:// is no database URL"),
+        ("postgresql+psycopg2://localhost/x", r"postgresql\+psycopg2:// is not supported: write postgresql://"),
+        ("postgresql://me:se@cret@localhost/x", "more than one @: write %40"),
         ("/nowhere/at/all.sqlite", "no folder /nowhere/at"),
     ],
 )
 def test_a_location_that_cannot_be_opened_says_why(location: str, message: str) -> None:
-    with pytest.raises(IndexDatabaseError, match=message):
+    with pytest.raises(IndexDatabaseError, match=message) as raised:
         Database(location)
+    assert "cret" not in str(raised.value)
 
 
 def test_a_missing_index_is_not_made_by_those_who_only_ask(tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ def parameters(location: str, use: Use) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     rest = location.partition("://")[2]
+    if rest.partition("?")[0].count("@") > 1:
+        # libpq takes what follows the first one for the host, which a message would show.
+        raise IndexDatabaseError("the URL has more than one @: write %40 for one that is part of the user or password")
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except ProgrammingError as error:

@@ -98,8 +98,11 @@ def _url(location: str | os.PathLike[str]) -> URL:
     text = os.fspath(location)
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
-    except ArgumentError as error:
-        raise IndexDatabaseError(f"{text!r} is neither a path nor a database URL: {error}") from error
+    except (ArgumentError, ValueError) as error:
+        # There may be a password in it.
+        raise IndexDatabaseError(f"what begins with {text.partition('://')[0]}:// is no database URL") from error
+    if url.get_backend_name() == "postgresql":
+        raise IndexDatabaseError(f"{url.drivername}:// is not supported: write postgresql://")
     if url.get_backend_name() != "sqlite":
         supported = "only in 'sqlite' and 'postgresql'"
         raise IndexDatabaseError(f"an index in {url.get_backend_name()!r} is not supported, {supported}")
