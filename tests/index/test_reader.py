@@ -41,6 +41,13 @@ def read(folder: Path, data: bytes) -> Received | Skipped:
     return read_file(str(path), 0)
 
 
+def test_a_data_set_does_not_say_what_its_transfer_syntax_is(tmp_path: Path) -> None:
+    stored = {0x00020010: Element("UI", ("1.2.3",)), **instance()}
+    found = read(tmp_path, part10(dict(sorted(stored.items()))))
+    assert isinstance(found, Received)
+    assert found.records[Level.IMAGE].texts["available_transfer_syntax_uid"] == EXPLICIT_VR_LITTLE_ENDIAN
+
+
 @pytest.mark.parametrize(
     "transfer_syntax",
     [

@@ -111,11 +111,12 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
             if known_start is not None:
                 return _malformed(error)
             return _malformed(error, tells_byte=True) if data[128:132] == b"DICM" else Skipped(Reason.NOT_DICOM)
-        if known_start is not None and min(needed, size) > _LARGEST_READ:
+        wanted = max(needed, 2 * len(data))
+        if known_start is not None and min(wanted, size) > _LARGEST_READ:
             data = _mapped(descriptor)
             continue
         os.lseek(descriptor, len(data), os.SEEK_SET)
-        data += _more(descriptor, max(needed, 2 * len(data)) - len(data))
+        data += _more(descriptor, wanted - len(data))
         if len(data) < min(needed, size):
             return Skipped(Reason.TRUNCATED, f"{size} bytes expected, {len(data)} could be read")
 
@@ -181,5 +182,7 @@ def _received(start: FileStart, header: Header, size: int, default_zone: int) ->
         return Skipped(Reason.TRUNCATED, f"{header.needed} bytes expected, {size} there")
     data_set = header.data_set
     if not start.guessed:
-        data_set = {TRANSFER_SYNTAX_UID: Element("UI", (start.transfer_syntax,)), **data_set}
+        # Whatever a data set says, which should say nothing of it.
+        syntax = {TRANSFER_SYNTAX_UID: Element("UI", (start.transfer_syntax,))}
+        data_set = {**syntax, **data_set, **syntax}
     return receive(data_set, default_zone)
