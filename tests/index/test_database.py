@@ -115,7 +115,9 @@ def test_a_newer_schema_is_refused_unless_it_has_only_grown(tmp_path: Path) -> N
         ("://", "what begins with :// is no database URL"),
         ("mysql://me:secret@host:port/x", "what begins with mysql:// is no database URL"),
         ("postgresql+psycopg2://localhost/x", r"postgresql\+psycopg2:// is not supported: write postgresql://"),
-        ("postgresql://me:se@cret@localhost/x", "more than one @: write %40"),
+        ("postgresql://me:se@cret@localhost/x", "an @ or a / too many: in user and password write %40"),
+        ("postgresql://me:cret/se@localhost/x", "an @ or a / too many"),
+        ("postgresql://me:se?x@cret@localhost/x", "an @ or a / too many"),
         ("/nowhere/at/all.sqlite", "no folder /nowhere/at"),
     ],
 )

@@ -6,6 +6,7 @@ it. So nothing here follows a failover: who connects anew arrives at whatever se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 
@@ -48,9 +49,9 @@ def parameters(location: str, use: Use) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     rest = location.partition("://")[2]
-    if rest.partition("?")[0].count("@") > 1:
-        # libpq takes what follows the first one for the host, which a message would show.
-        raise IndexDatabaseError("the URL has more than one @: write %40 for one that is part of the user or password")
+    if "@" in _behind_user(rest).partition("?")[0]:
+        # libpq would take a part of the password for the host, the port or the database, which a message shows.
+        raise IndexDatabaseError("the database URL has an @ or a / too many: in user and password write %40 and %2F")
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except ProgrammingError as error:
@@ -60,6 +61,12 @@ def parameters(location: str, use: Use) -> dict[str, str]:
     has_several = "," in given.get("host", "")
     attributes = Use.WRITE if use is Use.READ and has_several else use
     return {**DEFAULTS, "target_session_attrs": attributes.value, **given}
+
+
+def _behind_user(rest: str) -> str:
+    """What libpq reads hosts and database in: it looks for the user's @ up to the first slash."""
+    end = re.search("[@/]", rest)
+    return rest[end.end() :] if end is not None and end[0] == "@" else rest
 
 
 def described(location: str) -> str:
