@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from dicomquest import cli
 from dicomquest.cli import main
 from dicomquest.dataset.elements import Element
 from dicomquest.index import Index
@@ -35,7 +36,9 @@ def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
     assert listed.splitlines()[1].split() == ["FilterType", "(0018,1160)", "IMAGE", "SH", "ready", "100", "%", "1"]
     assert run(location, "drop", "0018,1160")[0] == 0
     assert run(location, "list") == (0, "", "no attribute was added\n")
-    assert run(location, "drop", "FilterType")[0] == 1
+    code, _, error = run(location, "drop", "FilterType")
+    assert code == 2
+    assert "Error: FilterType has no index that was added" in error
 
 
 @pytest.mark.parametrize(
@@ -66,8 +69,9 @@ def test_a_private_attribute_has_its_creator_and_vr(location: str) -> None:
     assert run(location, "drop", tag, *private[1:])[0] == 0
 
 
-def test_a_misspelt_keyword_gets_a_suggestion(location: str) -> None:
-    code, _, error = run(location, "add", "SliceThicknes")
+@pytest.mark.parametrize("verb", ["add", "drop"])
+def test_a_misspelt_keyword_gets_a_suggestion(location: str, verb: str) -> None:
+    code, _, error = run(location, verb, "SliceThicknes")
     assert code == 2
     assert "did you mean SliceThickness" in error
 
@@ -82,6 +86,14 @@ def test_ctrl_c_says_how_to_go_on(location: str, monkeypatch: pytest.MonkeyPatch
     code, _, error = run(location, verb, "FilterType")
     assert code == 130
     assert error.startswith("Error: interrupted; the same command ")
+
+
+def test_ctrl_c_before_the_command_begins_is_a_line(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "import_module", interrupt)
+    assert run(location, "list") == (130, "", "Error: interrupted\n")
 
 
 def test_there_must_be_an_index(tmp_path: Path) -> None:

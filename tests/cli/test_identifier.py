@@ -101,10 +101,18 @@ def test_a_view_needs_its_option() -> None:
 
 
 @pytest.mark.requirement("EN-029")
-@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO 2022 IR 87", "KLINGON"])
+@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO 2022 IR 6\\ISO 2022 IR 100"])
 def test_a_character_set_that_does_not_hold_the_keys_is_an_error(charset: str) -> None:
-    with pytest.raises(KeyTextError, match="no such character set, or one without all characters"):
+    with pytest.raises(KeyTextError, match=r"^--charset '.*': without all characters of the keys$"):
         request("PatientName=Διονυσιος", charset=charset)
+
+
+@pytest.mark.requirement("EN-029")
+@pytest.mark.parametrize("charset", ["KLINGON", "ISO_IR 100\\KLINGON", "KLINGON\\ISO 2022 IR 87"])
+@pytest.mark.parametrize("name", ["Müller", "DOE"])
+def test_a_character_set_that_is_none_is_named(charset: str, name: str) -> None:
+    with pytest.raises(KeyTextError, match=r"^--charset: 'KLINGON': no such character set$"):
+        request(f"PatientName={name}", charset=charset)
 
 
 @pytest.mark.requirement("QR-026")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
+from typing import Any
 
 import click
 
@@ -32,9 +33,18 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, function = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), function)
+        command = getattr(import_module(module), function)
         assert isinstance(command, click.Command)  # noqa: S101
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Ctrl-C that it does not speak of itself, as while it is imported, is a line, too."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from dicomquest.cli.peer import INTERRUPTED, give_up
+
+            raise give_up("interrupted", INTERRUPTED) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

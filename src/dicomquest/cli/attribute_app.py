@@ -46,14 +46,14 @@ def run_add(location: str, name: str, level: str | None, creator: str, vr: str) 
 
 
 def run_drop(location: str, name: str, creator: str) -> None:
-    """Drop; raise click's Exit if it is not promoted."""
+    """Drop; raise click's UsageError if it is not promoted."""
     with (
         _failing("interrupted; the same command does the rest"),
         Index(location, create=False) as index,
     ):
         attribute = _attribute(name, creator, _promoted_vr(index, name, creator), None)
         if not index.demote(attribute):
-            raise give_up(f"{attribute.keyword} has no index that was added")
+            raise click.UsageError(f"{attribute.keyword} has no index that was added")
     say(f"{attribute.keyword} has no index any more")
 
 
@@ -79,10 +79,7 @@ def _cells(each: Listed) -> tuple[str, ...]:
 
 def _promoted_vr(index: Index, name: str, creator: str) -> str:
     """The VR of a private attribute, which was told when it was added."""
-    try:
-        attribute = attribute_named(name, creator=creator, vr="LO" if creator else "")
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    attribute = _attribute(name, creator, "LO" if creator else "", None)
     found = (each.attribute.vr for each in index.promoted() if each.attribute[:2] == attribute[:2])
     return next(found, attribute.vr)
 

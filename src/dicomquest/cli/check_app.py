@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import counted_each, counted_files, number_of
-from dicomquest.cli.peer import give_up, say
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 
@@ -25,7 +25,7 @@ def run(location: str, *, repair: bool, files: bool) -> None:
     except IndexDatabaseError as error:
         raise give_up(str(error)) from error
     except KeyboardInterrupt:
-        raise give_up("interrupted; nothing was changed") from None
+        raise give_up("interrupted; nothing was changed", INTERRUPTED) from None
     _print(report, repaired=repair)
     if files_report is not None:
         _print_files(files_report)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dicomquest.cli.keys import Key, KeyTextError, PathStep, build_identifier, label
-from dicomquest.dataset.charset import choose, normalise_terms
+from dicomquest.dataset.charset import charset_of, choose, normalise_terms
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.request import NO_KEYS as NO_LEVEL
@@ -87,10 +87,13 @@ def build_request(
 def _character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
     if charset is None:
         return choose(identifier)
-    terms = normalise_terms(tuple(charset.split("\\")))
+    given = tuple(charset.split("\\"))
+    if unknown := charset_of(given).unknown:
+        raise KeyTextError(f"--charset: {' and '.join(map(repr, unknown))}: no such character set")
+    terms = normalise_terms(given)
     chosen = choose(identifier, terms, terms)
     if chosen not in {(), terms}:
-        raise KeyTextError(f"--charset {charset!r}: no such character set, or one without all characters of the keys")
+        raise KeyTextError(f"--charset {charset!r}: without all characters of the keys")
     return chosen
 
 

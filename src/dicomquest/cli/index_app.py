@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files, number_of
-from dicomquest.cli.peer import give_up, say
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.ingest import COLLECTED_AFTER, walk
@@ -55,7 +55,8 @@ def run(settings: IndexSettings) -> None:
     except IndexDatabaseError as error:
         raise give_up(str(error)) from error
     except KeyboardInterrupt:
-        raise give_up("interrupted; what is indexed stays, and the same command goes on from there") from None
+        message = "interrupted; what is indexed stays, and the same command goes on from there"
+        raise give_up(message, INTERRUPTED) from None
     if not settings.quiet:
         _report_skipped(summary)
     _report(summary, monotonic() - started)

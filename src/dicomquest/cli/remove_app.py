@@ -13,7 +13,7 @@ import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
 from dicomquest.cli.keys import Key, KeyTextError, build_identifier, parse_keys
-from dicomquest.cli.peer import give_up, say
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.index import Index
@@ -64,7 +64,7 @@ def run(settings: RemoveSettings) -> None:
         raise give_up(str(error)) from error
     except KeyboardInterrupt:
         raise give_up(
-            "interrupted; what is removed so far is removed, and the same command goes on from there"
+            "interrupted; what is removed so far is removed, and the same command goes on from there", INTERRUPTED
         ) from None
 
 
