@@ -52,7 +52,16 @@ def _keys(draw: st.DrawFn, stored: DataSet, tags: Sequence[int]) -> DataSet:
         if tag >> 16 & 1:
             found[creator_tag(tag)] = stored[creator_tag(tag)]
         found[tag] = draw(_key(stored[tag]))
+        if tag >> 16 & 1 and draw(st.booleans()):
+            found[tag] = _unknown(found[tag])
     return dict(sorted(found.items()))
+
+
+def _unknown(key: Element) -> Element:
+    """A private key as somebody sends it who does not know its VR."""
+    if VR[key.vr].kind in {Kind.TEXT, Kind.NUMBER}:
+        return Element("LO", tuple(map(str, key.values)))
+    return key
 
 
 def _key(element: Element) -> st.SearchStrategy[Element]:

@@ -121,6 +121,8 @@ _OTHERS = (
     Attribute(0x00090002, "DS", Level.IMAGE, "", CREATOR),
     Attribute(0x00090003, "UN", Level.IMAGE, "", CREATOR),
     Attribute(0x00090004, "SQ", Level.IMAGE, "code", CREATOR),
+    Attribute(0x00090005, "DA", Level.IMAGE, "", CREATOR),
+    Attribute(0x00090006, "US", Level.IMAGE, "", CREATOR),
 )
 ATTRIBUTES = _KEYS + _OTHERS
 BY_LEVEL = {level: tuple(each for each in ATTRIBUTES if each.level is level) for level in Level}

@@ -101,6 +101,33 @@ def test_a_value_too_long_for_an_index_is_found_without_it(index: Index) -> None
     assert index.check().examples == []
 
 
+@pytest.mark.parametrize("key", [Element("LO", ("1.5",)), Element("UN", (b"1.50",))], ids=["LO", "UN"])
+def test_a_private_key_of_unknown_vr_is_of_the_promoted_one(index: Index, key: Element) -> None:
+    """Which elements of implicit VR have, too, that are stored without a VR."""
+    creator = {0x00210010: Element("LO", ("ACME 1",))}
+    values = {1: Element("DS", ("1.50",)), 2: Element("UN", (b"1.500",)), 3: Element("DS", ("2",))}
+    index.ingest_data_sets([instance(number) | creator | {0x00211002: value} for number, value in values.items()])
+    identifier = {0x00080052: Element("CS", ("IMAGE",))} | creator | {0x00211002: key}
+    query = parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions())
+    assert len(index.find_data_sets(query)) == 1
+    index.promote(attribute_named("0021,1002", creator="ACME 1", vr="DS"))
+    assert len(index.find_data_sets(query)) == 2
+    with index.find(query) as cursor:
+        cursor.fetch(10)
+        assert "instance_value" in cursor.plan.sql
+    index.demote(attribute_named("0021,1002", creator="ACME 1", vr="DS"))
+    assert len(index.find_data_sets(query)) == 1
+
+
+@pytest.mark.parametrize("vr", ["IS", "DT"])
+def test_a_key_that_the_promoted_vr_does_not_take_is_read_with_the_stored_one(index: Index, vr: str) -> None:
+    creator = {0x00210010: Element("LO", ("ACME 1",))}
+    index.ingest_data_sets([instance(1) | creator | {0x00211002: Element("LO", ("A B",))}])
+    index.promote(attribute_named("0021,1002", creator="ACME 1", vr=vr))
+    identifier = {0x00080052: Element("CS", ("IMAGE",))} | creator | {0x00211002: Element("LO", ("A?B",))}
+    assert len(index.find_data_sets(parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions()))) == 1
+
+
 def test_queries_use_the_rows_only_when_all_are_there() -> None:
     ready, too_long = (FILTER.path, ALL_THERE), (FILTER.path, TOO_LONG)
     rows = "instance.id IN (SELECT owner FROM instance_value WHERE path = '00181160' AND (part = 0 AND search = ?))"

@@ -434,6 +434,38 @@ def test_a_key_of_unknown_vr_is_read_with_the_stored_vr(stored: Element, key: by
     assert bool(find([instance() | creator | {0x00091001: stored}], found)) is expected
 
 
+@pytest.mark.parametrize(
+    ("stored", "key", "expected"),
+    [
+        (Element("DS", ("1.50",)), ("1.5",), True),
+        (Element("DS", ("1.50",)), ("1.5*",), False),
+        (Element("DS", ("1.50", "2")), ("7", "2.0"), True),
+        (Element("US", (7,)), ("7",), True),
+        (Element("US", (7,)), ("8",), False),
+        (Element("FD", (0.5,)), ("5E-1",), True),
+        (Element("AT", (0x00181063,)), ("00181063",), True),
+        (Element("DA", ("20240131",)), ("20240101-20240201",), True),
+        (Element("PN", ("Doe^John",)), ("DOE^*",), True),
+        (Element("UI", ("1.2.30",)), ("1.2.3",), False),
+        (Element("LO", ("1.50",)), ("1.5",), False),
+        (Element("LO", ("1.50",)), ("1.5*",), True),
+        (Element("LT", ("A\\B",)), ("A", "B"), True),
+        (Element("UN", (b"1.50",)), ("1.5*",), True),
+        (Element("UN", (b"1.50",)), ("1.5",), False),
+        (Element("SQ", ({},)), ("1.5",), False),
+        (Element("DS", ()), ("1.5",), False),
+        (Element("DS", ("1.50",)), ("*",), True),
+    ],
+)
+def test_text_of_a_private_key_that_nobody_knows_is_read_with_the_stored_vr(
+    stored: Element, key: tuple[str, ...], expected: bool
+) -> None:
+    creator = {0x00090010: Element("LO", ("ACME",))}
+    identifier = creator | data_set(QueryRetrieveLevel="IMAGE") | {0x00091001: Element("LO", key)}
+    found = parse_identifier(dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions())
+    assert bool(find([instance() | creator | {0x00091001: stored}], found)) is expected
+
+
 @pytest.mark.requirement("QR-007")
 @settings(max_examples=40)
 @given(corpora(again=True), queries())

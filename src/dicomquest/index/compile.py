@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dicomquest.index.dialects import DIALECTS
 from dicomquest.index.plan import Facts, Plan, Residual, RowFilter, select
 from dicomquest.index.predicates import Place, predicate
-from dicomquest.index.promoted import searched_path
+from dicomquest.index.promoted import searched_path, told_by_promotion
 from dicomquest.index.residual import FUNCTION
 from dicomquest.index.schema import ALL_THERE, TABLES
 from dicomquest.index.selectivity import Selectivity, is_found_by_trigrams, is_led_by_rows, selectivity
@@ -47,11 +47,12 @@ class _Compiler:
         self._residuals: list[Residual] = []
         self._chains: Sql = ("", ())
         by_level: dict[Level, list[KeyCriterion]] = {}
-        for key in query.criteria:
+        self._criteria = [told_by_promotion(key, facts.occurrences) for key in query.criteria]
+        for key in self._criteria:
             by_level.setdefault(key.level, []).append(key)
         self._by_level = by_level
-        self._upper = [key for key in query.criteria if key.level <= query.level]
-        self._lower = [key for key in query.criteria if key.level > query.level]
+        self._upper = [key for key in self._criteria if key.level <= query.level]
+        self._lower = [key for key in self._criteria if key.level > query.level]
         columns = [self._selectivity(key) for key in self._upper if not is_led_by_rows(key)]
         self._best_column = max(columns, default=Selectivity.SCAN)
         self._leader = self._choose_leader()
@@ -89,7 +90,7 @@ class _Compiler:
 
     def _promoted_guards(self) -> Iterable[Sql]:
         """That the value rows which the plan trusts in are still there: else it has no rows, as with ``_guard``."""
-        for path in sorted({searched_path(key, self._facts.occurrences) or "" for key in self._query.criteria} - {""}):
+        for path in sorted({searched_path(key, self._facts.occurrences) or "" for key in self._criteria} - {""}):
             yield f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})", (path,)
 
     def _row_filter(self) -> RowFilter:

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.dataset.dictionary import US_OR_SS, standard_vr
 from dicomquest.dataset.elements import element_from_json, from_json
+from dicomquest.errors import ValueFormatError
 from dicomquest.index.dialects import execute
 from dicomquest.index.records import element_rows
 from dicomquest.index.schema import ALL_THERE, TOO_LONG
-from dicomquest.query.evaluate import find_element
+from dicomquest.query.criteria import ByStoredVR, TextByStoredVR
+from dicomquest.query.evaluate import find_element, values_in
+from dicomquest.query.key_values import read_key
 from dicomquest.query.model import Step
+from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import own_zone
 from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.levels import Level
+from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -93,6 +98,23 @@ def searched_path(key: KeyCriterion, occurrences: Collection[tuple[str, int]]) -
     if (path, ALL_THERE) not in occurrences or (path, TOO_LONG) in occurrences:
         return None
     return path if step.creator is not None or key.vr == standard_key_vr(step.tag) else None
+
+
+def told_by_promotion(key: KeyCriterion, occurrences: Collection[tuple[str, int]]) -> KeyCriterion:
+    """A private key of unknown VR, read with the VR that its attribute was promoted with if it was and they fit."""
+    step, criterion = key.path[0], key.criterion
+    if step.creator is None or not isinstance(criterion, ByStoredVR | TextByStoredVR):
+        return key
+    vr = next((vr for vr in VR if (_path(step.tag, step.creator, vr), ALL_THERE) in occurrences), None)
+    # In which zone the times of a row without one are, only the row says.
+    if vr is None or vr == "DT":
+        return key
+    values = values_in(vr, criterion)
+    try:
+        read = read_key(vr, values, "1-n", QueryOptions(), 0) if values else None
+    except ValueFormatError:
+        read = None
+    return key if read is None else key._replace(vr=vr, criterion=read)
 
 
 def read_promoted(connection: Connection) -> tuple[Promoted, ...]:

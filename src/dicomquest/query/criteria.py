@@ -161,6 +161,18 @@ class ByStoredVR:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class TextByStoredVR:
+    """Text of a private key that the dictionary does not know: read with the VR of the stored element.
+
+    Whoever asks cannot know the VR either, and LO holds any text. ``as_text`` is what the key asks of an element of its
+    own VR, or of an unknown one.
+    """
+
+    values: tuple[str, ...]
+    as_text: Criterion
+
+
 Criterion: TypeAlias = (
     SingleValue
     | SingleNumber
@@ -177,4 +189,5 @@ Criterion: TypeAlias = (
     | MultipleValue
     | AnyOf
     | ByStoredVR
+    | TextByStoredVR
 )

@@ -18,6 +18,7 @@ from dicomquest.query.criteria import (
     HasValue,
     MultipleValue,
     SequenceMatch,
+    TextByStoredVR,
 )
 from dicomquest.query.key_values import read_key
 from dicomquest.query.matching import matches
@@ -81,6 +82,8 @@ def _matches_element(criterion: Criterion, vr: str, element: Element | None, zon
     """Any stored value may satisfy a key (C.2.2.3)."""
     if isinstance(criterion, ByStoredVR):
         return element is not None and _matches_opaque(criterion, element, zone)
+    if isinstance(criterion, TextByStoredVR):
+        return element is not None and _matches_text(criterion, vr, element, zone)
     if isinstance(criterion, AnyOf):
         return any(_matches_element(part, vr, element, zone) for part in criterion.parts)
     return any(matches(criterion, form) for form in search_forms(vr, element, zone))
@@ -89,7 +92,16 @@ def _matches_element(criterion: Criterion, vr: str, element: Element | None, zon
 def _matches_opaque(criterion: ByStoredVR, element: Element, zone: int) -> bool:
     if element.vr in BINARY_VRS:
         return any(data.rstrip(b"\0 ") == criterion.data.rstrip(b"\0 ") for data in element.values)
-    values = _values_in(element.vr, criterion)
+    return _matches_values(values_in(element.vr, criterion), element, zone)
+
+
+def _matches_text(criterion: TextByStoredVR, vr: str, element: Element, zone: int) -> bool:
+    if element.vr == vr or element.vr in BINARY_VRS:
+        return _matches_element(criterion.as_text, vr, element, zone)
+    return _matches_values(values_in(element.vr, criterion), element, zone)
+
+
+def _matches_values(values: tuple[Any, ...], element: Element, zone: int) -> bool:
     if not values:
         return False
     try:
@@ -99,9 +111,11 @@ def _matches_opaque(criterion: ByStoredVR, element: Element, zone: int) -> bool:
     return read is None or _matches_element(read, element.vr, element, zone)
 
 
-def _values_in(vr: str, criterion: ByStoredVR) -> tuple[Any, ...]:
-    """The bytes of a key as values of a VR, none where they are not; UN is always little endian (PS3.5 6.2.2)."""
+def values_in(vr: str, criterion: ByStoredVR | TextByStoredVR) -> tuple[Any, ...]:
+    """A key's text or bytes as values of a VR, none where they are not; UN is always little endian (PS3.5 6.2.2)."""
     row = VR[vr]
+    if isinstance(criterion, TextByStoredVR):
+        return () if row.kind is Kind.SEQUENCE else criterion.values
     if row.kind is Kind.TEXT:
         return tuple(criterion.text.split("\\")) if row.multiple else (criterion.text,)
     layout = struct.Struct(f"<{row.layout}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError
+from dicomquest.query.criteria import TextByStoredVR
 from dicomquest.query.identifier_keys import KeyReader, described, is_key, private_creator
 from dicomquest.query.key_values import EMPTY_VALUE_KEY
 from dicomquest.query.matching import BY_CRITERION
@@ -105,7 +106,8 @@ def _matching(tag: int, data_set: DataSet, options: QueryOptions) -> str:
         return "none"
     if key.item_keys is not None:
         return "Sequence"
-    return "Universal" if key.criterion is None else BY_CRITERION[type(key.criterion)].name
+    criterion = key.criterion.as_text if isinstance(key.criterion, TextByStoredVR) else key.criterion
+    return "Universal" if criterion is None else BY_CRITERION[type(criterion)].name
 
 
 def _level_remarks(kind: KeyType, entity: Level, level: Level, options: QueryOptions) -> list[str]:

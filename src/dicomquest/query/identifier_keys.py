@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 
 from pydicom.datadict import get_entry, private_dictionary_VM, private_dictionary_VR
 
-from dicomquest.dataset.dictionary import creator_tag, is_private_creator
+from dicomquest.dataset.dictionary import creator_tag, is_private_creator, private_vr
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError, ValueFormatError
-from dicomquest.query.criteria import AnyOf, DateTimePairMatch, Range, SequenceMatch, SingleInterval
+from dicomquest.query.criteria import (
+    AnyOf,
+    DateTimePairMatch,
+    EmptyValue,
+    MultipleValue,
+    Range,
+    SequenceMatch,
+    SingleInterval,
+    TextByStoredVR,
+)
 from dicomquest.query.instants import combined_range
 from dicomquest.query.key_values import read_key
 from dicomquest.query.model import IgnoredKey, KeyCriterion, ReturnKey, Step
@@ -154,6 +163,8 @@ class KeyReader:
             criterion = read_key(vr, values, vm, self.options, self.zone_minutes)
         except ValueFormatError as error:
             raise _rejected(path, f"{_name(path)}: {error}") from error
+        if criterion is not None and vr == "LO" and creator and private_vr(tag, creator) in {None, "UN"}:
+            criterion = _by_stored_vr(criterion, values)
         trouble = "returned, but its values are not matched" if tag in EXISTENCE_ONLY and criterion else ""
         return ReadKey(tag, step, vr, None if trouble else criterion, trouble=trouble)
 
@@ -271,6 +282,11 @@ def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
     if creator is None and sent_vr == "UN" and vr in {"UN", "NONE", ""}:
         return "an unknown attribute"
     return ""
+
+
+def _by_stored_vr(criterion: Criterion, values: tuple[str, ...]) -> Criterion:
+    """A private key's text, whatever VR its attribute may have: LO is what there is to send where nobody knows it."""
+    return criterion if isinstance(criterion, EmptyValue | MultipleValue) else TextByStoredVR(values, criterion)
 
 
 def _only_text(element: Element | None) -> str:

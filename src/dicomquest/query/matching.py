@@ -27,6 +27,7 @@ from dicomquest.query.criteria import (
     SingleInterval,
     SingleNumber,
     SingleValue,
+    TextByStoredVR,
     UIDList,
     Wild,
     WildCard,
@@ -338,6 +339,10 @@ MATCHING_TYPES: tuple[MatchingType, ...] = (
     MatchingType(
         "Single Value, VR unknown", "C.2.2.2.1", None, ByStoredVR,
         _no_sql, lambda _, __: False, lambda criterion, name: f"{name} is '{criterion.text}'",
+    ),
+    MatchingType(
+        "Text, VR unknown", "C.2.2.2.1", None, TextByStoredVR,
+        _no_sql, lambda _, __: False, lambda criterion, name: words(criterion.as_text, name),
     ),
 )  # fmt: skip
 BY_CRITERION: dict[type, MatchingType] = {row.criterion: row for row in MATCHING_TYPES}
