@@ -177,7 +177,8 @@ def test_who_is_killed_leaves_one_version_whole(
         assert commits == (told is None)
 
 
-def refuse_to_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def fail_and_not_put_back(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store the first version, and fail with the second one on a disk that keeps the first from its place."""
     replace = os.replace
 
     def failing(path: str, to: str) -> None:
@@ -185,7 +186,11 @@ def refuse_to_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(5, "Input/output error")
         replace(path, to)
 
-    monkeypatch.setattr(os, "replace", failing)
+    assert store(archive, [arrived(archive, 1)]) == [""]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", failing)
+        fail(archive.index, patch, lambda number: True)
+        assert store(archive, [arrived(archive, 2)]) == [FAILED]
 
 
 @pytest.mark.usefixtures("file_system")
@@ -195,11 +200,7 @@ def test_a_file_that_a_disk_kept_from_being_put_back_is_there_at_the_next_start(
 ) -> None:
     folder = tmp_path / "store"
     archive = Archive(index, folder, LAYOUT)
-    assert store(archive, [arrived(archive, 1)]) == [""]
-    with monkeypatch.context() as patch:
-        refuse_to_put_back(patch)
-        fail(index, patch, lambda number: True)
-        assert store(archive, [arrived(archive, 2)]) == [FAILED]
+    fail_and_not_put_back(archive, monkeypatch)
     ends(archive)
     with Archive(index, folder, LAYOUT) as second:
         assert second.recover() == 1
@@ -211,11 +212,7 @@ def test_a_file_that_is_not_put_back_in_time_yields_to_a_later_one(
 ) -> None:
     folder = tmp_path / "store"
     with Archive(index, folder, LAYOUT) as archive:
-        assert store(archive, [arrived(archive, 1)]) == [""]
-        with monkeypatch.context() as patch:
-            refuse_to_put_back(patch)
-            fail(index, patch, lambda number: True)
-            assert store(archive, [arrived(archive, 2)]) == [FAILED]
+        fail_and_not_put_back(archive, monkeypatch)
         assert store(archive, [arrived(archive, 3)]) == [""]
     with Archive(index, folder, LAYOUT) as second:
         assert second.recover() == 0

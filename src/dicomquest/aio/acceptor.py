@@ -13,8 +13,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from dicomquest import evt
+from dicomquest.aio.answer_log import log_response
 from dicomquest.aio.handlers import NEGOTIATION_EVENTS, answer_association, is_async
-from dicomquest.dimse.commands import CStoreRQ, Request, name_of, response_to
+from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
     AssociationRequested,
@@ -48,9 +49,6 @@ T = TypeVar("T")
 
 WRITE_BUFFER = 256 * 1024
 """Bytes in front of the socket at which a service waits: about what one write of 512 responses holds."""
-
-LONGEST_LOGGED = 128
-"""Characters of a peer's UID that are logged: twice what one may have."""
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 
@@ -215,7 +213,7 @@ class AcceptedAssociation(asyncio.Protocol):
         response = response_to(request.command, status, error_comment=comment, offending_element=offending)
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
-        self._log_response(request.command, status, comment)
+        log_response(self, request.command, status, comment)
         self._pump()
         await self._writable.wait()
 
@@ -277,7 +275,7 @@ class AcceptedAssociation(asyncio.Protocol):
             case MessageIgnored():
                 LOGGER.warning("association %d: %s ignored: %s", self.number, name_of(event.command), event.reason)
             case RequestRefused(command, response):
-                self._log_response(command, response.status, response.error_comment)
+                log_response(self, command, response.status, response.error_comment)
         if isinstance(event, Released | Aborted | Ended):
             for request in self._requests.values():
                 request.cancel(is_abandoned=True)
@@ -296,20 +294,6 @@ class AcceptedAssociation(asyncio.Protocol):
         request = ServiceRequest(self, self._info, event.context, event.command, event.data_set, stream=stream)
         self._requests[event.command.message_id] = request
         return request
-
-    def _log_response(self, command: Request, status: int, comment: str) -> None:
-        """Log how a request ended: of an instance that is not stored, all that helps to find it and the reason."""
-        name = name_of(command)
-        if not isinstance(command, CStoreRQ) or status == statuses.SUCCESS:
-            LOGGER.info("association %d: %s ended with %04X", self.number, name, status)
-            return
-        # A peer may put anything in place of a UID.
-        uid = ascii(command.affected_sop_instance_uid[:LONGEST_LOGGED])[1:-1] or "no SOP Instance UID"
-        words = statuses.in_words(status, statuses.C_STORE_STATUSES, comment)
-        LOGGER.warning(
-            "association %d: %s of %s by %s at %s ended with %s",
-            self.number, name, uid, self.requestor.ae_title, self.peer_address[0], words,
-        )  # fmt: skip
 
     def _pause_reading(self) -> None:
         if not self._transport.is_closing():

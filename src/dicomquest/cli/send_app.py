@@ -23,7 +23,7 @@ from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.services.contexts import PresentationContext, build_context
 from dicomquest.services.outgoing import Instance, describe
 from dicomquest.standard.levels import Level
-from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, find_status, status_class
+from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
 
@@ -222,9 +222,7 @@ def _send(association: Association, file: File) -> tuple[StatusClass, str]:
     kind = status_class(code, C_STORE_STATUSES)
     if kind not in (StatusClass.SUCCESS, StatusClass.WARNING):
         kind = StatusClass.FAILURE
-    row = find_status(code, C_STORE_STATUSES)
-    comment = status.get("ErrorComment", "")
-    return kind, f"status {code:04X}" + (f", {row.meaning}" if row else "") + (f" ({comment})" if comment else "")
+    return kind, f"status {in_words(code, C_STORE_STATUSES, status.get('ErrorComment', ''))}"
 
 
 @contextmanager

@@ -6,11 +6,10 @@ import os
 import struct
 from typing import Final
 
+from dicomquest.dataset.codec import PIXEL_DATA
+from dicomquest.dataset.decoder import ITEM, SEQUENCE_DELIMITER, UNDEFINED
 from dicomquest.errors import DataSetError
 
-_PIXEL_DATA = (0x7FE0, 0x0010)
-_ITEM, _END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
-_UNDEFINED = 0xFFFFFFFF
 _ELEMENT = struct.Struct("<HH2s2xI")
 _FRAGMENT = struct.Struct("<HHI")
 
@@ -30,7 +29,7 @@ def is_whole(descriptor: int, at: int) -> bool:
     if len(data) < _ELEMENT.size:
         return False
     group, number, _, length = _ELEMENT.unpack_from(data)
-    if (group, number) != _PIXEL_DATA or length != _UNDEFINED:
+    if group << 16 | number != PIXEL_DATA or length != UNDEFINED:
         return True
     position, read_from = at + _ELEMENT.size, at
     for _ in range(_MOST):
@@ -39,9 +38,10 @@ def is_whole(descriptor: int, at: int) -> bool:
             if len(data) < _FRAGMENT.size:
                 return False
         group, number, length = _FRAGMENT.unpack_from(data, position - read_from)
-        if (group, number) == _END:
+        tag = group << 16 | number
+        if tag == SEQUENCE_DELIMITER:
             return True
-        if (group, number) != _ITEM or length == _UNDEFINED:
+        if tag != ITEM or length == UNDEFINED:
             raise DataSetError("no fragment where one was expected in pixel data", offset=position)
         position += _FRAGMENT.size + length
     return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from dicomquest.dataset.codec import (
+    PIXEL_DATA,
     RemarkKind,
     Remarks,
     TruncatedDataSetError,
@@ -32,7 +34,7 @@ FIRST_READ = 32 * 1024
 _LARGEST_READ = 1 << 20
 """Bytes up to which a file that has arrived is read; a larger one is mapped."""
 _FIRST_TAG = 0x00080000
-_PIXEL_DATA = frozenset({b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10"})
+_PIXEL_DATA = frozenset(struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF) for order in "<>")
 """Its tag in little endian, and in big endian."""
 _MOST_INFLATED = 1 << 28
 """Inflated bytes after which nobody looks for the end of a deflate stream: a small one may come to a thousand times as
