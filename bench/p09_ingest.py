@@ -14,7 +14,7 @@ from measure import Claim, Figure, alternate, median, number, spread
 from servers import resident_bytes, scans_of, scratch
 
 from peers.orthanc import orthanc  # isort: skip - servers makes this importable
-from programs import program  # isort: skip
+from fixtures.programs import program  # isort: skip
 
 if TYPE_CHECKING:
     from sizes import Size

@@ -14,7 +14,7 @@ from store_client import small_instances, store_all
 from peers.dcmtk import dcmqrscp  # isort: skip - servers makes this importable
 from peers.orthanc import orthanc  # isort: skip
 from peers.processes import free_port, server  # isort: skip
-from postgresql_cluster import Cluster  # isort: skip
+from fixtures.postgresql_cluster import Cluster  # isort: skip
 
 
 if TYPE_CHECKING:

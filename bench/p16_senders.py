@@ -23,8 +23,8 @@ from dicomquest import find
 
 from peers.orthanc import orthanc  # isort: skip - servers makes this importable
 from peers.processes import free_port  # isort: skip
-from programs import program  # isort: skip
-from storing import syntax_files  # isort: skip
+from fixtures.programs import program  # isort: skip
+from fixtures.storing import syntax_files  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,14 +20,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from population import instances, with_acquisition, write_files
 
-from dicomquest.index.database import Database
-from dicomquest.index.ingest import BATCH, COLLECTED_AFTER, Summary, write
-from dicomquest.index.received import receive
+from dicomquest.index.database.pool import Database
+from dicomquest.index.ingest.files import BATCH, COLLECTED_AFTER, Summary, write
+from dicomquest.index.ingest.instance import receive
+from fixtures.postgresql_cluster import Cluster
+from fixtures.programs import find_program
 from peers.dcmtk import dcmqrscp
 from peers.orthanc import orthanc
 from peers.processes import free_port, server
-from postgresql_cluster import Cluster
-from programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

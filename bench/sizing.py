@@ -19,7 +19,7 @@ from dicomquest.dataset.codec import decode_header
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.index import Index
-from dicomquest.index.nodes import is_postgresql
+from dicomquest.index.database.nodes import is_postgresql
 
 LEVELS = ("patient", "study", "series", "instance")
 STUDIES = 500

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 import hypothesis
 import pytest
 
-from postgresql_cluster import PROGRAMS, Cluster
-from programs import find_program
+from fixtures.postgresql_cluster import PROGRAMS, Cluster
+from fixtures.programs import find_program
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)

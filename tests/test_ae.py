@@ -39,7 +39,7 @@ from dicomquest.errors import (
     QueryFailedError,
 )
 from dicomquest.query.options import QueryOptions
-from faces_fixtures import (
+from fixtures.faces import (
     EXPLICIT,
     HOST,
     IMPLICIT,
@@ -57,7 +57,7 @@ from faces_fixtures import (
     serving,
     statuses,
 )
-from timing import LONG, MS
+from fixtures.timing import LONG, MS
 
 # Presentation contexts.
 
@@ -647,7 +647,7 @@ from dicomquest import debug_logger
 debug_logger()
 debug_logger()
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from faces_fixtures import *
+from fixtures.faces import *
 with serving(lambda _: [(0xFF00, data_set(PatientName="CITIZEN^Jan"))]) as port, associated(port) as association:
     assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
 """

@@ -9,7 +9,7 @@ from pydicom.uid import UID
 from dicomquest import evt
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ
 from dicomquest.errors import DataSetError
-from faces_fixtures import IDENTIFIER, IMPLICIT, PATIENT_ROOT, VERIFICATION
+from fixtures.faces import IDENTIFIER, IMPLICIT, PATIENT_ROOT, VERIFICATION
 
 FIND = evt.Request(
     CFindRQ(message_id=7, affected_sop_class_uid=PATIENT_ROOT, priority=2), IDENTIFIER, transfer_syntax=IMPLICIT

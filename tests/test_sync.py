@@ -28,7 +28,7 @@ from dicomquest.pdu.pdus import (
     PresentationDataValue,
 )
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, negotiate
-from faces_fixtures import (
+from fixtures.faces import (
     HOST,
     IDENTIFIER,
     IMPLICIT,
@@ -48,7 +48,7 @@ from faces_fixtures import (
     serving,
     statuses,
 )
-from timing import LONG, MS, SHORT
+from fixtures.timing import LONG, MS, SHORT
 
 
 def many(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:

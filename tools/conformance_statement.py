@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from dicomquest.query.extended_negotiation import SUPPORTED
 from dicomquest.query.matching import MATCHING_TYPES
-from dicomquest.query.negotiation import SUPPORTED
 from dicomquest.standard.character_sets import CODE_ELEMENTS, SINGLE_SETS
 from dicomquest.standard.choices import CHOICES
 from dicomquest.standard.extended import EXTENDED_OPTIONS

@@ -11,8 +11,8 @@ from dicomquest import evt
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import AssociationError
-from dicomquest.services.requested import RequestedAssociation
-from dicomquest.services.requestor import Flow, Operation, Peer, Requestor, State
+from dicomquest.scu.association import RequestedAssociation
+from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor, State
 from dicomquest.standard.sop_classes import VERIFICATION
 
 # pydicom, and what reads and writes its Datasets, is imported by the methods that have them: it takes 150 ms.
@@ -136,8 +136,8 @@ class Association(RequestedAssociation):
         """
         from pydicom.dataset import Dataset
 
+        from dicomquest.scu.outgoing import prepare
         from dicomquest.services.identifiers import status_data_set
-        from dicomquest.services.outgoing import prepare
 
         outgoing = prepare(dataset, self._requestor.context_to_store)
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)

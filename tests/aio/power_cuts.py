@@ -21,10 +21,10 @@ from pydicom import Dataset, dcmread
 
 from aio.test_killed_store import ASSOCIATIONS, Load, indexed
 from dicomquest.index import Index
-from dicomquest.index.reader import read_file
-from dicomquest.index.received import Received
-from storing import Store, data_set_bytes, instance, stored_files, storing, write
-from timing import MS
+from dicomquest.index.ingest.file_reader import read_file
+from dicomquest.index.ingest.instance import Received
+from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, write
+from fixtures.timing import MS
 
 CUTS = 8
 APART = 50

@@ -26,7 +26,7 @@ from dicomquest.errors import (
     LocalProtocolError,
 )
 from dicomquest.pdu.pdus import AAbort
-from faces_fixtures import (
+from fixtures.faces import (
     HOST,
     IDENTIFIER,
     PATIENT_ROOT,
@@ -41,8 +41,8 @@ from faces_fixtures import (
     scu,
     serving,
 )
-from storing import data_set_bytes, instance, stored_files, storing, syntax_files
-from timing import LONG, SHORT
+from fixtures.storing import data_set_bytes, instance, stored_files, storing, syntax_files
+from fixtures.timing import LONG, SHORT
 
 
 def many(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:

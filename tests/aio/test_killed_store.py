@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from building import query
 from dicomquest import AE
 from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
-from dicomquest.index.reader import read_file
-from dicomquest.index.received import Received
-from storing import Store, data_set_bytes, instance, stored_files, storing, write
+from dicomquest.index.ingest.file_reader import read_file
+from dicomquest.index.ingest.instance import Received
+from fixtures.building import query
+from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, write
 
 KILLS = int(os.environ.get("DICOMQUEST_KILLS", "3"))
 ASSOCIATIONS = 4

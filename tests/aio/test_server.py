@@ -20,7 +20,7 @@ from dicomquest.aio import acceptor
 from dicomquest.aio.server import new_event_loop
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRQ, CFindRSP, CStoreRQ
 from dicomquest.pdu.pdus import AAbort, AAssociateAC, AAssociateRJ, AReleaseRP, AReleaseRQ
-from faces_fixtures import (
+from fixtures.faces import (
     HOST,
     PATIENT_ROOT,
     QUERY,
@@ -37,7 +37,7 @@ from faces_fixtures import (
     serving,
     statuses,
 )
-from timing import LONG, SHORT
+from fixtures.timing import LONG, SHORT
 
 LIFE = (
     evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_REJECTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED,

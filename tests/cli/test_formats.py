@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dicomquest.cli.formats import FORMATS, text_at
-from dicomquest.cli.keys import parse_keys
+from dicomquest.cli.key_arguments import parse_keys
 from dicomquest.dataset.elements import DataSet, Element
 
 KEYS = parse_keys(

@@ -16,9 +16,9 @@ from dicomquest.cli import main
 from dicomquest.cli.index_app import offset_text
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
+from fixtures.timing import LONG
 from peers import corpus
 from peers.ours import COMMAND, ENVIRONMENT
-from timing import LONG
 
 INSTANCES = len(corpus.instances())
 

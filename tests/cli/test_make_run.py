@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.timing import LONG
 from peers.processes import free_port, wait_until_listening
-from timing import LONG
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from dicomquest.cli import main
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
+from fixtures.timing import LONG
 from peers import corpus
 from peers.ours import COMMAND, ENVIRONMENT
-from timing import LONG
 
 INSTANCES = len(corpus.instances())
 

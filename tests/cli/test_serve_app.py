@@ -14,12 +14,12 @@ from pydicom import Dataset
 from dicomquest import AE, SOPClassExtendedNegotiation
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
-from dicomquest.cli.serve import ServeSettings
 from dicomquest.cli.serve_app import server_settings
+from dicomquest.cli.serve_command import ServeSettings
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRSP
 from dicomquest.index import Index
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT
-from faces_fixtures import HOST, RawPeer, data_set, raw_requestor
+from fixtures.faces import HOST, RawPeer, data_set, raw_requestor
 from peers import corpus
 from peers.corpus import STUDIES, uid
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dicomquest.cli import COMMANDS
-from faces_fixtures import serving
+from fixtures.faces import serving
 
 SLOW = {"alembic", "asyncio", "jellyfish", "numpy", "pydicom", "rich", "sqlalchemy", "ssl", "uvloop"}
 

@@ -18,9 +18,9 @@ from dicomquest.cli import main, watch_app
 from dicomquest.cli.watch_app import WatchSettings, _Watch
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
+from fixtures.timing import LONG, MS
 from peers import corpus
 from peers.ours import COMMAND, ENVIRONMENT
-from timing import LONG, MS
 
 INSTANCES = len(corpus.instances())
 

@@ -24,7 +24,7 @@ from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.character_sets import CODE_ELEMENTS, MISSPELT, SINGLE_SETS
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
-from strategies_dataset import EXTENDED_TERMS, REPERTOIRES, characters_of, data_sets, single_byte_repertoire
+from strategies.dataset import EXTENDED_TERMS, REPERTOIRES, characters_of, data_sets, single_byte_repertoire
 from vectors.text import NAMES, PROSE, TextVector
 
 ESCAPE = "\x1b"

@@ -31,7 +31,7 @@ from dicomquest.standard.transfer_syntaxes import (
     TRANSFER_SYNTAXES,
 )
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
-from strategies_dataset import data_sets, transfer_syntaxes
+from strategies.dataset import data_sets, transfer_syntaxes
 from vectors.data_sets import BIG_ENDIAN, EXPLICIT_IDENTIFIER, SEQUENCES, VECTORS, Vector, wire
 
 ALL_SYNTAXES = [syntax.uid for syntax in TRANSFER_SYNTAXES]

@@ -27,7 +27,7 @@ from dicomquest.dataset.elements import (
     to_pydicom,
 )
 from dicomquest.errors import DataSetError
-from strategies_dataset import data_sets
+from strategies.dataset import data_sets
 
 
 def without_trailing_groups(data_set: DataSet) -> DataSet:

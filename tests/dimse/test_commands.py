@@ -36,7 +36,7 @@ from dicomquest.dimse.commands import (
     response_to,
 )
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-from strategies_dimse import commands, requests
+from strategies.dimse import commands, requests
 from vectors.command_sets import STUDY_ROOT_FIND, VECTORS, VERIFICATION, Vector
 
 NUMBER = {name: element for element, _, name in ELEMENTS}

@@ -29,7 +29,7 @@ from dicomquest.dimse.fragments import (
 )
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue, decode
-from strategies_dimse import MAXIMUM_LENGTHS, commands, cuts, data_sets
+from strategies.dimse import MAXIMUM_LENGTHS, commands, cuts, data_sets
 
 FIND = CFindRQ(message_id=7, affected_sop_class_uid="1.2.840.10008.5.1.4.1.2.2.1")
 FIND_BYTES = encode_command(FIND)

@@ -26,7 +26,7 @@ from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import COMMAND, LAST, AAbort
 from dicomquest.pdu.user_information import AsyncOperationsWindow
 from dicomquest.ul.timers import Timeouts
-from session_pairs import (
+from fixtures.session_pairs import (
     ECHO,
     FIND,
     MOVE,
@@ -43,7 +43,7 @@ from session_pairs import (
     request,
     us,
 )
-from strategies_dimse import FINAL_STATUSES
+from strategies.dimse import FINAL_STATUSES
 
 CONCURRENT = AsyncOperationsWindow(invoked=3, performed=1)
 UNLIMITED = AsyncOperationsWindow(invoked=0, performed=0)

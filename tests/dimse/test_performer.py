@@ -35,7 +35,7 @@ from dicomquest.dimse.performer import QUEUE_LIMIT
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, PDataTF
 from dicomquest.pdu.user_information import AsyncOperationsWindow
-from session_pairs import (
+from fixtures.session_pairs import (
     CT_STORAGE,
     DEFLATED,
     ECHO,
@@ -56,7 +56,7 @@ from session_pairs import (
     request,
     us,
 )
-from strategies_dimse import data_sets
+from strategies.dimse import data_sets
 
 IS_FIND = CFindRQ(message_id=7, affected_sop_class_uid=STUDY_ROOT_FIND)
 IS_ECHO = CEchoRQ(message_id=8, affected_sop_class_uid=VERIFICATION)

@@ -46,7 +46,7 @@ from dicomquest.pdu.pdus import (
 from dicomquest.ul.negotiation import negotiate
 from dicomquest.ul.states import State
 from dicomquest.ul.timers import Timeouts
-from session_pairs import (
+from fixtures.session_pairs import (
     ECHO,
     FIND,
     REFUSED,
@@ -63,7 +63,7 @@ from session_pairs import (
     request,
     us,
 )
-from strategies_dimse import MAXIMUM_LENGTHS, cuts, data_sets
+from strategies.dimse import MAXIMUM_LENGTHS, cuts, data_sets
 
 IS_FIND = CFindRQ(message_id=1, affected_sop_class_uid=STUDY_ROOT_FIND)
 FIND_REQUEST = message(FIND, IS_FIND, b"abcd")

@@ -12,7 +12,7 @@ from dicomquest.dimse.fragments import Limits, Reassembler
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, AReleaseRP, PresentationDataValue, encode
 from dicomquest.pdu.reader import PduReader
-from session_pairs import ECHO, FIND, REFUSED, Pair, message, p_data
+from fixtures.session_pairs import ECHO, FIND, REFUSED, Pair, message, p_data
 
 LONGEST = 40
 OPTIONS = SessionOptions(limits=Limits(data_set=LONGEST))

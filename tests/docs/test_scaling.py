@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 from dicomquest.index import Index
+from fixtures.timing import LONG
 from peers import ours
-from timing import LONG
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 

@@ -8,14 +8,14 @@ import psycopg
 import pytest
 
 from dicomquest.index import Index
-from dicomquest.index.database import Database
-from dicomquest.index.schema import METADATA, OLDEST_REVISION_SETTING
+from dicomquest.index.database.pool import Database
+from dicomquest.index.tables.schema import METADATA, OLDEST_REVISION_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from postgresql_cluster import Cluster
+    from fixtures.postgresql_cluster import Cluster
 
 EMPTY = (
     *(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables) if table.name != "setting"),

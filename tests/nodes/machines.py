@@ -21,11 +21,11 @@ from typing import Any
 
 import psycopg
 
+from fixtures.postgresql_cluster import as_user, children, die_with_parent, runs, wait_for
+from fixtures.programs import program
+from fixtures.timing import LONG
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import Peer, ports_of_servers, wait_until_listening
-from postgresql_cluster import as_user, children, die_with_parent, runs, wait_for
-from programs import program
-from timing import LONG
 
 PROGRAMS = ("etcd", "patroni", "haproxy", "postgres", "pg_rewind")
 """What the machines run, besides dicomquest."""

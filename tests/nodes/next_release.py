@@ -7,8 +7,8 @@ from pathlib import Path
 from alembic.config import Config
 
 from dicomquest.cli import main
-from dicomquest.index import migrations, schema
-from dicomquest.index.migrations import run
+from dicomquest.index.tables import migrations, schema
+from dicomquest.index.tables.migrations import run
 
 VERSIONS = Path(__file__).parent / "next_versions"
 OWN_HEAD = schema.HEAD

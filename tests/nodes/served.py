@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from fixtures.timing import LONG, MS
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import Peer, free_port, server
-from timing import LONG, MS
 
 
 def log_of(peer: Peer, folder: Path) -> str:

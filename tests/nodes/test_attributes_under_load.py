@@ -13,10 +13,10 @@ import pytest
 from dicomquest import find
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.index import Index
+from fixtures.timing import LONG
 from nodes.served import Load, node
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import Peer
-from timing import LONG
 
 OLD, NEW = 3000, 3000
 EACH = 100

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from dicomquest.index import Index
+from fixtures.postgresql_cluster import DURABLE, PROGRAMS, Cluster, multi_host_url, wait_for
+from fixtures.timing import MS
 from nodes.asking import find_all, findscu_all
 from nodes.served import Load, node
 from nodes.storers import Storer, stored_instances
 from peers import corpus
-from postgresql_cluster import DURABLE, PROGRAMS, Cluster, multi_host_url, wait_for
-from timing import MS
 
 pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
 

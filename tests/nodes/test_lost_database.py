@@ -12,13 +12,13 @@ import pytest
 from dicomquest import find
 from dicomquest.dataset.elements import from_pydicom
 from dicomquest.index import Index
+from fixtures.postgresql_cluster import DURABLE, PROGRAMS, Cluster, wait_for
+from fixtures.timing import LONG, MS
 from nodes.asking import EXPECTED, find_all
 from nodes.served import node
 from peers import corpus, dcmtk, ours
 from peers.corpus import uid
 from peers.processes import Peer, free_port
-from postgresql_cluster import DURABLE, PROGRAMS, Cluster, wait_for
-from timing import LONG, MS
 
 pytestmark = pytest.mark.peer(*PROGRAMS)
 

@@ -12,13 +12,13 @@ import psycopg
 import pytest
 
 from dicomquest.index import Index
-from dicomquest.index.schema import HEAD
+from dicomquest.index.tables.schema import HEAD
+from fixtures.postgresql_cluster import PROGRAMS, Cluster, wait_for
 from nodes.asking import find_all, findscu_all
 from nodes.served import Load, node
 from peers import corpus
 from peers.ours import COMMAND
 from peers.processes import Peer
-from postgresql_cluster import PROGRAMS, Cluster, wait_for
 
 pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
 

@@ -14,14 +14,14 @@ import pytest
 
 from dicomquest.errors import AssociationError, QueryFailedError
 from dicomquest.index import Index
+from fixtures.postgresql_cluster import wait_for
+from fixtures.timing import LONG, MS
 from nodes.asking import EXPECTED, find_all
 from nodes.machines import PROGRAMS, three_machines
 from nodes.served import Load
 from nodes.storers import Storer, stored_instances
 from peers import corpus, dcmtk
 from peers.processes import Peer
-from postgresql_cluster import wait_for
-from timing import LONG, MS
 
 pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
 

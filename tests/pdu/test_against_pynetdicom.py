@@ -19,7 +19,7 @@ from dicomquest.pdu.pdus import (
     decode,
     encode,
 )
-from strategies_pdu import ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, ASSOCIATE_RQ, P_DATA
+from strategies.pdu import ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, ASSOCIATE_RQ, P_DATA
 
 
 def through(their_class: Any, data: bytes) -> tuple[Any, bytes]:

@@ -19,7 +19,7 @@ from dicomquest.pdu.items import (
     encode_uid,
     iterate_items,
 )
-from strategies_pdu import contexts_ac, contexts_rq, uids
+from strategies.pdu import contexts_ac, contexts_rq, uids
 from vectors.pdus import EXPLICIT, IMPLICIT, VERIFICATION
 
 

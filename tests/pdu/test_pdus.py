@@ -25,8 +25,8 @@ from dicomquest.pdu.pdus import (
 )
 from dicomquest.pdu.reasons import REJECT_WORDS
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, UserIdentityRQ, UserInformation
-from strategies_pdu import ASSOCIATE_AC, ASSOCIATE_RQ
-from strategies_pdu import pdus as any_pdus
+from strategies.pdu import ASSOCIATE_AC, ASSOCIATE_RQ
+from strategies.pdu import pdus as any_pdus
 from vectors.pdus import EXPLICIT, IMPLICIT, VECTORS, VERIFICATION, Vector
 
 RQ = AAssociateRQ("CALLED", "CALLING", (PresentationContextRQ(1, VERIFICATION, (IMPLICIT,)),), UserInformation())

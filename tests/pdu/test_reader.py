@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dicomquest.errors import RemoteProtocolError
 from dicomquest.pdu.pdus import PDU, AAbort, AReleaseRQ, PDataTF, PresentationDataValue, encode
 from dicomquest.pdu.reader import PduReader
-from strategies_pdu import pdus
+from strategies.pdu import pdus
 from vectors.pdus import VECTORS, Vector
 
 LIMIT = 1 << 20

@@ -23,7 +23,7 @@ from dicomquest.pdu.user_information import (
     decode_user_information,
     encode_user_information,
 )
-from strategies_pdu import USER_INFORMATION_AC, USER_INFORMATION_RQ
+from strategies.pdu import USER_INFORMATION_AC, USER_INFORMATION_RQ
 
 RQ, AC = "A-ASSOCIATE-RQ", "A-ASSOCIATE-AC"
 PLAIN = UserInformation(16384, "1.2.3", None)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pydicom
 
+from fixtures.programs import program
 from peers.answers import Answer, plain
 from peers.processes import Outcome, Peer, client, free_port, server
-from programs import program
 
 MODELS = {"patient": "-P", "study": "-S", "psonly": "-O"}
 

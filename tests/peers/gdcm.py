@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fixtures.programs import program
 from peers.processes import Peer, client
-from programs import program
 
 # A P-DATA-TF as gdcmscu prints it: the control header of a whole command set, then the elements up to the status.
 STATUS = re.compile(r"MessageHeader: 3\n(?:\(0000,.*\n)*?\(0000,0900\) .*?\(US\) (\d+)")

@@ -8,8 +8,8 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fixtures.programs import program
 from peers.processes import Peer, free_port, server, wait_until_listening
-from programs import program
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import LONG, MS
+from fixtures.timing import LONG, MS
 
 
 @dataclass(frozen=True, slots=True)

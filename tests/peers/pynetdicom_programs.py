@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pydicom
 
+from fixtures.timing import LONG
 from peers.answers import Answer, plain
 from peers.processes import Peer, client
-from timing import LONG
 
 PROGRAM = Path(__file__).parent / "pynetdicom_peer.py"
 

@@ -20,12 +20,12 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicomquest.standard.models import PATIENT_ROOT
+from fixtures.postgresql_cluster import Cluster
 from peers import ours
 from peers.answers import Answer
 from peers.dcmtk import findscu_file
 from peers.processes import Peer
 from peers.pynetdicom_programs import pynetdicom_find_files
-from postgresql_cluster import Cluster
 
 PYDICOM = find_spec("pydicom")
 assert PYDICOM is not None

@@ -10,7 +10,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import dicomquest
 from dicomquest import AE
-from dicomquest.cli.identifier import MODEL_NAMES
+from dicomquest.cli.request_identifier import MODEL_NAMES
 from peers import ours
 from peers.answers import Answer, only, plain
 from peers.corpus import uid

@@ -11,23 +11,23 @@ from typing import Any
 import pytest
 from pydicom.datadict import tag_for_keyword
 
-from building import ROOTS, data_set
 from dicomquest import AE
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
-from dicomquest.cli.serve import ServeSettings
 from dicomquest.cli.serve_app import server_settings
+from dicomquest.cli.serve_command import ServeSettings
 from dicomquest.dataset.elements import DataSet, from_pydicom, to_json, to_pydicom
 from dicomquest.errors import IdentifierError
 from dicomquest.index import Index
 from dicomquest.query import reference
+from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
-from dicomquest.query.parse import parse_identifier
 from dicomquest.sync import Association
-from faces_fixtures import HOST
+from fixtures.building import ROOTS, data_set
+from fixtures.faces import HOST
+from fixtures.postgresql_cluster import Cluster
 from peers import realistic
 from peers.query_table import ROWS, Row
-from postgresql_cluster import Cluster
 
 ADDED = {tag_for_keyword(keyword) for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle")}
 """What the service adds to what the query asks for."""

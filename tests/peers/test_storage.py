@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from fixtures.programs import program
+from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, syntax_files, write
 from peers import dcmtk, ours
 from peers.orthanc import orthanc
 from peers.processes import client, free_port, server
-from programs import program
-from storing import Store, data_set_bytes, instance, stored_files, storing, syntax_files, write
 
 LARGE = int(os.environ.get("DICOMQUEST_LARGE_INSTANCE", "200_000_000"))
 """Bytes of pixel data: more than the server may have of memory."""

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.timing import LONG
 from peers import certificates, ours
 from peers.answers import only
 from peers.certificates import Certificates, Identity
 from peers.dcmtk import echoscu, findscu
 from peers.orthanc import orthanc
 from peers.processes import Peer
-from timing import LONG
 
 KEYS = {"PatientID": "D-1", "PatientName": ""}
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from building import data_set, query
 from dicomquest.query.answers import AnswerRemark, review_answers
+from fixtures.building import data_set, query
 
 
 def test_what_an_scp_ignored_shows_in_its_answers() -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from dicomquest.errors import ValueFormatError
-from dicomquest.query.key_values import read_key
+from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.matching import matches
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import search_form

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from building import data_set, instance, matched, query, tag_of, text_of
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.evaluate import find_element, matches_data_set, shifted
 from dicomquest.query.model import Step, path_text
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.reference import find
+from fixtures.building import data_set, instance, matched, query, tag_of, text_of
 
 ONE_REQUEST = [data_set(ScheduledProcedureStepID="SPS1", RequestedProcedureID="RP1", RequestingPhysician="Doe")]
 CORPUS = [

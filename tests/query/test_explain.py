@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from building import ROOTS, data_set, tag_of
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError
 from dicomquest.query.explain import KeyExplanation, explain_keys
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.keys import KeyType
 from dicomquest.standard.levels import Level
-from strategies_query import Asked, queries
+from fixtures.building import ROOTS, data_set, tag_of
+from strategies.query import Asked, queries
 
 
 def explain(level: str, root: str = "study", options: Any = None, **keys: Any) -> list[KeyExplanation]:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from building import instance, matched
 from dicomquest.errors import ValueFormatError
 from dicomquest.query.criteria import Range, SingleInterval
 from dicomquest.query.instants import combined_range, read_instants
+from fixtures.building import instance, matched
 
 DAY, TIME, BOTH = "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"
 

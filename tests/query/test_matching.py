@@ -26,13 +26,13 @@ from dicomquest.query.criteria import (
     Wild,
     WildCard,
 )
+from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.instants import combined_range
-from dicomquest.query.key_values import read_key
 from dicomquest.query.matching import BY_CRITERION, MATCHING_TYPES, Dialect, matches, sql, word_sql, words
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.patterns import parse_pattern
 from dicomquest.query.search_forms import search_form
-from strategies_query import key_texts, values
+from strategies.query import key_texts, values
 
 PAIR = (0x00080020, 0x00080030)
 DAYS = Range("20240101120000.000000", "20240102120000.000000", "")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dicomquest.query.criteria import Wild
 from dicomquest.query.patterns import after_prefix, glob, like, matches, parse_pattern, pattern_text, pattern_words
-from strategies_query import CHARACTERS, NAMES, WORDS
+from strategies.query import CHARACTERS, NAMES, WORDS
 
 TEXTS = st.one_of(st.sampled_from(WORDS + NAMES), st.text(CHARACTERS + "\\", max_size=10))
 PATTERNS = st.one_of(TEXTS, st.text("*?ab%_[]", max_size=8))

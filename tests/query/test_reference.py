@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from building import data_set, instance, matched, query, tag_of, text_of
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import IdentifierError
+from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query, ReturnKey
 from dicomquest.query.options import QueryOptions
-from dicomquest.query.parse import parse_identifier
 from dicomquest.query.reference import find
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
-from strategies_query import Asked, corpora, queries
+from fixtures.building import data_set, instance, matched, query, tag_of, text_of
+from strategies.query import Asked, corpora, queries
 
 RELATIONAL = QueryOptions(relational=True)
 CT, SR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.11"

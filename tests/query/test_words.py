@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from building import data_set, query
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.words import sentence
+from fixtures.building import data_set, query
 
 NEGOTIATED = QueryOptions(
     relational=True, combined_datetime=True, fuzzy=True, timezone_adjustment=True, empty_value=True, multiple_value=True

@@ -1,14 +1,7 @@
-"""What tests of archives share: an index on either database."""
+"""Tests of archives have an index on either database."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from fixtures.locations import location
 
-import pytest
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "index.sqlite")
-    return str(request.getfixturevalue("postgresql_database"))
+__all__ = ["location"]

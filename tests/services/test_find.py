@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from building import data_set, instance, text_of
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server, ServerSettings
 from dicomquest.dataset.codec import decode
@@ -23,7 +22,7 @@ from dicomquest.dataset.encoder import encode
 from dicomquest.dimse.commands import CCancelRQ, CFindRQ, CFindRSP, encode_command
 from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
 from dicomquest.index import Index
-from dicomquest.index.cursor import Cursor, SQLiteCursor
+from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindChoices, FindService, PeerChoices
@@ -37,9 +36,10 @@ from dicomquest.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from dicomquest.ul.negotiation import AcceptedContext, AcceptorPolicy, SupportedSyntax
-from faces_fixtures import RawPeer, raw_requestor
-from postgresql_cluster import Cluster
-from timing import LONG
+from fixtures.building import data_set, instance, text_of
+from fixtures.faces import RawPeer, raw_requestor
+from fixtures.postgresql_cluster import Cluster
+from fixtures.timing import LONG
 
 MANY = 2 * BATCH + FIRST_BATCH + 7
 """Instances in one series: more than go out in three batches."""

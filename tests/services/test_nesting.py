@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from building import instance
 from dicomquest import evt
 from dicomquest.dataset.codec import encode
 from dicomquest.dimse.commands import CFindRSP
-from dicomquest.index.reader import read_file
-from dicomquest.index.received import Reason, Received, Skipped
-from faces_fixtures import EXPLICIT, patients, raw_requestor, serving
+from dicomquest.index.ingest.file_reader import read_file
+from dicomquest.index.ingest.instance import Reason, Received, Skipped
+from fixtures.building import instance
+from fixtures.faces import EXPLICIT, patients, raw_requestor, serving
 from services.test_storage import CT, RQ, send, storing
 
 DEEPEST = 32

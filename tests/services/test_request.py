@@ -11,7 +11,7 @@ from dicomquest.errors import AssociationAbortedError
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
 from dicomquest.services.verification import VerificationService
 from dicomquest.ul.negotiation import AcceptedContext
-from faces_fixtures import IMPLICIT, PATIENT_ROOT
+from fixtures.faces import IMPLICIT, PATIENT_ROOT
 
 
 class Channel:

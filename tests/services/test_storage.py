@@ -21,14 +21,14 @@ from dicomquest.index import Index
 from dicomquest.pdu.items import PresentationContextRQ
 from dicomquest.pdu.pdus import COMMAND, LAST, AAssociateRQ, PDataTF, PresentationDataValue
 from dicomquest.pdu.user_information import UserInformation
-from dicomquest.services.archive import Archive
-from dicomquest.services.layout import DEFAULT_LAYOUT, parse_layout
-from dicomquest.services.outgoing import encoded
+from dicomquest.scu.outgoing import encoded
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
+from dicomquest.store.archive import Archive
+from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax
-from faces_fixtures import EXPLICIT, HOST, RawPeer, raw_requestor
-from storing import data_set_bytes, instance, stored_files
+from fixtures.faces import EXPLICIT, HOST, RawPeer, raw_requestor
+from fixtures.storing import data_set_bytes, instance, stored_files
 
 CT = str(CTImageStorage)
 RQ = AAssociateRQ("SCP", "RAW", (PresentationContextRQ(1, CT, (EXPLICIT,)),), UserInformation())

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from faces_fixtures import RawPeer, raw_requestor
+from fixtures.faces import RawPeer, raw_requestor
+from fixtures.storing import instance, stored_data_sets
 from services.test_storage import RQ, Served, bytes_of, send, storing
 from services.test_storage_stopped import stored_at_the_next_start, uid_of
-from storing import instance, stored_data_sets
 
 
 class Fault:

@@ -10,9 +10,9 @@ import pytest
 from dicomquest.dimse.commands import Command, CStoreRSP, encode_elements
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.standard.statuses import C_STORE_STATUSES, in_words
-from faces_fixtures import RawPeer, raw_requestor
+from fixtures.faces import RawPeer, raw_requestor
+from fixtures.storing import instance, stored_files
 from services.test_storage import CT, RQ, UID, bytes_of, send, storing, without
-from storing import instance, stored_files
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 

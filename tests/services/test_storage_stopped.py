@@ -16,12 +16,12 @@ from dicomquest.aio.server import Server
 from dicomquest.dimse.commands import CStoreRSP, decode_command
 from dicomquest.index import Index
 from dicomquest.pdu.pdus import PDataTF
-from dicomquest.services.archive import Archive
-from dicomquest.services.layout import DEFAULT_LAYOUT, parse_layout
-from faces_fixtures import RawPeer, raw_requestor
+from dicomquest.store.archive import Archive
+from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout
+from fixtures.faces import RawPeer, raw_requestor
+from fixtures.storing import instance, stored_data_sets
+from fixtures.timing import LONG, SHORT
 from services.test_storage import RQ, ask, bytes_of, send, storing
-from storing import instance, stored_data_sets
-from timing import LONG, SHORT
 
 CALLS = ("open", "writev", "pwrite", "fsync", "replace", "utime")
 """The system calls of a store, in their order."""

@@ -15,20 +15,20 @@ from dataset.test_pydicom_files import SHIPPED
 from dicomquest.dataset.codec import FILE_LIMITS
 from dicomquest.dataset.part10 import FileStart, read_file_start
 from dicomquest.errors import DataSetError
-from dicomquest.index.reader import read_arrived, read_file
-from dicomquest.index.received import Received
+from dicomquest.index.ingest.file_reader import read_arrived, read_file
+from dicomquest.index.ingest.instance import Received
 from dicomquest.pdu.items import PresentationContextRQ
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import UserInformation
-from dicomquest.services.outgoing import encoded
+from dicomquest.scu.outgoing import encoded
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
-from faces_fixtures import raw_requestor
+from fixtures.faces import raw_requestor
+from fixtures.storing import data_set_bytes, instance, stored_files
 from services.test_storage import CT, UID, Served, counted, send, storing
-from storing import data_set_bytes, instance, stored_files
 
 JPEG = str(JPEGBaseline8Bit)
 IMPLICIT_FOUND = "implicit VR in a syntax of explicit VR"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dicomquest.cli.serve import serve
+from dicomquest.cli.serve_command import serve
 from dicomquest.standard.choices import CHOICES
 
 TOOL = Path(__file__).parents[2] / "tools" / "conformance_statement.py"

@@ -8,23 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from associations import (
-    AC,
-    DATA,
-    NEVER,
-    NOW,
-    PDV,
-    RJ,
-    RQ,
-    WAYS,
-    carry,
-    established,
-    happen,
-    layer_in,
-    pdus_of,
-    sent_by,
-    state_of,
-)
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.items import PresentationContextAC
 from dicomquest.pdu.pdus import (
@@ -52,7 +35,24 @@ from dicomquest.ul.indications import (
 )
 from dicomquest.ul.states import Event, Role, State
 from dicomquest.ul.timers import Timeouts
-from strategies_pdu import pdus
+from fixtures.associations import (
+    AC,
+    DATA,
+    NEVER,
+    NOW,
+    PDV,
+    RJ,
+    RQ,
+    WAYS,
+    carry,
+    established,
+    happen,
+    layer_in,
+    pdus_of,
+    sent_by,
+    state_of,
+)
+from strategies.pdu import pdus
 from vectors.pdus import EXPLICIT, IMPLICIT
 
 REQUESTOR, ACCEPTOR = Role.REQUESTOR, Role.ACCEPTOR

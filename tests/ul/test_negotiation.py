@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from associations import AC, NEVER, NOW, RQ, carry, layer_in, sent_by
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.items import PresentationContextAC, PresentationContextRQ
 from dicomquest.pdu.pdus import AAbort, AAssociateAC, AAssociateRJ, AAssociateRQ, decode, encode
@@ -37,7 +36,8 @@ from dicomquest.ul.negotiation import (
     propose_contexts,
 )
 from dicomquest.ul.states import Role, State
-from strategies_pdu import ASSOCIATE_RQ, WINDOWS, uids
+from fixtures.associations import AC, NEVER, NOW, RQ, carry, layer_in, sent_by
+from strategies.pdu import ASSOCIATE_RQ, WINDOWS, uids
 from vectors.pdus import EXPLICIT, IMPLICIT, STUDY_ROOT_FIND, VERIFICATION
 
 DEFLATED = "1.2.840.10008.1.2.1.99"

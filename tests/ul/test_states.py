@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from pynetdicom.fsm import TRANSITION_TABLE
 
-from associations import NEVER, NOW, RECEIVED, WAYS, happen, layer_in, sent_by
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import PDU, AAbort, AAssociateAC, AAssociateRJ, AAssociateRQ, AReleaseRP, AReleaseRQ, PDataTF
 from dicomquest.ul.indications import ProviderAborted, TransportClosed
 from dicomquest.ul.states import LOCAL_EVENTS, OUTCOMES, TRANSITIONS, Action, Event, Role, State
+from fixtures.associations import NEVER, NOW, RECEIVED, WAYS, happen, layer_in, sent_by
 
 # What each event does in each state, written anew from PS3.8 without the names of the actions:
 # the next state, and then

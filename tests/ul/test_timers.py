@@ -6,12 +6,12 @@ from dataclasses import fields, replace
 
 import pytest
 
-from associations import DATA, NEVER, NOW, PDV, WAYS, established, happen, layer_in, sent_by
 from dicomquest.pdu.pdus import AAbort, encode
 from dicomquest.ul.connection import UpperLayer
 from dicomquest.ul.indications import ProviderAborted, TransportClosed
 from dicomquest.ul.states import Event, Role, State
 from dicomquest.ul.timers import EXPIRIES, Timeouts, Timer
+from fixtures.associations import DATA, NEVER, NOW, PDV, WAYS, established, happen, layer_in, sent_by
 
 REQUESTOR, ACCEPTOR = Role.REQUESTOR, Role.ACCEPTOR
 

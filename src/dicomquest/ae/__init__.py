@@ -22,7 +22,7 @@ from dicomquest.services.contexts import (
 )
 
 if TYPE_CHECKING:
-    from dicomquest.ae.queries import find
+    from dicomquest.ae.find_call import find
 
 ApplicationEntity = AE
 
@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
     # What ``find`` knows of models and keys is a tenth of what there is to import, and an AE needs none of it.
     if name != "find":
         raise AttributeError(f"module 'dicomquest.ae' has no attribute {name!r}")
-    from dicomquest.ae.queries import find  # noqa: PLC0415
+    from dicomquest.ae.find_call import find  # noqa: PLC0415
 
     globals()["find"] = find
     return find

@@ -20,9 +20,9 @@ from dicomquest.pdu.user_information import (
     MAXIMUM_LENGTH,
     UserInformation,
 )
+from dicomquest.scu.proposal import SCU_ARTIM, patience, peer_at
+from dicomquest.scu.requestor import Requestor
 from dicomquest.services.contexts import PresentationContext, as_uid, build_context
-from dicomquest.services.proposal import SCU_ARTIM, patience, peer_at
-from dicomquest.services.requestor import Requestor
 from dicomquest.sync import Association
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, propose_contexts
 from dicomquest.ul.timers import Timeouts
@@ -249,7 +249,7 @@ class AE:
         ssl_context: ssl.SSLContext | None,
         handlers: evt.Handlers,
     ) -> ServerSettings:
-        from dicomquest.aio.handlers import BoundHandlers
+        from dicomquest.aio.bound_handlers import BoundHandlers
         from dicomquest.aio.server import ServerSettings
 
         supported = self.supported_contexts if contexts is None else list(contexts)

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from dicomquest import evt
-from dicomquest.aio.answer_log import log_response
-from dicomquest.aio.handlers import NEGOTIATION_EVENTS, answer_association, is_async
+from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
+from dicomquest.aio.response_log import log_response
 from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
@@ -31,9 +31,9 @@ from dicomquest.dimse.events import (
 from dicomquest.dimse.session import Session
 from dicomquest.errors import AssociationAbortedError, DataSetError, IdentifierError, LocalProtocolError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
+from dicomquest.scu.requestor import State
 from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
-from dicomquest.services.requestor import State
 from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate

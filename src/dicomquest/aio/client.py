@@ -12,10 +12,10 @@ from typing import Self, TypeVar
 from pydicom.dataset import Dataset
 
 from dicomquest.errors import AssociationError
+from dicomquest.scu.association import RequestedAssociation
+from dicomquest.scu.outgoing import prepare
+from dicomquest.scu.requestor import Flow
 from dicomquest.services.identifiers import encode_request, read_response, status_data_set
-from dicomquest.services.outgoing import prepare
-from dicomquest.services.requested import RequestedAssociation
-from dicomquest.services.requestor import Flow
 from dicomquest.standard.sop_classes import VERIFICATION
 
 LOGGER = logging.getLogger("dicomquest.scu")

@@ -9,15 +9,15 @@ import click
 
 COMMANDS = {
     # name: module, function; imported when asked for, so that --help starts at once
-    "index": ("dicomquest.cli.index", "index"),
-    "watch": ("dicomquest.cli.watch", "watch"),
-    "check": ("dicomquest.cli.check", "check"),
-    "attribute": ("dicomquest.cli.attribute", "attribute"),
-    "remove": ("dicomquest.cli.remove", "remove"),
-    "serve": ("dicomquest.cli.serve", "serve"),
-    "find": ("dicomquest.cli.find", "find"),
-    "send": ("dicomquest.cli.send", "send"),
-    "echo": ("dicomquest.cli.echo", "echo"),
+    "index": ("dicomquest.cli.index_command", "index"),
+    "watch": ("dicomquest.cli.watch_command", "watch"),
+    "check": ("dicomquest.cli.check_command", "check"),
+    "attribute": ("dicomquest.cli.attribute_command", "attribute"),
+    "remove": ("dicomquest.cli.remove_command", "remove"),
+    "serve": ("dicomquest.cli.serve_command", "serve"),
+    "find": ("dicomquest.cli.find_command", "find"),
+    "send": ("dicomquest.cli.send_command", "send"),
+    "echo": ("dicomquest.cli.echo_command", "echo"),
 }
 
 

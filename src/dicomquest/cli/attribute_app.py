@@ -10,20 +10,20 @@ import click
 from pydicom.datadict import tag_for_keyword
 
 from dicomquest.cli.counting import number_of
-from dicomquest.cli.keys import close_keywords
+from dicomquest.cli.key_arguments import close_keywords
 from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
-from dicomquest.index.promoted import READY
-from dicomquest.index.promotion import attribute_named
+from dicomquest.index.tables.promoted import READY
+from dicomquest.index.upkeep.promotion import attribute_named
 from dicomquest.standard.attributes import tag_text
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dicomquest.index.promoted import Attribute
-    from dicomquest.index.promotion import Listed
+    from dicomquest.index.tables.promoted import Attribute
+    from dicomquest.index.upkeep.promotion import Listed
 
 _HEADINGS = ("keyword", "tag", "creator", "level", "VR", "state", "done", "rows")
 

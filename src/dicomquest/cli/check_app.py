@@ -12,8 +12,8 @@ from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 
 if TYPE_CHECKING:
-    from dicomquest.index.check import CheckReport
-    from dicomquest.index.check_files import FilesReport
+    from dicomquest.index.upkeep.check import CheckReport
+    from dicomquest.index.upkeep.check_files import FilesReport
 
 
 def run(location: str, *, repair: bool, files: bool) -> None:

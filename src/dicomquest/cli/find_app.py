@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.ae.queries import query_failure
-from dicomquest.cli.explain import explain_acceptance, explain_answers, explain_request
+from dicomquest.ae.find_call import query_failure
+from dicomquest.cli.find_explanation import explain_acceptance, explain_answers, explain_request
 from dicomquest.cli.formats import FORMATS
-from dicomquest.cli.identifier import MODEL_NAMES, Request, build_request, check
-from dicomquest.cli.keys import KeyTextError, parse_keys
+from dicomquest.cli.key_arguments import KeyTextError, parse_keys
 from dicomquest.cli.peer import PeerSettings, associated, give_up, say
+from dicomquest.cli.request_identifier import MODEL_NAMES, Request, build_request, check
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.elements import DataSet, to_pydicom
 from dicomquest.dimse.commands import PENDING
-from dicomquest.query.negotiation import accepted_options, offer
+from dicomquest.query.extended_negotiation import accepted_options, offer
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.levels import Level

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 if TYPE_CHECKING:
-    from dicomquest.cli.keys import Key, PathStep
+    from dicomquest.cli.key_arguments import Key, PathStep
     from dicomquest.dataset.elements import DataSet, Element
 
 
@@ -53,7 +53,7 @@ def _is_creator(tag: int) -> bool:
 
 
 def _name(data_set: DataSet, tag: int) -> str:
-    from dicomquest.cli.keys import PathStep, label
+    from dicomquest.cli.key_arguments import PathStep, label
 
     creator = data_set.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF) if tag >> 16 & 1 else None
     if creator is not None and creator.values:
@@ -87,7 +87,7 @@ def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) ->
 
 
 def _heading(key: Key) -> str:
-    from dicomquest.cli.keys import label
+    from dicomquest.cli.key_arguments import label
 
     return ".".join(label(step) for step in key.path)
 

@@ -18,12 +18,12 @@ from dicomquest.cli.counting import counted, counted_each, counted_files, number
 from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
-from dicomquest.index.ingest import COLLECTED_AFTER, walk
+from dicomquest.index.ingest.files import COLLECTED_AFTER, walk
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from dicomquest.index.ingest import Summary
-    from dicomquest.index.prune import Pruned
+    from dicomquest.index.ingest.files import Summary
+    from dicomquest.index.upkeep.prune import Pruned
 
 
 @dataclass(frozen=True, slots=True)

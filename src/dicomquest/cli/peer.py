@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.options import FILE, SECONDS, ae_title, client_tls, setting
+from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
 
 if TYPE_CHECKING:
     import ssl
 
-    from dicomquest.services.requestor import Requestor
+    from dicomquest.scu.requestor import Requestor
     from dicomquest.sync import Association
 
 FAILED = 1
@@ -92,8 +92,8 @@ def _requestor(settings: PeerSettings, abstract_syntax: str, extended: Mapping[s
         ExtendedNegotiation,
         UserInformation,
     )
-    from dicomquest.services.proposal import patience
-    from dicomquest.services.requestor import Requestor
+    from dicomquest.scu.proposal import patience
+    from dicomquest.scu.requestor import Requestor
     from dicomquest.ul.negotiation import propose_contexts
 
     information = UserInformation(
@@ -110,7 +110,7 @@ def _requestor(settings: PeerSettings, abstract_syntax: str, extended: Mapping[s
 
 
 def _associate(host: str, port: int, settings: PeerSettings, requestor: Requestor) -> Association:
-    from dicomquest.services.proposal import peer_at
+    from dicomquest.scu.proposal import peer_at
     from dicomquest.sync import Association
 
     tls = settings.tls_context()

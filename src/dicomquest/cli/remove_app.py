@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
-from dicomquest.cli.keys import Key, KeyTextError, build_identifier, parse_keys
+from dicomquest.cli.key_arguments import Key, KeyTextError, build_identifier, parse_keys
 from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.query.criteria import AnyOf, HasValue, SingleValue, UIDList
+from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import KeyCriterion, Query, Step
 from dicomquest.query.options import QueryOptions
-from dicomquest.query.parse import parse_identifier
 from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL
 from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
 
 if TYPE_CHECKING:
-    from dicomquest.index.removal import Removal, Removed
+    from dicomquest.index.upkeep.removal import Removal, Removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from dicomquest.ae import AE
 from dicomquest.cli.counting import counted, counted_files
 from dicomquest.cli.peer import PeerSettings, give_up, say
 from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
-from dicomquest.index.ingest import walk
+from dicomquest.index.ingest.files import walk
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
+from dicomquest.scu.outgoing import Instance, describe
 from dicomquest.services.contexts import PresentationContext, build_context
-from dicomquest.services.outgoing import Instance, describe
 from dicomquest.standard.levels import Level
 from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN

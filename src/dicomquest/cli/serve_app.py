@@ -18,17 +18,15 @@ from typing import Any, NoReturn
 import click
 
 from dicomquest.aio.server import Server, ServerSettings, new_event_loop
-from dicomquest.cli.options import server_tls
 from dicomquest.cli.peer import give_up
-from dicomquest.cli.serve import ServeSettings
+from dicomquest.cli.serve_command import ServeSettings
+from dicomquest.cli.shared_options import server_tls
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import ArchiveInUseError, IndexDatabaseError, LayoutError, MissingIndexError
-from dicomquest.index.find import Index
-from dicomquest.query.negotiation import negotiate
+from dicomquest.index.index import Index
+from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.archive import Archive
 from dicomquest.services.find import FindChoices, FindService, PeerChoices
-from dicomquest.services.layout import parse_layout
 from dicomquest.services.request import Service
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
@@ -41,6 +39,8 @@ from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from dicomquest.store.archive import Archive
+from dicomquest.store.places import parse_layout
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax
 from dicomquest.ul.timers import Timeouts
 

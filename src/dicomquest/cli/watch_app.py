@@ -22,7 +22,7 @@ from dicomquest.errors import IndexDatabaseError
 if TYPE_CHECKING:
     from watchfiles import Change
 
-    from dicomquest.index.follow import Follower, Step
+    from dicomquest.index.upkeep.follow import Follower, Step
 
 LOGGER = logging.getLogger("dicomquest.watch")
 

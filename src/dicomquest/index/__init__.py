@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dicomquest.index.cursor import Cursor
-    from dicomquest.index.find import Index
+    from dicomquest.index.index import Index
+    from dicomquest.index.search.sqlite_cursor import Cursor
 
 __all__ = ["Cursor", "Index"]
 
@@ -15,6 +15,7 @@ def __getattr__(name: str) -> Any:
     """Import on demand: a process that only reads files needs no database."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dicomquest.index import cursor, find  # noqa: PLC0415
+    from dicomquest.index import index  # noqa: PLC0415
+    from dicomquest.index.search import sqlite_cursor  # noqa: PLC0415
 
-    return getattr(cursor if name == "Cursor" else find, name)
+    return getattr(sqlite_cursor if name == "Cursor" else index, name)

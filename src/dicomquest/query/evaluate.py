@@ -20,7 +20,7 @@ from dicomquest.query.criteria import (
     SequenceMatch,
     TextByStoredVR,
 )
-from dicomquest.query.key_values import read_key
+from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.matching import matches
 from dicomquest.query.model import KeyCriterion, ReturnKey, Step
 from dicomquest.query.options import QueryOptions

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import TextByStoredVR
-from dicomquest.query.identifier_keys import KeyReader, described, is_key, private_creator
-from dicomquest.query.key_values import EMPTY_VALUE_KEY
+from dicomquest.query.identifier.identifier_keys import KeyReader, described, is_key, private_creator
+from dicomquest.query.identifier.key_values import EMPTY_VALUE_KEY
+from dicomquest.query.identifier.parse import read_level
 from dicomquest.query.matching import BY_CRITERION
-from dicomquest.query.parse import read_level
 from dicomquest.query.patterns import has_wild_card
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import INSTANCE_AVAILABILITY, attribute_name, level_of

@@ -32,7 +32,7 @@ from dicomquest.query.criteria import (
     Wild,
     WildCard,
 )
-from dicomquest.query.names import GROUPS, matches_fuzzily, matches_name
+from dicomquest.query.name_keys import GROUPS, matches_fuzzily, matches_name
 from dicomquest.standard.attributes import attribute_name
 
 if TYPE_CHECKING:

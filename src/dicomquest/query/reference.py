@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from dicomquest.dataset.elements import DataSet, Element
-from dicomquest.query.computed import anatomic_regions, distinct
+from dicomquest.query.computed_values import anatomic_regions, distinct
 from dicomquest.query.evaluate import matches_data_set, response_element
 from dicomquest.query.search_forms import is_empty, own_zone
 from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, level_of

@@ -17,16 +17,16 @@ from time import monotonic
 
 from dicomquest.dataset.charset import FALLBACK, normalise_terms
 from dicomquest.dataset.codec import RemarkKind, Remarks, decode
-from dicomquest.dataset.fields import Field, Source
-from dicomquest.dataset.response import ResponseEncoder
+from dicomquest.dataset.fast_encoder import ResponseEncoder
+from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
-from dicomquest.index.cursor import Cursor
-from dicomquest.index.find import Index
-from dicomquest.index.plan import Row
+from dicomquest.index.index import Index
+from dicomquest.index.search.plan import Row
+from dicomquest.index.search.sqlite_cursor import Cursor
+from dicomquest.query.extended_negotiation import accepted_options
+from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
-from dicomquest.query.negotiation import accepted_options
 from dicomquest.query.options import QueryOptions
-from dicomquest.query.parse import parse_identifier
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (

@@ -11,16 +11,16 @@ from typing import TypeVar
 from dicomquest.dataset.part10 import FileStart, encode_file_meta
 from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.errors import StoreError
-from dicomquest.index.reader import read_arrived
-from dicomquest.index.received import Reason, Received, Skipped
+from dicomquest.index.ingest.file_reader import read_arrived
+from dicomquest.index.ingest.instance import Reason, Received, Skipped
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicomquest.services.archive import Archive, Arrival, out_of_resources
-from dicomquest.services.gathering import Gatherer
-from dicomquest.services.incoming import Incoming
+from dicomquest.services.batching import Gatherer
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
+from dicomquest.store.archive import Archive, Arrival, out_of_resources
+from dicomquest.store.incoming import Incoming
 
 LOGGER = logging.getLogger("dicomquest.store")
 

@@ -1,0 +1,63 @@
+"""``dicomquest find --explain``: the query in words before it is sent, and how the peer took it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dicomquest.cli.peer import say
+from dicomquest.cli.request_identifier import Request
+from dicomquest.dataset.elements import DataSet
+from dicomquest.errors import IdentifierError
+from dicomquest.query.answers import review_answers
+from dicomquest.query.explain import explain_keys
+from dicomquest.query.identifier.parse import parse_identifier
+from dicomquest.query.model import Query
+from dicomquest.query.options import QueryOptions
+from dicomquest.query.words import sentence
+from dicomquest.standard.extended import EXTENDED_OPTIONS
+from dicomquest.standard.models import InformationModel
+
+OPTIONAL_KEY_IGNORED = 0xFF01
+
+
+def explain_request(request: Request, model: InformationModel, options: QueryOptions) -> None:
+    """Say what the query means, and what the Standard says of each key."""
+    try:
+        say(f"Query ({model.words}): {sentence(_read(request, model, options))}")
+    except IdentifierError as error:
+        say(f"Query ({model.words}): the Standard gives it no meaning: {error.comment}")
+    for key in explain_keys(request.identifier, model.uid, options):
+        tag = f"{key.tag >> 16:04X},{key.tag & 0xFFFF:04X}"
+        say(f"  {key.name} ({tag}): {key.type.name.lower()} key of {key.level.name} level; matching: {key.matching}")
+        for remark in key.remarks:
+            say(f"    {remark}")
+
+
+def explain_acceptance(wanted: QueryOptions, accepted: QueryOptions) -> None:
+    """Say which of the offered options of extended negotiation the peer accepted."""
+    for row in EXTENDED_OPTIONS:
+        if getattr(wanted, row.option):
+            answer = "accepted" if getattr(accepted, row.option) else f"not accepted, so: {row.default}"
+            say(f"Offered: {row.name}: {answer}")
+
+
+def explain_answers(
+    request: Request,
+    model: InformationModel,
+    options: QueryOptions,
+    matches: Sequence[DataSet],
+    pending: Mapping[int, int],
+) -> None:
+    """Say which keys the peer seems to have ignored."""
+    if pending.get(OPTIONAL_KEY_IGNORED):
+        say("Answers: with status FF01: the peer did not support an optional key, or its matching")
+    try:
+        query = _read(request, model, options)
+    except IdentifierError:
+        return
+    for remark in review_answers(query, matches):
+        say(f"Answers: {remark.name}: {remark.remark} (in {remark.count} of {remark.total})")
+
+
+def _read(request: Request, model: InformationModel, options: QueryOptions) -> Query:
+    return parse_identifier(request.identifier, model.uid, options)

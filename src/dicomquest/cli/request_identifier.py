@@ -1,0 +1,126 @@
+"""From the keys of the command line to a request identifier that the Standard allows (PS3.4 C.4.1.1.3.1, C.4.1.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from dicomquest.cli.key_arguments import Key, KeyTextError, PathStep, build_identifier, label
+from dicomquest.dataset.charset import charset_of, choose, normalise_terms
+from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.identifier.request_rules import NO_KEYS as NO_LEVEL
+from dicomquest.query.identifier.request_rules import RequestError, check_request
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.attributes import (
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    SPECIFIC_CHARACTER_SET,
+    level_of,
+)
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import MODELS, InformationModel
+
+MODEL_NAMES = dict(zip(("patient", "study", "psonly"), MODELS, strict=True))
+
+# Attributes of a request that are no keys, and why they cannot be given as one.
+NO_KEYS = {
+    SPECIFIC_CHARACTER_SET: "the character set follows from the keys; --charset names another one",
+    QUERY_RETRIEVE_LEVEL: "the level is the option -L",
+    INSTANCE_AVAILABILITY: "a request must not contain it (PS3.4 C.4.1.1.3.2)",
+}
+
+# Asked for where the user names no attribute to return.
+USUAL_KEYS = {
+    Level.PATIENT: ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "NumberOfPatientRelatedStudies"),
+    Level.STUDY: ("StudyDate", "AccessionNumber", "ModalitiesInStudy", "StudyDescription", "StudyInstanceUID"),
+    Level.SERIES: (
+        "Modality",
+        "SeriesNumber",
+        "SeriesDescription",
+        "NumberOfSeriesRelatedInstances",
+        "SeriesInstanceUID",
+    ),
+    Level.IMAGE: ("InstanceNumber", "SOPClassUID", "SOPInstanceUID"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to send: its identifier, the keys that are asked to be returned (in order), and remarks on it."""
+
+    level: Level
+    identifier: DataSet
+    columns: tuple[Key, ...]
+    notes: tuple[str, ...] = ()
+
+
+def build_request(
+    keys: Sequence[Key],
+    model: InformationModel,
+    level: Level,
+    options: QueryOptions,
+    *,
+    as_is: bool = False,
+    charset: str | None = None,
+) -> Request:
+    """Complete the keys and check them against the options that are going to be offered; KeyTextError says why not."""
+    if level not in model.levels:
+        allowed = ", ".join(each.name for each in model.levels)
+        raise KeyTextError(f"{model.words} has no level {level.name}; its levels are {allowed}")
+    for key in keys:
+        if len(key.path) == 1 and key.path[0].tag in NO_KEYS:
+            raise KeyTextError(f"{key.name}: {NO_KEYS[key.path[0].tag]}")
+    columns = list(keys)
+    if all(key.value for key in keys):
+        columns += _absent(_usual_names(model, level), columns)
+    columns += _absent((UNIQUE_KEYS[level].keyword,), columns)
+    notes = [] if as_is else check(columns, model, level, options)
+    identifier = build_identifier(columns)
+    identifier[QUERY_RETRIEVE_LEVEL] = Element("CS", (level.name,))
+    terms = _character_set(identifier, charset)
+    if terms:
+        identifier[SPECIFIC_CHARACTER_SET] = Element("CS", terms)
+    return Request(level, dict(sorted(identifier.items())), tuple(columns), tuple(notes))
+
+
+def _character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
+    if charset is None:
+        return choose(identifier)
+    given = tuple(charset.split("\\"))
+    if unknown := charset_of(given).unknown:
+        raise KeyTextError(f"--charset: {' and '.join(map(repr, unknown))}: no such character set")
+    terms = normalise_terms(given)
+    chosen = choose(identifier, terms, terms)
+    if chosen not in {(), terms}:
+        raise KeyTextError(f"--charset {charset!r}: without all characters of the keys")
+    return chosen
+
+
+def _usual_names(model: InformationModel, level: Level) -> Iterator[str]:
+    # Under Study Root a patient's attributes are keys of the study (PS3.4 C.6.2.1.2).
+    levels = [entity for entity in Level if model.query_level(entity) == level]
+    return (name for entity in levels for name in USUAL_KEYS[entity] if entity == level or "NumberOf" not in name)
+
+
+def _absent(names: Iterable[str], present: Sequence[Key]) -> list[Key]:
+    paths = {key.path for key in present}
+    absent = [Key(name, (PathStep(KEYS_BY_KEYWORD[name].tag),), "") for name in names]
+    return [key for key in absent if key.path not in paths]
+
+
+def check(keys: Sequence[Key], model: InformationModel, level: Level, options: QueryOptions) -> list[str]:
+    """Hold the keys against what the options allow; return remarks, or KeyTextError says what is not allowed."""
+    try:
+        check_request(build_identifier(keys), model, level, options)
+    except RequestError as error:
+        offer = f"--offer {error.option.replace('_', '-')} asks the peer to allow it, " if error.option else ""
+        raise KeyTextError(f"{error}; {offer}--as-is sends it all the same") from error
+    notes = []
+    for key in keys:
+        tag = key.path[0].tag
+        of_level = model.query_level(level_of(tag))
+        if tag not in NO_LEVEL and of_level > level:
+            name = label(key.path[0])
+            notes.append(f"{name} belongs to {of_level.name} level: below {level.name} level the peer may ignore it")
+    return notes

@@ -1,0 +1,1 @@
+"""Files and received instances become rows (PS3.4 C.3.1)."""

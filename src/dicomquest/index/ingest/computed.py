@@ -1,0 +1,125 @@
+"""The attributes that an entity has of those below it (PS3.4 C.3.4, Table C.3-1), as the tables say now.
+
+The names in the results are columns. Ingest writes them in the transaction that changes them; ``check`` compares.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dicomquest.dataset.elements import Element, element_from_json, element_to_json
+from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, ValueRow
+from dicomquest.query.computed_values import anatomic_regions, distinct
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+Columns = dict[str, Any]
+"""Values by column."""
+
+SERIES_COUNT = "number_of_series_related_instances"
+OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequence")
+"""The columns of a study for which each of its instances has to be looked at."""
+
+MODALITIES_PATH = "00080061"
+SOP_CLASSES_PATH = "00080062"
+
+
+def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
+    """The rows of a statement for a list of values, its one parameter, whose condition is ``{in_values}``."""
+    words = words_of(connection)
+    statement = statement.replace("{in_values}", words.in_values)
+    return list(execute(connection, statement, (words.as_list(list(values)),)))
+
+
+def _distinct_list(connection: Connection, column: str) -> str:
+    return words_of(connection).distinct_list.format(column=column)
+
+
+def _series(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
+    found = dict(settled)
+    if ids := ids - found.keys():
+        statement = "SELECT parent, count(*) FROM instance WHERE parent {in_values} GROUP BY parent"
+        found |= {parent: {SERIES_COUNT: count} for parent, count in rows(connection, statement, ids)}
+    return found
+
+
+def _studies(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
+    statement = f"""
+        SELECT parent, count(*), sum(number_of_series_related_instances), {_distinct_list(connection, "modality")}
+        FROM series WHERE parent {{in_values}} GROUP BY parent"""
+    found: dict[int, Columns] = {
+        parent: {
+            "number_of_study_related_series": series,
+            "number_of_study_related_instances": instances,
+            "modalities_in_study": _distinct_values(json.loads(modalities)),
+            **{column: settled[parent][column] if parent in settled else None for column in OF_ALL_INSTANCES},
+        }
+        for parent, series, instances, modalities in rows(connection, statement, ids)
+    }
+    ids = found.keys() - settled.keys()
+    if not ids:
+        return found
+    statement = f"""
+        SELECT series.parent, {_distinct_list(connection, "instance.sop_class_uid")}
+        FROM series JOIN instance ON instance.parent = series.id
+        WHERE series.parent {{in_values}} GROUP BY series.parent"""
+    for parent, uids in rows(connection, statement, ids):
+        found[parent]["sop_classes_in_study"] = _distinct_values(json.loads(uids))
+    statement = f"""
+        SELECT series.parent, {_distinct_list(connection, "search")}
+        FROM series JOIN instance ON instance.parent = series.id
+            JOIN instance_value ON instance_value.owner = instance.id
+        WHERE series.parent {{in_values}} AND instance_value.path = '{ANATOMIC_REGION_PATH}' GROUP BY series.parent"""
+    for parent, regions in rows(connection, statement, ids):
+        items = [item for text in json.loads(regions) for item in element_from_json(json.loads(text)).values]
+        codes = anatomic_regions(items)
+        if codes:
+            text = json.dumps(element_to_json(Element("SQ", codes)), ensure_ascii=False, separators=(",", ":"))
+            found[parent]["anatomic_regions_in_study_code_sequence"] = text
+    return found
+
+
+def _patients(connection: Connection, ids: set[int], _settled: Mapping[int, Columns]) -> dict[int, Columns]:
+    statement = """
+        SELECT parent, count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)
+        FROM study WHERE parent {in_values} GROUP BY parent"""
+    return {
+        parent: {
+            "number_of_patient_related_studies": studies,
+            "number_of_patient_related_series": series,
+            "number_of_patient_related_instances": instances,
+        }
+        for parent, studies, series, instances in rows(connection, statement, ids)
+    }
+
+
+def _distinct_values(texts: Iterable[str | None]) -> str | None:
+    """The distinct values of texts that may have several, joined."""
+    return "\\".join(distinct(value for text in texts if text is not None for value in text.split("\\"))) or None
+
+
+COMPUTE: dict[Level, Callable[[Connection, set[int], Mapping[int, Columns]], dict[int, Columns]]] = {
+    Level.SERIES: _series,
+    Level.STUDY: _studies,
+    Level.PATIENT: _patients,
+}
+"""By level, from the lowest up: the computed columns of entities by their id; one without children is missing.
+
+Of series and studies that are ``settled``, those columns are known for which all their instances would be looked at.
+"""
+
+
+def value_rows(level: Level, columns: Columns) -> frozenset[ValueRow]:
+    """The value rows that computed columns have: what ModalitiesInStudy and SOPClassesInStudy are matched by."""
+    if level is not Level.STUDY:
+        return frozenset()
+    paths = ((MODALITIES_PATH, "modalities_in_study"), (SOP_CLASSES_PATH, "sop_classes_in_study"))
+    return frozenset(
+        ValueRow(path, 0, value) for path, column in paths for value in (columns[column] or "").split("\\") if value
+    )

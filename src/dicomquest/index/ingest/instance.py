@@ -1,0 +1,93 @@
+"""An instance as it is stored: what it says of its patient, study and series, and its own row (PS3.4 C.3.1).
+
+Pure, and the dear part of ingest, so that it can be done in another process than the one that writes.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicomquest.index.tables.rows import Forms, Record, column_text, forms, records
+from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dicomquest.dataset.elements import DataSet
+
+TRANSFER_SYNTAX_UID = 0x00020010
+_DICOMDIR = "1.2.840.10008.1.3.10"
+# Characters: more than the 64 of the Standard, which some exceed, and less than an index can hold.
+_LONGEST_UID = 256
+_UIDS = [KEYS_BY_KEYWORD[keyword] for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+_SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
+_TRANSFER_SYNTAX_COLUMN = KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column
+
+
+class Reason(Enum):
+    """Why an instance is not indexed."""
+
+    NOT_DICOM = "no DICOM file"
+    DICOMDIR = "a DICOMDIR"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed data set"
+    NO_SOP_INSTANCE_UID = "no SOP Instance UID"
+    NO_STUDY_OR_SERIES_UID = "no Study or Series Instance UID"
+    UNFIT_UID = "unfit UID"
+    UNREADABLE = "cannot be read"
+    CHANGED = "changed or moved while it was read"
+
+
+class Skipped(NamedTuple):
+    """An instance that is not indexed; ``detail`` has no patient data, ``tag`` is that of an unfit UID."""
+
+    reason: Reason
+    detail: str = ""
+    tag: int | None = None
+
+
+class Received(NamedTuple):
+    """One instance, prepared. ``patient`` is PatientID and IssuerOfPatientID, both may be empty."""
+
+    patient: tuple[str, str]
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    records: dict[Level, Record]
+    forms: Forms
+
+
+def receive(data_set: DataSet, default_zone: int) -> Received | Skipped:
+    """Prepare a decoded header (its Transfer Syntax UID among it, if that is known)."""
+    if _text(data_set, _SOP_CLASS_UID) == _DICOMDIR or 0x00041220 in data_set:
+        return Skipped(Reason.DICOMDIR)
+    sop, study, series = uids = [_text(data_set, key.tag) for key in _UIDS]
+    if not sop:
+        return Skipped(Reason.NO_SOP_INSTANCE_UID)
+    if not (study and series):
+        return Skipped(Reason.NO_STUDY_OR_SERIES_UID)
+    if max(map(len, uids)) > _LONGEST_UID or any("\\" in uid for uid in uids):
+        return _unfit(uids)
+    patient, issuer = (_text(data_set, KEYS_BY_KEYWORD[keyword].tag) for keyword in ("PatientID", "IssuerOfPatientID"))
+    found = records(data_set)
+    syntax = _text(data_set, TRANSFER_SYNTAX_UID)
+    if syntax:
+        found[Level.IMAGE].texts[_TRANSFER_SYNTAX_COLUMN] = syntax
+    own = forms(Level.IMAGE, found[Level.IMAGE], default_zone, data_set)
+    return Received((patient, issuer), study, series, sop, found, own)
+
+
+def _text(data_set: DataSet, tag: int) -> str:
+    element = data_set.get(tag)
+    return column_text("UI", element) if element is not None else ""
+
+
+def _unfit(uids: Sequence[str]) -> Skipped:
+    """Say which UID is no single one of a length that can be kept."""
+    key, uid = next((key, uid) for key, uid in zip(_UIDS, uids, strict=True) if len(uid) > _LONGEST_UID or "\\" in uid)
+    values = uid.count("\\") + 1
+    found = f"has {values} values" if values > 1 else f"has {len(uid)} characters (at most {_LONGEST_UID})"
+    return Skipped(Reason.UNFIT_UID, f"{attribute_name(key.tag)} {found}", key.tag)

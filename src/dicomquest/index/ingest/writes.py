@@ -1,0 +1,185 @@
+"""The statements that write the rows of one level, many rows each."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from dicomquest.index.ingest.computed import MODALITIES_PATH, SOP_CLASSES_PATH, value_rows
+from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, ValueRow
+from dicomquest.index.tables.schema import COMPUTED_KEYS, ENTITY, INDEXED, TABLES, TRIGRAMS
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from dicomquest.index.ingest.computed import Columns
+
+INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
+COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
+"""The names of a level's columns, in their order."""
+
+COMPUTED = {level: tuple(key.column for key in COMPUTED_KEYS[level]) for level in Level}
+"""The names of those that are computed of what is below."""
+
+_VALUE_COLUMNS = ("path", "part", "search", "owner")
+
+# Rows from which on COPY is quicker than INSERT, whose statement is prepared and sent once for all rows.
+_COPIED_FROM = 16
+
+
+# Bytes of a text that PostgreSQL takes into a B-tree: an entry may have 2,704, its path and its owner among them. What
+# is longer breaks the Standard's limits, of 64 characters mostly, by far.
+_LONGEST = 2500
+_INDEXED = {
+    level: tuple(
+        sorted({COLUMNS[level].index(name) for index in INDEXED if index.table == table for name in index.columns})
+    )
+    for level, table in TABLES.items()
+}
+_OwnedValue: TypeAlias = tuple[str, int, str, int]
+
+
+class Stored(NamedTuple):
+    """What the database has of an entity before a batch: its parent and its computed columns."""
+
+    parent: int
+    columns: Columns
+
+
+class Writes:
+    """The rows of one level to write, statement by statement."""
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+        self._new: list[tuple[Any, ...]] = []
+        self._old: list[tuple[Any, ...]] = []
+        self._values: list[_OwnedValue] = []
+        self._computed: list[tuple[Any, ...]] = []
+        self._renewed: list[tuple[int]] = []
+
+    def add(self, row: tuple[Any, ...], values: Iterable[ValueRow], *, is_new: bool) -> None:
+        """A whole row, ``id`` first, and all its value rows."""
+        (self._new if is_new else self._old).append(row)
+        self._values += [(*value, row[0]) for value in values]
+
+    def add_computed(self, identifier: int, columns: Columns, before: Columns) -> None:
+        """Of a row only what is computed, and was ``before``; its value rows if they change, which is seldom."""
+        self._computed.append((*map(columns.get, COMPUTED[self._level]), identifier))
+        values = value_rows(self._level, columns)
+        if values != value_rows(self._level, before):
+            self._renewed.append((identifier,))
+            self._values += [(*value, identifier) for value in values]
+
+    def run(self, connection: Connection) -> None:
+        """Write them all."""
+        table, names = TABLES[self._level], COLUMNS[self._level]
+        if words_of(connection).cuts_long_texts:
+            self._new = [fitting_row(self._level, row) for row in self._new]
+            self._old = [fitting_row(self._level, row) for row in self._old]
+            self._values = list(_fitting(self._values))
+        if self._new:
+            insert(connection, table, names, self._new)
+            if self._level in TRIGRAMS and words_of(connection).candidates is not None:
+                # Changed and deleted rows are a trigger's; so were new ones, which took a third of all of ingest's
+                # time.
+                searched = TRIGRAMS[self._level]
+                take = itemgetter(0, *map(names.index, searched))
+                insert(connection, f"{table}_trigram", ("rowid", *searched), list(map(take, self._new)))
+        statements = _STATEMENTS[self._level]
+        old_ids = [row[:1] for row in self._old]
+        for statement, parameters in (
+            (statements.update, [(*row[1:], row[0]) for row in self._old]),
+            (statements.delete_values, old_ids),
+            (statements.update_computed, self._computed),
+            (statements.delete_computed_values, self._renewed),
+        ):
+            if parameters:
+                execute(connection, statement, parameters)
+        if self._values:
+            insert(connection, f"{table}_value", _VALUE_COLUMNS, self._values)
+
+
+class _Statements(NamedTuple):
+    """What is done to rows of a level that are there; the value rows of whole ones are all written anew."""
+
+    update: str
+    delete_values: str
+    update_computed: str
+    delete_computed_values: str
+
+
+def _statements(level: Level) -> _Statements:
+    table = TABLES[level]
+    delete_values = f"DELETE FROM {table}_value WHERE owner = ?"
+    return _Statements(
+        f"UPDATE {table} SET {_assignments(COLUMNS[level][1:])} WHERE id = ?",
+        delete_values,
+        f"UPDATE {table} SET {_assignments(COMPUTED[level])} WHERE id = ?",
+        f"{delete_values} AND path IN ('{MODALITIES_PATH}', '{SOP_CLASSES_PATH}')",
+    )
+
+
+def _assignments(names: Sequence[str]) -> str:
+    return ", ".join(f"{name} = ?" for name in names)
+
+
+_STATEMENTS = {level: _statements(level) for level in Level}
+
+
+def fitting_row(level: Level, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row whose indexed texts fit into their indexes."""
+    long = [at for at in _INDEXED[level] if isinstance(row[at], str) and _is_long(row[at])]
+    if not long:
+        return row
+    cut = list(row)
+    for at in long:
+        cut[at] = _cut(cut[at])
+    return tuple(cut)
+
+
+def fitting_value(value: ValueRow) -> ValueRow | None:
+    """A value row whose text fits; None if half of it is of no use."""
+    if not _is_long(value.search):
+        return value
+    # Of a sequence's JSON only the whole can be read.
+    return None if value.path == ANATOMIC_REGION_PATH else value._replace(search=_cut(value.search))
+
+
+def _fitting(values: Iterable[_OwnedValue]) -> Iterable[_OwnedValue]:
+    # Two that differ behind the cut are one.
+    cut: set[_OwnedValue] = set()
+    for path, part, search, owner in values:
+        if not _is_long(search):
+            yield path, part, search, owner
+        elif fitting := fitting_value(ValueRow(path, part, search)):
+            cut.add((*fitting, owner))
+    yield from cut
+
+
+def _is_long(text: str) -> bool:
+    return len(text) * 4 > _LONGEST and len(text.encode()) > _LONGEST
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:_LONGEST].decode(errors="ignore")
+
+
+def insert(connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows, none of which is there."""
+    names = ", ".join(columns)
+    if len(rows) < _COPIED_FROM or not words_of(connection).copies:
+        execute(connection, f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def table_row(level: Level, identifier: int, head: int | str, columns: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A row in the order of the table's columns, of which the second says what the entity belongs to."""
+    return (identifier, head, *map(columns.get, COLUMNS[level][2:]))

@@ -1,0 +1,80 @@
+"""The keys that SQL cannot match, said of an entity's JSON and columns (PS3.4 C.2.2.2)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dicomquest.dataset.elements import element_from_json, from_json
+from dicomquest.index.tables.rows import column_element
+from dicomquest.query.evaluate import matches_data_set
+from dicomquest.standard.keys import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.index.search.plan import Plan, Residual, Row
+
+FUNCTION = "residual"
+"""Called as ``residual(number, expression...)``; the number is that of the plan's residual."""
+
+
+def residual_function(residuals: tuple[Residual, ...], zone_minutes: int) -> Callable[..., bool]:
+    """The function that SQL calls for one plan; ``zone_minutes`` is the zone of data sets that name none."""
+
+    def matches(number: int, *values: str | None) -> bool:
+        return meets(residuals[number], values, zone_minutes)
+
+    return matches
+
+
+def meets(residual: Residual, values: Sequence[str | None], zone_minutes: int) -> bool:
+    """Whether an entity meets the keys; ``values`` are those of the residual's expressions."""
+    data_set: DataSet = {}
+    if residual.tags is None:
+        if values[0] is not None:
+            data_set = from_json(json.loads(values[0]))
+        columns = values[1:]
+    else:
+        for tag, text in zip(residual.tags, values, strict=False):
+            if text is not None:
+                data_set[tag] = element_from_json(json.loads(text))
+        columns = values[len(residual.tags) :]
+    for key, text in zip(residual.columns, columns, strict=True):
+        if text is None:
+            continue
+        if key.storage is Storage.COMPUTED and key.vr == "SQ":
+            data_set[key.tag] = element_from_json(json.loads(text))
+        else:
+            data_set[key.tag] = column_element(key, text)
+    return matches_data_set(data_set, residual.keys, zone_minutes)
+
+
+def accepted(plan: Plan, rows: Iterable[Row]) -> list[Row]:
+    """The rows that the plan's filter lets pass, without the columns that it has seen."""
+    row_filter = plan.row_filter
+    if row_filter is None:
+        return list(rows)
+    width, zone = len(plan.fields), plan.query.options.timezone_offset_minutes
+    return [
+        row[:width]
+        for row in rows
+        if _all_meet(row_filter.upper, row[width:], zone)
+        and (not row_filter.chain or _some_chain_meets(row_filter.chain, row[-1], zone))
+    ]
+
+
+def _all_meet(residuals: Iterable[Residual], values: Sequence[Any], zone_minutes: int) -> bool:
+    at = 0
+    for residual in residuals:
+        end = at + residual.width
+        if not meets(residual, values[at:end], zone_minutes):
+            return False
+        at = end
+    return True
+
+
+def _some_chain_meets(residuals: Sequence[Residual], chains: str | None, zone_minutes: int) -> bool:
+    """Whether one and the same chain of descendants meets all keys of the levels below (PS3.4 C.4.1.3.2.2)."""
+    return any(_all_meet(residuals, chain, zone_minutes) for chain in json.loads(chains or "[]"))

@@ -1,0 +1,1 @@
+"""The index stays right: check, prune, removal, promotion, following folders."""

@@ -1,0 +1,150 @@
+"""Whether what the index computes is what it is computed of: search forms, value rows, counts (PS3.4 C.3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DatabaseError
+
+from dicomquest.index.ingest.computed import COMPUTE, rows, value_rows
+from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, Writes, fitting_row, fitting_value, table_row
+from dicomquest.index.tables.dialects import DIALECTS, execute, words_of
+from dicomquest.index.tables.promoted import READY, filled, promoted_forms, read_promoted
+from dicomquest.index.tables.rows import ValueRow, forms, record_from_row
+from dicomquest.index.tables.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from sqlalchemy import Connection
+
+    from dicomquest.index.database.pool import Database
+
+_CHUNK = 500
+_MOST_EXAMPLES = 100
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """How many entities were compared, by level, and the differences; ``examples`` names the first of them."""
+
+    checked: dict[Level, int] = field(default_factory=dict)
+    differences: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, difference: str) -> None:
+        """Count one difference, which is described without patient data."""
+        self.differences += 1
+        if len(self.examples) < _MOST_EXAMPLES:
+            self.examples.append(difference)
+
+
+def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport:
+    """Compare everything; with ``repair`` write what differs. Some rows a transaction: others get their turn."""
+    report = CheckReport()
+    # Before the rows: a trigger takes the text of a row that goes out of them, and fails where they never had it.
+    if DIALECTS[database.dialect].candidates is not None:
+        with database.begin() as connection:
+            for level in TRIGRAMS:
+                _check_trigrams(connection, f"{TABLES[level]}_trigram", report, repair=repair)
+    # From the lowest level up: the counts of one are made of those below.
+    for level in reversed(Level):
+        last: int | None = 0
+        report.checked[level] = 0
+        while last is not None:
+            with database.begin() as connection:
+                execute(connection, words_of(connection).defer_constraints)
+                chunk = _chunk(connection, level, last)
+                report.checked[level] += len(chunk)
+                if chunk:
+                    _Comparison(connection, level, default_zone, report).run(chunk, repair=repair)
+            last = chunk[-1]["id"] if len(chunk) == _CHUNK else None
+    return report
+
+
+def _chunk(connection: Connection, level: Level, last: int) -> list[dict[str, Any]]:
+    """The next rows behind that of id ``last``."""
+    names = [column.name for column in ENTITY[level].columns]
+    statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
+    return [dict(zip(names, row, strict=True)) for row in execute(connection, statement, (last,))]
+
+
+class _Comparison:
+    def __init__(self, connection: Connection, level: Level, default_zone: int, report: CheckReport) -> None:
+        self._connection = connection
+        self._level = level
+        self._default_zone = default_zone
+        self._report = report
+
+    def run(self, chunk: list[dict[str, Any]], *, repair: bool) -> None:
+        level, table = self._level, TABLES[self._level]
+        ids = {row["id"] for row in chunk}
+        # An instance has nothing below it: its one computed column is what was received.
+        computed = COMPUTE[level](self._connection, ids, {}) if level in COMPUTE else {row["id"]: row for row in chunk}
+        stored_values = self._stored_values(ids)
+        occurring = {tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")}
+        promoted = [each for each in read_promoted(self._connection) if each.attribute.level is level]
+        attributes = filled(promoted).get(level, ())
+        # These come or go at the moment.
+        unsettled = tuple(each.attribute.path for each in promoted if each.state != READY)
+        writes = Writes(level)
+        gone = []
+        for row in chunk:
+            identifier = row["id"]
+            if identifier not in computed:
+                self._report.add(f"{table} {identifier}: nothing below it")
+                gone.append((identifier,))
+                continue
+            record = record_from_row(level, row)
+            found = forms(level, record, self._default_zone)
+            columns = {key.column: computed[identifier][key.column] for key in COMPUTED_KEYS[level]}
+            expected = table_row(level, identifier, row[_head(level)], record.columns() | found.columns | columns)
+            added = promoted_forms(attributes, record.elements, self._default_zone)
+            values = found.values | value_rows(level, columns) | added.values
+            if words_of(self._connection).cuts_long_texts:
+                expected = fitting_row(level, expected)
+                values = frozenset(filter(None, map(fitting_value, values)))
+            differing = [name for name, value in zip(row, expected, strict=True) if row[name] != value]
+            if _settled(values, unsettled) != _settled(stored_values.get(identifier, set()), unsettled):
+                differing.append(f"{table}_value")
+            missing = (found.occurrences | added.occurrences) - occurring
+            if missing:
+                differing.append("occurrence")
+            if differing:
+                self._report.add(f"{table} {identifier}: {', '.join(differing)}")
+                writes.add(expected, values, is_new=False)
+                if repair:
+                    for occurrence in missing:
+                        execute(self._connection, INSERT_OCCURRENCE, occurrence)
+        if repair:
+            writes.run(self._connection)
+            if gone:
+                execute(self._connection, f"DELETE FROM {table} WHERE id = ?", gone)
+
+    def _stored_values(self, ids: set[int]) -> dict[int, set[ValueRow]]:
+        found: dict[int, set[ValueRow]] = {}
+        statement = f"SELECT owner, path, part, search FROM {TABLES[self._level]}_value WHERE owner {{in_values}}"
+        for owner, path, part, search in rows(self._connection, statement, ids):
+            found.setdefault(owner, set()).add(ValueRow(path, part, search))
+        return found
+
+
+def _settled(values: AbstractSet[ValueRow], unsettled: tuple[str, ...]) -> AbstractSet[ValueRow]:
+    return {each for each in values if not each.path.startswith(unsettled)} if unsettled else values
+
+
+def _head(level: Level) -> str:
+    return ENTITY[level].columns.keys()[1]
+
+
+def _check_trigrams(connection: Connection, table: str, report: CheckReport, *, repair: bool) -> None:
+    try:
+        with connection.begin_nested():
+            # Rank 1: not only whole in itself, but in step with the table that holds the text.
+            connection.exec_driver_sql(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
+    except DatabaseError:
+        report.add(f"{table}: not in step")
+        if repair:
+            connection.exec_driver_sql(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")

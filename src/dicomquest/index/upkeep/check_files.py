@@ -1,0 +1,80 @@
+"""Whether the files that were read are still there, and as they were."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicomquest.index.upkeep.prune import is_gone, known_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dicomquest.index.database.pool import Database
+    from dicomquest.index.upkeep.prune import KnownFile
+
+_MOST_EXAMPLES = 100
+_SECOND_LOOK = 0.2  # seconds until it is taken: longer than a transaction that stores
+
+
+class FileTrouble(Enum):
+    """How a file differs from what the index knows of it."""
+
+    GONE = "gone"
+    CHANGED = "changed since it was indexed"
+    UNREADABLE = "cannot be looked at"
+
+
+class FileDifference(NamedTuple):
+    """One file that differs; ``detail`` is what the system said."""
+
+    path: str
+    trouble: FileTrouble
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class FilesReport:
+    """How many files were compared, how many differ; ``examples`` names the first of them."""
+
+    checked: int = 0
+    differences: int = 0
+    examples: list[FileDifference] = field(default_factory=list)
+
+
+def check_files(database: Database, progress: Callable[[FilesReport], None] | None = None) -> FilesReport:
+    """Compare size and time of the last change of all files; ``progress`` is called with the report as it grows."""
+    report = FilesReport()
+    for page in known_files(database, [os.sep]):
+        report.checked += len(page)
+        differences = _differences(page)
+        if differences:
+            # A Storage SCP may have put a file in place and not have committed yet.
+            time.sleep(_SECOND_LOOK)
+            paths = [each.path for each in differences]
+            differences = [each for again in known_files(database, paths) for each in _differences(again)]
+        report.differences += len(differences)
+        report.examples += differences[: _MOST_EXAMPLES - len(report.examples)]
+        if progress is not None:
+            progress(report)
+    return report
+
+
+def _differences(files: Sequence[KnownFile]) -> list[FileDifference]:
+    return [difference for file in files if (difference := _difference(file)) is not None]
+
+
+def _difference(file: KnownFile) -> FileDifference | None:
+    path = os.fsdecode(file.path)
+    if is_gone(file.path):
+        return FileDifference(path, FileTrouble.GONE)
+    try:
+        status = os.stat(file.path)  # noqa: PTH116
+    except OSError as error:
+        return FileDifference(path, FileTrouble.UNREADABLE, error.strerror or type(error).__name__)
+    if (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
+        return FileDifference(path, FileTrouble.CHANGED)
+    return None

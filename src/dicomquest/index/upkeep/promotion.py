@@ -1,0 +1,277 @@
+"""Attributes are promoted, and dropped again, while the index is in use: some rows a transaction; each can be resumed.
+
+From the transaction that registers an attribute on, every writer stores its values; the rows of before are filled from
+the lowest id up, and the last of these transactions tells queries. Dropping goes the other way round.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
+
+from dicomquest.dataset.dictionary import private_vr
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index.ingest.writes import INSERT_OCCURRENCE
+from dicomquest.index.search.plan import element_sql
+from dicomquest.index.tables.dialects import execute
+from dicomquest.index.tables.promoted import (
+    DROPPING,
+    FILLING,
+    READY,
+    Attribute,
+    Promoted,
+    promoted_forms,
+    read_promoted,
+    standard_key_vr,
+)
+from dicomquest.index.tables.schema import ALL_THERE, ATTRIBUTES, HEAD, OLDEST_REVISION_SETTING, TABLES, TOO_LONG
+from dicomquest.query.search_forms import BINARY_VRS
+from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC, level_of, tag_text
+from dicomquest.standard.keys import KEYS_BY_TAG, Storage
+from dicomquest.standard.levels import Level
+from dicomquest.standard.vr import VR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from dicomquest.index.database.pool import Database
+    from dicomquest.query.matching import Dialect
+
+BATCH = 1000
+"""Rows of one transaction, so that others get their turn between two."""
+
+# What an Identifier has of its own, and says nothing of what it looks for (PS3.4 C.4.1.1.3).
+_OF_THE_IDENTIFIER = frozenset({0x00080005, 0x00080052, TIMEZONE_OFFSET_FROM_UTC})
+
+# As `attribute list` writes them, too: a private one with xx for its block.
+_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4}|xx[0-9A-Fa-f]{2})\)?")
+_BY_NAME = "tag = ? AND creator = ? AND level = ?"
+
+
+class Listed(NamedTuple):
+    """A promoted attribute as users see it: how much of its level is filled (0 to 1), and how many value rows it has.
+
+    ``is_used`` is false while it is not ready, and where a value is too long for an index.
+    """
+
+    attribute: Attribute
+    state: str
+    share: float
+    rows: int
+    is_used: bool
+
+
+def attribute_named(name: str, *, creator: str = "", vr: str = "", level: Level | None = None) -> Attribute:
+    """The attribute of a keyword or tag; ValueError says why it cannot be promoted.
+
+    ``vr`` is needed for a private attribute that the dictionary does not know.
+    """
+    written = _TAG.fullmatch(name)
+    tag = int("".join(written.groups()).lower().replace("xx", "00"), 16) if written else tag_for_keyword(name)
+    if tag is None:
+        raise ValueError(f"{name!r} is no attribute: expected a keyword, or a tag such as 0018,1030")
+    attribute = _private(tag, creator, vr) if tag >> 16 & 1 else _standard(tag, creator, vr)
+    if attribute.vr in BINARY_VRS:
+        raise ValueError(f"{attribute.keyword} has VR {attribute.vr}: binary values are not matched")
+    if level is not None and level is not attribute.level:
+        raise ValueError(f"{attribute.keyword} is of {attribute.level.name} level, not of {level.name}")
+    return attribute
+
+
+def _standard(tag: int, creator: str, vr: str) -> Attribute:
+    known = standard_key_vr(tag)
+    if known is None:
+        raise ValueError(f"{tag_text(tag)} is no attribute of PS3.6")
+    keyword = keyword_for_tag(tag) or tag_text(tag)
+    if creator:
+        raise ValueError(f"{keyword} is a standard attribute, which has no private creator")
+    if vr not in {"", known}:
+        raise ValueError(f"{keyword} has VR {known}, not {vr}")
+    key = KEYS_BY_TAG.get(tag)
+    if key is not None and key.storage is not Storage.JSON:
+        raise ValueError(f"{keyword} is indexed always")
+    if tag >> 16 < 0x0008 or tag >> 16 >= 0x7FE0 or tag & 0xFFFF == 0 or tag in _OF_THE_IDENTIFIER:
+        raise ValueError(f"{keyword} is not matched in queries")
+    return Attribute(tag, "", level_of(tag), keyword, known)
+
+
+def _private(tag: int, creator: str, vr: str) -> Attribute:
+    text = tag_text(tag)
+    if not creator:
+        raise ValueError(f"{text} is a private attribute: expected its private creator, too")
+    tag &= 0xFFFF00FF
+    name = f"({tag >> 16:04X},xx{tag & 0xFF:02X})"
+    vr = vr or private_vr(tag, creator) or ""
+    if not vr:
+        raise ValueError(f"{name} of {creator!r} is not in the dictionary: expected its VR, too")
+    if vr not in VR:
+        raise ValueError(f"{vr!r} is no VR: expected one of PS3.5 6.2")
+    if vr == "SQ":
+        raise ValueError(f"{name} of {creator!r} is a private sequence, which cannot be promoted")
+    return Attribute(tag, creator, Level.IMAGE, name, vr)
+
+
+def promote(
+    database: Database,
+    attribute: Attribute,
+    default_zone: int,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Promote an attribute, or go on where that ended; IndexDatabaseError if it is dropped meanwhile.
+
+    ``progress`` is called with the greatest id that is filled and the greatest there is.
+    """
+    with database.begin() as connection:
+        current = _current(connection, attribute)
+        if current is None:
+            _register(connection, attribute)
+        else:
+            _expect_same(current, attribute)
+            if current.state == DROPPING:
+                raise IndexDatabaseError(f"{attribute.keyword} is being dropped: `attribute drop` has to end first")
+    is_ready = False
+    while not is_ready:
+        with database.begin() as connection:
+            current = _current(connection, attribute)
+            if current is None or current.state == DROPPING:
+                raise IndexDatabaseError(f"{attribute.keyword} was dropped meanwhile")
+            _expect_same(current, attribute)
+            is_ready = current.state == READY
+            done = current.done if is_ready else _fill(connection, attribute, current.done, default_zone)
+            if done is None:
+                _set(connection, attribute, READY, current.done)
+                execute(connection, INSERT_OCCURRENCE, (attribute.path, ALL_THERE))
+                is_ready, done = True, current.done
+            greatest = _greatest(connection, attribute)
+        if progress is not None:
+            progress(done, greatest)
+
+
+def _expect_same(current: Promoted, attribute: Attribute) -> None:
+    if current.attribute.vr != attribute.vr:
+        was = current.attribute.vr
+        raise IndexDatabaseError(f"{attribute.keyword} is promoted with VR {was}, not {attribute.vr}: drop it first")
+
+
+def _register(connection: Connection, attribute: Attribute) -> None:
+    execute(
+        connection,
+        "INSERT INTO promoted_attribute (tag, creator, level, keyword, vr, path, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*_name(attribute), attribute.keyword, attribute.vr, attribute.path, FILLING),
+    )
+    # A program that does not know of promoted attributes would store rows without them.
+    statement = "UPDATE setting SET value = ? WHERE name = ? AND value < ?"
+    execute(connection, statement, (HEAD, OLDEST_REVISION_SETTING, HEAD))
+
+
+def _fill(connection: Connection, attribute: Attribute, done: int, default_zone: int) -> int | None:
+    """Fill the next rows; the greatest id among them, None if there are no more."""
+    table = TABLES[attribute.level]
+    name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
+    tags = (attribute.tag, TIMEZONE_OFFSET_FROM_UTC)
+    wanted = (
+        [f"{table}.{ATTRIBUTES}"] if attribute.creator else [element_sql(attribute.level, tag, name) for tag in tags]
+    )
+    statement = f"SELECT id, {', '.join(wanted)} FROM {table} WHERE id > ? ORDER BY id LIMIT {BATCH}"
+    found = list(execute(connection, statement, (done,)))
+    if not found:
+        return None
+    values: list[tuple[str, int, str, int]] = []
+    occurrences: set[tuple[str, int]] = set()
+    for identifier, *texts in found:
+        if attribute.creator:
+            elements = {tag: json.dumps(value) for tag, value in json.loads(texts[0] or "{}").items()}
+        else:
+            elements = {f"{tag:08X}": text for tag, text in zip(tags, texts, strict=True) if text is not None}
+        forms = promoted_forms((attribute,), elements, default_zone)
+        values += [(*value, identifier) for value in forms.values]
+        occurrences |= forms.occurrences
+    if values:
+        # What was written since the attribute was registered is there.
+        statement = f"INSERT INTO {table}_value (path, part, search, owner) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        execute(connection, statement, values)
+    if occurrences:
+        execute(connection, INSERT_OCCURRENCE, sorted(occurrences))
+    last: int = found[-1][0]
+    _set(connection, attribute, FILLING, last)
+    return last
+
+
+def demote(database: Database, attribute: Attribute, *, progress: Callable[[int], None] | None = None) -> bool:
+    """Drop a promoted attribute, or go on where that ended; false if it is none.
+
+    ``progress`` is called with the number of value rows that are gone.
+    """
+    with database.begin() as connection:
+        current = _current(connection, attribute)
+        if current is None:
+            return False
+        _set(connection, attribute, DROPPING, current.done)
+        # Queries that run have their snapshot; those that come do without.
+        execute(connection, "DELETE FROM occurrence WHERE path = ? AND part = ?", (current.attribute.path, ALL_THERE))
+    table, (condition, parameters) = f"{TABLES[attribute.level]}_value", _rows_of(current.attribute)
+    columns = "path, part, search, owner"
+    statement = (
+        f"DELETE FROM {table} WHERE ({columns}) IN (SELECT {columns} FROM {table} WHERE {condition} LIMIT {BATCH})"
+    )
+    gone, removed = 0, BATCH
+    while removed:
+        with database.begin() as connection:
+            removed = execute(connection, statement, parameters).rowcount
+            if not removed:
+                execute(connection, f"DELETE FROM promoted_attribute WHERE {_BY_NAME}", _name(attribute))
+                statement = "DELETE FROM occurrence WHERE path = ? AND part = ?"
+                execute(connection, statement, (current.attribute.path, TOO_LONG))
+        gone += removed
+        if progress is not None:
+            progress(gone)
+    return True
+
+
+def listed(database: Database) -> list[Listed]:
+    """All promoted attributes, in the order in which they were promoted."""
+    found = []
+    with database.connect() as connection:
+        occurrences = {tuple(row) for row in execute(connection, "SELECT path, part FROM occurrence WHERE part < 0")}
+        for attribute, state, done in read_promoted(connection):
+            condition, parameters = _rows_of(attribute)
+            count = f"SELECT count(*) FROM {TABLES[attribute.level]}_value WHERE {condition}"
+            rows = next(iter(execute(connection, count, parameters)))[0]
+            greatest = _greatest(connection, attribute)
+            share = min(1.0, done / greatest) if state == FILLING and greatest else float(state == READY)
+            is_used = (attribute.path, ALL_THERE) in occurrences and (attribute.path, TOO_LONG) not in occurrences
+            found.append(Listed(attribute, state, share, rows, is_used))
+    return found
+
+
+def _rows_of(attribute: Attribute) -> tuple[str, tuple[str, ...]]:
+    """The condition of an attribute's value rows: of a sequence those of its items' attributes."""
+    if attribute.vr == "SQ":
+        return "path > ? AND path < ?", (f"{attribute.path}.", f"{attribute.path}/")
+    return "path = ?", (attribute.path,)
+
+
+def _name(attribute: Attribute) -> tuple[str, str, int]:
+    return f"{attribute.tag:08X}", attribute.creator, int(attribute.level)
+
+
+def _current(connection: Connection, attribute: Attribute) -> Promoted | None:
+    names = _name(attribute)
+    return next((each for each in read_promoted(connection) if _name(each.attribute) == names), None)
+
+
+def _set(connection: Connection, attribute: Attribute, state: str, done: int) -> None:
+    statement = f"UPDATE promoted_attribute SET state = ?, done = ? WHERE {_BY_NAME}"
+    execute(connection, statement, (state, done, *_name(attribute)))
+
+
+def _greatest(connection: Connection, attribute: Attribute) -> int:
+    statement = f"SELECT coalesce(max(id), 0) FROM {TABLES[attribute.level]}"
+    found: int = next(iter(execute(connection, statement)))[0]
+    return found

@@ -1,0 +1,306 @@
+"""The keys of one data set or item: their attributes, what they ask, what of it we cannot do (PS3.4 C.4.1.1.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pydicom.datadict import get_entry, private_dictionary_VM, private_dictionary_VR
+
+from dicomquest.dataset.dictionary import creator_tag, is_private_creator, private_vr
+from dicomquest.dataset.elements import Element
+from dicomquest.errors import IdentifierError, ValueFormatError
+from dicomquest.query.criteria import (
+    AnyOf,
+    DateTimePairMatch,
+    EmptyValue,
+    MultipleValue,
+    Range,
+    SequenceMatch,
+    SingleInterval,
+    TextByStoredVR,
+)
+from dicomquest.query.identifier.key_values import read_key
+from dicomquest.query.instants import combined_range
+from dicomquest.query.model import IgnoredKey, KeyCriterion, ReturnKey, Step
+from dicomquest.query.search_forms import BINARY_VRS, opaque_text
+from dicomquest.standard import statuses
+from dicomquest.standard.attributes import (
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    QUERY_RETRIEVE_VIEW,
+    RETRIEVE_AE_TITLE,
+    SPECIFIC_CHARACTER_SET,
+    TIMEZONE_OFFSET_FROM_UTC,
+    attribute_name,
+)
+from dicomquest.standard.keys import DATE_TIME_PAIRS, EXISTENCE_ONLY, DateTimePair
+from dicomquest.standard.levels import Level
+from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.query.criteria import Criterion
+    from dicomquest.query.options import QueryOptions
+
+# Elements that are no keys at all: they say how to read the others. The first is LengthToEnd, of ACR-NEMA.
+_READING = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET_FROM_UTC})
+# RetrieveAETitle, and what it stands for with us: StorageMediaFileSetID and StorageMediaFileSetUID.
+RETRIEVAL = frozenset({RETRIEVE_AE_TITLE, 0x00880130, 0x00880140})
+"""Elements by which the service says where to retrieve from (PS3.4 C.4.1.1.3.2): never matched."""
+_SERVICE = RETRIEVAL | {QUERY_RETRIEVE_LEVEL, QUERY_RETRIEVE_VIEW, INSTANCE_AVAILABILITY}
+
+_PIXEL_DATA_GROUP = 0x7FE0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadKey:
+    """One key, read: ``criterion`` None asks nothing. ``trouble`` says why it is not supported, or not for matching.
+
+    ``exists`` False: the attribute is not returned either.
+    """
+
+    tag: int
+    step: Step
+    vr: str
+    criterion: Criterion | None = None
+    item_keys: tuple[ReadKey, ...] | None = None
+    trouble: str = ""
+    exists: bool = True
+
+    def key_criteria(self, above: tuple[Step, ...], level: Level, *, or_unknown: bool) -> tuple[KeyCriterion, ...]:
+        """The criterion as that of a path, none if the key asks nothing."""
+        if self.item_keys is not None:
+            inner = self.item_criteria(above, level, or_unknown=or_unknown)
+            criterion: Criterion | None = SequenceMatch(inner) if inner else None
+        else:
+            criterion = self.criterion
+        if criterion is None or self.trouble:
+            return ()
+        if isinstance(criterion, DateTimePairMatch):
+            # The time's key of a pair may stand alone; the criterion's place is the date's all the same.
+            return (KeyCriterion((*above, Step(criterion.date)), level, "DA", criterion, or_unknown),)
+        return (KeyCriterion((*above, self.step), level, self.vr, criterion, or_unknown),)
+
+    def item_criteria(self, above: tuple[Step, ...], level: Level, *, or_unknown: bool) -> tuple[KeyCriterion, ...]:
+        """What an item must meet."""
+        path = (*above, self.step)
+        return tuple(
+            criterion
+            for key in self.item_keys or ()
+            for criterion in key.key_criteria(path, level, or_unknown=or_unknown)
+        )
+
+    def return_key(self, above: tuple[Step, ...], level: Level, *, or_unknown: bool) -> ReturnKey:
+        """What is returned for the key."""
+        if self.item_keys is None:
+            return ReturnKey(self.tag, self.vr, level, self.step.creator)
+        path = (*above, self.step)
+        items = tuple(key.return_key(path, level, or_unknown=or_unknown) for key in self.item_keys if key.exists)
+        criteria = () if self.trouble else self.item_criteria(above, level, or_unknown=or_unknown)
+        return ReturnKey(self.tag, self.vr, level, self.step.creator, items, criteria)
+
+    def troubles(self, above: tuple[int, ...] = ()) -> Iterator[IgnoredKey]:
+        """This key's trouble and those of its items' keys."""
+        if self.trouble:
+            yield IgnoredKey((*above, self.tag), self.trouble)
+        for key in self.item_keys or ():
+            yield from key.troubles((*above, self.tag))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReader:
+    """Reads the keys of a data set and, in turn, of its items.
+
+    ``zone_minutes`` is the zone of the request's times, ``adjusts`` whether dates and times are compared in it.
+    """
+
+    options: QueryOptions
+    zone_minutes: int
+    adjusts: bool
+
+    def read(self, data_set: DataSet, above: tuple[int, ...] = ()) -> list[ReadKey]:
+        """All keys, ascending by tag; IdentifierError A900 names the one whose value cannot be used."""
+        combined = self._combined(data_set, above)
+        keys = [
+            ReadKey(tag, Step(tag), described(tag, None, element)[0])
+            if any(tag in pair for pair in combined)
+            else self._read(tag, element, data_set, above)
+            for tag, element in sorted(data_set.items())
+            if is_key(tag, in_item=bool(above))
+        ]
+        if not combined and not self.adjusts:
+            return keys
+        by_tag = {key.tag: key for key in keys}
+        for pair in DATE_TIME_PAIRS:
+            self._pair(pair, combined.get(pair), by_tag)
+        return list(by_tag.values())
+
+    def _read(self, tag: int, element: Element, data_set: DataSet, above: tuple[int, ...]) -> ReadKey:
+        if is_universal(tag, element):
+            return universal_key(tag, element.vr)
+        creator = private_creator(tag, data_set)
+        step = Step(tag) if creator is None else Step(tag & 0xFFFF00FF, creator)
+        vr, vm = described(tag, creator, element)
+        path = (*above, tag)
+        if trouble := _unsupported(tag, creator, vr, element.vr):
+            return ReadKey(tag, step, vr, trouble=trouble, exists=False)
+        if vr == "SQ":
+            return self._read_sequence(ReadKey(tag, step, vr), element, path)
+        if element.vr == "SQ":
+            raise _rejected(path, f"{_name(path)}: a sequence, expected {vr}")
+        if vr in BINARY_VRS and vr != "UN":
+            trouble = f"values of VR {vr} are not matched" if any(element.values) else ""
+            return ReadKey(tag, step, vr, trouble=trouble)
+        values = element.values
+        if element.vr in BINARY_VRS and vr not in BINARY_VRS:
+            values = tuple(opaque_text(data) for data in values)
+            values = tuple(part for text in values for part in text.split("\\"))
+        try:
+            criterion = read_key(vr, values, vm, self.options, self.zone_minutes)
+        except ValueFormatError as error:
+            raise _rejected(path, f"{_name(path)}: {error}") from error
+        if criterion is not None and vr == "LO" and creator and private_vr(tag, creator) in {None, "UN"}:
+            criterion = _by_stored_vr(criterion, values)
+        trouble = "returned, but its values are not matched" if tag in EXISTENCE_ONLY and criterion else ""
+        return ReadKey(tag, step, vr, None if trouble else criterion, trouble=trouble)
+
+    def _read_sequence(self, key: ReadKey, element: Element, path: tuple[int, ...]) -> ReadKey:
+        if element.vr != "SQ":
+            if any(element.values):
+                raise _rejected(path, f"{_name(path)}: VR {element.vr}, expected a sequence")
+            return key
+        if len(element.values) > 1:
+            raise _rejected(path, f"{_name(path)}: {len(element.values)} items, expected one")
+        items = self.read(element.values[0], path) if element.values else []
+        if not items:
+            return key
+        asks = any(item.key_criteria((), Level.IMAGE, or_unknown=False) for item in items)
+        trouble = "returned, but its items are not matched" if key.tag in EXISTENCE_ONLY and asks else ""
+        return replace(key, item_keys=tuple(items), trouble=trouble)
+
+    def _combined(self, data_set: DataSet, above: tuple[int, ...]) -> dict[DateTimePair, Range]:
+        """The pairs whose two ranges are one (C.2.2.2.5.4)."""
+        found: dict[DateTimePair, Range] = {}
+        if not self.options.combined_datetime:
+            return found
+        for pair in DATE_TIME_PAIRS:
+            texts = [_only_text(data_set.get(tag)) for tag in pair]
+            try:
+                combined = combined_range(*texts)
+            except ValueFormatError as error:
+                path = (*above, pair.date)
+                raise _rejected(path, f"{_name(path)}: {error}") from error
+            if combined is not None:
+                found[pair] = combined
+        return found
+
+    def _pair(self, pair: DateTimePair, combined: Range | None, keys: dict[int, ReadKey]) -> None:
+        """Put the criteria of a date and its time together where they are matched as one."""
+        date, time = (_instants(keys.get(tag)) for tag in pair)
+        zone = self.zone_minutes if self.adjusts else None
+        if combined is None and (zone is None or (date is None and time is None)):
+            return
+        criterion = DateTimePairMatch(pair.date, pair.time, date, time, combined, zone)
+        place = pair.date if combined is not None or date is not None else pair.time
+        for tag, instants in zip(pair, (date, time), strict=True):
+            if instants is not None:
+                keys[tag] = replace(keys[tag], criterion=None)
+        keys[place] = replace(keys[place], criterion=criterion)
+
+
+def is_universal(tag: int, element: Element) -> bool:
+    """Whether an element is a standard attribute without a value: it asks nothing, whatever stands beside it."""
+    return not element.values and element.vr != "SQ" and not (tag >> 16) & 1
+
+
+@lru_cache(maxsize=4096)
+def universal_key(tag: int, sent_vr: str) -> ReadKey:
+    """The key of a standard attribute without a value: most of a request, and the same in every request."""
+    vr, _ = described(tag, None, Element(sent_vr, ()))
+    trouble = _unsupported(tag, None, vr, sent_vr)
+    return ReadKey(tag, Step(tag), vr, trouble=trouble, exists=not trouble)
+
+
+def is_key(tag: int, *, in_item: bool = False) -> bool:
+    """Whether an element is a key: no group length, no private creator, and none that steers query or service.
+
+    What belongs to the service does so in the identifier itself; in an item it is an attribute like any other.
+    """
+    if tag & 0xFFFF == 0 or is_private_creator(tag) or tag in _READING:
+        return False
+    return in_item or tag not in _SERVICE
+
+
+def private_creator(tag: int, data_set: DataSet) -> str | None:
+    """The creator of a private tag in its data set or item (PS3.5 7.8.1): '' if missing, None for a standard tag."""
+    if not (tag >> 16) & 1:
+        return None
+    element = data_set.get(creator_tag(tag))
+    return str(element.values[0]) if element is not None and element.values else ""
+
+
+def described(tag: int, creator: str | None, element: Element) -> tuple[str, str]:
+    """VR and VM of an attribute: the dictionary's where it knows it, else the VR as sent (PS3.6; '' for neither)."""
+    sent = element.vr
+    try:
+        if creator is not None:
+            vr, vm = private_dictionary_VR(tag, creator), private_dictionary_VM(tag, creator)
+        else:
+            vr, vm = _dictionary_entry(tag)
+    except KeyError:
+        return sent, "1"
+    if creator is not None and sent != "UN":
+        return sent, vm
+    if sent == "UN" and any(element.values) and (vr == "UN" or VR[vr].kind is not Kind.TEXT):
+        # What the bytes are is said by the VR of what is stored.
+        return sent, vm
+    if vr in DICTIONARY_CHOICES:
+        vr = sent if sent in vr.split(" or ") else DICTIONARY_CHOICES[vr]
+    return vr, vm
+
+
+@lru_cache(maxsize=4096)
+def _dictionary_entry(tag: int) -> tuple[str, str]:
+    """VR and VM of a standard attribute; KeyError if the dictionary has none."""
+    vr, vm = get_entry(tag)[:2]
+    return vr, vm
+
+
+def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
+    """Why an attribute is not supported at all; empty if it is."""
+    group = tag >> 16
+    if group < 8:
+        return "no group of a data set"
+    if creator == "":
+        return "a private attribute without its creator"
+    if group == _PIXEL_DATA_GROUP:
+        return "pixel data is not kept"
+    if creator is None and sent_vr == "UN" and vr in {"UN", "NONE", ""}:
+        return "an unknown attribute"
+    return ""
+
+
+def _by_stored_vr(criterion: Criterion, values: tuple[str, ...]) -> Criterion:
+    """A private key's text, whatever VR its attribute may have: LO is what there is to send where nobody knows it."""
+    return criterion if isinstance(criterion, EmptyValue | MultipleValue) else TextByStoredVR(values, criterion)
+
+
+def _only_text(element: Element | None) -> str:
+    return str(element.values[0]) if element is not None and len(element.values) == 1 else ""
+
+
+def _instants(key: ReadKey | None) -> SingleInterval | Range | AnyOf | None:
+    criterion = key.criterion if key is not None else None
+    return criterion if isinstance(criterion, SingleInterval | Range | AnyOf) else None
+
+
+def _name(path: tuple[int, ...]) -> str:
+    return attribute_name(path[-1])
+
+
+def _rejected(path: tuple[int, ...], comment: str) -> IdentifierError:
+    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, path)

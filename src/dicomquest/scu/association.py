@@ -1,0 +1,74 @@
+"""What an association as requestor shows of itself, whichever face drives it (PS3.8 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicomquest.scu.requestor import Peer, Requestor, State
+from dicomquest.services.request import ServiceUser, service_user
+
+if TYPE_CHECKING:
+    from dicomquest.services.contexts import PresentationContext
+
+
+class RequestedAssociation:
+    """What an association as requestor shows of itself: views of the one state that its ``Requestor`` holds."""
+
+    is_requestor = True
+    is_acceptor = False
+
+    def __init__(self, peer: Peer, requestor: Requestor) -> None:
+        self._peer = peer
+        self._requestor = requestor
+        self._local_address = ("", 0)
+
+    @property
+    def is_established(self) -> bool:
+        """Whether requests may be sent."""
+        return self._requestor.state is State.ESTABLISHED
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the peer answered the association request with A-ASSOCIATE-RJ."""
+        return self._requestor.state is State.REJECTED
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the association ended in good order."""
+        return self._requestor.state is State.RELEASED
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the association ended otherwise, or never came to be for want of a connection."""
+        return self._requestor.state is State.ABORTED
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the association was rejected or aborted."""
+        return self._requestor.failure
+
+    @property
+    def requestor(self) -> ServiceUser:
+        """This side."""
+        rq = self._requestor.rq
+        return service_user(rq.calling_ae_title, self._local_address, rq.user_information)
+
+    @property
+    def acceptor(self) -> ServiceUser:
+        """The peer, by what it says of itself once it has accepted."""
+        return self._requestor.acceptor_user(self._peer)
+
+    @property
+    def accepted_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that may be used."""
+        return self._requestor.answered_contexts(accepted=True)
+
+    @property
+    def rejected_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that the peer did not accept."""
+        return self._requestor.answered_contexts(accepted=False)
+
+    @property
+    def extended_negotiation(self) -> dict[str, bytes]:
+        """What the peer answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
+        return self._requestor.extended_negotiation

@@ -1,0 +1,342 @@
+"""`dicomquest find` and `echo`: what they send, what they print, how they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from pydicom import Dataset
+
+from dicomquest import AE, evt
+from dicomquest.cli import main
+from dicomquest.cli.formats import FORMATS
+from dicomquest.dimse.commands import CFindRQ, CFindRSP
+from dicomquest.pdu.pdus import AReleaseRP
+from fixtures.faces import HOST, RawPeer, data_set, raw_acceptor, scp, serving
+from peers.processes import free_port
+
+Responses = Iterator[tuple[int | Dataset, Dataset | None]]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def find(port: int, *arguments: str) -> Result:
+    return run("find", HOST, str(port), *arguments)
+
+
+def study(**values: Any) -> Dataset:
+    return data_set(QueryRetrieveLevel="STUDY", RetrieveAETitle="SCP", **values)
+
+
+class Archive:
+    """A peer that notes each identifier and gives the responses that it was made with."""
+
+    def __init__(self, *responses: tuple[int | Dataset, Dataset | None]) -> None:
+        self.responses = responses
+        self.asked: list[Dataset] = []
+
+    def __call__(self, event: evt.Event) -> Responses:
+        self.asked.append(event.identifier)
+        yield from self.responses
+
+
+JAN = (0xFF00, study(PatientName="CITIZEN^Jan", StudyInstanceUID="1.2.3"))
+
+
+def test_matches_go_to_standard_output_and_the_rest_to_the_other_one() -> None:
+    with serving(Archive(JAN)) as port:
+        result = find(port, "PatientName=CITIZEN*", "StudyInstanceUID")
+    assert result.exit_code == 0
+    heading, _, row = result.stdout.splitlines()
+    assert heading.split() == ["PatientName", "StudyInstanceUID"]
+    assert row.split() == ["CITIZEN^Jan", "1.2.3"]
+    assert result.stderr == "1 study\n"
+
+
+def test_no_match_is_an_answer() -> None:
+    with serving(Archive()) as port:
+        result = find(port, "PatientName=NOBODY")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no studies\n")
+
+
+def test_the_keys_are_sent_as_given() -> None:
+    archive = Archive(JAN)
+    with serving(archive) as port:
+        assert find(port, "0010,0010=CIT*", "StudyDate=20240101-", "ModalitiesInStudy=CT\\MR", "Rows").exit_code == 0
+    assert archive.asked == [
+        data_set(
+            QueryRetrieveLevel="STUDY",
+            StudyDate="20240101-",
+            ModalitiesInStudy=["CT", "MR"],
+            PatientName="CIT*",
+            StudyInstanceUID="",
+            Rows=None,
+        )
+    ]
+
+
+@pytest.mark.requirement("QR-024", "EN-029")
+@pytest.mark.parametrize(
+    ("options", "charset"),
+    [([], "ISO_IR 192"), (["--charset", "ISO_IR 100"], "ISO_IR 100"), (["--charset", "latin1"], "ISO_IR 100")],
+)
+def test_a_key_that_is_not_ascii_is_sent_in_a_character_set(options: list[str], charset: str) -> None:
+    archive = Archive(JAN)
+    with serving(archive) as port:
+        assert find(port, "PatientName=Müller^Jürgen", "StudyDate", *options).exit_code == 0
+    (asked,) = archive.asked
+    assert asked.SpecificCharacterSet == charset
+    assert asked.PatientName == "Müller^Jürgen"
+
+
+@pytest.mark.requirement("QR-058")
+def test_responses_may_lack_keys_and_have_others() -> None:
+    archive = Archive((0xFF00, data_set(PatientComments="unasked")), (0xFF00, data_set(PatientID="1")))
+    with serving(archive) as port:
+        result = find(port, "PatientName=A*", "--format", "jsonl")
+    assert result.exit_code == 0
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        {"PatientComments": "unasked"},
+        {"PatientID": "1"},
+    ]
+
+
+@pytest.mark.requirement("QR-150")
+def test_both_pending_statuses_are_matches() -> None:
+    with serving(Archive(JAN, (0xFF01, JAN[1]))) as port:
+        result = find(port, "PatientName=A*", "--format", "csv")
+    assert len(result.stdout.splitlines()) == 3
+
+
+def failure(status: int, **fields: Any) -> Dataset:
+    return data_set(Status=status, **fields)
+
+
+@pytest.mark.requirement("QR-149", "QR-151")
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (0xA700, "status A700, Refused: out of resources"),
+        (failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"), "A900, Error: identifier does not match"),
+        (failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"), ": no (at 0010,0010)"),
+        (0xC000, "status C000, Failed: unable to process"),
+        (0xCFED, "status CFED, Failed: unable to process"),
+        (0x0122, "status 0122, Refused: SOP class not supported"),
+        (0xFE00, "status FE00, Matching terminated due to cancel request"),
+    ],
+)
+def test_a_status_that_is_no_success_is_the_peers_failure(status: int | Dataset, message: str) -> None:
+    with serving(Archive(JAN, (status, None))) as port:
+        result = find(port, "PatientName=A*", "StudyInstanceUID")
+    assert result.exit_code == 1
+    assert "CITIZEN^Jan" in result.stdout  # what came before is a result all the same
+    assert message in result.stderr
+
+
+def abort(event: evt.Event) -> Responses:
+    yield JAN
+    event.assoc.abort()
+
+
+def test_an_abort_is_the_peers_failure() -> None:
+    with serving(abort) as port:
+        result = find(port, "PatientName=A*", "StudyInstanceUID")
+    assert result.exit_code == 1
+    assert "Error: the query was not answered to its end: " in result.stderr
+
+
+def test_a_closed_port_is_said_so() -> None:
+    port = free_port()
+    for arguments in (["find", HOST, str(port)], ["echo", HOST, str(port)]):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert f"no association with ANY-SCP at {HOST} port {port}: " in result.stderr
+        assert "refused" in result.stderr
+
+
+def test_a_rejection_is_said_so() -> None:
+    ae = scp()
+    ae.require_called_aet = True
+    with serving(Archive(), ae=ae) as port:
+        for arguments in (["find", HOST, str(port)], ["echo", HOST, str(port)]):
+            result = run(*arguments)
+            assert result.exit_code == 1
+            assert "called AE title not recognized" in result.stderr
+            assert run(*arguments, "--aec", "SCP").exit_code == 0
+
+
+def test_a_service_that_is_not_offered_is_said_so() -> None:
+    ae = AE("SCP")
+    ae.add_supported_context("1.2.840.10008.1.1")
+    with serving(Archive(), ae=ae) as port:
+        result = find(port)
+        assert result.exit_code == 1
+        assert "does not offer the service Study Root Query/Retrieve" in result.stderr
+
+
+def test_echo() -> None:
+    with serving(Archive()) as port:
+        result = run("echo", HOST, str(port))
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert f"ANY-SCP at {HOST} port {port} answered in " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["PatientNam=A"], "did you mean PatientName"),
+        (["-L", "PATIENT"], "Study Root has no level PATIENT"),
+        (["-L", "SERIES"], "add StudyInstanceUID=VALUE"),
+        (["Rows=many"], "expected a number"),
+        (["PatientName=Å", "--charset", "ISO_IR 126"], "without all characters of the keys"),
+        (["--format", "xml"], "'xml' is not one of"),
+        (["--limit", "0"], "0 is not in the range"),
+        (["--offer", "magic"], "'magic' is not one of"),
+        (["--aet", "A" * 17], "is no AE title"),
+        (["--tls-key", __file__], "--tls-key needs --tls-cert"),
+        (["--tls-ca", __file__], "TLS: cannot use"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_before_anything_is_sent(arguments: list[str], message: str) -> None:
+    result = find(free_port(), *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["find"], ["find", HOST], ["find", HOST, "70000"], ["echo", HOST, "dicom"]])
+def test_host_and_port_are_needed(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def extended(answer: bytes) -> Callable[[evt.Event], dict[str, bytes]]:
+    return lambda event: dict.fromkeys(event.app_info, answer)
+
+
+@pytest.mark.requirement("QR-028")
+def test_no_relational_query_is_sent_where_it_was_not_accepted() -> None:
+    archive = Archive(JAN)
+    with serving(archive, (evt.EVT_SOP_EXTENDED, extended(b"\0"))) as port:
+        result = find(port, "-L", "SERIES", "Modality=CT", "--offer", "relational")
+    assert result.exit_code == 1
+    assert "the peer did not accept what this query needs" in result.stderr
+    assert archive.asked == []
+
+
+@pytest.mark.requirement("QR-028")
+def test_a_relational_query_is_sent_where_it_was_accepted() -> None:
+    archive = Archive()
+    with serving(archive, (evt.EVT_SOP_EXTENDED, extended(b"\1"))) as port:
+        result = find(port, "-L", "SERIES", "Modality=CT", "--offer", "relational")
+    assert result.exit_code == 0, result.stderr
+    assert "Offered: Relational queries: accepted" in result.stderr
+    assert len(archive.asked) == 1
+
+
+@pytest.mark.requirement("QR-074")
+def test_an_answer_of_fewer_bytes_declines_the_rest() -> None:
+    with serving(Archive(), (evt.EVT_SOP_EXTENDED, extended(b"\1"))) as port:
+        result = find(port, "--offer", "relational", "--offer", "fuzzy")
+    assert "Relational queries: accepted" in result.stderr
+    assert "person names: not accepted, so: literal matching" in result.stderr
+
+
+def test_as_is_sends_what_the_standard_does_not_allow() -> None:
+    archive = Archive()
+    with serving(archive) as port:
+        assert find(port, "-L", "SERIES", "Modality=CT", "--as-is").exit_code == 0
+    assert "StudyInstanceUID" not in archive.asked[0]
+
+
+def test_explain_says_what_is_asked_and_how_the_peer_took_it() -> None:
+    answers = Archive(
+        (0xFF01, study(PatientName="DOE^JOHN", StudyInstanceUID="1.2")),
+        (0xFF01, study(PatientName="CITIZEN^Jan", StudyInstanceUID="1.3")),
+    )
+    with serving(answers) as port:
+        result = find(port, "PatientName=CITIZEN*", "StudyDescription", "--explain")
+    assert result.exit_code == 0
+    said = result.stderr
+    assert "Query (Study Root): studies whose Patient's Name starts with 'CITIZEN'; return " in said
+    assert "Study Description (0008,1030): optional key of STUDY level; matching: Universal" in said
+    assert "with status FF01: the peer did not support an optional key" in said
+    assert "Patient's Name: the value returned does not match the key (in 1 of 2)" in said
+    assert "Study Description: asked for, not returned (in 2 of 2)" in said
+
+
+def test_a_limit_cancels_the_query() -> None:
+    cancelled = []
+
+    def many(event: evt.Event) -> Responses:
+        for number in range(1_000_000):
+            if event.is_cancelled:
+                cancelled.append(number)
+                yield 0xFE00, None
+                return
+            yield 0xFF00, study(StudyInstanceUID=f"1.2.{number}")
+
+    with serving(many) as port:
+        result = find(port, "StudyInstanceUID", "--limit", "3")
+    assert result.exit_code == 0
+    assert result.stdout.count("1.2.") == 3
+    assert result.stderr == "3 studies, and the query was cancelled\n"
+    assert cancelled
+
+
+def implicit(tag: int, value: bytes) -> bytes:
+    return (
+        (tag >> 16).to_bytes(2, "little")
+        + (tag & 0xFFFF).to_bytes(2, "little")
+        + len(value).to_bytes(4, "little")
+        + value
+    )
+
+
+def odd_peer(identifier: bytes) -> Callable[[RawPeer], None]:
+    """A peer whose one answer is these bytes."""
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        asked = peer.receive_command()
+        assert isinstance(asked, CFindRQ)
+        pending = CFindRSP(message_id_being_responded_to=asked.message_id, status=0xFF00, has_data_set=True)
+        peer.send_command(pending, identifier, context_id=1)
+        peer.send_command(CFindRSP(message_id_being_responded_to=asked.message_id, status=0x0000), context_id=1)
+        peer.receive()
+        peer.send(AReleaseRP())
+
+    return serve
+
+
+@pytest.mark.requirement("QR-058", "EN-011")
+@pytest.mark.parametrize("name", FORMATS)
+def test_values_that_their_vr_does_not_allow_are_printed_as_they_came(name: str) -> None:
+    identifier = b"".join(
+        [
+            implicit(0x00080020, b"2024-01-01"),
+            implicit(0x00100010, b"M\xfcller^J\xfcrgen"),  # odd length, and no character set
+            implicit(0x00200013, b"abc "),
+            implicit(0x00280010, b"\1\2\3"),  # a US of three bytes
+            implicit(0x00281050, b"1.5\\x "),
+        ]
+    )
+    with raw_acceptor(odd_peer(identifier)) as port:
+        result = find(port, "StudyDate", "PatientName", "InstanceNumber", "--format", name)
+    assert result.exit_code == 0, result.stderr
+    assert "2024-01-01" in result.stdout
+    assert "abc" in result.stdout
+    assert "Müller^Jürgen" in result.stdout
+
+
+def test_bytes_that_are_no_data_set_are_the_peers_failure() -> None:
+    with raw_acceptor(odd_peer(implicit(0x00080020, b"20240101")[:-4])) as port:
+        result = find(port, "StudyDate")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert isinstance(result.exception, SystemExit)

@@ -1,0 +1,149 @@
+"""`dicomquest send`: what it leaves out and why, and what Ctrl-C makes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pynetdicom
+import pytest
+from click.testing import CliRunner
+from pydicom import DataElement
+from pydicom.data import get_testdata_file
+from pydicom.uid import CTImageStorage
+from pynetdicom.events import Event
+
+from dicomquest.cli import main
+from dicomquest.index.ingest.instance import Reason
+from fixtures.faces import RawPeer, raw_acceptor
+from fixtures.programs import program
+from fixtures.storing import instance, write
+from fixtures.timing import LONG
+from peers.ours import COMMAND, ENVIRONMENT
+from peers.processes import free_port, server
+
+INTERRUPTED = "Error: interrupted; what was answered is stored at the peer\n"
+
+
+def test_a_dicomdir_is_left_out_as_what_it_is() -> None:
+    """In the words of `dicomquest index`."""
+    path = str(get_testdata_file("DICOMDIR", download=False))
+    result = CliRunner().invoke(main, ["send", path, "127.0.0.1", str(free_port())])
+    assert result.exit_code == 1
+    assert result.stderr == f"skipped: {path}: {Reason.DICOMDIR.value}\nError: no DICOM file to send\n"
+
+
+@pytest.mark.parametrize("place", ["walk", "describe", "groups"])
+def test_ctrl_c_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write(tmp_path, [instance(1, 1)])
+    monkeypatch.setattr(f"dicomquest.cli.send_app.{place}", interrupt)
+    result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
+    assert (result.exit_code, result.stderr) == (130, INTERRUPTED)
+
+
+@pytest.mark.peer("storescp")
+def test_odd_values_that_change_their_form_are_no_warnings(tmp_path: Path) -> None:
+    """The peer takes implicit VR alone."""
+    made = instance(1, 1)
+    for keyword, vr, value in (("PatientID", "LO", "P" * 255), ("StudyInstanceUID", "UI", "1..2.a")):
+        made[keyword] = DataElement(keyword, vr, value, already_converted=True)
+    write(tmp_path / "sent", [made])
+    (tmp_path / "received").mkdir()
+    port = free_port()
+    peer = [program("storescp"), "+xi", "-od", str(tmp_path / "received"), str(port)]
+    command = [COMMAND[0], *COMMAND[3:], "send", "--quiet", str(tmp_path / "sent"), "127.0.0.1", str(port)]
+    with server(peer, port, tmp_path / "log"):
+        done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+    (path,) = (tmp_path / "received").iterdir()
+    assert path.read_bytes().count(b"P" * 255) == 1
+
+
+def files_that_cannot_change_their_form(folder: Path) -> list[Path]:
+    """In explicit VR: one with a VR that nobody knows, one whose pixel data is cut off."""
+    (whole,) = write(folder, [instance(1, 1)])
+    data = whole.read_bytes()
+    (folder / "cut.dcm").write_bytes(data[:-100])
+    (folder / "odd.dcm").write_bytes(data.replace(b"\x20\x00\x13\x00IS", b"\x20\x00\x13\x00FL", 1))
+    whole.unlink()
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.peer("storescp")
+def test_what_cannot_change_its_form_has_failed_and_the_rest_is_sent(tmp_path: Path) -> None:
+    """The peer takes implicit VR alone."""
+    cut, odd = files_that_cannot_change_their_form(tmp_path / "sent")
+    write(tmp_path / "sent" / "good", [instance(1, 2), instance(1, 3)])
+    with storescp(tmp_path, "+xi") as send:
+        done = send(tmp_path / "sent")
+    assert done.returncode == 1
+    lines = done.stderr.decode().splitlines()
+    assert lines[0].startswith(f"failed: {cut}: ")
+    assert lines[1].startswith(f"failed: {odd}: a value cannot be brought to Implicit VR Little Endian (")
+    assert lines[2].startswith("2 instances sent in ")
+    assert lines[2].endswith(", 2 failed, 0 files skipped")
+    assert len(lines) == 3
+
+
+@pytest.mark.peer("storescp")
+@pytest.mark.parametrize(("taken", "name"), [("+xe", "MR_small_implicit.dcm"), ("+xi", "CT_small.dcm")])
+def test_a_peer_of_one_form_gets_that(tmp_path: Path, taken: str, name: str) -> None:
+    with storescp(tmp_path, taken) as send:
+        done = send(Path(str(get_testdata_file(name, download=False))))
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(list((tmp_path / "received").iterdir())) == 1
+
+
+@contextlib.contextmanager
+def storescp(folder: Path, *options: str) -> Iterator[Callable[[Path], subprocess.CompletedProcess[bytes]]]:
+    """Run DCMTK's server; the function sends it what is in a folder."""
+    (folder / "received").mkdir()
+    port = free_port()
+
+    def send(path: Path) -> subprocess.CompletedProcess[bytes]:
+        command = [*COMMAND, "send", str(path), "127.0.0.1", str(port)]
+        return subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+
+    peer = [program("storescp"), *options, "-od", str(folder / "received"), str(port)]
+    with server(peer, port, folder / "log"):
+        yield send
+
+
+def test_a_warning_of_the_peer_is_told(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, [instance(1, 1)])
+
+    def answer(_: Event) -> int:
+        return 0xB000
+
+    ae = pynetdicom.AE()
+    ae.add_supported_context(CTImageStorage)
+    peer = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(pynetdicom.evt.EVT_C_STORE, answer)])
+    assert peer is not None
+    try:
+        result = CliRunner().invoke(main, ["send", str(path), "127.0.0.1", str(peer.server_address[1])])
+    finally:
+        peer.shutdown()
+    assert result.exit_code == 0
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(f"sent: {path}: status B000, ")
+    assert ", 1 of them with a warning, 0 failed" in lines[1]
+
+
+def test_ctrl_c_while_the_peer_does_not_answer(tmp_path: Path) -> None:
+    write(tmp_path, [instance(1, 1)])
+
+    def interrupt(peer: RawPeer) -> None:
+        peer.receive()  # the association request, so that it is under way
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=LONG)
+        assert (running.returncode, err.decode()) == (130, INTERRUPTED)
+
+    with raw_acceptor(interrupt) as port:
+        command = [*COMMAND, "send", str(tmp_path), "127.0.0.1", str(port)]
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, env=ENVIRONMENT)

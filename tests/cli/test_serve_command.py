@@ -1,0 +1,146 @@
+"""`dicomquest serve` as a process: how it starts, shares its port, and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicomquest.pdu.items import PresentationContextRQ
+from dicomquest.pdu.pdus import AAssociateRQ, encode
+from dicomquest.pdu.user_information import UserInformation
+from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
+from fixtures.timing import LONG
+from peers import corpus, ours
+from peers.ours import COMMAND, ENVIRONMENT
+from peers.processes import free_port, wait_until_listening
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serve")
+    (folder / "files").mkdir()
+    corpus.write(folder / "files")
+    ours.index(folder / "index.sqlite", folder / "files")
+    return folder / "index.sqlite"
+
+
+class Running:
+    """A server in a process group of its own, and what it has logged."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def serving(index: Path, tmp_path: Path, *options: str) -> Iterator[Running]:
+    port = free_port()
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--index", str(index), "--port", str(port), *options],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until_listening(process, port, log)
+        yield Running(process, port, log)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LONG)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(index: Path, tmp_path: Path, number: signal.Signals, workers: str) -> None:
+    with serving(index, tmp_path, "--workers", workers) as server:
+        with socket.create_connection(("127.0.0.1", server.port)):  # somebody is connected, and silent
+            server.process.send_signal(number)
+            assert server.process.wait(LONG) == 0, server.log
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_reaches_the_whole_group_and_ends_it_cleanly(index: Path, tmp_path: Path, workers: str) -> None:
+    with serving(index, tmp_path, "--workers", workers) as server:
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(LONG) == 0, server.log
+        assert "Traceback" not in server.log
+
+
+def worker_pids(log: str) -> list[int]:
+    return [int(pid) for pid in re.findall(r"^\S+ \S+ (\d+) INFO listening", log, re.MULTILINE)]
+
+
+def test_workers_share_the_port(index: Path, tmp_path: Path) -> None:
+    with serving(index, tmp_path, "--workers", "2") as server:
+        pids = set()
+        # The kernel spreads connections by their addresses: among this many, each worker gets some.
+        for _ in range(64):
+            assert associate(server.port) == b"\x02"
+            pids = set(re.findall(r"^\S+ \S+ (\d+) INFO association", server.log, re.MULTILINE))
+            if len(pids) == 2:
+                break
+        assert len(pids) == 2
+
+
+def associate(port: int) -> bytes:
+    """Ask for an association and go away; return the type of the answering PDU."""
+    context = PresentationContextRQ(1, "1.2.840.10008.1.1", (IMPLICIT_VR_LITTLE_ENDIAN,))
+    with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
+        connection.sendall(encode(AAssociateRQ("ANY-SCP", "TEST", (context,), UserInformation())))
+        return connection.recv(1)
+
+
+def test_when_a_worker_dies_the_server_ends(index: Path, tmp_path: Path) -> None:
+    with serving(index, tmp_path, "--workers", "2") as server:
+        assert associate(server.port) == b"\x02"  # so one of them has logged that it listens
+        os.kill(worker_pids(server.log)[0], signal.SIGKILL)
+        assert server.process.wait(LONG) == 1
+        assert "a server process ended too early" in server.log
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_said_so(index: Path, workers: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        done = ours.run("serve", "--index", str(index), "--port", port, "--workers", workers)
+    assert done.status == 1
+    assert f"Error: cannot listen on 127.0.0.1 port {port}: " in done.err
+    assert "Traceback" not in done.err
+
+
+def test_without_an_index_it_says_how_to_make_one(tmp_path: Path) -> None:
+    done = ours.run("serve", "--index", str(tmp_path / "none.sqlite"))
+    assert done.status == 1
+    assert "there is no index at" in done.err
+    assert "dicomquest index PATH" in done.err
+
+
+def test_a_certificate_that_is_none_is_a_wrong_command_line(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text("nonsense")
+    done = ours.run("serve", "--index", str(index), "--tls-cert", str(tmp_path / "cert.pem"))
+    assert done.status == 2
+    assert "TLS: cannot use" in done.err
+
+
+def test_it_listens_on_loopback_only(index: Path, tmp_path: Path) -> None:
+    with serving(index, tmp_path) as server:
+        assert "listening on 127.0.0.1 port" in server.log
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", server.port), timeout=LONG)  # what 0.0.0.0 would have answered

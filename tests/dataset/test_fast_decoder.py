@@ -1,0 +1,280 @@
+"""Identifiers straight from the wire, held equal to what the decoder makes of them (PS3.5 7.1, PS3.18 F)."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+from dicomquest.dataset import fast_decoder
+from dicomquest.dataset.codec import decode
+from dicomquest.dataset.elements import DataSet, Element, to_json, to_pydicom
+from dicomquest.dataset.encoder import encode
+from dicomquest.dataset.fast_decoder import decode_to_json, decode_to_pydicom
+from dicomquest.dataset.learned_layouts import REPETITIONS
+from dicomquest.errors import DataSetError
+from dicomquest.standard.character_sets import SINGLE_SETS
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from strategies.dataset import EXTENDED_TERMS, data_sets, encoded_text, transfer_syntaxes
+
+# Tags of a usual answer, with values that are right, odd and wrong for their VR.
+ATTRIBUTES = {
+    0x00080020: b"DA", 0x00080030: b"TM", 0x00080050: b"SH", 0x00080054: b"AE", 0x00080061: b"CS", 0x00081030: b"LO",
+    0x00081080: b"LO", 0x00100010: b"PN", 0x00100030: b"DA", 0x00101010: b"AS", 0x00101030: b"DS", 0x001021B0: b"LT",
+    0x00104000: b"LT", 0x0020000D: b"UI", 0x00201206: b"IS", 0x00280010: b"US", 0x00280103: b"US", 0x00400009: b"SH",
+}  # fmt: skip
+SAMPLES = [
+    b"", b" ", b"\0", b"A", b" A ", b"A\\B ", b"\\", b"A\\ B", b"CITIZEN^Jan", b"A=B=C", b"=", b"CT\\MR", b"ct",
+    b"1.2.3\0", b"1.02", b"1..2", b"20240229", b"20241399", b"2024-02-29", b"120000.5", b"2500", b"042Y", b"007",
+    b"-1", b"+1", b"1.5", b"1e5", b"99999999999999999999", b"x" * 17, b"x" * 65, b"\xc3\xa9", b"\xe9^\xe8",
+    b"\x1b$B;3ED\x1b(B^x", b"\t", b"a\nb", b"\x1b", b"\xb6\xaf", b"~\x7f",
+]  # fmt: skip
+# Attributes whose text is in the character set, so that layouts have many of them.
+CODED = [tag for tag, vr in ATTRIBUTES.items() if vr in (b"SH", b"LO", b"PN")]
+DEFINED_TERMS = {"\\".join(terms).encode(): terms for terms in [*[(row.term,) for row in SINGLE_SETS], *EXTENDED_TERMS]}
+TERMS = [b"", *DEFINED_TERMS]
+TERMS += [b"UTF-8", b"BOGUS", b"iso_ir 100", b"ISO_IR 100 ", b"ISO 2022 IR 100"]
+
+values = st.one_of(st.sampled_from(SAMPLES), st.binary(max_size=12))
+
+
+@st.composite
+def identifiers(draw: st.DrawFn) -> tuple[bytes, str]:
+    """Bytes of an identifier with at most one deviation, and the transfer syntax."""
+    syntax = draw(st.sampled_from([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]))
+    found = draw(st.lists(st.sampled_from(sorted(ATTRIBUTES)), max_size=8, unique=True))
+    elements = [(tag, ATTRIBUTES[tag], draw(values)) for tag in sorted(found)]
+    if draw(st.booleans()):
+        elements.insert(0, (0x00080005, b"CS", draw(st.sampled_from(TERMS))))
+    if draw(st.integers(0, 9)) == 0:
+        elements = draw(st.permutations(elements))
+    data = b"".join(element(*each, explicit=syntax == EXPLICIT_VR_LITTLE_ENDIAN) for each in elements)
+    if draw(st.integers(0, 9)) == 0:
+        data = data[: draw(st.integers(0, len(data)))] + draw(st.binary(max_size=3))
+    return data, syntax
+
+
+def element(tag: int, code: bytes, value: bytes, *, explicit: bool = True) -> bytes:
+    header = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    return header + (code + struct.pack("<H", len(value)) if explicit else struct.pack("<I", len(value))) + value
+
+
+def outcome(read: object, data: bytes, syntax: str) -> object:
+    try:
+        return read(data, syntax)  # type: ignore[operator]
+    except DataSetError:
+        return DataSetError
+
+
+def assert_equal(found: object, expected: object) -> None:
+    """Hold two Datasets, or errors, equal in order, VR, type and value; reading them must not bring a warning."""
+    if not isinstance(expected, Dataset) or not isinstance(found, Dataset):
+        assert found is expected
+        return
+    assert list(found.keys()) == list(expected.keys())
+    for each in expected:
+        other = found[each.tag]
+        assert (other.VR, type(other.value), other.VM, other.value) == (each.VR, type(each.value), each.VM, each.value)
+        assert str(other.value) == str(each.value)
+        assert other == each
+
+
+@given(identifier=identifiers())
+@example(identifier=(element(0x00080061, b"CS", b"CT\\MR "), EXPLICIT_VR_LITTLE_ENDIAN))
+@example(
+    identifier=(element(0x00080005, b"CS", b"ISO_IR 13") + element(0x00100010, b"PN", b"\\~"), "1.2.840.10008.1.2")
+)
+@pytest.mark.requirement("EN-001")
+def test_the_fast_way_gives_what_the_sure_way_gives(identifier: tuple[bytes, str]) -> None:
+    data, syntax = identifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(data, syntax)
+
+
+@given(data_set=data_sets, syntax=transfer_syntaxes)
+def test_any_data_set_is_the_same_either_way(data_set: DataSet, syntax: str) -> None:
+    data = encode(data_set, syntax, ("ISO_IR 192",))
+    assert_same(data, syntax)
+
+
+def assert_same(data: bytes, syntax: str) -> None:
+    assert outcome(decode_to_json, data, syntax) == outcome(lambda *of: to_json(decode(*of)), data, syntax)
+    assert_equal(outcome(decode_to_pydicom, data, syntax), outcome(lambda *of: to_pydicom(decode(*of)), data, syntax))
+
+
+@given(data=st.binary(max_size=60), syntax=transfer_syntaxes)
+def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, syntax: str) -> None:
+    assert outcome(decode_to_json, data, syntax) == outcome(lambda *of: to_json(decode(*of)), data, syntax)
+    outcome(decode_to_pydicom, data, syntax)
+
+
+USUAL = b"".join(
+    element(tag, ATTRIBUTES[tag], value)
+    for tag, value in {
+        0x00080020: b"20240131", 0x00080061: b"CT\\SR ", 0x00081030: b"Thorax", 0x00100010: b"Citizen^Jan ",
+        0x0020000D: b"1.2.3\0", 0x00201206: b"12",
+    }.items()
+)  # fmt: skip
+
+
+def test_the_values_of_a_usual_answer_are_left_to_be_read() -> None:
+    found = decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert all(isinstance(each, RawDataElement) for each in found.values())
+    assert (found.PatientName, found.NumberOfStudyRelatedSeries) == ("Citizen^Jan", 12)
+
+
+def test_a_usual_answer_does_without_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_decoder, "decode", None)
+    assert decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)["00080061"] == {"vr": "CS", "Value": ["CT", "SR"]}
+    decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_objects_of_the_json_model_share_nothing_that_can_be_changed() -> None:
+    first, second = (decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN) for _ in range(2))
+    first["00080020"]["Value"].append("x")
+    assert second["00080020"]["Value"] == ["20240131"]
+
+
+def test_what_is_remembered_of_headers_is_bounded() -> None:
+    for number in range(1, fast_decoder.REMEMBERED_HEADERS + 10):
+        decode_to_json(element(0x00200000 + number, b"LO", b"x"), EXPLICIT_VR_LITTLE_ENDIAN)
+    headers = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].headers
+    assert len(headers) <= fast_decoder.REMEMBERED_HEADERS
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_VR_BIG_ENDIAN, "1.2.840.10008.1.2.1.99"])
+def test_other_transfer_syntaxes_go_the_sure_way(syntax: str) -> None:
+    data_set = {0x00100020: Element("LO", ("4711",))}
+    data = encode(data_set, syntax, ())
+    assert decode_to_json(data, syntax) == {"00100020": {"vr": "LO", "Value": ["4711"]}}
+    assert decode_to_pydicom(data, syntax).PatientID == "4711"
+
+
+def test_a_long_data_set_goes_the_sure_way_and_meets_its_limits() -> None:
+    data = element(0x00100020, b"LO", b"x") + element(0x00104000, b"LT", b"y" * 0xFFFE)
+    assert decode_to_json(data, EXPLICIT_VR_LITTLE_ENDIAN)["00104000"]["Value"] == ["y" * 0xFFFE]
+
+
+class Repeated(NamedTuple):
+    """A data set of a layout, others of the same that come before it, and the transfer syntax."""
+
+    before: bytes
+    data: bytes
+    syntax: str
+
+
+@st.composite
+def repeated_layouts(draw: st.DrawFn) -> Repeated:
+    syntax = draw(st.sampled_from([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]))
+    pool = draw(st.sampled_from([CODED, sorted(ATTRIBUTES)]))
+    tags = sorted(draw(st.lists(st.sampled_from(pool), min_size=1, max_size=8, unique=True)))
+    # Now and then the character set is another one, which makes another layout.
+    term, other = (draw(st.sampled_from(TERMS)) for _ in range(2))
+    words = encoded_text(DEFINED_TERMS[term]) if term in DEFINED_TERMS else values
+    layout = [(tag, ATTRIBUTES[tag], draw(st.one_of(words, words, values))) for tag in tags]
+    before = [(tag, code, b"") for tag, code, _ in layout]
+    if draw(st.integers(0, 3)):
+        layout.insert(0, (0x00080005, b"CS", term))
+        before.insert(0, (0x00080005, b"CS", term if draw(st.integers(0, 9)) else other))
+    is_explicit = syntax == EXPLICIT_VR_LITTLE_ENDIAN
+    first, second = (
+        b"".join(element(*each, explicit=is_explicit) for each in elements) for elements in (before, layout)
+    )
+    return Repeated(first, second, syntax)
+
+
+# The second byte of a character that looks like a backslash.
+GBK_NAME = element(0x00080005, b"CS", b"GBK ") + element(0x00100010, b"PN", b"\x81\\^x")
+
+
+NO_SET = element(0x00080005, b"CS", b"")
+
+
+def number(value: bytes) -> bytes:
+    return element(0x00080050, b"SH", value)
+
+
+def learn(data: bytes, syntax: str) -> None:
+    """Make a layout of this data set known, and no other."""
+    fast_decoder.forget_layouts()
+    for _ in range(REPETITIONS):
+        outcome(decode_to_json, data, syntax)
+        outcome(decode_to_pydicom, data, syntax)
+
+
+@given(repeated=repeated_layouts(), cut=st.integers(0, 3))
+@example(repeated=Repeated(GBK_NAME, GBK_NAME, EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
+@example(repeated=Repeated(NO_SET + number(b""), NO_SET + number(b"9" * 20), EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
+def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated, cut: int) -> None:
+    learn(repeated.before, repeated.syntax)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(repeated.data, repeated.syntax)
+        assert_same(repeated.data[: len(repeated.data) - cut], repeated.syntax)
+
+
+@given(
+    repeated=repeated_layouts(), place=st.integers(0, 2**16), value=st.one_of(st.integers(0, 40), st.integers(0, 255))
+)
+def test_a_byte_that_is_changed_changes_the_same_either_way(repeated: Repeated, place: int, value: int) -> None:
+    """Lengths that lie, above all."""
+    learn(repeated.before, repeated.syntax)
+    data = bytearray(repeated.data)
+    data[place % len(data)] = value
+    assert outcome(decode_to_json, bytes(data), repeated.syntax) == outcome(
+        lambda *of: to_json(decode(*of)), bytes(data), repeated.syntax
+    )
+    outcome(decode_to_pydicom, bytes(data), repeated.syntax)
+
+
+def test_a_layout_seen_often_is_taken_apart_at_once() -> None:
+    learn(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    layouts = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].json_layouts
+    assert layouts.take_apart(USUAL) is not None
+    assert layouts.take_apart(USUAL[:-1]) is None
+    wrong_length = bytearray(USUAL)
+    wrong_length[6] -= 2
+    assert layouts.take_apart(bytes(wrong_length)) is None
+
+
+def test_text_in_a_character_set_is_part_of_a_layout() -> None:
+    names = [b"M\xc3\xbcller^J\xc3\xb6rg", b"Yamada=\xe5\xb1\xb1\xe7\x94\xb0", b"Citizen"]
+    charset = element(0x00080005, b"CS", b"ISO_IR 192")
+    rows = [charset + element(0x00100010, b"PN", name) for name in names]
+    learn(rows[0], EXPLICIT_VR_LITTLE_ENDIAN)
+    form = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN]
+    assert [found and found["00100010"]["Value"] for found in map(form.json_layouts.take_apart, rows)] == [
+        [{"Alphabetic": "M\u00fcller^J\u00f6rg"}],
+        [{"Alphabetic": "Yamada", "Ideographic": "\u5c71\u7530"}],
+        [{"Alphabetic": "Citizen"}],
+    ]
+    assert [found and str(found.PatientName) for found in map(form.pydicom_layouts.take_apart, rows)] == [
+        "M\u00fcller^J\u00f6rg",
+        "Yamada=\u5c71\u7530",
+        "Citizen",
+    ]
+
+
+def test_layouts_of_two_character_sets_are_known_side_by_side() -> None:
+    rows = [
+        element(0x00080005, b"CS", term) + element(0x00100010, b"PN", "M\u00fcller".encode(codec))
+        for term, codec in [(b"ISO_IR 192", "utf-8"), (b"ISO_IR 100", "latin-1")]
+    ]
+    learn(rows[0], EXPLICIT_VR_LITTLE_ENDIAN)
+    for _ in range(REPETITIONS):
+        decode_to_json(rows[1], EXPLICIT_VR_LITTLE_ENDIAN)
+    layouts = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].json_layouts
+    assert [found and found["00100010"]["Value"] for found in map(layouts.take_apart, rows)] == [
+        [{"Alphabetic": "M\u00fcller"}]
+    ] * 2

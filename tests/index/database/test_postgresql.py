@@ -1,0 +1,348 @@
+"""An index in PostgreSQL: opened by many at once, written by many in turn, reached again after a server was lost."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine
+
+from dicomquest.errors import IndexDatabaseError, MissingIndexError
+from dicomquest.index import Index
+from dicomquest.index.database import pool as database_pool
+from dicomquest.index.database import postgresql as postgresql_backend
+from dicomquest.index.database.pool import Database
+from dicomquest.index.ingest.writes import insert
+from dicomquest.index.tables.dialects import execute
+from dicomquest.index.tables.migrations import run
+from dicomquest.index.tables.schema import HEAD, METADATA, TRIGRAM_INDEXES
+from dicomquest.standard.levels import Level
+from fixtures.building import instance, query
+from fixtures.postgresql_cluster import wait_for
+from fixtures.timing import MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
+    from fixtures.postgresql_cluster import Cluster
+
+pytestmark = pytest.mark.peer("postgres")
+
+COLUMNS = """
+    SELECT table_name, column_name, data_type, collation_name, is_nullable, split_part(column_default, '(', 1)
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+"""
+KEYS = """
+    SELECT conrelid::regclass::text, contype, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass
+"""
+INDEXES = """
+    SELECT indexdef FROM pg_indexes
+    WHERE schemaname = 'public' AND tablename <> 'alembic_version' AND indexname NOT LIKE '%trigram'
+"""
+
+
+def name_of(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def backend() -> str:
+    return "postgresql"
+
+
+@pytest.fixture
+def old_location(postgresql: Cluster) -> Iterator[str]:
+    """The database of an index as it was a revision before this program's."""
+    with postgresql.database() as url:
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            run.upgrade(connection, "0002")
+        engine.dispose()
+        yield url
+
+
+def revision(cluster: Cluster, url: str) -> object:
+    return cluster.query("SELECT version_num FROM alembic_version", database=name_of(url))
+
+
+def test_the_migrations_make_the_tables_that_the_schema_describes(
+    postgresql: Cluster, own_location: str, postgresql_database: str
+) -> None:
+    engine = create_engine(postgresql_database.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        METADATA.create_all(connection)
+        connection.exec_driver_sql("CREATE TABLE alembic_version ()")
+    engine.dispose()
+    for statement in (COLUMNS, KEYS, INDEXES):
+        migrated = postgresql.query(statement, database=name_of(own_location))
+        assert set(migrated) == set(postgresql.query(statement, database=name_of(postgresql_database)))
+        assert migrated
+    # Texts are compared as SQLite does, whatever the database's own collation.
+    texts = postgresql.query(
+        f"SELECT DISTINCT collation_name FROM ({COLUMNS}) AS each WHERE data_type = 'text'",
+        database=name_of(own_location),
+    )
+    assert texts == [("C",)]
+
+
+def test_a_database_is_made_once_however_many_open_it(postgresql: Cluster, postgresql_database: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for database in pool.map(Database, [postgresql_database] * 4):
+            assert database.has_trigrams
+            database.close()
+    assert revision(postgresql, postgresql_database) == [(HEAD,)]
+
+
+def test_queries_are_answered_while_two_nodes_change_the_schema(postgresql: Cluster, old_location: str) -> None:
+    together, done = Barrier(3), Event()
+
+    def ask() -> int:
+        together.wait(10)
+        answered = 0
+        with psycopg.connect(old_location, autocommit=True, options="-c statement_timeout=5s") as connection:
+            while not done.is_set() or answered == 0:
+                connection.execute("SELECT count(*) FROM study JOIN patient ON patient.id = study.parent")
+                connection.execute("SELECT * FROM setting")
+                answered += 1
+        return answered
+
+    def start() -> None:
+        together.wait(10)
+        Database(old_location).close()
+
+    with ThreadPoolExecutor(3) as pool:
+        asking = pool.submit(ask)
+        for node in [pool.submit(start), pool.submit(start)]:
+            node.result(60)
+        done.set()
+        assert asking.result(60) > 0
+    assert revision(postgresql, old_location) == [(HEAD,)]
+
+
+def test_a_table_in_use_holds_a_migration_up_and_not_who_asks(postgresql: Cluster, old_location: str) -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(old_location) as user:
+        user.execute("LOCK TABLE setting IN SHARE MODE")
+        opening = pool.submit(Database, old_location)
+        # It gives up and tries again, so that it has waited twice.
+        for state in (True, False, True):
+            wait_for(
+                lambda state=state: bool(postgresql.query(waiting, name_of(old_location))) is state,  # type: ignore[misc]
+                "the migration waits, and again",
+            )
+        assert postgresql.query("SELECT count(*) FROM setting", database=name_of(old_location)) == [(0,)]
+        user.rollback()
+        opening.result(60).close()
+    assert revision(postgresql, old_location) == [(HEAD,)]
+
+
+def test_a_schema_that_has_only_grown_is_used_and_another_is_refused(own_location: str, postgresql: Cluster) -> None:
+    database = name_of(own_location)
+    postgresql.query("UPDATE alembic_version SET version_num = '9999'", database=database)
+    Database(own_location).close()
+    postgresql.query("UPDATE setting SET value = '9998' WHERE name = 'oldest_revision'", database=database)
+    with pytest.raises(IndexDatabaseError, match=f"'9999'.*{HEAD}"):
+        Database(own_location)
+
+
+def test_what_is_no_index_is_refused_and_left_alone(postgresql: Cluster, postgresql_database: str) -> None:
+    with pytest.raises(MissingIndexError, match="has no index"):
+        Index(postgresql_database, create=False)
+    postgresql.query("CREATE TABLE mine ()", database=name_of(postgresql_database))
+    with pytest.raises(IndexDatabaseError, match="no index of this program"):
+        Index(postgresql_database)
+
+
+@pytest.mark.parametrize("foreign", ["0001", "1975ea83b712", "abcdef012345"])
+def test_a_database_that_another_program_migrates_is_said_to_be_its_own(
+    postgresql: Cluster, postgresql_database: str, foreign: str
+) -> None:
+    statement = "CREATE TABLE alembic_version AS SELECT %s::text AS version_num"
+    postgresql.query(statement, foreign, database=name_of(postgresql_database))
+    for is_replica in (False, True):
+        with pytest.raises(IndexDatabaseError, match="another program's database"):
+            Database(postgresql_database, is_replica=is_replica)
+    assert revision(postgresql, postgresql_database) == [(foreign,)]
+
+
+@pytest.mark.parametrize("is_replica", [False, True])
+def test_a_database_of_another_encoding_is_named_and_refused_at_once(postgresql: Cluster, is_replica: bool) -> None:
+    postgresql.query("CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1")
+    with pytest.raises(IndexDatabaseError, match=r"database 'latin' on .* encoding LATIN1, expected UTF8"):
+        Database(postgresql.url("latin"), is_replica=is_replica)
+    postgresql.drop_database("latin")
+
+
+def test_a_replica_is_waited_for_and_that_is_said_at_once(
+    postgresql_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dicomquest.index")
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Database, postgresql_database, create=False, is_replica=True)
+        wait_for(lambda: "has no index: waiting for it, 60 s at most" in caplog.text, "it is said what is waited for")
+        Database(postgresql_database).close()
+        opening.result(60).close()
+
+
+def test_a_replica_to_which_nothing_comes_is_no_replica(
+    postgresql_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_pool, "_REPLICATION", 0.2)
+    with pytest.raises(IndexDatabaseError, match=r"the replica .* has no index, after 0 s; it is no replica"):
+        Database(postgresql_database, create=False, is_replica=True)
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/x", "'x' on 127.0.0.1 port 1 cannot be opened.*refused"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1,127.0.0.1:2/x", "port 1, 127.0.0.1 port 2 cannot be opened"),
+        ("postgresql://me:secret@127.0.0.1/x?nonsense=1", "not understood"),
+    ],
+)
+def test_a_location_that_cannot_be_opened_says_why_but_no_password(location: str, message: str) -> None:
+    with pytest.raises(IndexDatabaseError, match=message) as caught:
+        Database(location)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_psycopg_the_message_names_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(IndexDatabaseError, match=r"dicomquest\[postgresql\]"):
+        Database("postgresql://127.0.0.1/x")
+
+
+def test_without_the_extension_an_index_works_and_has_trigrams_as_soon_as_it_may(
+    postgresql: Cluster, postgresql_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = name_of(postgresql_database)
+    postgresql.query("CREATE ROLE modest LOGIN")
+    postgresql.query("GRANT ALL ON SCHEMA public TO modest", database=database)
+    location = postgresql_database.replace("postgres@", "modest@")
+    with Index(location) as index:
+        assert not index._database.has_trigrams
+        assert [record.levelno for record in caplog.records if "pg_trgm" in record.getMessage()] == [logging.WARNING]
+        index.ingest_data_sets([instance(1, PatientName="Citizen^Jan")])
+        assert len(index.find_data_sets(query("STUDY", PatientName="*izen*"))) == 1
+    postgresql.query("CREATE EXTENSION pg_trgm", database=database)
+    with Index(location) as index:
+        assert index._database.has_trigrams
+        assert len(index.find_data_sets(query("STUDY", PatientName="*izen*"))) == 1
+    found = postgresql.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE '%trigram'", database=database)
+    assert {name for (name,) in found} == {each.name for each in TRIGRAM_INDEXES}
+    postgresql.query("DROP OWNED BY modest", database=database)
+    postgresql.query("DROP ROLE modest")
+
+
+def test_writers_of_several_nodes_take_turns(location: str) -> None:
+    together = Barrier(4)
+
+    def node(number: int) -> None:
+        with Index(location) as index:
+            together.wait(30)
+            for round_ in range(5):
+                # The same study in part, and a patient of each node's own.
+                shared = [instance(10 * number + each, PatientName=f"Node{number}") for each in range(3)]
+                own = [instance(round_, study=100 * number + round_, PatientID=f"P{number}")]
+                index.ingest_data_sets([*shared, *own])
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(node, number) for number in range(1, 5)]:
+            each.result(60)
+    with Index(location) as index:
+        assert index.check().examples == []
+        assert index.counts()[Level.IMAGE] == 4 * (3 + 5)
+        assert index.counts()[Level.STUDY] == 1 + 4 * 5
+
+
+def end_connections(cluster: Cluster, url: str) -> None:
+    """End the connections to a database from the server's side, and wait until they are gone."""
+    name = name_of(url)
+    cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+    there = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
+    wait_for(lambda: not cluster.query(there, name), "the connections end")
+
+
+def test_a_lost_connection_is_an_error_of_the_index_and_the_next_is_a_new_one(
+    postgresql: Cluster, location: str
+) -> None:
+    def lose_and_run(context: AbstractContextManager[Connection], statement: str | None) -> None:
+        with context as connection:
+            end_connections(postgresql, location)
+            if statement is not None:
+                connection.exec_driver_sql(statement)
+            else:
+                insert(connection, "occurrence", ("path", "part"), [("x", number) for number in range(100)])
+
+    with Index(location) as index:
+        database = index._database
+        index.ingest_data_sets([instance(1)])
+        with database.connect() as reading, database.connect() as beside:
+            assert reading.exec_driver_sql("SELECT 1").scalar() == 1
+            assert beside.exec_driver_sql("SELECT 1").scalar() == 1
+        with pytest.raises(IndexDatabaseError, match="could not be written"):
+            lose_and_run(database.begin(), "SELECT 1")
+        end_connections(postgresql, location)
+        # Idle connections are tried before a batch is written on them.
+        index.ingest_data_sets([instance(2)])
+        with pytest.raises(IndexDatabaseError, match="could not be read"):
+            lose_and_run(database.connect(), "SELECT 1")
+        assert index.counts()[Level.IMAGE] == 2
+        with pytest.raises(IndexDatabaseError, match="could not be written"):
+            lose_and_run(database.begin(), None)
+        assert index.counts()[Level.IMAGE] == 2
+
+
+def test_what_the_server_says_of_a_row_is_not_repeated(index: Index) -> None:
+    statement = "INSERT INTO patient (id, identity) VALUES (?, ?)"
+    with pytest.raises(IndexDatabaseError) as caught, index._database.begin() as connection:
+        connection.exec_driver_sql(statement, [(1, "Citizen"), (2, "Citizen")])
+    assert "duplicate key" in str(caught.value)
+    assert "Citizen" not in str(caught.value)
+
+
+def test_a_node_that_waits_in_vain_for_its_turn_says_so(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(postgresql_backend._WRITER_SETTINGS, "lock_timeout", "100ms")
+    with (
+        Index(index._database._backend._location) as other,  # type: ignore[attr-defined]
+        index._database.begin(),
+        pytest.raises(IndexDatabaseError, match="lock timeout"),
+    ):
+        other.ingest_data_sets([instance(1)])
+
+
+def test_an_interruption_is_one_whatever_the_driver_makes_of_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes when a pipeline has been sent and nobody waits for its answers yet.
+
+    The driver cannot leave it then, and says that, and that it cannot roll back.
+    """
+    waits = psycopg.Connection.wait
+    count = 0
+
+    def interrupted(connection: Any, generator: Any, *args: Any, **more: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 3:  # the one that is to leave the pipeline
+            raise KeyboardInterrupt
+        return waits(connection, generator, *args, **more)
+
+    def write() -> None:
+        with monkeypatch.context() as patch, index._database.begin() as connection:
+            patch.setattr(psycopg.Connection, "wait", interrupted)
+            execute(connection, "SELECT pg_sleep(?)", [(MS,)] * 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    # Nobody has the lock any more, and the next connection is a good one.
+    index.ingest_data_sets([instance(1)])
+    assert index.counts()[Level.IMAGE] == 1

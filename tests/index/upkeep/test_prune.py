@@ -1,0 +1,285 @@
+"""The index keeps in step with files: what is gone leaves it, what may only be unmounted does not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dicomquest.index.upkeep.check_files import FileTrouble
+from dicomquest.standard.levels import Level
+from fixtures.building import query
+from fixtures.storing import instance, write
+from peers import corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dicomquest.index import Index
+
+INSTANCES = len(corpus.instances())
+NOW = 4e9
+"""After all files were written, by far: nothing is young."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    found = tmp_path / "files"
+    (found / "deep").mkdir(parents=True)
+    corpus.write(found / "deep")
+    return found
+
+
+def instances(index: Index) -> int:
+    assert index.check().examples == []
+    return index.counts()[Level.IMAGE]
+
+
+def test_what_is_gone_leaves_the_index_and_what_moved_stays(index: Index, folder: Path) -> None:
+    index.ingest([folder])
+    (folder / "deep" / "instance000").rename(folder / "moved")
+    (folder / "deep" / "instance001").unlink()
+    shutil.copy(folder / "deep" / "instance002", folder / "copy")
+    index.ingest([folder])
+    (folder / "deep" / "instance002").unlink()
+    pruned = index.prune([folder])
+    assert (pruned.gone, pruned.entities[Level.IMAGE], pruned.refused) == (3, 1, {})
+    assert instances(index) == INSTANCES - 1
+    assert index.prune([folder]).gone == 0
+
+
+def names(index: Index) -> set[str]:
+    return {str(found[0x00100010].values[0]) for found in index.find_data_sets(query("IMAGE", PatientName=""))}
+
+
+@pytest.mark.parametrize("stays", ["first", "second"])
+def test_an_instance_is_what_the_file_that_stays_says(index: Index, tmp_path: Path, stays: str) -> None:
+    folder = tmp_path / "files"
+    for patient in ("first", "second"):
+        made = instance(1, 1)
+        made.PatientName = patient
+        write(folder / patient, [made])
+    index.ingest([folder])
+    assert names(index) == {"second"}
+    shutil.rmtree(folder / ("second" if stays == "first" else "first"))
+    index.prune([folder])
+    assert names(index) == {stays}
+    assert index.check_files().examples == []
+    assert index.ingest([folder]).unchanged == 1
+
+
+def test_only_what_is_below_the_path_is_pruned(index: Index, folder: Path) -> None:
+    other = folder.parent / "files0"
+    other.mkdir()
+    shutil.copy(folder / "deep" / "instance000", other / "a")
+    index.ingest([folder, other])
+    for path in (other / "a", folder / "deep" / "instance000", folder / "deep" / "instance001"):
+        path.unlink()
+    assert index.prune([folder]).gone == 2
+    assert instances(index) == INSTANCES - 1
+
+
+def test_a_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path) -> None:
+    index.ingest([folder])
+    folder.rename(folder.parent / "away")
+    assert list(index.prune([folder]).refused.values()) == ["it is not there"]
+    (folder / "deep").mkdir(parents=True)
+    assert list(index.prune([folder]).refused.values()) == ["there is no file in it"]
+    # Of paths within each other the inner one has its own say.
+    (folder / "another").write_text("not empty")
+    assert list(index.prune([folder.parent, folder / "deep"]).refused) == [str(folder / "deep")]
+    assert instances(index) == INSTANCES
+    assert index.prune([folder / "deep"], even_empty=True).gone == INSTANCES
+    assert list(index.counts().values()) == [0, 0, 0, 0]
+
+
+def test_a_file_that_has_another_instance_now_replaces_the_former(index: Index, folder: Path) -> None:
+    index.ingest([folder])
+    shutil.copy(folder / "deep" / "instance000", folder / "deep" / "instance001")
+    summary = index.ingest([folder])
+    assert (summary.replaced, summary.removed) == (1, 1)
+    assert instances(index) == INSTANCES - 1
+
+
+def test_a_file_that_cannot_be_read_any_more_changes_nothing(index: Index, folder: Path) -> None:
+    index.ingest([folder])
+    (folder / "deep" / "instance000").write_bytes(b"")
+    index.ingest([folder])
+    assert index.prune([folder]).gone == 0
+    assert instances(index) == INSTANCES
+
+
+def test_files_are_compared_with_what_was_read(index: Index, folder: Path) -> None:
+    index.ingest([folder])
+    assert (index.check_files().checked, index.check_files().differences) == (INSTANCES, 0)
+    (folder / "deep" / "instance000").unlink()
+    os.utime(folder / "deep" / "instance001", ns=(0, 0))
+    report = index.check_files()
+    assert [(Path(path).name, trouble) for path, trouble, _ in report.examples] == [
+        ("instance000", FileTrouble.GONE),
+        ("instance001", FileTrouble.CHANGED),
+    ]
+    assert report.differences == 2
+
+
+def test_notices_are_followed(index: Index, folder: Path) -> None:
+    follower = index.follow([folder])
+    assert follower.look(NOW).indexed == INSTANCES
+    deep = folder / "deep"
+    # A folder that was renamed has one notice for each of its names.
+    deep.rename(folder / "new")
+    step = follower.take({str(folder / "new")}, {str(deep)}, NOW)
+    assert (step.replaced, step.gone, step.removed) == (INSTANCES, INSTANCES, 0)
+    (folder / "new" / "instance000").unlink()
+    assert follower.take(set(), {str(folder / "new" / "instance000")}, NOW).removed == 1
+    # Deleted, and there again.
+    assert follower.take(set(), {str(folder / "new" / "instance001")}, NOW).removed == 0
+    # A link to a folder is not entered.
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    corpus.write(outside)
+    (folder / "link").symlink_to(outside)
+    assert not follower.take({str(folder / "link")}, set(), NOW)
+    assert instances(index) == INSTANCES - 1
+    assert follower.total.indexed == INSTANCES
+
+
+def test_what_a_storage_scp_has_not_stored_yet_is_not_read(index: Index, folder: Path) -> None:
+    """Whole as it may be, it may be refused or taken away, and then would seem to have been here."""
+    follower = index.follow([folder])
+    follower.begin()
+    part = folder / ".dicomquest" / "0a1b" / "1.part"
+    part.parent.mkdir(parents=True)
+    (folder / "deep" / "instance000").rename(part)
+    follower.look(NOW)
+    follower.take({str(part), str(part.parent), str(folder / ".dicomquest")}, set(), NOW)
+    assert index.ingest([part, part.parent]).files == 0
+    assert instances(index) == INSTANCES - 1
+
+
+def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(index: Index, folder: Path) -> None:
+    follower = index.follow([folder])
+    assert follower.begin() == [str(folder)]
+    follower.look(NOW)
+    folder.rename(folder.parent / "away")
+    assert follower.is_in_doubt()
+    step = follower.take(set(), {str(folder), str(folder / "deep" / "instance000")}, NOW)
+    assert step.refused == {str(folder): "it is not there"}
+    assert follower.begin() == []
+    assert follower.look(NOW).refused == {str(folder): "it is not there"}
+    assert not follower.is_in_doubt()
+    assert instances(index) == INSTANCES
+    (folder.parent / "away").rename(folder)
+    assert follower.is_in_doubt()
+    assert follower.begin() == [str(folder)]
+    assert not follower.look(NOW)
+    assert not follower.is_in_doubt()
+
+
+@pytest.mark.parametrize("before", ["missing", "another one"])
+def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(index: Index, folder: Path, before: str) -> None:
+    """Notices are asked for in between, and nobody gets any of it."""
+    follower = index.follow([folder])
+    folder.rename(folder.parent / "away")
+    if before == "another one":
+        folder.mkdir()
+    follower.begin()
+    if before == "another one":
+        folder.rmdir()
+    (folder.parent / "away").rename(folder)
+    follower.look(NOW)
+    assert follower.is_in_doubt()
+
+
+def test_a_folder_that_can_be_entered_later_is_read_and_in_doubt(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notices of what happens in it have to be asked for anew."""
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if path == str(folder / "deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    follower = index.follow([folder])
+    follower.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", closed)
+        assert follower.look(NOW).skipped == 1
+        for late in range(1, 20):
+            follower.retry(NOW + 1000 * late)
+        assert not follower.is_in_doubt()
+    assert follower.retry(NOW + 1e5).indexed == INSTANCES
+    assert follower.is_in_doubt()
+    follower.begin()
+    assert not follower.is_in_doubt()
+
+
+def test_a_file_that_may_not_be_looked_at_is_tried_again(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(folder / "deep" / "instance000")
+    follower = index.follow([folder])
+    follower.begin()
+    with monkeypatch.context() as patch:
+        for name in ("stat", "lstat"):
+            patch.setattr(os, name, _closed(getattr(os, name), path))
+        assert follower.take({path}, set(), NOW).skipped == 1
+    assert follower.retry(NOW + 2).indexed == 1
+
+
+def _closed(call: Callable[..., os.stat_result], closed: str) -> Callable[..., os.stat_result]:
+    def run(path: str, **more: bool) -> os.stat_result:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return call(path, **more)
+
+    return run
+
+
+def test_what_a_server_is_about_to_commit_is_no_difference(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.ingest([folder])
+    path = folder / "deep" / "instance000"
+    path.write_bytes(path.read_bytes() + bytes(2))
+
+    def commit(_seconds: float) -> None:
+        index.ingest([folder])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", commit)
+        assert index.check_files().differences == 0
+    path.unlink()
+    assert index.check_files().differences == 1
+
+
+def test_a_file_that_is_being_written_is_tried_again(index: Index, folder: Path) -> None:
+    follower = index.follow([folder])
+    path = folder / "growing"
+    whole = (folder / "deep" / "instance000").read_bytes()
+    (folder / "deep" / "instance000").unlink()
+    path.write_bytes(whole[:-9])
+    now = path.stat().st_mtime + 1
+    assert follower.look(now).skipped == 1
+    assert follower.waiting == 1
+    assert not follower.retry(now)
+    path.write_bytes(whole)
+    assert follower.retry(now + 2).indexed == 1
+    assert follower.waiting == 0
+    # One that does not change is given up in the end.
+    path.write_bytes(whole[:-9])
+    now = path.stat().st_mtime
+    follower.take({str(path)}, set(), now)
+    tries = 0
+    while follower.waiting:
+        now += 1000
+        follower.retry(now)
+        tries += 1
+    assert 1 <= tries <= 12
+    assert instances(index) == INSTANCES

@@ -1,0 +1,7 @@
+"""Tests of archives have an index on either database."""
+
+from __future__ import annotations
+
+from fixtures.locations import location
+
+__all__ = ["location"]

@@ -1,0 +1,297 @@
+"""The folder and its index when things go wrong: commits that fail, disks that fail, renames that a power cut took."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicomquest.dataset.part10 import encode_file_meta
+from dicomquest.errors import IndexDatabaseError, StoreError
+from dicomquest.index import Index
+from dicomquest.index.ingest.file_reader import read_file
+from dicomquest.index.ingest.instance import Received
+from dicomquest.scu.outgoing import encoded
+from dicomquest.standard.levels import Level
+from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.store.archive import Archive, Arrival
+from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout
+from fixtures.building import query
+from fixtures.faces import EXPLICIT
+from fixtures.storing import instance, stored_data_sets
+
+LAYOUT = parse_layout(DEFAULT_LAYOUT)
+UID = str(instance(1, 1).SOPInstanceUID)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    with Index(tmp_path / "index.sqlite") as opened:
+        yield opened
+
+
+def arrived(archive: Archive, number: int, patient: str = "P") -> Arrival:
+    """An instance whose file is complete; that of another patient has another path."""
+    made = instance(1, number, patient=patient)
+    meta = encode_file_meta(
+        str(made.SOPClassUID), str(made.SOPInstanceUID), EXPLICIT, implementation=("1.2", "X"), source_ae_title="A"
+    )
+    incoming = archive.begin(meta)
+    incoming.write([encoded(made, EXPLICIT)])
+    incoming.complete()
+    received = read_file(incoming.path, 0)
+    assert isinstance(received, Received)
+    return Arrival(incoming, received)
+
+
+def store(archive: Archive, arrivals: Sequence[Arrival]) -> list[str]:
+    """Store them; what each is told, nothing where it is stored."""
+    synced = archive.sync([each.incoming for each in arrivals])
+    archive.store(arrivals, synced)
+    synced.exception()
+    for each in arrivals:
+        each.incoming.discard()
+    return ["" if each.failure is None else each.failure.comment for each in arrivals]
+
+
+def die(archive: Archive) -> None:
+    """Let go of the folder as a process does that is killed."""
+    os.close(archive._incoming._lock)
+
+
+def fail(index: Index, monkeypatch: pytest.MonkeyPatch, failing: Callable[[int], bool]) -> list[int]:
+    """Have transactions fail at their commit, by their number; how many there were is the list's length."""
+    ingest = index.ingest_received
+    numbers: list[int] = []
+
+    def ingest_received(uids: Any, choose: Any, place: Any, *, gone: Any = ()) -> None:
+        numbers.append(len(numbers) + 1)
+        number = numbers[-1]
+
+        def place_and_fail() -> None:
+            place()
+            if failing(number):
+                raise IndexDatabaseError("the disk is full")
+
+        ingest(uids, choose, place_and_fail, gone=gone)
+
+    monkeypatch.setattr(index, "ingest_received", ingest_received)
+    return numbers
+
+
+@pytest.mark.parametrize("keeps_first", [False, True])
+def test_a_rename_that_a_power_cut_took_is_made_up_for(index: Index, tmp_path: Path, keeps_first: bool) -> None:
+    """Also where the first instance of a UID is kept: the index has it, and its only file is the leftover."""
+    first = Archive(index, tmp_path / "store", LAYOUT, keeps_first=keeps_first)
+    arrival = arrived(first, 1)
+    temporary = arrival.incoming.path
+    assert store(first, [arrival]) == [""]
+    Path(arrival.path).rename(temporary)
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT, keeps_first=keeps_first) as second:
+        assert second.recover() == 1
+    assert Path(arrival.path).is_file()
+    assert index.counts()[Level.IMAGE] == 1
+
+
+def test_a_leftover_that_cannot_be_indexed_is_kept_for_the_next_start(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    arrived(first, 1).incoming.close()
+    die(first)
+    with monkeypatch.context() as patch, Archive(index, tmp_path / "store", LAYOUT) as second:
+        fail(index, patch, lambda number: True)
+        assert second.recover() == 0
+    with Archive(index, tmp_path / "store", LAYOUT) as third:
+        assert third.recover() == 1
+    assert index.counts()[Level.IMAGE] == 1
+    assert len(list((tmp_path / "store").rglob("*.dcm"))) == 1
+
+
+def test_a_leftover_that_would_have_been_refused_is_not_stored(index: Index, tmp_path: Path) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    left = arrived(first, 1)
+    with Path(left.incoming.path).open("r+b") as file:
+        file.truncate(Path(left.incoming.path).stat().st_size - 1)
+    left.incoming.close()
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        assert second.recover() == 0
+    assert index.counts()[Level.IMAGE] == 0
+    assert [path.name for path in (tmp_path / "store" / ".dicomquest").iterdir()] == ["lock"]
+
+
+def test_a_leftover_in_the_other_form_of_vr_is_not_stored(index: Index, tmp_path: Path) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    left = arrived(first, 1)
+    path = Path(left.incoming.path)
+    explicit, implicit = (encoded(instance(1, 1), each) for each in (EXPLICIT, IMPLICIT_VR_LITTLE_ENDIAN))
+    path.write_bytes(path.read_bytes().replace(explicit, implicit))
+    left.incoming.close()
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        assert second.recover() == 0
+    assert index.counts()[Level.IMAGE] == 0
+
+
+def test_a_leftover_gives_way_to_what_another_process_has_stored_since(index: Index, tmp_path: Path) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    left = arrived(first, 1, "LEFT")
+    os.utime(left.incoming.path, (1, 1))
+    left.incoming.close()
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        assert store(second, [arrived(second, 1, "NEW")]) == [""]
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as third:
+        assert third.recover() == 0
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="NEW"), EXPLICIT)}
+
+
+def keep_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no file removed, as if the process died before."""
+
+    def unlink(_path: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "unlink", unlink)
+
+
+@pytest.mark.parametrize("patients", ["PQR", "RQP", "QRP"])
+def test_of_files_of_one_instance_the_one_written_last_counts(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patients: str
+) -> None:
+    """A power cut took the index's last transactions, and the removal of files whose instance had moved."""
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    with monkeypatch.context() as patch:
+        keep_files(patch)
+        for time, patient in enumerate(patients):
+            arrival = arrived(first, 1, patient)
+            os.utime(arrival.incoming.path, (time, time))
+            assert store(first, [arrival]) == [""]
+    die(first)
+    with Index(tmp_path / "behind.sqlite") as behind:
+        with Archive(behind, tmp_path / "store", LAYOUT) as second:
+            second.recover()
+        (found,) = behind.find_data_sets(query("IMAGE", PatientID=""))
+    assert str(found[0x00100020].values[0]) == f"{patients[-1]}1"
+
+
+def test_a_file_that_went_before_the_index_could_forget_it_is_forgotten(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Archive(index, tmp_path / "store", LAYOUT)
+    moved = arrived(first, 1)
+    assert store(first, [moved]) == [""]
+    with monkeypatch.context() as patch:
+        keep_files(patch)
+        assert store(first, [arrived(first, 1, "Q")]) == [""]
+    Path(moved.path).unlink()
+    die(first)
+    with Archive(index, tmp_path / "store", LAYOUT) as second:
+        second.recover()
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="Q"), EXPLICIT)}
+
+
+def test_of_a_batch_that_fails_each_is_stored_alone(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        numbers = fail(index, monkeypatch, lambda number: number == 1)
+        arrivals = [arrived(archive, number) for number in (1, 2, 3)]
+        assert store(archive, arrivals) == ["", "", ""]
+    assert len(numbers) == 4
+    assert all(Path(each.path).is_file() for each in arrivals)
+    assert index.counts()[Level.IMAGE] == 3
+
+
+def test_what_fails_does_not_take_the_file_of_another_one_with_its_uid(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have one and the same place: the second is there when the first fails alone."""
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        fail(index, monkeypatch, lambda number: number <= 2)
+        one, other = arrived(archive, 1), arrived(archive, 1)
+        assert store(archive, [one, other]) == ["the index failed", ""]
+    assert Path(other.path).is_file()
+    assert index.counts()[Level.IMAGE] == 1
+
+
+def test_a_file_that_is_not_on_disk_is_not_stored(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are those that arrived with it: nothing is asked twice of a disk that fails."""
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        numbers = fail(index, monkeypatch, lambda number: False)
+        arrivals = [arrived(archive, number) for number in (1, 2, 3)]
+        bad, sync = arrivals[1].incoming.descriptor, os.fsync
+
+        def fsync(descriptor: int) -> None:
+            if descriptor == bad:
+                raise OSError(5, "Input/output error")
+            sync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        assert store(archive, arrivals) == ["not written: Input/output error"] * 3
+    assert len(numbers) == 1
+    assert list((tmp_path / "store").rglob("*.dcm")) == []
+    assert index.counts()[Level.IMAGE] == 0
+
+
+def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(index: Index, tmp_path: Path) -> None:
+    with Archive(index, tmp_path / "store", LAYOUT, keeps_first=True) as archive:
+        one, other = arrived(archive, 1), arrived(archive, 1)
+        assert store(archive, [one]) == [""]
+        before = Path(one.path).stat()
+        assert store(archive, [other]) == [""]
+        assert os.path.samestat(Path(one.path).stat(), before)
+        assert not other.path
+    assert index.counts()[Level.IMAGE] == 1
+
+
+def test_of_one_uid_that_a_batch_takes_away_and_back_the_file_is_there(index: Index, tmp_path: Path) -> None:
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        assert store(archive, [arrived(archive, 1)]) == [""]
+        away, back = arrived(archive, 1, "Q"), arrived(archive, 1)
+        assert store(archive, [away, back]) == ["", ""]
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1), EXPLICIT)}
+
+
+def test_a_file_that_cannot_be_removed_stays_known(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no later start takes it for an instance that has just arrived; the next one of its UID takes it away."""
+    with Archive(index, tmp_path / "store", LAYOUT) as archive:
+        assert store(archive, [arrived(archive, 1)]) == [""]
+        with monkeypatch.context() as patch:
+            keep_files(patch)
+            assert store(archive, [arrived(archive, 1, "Q")]) == [""]
+        assert len(list((tmp_path / "store").rglob("*.dcm"))) == 2
+        assert index.ingest([tmp_path / "store"]).unchanged == 2
+        assert store(archive, [arrived(archive, 1, "R")]) == [""]
+    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="R"), EXPLICIT)}
+
+
+def test_files_are_known_by_the_path_that_others_know_them_by(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with Archive(index, Path("../store"), LAYOUT) as archive:
+        assert store(archive, [arrived(archive, 1)]) == [""]
+    assert index.ingest([tmp_path / "store"]).unchanged == 1
+    assert stored_data_sets(index, tmp_path / "store").keys() == {UID}
+
+
+def test_a_closed_archive_stores_nothing(index: Index, tmp_path: Path) -> None:
+    archive = Archive(index, tmp_path / "store", LAYOUT)
+    arrival = arrived(archive, 1)
+    archive.close()
+    assert store(archive, [arrival]) == ["the server is ending"]
+    with pytest.raises(StoreError, match="not written"):
+        archive.begin(b"")
+    assert index.counts()[Level.IMAGE] == 0
+    assert [path.name for path in (tmp_path / "store").rglob("*")] == [".dicomquest", "lock"]

@@ -1,0 +1,117 @@
+"""What Hypothesis draws of DIMSE: every command set that we may send, data sets as bytes, how a stream is cut."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from dicomquest.dimse.commands import (
+    PENDING,
+    CCancelRQ,
+    CEchoRQ,
+    CEchoRSP,
+    CFindRQ,
+    CFindRSP,
+    Command,
+    CStoreRQ,
+    CStoreRSP,
+    Priority,
+    UnknownCommand,
+)
+from strategies.pdu import ae_titles, uids
+
+NUMBERS = st.integers(0, 0xFFFF)
+PRIORITIES = st.sampled_from([int(priority) for priority in Priority])
+FINAL_STATUSES = st.sampled_from([0x0000, 0x0122, 0xA700, 0xA900, 0xB000, 0xC001, 0xFE00]) | NUMBERS.filter(
+    lambda status: status & 0xFF00 != 0xFF00
+)
+TAGS = st.lists(st.integers(0, 0xFFFFFFFF), max_size=3).map(tuple)
+COMMENTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\"), max_size=64).map(
+    lambda text: text.strip(" ")
+)
+ERROR_IDS = st.none() | NUMBERS
+
+MAXIMUM_LENGTHS = st.sampled_from([8, 9, 10, 15, 128, 4096, 16384, 0]) | st.integers(8, 100_000)
+"""What a peer may announce, with those that leave room for one or two bytes; 0 is no limit."""
+
+
+def data_sets(min_size: int = 2, max_size: int = 600) -> st.SearchStrategy[bytes]:
+    """Any bytes of an even number: this layer does not look into data sets."""
+    return st.binary(min_size=min_size // 2, max_size=max_size // 2).map(lambda half: half + half)
+
+
+def responses_find() -> st.SearchStrategy[CFindRSP]:
+    """Final and Pending responses."""
+    final = st.builds(
+        CFindRSP,
+        message_id_being_responded_to=NUMBERS,
+        status=FINAL_STATUSES,
+        affected_sop_class_uid=st.just("") | uids(),
+        offending_element=TAGS,
+        error_comment=COMMENTS,
+        error_id=ERROR_IDS,
+    )
+    pending = st.builds(
+        CFindRSP,
+        message_id_being_responded_to=NUMBERS,
+        status=st.sampled_from(sorted(PENDING)),
+        affected_sop_class_uid=st.just("") | uids(),
+        has_data_set=st.just(True),
+    )
+    return final | pending
+
+
+def requests() -> st.SearchStrategy[CEchoRQ | CFindRQ | CStoreRQ]:
+    """Requests, but for C-CANCEL."""
+    return st.one_of(
+        st.builds(CEchoRQ, message_id=NUMBERS, affected_sop_class_uid=uids()),
+        st.builds(CFindRQ, message_id=NUMBERS, affected_sop_class_uid=uids(), priority=PRIORITIES),
+        st.builds(
+            CStoreRQ,
+            message_id=NUMBERS,
+            affected_sop_class_uid=uids(),
+            affected_sop_instance_uid=uids(),
+            priority=PRIORITIES,
+            move_originator_application_entity_title=st.just("") | ae_titles(),
+            move_originator_message_id=st.none() | NUMBERS,
+        ),
+    )
+
+
+def commands() -> st.SearchStrategy[Command]:
+    """Every command set that may be sent, those of services unknown to us too."""
+    return st.one_of(
+        requests(),
+        responses_find(),
+        st.builds(
+            CEchoRSP,
+            message_id_being_responded_to=NUMBERS,
+            status=FINAL_STATUSES,
+            affected_sop_class_uid=st.just("") | uids(),
+            error_comment=COMMENTS,
+        ),
+        st.builds(
+            CStoreRSP,
+            message_id_being_responded_to=NUMBERS,
+            status=FINAL_STATUSES,
+            affected_sop_class_uid=st.just("") | uids(),
+            affected_sop_instance_uid=st.just("") | uids(),
+            offending_element=TAGS,
+            error_comment=COMMENTS,
+            error_id=ERROR_IDS,
+        ),
+        st.builds(CCancelRQ, message_id_being_responded_to=NUMBERS),
+        st.builds(
+            UnknownCommand,
+            command_field=st.sampled_from([0x0010, 0x8010, 0x0021, 0x8021, 0x0100, 0x0150, 0x8150, 0x1234]),
+            message_id=st.none() | NUMBERS,
+            message_id_being_responded_to=st.none() | NUMBERS,
+            affected_sop_class_uid=st.just("") | uids(),
+            status=st.none() | FINAL_STATUSES,
+            has_data_set=st.booleans(),
+        ),
+    )
+
+
+def cuts(most: int = 40) -> st.SearchStrategy[list[int]]:
+    """In what pieces a stream arrives: sizes that are used in turn, over and over."""
+    return st.lists(st.integers(1, most) | st.integers(1, 10_000), min_size=1, max_size=6)
