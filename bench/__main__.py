@@ -38,26 +38,46 @@ def machine() -> str:
 
 def versions() -> str:
     names = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
-    names += [f"{name} {metadata.version(name)}" for name in ("dicomquest", "pydicom", "pynetdicom", "uvloop")]
+    names += [
+        f"{name} {metadata.version(name)}"
+        for name in ("dicomquest", "pydicom", "pynetdicom", "uvloop")
+    ]
     for command in (["dcmqrscp", "--version"], ["/usr/sbin/Orthanc", "--version"]):
         printed = subprocess.run(command, capture_output=True, text=True, check=False)
-        names.append(next((line.strip("$ ") for line in printed.stdout.splitlines() if line.strip("$ ")), command[0]))
+        names.append(
+            next(
+                (line.strip("$ ") for line in printed.stdout.splitlines() if line.strip("$ ")),
+                command[0],
+            )
+        )
     return ", ".join(names)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--size", choices=SIZES, default="full", help="medium: minutes; toy: seconds, and no figure worth a look"
+        "--size",
+        choices=SIZES,
+        default="full",
+        help="medium: minutes; toy: seconds, and no figure worth a look",
     )
     parser.add_argument(
-        "--only", metavar="NAME", nargs="*", help="claims by the beginning of their file's name, as p01"
+        "--only",
+        metavar="NAME",
+        nargs="*",
+        help="claims by the beginning of their file's name, as p01",
     )
-    parser.add_argument("--output", type=Path, help="the page to write (default: docs/benchmarks.md after a full run)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="the page to write (default: docs/benchmarks.md after a full run)",
+    )
     options = parser.parse_args()
     missing = missing_programs()
     if missing:
-        sys.exit(f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc postgresql)")
+        sys.exit(
+            f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc postgresql)"
+        )
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
     output = options.output
     if output is None and options.size != "toy" and len(chosen) == len(CLAIMS):

@@ -59,7 +59,12 @@ def associate_rq(
     user = association_item(0x51, struct.pack(">I", maximum_length)) + association_item(
         0x52, b"1.2.826.0.1.3680043.9.9999"
     )
-    body = struct.pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
+    body = (
+        struct.pack(">HH", 1, 0)
+        + called.ljust(16).encode()
+        + calling.ljust(16).encode()
+        + bytes(32)
+    )
     body += (
         association_item(0x10, b"1.2.840.10008.3.1.1.1")
         + association_item(0x20, context)
@@ -68,7 +73,9 @@ def associate_rq(
     return struct.pack(">BxI", 1, len(body)) + body
 
 
-def identifier(keys: dict[int, str], returns: dict[int, bytes] = USUAL_KEYS, level: str = "STUDY") -> bytes:
+def identifier(
+    keys: dict[int, str], returns: dict[int, bytes] = USUAL_KEYS, level: str = "STUDY"
+) -> bytes:
     """An Explicit VR Little Endian identifier: ``returns`` by VR, with the values of ``keys`` where given."""
     elements = dict.fromkeys(returns, "") | keys
     vrs = dict(returns)
@@ -83,7 +90,11 @@ def identifier(keys: dict[int, str], returns: dict[int, bytes] = USUAL_KEYS, lev
         value = elements[tag].encode()
         value += (b"\0" if vr == b"UI" else b" ") * (len(value) & 1)
         header = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr
-        data += header + (struct.pack("<2xI", len(value)) if vr in LONG_VRS else struct.pack("<H", len(value))) + value
+        data += (
+            header
+            + (struct.pack("<2xI", len(value)) if vr in LONG_VRS else struct.pack("<H", len(value)))
+            + value
+        )
     return data
 
 
@@ -102,7 +113,9 @@ def find_rq(data: bytes, message_id: int = 1, abstract_syntax: str = STUDY_ROOT_
     command = element(0x0000, struct.pack("<I", len(command))) + command
     pdus = b""
     for control, fragment in ((3, command), (2, data)):
-        pdus += struct.pack(">BxIIBB", 4, len(fragment) + 6, len(fragment) + 2, 1, control) + fragment
+        pdus += (
+            struct.pack(">BxIIBB", 4, len(fragment) + 6, len(fragment) + 2, 1, control) + fragment
+        )
     return pdus
 
 
@@ -180,7 +193,9 @@ class Client:
             raise ConnectionError(f"{called} answered PDU type {kind}: {body.hex()}")
         accepted = body.index(struct.pack(">BxH", 0x21, 0)[:1], 68)
         if body[accepted + 6] != 0:
-            raise ConnectionError(f"{called} did not accept the presentation context: result {body[accepted + 6]}")
+            raise ConnectionError(
+                f"{called} did not accept the presentation context: result {body[accepted + 6]}"
+            )
 
     def _receive(self, size: int) -> bytes:
         if self.quickack:
@@ -236,7 +251,11 @@ class Client:
             answer.received += len(data) - len(tail)
             last = data.rfind(STATUS)
             # The tail may hold the beginning of a status element, never one that is counted already.
-            cut = last if 0 <= last > len(data) - 10 else max(len(data) - len(STATUS) + 1, last + 10, 0)
+            cut = (
+                last
+                if 0 <= last > len(data) - 10
+                else max(len(data) - len(STATUS) + 1, last + 10, 0)
+            )
             seen = data[:cut]
             tail = data[cut:]
             pending = seen.count(_PENDING) + seen.count(_PENDING_WARNING)
@@ -266,7 +285,11 @@ class Client:
                 raise ConnectionError("the peer closed the connection")
             left -= received
         seconds = time.perf_counter() - started
-        if left or STATUS + expected.status.to_bytes(2, "little") not in buffer[max(0, received - 100) : received]:
+        if (
+            left
+            or STATUS + expected.status.to_bytes(2, "little")
+            not in buffer[max(0, received - 100) : received]
+        ):
             raise AssertionError(f"another answer than the {expected.received} bytes expected")
         return seconds
 

@@ -58,10 +58,16 @@ def socket_rate(size: Size) -> float:
 
 def run(size: Size) -> Claim:
     claim = Claim(
-        "Limits", "what SQLite and the socket allow, in rows or responses a second", "none: what P1 is a share of"
+        "Limits",
+        "what SQLite and the socket allow, in rows or responses a second",
+        "none: what P1 is a share of",
     )
     with ours(size.stream) as served:
-        measures = {"sqlite": lambda: sqlite_rate(size), "socket": lambda: socket_rate(size), "ours": rate(served)}
+        measures = {
+            "sqlite": lambda: sqlite_rate(size),
+            "socket": lambda: socket_rate(size),
+            "ours": rate(served),
+        }
         figures = alternate(measures, size.runs)
     base = median(figures["ours"])
 
@@ -70,9 +76,15 @@ def run(size: Size) -> Claim:
 
     claim.figures = [
         Figure("dicomquest, one query as in P1", spread(figures["ours"])),
-        Figure("SQLite to Python tuples, 11 columns of two tables", spread(figures["sqlite"]), share("sqlite")),
         Figure(
-            f"loopback socket, responses of {number(len(RESPONSE))} bytes", spread(figures["socket"]), share("socket")
+            "SQLite to Python tuples, 11 columns of two tables",
+            spread(figures["sqlite"]),
+            share("sqlite"),
+        ),
+        Figure(
+            f"loopback socket, responses of {number(len(RESPONSE))} bytes",
+            spread(figures["socket"]),
+            share("socket"),
         ),
     ]
     return claim

@@ -67,9 +67,16 @@ class Claim:
 
     def markdown(self) -> str:
         verdict = {True: "met", False: "MISSED", None: "stated"}[self.is_met]
-        lines = [f"## {self.number}: {self.title}", "", f"Target: {self.target}: **{verdict}**.", ""]
+        lines = [
+            f"## {self.number}: {self.title}",
+            "",
+            f"Target: {self.target}: **{verdict}**.",
+            "",
+        ]
         if self.remark:
             lines += [self.remark, ""]
         lines += ["| | figure | ratio |", "| --- | --- | --- |"]
-        lines += [f"| {figure.subject} | {figure.value} | {figure.ratio} |" for figure in self.figures]
+        lines += [
+            f"| {figure.subject} | {figure.value} | {figure.ratio} |" for figure in self.figures
+        ]
         return "\n".join([*lines, ""])

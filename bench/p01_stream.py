@@ -26,7 +26,9 @@ def rate(served: Served) -> Callable[[], float]:
         answer = client.drain(find_rq(identifier({})))
         client.release()
         if (answer.matches, answer.status) != (served.studies, 0):
-            raise AssertionError(f"{served.name}: {answer.matches} of {served.studies}, status {answer.status:04X}")
+            raise AssertionError(
+                f"{served.name}: {answer.matches} of {served.studies}, status {answer.status:04X}"
+            )
         return answer.matches / answer.total
 
     return measure
@@ -49,6 +51,12 @@ def run(size: Size) -> Claim:
     base = median(figures["dicomquest"])
     claim.is_met = all(base >= factor * median(figures[name]) for name, factor in FACTORS.items())
     for served in scps:
-        ratio = "" if served.name == "dicomquest" else f"{number(base / median(figures[served.name]))}x"
-        claim.figures.append(Figure(f"{served.name}, {served.studies:,} studies", spread(figures[served.name]), ratio))
+        ratio = (
+            "" if served.name == "dicomquest" else f"{number(base / median(figures[served.name]))}x"
+        )
+        claim.figures.append(
+            Figure(
+                f"{served.name}, {served.studies:,} studies", spread(figures[served.name]), ratio
+            )
+        )
     return claim

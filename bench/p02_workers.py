@@ -79,9 +79,17 @@ def processes_of(served: Served) -> list[int]:
 
 
 def run(size: Size) -> Claim:
-    claim = Claim("P2", "two workers and two clients, in matches a second", "at least 1.7x one worker with one client")
+    claim = Claim(
+        "P2",
+        "two workers and two clients, in matches a second",
+        "at least 1.7x one worker with one client",
+    )
     shares: list[float] = []
-    with ours(size.stream) as one, ours(size.stream, workers=2) as two, ProcessPoolExecutor(2) as pool:
+    with (
+        ours(size.stream) as one,
+        ours(size.stream, workers=2) as two,
+        ProcessPoolExecutor(2) as pool,
+    ):
 
         def rate(served: Served) -> float:
             workers = processes_of(served)
@@ -94,7 +102,12 @@ def run(size: Size) -> Claim:
             return sum(each.matches for each in ended) / seconds
 
         def counted(processes: int) -> float:
-            return float(sum(future.result() for future in [pool.submit(count, 0.5) for _ in range(processes)]))
+            return float(
+                sum(
+                    future.result()
+                    for future in [pool.submit(count, 0.5) for _ in range(processes)]
+                )
+            )
 
         figures = alternate(
             {

@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 def latencies(served: Served, queries: int, *, quickack: bool = True) -> list[float]:
     """Milliseconds of ``queries`` one-patient queries, one after the other."""
     client = Client(served.port, served.aet, quickack=quickack)
-    requests = cycle([find_rq(identifier({0x00100020: patient})) for patient in sample_patient_ids(served.studies)])
+    requests = cycle(
+        [
+            find_rq(identifier({0x00100020: patient}))
+            for patient in sample_patient_ids(served.studies)
+        ]
+    )
     for _ in range(min(20, queries)):
         client.find(next(requests))
     figures = []
     for _ in range(queries):
         answer = client.find(next(requests))
         if answer.status != 0 or not answer.matches:
-            raise AssertionError(f"{served.name}: {answer.matches} matches, status {answer.status:04X}")
+            raise AssertionError(
+                f"{served.name}: {answer.matches} matches, status {answer.status:04X}"
+            )
         figures.append(answer.total * 1000)
     client.release()
     return figures
@@ -50,7 +57,11 @@ def run(size: Size) -> Claim:
         first = {served.name: latencies(served, min(size.queries, 180)) for served in scps}
         for _ in range(size.runs):
             for served in scps:
-                queries = size.queries if served.name in ("dicomquest", "dcmqrscp") else max(5, size.queries // 20)
+                queries = (
+                    size.queries
+                    if served.name in ("dicomquest", "dcmqrscp")
+                    else max(5, size.queries // 20)
+                )
                 figures[served.name] += latencies(served, queries)
                 delayed[served.name] += latencies(served, max(5, queries // 50), quickack=False)
     p50 = median(figures["dicomquest"])
@@ -64,7 +75,9 @@ def run(size: Size) -> Claim:
                 f"{number(median(mine))} / {number(percentile(mine, 0.99))}; with a client that delays its "
                 f"acknowledgements {number(median(delayed[served.name]))}; each patient for the first time "
                 f"{number(median(first[served.name]))} / {number(percentile(first[served.name], 0.99))}",
-                "" if served.name == "dicomquest" else f"ours is {number(p50 / median(mine))} of its p50",
+                ""
+                if served.name == "dicomquest"
+                else f"ours is {number(p50 / median(mine))} of its p50",
             )
         )
     return claim

@@ -23,7 +23,9 @@ FACTORS = {"dcmqrscp": 5, "Orthanc": 15}
 
 def rate(served: Served, rounds: int, at_once: int) -> Callable[[], float]:
     """A measure: rounds a second."""
-    requests = [find_rq(identifier({0x00100020: patient})) for patient in sample_patient_ids(served.studies)]
+    requests = [
+        find_rq(identifier({0x00100020: patient})) for patient in sample_patient_ids(served.studies)
+    ]
 
     def one(request: bytes) -> Answer:
         client = Client(served.port, served.aet)
@@ -34,18 +36,28 @@ def rate(served: Served, rounds: int, at_once: int) -> Callable[[], float]:
     def measure() -> float:
         chosen = list(islice(cycle(requests), rounds))
         started = time.perf_counter()
-        answers = list(map(one, chosen)) if at_once == 1 else run_rounds(served.port, served.aet, chosen, at_once)
+        answers = (
+            list(map(one, chosen))
+            if at_once == 1
+            else run_rounds(served.port, served.aet, chosen, at_once)
+        )
         seconds = time.perf_counter() - started
         for answer in answers:
             if answer.status != 0 or not answer.matches:
-                raise AssertionError(f"{served.name}: {answer.matches} matches, status {answer.status:04X}")
+                raise AssertionError(
+                    f"{served.name}: {answer.matches} matches, status {answer.status:04X}"
+                )
         return rounds / seconds
 
     return measure
 
 
 def run(size: Size) -> Claim:
-    claim = Claim("P4", "associate, find one patient, release: rounds a second", "at least 5x dcmqrscp, 15x Orthanc")
+    claim = Claim(
+        "P4",
+        "associate, find one patient, release: rounds a second",
+        "at least 5x dcmqrscp, 15x Orthanc",
+    )
     claim.is_met = True
     with ExitStack() as stack:
         scps = [
@@ -65,6 +77,14 @@ def run(size: Size) -> Claim:
                 base >= factor * median(figures[name]) for name, factor in FACTORS.items()
             )
             for served in scps:
-                ratio = "" if served.name == "dicomquest" else f"{number(base / median(figures[served.name]))}x"
-                claim.figures.append(Figure(f"{served.name}, {at_once} at a time", spread(figures[served.name]), ratio))
+                ratio = (
+                    ""
+                    if served.name == "dicomquest"
+                    else f"{number(base / median(figures[served.name]))}x"
+                )
+                claim.figures.append(
+                    Figure(
+                        f"{served.name}, {at_once} at a time", spread(figures[served.name]), ratio
+                    )
+                )
     return claim

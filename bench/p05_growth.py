@@ -20,7 +20,9 @@ def run(size: Size) -> Claim:
         "the largest at most 1.5x the smallest",
     )
     # Ten million take an hour to build: they are measured where they have been, by index_of(10_000_000).
-    growth = [studies for studies in size.growth if studies < 10_000_000 or path_of(studies).exists()]
+    growth = [
+        studies for studies in size.growth if studies < 10_000_000 or path_of(studies).exists()
+    ]
     with ExitStack() as stack:
         scps = [stack.enter_context(ours(studies)) for studies in growth]
         figures: dict[int, list[float]] = {served.studies: [] for served in scps}

@@ -20,7 +20,12 @@ QUERIES: tuple[tuple[str, dict[int, str], dict[int, bytes], float | None], ...] 
     ("ModalitiesInStudy=MR and a week", {0x00080061: "MR", 0x00080020: "20200113-20200119"}, {}, 5),
     ("name, inner wild card: *IZEN*", {0x00100010: "*IZEN*"}, {}, 150),
     ("description, inner wild card: *KNEE*", {0x00081030: "*KNEE*"}, {}, 150),
-    ("Patient's Size, an attribute without an index", {0x00101020: "1.99"}, {0x00101020: b"DS"}, None),
+    (
+        "Patient's Size, an attribute without an index",
+        {0x00101020: "1.99"},
+        {0x00101020: b"DS"},
+        None,
+    ),
 )
 
 
@@ -36,7 +41,13 @@ def first_matches(served: Served, runs: int) -> tuple[list[Figure], bool]:
         total = median([answer.total * 1000 for answer in answers])
         is_met = is_met and (most is None or first <= most)
         allowed = "stated" if most is None else f"at most {number(most)}"
-        figures.append(Figure(name, f"{number(first)}; all {answers[0].matches:,} matches {number(total)}", allowed))
+        figures.append(
+            Figure(
+                name,
+                f"{number(first)}; all {answers[0].matches:,} matches {number(total)}",
+                allowed,
+            )
+        )
     client.release()
     return figures, is_met
 

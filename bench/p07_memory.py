@@ -17,7 +17,9 @@ MIB = 1 << 20
 
 def run(size: Size) -> Claim:
     claim = Claim(
-        "P7", f"memory above idle while {size.memory:,} matches stream to a slow client, in MiB", "at most 30, flat"
+        "P7",
+        f"memory above idle while {size.memory:,} matches stream to a slow client, in MiB",
+        "at most 30, flat",
     )
     with ours(size.memory) as served:
         warm = Client(served.port, served.aet)

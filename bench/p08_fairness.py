@@ -27,7 +27,9 @@ def stream(port: int, aet: str, is_streaming: Event) -> None:
 
 def run(size: Size) -> Claim:
     claim = Claim(
-        "P8", "p99 of the one-patient query while another association streams, in ms", "at most 10x the p99 alone"
+        "P8",
+        "p99 of the one-patient query while another association streams, in ms",
+        "at most 10x the p99 alone",
     )
     with ours(size.memory) as served:
         alone: list[float] = []
@@ -36,7 +38,9 @@ def run(size: Size) -> Claim:
             alone += latencies(served, size.queries)
             context = multiprocessing.get_context("spawn")
             is_streaming = context.Event()
-            other = context.Process(target=stream, args=(served.port, served.aet, is_streaming), daemon=True)
+            other = context.Process(
+                target=stream, args=(served.port, served.aet, is_streaming), daemon=True
+            )
             other.start()
             if not is_streaming.wait(60):
                 raise AssertionError("the other client does not stream")
@@ -48,7 +52,9 @@ def run(size: Size) -> Claim:
     claim.figures = [
         Figure("alone, p50 / p99", f"{number(median(alone))} / {number(percentile(alone, 0.99))}"),
         Figure(
-            "beside, p50 / p99", f"{number(median(beside))} / {number(percentile(beside, 0.99))}", f"{number(ratio)}x"
+            "beside, p50 / p99",
+            f"{number(median(beside))} / {number(percentile(beside, 0.99))}",
+            f"{number(ratio)}x",
         ),
     ]
     return claim

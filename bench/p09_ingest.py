@@ -27,7 +27,15 @@ PEAKS: list[int] = []
 def by_index(files: list[Path]) -> float:
     folder = scratch()
     started = time.perf_counter()
-    command = [sys.executable, "-m", "dicomquest", "index", "--index", f"{folder}/i.sqlite", str(files[0].parent)]
+    command = [
+        sys.executable,
+        "-m",
+        "dicomquest",
+        "index",
+        "--index",
+        f"{folder}/i.sqlite",
+        str(files[0].parent),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
@@ -69,7 +77,11 @@ def run(size: Size) -> Claim:
     )
     few, some = files[: max(10, len(files) // 100)], files[: max(10, len(files) // 100)]
     figures = alternate(
-        {"dicomquest": lambda: by_index(files), "Orthanc": lambda: by_rest(few), "dcmqridx": lambda: by_dcmqridx(some)},
+        {
+            "dicomquest": lambda: by_index(files),
+            "Orthanc": lambda: by_rest(few),
+            "dcmqridx": lambda: by_dcmqridx(some),
+        },
         min(size.runs, 3),
     )
     base = median(figures["dicomquest"])
@@ -86,7 +98,9 @@ def run(size: Size) -> Claim:
             f"{number(base / median(figures['Orthanc']))}x",
         ),
         Figure(
-            f"dcmqridx, {len(some):,}", spread(figures["dcmqridx"]), f"{number(base / median(figures['dcmqridx']))}x"
+            f"dcmqridx, {len(some):,}",
+            spread(figures["dcmqridx"]),
+            f"{number(base / median(figures['dcmqridx']))}x",
         ),
     ]
     return claim

@@ -26,7 +26,12 @@ KEYS = {keyword_for_tag(tag): "" for tag in USUAL_KEYS}
 
 def by_ours(served: Served, form: str) -> float:
     started = time.perf_counter()
-    count = sum(1 for _ in find("127.0.0.1", served.port, level="STUDY", called_aet=served.aet, as_=form, **KEYS))
+    count = sum(
+        1
+        for _ in find(
+            "127.0.0.1", served.port, level="STUDY", called_aet=served.aet, as_=form, **KEYS
+        )
+    )
     if count != served.studies:
         raise AssertionError(f"{count} of {served.studies}")
     return count / (time.perf_counter() - started)
@@ -42,7 +47,9 @@ def by_pynetdicom(served: Served) -> float:
         setattr(query, keyword, None)
     association = ae.associate("127.0.0.1", served.port, ae_title=served.aet)
     started = time.perf_counter()
-    count = sum(identifier is not None for _, identifier in association.send_c_find(query, STUDY_ROOT_FIND))
+    count = sum(
+        identifier is not None for _, identifier in association.send_c_find(query, STUDY_ROOT_FIND)
+    )
     elapsed = time.perf_counter() - started
     association.release()
     if count != served.studies:

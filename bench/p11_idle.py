@@ -23,7 +23,9 @@ def processor_ticks(pid: int) -> int:
 
 
 def run(size: Size) -> Claim:
-    claim = Claim("P11", f"{size.idle:,} idle associations", "at most 100 KB each and no processor time")
+    claim = Claim(
+        "P11", f"{size.idle:,} idle associations", "at most 100 KB each and no processor time"
+    )
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 3 * size.idle + 1000), hard))
     with ours(size.growth[0]) as served:

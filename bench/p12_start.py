@@ -20,7 +20,9 @@ def run(size: Size) -> Claim:
 
         def milliseconds(*arguments: str) -> float:
             started = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "dicomquest", *arguments], check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "dicomquest", *arguments], check=True, capture_output=True
+            )
             return (time.perf_counter() - started) * 1000
 
         figures = alternate(

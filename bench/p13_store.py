@@ -28,9 +28,18 @@ ASSOCIATIONS = (1, 8)
 
 
 @contextlib.contextmanager
-def ours(folder: Path, *, workers: int = 1, port: int = 0, index: str = "") -> Iterator[tuple[int, str, int]]:
+def ours(
+    folder: Path, *, workers: int = 1, port: int = 0, index: str = ""
+) -> Iterator[tuple[int, str, int]]:
     port = port or free_port()
-    command = [sys.executable, "-m", "dicomquest", "serve", "--index", index or str(folder / "index.sqlite")]
+    command = [
+        sys.executable,
+        "-m",
+        "dicomquest",
+        "serve",
+        "--index",
+        index or str(folder / "index.sqlite"),
+    ]
     command += ["--store", str(folder / "store"), "--port", str(port), "--workers", str(workers)]
     command += ["--log-level", "error"]
     with server(command, port, folder / "log") as process:
@@ -40,7 +49,9 @@ def ours(folder: Path, *, workers: int = 1, port: int = 0, index: str = "") -> I
 @contextlib.contextmanager
 def on_postgresql(folder: Path) -> Iterator[tuple[int, str, int]]:
     """A server that has each commit on disk before it answers, as one outside of tests does."""
-    cluster = Cluster(dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit", "autovacuum"), "on"))
+    cluster = Cluster(
+        dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit", "autovacuum"), "on")
+    )
     try:
         with ours(folder, index=cluster.start().create_database("stored")) as running:
             yield running
@@ -66,7 +77,12 @@ def pynetdicom(folder: Path) -> Iterator[tuple[int, str, int]]:
     """pynetdicom's qrscp, which keeps an index too."""
     port = free_port()
     command = [sys.executable, "-m", "pynetdicom", "qrscp", "-ll", "critical", "--port", str(port)]
-    command += ["--database-location", str(folder / "qrscp.sqlite"), "--instance-location", str(folder / "instances")]
+    command += [
+        "--database-location",
+        str(folder / "qrscp.sqlite"),
+        "--instance-location",
+        str(folder / "instances"),
+    ]
     with server(command, port, folder / "log") as process:
         yield port, "QRSCP", process.pid
 
@@ -107,7 +123,11 @@ def run(size: Size) -> Claim:
         figures = alternate(
             {
                 name: partial(
-                    rate, name, made[: max(10, len(made) // FEWER.get(name, 1))], associations, resident[name]
+                    rate,
+                    name,
+                    made[: max(10, len(made) // FEWER.get(name, 1))],
+                    associations,
+                    resident[name],
                 )
                 for name in PEERS
             },
@@ -118,6 +138,10 @@ def run(size: Size) -> Claim:
         claim.is_met &= base >= 5 * median(figures["Orthanc"]) and most < 150_000_000
         for name in PEERS:
             ratio = "" if name == "dicomquest" else f"{number(base / median(figures[name]))}x"
-            claim.figures.append(Figure(f"{name}, {associations} associations", spread(figures[name]), ratio))
-        claim.figures.append(Figure(f"memory of dicomquest, {associations} associations", f"{most / 1e6:.0f} MB"))
+            claim.figures.append(
+                Figure(f"{name}, {associations} associations", spread(figures[name]), ratio)
+            )
+        claim.figures.append(
+            Figure(f"memory of dicomquest, {associations} associations", f"{most / 1e6:.0f} MB")
+        )
     return claim

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
-IMAGE_KEYS = {0x00080016: b"UI", 0x00080018: b"UI", 0x0020000D: b"UI", 0x0020000E: b"UI", 0x00200013: b"IS"}
+IMAGE_KEYS = {
+    0x00080016: b"UI",
+    0x00080018: b"UI",
+    0x0020000D: b"UI",
+    0x0020000E: b"UI",
+    0x00200013: b"IS",
+}
 ROWS = 0x00280010
 
 
@@ -36,7 +42,11 @@ def asking_for(charset: str) -> bytes:
 QUERIES: tuple[tuple[str, bytes, str], ...] = (
     ("STUDY, 11 keys, explicit VR", identifier({}), EXPLICIT_VR_LITTLE_ENDIAN),
     ("the same, implicit VR", b"", IMPLICIT_VR_LITTLE_ENDIAN),
-    ("the same, names in ISO 2022 IR 149", asking_for("\\ISO 2022 IR 149"), EXPLICIT_VR_LITTLE_ENDIAN),
+    (
+        "the same, names in ISO 2022 IR 149",
+        asking_for("\\ISO 2022 IR 149"),
+        EXPLICIT_VR_LITTLE_ENDIAN,
+    ),
     (
         "the same, ISO_IR 13 asked for: names that are not ASCII take the plain path",
         asking_for("ISO_IR 13"),
@@ -56,7 +66,11 @@ def implicit(explicit: bytes) -> bytes:
     data, at = b"", 0
     while at < len(explicit):
         length = int.from_bytes(explicit[at + 6 : at + 8], "little")
-        data += explicit[at : at + 4] + length.to_bytes(4, "little") + explicit[at + 8 : at + 8 + length]
+        data += (
+            explicit[at : at + 4]
+            + length.to_bytes(4, "little")
+            + explicit[at + 8 : at + 8 + length]
+        )
         at += 8 + length
     return data
 
@@ -71,14 +85,18 @@ def rate(served: Served, data: bytes, transfer_syntax: str) -> float:
 
 
 def run(size: Size) -> Claim:
-    claim = Claim("P14", "answers that are not all ASCII columns, in matches a second", "none: stated")
+    claim = Claim(
+        "P14", "answers that are not all ASCII columns, in matches a second", "none: stated"
+    )
     with ours(size.fallback) as served:
         measures: dict[str, Callable[[], float]] = {
-            name: partial(rate, served, data or implicit(identifier({})), syntax) for name, data, syntax in QUERIES
+            name: partial(rate, served, data or implicit(identifier({})), syntax)
+            for name, data, syntax in QUERIES
         }
         figures = alternate(measures, size.runs)
     base = median(figures[QUERIES[0][0]])
     claim.figures = [
-        Figure(name, spread(mine), f"{number(median(mine) / base)} of the first") for name, mine in figures.items()
+        Figure(name, spread(mine), f"{number(median(mine) / base)} of the first")
+        for name, mine in figures.items()
     ]
     return claim

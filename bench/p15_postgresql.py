@@ -41,7 +41,10 @@ def run(size: Size) -> Claim:
         Figure("stream, SQLite", spread(figures["SQLite"])),
         Figure("stream, Orthanc", spread(figures["Orthanc"]), f"PostgreSQL {number(ratio)}x"),
         *(
-            Figure(f"one patient, {name}, ms p50 / p99", f"{number(median(mine))} / {number(percentile(mine, 0.99))}")
+            Figure(
+                f"one patient, {name}, ms p50 / p99",
+                f"{number(median(mine))} / {number(percentile(mine, 0.99))}",
+            )
             for name, mine in small.items()
         ),
         *(Figure(f"first match in ms, {each.subject}", each.value, each.ratio) for each in firsts),

@@ -72,7 +72,9 @@ def run_all(commands: Sequence[Sequence[str]], at_once: int) -> None:
     def call(command: Sequence[str]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise AssertionError(f"{command[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"{command[0]} ended with {done.returncode}: {done.stdout}{done.stderr}"
+            )
 
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(call, commands))
@@ -81,7 +83,10 @@ def run_all(commands: Sequence[Sequence[str]], at_once: int) -> None:
 def by_storescu(port: int, folders: list[tuple[str, Path]], associations: int) -> None:
     """A process and an association for each folder: it proposes one transfer syntax a run."""
     run_all(
-        [[program("storescu"), option, "-R", "+sd", "127.0.0.1", str(port), str(path)] for option, path in folders],
+        [
+            [program("storescu"), option, "-R", "+sd", "127.0.0.1", str(port), str(path)]
+            for option, path in folders
+        ],
         associations,
     )
 
@@ -109,7 +114,9 @@ def by_orthanc(peer: Peer, names: list[str], associations: int) -> None:
 
     def send(share: list[str]) -> None:
         body = json.dumps({"Resources": share, "Synchronous": True}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{peer.http_port}/modalities/us/store", body)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{peer.http_port}/modalities/us/store", body
+        )
         with urllib.request.urlopen(request) as response:
             answer = json.load(response)
         if answer["FailedInstancesCount"]:
@@ -121,7 +128,9 @@ def by_orthanc(peer: Peer, names: list[str], associations: int) -> None:
 
 def found(port: int) -> int:
     """The instances that a client finds, as the studies count them."""
-    studies = find("127.0.0.1", port, level="STUDY", called_aet="DICOMQUEST", NumberOfStudyRelatedInstances="")
+    studies = find(
+        "127.0.0.1", port, level="STUDY", called_aet="DICOMQUEST", NumberOfStudyRelatedInstances=""
+    )
     return sum(int(study.NumberOfStudyRelatedInstances) for study in studies)
 
 
@@ -133,7 +142,9 @@ def run(size: Size) -> Claim:
         f"{instances:,} instances in four transfer syntaxes, two of them compressed, from other programs, a second",
         "all found at once, in less than 150 MB of memory",
     )
-    claim.remark = "What a sender takes for itself is in its figure: it reads its files, and shares the cores."
+    claim.remark = (
+        "What a sender takes for itself is in its figure: it reads its files, and shares the cores."
+    )
     claim.is_met = True
     with contextlib.ExitStack() as stack:
         port = free_port()

@@ -190,7 +190,9 @@ def _acquisition() -> DataSet:
         0x00081110: Element("SQ", (reference,)),
         0x00081140: Element("SQ", (reference, reference)),
         0x00081032: Element("SQ", (code,)),
-        0x00400275: Element("SQ", ({0x00321060: _text("LO", "CT THORAX"), 0x00400008: Element("SQ", (code,))},)),
+        0x00400275: Element(
+            "SQ", ({0x00321060: _text("LO", "CT THORAX"), 0x00400008: Element("SQ", (code,))},)
+        ),
         0x00090010: _text("LO", "BENCH PRIVATE 01"),
         **{0x00091001 + number: _text("LO", f"private value {number}") for number in range(12)},
         0x00290010: _text("LO", "BENCH PRIVATE 02"),
@@ -208,7 +210,9 @@ def with_acquisition(data_sets: Iterator[DataSet]) -> Iterator[DataSet]:
         yield dict(sorted((ACQUISITION | data_set).items()))
 
 
-def instances(studies: int, *, seed: int = 1, most_series: int = 2, most_instances: int = 1) -> Iterator[DataSet]:
+def instances(
+    studies: int, *, seed: int = 1, most_series: int = 2, most_instances: int = 1
+) -> Iterator[DataSet]:
     """Headers of ``studies`` studies: one to five a patient, up to ``most_series`` of up to ``most_instances``.
 
     One instance a series unless told otherwise, because what is measured is at STUDY level.
@@ -232,11 +236,19 @@ def instances(studies: int, *, seed: int = 1, most_series: int = 2, most_instanc
 
 
 def _study(  # noqa: PLR0917 - one caller
-    rng: random.Random, seed: int, study: int, patient: DataSet, most_series: int, most_instances: int
+    rng: random.Random,
+    seed: int,
+    study: int,
+    patient: DataSet,
+    most_series: int,
+    most_instances: int,
 ) -> Iterator[DataSet]:
     modality, description, sop_class, body_part = rng.choice(STUDIES)
     uid = f"{ROOT}.{seed}.{study}"
-    date, time = _date(rng, 2010, 16), f"{rng.randrange(7, 20):02d}{rng.randrange(60):02d}{rng.randrange(60):02d}"
+    date, time = (
+        _date(rng, 2010, 16),
+        f"{rng.randrange(7, 20):02d}{rng.randrange(60):02d}{rng.randrange(60):02d}",
+    )
     referring = f"{rng.choice(FAMILIES)}^{rng.choice(GIVEN)}^^Dr"
     for series in range(1, rng.randrange(1, most_series + 1) + 1):
         for instance in range(1, rng.randrange(1, most_instances + 1) + 1):
@@ -271,7 +283,11 @@ def write_files(folder: Path, data_sets: Iterator[DataSet]) -> None:
     for number, data_set in enumerate(data_sets):
         sop_class, uid = data_set[0x00080016].values[0], data_set[0x00080018].values[0]
         meta = encode_file_meta(
-            sop_class, uid, EXPLICIT_VR_LITTLE_ENDIAN, implementation=(ROOT, "BENCH"), source_ae_title="BENCH"
+            sop_class,
+            uid,
+            EXPLICIT_VR_LITTLE_ENDIAN,
+            implementation=(ROOT, "BENCH"),
+            source_ae_title="BENCH",
         )
         encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
         (folder / f"{number:08}.dcm").write_bytes(bytes(128) + b"DICM" + meta + encoded)

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from dicomquest.dataset.elements import DataSet
 
-CACHE = Path(os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench"))
+CACHE = Path(
+    os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench")
+)
 """Where built indexes and files are kept between runs: 10^6 studies take minutes to build."""
 
 SCRATCH = CACHE / f"scratch-{os.getpid()}"
@@ -215,6 +217,9 @@ def sample_patient_ids(studies: int, count: int = 200) -> list[str]:
 def resident_bytes(pid: int) -> int:
     """The resident memory of a process and its children."""
     listing = subprocess.run(
-        ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)], capture_output=True, text=True, check=True
+        ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return sum(int(kib) for kib in listing.stdout.split()) * 1024

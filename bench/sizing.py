@@ -40,7 +40,10 @@ def measure(location: str, header: DataSet) -> dict[str, tuple[int, int]]:
         added = instances(STUDIES, seed=2 if header else 1, most_series=2, most_instances=30)
         index.ingest_data_sets({**header, **instance} for instance in added)
     after = sizes(location)
-    return {level: (after[level][0] - before[level][0], after[level][1] - before[level][1]) for level in LEVELS}
+    return {
+        level: (after[level][0] - before[level][0], after[level][1] - before[level][1])
+        for level in LEVELS
+    }
 
 
 def sizes(location: str) -> dict[str, tuple[int, int]]:
@@ -52,7 +55,9 @@ def _sqlite(location: str) -> dict[str, tuple[int, int]]:
     connection = sqlite3.connect(location)
     tables = dict(connection.execute("SELECT name, tbl_name FROM sqlite_master"))
     found = dict.fromkeys(LEVELS, (0, 0))
-    for name, size in connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name").fetchall():
+    for name, size in connection.execute(
+        "SELECT name, sum(pgsize) FROM dbstat GROUP BY name"
+    ).fetchall():
         level = tables.get(name, name).partition("_")[0]
         if level in found:
             found[level] = (0, found[level][1] + size)
@@ -67,13 +72,17 @@ def _postgresql(location: str) -> dict[str, tuple[int, int]]:
     found = dict.fromkeys(LEVELS, (0, 0))
     with psycopg.connect(location, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
-        tables = connection.execute("SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'")
+        tables = connection.execute(
+            "SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'"
+        )
         for name, size in tables.fetchall():
             level = name.partition("_")[0]
             if level in found:
                 rows = 0
                 if name == level:
-                    [rows] = connection.execute(f"SELECT count(*) FROM {level}".encode()).fetchone() or (0,)
+                    [rows] = connection.execute(
+                        f"SELECT count(*) FROM {level}".encode()
+                    ).fetchone() or (0,)
                 found[level] = (found[level][0] + rows, found[level][1] + size)
     return found
 
@@ -86,7 +95,9 @@ def main() -> None:
         for name, header in (("short", {}), ("CT", ct_header())):
             found = measure(location, header)
             cells = [f"{size / max(rows, 1):,.0f} ({rows:,} rows)" for rows, size in found.values()]
-            print(f"| {name} ({len(header) or 22} elements) | " + " | ".join(cells) + " |", flush=True)
+            print(
+                f"| {name} ({len(header) or 22} elements) | " + " | ".join(cells) + " |", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -51,9 +51,15 @@ def small_instances(count: int, *, seed: int = 1) -> list[Instance]:
     for header in instances(count, seed=seed, most_series=3, most_instances=60):
         uid, sop_class = header[0x00080018].values[0], header[0x00080016].values[0]
         # A patient is of one age throughout a study.
-        image = {0x00101010: Element("AS", ("050Y",)), 0x00280004: Element("CS", ("MONOCHROME2",)), **pixels}
+        image = {
+            0x00101010: Element("AS", ("050Y",)),
+            0x00280004: Element("CS", ("MONOCHROME2",)),
+            **pixels,
+        }
         data_set = dict(sorted({**header, **image}.items()))
-        message = store_rq(sop_class, uid, encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",)))
+        message = store_rq(
+            sop_class, uid, encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
+        )
         made.append(Instance(data_set[0x0020000D].values[0], uid, message))
         if len(made) == count:
             break
@@ -118,7 +124,10 @@ class Storer:
         if not data:
             raise ConnectionError("the peer closed the connection")
         self._received += data
-        if len(self._received) < 6 or len(self._received) < int.from_bytes(self._received[2:6], "big") + 6:
+        if (
+            len(self._received) < 6
+            or len(self._received) < int.from_bytes(self._received[2:6], "big") + 6
+        ):
             return False
         at = self._received.index(STATUS) + len(STATUS)
         status = int.from_bytes(self._received[at : at + 2], "little")
@@ -142,9 +151,13 @@ def _associate_rq(called: str) -> bytes:
         )
         for number, sop_class in enumerate(SOP_CLASSES)
     )
-    user = association_item(0x51, struct.pack(">I", 16384)) + association_item(0x52, b"1.2.826.0.1.3680043.9.9999")
+    user = association_item(0x51, struct.pack(">I", 16384)) + association_item(
+        0x52, b"1.2.826.0.1.3680043.9.9999"
+    )
     body = struct.pack(">HH", 1, 0) + called.ljust(16).encode() + b"BENCH".ljust(16) + bytes(32)
-    body += association_item(0x10, b"1.2.840.10008.3.1.1.1") + contexts + association_item(0x50, user)
+    body += (
+        association_item(0x10, b"1.2.840.10008.3.1.1.1") + contexts + association_item(0x50, user)
+    )
     return struct.pack(">BxI", 1, len(body)) + body
 
 

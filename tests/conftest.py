@@ -14,8 +14,12 @@ from fixtures.postgresql_cluster import PROGRAMS, Cluster
 from fixtures.programs import find_program
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
-hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+hypothesis.settings.register_profile(
+    "ci", max_examples=200, deadline=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev")
+)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what it has run in the background; a program that a test interrupts would inherit that.
@@ -29,7 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in item.iter_markers("requirement"):
             for number in marker.args:
                 if not REQUIREMENT_NUMBER.fullmatch(number):
-                    raise pytest.UsageError(f"{item.nodeid}: requirement({number!r}) is no number such as UL-010")
+                    raise pytest.UsageError(
+                        f"{item.nodeid}: requirement({number!r}) is no number such as UL-010"
+                    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -67,7 +67,11 @@ def test_requested_contexts() -> None:
     ae.add_requested_context(VERIFICATION)
     ae.add_requested_context(PATIENT_ROOT, IMPLICIT)
     ae.add_requested_context(PATIENT_ROOT, [EXPLICIT, IMPLICIT])
-    assert [context.abstract_syntax for context in ae.requested_contexts] == [VERIFICATION, PATIENT_ROOT, PATIENT_ROOT]
+    assert [context.abstract_syntax for context in ae.requested_contexts] == [
+        VERIFICATION,
+        PATIENT_ROOT,
+        PATIENT_ROOT,
+    ]
     assert [len(context.transfer_syntax) for context in ae.requested_contexts] == [4, 1, 2]
     ae.remove_requested_context(PATIENT_ROOT)
     assert [context.abstract_syntax for context in ae.requested_contexts] == [VERIFICATION]
@@ -95,7 +99,10 @@ def test_supported_contexts() -> None:
     ae.add_supported_context(STUDY_ROOT, IMPLICIT)
     ae.add_supported_context(PATIENT_ROOT)
     ae.add_supported_context(STUDY_ROOT, EXPLICIT)
-    assert [context.abstract_syntax for context in ae.supported_contexts] == [PATIENT_ROOT, STUDY_ROOT]
+    assert [context.abstract_syntax for context in ae.supported_contexts] == [
+        PATIENT_ROOT,
+        STUDY_ROOT,
+    ]
     assert ae.supported_contexts[1].transfer_syntax == [IMPLICIT, EXPLICIT]
     ae.remove_supported_context(PATIENT_ROOT)
     ae.remove_supported_context(PATIENT_ROOT)
@@ -115,7 +122,9 @@ def test_a_context_needs_a_transfer_syntax() -> None:
         build_context(VERIFICATION, [])
 
 
-@pytest.mark.parametrize("transfer_syntax", [IMPLICIT, EXPLICIT, "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"])
+@pytest.mark.parametrize(
+    "transfer_syntax", [IMPLICIT, EXPLICIT, "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"]
+)
 @pytest.mark.requirement("UL-025", "UL-090")
 def test_queries_in_every_transfer_syntax(transfer_syntax: str) -> None:
     server, client = AE(), AE()
@@ -133,9 +142,15 @@ def test_queries_in_every_transfer_syntax(transfer_syntax: str) -> None:
 def test_queries_under_any_maximum_length(ours: int, theirs: int) -> None:
     server, client = scp(), scu()
     server.maximum_pdu_size, client.maximum_pdu_size = theirs, ours
-    with serving(lambda _: patients(20), ae=server) as port, associated(port, client) as association:
+    with (
+        serving(lambda _: patients(20), ae=server) as port,
+        associated(port, client) as association,
+    ):
         assert len(names(association.send_c_find(QUERY, PATIENT_ROOT))) == 20
-        assert (association.requestor.maximum_length, association.acceptor.maximum_length) == (ours, theirs)
+        assert (association.requestor.maximum_length, association.acceptor.maximum_length) == (
+            ours,
+            theirs,
+        )
 
 
 # What is negotiated besides.
@@ -164,17 +179,26 @@ def test_extended_negotiation_is_answered_by_the_handler_and_read_on_both_sides(
     with serving(None, *bindings) as port, associated(port, ext_neg=offers) as association:
         assert association.extended_negotiation == {PATIENT_ROOT: b"\1\0"}
         assert association.acceptor.sop_class_extended == {PATIENT_ROOT: b"\1\0"}
-        assert association.requestor.sop_class_extended == {PATIENT_ROOT: b"\1\1\1", VERIFICATION: b"\0"}
+        assert association.requestor.sop_class_extended == {
+            PATIENT_ROOT: b"\1\1\1",
+            VERIFICATION: b"\0",
+        }
         assert association.send_c_echo().Status == 0x0000
     assert seen == [{PATIENT_ROOT: b"\1\1\1", VERIFICATION: b"\0"}, {PATIENT_ROOT: b"\1\0"}]
 
 
 @pytest.mark.requirement("UL-036")
 def test_without_a_handler_or_an_offer_nothing_is_answered() -> None:
-    with serving() as port, associated(port, ext_neg=[extended(PATIENT_ROOT, b"\1")]) as association:
+    with (
+        serving() as port,
+        associated(port, ext_neg=[extended(PATIENT_ROOT, b"\1")]) as association,
+    ):
         assert association.extended_negotiation == {}
     asked: list[evt.Event] = []
-    with serving(None, (evt.EVT_SOP_EXTENDED, asked.append)) as port, associated(port) as association:
+    with (
+        serving(None, (evt.EVT_SOP_EXTENDED, asked.append)) as port,
+        associated(port) as association,
+    ):
         assert association.extended_negotiation == {}
     assert asked == []
 
@@ -213,7 +237,9 @@ def test_user_identity(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_failing_identity_handler_lets_nobody_in() -> None:
     with serving(None, (evt.EVT_USER_ID, lambda _: 1 / 0)) as port:
-        assert scu().associate(HOST, port, ext_neg=[UserIdentityNegotiation(1, b"marie")]).is_rejected
+        assert (
+            scu().associate(HOST, port, ext_neg=[UserIdentityNegotiation(1, b"marie")]).is_rejected
+        )
 
 
 @pytest.mark.requirement("UL-037", "UL-038", "UL-039")
@@ -225,7 +251,10 @@ def test_the_other_items_are_sent_and_harmless() -> None:
         SOPClassCommonExtendedNegotiation(PATIENT_ROOT, "1.2.840.10008.4.2", ["1.2.3"]),
         build_role(PATIENT_ROOT, scu_role=True, scp_role=True),
     ]
-    with serving(lambda _: patients(1), ae=server) as port, associated(port, ext_neg=items) as association:
+    with (
+        serving(lambda _: patients(1), ae=server) as port,
+        associated(port, ext_neg=items) as association,
+    ):
         assert [context.as_scp for context in association.accepted_contexts] == [False, True]
         assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["0"]
 
@@ -237,7 +266,9 @@ def test_a_server_says_where_it_listens_and_who_is_there() -> None:
     with running() as server:
         assert server.server_address[0] == HOST
         with associated(server.server_address[1]):
-            assert [association.requestor.ae_title for association in server.active_associations] == ["SCU"]
+            assert [
+                association.requestor.ae_title for association in server.active_associations
+            ] == ["SCU"]
         states = [server.is_running]
     assert [*states, server.is_running] == [True, False]
     server.shutdown()
@@ -371,7 +402,10 @@ def test_a_certificate_that_does_not_convince_is_an_aborted_association(
     aborted: list[evt.Event] = []
     with serving(ssl_context=authority.server_context()) as port:
         association = scu().associate(
-            HOST, port, tls_args=(context, hostname), evt_handlers=[(evt.EVT_ABORTED, aborted.append)]
+            HOST,
+            port,
+            tls_args=(context, hostname),
+            evt_handlers=[(evt.EVT_ABORTED, aborted.append)],
         )
         assert association.is_aborted
         assert len(aborted) == 1
@@ -383,7 +417,9 @@ def test_a_certificate_that_does_not_convince_is_an_aborted_association(
 
 
 @pytest.mark.requirement("UL-122")
-def test_a_client_without_tls_gets_no_association(authority: Authority, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_without_tls_gets_no_association(
+    authority: Authority, capfd: pytest.CaptureFixture[str]
+) -> None:
     with serving(ssl_context=authority.server_context()) as port:
         assert scu().associate(HOST, port).is_aborted
     assert "Traceback" not in capfd.readouterr().err
@@ -446,7 +482,9 @@ def test_find() -> None:
                 RequestAttributesSequence=[item], called_aet="PACS", calling_aet="ME",
             )
         )  # fmt: skip
-    assert [match.StudyInstanceUID for match in matches] == [f"1.2.{number}" for number in range(1000)]
+    assert [match.StudyInstanceUID for match in matches] == [
+        f"1.2.{number}" for number in range(1000)
+    ]
     (identifier,) = asked
     assert identifier.PatientName == "CITIZEN*"
     assert list(identifier.ModalitiesInStudy) == ["CT", "MR"]
@@ -477,8 +515,20 @@ def test_find_asks_for_no_more_than_what_is_named() -> None:
         return []
 
     with serving(handler) as port:
-        assert list(find(HOST, port, level="PATIENT", model="patient", PatientName="A*", PatientSex=None)) == []
-    assert {element.keyword for element in asked[0]} == {"QueryRetrieveLevel", "PatientName", "PatientSex", "PatientID"}
+        assert (
+            list(
+                find(
+                    HOST, port, level="PATIENT", model="patient", PatientName="A*", PatientSex=None
+                )
+            )
+            == []
+        )
+    assert {element.keyword for element in asked[0]} == {
+        "QueryRetrieveLevel",
+        "PatientName",
+        "PatientSex",
+        "PatientID",
+    }
 
 
 def test_find_stops_at_its_limit_and_when_its_loop_is_left() -> None:
@@ -506,7 +556,10 @@ def test_find_offers_options() -> None:
         return {}
 
     with serving(studies, (evt.EVT_SOP_EXTENDED, answer)) as port:
-        assert len(list(find(HOST, port, limit=1, options=QueryOptions(relational=True, fuzzy=True)))) == 1
+        assert (
+            len(list(find(HOST, port, limit=1, options=QueryOptions(relational=True, fuzzy=True))))
+            == 1
+        )
     assert offered == [{STUDY_ROOT: b"\1\0\1"}]
 
 
@@ -536,14 +589,18 @@ def test_find_sends_what_needs_an_option_only_where_it_was_accepted(
         if accepts:
             assert list(matches) == []
         else:
-            with pytest.raises(ContextNotAcceptedError, match="did not accept what this query needs"):
+            with pytest.raises(
+                ContextNotAcceptedError, match="did not accept what this query needs"
+            ):
                 list(matches)
     assert len(asked) == accepts
 
 
 @pytest.mark.requirement("QR-023", "QR-024")
 @pytest.mark.parametrize(("name", "charset"), [("DOE*", None), ("M\u00fcller", "ISO_IR 192")])
-def test_find_sends_the_unique_key_and_a_character_set_where_it_needs_one(name: str, charset: str | None) -> None:
+def test_find_sends_the_unique_key_and_a_character_set_where_it_needs_one(
+    name: str, charset: str | None
+) -> None:
     asked: list[Dataset] = []
 
     def handler(event: evt.Event) -> list[tuple[int, None]]:
@@ -575,14 +632,27 @@ def aborting(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
 @pytest.mark.parametrize(
     ("handler", "ae", "error", "words"),
     [
-        (None, refusing(require_called_aet=True), AssociationRejectedError, "called AE title not recognized"),
-        (None, refusing(supported_contexts=[build_context(VERIFICATION)]), ContextNotAcceptedError, "Study Root"),
+        (
+            None,
+            refusing(require_called_aet=True),
+            AssociationRejectedError,
+            "called AE title not recognized",
+        ),
+        (
+            None,
+            refusing(supported_contexts=[build_context(VERIFICATION)]),
+            ContextNotAcceptedError,
+            "Study Root",
+        ),
         (failing, None, QueryFailedError, "A900.*no such level"),
         (aborting, None, AssociationAbortedError, "A-ABORT"),
     ],
 )
 def test_find_says_why_there_is_no_answer(
-    handler: Callable[[evt.Event], Any] | None, ae: AE | None, error: type[AssociationError], words: str
+    handler: Callable[[evt.Event], Any] | None,
+    ae: AE | None,
+    error: type[AssociationError],
+    words: str,
 ) -> None:
     with serving(handler, ae=ae) as port, pytest.raises(error, match=words) as raised:
         list(find(HOST, port))
@@ -606,15 +676,23 @@ def test_find_says_that_nobody_listens() -> None:
         ({"level": "PATIENT"}, "Study Root has STUDY"),
         ({"model": "patients"}, "patient, study, psonly"),
         ({"level": "SERIES", "Modality": "CT"}, "needs StudyInstanceUID with one value"),
-        ({"level": "SERIES", "StudyInstanceUID": "1.2\\1.3"}, "needs StudyInstanceUID with one value"),
-        ({"level": "SERIES", "StudyInstanceUID": "1.2", "StudyDate": "20240101"}, "StudyDate belongs to STUDY level"),
+        (
+            {"level": "SERIES", "StudyInstanceUID": "1.2\\1.3"},
+            "needs StudyInstanceUID with one value",
+        ),
+        (
+            {"level": "SERIES", "StudyInstanceUID": "1.2", "StudyDate": "20240101"},
+            "StudyDate belongs to STUDY level",
+        ),
         ({"InstanceAvailability": "ONLINE"}, "InstanceAvailability must not"),
         ({"TimezoneOffsetFromUTC": "Z"}, "expected \\+HHMM"),
         ({"QueryRetrieveView": "CLASSIC"}, "QueryRetrieveView"),
     ],
 )
 @pytest.mark.requirement("QR-020", "QR-021", "QR-022", "QR-025", "QR-026", "QR-027")
-def test_find_refuses_what_makes_no_sense_before_it_connects(settings: dict[str, str], words: str) -> None:
+def test_find_refuses_what_makes_no_sense_before_it_connects(
+    settings: dict[str, str], words: str
+) -> None:
     with pytest.raises(ValueError, match=words):
         find(HOST, 1, **settings)  # type: ignore[call-overload]
 
@@ -637,7 +715,9 @@ def test_what_the_package_offers_is_there() -> None:
 
 def test_importing_the_package_imports_next_to_nothing() -> None:
     program = "import sys, dicomquest; print([name for name in sys.modules if name.partition('.')[0] == 'pydicom'])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 
@@ -651,7 +731,9 @@ from fixtures.faces import *
 with serving(lambda _: [(0xFF00, data_set(PatientName="CITIZEN^Jan"))]) as port, associated(port) as association:
     assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert done.stderr.count("accepted, 2 contexts") == 1
     assert "established" in done.stderr
     assert "CITIZEN" not in done.stderr

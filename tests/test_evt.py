@@ -12,9 +12,13 @@ from dicomquest.errors import DataSetError
 from fixtures.faces import IDENTIFIER, IMPLICIT, PATIENT_ROOT, VERIFICATION
 
 FIND = evt.Request(
-    CFindRQ(message_id=7, affected_sop_class_uid=PATIENT_ROOT, priority=2), IDENTIFIER, transfer_syntax=IMPLICIT
+    CFindRQ(message_id=7, affected_sop_class_uid=PATIENT_ROOT, priority=2),
+    IDENTIFIER,
+    transfer_syntax=IMPLICIT,
 )
-ECHO = evt.Request(CEchoRQ(message_id=8, affected_sop_class_uid=VERIFICATION), None, transfer_syntax=IMPLICIT)
+ECHO = evt.Request(
+    CEchoRQ(message_id=8, affected_sop_class_uid=VERIFICATION), None, transfer_syntax=IMPLICIT
+)
 
 
 def one(event: evt.Event) -> None: ...
@@ -22,7 +26,9 @@ def two(event: evt.Event) -> None: ...
 
 
 def test_a_notification_has_any_number_of_handlers_each_once() -> None:
-    handlers = evt.Handlers([(evt.EVT_RELEASED, one), (evt.EVT_RELEASED, two), (evt.EVT_RELEASED, one)])
+    handlers = evt.Handlers(
+        [(evt.EVT_RELEASED, one), (evt.EVT_RELEASED, two), (evt.EVT_RELEASED, one)]
+    )
     assert [bound.function for bound in handlers.bound(evt.EVT_RELEASED)] == [one, two]
     assert handlers.events() == [evt.EVT_RELEASED]
 
@@ -80,7 +86,9 @@ def test_a_guard_lets_pass_what_ends_the_program() -> None:
 def test_the_event_of_a_query() -> None:
     cancelled = False
     context = evt.PresentationContextTuple(3, UID(PATIENT_ROOT), UID(IMPLICIT))
-    event = evt.Event("assoc", evt.EVT_C_FIND, request=FIND, cancelled=lambda: cancelled, context=context)
+    event = evt.Event(
+        "assoc", evt.EVT_C_FIND, request=FIND, cancelled=lambda: cancelled, context=context
+    )
     assert event.assoc == "assoc"
     assert event.event is evt.EVT_C_FIND
     assert isinstance(event.timestamp, datetime)
@@ -104,7 +112,9 @@ def test_a_request_has_the_names_of_its_command_elements() -> None:
 def test_an_event_says_what_it_has_when_asked_for_what_it_has_not() -> None:
     event = evt.Event(None, evt.EVT_C_ECHO, request=ECHO)
     assert not event.is_cancelled
-    with pytest.raises(AttributeError, match="EVT_C_ECHO has no 'address'; it has request, message_id"):
+    with pytest.raises(
+        AttributeError, match="EVT_C_ECHO has no 'address'; it has request, message_id"
+    ):
         _ = event.address
     with pytest.raises(AttributeError, match="has no 'identifier'"):
         _ = event.identifier

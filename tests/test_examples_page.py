@@ -103,11 +103,17 @@ def running_scp(package: str, folder: Path, log: Path) -> Iterator[Peer]:
     assert "Traceback" not in log.read_text()
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [("dicomquest", "dicomquest"), PACKAGES, PACKAGES[::-1]])
-def test_the_scripts_against_each_other(ours: str, theirs: str, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("dicomquest", "dicomquest"), PACKAGES, PACKAGES[::-1]]
+)
+def test_the_scripts_against_each_other(
+    ours: str, theirs: str, folder: Path, tmp_path: Path
+) -> None:
     with running_scp(theirs, folder, tmp_path / "scp.log") as scp:
         script = SCU.format(package=ours, name="CITIZEN^Jan", port=scp.port)
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
     found = "status 0xFF00 CITIZEN^Jan\n"
     assert done.stdout == 2 * found + "status 0x0000 None\n"
     assert "Traceback" not in done.stderr
@@ -115,7 +121,9 @@ def test_the_scripts_against_each_other(ours: str, theirs: str, folder: Path, tm
 
 def test_the_client_without_a_server() -> None:
     script = SCU.format(package="dicomquest", name="CITIZEN^Jan", port=free_port())
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "not established\n"
     assert "Traceback" not in done.stderr
 

@@ -20,7 +20,9 @@ OWN_NAMES = {
 
 def test_the_names_are_those_that_scripts_import() -> None:
     theirs = {
-        name: uid for name, uid in vars(pynetdicom.sop_class).items() if isinstance(uid, pynetdicom.sop_class.SOPClass)
+        name: uid
+        for name, uid in vars(pynetdicom.sop_class).items()
+        if isinstance(uid, pynetdicom.sop_class.SOPClass)
     }
     for name in theirs.keys() - OWN_NAMES:
         assert getattr(sop_class, name) == theirs[name], name
@@ -49,7 +51,9 @@ def test_the_lists_of_contexts_are_those_of_the_services(name: str) -> None:
 
 def test_storage_is_what_the_dictionary_calls_so() -> None:
     ours = set(storage_sop_classes())
-    theirs = {UID(str(context.abstract_syntax)) for context in pynetdicom.AllStoragePresentationContexts}
+    theirs = {
+        UID(str(context.abstract_syntax)) for context in pynetdicom.AllStoragePresentationContexts
+    }
     assert ours <= theirs
     # Of what they have besides, this version of pydicom's dictionary knows nothing.
     assert {uid.keyword for uid in theirs - ours} == {""}

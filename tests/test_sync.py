@@ -57,7 +57,12 @@ def many(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         if event.is_cancelled:
             yield 0xFE00, None
             return
-        yield 0xFF00, data_set(QueryRetrieveLevel="PATIENT", PatientName=f"{event.identifier.PatientName}{number}")
+        yield (
+            0xFF00,
+            data_set(
+                QueryRetrieveLevel="PATIENT", PatientName=f"{event.identifier.PatientName}{number}"
+            ),
+        )
 
 
 def pending(message_id: int) -> CFindRSP:
@@ -80,7 +85,10 @@ def test_echo() -> None:
 @pytest.mark.requirement("UL-001")
 def test_the_connection_is_closed_when_the_association_ends() -> None:
     closed = threading.Event()
-    with serving(None, (evt.EVT_CONN_CLOSE, lambda _: closed.set())) as port, associated(port) as association:
+    with (
+        serving(None, (evt.EVT_CONN_CLOSE, lambda _: closed.set())) as port,
+        associated(port) as association,
+    ):
         association.release()
         assert association.is_released
         assert not association.is_established
@@ -112,7 +120,8 @@ def test_a_host_that_is_none_is_an_aborted_association(host: str) -> None:
 
 @pytest.mark.requirement("UL-029", "UL-030")
 @pytest.mark.parametrize(
-    ("called", "calling", "reason"), [("OTHER", "SCU", 7), ("SCP", "OTHER", 3), ("OTHER", "OTHER", 7)]
+    ("called", "calling", "reason"),
+    [("OTHER", "SCU", 7), ("SCP", "OTHER", 3), ("OTHER", "OTHER", 7)],
 )
 def test_an_ae_title_that_is_not_wanted_is_rejected(called: str, calling: str, reason: int) -> None:
     ae = scp()
@@ -236,7 +245,8 @@ def test_the_handlers_are_told_of_each_step() -> None:
     )  # fmt: skip
     told: list[tuple[str, bool]] = []
     bindings: list[evt.Binding] = [
-        (event, lambda event: told.append((event.event.name, event.assoc.is_established))) for event in events
+        (event, lambda event: told.append((event.event.name, event.assoc.is_established)))
+        for event in events
     ]
     with serving() as port, associated(port, evt_handlers=bindings):
         pass
@@ -268,9 +278,16 @@ def test_what_both_sides_say_of_themselves() -> None:
             assert (requestor.ae_title, requestor.maximum_length) == ("SCU", 8192)
             assert requestor.implementation_version_name == ae.implementation_version_name
         for acceptor in (association.acceptor, there.acceptor):
-            assert (acceptor.ae_title, acceptor.maximum_length, acceptor.port) == ("ANY-SCP", 4096, port)
+            assert (acceptor.ae_title, acceptor.maximum_length, acceptor.port) == (
+                "ANY-SCP",
+                4096,
+                port,
+            )
         assert association.requestor.port == there.requestor.port
-        assert [context.abstract_syntax for context in there.accepted_contexts] == ["1.2.840.10008.1.1", PATIENT_ROOT]
+        assert [context.abstract_syntax for context in there.accepted_contexts] == [
+            "1.2.840.10008.1.1",
+            PATIENT_ROOT,
+        ]
         assert all(context.as_scp and not context.as_scu for context in there.accepted_contexts)
 
 
@@ -280,7 +297,11 @@ def test_accepted_and_rejected_contexts() -> None:
     ae.add_requested_context("1.2.3", "1.2.840.10008.1.2")
     with serving() as port, associated(port, ae) as association:
         (accepted,), (rejected,) = association.accepted_contexts, association.rejected_contexts
-        assert (accepted.context_id, accepted.result, accepted.transfer_syntax) == (1, 0, ["1.2.840.10008.1.2.1"])
+        assert (accepted.context_id, accepted.result, accepted.transfer_syntax) == (
+            1,
+            0,
+            ["1.2.840.10008.1.2.1"],
+        )
         assert accepted.as_scu
         assert not accepted.as_scp
         assert (rejected.context_id, rejected.abstract_syntax, rejected.result) == (3, "1.2.3", 3)
@@ -351,7 +372,11 @@ def test_responses_to_another_message_id_are_no_answers() -> None:
         peer.send(AReleaseRP())
 
     with raw_acceptor(serve) as port, associated(port) as association:
-        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT, msg_id=5)) == [0xFF00, 0xFF00, 0xA700]
+        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT, msg_id=5)) == [
+            0xFF00,
+            0xFF00,
+            0xA700,
+        ]
 
 
 def test_a_peer_that_ignores_a_cancel_is_aborted_when_the_association_is_needed() -> None:
@@ -387,7 +412,11 @@ def test_any_status_but_pending_ends_the_query(status: int) -> None:
     with serving(handler) as port, associated(port) as association:
         ((got, identifier),) = association.send_c_find(QUERY, PATIENT_ROOT)
         assert identifier is None
-        assert (got.Status, got.ErrorComment, got.OffendingElement) == (status, "because", 0x00100010)
+        assert (got.Status, got.ErrorComment, got.OffendingElement) == (
+            status,
+            "because",
+            0x00100010,
+        )
         assert association.send_c_echo().Status == 0x0000
 
 
@@ -396,7 +425,9 @@ def test_a_request_to_the_requestor_is_refused() -> None:
     def serve(peer: RawPeer) -> None:
         rq = peer.receive()
         assert isinstance(rq, AAssociateRQ)
-        supported = {uid: SupportedSyntax((IMPLICIT,), scp_role=True) for uid in (VERIFICATION, PATIENT_ROOT)}
+        supported = {
+            uid: SupportedSyntax((IMPLICIT,), scp_role=True) for uid in (VERIFICATION, PATIENT_ROOT)
+        }
         peer.send(negotiate(rq, AcceptorPolicy(supported)))
         peer.receive_command()
         peer.send_find(9)
@@ -417,7 +448,13 @@ def test_an_explanation_longer_than_allowed_is_taken_as_it_comes() -> None:
         peer.accept()
         peer.receive_command()
         comment = b"c" * 80
-        values = {0x0100: b"\x20\x80", 0x0120: b"\1\0", 0x0800: b"\1\1", 0x0900: b"\0\xc0", 0x0902: comment}
+        values = {
+            0x0100: b"\x20\x80",
+            0x0120: b"\1\0",
+            0x0800: b"\1\1",
+            0x0900: b"\0\xc0",
+            0x0902: comment,
+        }
         peer.send(PDataTF((PresentationDataValue(3, COMMAND | LAST, encode_elements(values)),)))
         peer.receive()
         peer.send(AReleaseRP())
@@ -427,7 +464,9 @@ def test_an_explanation_longer_than_allowed_is_taken_as_it_comes() -> None:
         assert (status.Status, status.ErrorComment) == (0xC000, "c" * 80)
 
 
-@pytest.mark.parametrize("identifier", [b"\x10\x00\x10\x00\x01", b"\x10\x00\x10\x00\xff\xff\xff\x7f"])
+@pytest.mark.parametrize(
+    "identifier", [b"\x10\x00\x10\x00\x01", b"\x10\x00\x10\x00\xff\xff\xff\x7f"]
+)
 def test_a_match_that_cannot_be_read_is_counted_and_the_next_one_is_read(identifier: bytes) -> None:
     def serve(peer: RawPeer) -> None:
         peer.accept()
@@ -448,7 +487,10 @@ def test_text_of_any_script_makes_the_way_there_and_back() -> None:
     text = "Yamada^Tarou=山田^太郎=やまだ^たろう"
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        yield 0xFF00, data_set(QueryRetrieveLevel="PATIENT", PatientName=event.identifier.PatientName)
+        yield (
+            0xFF00,
+            data_set(QueryRetrieveLevel="PATIENT", PatientName=event.identifier.PatientName),
+        )
 
     with serving(handler) as port, associated(port) as association:
         for charset in (None, "ISO_IR 192", "ISO_IR 100", ["", "ISO 2022 IR 87"]):
@@ -465,7 +507,9 @@ def test_the_character_set_that_a_query_names_is_sent_even_where_it_is_not_neede
         seen.append(event.identifier.get("SpecificCharacterSet"))
         return [(0x0000, None)]
 
-    query = data_set(QueryRetrieveLevel="PATIENT", PatientName="ASCII", SpecificCharacterSet="ISO_IR 100")
+    query = data_set(
+        QueryRetrieveLevel="PATIENT", PatientName="ASCII", SpecificCharacterSet="ISO_IR 100"
+    )
     with serving(handler) as port, associated(port) as association:
         assert statuses(association.send_c_find(query, PATIENT_ROOT)) == [0x0000]
         assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0x0000]

@@ -43,20 +43,27 @@ def read_table(path: Path, pattern: re.Pattern[str]) -> dict[str, str]:
 
 
 def report(
-    requirements: Mapping[str, str], otherwise: Mapping[str, str], tests: Mapping[str, Sequence[str]]
+    requirements: Mapping[str, str],
+    otherwise: Mapping[str, str],
+    tests: Mapping[str, Sequence[str]],
 ) -> tuple[list[str], bool]:
     """Return the lines to print, and whether every requirement is covered or answered otherwise."""
     lines: list[str] = []
     counts = {"covered": 0, "otherwise": 0, "MISSING": 0}
     for number, text in requirements.items():
-        status = "otherwise" if number in otherwise else "covered" if tests.get(number) else "MISSING"
+        status = (
+            "otherwise" if number in otherwise else "covered" if tests.get(number) else "MISSING"
+        )
         counts[status] += 1
         lines.append(f"{number}  {status:<9}  {text}")
         if status == "otherwise":
             lines.append(f"{'':10}{otherwise[number]}")
         lines += [f"{'':10}{test}" for test in tests.get(number, ())]
     unknown = sorted((otherwise.keys() | tests.keys()) - requirements.keys())
-    lines += [f"{number}  is no requirement, but is named by a test or in conformance.md" for number in unknown]
+    lines += [
+        f"{number}  is no requirement, but is named by a test or in conformance.md"
+        for number in unknown
+    ]
     lines.append(
         f"{len(requirements)} requirements: {counts['covered']} covered, {counts['otherwise']} answered otherwise, "
         f"{counts['MISSING']} MISSING"
@@ -67,10 +74,17 @@ def report(
 def main() -> int:
     """Collect the tests, print the report, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--missing", action="store_true", help="print only what is missing, and the sums")
+    parser.add_argument(
+        "--missing", action="store_true", help="print only what is missing, and the sums"
+    )
     arguments = parser.parse_args()
     collector = Collector()
-    options = ["--collect-only", "--quiet", "--override-ini=addopts=--import-mode=importlib", str(ROOT / "tests")]
+    options = [
+        "--collect-only",
+        "--quiet",
+        "--override-ini=addopts=--import-mode=importlib",
+        str(ROOT / "tests"),
+    ]
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         status = pytest.main(options, plugins=[collector])
     if status != pytest.ExitCode.OK:
@@ -82,7 +96,9 @@ def main() -> int:
         {number: list(tests) for number, tests in collector.tests.items()},
     )
     if arguments.missing:
-        lines = [line for line in lines[:-1] if "MISSING" in line or "is no requirement" in line] + lines[-1:]
+        lines = [
+            line for line in lines[:-1] if "MISSING" in line or "is no requirement" in line
+        ] + lines[-1:]
     print("\n".join(lines))
     return 0 if complete else 1
 

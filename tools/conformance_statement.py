@@ -56,7 +56,9 @@ def transfer_syntaxes() -> Iterable[str]:
 
 def extended() -> Iterable[str]:
     return [
-        row(str(each.byte), each.name, "1" if getattr(SUPPORTED, each.option) else "0", each.default)
+        row(
+            str(each.byte), each.name, "1" if getattr(SUPPORTED, each.option) else "0", each.default
+        )
         for each in EXTENDED_OPTIONS
     ]
 
@@ -76,14 +78,22 @@ def keys() -> Iterable[str]:
 
 def key_row(key: Key, kind: str) -> str:
     matching = "return only" if key.tag in EXISTENCE_ONLY else kinds(VR[key.vr].matching)
-    storage = {Storage.COLUMN: "column", Storage.VALUES: "values", Storage.COMPUTED: "computed", Storage.JSON: ""}
+    storage = {
+        Storage.COLUMN: "column",
+        Storage.VALUES: "values",
+        Storage.COMPUTED: "computed",
+        Storage.JSON: "",
+    }
     return row(tag_text(key.tag), key.keyword, key.vr, kind, matching, storage[key.storage])
 
 
 def matching() -> Iterable[str]:
     names = {each.option: f"byte {each.byte}" for each in EXTENDED_OPTIONS}
     universal = row("Universal", "C.2.2.2.3", "")
-    return [universal, *(row(each.name, each.clause, names.get(each.option or "", "")) for each in MATCHING_TYPES)]
+    return [
+        universal,
+        *(row(each.name, each.clause, names.get(each.option or "", "")) for each in MATCHING_TYPES),
+    ]
 
 
 def vrs() -> Iterable[str]:
@@ -91,18 +101,26 @@ def vrs() -> Iterable[str]:
 
 
 def choices() -> Iterable[str]:
-    return [row(each.question, each.clause, each.ours, f"`{each.switch}`" if each.switch else "") for each in CHOICES]
+    return [
+        row(each.question, each.clause, each.ours, f"`{each.switch}`" if each.switch else "")
+        for each in CHOICES
+    ]
 
 
 def statuses() -> Iterable[str]:
     for each in C_FIND_STATUSES:
-        code = f"{each.first:04X}" if each.first == each.last else f"{each.first:04X}-{each.last:04X}"
+        code = (
+            f"{each.first:04X}" if each.first == each.last else f"{each.first:04X}-{each.last:04X}"
+        )
         yield row(code, each.status_class.value, each.meaning, ", ".join(each.fields))
 
 
 def character_sets() -> Iterable[str]:
     yield from (row(each.term, each.name, "alone") for each in SINGLE_SETS)
-    yield from (row(each.term, each.name, f"with code extensions, as G{each.element}") for each in CODE_ELEMENTS)
+    yield from (
+        row(each.term, each.name, f"with code extensions, as G{each.element}")
+        for each in CODE_ELEMENTS
+    )
 
 
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
@@ -121,13 +139,18 @@ def statement() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page has drifted")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if the page has drifted"
+    )
     if not parser.parse_args().check:
         STATEMENT.write_text(statement(), encoding="utf-8")
         return 0
     if STATEMENT.read_text(encoding="utf-8") == statement():
         return 0
-    print("docs/conformance.md has drifted: run python tools/conformance_statement.py", file=sys.stderr)
+    print(
+        "docs/conformance.md has drifted: run python tools/conformance_statement.py",
+        file=sys.stderr,
+    )
     return 1
 
 

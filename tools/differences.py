@@ -24,7 +24,12 @@ from peers.processes import Peer
 from peers.query_table import ROWS, Row
 
 PAGE = ROOT / "docs" / "differences.md"
-UNIQUE = {"PATIENT": "PatientID", "STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
+UNIQUE = {
+    "PATIENT": "PatientID",
+    "STUDY": "StudyInstanceUID",
+    "SERIES": "SeriesInstanceUID",
+    "IMAGE": "SOPInstanceUID",
+}
 
 
 STATUSES = {"Error: DataSetDoesNotMatchSOPClass": "A900", "Failed: UnableToProcess": "Cxxx"}
@@ -41,8 +46,14 @@ class Outcome:
     def words(self) -> str:
         count = sum(times for _, times in self.found)
         entities = len(self.found)
-        text = f"{entities} found" if count == entities else f"{entities} found, in {count} responses"
-        return text if self.final == "Success" else f"{text}; {STATUSES.get(self.final, self.final) or 'no answer'}"
+        text = (
+            f"{entities} found" if count == entities else f"{entities} found, in {count} responses"
+        )
+        return (
+            text
+            if self.final == "Success"
+            else f"{text}; {STATUSES.get(self.final, self.final) or 'no answer'}"
+        )
 
 
 def ask(peer: Peer, row: Row) -> Outcome:
@@ -86,7 +97,11 @@ def page(answers: dict[str, list[Outcome]]) -> str:
     for number, row in enumerate(ROWS):
         outcomes = [of[number] for of in answers.values()]
         if len(set(outcomes)) > 1:
-            cells = [f"{row.model}, {row.level}", key_words(row), *(words(each, outcomes[0]) for each in outcomes)]
+            cells = [
+                f"{row.model}, {row.level}",
+                key_words(row),
+                *(words(each, outcomes[0]) for each in outcomes),
+            ]
             lines.append("| " + " | ".join([*cells, row.says, row.clause]) + " |")
     return "\n".join([*lines, ""])
 
@@ -94,7 +109,11 @@ def page(answers: dict[str, list[Outcome]]) -> str:
 def words(outcome: Outcome, right: Outcome) -> str:
     """An outcome; where it has as many entities as the right one but not the same, that too."""
     keys, right_keys = ({key for key, _ in each.found} for each in (outcome, right))
-    return f"{outcome.words()}, others" if len(keys) == len(right_keys) and keys != right_keys else outcome.words()
+    return (
+        f"{outcome.words()}, others"
+        if len(keys) == len(right_keys) and keys != right_keys
+        else outcome.words()
+    )
 
 
 def run() -> dict[str, list[Outcome]]:

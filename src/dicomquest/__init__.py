@@ -81,7 +81,9 @@ def __getattr__(name: str) -> Any:
     if name.endswith("PresentationContexts"):
         value = import_module("dicomquest.ae.context_lists").context_list(name)
     else:
-        value = getattr(import_module("dicomquest.sync" if name == "Association" else "dicomquest.ae"), name)
+        value = getattr(
+            import_module("dicomquest.sync" if name == "Association" else "dicomquest.ae"), name
+        )
     globals()[name] = value
     return value
 

@@ -98,7 +98,9 @@ class ContextNotAcceptedError(AssociationError):
 class QueryFailedError(AssociationError):
     """The peer ended a C-FIND with a failure status; the fields are those of its response."""
 
-    def __init__(self, message: str, *, status: int, comment: str = "", element: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, status: int, comment: str = "", element: tuple[int, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.comment = comment

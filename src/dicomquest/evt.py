@@ -60,7 +60,9 @@ EVT_SOP_EXTENDED = InterventionEvent("EVT_SOP_EXTENDED", "SOP class extended neg
 EVT_USER_ID = InterventionEvent("EVT_USER_ID", "User identity negotiation requested")
 
 EventType: TypeAlias = NotificationEvent | InterventionEvent
-Binding: TypeAlias = tuple[EventType, Callable[..., Any]] | tuple[EventType, Callable[..., Any], list[Any] | None]
+Binding: TypeAlias = (
+    tuple[EventType, Callable[..., Any]] | tuple[EventType, Callable[..., Any], list[Any] | None]
+)
 """What ``evt_handlers=[...]`` lists: the event, its handler and the handler's further arguments."""
 
 
@@ -84,7 +86,9 @@ class Handlers:
         for binding in bindings:
             self.bind(*binding)
 
-    def bind(self, event: EventType, handler: Callable[..., Any], args: list[Any] | None = None) -> None:
+    def bind(
+        self, event: EventType, handler: Callable[..., Any], args: list[Any] | None = None
+    ) -> None:
         """Bind one more handler to a notification, or the only one to an intervention event."""
         bound = BoundHandler(handler, tuple(args or ()))
         earlier = self._bound.get(event, ())
@@ -95,7 +99,9 @@ class Handlers:
 
     def unbind(self, event: EventType, handler: Callable[..., Any]) -> None:
         """Undo each binding of this handler to this event; none is fine too."""
-        self._bound[event] = tuple(bound for bound in self._bound.get(event, ()) if bound.function != handler)
+        self._bound[event] = tuple(
+            bound for bound in self._bound.get(event, ()) if bound.function != handler
+        )
 
     def events(self) -> list[EventType]:
         """Name the events with a handler."""
@@ -127,7 +133,10 @@ class guarded:  # noqa: N801 (read as a statement: with guarded(...))
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, failure: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        traceback: TracebackType | None,
     ) -> bool:
         if not isinstance(failure, Exception):
             return False
@@ -217,7 +226,10 @@ class Event:
     @property
     def identifier(self) -> Dataset:
         """The C-FIND request's identifier."""
-        if not isinstance(request := self._attributes.get("request"), Request) or request.data_set is None:
+        if (
+            not isinstance(request := self._attributes.get("request"), Request)
+            or request.data_set is None
+        ):
             raise AttributeError  # __getattr__ says the rest
         return request.identifier
 
@@ -231,4 +243,6 @@ class Event:
         attributes = self.__dict__.get("_attributes", {})
         if name in attributes:
             return attributes[name]
-        raise AttributeError(f"{self.__dict__.get('event')} has no {name!r}; it has {', '.join(attributes) or 'none'}")
+        raise AttributeError(
+            f"{self.__dict__.get('event')} has no {name!r}; it has {', '.join(attributes) or 'none'}"
+        )

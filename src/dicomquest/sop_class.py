@@ -62,7 +62,9 @@ def __getattr__(name: str) -> SOPClass:
     try:
         return _dictionary()[name]
     except KeyError:
-        raise AttributeError(f"the dictionary of pydicom has no SOP class with the keyword {name!r}") from None
+        raise AttributeError(
+            f"the dictionary of pydicom has no SOP class with the keyword {name!r}"
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -44,7 +44,9 @@ class Association(RequestedAssociation):
     It has no thread: what the peer sends is read while a method runs. One thread at a time may use it.
     """
 
-    def __init__(self, peer: Peer, requestor: Requestor, handlers: evt.Handlers | None = None) -> None:
+    def __init__(
+        self, peer: Peer, requestor: Requestor, handlers: evt.Handlers | None = None
+    ) -> None:
         super().__init__(peer, requestor)
         self._handlers = handlers or evt.Handlers()
         self._socket: socket.socket | None = None
@@ -61,7 +63,9 @@ class Association(RequestedAssociation):
             self._tell()
             return
         self._local_address = self._socket.getsockname()[:2]
-        self._handlers.notify(evt.Event(self, evt.EVT_CONN_OPEN, address=(self._peer.host, self._peer.port)))
+        self._handlers.notify(
+            evt.Event(self, evt.EVT_CONN_OPEN, address=(self._peer.host, self._peer.port))
+        )
         self._handlers.notify(evt.Event(self, evt.EVT_REQUESTED))
         self._requestor.connected()
         self._run(self._requestor.establish())
@@ -143,7 +147,11 @@ class Association(RequestedAssociation):
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)
         operation = self._run(
             self._requestor.store(
-                outgoing.context, outgoing.sop_instance_uid, message_id=msg_id, priority=priority, originator=originator
+                outgoing.context,
+                outgoing.sop_instance_uid,
+                message_id=msg_id,
+                priority=priority,
+                originator=originator,
             )
         )
         try:
@@ -156,7 +164,9 @@ class Association(RequestedAssociation):
         response = self._run(self._requestor.response(operation))
         return Dataset() if response is None else status_data_set(response.command)
 
-    def send_c_cancel(self, msg_id: int, context_id: int | None = None, query_model: str | None = None) -> None:
+    def send_c_cancel(
+        self, msg_id: int, context_id: int | None = None, query_model: str | None = None
+    ) -> None:
         """Ask the peer to stop the query with this Message ID; its final response still comes.
 
         The query itself says on which context it runs, so neither further argument is needed.
@@ -165,12 +175,16 @@ class Association(RequestedAssociation):
         self._requestor.cancel(msg_id)
         self._send()
 
-    def _query(self, dataset: Dataset, query_model: str, message_id: int | None, priority: int) -> Operation:
+    def _query(
+        self, dataset: Dataset, query_model: str, message_id: int | None, priority: int
+    ) -> Operation:
         from dicomquest.services.identifiers import encode_request
 
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
-        return self._run(self._requestor.find(context, identifier, message_id=message_id, priority=priority))
+        return self._run(
+            self._requestor.find(context, identifier, message_id=message_id, priority=priority)
+        )
 
     def _receive_responses(self, operation: Operation) -> Iterator[ResponseReceived | None]:
         inbox = operation.inbox
@@ -191,7 +205,9 @@ class Association(RequestedAssociation):
             # Without it a peer's delayed acknowledgement costs a small query 40 ms.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if peer.ssl_context is not None:
-                return peer.ssl_context.wrap_socket(connection, server_hostname=peer.server_hostname)
+                return peer.ssl_context.wrap_socket(
+                    connection, server_hostname=peer.server_hostname
+                )
         except BaseException:
             connection.close()
             raise
@@ -247,11 +263,16 @@ class Association(RequestedAssociation):
         if state is not self._told:
             self._told = state
             LOGGER.info(
-                "association with %s: %s%s", self._peer, state.value, f": {self.failure}" if self.failure else ""
+                "association with %s: %s%s",
+                self._peer,
+                state.value,
+                f": {self.failure}" if self.failure else "",
             )
             for event in NOTIFICATIONS[state]:
                 self._handlers.notify(evt.Event(self, event))
         if self._socket is not None and self._requestor.session.should_close:
             self._socket.close()
             self._socket = None
-            self._handlers.notify(evt.Event(self, evt.EVT_CONN_CLOSE, address=(self._peer.host, self._peer.port)))
+            self._handlers.notify(
+                evt.Event(self, evt.EVT_CONN_CLOSE, address=(self._peer.host, self._peer.port))
+            )

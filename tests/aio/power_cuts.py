@@ -46,7 +46,9 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
 
 def threads(process: int) -> list[str]:
     """The states of a process's threads."""
-    stats = [path.read_text(encoding="utf-8") for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    stats = [
+        path.read_text(encoding="utf-8") for path in Path(f"/proc/{process}/task").glob("*/stat")
+    ]
     return [stat.rpartition(")")[2].split()[0] for stat in stats]
 
 
@@ -65,12 +67,19 @@ def stopped(store: Store) -> Iterator[None]:
 def sent_by(number: int, duplicates: int, patients: str) -> list[Dataset]:
     """What an association sends, each another size: so many instances, again and again, of one patient or another."""
     return [
-        instance(number, each % duplicates, patient=patients[each // duplicates % len(patients)], pixels=512 + 2 * each)
+        instance(
+            number,
+            each % duplicates,
+            patient=patients[each // duplicates % len(patients)],
+            pixels=512 + 2 * each,
+        )
         for each in range(SENT)
     ]
 
 
-def allowed_versions(files: Sequence[Sequence[Path]], answered: Collection[Path]) -> dict[str, list[Path]]:
+def allowed_versions(
+    files: Sequence[Sequence[Path]], answered: Collection[Path]
+) -> dict[str, list[Path]]:
     """Of each instance that was answered the version that was so last, and those that were sent later."""
     allowed: dict[str, list[Path]] = {}
     for path in [path for paths in files for path in paths]:
@@ -100,14 +109,21 @@ def start_after_a_cut(disk: Path, allowed: dict[str, list[Path]]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("duplicates", "patients"), [(SENT, "P"), (10, "P"), (10, "PQ")], ids=["new", "replaced", "moved"]
+    ("duplicates", "patients"),
+    [(SENT, "P"), (10, "P"), (10, "PQ")],
+    ids=["new", "replaced", "moved"],
 )
-def test_what_was_answered_is_there_after_a_power_cut(tmp_path: Path, duplicates: int, patients: str) -> None:
+def test_what_was_answered_is_there_after_a_power_cut(
+    tmp_path: Path, duplicates: int, patients: str
+) -> None:
     image = tmp_path / "disk"
     with image.open("wb") as file:
         file.truncate(SIZE)
     subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-    files = [write(tmp_path / f"sent{number}", sent_by(number, duplicates, patients)) for number in range(ASSOCIATIONS)]
+    files = [
+        write(tmp_path / f"sent{number}", sent_by(number, duplicates, patients))
+        for number in range(ASSOCIATIONS)
+    ]
     cuts: dict[Path, set[Path]] = {}
     with mounted(image, tmp_path / "mounted") as disk, storing(disk) as store:
         load = Load(store, files)

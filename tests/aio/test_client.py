@@ -50,11 +50,18 @@ def many(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         if event.is_cancelled:
             yield 0xFE00, None
             return
-        yield 0xFF00, data_set(QueryRetrieveLevel="PATIENT", PatientName=f"{event.identifier.PatientName}{number}")
+        yield (
+            0xFF00,
+            data_set(
+                QueryRetrieveLevel="PATIENT", PatientName=f"{event.identifier.PatientName}{number}"
+            ),
+        )
 
 
 @contextlib.asynccontextmanager
-async def associated(port: int, ae: AE | None = None, **more: Any) -> AsyncIterator[AsyncAssociation]:
+async def associated(
+    port: int, ae: AE | None = None, **more: Any
+) -> AsyncIterator[AsyncAssociation]:
     association = await (ae or scu()).associate_async(HOST, port, **more)
     assert association.is_established, association.failure
     async with association:
@@ -86,7 +93,9 @@ def test_echo_and_queries(in_loop: InLoop) -> None:
             for _ in range(2):
                 responses = [each async for each in association.send_c_find(QUERY, PATIENT_ROOT)]
                 assert [status.Status for status, _ in responses] == [0xFF00] * 1000 + [0x0000]
-                assert [str(found.PatientName) for _, found in responses if found is not None][-1] == "999"
+                assert [str(found.PatientName) for _, found in responses if found is not None][
+                    -1
+                ] == "999"
         assert association.is_released
 
     with serving(lambda _: patients(1000)) as port:
@@ -125,7 +134,9 @@ def test_a_query_that_is_cancelled(in_loop: InLoop) -> None:
 
 
 def test_files_are_stored_as_they_are(in_loop: InLoop, tmp_path: Path) -> None:
-    sent = {str(dcmread(path, stop_before_pixels=True).SOPInstanceUID): path for path in syntax_files()}
+    sent = {
+        str(dcmread(path, stop_before_pixels=True).SOPInstanceUID): path for path in syntax_files()
+    }
     ae = AE()
     for path in sent.values():
         meta = dcmread(path, stop_before_pixels=True).file_meta
@@ -162,7 +173,9 @@ def test_a_data_set_is_stored_in_what_the_peer_accepts(in_loop: InLoop, tmp_path
         in_loop(test)
         stored = stored_files(store.folder)
     assert len(stored) == 2
-    assert dcmread(stored[made.SOPInstanceUID]).file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    assert (
+        dcmread(stored[made.SOPInstanceUID]).file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    )
     assert dcmread(stored[made.SOPInstanceUID]).PixelData == made.PixelData
 
 
@@ -201,7 +214,13 @@ def test_a_task_that_is_cancelled_while_it_sends_ends_the_association(in_loop: I
 def test_many_associations_at_once(in_loop: InLoop) -> None:
     async def one(port: int) -> int:
         async with associated(port) as association:
-            return len([found async for _, found in association.send_c_find(QUERY, PATIENT_ROOT) if found is not None])
+            return len(
+                [
+                    found
+                    async for _, found in association.send_c_find(QUERY, PATIENT_ROOT)
+                    if found is not None
+                ]
+            )
 
     async def test() -> None:
         assert await asyncio.gather(*(one(port) for _ in range(30))) == [50] * 30
@@ -255,7 +274,10 @@ def test_a_peer_that_does_not_answer(in_loop: InLoop) -> None:
         association = await ae.associate_async(HOST, port)
         assert association.is_established is accepts
         if accepts:
-            assert [status.get("Status") async for status, _ in association.send_c_find(QUERY, PATIENT_ROOT)] == [None]
+            assert [
+                status.get("Status")
+                async for status, _ in association.send_c_find(QUERY, PATIENT_ROOT)
+            ] == [None]
         assert association.is_aborted
         assert isinstance(association.failure, AssociationAbortedError)
 
@@ -270,11 +292,15 @@ def test_an_association_that_is_lost_during_a_query(in_loop: InLoop) -> None:
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
-        peer.send_command(CFindRSP(message_id_being_responded_to=1, status=0xFF00, has_data_set=True), IDENTIFIER)
+        peer.send_command(
+            CFindRSP(message_id_being_responded_to=1, status=0xFF00, has_data_set=True), IDENTIFIER
+        )
 
     async def test() -> None:
         association = await scu().associate_async(HOST, port)
-        got = [status.get("Status") async for status, _ in association.send_c_find(QUERY, PATIENT_ROOT)]
+        got = [
+            status.get("Status") async for status, _ in association.send_c_find(QUERY, PATIENT_ROOT)
+        ]
         assert got == [0xFF00, None]
         assert association.is_aborted
 

@@ -30,7 +30,9 @@ class Load:
     def __init__(self, store: Store, files: Sequence[list[Path]]) -> None:
         self.stored: list[Path] = []
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._send, args=(store, paths)) for paths in files]
+        self._threads = [
+            threading.Thread(target=self._send, args=(store, paths)) for paths in files
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -76,7 +78,10 @@ def test_what_was_answered_is_kept(tmp_path: Path, workers: str) -> None:
     sent: dict[str, list[Path]] = {}
     answered: set[str] = set()
     for kill in range(KILLS):
-        files = [write(tmp_path / f"sent{kill}-{number}", made_for(kill, number)) for number in range(ASSOCIATIONS)]
+        files = [
+            write(tmp_path / f"sent{kill}-{number}", made_for(kill, number))
+            for number in range(ASSOCIATIONS)
+        ]
         with storing(tmp_path, "--workers", workers) as store:
             load = Load(store, files)
             load.wait_for(ENOUGH + 7 * kill % 30)

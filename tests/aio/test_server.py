@@ -126,7 +126,10 @@ def a_failing_generator(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
 NO_IDENTIFIER = (0xFF00, None)
 NO_DATASET = (0xFF00, {"PatientName": "A"})
 NO_STATUS = (Dataset(), None)
-UNENCODABLE = (0xFF00, Dataset({BaseTag(0x00280010): DataElement(0x00280010, "US", object(), already_converted=True)}))
+UNENCODABLE = (
+    0xFF00,
+    Dataset({BaseTag(0x00280010): DataElement(0x00280010, "US", object(), already_converted=True)}),
+)
 
 
 @pytest.mark.requirement("QR-146", "QR-147", "QR-148")
@@ -153,12 +156,18 @@ def test_what_a_handler_does_wrong_is_a_failure_and_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with caplog.at_level(logging.INFO, "dicomquest"), serving(handler) as port, associated(port) as association:
+    with (
+        caplog.at_level(logging.INFO, "dicomquest"),
+        serving(handler) as port,
+        associated(port) as association,
+    ):
         responses = list(association.send_c_find(QUERY, PATIENT_ROOT))
         assert statuses(responses) == [0xFF00] * pending + [0xC311]
         assert "handler failed" in responses[-1][0].ErrorComment
         assert association.send_c_echo().Status == 0x0000
-    assert [record.levelname for record in caplog.records if "the handler raised" in record.message] == ["ERROR"]
+    assert [
+        record.levelname for record in caplog.records if "the handler raised" in record.message
+    ] == ["ERROR"]
     assert "Traceback" not in caplog.text
     assert "Traceback" not in capfd.readouterr().err
 
@@ -172,7 +181,12 @@ def test_without_a_handler_a_query_fails_and_an_echo_succeeds() -> None:
 @pytest.mark.requirement("UL-100")
 @pytest.mark.parametrize(
     ("handler", "status"),
-    [(lambda _: 0x0000, 0x0000), (lambda _: None, 0x0000), (lambda _: 0x0122, 0x0122), (lambda _: 1 / 0, 0xC311)],
+    [
+        (lambda _: 0x0000, 0x0000),
+        (lambda _: None, 0x0000),
+        (lambda _: 0x0122, 0x0122),
+        (lambda _: 1 / 0, 0xC311),
+    ],
 )
 def test_a_handler_answers_an_echo(handler: Callable[[evt.Event], Any], status: int) -> None:
     with serving(None, (evt.EVT_C_ECHO, handler)) as port, associated(port) as association:
@@ -265,7 +279,9 @@ async def an_endless_async_generator(event: evt.Event) -> AsyncIterator[tuple[in
 
 @pytest.mark.requirement("UL-080")
 @pytest.mark.parametrize("handler", [lambda _: patients(1_000_000), an_endless_async_generator])
-def test_a_handler_that_never_looks_is_ended_all_the_same(handler: Callable[[evt.Event], Any]) -> None:
+def test_a_handler_that_never_looks_is_ended_all_the_same(
+    handler: Callable[[evt.Event], Any],
+) -> None:
     with serving(handler) as port, associated(port) as association:
         responses = association.send_c_find(QUERY, PATIENT_ROOT)
         next(responses)
@@ -364,7 +380,9 @@ def test_a_release_while_responses_stream_ends_the_query_first() -> None:
         peer.send_find()
         peer.receive_command()
         peer.send(AReleaseRQ())
-        while isinstance(response := peer.receive_command(), CFindRSP) and response.status == 0xFF00:
+        while (
+            isinstance(response := peer.receive_command(), CFindRSP) and response.status == 0xFF00
+        ):
             pass
         assert isinstance(response, CFindRSP)
         assert response.status == 0xFE00
@@ -514,7 +532,10 @@ def test_requests_of_another_service_are_refused() -> None:
         peer.send_command(CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION), context_id=3)
         assert getattr(peer.receive_command(), "status", None) == 0x0122
         peer.send_command(
-            CStoreRQ(message_id=2, affected_sop_class_uid=PATIENT_ROOT, affected_sop_instance_uid="1.2"), b"\0\0"
+            CStoreRQ(
+                message_id=2, affected_sop_class_uid=PATIENT_ROOT, affected_sop_instance_uid="1.2"
+            ),
+            b"\0\0",
         )
         assert getattr(peer.receive_command(), "status", None) == 0x0211
         peer.send_find(3)
@@ -589,7 +610,14 @@ def test_the_handlers_are_told_of_each_step() -> None:
         with associated(port):
             pass
         assert told.closed.wait(LONG)
-    assert told.names == ["CONN_OPEN", "REQUESTED", "ACCEPTED", "ESTABLISHED", "RELEASED", "CONN_CLOSE"]
+    assert told.names == [
+        "CONN_OPEN",
+        "REQUESTED",
+        "ACCEPTED",
+        "ESTABLISHED",
+        "RELEASED",
+        "CONN_CLOSE",
+    ]
 
 
 def test_async_handlers_are_told_too() -> None:

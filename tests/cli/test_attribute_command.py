@@ -16,10 +16,18 @@ from dicomquest.index import Index
 @pytest.fixture
 def location(tmp_path: Path) -> str:
     path = str(tmp_path / "index.sqlite")
-    texts = {0x00080016: "1.2.840.10008.5.1.4.1.1.2", 0x00080018: "1.2.3", 0x0020000D: "1.2.4", 0x0020000E: "1.2.5"}
+    texts = {
+        0x00080016: "1.2.840.10008.5.1.4.1.1.2",
+        0x00080018: "1.2.3",
+        0x0020000D: "1.2.4",
+        0x0020000E: "1.2.5",
+    }
     with Index(path) as index:
         index.ingest_data_sets(
-            [{tag: Element("UI", (uid,)) for tag, uid in texts.items()} | {0x00181160: Element("SH", ("WEDGE",))}]
+            [
+                {tag: Element("UI", (uid,)) for tag, uid in texts.items()}
+                | {0x00181160: Element("SH", ("WEDGE",))}
+            ]
         )
     return path
 
@@ -33,7 +41,16 @@ def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
     assert run(location, "add", "FilterType") == (0, "", "FilterType has an index of 1 row\n")
     code, listed, _ = run(location, "list")
     assert code == 0
-    assert listed.splitlines()[1].split() == ["FilterType", "(0018,1160)", "IMAGE", "SH", "ready", "100", "%", "1"]
+    assert listed.splitlines()[1].split() == [
+        "FilterType",
+        "(0018,1160)",
+        "IMAGE",
+        "SH",
+        "ready",
+        "100",
+        "%",
+        "1",
+    ]
     assert run(location, "drop", "0018,1160")[0] == 0
     assert run(location, "list") == (0, "", "no attribute was added\n")
     code, _, error = run(location, "drop", "FilterType")
@@ -77,7 +94,9 @@ def test_a_misspelt_keyword_gets_a_suggestion(location: str, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["add", "drop"])
-def test_ctrl_c_says_how_to_go_on(location: str, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+def test_ctrl_c_says_how_to_go_on(
+    location: str, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -88,7 +107,9 @@ def test_ctrl_c_says_how_to_go_on(location: str, monkeypatch: pytest.MonkeyPatch
     assert error.startswith("Error: interrupted; the same command ")
 
 
-def test_ctrl_c_before_the_command_begins_is_a_line(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_before_the_command_begins_is_a_line(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 

@@ -67,7 +67,12 @@ def test_no_match_is_an_answer() -> None:
 def test_the_keys_are_sent_as_given() -> None:
     archive = Archive(JAN)
     with serving(archive) as port:
-        assert find(port, "0010,0010=CIT*", "StudyDate=20240101-", "ModalitiesInStudy=CT\\MR", "Rows").exit_code == 0
+        assert (
+            find(
+                port, "0010,0010=CIT*", "StudyDate=20240101-", "ModalitiesInStudy=CT\\MR", "Rows"
+            ).exit_code
+            == 0
+        )
     assert archive.asked == [
         data_set(
             QueryRetrieveLevel="STUDY",
@@ -83,9 +88,15 @@ def test_the_keys_are_sent_as_given() -> None:
 @pytest.mark.requirement("QR-024", "EN-029")
 @pytest.mark.parametrize(
     ("options", "charset"),
-    [([], "ISO_IR 192"), (["--charset", "ISO_IR 100"], "ISO_IR 100"), (["--charset", "latin1"], "ISO_IR 100")],
+    [
+        ([], "ISO_IR 192"),
+        (["--charset", "ISO_IR 100"], "ISO_IR 100"),
+        (["--charset", "latin1"], "ISO_IR 100"),
+    ],
 )
-def test_a_key_that_is_not_ascii_is_sent_in_a_character_set(options: list[str], charset: str) -> None:
+def test_a_key_that_is_not_ascii_is_sent_in_a_character_set(
+    options: list[str], charset: str
+) -> None:
     archive = Archive(JAN)
     with serving(archive) as port:
         assert find(port, "PatientName=Müller^Jürgen", "StudyDate", *options).exit_code == 0
@@ -96,7 +107,9 @@ def test_a_key_that_is_not_ascii_is_sent_in_a_character_set(options: list[str], 
 
 @pytest.mark.requirement("QR-058")
 def test_responses_may_lack_keys_and_have_others() -> None:
-    archive = Archive((0xFF00, data_set(PatientComments="unasked")), (0xFF00, data_set(PatientID="1")))
+    archive = Archive(
+        (0xFF00, data_set(PatientComments="unasked")), (0xFF00, data_set(PatientID="1"))
+    )
     with serving(archive) as port:
         result = find(port, "PatientName=A*", "--format", "jsonl")
     assert result.exit_code == 0
@@ -122,7 +135,10 @@ def failure(status: int, **fields: Any) -> Dataset:
     ("status", "message"),
     [
         (0xA700, "status A700, Refused: out of resources"),
-        (failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"), "A900, Error: identifier does not match"),
+        (
+            failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"),
+            "A900, Error: identifier does not match",
+        ),
         (failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"), ": no (at 0010,0010)"),
         (0xC000, "status C000, Failed: unable to process"),
         (0xCFED, "status CFED, Failed: unable to process"),
@@ -130,7 +146,9 @@ def failure(status: int, **fields: Any) -> Dataset:
         (0xFE00, "status FE00, Matching terminated due to cancel request"),
     ],
 )
-def test_a_status_that_is_no_success_is_the_peers_failure(status: int | Dataset, message: str) -> None:
+def test_a_status_that_is_no_success_is_the_peers_failure(
+    status: int | Dataset, message: str
+) -> None:
     with serving(Archive(JAN, (status, None))) as port:
         result = find(port, "PatientName=A*", "StudyInstanceUID")
     assert result.exit_code == 1
@@ -204,13 +222,17 @@ def test_echo() -> None:
         (["--nonsense"], "No such option"),
     ],
 )
-def test_a_wrong_command_line_is_refused_before_anything_is_sent(arguments: list[str], message: str) -> None:
+def test_a_wrong_command_line_is_refused_before_anything_is_sent(
+    arguments: list[str], message: str
+) -> None:
     result = find(free_port(), *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [["find"], ["find", HOST], ["find", HOST, "70000"], ["echo", HOST, "dicom"]])
+@pytest.mark.parametrize(
+    "arguments", [["find"], ["find", HOST], ["find", HOST, "70000"], ["echo", HOST, "dicom"]]
+)
 def test_host_and_port_are_needed(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
@@ -305,9 +327,13 @@ def odd_peer(identifier: bytes) -> Callable[[RawPeer], None]:
         peer.accept()
         asked = peer.receive_command()
         assert isinstance(asked, CFindRQ)
-        pending = CFindRSP(message_id_being_responded_to=asked.message_id, status=0xFF00, has_data_set=True)
+        pending = CFindRSP(
+            message_id_being_responded_to=asked.message_id, status=0xFF00, has_data_set=True
+        )
         peer.send_command(pending, identifier, context_id=1)
-        peer.send_command(CFindRSP(message_id_being_responded_to=asked.message_id, status=0x0000), context_id=1)
+        peer.send_command(
+            CFindRSP(message_id_being_responded_to=asked.message_id, status=0x0000), context_id=1
+        )
         peer.receive()
         peer.send(AReleaseRP())
 

@@ -31,7 +31,9 @@ FIRST = {
     0x00231001: Element("LO", ("wrong",)),
     0x00231101: Element("LO", ("right",)),
     0x00280010: Element("US", (512,)),
-    0x00400275: Element("SQ", ({0x00400009: Element("SH", ("S1",))}, {0x00400009: Element("SH", ("S2",))})),
+    0x00400275: Element(
+        "SQ", ({0x00400009: Element("SH", ("S1",))}, {0x00400009: Element("SH", ("S2",))})
+    ),
 }
 SECOND = {0x00080061: Element("CS", ("SR",)), 0x00100010: Element("PN", ("DOE^JOHN",))}
 
@@ -50,7 +52,10 @@ OBJECTS = [
         "0023,xx01:ACME": "right",
         "StudyTime": None,
         "Rows": 512,
-        "RequestAttributesSequence": [{"ScheduledProcedureStepID": "S1"}, {"ScheduledProcedureStepID": "S2"}],
+        "RequestAttributesSequence": [
+            {"ScheduledProcedureStepID": "S1"},
+            {"ScheduledProcedureStepID": "S2"},
+        ],
     },
     {"ModalitiesInStudy": "SR", "PatientName": "DOE^JOHN"},
 ]
@@ -110,11 +115,16 @@ def test_control_characters_and_markup_of_a_peer_do_no_harm() -> None:
     assert "[red]A [31mB[/red]" in text
 
 
-@pytest.mark.parametrize(("name", "text"), [("table", ""), ("json", "[]\n"), ("jsonl", ""), ("dicom-json", "[]\n")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("table", ""), ("json", "[]\n"), ("jsonl", ""), ("dicom-json", "[]\n")]
+)
 def test_no_match_is_no_output(name: str, text: str) -> None:
     assert written(name) == text
 
 
 def test_a_whole_sequence_is_json() -> None:
     (key,) = parse_keys(["RequestAttributesSequence"])
-    assert text_at(FIRST, key.path) == '{"ScheduledProcedureStepID": "S1"}\\{"ScheduledProcedureStepID": "S2"}'
+    assert (
+        text_at(FIRST, key.path)
+        == '{"ScheduledProcedureStepID": "S1"}\\{"ScheduledProcedureStepID": "S2"}'
+    )

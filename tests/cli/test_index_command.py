@@ -40,7 +40,8 @@ def test_it_ends_with_a_summary_on_standard_error(files: Path, tmp_path: Path) -
     assert (result.exit_code, result.stdout) == (0, "")
     first, second = result.stderr.splitlines()
     assert re.fullmatch(
-        rf"{INSTANCES} files in \d+\.\d s: {INSTANCES} indexed, 0 replaced, 0 unchanged, 0 skipped", first
+        rf"{INSTANCES} files in \d+\.\d s: {INSTANCES} indexed, 0 replaced, 0 unchanged, 0 skipped",
+        first,
     )
     assert second == f"the index has 5 patients, 6 studies, 9 series, {INSTANCES} instances"
 
@@ -70,7 +71,9 @@ def test_what_is_skipped_is_named_with_the_reason(files: Path, tmp_path: Path) -
 
 def test_several_processes_read_the_same(files: Path, tmp_path: Path) -> None:
     for number in range(200):
-        (files / f"copy{number}").write_bytes((files / "deep" / "deeper" / "instance000").read_bytes())
+        (files / f"copy{number}").write_bytes(
+            (files / "deep" / "deeper" / "instance000").read_bytes()
+        )
     command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), "--jobs", "2", str(files)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -120,7 +123,9 @@ def test_on_a_terminal_there_is_a_progress_bar(files: Path, tmp_path: Path) -> N
     parent, child = pty.openpty()
     with os.fdopen(parent, "rb", buffering=0) as terminal:
         command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), str(files)]
-        process = subprocess.Popen(command, stderr=child, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"})
+        process = subprocess.Popen(
+            command, stderr=child, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"}
+        )
         os.close(child)
         shown = b""
         try:

@@ -29,7 +29,11 @@ STEP_ID = PathStep(0x00400009)
         ("00100010=x", Key("00100010", (PATIENT_NAME,), "x")),
         (
             "RequestAttributesSequence.ScheduledProcedureStepID=S.1",
-            Key("RequestAttributesSequence.ScheduledProcedureStepID", (REQUEST_ATTRIBUTES, STEP_ID), "S.1"),
+            Key(
+                "RequestAttributesSequence.ScheduledProcedureStepID",
+                (REQUEST_ATTRIBUTES, STEP_ID),
+                "S.1",
+            ),
         ),
         (
             "0040,0275.00400009=S",
@@ -37,9 +41,14 @@ STEP_ID = PathStep(0x00400009)
         ),
         (
             "0023,xx01:AcmeCompany=x",
-            Key("0023,xx01:AcmeCompany", (PathStep(0x00230001, "AcmeCompany", any_block=True),), "x"),
+            Key(
+                "0023,xx01:AcmeCompany", (PathStep(0x00230001, "AcmeCompany", any_block=True),), "x"
+            ),
         ),
-        ("0023,1001:ACME 1.1=x", Key("0023,1001:ACME 1.1", (PathStep(0x00231001, "ACME 1.1"),), "x")),
+        (
+            "0023,1001:ACME 1.1=x",
+            Key("0023,1001:ACME 1.1", (PathStep(0x00231001, "ACME 1.1"),), "x"),
+        ),
         ("0023,1001=x", Key("0023,1001", (PathStep(0x00231001),), "x")),
     ],
 )
@@ -98,13 +107,17 @@ def test_keys_in_the_same_sequence_share_its_one_item() -> None:
         "RequestAttributesSequence.RequestedProcedureID",
     ) == {
         0x00080060: Element("CS", ("CT",)),
-        0x00400275: Element("SQ", ({0x00400009: Element("SH", ("S",)), 0x00401001: Element("SH", ())},)),
+        0x00400275: Element(
+            "SQ", ({0x00400009: Element("SH", ("S",)), 0x00401001: Element("SH", ())},)
+        ),
     }
 
 
 def test_the_identifier_is_in_ascending_order() -> None:
     found = identifier(
-        "RequestAttributesSequence.RequestedProcedureID", "Modality", "RequestAttributesSequence.0040,0009"
+        "RequestAttributesSequence.RequestedProcedureID",
+        "Modality",
+        "RequestAttributesSequence.0040,0009",
     )
     assert list(found) == [0x00080060, 0x00400275]
     assert list(found[0x00400275].values[0]) == [0x00400009, 0x00401001]

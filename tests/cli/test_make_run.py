@@ -27,15 +27,26 @@ def test_the_printed_lines_answer_with_patients(tmp_path: Path) -> None:
     ]  # fmt: skip
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         wait_until_listening(process, port, log)
-        lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("  ")]
+        lines = [
+            line.strip()
+            for line in log.read_text(encoding="utf-8").splitlines()
+            if line.startswith("  ")
+        ]
         printed = [line for line in lines if " find " in line or line.startswith("findscu")]
         assert len(printed) == 2, log.read_text(encoding="utf-8")
         for line in printed:
-            done = subprocess.run(line, shell=True, cwd="/", capture_output=True, check=False, text=True)
+            done = subprocess.run(
+                line, shell=True, cwd="/", capture_output=True, check=False, text=True
+            )
             assert done.returncode == 0, done.stderr
             assert "Citizen^Jan" in done.stdout + done.stderr, line
             assert "CompressedSamples^CT1" in done.stdout + done.stderr, line

@@ -45,12 +45,18 @@ def test_one_study_goes_without_a_question(location: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "removed 0 patients, 1 study, 2 series, 9 instances\n"
     result = run("remove", location, "--study", corpus.uid(1))
-    assert (result.exit_code, result.stderr) == (0, "no study of the index matches: nothing removed\n")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "no study of the index matches: nothing removed\n",
+    )
 
 
 def test_more_than_one_needs_a_yes(location: Path) -> None:
     keys = ("-L", "STUDY", "PatientName=citizen*")
-    assert "would remove 3 studies with 16 instances" in run("remove", location, *keys, "--dry-run").stderr
+    assert (
+        "would remove 3 studies with 16 instances"
+        in run("remove", location, *keys, "--dry-run").stderr
+    )
     refused = run("remove", location, *keys)
     assert refused.exit_code == 1
     assert "Error: this would remove 3 studies with 16 instances: --yes" in refused.stderr
@@ -63,7 +69,9 @@ def test_more_than_one_needs_a_yes(location: Path) -> None:
 def test_on_a_terminal_it_asks(location: Path, answer: bytes, status: int) -> None:
     parent, child = pty.openpty()
     command = [*COMMAND, "remove", "--index", str(location), "--patient", "D-1", "--patient", "D-2"]
-    process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env={**ENVIRONMENT, "TERM": "xterm"})
+    process = subprocess.Popen(
+        command, stdin=child, stdout=child, stderr=child, env={**ENVIRONMENT, "TERM": "xterm"}
+    )
     os.close(child)
     with os.fdopen(parent, "r+b", buffering=0) as terminal:
         shown = b""
@@ -86,14 +94,19 @@ def test_on_a_terminal_it_asks(location: Path, answer: bytes, status: int) -> No
         (("PatientID=1",), "needs --level"),
         (("-L", "STUDY", "PatientID"), "restricts nothing"),
         (("-L", "STUDY", "PatientName=*"), "restricts nothing"),
-        (("-L", "STUDY", "PatientID=1", "RetrieveAETitle=X"), "RetrieveAETitle=X: restricts nothing"),
+        (
+            ("-L", "STUDY", "PatientID=1", "RetrieveAETitle=X"),
+            "RetrieveAETitle=X: restricts nothing",
+        ),
         (("-L", "PATIENT", "PatientID=*"), "restricts nothing"),
         (("-L", "STUDY", "StudyDate=yesterday"), "is no DA value"),
         (("-L", "STUDY", "PatientNam=X"), "did you mean PatientName"),
         (("--study", "1.2", "--delete-files", "."), "needs --yes"),
     ],
 )
-def test_a_wrong_command_line_removes_nothing(location: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_a_wrong_command_line_removes_nothing(
+    location: Path, arguments: tuple[str, ...], said: str
+) -> None:
     result = run("remove", location, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr

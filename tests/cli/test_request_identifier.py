@@ -16,20 +16,34 @@ def request(
     charset: str | None = None,
 ) -> Request:  # fmt: skip
     return build_request(
-        parse_keys(texts), MODEL_NAMES[model], level, QueryOptions(relational=relational), as_is=as_is, charset=charset
+        parse_keys(texts),
+        MODEL_NAMES[model],
+        level,
+        QueryOptions(relational=relational),
+        as_is=as_is,
+        charset=charset,
     )
 
 
 @pytest.mark.requirement("QR-020")
 @pytest.mark.parametrize("level", list(Level))
 def test_the_level_is_sent_once(level: Level) -> None:
-    sent = request("PatientID=1", "StudyInstanceUID=1", "SeriesInstanceUID=1", model="patient", level=level, as_is=True)
+    sent = request(
+        "PatientID=1",
+        "StudyInstanceUID=1",
+        "SeriesInstanceUID=1",
+        model="patient",
+        level=level,
+        as_is=True,
+    )
     assert sent.identifier[0x00080052] == Element("CS", (level.name,))
 
 
 @pytest.mark.requirement("QR-020")
 def test_a_level_that_the_model_has_not_is_an_error() -> None:
-    with pytest.raises(KeyTextError, match="Study Root has no level PATIENT; its levels are STUDY, SERIES, IMAGE"):
+    with pytest.raises(
+        KeyTextError, match="Study Root has no level PATIENT; its levels are STUDY, SERIES, IMAGE"
+    ):
         request("PatientID", level=Level.PATIENT)
 
 
@@ -46,20 +60,28 @@ def test_the_unique_key_of_an_upper_level_needs_one_value(value: str | None) -> 
 @pytest.mark.requirement("QR-022")
 def test_other_keys_of_upper_levels_are_an_error() -> None:
     keys = ("StudyInstanceUID=1.2", "StudyDate=20240101")
-    with pytest.raises(KeyTextError, match="StudyDate belongs to STUDY level, which is above SERIES"):
+    with pytest.raises(
+        KeyTextError, match="StudyDate belongs to STUDY level, which is above SERIES"
+    ):
         request(*keys, level=Level.SERIES)
     assert request(*keys, level=Level.SERIES, relational=True).identifier
 
 
 def test_under_study_root_a_patients_attributes_are_the_studys() -> None:
     assert request("PatientName=A*").notes == ()
-    with pytest.raises(KeyTextError, match="PatientName belongs to PATIENT level, which is above STUDY"):
+    with pytest.raises(
+        KeyTextError, match="PatientName belongs to PATIENT level, which is above STUDY"
+    ):
         request("PatientName=A*", "PatientID=1", model="patient")
 
 
 @pytest.mark.requirement("QR-023")
-@pytest.mark.parametrize(("value", "sent"), [(None, ()), ("", ()), ("1.2", ("1.2",)), ("1.2\\1.3", ("1.2", "1.3"))])
-def test_the_unique_key_of_the_level_is_always_sent(value: str | None, sent: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("value", "sent"), [(None, ()), ("", ()), ("1.2", ("1.2",)), ("1.2\\1.3", ("1.2", "1.3"))]
+)
+def test_the_unique_key_of_the_level_is_always_sent(
+    value: str | None, sent: tuple[str, ...]
+) -> None:
     keys = ["StudyDate"] if value is None else ["StudyDate", f"StudyInstanceUID={value}"]
     assert request(*keys).identifier[STUDY_UID] == Element("UI", sent)
 
@@ -88,7 +110,9 @@ def test_the_character_set_is_sent_where_a_key_needs_one(
 def test_a_time_zone_has_sign_hours_and_minutes(value: str) -> None:
     with pytest.raises(KeyTextError, match="expected \\+HHMM"):
         request(f"TimezoneOffsetFromUTC={value}")
-    assert request("TimezoneOffsetFromUTC=-0500").identifier[0x00080201] == Element("SH", ("-0500",))
+    assert request("TimezoneOffsetFromUTC=-0500").identifier[0x00080201] == Element(
+        "SH", ("-0500",)
+    )
 
 
 @pytest.mark.requirement("QR-027")
@@ -96,7 +120,9 @@ def test_a_view_needs_its_option() -> None:
     keys = parse_keys(["QueryRetrieveView=CLASSIC"])
     with pytest.raises(KeyTextError, match="--offer enhanced-multiframe"):
         build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions())
-    sent = build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions(enhanced_multiframe=True))
+    sent = build_request(
+        keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions(enhanced_multiframe=True)
+    )
     assert sent.identifier[0x00080053] == Element("CS", ("CLASSIC",))
 
 
@@ -116,7 +142,9 @@ def test_a_character_set_that_is_none_is_named(charset: str, name: str) -> None:
 
 
 @pytest.mark.requirement("QR-026")
-@pytest.mark.parametrize("keyword", ["InstanceAvailability", "QueryRetrieveLevel", "SpecificCharacterSet"])
+@pytest.mark.parametrize(
+    "keyword", ["InstanceAvailability", "QueryRetrieveLevel", "SpecificCharacterSet"]
+)
 def test_what_is_no_key_is_not_sent(keyword: str) -> None:
     with pytest.raises(KeyTextError, match=keyword):
         request(keyword)

@@ -33,11 +33,15 @@ def test_a_dicomdir_is_left_out_as_what_it_is() -> None:
     path = str(get_testdata_file("DICOMDIR", download=False))
     result = CliRunner().invoke(main, ["send", path, "127.0.0.1", str(free_port())])
     assert result.exit_code == 1
-    assert result.stderr == f"skipped: {path}: {Reason.DICOMDIR.value}\nError: no DICOM file to send\n"
+    assert (
+        result.stderr == f"skipped: {path}: {Reason.DICOMDIR.value}\nError: no DICOM file to send\n"
+    )
 
 
 @pytest.mark.parametrize("place", ["walk", "describe", "groups"])
-def test_ctrl_c_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+def test_ctrl_c_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -51,13 +55,24 @@ def test_ctrl_c_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.Monk
 def test_odd_values_that_change_their_form_are_no_warnings(tmp_path: Path) -> None:
     """The peer takes implicit VR alone."""
     made = instance(1, 1)
-    for keyword, vr, value in (("PatientID", "LO", "P" * 255), ("StudyInstanceUID", "UI", "1..2.a")):
+    for keyword, vr, value in (
+        ("PatientID", "LO", "P" * 255),
+        ("StudyInstanceUID", "UI", "1..2.a"),
+    ):
         made[keyword] = DataElement(keyword, vr, value, already_converted=True)
     write(tmp_path / "sent", [made])
     (tmp_path / "received").mkdir()
     port = free_port()
     peer = [program("storescp"), "+xi", "-od", str(tmp_path / "received"), str(port)]
-    command = [COMMAND[0], *COMMAND[3:], "send", "--quiet", str(tmp_path / "sent"), "127.0.0.1", str(port)]
+    command = [
+        COMMAND[0],
+        *COMMAND[3:],
+        "send",
+        "--quiet",
+        str(tmp_path / "sent"),
+        "127.0.0.1",
+        str(port),
+    ]
     with server(peer, port, tmp_path / "log"):
         done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
     assert (done.returncode, done.stderr.decode()) == (0, "")
@@ -85,14 +100,18 @@ def test_what_cannot_change_its_form_has_failed_and_the_rest_is_sent(tmp_path: P
     assert done.returncode == 1
     lines = done.stderr.decode().splitlines()
     assert lines[0].startswith(f"failed: {cut}: ")
-    assert lines[1].startswith(f"failed: {odd}: a value cannot be brought to Implicit VR Little Endian (")
+    assert lines[1].startswith(
+        f"failed: {odd}: a value cannot be brought to Implicit VR Little Endian ("
+    )
     assert lines[2].startswith("2 instances sent in ")
     assert lines[2].endswith(", 2 failed, 0 files skipped")
     assert len(lines) == 3
 
 
 @pytest.mark.peer("storescp")
-@pytest.mark.parametrize(("taken", "name"), [("+xe", "MR_small_implicit.dcm"), ("+xi", "CT_small.dcm")])
+@pytest.mark.parametrize(
+    ("taken", "name"), [("+xe", "MR_small_implicit.dcm"), ("+xi", "CT_small.dcm")]
+)
 def test_a_peer_of_one_form_gets_that(tmp_path: Path, taken: str, name: str) -> None:
     with storescp(tmp_path, taken) as send:
         done = send(Path(str(get_testdata_file(name, download=False))))
@@ -101,7 +120,9 @@ def test_a_peer_of_one_form_gets_that(tmp_path: Path, taken: str, name: str) -> 
 
 
 @contextlib.contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[Callable[[Path], subprocess.CompletedProcess[bytes]]]:
+def storescp(
+    folder: Path, *options: str
+) -> Iterator[Callable[[Path], subprocess.CompletedProcess[bytes]]]:
     """Run DCMTK's server; the function sends it what is in a folder."""
     (folder / "received").mkdir()
     port = free_port()
@@ -123,10 +144,14 @@ def test_a_warning_of_the_peer_is_told(tmp_path: Path) -> None:
 
     ae = pynetdicom.AE()
     ae.add_supported_context(CTImageStorage)
-    peer = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(pynetdicom.evt.EVT_C_STORE, answer)])
+    peer = ae.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(pynetdicom.evt.EVT_C_STORE, answer)]
+    )
     assert peer is not None
     try:
-        result = CliRunner().invoke(main, ["send", str(path), "127.0.0.1", str(peer.server_address[1])])
+        result = CliRunner().invoke(
+            main, ["send", str(path), "127.0.0.1", str(peer.server_address[1])]
+        )
     finally:
         peer.shutdown()
     assert result.exit_code == 0

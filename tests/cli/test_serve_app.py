@@ -48,7 +48,9 @@ def serving(location: Path, **changes: Any) -> Iterator[int]:
             server.shutdown()
 
 
-def find(port: int, level: str, model: str = STUDY_ROOT.uid, *, aet: str = "SCU", **keys: Any) -> Answers:
+def find(
+    port: int, level: str, model: str = STUDY_ROOT.uid, *, aet: str = "SCU", **keys: Any
+) -> Answers:
     ae = AE(aet)
     ae.add_requested_context(model)
     with ae.associate(HOST, port) as association:
@@ -81,12 +83,16 @@ def test_each_match_has_its_response_and_success_ends_them(location: Path, level
         answers = find(port, level, PATIENT_ROOT.uid, **LEVELS[level])
     assert len(answers) == {"PATIENT": 5, "STUDY": 2, "SERIES": 2, "IMAGE": 8}[level] + 1
     assert [status.Status for status, _ in answers] == [0xFF00] * (len(answers) - 1) + [0x0000]
-    assert [identifier is not None for _, identifier in answers] == [True] * (len(answers) - 1) + [False]
+    assert [identifier is not None for _, identifier in answers] == [True] * (len(answers) - 1) + [
+        False
+    ]
 
 
 @levels
 @pytest.mark.requirement("QR-047", "QR-048")
-@pytest.mark.parametrize(("changes", "title"), [({}, "ARCHIVE"), ({"retrieve_aet": "PACS"}, "PACS")])
+@pytest.mark.parametrize(
+    ("changes", "title"), [({}, "ARCHIVE"), ({"retrieve_aet": "PACS"}, "PACS")]
+)
 def test_every_response_says_where_the_instances_are(
     location: Path, level: str, changes: dict[str, Any], title: str
 ) -> None:
@@ -99,7 +105,9 @@ def test_every_response_says_where_the_instances_are(
 @pytest.mark.requirement("QR-050", "QR-051", "QR-034")
 def test_all_that_is_indexed_is_online(location: Path, level: str) -> None:
     with serving(location) as port:
-        found = matches(find(port, level, PATIENT_ROOT.uid, **LEVELS[level], InstanceAvailability=""))
+        found = matches(
+            find(port, level, PATIENT_ROOT.uid, **LEVELS[level], InstanceAvailability="")
+        )
         unasked = matches(find(port, level, PATIENT_ROOT.uid, **LEVELS[level]))
     assert {match.InstanceAvailability for match in found} == {"ONLINE"}
     assert not any("InstanceAvailability" in match for match in unasked)
@@ -129,7 +137,9 @@ def test_what_differs_by_calling_ae_title(location: Path) -> None:
         "LETTER": {"unknown_matches": True},
     }
     with serving(location, peers=peers) as port:
-        assert [status.Status for status, _ in find(port, "STUDY", aet="LIMITED", StudyInstanceUID="")] == [0xFF00, 0]
+        assert [
+            status.Status for status, _ in find(port, "STUDY", aet="LIMITED", StudyInstanceUID="")
+        ] == [0xFF00, 0]
         assert len(find(port, "STUDY", aet="OTHER", StudyInstanceUID="")) == len(STUDIES) + 1
         modality = {"Modality": "CT", "SeriesInstanceUID": ""}
         assert find(port, "SERIES", aet="STRICT", **modality)[-1][0].Status == 0xA900
@@ -151,7 +161,9 @@ def test_another_called_ae_title_is_refused_where_that_is_checked(location: Path
 
 @pytest.mark.requirement("QR-001", "QR-073", "QR-075")
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.words)
-def test_options_are_answered_for_the_sop_class_that_offered_them(location: Path, model: Any) -> None:
+def test_options_are_answered_for_the_sop_class_that_offered_them(
+    location: Path, model: Any
+) -> None:
     ae = AE()
     for each in MODELS:
         ae.add_requested_context(each.uid)
@@ -203,7 +215,9 @@ def test_a_cancel_of_nothing_is_ignored(location: Path) -> None:
         assert [answer.status for answer in receive_all(peer)] == [0xFF00] * 5 + [0x0000]
         peer.send_command(CCancelRQ(message_id_being_responded_to=1))
         peer.send_command(CCancelRQ(message_id_being_responded_to=1))
-        peer.send_command(CEchoRQ(message_id=2, affected_sop_class_uid="1.2.840.10008.1.1"), context_id=1)
+        peer.send_command(
+            CEchoRQ(message_id=2, affected_sop_class_uid="1.2.840.10008.1.1"), context_id=1
+        )
         answer = peer.receive_command()
         assert isinstance(answer, CEchoRSP)
         assert (answer.message_id_being_responded_to, answer.status) == (2, 0x0000)

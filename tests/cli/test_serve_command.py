@@ -65,16 +65,22 @@ def serving(index: Path, tmp_path: Path, *options: str) -> Iterator[Running]:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(index: Path, tmp_path: Path, number: signal.Signals, workers: str) -> None:
+def test_a_signal_ends_it_cleanly(
+    index: Path, tmp_path: Path, number: signal.Signals, workers: str
+) -> None:
     with serving(index, tmp_path, "--workers", workers) as server:
-        with socket.create_connection(("127.0.0.1", server.port)):  # somebody is connected, and silent
+        with socket.create_connection(
+            ("127.0.0.1", server.port)
+        ):  # somebody is connected, and silent
             server.process.send_signal(number)
             assert server.process.wait(LONG) == 0, server.log
         assert "Traceback" not in server.log
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_reaches_the_whole_group_and_ends_it_cleanly(index: Path, tmp_path: Path, workers: str) -> None:
+def test_ctrl_c_reaches_the_whole_group_and_ends_it_cleanly(
+    index: Path, tmp_path: Path, workers: str
+) -> None:
     with serving(index, tmp_path, "--workers", workers) as server:
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.process.wait(LONG) == 0, server.log
@@ -143,4 +149,6 @@ def test_it_listens_on_loopback_only(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path) as server:
         assert "listening on 127.0.0.1 port" in server.log
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.2", server.port), timeout=LONG)  # what 0.0.0.0 would have answered
+            socket.create_connection(
+                ("127.0.0.2", server.port), timeout=LONG
+            )  # what 0.0.0.0 would have answered

@@ -43,7 +43,9 @@ def test_the_defaults_are_those_of_the_design(told: list[ServeSettings]) -> None
     assert not settings.unknown_matches
 
 
-def test_the_environment_names_the_index(told: list[ServeSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_index(
+    told: list[ServeSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DICOMQUEST_INDEX", "/srv/other.sqlite")
     serve()
     serve("--index", "here.sqlite")
@@ -60,8 +62,13 @@ def test_a_file_sets_what_the_options_set(told: list[ServeSettings], tmp_path: P
     assert told[0].strict
 
 
-def test_a_file_sets_what_differs_by_calling_ae_title(told: list[ServeSettings], tmp_path: Path) -> None:
-    serve("--config", config(tmp_path, '[peers.OLD_PACS]\nresult-limit = 50\ndefault_charset = "ISO_IR 100"\n'))
+def test_a_file_sets_what_differs_by_calling_ae_title(
+    told: list[ServeSettings], tmp_path: Path
+) -> None:
+    serve(
+        "--config",
+        config(tmp_path, '[peers.OLD_PACS]\nresult-limit = 50\ndefault_charset = "ISO_IR 100"\n'),
+    )
     assert told[0].peers == {"OLD_PACS": {"result_limit": 50, "default_charset": "ISO_IR 100"}}
 
 

@@ -7,7 +7,8 @@ from dicomquest.cli.shared_options import ae_title, utc_offset
 
 
 @pytest.mark.parametrize(
-    ("text", "minutes"), [("+0000", 0), ("-0130", -90), ("+0545", 345), ("+1400", 840), ("-1200", -720), (60, 60)]
+    ("text", "minutes"),
+    [("+0000", 0), ("-0130", -90), ("+0545", 345), ("+1400", 840), ("-1200", -720), (60, 60)],
 )
 def test_an_offset_is_read_as_minutes(text: str | int, minutes: int) -> None:
     assert utc_offset(text) == minutes

@@ -10,7 +10,17 @@ import pytest
 from dicomquest.cli import COMMANDS
 from fixtures.faces import serving
 
-SLOW = {"alembic", "asyncio", "jellyfish", "numpy", "pydicom", "rich", "sqlalchemy", "ssl", "uvloop"}
+SLOW = {
+    "alembic",
+    "asyncio",
+    "jellyfish",
+    "numpy",
+    "pydicom",
+    "rich",
+    "sqlalchemy",
+    "ssl",
+    "uvloop",
+}
 
 PROGRAM = """
 import sys
@@ -23,20 +33,28 @@ finally:
 
 
 def imported(*arguments: str) -> set[str]:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, check=False, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, check=False, text=True
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.partition("imported:")[2].split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+)
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     assert not SLOW & imported(*arguments)
 
 
 def test_a_program_that_only_asks_imports_no_server() -> None:
     program = "import sys, dicomquest.ae; print(*sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
-    assert not {"asyncio", "dicomquest.aio.server", "sqlalchemy", "uvloop"} & set(done.stdout.split())
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert not {"asyncio", "dicomquest.aio.server", "sqlalchemy", "uvloop"} & set(
+        done.stdout.split()
+    )
 
 
 def test_a_c_echo_needs_neither_pydicom_nor_a_database() -> None:

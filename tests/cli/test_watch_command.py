@@ -41,7 +41,9 @@ def until_logged(log: Path, text: str, process: subprocess.Popen[bytes] | None =
 
 
 @contextlib.contextmanager
-def watching(files: Path, *options: str, ending: signal.Signals = signal.SIGTERM) -> Iterator[Callable[[int], None]]:
+def watching(
+    files: Path, *options: str, ending: signal.Signals = signal.SIGTERM
+) -> Iterator[Callable[[int], None]]:
     """Run it; the function that is given waits for a number of instances in the index."""
     location, log = files.parent / "i.sqlite", files.parent / "log"
     Index(location).close()
@@ -55,7 +57,9 @@ def watching(files: Path, *options: str, ending: signal.Signals = signal.SIGTERM
                 while index.counts()[Level.IMAGE] != count:
                     assert process.poll() is None, log.read_text()
                     assert time.monotonic() < deadline, f"{index.counts()}\n{log.read_text()}"
-                    time.sleep(50 * MS)  # the state of the database is all that there is to wait for
+                    time.sleep(
+                        50 * MS
+                    )  # the state of the database is all that there is to wait for
 
         try:
             until_logged(log, "looked at everything", process)
@@ -89,7 +93,9 @@ def test_the_index_follows_the_files(files: Path, options: tuple[str, ...]) -> N
         wait(INSTANCES - 1)
 
 
-def test_a_folder_that_goes_keeps_its_instances_and_is_followed_when_it_is_back(files: Path) -> None:
+def test_a_folder_that_goes_keeps_its_instances_and_is_followed_when_it_is_back(
+    files: Path,
+) -> None:
     with watching(files) as wait:
         files.rename(files.parent / "away")
         until_logged(files.parent / "log", "it is not there")
@@ -102,7 +108,9 @@ def test_a_folder_that_goes_keeps_its_instances_and_is_followed_when_it_is_back(
 
 
 def settings(paths: Sequence[Path], location: Path) -> WatchSettings:
-    return WatchSettings(tuple(map(str, paths)), str(location), 1, None, poll=False, rescan=60, log_level="info")
+    return WatchSettings(
+        tuple(map(str, paths)), str(location), 1, None, poll=False, rescan=60, log_level="info"
+    )
 
 
 @pytest.mark.parametrize("others", [0, 1])
@@ -157,6 +165,8 @@ def test_it_brings_what_it_finds_into_step_first(files: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_a_wrong_command_line(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["watch", "--index", str(tmp_path / "i"), str(tmp_path / "nowhere")])
+    result = CliRunner().invoke(
+        main, ["watch", "--index", str(tmp_path / "i"), str(tmp_path / "nowhere")]
+    )
     assert result.exit_code == 2
     assert "nowhere" in result.stderr

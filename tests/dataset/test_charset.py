@@ -24,7 +24,13 @@ from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.character_sets import CODE_ELEMENTS, MISSPELT, SINGLE_SETS
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
-from strategies.dataset import EXTENDED_TERMS, REPERTOIRES, characters_of, data_sets, single_byte_repertoire
+from strategies.dataset import (
+    EXTENDED_TERMS,
+    REPERTOIRES,
+    characters_of,
+    data_sets,
+    single_byte_repertoire,
+)
 from vectors.text import NAMES, PROSE, TextVector
 
 ESCAPE = "\x1b"
@@ -50,11 +56,21 @@ def test_examples_of_long_text_decode_and_encode(vector: TextVector) -> None:
 
 @pytest.mark.requirement("EN-020")
 def test_the_vrs_that_the_character_set_affects_are_exactly_seven() -> None:
-    assert {row.vr for row in VALUE_REPRESENTATIONS if row.charset} == {"SH", "LO", "UC", "ST", "LT", "UT", "PN"}
+    assert {row.vr for row in VALUE_REPRESENTATIONS if row.charset} == {
+        "SH",
+        "LO",
+        "UC",
+        "ST",
+        "LT",
+        "UT",
+        "PN",
+    }
 
 
 @pytest.mark.requirement("EN-021")
-@pytest.mark.parametrize("term", [row.term for row in SINGLE_SETS if row.term not in ("ISO_IR 192", "GB18030", "GBK")])
+@pytest.mark.parametrize(
+    "term", [row.term for row in SINGLE_SETS if row.term not in ("ISO_IR 192", "GB18030", "GBK")]
+)
 def test_every_character_of_a_single_byte_set_round_trips(term: str) -> None:
     upper = single_byte_repertoire(term)
     assert len(upper) == {
@@ -68,11 +84,15 @@ def test_every_character_of_a_single_byte_set_round_trips(term: str) -> None:
 
 
 @pytest.mark.requirement("EN-021")
-@pytest.mark.parametrize(("term", "size"), [("ISO_IR 192", 0x10FFFF), ("GB18030", 0x10FFFF), ("GBK", 21_000)])
+@pytest.mark.parametrize(
+    ("term", "size"), [("ISO_IR 192", 0x10FFFF), ("GB18030", 0x10FFFF), ("GBK", 21_000)]
+)
 def test_every_character_of_a_multi_byte_set_round_trips(term: str, size: int) -> None:
     text = UNICODE
     if term == "GBK":
-        pairs = (bytes([first, second]) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF))
+        pairs = (
+            bytes([first, second]) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF)
+        )
         text = "".join(pair.decode("gbk", "ignore") for pair in pairs)
     assert len(text) > size - 0x900
     assert decode_text(encode_text(text, (term,), "LT"), (term,), "LT") == text
@@ -80,7 +100,9 @@ def test_every_character_of_a_multi_byte_set_round_trips(term: str, size: int) -
 
 @pytest.mark.requirement("EN-022")
 @pytest.mark.parametrize("element", CODE_ELEMENTS, ids=lambda element: element.name)
-def test_every_character_of_a_code_element_is_decoded_behind_its_escape_and_encoded(element: object) -> None:
+def test_every_character_of_a_code_element_is_decoded_behind_its_escape_and_encoded(
+    element: object,
+) -> None:
     assert isinstance(element, type(CODE_ELEMENTS[0]))
     text = REPERTOIRES[element.escape]
     assert len(text) >= {1: 50, 2: 6000}[element.size]
@@ -97,7 +119,9 @@ def test_every_character_of_a_code_element_is_decoded_behind_its_escape_and_enco
 @pytest.mark.requirement("EN-022", "EN-024")
 @pytest.mark.parametrize("terms", EXTENDED_TERMS, ids="-".join)
 @given(data=st.data())
-def test_encoding_uses_only_declared_escapes_and_decodes_again(terms: tuple[str, ...], data: st.DataObject) -> None:
+def test_encoding_uses_only_declared_escapes_and_decodes_again(
+    terms: tuple[str, ...], data: st.DataObject
+) -> None:
     character = st.one_of(characters_of(terms), st.sampled_from("^=\\\r\n\t\f "))
     vr = data.draw(st.sampled_from(["PN", "LO", "LT"]))
     text = "".join(data.draw(st.lists(character, max_size=12)))
@@ -127,12 +151,21 @@ def test_encoding_uses_only_declared_escapes_and_decodes_again(terms: tuple[str,
     ],
 )
 @given(data=st.data())
-def test_pydicom_reads_what_is_written(terms: tuple[str, ...], alphabet: str, data: st.DataObject) -> None:
+def test_pydicom_reads_what_is_written(
+    terms: tuple[str, ...], alphabet: str, data: st.DataObject
+) -> None:
     word = st.text(st.sampled_from(alphabet), min_size=1, max_size=4)
-    components = data.draw(st.lists(st.one_of(word, st.sampled_from(["Doe", "X"])), min_size=1, max_size=5))
+    components = data.draw(
+        st.lists(st.one_of(word, st.sampled_from(["Doe", "X"])), min_size=1, max_size=5)
+    )
     text = "^".join(components)
     encodings = convert_encodings(list(terms))
-    assert decode_bytes(encode_text(text, terms, "PN"), encodings, {0x0D, 0x0A, 0x09, 0x0C, 0x5E, 0x3D}) == text
+    assert (
+        decode_bytes(
+            encode_text(text, terms, "PN"), encodings, {0x0D, 0x0A, 0x09, 0x0C, 0x5E, 0x3D}
+        )
+        == text
+    )
 
 
 @pytest.mark.requirement("EN-024")
@@ -141,7 +174,10 @@ def test_behind_a_delimiter_the_sets_of_value_1_are_active_again(delimiter: str)
     terms = ("ISO 2022 IR 100", "ISO 2022 IR 144")
     data = b"\x1b-L\xbb" + delimiter.encode() + b"\xbb"
     assert decode_text(data, terms, "PN") == f"Л{delimiter}»"
-    assert encode_text(f"Л{delimiter}Л", terms, "PN") == b"\x1b-L\xbb\x1b-A" + delimiter.encode() + b"\x1b-L\xbb\x1b-A"
+    assert (
+        encode_text(f"Л{delimiter}Л", terms, "PN")
+        == b"\x1b-L\xbb\x1b-A" + delimiter.encode() + b"\x1b-L\xbb\x1b-A"
+    )
 
 
 @pytest.mark.requirement("EN-024")
@@ -170,7 +206,9 @@ def test_bytes_of_two_byte_characters_are_no_delimiters(byte: int) -> None:
         encoded = charset + b"\x10\0\x10\0PN" + len(data).to_bytes(2, "little") + data
         name = Element("PN", ("A", character, "B"))
         assert decode(encoded, EXPLICIT_VR_LITTLE_ENDIAN)[0x00100010] == name
-        assert encode({0x00100010: name}, EXPLICIT_VR_LITTLE_ENDIAN, ("", "ISO 2022 IR 87")) == encoded
+        assert (
+            encode({0x00100010: name}, EXPLICIT_VR_LITTLE_ENDIAN, ("", "ISO 2022 IR 87")) == encoded
+        )
 
 
 @pytest.mark.requirement("EN-025", "EN-026")
@@ -187,7 +225,9 @@ def test_no_two_byte_character_is_a_delimiter_or_wild_card_once_decoded(element:
 def test_chinese_values_are_split_after_decoding(term: str) -> None:
     # The trail bytes are a backslash and a circumflex.
     data = b"\x81\x5c\\\x81\x5e^\x81\x5c"
-    charset = encode({0x00100010: Element("PN", ("\u4e02",))}, EXPLICIT_VR_LITTLE_ENDIAN, (term,))[:-10]
+    charset = encode({0x00100010: Element("PN", ("\u4e02",))}, EXPLICIT_VR_LITTLE_ENDIAN, (term,))[
+        :-10
+    ]
     decoded = decode(charset + b"\x10\0\x10\0PN\x08\0" + data, EXPLICIT_VR_LITTLE_ENDIAN)
     first, second = b"\x81\x5c".decode("gbk"), b"\x81\x5e".decode("gbk")
     assert decoded[0x00100010].values == (first, f"{second}^{first}")
@@ -197,9 +237,13 @@ def test_chinese_values_are_split_after_decoding(term: str) -> None:
 @pytest.mark.requirement("EN-030", "EN-031", "EN-032")
 @given(
     data_set=data_sets,
-    requested=st.sampled_from([(), ("ISO_IR 100",), ("ISO_IR 13",), *EXTENDED_TERMS, ("GB18030",), ("NONSENSE",)]),
+    requested=st.sampled_from(
+        [(), ("ISO_IR 100",), ("ISO_IR 13",), *EXTENDED_TERMS, ("GB18030",), ("NONSENSE",)]
+    ),
 )
-def test_a_response_declares_a_set_that_holds_all_of_it(data_set: DataSet, requested: tuple[str, ...]) -> None:
+def test_a_response_declares_a_set_that_holds_all_of_it(
+    data_set: DataSet, requested: tuple[str, ...]
+) -> None:
     terms = choose(data_set, requested)
     decoded = decode(encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, terms), EXPLICIT_VR_LITTLE_ENDIAN)
     declared = decoded.pop(SPECIFIC_CHARACTER_SET, None)
@@ -231,9 +275,13 @@ def test_the_requests_set_is_used_where_it_holds_the_response(
 
 
 @pytest.mark.requirement("EN-022")
-def test_what_nfc_changed_is_written_as_its_set_has_it_only_where_no_declared_set_has_it_as_it_is() -> None:
+def test_what_nfc_changed_is_written_as_its_set_has_it_only_where_no_declared_set_has_it_as_it_is() -> (
+    None
+):
     """JIS X 0208 has the Angstrom sign, which NFC makes a letter; ISO 8859-1 has the letter."""
-    assert encode_text("\u3000\xc5", ("", "ISO 2022 IR 87"), "LO") == bytes.fromhex("1B2442 2121 2272 1B2842")
+    assert encode_text("\u3000\xc5", ("", "ISO 2022 IR 87"), "LO") == bytes.fromhex(
+        "1B2442 2121 2272 1B2842"
+    )
     terms = ("", "ISO 2022 IR 100", "ISO 2022 IR 87")
     assert encode_text("\u3000\xc5", terms, "LO") == bytes.fromhex("1B2442 2121 1B2D41 C5 1B2842")
 
@@ -315,13 +363,17 @@ def test_terms_are_read_as_they_were_meant(terms: tuple[str, ...], meant: tuple[
         ((), False),
     ],
 )
-def test_sets_that_have_ascii_and_are_written_as_the_standard_does(terms: tuple[str, ...], extends: bool) -> None:
+def test_sets_that_have_ascii_and_are_written_as_the_standard_does(
+    terms: tuple[str, ...], extends: bool
+) -> None:
     assert extends_ascii(terms) is extends
 
 
 @pytest.mark.requirement("QR-052")
 @pytest.mark.parametrize("requested", [("ISO_IR 13",), ("ISO 2022 IR 13", "ISO 2022 IR 87")])
-def test_a_set_without_tilde_is_not_chosen_for_text_that_has_one(requested: tuple[str, ...]) -> None:
+def test_a_set_without_tilde_is_not_chosen_for_text_that_has_one(
+    requested: tuple[str, ...],
+) -> None:
     name = {0x00100010: Element("PN", ("\uff94\uff8f^\uff80",))}
     assert choose(name, requested) == requested
     assert choose(name | {0x00081030: Element("LO", ("A~B",))}, requested) == ("ISO_IR 192",)
@@ -330,10 +382,13 @@ def test_a_set_without_tilde_is_not_chosen_for_text_that_has_one(requested: tupl
 
 @pytest.mark.requirement("EN-055")
 @given(
-    data=st.binary(max_size=60), terms=st.sampled_from([*EXTENDED_TERMS, ("GB18030",), ("ISO_IR 13",), ("ISO_IR 100",)])
+    data=st.binary(max_size=60),
+    terms=st.sampled_from([*EXTENDED_TERMS, ("GB18030",), ("ISO_IR 13",), ("ISO_IR 100",)]),
 )
 @pytest.mark.parametrize("vr", ["PN", "LO", "LT"])
-def test_any_bytes_decode_where_replacing_is_allowed(vr: str, data: bytes, terms: tuple[str, ...]) -> None:
+def test_any_bytes_decode_where_replacing_is_allowed(
+    vr: str, data: bytes, terms: tuple[str, ...]
+) -> None:
     text = decode_text(data, terms, vr, "replace")
     assert VR[vr].charset
     try:

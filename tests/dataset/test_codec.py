@@ -53,30 +53,43 @@ def nested(depth: int) -> DataSet:
 # ---- the vectors
 
 
-@pytest.mark.requirement("EN-001", "EN-006", "EN-007", "EN-015", "EN-018", "EN-052", "EN-048", "EN-049")
+@pytest.mark.requirement(
+    "EN-001", "EN-006", "EN-007", "EN-015", "EN-018", "EN-052", "EN-048", "EN-049"
+)
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_vectors_decode_to_what_is_written_beside_them(vector: Vector) -> None:
     assert decode(vector.data, vector.transfer_syntax) == vector.data_set
 
 
 @pytest.mark.requirement("EN-001", "EN-009", "EN-010", "EN-018", "EN-052")
-@pytest.mark.parametrize("vector", [EXPLICIT_IDENTIFIER, BIG_ENDIAN, SEQUENCES[0]], ids=lambda vector: vector.name)
+@pytest.mark.parametrize(
+    "vector", [EXPLICIT_IDENTIFIER, BIG_ENDIAN, SEQUENCES[0]], ids=lambda vector: vector.name
+)
 def test_vectors_encode_to_the_same_bytes(vector: Vector) -> None:
     terms = vector.data_set.get(SPECIFIC_CHARACTER_SET, Element("CS", ())).values
     assert encode(vector.data_set, vector.transfer_syntax, terms) == vector.data
 
 
 @pytest.mark.requirement("EN-001", "EN-018", "EN-030", "EN-032", "EN-054")
-@given(data_set=data_sets, transfer_syntax=transfer_syntaxes.filter(lambda uid: uid != IMPLICIT_VR_LITTLE_ENDIAN))
-def test_any_data_set_survives_encoding_with_explicit_vr(data_set: DataSet, transfer_syntax: str) -> None:
+@given(
+    data_set=data_sets,
+    transfer_syntax=transfer_syntaxes.filter(lambda uid: uid != IMPLICIT_VR_LITTLE_ENDIAN),
+)
+def test_any_data_set_survives_encoding_with_explicit_vr(
+    data_set: DataSet, transfer_syntax: str
+) -> None:
     terms = choose(data_set)
-    assert decode(encode(data_set, transfer_syntax, terms), transfer_syntax) == with_terms(data_set, terms)
+    assert decode(encode(data_set, transfer_syntax, terms), transfer_syntax) == with_terms(
+        data_set, terms
+    )
 
 
 @pytest.mark.requirement("EN-001", "EN-014", "EN-054")
 @pytest.mark.parametrize("transfer_syntax", ALL_SYNTAXES)
 @pytest.mark.parametrize("terms", [(), ("ISO_IR 192",)])
-def test_standard_attributes_survive_every_transfer_syntax(transfer_syntax: str, terms: tuple[str, ...]) -> None:
+def test_standard_attributes_survive_every_transfer_syntax(
+    transfer_syntax: str, terms: tuple[str, ...]
+) -> None:
     data_set: DataSet = {
         0x00080018: Element("UI", ("1.2.3.4",)),
         0x00080061: Element("CS", ("CT", "", "SR")),
@@ -94,7 +107,9 @@ def test_standard_attributes_survive_every_transfer_syntax(transfer_syntax: str,
         0x7FE00001: Element("OV", (bytes(range(8)),)),
     }
     data_set = dict(sorted(data_set.items()))
-    assert decode(encode(data_set, transfer_syntax, terms), transfer_syntax) == with_terms(data_set, terms)
+    assert decode(encode(data_set, transfer_syntax, terms), transfer_syntax) == with_terms(
+        data_set, terms
+    )
 
 
 # ---- the layout of elements
@@ -111,7 +126,9 @@ def test_the_short_form_is_exactly_that_of_the_standards_list(row: Any) -> None:
 @pytest.mark.requirement("EN-003")
 @pytest.mark.parametrize("code", ["ZZ", "XY", "??"])
 def test_an_unknown_vr_is_read_with_32_bits_of_length_and_kept_opaque(code: str) -> None:
-    data = wire(f"09001000 'LO' 0400 'ACME'  09000110 '{code}' 0000 04000000 01020304  10001000 'PN' 0200 'A~'")
+    data = wire(
+        f"09001000 'LO' 0400 'ACME'  09000110 '{code}' 0000 04000000 01020304  10001000 'PN' 0200 'A~'"
+    )
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == {
         0x00090010: Element("LO", ("ACME",)),
         0x00091001: Element("UN", (b"\1\2\3\4",)),
@@ -121,8 +138,14 @@ def test_an_unknown_vr_is_read_with_32_bits_of_length_and_kept_opaque(code: str)
 
 @pytest.mark.requirement("EN-004")
 def test_elements_are_written_in_ascending_order() -> None:
-    data_set = {0x00200010: Element("SH", ("1",)), 0x00080050: Element("SH", ("2",)), 0x00100020: Element("LO", ("3",))}
-    assert list(decode(encode(data_set, IMPLICIT_VR_LITTLE_ENDIAN), IMPLICIT_VR_LITTLE_ENDIAN)) == sorted(data_set)
+    data_set = {
+        0x00200010: Element("SH", ("1",)),
+        0x00080050: Element("SH", ("2",)),
+        0x00100020: Element("LO", ("3",)),
+    }
+    assert list(
+        decode(encode(data_set, IMPLICIT_VR_LITTLE_ENDIAN), IMPLICIT_VR_LITTLE_ENDIAN)
+    ) == sorted(data_set)
 
 
 @pytest.mark.requirement("EN-005")
@@ -134,7 +157,10 @@ def test_the_first_of_duplicate_elements_is_kept_and_order_restored() -> None:
     """)
     remarks = Remarks()
     data_set = decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)
-    assert list(data_set.items()) == [(0x00080050, Element("SH", ("A",))), (0x00100020, Element("LO", ("B",)))]
+    assert list(data_set.items()) == [
+        (0x00080050, Element("SH", ("A",))),
+        (0x00100020, Element("LO", ("B",))),
+    ]
     assert [(remark.tag, remark.kind) for remark in remarks] == [
         (0x00080050, RemarkKind.OUT_OF_ORDER),
         (0x00100020, RemarkKind.DUPLICATE),
@@ -144,10 +170,14 @@ def test_the_first_of_duplicate_elements_is_kept_and_order_restored() -> None:
 @pytest.mark.requirement("EN-008")
 @pytest.mark.parametrize("transfer_syntax", ALL_SYNTAXES)
 def test_group_lengths_are_ignored_and_not_written(transfer_syntax: str) -> None:
-    encoded = encode({0x00080000: Element("UL", (8,)), 0x00080050: Element("SH", ("A",))}, transfer_syntax)
+    encoded = encode(
+        {0x00080000: Element("UL", (8,)), 0x00080050: Element("SH", ("A",))}, transfer_syntax
+    )
     assert decode(encoded, transfer_syntax) == {0x00080050: Element("SH", ("A",))}
     with_length = wire("08000000 'UL' 0400 0A000000  08005000 'SH' 0200 'A~'")
-    assert encode({0x00080050: Element("SH", ("A",))}, EXPLICIT_VR_LITTLE_ENDIAN) == with_length[12:]
+    assert (
+        encode({0x00080050: Element("SH", ("A",))}, EXPLICIT_VR_LITTLE_ENDIAN) == with_length[12:]
+    )
     assert decode(with_length, EXPLICIT_VR_LITTLE_ENDIAN) == {0x00080050: Element("SH", ("A",))}
 
 
@@ -213,7 +243,9 @@ def test_a_length_beyond_its_container_is_an_error(data: bytes) -> None:
 @pytest.mark.requirement("EN-012")
 def test_a_value_that_runs_out_of_its_item_is_no_truncation() -> None:
     """What ends too early is one thing, what contradicts itself another: more bytes would not help."""
-    data = wire("08003210 'SQ' 0000 12000000 FEFF00E0 0A000000 08005000 'SH' 0400 'ABCD'  10002000 'LO' 0000")
+    data = wire(
+        "08003210 'SQ' 0000 12000000 FEFF00E0 0A000000 08005000 'SH' 0400 'ABCD'  10002000 'LO' 0000"
+    )
     with pytest.raises(DataSetError) as raised:
         decode(data, EXPLICIT_VR_LITTLE_ENDIAN)
     assert not isinstance(raised.value, TruncatedDataSetError)
@@ -226,7 +258,8 @@ def test_depth_elements_items_and_value_size_are_bounded() -> None:
     with pytest.raises(DataSetError, match="deeper than 32"):
         decode(encode(nested(33), EXPLICIT_VR_LITTLE_ENDIAN), EXPLICIT_VR_LITTLE_ENDIAN)
     three = encode(
-        {tag: Element("SH", ("A",)) for tag in (0x00080050, 0x00100020, 0x00200010)}, EXPLICIT_VR_LITTLE_ENDIAN
+        {tag: Element("SH", ("A",)) for tag in (0x00080050, 0x00100020, 0x00200010)},
+        EXPLICIT_VR_LITTLE_ENDIAN,
     )
     assert len(decode(three, EXPLICIT_VR_LITTLE_ENDIAN, limits=Limits(elements=3))) == 3
     with pytest.raises(DataSetError, match="more than 2 elements"):
@@ -239,7 +272,10 @@ def test_depth_elements_items_and_value_size_are_bounded() -> None:
     with pytest.raises(DataSetError, match="more than 2 items"):
         decode(encoded, EXPLICIT_VR_LITTLE_ENDIAN, limits=Limits(items=2))
     for vr in ("UT", "OB", "LT"):
-        value = encode({0x00091001: Element(vr, (b"x" * 100 if vr == "OB" else "x" * 100,))}, EXPLICIT_VR_LITTLE_ENDIAN)
+        value = encode(
+            {0x00091001: Element(vr, (b"x" * 100 if vr == "OB" else "x" * 100,))},
+            EXPLICIT_VR_LITTLE_ENDIAN,
+        )
         assert decode(value, EXPLICIT_VR_LITTLE_ENDIAN, limits=Limits(value=100))
         with pytest.raises(DataSetError, match="100 bytes, of at most 99"):
             decode(value, EXPLICIT_VR_LITTLE_ENDIAN, limits=Limits(value=99))
@@ -270,7 +306,11 @@ def test_un_of_a_known_attribute_is_read_by_the_dictionary_in_little_endian(
     data = wire(value)
     header = bytes.fromhex(tag) + b"UN\0\0" + len(data).to_bytes(4, "little")
     if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
-        header = bytes([header[1], header[0], header[3], header[2]]) + b"UN\0\0" + len(data).to_bytes(4, "big")
+        header = (
+            bytes([header[1], header[0], header[3], header[2]])
+            + b"UN\0\0"
+            + len(data).to_bytes(4, "big")
+        )
     ((_, decoded),) = decode(header + data, transfer_syntax).items()
     assert decoded == element
 
@@ -299,7 +339,9 @@ def test_a_long_value_of_a_short_vr_is_written_as_un(length: int) -> None:
     encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN)
     assert encoded[4:6] == (b"UI" if length <= 65534 else b"UN")
     assert decode(encoded, EXPLICIT_VR_LITTLE_ENDIAN) == data_set
-    assert decode(encode(data_set, IMPLICIT_VR_LITTLE_ENDIAN), IMPLICIT_VR_LITTLE_ENDIAN) == data_set
+    assert (
+        decode(encode(data_set, IMPLICIT_VR_LITTLE_ENDIAN), IMPLICIT_VR_LITTLE_ENDIAN) == data_set
+    )
 
 
 # ---- deflated
@@ -308,7 +350,9 @@ def test_a_long_value_of_a_short_vr_is_written_as_un(length: int) -> None:
 @pytest.mark.requirement("EN-017")
 def test_deflated_data_is_raw_and_may_be_padded() -> None:
     plain = encode(EXPLICIT_IDENTIFIER.data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 100",))
-    encoded = encode(EXPLICIT_IDENTIFIER.data_set, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 100",))
+    encoded = encode(
+        EXPLICIT_IDENTIFIER.data_set, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 100",)
+    )
     assert zlib.decompress(encoded, wbits=-15) == plain
     assert len(encoded) % 2 == 0
     for data in (encoded.rstrip(b"\0") + b"\0", encoded, encoded + b"\0\0"):
@@ -428,14 +472,22 @@ def test_strings_split_at_backslashes_where_their_vr_has_multiplicity(
 ) -> None:
     data = value.encode()
     header = b"\x09\0\x01\x10" + vr.encode()
-    header += b"\0\0" + len(data).to_bytes(4, "little") if VR[vr].long_form else len(data).to_bytes(2, "little")
+    header += (
+        b"\0\0" + len(data).to_bytes(4, "little")
+        if VR[vr].long_form
+        else len(data).to_bytes(2, "little")
+    )
     assert decode(header + data, EXPLICIT_VR_LITTLE_ENDIAN) == {0x00091001: Element(vr, values)}
 
 
 @pytest.mark.requirement("EN-054")
 @pytest.mark.parametrize("transfer_syntax", ALL_SYNTAXES)
 def test_a_zero_length_element_stays_one(transfer_syntax: str) -> None:
-    data_set = {0x00100010: Element("PN", ()), 0x0020000D: Element("UI", ()), 0x00400275: Element("SQ", ())}
+    data_set = {
+        0x00100010: Element("PN", ()),
+        0x0020000D: Element("UI", ()),
+        0x00400275: Element("SQ", ()),
+    }
     encoded = encode(data_set, transfer_syntax)
     assert decode(encoded, transfer_syntax) == data_set
 
@@ -446,7 +498,9 @@ def test_text_outside_the_declared_set_is_detected_before_sending() -> None:
     for terms in ((), ("ISO_IR 100",), ("", "ISO 2022 IR 149", "ISO 2022 IR 100")):
         # 郎 is in the Korean set, 田 and 太 too; so Korean carries this name and Latin does not.
         if "ISO 2022 IR 149" in terms:
-            assert decode(encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, terms), EXPLICIT_VR_LITTLE_ENDIAN)
+            assert decode(
+                encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, terms), EXPLICIT_VR_LITTLE_ENDIAN
+            )
             continue
         with pytest.raises(ValueFormatError, match=r"\(0010,0010\)"):
             encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, terms)
@@ -459,12 +513,16 @@ def test_a_strict_sender_refuses_uids_that_are_none(uid: str) -> None:
     with pytest.raises(ValueFormatError, match="is no UI value"):
         encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, strict=True)
     assert encode(
-        {0x0020000D: Element("UI", ("1.2.3", "0.0", "2." + "1" * 62))}, EXPLICIT_VR_LITTLE_ENDIAN, strict=True
+        {0x0020000D: Element("UI", ("1.2.3", "0.0", "2." + "1" * 62))},
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        strict=True,
     )
 
 
 @pytest.mark.requirement("EN-020", "EN-030")
-def test_characters_outside_the_default_repertoire_are_never_written_in_a_vr_without_character_set() -> None:
+def test_characters_outside_the_default_repertoire_are_never_written_in_a_vr_without_character_set() -> (
+    None
+):
     data_set = {0x00080060: Element("CS", ("CAFÉ",)), 0x00100020: Element("LO", ("é",))}
     encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
     assert decode(encoded, EXPLICIT_VR_LITTLE_ENDIAN)[0x00080060] == Element("CS", ("CAF?",))
@@ -474,8 +532,14 @@ def test_characters_outside_the_default_repertoire_are_never_written_in_a_vr_wit
 
 @pytest.mark.requirement("EN-031", "EN-032")
 def test_specific_character_set_is_written_only_with_a_value_and_once() -> None:
-    inner = {SPECIFIC_CHARACTER_SET: Element("CS", ("ISO_IR 100",)), 0x00080104: Element("LO", ("ä",))}
-    data_set: DataSet = {SPECIFIC_CHARACTER_SET: Element("CS", ()), 0x00081032: Element("SQ", (inner,))}
+    inner = {
+        SPECIFIC_CHARACTER_SET: Element("CS", ("ISO_IR 100",)),
+        0x00080104: Element("LO", ("ä",)),
+    }
+    data_set: DataSet = {
+        SPECIFIC_CHARACTER_SET: Element("CS", ()),
+        0x00081032: Element("SQ", (inner,)),
+    }
     encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
     assert decode(encoded, EXPLICIT_VR_LITTLE_ENDIAN) == {
         SPECIFIC_CHARACTER_SET: Element("CS", ("ISO_IR 192",)),
@@ -534,7 +598,9 @@ def test_a_character_set_of_zero_length_in_an_item_is_none_of_its_own() -> None:
         (b"\xff\xfe", ("ISO_IR 192",), "\ufffd\ufffd"),
     ],
 )
-@pytest.mark.parametrize("declared", [b"", wire("08000500 'CS' 0800 'ISO_IR~6'"), wire("08000500 'CS' 0000")])
+@pytest.mark.parametrize(
+    "declared", [b"", wire("08000500 'CS' 0800 'ISO_IR~6'"), wire("08000500 'CS' 0000")]
+)
 def test_8_bit_text_without_character_set_is_read_by_the_fallback_and_remarked_on(
     value: bytes, fallback: tuple[str, ...], text: str, declared: bytes
 ) -> None:
@@ -548,14 +614,18 @@ def test_8_bit_text_without_character_set_is_read_by_the_fallback_and_remarked_o
 def test_an_unknown_term_is_remarked_on_and_its_text_read_by_the_fallback() -> None:
     data = wire("08000500 'CS' 0A00 'KLINGON~~~'  10001000 'PN' 0200 C3A9")
     remarks = Remarks()
-    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)[0x00100010] == Element("PN", ("é",))
+    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)[0x00100010] == Element(
+        "PN", ("é",)
+    )
     assert (SPECIFIC_CHARACTER_SET, RemarkKind.UNKNOWN_CHARSET, "KLINGON") in remarks
 
 
 def test_bytes_that_are_no_text_of_the_set_are_replaced_and_remarked_on() -> None:
     data = wire("08000500 'CS' 0A00 'ISO_IR~192'  10001000 'PN' 0400 'A' FF 'B~'")
     remarks = Remarks()
-    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)[0x00100010] == Element("PN", ("A\ufffdB",))
+    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)[0x00100010] == Element(
+        "PN", ("A\ufffdB",)
+    )
     assert [remark.kind for remark in remarks] == [RemarkKind.UNDECODABLE]
 
 
@@ -637,7 +707,10 @@ def test_a_header_that_ends_early_says_how_many_bytes_it_needs(transfer_syntax: 
 
 
 def test_a_deflated_header_that_is_cut_off_needs_more() -> None:
-    data_set = {0x00080018: Element("UI", ("1.2.3",)), 0x00104000: Element("LT", ("".join(map(str, range(2000))),))}
+    data_set = {
+        0x00080018: Element("UI", ("1.2.3",)),
+        0x00104000: Element("LT", ("".join(map(str, range(2000))),)),
+    }
     data = encode(data_set, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
     whole = decode_header(data, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
     assert (whole.data_set, whole.stopped, whole.needed) == (data_set, False, 0)
@@ -669,4 +742,6 @@ def test_encapsulated_fragments_in_an_item_are_kept_as_they_are() -> None:
         FEFFDDE0 00000000
     """)
     ((item),) = decode(data, JPEG_BASELINE, limits=FILE_LIMITS)[0x00880200].values
-    assert item[0x7FE00010] == Element("OB", (wire("FEFF00E0 00000000  FEFF00E0 04000000 FFD8FFD9"),))
+    assert item[0x7FE00010] == Element(
+        "OB", (wire("FEFF00E0 00000000  FEFF00E0 04000000 FFD8FFD9"),)
+    )

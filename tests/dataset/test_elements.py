@@ -140,14 +140,21 @@ def test_what_is_no_json_model_is_refused(obj: Any) -> None:
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["vr", "Value", "InlineBinary", "00100010", "Alphabetic", "x"]), inner)
+            | st.dictionaries(
+                st.sampled_from(["vr", "Value", "InlineBinary", "00100010", "Alphabetic", "x"]),
+                inner,
+            )
         ),
         max_leaves=10,
     ),
     vr=st.sampled_from(["PN", "SQ", "US", "FD", "AT", "OB", "LO"]),
 )
 def test_any_json_raises_nothing_but_the_declared_error(obj: Any, vr: str) -> None:
-    for candidate in (obj, {"00100010": obj}, {"00100010": {"vr": vr, "Value": obj, "InlineBinary": obj}}):
+    for candidate in (
+        obj,
+        {"00100010": obj},
+        {"00100010": {"vr": vr, "Value": obj, "InlineBinary": obj}},
+    ):
         try:
             from_json(candidate)
         except DataSetError:
@@ -249,7 +256,13 @@ def test_elements_become_a_dataset_that_users_know() -> None:
 
 @pytest.mark.parametrize(
     ("vr", "text", "clean"),
-    [("LO", " A\0", "A"), ("LT", " A \0", " A"), ("PN", " A^B ", "A^B"), ("UC", " A ", " A"), ("LO", "u\u0308", "ü")],
+    [
+        ("LO", " A\0", "A"),
+        ("LT", " A \0", " A"),
+        ("PN", " A^B ", "A^B"),
+        ("UC", " A ", " A"),
+        ("LO", "u\u0308", "ü"),
+    ],
 )
 def test_text_is_cleaned_of_the_padding_of_its_vr(vr: str, text: str, clean: str) -> None:
     assert clean_text(vr, text) == clean
@@ -266,5 +279,7 @@ def test_text_is_cleaned_of_the_padding_of_its_vr(vr: str, text: str, clean: str
         ("LT", "\\", ("\\",)),
     ],
 )
-def test_text_is_split_where_its_vr_has_multiplicity(vr: str, text: str, values: tuple[str, ...]) -> None:
+def test_text_is_split_where_its_vr_has_multiplicity(
+    vr: str, text: str, values: tuple[str, ...]
+) -> None:
     assert split_text(vr, text) == values

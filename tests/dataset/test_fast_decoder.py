@@ -41,7 +41,10 @@ SAMPLES = [
 ]  # fmt: skip
 # Attributes whose text is in the character set, so that layouts have many of them.
 CODED = [tag for tag, vr in ATTRIBUTES.items() if vr in (b"SH", b"LO", b"PN")]
-DEFINED_TERMS = {"\\".join(terms).encode(): terms for terms in [*[(row.term,) for row in SINGLE_SETS], *EXTENDED_TERMS]}
+DEFINED_TERMS = {
+    "\\".join(terms).encode(): terms
+    for terms in [*[(row.term,) for row in SINGLE_SETS], *EXTENDED_TERMS]
+}
 TERMS = [b"", *DEFINED_TERMS]
 TERMS += [b"UTF-8", b"BOGUS", b"iso_ir 100", b"ISO_IR 100 ", b"ISO 2022 IR 100"]
 
@@ -58,7 +61,9 @@ def identifiers(draw: st.DrawFn) -> tuple[bytes, str]:
         elements.insert(0, (0x00080005, b"CS", draw(st.sampled_from(TERMS))))
     if draw(st.integers(0, 9)) == 0:
         elements = draw(st.permutations(elements))
-    data = b"".join(element(*each, explicit=syntax == EXPLICIT_VR_LITTLE_ENDIAN) for each in elements)
+    data = b"".join(
+        element(*each, explicit=syntax == EXPLICIT_VR_LITTLE_ENDIAN) for each in elements
+    )
     if draw(st.integers(0, 9)) == 0:
         data = data[: draw(st.integers(0, len(data)))] + draw(st.binary(max_size=3))
     return data, syntax
@@ -66,7 +71,11 @@ def identifiers(draw: st.DrawFn) -> tuple[bytes, str]:
 
 def element(tag: int, code: bytes, value: bytes, *, explicit: bool = True) -> bytes:
     header = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
-    return header + (code + struct.pack("<H", len(value)) if explicit else struct.pack("<I", len(value))) + value
+    return (
+        header
+        + (code + struct.pack("<H", len(value)) if explicit else struct.pack("<I", len(value)))
+        + value
+    )
 
 
 def outcome(read: object, data: bytes, syntax: str) -> object:
@@ -84,7 +93,12 @@ def assert_equal(found: object, expected: object) -> None:
     assert list(found.keys()) == list(expected.keys())
     for each in expected:
         other = found[each.tag]
-        assert (other.VR, type(other.value), other.VM, other.value) == (each.VR, type(each.value), each.VM, each.value)
+        assert (other.VR, type(other.value), other.VM, other.value) == (
+            each.VR,
+            type(each.value),
+            each.VM,
+            each.value,
+        )
         assert str(other.value) == str(each.value)
         assert other == each
 
@@ -92,7 +106,10 @@ def assert_equal(found: object, expected: object) -> None:
 @given(identifier=identifiers())
 @example(identifier=(element(0x00080061, b"CS", b"CT\\MR "), EXPLICIT_VR_LITTLE_ENDIAN))
 @example(
-    identifier=(element(0x00080005, b"CS", b"ISO_IR 13") + element(0x00100010, b"PN", b"\\~"), "1.2.840.10008.1.2")
+    identifier=(
+        element(0x00080005, b"CS", b"ISO_IR 13") + element(0x00100010, b"PN", b"\\~"),
+        "1.2.840.10008.1.2",
+    )
 )
 @pytest.mark.requirement("EN-001")
 def test_the_fast_way_gives_what_the_sure_way_gives(identifier: tuple[bytes, str]) -> None:
@@ -109,13 +126,20 @@ def test_any_data_set_is_the_same_either_way(data_set: DataSet, syntax: str) -> 
 
 
 def assert_same(data: bytes, syntax: str) -> None:
-    assert outcome(decode_to_json, data, syntax) == outcome(lambda *of: to_json(decode(*of)), data, syntax)
-    assert_equal(outcome(decode_to_pydicom, data, syntax), outcome(lambda *of: to_pydicom(decode(*of)), data, syntax))
+    assert outcome(decode_to_json, data, syntax) == outcome(
+        lambda *of: to_json(decode(*of)), data, syntax
+    )
+    assert_equal(
+        outcome(decode_to_pydicom, data, syntax),
+        outcome(lambda *of: to_pydicom(decode(*of)), data, syntax),
+    )
 
 
 @given(data=st.binary(max_size=60), syntax=transfer_syntaxes)
 def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, syntax: str) -> None:
-    assert outcome(decode_to_json, data, syntax) == outcome(lambda *of: to_json(decode(*of)), data, syntax)
+    assert outcome(decode_to_json, data, syntax) == outcome(
+        lambda *of: to_json(decode(*of)), data, syntax
+    )
     outcome(decode_to_pydicom, data, syntax)
 
 
@@ -136,7 +160,10 @@ def test_the_values_of_a_usual_answer_are_left_to_be_read() -> None:
 
 def test_a_usual_answer_does_without_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_decoder, "decode", None)
-    assert decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)["00080061"] == {"vr": "CS", "Value": ["CT", "SR"]}
+    assert decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)["00080061"] == {
+        "vr": "CS",
+        "Value": ["CT", "SR"],
+    }
     decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
@@ -189,7 +216,8 @@ def repeated_layouts(draw: st.DrawFn) -> Repeated:
         before.insert(0, (0x00080005, b"CS", term if draw(st.integers(0, 9)) else other))
     is_explicit = syntax == EXPLICIT_VR_LITTLE_ENDIAN
     first, second = (
-        b"".join(element(*each, explicit=is_explicit) for each in elements) for elements in (before, layout)
+        b"".join(element(*each, explicit=is_explicit) for each in elements)
+        for elements in (before, layout)
     )
     return Repeated(first, second, syntax)
 
@@ -215,7 +243,10 @@ def learn(data: bytes, syntax: str) -> None:
 
 @given(repeated=repeated_layouts(), cut=st.integers(0, 3))
 @example(repeated=Repeated(GBK_NAME, GBK_NAME, EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
-@example(repeated=Repeated(NO_SET + number(b""), NO_SET + number(b"9" * 20), EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
+@example(
+    repeated=Repeated(NO_SET + number(b""), NO_SET + number(b"9" * 20), EXPLICIT_VR_LITTLE_ENDIAN),
+    cut=0,
+)
 def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated, cut: int) -> None:
     learn(repeated.before, repeated.syntax)
     with warnings.catch_warnings():
@@ -225,9 +256,13 @@ def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated
 
 
 @given(
-    repeated=repeated_layouts(), place=st.integers(0, 2**16), value=st.one_of(st.integers(0, 40), st.integers(0, 255))
+    repeated=repeated_layouts(),
+    place=st.integers(0, 2**16),
+    value=st.one_of(st.integers(0, 40), st.integers(0, 255)),
 )
-def test_a_byte_that_is_changed_changes_the_same_either_way(repeated: Repeated, place: int, value: int) -> None:
+def test_a_byte_that_is_changed_changes_the_same_either_way(
+    repeated: Repeated, place: int, value: int
+) -> None:
     """Lengths that lie, above all."""
     learn(repeated.before, repeated.syntax)
     data = bytearray(repeated.data)
@@ -254,12 +289,16 @@ def test_text_in_a_character_set_is_part_of_a_layout() -> None:
     rows = [charset + element(0x00100010, b"PN", name) for name in names]
     learn(rows[0], EXPLICIT_VR_LITTLE_ENDIAN)
     form = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN]
-    assert [found and found["00100010"]["Value"] for found in map(form.json_layouts.take_apart, rows)] == [
+    assert [
+        found and found["00100010"]["Value"] for found in map(form.json_layouts.take_apart, rows)
+    ] == [
         [{"Alphabetic": "M\u00fcller^J\u00f6rg"}],
         [{"Alphabetic": "Yamada", "Ideographic": "\u5c71\u7530"}],
         [{"Alphabetic": "Citizen"}],
     ]
-    assert [found and str(found.PatientName) for found in map(form.pydicom_layouts.take_apart, rows)] == [
+    assert [
+        found and str(found.PatientName) for found in map(form.pydicom_layouts.take_apart, rows)
+    ] == [
         "M\u00fcller^J\u00f6rg",
         "Yamada=\u5c71\u7530",
         "Citizen",

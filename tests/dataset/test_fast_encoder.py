@@ -63,7 +63,10 @@ LONG_CODE = Field(0x00080119, "UC", Source.TEXT)
 LEVEL = Field(0x00080052, "CS", Source.CONSTANT, "STUDY")
 AE_TITLE = Field(0x00080054, "AE", Source.CONSTANT, "DICOMQUEST")
 
-CODE_ITEM = {"00080100": {"vr": "SH", "Value": ["C1"]}, "00080104": {"vr": "LO", "Value": ["Schädel"]}}
+CODE_ITEM = {
+    "00080100": {"vr": "SH", "Value": ["C1"]},
+    "00080104": {"vr": "LO", "Value": ["Schädel"]},
+}
 
 text = st.text(
     st.one_of(
@@ -77,8 +80,12 @@ names = st.builds("{}^{}={}".format, text, text, text).map(lambda name: name.rst
 
 def kept(vr: str, each: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
     """Elements of the JSON column, as a database gives their text."""
-    elements = st.lists(each, min_size=1, max_size=most).map(lambda found: element_to_json(Element(vr, tuple(found))))
-    return st.builds(json.dumps, elements, ensure_ascii=st.booleans(), separators=st.just((",", ":")))
+    elements = st.lists(each, min_size=1, max_size=most).map(
+        lambda found: element_to_json(Element(vr, tuple(found)))
+    )
+    return st.builds(
+        json.dumps, elements, ensure_ascii=st.booleans(), separators=st.just((",", ":"))
+    )
 
 
 values = {
@@ -91,7 +98,9 @@ values = {
     SPACING: kept("DS", st.sampled_from(["0.5", "1", "1e-3"])),
     OPERATORS: kept("PN", names),
     WINDOWS: kept("LO", text.filter(bool) | st.just("x" * 300)),
-    INSTITUTION_CODE: kept("SQ", st.builds(lambda meaning: {0x00080104: Element("LO", (meaning,))}, text)),
+    INSTITUTION_CODE: kept(
+        "SQ", st.builds(lambda meaning: {0x00080104: Element("LO", (meaning,))}, text)
+    ),
     ENCAPSULATED: kept("OB", st.binary(max_size=9), most=1),
     POINTER: kept("AT", st.integers(0x00080000, 0x0020FFFF)),
     WEIGHTS: kept("FD", st.sampled_from([0.0, -0.0, 1.5, float("inf")])),
@@ -107,11 +116,15 @@ columns = st.lists(st.sampled_from([*values, COUNT]), unique=True, max_size=10)
 @st.composite
 def queries(draw: st.DrawFn) -> tuple[list[Field], list[tuple[str | int | None, ...]]]:
     fields = draw(columns)
-    cells = [st.integers(0, 10**6) if field is COUNT else st.none() | values[field] for field in fields]
+    cells = [
+        st.integers(0, 10**6) if field is COUNT else st.none() | values[field] for field in fields
+    ]
     return fields, draw(st.lists(st.tuples(*cells), max_size=6))
 
 
-def by_pydicom(encoder: ResponseEncoder, row: tuple[str | int | None, ...], terms: tuple[str, ...]) -> bytes:
+def by_pydicom(
+    encoder: ResponseEncoder, row: tuple[str | int | None, ...], terms: tuple[str, ...]
+) -> bytes:
     dataset = to_pydicom(encoder.data_set(row))
     if terms:
         dataset.SpecificCharacterSet = list(terms)
@@ -126,7 +139,9 @@ def by_pydicom(encoder: ResponseEncoder, row: tuple[str | int | None, ...], term
 @pytest.mark.parametrize("transfer_syntax", TRANSFER_SYNTAXES)
 @given(query=queries(), requested=st.sampled_from(REQUESTED))
 def test_equals_pydicom(
-    query: tuple[list[Field], list[tuple[str | int | None, ...]]], requested: tuple[str, ...], transfer_syntax: str
+    query: tuple[list[Field], list[tuple[str | int | None, ...]]],
+    requested: tuple[str, ...],
+    transfer_syntax: str,
 ) -> None:
     fields, rows = query
     encoder = ResponseEncoder([*fields, LEVEL, AE_TITLE], transfer_syntax, requested)
@@ -150,7 +165,9 @@ def test_equals_pydicom(
 
 def decode_again(encoder: ResponseEncoder, row: tuple[str | int | None, ...]) -> object:
     """The row's elements in their decoded form (NFC, padding gone), by way of UTF-8 and pydicom."""
-    decoded = decode(by_pydicom(encoder, row, ("ISO_IR 192",)), encoder.transfer_syntax.replace(".1.99", ".1"))
+    decoded = decode(
+        by_pydicom(encoder, row, ("ISO_IR 192",)), encoder.transfer_syntax.replace(".1.99", ".1")
+    )
     del decoded[0x00080005]
     return decoded
 

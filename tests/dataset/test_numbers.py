@@ -54,11 +54,17 @@ def test_a_number_has_one_text(text: str, number: str | None) -> None:
 
 @pytest.mark.requirement("EN-047")
 @given(
-    first=st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-1000, max_value=1000),
-    second=st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-1000, max_value=1000),
+    first=st.decimals(
+        allow_nan=False, allow_infinity=False, places=3, min_value=-1000, max_value=1000
+    ),
+    second=st.decimals(
+        allow_nan=False, allow_infinity=False, places=3, min_value=-1000, max_value=1000
+    ),
     exponent=st.integers(-5, 5),
 )
-def test_texts_are_equal_exactly_where_numbers_are(first: Decimal, second: Decimal, exponent: int) -> None:
+def test_texts_are_equal_exactly_where_numbers_are(
+    first: Decimal, second: Decimal, exponent: int
+) -> None:
     assert (canonical_number(str(first)) == canonical_number(str(second))) == (first == second)
     written = f"{first.scaleb(-exponent):f}E{exponent}"
     assert canonical_number(written) == canonical_number(str(first))
@@ -70,4 +76,6 @@ def test_texts_are_equal_exactly_where_numbers_are(first: Decimal, second: Decim
 @pytest.mark.parametrize("vr", ["IS", "DS"])
 def test_number_strings_keep_their_text(vr: str, text: str) -> None:
     data_set = {0x00091001: Element(vr, (text, "2"))}
-    assert decode(encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN), EXPLICIT_VR_LITTLE_ENDIAN) == data_set
+    assert (
+        decode(encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN), EXPLICIT_VR_LITTLE_ENDIAN) == data_set
+    )

@@ -17,23 +17,32 @@ from dicomquest.standard.transfer_syntaxes import (
 )
 from vectors.data_sets import wire
 
-DATA_SET: DataSet = {0x00080018: Element("UI", ("1.2.3",)), 0x00100010: Element("PN", ("Doe^John",))}
+DATA_SET: DataSet = {
+    0x00080018: Element("UI", ("1.2.3",)),
+    0x00100010: Element("PN", ("Doe^John",)),
+}
 PREFIX = bytes(128) + b"DICM"
 META = wire("""
     02000000 'UL' 0400 1C000000                     # group length
     02000100 'OB' 0000 02000000 0001                # File Meta Information Version
     02001000 'UI' 1400 '1.2.840.10008.1.2.1' 00     # Transfer Syntax UID
 """)
-IMPLICIT_META = META.replace(b"UI\x14\0" + b"1.2.840.10008.1.2.1\0", b"UI\x12\0" + b"1.2.840.10008.1.2\0")
+IMPLICIT_META = META.replace(
+    b"UI\x14\0" + b"1.2.840.10008.1.2.1\0", b"UI\x12\0" + b"1.2.840.10008.1.2\0"
+)
 
 
-@pytest.mark.parametrize("prefix", [PREFIX, b"\xff" * 128 + b"DICM", b""], ids=["preamble", "other preamble", "none"])
+@pytest.mark.parametrize(
+    "prefix", [PREFIX, b"\xff" * 128 + b"DICM", b""], ids=["preamble", "other preamble", "none"]
+)
 @pytest.mark.parametrize(
     ("meta", "transfer_syntax"),
     [(META, EXPLICIT_VR_LITTLE_ENDIAN), (IMPLICIT_META, IMPLICIT_VR_LITTLE_ENDIAN)],
     ids=["explicit", "implicit"],
 )
-def test_file_meta_information_names_the_transfer_syntax(prefix: bytes, meta: bytes, transfer_syntax: str) -> None:
+def test_file_meta_information_names_the_transfer_syntax(
+    prefix: bytes, meta: bytes, transfer_syntax: str
+) -> None:
     data = prefix + meta + encode(DATA_SET, transfer_syntax)
     start = read_file_start(data)
     assert start.start == len(prefix + meta)
@@ -44,13 +53,20 @@ def test_file_meta_information_names_the_transfer_syntax(prefix: bytes, meta: by
 
 
 @pytest.mark.parametrize(
-    "transfer_syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN]
+    "transfer_syntax",
+    [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN],
 )
 @pytest.mark.parametrize("beginning", [b"", PREFIX], ids=["bare", "prefix"])
-def test_without_file_meta_information_the_first_element_tells(beginning: bytes, transfer_syntax: str) -> None:
+def test_without_file_meta_information_the_first_element_tells(
+    beginning: bytes, transfer_syntax: str
+) -> None:
     data = beginning + encode(DATA_SET, transfer_syntax)
     start = read_file_start(data)
-    assert (start.start, start.transfer_syntax, start.guessed) == (len(beginning), transfer_syntax, True)
+    assert (start.start, start.transfer_syntax, start.guessed) == (
+        len(beginning),
+        transfer_syntax,
+        True,
+    )
     assert start.meta == {}
 
 
@@ -63,7 +79,16 @@ def test_meta_information_without_a_transfer_syntax_leaves_it_to_the_first_eleme
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"x", b"PK\3\4" + bytes(200), bytes(1000), b"%PDF-1.4" * 40, b"GIF89a" * 40, b"\x08\0\x18\0", b"text " * 60],
+    [
+        b"",
+        b"x",
+        b"PK\3\4" + bytes(200),
+        bytes(1000),
+        b"%PDF-1.4" * 40,
+        b"GIF89a" * 40,
+        b"\x08\0\x18\0",
+        b"text " * 60,
+    ],
 )
 def test_what_is_no_dicom_file_is_refused(data: bytes) -> None:
     with pytest.raises(DataSetError, match="no DICOM file"):

@@ -20,7 +20,10 @@ from dicomquest.dataset.codec import (
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.errors import DataSetError
-from dicomquest.standard.transfer_syntaxes import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+)
 
 DATA = Path(pydicom.__file__).parent / "data"
 # pydicom reads the part that is there of a sequence that is cut off; here the whole element counts as missing.
@@ -66,7 +69,9 @@ def test_a_shipped_file_decodes_to_what_pydicom_reads(path: Path) -> None:
         del expected[CUT_OFF[path.name]]
     assert sorted(header.data_set) == sorted(expected)
     for tag, element in expected.items():
-        assert without_trailing_groups(header.data_set[tag]) == without_trailing_groups(element), f"{tag:08X}"
+        assert without_trailing_groups(header.data_set[tag]) == without_trailing_groups(element), (
+            f"{tag:08X}"
+        )
 
 
 def test_the_files_are_many() -> None:
@@ -75,7 +80,9 @@ def test_the_files_are_many() -> None:
 
 
 @pytest.mark.requirement("EN-021", "EN-022", "EN-023", "EN-030")
-@pytest.mark.parametrize("path", sorted((DATA / "charset_files").glob("*.dcm")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((DATA / "charset_files").glob("*.dcm")), ids=lambda path: path.name
+)
 def test_text_of_a_shipped_file_survives_in_its_own_character_set_and_in_utf_8(path: Path) -> None:
     data = path.read_bytes()
     start = read_file_start(data)

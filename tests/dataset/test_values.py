@@ -16,7 +16,8 @@ def test_uids_of_the_standards_form_are_good(uid: str) -> None:
 
 @pytest.mark.requirement("EN-050")
 @pytest.mark.parametrize(
-    "uid", ["", "1.02", "1..2", "1.2.", ".1", "1.a", "2.25." + "9" * 60, "1.2\0", "1.2\n", "\uff11.2"]
+    "uid",
+    ["", "1.02", "1..2", "1.2.", ".1", "1.a", "2.25." + "9" * 60, "1.2\0", "1.2\n", "\uff11.2"],
 )
 def test_other_uids_are_refused(uid: str) -> None:
     with pytest.raises(ValueFormatError):

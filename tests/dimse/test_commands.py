@@ -76,7 +76,9 @@ def test_decodes_vector(vector: Vector) -> None:
 
 
 @pytest.mark.requirement("UL-090", "UL-094", "UL-095", "UL-096")
-@pytest.mark.parametrize("vector", [vector for vector in VECTORS if vector.is_sent], ids=lambda vector: vector.name)
+@pytest.mark.parametrize(
+    "vector", [vector for vector in VECTORS if vector.is_sent], ids=lambda vector: vector.name
+)
 def test_encodes_vector(vector: Vector) -> None:
     assert encode_command(vector.command).hex(" ") == vector.data.hex(" ")
 
@@ -110,7 +112,10 @@ def test_group_length_received_is_ignored(command: Command, length: int) -> None
 @given(st.integers(0, 0xFFFF))
 def test_every_data_set_type_but_0101_means_a_data_set(data_set_type: int) -> None:
     data = command_set(
-        CommandField=us(0x8020), MessageIDBeingRespondedTo=us(1), CommandDataSetType=us(data_set_type), Status=us(0)
+        CommandField=us(0x8020),
+        MessageIDBeingRespondedTo=us(1),
+        CommandDataSetType=us(data_set_type),
+        Status=us(0),
     )
     assert decode_command(data).has_data_set is (data_set_type != 0x0101)
 
@@ -118,21 +123,29 @@ def test_every_data_set_type_but_0101_means_a_data_set(data_set_type: int) -> No
 @pytest.mark.requirement("UL-093")
 @pytest.mark.parametrize("data_set_type", [0x0000, 0x0001, 0x0102, 0xFEFE])
 def test_data_set_types_of_the_field(data_set_type: int) -> None:
-    data = command_set(CommandField=us(0x0020), MessageID=us(1), CommandDataSetType=us(data_set_type))
+    data = command_set(
+        CommandField=us(0x0020), MessageID=us(1), CommandDataSetType=us(data_set_type)
+    )
     assert decode_command(data) == CFindRQ(message_id=1)
 
 
 @pytest.mark.requirement("UL-107")
 @given(st.integers(0, 0xFFFF))
 def test_priority_is_medium_unless_it_is_one_of_the_three(priority: int) -> None:
-    data = command_set(CommandField=us(0x0020), MessageID=us(1), Priority=us(priority), CommandDataSetType=us(1))
-    assert decode_command(data) == CFindRQ(message_id=1, priority=priority if priority in (0, 1, 2) else 0)
+    data = command_set(
+        CommandField=us(0x0020), MessageID=us(1), Priority=us(priority), CommandDataSetType=us(1)
+    )
+    assert decode_command(data) == CFindRQ(
+        message_id=1, priority=priority if priority in (0, 1, 2) else 0
+    )
 
 
 @pytest.mark.requirement("UL-107")
 @pytest.mark.parametrize("priority", [b"", b"\1"])
 def test_priority_without_a_number_is_medium(priority: bytes) -> None:
-    data = command_set(CommandField=us(0x0020), MessageID=us(1), Priority=priority, CommandDataSetType=us(1))
+    data = command_set(
+        CommandField=us(0x0020), MessageID=us(1), Priority=priority, CommandDataSetType=us(1)
+    )
     assert decode_command(data) == CFindRQ(message_id=1, priority=0)
 
 
@@ -146,7 +159,9 @@ def test_priority_without_a_number_is_medium(priority: bytes) -> None:
     ),
 )
 def test_unknown_elements_are_ignored(command: Command, unknown: dict[int, bytes]) -> None:
-    known = {element: value for _, element, value in elements_of(encode_command(command)) if element}
+    known = {
+        element: value for _, element, value in elements_of(encode_command(command)) if element
+    }
     assert decode_command(encode_elements(known | unknown)) == command
 
 
@@ -165,7 +180,9 @@ def test_error_comment_of_another_character_set_is_readable(charset: str) -> Non
 
 
 def test_error_comment_is_cut_to_an_lo_of_the_default_repertoire() -> None:
-    response = CFindRSP(message_id_being_responded_to=1, status=0xC001, error_comment="ä\\b\n" + "x" * 70)
+    response = CFindRSP(
+        message_id_being_responded_to=1, status=0xC001, error_comment="ä\\b\n" + "x" * 70
+    )
     decoded = decode_command(encode_command(response))
     assert isinstance(decoded, CFindRSP)
     assert decoded.error_comment == "?/b " + "x" * 60
@@ -212,7 +229,10 @@ def test_cut_command_set_is_refused_or_has_less(command: Command, data: st.DataO
 
 
 @pytest.mark.requirement("UL-123")
-@given(st.binary(max_size=200) | st.binary(max_size=80).map(lambda data: b"\0\0\0\0UL\4\0\1\0\0\0" + data))
+@given(
+    st.binary(max_size=200)
+    | st.binary(max_size=80).map(lambda data: b"\0\0\0\0UL\4\0\1\0\0\0" + data)
+)
 def test_any_bytes_are_a_command_or_an_error(data: bytes) -> None:
     outcome = decode_or_reason(data)
     assert outcome == 6 or not isinstance(outcome, int)
@@ -223,11 +243,20 @@ def test_any_bytes_are_a_command_or_an_error(data: bytes) -> None:
     ("command", "words"),
     [
         (CFindRQ(message_id=1), "C-FIND-RQ without affected_sop_class_uid"),
-        (CFindRQ(message_id=1, affected_sop_class_uid="1.2", priority=3), "priority 3: expected 0, 1 or 2"),
-        (CFindRQ(message_id=1, affected_sop_class_uid="1.2", has_data_set=False), "C-FIND-RQ has a data set"),
+        (
+            CFindRQ(message_id=1, affected_sop_class_uid="1.2", priority=3),
+            "priority 3: expected 0, 1 or 2",
+        ),
+        (
+            CFindRQ(message_id=1, affected_sop_class_uid="1.2", has_data_set=False),
+            "C-FIND-RQ has a data set",
+        ),
         (CFindRQ(message_id=0x10000, affected_sop_class_uid="1.2"), "65536 .* expected 0 to 65535"),
         (CStoreRQ(message_id=1, affected_sop_class_uid="1.2"), "without affected_sop_instance_uid"),
-        (CEchoRQ(message_id=1, affected_sop_class_uid="1.2", has_data_set=True), "C-ECHO-RQ has no data set"),
+        (
+            CEchoRQ(message_id=1, affected_sop_class_uid="1.2", has_data_set=True),
+            "C-ECHO-RQ has no data set",
+        ),
     ],
 )
 def test_requests_that_are_not_sent(command: Command, words: str) -> None:
@@ -251,7 +280,11 @@ def test_response_names_request_and_sop_class(request: Request) -> None:
     response = response_to(request, 0x0000)
     assert response.message_id_being_responded_to == request.message_id
     assert response.affected_sop_class_uid == request.affected_sop_class_uid
-    expected: dict[type[Request], type[Response]] = {CEchoRQ: CEchoRSP, CFindRQ: CFindRSP, CStoreRQ: CStoreRSP}
+    expected: dict[type[Request], type[Response]] = {
+        CEchoRQ: CEchoRSP,
+        CFindRQ: CFindRSP,
+        CStoreRQ: CStoreRSP,
+    }
     assert type(response) is expected[type(request)]
     if isinstance(request, CStoreRQ):
         assert isinstance(response, CStoreRSP)
@@ -262,7 +295,11 @@ def test_response_names_request_and_sop_class(request: Request) -> None:
 @given(st.integers(0, 0xFFFF))
 def test_c_cancel_has_three_elements_and_nothing_else(message_id: int) -> None:
     data = encode_command(CCancelRQ(message_id_being_responded_to=message_id))
-    assert elements_of(data)[1:] == [(0, 0x0100, us(0x0FFF)), (0, 0x0120, us(message_id)), (0, 0x0800, us(0x0101))]
+    assert elements_of(data)[1:] == [
+        (0, 0x0100, us(0x0FFF)),
+        (0, 0x0120, us(message_id)),
+        (0, 0x0800, us(0x0101)),
+    ]
 
 
 def test_elements_are_those_of_the_dictionary() -> None:
@@ -308,7 +345,10 @@ def test_pynetdicom_reads_what_we_encode(command: Command) -> None:
         if value is None or value in ("", ()):
             assert keyword not in elements
         elif isinstance(value, tuple):
-            assert tuple(elements[keyword].value if len(value) > 1 else [elements[keyword].value]) == value
+            assert (
+                tuple(elements[keyword].value if len(value) > 1 else [elements[keyword].value])
+                == value
+            )
         else:
             assert elements[keyword].value == value
 
@@ -332,7 +372,12 @@ FIELDS = {
 @pytest.mark.parametrize(
     ("primitive", "message", "command"),
     [
-        pytest.param("C_ECHO", "C_ECHO_RQ", CEchoRQ(message_id=5, affected_sop_class_uid=VERIFICATION), id="echo"),
+        pytest.param(
+            "C_ECHO",
+            "C_ECHO_RQ",
+            CEchoRQ(message_id=5, affected_sop_class_uid=VERIFICATION),
+            id="echo",
+        ),
         pytest.param(
             "C_FIND",
             "C_FIND_RQ",

@@ -35,9 +35,15 @@ FIND = CFindRQ(message_id=7, affected_sop_class_uid="1.2.840.10008.5.1.4.1.2.2.1
 FIND_BYTES = encode_command(FIND)
 CANCEL = CCancelRQ(message_id_being_responded_to=7)
 CANCEL_BYTES = encode_command(CANCEL)
-STORE = CStoreRQ(message_id=8, affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2", affected_sop_instance_uid="1.2.3")
+STORE = CStoreRQ(
+    message_id=8,
+    affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+    affected_sop_instance_uid="1.2.3",
+)
 STORE_BYTES = encode_command(STORE)
-PENDING_BYTES = encode_command(CFindRSP(message_id_being_responded_to=7, status=0xFF00, has_data_set=True))
+PENDING_BYTES = encode_command(
+    CFindRSP(message_id_being_responded_to=7, status=0xFF00, has_data_set=True)
+)
 
 
 def pdv(control: int, fragment: bytes, context_id: int = 1) -> PresentationDataValue:
@@ -65,7 +71,9 @@ def lengths_of(data: bytes) -> list[int]:
     return [sum(6 + len(each.fragment) for each in pdu.pdvs) for pdu in pdus_of(data)]
 
 
-def received(reassembler: Reassembler, pdvs: Iterable[PresentationDataValue]) -> list[Message | DataSetFragment]:
+def received(
+    reassembler: Reassembler, pdvs: Iterable[PresentationDataValue]
+) -> list[Message | DataSetFragment]:
     return [each for each in map(reassembler.receive, pdvs) if each is not None]
 
 
@@ -80,11 +88,15 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
     return pieces
 
 
-def pdvs_for(context_id: int, stream: int, fragments: list[bytes], noise: int = 0) -> list[PresentationDataValue]:
+def pdvs_for(
+    context_id: int, stream: int, fragments: list[bytes], noise: int = 0
+) -> list[PresentationDataValue]:
     """PDVs of one command set or data set in fragments of any length; ``noise`` is in bits 2 to 7."""
     last = len(fragments) - 1
     return [
-        PresentationDataValue(context_id, stream | (LAST if number == last else 0) | noise, fragment)
+        PresentationDataValue(
+            context_id, stream | (LAST if number == last else 0) | noise, fragment
+        )
         for number, fragment in enumerate(fragments)
     ]
 
@@ -110,10 +122,14 @@ def test_message_is_sent_in_fragments_that_the_peer_takes(
     assert controls == of_command + of_data
     assert of_command == [COMMAND] * (len(of_command) - 1) + [COMMAND | LAST]
     assert of_data == ([0] * (len(of_data) - 1) + [LAST] if command.has_data_set else [])
-    assert received(Reassembler(), pdvs) == [Message(5, command, data_set if command.has_data_set else None)]
+    assert received(Reassembler(), pdvs) == [
+        Message(5, command, data_set if command.has_data_set else None)
+    ]
 
 
-@pytest.mark.parametrize(("limit", "longest"), [(7, 0), (8, 2), (9, 2), (10, 4), (16384, 16378), (131072, 131066)])
+@pytest.mark.parametrize(
+    ("limit", "longest"), [(7, 0), (8, 2), (9, 2), (10, 4), (16384, 16378), (131072, 131066)]
+)
 @pytest.mark.requirement("UL-070", "UL-072")
 def test_longest_fragment_is_even(limit: int, longest: int) -> None:
     assert longest_fragment(limit) == longest
@@ -134,7 +150,13 @@ def test_data_set_of_no_or_odd_length_is_not_sent(length: int) -> None:
 
 
 @pytest.mark.requirement("UL-073", "UL-075", "UL-076", "UL-077", "UL-079")
-@given(commands(), data_sets(min_size=0), cuts(), cuts(), st.integers(0, 63).map(lambda bits: bits << 2))
+@given(
+    commands(),
+    data_sets(min_size=0),
+    cuts(),
+    cuts(),
+    st.integers(0, 63).map(lambda bits: bits << 2),
+)
 def test_message_is_the_same_however_it_is_cut(
     command: Command, data_set: bytes, command_cuts: list[int], data_cuts: list[int], noise: int
 ) -> None:
@@ -175,13 +197,17 @@ def test_empty_fragments_are_taken_even_as_the_last() -> None:
 
 @pytest.mark.requirement("UL-093")
 def test_announced_data_set_may_be_empty() -> None:
-    assert received(Reassembler(), [pdv(COMMAND | LAST, FIND_BYTES), pdv(LAST, b"")]) == [Message(1, FIND, b"")]
+    assert received(Reassembler(), [pdv(COMMAND | LAST, FIND_BYTES), pdv(LAST, b"")]) == [
+        Message(1, FIND, b"")
+    ]
 
 
 @pytest.mark.requirement("UL-078")
 @pytest.mark.parametrize("pdvs", [[pdv(COMMAND, FIND_BYTES)], [pdv(COMMAND | LAST, FIND_BYTES)]])
 @pytest.mark.parametrize("control", [0, COMMAND])
-def test_context_may_not_change_within_a_message(pdvs: list[PresentationDataValue], control: int) -> None:
+def test_context_may_not_change_within_a_message(
+    pdvs: list[PresentationDataValue], control: int
+) -> None:
     reassembler = Reassembler()
     assert received(reassembler, pdvs) == []
     assert not reassembler.is_idle
@@ -194,15 +220,26 @@ def test_context_may_not_change_within_a_message(pdvs: list[PresentationDataValu
 @pytest.mark.parametrize(
     ("pdvs", "words"),
     [
-        ([pdv(COMMAND | LAST, FIND_BYTES), pdv(COMMAND, b"")], "before the end of the data set of C-FIND-RQ"),
-        ([pdv(COMMAND | LAST, FIND_BYTES), pdv(0, b"a"), pdv(COMMAND, b"")], "before the end of the data set"),
+        (
+            [pdv(COMMAND | LAST, FIND_BYTES), pdv(COMMAND, b"")],
+            "before the end of the data set of C-FIND-RQ",
+        ),
+        (
+            [pdv(COMMAND | LAST, FIND_BYTES), pdv(0, b"a"), pdv(COMMAND, b"")],
+            "before the end of the data set",
+        ),
         ([pdv(COMMAND, FIND_BYTES), pdv(0, b"")], "before the end of the command set"),
         ([pdv(0, b"")], "context 1 without a command"),
         ([pdv(COMMAND | LAST, CANCEL_BYTES), pdv(0, b"", 3)], "context 3 without a command"),
-        ([pdv(COMMAND | LAST, CANCEL_BYTES), pdv(LAST, b""), pdv(LAST, b"")], "context 1 without a command"),
+        (
+            [pdv(COMMAND | LAST, CANCEL_BYTES), pdv(LAST, b""), pdv(LAST, b"")],
+            "context 1 without a command",
+        ),
     ],
 )
-def test_fragment_of_the_wrong_kind_is_refused(pdvs: list[PresentationDataValue], words: str) -> None:
+def test_fragment_of_the_wrong_kind_is_refused(
+    pdvs: list[PresentationDataValue], words: str
+) -> None:
     reassembler = Reassembler()
     received(reassembler, pdvs[:-1])
     with pytest.raises(RemoteProtocolError, match=words) as caught:
@@ -240,10 +277,14 @@ def test_command_set_beyond_the_limit_is_refused() -> None:
 
 @pytest.mark.requirement("UL-106")
 @given(st.integers(1, 50), st.integers(0, 100), cuts(20))
-def test_data_set_beyond_the_limit_is_thrown_away(limit: int, length: int, sizes: list[int]) -> None:
+def test_data_set_beyond_the_limit_is_thrown_away(
+    limit: int, length: int, sizes: list[int]
+) -> None:
     reassembler = Reassembler(Limits(data_set=limit))
     pdvs = [pdv(COMMAND | LAST, FIND_BYTES), *pdvs_for(1, 0, cut(bytes(length), sizes) or [b""])]
-    expected = Message(1, FIND, bytes(length)) if length <= limit else Message(1, FIND, is_oversized=True)
+    expected = (
+        Message(1, FIND, bytes(length)) if length <= limit else Message(1, FIND, is_oversized=True)
+    )
     assert received(reassembler, pdvs) == [expected]
     assert received(reassembler, [pdv(COMMAND | LAST, FIND_BYTES), pdv(LAST, b"ab"[:limit])]) == [
         Message(1, FIND, b"ab"[:limit])
@@ -252,17 +293,23 @@ def test_data_set_beyond_the_limit_is_thrown_away(limit: int, length: int, sizes
 
 @given(data_sets(min_size=0), cuts())
 def test_streamed_data_set_comes_out_as_it_comes_in(data_set: bytes, sizes: list[int]) -> None:
-    reassembler = Reassembler(Limits(data_set=10), streamed=lambda command: isinstance(command, CStoreRQ))
+    reassembler = Reassembler(
+        Limits(data_set=10), streamed=lambda command: isinstance(command, CStoreRQ)
+    )
     fragments = cut(data_set, sizes) or [b""]
     command = [pdv(COMMAND | LAST, STORE_BYTES)]
     expected: list[Message | DataSetFragment] = [Message(1, STORE, is_streamed=True)]
     for number, fragment in enumerate(fragments):
         expected.append(DataSetFragment(1, STORE, fragment, number == len(fragments) - 1))
     assert received(reassembler, command + pdvs_for(1, 0, fragments)) == expected
-    assert received(reassembler, [pdv(COMMAND | LAST, FIND_BYTES), pdv(LAST, b"ab")]) == [Message(1, FIND, b"ab")]
+    assert received(reassembler, [pdv(COMMAND | LAST, FIND_BYTES), pdv(LAST, b"ab")]) == [
+        Message(1, FIND, b"ab")
+    ]
 
 
-@given(st.lists(commands(), max_size=4).map(lambda drawn: [each for each in drawn for _ in range(2)]))
+@given(
+    st.lists(commands(), max_size=4).map(lambda drawn: [each for each in drawn for _ in range(2)])
+)
 def test_equal_command_sets_in_a_row_are_equal_commands(drawn: list[Command]) -> None:
     reassembler = Reassembler()
     decoded = []
@@ -276,7 +323,12 @@ FRAGMENTS = st.binary(max_size=40) | st.sampled_from([FIND_BYTES, CANCEL_BYTES, 
 
 
 @pytest.mark.requirement("UL-123")
-@given(st.lists(st.builds(PresentationDataValue, st.sampled_from([1, 3]), st.integers(0, 255), FRAGMENTS), max_size=8))
+@given(
+    st.lists(
+        st.builds(PresentationDataValue, st.sampled_from([1, 3]), st.integers(0, 255), FRAGMENTS),
+        max_size=8,
+    )
+)
 def test_any_fragments_are_messages_or_an_error(pdvs: list[PresentationDataValue]) -> None:
     reassembler = Reassembler()
     for each in pdvs:
@@ -294,10 +346,14 @@ def test_any_fragments_are_messages_or_an_error(pdvs: list[PresentationDataValue
     MAXIMUM_LENGTHS.map(lambda maximum_length: longest_fragment(maximum_length or 131072)),
     st.booleans(),
 )
-def test_framer_frames_as_the_plain_way_does(identifiers: list[bytes], longest: int, shares_pdu: bool) -> None:
+def test_framer_frames_as_the_plain_way_does(
+    identifiers: list[bytes], longest: int, shares_pdu: bool
+) -> None:
     framer = PendingFramer(5, PENDING_BYTES, longest, shares_pdu=shares_pdu)
     data = framer.frame(identifiers)
-    plain = b"".join(encode_message(5, PENDING_BYTES, identifier, longest) for identifier in identifiers)
+    plain = b"".join(
+        encode_message(5, PENDING_BYTES, identifier, longest) for identifier in identifiers
+    )
     if shares_pdu:
         assert pdvs_of(data) == pdvs_of(plain)
         assert max(lengths_of(data), default=0) <= longest + 6

@@ -53,7 +53,9 @@ def find_response(status: int, message_id: int = 1, *, has_data_set: bool | None
     """A C-FIND-RSP command set in which status and Command Data Set Type need not agree."""
     pending = status in (0xFF00, 0xFF01) if has_data_set is None else has_data_set
     data_set_type = us(0x0001 if pending else 0x0101)
-    return encode_elements({0x0100: us(0x8020), 0x0120: us(message_id), 0x0800: data_set_type, 0x0900: us(status)})
+    return encode_elements(
+        {0x0100: us(0x8020), 0x0120: us(message_id), 0x0800: data_set_type, 0x0900: us(status)}
+    )
 
 
 @pytest.mark.requirement("UL-094", "UL-097")
@@ -74,12 +76,18 @@ def test_c_echo_is_sent_without_a_data_set() -> None:
 
 def test_c_store_is_sent_and_answered() -> None:
     pair = Pair.established()
-    store = CStoreRQ(message_id=5, affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2", affected_sop_instance_uid="1.2")
+    store = CStoreRQ(
+        message_id=5,
+        affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+        affected_sop_instance_uid="1.2",
+    )
     assert pair.scu.send_request(STORE, store, b"pixels", pair.now) == 5
     assert messages_from(pair.scu) == [Message(STORE, store, b"pixels")]
     response = CStoreRSP(message_id_being_responded_to=5, status=0xB000)
     pair.feed_scu(message(STORE, response))
-    assert pair.take(pair.scu_events, ResponseReceived) == [ResponseReceived(pair.scu.contexts[STORE], response, None)]
+    assert pair.take(pair.scu_events, ResponseReceived) == [
+        ResponseReceived(pair.scu.contexts[STORE], response, None)
+    ]
 
 
 @pytest.mark.requirement("UL-096")
@@ -88,7 +96,9 @@ def test_c_cancel_is_sent_once_on_the_context_of_its_request() -> None:
     message_id = pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
     pair.scu.send_cancel(message_id, pair.now)
-    assert messages_from(pair.scu) == [Message(FIND, CCancelRQ(message_id_being_responded_to=message_id))]
+    assert messages_from(pair.scu) == [
+        Message(FIND, CCancelRQ(message_id_being_responded_to=message_id))
+    ]
     pair.scu.send_cancel(message_id, pair.now)
     assert pair.scu.data_to_send() == b""
 
@@ -131,7 +141,9 @@ def test_message_id_of_an_outstanding_operation_is_not_used_again() -> None:
     pair = Pair.established(request(window=CONCURRENT), policy(window=CONCURRENT))
     pair.scu.send_echo(ECHO, pair.now, message_id=9)
     pair.scu.data_to_send()
-    with pytest.raises(LocalProtocolError, match="Message ID 9 is that of an operation that is outstanding"):
+    with pytest.raises(
+        LocalProtocolError, match="Message ID 9 is that of an operation that is outstanding"
+    ):
         pair.scu.send_echo(ECHO, pair.now, message_id=9)
     assert pair.scu.data_to_send() == b""
 
@@ -150,7 +162,9 @@ def test_no_second_operation_before_the_final_response() -> None:
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(message(FIND, find_response(0xFF00), b"ab"))
     pair.scu.data_to_send()
-    with pytest.raises(LocalProtocolError, match=r"C-ECHO-RQ while 1 operations await .* 1 may at a time"):
+    with pytest.raises(
+        LocalProtocolError, match=r"C-ECHO-RQ while 1 operations await .* 1 may at a time"
+    ):
         pair.scu.send_echo(ECHO, pair.now)
     assert pair.scu.data_to_send() == b""
     pair.feed_scu(message(FIND, find_response(0x0000)))
@@ -183,7 +197,9 @@ def test_as_many_operations_as_the_window_allows() -> None:
 def test_response_to_nothing_is_ignored(stray: Command | bytes) -> None:
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
-    pair.feed_scu(message(FIND, stray, b"ab" if stray == find_response(0xFF00, message_id=2) else None))
+    pair.feed_scu(
+        message(FIND, stray, b"ab" if stray == find_response(0xFF00, message_id=2) else None)
+    )
     (ignored,) = pair.take(pair.scu_events, MessageIgnored)
     assert ignored.reason == "it responds to no outstanding request"
     assert pair.scu.outstanding == (1,)
@@ -209,14 +225,18 @@ def test_early_failure_is_taken_while_the_request_is_still_being_sent() -> None:
     message_id = pair.scu.send_find(FIND, bytes(100_000), pair.now)
     response = CFindRSP(message_id_being_responded_to=message_id, status=0xA700)
     pair.feed_scu(message(FIND, response))
-    assert pair.take(pair.scu_events, ResponseReceived) == [ResponseReceived(pair.scu.contexts[FIND], response, None)]
+    assert pair.take(pair.scu_events, ResponseReceived) == [
+        ResponseReceived(pair.scu.contexts[FIND], response, None)
+    ]
     assert messages_from(pair.scu)[0].data_set == bytes(100_000)
     assert pair.scu.send_echo(ECHO, pair.now) == 2
 
 
 @pytest.mark.requirement("UL-105")
 @given(FINAL_STATUSES, st.booleans(), st.binary(max_size=20))
-def test_data_set_of_a_final_response_is_thrown_away(status: int, is_announced: bool, data_set: bytes) -> None:
+def test_data_set_of_a_final_response_is_thrown_away(
+    status: int, is_announced: bool, data_set: bytes
+) -> None:
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(message(FIND, find_response(status, has_data_set=is_announced), data_set))
@@ -243,7 +263,10 @@ def test_identifier_beyond_the_limit_is_told_as_such() -> None:
     pair.feed_scu(message(FIND, find_response(0xFF00), bytes(12)))
     pair.feed_scu(message(FIND, find_response(0xFF00), bytes(10)))
     responses = pair.take(pair.scu_events, ResponseReceived)
-    assert [(each.data_set, each.is_oversized) for each in responses] == [(None, True), (bytes(10), False)]
+    assert [(each.data_set, each.is_oversized) for each in responses] == [
+        (None, True),
+        (bytes(10), False),
+    ]
 
 
 @pytest.mark.parametrize("status", [0xFF02, 0xFFFF])
@@ -262,7 +285,9 @@ def test_unknown_status_of_the_pending_kind_ends_the_association(status: int) ->
 @pytest.mark.parametrize("command_field", [0x8021, 0x8010, 0x8FFF, 0xFFFF])
 def test_response_of_an_unknown_service_ends_the_association(command_field: int) -> None:
     pair = Pair.established()
-    response = UnknownCommand(command_field=command_field, message_id_being_responded_to=1, status=0)
+    response = UnknownCommand(
+        command_field=command_field, message_id_being_responded_to=1, status=0
+    )
     pair.feed_scu(message(MOVE, response))
     (aborted,) = pair.take(pair.scu_events, Aborted)
     assert aborted.message == f"command {command_field:04X}H, which cannot be answered"
@@ -281,7 +306,9 @@ def test_context_must_be_accepted(context_id: int, words: str) -> None:
 
 def test_acceptor_may_send_requests_only_with_the_role_for_it() -> None:
     pair = Pair.established(request(scp_role_for=[VERIFICATION]))
-    with pytest.raises(LocalProtocolError, match="C-FIND-RQ without the SCU role on presentation context 1"):
+    with pytest.raises(
+        LocalProtocolError, match="C-FIND-RQ without the SCU role on presentation context 1"
+    ):
         pair.scp.send_find(FIND, b"abcd", pair.now)
     message_id = pair.scp.send_echo(ECHO, pair.now)
     assert pair.scp.outstanding == (message_id,)
@@ -300,9 +327,13 @@ def test_request_that_cannot_be_sent_leaves_nothing_behind(identifier: bytes) ->
 def test_data_set_goes_with_the_requests_that_have_one() -> None:
     pair = Pair.established()
     with pytest.raises(LocalProtocolError, match="C-ECHO-RQ with a data set"):
-        pair.scu.send_request(ECHO, CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION), b"ab", pair.now)
+        pair.scu.send_request(
+            ECHO, CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION), b"ab", pair.now
+        )
     with pytest.raises(LocalProtocolError, match="C-FIND-RQ without its data set"):
-        pair.scu.send_request(FIND, CFindRQ(message_id=1, affected_sop_class_uid=STUDY_ROOT_FIND), None, pair.now)
+        pair.scu.send_request(
+            FIND, CFindRQ(message_id=1, affected_sop_class_uid=STUDY_ROOT_FIND), None, pair.now
+        )
 
 
 # Time-outs.
@@ -326,7 +357,9 @@ def test_overdue_query_is_cancelled_then_aborted() -> None:
     pair.scu_events.clear()
     pair.pass_time(10)
     (aborted,) = pair.take(pair.scu_events, Aborted)
-    assert aborted == Aborted(0, 0, False, "no response to C-FIND-RQ (Message ID 1) within 300 s", (1,))
+    assert aborted == Aborted(
+        0, 0, False, "no response to C-FIND-RQ (Message ID 1) within 300 s", (1,)
+    )
     assert aborts_in(pair.scu) == [AAbort(0, 0)]
 
 
@@ -389,7 +422,14 @@ def test_responses_whose_pdvs_are_packed_in_one_pdu() -> None:
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pending = (COMMAND | LAST, find_response(0xFF00))
-    packed = [pending, (0, b"a"), (LAST, b"b"), pending, (LAST, b"cd"), (COMMAND | LAST, find_response(0x0000))]
+    packed = [
+        pending,
+        (0, b"a"),
+        (LAST, b"b"),
+        pending,
+        (LAST, b"cd"),
+        (COMMAND | LAST, find_response(0x0000)),
+    ]
     pair.feed_scu(p_data(FIND, *packed))
     responses = pair.take(pair.scu_events, ResponseReceived)
     assert [each.data_set for each in responses] == [b"ab", b"cd", None]

@@ -60,14 +60,20 @@ from strategies.dimse import data_sets
 
 IS_FIND = CFindRQ(message_id=7, affected_sop_class_uid=STUDY_ROOT_FIND)
 IS_ECHO = CEchoRQ(message_id=8, affected_sop_class_uid=VERIFICATION)
-IS_STORE = CStoreRQ(message_id=9, affected_sop_class_uid=CT_STORAGE, affected_sop_instance_uid="1.2.3")
+IS_STORE = CStoreRQ(
+    message_id=9, affected_sop_class_uid=CT_STORAGE, affected_sop_instance_uid="1.2.3"
+)
 
 
 def find_request(message_id: int = 7) -> bytes:
-    return message(FIND, CFindRQ(message_id=message_id, affected_sop_class_uid=STUDY_ROOT_FIND), b"abcd")
+    return message(
+        FIND, CFindRQ(message_id=message_id, affected_sop_class_uid=STUDY_ROOT_FIND), b"abcd"
+    )
 
 
-def find_answer(status: int, comment: str = "", message_id: int = 7, sop_class: str = STUDY_ROOT_FIND) -> CFindRSP:
+def find_answer(
+    status: int, comment: str = "", message_id: int = 7, sop_class: str = STUDY_ROOT_FIND
+) -> CFindRSP:
     return CFindRSP(
         message_id_being_responded_to=message_id,
         status=status,
@@ -81,11 +87,16 @@ def test_query_is_told_and_answered() -> None:
     pair = Pair.established()
     pair.feed_scp(find_request())
     context = pair.scp.contexts[FIND]
-    assert pair.take(pair.scp_events, RequestReceived) == [RequestReceived(context, IS_FIND, b"abcd")]
+    assert pair.take(pair.scp_events, RequestReceived) == [
+        RequestReceived(context, IS_FIND, b"abcd")
+    ]
     pair.scp.send_pending(FIND, 7, 0xFF00, [b"abcd", b"efghij"], pair.now)
     pair.scp.send_response(IS_FIND, response_to(IS_FIND, 0x0000), None, pair.now)
     pending = CFindRSP(
-        message_id_being_responded_to=7, status=0xFF00, affected_sop_class_uid=STUDY_ROOT_FIND, has_data_set=True
+        message_id_being_responded_to=7,
+        status=0xFF00,
+        affected_sop_class_uid=STUDY_ROOT_FIND,
+        has_data_set=True,
     )
     assert messages_from(pair.scp) == [
         Message(FIND, pending, b"abcd"),
@@ -97,7 +108,9 @@ def test_query_is_told_and_answered() -> None:
 @pytest.mark.requirement("UL-090")
 @pytest.mark.parametrize("transfer_syntax", [IMPLICIT, EXPLICIT, DEFLATED])
 def test_command_sets_are_the_same_in_every_transfer_syntax(transfer_syntax: str) -> None:
-    pair = Pair.established(request(transfer_syntax=transfer_syntax), policy(transfer_syntax=transfer_syntax))
+    pair = Pair.established(
+        request(transfer_syntax=transfer_syntax), policy(transfer_syntax=transfer_syntax)
+    )
     pair.feed_scp(find_request())
     (received,) = pair.take(pair.scp_events, RequestReceived)
     assert received.command == IS_FIND
@@ -130,7 +143,9 @@ def test_c_echo_is_answered() -> None:
             CFindRQ(message_id=7, affected_sop_class_uid="1.2.840.10008.5.1.4.1.2.1.1"),
             b"abcd",
             find_answer(
-                0x0122, "SOP class is not the abstract syntax of the context", sop_class="1.2.840.10008.5.1.4.1.2.1.1"
+                0x0122,
+                "SOP class is not the abstract syntax of the context",
+                sop_class="1.2.840.10008.5.1.4.1.2.1.1",
             ),
             id="Patient Root on the context of Study Root",
         ),
@@ -150,7 +165,11 @@ def test_c_echo_is_answered() -> None:
             FIND,
             CEchoRQ(message_id=8, affected_sop_class_uid=STUDY_ROOT_FIND),
             None,
-            CEchoRSP(message_id_being_responded_to=8, status=0x0211, affected_sop_class_uid=STUDY_ROOT_FIND),
+            CEchoRSP(
+                message_id_being_responded_to=8,
+                status=0x0211,
+                affected_sop_class_uid=STUDY_ROOT_FIND,
+            ),
             id="C-ECHO for a SOP class that has no C-ECHO",
         ),
         pytest.param(
@@ -208,7 +227,9 @@ def test_requestor_with_the_scp_role_takes_requests() -> None:
 
 
 @pytest.mark.requirement("UL-102")
-@pytest.mark.parametrize("command_field", [0x0010, 0x0021, 0x0100, 0x0110, 0x0120, 0x0130, 0x0140, 0x0150, 0x7ABC])
+@pytest.mark.parametrize(
+    "command_field", [0x0010, 0x0021, 0x0100, 0x0110, 0x0120, 0x0130, 0x0140, 0x0150, 0x7ABC]
+)
 @pytest.mark.parametrize("data_set", [None, b"abcd"])
 def test_unknown_request_is_answered(command_field: int, data_set: bytes | None) -> None:
     pair = Pair.established()
@@ -219,7 +240,9 @@ def test_unknown_request_is_answered(command_field: int, data_set: bytes | None)
         has_data_set=data_set is not None,
     )
     pair.feed_scp(message(MOVE, command, data_set))
-    assert pair.take(pair.scp_events, MessageIgnored) == [MessageIgnored(command, "there is no such service here")]
+    assert pair.take(pair.scp_events, MessageIgnored) == [
+        MessageIgnored(command, "there is no such service here")
+    ]
     response = UnknownCommand(
         command_field=command_field | 0x8000,
         message_id_being_responded_to=4,
@@ -244,7 +267,9 @@ def test_message_id_that_is_outstanding_is_refused() -> None:
     pair.feed_scp(find_request())
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
     pair.feed_scp(find_request())
-    assert pair.take(pair.scp_events, RequestRefused) == [RequestRefused(IS_FIND, find_answer(0x0210))]
+    assert pair.take(pair.scp_events, RequestRefused) == [
+        RequestRefused(IS_FIND, find_answer(0x0210))
+    ]
     assert messages_from(pair.scp) == [Message(FIND, find_answer(0x0210))]
     pair.scp.send_response(IS_FIND, response_to(IS_FIND, 0x0000), None, pair.now)
     pair.feed_scp(find_request())
@@ -256,7 +281,9 @@ def test_identifier_beyond_the_limit_is_refused() -> None:
     pair = Pair.established(options=SessionOptions(limits=Limits(data_set=10)))
     pair.feed_scp(message(FIND, IS_FIND, bytes(12)))
     assert len(pair.take(pair.scp_events, RequestRefused)) == 1
-    assert messages_from(pair.scp) == [Message(FIND, find_answer(0xA700, "data set is longer than the limit"))]
+    assert messages_from(pair.scp) == [
+        Message(FIND, find_answer(0xA700, "data set is longer than the limit"))
+    ]
     pair.feed_scp(message(FIND, IS_FIND, bytes(10)))
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
 
@@ -346,7 +373,9 @@ def test_request_beyond_the_window_waits_for_its_turn() -> None:
     for _ in range(3):
         (received,) = pair.take(pair.scp_events, RequestReceived)
         turns.append(received.command.message_id)
-        pair.scp.send_response(received.command, response_to(received.command, 0x0000), None, pair.now)
+        pair.scp.send_response(
+            received.command, response_to(received.command, 0x0000), None, pair.now
+        )
         pair.scp_events += pair.scp.events()
     assert turns == [7, 8, 9]
     assert pair.scp_events == []
@@ -390,13 +419,19 @@ def test_requests_run_side_by_side_where_the_window_allows() -> None:
     for received in (first, second, first):
         pair.scp.send_pending(FIND, received.command.message_id, 0xFF00, [bytes(40_000)], pair.now)
     sent = messages_from(pair.scp)
-    assert [each.command.message_id_being_responded_to for each in sent if isinstance(each.command, CFindRSP)] == [
+    assert [
+        each.command.message_id_being_responded_to
+        for each in sent
+        if isinstance(each.command, CFindRSP)
+    ] == [
         7,
         8,
         7,
     ]
     pair.scp.send_response(second.command, response_to(second.command, 0x0000), None, pair.now)
-    assert [each.command.message_id for each in pair.scp.events() if isinstance(each, RequestReceived)] == [9]
+    assert [
+        each.command.message_id for each in pair.scp.events() if isinstance(each, RequestReceived)
+    ] == [9]
 
 
 # Sending.
@@ -411,7 +446,11 @@ def test_requests_run_side_by_side_where_the_window_allows() -> None:
     st.booleans(),
 )
 def test_pending_responses_fit_the_peer(
-    maximum_length: int, identifiers: list[bytes], status: int, shares_pdu: bool, counts_pdu_header: bool
+    maximum_length: int,
+    identifiers: list[bytes],
+    status: int,
+    shares_pdu: bool,
+    counts_pdu_header: bool,
 ) -> None:
     counts_pdu_header &= maximum_length not in (8, 10)
     options = SessionOptions(shares_pdu=shares_pdu, counts_pdu_header=counts_pdu_header)
@@ -432,7 +471,9 @@ def test_unlimited_peer_gets_at_most_128_kib() -> None:
     pair.feed_scp(find_request())
     pair.scp.send_pending(FIND, 7, 0xFF00, [bytes(400_000)], pair.now)
     pdus = pdus_of(pair.scp.data_to_send())
-    lengths = [sum(6 + len(pdv.fragment) for pdv in pdu.pdvs) for pdu in pdus if isinstance(pdu, PDataTF)]
+    lengths = [
+        sum(6 + len(pdv.fragment) for pdv in pdu.pdvs) for pdu in pdus if isinstance(pdu, PDataTF)
+    ]
     assert max(lengths) == 131072
 
 
@@ -444,7 +485,9 @@ def test_unlimited_peer_gets_at_most_128_kib() -> None:
         (FIND, 7, 0x0000, "response 0000 to C-FIND-RQ: Pending are FF00 and FF01"),
     ],
 )
-def test_pending_response_must_answer_a_query(context_id: int, message_id: int, status: int, words: str) -> None:
+def test_pending_response_must_answer_a_query(
+    context_id: int, message_id: int, status: int, words: str
+) -> None:
     pair = Pair.established()
     pair.feed_scp(find_request())
     with pytest.raises(LocalProtocolError, match=words):

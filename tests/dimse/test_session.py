@@ -80,7 +80,11 @@ def pending(message_id: int = 1, status: int = 0xFF00) -> CFindRSP:
 
 
 def final(message_id: int = 1, status: int = 0x0000) -> CFindRSP:
-    return CFindRSP(message_id_being_responded_to=message_id, status=status, affected_sop_class_uid=STUDY_ROOT_FIND)
+    return CFindRSP(
+        message_id_being_responded_to=message_id,
+        status=status,
+        affected_sop_class_uid=STUDY_ROOT_FIND,
+    )
 
 
 def kinds(events: list[SessionEvent]) -> list[type[SessionEvent]]:
@@ -95,7 +99,12 @@ def kinds(events: list[SessionEvent]) -> list[type[SessionEvent]]:
     st.tuples(MAXIMUM_LENGTHS, MAXIMUM_LENGTHS),
     cuts(),
     st.lists(
-        st.tuples(data_sets(), st.lists(data_sets(), max_size=5), st.sampled_from(sorted(PENDING)), st.booleans()),
+        st.tuples(
+            data_sets(),
+            st.lists(data_sets(), max_size=5),
+            st.sampled_from(sorted(PENDING)),
+            st.booleans(),
+        ),
         max_size=4,
     ),
     st.booleans(),
@@ -150,7 +159,9 @@ def test_negotiation_is_told_on_both_sides() -> None:
     assert isinstance(answer, AAssociateAC)
     pair.scp.accept(answer, pair.now)
     pair.run()
-    assert pair.take(pair.scu_events, AssociationAccepted) == [AssociationAccepted(answer, pair.scu.contexts)]
+    assert pair.take(pair.scu_events, AssociationAccepted) == [
+        AssociationAccepted(answer, pair.scu.contexts)
+    ]
     assert pair.scu.ac == pair.scp.ac == answer
     assert pair.scu.contexts == pair.scp.contexts
     assert sorted(pair.scu.contexts) == [1, 3, 5, 7]
@@ -197,8 +208,12 @@ def test_peer_that_can_receive_nothing_is_aborted(maximum_length: int) -> None:
 
 @pytest.mark.requirement("UL-070", "UL-072")
 @pytest.mark.parametrize("maximum_length", [8, 13])
-def test_peer_that_can_receive_nothing_for_it_counts_the_pdu_header_is_aborted(maximum_length: int) -> None:
-    pair = Pair(request(maximum_length=maximum_length), options=SessionOptions(counts_pdu_header=True))
+def test_peer_that_can_receive_nothing_for_it_counts_the_pdu_header_is_aborted(
+    maximum_length: int,
+) -> None:
+    pair = Pair(
+        request(maximum_length=maximum_length), options=SessionOptions(counts_pdu_header=True)
+    )
     pair.run()
     (aborted,) = pair.take(pair.scp_events, Aborted)
     assert aborted.message == f"a maximum length of {maximum_length} bytes: no fragment fits"
@@ -233,12 +248,28 @@ def test_p_data_beyond_the_announced_length() -> None:
     ("name", "data", "reason"),
     [
         ("context changes", p_data(FIND, (COMMAND, b"ab")) + p_data(ECHO, (COMMAND, b"ab")), 6),
-        ("command instead of data", p_data(FIND, (COMMAND | LAST, encode_command(IS_FIND)), (COMMAND, b"ab")), 5),
+        (
+            "command instead of data",
+            p_data(FIND, (COMMAND | LAST, encode_command(IS_FIND)), (COMMAND, b"ab")),
+            5,
+        ),
         ("data without a command", p_data(FIND, (LAST, b"ab")), 5),
         ("no command set", message(FIND, bytes(9)), 6),
-        ("no Message ID", message(FIND, encode_elements({0x0100: us(0x0020), 0x0800: us(0x0101)})), 6),
-        ("no Command Field", message(FIND, encode_elements({0x0110: us(1), 0x0800: us(0x0101)})), 6),
-        ("command set too long", b"".join(p_data(FIND, (COMMAND, bytes(16000))) for _ in range(5)), 6),
+        (
+            "no Message ID",
+            message(FIND, encode_elements({0x0100: us(0x0020), 0x0800: us(0x0101)})),
+            6,
+        ),
+        (
+            "no Command Field",
+            message(FIND, encode_elements({0x0110: us(1), 0x0800: us(0x0101)})),
+            6,
+        ),
+        (
+            "command set too long",
+            b"".join(p_data(FIND, (COMMAND, bytes(16000))) for _ in range(5)),
+            6,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -265,14 +296,28 @@ def test_limits_are_those_of_the_options() -> None:
 @pytest.mark.requirement("UL-123")
 @given(
     st.lists(
-        st.builds(lambda control, data: p_data(FIND, (control, data)), st.integers(0, 255), st.binary(max_size=60))
-        | st.sampled_from([FIND_REQUEST, RELEASE_RQ, encode(AAbort(0, 0)), message(FIND, final()), FIND_REQUEST[:9]])
+        st.builds(
+            lambda control, data: p_data(FIND, (control, data)),
+            st.integers(0, 255),
+            st.binary(max_size=60),
+        )
+        | st.sampled_from(
+            [
+                FIND_REQUEST,
+                RELEASE_RQ,
+                encode(AAbort(0, 0)),
+                message(FIND, final()),
+                FIND_REQUEST[:9],
+            ]
+        )
         | st.binary(max_size=30),
         max_size=6,
     ),
     cuts(),
 )
-def test_whatever_comes_is_survived_and_the_end_is_told_once(stream: list[bytes], pieces: list[int]) -> None:
+def test_whatever_comes_is_survived_and_the_end_is_told_once(
+    stream: list[bytes], pieces: list[int]
+) -> None:
     pair = Pair.established(pieces=pieces)
     pair.feed_scp(b"".join(stream))
     pair.scp.receive_eof(pair.now)
@@ -291,7 +336,9 @@ def test_release_waits_for_the_final_response() -> None:
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
-    with pytest.raises(LocalProtocolError, match=r"A-RELEASE request while operations \(1,\) are outstanding"):
+    with pytest.raises(
+        LocalProtocolError, match=r"A-RELEASE request while operations \(1,\) are outstanding"
+    ):
         pair.scu.release(pair.now)
     assert pair.scu.data_to_send() == b""
     pair.feed_scu(message(FIND, final()))
@@ -420,7 +467,11 @@ def test_loss_of_the_connection_fails_what_is_outstanding_and_is_told_once() -> 
         pair.scu.receive_eof(pair.now, "the line is cut")
     aborted, ended = pair.scu.events()
     assert isinstance(aborted, Aborted)
-    assert (aborted.by_peer, aborted.message, aborted.outstanding) == (False, "the line is cut", (1,))
+    assert (aborted.by_peer, aborted.message, aborted.outstanding) == (
+        False,
+        "the line is cut",
+        (1,),
+    )
     assert ended == Ended("the line is cut")
 
 
@@ -463,7 +514,9 @@ def test_connection_closed_with_nothing_going_on_is_no_failure() -> None:
 
 
 @pytest.mark.requirement("UL-058")
-@pytest.mark.parametrize("going_on", ["a PDU", "a message", "a query of the peer", "a query of ours"])
+@pytest.mark.parametrize(
+    "going_on", ["a PDU", "a message", "a query of the peer", "a query of ours"]
+)
 def test_connection_closed_with_something_going_on_is_a_failure(going_on: str) -> None:
     pair = Pair.established(request(scp_role_for=[STUDY_ROOT_FIND]))
     if going_on == "a PDU":
@@ -565,7 +618,9 @@ def test_c_cancel_that_crosses_the_final_response_does_no_harm() -> None:
     assert pair.scu.send_echo(ECHO, pair.now) == 2
     assert pair.scu.is_established
     assert pair.scp.is_established
-    assert messages_from(pair.scu)[0].command == CEchoRQ(message_id=2, affected_sop_class_uid=VERIFICATION)
+    assert messages_from(pair.scu)[0].command == CEchoRQ(
+        message_id=2, affected_sop_class_uid=VERIFICATION
+    )
 
 
 def test_message_from_both_sides_at_once() -> None:
@@ -576,7 +631,9 @@ def test_message_from_both_sides_at_once() -> None:
     for session, events in ((pair.scu, pair.scu_events), (pair.scp, pair.scp_events)):
         (received,) = pair.take(events, RequestReceived)
         assert isinstance(received.command, CEchoRQ)
-        session.send_response(received.command, response_to(received.command, 0x0000), None, pair.now)
+        session.send_response(
+            received.command, response_to(received.command, 0x0000), None, pair.now
+        )
     pair.run()
     for events in (pair.scu_events, pair.scp_events):
         (response,) = pair.take(events, ResponseReceived)

@@ -31,7 +31,9 @@ class PlainReader(PduReader):
 class PlainReassembler(Reassembler):
     """Takes PDV by PDV."""
 
-    def receive_repeated(self, context_id: int, pdvs: object, position: int) -> tuple[list[bytes], int]:
+    def receive_repeated(
+        self, context_id: int, pdvs: object, position: int
+    ) -> tuple[list[bytes], int]:
         del context_id, pdvs
         return [], position
 
@@ -59,7 +61,9 @@ def final(message_id: int = 1) -> bytes:
 
 PENDING = pending()
 data_sets = st.integers(0, LONGEST // 2 + 2).map(lambda size: bytes(range(size * 2)))
-two_pdus = data_sets.map(lambda data: p_data(FIND, (COMMAND | LAST, PENDING)) + p_data(FIND, (LAST, data)))
+two_pdus = data_sets.map(
+    lambda data: p_data(FIND, (COMMAND | LAST, PENDING)) + p_data(FIND, (LAST, data))
+)
 one_pdu = data_sets.map(lambda data: message(FIND, PENDING, data))
 fragments = st.tuples(data_sets, data_sets).map(
     lambda two: (
@@ -91,7 +95,9 @@ odd = st.sampled_from(
         encode(AAbort(0, 0)),
     ]
 )
-streams = st.lists(st.one_of(two_pdus, two_pdus, one_pdu, fragments, odd), max_size=12).map(b"".join)
+streams = st.lists(st.one_of(two_pdus, two_pdus, one_pdu, fragments, odd), max_size=12).map(
+    b"".join
+)
 
 
 def told(pair: Pair, pieces: list[bytes]) -> list[object]:
@@ -125,4 +131,7 @@ def test_repeated_commands_are_not_looked_at_one_by_one(monkeypatch: pytest.Monk
     monkeypatch.setattr(PduReader, "_fault", None)
     pair.feed_scu(b"".join(message(FIND, PENDING, bytes([number, 0])) for number in range(100)))
     responses = [event for event in pair.scu_events if isinstance(event, ResponseReceived)]
-    assert [event.data_set for event in responses] == [b"ab", *(bytes([number, 0]) for number in range(100))]
+    assert [event.data_set for event in responses] == [
+        b"ab",
+        *(bytes([number, 0]) for number in range(100)),
+    ]

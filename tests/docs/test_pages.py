@@ -47,7 +47,9 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_each_option_is_documented(name: str, option: str) -> None:
-    assert re.search(rf"`{re.escape(option)}[ `]", section(name)), f"docs/cli.md: ## {name} does not say `{option}`"
+    assert re.search(rf"`{re.escape(option)}[ `]", section(name)), (
+        f"docs/cli.md: ## {name} does not say `{option}`"
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -84,7 +86,9 @@ def test_each_dependency_says_why() -> None:
         *(each for extra in project["project"]["optional-dependencies"].values() for each in extra),
     ]
     names = {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required}
-    rows = re.findall(r"^\| ([\w-]+) \| .+ \| .+ \|$", (DOCS / "dependencies.md").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([\w-]+) \| .+ \| .+ \|$", (DOCS / "dependencies.md").read_text("utf-8"), re.MULTILINE
+    )
     assert set(rows) - {"Dependency", "---"} == names
 
 
@@ -95,7 +99,10 @@ def test_each_dependency_is_pinned() -> None:
         for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
         if "==" in line
     }
-    required = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
+    required = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["dev"],
+    ]
     assert {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required} <= pinned
 
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from fixtures.postgresql_cluster import Cluster
 
 EMPTY = (
-    *(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables) if table.name != "setting"),
+    *(
+        f"DELETE FROM {table.name}"
+        for table in reversed(METADATA.sorted_tables)
+        if table.name != "setting"
+    ),
     f"DELETE FROM setting WHERE name <> '{OLDEST_REVISION_SETTING}'",
 )
 

@@ -26,7 +26,10 @@ RELATIONAL = QueryOptions(relational=True)
 
 
 def studies(count: int) -> list[Any]:
-    return [instance(1, study=study, PatientID=f"P{study}", PatientName=f"Name{study}") for study in range(count)]
+    return [
+        instance(1, study=study, PatientID=f"P{study}", PatientName=f"Name{study}")
+        for study in range(count)
+    ]
 
 
 def test_rows_come_in_batches_until_there_are_fewer(index: Index) -> None:
@@ -66,7 +69,10 @@ def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
     with index.find(asked) as cursor:
         rows = cursor.fetch(1)
         index.ingest_data_sets(
-            [instance(2, study=study, PatientID=f"P{study}", PatientName="Changed") for study in range(4)]
+            [
+                instance(2, study=study, PatientID=f"P{study}", PatientName="Changed")
+                for study in range(4)
+            ]
         )
         rows += cursor.fetch(10)
         found = [cursor.plan.to_data_set(row) for row in rows]
@@ -86,7 +92,9 @@ def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-160", "QR-164")
-def test_another_thread_interrupts_a_query_that_finds_nothing(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_thread_interrupts_a_query_that_finds_nothing(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index.ingest_data_sets([instance(number, Rows=(number,)) for number in range(3)])
     runs, go_on = threading.Event(), threading.Event()
 
@@ -141,7 +149,9 @@ def test_each_running_query_has_its_own_connection(index: Index) -> None:
         cursor.close()
 
 
-def test_characters_that_no_text_of_a_database_holds_match_what_was_stored_for_them(index: Index) -> None:
+def test_characters_that_no_text_of_a_database_holds_match_what_was_stored_for_them(
+    index: Index,
+) -> None:
     index.ingest_data_sets([instance(1, StudyID="A\ud800")])
     assert len(index.find_data_sets(query("STUDY", StudyID="A\udfff"))) == 1
 
@@ -151,7 +161,10 @@ def test_rows_of_every_kind_are_what_the_response_encoder_takes(index: Index) ->
         1,
         PatientName="Müller^Änne=山田^太郎",
         OtherPatientNames="A^B\\C^D",
-        ProcedureCodeSequence=[data_set(CodeValue="T1", CodeMeaning="X"), data_set(CodeValue="T2", CodeMeaning="Y")],
+        ProcedureCodeSequence=[
+            data_set(CodeValue="T1", CodeMeaning="X"),
+            data_set(CodeValue="T2", CodeMeaning="Y"),
+        ],
         PatientWeight="70.5",
     )
     stored[0x00091001] = stored[0x00091101] = stored[0x00080018]
@@ -170,7 +183,9 @@ def test_rows_of_every_kind_are_what_the_response_encoder_takes(index: Index) ->
         encoder = ResponseEncoder(cursor.fields, EXPLICIT_VR_LITTLE_ENDIAN)
         assert len(encoder.encode(rows)) == 1
         (decoded,) = [cursor.plan.to_data_set(row) for row in rows]
-        assert encoder.data_set(rows[0]) == {tag: element for tag, element in decoded.items() if tag != 0x00080052}
+        assert encoder.data_set(rows[0]) == {
+            tag: element for tag, element in decoded.items() if tag != 0x00080052
+        }
     assert [decoded] == reference.find([stored], asked)
 
 
@@ -184,7 +199,9 @@ def test_a_small_query_is_answered_at_once_however_often_it_comes(index: Index) 
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_large_query_is_never_answered_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_query_is_never_answered_at_once(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cursors, "_FEW_INSTRUCTIONS", 100)
     index.ingest_data_sets(studies(100))
     asked = query("STUDY", PatientComments="there is none", StudyInstanceUID="")

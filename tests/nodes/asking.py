@@ -19,7 +19,10 @@ EXPECTED = {uid(number) for number in range(1, len(STUDIES) + 1)}
 def find_all(peer: Peer) -> str:
     """Ask by our client; say how it failed. An answer that is not complete is the test's failure."""
     try:
-        found = {study.StudyInstanceUID for study in find(peer.host, peer.port, StudyInstanceUID=None, PatientID=None)}
+        found = {
+            study.StudyInstanceUID
+            for study in find(peer.host, peer.port, StudyInstanceUID=None, PatientID=None)
+        }
     except QueryFailedError as error:
         if error.status not in FAILED:
             raise
@@ -32,7 +35,9 @@ def findscu_all(peers: Iterator[Peer]) -> str:
     """The same by findscu, of one node after the other."""
     outcome = dcmtk.findscu(next(peers), "STUDY", {"StudyInstanceUID": "", "PatientID": ""})
     if outcome.final.startswith("Success"):
-        assert {answer["StudyInstanceUID"] for answer in outcome.answers} >= EXPECTED, outcome.output
+        assert {answer["StudyInstanceUID"] for answer in outcome.answers} >= EXPECTED, (
+            outcome.output
+        )
         return ""
     assert outcome.final, outcome.output
     return outcome.final

@@ -62,7 +62,9 @@ class Machine:
     def log(self, service: str) -> Path:
         return self.folder / f"{service}.log"
 
-    def run(self, service: str, command: Sequence[str], environment: dict[str, str], **options: Any) -> None:
+    def run(
+        self, service: str, command: Sequence[str], environment: dict[str, str], **options: Any
+    ) -> None:
         with self.log(service).open("ab") as output:
             self.running[service] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder,
@@ -98,7 +100,10 @@ class Machines:
         self.folder = folder
         ports = iter(ports_of_servers(len(NAMES) * len(_SERVICES) + 1))
         self.peer = Peer("127.0.0.1", next(ports), "NODE")
-        self.all = [Machine(name, folder / name, {each: next(ports) for each in _SERVICES}) for name in NAMES]
+        self.all = [
+            Machine(name, folder / name, {each: next(ports) for each in _SERVICES})
+            for name in NAMES
+        ]
         for machine in self.all:
             machine.folder.mkdir()
             if as_user():
@@ -139,8 +144,12 @@ class Machines:
             text,
         )
         for service, port in _SERVICES.items():
-            text = re.sub(rf"0\.0\.0\.0(:| --port ){port}\b", rf"127.0.0.1\g<1>{machine.ports[service]}", text)
-        text = text.replace("/var/run/postgresql", str(machine.folder)).replace("/var/lib/", f"{machine.folder}/")
+            text = re.sub(
+                rf"0\.0\.0\.0(:| --port ){port}\b", rf"127.0.0.1\g<1>{machine.ports[service]}", text
+            )
+        text = text.replace("/var/run/postgresql", str(machine.folder)).replace(
+            "/var/lib/", f"{machine.folder}/"
+        )
         return self._here(text)
 
     def _arguments(self, beginning: str, machine: Machine) -> list[str]:
@@ -212,7 +221,10 @@ class Machines:
         """The database servers as Patroni sees them; none where nobody answers."""
         for machine in self.all:
             url = f"http://127.0.0.1:{machine.ports['patroni']}/cluster"
-            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=LONG) as response:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(url, timeout=LONG) as response,
+            ):
                 found: list[dict[str, Any]] = json.load(response)["members"]
                 return found
         return []
@@ -221,7 +233,9 @@ class Machines:
         """Wait until so many serve: a primary, one replica that it waits for, and others."""
 
         def are_there() -> bool:
-            up = [each["role"] for each in self.members() if each["state"] in {"running", "streaming"}]
+            up = [
+                each["role"] for each in self.members() if each["state"] in {"running", "streaming"}
+            ]
             return len(up) == count and {"leader", "sync_standby"} <= set(up)
 
         wait_for(are_there, f"{count} database servers run", deadline=12 * LONG)
@@ -234,7 +248,9 @@ class Machines:
     def url(self) -> str:
         """The index, as ``--index`` of the page has it."""
         arguments = self._arguments("dicomquest serve", self.all[0])
-        return arguments[arguments.index("--index") + 1].replace("dicomquest@", f"dicomquest:{PASSWORD}@")
+        return arguments[arguments.index("--index") + 1].replace(
+            "dicomquest@", f"dicomquest:{PASSWORD}@"
+        )
 
     def create_index(self) -> None:
         """Make the role and the database, as the page does by commands that ask for a password."""
@@ -242,7 +258,9 @@ class Machines:
         address = f"host={machine.folder} port={machine.ports['postgresql']} user=postgres"
         with psycopg.connect(f"{address} dbname=postgres", autocommit=True) as connection:
             connection.execute(f"CREATE ROLE dicomquest LOGIN PASSWORD '{PASSWORD}'".encode())
-            connection.execute("CREATE DATABASE dicom ENCODING 'UTF8' TEMPLATE template0 OWNER dicomquest")
+            connection.execute(
+                "CREATE DATABASE dicom ENCODING 'UTF8' TEMPLATE template0 OWNER dicomquest"
+            )
         with psycopg.connect(f"{address} dbname=dicom", autocommit=True) as connection:
             connection.execute("CREATE EXTENSION pg_trgm")
 

@@ -25,7 +25,17 @@ def node(url: str, folder: Path, *options: str, program: Sequence[str] = COMMAND
     """Run ``dicomquest serve``; it must end cleanly, without a traceback."""
     peer = Peer("127.0.0.1", free_port(), "NODE")
     log = folder / f"serve-{peer.port}.log"
-    command = [*program, "serve", "--index", url, "--port", str(peer.port), "--aet", peer.aet, *options]
+    command = [
+        *program,
+        "serve",
+        "--index",
+        url,
+        "--port",
+        str(peer.port),
+        "--aet",
+        peer.aet,
+        *options,
+    ]
     with server(command, peer.port, log, environment=ENVIRONMENT) as process:
         yield peer
     text = log_of(peer, folder)

@@ -46,7 +46,10 @@ def ask(peer: Peer) -> str:
         "SOPInstanceUID": None,
         "FilterType": "FILTER 7",
     }
-    found = {each.SOPInstanceUID for each in find(peer.host, peer.port, level="IMAGE", model="study", **keys)}
+    found = {
+        each.SOPInstanceUID
+        for each in find(peer.host, peer.port, level="IMAGE", model="study", **keys)
+    }
     assert found >= EXPECTED, f"without {len(EXPECTED - found)}"
     assert {int(uid.rpartition(".")[2]) % EACH for uid in found} == {7}
     return ""
@@ -82,12 +85,17 @@ def test_no_find_fails_while_attributes_come_and_go(location: str, tmp_path: Pat
             return ""
 
         with contextlib.ExitStack() as loads:
-            finds = [loads.enter_context(Load(f"finds at {peer.port}", partial(ask, peer))) for peer in peers]
+            finds = [
+                loads.enter_context(Load(f"finds at {peer.port}", partial(ask, peer)))
+                for peer in peers
+            ]
             loads.enter_context(Load("ingest", ingest))
             for _ in range(2):
                 attribute(location, "add", "FilterType")
                 assert " ready " in attribute(location, "list")
                 attribute(location, "drop", "FilterType")
             attribute(location, "add", "FilterType")
-        assert all(load.attempts and not any(each.failure for each in load.attempts) for load in finds)
+        assert all(
+            load.attempts and not any(each.failure for each in load.attempts) for load in finds
+        )
         assert index.check().examples == []

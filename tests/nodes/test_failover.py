@@ -41,24 +41,35 @@ def primary(tmp_path: Path) -> Iterator[Cluster]:
         cluster.stop()
 
 
-def test_finds_and_stores_go_on_and_nothing_acknowledged_is_lost(primary: Cluster, tmp_path: Path) -> None:
+def test_finds_and_stores_go_on_and_nothing_acknowledged_is_lost(
+    primary: Cluster, tmp_path: Path
+) -> None:
     replica = primary.replica(synchronous=True)
     servers = [primary, replica]
     url = multi_host_url(servers, "dicomquest", target_session_attrs="read-write")
     reads = multi_host_url(servers, "dicomquest", target_session_attrs="prefer-standby")
     store = ("--store", str(tmp_path / "store"))
-    with node(url, tmp_path, *store) as first, node(url, tmp_path, "--read-index", reads, *store) as second:
+    with (
+        node(url, tmp_path, *store) as first,
+        node(url, tmp_path, "--read-index", reads, *store) as second,
+    ):
         storers = [Storer(first, 1_000_000), Storer(second, 2_000_000)]
         loads = [
             Load("finds of the first node", partial(find_all, first)),
             Load("finds of the second node", partial(find_all, second)),
             Load("findscu", partial(findscu_all, itertools.cycle([first, second]))),
         ]
-        stores = [Load("stores at the first node", storers[0].store), Load("stores at the second", storers[1].store)]
+        stores = [
+            Load("stores at the first node", storers[0].store),
+            Load("stores at the second", storers[1].store),
+        ]
         with contextlib.ExitStack() as stack:
             for load in (*loads, *stores):
                 stack.enter_context(load)
-            wait_for(lambda: all(len(load.successes_since(0)) >= 5 for load in (*loads, *stores)), "the load runs")
+            wait_for(
+                lambda: all(len(load.successes_since(0)) >= 5 for load in (*loads, *stores)),
+                "the load runs",
+            )
             killed = time.monotonic()
             primary.kill()
             replica.promote()
@@ -68,15 +79,22 @@ def test_finds_and_stores_go_on_and_nothing_acknowledged_is_lost(primary: Cluste
             )
             resumed = time.monotonic()
             wait_for(
-                lambda: all(len(load.successes_since(resumed)) >= 3 for load in (*loads, *stores)), "the load runs on"
+                lambda: all(len(load.successes_since(resumed)) >= 3 for load in (*loads, *stores)),
+                "the load runs on",
             )
         for load in loads:
             assert load.successes_since(killed)[0].ended - killed < DEADLINE, load.name
         for load in (*loads, *stores):
             # A find that fails does so soon, and once they go on they do not fail again.
             assert max(attempt.seconds for attempt in load.attempts) < DEADLINE, load.name
-            assert not [each.failure for each in load.attempts if each.began < killed - DEADLINE and each.failure]
-            assert not [each.failure for each in load.attempts if each.began >= resumed and each.failure], load.name
+            assert not [
+                each.failure
+                for each in load.attempts
+                if each.began < killed - DEADLINE and each.failure
+            ]
+            assert not [
+                each.failure for each in load.attempts if each.began >= resumed and each.failure
+            ], load.name
         acknowledged = {each for storer in storers for each in storer.acknowledged}
         for peer in (first, second):
             assert acknowledged <= stored_instances(peer)

@@ -54,7 +54,9 @@ def test_a_database_without_an_index_is_said_so(postgresql_database: str) -> Non
     assert "dicomquest index PATH" in done.err
 
 
-def test_finds_fail_soon_while_the_database_is_away_and_go_on_when_it_is_back(cluster: Cluster, tmp_path: Path) -> None:
+def test_finds_fail_soon_while_the_database_is_away_and_go_on_when_it_is_back(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     with node(cluster.url("dicomquest"), tmp_path) as peer:
         assert find_all(peer) == ""
         cluster.kill()
@@ -67,14 +69,23 @@ def test_finds_fail_soon_while_the_database_is_away_and_go_on_when_it_is_back(cl
 
 
 @pytest.mark.peer("storescu")
-def test_who_has_stored_finds_it_where_the_replica_lags_behind(cluster: Cluster, tmp_path: Path) -> None:
+def test_who_has_stored_finds_it_where_the_replica_lags_behind(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     replica = cluster.replica()
     replica.query("SELECT pg_wal_replay_pause()")
-    wait_for(lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "replay pauses")
+    wait_for(
+        lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
+        "replay pauses",
+    )
     options = ("--read-index", replica.url("dicomquest"), "--store", str(tmp_path / "store"))
     with node(cluster.url("dicomquest"), tmp_path, *options) as peer:
         new = corpus.instances()[0]
-        new.StudyInstanceUID, new.SeriesInstanceUID, new.SOPInstanceUID = uid(50), uid(50, 1), uid(50, 1, 1)
+        new.StudyInstanceUID, new.SeriesInstanceUID, new.SOPInstanceUID = (
+            uid(50),
+            uid(50, 1),
+            uid(50, 1, 1),
+        )
         new.save_as(tmp_path / "new.dcm", enforce_file_format=True)
         assert dcmtk.storescu(peer, [tmp_path / "new.dcm"]).status == 0
         assert studies(peer) == EXPECTED
@@ -90,9 +101,16 @@ def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
     """As docs/scaling.md says: the last commits, if the replica did not receive them."""
     replica = cluster.replica()
     replica.configure(primary_conninfo="")
-    wait_for(lambda: cluster.query("SELECT 1 FROM pg_stat_replication") == [], "the replica loses its primary")
+    wait_for(
+        lambda: cluster.query("SELECT 1 FROM pg_stat_replication") == [],
+        "the replica loses its primary",
+    )
     new = corpus.instances()[0]
-    new.StudyInstanceUID, new.SeriesInstanceUID, new.SOPInstanceUID = uid(50), uid(50, 1), uid(50, 1, 1)
+    new.StudyInstanceUID, new.SeriesInstanceUID, new.SOPInstanceUID = (
+        uid(50),
+        uid(50, 1),
+        uid(50, 1, 1),
+    )
     with Index(cluster.url("dicomquest")) as index:
         assert index.ingest_data_sets([from_pydicom(new)]).indexed == 1
     cluster.kill()
@@ -105,7 +123,10 @@ def test_a_replica_that_is_behind_a_change_of_the_schema_is_waited_for(cluster: 
     url = cluster.create_database("migrated")
     replica = cluster.replica()
     replica.query("SELECT pg_wal_replay_pause()")
-    wait_for(lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "replay pauses")
+    wait_for(
+        lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
+        "replay pauses",
+    )
     asked = "SELECT 1 FROM pg_stat_activity WHERE datname = 'migrated' AND application_name = 'dicomquest'"
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(Index, url, read_location=replica.url("migrated"))

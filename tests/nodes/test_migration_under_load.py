@@ -56,21 +56,35 @@ def test_the_schema_changes_once_and_no_find_fails(
         with psycopg.connect(url) as long_query:
             long_query.execute("SELECT id FROM study")
             starting = [pool.submit(started, stack, url, tmp_path) for _ in range(2)]
-            wait_for(lambda: bool(postgresql.query(WAITS_FOR_THE_TABLE, name)), "the migration waits for the table")
-            wait_for(lambda: any(map(waits, tmp_path.glob("serve-*.log"))), "the other node waits for the migration")
+            wait_for(
+                lambda: bool(postgresql.query(WAITS_FOR_THE_TABLE, name)),
+                "the migration waits for the table",
+            )
+            wait_for(
+                lambda: any(map(waits, tmp_path.glob("serve-*.log"))),
+                "the other node waits for the migration",
+            )
             before = [len(load.successes_since(0)) for load in loads]
             wait_for(
-                lambda: all(len(load.successes_since(0)) > 5 + n for load, n in zip(loads, before, strict=True)),
+                lambda: all(
+                    len(load.successes_since(0)) > 5 + n
+                    for load, n in zip(loads, before, strict=True)
+                ),
                 "finds go on while the migration waits",
             )
             assert revision(url) == HEAD
         new = [each.result() for each in starting]
         # Run once: a second run would have failed on the column that is there.
         assert revision(url) == "9999"
-        loads += [stack.enter_context(Load("finds of a new node", partial(find_all, peer))) for peer in new]
+        loads += [
+            stack.enter_context(Load("finds of a new node", partial(find_all, peer)))
+            for peer in new
+        ]
         before = [len(load.successes_since(0)) for load in loads]
         wait_for(
-            lambda: all(len(load.successes_since(0)) > 5 + n for load, n in zip(loads, before, strict=True)),
+            lambda: all(
+                len(load.successes_since(0)) > 5 + n for load, n in zip(loads, before, strict=True)
+            ),
             "finds go on at all nodes",
         )
     for load in loads:

@@ -44,7 +44,9 @@ def findscu_through_balancer(peer: Peer) -> str:
     """The same by findscu, which then has no final response to show."""
     outcome = dcmtk.findscu(peer, "STUDY", {"StudyInstanceUID": ""})
     if outcome.final.startswith("Success"):
-        assert {answer["StudyInstanceUID"] for answer in outcome.answers} >= EXPECTED, outcome.output
+        assert {answer["StudyInstanceUID"] for answer in outcome.answers} >= EXPECTED, (
+            outcome.output
+        )
         return ""
     return outcome.final or "no final response"
 
@@ -69,7 +71,9 @@ def test_a_machine_of_three_dies_and_comes_back(tmp_path: Path) -> None:
         with contextlib.ExitStack() as stack:
             for load in loads:
                 stack.enter_context(load)
-            wait_for(lambda: all(len(load.successes_since(0)) >= 5 for load in loads), "the load runs")
+            wait_for(
+                lambda: all(len(load.successes_since(0)) >= 5 for load in loads), "the load runs"
+            )
             dead = machines.primary()
             killed = time.monotonic()
             dead.kill()
@@ -78,17 +82,25 @@ def test_a_machine_of_three_dies_and_comes_back(tmp_path: Path) -> None:
                 deadline=9 * LONG,
             )  # fmt: skip
             resumed = time.monotonic()
-            wait_for(lambda: all(len(load.successes_since(resumed)) >= 10 for load in loads), "the load runs on")
+            wait_for(
+                lambda: all(len(load.successes_since(resumed)) >= 10 for load in loads),
+                "the load runs on",
+            )
             machines.restart(dead)
             wait_for(lambda: not find_all(dead.node), "the node that was dead answers")
             back = time.monotonic()
-            wait_for(lambda: all(len(load.successes_since(back)) >= 3 for load in loads), "the load runs on")
+            wait_for(
+                lambda: all(len(load.successes_since(back)) >= 3 for load in loads),
+                "the load runs on",
+            )
         for load in finds:
             assert load.successes_since(killed)[0].ended - killed < FINDS_GO_ON, load.name
             assert max(attempt.seconds for attempt in load.attempts) < FINDS_GO_ON, load.name
         assert stores.successes_since(killed)[0].ended - killed < STORES_GO_ON
         for load in loads:
-            assert not [each.failure for each in load.attempts if each.ended < killed and each.failure], load.name
+            assert not [
+                each.failure for each in load.attempts if each.ended < killed and each.failure
+            ], load.name
         for machine in machines.all:
             # Its node may ask a replica that is a moment behind.
             wait_for(

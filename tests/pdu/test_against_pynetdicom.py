@@ -39,7 +39,10 @@ def has_a_name(pdu: AAssociateRQ) -> bool:
 def test_requests(pdu: AAssociateRQ) -> None:
     data = encode(pdu)
     read, written = through(theirs.A_ASSOCIATE_RQ, data)
-    assert (read.called_ae_title, read.calling_ae_title) == (pdu.called_ae_title, pdu.calling_ae_title)
+    assert (read.called_ae_title, read.calling_ae_title) == (
+        pdu.called_ae_title,
+        pdu.calling_ae_title,
+    )
     assert [
         (item.presentation_context_id, item.abstract_syntax, tuple(item.transfer_syntax))
         for item in read.presentation_context
@@ -48,7 +51,10 @@ def test_requests(pdu: AAssociateRQ) -> None:
         for context in pdu.presentation_contexts
     ]
     assert read.user_information.maximum_length == pdu.user_information.maximum_length
-    assert read.user_information.implementation_class_uid == pdu.user_information.implementation_class_uid
+    assert (
+        read.user_information.implementation_class_uid
+        == pdu.user_information.implementation_class_uid
+    )
     # They write each sub-item where it was read, so equal bytes say that all fields were understood alike.
     assert written == data
     assert decode(1, written[6:]) == pdu
@@ -59,8 +65,12 @@ def test_acceptances(pdu: AAssociateAC) -> None:
     data = encode(pdu)
     read, written = through(theirs.A_ASSOCIATE_AC, data)
     assert [
-        (item.presentation_context_id, item.result, item.transfer_syntax) for item in read.presentation_context
-    ] == [(context.context_id, context.result, context.transfer_syntax) for context in pdu.presentation_contexts]
+        (item.presentation_context_id, item.result, item.transfer_syntax)
+        for item in read.presentation_context
+    ] == [
+        (context.context_id, context.result, context.transfer_syntax)
+        for context in pdu.presentation_contexts
+    ]
     # What stands in the reserved bytes is not kept by them.
     assert written[:10] == data[:10]
     assert written[74:] == data[74:]
@@ -69,7 +79,11 @@ def test_acceptances(pdu: AAssociateAC) -> None:
 @given(ASSOCIATE_RJ)
 def test_rejections(pdu: AAssociateRJ) -> None:
     read, written = through(theirs.A_ASSOCIATE_RJ, encode(pdu))
-    assert (read.result, read.source, read.reason_diagnostic) == (pdu.result, pdu.source, pdu.reason)
+    assert (read.result, read.source, read.reason_diagnostic) == (
+        pdu.result,
+        pdu.source,
+        pdu.reason,
+    )
     assert written == encode(pdu)
 
 
@@ -77,13 +91,15 @@ def test_rejections(pdu: AAssociateRJ) -> None:
 def test_data(pdu: PDataTF) -> None:
     read, written = through(theirs.P_DATA_TF, encode(pdu))
     assert [
-        (item.presentation_context_id, item.presentation_data_value) for item in read.presentation_data_value_items
+        (item.presentation_context_id, item.presentation_data_value)
+        for item in read.presentation_data_value_items
     ] == [(pdv.context_id, bytes([pdv.control]) + pdv.fragment) for pdv in pdu.pdvs]
     assert written == encode(pdu)
 
 
 @pytest.mark.parametrize(
-    ("pdu", "their_class"), [(AReleaseRQ(), theirs.A_RELEASE_RQ), (AReleaseRP(), theirs.A_RELEASE_RP)]
+    ("pdu", "their_class"),
+    [(AReleaseRQ(), theirs.A_RELEASE_RQ), (AReleaseRP(), theirs.A_RELEASE_RP)],
 )
 def test_releases(pdu: AReleaseRQ | AReleaseRP, their_class: Any) -> None:
     assert through(their_class, encode(pdu))[1] == encode(pdu)

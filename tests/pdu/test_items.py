@@ -30,7 +30,9 @@ def test_uids_are_sent_without_padding(uid: str) -> None:
 
 
 @pytest.mark.requirement("UL-008")
-@pytest.mark.parametrize("uid", ["", "1.2.", ".1", "1..2", "1.02", "1.2\0", "1.2 ", "a.b", "1.²", "1." + "2" * 63])
+@pytest.mark.parametrize(
+    "uid", ["", "1.2.", ".1", "1..2", "1.02", "1.2\0", "1.2 ", "a.b", "1.²", "1." + "2" * 63]
+)
 def test_what_is_no_uid_is_not_sent(uid: str) -> None:
     with pytest.raises(LocalProtocolError, match="is no UID"):
         encode_uid(uid)
@@ -86,25 +88,35 @@ def test_an_item_longer_than_its_length_can_say_is_not_sent() -> None:
 
 
 @given(contexts_rq())
-def test_proposed_contexts_decode_to_themselves(contexts: tuple[PresentationContextRQ, ...]) -> None:
+def test_proposed_contexts_decode_to_themselves(
+    contexts: tuple[PresentationContextRQ, ...],
+) -> None:
     for context in contexts:
         assert decode_context_rq(encode_context_rq(context)[4:]) == context
 
 
 @given(contexts_ac())
-def test_answered_contexts_decode_to_themselves(contexts: tuple[PresentationContextAC, ...]) -> None:
+def test_answered_contexts_decode_to_themselves(
+    contexts: tuple[PresentationContextAC, ...],
+) -> None:
     for context in contexts:
         assert decode_context_ac(encode_context_ac(context)[4:]) == context
 
 
 def test_a_context_without_transfer_syntax_is_not_proposed() -> None:
-    with pytest.raises(LocalProtocolError, match="presentation context 1 offers no transfer syntax"):
+    with pytest.raises(
+        LocalProtocolError, match="presentation context 1 offers no transfer syntax"
+    ):
         encode_context_rq(PresentationContextRQ(1, VERIFICATION, ()))
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_proposed_context_has_one_abstract_syntax(count: int) -> None:
-    content = b"\1\0\0\0" + encode_item(0x30, VERIFICATION.encode()) * count + encode_item(0x40, IMPLICIT.encode())
+    content = (
+        b"\1\0\0\0"
+        + encode_item(0x30, VERIFICATION.encode()) * count
+        + encode_item(0x40, IMPLICIT.encode())
+    )
     with pytest.raises(RemoteProtocolError, match=f"{count} abstract syntaxes") as caught:
         decode_context_rq(content)
     assert caught.value.reason == 6

@@ -24,12 +24,18 @@ from dicomquest.pdu.pdus import (
     encode_p_data,
 )
 from dicomquest.pdu.reasons import REJECT_WORDS
-from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, UserIdentityRQ, UserInformation
+from dicomquest.pdu.user_information import (
+    IMPLEMENTATION_CLASS_UID,
+    UserIdentityRQ,
+    UserInformation,
+)
 from strategies.pdu import ASSOCIATE_AC, ASSOCIATE_RQ
 from strategies.pdu import pdus as any_pdus
 from vectors.pdus import EXPLICIT, IMPLICIT, VECTORS, VERIFICATION, Vector
 
-RQ = AAssociateRQ("CALLED", "CALLING", (PresentationContextRQ(1, VERIFICATION, (IMPLICIT,)),), UserInformation())
+RQ = AAssociateRQ(
+    "CALLED", "CALLING", (PresentationContextRQ(1, VERIFICATION, (IMPLICIT,)),), UserInformation()
+)
 AC = AAssociateAC((PresentationContextAC(1, 0, IMPLICIT),), UserInformation(), bytes(range(64)))
 
 
@@ -83,7 +89,9 @@ def test_what_is_encoded_decodes_to_itself(pdu: PDU) -> None:
 
 @pytest.mark.requirement("UL-007")
 @given(ASSOCIATE_RQ | ASSOCIATE_AC)
-def test_reserved_bytes_of_associate_pdus_are_zero_but_for_the_echo(pdu: AAssociateRQ | AAssociateAC) -> None:
+def test_reserved_bytes_of_associate_pdus_are_zero_but_for_the_echo(
+    pdu: AAssociateRQ | AAssociateAC,
+) -> None:
     data = encode(pdu)
     assert data[1] == 0
     assert data[8:10] == bytes(2)
@@ -126,7 +134,9 @@ def test_titles_are_padded_to_16_bytes(title: str) -> None:
 
 
 @pytest.mark.requirement("UL-005")
-@pytest.mark.parametrize("sent", [b"TITLE".ljust(16), b"  TITLE ".ljust(16), b"TITLE".ljust(16, b"\0"), b"TITLE \0 "])
+@pytest.mark.parametrize(
+    "sent", [b"TITLE".ljust(16), b"  TITLE ".ljust(16), b"TITLE".ljust(16, b"\0"), b"TITLE \0 "]
+)
 def test_titles_are_received_without_their_padding(sent: bytes) -> None:
     data = bytearray(encode(RQ))
     data[10:26] = sent.ljust(16)
@@ -165,7 +175,13 @@ def test_unknown_items_are_skipped_between_all_others() -> None:
     unknown = b"\xee\0\0\x05abcde"
     data = encode(RQ)
     application, context, information = data[74:99], data[99:149], data[149:]
-    assert decode(1, with_items(data, unknown, application, unknown, context, unknown, information, unknown)) == RQ
+    assert (
+        decode(
+            1,
+            with_items(data, unknown, application, unknown, context, unknown, information, unknown),
+        )
+        == RQ
+    )
 
 
 @pytest.mark.requirement("UL-009")
@@ -263,7 +279,9 @@ def test_refusals_say_why(pdu: AAssociateRJ | AAbort, words: str) -> None:
 
 
 @pytest.mark.requirement("UL-021", "UL-023")
-@pytest.mark.parametrize("ids", [[0], [2], [257], [-1], [1, 1], [1, 3, 1], [*range(1, 256, 2), 1], []])
+@pytest.mark.parametrize(
+    "ids", [[0], [2], [257], [-1], [1, 1], [1, 3, 1], [*range(1, 256, 2), 1], []]
+)
 def test_context_ids_that_are_none_are_not_sent(ids: list[int]) -> None:
     contexts = tuple(PresentationContextRQ(number, VERIFICATION, (IMPLICIT,)) for number in ids)
     with pytest.raises(LocalProtocolError, match="presentation context"):
@@ -272,7 +290,10 @@ def test_context_ids_that_are_none_are_not_sent(ids: list[int]) -> None:
 
 @pytest.mark.requirement("UL-021", "UL-023")
 def test_128_contexts_are_sent() -> None:
-    contexts = tuple(PresentationContextRQ(number, VERIFICATION, (IMPLICIT, EXPLICIT)) for number in range(1, 256, 2))
+    contexts = tuple(
+        PresentationContextRQ(number, VERIFICATION, (IMPLICIT, EXPLICIT))
+        for number in range(1, 256, 2)
+    )
     pdu = replace(RQ, presentation_contexts=contexts)
     assert decode_whole(encode(pdu)) == pdu
 
@@ -291,7 +312,9 @@ def test_received_context_ids_are_odd_and_distinct(ids: bytes) -> None:
 @pytest.mark.parametrize("pdu", [RQ, AC])
 def test_maximum_length_and_class_uid_are_always_sent(pdu: AAssociateRQ | AAssociateAC) -> None:
     class_uid = IMPLEMENTATION_CLASS_UID.encode()
-    assert b"\x51\0\0\4\0\1\0\0\x52\0" + len(class_uid).to_bytes(2, "big") + class_uid in encode(pdu)
+    assert b"\x51\0\0\4\0\1\0\0\x52\0" + len(class_uid).to_bytes(2, "big") + class_uid in encode(
+        pdu
+    )
     with pytest.raises(LocalProtocolError, match="no UID"):
         encode(replace(pdu, user_information=UserInformation(implementation_class_uid="")))
 
@@ -347,7 +370,9 @@ def test_requests_that_differ_in_reserved_bytes_alone_have_each_their_echo() -> 
     sent = encode(RQ)
     echoes = [bytes([number]) * 32 for number in (0, 1, 0)]
     requests = [decode_whole(sent[:42] + reserved + sent[74:]) for reserved in echoes]
-    assert [request.echo[32:] for request in requests if isinstance(request, AAssociateRQ)] == echoes
+    assert [
+        request.echo[32:] for request in requests if isinstance(request, AAssociateRQ)
+    ] == echoes
 
 
 def test_a_request_with_a_password_is_not_kept() -> None:

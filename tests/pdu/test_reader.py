@@ -56,7 +56,9 @@ def test_no_part_of_a_pdu_is_one(vector: Vector) -> None:
 def test_pieces_of_any_size_give_the_same_pdus(sent: list[PDU], data: st.DataObject) -> None:
     stream = b"".join(map(encode, sent))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    pieces = [
+        stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
+    ]
     reader = PduReader(LIMIT, LIMIT)
     assert read(reader, *pieces) == sent
     assert not reader.is_inside_pdu
@@ -147,7 +149,9 @@ def test_after_a_pdu_that_does_not_decode_the_next_one_is_read() -> None:
 
 def test_fragments_outlive_the_buffer() -> None:
     """The buffer is used again; what was read from it must not change with it."""
-    first, second = (PDataTF((PresentationDataValue(1, 2, bytes([number]) * 50),)) for number in (1, 2))
+    first, second = (
+        PDataTF((PresentationDataValue(1, 2, bytes([number]) * 50),)) for number in (1, 2)
+    )
     reader = PduReader(LIMIT, LIMIT)
     stream = encode(first) + encode(second)
     assert read(reader, stream[:10], stream[10:70], stream[70:]) == [first, second]

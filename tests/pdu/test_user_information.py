@@ -54,7 +54,9 @@ def test_acceptances_decode_to_themselves(information: UserInformation) -> None:
 
 @pytest.mark.requirement("UL-034")
 @given(USER_INFORMATION_RQ)
-def test_sub_items_are_sent_in_ascending_order_the_two_mandatory_ones_first(information: UserInformation) -> None:
+def test_sub_items_are_sent_in_ascending_order_the_two_mandatory_ones_first(
+    information: UserInformation,
+) -> None:
     sent = types(encode_user_information(information, RQ))
     assert sent == sorted(sent)
     assert sent[:2] == [0x51, 0x52]
@@ -140,12 +142,18 @@ def test_received_uids_lose_their_padding(uid: bytes) -> None:
 @pytest.mark.parametrize(
     ("information", "pdu", "number"),
     [
-        (replace(PLAIN, common_extended_negotiations=(CommonExtendedNegotiation("1.2", "1.3"),)), AC, "57H"),
+        (
+            replace(PLAIN, common_extended_negotiations=(CommonExtendedNegotiation("1.2", "1.3"),)),
+            AC,
+            "57H",
+        ),
         (replace(PLAIN, user_identity_rq=UserIdentityRQ(1, b"a")), AC, "58H"),
         (replace(PLAIN, user_identity_ac=UserIdentityAC()), RQ, "59H"),
     ],
 )
-def test_a_sub_item_of_the_other_pdu_is_not_sent(information: UserInformation, pdu: str, number: str) -> None:
+def test_a_sub_item_of_the_other_pdu_is_not_sent(
+    information: UserInformation, pdu: str, number: str
+) -> None:
     with pytest.raises(LocalProtocolError, match=number):
         encode_user_information(information, pdu)
 
@@ -153,14 +161,18 @@ def test_a_sub_item_of_the_other_pdu_is_not_sent(information: UserInformation, p
 @pytest.mark.requirement("UL-043")
 def test_credentials_are_not_shown() -> None:
     identity = UserIdentityRQ(2, b"alice", b"sesame", True)
-    shown = repr(UserInformation(user_identity_rq=identity, user_identity_ac=UserIdentityAC(b"ticket")))
+    shown = repr(
+        UserInformation(user_identity_rq=identity, user_identity_ac=UserIdentityAC(b"ticket"))
+    )
     assert "UserIdentityRQ(identity_type=2, positive_response_requested=True)" in shown
     for secret in ("alice", "sesame", "ticket"):
         assert secret not in shown
 
 
 @pytest.mark.requirement("UL-043")
-@pytest.mark.parametrize("identity", [UserIdentityRQ(0, b"alice"), UserIdentityRQ(1, b"alice", b"sesame")])
+@pytest.mark.parametrize(
+    "identity", [UserIdentityRQ(0, b"alice"), UserIdentityRQ(1, b"alice", b"sesame")]
+)
 def test_errors_about_identities_do_not_show_them(identity: UserIdentityRQ) -> None:
     with pytest.raises(LocalProtocolError, match="user identity type") as caught:
         encode_user_information(replace(PLAIN, user_identity_rq=identity), RQ)
@@ -188,7 +200,9 @@ def test_the_least_maximum_length_and_unlimited_are_received() -> None:
     assert decode_user_information(item(0x51, bytes(4))).maximum_length == 0
 
 
-@pytest.mark.parametrize("window", [AsyncOperationsWindow(-1, 1), AsyncOperationsWindow(1, 0x10000)])
+@pytest.mark.parametrize(
+    "window", [AsyncOperationsWindow(-1, 1), AsyncOperationsWindow(1, 0x10000)]
+)
 def test_windows_fit_two_bytes(window: AsyncOperationsWindow) -> None:
     with pytest.raises(LocalProtocolError, match="65535"):
         encode_user_information(replace(PLAIN, async_operations_window=window), RQ)
@@ -235,9 +249,13 @@ def test_a_role_is_1_and_nothing_else() -> None:
 
 def test_a_field_longer_than_its_length_can_say_is_not_sent() -> None:
     with pytest.raises(LocalProtocolError, match="65536 bytes"):
-        encode_user_information(replace(PLAIN, user_identity_rq=UserIdentityRQ(4, bytes(65536))), RQ)
+        encode_user_information(
+            replace(PLAIN, user_identity_rq=UserIdentityRQ(4, bytes(65536))), RQ
+        )
     with pytest.raises(LocalProtocolError, match="58H has 65541 bytes"):
-        encode_user_information(replace(PLAIN, user_identity_rq=UserIdentityRQ(4, bytes(65535))), RQ)
+        encode_user_information(
+            replace(PLAIN, user_identity_rq=UserIdentityRQ(4, bytes(65535))), RQ
+        )
 
 
 @pytest.mark.requirement("UL-123")

@@ -29,4 +29,6 @@ def plain(data_set: Dataset) -> Answer:
 
 def only(answers: Iterable[Answer], *keywords: str) -> list[tuple[str, ...]]:
     """Return the given attributes of each answer, sorted, to be compared with those that another client got."""
-    return sorted(tuple(str(answer.get(keyword, "absent")) for keyword in keywords) for answer in answers)
+    return sorted(
+        tuple(str(answer.get(keyword, "absent")) for keyword in keywords) for answer in answers
+    )

@@ -28,7 +28,10 @@ class Certificates:
 
 def make(folder: Path) -> Certificates:
     # RSA, since DCMTK's profiles have cipher suites for it in every version.
-    authority, other = trustme.CA(key_type=trustme.KeyType.RSA), trustme.CA(key_type=trustme.KeyType.RSA)
+    authority, other = (
+        trustme.CA(key_type=trustme.KeyType.RSA),
+        trustme.CA(key_type=trustme.KeyType.RSA),
+    )
     ca = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca)
 

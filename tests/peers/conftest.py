@@ -28,7 +28,9 @@ def dcmqrscp(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="session")
 def orthanc(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    with orthanc_program.orthanc(tmp_path_factory.mktemp("orthanc"), sorted(archive.iterdir())) as peer:
+    with orthanc_program.orthanc(
+        tmp_path_factory.mktemp("orthanc"), sorted(archive.iterdir())
+    ) as peer:
         yield peer
 
 

@@ -30,10 +30,14 @@ class FindOutcome:
     output: str
 
 
-def findscu(peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study") -> FindOutcome:
+def findscu(
+    peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study"
+) -> FindOutcome:
     """Query with findscu; keys are keywords or sequence paths as findscu takes them."""
     texts = [
-        text for name, value in {"QueryRetrieveLevel": level, **keys}.items() for text in ("-k", f"{name}={value}")
+        text
+        for name, value in {"QueryRetrieveLevel": level, **keys}.items()
+        for text in ("-k", f"{name}={value}")
     ]
     return _find(peer, model, [*options, *texts], [])
 
@@ -45,9 +49,22 @@ def findscu_file(peer: Peer, path: Path, *, model: str = "study") -> FindOutcome
 
 def _find(peer: Peer, model: str, options: Sequence[str], files: Sequence[str]) -> FindOutcome:
     with tempfile.TemporaryDirectory() as folder:
-        command = [program("findscu"), "-v", MODELS[model], "-aec", peer.aet, "-X", "-od", folder, *options]
+        command = [
+            program("findscu"),
+            "-v",
+            MODELS[model],
+            "-aec",
+            peer.aet,
+            "-X",
+            "-od",
+            folder,
+            *options,
+        ]
         outcome = client([*command, peer.host, str(peer.port), *files])
-        answers = [plain(pydicom.dcmread(path, force=True)) for path in sorted(Path(folder).glob("rsp*.dcm"))]
+        answers = [
+            plain(pydicom.dcmread(path, force=True))
+            for path in sorted(Path(folder).glob("rsp*.dcm"))
+        ]
     final = re.search(r"Received Final Find Response \((.*)\)", outcome.output)
     return FindOutcome(answers, final[1] if final else "", outcome.status, outcome.output)
 
@@ -57,7 +74,9 @@ def echoscu(peer: Peer, *options: str) -> Outcome:
 
 
 def storescu(peer: Peer, paths: Sequence[Path]) -> Outcome:
-    return client([program("storescu"), "-aec", peer.aet, "-R", peer.host, str(peer.port), *map(str, paths)])
+    return client(
+        [program("storescu"), "-aec", peer.aet, "-R", peer.host, str(peer.port), *map(str, paths)]
+    )
 
 
 CONFIGURATION = """
@@ -80,7 +99,9 @@ def dcmqrscp(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
     area = folder / "area"
     area.mkdir()
     copies = [shutil.copyfile(path, area / f"{number:05}.dcm") for number, path in enumerate(paths)]
-    subprocess.run([program("dcmqridx"), str(area), *map(str, copies)], check=True, capture_output=True)
+    subprocess.run(
+        [program("dcmqridx"), str(area), *map(str, copies)], check=True, capture_output=True
+    )
     port = free_port()
     configuration = folder / "dcmqrscp.cfg"
     configuration.write_text(CONFIGURATION.format(port=port, aet="QRSCP", area=area))

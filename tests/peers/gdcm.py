@@ -30,7 +30,9 @@ class GdcmOutcome:
 
 
 def _run(peer: Peer, *arguments: str) -> GdcmOutcome:
-    outcome = client([program("gdcmscu"), *arguments, "-D", "--call", peer.aet, peer.host, str(peer.port)])
+    outcome = client(
+        [program("gdcmscu"), *arguments, "-D", "--call", peer.aet, peer.host, str(peer.port)]
+    )
     return GdcmOutcome(
         [int(status) for status in STATUS.findall(outcome.output)],
         "was successful" in outcome.output,
@@ -43,7 +45,9 @@ def gdcmscu_echo(peer: Peer) -> GdcmOutcome:
     return _run(peer, "--echo")
 
 
-def gdcmscu_find(peer: Peer, level: str, keys: Mapping[str, str], *, model: str = "study") -> GdcmOutcome:
+def gdcmscu_find(
+    peer: Peer, level: str, keys: Mapping[str, str], *, model: str = "study"
+) -> GdcmOutcome:
     """Query with gdcmscu; keys are ``group,element`` in hexadecimal without leading zeros, as it wants them."""
     texts = [text for tag, value in keys.items() for text in ("--key", f"{tag}={value}")]
     return _run(peer, "--find", MODELS[model], f"--{level.lower()}", *texts)

@@ -33,7 +33,11 @@ class Done:
 def run(*arguments: str) -> Done:
     """Run a command to its end."""
     done = subprocess.run(
-        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False, env=ENVIRONMENT
+        [*COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -59,14 +63,26 @@ def index(location: Path | str, *folders: Path) -> Done:
 
 
 @contextlib.contextmanager
-def serve(location: Path | str, *options: str, aet: str = "DICOMQUEST", folder: Path | None = None) -> Iterator[Peer]:
+def serve(
+    location: Path | str, *options: str, aet: str = "DICOMQUEST", folder: Path | None = None
+) -> Iterator[Peer]:
     """Run ``dicomquest serve`` over an index; it must end cleanly, and without a traceback.
 
     Its log is in ``folder``, or beside the index.
     """
     port = free_port()
     log = (folder or Path(location).parent) / f"serve-{port}.log"
-    command = [*COMMAND, "serve", "--index", str(location), "--port", str(port), "--aet", aet, *options]
+    command = [
+        *COMMAND,
+        "serve",
+        "--index",
+        str(location),
+        "--port",
+        str(port),
+        "--aet",
+        aet,
+        *options,
+    ]
     with server(command, port, log, environment=ENVIRONMENT) as process:
         yield Peer("127.0.0.1", port, aet)
     text = log.read_text(encoding="utf-8")
@@ -74,9 +90,23 @@ def serve(location: Path | str, *options: str, aet: str = "DICOMQUEST", folder: 
     assert "Traceback" not in text, text
 
 
-def find(peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study") -> list[Answer]:
+def find(
+    peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study"
+) -> list[Answer]:
     """Query with ``dicomquest find``, in this process: starting one takes longer than a hundred queries."""
-    command = ["find", peer.host, str(peer.port), "-L", level, "-m", model, "--aec", peer.aet, "--format", "jsonl"]
+    command = [
+        "find",
+        peer.host,
+        str(peer.port),
+        "-L",
+        level,
+        "-m",
+        model,
+        "--aec",
+        peer.aet,
+        "--format",
+        "jsonl",
+    ]
     done = CliRunner().invoke(main, [*command, *options, *texts(keys)])
     assert done.exit_code == 0, done.stderr
     return [_answer(json.loads(line)) for line in done.stdout.splitlines()]

@@ -35,7 +35,9 @@ def free_port() -> int:
 def ports_of_servers(count: int) -> list[int]:
     """So many ports that nobody listens on now, and that no client will be given before a server has bound them."""
     try:
-        first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        first_of_clients = int(
+            Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+        )
     except OSError:
         first_of_clients = 32768
     found: list[int] = []
@@ -51,11 +53,18 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
     command, deadline = process.args, time.monotonic() + 3 * LONG
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise AssertionError(f"{command!r} ended with {process.returncode}:\n{log.read_text(errors='replace')}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=LONG):
+            raise AssertionError(
+                f"{command!r} ended with {process.returncode}:\n{log.read_text(errors='replace')}"
+            )
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=LONG),
+        ):
             return
         time.sleep(20 * MS)  # the peer has no other way to say that it listens
-    raise AssertionError(f"{command!r} does not listen on {port}:\n{log.read_text(errors='replace')}")
+    raise AssertionError(
+        f"{command!r} does not listen on {port}:\n{log.read_text(errors='replace')}"
+    )
 
 
 @contextlib.contextmanager
@@ -65,7 +74,12 @@ def server(
     """Run a server for as long as the block lasts; what it prints goes to ``log``."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            env=environment,
         )
         try:
             wait_until_listening(process, port, log)

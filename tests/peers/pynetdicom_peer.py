@@ -31,15 +31,23 @@ UNIQUE_KEYS = {
 SYNTAXES = {"explicit": "1.2.840.10008.1.2.1", "implicit": "1.2.840.10008.1.2"}
 
 
-def answer(instances: Sequence[pydicom.Dataset], identifier: pydicom.Dataset) -> Iterator[tuple[int, pydicom.Dataset]]:
+def answer(
+    instances: Sequence[pydicom.Dataset], identifier: pydicom.Dataset
+) -> Iterator[tuple[int, pydicom.Dataset]]:
     """Match each entity by wild card, text against text."""
     level = identifier.QueryRetrieveLevel
     seen = set()
     for instance in instances:
         unique = str(instance[UNIQUE_KEYS[level]].value)
-        keys = [key for key in identifier if key.keyword not in {"QueryRetrieveLevel", "SpecificCharacterSet"}]
+        keys = [
+            key
+            for key in identifier
+            if key.keyword not in {"QueryRetrieveLevel", "SpecificCharacterSet"}
+        ]
         if unique in seen or not all(
-            fnmatch.fnmatchcase(str(instance.get(key.keyword, "")), "*" if key.is_empty else str(key.value))
+            fnmatch.fnmatchcase(
+                str(instance.get(key.keyword, "")), "*" if key.is_empty else str(key.value)
+            )
             for key in keys
         ):
             continue
@@ -68,7 +76,9 @@ def serve(arguments: argparse.Namespace) -> None:
     ae = AE(ae_title="PYNETDICOM")
     for context in (*MODELS.values(), VERIFICATION):
         ae.add_supported_context(context)
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, handle_find)])
+    server = ae.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, handle_find)]
+    )
     assert server is not None
     print(server.server_address[1], flush=True)
     sys.stdin.read()
@@ -95,12 +105,17 @@ def with_association(arguments: argparse.Namespace, identifiers: Iterable[pydico
     """Associate, send the identifiers, and release."""
     ae = AE(ae_title="PYNETDICOM")
     ae.add_requested_context(MODELS[arguments.model], SYNTAXES[arguments.syntax])
-    association = ae.associate(arguments.host, arguments.port, ae_title=arguments.aec, max_pdu=arguments.max_pdu)
+    association = ae.associate(
+        arguments.host, arguments.port, ae_title=arguments.aec, max_pdu=arguments.max_pdu
+    )
     if not association.is_established:
         sys.exit("no association")
     for number, identifier in enumerate(identifiers):
         for status, response in association.send_c_find(identifier, MODELS[arguments.model]):
-            message: dict[str, Any] = {"query": number, "status": status.Status if "Status" in status else None}
+            message: dict[str, Any] = {
+                "query": number,
+                "status": status.Status if "Status" in status else None,
+            }
             if response is not None:
                 message["identifier"] = response.to_json_dict()
             print(json.dumps(message), flush=True)

@@ -22,7 +22,9 @@ PROGRAM = Path(__file__).parent / "pynetdicom_peer.py"
 @contextlib.contextmanager
 def pynetdicom_scp(folder: Path) -> Iterator[Peer]:
     """Run the SCP over a folder of instances; it prints its port when it listens, and ends with its input."""
-    process = subprocess.Popen([sys.executable, PROGRAM, "scp", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, "scp", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     with process.stdin, process.stdout:
@@ -50,7 +52,9 @@ def pynetdicom_find(
     peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study"
 ) -> PynetdicomOutcome:
     """Query with pynetdicom's SCU."""
-    texts = [f"{keyword}={value}" for keyword, value in {"QueryRetrieveLevel": level, **keys}.items()]
+    texts = [
+        f"{keyword}={value}" for keyword, value in {"QueryRetrieveLevel": level, **keys}.items()
+    ]
     (outcome,) = _run(peer, "find", texts, 1, model, *options)
     return outcome
 

@@ -21,12 +21,15 @@ class Row:
 
 def _names(*rows: tuple[str, int, str]) -> tuple[Row, ...]:
     return tuple(
-        Row("PATIENT", {"PatientName": key}, "C.2.2.2.1.1", found, says, "patient") for key, found, says in rows
+        Row("PATIENT", {"PatientName": key}, "C.2.2.2.1.1", found, says, "patient")
+        for key, found, says in rows
     )
 
 
 def _wild(keyword: str, *rows: tuple[str, int, str]) -> tuple[Row, ...]:
-    return tuple(Row("STUDY", {keyword: key}, "C.2.2.2.4", found, says) for key, found, says in rows)
+    return tuple(
+        Row("STUDY", {keyword: key}, "C.2.2.2.4", found, says) for key, found, says in rows
+    )
 
 
 def _study(clause: str, found: int, says: str, **keys: str) -> Row:

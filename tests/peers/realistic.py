@@ -78,7 +78,13 @@ PATIENTS = (
     Patient("นาย^สมชาย", "TH1", "19690315", "M", "ISO_IR 166"),
     Patient("SMITH^MARY", "dup", "19710101", "F", more={"IssuerOfPatientID": "NORTH"}),
     Patient("SMYTH^PETER", "dup2", "19720202", "M", more={"IssuerOfPatientID": "SOUTH"}),
-    Patient("ALIAS^ANNE", "AL1", "19730303", "F", more={"OtherPatientNames": ["NICK^ANNE", "MAIDEN^ANNE"]}),
+    Patient(
+        "ALIAS^ANNE",
+        "AL1",
+        "19730303",
+        "F",
+        more={"OtherPatientNames": ["NICK^ANNE", "MAIDEN^ANNE"]},
+    ),
 )
 
 CODE = {"CodeValue": "P5-09051", "CodingSchemeDesignator": "SRT", "CodeMeaning": "Chest CT"}

@@ -40,7 +40,12 @@ def scp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield peer
 
 
-KEYS = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": SERIES, "SOPInstanceUID": "", "ImageComments": ""}
+KEYS = {
+    "StudyInstanceUID": STUDY,
+    "SeriesInstanceUID": SERIES,
+    "SOPInstanceUID": "",
+    "ImageComments": "",
+}
 
 
 @pytest.mark.requirement("QR-160", "QR-165", "UL-080")
@@ -71,7 +76,16 @@ def test_our_client_stops_after_a_limit(scp: Peer) -> None:
 
 @pytest.mark.requirement("QR-164")
 def test_a_client_that_goes_away_does_no_harm(scp: Peer) -> None:
-    command = ["find", scp.host, str(scp.port), "-L", "IMAGE", "--format", "jsonl", *ours.texts(KEYS)]
+    command = [
+        "find",
+        scp.host,
+        str(scp.port),
+        "-L",
+        "IMAGE",
+        "--format",
+        "jsonl",
+        *ours.texts(KEYS),
+    ]
     done = ours.run_to_head(2, *command)
     assert len(done.out.splitlines()) == 2
     assert done.err == ""

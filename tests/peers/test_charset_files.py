@@ -72,7 +72,9 @@ def found_by(key: str) -> dict[str, str]:
     return {
         patient.patient_id: patient.name
         for patient in PATIENTS
-        if any(fnmatchcase(unicodedata.normalize("NFKC", group), pattern) for group in patient.groups)
+        if any(
+            fnmatchcase(unicodedata.normalize("NFKC", group), pattern) for group in patient.groups
+        )
     }
 
 
@@ -127,7 +129,9 @@ def test_the_files_are_those_that_were_meant() -> None:
 @pytest.mark.peer("findscu")
 # A process each key; over PostgreSQL pynetdicom asks the same.
 @pytest.mark.parametrize("scp", ["sqlite"], indirect=True)
-def test_findscu_finds_a_name_by_each_of_its_groups(scp: Peer, patient: Patient, charset: str, tmp_path: Path) -> None:
+def test_findscu_finds_a_name_by_each_of_its_groups(
+    scp: Peer, patient: Patient, charset: str, tmp_path: Path
+) -> None:
     for key in keys(patient):
         query = write(tmp_path / "query.dcm", key, charset_of(patient, charset))
         outcome = findscu_file(scp, query, model="patient")
@@ -138,9 +142,15 @@ def test_findscu_finds_a_name_by_each_of_its_groups(scp: Peer, patient: Patient,
 
 @charsets
 @pytest.mark.requirement("EN-030", "QR-052", "QR-094", "QR-114", "QR-116")
-def test_pynetdicom_finds_a_name_by_each_of_its_groups(scp: Peer, charset: str, tmp_path: Path) -> None:
+def test_pynetdicom_finds_a_name_by_each_of_its_groups(
+    scp: Peer, charset: str, tmp_path: Path
+) -> None:
     asked = [
-        (patient, key, write(tmp_path / f"{patient.file}{number}.dcm", key, charset_of(patient, charset)))
+        (
+            patient,
+            key,
+            write(tmp_path / f"{patient.file}{number}.dcm", key, charset_of(patient, charset)),
+        )
         for patient in PATIENTS
         for number, key in enumerate(keys(patient))
     ]

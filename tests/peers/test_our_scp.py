@@ -25,12 +25,16 @@ def scp(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pee
         yield peer
 
 
-known_queries = pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name.replace(" ", "-"))
+known_queries = pytest.mark.parametrize(
+    "query", QUERIES, ids=lambda query: query.name.replace(" ", "-")
+)
 
 
 @pytest.mark.requirement("UL-100")
 @pytest.mark.peer("echoscu")
-@pytest.mark.parametrize("options", [(), ("-pts", "3"), ("--max-pdu", "4096"), ("--repeat", "20"), ("--abort",)])
+@pytest.mark.parametrize(
+    "options", [(), ("-pts", "3"), ("--max-pdu", "4096"), ("--repeat", "20"), ("--abort",)]
+)
 def test_echoscu(scp: Peer, options: tuple[str, ...]) -> None:
     outcome = echoscu(scp, *options)
     assert outcome.status == 0, outcome.output

@@ -21,7 +21,9 @@ from peers.queries import QUERIES, KnownQuery
 
 VERIFICATION = "1.2.840.10008.1.1"
 
-known_queries = pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name.replace(" ", "-"))
+known_queries = pytest.mark.parametrize(
+    "query", QUERIES, ids=lambda query: query.name.replace(" ", "-")
+)
 
 
 @pytest.fixture(
@@ -68,7 +70,9 @@ def test_the_blocking_association(peer: Peer, query: KnownQuery, syntax: UID) ->
     ae = requesting_ae(syntax, query)
     with ae.associate(peer.host, peer.port, ae_title=peer.aet) as association:
         assert association.is_established, association.failure
-        responses = list(association.send_c_find(identifier_of(query), MODEL_NAMES[query.model].uid))
+        responses = list(
+            association.send_c_find(identifier_of(query), MODEL_NAMES[query.model].uid)
+        )
     assert association.is_released
     assert [status.Status for status, _ in responses] == [0xFF00] * (len(responses) - 1) + [0x0000]
     answers = [plain(match) for _, match in responses if match is not None]
@@ -84,11 +88,15 @@ def test_the_asyncio_association(peer: Peer, query: KnownQuery) -> None:
             responses = association.send_c_find(identifier_of(query), MODEL_NAMES[query.model].uid)
             return [plain(match) async for _, match in responses if match is not None]
 
-    assert only(asyncio.run(find()), *query.keys) == only(their_clients_answers(peer, query), *query.keys)
+    assert only(asyncio.run(find()), *query.keys) == only(
+        their_clients_answers(peer, query), *query.keys
+    )
 
 
 def test_the_short_way(peer: Peer) -> None:
-    found = dicomquest.find(peer.host, peer.port, called_aet=peer.aet, PatientName="CITIZEN*", StudyInstanceUID="")
+    found = dicomquest.find(
+        peer.host, peer.port, called_aet=peer.aet, PatientName="CITIZEN*", StudyInstanceUID=""
+    )
     assert sorted(study.StudyInstanceUID for study in found) == [uid(1), uid(2), uid(3)]
 
 
@@ -100,7 +108,9 @@ def test_echo_and_small_pdus(peer: Peer) -> None:
     with ae.associate(peer.host, peer.port, ae_title=peer.aet, max_pdu=4096) as association:
         assert association.send_c_echo().Status == 0x0000
         for query in (QUERIES[4], *QUERIES[7:]):
-            responses = list(association.send_c_find(identifier_of(query), MODEL_NAMES["study"].uid))
+            responses = list(
+                association.send_c_find(identifier_of(query), MODEL_NAMES["study"].uid)
+            )
             answers = [plain(match) for _, match in responses if match is not None]
             assert only(answers, *query.shown) == query.answers, query.name
         assert association.send_c_echo().Status == 0x0000
@@ -112,5 +122,9 @@ def test_a_loop_that_is_left_does_not_leak_into_the_next_query(peer: Peer) -> No
     with ae.associate(peer.host, peer.port, ae_title=peer.aet) as association:
         for _ in association.send_c_find(identifier_of(many), MODEL_NAMES["study"].uid):
             break
-        matches = [match for _, match in association.send_c_find(identifier_of(one), MODEL_NAMES["study"].uid) if match]
+        matches = [
+            match
+            for _, match in association.send_c_find(identifier_of(one), MODEL_NAMES["study"].uid)
+            if match
+        ]
         assert only(map(plain, matches), *one.shown) == one.answers

@@ -32,15 +32,23 @@ def test_echoscu(peer: Peer) -> None:
 
 @pytest.mark.peer("findscu")
 def test_findscu(peer: Peer) -> None:
-    outcome = findscu(peer, "STUDY", {"PatientName": "CITIZEN*", "PatientID": "", "StudyInstanceUID": ""})
-    answers = [{**answer, "PatientName": answer["PatientName"].rstrip("^")} for answer in outcome.answers]
+    outcome = findscu(
+        peer, "STUDY", {"PatientName": "CITIZEN*", "PatientID": "", "StudyInstanceUID": ""}
+    )
+    answers = [
+        {**answer, "PatientName": answer["PatientName"].rstrip("^")} for answer in outcome.answers
+    ]
     assert only(answers, "PatientName", "PatientID") == CITIZENS
     assert outcome.final == "Success"
 
 
 def test_pynetdicom_scu(peer: Peer) -> None:
-    outcome = pynetdicom_find(peer, "STUDY", {"PatientName": "CITIZEN*", "PatientID": "", "StudyInstanceUID": ""})
-    answers = [{**answer, "PatientName": answer["PatientName"].rstrip("^")} for answer in outcome.answers]
+    outcome = pynetdicom_find(
+        peer, "STUDY", {"PatientName": "CITIZEN*", "PatientID": "", "StudyInstanceUID": ""}
+    )
+    answers = [
+        {**answer, "PatientName": answer["PatientName"].rstrip("^")} for answer in outcome.answers
+    ]
     assert only(answers, "PatientName", "PatientID") == CITIZENS
     assert outcome.statuses == [0xFF00] * 3 + [0x0000]
 

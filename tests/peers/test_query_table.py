@@ -29,7 +29,10 @@ from fixtures.postgresql_cluster import Cluster
 from peers import realistic
 from peers.query_table import ROWS, Row
 
-ADDED = {tag_for_keyword(keyword) for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle")}
+ADDED = {
+    tag_for_keyword(keyword)
+    for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle")
+}
 """What the service adds to what the query asks for."""
 
 
@@ -48,13 +51,23 @@ def identifier_of(row: Row) -> DataSet:
             items.setdefault(sequence, {})[keyword] = value
         else:
             keys[keyword] = value
-    return data_set(**keys, **{sequence: [data_set(**values)] for sequence, values in items.items()})
+    return data_set(
+        **keys, **{sequence: [data_set(**values)] for sequence, values in items.items()}
+    )
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def association(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Association]:
-    cluster: Cluster | None = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
-    location = cluster.create_database() if cluster else str(tmp_path_factory.mktemp("table") / "index.sqlite")
+def association(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Association]:
+    cluster: Cluster | None = (
+        request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    )
+    location = (
+        cluster.create_database()
+        if cluster
+        else str(tmp_path_factory.mktemp("table") / "index.sqlite")
+    )
     ae = AE()
     for root in ROOTS.values():
         ae.add_requested_context(root)
@@ -68,7 +81,9 @@ def association(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 def plain(answer: DataSet) -> str:
-    return json.dumps(to_json({tag: element for tag, element in answer.items() if tag not in ADDED}))
+    return json.dumps(
+        to_json({tag: element for tag, element in answer.items() if tag not in ADDED})
+    )
 
 
 def expected(row: Row) -> tuple[Counter[str], int]:
@@ -91,5 +106,7 @@ def test_our_scp_answers_as_the_reference_does(association: Association, row: Ro
     answers = [identifier for _, identifier in pending if identifier is not None]
     assert len(answers) == len(pending)
     assert {answer.QueryRetrieveLevel for answer in answers} <= {row.level}
-    assert (Counter(plain(from_pydicom(answer)) for answer in answers), final.Status) == expected(row)
+    assert (Counter(plain(from_pydicom(answer)) for answer in answers), final.Status) == expected(
+        row
+    )
     assert len(answers) == row.found

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ComprehensiveSRStorage, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+)
 
 from dicomquest import AE, find
 from dicomquest.query.options import QueryOptions
@@ -29,7 +34,9 @@ def instances() -> Iterator[Dataset]:
     """60 instances: 3 patients with 2 studies of 2 series of 5."""
     for patient, (name, patient_id) in enumerate(PATIENTS):
         for study in range(2):
-            for series, (modality, sop_class) in enumerate((("CT", CTImageStorage), ("SR", ComprehensiveSRStorage))):
+            for series, (modality, sop_class) in enumerate(
+                (("CT", CTImageStorage), ("SR", ComprehensiveSRStorage))
+            ):
                 for number in range(5):
                     instance = Dataset()
                     instance.PatientName, instance.PatientID = name, patient_id
@@ -61,12 +68,16 @@ def scp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
 
 def studies(scp: Peer, **keys: Any) -> list[str]:
     """The studies found, as patient.study, sorted; twice if twice."""
-    found = find(scp.host, scp.port, level="STUDY", StudyInstanceUID=keys.pop("StudyInstanceUID", ""), **keys)
+    found = find(
+        scp.host, scp.port, level="STUDY", StudyInstanceUID=keys.pop("StudyInstanceUID", ""), **keys
+    )
     return sorted(str(each.StudyInstanceUID).removeprefix(f"{ROOT}.") for each in found)
 
 
 @pytest.mark.requirement("QR-007", "QR-002")
-@pytest.mark.parametrize(("level", "count"), [("PATIENT", 3), ("STUDY", 6), ("SERIES", 12), ("IMAGE", 60)])
+@pytest.mark.parametrize(
+    ("level", "count"), [("PATIENT", 3), ("STUDY", 6), ("SERIES", 12), ("IMAGE", 60)]
+)
 def test_one_response_an_entity(scp: Peer, level: str, count: int) -> None:
     keys = {"PatientID": "", "StudyInstanceUID": "", "SeriesInstanceUID": "", "SOPInstanceUID": ""}
     found = [tuple(str(each.get(key, "")) for key in keys) for each in all_of(scp, level)]
@@ -114,7 +125,9 @@ def test_a_time_is_matched_by_its_meaning(scp: Peer) -> None:
 
 @pytest.mark.requirement("QR-131", "QR-132")
 def test_modalities_in_study_filters_and_is_returned(scp: Peer) -> None:
-    found = list(find(scp.host, scp.port, level="STUDY", ModalitiesInStudy="MR", PatientID="1234567"))
+    found = list(
+        find(scp.host, scp.port, level="STUDY", ModalitiesInStudy="MR", PatientID="1234567")
+    )
     assert [sorted(each.ModalitiesInStudy) for each in found] == [["MR", "SR"]]
     assert studies(scp, ModalitiesInStudy="SR", PatientID="1234567") == ["0.0", "0.1"]
     assert studies(scp, ModalitiesInStudy="XA") == []
@@ -132,8 +145,14 @@ def test_sop_classes_in_study_of_a_patient(scp: Peer) -> None:
     ae = AE()
     ae.add_requested_context(PatientRootQueryRetrieveInformationModelFind)
     with ae.associate(scp.host, scp.port) as association:
-        responses = list(association.send_c_find(query, PatientRootQueryRetrieveInformationModelFind))
-    found = {str(each.StudyInstanceUID): sorted(each.SOPClassesInStudy) for _, each in responses if each is not None}
+        responses = list(
+            association.send_c_find(query, PatientRootQueryRetrieveInformationModelFind)
+        )
+    found = {
+        str(each.StudyInstanceUID): sorted(each.SOPClassesInStudy)
+        for _, each in responses
+        if each is not None
+    }
     assert found == {
         f"{ROOT}.0.0": sorted([CTImageStorage, ComprehensiveSRStorage]),
         f"{ROOT}.0.1": sorted([MRImageStorage, ComprehensiveSRStorage]),
@@ -150,7 +169,9 @@ def test_a_loop_left_by_break_does_not_leak_into_the_next_query(scp: Peer) -> No
     query.StudyInstanceUID = ""
     query.PatientID = ""
     with ae.associate(scp.host, scp.port) as association:
-        for _, identifier in association.send_c_find(query, StudyRootQueryRetrieveInformationModelFind):
+        for _, identifier in association.send_c_find(
+            query, StudyRootQueryRetrieveInformationModelFind
+        ):
             assert identifier is not None
             break
         query.PatientID = "50xyA"

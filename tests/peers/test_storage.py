@@ -15,7 +15,15 @@ import pytest
 from pydicom import dcmread
 
 from fixtures.programs import program
-from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, syntax_files, write
+from fixtures.storing import (
+    Store,
+    data_set_bytes,
+    instance,
+    stored_files,
+    storing,
+    syntax_files,
+    write,
+)
 from peers import dcmtk, ours
 from peers.orthanc import orthanc
 from peers.processes import client, free_port, server
@@ -33,7 +41,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def found(store: Store) -> set[str]:
     """The instances that a client finds now."""
-    answers = ours.find(store.peer, "IMAGE", {"SOPInstanceUID": ""}, "--offer", "relational", "--as-is")
+    answers = ours.find(
+        store.peer, "IMAGE", {"SOPInstanceUID": ""}, "--offer", "relational", "--as-is"
+    )
     return {str(answer["SOPInstanceUID"]) for answer in answers}
 
 
@@ -46,8 +56,22 @@ def uid_of(path: Path) -> str:
 def test_storescu_in_each_transfer_syntax(store: Store, option: str) -> None:
     """Each proposal is taken as it comes; what storescu can convert arrives in what was agreed on."""
     paths = syntax_files()
-    command = [program("storescu"), "-v", option, "-aec", "X", "-R", "+C", store.peer.host, str(store.peer.port)]
-    sent = [path for path in paths if client([*command, str(path)]).output.count("Received Store Response (Success)")]
+    command = [
+        program("storescu"),
+        "-v",
+        option,
+        "-aec",
+        "X",
+        "-R",
+        "+C",
+        store.peer.host,
+        str(store.peer.port),
+    ]
+    sent = [
+        path
+        for path in paths
+        if client([*command, str(path)]).output.count("Received Store Response (Success)")
+    ]
     assert sent, store.log
     assert found(store) == {uid_of(path) for path in sent}
     assert set(stored_files(store.folder)) == found(store)
@@ -62,10 +86,22 @@ def test_storescu_with_the_transfer_syntax_of_each_file(store: Store, tmp_path: 
     }  # fmt: skip
     paths = {path.name: path for path in syntax_files()}
     for name, option in own.items():
-        done = client([program("storescu"), option, "-R", store.peer.host, str(store.peer.port), str(paths[name])])
+        done = client(
+            [
+                program("storescu"),
+                option,
+                "-R",
+                store.peer.host,
+                str(store.peer.port),
+                str(paths[name]),
+            ]
+        )
         assert done.status == 0, done.output
         stored = stored_files(store.folder)[uid_of(paths[name])]
-        assert dcmread(stored).file_meta.TransferSyntaxUID == dcmread(paths[name]).file_meta.TransferSyntaxUID
+        assert (
+            dcmread(stored).file_meta.TransferSyntaxUID
+            == dcmread(paths[name]).file_meta.TransferSyntaxUID
+        )
         assert dcmread(stored).PixelData == dcmread(paths[name]).PixelData
 
 
@@ -75,7 +111,9 @@ def test_eight_storescus_at_once(store: Store, tmp_path: Path) -> None:
     for study, folder in enumerate(folders):
         write(folder, [instance(study, number) for number in range(1, 31)])
     command = [program("storescu"), "-R", "+sd", store.peer.host, str(store.peer.port)]
-    running = [subprocess.Popen([*command, str(folder)], stderr=subprocess.PIPE) for folder in folders]
+    running = [
+        subprocess.Popen([*command, str(folder)], stderr=subprocess.PIPE) for folder in folders
+    ]
     assert [process.communicate()[1] for process in running] == [b""] * 8
     assert [process.returncode for process in running] == [0] * 8
     assert len(found(store)) == 240 == len(stored_files(store.folder))
@@ -94,7 +132,9 @@ def test_a_large_instance_does_not_grow_the_server(store: Store, tmp_path: Path)
     assert done.status == 0, done.err
     (stored,) = stored_files(store.folder).values()
     assert stored.stat().st_size >= LARGE
-    zeros = subprocess.run(["tail", "-c", str(LARGE), str(stored)], stdout=subprocess.PIPE, check=True).stdout.count(0)
+    zeros = subprocess.run(
+        ["tail", "-c", str(LARGE), str(stored)], stdout=subprocess.PIPE, check=True
+    ).stdout.count(0)
     assert zeros == LARGE
     assert store.resident < MOST_MEMORY
     assert len(found(store)) == 1
@@ -102,14 +142,19 @@ def test_a_large_instance_does_not_grow_the_server(store: Store, tmp_path: Path)
 
 @pytest.mark.peer("Orthanc")
 def test_orthanc_sends_to_us(store: Store, tmp_path: Path) -> None:
-    paths = [*write(tmp_path / "sent", [instance(1, number) for number in range(1, 6)]), *syntax_files()]
+    paths = [
+        *write(tmp_path / "sent", [instance(1, number) for number in range(1, 6)]),
+        *syntax_files(),
+    ]
     modalities = {"us": ["DICOMQUEST", store.peer.host, store.peer.port]}
     (tmp_path / "orthanc").mkdir()
     with orthanc(tmp_path / "orthanc", paths, DicomModalities=modalities) as peer:
         base = f"http://127.0.0.1:{peer.http_port}"
         with urllib.request.urlopen(f"{base}/instances") as response:
             identifiers = json.load(response)
-        request = urllib.request.Request(f"{base}/modalities/us/store", json.dumps(identifiers).encode())
+        request = urllib.request.Request(
+            f"{base}/modalities/us/store", json.dumps(identifiers).encode()
+        )
         with urllib.request.urlopen(request) as response:
             answer = json.load(response)
     assert answer["FailedInstancesCount"] == 0, answer
@@ -118,7 +163,14 @@ def test_orthanc_sends_to_us(store: Store, tmp_path: Path) -> None:
 
 def test_pynetdicom_sends_to_us(store: Store, tmp_path: Path) -> None:
     paths = write(tmp_path / "sent", [instance(1, number) for number in range(1, 6)])
-    command = [sys.executable, "-m", "pynetdicom", "storescu", store.peer.host, str(store.peer.port)]
+    command = [
+        sys.executable,
+        "-m",
+        "pynetdicom",
+        "storescu",
+        store.peer.host,
+        str(store.peer.port),
+    ]
     done = client([*command, str(tmp_path / "sent"), "-r", "-cx"])
     assert done.status == 0, done.output
     assert found(store) == {uid_of(path) for path in paths}
@@ -133,14 +185,18 @@ def test_we_send_to_ourselves(store: Store, tmp_path: Path, jobs: str) -> None:
         (tmp_path / "sent").mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "sent")
     (tmp_path / "sent" / "note.txt").write_text("no instance")
-    done = ours.run("send", str(tmp_path / "sent"), store.peer.host, str(store.peer.port), "--jobs", jobs)
+    done = ours.run(
+        "send", str(tmp_path / "sent"), store.peer.host, str(store.peer.port), "--jobs", jobs
+    )
     assert done.status == 0, done.err
     assert f"{len(syntax_files())} instances sent" in done.err
     assert "note.txt" in done.err
     stored = stored_files(store.folder)
     for path in syntax_files():
         there, sent = stored[uid_of(path)], data_set_bytes(path)
-        assert dcmread(there).file_meta.TransferSyntaxUID == dcmread(path).file_meta.TransferSyntaxUID
+        assert (
+            dcmread(there).file_meta.TransferSyntaxUID == dcmread(path).file_meta.TransferSyntaxUID
+        )
         assert data_set_bytes(there) == sent + b"\0" * (len(sent) % 2)
     assert found(store) == set(stored)
 
@@ -156,15 +212,21 @@ def test_we_send_to_storescp(tmp_path: Path) -> None:
         paths = [str(path) for path in syntax_files()]
         done = ours.run("send", *paths, "127.0.0.1", str(port))
     assert done.status == 0, done.err
-    assert {str(dcmread(path).SOPInstanceUID) for path in received.iterdir()} == {uid_of(Path(path)) for path in paths}
+    assert {str(dcmread(path).SOPInstanceUID) for path in received.iterdir()} == {
+        uid_of(Path(path)) for path in paths
+    }
 
 
 @pytest.mark.peer("storescp")
 def test_what_the_peer_does_not_take_is_named(tmp_path: Path) -> None:
     """A peer of implicit VR alone: what is explicit changes its form, what is compressed is refused."""
     port = free_port()
-    explicit, compressed = (str(path) for path in syntax_files() if path.name in ("CT_small.dcm", "JPEG-lossy.dcm"))
-    with server([program("storescp"), "+xi", "-od", str(tmp_path), str(port)], port, tmp_path / "log"):
+    explicit, compressed = (
+        str(path) for path in syntax_files() if path.name in ("CT_small.dcm", "JPEG-lossy.dcm")
+    )
+    with server(
+        [program("storescp"), "+xi", "-od", str(tmp_path), str(port)], port, tmp_path / "log"
+    ):
         done = ours.run("send", explicit, compressed, "127.0.0.1", str(port))
     assert done.status == 1
     assert "1 instance sent" in done.err
@@ -180,7 +242,9 @@ def test_we_send_to_dcmqrscp(tmp_path: Path) -> None:
     paths = write(tmp_path / "sent", [instance(1, number) for number in range(1, 6)])
     (tmp_path / "peer").mkdir()
     with dcmtk.dcmqrscp(tmp_path / "peer", []) as peer:
-        done = ours.run("send", str(tmp_path / "sent"), peer.host, str(peer.port), "--aec", peer.aet)
+        done = ours.run(
+            "send", str(tmp_path / "sent"), peer.host, str(peer.port), "--aec", peer.aet
+        )
         assert done.status == 0, done.err
         outcome = dcmtk.findscu(peer, "STUDY", {"StudyInstanceUID": "", "PatientID": "P1"})
     assert len(outcome.answers) == 1

@@ -26,7 +26,9 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="module")
-def scp(archive: Path, pem: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+def scp(
+    archive: Path, pem: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
     """Asks clients for a certificate."""
     location = tmp_path_factory.mktemp("tls") / "index.sqlite"
     ours.index(location, archive)
@@ -65,7 +67,9 @@ def test_a_client_without_tls_is_refused(scp: Peer, pem: Certificates) -> None:
 
 
 def test_our_client(scp: Peer, pem: Certificates) -> None:
-    assert only(ours.find(scp, "STUDY", KEYS, *our_options(pem, pem.client)), "PatientName") == [("DOE^JOHN",)]
+    assert only(ours.find(scp, "STUDY", KEYS, *our_options(pem, pem.client)), "PatientName") == [
+        ("DOE^JOHN",)
+    ]
     echo = ours.run("echo", scp.host, str(scp.port), *our_options(pem, pem.client))
     assert echo.status == 0, echo.err
 
@@ -123,4 +127,6 @@ def test_our_client_with_orthanc(archive: Path, pem: Certificates, tmp_path: Pat
     with orthanc(tmp_path, sorted(archive.iterdir()), **settings) as peer:
         theirs = findscu(peer, "STUDY", KEYS, *dcmtk_options(pem, pem.client)).answers
         assert only(theirs, *KEYS) == [("D-1", "DOE^JOHN")]
-        assert only(ours.find(peer, "STUDY", KEYS, *our_options(pem, pem.client)), *KEYS) == only(theirs, *KEYS)
+        assert only(ours.find(peer, "STUDY", KEYS, *our_options(pem, pem.client)), *KEYS) == only(
+            theirs, *KEYS
+        )

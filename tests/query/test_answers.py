@@ -5,22 +5,35 @@ from fixtures.building import data_set, query
 
 
 def test_what_an_scp_ignored_shows_in_its_answers() -> None:
-    asked = query("STUDY", StudyInstanceUID="", PatientName="DOE*", StudyDescription="X", StudyDate="")
+    asked = query(
+        "STUDY", StudyInstanceUID="", PatientName="DOE*", StudyDescription="X", StudyDate=""
+    )
     answers = [
-        data_set(StudyInstanceUID="1.2", PatientName="DOE^JOHN", StudyDescription="X", StudyDate=""),
+        data_set(
+            StudyInstanceUID="1.2", PatientName="DOE^JOHN", StudyDescription="X", StudyDate=""
+        ),
         data_set(StudyInstanceUID="1.3", PatientName="ROE^JANE", StudyDate="20240101"),
-        data_set(StudyInstanceUID="1.4", PatientName="", StudyDescription="Y", StudyDate="20240101"),
+        data_set(
+            StudyInstanceUID="1.4", PatientName="", StudyDescription="Y", StudyDate="20240101"
+        ),
     ]
     assert review_answers(asked, answers) == (
-        AnswerRemark(0x00081030, "Study Description", "the value returned does not match the key", 1, 3),
+        AnswerRemark(
+            0x00081030, "Study Description", "the value returned does not match the key", 1, 3
+        ),
         AnswerRemark(0x00081030, "Study Description", "asked for, not returned", 1, 3),
-        AnswerRemark(0x00100010, "Patient's Name", "the value returned does not match the key", 1, 3),
+        AnswerRemark(
+            0x00100010, "Patient's Name", "the value returned does not match the key", 1, 3
+        ),
     )
 
 
 def test_good_answers_and_none_leave_nothing_to_say() -> None:
     asked = query(
-        "SERIES", StudyInstanceUID="1.2", Modality="CT", RequestAttributesSequence=[data_set(RequestedProcedureID="A")]
+        "SERIES",
+        StudyInstanceUID="1.2",
+        Modality="CT",
+        RequestAttributesSequence=[data_set(RequestedProcedureID="A")],
     )
     answer = data_set(
         StudyInstanceUID="1.2",

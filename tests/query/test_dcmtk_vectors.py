@@ -80,16 +80,29 @@ VECTORS = [
     Vector("LO", "", "Hello world!", YES, YES),
     Vector("LO", "Hello world!", "Hello world!", YES, YES),
     Vector("LO", "Hello*world!", "Hello*world!", YES, YES),
-    Vector("LO", "Hello*world!", "Hello world!", NO, YES, "C.2.2.2.4: an asterisk in a wild card VR is no literal"),
+    Vector(
+        "LO",
+        "Hello*world!",
+        "Hello world!",
+        NO,
+        YES,
+        "C.2.2.2.4: an asterisk in a wild card VR is no literal",
+    ),
     Vector("PN", "M?ller", "^Martin", NO, NO),
 ]
 
 
-@pytest.mark.requirement("QR-090", "QR-091", "QR-094", "QR-098", "QR-099", "QR-100", "QR-101", "QR-103")
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector.vr} {vector.key!r} {vector.stored!r}")
+@pytest.mark.requirement(
+    "QR-090", "QR-091", "QR-094", "QR-098", "QR-099", "QR-100", "QR-101", "QR-103"
+)
+@pytest.mark.parametrize(
+    "vector", VECTORS, ids=lambda vector: f"{vector.vr} {vector.key!r} {vector.stored!r}"
+)
 def test_vector(vector: Vector) -> None:
     try:
-        criterion = read_key(vector.vr, tuple(vector.key.split("\\")) if vector.key else (), "1", QueryOptions(), 0)
+        criterion = read_key(
+            vector.vr, tuple(vector.key.split("\\")) if vector.key else (), "1", QueryOptions(), 0
+        )
     except ValueFormatError:
         found = False
     else:

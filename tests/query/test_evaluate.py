@@ -11,7 +11,9 @@ from dicomquest.query.options import QueryOptions
 from dicomquest.query.reference import find
 from fixtures.building import data_set, instance, matched, query, tag_of, text_of
 
-ONE_REQUEST = [data_set(ScheduledProcedureStepID="SPS1", RequestedProcedureID="RP1", RequestingPhysician="Doe")]
+ONE_REQUEST = [
+    data_set(ScheduledProcedureStepID="SPS1", RequestedProcedureID="RP1", RequestingPhysician="Doe")
+]
 CORPUS = [
     instance(
         1,
@@ -21,7 +23,11 @@ CORPUS = [
         ],
     ),
     instance(
-        2, series=2, RequestAttributesSequence=[data_set(ScheduledProcedureStepID="SPS2", RequestedProcedureID="RP1")]
+        2,
+        series=2,
+        RequestAttributesSequence=[
+            data_set(ScheduledProcedureStepID="SPS2", RequestedProcedureID="RP1")
+        ],
     ),
     instance(
         3,
@@ -38,10 +44,18 @@ CORPUS = [
 def requests(item: DataSet | None) -> dict[str, list[dict[str, str | None]]]:
     """The items returned for one item asked for, by series."""
     keywords = ("ScheduledProcedureStepID", "RequestedProcedureID", "RequestingPhysician")
-    asked = query("SERIES", StudyInstanceUID="1.2.1", RequestAttributesSequence=[item] if item is not None else [])
+    asked = query(
+        "SERIES",
+        StudyInstanceUID="1.2.1",
+        RequestAttributesSequence=[item] if item is not None else [],
+    )
     return {
         str(text_of(answer, "SeriesInstanceUID")): [
-            {keyword: text_of(each, keyword) for keyword in keywords if text_of(each, keyword) is not None}
+            {
+                keyword: text_of(each, keyword)
+                for keyword in keywords
+                if text_of(each, keyword) is not None
+            }
             for each in answer[tag_of("RequestAttributesSequence")].values
         ]
         for answer in find(CORPUS, asked)
@@ -58,7 +72,9 @@ def test_only_matching_items_are_returned_reduced_to_what_was_asked() -> None:
 @pytest.mark.requirement("QR-105")
 def test_all_item_keys_hold_within_one_item() -> None:
     assert requests(data_set(ScheduledProcedureStepID="SPS1", RequestedProcedureID="RP2")) == {}
-    assert list(requests(data_set(ScheduledProcedureStepID="SPS2", RequestedProcedureID="RP2"))) == ["1.2.1.3"]
+    assert list(
+        requests(data_set(ScheduledProcedureStepID="SPS2", RequestedProcedureID="RP2"))
+    ) == ["1.2.1.3"]
 
 
 @pytest.mark.requirement("QR-106")
@@ -82,7 +98,10 @@ def test_an_item_of_universal_keys_reduces_all_items() -> None:
 
 @pytest.mark.requirement("QR-108")
 def test_sequences_in_items_are_matched_and_reduced_in_turn() -> None:
-    codes = [data_set(CodeValue="A", CodeMeaning="First"), data_set(CodeValue="B", CodeMeaning="Second")]
+    codes = [
+        data_set(CodeValue="A", CodeMeaning="First"),
+        data_set(CodeValue="B", CodeMeaning="Second"),
+    ]
     corpus = [
         instance(
             1,
@@ -91,12 +110,18 @@ def test_sequences_in_items_are_matched_and_reduced_in_turn() -> None:
                 data_set(RequestedProcedureID="X"),
             ],
         ),
-        instance(2, series=2, RequestAttributesSequence=[data_set(ScheduledProtocolCodeSequence=codes[:1])]),
+        instance(
+            2,
+            series=2,
+            RequestAttributesSequence=[data_set(ScheduledProtocolCodeSequence=codes[:1])],
+        ),
     ]
     asked = query(
         "SERIES",
         StudyInstanceUID="1.2.1",
-        RequestAttributesSequence=[data_set(ScheduledProtocolCodeSequence=[data_set(CodeValue="B")])],
+        RequestAttributesSequence=[
+            data_set(ScheduledProtocolCodeSequence=[data_set(CodeValue="B")])
+        ],
     )
     (answer,) = find(corpus, asked)
     (item,) = answer[tag_of("RequestAttributesSequence")].values
@@ -105,17 +130,39 @@ def test_sequences_in_items_are_matched_and_reduced_in_turn() -> None:
 
 @pytest.mark.requirement("QR-077")
 def test_dates_and_times_of_an_item_combine_within_it() -> None:
-    key = data_set(ScheduledProcedureStepStartDate="20240101-20240102", ScheduledProcedureStepStartTime="2200-0200")
+    key = data_set(
+        ScheduledProcedureStepStartDate="20240101-20240102",
+        ScheduledProcedureStepStartTime="2200-0200",
+    )
     options = QueryOptions(combined_datetime=True)
-    for date, time, expected in (("20240101", "2300", [1]), ("20240102", "0100", [1]), ("20240102", "2300", [])):
-        stored = data_set(ScheduledProcedureStepStartDate=date, ScheduledProcedureStepStartTime=time)
+    for date, time, expected in (
+        ("20240101", "2300", [1]),
+        ("20240102", "0100", [1]),
+        ("20240102", "2300", []),
+    ):
+        stored = data_set(
+            ScheduledProcedureStepStartDate=date, ScheduledProcedureStepStartTime=time
+        )
         assert (
-            matched([instance(1, RequestAttributesSequence=[stored])], options, RequestAttributesSequence=[key])
+            matched(
+                [instance(1, RequestAttributesSequence=[stored])],
+                options,
+                RequestAttributesSequence=[key],
+            )
             == expected
         )
-    halves = [data_set(ScheduledProcedureStepStartDate="20240103", ScheduledProcedureStepStartTime="2300")]
+    halves = [
+        data_set(ScheduledProcedureStepStartDate="20240103", ScheduledProcedureStepStartTime="2300")
+    ]
     halves.append(data_set(ScheduledProcedureStepStartTime="2300"))
-    assert matched([instance(1, RequestAttributesSequence=halves)], options, RequestAttributesSequence=[key]) == []
+    assert (
+        matched(
+            [instance(1, RequestAttributesSequence=halves)],
+            options,
+            RequestAttributesSequence=[key],
+        )
+        == []
+    )
 
 
 @pytest.mark.requirement("QR-107")

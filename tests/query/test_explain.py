@@ -15,7 +15,9 @@ from fixtures.building import ROOTS, data_set, tag_of
 from strategies.query import Asked, queries
 
 
-def explain(level: str, root: str = "study", options: Any = None, **keys: Any) -> list[KeyExplanation]:
+def explain(
+    level: str, root: str = "study", options: Any = None, **keys: Any
+) -> list[KeyExplanation]:
     identifier = data_set(QueryRetrieveLevel=level, **keys)
     return list(explain_keys(identifier, ROOTS[root], options or QueryOptions()))
 
@@ -27,7 +29,12 @@ def only(rows: list[KeyExplanation], keyword: str) -> KeyExplanation:
 
 def test_each_key_has_its_type_level_and_matching() -> None:
     rows = explain(
-        "STUDY", PatientName="DOE*", StudyInstanceUID="", StudyDate="20240101-", StudyDescription="X", PatientID="1"
+        "STUDY",
+        PatientName="DOE*",
+        StudyInstanceUID="",
+        StudyDate="20240101-",
+        StudyDescription="X",
+        PatientID="1",
     )
     assert [(row.name, row.type, row.level, row.matching) for row in rows] == [
         ("Study Date", KeyType.REQUIRED, Level.STUDY, "Range"),
@@ -65,7 +72,9 @@ def test_upper_keys_need_one_value_or_relational_queries() -> None:
     assert "needs relational queries" in " ".join(only(rows, "PatientName").remarks)
     assert "missing: without relational" in " ".join(only(rows, "StudyInstanceUID").remarks)
     assert "missing: the unique key" in " ".join(only(rows, "SeriesInstanceUID").remarks)
-    relational = explain("SERIES", "patient", QueryOptions(relational=True), PatientID="P*", PatientName="DOE")
+    relational = explain(
+        "SERIES", "patient", QueryOptions(relational=True), PatientID="P*", PatientName="DOE"
+    )
     assert [row.name for row in relational if row.remarks] == ["Series Instance UID"]
 
 
@@ -77,7 +86,10 @@ def test_private_keys_are_named_by_their_creator() -> None:
     }
     rows = explain_keys(identifier, ROOTS["study"], QueryOptions(relational=True))
     by_tag = {row.tag: row for row in rows}
-    assert (by_tag[0x00091001].name, by_tag[0x00091001].matching) == ("(0009,xx01) of ACME", "Wild Card")
+    assert (by_tag[0x00091001].name, by_tag[0x00091001].matching) == (
+        "(0009,xx01) of ACME",
+        "Wild Card",
+    )
     assert "without its creator" in by_tag[0x00092001].remarks[-1]
 
 

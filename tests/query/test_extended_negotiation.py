@@ -14,7 +14,9 @@ from dicomquest.standard.extended import EXTENDED_OPTIONS
 
 @pytest.mark.requirement("QR-070", "QR-071", "QR-072", "QR-076")
 @given(st.binary(min_size=1, max_size=12))
-def test_an_answer_is_no_longer_than_the_offer_and_accepts_only_what_was_offered(offered: bytes) -> None:
+def test_an_answer_is_no_longer_than_the_offer_and_accepts_only_what_was_offered(
+    offered: bytes,
+) -> None:
     answer = negotiate(offered)
     assert len(answer) == min(len(offered), len(EXTENDED_OPTIONS))
     assert all(value == 0 or (value == 1 and offered[at] == 1) for at, value in enumerate(answer))
@@ -50,11 +52,15 @@ def test_missing_bytes_of_an_answer_are_zero() -> None:
 
 @given(st.lists(st.booleans(), min_size=7, max_size=7))
 def test_an_offer_accepted_whole_is_what_was_wanted(flags: list[bool]) -> None:
-    chosen: dict[str, Any] = {row.option: flag for row, flag in zip(EXTENDED_OPTIONS, flags, strict=True)}
+    chosen: dict[str, Any] = {
+        row.option: flag for row, flag in zip(EXTENDED_OPTIONS, flags, strict=True)
+    }
     wanted = QueryOptions(**chosen)
     assert accepted_options(offer(wanted)) == wanted
 
 
 def test_options_begin_with_the_bytes_in_their_order() -> None:
-    assert [field.name for field in fields(QueryOptions)][:7] == [row.option for row in EXTENDED_OPTIONS]
+    assert [field.name for field in fields(QueryOptions)][:7] == [
+        row.option for row in EXTENDED_OPTIONS
+    ]
     assert not SUPPORTED.enhanced_multiframe

@@ -146,7 +146,9 @@ def test_the_zone_holds_where_none_is_named() -> None:
         ("20240101-20240102", "2200-0200", "20240101220000.000000", "20240102020060.999999"),
     ],
 )
-def test_ranges_of_one_form_combine(date: str, time: str, lower: str | None, upper: str | None) -> None:
+def test_ranges_of_one_form_combine(
+    date: str, time: str, lower: str | None, upper: str | None
+) -> None:
     combined = combined_range(date, time)
     assert combined is not None
     assert (combined.lower, combined.upper) == (lower, upper)
@@ -154,7 +156,14 @@ def test_ranges_of_one_form_combine(date: str, time: str, lower: str | None, upp
 
 @pytest.mark.parametrize(
     ("date", "time"),
-    [("20060705-", "-1000"), ("20060705", "1000-1100"), ("20060705-", ""), ("20060705-", "1000"), ("-", "-"), ("", "")],
+    [
+        ("20060705-", "-1000"),
+        ("20060705", "1000-1100"),
+        ("20060705-", ""),
+        ("20060705-", "1000"),
+        ("-", "-"),
+        ("", ""),
+    ],
 )
 def test_other_ranges_do_not_combine(date: str, time: str) -> None:
     assert combined_range(date, time) is None

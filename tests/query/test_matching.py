@@ -28,7 +28,15 @@ from dicomquest.query.criteria import (
 )
 from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.instants import combined_range
-from dicomquest.query.matching import BY_CRITERION, MATCHING_TYPES, Dialect, matches, sql, word_sql, words
+from dicomquest.query.matching import (
+    BY_CRITERION,
+    MATCHING_TYPES,
+    Dialect,
+    matches,
+    sql,
+    word_sql,
+    words,
+)
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.patterns import parse_pattern
 from dicomquest.query.search_forms import search_form
@@ -67,13 +75,25 @@ CRITERIA: list[tuple[Criterion, str | tuple[str, ...], str, tuple[Any, ...]]] = 
     ),
     (EmptyValue(), "c", "c IS NULL", ()),
     (HasValue(), "c", "c IS NOT NULL", ()),
-    (AnyOf((SingleValue("A"), SingleValue("B"))), "c", "c IN (SELECT value FROM json_each(?))", ('["A", "B"]',)),
-    (AnyOf((SingleValue("A"), WildCard((Wild.ANY, "B")))), "c", "(c = ?) OR (c GLOB ?)", ("A", "*B")),
+    (
+        AnyOf((SingleValue("A"), SingleValue("B"))),
+        "c",
+        "c IN (SELECT value FROM json_each(?))",
+        ('["A", "B"]',),
+    ),
+    (
+        AnyOf((SingleValue("A"), WildCard((Wild.ANY, "B")))),
+        "c",
+        "(c = ?) OR (c GLOB ?)",
+        ("A", "*B"),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("criterion", "columns", "text", "parameters"), CRITERIA)
-def test_sql(criterion: Criterion, columns: str | tuple[str, ...], text: str, parameters: tuple[Any, ...]) -> None:
+def test_sql(
+    criterion: Criterion, columns: str | tuple[str, ...], text: str, parameters: tuple[Any, ...]
+) -> None:
     assert sql(criterion, columns, "sqlite") == (text, parameters)
 
 
@@ -101,10 +121,14 @@ def test_sql_of_a_fuzzy_word() -> None:
 def test_every_criterion_has_its_row_and_clause() -> None:
     assert set(BY_CRITERION) == set(get_args(Criterion))
     assert all(row.clause.startswith("C.2.2.") for row in MATCHING_TYPES)
-    assert {row.option for row in MATCHING_TYPES if row.option} <= set(QueryOptions.__dataclass_fields__)
+    assert {row.option for row in MATCHING_TYPES if row.option} <= set(
+        QueryOptions.__dataclass_fields__
+    )
 
 
-def holds(criterion: Criterion, form: tuple[str | None, ...], dialect: Dialect = "sqlite") -> bool | None:
+def holds(
+    criterion: Criterion, form: tuple[str | None, ...], dialect: Dialect = "sqlite"
+) -> bool | None:
     """What SQLite says; None where the criterion has no SQL."""
     columns = tuple(f"c{number}" for number in range(len(form)))
     predicate = sql(criterion, columns, dialect)
@@ -160,7 +184,9 @@ def test_sql_and_plain_meaning_of_a_pair_agree(
 ) -> None:
     combined = combined_range(date_key, time_key)
     if combined is None:
-        assert [bool(part) for part in date_key.split("-")] != [bool(part) for part in time_key.split("-")]
+        assert [bool(part) for part in date_key.split("-")] != [
+            bool(part) for part in time_key.split("-")
+        ]
         return
     form = (
         search_form("DA", date, 0)[0] if date else None,

@@ -23,7 +23,9 @@ FUZZY = QueryOptions(fuzzy=True)
 
 
 def finds(key: str, stored: str, options: QueryOptions | None = None) -> bool:
-    return bool(matched([instance(PatientName=(stored,) if stored else "")], options, PatientName=(key,)))
+    return bool(
+        matched([instance(PatientName=(stored,) if stored else "")], options, PatientName=(key,))
+    )
 
 
 LITERAL = [
@@ -94,7 +96,9 @@ def test_literal_matching(key: str, stored: str, expected: bool) -> None:
         ("山", "川^太郎", False),
     ],
 )
-def test_fuzzy_matching_finds_words_in_any_order_by_beginning_or_sound(key: str, stored: str, expected: bool) -> None:
+def test_fuzzy_matching_finds_words_in_any_order_by_beginning_or_sound(
+    key: str, stored: str, expected: bool
+) -> None:
     assert finds(key, stored, FUZZY) is expected
 
 
@@ -106,7 +110,11 @@ def test_fuzzy_matching_finds_all_that_literal_matching_finds(key: str, stored: 
     except ValueFormatError:
         return
     assert (literal is None) is (fuzzy is None)
-    if isinstance(literal, PersonName) and isinstance(fuzzy, FuzzyName) and matches_name(literal, groups):
+    if (
+        isinstance(literal, PersonName)
+        and isinstance(fuzzy, FuzzyName)
+        and matches_name(literal, groups)
+    ):
         assert matches_fuzzily(fuzzy, groups)
 
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomquest.query.criteria import Wild
-from dicomquest.query.patterns import after_prefix, glob, like, matches, parse_pattern, pattern_text, pattern_words
+from dicomquest.query.patterns import (
+    after_prefix,
+    glob,
+    like,
+    matches,
+    parse_pattern,
+    pattern_text,
+    pattern_words,
+)
 from strategies.query import CHARACTERS, NAMES, WORDS
 
 TEXTS = st.one_of(st.sampled_from(WORDS + NAMES), st.text(CHARACTERS + "\\", max_size=10))
@@ -49,7 +57,9 @@ PATTERNS = st.one_of(TEXTS, st.text("*?ab%_[]", max_size=8))
         ("＊", "x", False),  # noqa: RUF001  a full-width asterisk is a letter
     ],
 )
-def test_patterns_are_anchored_and_have_two_wild_cards(pattern: str, text: str, expected: bool) -> None:
+def test_patterns_are_anchored_and_have_two_wild_cards(
+    pattern: str, text: str, expected: bool
+) -> None:
     assert matches(parse_pattern(pattern), text) is expected
 
 
@@ -89,9 +99,18 @@ def test_what_begins_with_a_prefix_lies_below_the_next(prefix: str, text: str) -
 
 @pytest.mark.parametrize(
     ("prefix", "after"),
-    [("a", "b"), ("az", "a{"), ("\ud7ff", "\ue000"), ("a\U0010ffff", "b"), ("\U0010ffff", None), ("", None)],
+    [
+        ("a", "b"),
+        ("az", "a{"),
+        ("\ud7ff", "\ue000"),
+        ("a\U0010ffff", "b"),
+        ("\U0010ffff", None),
+        ("", None),
+    ],
 )
-def test_the_text_after_a_prefix_skips_surrogates_and_the_last_code_point(prefix: str, after: str | None) -> None:
+def test_the_text_after_a_prefix_skips_surrogates_and_the_last_code_point(
+    prefix: str, after: str | None
+) -> None:
     assert after_prefix(prefix) == after
 
 

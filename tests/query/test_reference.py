@@ -25,15 +25,49 @@ CT, SR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.11"
 
 # Two patients; Ada has two studies, the first with a CT and an SR series.
 CORPUS = [
-    instance(1, study=1, series=1, PatientName="Lovelace^Ada", StudyDate="20240101", Modality="CT", SOPClassUID=CT),
-    instance(2, study=1, series=1, PatientName="Lovelace^Ada", StudyDate="20240101", Modality="CT", SOPClassUID=CT),
-    instance(3, study=1, series=2, PatientName="Lovelace^Ada", StudyDate="20240101", Modality="SR", SOPClassUID=SR),
+    instance(
+        1,
+        study=1,
+        series=1,
+        PatientName="Lovelace^Ada",
+        StudyDate="20240101",
+        Modality="CT",
+        SOPClassUID=CT,
+    ),
+    instance(
+        2,
+        study=1,
+        series=1,
+        PatientName="Lovelace^Ada",
+        StudyDate="20240101",
+        Modality="CT",
+        SOPClassUID=CT,
+    ),
+    instance(
+        3,
+        study=1,
+        series=2,
+        PatientName="Lovelace^Ada",
+        StudyDate="20240101",
+        Modality="SR",
+        SOPClassUID=SR,
+    ),
     instance(4, study=2, series=1, PatientName="Lovelace^Ada", StudyDate="20240301", Modality="MR"),
-    instance(5, study=3, series=1, PatientID="P2", PatientName="Babbage^Charles", StudyDate="20240301", Modality="CT"),
+    instance(
+        5,
+        study=3,
+        series=1,
+        PatientID="P2",
+        PatientName="Babbage^Charles",
+        StudyDate="20240301",
+        Modality="CT",
+    ),
 ]
 
 
-def ask(level: str, root: str = "study", options: Any = None, corpus: Any = None, **keys: Any) -> list[DataSet]:
+def ask(
+    level: str, root: str = "study", options: Any = None, corpus: Any = None, **keys: Any
+) -> list[DataSet]:
     return find(CORPUS if corpus is None else corpus, query(level, root, options, **keys))
 
 
@@ -51,10 +85,16 @@ def column(answers: list[DataSet], keyword: str) -> list[str | None]:
         ("PATIENT", "PatientID", ["P1", "P2"]),
         ("STUDY", "StudyInstanceUID", ["1.2.1", "1.2.2", "1.2.3"]),
         ("SERIES", "SeriesInstanceUID", ["1.2.1.1", "1.2.1.2", "1.2.2.1", "1.2.3.1"]),
-        ("IMAGE", "SOPInstanceUID", ["1.2.1.1.1", "1.2.1.1.2", "1.2.1.2.3", "1.2.2.1.4", "1.2.3.1.5"]),
+        (
+            "IMAGE",
+            "SOPInstanceUID",
+            ["1.2.1.1.1", "1.2.1.1.2", "1.2.1.2.3", "1.2.2.1.4", "1.2.3.1.5"],
+        ),
     ],
 )
-def test_each_entity_of_the_level_is_returned_once(level: str, keyword: str, expected: list[str]) -> None:
+def test_each_entity_of_the_level_is_returned_once(
+    level: str, keyword: str, expected: list[str]
+) -> None:
     assert column(ask(level, "patient"), keyword) == expected
 
 
@@ -67,8 +107,14 @@ def test_patients_without_an_id_are_not_returned_but_their_studies_are() -> None
 
 
 def test_a_patient_is_its_id_and_the_ids_issuer() -> None:
-    corpus = [instance(study=1, IssuerOfPatientID="A"), instance(study=2, IssuerOfPatientID="B"), instance(study=3)]
-    counts = ask("PATIENT", "patient", corpus=corpus, NumberOfPatientRelatedStudies="", IssuerOfPatientID="")
+    corpus = [
+        instance(study=1, IssuerOfPatientID="A"),
+        instance(study=2, IssuerOfPatientID="B"),
+        instance(study=3),
+    ]
+    counts = ask(
+        "PATIENT", "patient", corpus=corpus, NumberOfPatientRelatedStudies="", IssuerOfPatientID=""
+    )
     assert column(counts, "IssuerOfPatientID") == ["", "A", "B"]
     assert column(counts, "NumberOfPatientRelatedStudies") == ["1", "1", "1"]
 
@@ -89,14 +135,16 @@ def test_a_hierarchical_query_finds_descendants_of_the_selected_entities_only() 
     assert column(ask("SERIES", "patient", **upper), "SeriesInstanceUID") == ["1.2.1.1", "1.2.1.2"]
     assert ask("SERIES", "patient", PatientID="P2", StudyInstanceUID="1.2.1") == []
     assert ask("SERIES", "patient", PatientID="P9", StudyInstanceUID="1.2.1") == []
-    assert column(ask("IMAGE", StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.2"), "SOPInstanceUID") == [
-        "1.2.1.2.3"
-    ]
+    assert column(
+        ask("IMAGE", StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.2"), "SOPInstanceUID"
+    ) == ["1.2.1.2.3"]
 
 
 @pytest.mark.requirement("QR-062", "QR-063", "QR-064")
 def test_a_relational_query_matches_and_returns_keys_of_all_levels_above() -> None:
-    answers = ask("SERIES", "patient", RELATIONAL, PatientName="love*", StudyDate="-20240201", Modality="")
+    answers = ask(
+        "SERIES", "patient", RELATIONAL, PatientName="love*", StudyDate="-20240201", Modality=""
+    )
     assert column(answers, "SeriesInstanceUID") == ["1.2.1.1", "1.2.1.2"]
     assert column(answers, "Modality") == ["CT", "SR"]
     assert {text_of(answer, "PatientName") for answer in answers} == {"Lovelace^Ada"}
@@ -108,7 +156,9 @@ def test_keys_below_the_level_hold_for_one_chain_of_descendants() -> None:
     assert column(ask("STUDY", Modality="CT"), "StudyInstanceUID") == ["1.2.1", "1.2.3"]
     assert column(ask("STUDY", Modality="CT", SOPClassUID=SR), "StudyInstanceUID") == []
     assert column(ask("STUDY", Modality="SR", SOPClassUID=SR), "StudyInstanceUID") == ["1.2.1"]
-    assert column(ask("PATIENT", "patient", StudyDate="20240301", Modality="CT"), "PatientID") == ["P2"]
+    assert column(ask("PATIENT", "patient", StudyDate="20240301", Modality="CT"), "PatientID") == [
+        "P2"
+    ]
     assert all(text_of(answer, "Modality") is None for answer in ask("STUDY", Modality="CT"))
 
 
@@ -139,9 +189,10 @@ def test_an_instance_received_again_replaces_itself_and_may_move() -> None:
         instance(1, series=2, study=2, PatientID="P2", SOPInstanceUID="1.2.1.1.1"),
         instance(3, series=2, study=2, PatientID="P2"),
     ]
-    assert column(ask("STUDY", corpus=moved, NumberOfStudyRelatedInstances=""), "NumberOfStudyRelatedInstances") == [
-        "2"
-    ]
+    assert column(
+        ask("STUDY", corpus=moved, NumberOfStudyRelatedInstances=""),
+        "NumberOfStudyRelatedInstances",
+    ) == ["2"]
     assert column(ask("PATIENT", "patient", corpus=moved), "PatientID") == ["P2"]
 
 
@@ -151,15 +202,24 @@ def test_a_study_is_of_the_patient_received_last_who_is_named() -> None:
         instance(2, PatientName="Same"),
         instance(3, PatientID="", PatientName="Nobody"),
     ]
-    (patient,) = ask("PATIENT", "patient", corpus=corpus, IssuerOfPatientID="", NumberOfPatientRelatedInstances="")
+    (patient,) = ask(
+        "PATIENT",
+        "patient",
+        corpus=corpus,
+        IssuerOfPatientID="",
+        NumberOfPatientRelatedInstances="",
+    )
     assert [
-        text_of(patient, each) for each in ("PatientID", "IssuerOfPatientID", "NumberOfPatientRelatedInstances")
+        text_of(patient, each)
+        for each in ("PatientID", "IssuerOfPatientID", "NumberOfPatientRelatedInstances")
     ] == [
         "P1",
         "A",
         "3",
     ]
-    (moved,) = ask("PATIENT", "patient", corpus=[*corpus, instance(4, PatientID="P2")], PatientName="")
+    (moved,) = ask(
+        "PATIENT", "patient", corpus=[*corpus, instance(4, PatientID="P2")], PatientName=""
+    )
     assert (text_of(moved, "PatientID"), text_of(moved, "PatientName")) == ("P2", "")
 
 
@@ -169,7 +229,11 @@ def test_a_study_is_of_the_patient_received_last_who_is_named() -> None:
 @pytest.mark.requirement("QR-011", "QR-130")
 def test_counts() -> None:
     keywords = {
-        "PATIENT": ("NumberOfPatientRelatedStudies", "NumberOfPatientRelatedSeries", "NumberOfPatientRelatedInstances"),
+        "PATIENT": (
+            "NumberOfPatientRelatedStudies",
+            "NumberOfPatientRelatedSeries",
+            "NumberOfPatientRelatedInstances",
+        ),
         "STUDY": ("NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances"),
         "SERIES": ("NumberOfSeriesRelatedInstances",),
     }
@@ -185,7 +249,10 @@ def test_counts() -> None:
 
 @pytest.mark.requirement("QR-111", "QR-130")
 def test_a_count_does_not_restrict_and_what_a_file_says_of_it_does_not_count() -> None:
-    corpus = [instance(1, NumberOfStudyRelatedInstances="99", ModalitiesInStudy="XX", Modality="CT"), instance(2)]
+    corpus = [
+        instance(1, NumberOfStudyRelatedInstances="99", ModalitiesInStudy="XX", Modality="CT"),
+        instance(2),
+    ]
     (answer,) = ask("STUDY", corpus=corpus, NumberOfStudyRelatedInstances="7", ModalitiesInStudy="")
     assert text_of(answer, "NumberOfStudyRelatedInstances") == "2"
     assert text_of(answer, "ModalitiesInStudy") == "CT"
@@ -196,7 +263,11 @@ def test_modalities_and_sop_classes_in_study_are_returned_whole_and_matched() ->
     (answer,) = ask("STUDY", ModalitiesInStudy="SR", SOPClassesInStudy="")
     assert text_of(answer, "ModalitiesInStudy") == "CT\\SR"
     assert text_of(answer, "SOPClassesInStudy") == f"{CT}\\{SR}"
-    assert column(ask("STUDY", ModalitiesInStudy="CT\\MR"), "StudyInstanceUID") == ["1.2.1", "1.2.2", "1.2.3"]
+    assert column(ask("STUDY", ModalitiesInStudy="CT\\MR"), "StudyInstanceUID") == [
+        "1.2.1",
+        "1.2.2",
+        "1.2.3",
+    ]
     assert column(ask("STUDY", SOPClassesInStudy=f"1.9\\{CT}"), "StudyInstanceUID") == ["1.2.1"]
     assert ask("STUDY", ModalitiesInStudy="C") == []
     assert column(ask("STUDY", ModalitiesInStudy="?R"), "StudyInstanceUID") == ["1.2.1", "1.2.2"]
@@ -205,7 +276,9 @@ def test_modalities_and_sop_classes_in_study_are_returned_whole_and_matched() ->
 @pytest.mark.requirement("QR-119")
 def test_multiple_value_matching_wants_all_values_in_any_order() -> None:
     options = QueryOptions(multiple_value=True)
-    assert column(ask("STUDY", options=options, ModalitiesInStudy="SR\\CT"), "StudyInstanceUID") == ["1.2.1"]
+    assert column(
+        ask("STUDY", options=options, ModalitiesInStudy="SR\\CT"), "StudyInstanceUID"
+    ) == ["1.2.1"]
     assert ask("STUDY", options=options, ModalitiesInStudy="SR\\MR") == []
     corpus = [instance(1, ImageType="ORIGINAL\\PRIMARY\\AXIAL")]
     assert matched(corpus, options, ImageType="AXIAL\\ORIGINAL") == [1]
@@ -215,14 +288,24 @@ def test_multiple_value_matching_wants_all_values_in_any_order() -> None:
 
 def test_the_transfer_syntax_is_that_of_the_file_whatever_the_header_says() -> None:
     syntax = {0x00020010: Element("UI", ("1.2.840.10008.1.2.1",))}
-    corpus = [instance(1) | syntax, instance(2, AvailableTransferSyntaxUID="1.2.840.10008.1.2.4.50")]
+    corpus = [
+        instance(1) | syntax,
+        instance(2, AvailableTransferSyntaxUID="1.2.840.10008.1.2.4.50"),
+    ]
     answers = ask("IMAGE", corpus=corpus, AvailableTransferSyntaxUID="")
     assert column(answers, "AvailableTransferSyntaxUID") == ["", "1.2.840.10008.1.2.1"]
-    assert matched(corpus, AvailableTransferSyntaxUID="1.2.840.10008.1.2\\1.2.840.10008.1.2.1") == [1]
+    assert matched(corpus, AvailableTransferSyntaxUID="1.2.840.10008.1.2\\1.2.840.10008.1.2.1") == [
+        1
+    ]
 
 
 def test_anatomic_regions_are_the_distinct_codes_of_the_instances() -> None:
-    head = data_set(CodeValue="T-D1100", CodingSchemeDesignator="SRT", CodeMeaning="Head", MappingResource="DCMR")
+    head = data_set(
+        CodeValue="T-D1100",
+        CodingSchemeDesignator="SRT",
+        CodeMeaning="Head",
+        MappingResource="DCMR",
+    )
     chest = data_set(CodeValue="T-D3000", CodingSchemeDesignator="SRT", CodeMeaning="Chest")
     corpus = [
         instance(1, AnatomicRegionSequence=[chest]),
@@ -235,7 +318,10 @@ def test_anatomic_regions_are_the_distinct_codes_of_the_instances() -> None:
     assert text_of(regions[0], "MappingResource") is None
     key = [data_set(CodeValue="T-D3000")]
     assert len(ask("STUDY", corpus=corpus, AnatomicRegionsInStudyCodeSequence=key)) == 1
-    assert ask("STUDY", corpus=corpus, AnatomicRegionsInStudyCodeSequence=[data_set(CodeValue="X")]) == []
+    assert (
+        ask("STUDY", corpus=corpus, AnatomicRegionsInStudyCodeSequence=[data_set(CodeValue="X")])
+        == []
+    )
 
 
 # Response identifiers.
@@ -244,9 +330,21 @@ def test_anatomic_regions_are_the_distinct_codes_of_the_instances() -> None:
 @pytest.mark.requirement("QR-041", "QR-042", "QR-043", "QR-045", "QR-046", "QR-055")
 def test_a_response_has_the_requested_attributes_the_level_and_the_upper_unique_keys() -> None:
     (answer,) = ask(
-        "SERIES", "patient", PatientID="P1", StudyInstanceUID="1.2.2", Modality="", SeriesNumber="", BodyPartExamined=""
+        "SERIES",
+        "patient",
+        PatientID="P1",
+        StudyInstanceUID="1.2.2",
+        Modality="",
+        SeriesNumber="",
+        BodyPartExamined="",
     )
-    keywords = ("QueryRetrieveLevel", "Modality", "BodyPartExamined", "PatientID", "StudyInstanceUID")
+    keywords = (
+        "QueryRetrieveLevel",
+        "Modality",
+        "BodyPartExamined",
+        "PatientID",
+        "StudyInstanceUID",
+    )
     expected = {tag_of(each) for each in (*keywords, "SeriesInstanceUID", "SeriesNumber")}
     assert list(answer) == sorted(expected)
     assert text_of(answer, "QueryRetrieveLevel") == "SERIES"
@@ -256,7 +354,9 @@ def test_a_response_has_the_requested_attributes_the_level_and_the_upper_unique_
 
 @pytest.mark.requirement("QR-010", "QR-012")
 def test_sop_class_and_sr_titles_are_returned_and_matched() -> None:
-    title = data_set(CodeValue="121181", CodingSchemeDesignator="DCM", CodeMeaning="DICOM Object Catalog")
+    title = data_set(
+        CodeValue="121181", CodingSchemeDesignator="DCM", CodeMeaning="DICOM Object Catalog"
+    )
     corpus = [
         instance(
             1,
@@ -266,7 +366,9 @@ def test_sop_class_and_sr_titles_are_returned_and_matched() -> None:
         ),
         instance(2, SOPClassUID=CT),
     ]
-    asked: dict[str, Any] = {"ConceptNameCodeSequence": [data_set(CodeValue="121181", CodeMeaning="")]}
+    asked: dict[str, Any] = {
+        "ConceptNameCodeSequence": [data_set(CodeValue="121181", CodeMeaning="")]
+    }
     (answer,) = ask("IMAGE", corpus=corpus, SOPClassUID="", ContentTemplateSequence=[], **asked)
     assert text_of(answer, "SOPClassUID") == SR
     (item,) = answer[tag_of("ConceptNameCodeSequence")].values
@@ -277,7 +379,10 @@ def test_sop_class_and_sr_titles_are_returned_and_matched() -> None:
 
 @pytest.mark.requirement("QR-054", "QR-109")
 def test_all_values_of_a_matched_attribute_are_returned() -> None:
-    corpus = [instance(1, OperatorsName="Smith^A\\Jones^B"), instance(2, series=2, OperatorsName="Brown^C")]
+    corpus = [
+        instance(1, OperatorsName="Smith^A\\Jones^B"),
+        instance(2, series=2, OperatorsName="Brown^C"),
+    ]
     (answer,) = ask("SERIES", corpus=corpus, OperatorsName="JONES*")
     assert text_of(answer, "OperatorsName") == "Smith^A\\Jones^B"
     assert ask("SERIES", corpus=corpus, OperatorsName="*A?Jones*") == []
@@ -300,8 +405,12 @@ def test_an_empty_stored_value_matches_by_switch(stored: dict[str, str]) -> None
         instance(3, study=3, AccessionNumber="A"),
     ]
     for key in ("A", "A*", "A\\C"):
-        assert column(ask("STUDY", corpus=corpus, AccessionNumber=key), "StudyInstanceUID") == ["1.2.3"]
-        unknown = ask("STUDY", options=QueryOptions(unknown_matches=True), corpus=corpus, AccessionNumber=key)
+        assert column(ask("STUDY", corpus=corpus, AccessionNumber=key), "StudyInstanceUID") == [
+            "1.2.3"
+        ]
+        unknown = ask(
+            "STUDY", options=QueryOptions(unknown_matches=True), corpus=corpus, AccessionNumber=key
+        )
         assert column(unknown, "StudyInstanceUID") == ["1.2.1", "1.2.3"]
 
 
@@ -343,12 +452,19 @@ def test_ranges_of_a_date_and_its_time_are_one_where_negotiated() -> None:
         6: ("20060706", ""),
         7: ("", "1200"),
     }
-    corpus = [instance(number, AcquisitionDate=date, AcquisitionTime=time) for number, (date, time) in stored.items()]
+    corpus = [
+        instance(number, AcquisitionDate=date, AcquisitionTime=time)
+        for number, (date, time) in stored.items()
+    ]
     keys = {"AcquisitionDate": "20060705-20060707", "AcquisitionTime": "1000-1800"}
     assert matched(corpus, **keys) == [2, 5]
     options = QueryOptions(combined_datetime=True)
     assert matched(corpus, options, **keys) == [2, 3, 5, 6]
-    assert matched(corpus, options, AcquisitionDate="20060705-", AcquisitionTime="-1000") == [1, 2, 3]
+    assert matched(corpus, options, AcquisitionDate="20060705-", AcquisitionTime="-1000") == [
+        1,
+        2,
+        3,
+    ]
     night = {"AcquisitionDate": "20060705-20060706", "AcquisitionTime": "2200-0400"}
     assert matched(corpus, options, **night) == [3, 6]
     with pytest.raises(IdentifierError):
@@ -358,13 +474,23 @@ def test_ranges_of_a_date_and_its_time_are_one_where_negotiated() -> None:
 @pytest.mark.requirement("QR-079")
 def test_time_zone_adjustment_moves_dates_and_times_across_midnight() -> None:
     corpus = [
-        instance(1, AcquisitionDate="20240102", AcquisitionTime="0400", TimezoneOffsetFromUTC="+0000"),
-        instance(2, AcquisitionDate="20240101", AcquisitionTime="2330", TimezoneOffsetFromUTC="-0500"),
-        instance(3, AcquisitionDate="20240101", AcquisitionTime="2330", TimezoneOffsetFromUTC="+0000"),
+        instance(
+            1, AcquisitionDate="20240102", AcquisitionTime="0400", TimezoneOffsetFromUTC="+0000"
+        ),
+        instance(
+            2, AcquisitionDate="20240101", AcquisitionTime="2330", TimezoneOffsetFromUTC="-0500"
+        ),
+        instance(
+            3, AcquisitionDate="20240101", AcquisitionTime="2330", TimezoneOffsetFromUTC="+0000"
+        ),
         instance(4, AcquisitionDate="20240101", AcquisitionTime="2330"),
         instance(5, AcquisitionDate="20240101", AcquisitionTime=""),
     ]
-    keys = {"AcquisitionDate": "20240101", "AcquisitionTime": "2300-2359", "TimezoneOffsetFromUTC": "-0500"}
+    keys = {
+        "AcquisitionDate": "20240101",
+        "AcquisitionTime": "2300-2359",
+        "TimezoneOffsetFromUTC": "-0500",
+    }
     assert matched(corpus, **keys) == [2, 3, 4]
     options = QueryOptions(timezone_adjustment=True)
     assert matched(corpus, options, **keys) == [1, 2]
@@ -375,7 +501,11 @@ def test_time_zone_adjustment_moves_dates_and_times_across_midnight() -> None:
     only_time = {"AcquisitionTime": "23", "TimezoneOffsetFromUTC": "-0500"}
     assert matched(corpus, options, **only_time) == [1, 2]
     combined = QueryOptions(timezone_adjustment=True, combined_datetime=True)
-    both = {"AcquisitionDate": "20240101-20240102", "AcquisitionTime": "2300-0200", "TimezoneOffsetFromUTC": "-0500"}
+    both = {
+        "AcquisitionDate": "20240101-20240102",
+        "AcquisitionTime": "2300-0200",
+        "TimezoneOffsetFromUTC": "-0500",
+    }
     assert matched(corpus, combined, **both) == [1, 2, 5]
 
 
@@ -387,8 +517,13 @@ def test_date_times_without_an_offset_are_in_the_data_sets_zone_or_the_servers()
         instance(3, AcquisitionDateTime="202401011000+0000"),
     ]
     assert matched(corpus, AcquisitionDateTime="202401011000") == [1, 3]
-    assert matched(corpus, AcquisitionDateTime="202401011100", TimezoneOffsetFromUTC="+0100") == [1, 3]
-    assert matched(corpus, QueryOptions(timezone_offset_minutes=120), AcquisitionDateTime="202401011200") == [1, 2, 3]
+    assert matched(corpus, AcquisitionDateTime="202401011100", TimezoneOffsetFromUTC="+0100") == [
+        1,
+        3,
+    ]
+    assert matched(
+        corpus, QueryOptions(timezone_offset_minutes=120), AcquisitionDateTime="202401011200"
+    ) == [1, 2, 3]
 
 
 # Everything else of an instance.
@@ -401,7 +536,9 @@ def test_private_attributes_are_found_by_their_creator_in_any_block() -> None:
     corpus = [instance(1) | stored | private, instance(2)]
     key = {0x00090011: Element("LO", ("ACME",)), 0x00091101: Element("LO", ("y*",))}
     identifier = data_set(QueryRetrieveLevel="IMAGE", SOPInstanceUID="") | key
-    found = parse_identifier(dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions())
+    found = parse_identifier(
+        dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions()
+    )
     (answer,) = find(corpus, found)
     assert answer[0x00090011].values == ("ACME",)
     assert answer[0x00091101].values == ("yes",)
@@ -427,10 +564,16 @@ def test_private_attributes_are_found_by_their_creator_in_any_block() -> None:
         (Element("SQ", ({},)), b"ABC", False),
     ],
 )
-def test_a_key_of_unknown_vr_is_read_with_the_stored_vr(stored: Element, key: bytes, expected: bool) -> None:
+def test_a_key_of_unknown_vr_is_read_with_the_stored_vr(
+    stored: Element, key: bytes, expected: bool
+) -> None:
     creator = {0x00090010: Element("LO", ("ACME",))}
-    identifier = creator | data_set(QueryRetrieveLevel="IMAGE") | {0x00091001: Element("UN", (key,))}
-    found = parse_identifier(dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions())
+    identifier = (
+        creator | data_set(QueryRetrieveLevel="IMAGE") | {0x00091001: Element("UN", (key,))}
+    )
+    found = parse_identifier(
+        dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions()
+    )
     assert bool(find([instance() | creator | {0x00091001: stored}], found)) is expected
 
 
@@ -462,20 +605,26 @@ def test_text_of_a_private_key_that_nobody_knows_is_read_with_the_stored_vr(
 ) -> None:
     creator = {0x00090010: Element("LO", ("ACME",))}
     identifier = creator | data_set(QueryRetrieveLevel="IMAGE") | {0x00091001: Element("LO", key)}
-    found = parse_identifier(dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions())
+    found = parse_identifier(
+        dict(sorted(identifier.items())), "1.2.840.10008.5.1.4.1.2.2.1", QueryOptions()
+    )
     assert bool(find([instance() | creator | {0x00091001: stored}], found)) is expected
 
 
 @pytest.mark.requirement("QR-007")
 @settings(max_examples=40)
 @given(corpora(again=True), queries())
-def test_answers_are_some_of_those_of_the_query_that_asks_nothing(corpus: list[DataSet], asked: Asked) -> None:
+def test_answers_are_some_of_those_of_the_query_that_asks_nothing(
+    corpus: list[DataSet], asked: Asked
+) -> None:
     """No key ever adds an entity, and none is returned twice."""
     try:
         found = parse_identifier(asked.identifier, asked.model.uid, asked.options)
     except IdentifierError:
         return
-    root = {"Patient Root": "patient", "Study Root": "study", "Patient/Study Only": "psonly"}[asked.model.words]
+    root = {"Patient Root": "patient", "Study Root": "study", "Patient/Study Only": "psonly"}[
+        asked.model.words
+    ]
     everything = Counter(path(answer) for answer in find(corpus, query(found.level.name, root)))
     if found.level is not Level.PATIENT:
         # One PatientID may be that of several patients, by its issuers; UIDs are unique.
@@ -486,7 +635,9 @@ def test_answers_are_some_of_those_of_the_query_that_asks_nothing(corpus: list[D
 PATH = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
-def paths(corpus: list[DataSet], found: Query, level: Level, levels: set[Level]) -> set[tuple[str | None, ...]]:
+def paths(
+    corpus: list[DataSet], found: Query, level: Level, levels: set[Level]
+) -> set[tuple[str | None, ...]]:
     """Which entities of a level the query's keys of these levels alone select."""
     keywords = PATH[: level + 1]
     returned = tuple(KEYS_BY_KEYWORD[keyword] for keyword in keywords)
@@ -496,20 +647,26 @@ def paths(corpus: list[DataSet], found: Query, level: Level, levels: set[Level])
         criteria=tuple(key for key in found.criteria if key.level in levels),
         return_keys=tuple(ReturnKey(key.tag, key.vr, key.level) for key in returned),
     )
-    return {tuple(text_of(answer, keyword) for keyword in keywords) for answer in find(corpus, alone)}
+    return {
+        tuple(text_of(answer, keyword) for keyword in keywords) for answer in find(corpus, alone)
+    }
 
 
 @pytest.mark.requirement("QR-062", "QR-065")
 @settings(max_examples=40)
 @given(corpora(), queries())
-def test_a_relational_query_is_the_keys_of_each_level_one_after_the_other(corpus: list[DataSet], asked: Asked) -> None:
+def test_a_relational_query_is_the_keys_of_each_level_one_after_the_other(
+    corpus: list[DataSet], asked: Asked
+) -> None:
     """C.4.1.3.2.2: match the entities of a level on its keys, then go on below those that match."""
     try:
         found = parse_identifier(asked.identifier, asked.model.uid, asked.options)
     except IdentifierError:
         return
     # Patients without an ID are told apart by more than this test knows.
-    corpus = [data_set(PatientID="P0") | {t: e for t, e in each.items() if e.values} for each in corpus]
+    corpus = [
+        data_set(PatientID="P0") | {t: e for t, e in each.items() if e.values} for each in corpus
+    ]
     expected = paths(corpus, found, found.level, set())
     for level in Level:
         if level <= found.level:
@@ -520,5 +677,8 @@ def test_a_relational_query_is_the_keys_of_each_level_one_after_the_other(corpus
 
 
 def path(answer: DataSet) -> tuple[str | None, ...]:
-    uids = tuple(text_of(answer, keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
+    uids = tuple(
+        text_of(answer, keyword)
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    )
     return uids if any(uids) else (text_of(answer, "PatientID"),)

@@ -9,7 +9,12 @@ from dicomquest.query.words import sentence
 from fixtures.building import data_set, query
 
 NEGOTIATED = QueryOptions(
-    relational=True, combined_datetime=True, fuzzy=True, timezone_adjustment=True, empty_value=True, multiple_value=True
+    relational=True,
+    combined_datetime=True,
+    fuzzy=True,
+    timezone_adjustment=True,
+    empty_value=True,
+    multiple_value=True,
 )
 PLAIN = QueryOptions()
 
@@ -40,7 +45,11 @@ PLAIN = QueryOptions()
             ),
         ),
         (PLAIN, {"PatientWeight": "70.0"}, "studies whose Patient's Weight is 70"),
-        (PLAIN, {"ModalitiesInStudy": "CT\\MR"}, "studies whose Modalities in Study is 'CT' or is 'MR'"),
+        (
+            PLAIN,
+            {"ModalitiesInStudy": "CT\\MR"},
+            "studies whose Modalities in Study is 'CT' or is 'MR'",
+        ),
         (
             PLAIN,
             {"SOPClassesInStudy": "1.2\\1.3\\1.4\\1.5"},
@@ -62,7 +71,11 @@ PLAIN = QueryOptions()
                 "and whose Coding Scheme Designator starts with 'B'"
             ),
         ),
-        (NEGOTIATED, {"ModalitiesInStudy": "CT\\MR"}, "studies whose Modalities in Study is 'CT' and is 'MR'"),
+        (
+            NEGOTIATED,
+            {"ModalitiesInStudy": "CT\\MR"},
+            "studies whose Modalities in Study is 'CT' and is 'MR'",
+        ),
         (NEGOTIATED, {"AccessionNumber": '""'}, "studies whose Accession Number has no value"),
         (
             NEGOTIATED,
@@ -71,7 +84,11 @@ PLAIN = QueryOptions()
         ),
         (
             NEGOTIATED,
-            {"StudyDate": "20240101-20240102", "StudyTime": "10-12", "TimezoneOffsetFromUTC": "-0500"},
+            {
+                "StudyDate": "20240101-20240102",
+                "StudyTime": "10-12",
+                "TimezoneOffsetFromUTC": "-0500",
+            },
             "studies whose Study Date with Study Time is from 2024-01-01 10:00 to 2024-01-02 12:59 in the zone -0500",
         ),
         (
@@ -88,7 +105,9 @@ PLAIN = QueryOptions()
 )
 def test_sentence(options: QueryOptions, keys: dict[str, Any], expected: str) -> None:
     found = sentence(query("STUDY", "study", options, StudyInstanceUID="", **keys))
-    assert found == expected if "; return" in expected else found.partition("; return")[0] == expected
+    assert (
+        found == expected if "; return" in expected else found.partition("; return")[0] == expected
+    )
 
 
 def test_sentences_of_other_levels() -> None:

@@ -25,7 +25,14 @@ from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindChoices, FindService, PeerChoices
+from dicomquest.services.find import (
+    BATCH,
+    FIRST_BATCH,
+    LONGEST_AT_ONCE,
+    FindChoices,
+    FindService,
+    PeerChoices,
+)
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
 from dicomquest.standard.statuses import C_FIND_STATUSES, find_status
@@ -53,7 +60,12 @@ INSTANCES = [
         for number in range(1, MANY + 1)
     ),
     instance(
-        study=2, PatientID="P2", PatientName="Müller^Jürgen", StudyDate="20240105", StudyTime="101500", Modality="MR"
+        study=2,
+        PatientID="P2",
+        PatientName="Müller^Jürgen",
+        StudyDate="20240105",
+        StudyTime="101500",
+        Modality="MR",
     ),
     instance(study=3, PatientID="P3", PatientName="山田^太郎", StudyDate="", Modality="MR"),
 ]
@@ -92,7 +104,12 @@ class Channel:
     request: ServiceRequest = field(init=False)
 
     async def send_pending(
-        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+        self,
+        request: ServiceRequest,
+        status: int,
+        identifiers: Sequence[bytes],
+        *,
+        final_follows: bool,
     ) -> None:
         request.check_association()
         assert not self.finals, "a Pending response after the final one"
@@ -100,7 +117,9 @@ class Channel:
         self.batches.append(len(identifiers))
         self.after_pending(request)
 
-    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+    async def send_final(
+        self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
+    ) -> None:
         request.check_association()
         self.finals.append((status, comment, offending))
 
@@ -120,7 +139,9 @@ ALL_IMAGES = data_set(
     SOPInstanceUID="",
     InstanceNumber="",
 )
-ALL_STUDIES = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", PatientName="", PatientID="", StudyDate="")
+ALL_STUDIES = data_set(
+    QueryRetrieveLevel="STUDY", StudyInstanceUID="", PatientName="", PatientID="", StudyDate=""
+)
 NONE = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="1.9")
 
 
@@ -143,7 +164,11 @@ def ask(
     channel = channel or Channel()
     context = AcceptedContext(1, model, syntax)
     info = AssociationInfo(
-        7, ServiceUser(aet, "127.0.0.1", 1), ServiceUser("SCP", "127.0.0.1", 2), {1: context}, {model: accepted}
+        7,
+        ServiceUser(aet, "127.0.0.1", 1),
+        ServiceUser("SCP", "127.0.0.1", 2),
+        {1: context},
+        {model: accepted},
     )
     info.state.has_stored = has_stored
     command = CFindRQ(message_id=1, affected_sop_class_uid=model)
@@ -195,8 +220,27 @@ _SLOW = 2 * LONGEST_AT_ONCE
 @pytest.mark.parametrize(
     ("clock", "in_threads"),
     [
-        ([10.0, 10.0, 10.0 + _SLOW, 10.5, 10.5, 10.5 + _SLOW, 11.0, 12.0, 12.0, 12.0], [0, 0, 1, 0]),
-        ([10.0, 10.0, 10.0 + _SLOW, 10.5, 10.5, 10.5, 12.0, 12.0, 12.0 + _SLOW, 12.5, 12.5, 12.5], [0, 0, 0, 0]),
+        (
+            [10.0, 10.0, 10.0 + _SLOW, 10.5, 10.5, 10.5 + _SLOW, 11.0, 12.0, 12.0, 12.0],
+            [0, 0, 1, 0],
+        ),
+        (
+            [
+                10.0,
+                10.0,
+                10.0 + _SLOW,
+                10.5,
+                10.5,
+                10.5,
+                12.0,
+                12.0,
+                12.0 + _SLOW,
+                12.5,
+                12.5,
+                12.5,
+            ],
+            [0, 0, 0, 0],
+        ),
     ],
     ids=["twice", "once in a while"],
 )
@@ -215,7 +259,9 @@ def test_after_two_slow_answers_all_queries_go_to_other_threads_for_a_while(
 
 
 @pytest.mark.requirement("QR-040", "QR-140", "QR-141")
-@pytest.mark.parametrize(("identifier", "matches"), [(NONE, 0), (ALL_STUDIES, STUDIES), (ALL_IMAGES, MANY)])
+@pytest.mark.parametrize(
+    ("identifier", "matches"), [(NONE, 0), (ALL_STUDIES, STUDIES), (ALL_IMAGES, MANY)]
+)
 def test_each_match_is_one_pending_response_and_success_comes_last(
     index: Index, identifier: DataSet, matches: int
 ) -> None:
@@ -227,7 +273,9 @@ def test_each_match_is_one_pending_response_and_success_comes_last(
 
 
 @pytest.mark.requirement("QR-171")
-def test_no_more_is_fetched_than_the_peer_takes(sqlite_index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_fetched_than_the_peer_takes(
+    sqlite_index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ahead: list[int] = [0]
     fetched: list[int] = []
     fetch = SQLiteCursor.fetch
@@ -260,7 +308,9 @@ def test_no_more_is_fetched_than_the_peer_takes(sqlite_index: Index, monkeypatch
         ({"PatientID": "P2", "RetrieveAETitle": "OTHER"}, 0xFF01),
     ],
 )
-def test_pending_says_whether_every_key_acted(index: Index, keys: dict[str, str], status: int) -> None:
+def test_pending_says_whether_every_key_acted(
+    index: Index, keys: dict[str, str], status: int
+) -> None:
     channel = ask(index, data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **keys))
     assert channel.statuses == [status, 0x0000]
 
@@ -274,9 +324,17 @@ def test_pending_says_whether_every_key_acted(index: Index, keys: dict[str, str]
         (data_set(QueryRetrieveLevel="WARD" * 30, PatientID=""), False, (0x00080052,)),
         (data_set(QueryRetrieveLevel="SERIES", SeriesInstanceUID=""), True, (0x0020000D,)),
         (data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="1.?"), False, (0x0020000D,)),
-        (data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", StudyDate="Äpril" * 30), False, (0x00080020,)),
         (
-            data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", ProcedureCodeSequence=[data_set(), data_set()]),
+            data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", StudyDate="Äpril" * 30),
+            False,
+            (0x00080020,),
+        ),
+        (
+            data_set(
+                QueryRetrieveLevel="STUDY",
+                StudyInstanceUID="",
+                ProcedureCodeSequence=[data_set(), data_set()],
+            ),
             False,
             (0x00081032,),
         ),
@@ -308,7 +366,10 @@ def test_bytes_that_are_no_data_set_are_c001(index: Index, data: bytes, syntax: 
 @pytest.mark.requirement("QR-147", "QR-148")
 @pytest.mark.parametrize("fails_after", [0, FIRST_BATCH])
 def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
-    sqlite_index: Index, fails_after: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sqlite_index: Index,
+    fails_after: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     fetch, calls = SQLiteCursor.fetch, iter([fails_after > 0, False])
 
@@ -321,7 +382,9 @@ def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     channel = ask(sqlite_index, ALL_IMAGES)
     assert channel.statuses == [0xFF00] * fails_after + [0xC002]
-    assert [record.levelname for record in caplog.records if "disk I/O error" in record.message] == ["ERROR"]
+    assert [
+        record.levelname for record in caplog.records if "disk I/O error" in record.message
+    ] == ["ERROR"]
 
 
 @pytest.mark.requirement("QR-146")
@@ -352,10 +415,18 @@ def test_a_limit_that_cuts_something_off_is_a700_unless_told_otherwise(
 ) -> None:
     channel = ask(index, ALL_STUDIES, result_limit=limit, limit_is_success=is_success)
     cuts = limit < STUDIES
-    final = (0xA700, f"result limit {limit} reached", ()) if cuts and not is_success else (0x0000, "", ())
+    final = (
+        (0xA700, f"result limit {limit} reached", ())
+        if cuts and not is_success
+        else (0x0000, "", ())
+    )
     assert channel.statuses[:-1] == [0xFF00] * min(limit, STUDIES)
     assert channel.finals == [final]
-    logged = [record for record in caplog.records if record.message.endswith(f"result limit {limit} reached")]
+    logged = [
+        record
+        for record in caplog.records
+        if record.message.endswith(f"result limit {limit} reached")
+    ]
     assert len(logged) == (1 if cuts and is_success else 0)
 
 
@@ -366,7 +437,9 @@ def test_a_limit_holds_across_batches(index: Index, limit: int) -> None:
 
 
 def test_choices_are_those_of_the_calling_ae_title(index: Index) -> None:
-    assert ask(index, ALL_STUDIES, aet="OTHER", result_limit=1).statuses == [0xFF00] * STUDIES + [0x0000]
+    assert ask(index, ALL_STUDIES, aet="OTHER", result_limit=1).statuses == [0xFF00] * STUDIES + [
+        0x0000
+    ]
 
 
 # Cancel and abort.
@@ -429,7 +502,9 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
         channel.request.cancel(is_abandoned=is_abandoned)
 
     tasks: list[asyncio.Task[None]] = []
-    channel.before_run = lambda _: tasks.append(asyncio.get_running_loop().create_task(cancel_when_running()))
+    channel.before_run = lambda _: tasks.append(
+        asyncio.get_running_loop().create_task(cancel_when_running())
+    )
     monkeypatch.setattr(sqlite_index, "find", find)
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     with pytest.raises(AssociationAbortedError) if is_abandoned else contextlib.nullcontext():
@@ -476,16 +551,27 @@ CHAIN = {
         ("SERIES", {"PatientID": "P2", "StudyInstanceUID": "1.2.2", "SeriesInstanceUID": ""}),
         (
             "IMAGE",
-            {"PatientID": "P2", "StudyInstanceUID": "1.2.2", "SeriesInstanceUID": "1.2.2.1", "SOPInstanceUID": ""},
+            {
+                "PatientID": "P2",
+                "StudyInstanceUID": "1.2.2",
+                "SeriesInstanceUID": "1.2.2.1",
+                "SOPInstanceUID": "",
+            },
         ),
     ],
 )
 def test_a_response_is_in_the_contexts_syntax_and_says_level_chain_and_source(
     index: Index, syntax: str, level: str, keys: dict[str, str]
 ) -> None:
-    channel = ask(index, data_set(QueryRetrieveLevel=level, **keys), model=PATIENT_ROOT.uid, syntax=syntax)
+    channel = ask(
+        index, data_set(QueryRetrieveLevel=level, **keys), model=PATIENT_ROOT.uid, syntax=syntax
+    )
     (answer,) = answers(channel, syntax)
-    expected = {"QueryRetrieveLevel": level, "RetrieveAETitle": "ARCHIVE", **{key: CHAIN[key] for key in keys}}
+    expected = {
+        "QueryRetrieveLevel": level,
+        "RetrieveAETitle": "ARCHIVE",
+        **{key: CHAIN[key] for key in keys},
+    }
     assert answer == data_set(**expected)
 
 
@@ -510,22 +596,30 @@ def test_availability_is_said_where_it_is_asked_for(index: Index) -> None:
     asked = ask(index, ALL_STUDIES | data_set(InstanceAvailability="OFFLINE"))
     assert {text_of(answer, "InstanceAvailability") for answer in answers(asked)} == {"ONLINE"}
     assert len(asked.pending) == STUDIES
-    assert {text_of(answer, "InstanceAvailability") for answer in answers(ask(index, ALL_STUDIES))} == {None}
+    assert {
+        text_of(answer, "InstanceAvailability") for answer in answers(ask(index, ALL_STUDIES))
+    } == {None}
 
 
 @pytest.mark.requirement("QR-053", "QR-113")
 @pytest.mark.parametrize("offset", ["+0100", "-0500", ""])
 @pytest.mark.parametrize("accepted", [b"", b"\0\0\0\1"])
-def test_times_are_returned_as_stored_without_an_offset(index: Index, offset: str, accepted: bytes) -> None:
+def test_times_are_returned_as_stored_without_an_offset(
+    index: Index, offset: str, accepted: bytes
+) -> None:
     keys = {"StudyTime": "", "PatientID": "P2", "TimezoneOffsetFromUTC": offset}
-    channel = ask(index, data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **keys), accepted=accepted)
+    channel = ask(
+        index, data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **keys), accepted=accepted
+    )
     (answer,) = answers(channel)
     assert text_of(answer, "StudyTime") == "101500"
     assert text_of(answer, "TimezoneOffsetFromUTC") is None
 
 
 @pytest.mark.requirement("QR-052", "QR-114")
-@pytest.mark.parametrize("syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN])  # the fast path and the plain
+@pytest.mark.parametrize(
+    "syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN]
+)  # the fast path and the plain
 @pytest.mark.parametrize(
     ("requested", "charsets"),
     [
@@ -539,8 +633,12 @@ def test_a_response_is_in_the_requests_character_set_where_that_has_its_characte
 ) -> None:
     names = {"P1": "CITIZEN^Jan", "P2": "Müller^Jürgen", "P3": "山田^太郎"}
     found = answers(ask(index, ALL_STUDIES, charset=requested, syntax=syntax), syntax)
-    assert {text_of(answer, "PatientID"): text_of(answer, "PatientName") for answer in found} == names
-    assert {text_of(answer, "PatientID"): text_of(answer, "SpecificCharacterSet") for answer in found} == charsets
+    assert {
+        text_of(answer, "PatientID"): text_of(answer, "PatientName") for answer in found
+    } == names
+    assert {
+        text_of(answer, "PatientID"): text_of(answer, "SpecificCharacterSet") for answer in found
+    } == charsets
 
 
 @pytest.mark.requirement("QR-114", "EN-033")
@@ -567,7 +665,9 @@ def test_strict_refuses_bytes_that_the_declared_set_does_not_have(index: Index) 
     declared = struct.pack("<HHI", 0x0008, 0x0005, 10) + b"ISO_IR 192"
     identifier = declared + _with_name(b"M\xfcller")
     assert ask(index, identifier).statuses[-1] == 0x0000
-    ((status, comment, offending),) = ask(index, identifier, options=QueryOptions(strict=True)).finals
+    ((status, comment, offending),) = ask(
+        index, identifier, options=QueryOptions(strict=True)
+    ).finals
     assert (status, offending) == (0xA900, (0x00100010,))
     assert comment
 
@@ -575,17 +675,31 @@ def test_strict_refuses_bytes_that_the_declared_set_does_not_have(index: Index) 
 def _with_name(name: bytes) -> bytes:
     """Build an identifier that asks for studies by the bytes of a name."""
     name += b" " * (len(name) % 2)
-    before, after = data_set(QueryRetrieveLevel="STUDY"), data_set(PatientID="", StudyInstanceUID="")
+    before, after = (
+        data_set(QueryRetrieveLevel="STUDY"),
+        data_set(PatientID="", StudyInstanceUID=""),
+    )
     element = struct.pack("<HHI", 0x0010, 0x0010, len(name)) + name
-    return encode(before, IMPLICIT_VR_LITTLE_ENDIAN, ()) + element + encode(after, IMPLICIT_VR_LITTLE_ENDIAN, ())
+    return (
+        encode(before, IMPLICIT_VR_LITTLE_ENDIAN, ())
+        + element
+        + encode(after, IMPLICIT_VR_LITTLE_ENDIAN, ())
+    )
 
 
 @pytest.mark.requirement("QR-173")
-def test_the_log_has_a_line_a_query_and_none_of_its_values(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_a_line_a_query_and_none_of_its_values(
+    index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "dicomquest.find")
     ask(
         index,
-        data_set(QueryRetrieveLevel="study", StudyInstanceUID="", PatientName="SECRET*", RetrieveAETitle="HIDDEN"),
+        data_set(
+            QueryRetrieveLevel="study",
+            StudyInstanceUID="",
+            PatientName="SECRET*",
+            RetrieveAETitle="HIDDEN",
+        ),
     )
     assert caplog.messages[0] == f"association 7: C-FIND {STUDY_ROOT.name} at STUDY level"
     assert "SECRET" not in caplog.text
@@ -640,7 +754,11 @@ def test_cancels_on_the_wire(port: int) -> None:
         # The cancel is there when the search begins: no response is needed to see it.
         peer.send_command(CCancelRQ(message_id_being_responded_to=5))
         cancel = PDataTF(
-            (PresentationDataValue(3, COMMAND | LAST, encode_command(CCancelRQ(message_id_being_responded_to=5))),)
+            (
+                PresentationDataValue(
+                    3, COMMAND | LAST, encode_command(CCancelRQ(message_id_being_responded_to=5))
+                ),
+            )
         )
         find = CFindRQ(message_id=5, affected_sop_class_uid=PATIENT_ROOT.uid)
         command = PDataTF((PresentationDataValue(3, COMMAND | LAST, encode_command(find)),))

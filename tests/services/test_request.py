@@ -21,11 +21,18 @@ class Channel:
         self.sent: list[tuple[Any, ...]] = []
 
     async def send_pending(
-        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+        self,
+        request: ServiceRequest,
+        status: int,
+        identifiers: Sequence[bytes],
+        *,
+        final_follows: bool,
     ) -> None:
         self.sent.append((status, list(identifiers)))
 
-    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+    async def send_final(
+        self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
+    ) -> None:
         self.sent.append((status, comment, offending))
 
     async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -38,7 +45,9 @@ USER = ServiceUser("AE", "127.0.0.1", 104)
 def request(channel: Channel) -> ServiceRequest:
     context = AcceptedContext(1, PATIENT_ROOT, IMPLICIT)
     info = AssociationInfo(7, USER, USER, {1: context})
-    return ServiceRequest(channel, info, context, CFindRQ(message_id=1, affected_sop_class_uid=PATIENT_ROOT), b"")
+    return ServiceRequest(
+        channel, info, context, CFindRQ(message_id=1, affected_sop_class_uid=PATIENT_ROOT), b""
+    )
 
 
 @pytest.mark.requirement("UL-080")

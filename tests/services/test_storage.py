@@ -49,7 +49,9 @@ class Served:
 def storing(folder: Path, *, keeps_first: bool = False) -> Iterator[Served]:
     with (
         Index(folder / "index.sqlite") as index,
-        Archive(index, folder / "store", parse_layout(DEFAULT_LAYOUT), keeps_first=keeps_first) as archive,
+        Archive(
+            index, folder / "store", parse_layout(DEFAULT_LAYOUT), keeps_first=keeps_first
+        ) as archive,
     ):
         supported = SupportedSyntax(tuple(stored_transfer_syntaxes()), requestor_prefers=True)
         options = ServerSettings(
@@ -66,15 +68,23 @@ def bytes_of(data_set: Dataset) -> bytes:
     return encoded(data_set, EXPLICIT)
 
 
-def ask(peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1) -> None:
+def ask(
+    peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1
+) -> None:
     """Send a C-STORE request in these fragments."""
-    command = CStoreRQ(message_id=message_id, affected_sop_class_uid=sop_class, affected_sop_instance_uid=uid)
+    command = CStoreRQ(
+        message_id=message_id, affected_sop_class_uid=sop_class, affected_sop_instance_uid=uid
+    )
     peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))
     for number, fragment in enumerate(fragments, 1):
-        peer.send(PDataTF((PresentationDataValue(1, LAST if number == len(fragments) else 0, fragment),)))
+        peer.send(
+            PDataTF((PresentationDataValue(1, LAST if number == len(fragments) else 0, fragment),))
+        )
 
 
-def send(peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1) -> CStoreRSP:
+def send(
+    peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1
+) -> CStoreRSP:
     """Send a C-STORE request in these fragments, and receive the response."""
     ask(peer, uid, *fragments, sop_class=sop_class, message_id=message_id)
     response = peer.receive_command()
@@ -93,7 +103,9 @@ def counted(served: Served) -> int:
     return list(served.index.counts().values())[-1]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+)
 @given(st.lists(st.integers(0, 2000), max_size=12))
 def test_any_fragments_give_the_same_file(served: Served, cuts: list[int]) -> None:
     made = instance(1, 1)
@@ -105,7 +117,10 @@ def test_any_fragments_give_the_same_file(served: Served, cuts: list[int]) -> No
     (path,) = stored_files(served.folder).values()
     assert data_set_bytes(path) == whole
     meta = dcmread(path).file_meta
-    assert (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID) == (CT, made.SOPInstanceUID)
+    assert (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID) == (
+        CT,
+        made.SOPInstanceUID,
+    )
     assert (meta.TransferSyntaxUID, meta.SourceApplicationEntityTitle) == (EXPLICIT, "RAW")
     assert counted(served) == 1
 
@@ -163,10 +178,30 @@ LONG = "1." + "2" * 300
 @pytest.mark.parametrize(
     ("data_set", "uid", "comment", "element"),
     [
-        (having("SOPInstanceUID", LONG), LONG, "SOP Instance UID has 302 characters (at most 256)", 0x00080018),
-        (having("StudyInstanceUID", LONG), UID, "Study Instance UID has 302 characters (at most 256)", 0x0020000D),
-        (having("StudyInstanceUID", "1.2\\1.3"), UID, "Study Instance UID has 2 values", 0x0020000D),
-        (having("SeriesInstanceUID", "1.2\\1.3\\"), UID, "Series Instance UID has 3 values", 0x0020000E),
+        (
+            having("SOPInstanceUID", LONG),
+            LONG,
+            "SOP Instance UID has 302 characters (at most 256)",
+            0x00080018,
+        ),
+        (
+            having("StudyInstanceUID", LONG),
+            UID,
+            "Study Instance UID has 302 characters (at most 256)",
+            0x0020000D,
+        ),
+        (
+            having("StudyInstanceUID", "1.2\\1.3"),
+            UID,
+            "Study Instance UID has 2 values",
+            0x0020000D,
+        ),
+        (
+            having("SeriesInstanceUID", "1.2\\1.3\\"),
+            UID,
+            "Series Instance UID has 3 values",
+            0x0020000E,
+        ),
     ],
 )
 def test_what_is_wrong_with_a_uid_is_told(
@@ -194,7 +229,10 @@ def test_a_data_set_without_sop_class_is_stored_with_a_warning(served: Served) -
 
 def test_another_class_than_that_of_the_context_is_refused(served: Served) -> None:
     with raw_requestor(served.port, RQ) as peer:
-        assert send(peer, UID, bytes_of(instance(1, 1)), sop_class="1.2.840.10008.5.1.4.1.1.4").status == 0x0122
+        assert (
+            send(peer, UID, bytes_of(instance(1, 1)), sop_class="1.2.840.10008.5.1.4.1.1.4").status
+            == 0x0122
+        )
 
 
 def test_no_room_is_out_of_resources(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +243,10 @@ def test_no_room_is_out_of_resources(served: Served, monkeypatch: pytest.MonkeyP
         with monkeypatch.context() as patched:
             patched.setattr("os.writev", full)
             response = send(peer, UID, bytes_of(instance(1, 1)))
-        assert (response.status, response.error_comment) == (0xA700, "not written: No space left on device")
+        assert (response.status, response.error_comment) == (
+            0xA700,
+            "not written: No space left on device",
+        )
         assert send(peer, UID, bytes_of(instance(1, 1)), message_id=2).status == 0
     assert not list((served.folder / ".dicomquest").rglob("*.part"))
 

@@ -66,7 +66,10 @@ def test_a_store_that_fails_loses_nothing(
             fault = Fault(patch, call, times)
             response = send(peer, uid_of(sent), bytes_of(sent), message_id=2)
         assert fault.count
-        assert (response.status, response.error_comment) == (0xA700, "not written: Input/output error")
+        assert (response.status, response.error_comment) == (
+            0xA700,
+            "not written: Input/output error",
+        )
         assert stored_data_sets(served.index, served.folder) == {uid_of(FIRST): bytes_of(FIRST)}
         assert not any(path.suffix for path in (served.folder / ".dicomquest").rglob("*"))
         # The association goes on, and so does the archive.

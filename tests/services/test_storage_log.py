@@ -17,7 +17,9 @@ from services.test_storage import CT, RQ, UID, bytes_of, send, storing, without
 MR = "1.2.840.10008.5.1.4.1.1.4"
 
 
-def send_of(peer: RawPeer, data_set: bytes, *, sop_class: str = "", uid: str = "", message_id: int = 1) -> Command:
+def send_of(
+    peer: RawPeer, data_set: bytes, *, sop_class: str = "", uid: str = "", message_id: int = 1
+) -> Command:
     """Send a C-STORE request that may lack what it must have, and receive the response."""
     texts = {0x0002: sop_class, 0x1000: uid}
     numbers = {0x0100: 0x0001, 0x0110: message_id, 0x0700: 0, 0x0800: 1}
@@ -25,7 +27,14 @@ def send_of(peer: RawPeer, data_set: bytes, *, sop_class: str = "", uid: str = "
         number: text.encode() + b"\0" * (len(text) % 2) for number, text in texts.items() if text
     }
     command = encode_elements(dict(sorted(elements.items())))
-    peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, command), PresentationDataValue(1, LAST, data_set))))
+    peer.send(
+        PDataTF(
+            (
+                PresentationDataValue(1, COMMAND | LAST, command),
+                PresentationDataValue(1, LAST, data_set),
+            )
+        )
+    )
     return peer.receive_command()
 
 
@@ -62,7 +71,9 @@ def test_what_is_not_stored_as_it_should_be_is_logged(
         assert isinstance(response, CStoreRSP)
         assert response.status == status
         assert send(peer, UID, bytes_of(instance(1, 1)), message_id=2).status == 0
-    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     words = in_words(status, C_STORE_STATUSES, response.error_comment)
     assert line == f"association 1: C-STORE-RQ of {logged} by RAW at 127.0.0.1 ended with {words}"
     assert "association 1: C-STORE-RQ ended with 0000" in caplog.messages

@@ -82,7 +82,9 @@ def uid_of(made: Dataset) -> str:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_store_that_ends_in_time_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_a_store_that_ends_in_time_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     close = Server.close
 
     async def close_and_let_go(server: Server, patience: float) -> None:
@@ -98,7 +100,9 @@ def test_a_store_that_ends_in_time_is_answered(tmp_path: Path, monkeypatch: pyte
         assert held.is_reached.wait(LONG)
         served.server.shutdown()
         assert status_of(peer) == 0
-    assert stored_at_the_next_start(tmp_path) == {uid_of(made): bytes_of(made) for made in (FIRST, SECOND)}
+    assert stored_at_the_next_start(tmp_path) == {
+        uid_of(made): bytes_of(made) for made in (FIRST, SECOND)
+    }
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -130,5 +134,9 @@ def test_a_store_that_takes_too_long_is_not_answered_and_whole_or_not_there(
     assert found == {uid_of(FIRST): bytes_of(FIRST)}
     # Whoever has the turn is waited for; whether the one whose file is not on disk yet has it is a matter of luck.
     whole = bytes_of(SECOND)
-    allowed: dict[str, set[bytes | None]] = {"replace": {whole}, "utime": {whole}, "fsync": {whole, None}}
+    allowed: dict[str, set[bytes | None]] = {
+        "replace": {whole},
+        "utime": {whole},
+        "fsync": {whole, None},
+    }
     assert second in allowed.get(call, {None})

@@ -38,7 +38,9 @@ NO_END = "truncated: pixel data without an end"
 
 def answered(served: Served, syntax: str, data_set: bytes) -> tuple[int, str]:
     """Send it on a context of a transfer syntax; the status and the Error Comment."""
-    request = AAssociateRQ("SCP", "RAW", (PresentationContextRQ(1, CT, (syntax,)),), UserInformation())
+    request = AAssociateRQ(
+        "SCP", "RAW", (PresentationContextRQ(1, CT, (syntax,)),), UserInformation()
+    )
     with raw_requestor(served.port, request) as peer:
         parts = [data_set[start : start + 16000] for start in range(0, len(data_set), 16000)]
         response = send(peer, UID, *parts)
@@ -54,7 +56,9 @@ def answered(served: Served, syntax: str, data_set: bytes) -> tuple[int, str]:
         (JPEG, IMPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_FOUND),
     ],
 )
-def test_the_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str, found: str) -> None:
+def test_the_other_form_of_vr_is_refused(
+    tmp_path: Path, agreed: str, sent: str, found: str
+) -> None:
     """No other program could read the file."""
     with storing(tmp_path) as served:
         assert answered(served, agreed, encoded(instance(1, 1), sent)) == (0xC000, found)
@@ -65,7 +69,10 @@ def test_the_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str,
 def test_the_other_form_of_vr_is_refused_in_a_deflated_data_set(tmp_path: Path) -> None:
     with storing(tmp_path) as served:
         inner = encoded(instance(1, 1), IMPLICIT_VR_LITTLE_ENDIAN)
-        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (0xC000, IMPLICIT_FOUND)
+        assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (
+            0xC000,
+            IMPLICIT_FOUND,
+        )
 
 
 def mixed(first: int, last: int, form: str, rest: str) -> bytes:
@@ -73,14 +80,23 @@ def mixed(first: int, last: int, form: str, rest: str) -> bytes:
     made = instance(1, 1, pixels=100_000)
     made.ReferencedImageSequence = [Dataset()]
     made.ReferencedImageSequence[0].ReferencedSOPInstanceUID = "1.2.3"
-    slices = ((made[0x00080000:first], rest), (made[first : last + 1], form), (made[last + 1 :], rest))
+    slices = (
+        (made[0x00080000:first], rest),
+        (made[first : last + 1], form),
+        (made[last + 1 :], rest),
+    )
     return b"".join(encoded(part, syntax) for part, syntax in slices)
 
 
 @pytest.mark.requirement("EN-001")
 @pytest.mark.parametrize(
     ("first", "last"),
-    [(0x00080018, 0x7FE00010), (0x00100020, 0x00100020), (0x00081140, 0x00081140), (0x7FE00010, 0x7FE00010)],
+    [
+        (0x00080018, 0x7FE00010),
+        (0x00100020, 0x00100020),
+        (0x00081140, 0x00081140),
+        (0x7FE00010, 0x7FE00010),
+    ],
     ids=["all but the first", "one", "sequence", "pixel data"],
 )
 @pytest.mark.parametrize(
@@ -115,7 +131,13 @@ def test_items_of_un_are_implicit_vr_by_the_standard(tmp_path: Path, is_delimite
         for tag in (b"\x08\x00\x40\x11", b"\x09\x00\x01\x10")
     )
     before, after = made[0x00080000:0x00081000], made[0x00100000:]
-    whole = b"".join([encoded(before, EXPLICIT_VR_LITTLE_ENDIAN), sequences, encoded(after, EXPLICIT_VR_LITTLE_ENDIAN)])
+    whole = b"".join(
+        [
+            encoded(before, EXPLICIT_VR_LITTLE_ENDIAN),
+            sequences,
+            encoded(after, EXPLICIT_VR_LITTLE_ENDIAN),
+        ]
+    )
     with storing(tmp_path) as served:
         assert answered(served, EXPLICIT_VR_LITTLE_ENDIAN, whole) == (0, "")
 
@@ -197,7 +219,9 @@ def test_a_small_stream_that_inflates_to_much_is_refused(tmp_path: Path) -> None
     text = b"A" * (FILE_LIMITS.inflated + 1000)
     made = encoded(instance(1, 1), EXPLICIT_VR_LITTLE_ENDIAN)
     at = made.index(b"\xe0\x7f\x10\x00")
-    bomb = made[:at] + b"\x71\x00\x10\x00UT\0\0" + len(text).to_bytes(4, "little") + text + made[at:]
+    bomb = (
+        made[:at] + b"\x71\x00\x10\x00UT\0\0" + len(text).to_bytes(4, "little") + text + made[at:]
+    )
     with storing(tmp_path) as served:
         status, comment = answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(bomb))
         assert status == 0xC000
@@ -217,7 +241,9 @@ def test_what_is_large_before_the_pixel_data_is_not_kept_in_memory(tmp_path: Pat
     with path.open("rb") as file:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         first = file.read(32 * 1024)
-        arrived = read_arrived(file.fileno(), first, FileStart(0, EXPLICIT_VR_LITTLE_ENDIAN, {}, guessed=False), 0)
+        arrived = read_arrived(
+            file.fileno(), first, FileStart(0, EXPLICIT_VR_LITTLE_ENDIAN, {}, guessed=False), 0
+        )
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert isinstance(arrived, Received)
     assert (after - before) * 1024 < size // 4

@@ -31,7 +31,11 @@ def test_escapes_differ_and_none_begins_another() -> None:
 
 def test_single_byte_sets_with_extension_are_those_without() -> None:
     alone = {row.term: row.codec for row in SINGLE_SETS if row.term not in ALONE}
-    extended = {row.term.replace("ISO 2022 IR", "ISO_IR"): row.codec for row in CODE_ELEMENTS if row.size == 1}
+    extended = {
+        row.term.replace("ISO 2022 IR", "ISO_IR"): row.codec
+        for row in CODE_ELEMENTS
+        if row.size == 1
+    }
     assert extended == alone
     assert DEFAULT_TERM.replace("ISO 2022 IR", "ISO_IR") in alone
 

@@ -52,7 +52,10 @@ def test_each_attribute_stands_in_one_row() -> None:
             PATIENT_ROOT,
             {
                 Level.PATIENT: ("PatientID", {"PatientName"}),
-                Level.STUDY: ("StudyInstanceUID", {"StudyDate", "StudyTime", "AccessionNumber", "StudyID"}),
+                Level.STUDY: (
+                    "StudyInstanceUID",
+                    {"StudyDate", "StudyTime", "AccessionNumber", "StudyID"},
+                ),
                 Level.SERIES: ("SeriesInstanceUID", {"Modality", "SeriesNumber"}),
                 Level.IMAGE: ("SOPInstanceUID", {"InstanceNumber"}),
             },
@@ -62,7 +65,14 @@ def test_each_attribute_stands_in_one_row() -> None:
             {
                 Level.STUDY: (
                     "StudyInstanceUID",
-                    {"StudyDate", "StudyTime", "AccessionNumber", "StudyID", "PatientName", "PatientID"},
+                    {
+                        "StudyDate",
+                        "StudyTime",
+                        "AccessionNumber",
+                        "StudyID",
+                        "PatientName",
+                        "PatientID",
+                    },
                 ),
                 Level.SERIES: ("SeriesInstanceUID", {"Modality", "SeriesNumber"}),
                 Level.IMAGE: ("SOPInstanceUID", {"InstanceNumber"}),
@@ -86,7 +96,14 @@ def test_unique_and_required_keys_are_those_of_the_tables(
 
 
 def test_columns_are_keywords_in_snake_case() -> None:
-    names = {"PatientID", "StudyInstanceUID", "SOPInstanceUID", "OtherPatientIDs", "SOPClassesInStudy", "StudyDate"}
+    names = {
+        "PatientID",
+        "StudyInstanceUID",
+        "SOPInstanceUID",
+        "OtherPatientIDs",
+        "SOPClassesInStudy",
+        "StudyDate",
+    }
     assert {KEYS_BY_KEYWORD[name].column for name in names} == {
         "patient_id",
         "study_instance_uid",
@@ -108,7 +125,11 @@ def test_pairs_are_of_a_date_and_a_time_of_one_level() -> None:
 
 
 def test_counts_are_returned_and_not_matched() -> None:
-    counts = {key.tag for key in KEYS if key.keyword.startswith("NumberOf") and key.keyword.count("Related")}
+    counts = {
+        key.tag
+        for key in KEYS
+        if key.keyword.startswith("NumberOf") and key.keyword.count("Related")
+    }
     assert counts <= EXISTENCE_ONLY
     assert KEYS_BY_KEYWORD["ModalitiesInStudy"].tag not in EXISTENCE_ONLY
 
@@ -139,7 +160,10 @@ def test_no_attribute_stands_in_two_modules_or_beside_its_key() -> None:
         (0x00181008, Level.SERIES),  # GantryID
         (0x00201040, Level.SERIES),  # PositionReferenceIndicator
         (0x00280010, Level.IMAGE),  # Rows
-        (0x00181100, Level.IMAGE),  # ReconstructionDiameter: of the series in PET, of the image in CT
+        (
+            0x00181100,
+            Level.IMAGE,
+        ),  # ReconstructionDiameter: of the series in PET, of the image in CT
         (0x00091001, Level.IMAGE),
         (0x60003000, Level.IMAGE),
     ],

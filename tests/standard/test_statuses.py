@@ -39,7 +39,9 @@ from dicomquest.standard.statuses import (
         (0x1234, StatusClass.FAILURE),
     ],
 )
-def test_every_code_has_a_class_and_only_pending_ones_are_not_final(code: int, expected: StatusClass) -> None:
+def test_every_code_has_a_class_and_only_pending_ones_are_not_final(
+    code: int, expected: StatusClass
+) -> None:
     assert status_class(code) is expected
     assert status_class(code).is_final is (code not in {0xFF00, 0xFF01})
 
@@ -55,7 +57,9 @@ def test_fields_that_explain_a_failure() -> None:
     }
 
 
-@pytest.mark.parametrize("table", [C_FIND_STATUSES, C_ECHO_STATUSES, C_STORE_STATUSES], ids=["find", "echo", "store"])
+@pytest.mark.parametrize(
+    "table", [C_FIND_STATUSES, C_ECHO_STATUSES, C_STORE_STATUSES], ids=["find", "echo", "store"]
+)
 def test_no_two_rows_of_a_service_overlap(table: tuple[Status, ...]) -> None:
     ranges = sorted((row.first, row.last) for row in table)
     assert all(first <= last for first, last in ranges)

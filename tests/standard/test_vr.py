@@ -39,15 +39,34 @@ def test_padding_is_nul_for_uids_and_binary_values_and_a_space_for_other_strings
 def test_a_backslash_is_text_in_four_vrs() -> None:
     texts = [row for row in VALUE_REPRESENTATIONS if row.kind is Kind.TEXT]
     assert {row.vr for row in texts if not row.multiple} == {"LT", "ST", "UR", "UT"}
-    assert {row.vr for row in texts if row.spaces is Spaces.TRAILING} == {"LT", "ST", "UC", "UR", "UT"}
+    assert {row.vr for row in texts if row.spaces is Spaces.TRAILING} == {
+        "LT",
+        "ST",
+        "UC",
+        "UR",
+        "UT",
+    }
 
 
 def test_the_types_of_matching_by_vr() -> None:
-    assert those_with(Matching.WILD_CARD) == {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
+    assert those_with(Matching.WILD_CARD) == {
+        "AE",
+        "CS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "ST",
+        "UC",
+        "UR",
+        "UT",
+    }
     assert those_with(Matching.RANGE) == {"DA", "TM", "DT"}
     assert those_with(Matching.UID_LIST) == {"UI"}
     assert those_with(Matching.SEQUENCE) == {"SQ"}
-    assert those_with(Matching.EMPTY_VALUE) == those_with(Matching.WILD_CARD) | those_with(Matching.RANGE)
+    assert those_with(Matching.EMPTY_VALUE) == those_with(Matching.WILD_CARD) | those_with(
+        Matching.RANGE
+    )
     assert those_with(Matching.MULTIPLE_VALUE) == {"AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"}
     opaque = {row.vr for row in VALUE_REPRESENTATIONS if row.kind is Kind.OPAQUE}
     assert those_with(Matching.SINGLE) == set(VR) - opaque - {"SQ"}
@@ -56,4 +75,6 @@ def test_the_types_of_matching_by_vr() -> None:
 def test_layouts_have_the_sizes_of_the_standard() -> None:
     sizes = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8}
     sizes |= {"OB": 1, "UN": 1, "OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-    assert {row.vr: struct.calcsize("<" + row.layout) for row in VALUE_REPRESENTATIONS if row.layout} == sizes
+    assert {
+        row.vr: struct.calcsize("<" + row.layout) for row in VALUE_REPRESENTATIONS if row.layout
+    } == sizes

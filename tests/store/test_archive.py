@@ -37,7 +37,11 @@ def arrived(archive: Archive, number: int, patient: str = "P") -> Arrival:
     """An instance whose file is complete; that of another patient has another path."""
     made = instance(1, number, patient=patient)
     meta = encode_file_meta(
-        str(made.SOPClassUID), str(made.SOPInstanceUID), EXPLICIT, implementation=("1.2", "X"), source_ae_title="A"
+        str(made.SOPClassUID),
+        str(made.SOPInstanceUID),
+        EXPLICIT,
+        implementation=("1.2", "X"),
+        source_ae_title="A",
     )
     incoming = archive.begin(meta)
     incoming.write([encoded(made, EXPLICIT)])
@@ -62,7 +66,9 @@ def die(archive: Archive) -> None:
     os.close(archive._incoming._lock)
 
 
-def fail(index: Index, monkeypatch: pytest.MonkeyPatch, failing: Callable[[int], bool]) -> list[int]:
+def fail(
+    index: Index, monkeypatch: pytest.MonkeyPatch, failing: Callable[[int], bool]
+) -> list[int]:
     """Have transactions fail at their commit, by their number; how many there were is the list's length."""
     ingest = index.ingest_received
     numbers: list[int] = []
@@ -83,7 +89,9 @@ def fail(index: Index, monkeypatch: pytest.MonkeyPatch, failing: Callable[[int],
 
 
 @pytest.mark.parametrize("keeps_first", [False, True])
-def test_a_rename_that_a_power_cut_took_is_made_up_for(index: Index, tmp_path: Path, keeps_first: bool) -> None:
+def test_a_rename_that_a_power_cut_took_is_made_up_for(
+    index: Index, tmp_path: Path, keeps_first: bool
+) -> None:
     """Also where the first instance of a UID is kept: the index has it, and its only file is the leftover."""
     first = Archive(index, tmp_path / "store", LAYOUT, keeps_first=keeps_first)
     arrival = arrived(first, 1)
@@ -112,7 +120,9 @@ def test_a_leftover_that_cannot_be_indexed_is_kept_for_the_next_start(
     assert len(list((tmp_path / "store").rglob("*.dcm"))) == 1
 
 
-def test_a_leftover_that_would_have_been_refused_is_not_stored(index: Index, tmp_path: Path) -> None:
+def test_a_leftover_that_would_have_been_refused_is_not_stored(
+    index: Index, tmp_path: Path
+) -> None:
     first = Archive(index, tmp_path / "store", LAYOUT)
     left = arrived(first, 1)
     with Path(left.incoming.path).open("r+b") as file:
@@ -129,7 +139,9 @@ def test_a_leftover_in_the_other_form_of_vr_is_not_stored(index: Index, tmp_path
     first = Archive(index, tmp_path / "store", LAYOUT)
     left = arrived(first, 1)
     path = Path(left.incoming.path)
-    explicit, implicit = (encoded(instance(1, 1), each) for each in (EXPLICIT, IMPLICIT_VR_LITTLE_ENDIAN))
+    explicit, implicit = (
+        encoded(instance(1, 1), each) for each in (EXPLICIT, IMPLICIT_VR_LITTLE_ENDIAN)
+    )
     path.write_bytes(path.read_bytes().replace(explicit, implicit))
     left.incoming.close()
     die(first)
@@ -138,7 +150,9 @@ def test_a_leftover_in_the_other_form_of_vr_is_not_stored(index: Index, tmp_path
     assert index.counts()[Level.IMAGE] == 0
 
 
-def test_a_leftover_gives_way_to_what_another_process_has_stored_since(index: Index, tmp_path: Path) -> None:
+def test_a_leftover_gives_way_to_what_another_process_has_stored_since(
+    index: Index, tmp_path: Path
+) -> None:
     first = Archive(index, tmp_path / "store", LAYOUT)
     left = arrived(first, 1, "LEFT")
     os.utime(left.incoming.path, (1, 1))
@@ -148,7 +162,9 @@ def test_a_leftover_gives_way_to_what_another_process_has_stored_since(index: In
     die(first)
     with Archive(index, tmp_path / "store", LAYOUT) as third:
         assert third.recover() == 0
-    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="NEW"), EXPLICIT)}
+    assert stored_data_sets(index, tmp_path / "store") == {
+        UID: encoded(instance(1, 1, patient="NEW"), EXPLICIT)
+    }
 
 
 def keep_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +209,9 @@ def test_a_file_that_went_before_the_index_could_forget_it_is_forgotten(
     die(first)
     with Archive(index, tmp_path / "store", LAYOUT) as second:
         second.recover()
-    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="Q"), EXPLICIT)}
+    assert stored_data_sets(index, tmp_path / "store") == {
+        UID: encoded(instance(1, 1, patient="Q"), EXPLICIT)
+    }
 
 
 def test_of_a_batch_that_fails_each_is_stored_alone(
@@ -241,7 +259,9 @@ def test_a_file_that_is_not_on_disk_is_not_stored(
     assert index.counts()[Level.IMAGE] == 0
 
 
-def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(index: Index, tmp_path: Path) -> None:
+def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(
+    index: Index, tmp_path: Path
+) -> None:
     with Archive(index, tmp_path / "store", LAYOUT, keeps_first=True) as archive:
         one, other = arrived(archive, 1), arrived(archive, 1)
         assert store(archive, [one]) == [""]
@@ -252,7 +272,9 @@ def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(index: Index, tm
     assert index.counts()[Level.IMAGE] == 1
 
 
-def test_of_one_uid_that_a_batch_takes_away_and_back_the_file_is_there(index: Index, tmp_path: Path) -> None:
+def test_of_one_uid_that_a_batch_takes_away_and_back_the_file_is_there(
+    index: Index, tmp_path: Path
+) -> None:
     with Archive(index, tmp_path / "store", LAYOUT) as archive:
         assert store(archive, [arrived(archive, 1)]) == [""]
         away, back = arrived(archive, 1, "Q"), arrived(archive, 1)
@@ -272,7 +294,9 @@ def test_a_file_that_cannot_be_removed_stays_known(
         assert len(list((tmp_path / "store").rglob("*.dcm"))) == 2
         assert index.ingest([tmp_path / "store"]).unchanged == 2
         assert store(archive, [arrived(archive, 1, "R")]) == [""]
-    assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1, patient="R"), EXPLICIT)}
+    assert stored_data_sets(index, tmp_path / "store") == {
+        UID: encoded(instance(1, 1, patient="R"), EXPLICIT)
+    }
 
 
 def test_files_are_known_by_the_path_that_others_know_them_by(

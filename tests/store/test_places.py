@@ -27,16 +27,24 @@ WHOLE = {
 
 
 def test_the_default_is_read_by_people() -> None:
-    assert str(parse_layout(DEFAULT_LAYOUT).path(texts(**WHOLE))) == "P1/20240105_1.2/CT_1.2.3/1.2.3.4.dcm"
+    assert (
+        str(parse_layout(DEFAULT_LAYOUT).path(texts(**WHOLE)))
+        == "P1/20240105_1.2/CT_1.2.3/1.2.3.4.dcm"
+    )
 
 
 def test_what_is_missing_is_an_underscore() -> None:
-    assert str(parse_layout(DEFAULT_LAYOUT).path(texts(SOPInstanceUID="1.2.3.4"))) == "_/___/___/1.2.3.4.dcm"
+    assert (
+        str(parse_layout(DEFAULT_LAYOUT).path(texts(SOPInstanceUID="1.2.3.4")))
+        == "_/___/___/1.2.3.4.dcm"
+    )
 
 
 @given(st.text(), st.text(), st.text(min_size=1))
 def test_no_value_leads_out_of_the_folder(patient_id: str, date: str, uid: str) -> None:
-    path = parse_layout(DEFAULT_LAYOUT).path(texts(PatientID=patient_id, StudyDate=date, SOPInstanceUID=uid))
+    path = parse_layout(DEFAULT_LAYOUT).path(
+        texts(PatientID=patient_id, StudyDate=date, SOPInstanceUID=uid)
+    )
     assert not path.is_absolute()
     assert len(path.parts) == 4
     for name in path.parts:
@@ -52,7 +60,21 @@ def test_two_texts_have_two_names(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["../../etc", "..", ".", "", "a/b", "a\\b", "\0", "a\nb", "x" * 300, ".hidden", "CON", "\ud800"]
+    "text",
+    [
+        "../../etc",
+        "..",
+        ".",
+        "",
+        "a/b",
+        "a\\b",
+        "\0",
+        "a\nb",
+        "x" * 300,
+        ".hidden",
+        "CON",
+        "\ud800",
+    ],
 )
 def test_what_is_no_name_becomes_one(text: str) -> None:
     made = safe_name(text)

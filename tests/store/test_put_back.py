@@ -44,7 +44,9 @@ def bytes_of(version: int) -> bytes:
 
 def arrived(archive: Archive, version: int) -> Arrival:
     made = instance(1, 1)
-    meta = encode_file_meta(str(made.SOPClassUID), UID, EXPLICIT, implementation=("1.2", "X"), source_ae_title="A")
+    meta = encode_file_meta(
+        str(made.SOPClassUID), UID, EXPLICIT, implementation=("1.2", "X"), source_ae_title="A"
+    )
     incoming = archive.begin(meta)
     incoming.write([bytes_of(version)])
     incoming.complete()
@@ -93,7 +95,9 @@ def test_a_commit_that_fails_leaves_the_earlier_file(
 
 @pytest.mark.usefixtures("file_system")
 @pytest.mark.parametrize("is_known", [True, False], ids=["known", "forgotten"])
-@pytest.mark.parametrize("failing", [set(each) for size in range(4) for each in combinations((2, 3, 4), size)], ids=str)
+@pytest.mark.parametrize(
+    "failing", [set(each) for size in range(4) for each in combinations((2, 3, 4), size)], ids=str
+)
 def test_of_a_batch_the_last_one_that_is_stored_stays(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: set[int], is_known: bool
 ) -> None:
@@ -288,7 +292,11 @@ def test_of_archives_that_fail_at_random_what_was_stored_last_is_there(
             start.wait(LONG)
             for number in range(rounds):
                 sent = [2 + last * (2 * number + each) + thread for each in range(1 + number % 2)]
-                told |= dict(zip(sent, store(archive, [arrived(archive, each) for each in sent]), strict=True))
+                told |= dict(
+                    zip(
+                        sent, store(archive, [arrived(archive, each) for each in sent]), strict=True
+                    )
+                )
             assert set(told.values()) == {"", FAILED}
             return {version for version, failure in told.items() if not failure}
 

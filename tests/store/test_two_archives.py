@@ -31,7 +31,9 @@ SHARED = (1, 2, 3)
 
 
 @contextlib.contextmanager
-def two_archives(location: str, folder: Path, *, keeps_first: bool = False) -> Iterator[tuple[Archive, Archive]]:
+def two_archives(
+    location: str, folder: Path, *, keeps_first: bool = False
+) -> Iterator[tuple[Archive, Archive]]:
     with (
         Index(location) as index,
         Index(location) as other_index,
@@ -57,7 +59,10 @@ def sending(archive: Archive, thread: int, start: threading.Barrier) -> Callable
         told: list[str] = []
         start.wait(LONG)
         for number in range(1, ROUNDS + 1):
-            shared = [arrived(archive, random.choice(SHARED), random.choice("PQ")) for _ in range(random.randint(1, 3))]
+            shared = [
+                arrived(archive, random.choice(SHARED), random.choice("PQ"))
+                for _ in range(random.randint(1, 3))
+            ]
             told += store(archive, [*shared, arrived(archive, 100 * (thread + 1) + number)])
         return told
 
@@ -65,7 +70,9 @@ def sending(archive: Archive, thread: int, start: threading.Barrier) -> Callable
 
 
 @pytest.mark.parametrize("keeps_first", [False, True])
-def test_each_instance_has_one_file_whoever_stores_it(location: str, tmp_path: Path, keeps_first: bool) -> None:
+def test_each_instance_has_one_file_whoever_stores_it(
+    location: str, tmp_path: Path, keeps_first: bool
+) -> None:
     folder = tmp_path / "store"
     start = threading.Barrier(THREADS)
     with (
@@ -77,7 +84,9 @@ def test_each_instance_has_one_file_whoever_stores_it(location: str, tmp_path: P
     with Index(location) as index:
         found = stored_data_sets(index, folder)
         assert index.check().examples == []
-    own = [100 * (thread + 1) + number for thread in range(THREADS) for number in range(1, ROUNDS + 1)]
+    own = [
+        100 * (thread + 1) + number for thread in range(THREADS) for number in range(1, ROUNDS + 1)
+    ]
     assert found.keys() == {uid_of(number) for number in (*SHARED, *own)}
     for number in SHARED:
         assert found[uid_of(number)] in {bytes_of(number, "P"), bytes_of(number, "Q")}
@@ -133,9 +142,15 @@ def test_a_folder_is_that_of_one_index_at_a_time(
 ) -> None:
     """Two servers with indexes of their own would take each other's files away."""
     folder = tmp_path / "store"
-    with Index(location) as index, Index(location) as again, Index(tmp_path / "other.sqlite") as other:
+    with (
+        Index(location) as index,
+        Index(location) as again,
+        Index(tmp_path / "other.sqlite") as other,
+    ):
         first = Archive(index, folder, LAYOUT)
-        with pytest.raises(ArchiveInUseError, match="another server stores there, with another index"):
+        with pytest.raises(
+            ArchiveInUseError, match="another server stores there, with another index"
+        ):
             Archive(other, folder, LAYOUT)
         Archive(again, folder, LAYOUT).close()
         ends(first)
@@ -162,13 +177,20 @@ def test_an_instance_that_is_stored_while_it_is_removed_is_there(
 
         def unlink_late(path: str, **more: Any) -> None:
             if not stored and str(path).startswith(f"{folder}/P1"):
-                stored.append(pool.submit(store, archive, [arrived(archive, 1, "Q"), arrived(archive, 2)]))
+                stored.append(
+                    pool.submit(store, archive, [arrived(archive, 1, "Q"), arrived(archive, 2)])
+                )
                 # It has to wait for the removal; where it has not, it has come in between now.
                 wait(stored, SHORT)
             unlink(path, **more)
 
         monkeypatch.setattr(os, "unlink", unlink_late)
-        with other_index.removal(query("STUDY", StudyInstanceUID=str(instance(1, 1).StudyInstanceUID))) as removal:
+        with other_index.removal(
+            query("STUDY", StudyInstanceUID=str(instance(1, 1).StudyInstanceUID))
+        ) as removal:
             removal.run(delete_below=str(folder))
         assert stored[0].result(LONG) == ["", ""]
-        assert stored_data_sets(index, folder) == {uid_of(1): bytes_of(1, "Q"), uid_of(2): bytes_of(2, "P")}
+        assert stored_data_sets(index, folder) == {
+            uid_of(1): bytes_of(1, "Q"),
+            uid_of(2): bytes_of(2, "P"),
+        }

@@ -26,7 +26,9 @@ PROSE = st.text(st.characters(codec="utf-8", exclude_characters="\0\x1b"), max_s
 
 transfer_syntaxes = st.sampled_from([syntax.uid for syntax in TRANSFER_SYNTAXES])
 # No text stands before Specific Character Set, (0008,0005): a decoder could not know how to read it.
-tags = st.integers(0x00080006, 0x7FE0FFFF).filter(lambda tag: tag & 0xFFFF and tag not in (0x00280103, 0x7FE00010))
+tags = st.integers(0x00080006, 0x7FE0FFFF).filter(
+    lambda tag: tag & 0xFFFF and tag not in (0x00280103, 0x7FE00010)
+)
 
 
 def canonical(vr: str, text: str) -> Element:
@@ -50,14 +52,22 @@ def elements_of(vr: str, items: st.SearchStrategy[DataSet]) -> st.SearchStrategy
             return st.lists(items, max_size=3).map(lambda values: Element(vr, tuple(values)))
         case Kind.OPAQUE:
             size = struct.calcsize("<" + VR[vr].layout)
-            data = st.binary(max_size=8).map(lambda value: value * size).filter(lambda value: len(value) % 2 == 0)
+            data = (
+                st.binary(max_size=8)
+                .map(lambda value: value * size)
+                .filter(lambda value: len(value) % 2 == 0)
+            )
             return data.map(lambda value: Element(vr, (value,) if value else ()))
         case Kind.TAG:
-            return st.lists(st.integers(0, 2**32 - 1), max_size=3).map(lambda values: Element(vr, tuple(values)))
+            return st.lists(st.integers(0, 2**32 - 1), max_size=3).map(
+                lambda values: Element(vr, tuple(values))
+            )
         case Kind.NUMBER:
             width = {"FL": 32, "FD": 64}.get(vr)
             number: st.SearchStrategy[float] = (
-                st.integers(*NUMBER_LIMITS[vr]) if width is None else st.floats(allow_nan=False, width=width)  # type: ignore[arg-type]
+                st.integers(*NUMBER_LIMITS[vr])
+                if width is None
+                else st.floats(allow_nan=False, width=width)  # type: ignore[arg-type]
             )
             return st.lists(number, max_size=3).map(lambda values: Element(vr, tuple(values)))
 
@@ -69,10 +79,15 @@ def ascending(data_set: DataSet) -> DataSet:
 # UN is left to its own tests: what it holds is read by the dictionary.
 _VRS = [vr for vr in VR if vr not in ("SQ", "UN")]
 data_sets: st.SearchStrategy[DataSet] = st.recursive(
-    st.dictionaries(tags, st.sampled_from(_VRS).flatmap(lambda vr: elements_of(vr, st.nothing())), max_size=6),
+    st.dictionaries(
+        tags, st.sampled_from(_VRS).flatmap(lambda vr: elements_of(vr, st.nothing())), max_size=6
+    ),
     lambda items: st.dictionaries(
         tags,
-        st.one_of(elements_of("SQ", items), st.sampled_from(_VRS).flatmap(lambda vr: elements_of(vr, st.nothing()))),
+        st.one_of(
+            elements_of("SQ", items),
+            st.sampled_from(_VRS).flatmap(lambda vr: elements_of(vr, st.nothing())),
+        ),
         max_size=4,
     ),
     max_leaves=8,

@@ -21,13 +21,13 @@ from strategies.pdu import ae_titles, uids
 
 NUMBERS = st.integers(0, 0xFFFF)
 PRIORITIES = st.sampled_from([int(priority) for priority in Priority])
-FINAL_STATUSES = st.sampled_from([0x0000, 0x0122, 0xA700, 0xA900, 0xB000, 0xC001, 0xFE00]) | NUMBERS.filter(
-    lambda status: status & 0xFF00 != 0xFF00
-)
+FINAL_STATUSES = st.sampled_from(
+    [0x0000, 0x0122, 0xA700, 0xA900, 0xB000, 0xC001, 0xFE00]
+) | NUMBERS.filter(lambda status: status & 0xFF00 != 0xFF00)
 TAGS = st.lists(st.integers(0, 0xFFFFFFFF), max_size=3).map(tuple)
-COMMENTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\"), max_size=64).map(
-    lambda text: text.strip(" ")
-)
+COMMENTS = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\"), max_size=64
+).map(lambda text: text.strip(" "))
 ERROR_IDS = st.none() | NUMBERS
 
 MAXIMUM_LENGTHS = st.sampled_from([8, 9, 10, 15, 128, 4096, 16384, 0]) | st.integers(8, 100_000)
@@ -102,7 +102,9 @@ def commands() -> st.SearchStrategy[Command]:
         st.builds(CCancelRQ, message_id_being_responded_to=NUMBERS),
         st.builds(
             UnknownCommand,
-            command_field=st.sampled_from([0x0010, 0x8010, 0x0021, 0x8021, 0x0100, 0x0150, 0x8150, 0x1234]),
+            command_field=st.sampled_from(
+                [0x0010, 0x8010, 0x0021, 0x8021, 0x0100, 0x0150, 0x8150, 0x1234]
+            ),
             message_id=st.none() | NUMBERS,
             message_id_being_responded_to=st.none() | NUMBERS,
             affected_sop_class_uid=st.just("") | uids(),

@@ -26,12 +26,16 @@ def questions(draw: st.DrawFn, corpus: Sequence[DataSet]) -> Asked:
     model = draw(st.sampled_from((*MODELS, PATIENT_ROOT, STUDY_ROOT)))
     level = draw(st.sampled_from(model.levels))
     tags = [tag for tag in stored if tag not in _CONTROL and not _is_creator(tag)]
-    identifier = draw(_keys(stored, draw(st.lists(st.sampled_from(tags), min_size=1, max_size=3, unique=True))))
+    identifier = draw(
+        _keys(stored, draw(st.lists(st.sampled_from(tags), min_size=1, max_size=3, unique=True)))
+    )
     if draw(st.integers(0, 3)) == 0:
         identifier[tag_of("ModalitiesInStudy")] = Element("CS", draw(_modalities(corpus)))
     identifier[tag_of("QueryRetrieveLevel")] = Element("CS", (level.name,))
     if draw(st.integers(0, 4)) == 0:
-        identifier[tag_of("TimezoneOffsetFromUTC")] = Element("SH", (draw(st.sampled_from(("+0100", "-0500"))),))
+        identifier[tag_of("TimezoneOffsetFromUTC")] = Element(
+            "SH", (draw(st.sampled_from(("+0100", "-0500"))),)
+        )
     return Asked(dict(sorted(identifier.items())), model, draw(query_options()))
 
 
@@ -40,7 +44,9 @@ def _is_creator(tag: int) -> bool:
 
 
 def _modalities(corpus: Sequence[DataSet]) -> st.SearchStrategy[tuple[str, ...]]:
-    elements = [instance[tag_of("Modality")] for instance in corpus if tag_of("Modality") in instance]
+    elements = [
+        instance[tag_of("Modality")] for instance in corpus if tag_of("Modality") in instance
+    ]
     values = [value for element in elements for value in element.values if value]
     return st.lists(st.sampled_from(values), max_size=2).map(tuple) if values else st.just(())
 
@@ -68,7 +74,9 @@ def _key(element: Element) -> st.SearchStrategy[Element]:
     """A key for a stored element."""
     vr, values = element
     if not any(value not in ("", b"") for value in values):
-        return st.sampled_from((Element(vr, ()), Element(vr, ('""',) if VR[vr].kind is Kind.TEXT else ())))
+        return st.sampled_from(
+            (Element(vr, ()), Element(vr, ('""',) if VR[vr].kind is Kind.TEXT else ()))
+        )
     if vr == "SQ":
         items = [item for item in values if item]
         return st.sampled_from(items).flatmap(_item_key) if items else st.just(Element("SQ", ()))
@@ -80,7 +88,11 @@ def _key(element: Element) -> st.SearchStrategy[Element]:
 
 
 def _item_key(item: DataSet) -> st.SearchStrategy[Element]:
-    tags = st.lists(st.sampled_from([tag for tag in item if not _is_creator(tag)] or [0]), max_size=3, unique=True)
+    tags = st.lists(
+        st.sampled_from([tag for tag in item if not _is_creator(tag)] or [0]),
+        max_size=3,
+        unique=True,
+    )
     keys = tags.flatmap(lambda chosen: _keys(item, [tag for tag in chosen if tag]))
     return keys.map(lambda found: Element("SQ", (found,)))
 
@@ -88,7 +100,19 @@ def _item_key(item: DataSet) -> st.SearchStrategy[Element]:
 def _near(vr: str, text: str) -> st.SearchStrategy[Any]:
     if vr in {"DA", "TM", "DT"}:
         return st.sampled_from((f"{text}-", f"-{text}", f"{text}-{text}", text[:4]))
-    changed = [text.upper(), text.lower(), text + "*", "*" + text, "?" + text[1:], f"*{text[1:-1]}*"]
+    changed = [
+        text.upper(),
+        text.lower(),
+        text + "*",
+        "*" + text,
+        "?" + text[1:],
+        f"*{text[1:-1]}*",
+    ]
     if vr == "PN":
-        changed += [f"={text}", text.partition("=")[0], text.partition("=")[2] or text, text.partition("^")[2] or text]
+        changed += [
+            f"={text}",
+            text.partition("=")[0],
+            text.partition("=")[2] or text,
+            text.partition("^")[2] or text,
+        ]
     return st.one_of(st.sampled_from(changed), wild_cards(st.just(text)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from hypothesis import strategies as st
 
 from dicomquest.pdu.items import PresentationContextAC, PresentationContextRQ
@@ -54,10 +56,14 @@ def ae_titles() -> st.SearchStrategy[str]:
 
 def contexts_rq() -> st.SearchStrategy[tuple[PresentationContextRQ, ...]]:
     """Proposed contexts with distinct odd IDs, in any order."""
-    ids = st.lists(st.integers(0, 127).map(lambda n: 2 * n + 1), min_size=1, max_size=5, unique=True)
+    ids = st.lists(
+        st.integers(0, 127).map(lambda n: 2 * n + 1), min_size=1, max_size=5, unique=True
+    )
     syntaxes = st.lists(uids(), min_size=1, max_size=3).map(tuple)
     return ids.flatmap(
-        lambda numbers: st.tuples(*(st.builds(PresentationContextRQ, st.just(n), uids(), syntaxes) for n in numbers))
+        lambda numbers: st.tuples(
+            *(st.builds(PresentationContextRQ, st.just(n), uids(), syntaxes) for n in numbers)
+        )
     )
 
 
@@ -66,26 +72,40 @@ def contexts_ac() -> st.SearchStrategy[tuple[PresentationContextAC, ...]]:
     ids = st.lists(st.integers(0, 127).map(lambda n: 2 * n + 1), max_size=5, unique=True)
     return ids.flatmap(
         lambda numbers: st.tuples(
-            *(st.builds(PresentationContextAC, st.just(n), st.integers(0, 4), uids()) for n in numbers)
+            *(
+                st.builds(PresentationContextAC, st.just(n), st.integers(0, 4), uids())
+                for n in numbers
+            )
         )
     )
 
 
 ROLES = st.builds(RoleSelection, uids(), st.booleans(), st.booleans())
 EXTENDED = st.builds(ExtendedNegotiation, uids(), st.binary(max_size=8))
-COMMON_EXTENDED = st.builds(CommonExtendedNegotiation, uids(), uids(), st.lists(uids(), max_size=3).map(tuple))
+COMMON_EXTENDED = st.builds(
+    CommonExtendedNegotiation, uids(), uids(), st.lists(uids(), max_size=3).map(tuple)
+)
 WINDOWS = st.builds(AsyncOperationsWindow, st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
 MAXIMUM_LENGTHS = st.just(0) | st.integers(8, 0xFFFFFFFF)
 VERSION_NAMES = ae_titles()
 IDENTITIES = st.one_of(
-    st.builds(UserIdentityRQ, st.sampled_from((1, 3, 4, 5)), st.binary(max_size=40), st.just(b""), st.booleans()),
-    st.builds(UserIdentityRQ, st.just(2), st.binary(max_size=40), st.binary(max_size=20), st.booleans()),
+    st.builds(
+        UserIdentityRQ,
+        st.sampled_from((1, 3, 4, 5)),
+        st.binary(max_size=40),
+        st.just(b""),
+        st.booleans(),
+    ),
+    st.builds(
+        UserIdentityRQ, st.just(2), st.binary(max_size=40), st.binary(max_size=20), st.booleans()
+    ),
 )
 
 
 def unique_by_sop_class(items: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
     """A few items, one a SOP class."""
-    return st.lists(items, max_size=3, unique_by=lambda item: getattr(item, "sop_class_uid")).map(tuple)  # noqa: B009
+    few = st.lists(items, max_size=3, unique_by=attrgetter("sop_class_uid"))
+    return few.map(tuple)
 
 
 USER_INFORMATION_RQ = st.builds(
@@ -113,11 +133,18 @@ USER_INFORMATION_AC = st.builds(
     st.none() | st.builds(UserIdentityAC, st.binary(max_size=40)),
 )
 ASSOCIATE_RQ = st.builds(AAssociateRQ, ae_titles(), ae_titles(), contexts_rq(), USER_INFORMATION_RQ)
-ASSOCIATE_AC = st.builds(AAssociateAC, contexts_ac(), USER_INFORMATION_AC, st.binary(min_size=64, max_size=64))
+ASSOCIATE_AC = st.builds(
+    AAssociateAC, contexts_ac(), USER_INFORMATION_AC, st.binary(min_size=64, max_size=64)
+)
 ASSOCIATE_RJ = st.sampled_from(sorted(REJECT_WORDS)).map(lambda numbers: AAssociateRJ(*numbers))
-ABORT = st.just(AAbort(0, 0)) | st.sampled_from(sorted(ABORT_WORDS)).map(lambda reason: AAbort(2, reason))
+ABORT = st.just(AAbort(0, 0)) | st.sampled_from(sorted(ABORT_WORDS)).map(
+    lambda reason: AAbort(2, reason)
+)
 PDVS = st.builds(
-    PresentationDataValue, st.integers(0, 127).map(lambda n: 2 * n + 1), st.integers(0, 3), st.binary(max_size=300)
+    PresentationDataValue,
+    st.integers(0, 127).map(lambda n: 2 * n + 1),
+    st.integers(0, 3),
+    st.binary(max_size=300),
 )
 P_DATA = st.lists(PDVS, min_size=1, max_size=4).map(lambda pdvs: PDataTF(tuple(pdvs)))
 
@@ -125,5 +152,11 @@ P_DATA = st.lists(PDVS, min_size=1, max_size=4).map(lambda pdvs: PDataTF(tuple(p
 def pdus() -> st.SearchStrategy[PDU]:
     """Any PDU that may be sent."""
     return st.one_of(
-        ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, st.just(AReleaseRQ()), st.just(AReleaseRP()), ABORT
+        ASSOCIATE_RQ,
+        ASSOCIATE_AC,
+        ASSOCIATE_RJ,
+        P_DATA,
+        st.just(AReleaseRQ()),
+        st.just(AReleaseRP()),
+        ABORT,
     )

@@ -20,7 +20,9 @@ from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT, Informa
 from dicomquest.standard.vr import VR, Kind, Spaces
 from fixtures.building import tag_of
 
-CHARACTERS = "aAbBcC09 %_[]*?'\"()^$.-=#&/äÄßéÉøİıΣσςЖжЁ王小東山田太郎홍길동やまだヤマダﾔﾀﾞＡ＊？％＿𠮷ก็ไשלום"
+CHARACTERS = (
+    "aAbBcC09 %_[]*?'\"()^$.-=#&/äÄßéÉøİıΣσςЖжЁ王小東山田太郎홍길동やまだヤマダﾔﾀﾞＡ＊？％＿𠮷ก็ไשלום"
+)
 WORDS = (
     "ABC", "abc", "A_C", "A%C", "AXC", "a[b]c", "[a-c]", "x*y", "what?", "O'Brien", 'say "hi"', '""', "Müller",
     "Muller", "ＡＢＣ", "A B", "-", "()", ".", "^", "$", "王小東", "홍길동", "ÅNGSTRÖM", "𠮷野家", "ก็", "CT", "MR",
@@ -84,7 +86,13 @@ def _attribute(keyword: str, vr: str, level: Level, item: str = "") -> Attribute
 CREATOR = "ACME 1.0"
 # What the items of each sequence are drawn from: code items, references, or requests with codes nested in them.
 _ITEMS = {"RequestAttributesSequence": "request", "OtherPatientIDsSequence": "patient"}
-_UNIQUE = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+_UNIQUE = (
+    "PatientID",
+    "IssuerOfPatientID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+)
 _KEYS = tuple(
     Attribute(key.tag, key.vr, key.level, _ITEMS.get(key.keyword, "code") if key.vr == "SQ" else "")
     for key in KEYS
@@ -176,12 +184,16 @@ def values(vr: str) -> st.SearchStrategy[Any]:
 def elements(attribute: Attribute) -> st.SearchStrategy[Element]:
     """A stored element: none, one or several values, whatever its VM."""
     if attribute.vr == "SQ":
-        return st.lists(items(attribute.item), max_size=3).map(lambda found: Element("SQ", tuple(found)))
+        return st.lists(items(attribute.item), max_size=3).map(
+            lambda found: Element("SQ", tuple(found))
+        )
     one = values(attribute.vr).map(lambda value: (value,))
     if not VR[attribute.vr].multiple:
         return st.one_of(one, one, st.just(())).map(lambda found: Element(attribute.vr, found))
     several = st.lists(values(attribute.vr), max_size=3).map(tuple)
-    return st.one_of(one, one, several).map(lambda found: Element(attribute.vr, () if found == ("",) else found))
+    return st.one_of(one, one, several).map(
+        lambda found: Element(attribute.vr, () if found == ("",) else found)
+    )
 
 
 @st.composite
@@ -205,7 +217,9 @@ def _assembled(draw: st.DrawFn, chosen: list[Attribute], of: Any) -> DataSet:
 
 
 @st.composite
-def corpora(draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, again: bool = False) -> list[DataSet]:
+def corpora(
+    draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, again: bool = False
+) -> list[DataSet]:
     """Instances of a few patients, in the order received; attributes of the levels above conflict now and then.
 
     With ``again``, some are received again, altered, and some of these in another series, study or patient.
@@ -214,7 +228,9 @@ def corpora(draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, ag
     for patient in range(draw(st.integers(0, max_patients))):
         identity = {
             tag_of("PatientID"): draw(elements(_attribute("PatientID", "LO", Level.PATIENT))),
-            tag_of("IssuerOfPatientID"): draw(st.sampled_from((Element("LO", ()), Element("LO", ("H1",))))),
+            tag_of("IssuerOfPatientID"): draw(
+                st.sampled_from((Element("LO", ()), Element("LO", ("H1",))))
+            ),
         }
         of_patient = draw(_chosen(Level.PATIENT))
         for study in range(draw(st.integers(1, max_children))):
@@ -223,7 +239,9 @@ def corpora(draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, ag
                 of_series = draw(_chosen(Level.SERIES))
                 for number in range(draw(st.integers(1, max_children))):
                     uids = _uids(f"1.2.{patient}.{study}", f"{series}", f"{number}")
-                    conflict = draw(_chosen(draw(st.sampled_from(Level)))) if draw(st.booleans()) else {}
+                    conflict = (
+                        draw(_chosen(draw(st.sampled_from(Level)))) if draw(st.booleans()) else {}
+                    )
                     own = draw(_chosen(Level.IMAGE))
                     merged = of_patient | of_study | of_series | own | conflict | identity | uids
                     found.append(dict(sorted(merged.items())))
@@ -236,9 +254,13 @@ def _received_again(draw: st.DrawFn, corpus: list[DataSet]) -> DataSet:
     altered = draw(st.sampled_from(corpus)) | draw(_chosen(draw(st.sampled_from(Level))))
     other = draw(st.sampled_from(corpus))
     moves = draw(
-        st.sampled_from(((), ("SeriesInstanceUID",), ("SeriesInstanceUID", "StudyInstanceUID"), ("PatientID",)))
+        st.sampled_from(
+            ((), ("SeriesInstanceUID",), ("SeriesInstanceUID", "StudyInstanceUID"), ("PatientID",))
+        )
     )
-    return dict(sorted((altered | {tag_of(keyword): other[tag_of(keyword)] for keyword in moves}).items()))
+    return dict(
+        sorted((altered | {tag_of(keyword): other[tag_of(keyword)] for keyword in moves}).items())
+    )
 
 
 def _uids(study: str, series: str, number: str) -> DataSet:
@@ -274,7 +296,11 @@ def wild_cards(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
     text = draw(texts)
     start = draw(st.integers(0, len(text)))
     end = draw(st.integers(start, len(text)))
-    return text[:start] + draw(st.sampled_from(("*", "?", "?*", "**", "?" * (end - start)))) + text[end:]
+    return (
+        text[:start]
+        + draw(st.sampled_from(("*", "?", "?*", "**", "?" * (end - start))))
+        + text[end:]
+    )
 
 
 def key_elements(attribute: Attribute) -> st.SearchStrategy[Element]:
@@ -287,7 +313,9 @@ def key_elements(attribute: Attribute) -> st.SearchStrategy[Element]:
     if VR[vr].kind is not Kind.TEXT:
         return st.one_of(universal, values(vr).map(lambda value: Element(vr, (value,))))
     one = key_texts(vr).map(lambda text: Element(vr, (text,)))
-    several = st.lists(key_texts(vr), min_size=2, max_size=3).map(lambda texts: Element(vr, tuple(texts)))
+    several = st.lists(key_texts(vr), min_size=2, max_size=3).map(
+        lambda texts: Element(vr, tuple(texts))
+    )
     empty = st.just(Element(vr, ('""',)))
     return st.one_of(universal, one, one, one, several if VR[vr].multiple else one, empty)
 
@@ -323,7 +351,9 @@ class Asked(NamedTuple):
     options: QueryOptions
 
 
-_COMPUTED = tuple(Attribute(key.tag, key.vr, key.level, "code") for key in KEYS if key.storage is Storage.COMPUTED)
+_COMPUTED = tuple(
+    Attribute(key.tag, key.vr, key.level, "code") for key in KEYS if key.storage is Storage.COMPUTED
+)
 _UNIQUE_ATTRIBUTES = {
     Level.PATIENT: _attribute("PatientID", "LO", Level.PATIENT),
     Level.STUDY: _attribute("StudyInstanceUID", "UI", Level.STUDY),
@@ -352,7 +382,9 @@ def queries(draw: st.DrawFn) -> Asked:
         if draw(st.integers(0, 2)) == 0:
             identifier[attribute.tag] = draw(_unique_elements(at, attribute))
     if draw(st.integers(0, 3)) == 0:
-        identifier[tag_of("TimezoneOffsetFromUTC")] = Element("SH", (draw(st.sampled_from(("+0100", "-0500"))),))
+        identifier[tag_of("TimezoneOffsetFromUTC")] = Element(
+            "SH", (draw(st.sampled_from(("+0100", "-0500"))),)
+        )
     identifier[tag_of("QueryRetrieveLevel")] = Element("CS", (level.name,))
     return Asked(dict(sorted(identifier.items())), model, draw(query_options()))
 

@@ -21,7 +21,9 @@ def conformance() -> ModuleType:
 
 def test_each_requirement_is_covered_or_answered_or_missing(conformance: ModuleType) -> None:
     requirements = {"UL-001": "one", "UL-002": "two", "UL-003": "three"}
-    lines, complete = conformance.report(requirements, {"UL-002": "because"}, {"UL-001": ["test_a.py::test"]})
+    lines, complete = conformance.report(
+        requirements, {"UL-002": "because"}, {"UL-001": ["test_a.py::test"]}
+    )
     assert lines == [
         "UL-001  covered    one",
         "          test_a.py::test",
@@ -40,6 +42,10 @@ def test_a_number_that_is_no_requirement_is_an_error(conformance: ModuleType) ->
 
 
 def test_the_pages_are_read(conformance: ModuleType) -> None:
-    requirements = conformance.read_table(ROOT / "docs" / "requirements.md", conformance.REQUIREMENT_LINE)
+    requirements = conformance.read_table(
+        ROOT / "docs" / "requirements.md", conformance.REQUIREMENT_LINE
+    )
     assert len(requirements) == 260
-    assert requirements["UL-022"].startswith("Every abstract syntax is offered with Implicit VR Little Endian")
+    assert requirements["UL-022"].startswith(
+        "Every abstract syntax is offered with Implicit VR Little Endian"
+    )

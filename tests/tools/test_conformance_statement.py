@@ -24,5 +24,10 @@ def test_the_page_is_what_the_tables_say() -> None:
 
 @pytest.mark.requirement("QR-173")
 def test_every_switch_is_an_option_of_the_server() -> None:
-    options = {name for parameter in serve.params if isinstance(parameter, click.Option) for name in parameter.opts}
+    options = {
+        name
+        for parameter in serve.params
+        if isinstance(parameter, click.Option)
+        for name in parameter.opts
+    }
     assert {choice.switch for choice in CHOICES if choice.switch} <= options

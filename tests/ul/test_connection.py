@@ -61,7 +61,10 @@ REQUESTOR, ACCEPTOR = Role.REQUESTOR, Role.ACCEPTOR
 def with_limit(maximum_length: int) -> tuple[UpperLayer, UpperLayer]:
     """The two ends of an association in which each side announced this maximum length."""
     information = UserInformation(maximum_length=maximum_length)
-    requestor, acceptor = UpperLayer(REQUESTOR, timeouts=NEVER), UpperLayer(ACCEPTOR, timeouts=NEVER)
+    requestor, acceptor = (
+        UpperLayer(REQUESTOR, timeouts=NEVER),
+        UpperLayer(ACCEPTOR, timeouts=NEVER),
+    )
     requestor.send_associate_rq(replace(RQ, user_information=information), NOW)
     acceptor.transport_connected(NOW)
     requestor.transport_connected(NOW)
@@ -80,7 +83,10 @@ def pair() -> tuple[UpperLayer, UpperLayer]:
 
 @pytest.mark.requirement("UL-001")
 def test_an_association_from_its_beginning_to_its_end() -> None:
-    requestor, acceptor = UpperLayer(REQUESTOR, timeouts=NEVER), UpperLayer(ACCEPTOR, timeouts=NEVER)
+    requestor, acceptor = (
+        UpperLayer(REQUESTOR, timeouts=NEVER),
+        UpperLayer(ACCEPTOR, timeouts=NEVER),
+    )
     requestor.send_associate_rq(RQ, NOW)
     assert requestor.data_to_send() == b""
     requestor.transport_connected(NOW)
@@ -159,7 +165,9 @@ def test_only_bit_0_of_the_version_counts(version: int) -> None:
 @pytest.mark.requirement("UL-014")
 @given(
     st.lists(st.one_of(pdus(), st.just(DATA), st.just(AReleaseRQ())), max_size=6),
-    st.sampled_from([(state, role) for state, ways in WAYS.items() for role in ways if state not in (1, 4)]),
+    st.sampled_from(
+        [(state, role) for state, ways in WAYS.items() for role in ways if state not in (1, 4)]
+    ),
     st.data(),
 )
 def test_pieces_of_any_size_have_the_same_effect(
@@ -167,7 +175,9 @@ def test_pieces_of_any_size_have_the_same_effect(
 ) -> None:
     stream = b"".join(map(encode, received))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    pieces = [
+        stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
+    ]
     whole, cut = layer_in(*where), layer_in(*where)
     whole.receive_data(stream, NOW)
     for piece in pieces:
@@ -252,12 +262,16 @@ def test_an_associate_pdu_over_the_cap_is_refused_by_its_header() -> None:
 @pytest.mark.parametrize("context_id", [5, 7, 0, 2])
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("state", [State.STA6, State.STA7])
-def test_data_on_a_context_that_was_not_accepted_aborts(context_id: int, role: Role, state: State) -> None:
+def test_data_on_a_context_that_was_not_accepted_aborts(
+    context_id: int, role: Role, state: State
+) -> None:
     layer = layer_in(state, role)
     layer.receive_data(encode_p_data([PDV, PresentationDataValue(context_id, 2, b"ab")]), NOW)
     assert sent_by(layer) == [AAbort(2, 6)]
     (lost,) = layer.events()
-    assert lost == ProviderAborted(6, f"P-DATA-TF on presentation context {context_id}, which was not accepted")
+    assert lost == ProviderAborted(
+        6, f"P-DATA-TF on presentation context {context_id}, which was not accepted"
+    )
 
 
 @pytest.mark.requirement("UL-060")
@@ -271,7 +285,12 @@ def test_data_on_any_context_is_ignored_after_an_abort() -> None:
 def test_an_association_without_a_context_carries_nothing() -> None:
     layer = layer_in(State.STA3, ACCEPTOR)
     layer.send_associate_ac(
-        replace(AC, presentation_contexts=tuple(PresentationContextAC(number, 3, IMPLICIT) for number in (1, 3, 5))),
+        replace(
+            AC,
+            presentation_contexts=tuple(
+                PresentationContextAC(number, 3, IMPLICIT) for number in (1, 3, 5)
+            ),
+        ),
         NOW,
     )
     layer.data_to_send()
@@ -310,7 +329,11 @@ def test_a_release_collision_ends_well_on_both_sides() -> None:
 def test_data_after_a_release_request_is_delivered(role: Role) -> None:
     layer = layer_in(State.STA7, role)
     layer.receive_data(encode(DATA) + encode(AReleaseRP()), NOW)
-    assert layer.events() == [DataReceived((PDV,)), ReleaseConfirmed(), TransportClosed("A-RELEASE-RP")]
+    assert layer.events() == [
+        DataReceived((PDV,)),
+        ReleaseConfirmed(),
+        TransportClosed("A-RELEASE-RP"),
+    ]
 
 
 @pytest.mark.requirement("UL-056")
@@ -327,14 +350,21 @@ def test_data_may_be_sent_before_the_release_response() -> None:
 @pytest.mark.requirement("UL-058")
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize(
-    "ends", [(Event.ABORT_RECEIVED,), (Event.TRANSPORT_CLOSED,), (Event.INVALID_PDU, Event.TRANSPORT_CLOSED)]
+    "ends",
+    [
+        (Event.ABORT_RECEIVED,),
+        (Event.TRANSPORT_CLOSED,),
+        (Event.INVALID_PDU, Event.TRANSPORT_CLOSED),
+    ],
 )
 def test_the_end_is_told_once(role: Role, ends: tuple[Event, ...]) -> None:
     layer = established(role)
     for event in (*ends, Event.TRANSPORT_CLOSED, Event.ARTIM_EXPIRED, Event.ABORT_RECEIVED):
         happen(layer, event)
     told = layer.events()
-    assert [type(each) for each in told if isinstance(each, (Aborted, ProviderAborted))] == [type(told[0])]
+    assert [type(each) for each in told if isinstance(each, (Aborted, ProviderAborted))] == [
+        type(told[0])
+    ]
     assert told[1:] == [each for each in told if isinstance(each, TransportClosed)]
     assert len(told) == 2
 
@@ -379,7 +409,9 @@ def test_no_data_longer_than_the_peer_receives_is_sent() -> None:
     for layer in (requestor, acceptor):
         assert (layer.peer_maximum_length, layer.send_limit) == (20, 20)
         layer.send_p_data([PresentationDataValue(1, 2, bytes(14))], NOW)
-        with pytest.raises(LocalProtocolError, match="P-DATA of 22 bytes: the peer receives at most 20"):
+        with pytest.raises(
+            LocalProtocolError, match="P-DATA of 22 bytes: the peer receives at most 20"
+        ):
             layer.send_p_data([PresentationDataValue(1, 2, bytes(16))], NOW)
         with pytest.raises(LocalProtocolError, match="P-DATA of 28 bytes"):
             layer.send_p_data([PresentationDataValue(1, 3, bytes(8))] * 2, NOW)
@@ -420,7 +452,9 @@ def test_data_longer_than_announced_aborts(is_acceptor: bool) -> None:
         ([PresentationDataValue(5, 2, b"ab")], "presentation context 5 was not accepted"),
     ],
 )
-def test_pdvs_against_the_rules_are_not_sent(pdvs: list[PresentationDataValue], message: str) -> None:
+def test_pdvs_against_the_rules_are_not_sent(
+    pdvs: list[PresentationDataValue], message: str
+) -> None:
     layer = established(REQUESTOR)
     with pytest.raises(LocalProtocolError, match=message):
         layer.send_p_data(pdvs, NOW)
@@ -431,7 +465,12 @@ def test_pdvs_against_the_rules_are_not_sent(pdvs: list[PresentationDataValue], 
 @pytest.mark.requirement("UL-073", "UL-075", "UL-077")
 @given(
     st.lists(
-        st.builds(PresentationDataValue, st.sampled_from((1, 3)), st.integers(0, 255), st.binary(max_size=20)),
+        st.builds(
+            PresentationDataValue,
+            st.sampled_from((1, 3)),
+            st.integers(0, 255),
+            st.binary(max_size=20),
+        ),
         min_size=1,
         max_size=6,
     ),
@@ -446,10 +485,14 @@ def test_pdvs_of_any_kind_are_delivered(pdvs: list[PresentationDataValue], role:
 
 @pytest.mark.requirement("UL-123")
 @given(
-    st.sampled_from([(state, role) for state, ways in WAYS.items() for role in ways if state not in (1, 4)]),
+    st.sampled_from(
+        [(state, role) for state, ways in WAYS.items() for role in ways if state not in (1, 4)]
+    ),
     st.lists(st.one_of(st.binary(max_size=80), pdus().map(encode)), max_size=8),
 )
-def test_whatever_the_peer_sends_raises_nothing(where: tuple[State, Role], pieces: list[bytes]) -> None:
+def test_whatever_the_peer_sends_raises_nothing(
+    where: tuple[State, Role], pieces: list[bytes]
+) -> None:
     layer = layer_in(*where, Timeouts())
     for piece in pieces:
         layer.receive_data(piece, NOW)
@@ -467,7 +510,10 @@ def test_whatever_the_peer_sends_raises_nothing(where: tuple[State, Role], piece
 
 @pytest.mark.requirement("UL-054", "UL-055", "UL-056")
 @given(
-    st.lists(st.tuples(st.booleans(), st.sampled_from(["data", "release", "answer", "deliver", "byte"])), max_size=40)
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from(["data", "release", "answer", "deliver", "byte"])),
+        max_size=40,
+    )
 )
 def test_two_sides_that_keep_the_rules_never_abort(steps: list[tuple[bool, str]]) -> None:
     """Whatever they do and however slow the network is, all data arrive in order and both ends are released."""

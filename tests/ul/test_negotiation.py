@@ -90,7 +90,8 @@ def test_proposed_contexts_are_numbered_and_complete(wanted: list[tuple[str, lis
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from((VERIFICATION, CT_STORAGE)), st.lists(st.sampled_from((IMPLICIT, EXPLICIT, DEFLATED)))
+            st.sampled_from((VERIFICATION, CT_STORAGE)),
+            st.lists(st.sampled_from((IMPLICIT, EXPLICIT, DEFLATED))),
         ),
         min_size=1,
         max_size=5,
@@ -117,18 +118,33 @@ def test_no_more_contexts_than_there_are_numbers(count: int) -> None:
 
 
 @pytest.mark.requirement(
-    "UL-024", "UL-025", "UL-026", "UL-027", "UL-034", "UL-036", "UL-037", "UL-038", "UL-039", "UL-041"
+    "UL-024",
+    "UL-025",
+    "UL-026",
+    "UL-027",
+    "UL-034",
+    "UL-036",
+    "UL-037",
+    "UL-038",
+    "UL-039",
+    "UL-041",
 )
 @given(
     ASSOCIATE_RQ,
     st.dictionaries(
-        uids(), st.builds(SupportedSyntax, st.lists(uids(), max_size=3).map(tuple), st.booleans(), st.booleans())
+        uids(),
+        st.builds(
+            SupportedSyntax, st.lists(uids(), max_size=3).map(tuple), st.booleans(), st.booleans()
+        ),
     ),
     WINDOWS,
     st.sampled_from([None, b"", b"answer"]),
 )
 def test_every_answer_keeps_the_rules(
-    rq: AAssociateRQ, supported: dict[str, SupportedSyntax], window: AsyncOperationsWindow, answer: bytes | None
+    rq: AAssociateRQ,
+    supported: dict[str, SupportedSyntax],
+    window: AsyncOperationsWindow,
+    answer: bytes | None,
 ) -> None:
     policy = AcceptorPolicy(
         supported,
@@ -146,15 +162,21 @@ def test_every_answer_keeps_the_rules(
             continue
         own = (*supported[context.abstract_syntax].transfer_syntaxes, IMPLICIT)
         common = [uid for uid in own if uid in context.transfer_syntaxes]
-        assert (result.result, result.transfer_syntax) == ((0, common[0]) if common else (4, IMPLICIT))
+        assert (result.result, result.transfer_syntax) == (
+            (0, common[0]) if common else (4, IMPLICIT)
+        )
     asked, given_ = rq.user_information, ac.user_information
     assert (given_.async_operations_window is None) == (asked.async_operations_window is None)
-    assert {role.sop_class_uid for role in given_.roles} <= {role.sop_class_uid for role in asked.roles}
+    assert {role.sop_class_uid for role in given_.roles} <= {
+        role.sop_class_uid for role in asked.roles
+    }
     assert {each.sop_class_uid for each in given_.extended_negotiations} <= {
         each.sop_class_uid for each in asked.extended_negotiations
     }
     assert given_.common_extended_negotiations == ()
-    wants_identity = asked.user_identity_rq is not None and asked.user_identity_rq.positive_response_requested
+    wants_identity = (
+        asked.user_identity_rq is not None and asked.user_identity_rq.positive_response_requested
+    )
     assert (given_.user_identity_ac is not None) == wants_identity
 
 
@@ -248,7 +270,9 @@ def test_a_full_server_can_say_so(rejection: AAssociateRJ, numbers: tuple[int, i
     ],
 )
 def test_the_window_is_the_smaller_one(
-    offered: AsyncOperationsWindow | None, own: AsyncOperationsWindow, answered: AsyncOperationsWindow | None
+    offered: AsyncOperationsWindow | None,
+    own: AsyncOperationsWindow,
+    answered: AsyncOperationsWindow | None,
 ) -> None:
     rq = request({VERIFICATION: (IMPLICIT,)}, async_operations_window=offered)
     ac = accept(rq, replace(POLICY, async_operations_window=own))
@@ -314,7 +338,9 @@ def test_extended_negotiation_is_answered_for_what_is_supported() -> None:
 
     ac = accept(rq, replace(POLICY, answer_extended=answer))
     assert asked == [(STUDY_ROOT_FIND, b"\1\1\1")]
-    assert ac.user_information.extended_negotiations == (ExtendedNegotiation(STUDY_ROOT_FIND, b"\1\0\1"),)
+    assert ac.user_information.extended_negotiations == (
+        ExtendedNegotiation(STUDY_ROOT_FIND, b"\1\0\1"),
+    )
     assert accepted_contexts(rq, ac)[1].extended_negotiation == b"\1\0\1"
     for policy in (POLICY, replace(POLICY, answer_extended=lambda _uid, _offer: None)):
         ac = accept(rq, policy)
@@ -327,7 +353,9 @@ def test_an_answer_to_an_extended_negotiation_that_was_not_offered_is_ignored() 
     ac = replace(
         AC,
         presentation_contexts=(PresentationContextAC(1, 0, IMPLICIT),),
-        user_information=UserInformation(extended_negotiations=(ExtendedNegotiation(VERIFICATION, b"\1"),)),
+        user_information=UserInformation(
+            extended_negotiations=(ExtendedNegotiation(VERIFICATION, b"\1"),)
+        ),
     )
     check_answer(rq, ac)
     assert accepted_contexts(rq, ac)[1].extended_negotiation is None
@@ -355,7 +383,9 @@ def test_an_identity_is_verified_and_answered_when_asked_for(is_requested: bool)
 
     ac = accept(rq, replace(POLICY, verify_identity=verify))
     assert seen == [identity]
-    assert ac.user_information.user_identity_ac == (UserIdentityAC(b"server ticket") if is_requested else None)
+    assert ac.user_information.user_identity_ac == (
+        UserIdentityAC(b"server ticket") if is_requested else None
+    )
     assert accept(rq).user_information.user_identity_ac is None
     rejection = negotiate(rq, replace(POLICY, verify_identity=lambda _identity: None))
     assert isinstance(rejection, AAssociateRJ)
@@ -363,7 +393,9 @@ def test_an_identity_is_verified_and_answered_when_asked_for(is_requested: bool)
 
 
 def test_a_request_without_identity_is_not_verified() -> None:
-    assert isinstance(negotiate(RQ, replace(POLICY, verify_identity=lambda _identity: None)), AAssociateAC)
+    assert isinstance(
+        negotiate(RQ, replace(POLICY, verify_identity=lambda _identity: None)), AAssociateAC
+    )
 
 
 @pytest.mark.requirement("UL-044")
@@ -374,7 +406,13 @@ def test_a_context_without_a_result_is_rejected() -> None:
 
 
 def test_a_result_for_a_context_that_was_not_proposed_is_ignored() -> None:
-    ac = replace(AC, presentation_contexts=(PresentationContextAC(1, 0, IMPLICIT), PresentationContextAC(77, 0, "1.2")))
+    ac = replace(
+        AC,
+        presentation_contexts=(
+            PresentationContextAC(1, 0, IMPLICIT),
+            PresentationContextAC(77, 0, "1.2"),
+        ),
+    )
     check_answer(RQ, ac)
     assert set(accepted_contexts(RQ, ac)) == {1}
 
@@ -387,7 +425,10 @@ def test_a_result_for_a_context_that_was_not_proposed_is_ignored() -> None:
             replace(AC, presentation_contexts=(PresentationContextAC(1, 0, EXPLICIT),)),
             "proposed were 1.2.840.10008.1.2$",
         ),
-        (replace(AC, presentation_contexts=AC.presentation_contexts * 2), "two results for presentation context 1"),
+        (
+            replace(AC, presentation_contexts=AC.presentation_contexts * 2),
+            "two results for presentation context 1",
+        ),
         (replace(AC, application_context="1.2.3"), "application context '1.2.3'"),
     ],
 )
@@ -417,25 +458,70 @@ ACCEPTED = (PresentationContextAC(1, 0, IMPLICIT),)
     ("rq", "contexts", "information", "message"),
     [
         (FULL, (), UserInformation(), r"results for contexts \[\]: proposed were \[1\]"),
-        (FULL, (*ACCEPTED, PresentationContextAC(3, 3, IMPLICIT)), UserInformation(), "proposed were"),
+        (
+            FULL,
+            (*ACCEPTED, PresentationContextAC(3, 3, IMPLICIT)),
+            UserInformation(),
+            "proposed were",
+        ),
         (FULL, ACCEPTED * 2, UserInformation(), "two results"),
         (FULL, (PresentationContextAC(1, 0, EXPLICIT),), UserInformation(), "accepted with"),
-        (FULL, ACCEPTED, UserInformation(async_operations_window=AsyncOperationsWindow(4, 0)), "exceeds"),
-        (FULL, ACCEPTED, UserInformation(async_operations_window=AsyncOperationsWindow(0, 0)), "exceeds"),
-        (RQ, AC.presentation_contexts, UserInformation(async_operations_window=AsyncOperationsWindow()), "none was"),
-        (FULL, ACCEPTED, UserInformation(roles=(RoleSelection(VERIFICATION, True, True),)), "answers"),
-        (FULL, ACCEPTED, UserInformation(roles=(RoleSelection("1.2", True, False),)), "answers None"),
-        (FULL, ACCEPTED, UserInformation(extended_negotiations=(ExtendedNegotiation("1.2", b""),)), "none was offered"),
-        (RQ, AC.presentation_contexts, UserInformation(user_identity_ac=UserIdentityAC()), "no response was requested"),
+        (
+            FULL,
+            ACCEPTED,
+            UserInformation(async_operations_window=AsyncOperationsWindow(4, 0)),
+            "exceeds",
+        ),
+        (
+            FULL,
+            ACCEPTED,
+            UserInformation(async_operations_window=AsyncOperationsWindow(0, 0)),
+            "exceeds",
+        ),
+        (
+            RQ,
+            AC.presentation_contexts,
+            UserInformation(async_operations_window=AsyncOperationsWindow()),
+            "none was",
+        ),
+        (
+            FULL,
+            ACCEPTED,
+            UserInformation(roles=(RoleSelection(VERIFICATION, True, True),)),
+            "answers",
+        ),
+        (
+            FULL,
+            ACCEPTED,
+            UserInformation(roles=(RoleSelection("1.2", True, False),)),
+            "answers None",
+        ),
+        (
+            FULL,
+            ACCEPTED,
+            UserInformation(extended_negotiations=(ExtendedNegotiation("1.2", b""),)),
+            "none was offered",
+        ),
+        (
+            RQ,
+            AC.presentation_contexts,
+            UserInformation(user_identity_ac=UserIdentityAC()),
+            "no response was requested",
+        ),
     ],
 )
 def test_an_answer_of_our_own_that_the_request_does_not_allow_is_not_sent(
-    rq: AAssociateRQ, contexts: tuple[PresentationContextAC, ...], information: UserInformation, message: str
+    rq: AAssociateRQ,
+    contexts: tuple[PresentationContextAC, ...],
+    information: UserInformation,
+    message: str,
 ) -> None:
     layer = layer_in(State.STA2, Role.ACCEPTOR)
     layer.receive_data(encode(rq), NOW)
     with pytest.raises(LocalProtocolError, match=message):
-        layer.send_associate_ac(replace(AC, presentation_contexts=contexts, user_information=information), NOW)
+        layer.send_associate_ac(
+            replace(AC, presentation_contexts=contexts, user_information=information), NOW
+        )
     assert layer.state is State.STA3
     assert layer.data_to_send() == b""
 
@@ -447,7 +533,9 @@ def test_a_full_answer_is_sent() -> None:
         extended_negotiations=(ExtendedNegotiation(VERIFICATION, b"\0"),),
         user_identity_ac=UserIdentityAC(),
     )
-    check_own_answer(FULL, replace(AC, presentation_contexts=ACCEPTED, user_information=information))
+    check_own_answer(
+        FULL, replace(AC, presentation_contexts=ACCEPTED, user_information=information)
+    )
 
 
 @pytest.mark.requirement("UL-025", "UL-040", "UL-044")

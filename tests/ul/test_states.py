@@ -9,7 +9,16 @@ import pytest
 from pynetdicom.fsm import TRANSITION_TABLE
 
 from dicomquest.errors import LocalProtocolError
-from dicomquest.pdu.pdus import PDU, AAbort, AAssociateAC, AAssociateRJ, AAssociateRQ, AReleaseRP, AReleaseRQ, PDataTF
+from dicomquest.pdu.pdus import (
+    PDU,
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
+    PDataTF,
+)
 from dicomquest.ul.indications import ProviderAborted, TransportClosed
 from dicomquest.ul.states import LOCAL_EVENTS, OUTCOMES, TRANSITIONS, Action, Event, Role, State
 from fixtures.associations import NEVER, NOW, RECEIVED, WAYS, happen, layer_in, sent_by
@@ -72,7 +81,9 @@ def roles_for(event: Event, state: State) -> list[Role]:
     return list(WAYS[state])
 
 
-SCENES = [(event, state, role, cell) for event, state, cell in CELLS for role in roles_for(event, state)]
+SCENES = [
+    (event, state, role, cell) for event, state, cell in CELLS for role in roles_for(event, state)
+]
 
 
 def test_the_table_has_19_times_13_cells() -> None:
@@ -82,18 +93,27 @@ def test_the_table_has_19_times_13_cells() -> None:
 
 @pytest.mark.requirement("UL-050", "UL-060")
 @pytest.mark.parametrize(
-    ("event", "state", "role", "cell"), SCENES, ids=[f"{e.name}-{s:d}-{r.value}" for e, s, r, _ in SCENES]
+    ("event", "state", "role", "cell"),
+    SCENES,
+    ids=[f"{e.name}-{s:d}-{r.value}" for e, s, r, _ in SCENES],
 )
 def test_a_cell_does_what_the_table_says(event: Event, state: State, role: Role, cell: str) -> None:
     layer = layer_in(state, role, replace(NEVER, artim=10.0, associate_request=30.0))
     if cell == ".":
         has_no_transport = state in (State.STA1, State.STA4)
-        if event in LOCAL_EVENTS or (has_no_transport and (event in RECEIVED or event is Event.INVALID_PDU)):
+        if event in LOCAL_EVENTS or (
+            has_no_transport and (event in RECEIVED or event is Event.INVALID_PDU)
+        ):
             with pytest.raises(LocalProtocolError):
                 happen(layer, event)
         else:
             happen(layer, event)
-        assert (layer.state, layer.data_to_send(), layer.events(), layer.should_close) == (state, b"", [], False)
+        assert (layer.state, layer.data_to_send(), layer.events(), layer.should_close) == (
+            state,
+            b"",
+            [],
+            False,
+        )
         return
 
     found = re.fullmatch(r"(\d+)(?:/(\d+))?([a-z]*)", cell)
@@ -147,10 +167,14 @@ def test_a_second_request_aborts_an_established_association(role: Role) -> None:
     happen(layer, Event.ASSOCIATE_RQ_RECEIVED)
     assert sent_by(layer) == [AAbort(2, 2)]
     (lost,) = layer.events()
-    assert lost == ProviderAborted(2, "A-ASSOCIATE-RQ is unexpected in state 6 (association established)")
+    assert lost == ProviderAborted(
+        2, "A-ASSOCIATE-RQ is unexpected in state 6 (association established)"
+    )
 
 
-@pytest.mark.parametrize("event", sorted(LOCAL_EVENTS - {Event.TRANSPORT_CONFIRMED, Event.TRANSPORT_INDICATED}))
+@pytest.mark.parametrize(
+    "event", sorted(LOCAL_EVENTS - {Event.TRANSPORT_CONFIRMED, Event.TRANSPORT_INDICATED})
+)
 @pytest.mark.parametrize("role", list(Role))
 def test_a_layer_says_what_its_user_may_do(event: Event, role: Role) -> None:
     for state in State:

@@ -11,7 +11,17 @@ from dicomquest.ul.connection import UpperLayer
 from dicomquest.ul.indications import ProviderAborted, TransportClosed
 from dicomquest.ul.states import Event, Role, State
 from dicomquest.ul.timers import EXPIRIES, Timeouts, Timer
-from fixtures.associations import DATA, NEVER, NOW, PDV, WAYS, established, happen, layer_in, sent_by
+from fixtures.associations import (
+    DATA,
+    NEVER,
+    NOW,
+    PDV,
+    WAYS,
+    established,
+    happen,
+    layer_in,
+    sent_by,
+)
 
 REQUESTOR, ACCEPTOR = Role.REQUESTOR, Role.ACCEPTOR
 
@@ -31,18 +41,57 @@ def test_every_timer_has_a_time_out_that_can_be_set() -> None:
     ("timeouts", "state", "role", "message", "sent"),
     [
         (only(connect=10), State.STA4, REQUESTOR, "no transport connection within 5 s", []),
-        (only(association=30), State.STA5, REQUESTOR, "no answer to A-ASSOCIATE-RQ within 5 s", [AAbort(0, 0)]),
-        (only(release=10), State.STA7, REQUESTOR, "no answer to A-RELEASE-RQ within 5 s", [AAbort(0, 0)]),
-        (only(release=10), State.STA7, ACCEPTOR, "no answer to A-RELEASE-RQ within 5 s", [AAbort(0, 0)]),
-        (only(release=10), State.STA10, ACCEPTOR, "no answer to A-RELEASE-RQ within 5 s", [AAbort(0, 0)]),
-        (only(release=10), State.STA11, REQUESTOR, "no answer to A-RELEASE-RQ within 5 s", [AAbort(0, 0)]),
-        (only(idle=300), State.STA6, ACCEPTOR, "no operation on the association within 5 s", [AAbort(0, 0)]),
+        (
+            only(association=30),
+            State.STA5,
+            REQUESTOR,
+            "no answer to A-ASSOCIATE-RQ within 5 s",
+            [AAbort(0, 0)],
+        ),
+        (
+            only(release=10),
+            State.STA7,
+            REQUESTOR,
+            "no answer to A-RELEASE-RQ within 5 s",
+            [AAbort(0, 0)],
+        ),
+        (
+            only(release=10),
+            State.STA7,
+            ACCEPTOR,
+            "no answer to A-RELEASE-RQ within 5 s",
+            [AAbort(0, 0)],
+        ),
+        (
+            only(release=10),
+            State.STA10,
+            ACCEPTOR,
+            "no answer to A-RELEASE-RQ within 5 s",
+            [AAbort(0, 0)],
+        ),
+        (
+            only(release=10),
+            State.STA11,
+            REQUESTOR,
+            "no answer to A-RELEASE-RQ within 5 s",
+            [AAbort(0, 0)],
+        ),
+        (
+            only(idle=300),
+            State.STA6,
+            ACCEPTOR,
+            "no operation on the association within 5 s",
+            [AAbort(0, 0)],
+        ),
     ],
 )
 def test_a_timer_of_a_state_aborts(
     timeouts: Timeouts, state: State, role: Role, message: str, sent: list[AAbort]
 ) -> None:
-    five = replace(timeouts, **{row.name: 5.0 for row in fields(timeouts) if getattr(timeouts, row.name) is not None})
+    five = replace(
+        timeouts,
+        **{row.name: 5.0 for row in fields(timeouts) if getattr(timeouts, row.name) is not None},
+    )
     layer = layer_in(state, role, five)
     assert layer.next_deadline() == NOW + 5
     layer.expire(NOW + 4.9)
@@ -109,14 +158,18 @@ def test_a_request_stops_artim() -> None:
     ],
 )
 @pytest.mark.parametrize("artim", [10.0, 0.5])
-def test_after_the_last_pdu_the_close_is_awaited_for_artim_at_most(state: State, event: Event, artim: float) -> None:
+def test_after_the_last_pdu_the_close_is_awaited_for_artim_at_most(
+    state: State, event: Event, artim: float
+) -> None:
     layer = layer_in(state, ACCEPTOR, only(artim=artim, associate_request=99))
     happen(layer, event)
     layer.events()
     assert (layer.next_deadline(), layer.should_close) == (NOW + artim, False)
     layer.expire(NOW + artim)
     assert layer.should_close
-    assert layer.events() == [TransportClosed(f"the peer did not close the connection within {artim:g} s")]
+    assert layer.events() == [
+        TransportClosed(f"the peer did not close the connection within {artim:g} s")
+    ]
 
 
 @pytest.mark.requirement("UL-053")
@@ -203,7 +256,9 @@ def test_the_rest_of_a_refused_pdu_is_awaited_too() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-@pytest.mark.parametrize("state", [state for state in WAYS if state not in (State.STA1, State.STA2)])
+@pytest.mark.parametrize(
+    "state", [state for state in WAYS if state not in (State.STA1, State.STA2)]
+)
 def test_a_peer_that_does_not_read_is_left(state: State) -> None:
     for role in WAYS[state]:
         layer = layer_in(state, role, only(write=60, artim=600))

@@ -61,7 +61,9 @@ VECTORS = (
             "0000 0008  02000000  0101",
             "0000 0009  02000000  0000                   ; Status: success",
         ),
-        CEchoRSP(message_id_being_responded_to=1, status=0x0000, affected_sop_class_uid=VERIFICATION),
+        CEchoRSP(
+            message_id_being_responded_to=1, status=0x0000, affected_sop_class_uid=VERIFICATION
+        ),
     ),
     Vector(
         "C-FIND-RQ",
@@ -86,7 +88,10 @@ VECTORS = (
             "0000 0009  02000000  01ff                   ; Status FF01",
         ),
         CFindRSP(
-            message_id_being_responded_to=7, status=0xFF01, affected_sop_class_uid=STUDY_ROOT_FIND, has_data_set=True
+            message_id_being_responded_to=7,
+            status=0xFF01,
+            affected_sop_class_uid=STUDY_ROOT_FIND,
+            has_data_set=True,
         ),
     ),
     Vector(

@@ -24,7 +24,11 @@ def wire(text: str) -> bytes:
     data = bytearray()
     for line in text.splitlines():
         for token in line.partition("#")[0].split():
-            data += token[1:-1].replace("~", " ").encode("latin-1") if token[0] == "'" else bytes.fromhex(token)
+            data += (
+                token[1:-1].replace("~", " ").encode("latin-1")
+                if token[0] == "'"
+                else bytes.fromhex(token)
+            )
     return bytes(data)
 
 

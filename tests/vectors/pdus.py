@@ -155,7 +155,12 @@ VECTORS = (
     ),
     Vector(
         "P-DATA-TF with the last command fragment and two of the data set",
-        _hex("04 00 00 00 00 18", "00 00 00 04 05 03 aa bb", "00 00 00 04 05 00 cc dd", "00 00 00 04 05 02 ee ff"),
+        _hex(
+            "04 00 00 00 00 18",
+            "00 00 00 04 05 03 aa bb",
+            "00 00 00 04 05 00 cc dd",
+            "00 00 00 04 05 02 ee ff",
+        ),
         PDataTF(
             (
                 PresentationDataValue(5, 3, b"\xaa\xbb"),

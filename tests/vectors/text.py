@@ -14,7 +14,9 @@ class TextVector(NamedTuple):
 
 def coded(*parts: str) -> bytes:
     """Bytes of parts: hexadecimal digits, or characters behind a colon."""
-    return b"".join(part[1:].encode("ascii") if part[0] == ":" else bytes.fromhex(part) for part in parts)
+    return b"".join(
+        part[1:].encode("ascii") if part[0] == ":" else bytes.fromhex(part) for part in parts
+    )
 
 
 # Person names. ESC is 1B: 1B2442 kanji, 1B2842 ISO 646, 1B284A romaji, 1B242943 Korean, 1B242941 Chinese.
@@ -79,7 +81,11 @@ NAMES = (
         "Wang^XiaoDong=王^小东=",
         coded(":Wang^XiaoDong=", "CDF5", ":^", "D0A1 B6AB", ":="),
     ),
-    TextVector(("GBK",), "Wang^XiaoDong=王^小东=", coded(":Wang^XiaoDong=", "CDF5", ":^", "D0A1 B6AB", ":=")),
+    TextVector(
+        ("GBK",),
+        "Wang^XiaoDong=王^小东=",
+        coded(":Wang^XiaoDong=", "CDF5", ":^", "D0A1 B6AB", ":="),
+    ),
     TextVector(("ISO_IR 100",), "Äneas^Rüdiger", coded("C4", ":neas^R", "FC", ":diger")),
     TextVector(("ISO_IR 144",), "Люкceмбypг", coded("BBEEDA", ":ce", "DCD1", ":yp", "D3")),
     TextVector(("ISO_IR 126",), "Διονυσιος", coded("C4E9EFEDF5F3E9EFF2")),

@@ -37,7 +37,9 @@ class RunningServer:
 
     def start(self) -> None:
         """Serve in a thread of its own; returns when the server listens, or raises OSError."""
-        self._thread = threading.Thread(target=self._run_in_thread, name="dicomquest-server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run_in_thread, name="dicomquest-server", daemon=True
+        )
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
@@ -70,7 +72,9 @@ class RunningServer:
         """The associations that are established."""
         return self._server.active_associations if self._server is not None else []
 
-    def bind(self, event: evt.EventType, handler: Callable[..., Any], args: list[Any] | None = None) -> None:
+    def bind(
+        self, event: evt.EventType, handler: Callable[..., Any], args: list[Any] | None = None
+    ) -> None:
         """Bind a handler, for associations that begin later."""
         if self._server is not None:
             self._server.handlers.bind(event, handler, args)

@@ -44,10 +44,17 @@ SERVICES = {
     ),
     "ImplantTemplatePresentationContexts": tuple(
         f"{template}InformationModel{verb}"
-        for template in ("GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup")
+        for template in (
+            "GenericImplantTemplate",
+            "ImplantAssemblyTemplate",
+            "ImplantTemplateGroup",
+        )
         for verb in ("Find", "Move", "Get")
     ),
-    "SubstanceAdministrationPresentationContexts": ("ProductCharacteristicsQuery", "SubstanceApprovalQuery"),
+    "SubstanceAdministrationPresentationContexts": (
+        "ProductCharacteristicsQuery",
+        "SubstanceApprovalQuery",
+    ),
     "UnifiedProcedurePresentationContexts": tuple(
         f"UnifiedProcedureStep{part}" for part in ("Push", "Watch", "Pull", "Event", "Query")
     ),
@@ -86,6 +93,8 @@ def storage_sop_classes() -> list[UID]:
 def context_list(name: str) -> list[PresentationContext]:
     """Build the list of this name."""
     if name in STORAGE:
-        uids = storage_sop_classes()[: STORAGE_PROPOSED if name == "StoragePresentationContexts" else None]
+        uids = storage_sop_classes()[
+            : STORAGE_PROPOSED if name == "StoragePresentationContexts" else None
+        ]
         return [build_context(uid) for uid in uids]
     return [build_context(_uids_by_keyword()[keyword]) for keyword in SERVICES[name]]

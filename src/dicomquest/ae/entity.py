@@ -71,13 +71,19 @@ class AE:
     def requested_contexts(self, contexts: Iterable[PresentationContext]) -> None:
         self._requested = deepcopy(_checked(contexts))
 
-    def add_requested_context(self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None) -> None:
+    def add_requested_context(
+        self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None
+    ) -> None:
         """Propose one more context; without transfer syntaxes, the four of the identifier (PS3.5 10)."""
-        self._requested = _checked([*self._requested, build_context(abstract_syntax, transfer_syntax)])
+        self._requested = _checked(
+            [*self._requested, build_context(abstract_syntax, transfer_syntax)]
+        )
 
     def remove_requested_context(self, abstract_syntax: str) -> None:
         """Propose no context with this abstract syntax."""
-        self._requested = [context for context in self._requested if context.abstract_syntax != abstract_syntax]
+        self._requested = [
+            context for context in self._requested if context.abstract_syntax != abstract_syntax
+        ]
 
     @property
     def supported_contexts(self) -> list[PresentationContext]:
@@ -147,7 +153,9 @@ class AE:
         from dicomquest.aio.client import AsyncAssociation
 
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
-        association = AsyncAssociation(peer_at(addr, port, tls=tls_args, bind_address=bind_address), requestor)
+        association = AsyncAssociation(
+            peer_at(addr, port, tls=tls_args, bind_address=bind_address), requestor
+        )
         await association.open()
         return association
 
@@ -167,7 +175,9 @@ class AE:
         rq = AAssociateRQ(
             ae_title,
             self.ae_title,
-            propose_contexts((str(context.abstract_syntax), context.transfer_syntax) for context in proposed),
+            propose_contexts(
+                (str(context.abstract_syntax), context.transfer_syntax) for context in proposed
+            ),
             with_items(information, ext_neg or ()),
         )
         return Requestor(rq, self._timeouts(SCU_ARTIM))
@@ -254,10 +264,16 @@ class AE:
 
         supported = self.supported_contexts if contexts is None else list(contexts)
         if not supported:
-            raise LocalProtocolError("a server without supported presentation contexts: expected at least one")
+            raise LocalProtocolError(
+                "a server without supported presentation contexts: expected at least one"
+            )
         policy = AcceptorPolicy(
-            supported={str(context.abstract_syntax): _supported_syntax(context) for context in supported},
-            called_ae_titles=frozenset({ae_title or self.ae_title}) if self.require_called_aet else None,
+            supported={
+                str(context.abstract_syntax): _supported_syntax(context) for context in supported
+            },
+            called_ae_titles=frozenset({ae_title or self.ae_title})
+            if self.require_called_aet
+            else None,
             calling_ae_titles=frozenset(self.require_calling_aet) or None,
             maximum_length=self.maximum_pdu_size,
             implementation_class_uid=str(self.implementation_class_uid),
@@ -277,7 +293,9 @@ class AE:
 def _checked(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
     contexts = list(contexts)
     if len(contexts) > MAXIMUM_CONTEXTS:
-        raise ValueError(f"{len(contexts)} presentation contexts: an association can propose {MAXIMUM_CONTEXTS}")
+        raise ValueError(
+            f"{len(contexts)} presentation contexts: an association can propose {MAXIMUM_CONTEXTS}"
+        )
     return contexts
 
 

@@ -28,9 +28,17 @@ from dicomquest.services.contexts import build_context
 from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT, InformationModel
+from dicomquest.standard.models import (
+    PATIENT_ROOT,
+    PATIENT_STUDY_ONLY,
+    STUDY_ROOT,
+    InformationModel,
+)
 from dicomquest.standard.statuses import StatusClass, in_words, status_class
-from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 from dicomquest.sync import Association
 
 T = TypeVar("T")
@@ -42,7 +50,10 @@ NO_KEYS = ("QueryRetrieveLevel", "SpecificCharacterSet")
 Form = Literal["dataset", "json"]
 
 # What a match is built as, by the name of the form.
-_READERS: dict[str, Callable[[bytes, str], Any]] = {"dataset": decode_to_pydicom, "json": decode_to_json}
+_READERS: dict[str, Callable[[bytes, str], Any]] = {
+    "dataset": decode_to_pydicom,
+    "json": decode_to_json,
+}
 
 
 @overload
@@ -102,7 +113,11 @@ def find(
     check = partial(check_request, from_pydicom(identifier), row, Level[level])
     check(options or QueryOptions())
     ae = AE(calling_aet)
-    ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout = connection_timeout, acse_timeout, dimse_timeout
+    ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout = (
+        connection_timeout,
+        acse_timeout,
+        dimse_timeout,
+    )
     context = build_context(row.uid, [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
     offered = offer(options or QueryOptions())
     # Evaluated when the first match is asked for: from then on the generator holds an association open.
@@ -130,7 +145,9 @@ def _matches(
         try:
             check(accepted_options(association.extended_negotiation.get(model.uid, b"")))
         except RequestError as error:
-            raise ContextNotAcceptedError(f"the peer did not accept what this query needs: {error}") from error
+            raise ContextNotAcceptedError(
+                f"the peer did not accept what this query needs: {error}"
+            ) from error
         count = 0
         for response in association.responses(identifier, model.uid):
             if response is None:
@@ -142,20 +159,29 @@ def _matches(
                     count += 1
                 if count == limit:
                     break
-            elif status_class(response.command.status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
+            elif status_class(response.command.status) not in (
+                StatusClass.SUCCESS,
+                StatusClass.WARNING,
+            ):
                 raise query_failure(response.command)
 
 
 def _failure(association: Association) -> AssociationError:
     failure = association.failure
-    return failure if isinstance(failure, AssociationError) else AssociationAbortedError("the association ended")
+    return (
+        failure
+        if isinstance(failure, AssociationError)
+        else AssociationAbortedError("the association ended")
+    )
 
 
 def query_failure(response: Response) -> QueryFailedError:
     """Say in words why a query failed: what its final response says."""
     code, comment = response.status, response.error_comment
     message = f"the peer ended the query with status {in_words(code, comment=comment)}"
-    return QueryFailedError(message, status=code, comment=comment, element=response.offending_element)
+    return QueryFailedError(
+        message, status=code, comment=comment, element=response.offending_element
+    )
 
 
 def _model(name: str) -> InformationModel:
@@ -171,11 +197,15 @@ def _identifier(model: InformationModel, level_name: str, keys: dict[str, Any]) 
     level = levels[level_name]
     identifier = Dataset()
     identifier.QueryRetrieveLevel = level.name
-    for keyword in _usual_keys(model, level) if all(keys.values()) else [UNIQUE_KEYS[level].keyword]:
+    for keyword in (
+        _usual_keys(model, level) if all(keys.values()) else [UNIQUE_KEYS[level].keyword]
+    ):
         setattr(identifier, keyword, None)
     for keyword, value in keys.items():
         if keyword in NO_KEYS or tag_for_keyword(keyword) is None:
-            raise ValueError(f"{keyword!r} is no key: expected the keyword of an attribute, such as PatientName")
+            raise ValueError(
+                f"{keyword!r} is no key: expected the keyword of an attribute, such as PatientName"
+            )
         setattr(identifier, keyword, value)
     return identifier
 
@@ -185,5 +215,6 @@ def _usual_keys(model: InformationModel, level: Level) -> list[str]:
     return [
         key.keyword
         for key in KEYS
-        if model.query_level(key.level) == level and key_type(key.tag, model) is not KeyType.OPTIONAL
+        if model.query_level(key.level) == level
+        and key_type(key.tag, model) is not KeyType.OPTIONAL
     ]

@@ -75,7 +75,9 @@ NegotiationItem: TypeAlias = (
 )
 
 
-def build_role(uid: str, scu_role: bool = False, scp_role: bool = False) -> SCP_SCU_RoleSelectionNegotiation:
+def build_role(
+    uid: str, scu_role: bool = False, scp_role: bool = False
+) -> SCP_SCU_RoleSelectionNegotiation:
     """Build a role selection item for a SOP class."""
     return SCP_SCU_RoleSelectionNegotiation(UID(str(uid)), scu_role, scp_role)
 
@@ -89,13 +91,19 @@ def with_items(base: UserInformation, items: Iterable[NegotiationItem]) -> UserI
     for item in items:
         match item:
             case SCP_SCU_RoleSelectionNegotiation():
-                roles.append(RoleSelection(str(item.sop_class_uid), bool(item.scu_role), bool(item.scp_role)))
+                roles.append(
+                    RoleSelection(str(item.sop_class_uid), bool(item.scu_role), bool(item.scp_role))
+                )
             case SOPClassExtendedNegotiation():
                 information = item.service_class_application_information
                 extended.append(ExtendedNegotiation(str(item.sop_class_uid), information))
             case SOPClassCommonExtendedNegotiation():
                 related = tuple(str(uid) for uid in item.related_general_sop_class_identification)
-                common.append(CommonExtendedNegotiation(str(item.sop_class_uid), str(item.service_class_uid), related))
+                common.append(
+                    CommonExtendedNegotiation(
+                        str(item.sop_class_uid), str(item.service_class_uid), related
+                    )
+                )
             case AsynchronousOperationsWindowNegotiation():
                 window = AsyncOperationsWindow(
                     item.maximum_number_operations_invoked, item.maximum_number_operations_performed

@@ -29,7 +29,12 @@ from dicomquest.dimse.events import (
     SessionEvent,
 )
 from dicomquest.dimse.session import Session
-from dicomquest.errors import AssociationAbortedError, DataSetError, IdentifierError, LocalProtocolError
+from dicomquest.errors import (
+    AssociationAbortedError,
+    DataSetError,
+    IdentifierError,
+    LocalProtocolError,
+)
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.scu.requestor import State
 from dicomquest.services.contexts import PresentationContext, as_uid
@@ -77,7 +82,9 @@ class AcceptedAssociation(asyncio.Protocol):
         self.acceptor = ServiceUser("", "", 0)
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._session = Session.acceptor(server.settings.timeouts, monotonic(), server.settings.session)
+        self._session = Session.acceptor(
+            server.settings.timeouts, monotonic(), server.settings.session
+        )
         self._state = State.REQUESTED
         self._info: AssociationInfo | None = None
         self._requests: dict[int, ServiceRequest] = {}
@@ -169,7 +176,9 @@ class AcceptedAssociation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take that the connection is gone, with its outstanding requests."""
-        self._session.receive_eof(monotonic(), f"the connection is lost: {exc}" if exc else "the connection is closed")
+        self._session.receive_eof(
+            monotonic(), f"the connection is lost: {exc}" if exc else "the connection is closed"
+        )
         self._is_lost = True
         self._pump()
         if self._timer is not None:
@@ -192,7 +201,12 @@ class AcceptedAssociation(asyncio.Protocol):
     # What a service request calls.
 
     async def send_pending(
-        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+        self,
+        request: ServiceRequest,
+        status: int,
+        identifiers: Sequence[bytes],
+        *,
+        final_follows: bool,
     ) -> None:
         """Send Pending responses; wait while the peer reads too slowly."""
         request.check_association()
@@ -207,10 +221,14 @@ class AcceptedAssociation(asyncio.Protocol):
         await asyncio.sleep(0)
         await self._writable.wait()
 
-    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+    async def send_final(
+        self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
+    ) -> None:
         """Send the final response."""
         request.check_association()
-        response = response_to(request.command, status, error_comment=comment, offending_element=offending)
+        response = response_to(
+            request.command, status, error_comment=comment, offending_element=offending
+        )
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
         log_response(self, request.command, status, comment)
@@ -273,7 +291,12 @@ class AcceptedAssociation(asyncio.Protocol):
             case AssociationRequested() | Released() | Aborted():
                 self._put(event)
             case MessageIgnored():
-                LOGGER.warning("association %d: %s ignored: %s", self.number, name_of(event.command), event.reason)
+                LOGGER.warning(
+                    "association %d: %s ignored: %s",
+                    self.number,
+                    name_of(event.command),
+                    event.reason,
+                )
             case RequestRefused(command, response):
                 log_response(self, command, response.status, response.error_comment)
         if isinstance(event, Released | Aborted | Ended):
@@ -284,14 +307,20 @@ class AcceptedAssociation(asyncio.Protocol):
 
     def _begin(self, event: RequestReceived) -> ServiceRequest:
         if self._info is None:
-            raise LocalProtocolError(f"association {self.number}: a request before the association is accepted")
+            raise LocalProtocolError(
+                f"association {self.number}: a request before the association is accepted"
+            )
         if not event.is_class_told:
             LOGGER.info(
                 "association %d: %s without SOP class, taken for that of the context",
                 self.number, name_of(event.command),
             )  # fmt: skip
-        stream = DataSetStream(self._pause_reading, self._resume_reading) if event.is_streamed else None
-        request = ServiceRequest(self, self._info, event.context, event.command, event.data_set, stream=stream)
+        stream = (
+            DataSetStream(self._pause_reading, self._resume_reading) if event.is_streamed else None
+        )
+        request = ServiceRequest(
+            self, self._info, event.context, event.command, event.data_set, stream=stream
+        )
         self._requests[event.command.message_id] = request
         return request
 
@@ -349,7 +378,11 @@ class AcceptedAssociation(asyncio.Protocol):
                 await self._negotiate(rq)
             case Released():
                 self._state = State.RELEASED
-                LOGGER.info("association %d: released%s", self.number, "" if task.is_orderly else " by closing")
+                LOGGER.info(
+                    "association %d: released%s",
+                    self.number,
+                    "" if task.is_orderly else " by closing",
+                )
                 await self._notify(evt.EVT_RELEASED)
             case Aborted():
                 self._state = State.ABORTED
@@ -381,7 +414,9 @@ class AcceptedAssociation(asyncio.Protocol):
             LOGGER.info("association %d: %s", self.number, answer)
             await self._notify(evt.EVT_REJECTED)
         else:
-            LOGGER.info("association %d: accepted, %d contexts", self.number, len(self._session.contexts))
+            LOGGER.info(
+                "association %d: accepted, %d contexts", self.number, len(self._session.contexts)
+            )
             await self._notify(evt.EVT_ACCEPTED)
             await self._notify(evt.EVT_ESTABLISHED)
 
@@ -406,7 +441,9 @@ class AcceptedAssociation(asyncio.Protocol):
             self.acceptor,
             dict(self._session.contexts),
             self.acceptor.sop_class_extended,
-            identity.primary.decode("utf-8", "replace") if identity and identity.identity_type in (1, 2) else None,
+            identity.primary.decode("utf-8", "replace")
+            if identity and identity.identity_type in (1, 2)
+            else None,
         )
 
     async def _perform(self, request: ServiceRequest) -> None:
@@ -415,7 +452,9 @@ class AcceptedAssociation(asyncio.Protocol):
         service = self._server.settings.services.get(request.context.abstract_syntax)
         with suppress(AssociationAbortedError):
             if service is None:
-                await request.send_final(statuses.SOP_CLASS_NOT_SUPPORTED, "no service for this abstract syntax")
+                await request.send_final(
+                    statuses.SOP_CLASS_NOT_SUPPORTED, "no service for this abstract syntax"
+                )
                 return
             with evt.guarded(f"association {self.number}: {name}") as guard:
                 try:
@@ -427,7 +466,9 @@ class AcceptedAssociation(asyncio.Protocol):
                 except AssociationAbortedError as error:
                     LOGGER.debug("association %d: %s", self.number, error)
             if not request.is_finished:
-                failure = "no final response" if guard.failure is None else type(guard.failure).__name__
+                failure = (
+                    "no final response" if guard.failure is None else type(guard.failure).__name__
+                )
                 await request.send_final(statuses.HANDLER_FAILED, f"handler failed: {failure}")
         if self._is_closing:
             self.end()

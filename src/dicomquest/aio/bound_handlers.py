@@ -23,7 +23,9 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine or an async generator, and so does not block."""
     while isinstance(function, partial):
         function = function.func
-    called = function if hasattr(function, "__code__") else getattr(type(function), "__call__", function)  # noqa: B004
+    called = (
+        function if hasattr(function, "__code__") else getattr(type(function), "__call__", function)  # noqa: B004
+    )
     return iscoroutinefunction(called) or isasyncgenfunction(called)
 
 
@@ -35,7 +37,9 @@ class BoundHandlers:
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request by the handler that is bound now."""
-        await HandlerService(self._handler(evt.EVT_C_FIND), self._handler(evt.EVT_C_ECHO)).handle(request)
+        await HandlerService(self._handler(evt.EVT_C_FIND), self._handler(evt.EVT_C_ECHO)).handle(
+            request
+        )
 
     def _handler(self, event: evt.InterventionEvent) -> Handler | None:
         for bound in self.handlers.bound(event):

@@ -85,7 +85,9 @@ class AsyncAssociation(RequestedAssociation):
         response = await self._run(self._requestor.echo(context, message_id=msg_id))
         return Dataset() if response is None else status_data_set(response.command)
 
-    async def send_c_find(self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2) -> Responses:
+    async def send_c_find(
+        self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
+    ) -> Responses:
         """Send a query, and give its responses as (status, identifier) while they come.
 
         An empty status means that the association ended before the final response. Leaving the loop early is fine: the
@@ -93,11 +95,15 @@ class AsyncAssociation(RequestedAssociation):
         """
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
-        operation = await self._run(self._requestor.find(context, identifier, message_id=msg_id, priority=priority))
+        operation = await self._run(
+            self._requestor.find(context, identifier, message_id=msg_id, priority=priority)
+        )
         is_pending = True
         while is_pending:
             inbox = operation.inbox
-            response = inbox.popleft() if inbox else await self._run(self._requestor.response(operation))
+            response = (
+                inbox.popleft() if inbox else await self._run(self._requestor.response(operation))
+            )
             status, found, is_pending = read_response(response)
             yield status, found
 
@@ -119,7 +125,11 @@ class AsyncAssociation(RequestedAssociation):
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)
         operation = await self._run(
             self._requestor.store(
-                outgoing.context, outgoing.sop_instance_uid, message_id=msg_id, priority=priority, originator=originator
+                outgoing.context,
+                outgoing.sop_instance_uid,
+                message_id=msg_id,
+                priority=priority,
+                originator=originator,
             )
         )
         try:

@@ -18,7 +18,9 @@ LONGEST_LOGGED = 128
 """Characters of a peer's UID that are logged: twice what one may have."""
 
 
-def log_response(association: AcceptedAssociation, command: Request, status: int, comment: str) -> None:
+def log_response(
+    association: AcceptedAssociation, command: Request, status: int, comment: str
+) -> None:
     """Log how a request ended: of an instance that is not stored, all that helps to find it and the reason."""
     name = name_of(command)
     if not isinstance(command, CStoreRQ) or status == statuses.SUCCESS:

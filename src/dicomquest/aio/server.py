@@ -71,7 +71,9 @@ class Server:
         self._connections: set[AcceptedAssociation] = set()
         self._admitted: dict[AcceptedAssociation, str] = {}
         self._per_peer: Counter[str] = Counter()
-        self._pool = ThreadPoolExecutor(settings.threads or settings.maximum_associations, "dicomquest")
+        self._pool = ThreadPoolExecutor(
+            settings.threads or settings.maximum_associations, "dicomquest"
+        )
         self._listener: asyncio.Server | None = None
 
     @property
@@ -95,7 +97,9 @@ class Server:
             host,
             port,
             ssl=tls,
-            ssl_handshake_timeout=self.settings.timeouts.associate_request if tls is not None else None,
+            ssl_handshake_timeout=self.settings.timeouts.associate_request
+            if tls is not None
+            else None,
             reuse_port=self.settings.reuse_port or None,
             backlog=1024,
         )
@@ -125,7 +129,9 @@ class Server:
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's own threads: asyncio's have room for few, and belong to the program."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, partial(function, *args, **kwargs)
+        )
 
     # What associations call.
 
@@ -134,7 +140,9 @@ class Server:
         self._connections.add(association)
         if len(self._connections) > self.settings.maximum_associations + SPARE_CONNECTIONS:
             LOGGER.warning(
-                "connection from %s dropped: %d are open", association.peer_address[0], len(self._connections)
+                "connection from %s dropped: %d are open",
+                association.peer_address[0],
+                len(self._connections),
             )
             association.drop()
 

@@ -47,7 +47,10 @@ class LazyGroup(click.Group):
             raise give_up("interrupted", INTERRUPTED) from None
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="dicomquest")
 def main() -> None:
     """Index or receive DICOM files, answer C-FIND queries over them, and query any DICOM archive or send to it."""

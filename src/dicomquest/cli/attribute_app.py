@@ -38,7 +38,9 @@ def run_add(location: str, name: str, level: str | None, creator: str, vr: str) 
         with _bar(f"fill {attribute.keyword}") as progress:
             index.promote(attribute, progress)
         rows, is_used = next(
-            (each.rows, each.is_used) for each in index.promoted() if each.attribute.path == attribute.path
+            (each.rows, each.is_used)
+            for each in index.promoted()
+            if each.attribute.path == attribute.path
         )
     say(f"{attribute.keyword} has an index of {number_of(rows, 'row')}")
     if not is_used:
@@ -67,14 +69,25 @@ def run_list(location: str) -> None:
     table = [_HEADINGS, *map(_cells, promoted)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        )
 
 
 def _cells(each: Listed) -> tuple[str, ...]:
     tag, creator, level, keyword, vr = each.attribute
     state = "too long" if each.state == READY and not each.is_used else each.state
     # Nothing is done before all is: 99.6 % are not 100.
-    return (keyword, tag_text(tag), creator, level.name, vr, state, f"{int(each.share * 100)} %", str(each.rows))
+    return (
+        keyword,
+        tag_text(tag),
+        creator,
+        level.name,
+        vr,
+        state,
+        f"{int(each.share * 100)} %",
+        str(each.rows),
+    )
 
 
 def _promoted_vr(index: Index, name: str, creator: str) -> str:
@@ -89,7 +102,9 @@ def _attribute(name: str, creator: str, vr: str, level: Level | None) -> Attribu
         return attribute_named(name, creator=creator, vr=vr, level=level)
     except ValueError as error:
         close = close_keywords(name) if name.isalpha() and tag_for_keyword(name) is None else []
-        raise click.UsageError(str(error) + (f"; did you mean {' or '.join(close)}?" if close else "")) from error
+        raise click.UsageError(
+            str(error) + (f"; did you mean {' or '.join(close)}?" if close else "")
+        ) from error
 
 
 @contextmanager
@@ -108,7 +123,13 @@ def _bar(words: str) -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn(words), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

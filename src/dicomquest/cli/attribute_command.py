@@ -7,7 +7,9 @@ import click
 from dicomquest.cli.shared_options import index_option
 
 _LEVELS = click.Choice(["PATIENT", "STUDY", "SERIES", "IMAGE"], case_sensitive=False)
-_creator_option = click.option("--creator", default="", metavar="TEXT", help="The private creator of a private tag.")
+_creator_option = click.option(
+    "--creator", default="", metavar="TEXT", help="The private creator of a private tag."
+)
 
 
 @click.group(short_help="Index further attributes while the service goes on.")
@@ -29,7 +31,12 @@ def attribute() -> None:
 @click.argument("name", metavar="KEYWORD|TAG")
 @click.option("--level", type=_LEVELS, help="The level that the attribute is expected to be of.")
 @_creator_option
-@click.option("--vr", default="", metavar="VR", help="The VR of a private attribute that the dictionary lacks.")
+@click.option(
+    "--vr",
+    default="",
+    metavar="VR",
+    help="The VR of a private attribute that the dictionary lacks.",
+)
 @index_option
 def add(name: str, level: str | None, creator: str, vr: str, location: str) -> None:
     """Give an attribute an index: new instances at once, the older ones in small batches.

@@ -51,7 +51,9 @@ def _print(report: CheckReport, *, repaired: bool) -> None:
 
 def _print_files(report: FilesReport) -> None:
     for path, trouble, detail in report.examples:
-        click.echo(f"{click.format_filename(path)}: {trouble.value}" + (f" ({detail})" if detail else ""))
+        click.echo(
+            f"{click.format_filename(path)}: {trouble.value}" + (f" ({detail})" if detail else "")
+        )
     more = report.differences - len(report.examples)
     if more:
         click.echo(number_of(more, "more file"))

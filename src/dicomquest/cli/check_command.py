@@ -10,7 +10,9 @@ from dicomquest.cli.shared_options import index_option
 @click.command(short_help="Check that the index is right, and repair it.")
 @index_option
 @click.option("--repair", is_flag=True, help="Write anew what is wrong.")
-@click.option("--files", is_flag=True, help="Check, too, that each file that was read is there and unchanged.")
+@click.option(
+    "--files", is_flag=True, help="Check, too, that each file that was read is there and unchanged."
+)
 def check(location: str, *, repair: bool, files: bool) -> None:
     """Compare all that the index computes with what it is computed of: counts, search forms, modalities in study.
 

@@ -19,5 +19,9 @@ def run(host: str, port: int, settings: PeerSettings) -> None:
         if response.status != 0:
             raise give_up(f"the peer answered C-ECHO with status {response.status:04X}")
         peer = association.acceptor
-        name = peer.implementation_version_name or peer.implementation_class_uid or "an unnamed implementation"
+        name = (
+            peer.implementation_version_name
+            or peer.implementation_class_uid
+            or "an unnamed implementation"
+        )
     say(f"{settings.aec} at {host} port {port} answered in {seconds * 1000:.1f} ms ({name})")

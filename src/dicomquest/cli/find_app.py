@@ -81,7 +81,9 @@ def run(settings: FindSettings) -> None:
     if settings.explain:
         explain_request(request, model, wanted)
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
-    with associated(settings.host, settings.port, settings.peer, model.uid, extended) as association:
+    with associated(
+        settings.host, settings.port, settings.peer, model.uid, extended
+    ) as association:
         options = accepted_options(association.extended_negotiation.get(model.uid, b""))
         if settings.offer:
             explain_acceptance(wanted, options)
@@ -89,7 +91,9 @@ def run(settings: FindSettings) -> None:
         _query(settings, request, association, model, options)
 
 
-def _check_acceptance(request: Request, model: InformationModel, options: QueryOptions, *, as_is: bool) -> None:
+def _check_acceptance(
+    request: Request, model: InformationModel, options: QueryOptions, *, as_is: bool
+) -> None:
     """Send nothing that needs an option which the peer has not accepted (PS3.4 C.4.1.2.2)."""
     if as_is:
         return
@@ -100,7 +104,11 @@ def _check_acceptance(request: Request, model: InformationModel, options: QueryO
 
 
 def _query(
-    settings: FindSettings, request: Request, association: Association, model: InformationModel, options: QueryOptions
+    settings: FindSettings,
+    request: Request,
+    association: Association,
+    model: InformationModel,
+    options: QueryOptions,
 ) -> None:
     progress = Progress(keep=settings.explain)
     matches = _matches(association, request, model, settings.limit, progress)
@@ -112,7 +120,11 @@ def _query(
 
 
 def _matches(
-    association: Association, request: Request, model: InformationModel, limit: int | None, progress: Progress
+    association: Association,
+    request: Request,
+    model: InformationModel,
+    limit: int | None,
+    progress: Progress,
 ) -> Iterator[DataSet]:
     for response in association.responses(to_pydicom(request.identifier), model.uid):
         if response is None or response.command.status not in PENDING:
@@ -131,20 +143,27 @@ def _matches(
             return
 
 
-def _conclude(settings: FindSettings, request: Request, association: Association, progress: Progress) -> None:
+def _conclude(
+    settings: FindSettings, request: Request, association: Association, progress: Progress
+) -> None:
     """Say how many matches there were; raise unless the peer ended the query well or was told to."""
     count = progress.pending.total()
     final = progress.final
     is_answered = final is not None and status_class(final.status) is StatusClass.SUCCESS
     if settings.format_ == "table" and (count or (is_answered and not progress.unreadable)):
         words = request.level.entity if count == 1 else request.level.entities
-        say(f"{count or 'no'} {words}" + (", and the query was cancelled" if progress.is_limited else ""))
+        say(
+            f"{count or 'no'} {words}"
+            + (", and the query was cancelled" if progress.is_limited else "")
+        )
     if progress.unreadable:
         raise give_up(f"{progress.unreadable} of the peer's responses could not be read")
     if progress.is_limited or is_answered:
         return
     if final is None:
-        raise give_up(f"the query was not answered to its end: {association.failure or 'the association ended'}")
+        raise give_up(
+            f"the query was not answered to its end: {association.failure or 'the association ended'}"
+        )
     message = str(query_failure(final))
     if final.offending_element:
         message += f" (at {', '.join(f'{tag >> 16:04X},{tag & 0xFFFF:04X}' for tag in final.offending_element)})"

@@ -45,8 +45,14 @@ OFFERS = tuple(row.option.replace("_", "-") for row in EXTENDED_OPTIONS)
     show_default=True,
     help="; ".join(f"{name}: {each.words}" for name, each in FORMATS.items()) + ".",
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Cancel the query after N matches.")
-@click.option("--explain", is_flag=True, help="Say what the query means before it is sent, and how the peer took it.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Cancel the query after N matches."
+)
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say what the query means before it is sent, and how the peer took it.",
+)
 @click.option(
     "--charset",
     metavar="TERMS",
@@ -61,7 +67,9 @@ OFFERS = tuple(row.option.replace("_", "-") for row in EXTENDED_OPTIONS)
     help="Offer an option of SOP class extended negotiation, and say whether the peer accepts it: "
     f"{', '.join(OFFERS)}. Can be repeated.",
 )
-@click.option("--as-is", is_flag=True, help="Send the keys even where the Standard does not allow them.")
+@click.option(
+    "--as-is", is_flag=True, help="Send the keys even where the Standard does not allow them."
+)
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     """Query the archive at HOST and PORT, and print the matches.

@@ -28,7 +28,9 @@ def explain_request(request: Request, model: InformationModel, options: QueryOpt
         say(f"Query ({model.words}): the Standard gives it no meaning: {error.comment}")
     for key in explain_keys(request.identifier, model.uid, options):
         tag = f"{key.tag >> 16:04X},{key.tag & 0xFFFF:04X}"
-        say(f"  {key.name} ({tag}): {key.type.name.lower()} key of {key.level.name} level; matching: {key.matching}")
+        say(
+            f"  {key.name} ({tag}): {key.type.name.lower()} key of {key.level.name} level; matching: {key.matching}"
+        )
         for remark in key.remarks:
             say(f"    {remark}")
 
@@ -37,7 +39,9 @@ def explain_acceptance(wanted: QueryOptions, accepted: QueryOptions) -> None:
     """Say which of the offered options of extended negotiation the peer accepted."""
     for row in EXTENDED_OPTIONS:
         if getattr(wanted, row.option):
-            answer = "accepted" if getattr(accepted, row.option) else f"not accepted, so: {row.default}"
+            answer = (
+                "accepted" if getattr(accepted, row.option) else f"not accepted, so: {row.default}"
+            )
             say(f"Offered: {row.name}: {answer}")
 
 

@@ -18,8 +18,17 @@ def values_at(data_set: DataSet, path: Sequence[PathStep]) -> list[Any]:
     if element is None:
         return []
     if len(path) == 1:
-        return [plain(value) for value in element.values] if element.vr == "SQ" else list(element.values)
-    return [value for item in element.values if element.vr == "SQ" for value in values_at(item, path[1:])]
+        return (
+            [plain(value) for value in element.values]
+            if element.vr == "SQ"
+            else list(element.values)
+        )
+    return [
+        value
+        for item in element.values
+        if element.vr == "SQ"
+        for value in values_at(item, path[1:])
+    ]
 
 
 def _element(data_set: DataSet, step: PathStep) -> Element | None:
@@ -45,7 +54,11 @@ def _text(value: Any) -> str:
 
 def plain(data_set: DataSet) -> dict[str, Any]:
     """Turn a data set into an object by keyword: text as the peer sent it, null for no value, a list for several."""
-    return {_name(data_set, tag): _plain_value(element) for tag, element in data_set.items() if not _is_creator(tag)}
+    return {
+        _name(data_set, tag): _plain_value(element)
+        for tag, element in data_set.items()
+        if not _is_creator(tag)
+    }
 
 
 def _is_creator(tag: int) -> bool:
@@ -81,9 +94,13 @@ def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) ->
         # A control character that a peer sends must not reach the terminal.
         table.add_row(*(_printable(text_at(match, key.path)) for key in keys))
     if table.row_count:
-        Console(file=out, width=None if out.isatty() else 10_000, highlight=False, markup=False, emoji=False).print(
-            table
-        )
+        Console(
+            file=out,
+            width=None if out.isatty() else 10_000,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        ).print(table)
 
 
 def _heading(key: Key) -> str:

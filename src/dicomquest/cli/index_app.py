@@ -48,7 +48,9 @@ def run(settings: IndexSettings) -> None:
         with open_index(settings.location, settings.timezone) as index:
             is_shown = not settings.quiet and sys.stderr.isatty()
             with collecting_seldom(), progress_bar(paths, shown=is_shown) as progress:
-                summary = index.ingest(paths, jobs=settings.jobs or os.cpu_count() or 1, progress=progress)
+                summary = index.ingest(
+                    paths, jobs=settings.jobs or os.cpu_count() or 1, progress=progress
+                )
             if settings.prune or settings.prune_empty:
                 pruned = index.prune(settings.paths, even_empty=settings.prune_empty)
             counts = index.counts()
@@ -98,15 +100,30 @@ def open_index(location: str, timezone: int | None = None) -> Index:
 
 
 @contextmanager
-def progress_bar(paths: Sequence[str], *, shown: bool) -> Iterator[Callable[[Summary], None] | None]:
+def progress_bar(
+    paths: Sequence[str], *, shown: bool
+) -> Iterator[Callable[[Summary], None] | None]:
     """Show a bar on standard error; how many files there are is counted meanwhile, in a thread."""
     if not shown:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("index", total=None)
 
@@ -128,10 +145,13 @@ def _report_skipped(summary: Summary) -> None:
 
 
 def _report(summary: Summary, seconds: float) -> None:
-    reasons = ", ".join(f"{count} {reason.value}" for reason, count in summary.skipped.most_common())
+    reasons = ", ".join(
+        f"{count} {reason.value}" for reason, count in summary.skipped.most_common()
+    )
     say(
         f"{counted_files(summary.files)} in {seconds:.1f} s: {summary.indexed} indexed, {summary.replaced} replaced, "
-        f"{summary.unchanged} unchanged, {summary.skipped.total()} skipped" + (f" ({reasons})" if reasons else "")
+        f"{summary.unchanged} unchanged, {summary.skipped.total()} skipped"
+        + (f" ({reasons})" if reasons else "")
     )
     if summary.removed:
         say(f"removed {counted(summary.removed, Level.IMAGE)} whose files have others now")

@@ -12,18 +12,31 @@ from dicomquest.cli.shared_options import index_option, utc_offset
 @click.command(short_help="Read DICOM files into the index.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @index_option
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes read; one a core if not given.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many processes read; one a core if not given.",
+)
 @click.option(
     "--timezone",
     type=utc_offset,
     metavar="OFFSET",
     help="The zone of dates and times that name none, as +HHMM or -HHMM; a new index keeps it, +0000 if not given.",
 )
-@click.option("--prune", is_flag=True, help="Then remove what is in the index of files below PATH that are gone.")
 @click.option(
-    "--prune-empty", is_flag=True, help="Prune a PATH, too, that is missing or has no file: a share may be unmounted."
+    "--prune",
+    is_flag=True,
+    help="Then remove what is in the index of files below PATH that are gone.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Neither the progress bar nor the files that are skipped.")
+@click.option(
+    "--prune-empty",
+    is_flag=True,
+    help="Prune a PATH, too, that is missing or has no file: a share may be unmounted.",
+)
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Neither the progress bar nor the files that are skipped."
+)
 def index(paths: tuple[str, ...], **values: Any) -> None:
     """Read the headers of all DICOM files at or below each PATH into the index.
 

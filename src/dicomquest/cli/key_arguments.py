@@ -52,7 +52,9 @@ class PathStep:
     @property
     def is_private(self) -> bool:
         """Whether the group is odd and the element no creator (PS3.5 7.8.1)."""
-        return bool(self.tag >> 16 & 1) and (self.any_block or not 0x10 <= (self.tag & 0xFFFF) <= 0xFF)
+        return bool(self.tag >> 16 & 1) and (
+            self.any_block or not 0x10 <= (self.tag & 0xFFFF) <= 0xFF
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +77,26 @@ def parse_key(text: str) -> Key:
     while position < len(name):
         if path:
             if name[position] != "." or position + 1 == len(name):
-                raise KeyTextError(f"{text!r}: expected the next step of the path at {name[position:]!r}")
+                raise KeyTextError(
+                    f"{text!r}: expected the next step of the path at {name[position:]!r}"
+                )
             position += 1
         step, position = _parse_step(name, position, text)
         path.append(step)
     for step in path[:-1]:
         if vr_of(step) not in {"SQ", None}:
-            raise KeyTextError(f"{text!r}: {label(step)} is no sequence, so it has no items to look into")
+            raise KeyTextError(
+                f"{text!r}: {label(step)} is no sequence, so it has no items to look into"
+            )
     return Key(name, tuple(path), value)
 
 
 def _parse_step(name: str, position: int, text: str) -> tuple[PathStep, int]:
     match = STEP.match(name, position)
     if match is None:
-        raise KeyTextError(f"{text!r}: expected a keyword or a tag such as 0010,0010 at {name[position:]!r}")
+        raise KeyTextError(
+            f"{text!r}: expected a keyword or a tag such as 0010,0010 at {name[position:]!r}"
+        )
     if match["keyword"] is not None:
         return PathStep(_tag_of(match["keyword"], text)), match.end()
     digits = match["tag"].replace(",", "").lower()
@@ -101,9 +109,13 @@ def _parse_step(name: str, position: int, text: str) -> tuple[PathStep, int]:
     any_block = digits[4:6] == "xx"
     step = PathStep(int(digits.replace("xx", "00"), 16), creator, any_block)
     if (any_block or creator is not None) and not step.tag >> 16 & 1:
-        raise KeyTextError(f"{text!r}: group {digits[:4]} is even, so the attribute is not private and has no creator")
+        raise KeyTextError(
+            f"{text!r}: group {digits[:4]} is even, so the attribute is not private and has no creator"
+        )
     if any_block and creator is None:
-        raise KeyTextError(f"{text!r}: a private attribute in any block needs its creator: {match['tag']}:CREATOR")
+        raise KeyTextError(
+            f"{text!r}: a private attribute in any block needs its creator: {match['tag']}:CREATOR"
+        )
     return step, end
 
 
@@ -136,7 +148,10 @@ def close_keywords(keyword: str) -> list[str]:
     from pydicom.datadict import keyword_dict
 
     by_folded = {known.casefold(): known for known in keyword_dict}
-    return [by_folded[folded] for folded in get_close_matches(keyword.casefold(), by_folded, n=3, cutoff=0.75)]
+    return [
+        by_folded[folded]
+        for folded in get_close_matches(keyword.casefold(), by_folded, n=3, cutoff=0.75)
+    ]
 
 
 def vr_of(step: PathStep) -> str | None:
@@ -173,7 +188,9 @@ def parse_keys(texts: Iterable[str]) -> list[Key]:
     for text in texts:
         key = parse_key(text)
         if key.path in paths:
-            raise KeyTextError(f"{text!r}: {key.name} is given twice; separate several values by a backslash")
+            raise KeyTextError(
+                f"{text!r}: {key.name} is given twice; separate several values by a backslash"
+            )
         paths.add(key.path)
         keys.append(key)
     return keys
@@ -198,7 +215,9 @@ def build_identifier(keys: Sequence[Key]) -> DataSet:
 
 def _ascending(data_set: DataSet) -> DataSet:
     return {
-        tag: Element("SQ", tuple(_ascending(item) for item in element.values)) if element.vr == "SQ" else element
+        tag: Element("SQ", tuple(_ascending(item) for item in element.values))
+        if element.vr == "SQ"
+        else element
         for tag, element in sorted(data_set.items())
     }
 
@@ -210,7 +229,9 @@ def _place(target: DataSet, step: PathStep) -> int:
     group = step.tag & 0xFFFF0000
     creator = Element("LO", (step.creator,))
     if step.any_block:
-        block = next(block for block in range(0x10, 0x100) if target.get(group | block, creator) == creator)
+        block = next(
+            block for block in range(0x10, 0x100) if target.get(group | block, creator) == creator
+        )
     else:
         block = step.tag >> 8 & 0xFF
     reserved = target.setdefault(group | block, creator)
@@ -224,9 +245,13 @@ def _values(key: Key, vr: str) -> tuple[Any, ...]:
     if not text:
         return ()
     if vr == "SQ":
-        raise KeyTextError(f"{key.name} is a sequence: give the attributes of its item as {key.name}.KEYWORD=VALUE")
+        raise KeyTextError(
+            f"{key.name} is a sequence: give the attributes of its item as {key.name}.KEYWORD=VALUE"
+        )
     if vr in WITHOUT_TEXT:
-        raise KeyTextError(f"{key.name}: a value of VR {vr} cannot be matched; leave it empty to have it returned")
+        raise KeyTextError(
+            f"{key.name}: a value of VR {vr} cannot be matched; leave it empty to have it returned"
+        )
     parts = (text,) if vr in WITHOUT_MULTIPLICITY else tuple(text.split("\\"))
     try:
         if vr in NUMBERS:

@@ -47,14 +47,18 @@ class RemoveSettings:
 
     def named(self) -> list[tuple[Level, tuple[str, ...]]]:
         """The options that name entities, with their values."""
-        by_level = zip(Level, (self.patients, self.studies, self.series, self.instances), strict=True)
+        by_level = zip(
+            Level, (self.patients, self.studies, self.series, self.instances), strict=True
+        )
         return [(level, values) for level, values in by_level if values]
 
 
 def run(settings: RemoveSettings) -> None:
     """Remove; raise click's Exit if that is refused or failed."""
     if settings.delete_files is not None and not settings.yes:
-        raise click.UsageError("--delete-files needs --yes: a file that is deleted does not come back")
+        raise click.UsageError(
+            "--delete-files needs --yes: a file that is deleted does not come back"
+        )
     try:
         with Index(settings.location, create=False) as index:
             query = build_query(settings, index.timezone_offset_minutes)
@@ -64,7 +68,8 @@ def run(settings: RemoveSettings) -> None:
         raise give_up(str(error)) from error
     except KeyboardInterrupt:
         raise give_up(
-            "interrupted; what is removed so far is removed, and the same command goes on from there", INTERRUPTED
+            "interrupted; what is removed so far is removed, and the same command goes on from there",
+            INTERRUPTED,
         ) from None
 
 
@@ -72,15 +77,23 @@ def build_query(settings: RemoveSettings, zone_minutes: int) -> Query:
     """The query of the command line; a wrong one raises click's UsageError."""
     named = settings.named()
     if len(named) + bool(settings.keys) != 1:
-        raise click.UsageError("expected one of --patient, --study, --series, --instance, or KEY=VALUE with --level")
+        raise click.UsageError(
+            "expected one of --patient, --study, --series, --instance, or KEY=VALUE with --level"
+        )
     if named:
         if settings.level is not None:
-            raise click.UsageError("--level is for KEY=VALUE: the other options name their level themselves")
+            raise click.UsageError(
+                "--level is for KEY=VALUE: the other options name their level themselves"
+            )
         return _query_of_names(*named[0])
     if settings.level is None:
-        raise click.UsageError("KEY=VALUE needs --level: whether it finds patients, studies, series or instances")
+        raise click.UsageError(
+            "KEY=VALUE needs --level: whether it finds patients, studies, series or instances"
+        )
     try:
-        return _query_of_keys(parse_keys(settings.keys), Level[settings.level.upper()], zone_minutes)
+        return _query_of_keys(
+            parse_keys(settings.keys), Level[settings.level.upper()], zone_minutes
+        )
     except (KeyTextError, IdentifierError) as error:
         raise click.UsageError(str(error)) from error
 
@@ -104,7 +117,9 @@ def _query_of_keys(keys: list[Key], level: Level, zone_minutes: int) -> Query:
     for key in keys:
         alone = parse_identifier(_identifier([key], level), model.uid, options)
         if all(isinstance(each.criterion, HasValue) for each in alone.criteria):
-            raise KeyTextError(f"{key.name}={key.value}: restricts nothing, so it must not choose what is removed")
+            raise KeyTextError(
+                f"{key.name}={key.value}: restricts nothing, so it must not choose what is removed"
+            )
     return parse_identifier(_identifier(keys, level), model.uid, options)
 
 

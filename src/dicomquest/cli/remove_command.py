@@ -13,18 +13,42 @@ from dicomquest.cli.shared_options import index_option
 @click.command(short_help="Take patients, studies, series or instances out of the index.")
 @click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
 @index_option
-@click.option("--patient", "patients", multiple=True, metavar="ID", help="The patient of this Patient ID, exactly.")
-@click.option("--study", "studies", multiple=True, metavar="UID", help="The study of this Study Instance UID.")
-@click.option("--series", "series", multiple=True, metavar="UID", help="The series of this Series Instance UID.")
-@click.option("--instance", "instances", multiple=True, metavar="UID", help="The instance of this SOP Instance UID.")
+@click.option(
+    "--patient",
+    "patients",
+    multiple=True,
+    metavar="ID",
+    help="The patient of this Patient ID, exactly.",
+)
+@click.option(
+    "--study", "studies", multiple=True, metavar="UID", help="The study of this Study Instance UID."
+)
+@click.option(
+    "--series",
+    "series",
+    multiple=True,
+    metavar="UID",
+    help="The series of this Series Instance UID.",
+)
+@click.option(
+    "--instance",
+    "instances",
+    multiple=True,
+    metavar="UID",
+    help="The instance of this SOP Instance UID.",
+)
 @click.option(
     "-L",
     "--level",
     type=click.Choice(LEVELS, case_sensitive=False),
     help="What the KEYs are to find; needed with them.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before more than one entity is removed.")
+@click.option(
+    "-n", "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing."
+)
+@click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask before more than one entity is removed."
+)
 @click.option(
     "--delete-files",
     type=click.Path(exists=True, file_okay=False),

@@ -32,8 +32,20 @@ NO_KEYS = {
 
 # Asked for where the user names no attribute to return.
 USUAL_KEYS = {
-    Level.PATIENT: ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "NumberOfPatientRelatedStudies"),
-    Level.STUDY: ("StudyDate", "AccessionNumber", "ModalitiesInStudy", "StudyDescription", "StudyInstanceUID"),
+    Level.PATIENT: (
+        "PatientName",
+        "PatientID",
+        "PatientBirthDate",
+        "PatientSex",
+        "NumberOfPatientRelatedStudies",
+    ),
+    Level.STUDY: (
+        "StudyDate",
+        "AccessionNumber",
+        "ModalitiesInStudy",
+        "StudyDescription",
+        "StudyInstanceUID",
+    ),
     Level.SERIES: (
         "Modality",
         "SeriesNumber",
@@ -100,7 +112,12 @@ def _character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
 def _usual_names(model: InformationModel, level: Level) -> Iterator[str]:
     # Under Study Root a patient's attributes are keys of the study (PS3.4 C.6.2.1.2).
     levels = [entity for entity in Level if model.query_level(entity) == level]
-    return (name for entity in levels for name in USUAL_KEYS[entity] if entity == level or "NumberOf" not in name)
+    return (
+        name
+        for entity in levels
+        for name in USUAL_KEYS[entity]
+        if entity == level or "NumberOf" not in name
+    )
 
 
 def _absent(names: Iterable[str], present: Sequence[Key]) -> list[Key]:
@@ -109,12 +126,18 @@ def _absent(names: Iterable[str], present: Sequence[Key]) -> list[Key]:
     return [key for key in absent if key.path not in paths]
 
 
-def check(keys: Sequence[Key], model: InformationModel, level: Level, options: QueryOptions) -> list[str]:
+def check(
+    keys: Sequence[Key], model: InformationModel, level: Level, options: QueryOptions
+) -> list[str]:
     """Hold the keys against what the options allow; return remarks, or KeyTextError says what is not allowed."""
     try:
         check_request(build_identifier(keys), model, level, options)
     except RequestError as error:
-        offer = f"--offer {error.option.replace('_', '-')} asks the peer to allow it, " if error.option else ""
+        offer = (
+            f"--offer {error.option.replace('_', '-')} asks the peer to allow it, "
+            if error.option
+            else ""
+        )
         raise KeyTextError(f"{error}; {offer}--as-is sends it all the same") from error
     notes = []
     for key in keys:
@@ -122,5 +145,7 @@ def check(keys: Sequence[Key], model: InformationModel, level: Level, options: Q
         of_level = model.query_level(level_of(tag))
         if tag not in NO_LEVEL and of_level > level:
             name = label(key.path[0])
-            notes.append(f"{name} belongs to {of_level.name} level: below {level.name} level the peer may ignore it")
+            notes.append(
+                f"{name} belongs to {of_level.name} level: below {level.name} level the peer may ignore it"
+            )
     return notes

@@ -52,7 +52,9 @@ class Outcome:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def run(paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool) -> None:
+def run(
+    paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool
+) -> None:
     """Send the files; raise click's Exit unless the peer has taken all of them."""
     # Values that change their form may be odd in ways that pydicom warns of; they are sent as they are.
     warnings.simplefilter("ignore")
@@ -149,7 +151,9 @@ class _Way(NamedTuple):
         return f"{self.settings.aec} at {self.host} port {self.port}"
 
 
-def _send_group(files: Sequence[File], way: _Way, outcome: Outcome, advance: Callable[[], None], jobs: int) -> None:
+def _send_group(
+    files: Sequence[File], way: _Way, outcome: Outcome, advance: Callable[[], None], jobs: int
+) -> None:
     """Send files over up to ``jobs`` associations, which take from one queue."""
     pairs = sorted({pair for file in files for pair in _contexts_of(file)})
     queue = deque(files)
@@ -169,7 +173,11 @@ def _send_group(files: Sequence[File], way: _Way, outcome: Outcome, advance: Cal
 
 
 def _work(
-    queue: deque[File], pairs: list[tuple[str, str]], way: _Way, outcome: Outcome, advance: Callable[[], None]
+    queue: deque[File],
+    pairs: list[tuple[str, str]],
+    way: _Way,
+    outcome: Outcome,
+    advance: Callable[[], None],
 ) -> None:
     """Send what is in the queue; an association that ends early is replaced, if that leads anywhere."""
     lost = 0
@@ -232,7 +240,13 @@ def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("instances"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

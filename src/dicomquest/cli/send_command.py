@@ -20,7 +20,9 @@ from dicomquest.cli.shared_options import PORT, options_of
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, and no word of what went well.")
 @options_of(PeerSettings)
-def send(paths: tuple[str, ...], host: str, port: int, jobs: int, *, quiet: bool, **values: Any) -> None:
+def send(
+    paths: tuple[str, ...], host: str, port: int, jobs: int, *, quiet: bool, **values: Any
+) -> None:
     """Send all DICOM files at or below each PATH to the peer at HOST and PORT (C-STORE).
 
     Files are sent as they are, in their own transfer syntax; an uncompressed one changes its form where the peer takes

@@ -64,16 +64,24 @@ def run(settings: ServeSettings) -> None:
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     process = "%(process)d " if settings.workers > 1 else ""
     logging.basicConfig(
-        level=settings.log_level.upper(), format=f"%(asctime)s {process}%(levelname)s %(message)s", stream=sys.stderr
+        level=settings.log_level.upper(),
+        format=f"%(asctime)s {process}%(levelname)s %(message)s",
+        stream=sys.stderr,
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)  # to complain before anything is started
+    server_tls(
+        settings.tls_cert, settings.tls_key, settings.tls_ca
+    )  # to complain before anything is started
     try:
         make_store_folder(settings)
         with open_index(settings) as index:
             prepare_store(settings, index)
     except IndexDatabaseError as error:
-        hint = " (`dicomquest index PATH...` makes an index)" if isinstance(error, MissingIndexError) else ""
+        hint = (
+            " (`dicomquest index PATH...` makes an index)"
+            if isinstance(error, MissingIndexError)
+            else ""
+        )
         raise give_up(f"{error}{hint}") from error
     except LayoutError as error:
         raise click.UsageError(f"--store-layout: {error}") from error
@@ -87,7 +95,9 @@ def run(settings: ServeSettings) -> None:
     except IndexDatabaseError as error:
         raise give_up(str(error)) from error
     except OSError as error:
-        raise give_up(f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}") from error
+        raise give_up(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
+        ) from error
 
 
 def supervise(settings: ServeSettings) -> None:
@@ -97,14 +107,18 @@ def supervise(settings: ServeSettings) -> None:
     with reserved_port(settings.host, settings.port) as reservation:
         port = reservation.getsockname()[1]
         for _ in range(settings.workers):
-            workers.add(os.fork() or _work(settings, port))  # no thread runs here yet, and no event loop
+            workers.add(
+                os.fork() or _work(settings, port)
+            )  # no thread runs here yet, and no event loop
         told = signal.sigwait({*ENDING, signal.SIGCHLD})
         for worker in workers:
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGTERM)
         statuses = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
     if told is signal.SIGCHLD or any(statuses):
-        raise give_up(f"a server process ended too early (they ended with {', '.join(map(str, statuses))})")
+        raise give_up(
+            f"a server process ended too early (they ended with {', '.join(map(str, statuses))})"
+        )
 
 
 def _work(settings: ServeSettings, port: int) -> NoReturn:
@@ -161,7 +175,9 @@ async def _serve(settings: ServeSettings, port: int) -> None:
 
 def open_index(settings: ServeSettings) -> Index:
     """Open the index that is served; IndexDatabaseError if there is none, and none may be made."""
-    return Index(settings.index, create=settings.store is not None, read_location=settings.read_index)
+    return Index(
+        settings.index, create=settings.store is not None, read_location=settings.read_index
+    )
 
 
 def make_store_folder(settings: ServeSettings) -> None:
@@ -184,7 +200,9 @@ def prepare_store(settings: ServeSettings, index: Index) -> None:
         except OSError as error:
             raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
     if recovered:
-        LOGGER.warning("a server here ended early: %d instances that it left were indexed", recovered)
+        LOGGER.warning(
+            "a server here ended early: %d instances that it left were indexed", recovered
+        )
 
 
 @contextmanager
@@ -204,11 +222,16 @@ def open_archive(settings: ServeSettings, index: Index) -> Iterator[Archive | No
         yield archive
 
 
-def server_settings(settings: ServeSettings, index: Index, archive: Archive | None = None) -> ServerSettings:
+def server_settings(
+    settings: ServeSettings, index: Index, archive: Archive | None = None
+) -> ServerSettings:
     """Assemble the services and what the server accepts."""
     find = FindService(index, find_choices(settings, index.timezone_offset_minutes))
     syntax = SupportedSyntax(PREFERENCE)
-    services: dict[str, Service] = {VERIFICATION.uid: VerificationService(), **{model.uid: find for model in MODELS}}
+    services: dict[str, Service] = {
+        VERIFICATION.uid: VerificationService(),
+        **{model.uid: find for model in MODELS},
+    }
     supported = dict.fromkeys(services, syntax)
     if archive is not None:
         # What comes is kept as it is, so the peer's own choice of transfer syntax is the best.
@@ -242,11 +265,15 @@ def server_settings(settings: ServeSettings, index: Index, archive: Archive | No
 
 def find_choices(settings: ServeSettings, timezone: int) -> FindChoices:
     """Translate the settings, and those by calling AE title, to the choices of the find service."""
-    own = {each.name: getattr(settings, each.name) for each in fields(settings)} | {"timezone": timezone}
+    own = {each.name: getattr(settings, each.name) for each in fields(settings)} | {
+        "timezone": timezone
+    }
     return FindChoices(
         retrieve_ae_title=settings.retrieve_aet or settings.aet,
         default=_peer_choices(own),
-        peers={title: _peer_choices({**own, **changes}) for title, changes in settings.peers.items()},
+        peers={
+            title: _peer_choices({**own, **changes}) for title, changes in settings.peers.items()
+        },
     )
 
 

@@ -73,8 +73,14 @@ AE_TITLE_LENGTH = 16
 def ae_title(value: str) -> str:
     """Read an AE title: 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2)."""
     title = value.strip()
-    if not 1 <= len(title) <= AE_TITLE_LENGTH or "\\" in title or not (title.isascii() and title.isprintable()):
-        raise click.BadParameter(f"{value!r} is no AE title: expected 1 to 16 ASCII characters without backslash")
+    if (
+        not 1 <= len(title) <= AE_TITLE_LENGTH
+        or "\\" in title
+        or not (title.isascii() and title.isprintable())
+    ):
+        raise click.BadParameter(
+            f"{value!r} is no AE title: expected 1 to 16 ASCII characters without backslash"
+        )
     return title
 
 
@@ -85,7 +91,9 @@ def utc_offset(value: str | int) -> int:
     match = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", value)
     minutes = int(match[2]) * 60 + int(match[3]) if match else 0
     if match is None or minutes > (14 * 60 if match[1] == "+" else 12 * 60):
-        raise click.BadParameter(f"{value!r} is no offset from UTC: expected +HHMM or -HHMM, from -1200 to +1400")
+        raise click.BadParameter(
+            f"{value!r} is no offset from UTC: expected +HHMM or -HHMM, from -1200 to +1400"
+        )
     return minutes if match[1] == "+" else -minutes
 
 
@@ -93,7 +101,9 @@ def server_tls(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLCont
     """Make the TLS context of a server: with ``ca``, clients must show a certificate signed by it."""
     if cert is None:
         if key is not None or ca is not None:
-            raise click.UsageError("--tls-key and --tls-ca need --tls-cert: the server's own certificate")
+            raise click.UsageError(
+                "--tls-key and --tls-ca need --tls-cert: the server's own certificate"
+            )
         return None
     import ssl
 
@@ -105,7 +115,9 @@ def server_tls(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLCont
     return context
 
 
-def client_tls(*, tls: bool, cert: str | None, key: str | None, ca: str | None) -> ssl.SSLContext | None:
+def client_tls(
+    *, tls: bool, cert: str | None, key: str | None, ca: str | None
+) -> ssl.SSLContext | None:
     """Make the TLS context of a client, that trusts ``ca`` or else the system's authorities; None without TLS."""
     if key is not None and cert is None:
         raise click.UsageError("--tls-key needs --tls-cert: the certificate that it belongs to")
@@ -129,4 +141,6 @@ def _load(context: ssl.SSLContext, cert: str | None, key: str | None, ca: str | 
         if ca is not None:
             context.load_verify_locations(ca)
     except OSError as error:  # ssl.SSLError is one
-        raise click.UsageError(f"TLS: cannot use {', '.join(filter(None, (cert, key, ca)))}: {error}") from error
+        raise click.UsageError(
+            f"TLS: cannot use {', '.join(filter(None, (cert, key, ca)))}: {error}"
+        ) from error

@@ -56,7 +56,9 @@ class _StoppedError(Exception):
 def run(settings: WatchSettings) -> None:
     """Follow until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
     )
     for name in ("alembic", "watchfiles"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -68,7 +70,9 @@ def run(settings: WatchSettings) -> None:
 
     try:
         with told_to_end(stop), open_index(settings.location, settings.timezone) as index:
-            follower = index.follow(settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check)
+            follower = index.follow(
+                settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check
+            )
             with suppress(_StoppedError):
                 _Watch(settings, follower, stop).run()
             total = follower.total
@@ -135,7 +139,9 @@ class _Watch:
             self._take(first)
             for notices in batches:
                 if self._follower.is_in_doubt():
-                    LOGGER.warning("a folder is gone, is back, is another one than before, or can be entered now")
+                    LOGGER.warning(
+                        "a folder is gone, is back, is another one than before, or can be entered now"
+                    )
                     self._pause = _PAUSE
                     return
                 self._take(notices)
@@ -145,7 +151,9 @@ class _Watch:
     def _look(self) -> None:
         started = time.monotonic()
         step = self._follower.look(time.time())
-        self._look_at = time.time() + 60 * self._settings.rescan if self._settings.rescan else math.inf
+        self._look_at = (
+            time.time() + 60 * self._settings.rescan if self._settings.rescan else math.inf
+        )
         self._is_flooded = False
         self._log(step, f"looked at everything in {time.monotonic() - started:.1f} s")
         self._has_looked = True
@@ -202,10 +210,14 @@ class _Watch:
         except (RuntimeError, OSError) as error:
             # WatchfilesRustInternalError is a RuntimeError: a name that is no text, too many folders.
             if not self._has_looked:
-                raise give_up(f"the system gives no notices ({error}); --poll does without") from error
+                raise give_up(
+                    f"the system gives no notices ({error}); --poll does without"
+                ) from error
             # A name that is no text may come up with every look, because that opens the file: then looks become rare.
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-            LOGGER.warning("notices were lost (%s): looking at everything in %d s", error, self._pause)
+            LOGGER.warning(
+                "notices were lost (%s): looking at everything in %d s", error, self._pause
+            )
 
     def _ticks(self) -> Generator[set[tuple[Change, str]]]:
         """Stands in for notices where there is no folder to watch."""

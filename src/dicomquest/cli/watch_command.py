@@ -10,9 +10,20 @@ from dicomquest.cli.shared_options import index_option, utc_offset
 
 
 @click.command(short_help="Keep the index in step with folders.")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, file_okay=False))
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    type=click.Path(exists=True, file_okay=False),
+)
 @index_option
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes read; one a core if not given.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many processes read; one a core if not given.",
+)
 @click.option(
     "--timezone",
     type=utc_offset,

@@ -32,7 +32,8 @@ FALLBACK: Terms = ("ISO_IR 192", "ISO_IR 100")
 
 _SINGLE = {row.term: row for row in SINGLE_SETS}
 _EXTENSIONS: dict[str, tuple[CodeElement, ...]] = {
-    element.term: tuple(each for each in CODE_ELEMENTS if each.term == element.term) for element in CODE_ELEMENTS
+    element.term: tuple(each for each in CODE_ELEMENTS if each.term == element.term)
+    for element in CODE_ELEMENTS
 }
 _ASCII = _EXTENSIONS[DEFAULT_TERM][0]
 _ESCAPE = 0x1B
@@ -40,7 +41,9 @@ _SINGLE_SPELLING = re.compile(r"ISO[ _-]?IR[ _-]?(\d+)", re.ASCII)
 _EXTENSION_SPELLING = re.compile(r"ISO[ _-]?2022[ _-]?IR[ _-]?(\d+)", re.ASCII)
 
 # What begins again with the sets of value 1, by VR: each value, and each component of a name (PS3.5 6.1.2.5.3).
-_DELIMITERS = {row.vr: "\\" if row.multiple else "" for row in VALUE_REPRESENTATIONS} | {"PN": "\\^="}
+_DELIMITERS = {row.vr: "\\" if row.multiple else "" for row in VALUE_REPRESENTATIONS} | {
+    "PN": "\\^="
+}
 _DELIMITER_BYTES = {vr: delimiters.encode("ascii") for vr, delimiters in _DELIMITERS.items()}
 
 
@@ -167,7 +170,11 @@ def choose(data_set: DataSet, requested: Terms = (), otherwise: Terms = UTF_8) -
         return ()
     # Of all texts, as there is a set without the tilde and the backslash of ASCII.
     for terms in (requested, otherwise):
-        if terms and normalise_terms(terms) == terms and all(_holds(terms, vr, text) for vr, text in texts):
+        if (
+            terms
+            and normalise_terms(terms) == terms
+            and all(_holds(terms, vr, text) for vr, text in texts)
+        ):
             return terms
     return UTF_8
 

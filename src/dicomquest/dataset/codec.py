@@ -74,7 +74,9 @@ def decode(
     if transfer_syntax in _DEFLATED:
         data, is_whole = _inflate(data, 0, limits.inflated)
         if not is_whole:
-            raise DataSetError(f"a deflate stream that is cut off or inflates to more than {limits.inflated} bytes")
+            raise DataSetError(
+                f"a deflate stream that is cut off or inflates to more than {limits.inflated} bytes"
+            )
     decoder = Decoder(
         data,
         big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
@@ -147,7 +149,12 @@ def decode_header(
     try:
         end = decoder.read(place, start, len(data), stop_tag)
     except TruncatedDataSetError as error:
-        return Header(dict(sorted(place.elements.items())), error.offset or 0, stopped=False, needed=error.needed)
+        return Header(
+            dict(sorted(place.elements.items())),
+            error.offset or 0,
+            stopped=False,
+            needed=error.needed,
+        )
     stopped = end < len(data)
     needed = decoder.declared_end(end, explicit=place.explicit) if stopped else 0
     return Header(place.elements, end, stopped=stopped, needed=needed)
@@ -170,7 +177,9 @@ def is_whole_stream(data: bytes, start: int, most: int) -> bool:
     return inflater.eof or count > most
 
 
-def _inflated_header(data: bytes, start: int, limit: int, read: Callable[[bytes], Header]) -> Header:
+def _inflated_header(
+    data: bytes, start: int, limit: int, read: Callable[[bytes], Header]
+) -> Header:
     """The header of a deflated data set, inflated no further than it takes."""
     size = min(_FIRST_INFLATED, limit)
     while True:

@@ -46,7 +46,9 @@ def date_interval(text: str) -> Interval:
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueFormatError("DA", text, _DATE_EXPECTED)
-    year, month, day = (match[1], match[2], match[3]) if match[1] else (match[4], match[5], match[6])
+    year, month, day = (
+        (match[1], match[2], match[3]) if match[1] else (match[4], match[5], match[6])
+    )
     _check_day("DA", text, year, month, day)
     date = year + month + day
     return date, date
@@ -156,20 +158,26 @@ def _check_day(vr: str, text: str, year: str, month: str, day: str) -> None:
 
 def _check_time(vr: str, text: str, hour: str, minute: str | None, second: str | None) -> None:
     if hour > "23" or (minute or "00") > "59" or (second or "00") > _LAST_SECOND:
-        raise ValueFormatError(vr, text, "an hour of 00 to 23, a minute of 00 to 59, a second of 00 to 60")
+        raise ValueFormatError(
+            vr, text, "an hour of 00 to 23, a minute of 00 to 59, a second of 00 to 60"
+        )
 
 
 def _to_utc(minute: str, offset_minutes: int) -> str:
     """``YYYYMMDDHHMM`` of a zone in UTC, held within the years 0001 to 9999."""
     if offset_minutes == 0:
         return minute
-    local = datetime(int(minute[:4]), int(minute[4:6]), int(minute[6:8]), int(minute[8:10]), int(minute[10:]))  # noqa: DTZ001
+    local = datetime(  # noqa: DTZ001
+        int(minute[:4]), int(minute[4:6]), int(minute[6:8]), int(minute[8:10]), int(minute[10:])
+    )
     try:
         instant = local - timedelta(minutes=offset_minutes)
     except OverflowError:
         return "000101010000" if offset_minutes > 0 else "999912312359"
     # strftime's %Y does not fill years with zeros on every system.
-    return f"{instant.year:04}{instant.month:02}{instant.day:02}{instant.hour:02}{instant.minute:02}"
+    return (
+        f"{instant.year:04}{instant.month:02}{instant.day:02}{instant.hour:02}{instant.minute:02}"
+    )
 
 
 def _halves(vr: str, text: str) -> tuple[str, str]:
@@ -192,7 +200,9 @@ def _datetime_halves(text: str) -> tuple[str, str]:
     return text[: separators[0]], text[separators[0] + 1 :]
 
 
-def _range(vr: str, text: str, lower: str, upper: str, interval: Callable[[str], Interval]) -> OpenInterval:
+def _range(
+    vr: str, text: str, lower: str, upper: str, interval: Callable[[str], Interval]
+) -> OpenInterval:
     lower, upper = lower.strip(" "), upper.strip(" ")
     if not lower and not upper:
         raise ValueFormatError(vr, text, _RANGE_EXPECTED)

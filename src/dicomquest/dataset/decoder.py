@@ -47,7 +47,8 @@ _CHANGE_SCOPE = (SPECIFIC_CHARACTER_SET, PIXEL_REPRESENTATION)
 _SHORT_FORM = frozenset(CODES[row.vr] for row in VALUE_REPRESENTATIONS if not row.long_form)
 _LONG_FORM = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if row.long_form}
 _UNPACK = {
-    order: tuple(struct.Struct(order + layout).unpack_from for layout in ("HH2sH", "HHI", "I")) for order in "<>"
+    order: tuple(struct.Struct(order + layout).unpack_from for layout in ("HH2sH", "HHI", "I"))
+    for order in "<>"
 }
 # DCMTK writes question marks for a VR that it does not know, and like any such VR with 32 bits of length.
 _UNKNOWN_FORM = b"??"
@@ -158,7 +159,11 @@ class Decoder:
                 start, position = position + 8, position + 8 + length
                 if position > end:
                     raise self._overrun(start, tag, length, end)
-                element = remembered(code, data[start:position]) if length <= REMEMBERED_LENGTH and is_ascii else None
+                element = (
+                    remembered(code, data[start:position])
+                    if length <= REMEMBERED_LENGTH and is_ascii
+                    else None
+                )
                 if element is None:
                     element = self.value(place, tag, code.decode("ascii"), start, position)
             else:
@@ -219,7 +224,9 @@ class Decoder:
     ) -> tuple[Element | None, int]:
         """The element at ``position``: implicit (no ``code``), or of the long form; None if it is to be left out."""
         vr = None if code is None else _LONG_FORM.get(code)
-        if vr is not None or (code is not None and (code == _UNKNOWN_FORM or (code.isalpha() and code.isupper()))):
+        if vr is not None or (
+            code is not None and (code == _UNKNOWN_FORM or (code.isalpha() and code.isupper()))
+        ):
             vr, explicit = vr or "UN", True
             position += 8
             if position + 4 > end:
@@ -248,7 +255,11 @@ class Decoder:
             if is_private_creator(tag):
                 return "LO"
             creator = place.elements.get(creator_tag(tag))
-            vr = private_vr(tag, creator.values[0]) if creator and creator.vr == "LO" and creator.values else None
+            vr = (
+                private_vr(tag, creator.values[0])
+                if creator and creator.vr == "LO" and creator.values
+                else None
+            )
         else:
             vr = standard_vr(tag)
         if vr == US_OR_SS:
@@ -265,11 +276,15 @@ class Decoder:
                 return None, position
             return Element(vr, (self._data[start : position - 8],)), position
         if explicit and vr not in ("SQ", "UN"):
-            raise DataSetError(f"{_name(tag)}: undefined length of VR {vr}", offset=position, tag=tag)
+            raise DataSetError(
+                f"{_name(tag)}: undefined length of VR {vr}", offset=position, tag=tag
+            )
         # Items of UN are implicit VR little endian, whatever the transfer syntax (PS3.5 6.2.2 note 5).
         decoder = self._little_endian() if vr == "UN" else self
         explicit = explicit and vr == "SQ"
-        items, position = decoder.items(place, tag, position, end, explicit=explicit, delimited=True)
+        items, position = decoder.items(
+            place, tag, position, end, explicit=explicit, delimited=True
+        )
         return Element("SQ", items), position
 
     def _unknown(self, place: Place, tag: int, start: int, end: int) -> Element | None:
@@ -288,9 +303,13 @@ class Decoder:
     def value(self, place: Place, tag: int, vr: str, start: int, end: int) -> Element | None:
         """The element of a value field, of any VR but SQ; None for one that is too large to keep."""
         if end - start > self._limits.value:
-            message = f"{_name(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
+            message = (
+                f"{_name(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
+            )
             raise DataSetError(message, offset=start, tag=tag)
-        if end - start > self._largest_opaque and (VR[vr].kind is Kind.OPAQUE or end - start > LARGEST_TEXT):
+        if end - start > self._largest_opaque and (
+            VR[vr].kind is Kind.OPAQUE or end - start > LARGEST_TEXT
+        ):
             return None
         data = self._data[start:end]
         element = None
@@ -314,7 +333,9 @@ class Decoder:
     ) -> tuple[tuple[DataSet, ...], int]:
         """The items of a sequence of explicit length (until ``end``) or ``delimited`` (within ``end``)."""
         if place.depth >= self._limits.depth:
-            raise DataSetError(f"sequences nested deeper than {self._limits.depth}", offset=position, tag=tag)
+            raise DataSetError(
+                f"sequences nested deeper than {self._limits.depth}", offset=position, tag=tag
+            )
         items: list[DataSet] = []
         while delimited or position < end:
             if position + 8 > end:
@@ -328,9 +349,13 @@ class Decoder:
                     position = end
                 break
             if found != ITEM:
-                raise DataSetError(f"{_name(found)} where an item was expected", offset=position - 8, tag=tag)
+                raise DataSetError(
+                    f"{_name(found)} where an item was expected", offset=position - 8, tag=tag
+                )
             if len(items) == self._limits.items:
-                raise DataSetError(f"more than {self._limits.items} items", offset=position, tag=tag)
+                raise DataSetError(
+                    f"more than {self._limits.items} items", offset=position, tag=tag
+                )
             item = Place(place.scope, explicit, place.depth + 1)
             if length == UNDEFINED:
                 position = self._end_item(tag, self.read(item, position, end), end)
@@ -364,7 +389,9 @@ class Decoder:
             if found == SEQUENCE_DELIMITER:
                 return position
             if found != ITEM or length == UNDEFINED:
-                raise DataSetError(f"{_name(found)} where a fragment was expected", offset=position - 8, tag=tag)
+                raise DataSetError(
+                    f"{_name(found)} where a fragment was expected", offset=position - 8, tag=tag
+                )
             position += length
             if position > end:
                 raise self._overrun(position - length, tag, length, end)
@@ -380,7 +407,9 @@ class Decoder:
         if tag is not None:
             message = f"{_name(tag)}: {message}"
         if end == self._size and length != UNDEFINED:
-            return TruncatedDataSetError(message, offset=position, tag=tag, needed=position + length)
+            return TruncatedDataSetError(
+                message, offset=position, tag=tag, needed=position + length
+            )
         return DataSetError(message, offset=position, tag=tag)
 
 

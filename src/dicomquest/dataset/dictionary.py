@@ -22,7 +22,9 @@ _VRS = {tag: _known(row[0]) for tag, row in DicomDictionary.items()}
 
 
 IMPLICIT_CODES = {
-    tag: vr.encode("ascii") for tag, vr in _VRS.items() if vr is not None and vr != US_OR_SS and not VR[vr].long_form
+    tag: vr.encode("ascii")
+    for tag, vr in _VRS.items()
+    if vr is not None and vr != US_OR_SS and not VR[vr].long_form
 }
 """The VR, as explicit VR writes it, of the standard attributes that have one of the short form."""
 

@@ -62,7 +62,9 @@ def split_text(vr: str, text: str) -> tuple[str, ...]:
     r"""The values of a decoded string value field; ``\`` alone is two empty values, nothing is none (PS3.5 6.4)."""
     if not text.rstrip(" \0"):
         return ()
-    return tuple(clean_text(vr, value) for value in (text.split("\\") if VR[vr].multiple else (text,)))
+    return tuple(
+        clean_text(vr, value) for value in (text.split("\\") if VR[vr].multiple else (text,))
+    )
 
 
 # ---- pydicom
@@ -90,7 +92,9 @@ def from_pydicom(dataset: Dataset) -> DataSet:
                 element = dataset[tag]
                 data_set[int(tag)] = _element_from_pydicom(element.VR, element.value)
             except _PYDICOM_ERRORS as error:
-                raise DataSetError(f"{tag} has no value of its VR: {error}", tag=int(tag)) from error
+                raise DataSetError(
+                    f"{tag} has no value of its VR: {error}", tag=int(tag)
+                ) from error
     return data_set
 
 
@@ -109,7 +113,10 @@ def _element_from_pydicom(vr: str, value: Any) -> Element:
         return Element(vr, split_text(vr, _text(value)))
     if isinstance(value, bytes):
         size = struct.calcsize("<" + facts.layout)
-        value = [each[0] for each in struct.iter_unpack("<" + facts.layout, value[: len(value) // size * size])]
+        value = [
+            each[0]
+            for each in struct.iter_unpack("<" + facts.layout, value[: len(value) // size * size])
+        ]
     values = value if isinstance(value, (list, tuple, MultiValue)) else (value,)
     number = float if vr in ("FL", "FD") else int
     return Element(vr, tuple(number(each) for each in values))
@@ -133,7 +140,9 @@ def to_pydicom(data_set: DataSet) -> Dataset:
 def pydicom_element(tag: BaseTag, element: Element) -> DataElement:
     """A pydicom DataElement of the same value."""
     value = _to_pydicom_value(*element)
-    return DataElement(tag, element.vr, value, already_converted=True, validation_mode=config.IGNORE)
+    return DataElement(
+        tag, element.vr, value, already_converted=True, validation_mode=config.IGNORE
+    )
 
 
 def _to_pydicom_value(vr: str, values: tuple[Any, ...]) -> Any:
@@ -229,7 +238,9 @@ def _number_to_json(value: float) -> float | str:
 def from_json(obj: Any) -> DataSet:
     """The elements of a DICOM JSON Model object; DataSetError if it is none. Values by BulkDataURI are left empty."""
     if not isinstance(obj, dict):
-        raise DataSetError(f"a data set in the DICOM JSON Model is an object, not {type(obj).__name__}")
+        raise DataSetError(
+            f"a data set in the DICOM JSON Model is an object, not {type(obj).__name__}"
+        )
     try:
         return {int(tag, 16): element_from_json(obj[tag]) for tag in sorted(obj)}
     except ValueError as error:
@@ -253,8 +264,18 @@ def element_from_json(obj: Any) -> Element:
         if kind is Kind.TAG:
             return Element(vr, tuple([int(value, 16) for value in values]))
         number = float if vr in ("FL", "FD") else int
-        return Element(vr, tuple([_NOT_FINITE[each] if each in _NOT_FINITE else number(each) for each in values]))
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error) as error:
+        return Element(
+            vr,
+            tuple([_NOT_FINITE[each] if each in _NOT_FINITE else number(each) for each in values]),
+        )
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        binascii.Error,
+    ) as error:
         raise DataSetError(f"no attribute of the DICOM JSON Model: {error!r}") from error
 
 

@@ -42,14 +42,21 @@ class _Form:
     strict: bool
 
 
-def encode(data_set: DataSet, transfer_syntax: str, terms: Terms = (), *, strict: bool = False) -> bytes:
+def encode(
+    data_set: DataSet, transfer_syntax: str, terms: Terms = (), *, strict: bool = False
+) -> bytes:
     """The bytes of a data set whose text is in the character sets of ``terms``, which it then names.
 
     Its own Specific Character Set gives way to ``terms``, in items too; group lengths are left out. ValueFormatError
     if text does not fit ``terms``, and where ``strict`` also for UIDs that are none and for characters outside the
     default repertoire in VRs that have no other, which are written as question marks else.
     """
-    form = _Form(transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN, transfer_syntax == EXPLICIT_VR_BIG_ENDIAN, terms, strict)
+    form = _Form(
+        transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN,
+        transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+        terms,
+        strict,
+    )
     if terms:
         data_set = data_set | {SPECIFIC_CHARACTER_SET: Element("CS", terms)}
     file = DicomBytesIO()
@@ -59,7 +66,9 @@ def encode(data_set: DataSet, transfer_syntax: str, terms: Terms = (), *, strict
         try:
             write_data_element(file, element)
         except (OSError, struct.error) as error:
-            raise DataSetError(f"{element.tag} has no value of its VR: {error}", tag=int(element.tag)) from error
+            raise DataSetError(
+                f"{element.tag} has no value of its VR: {error}", tag=int(element.tag)
+            ) from error
     data = file.getvalue()
     return deflate(data) if transfer_syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN else data
 
@@ -71,7 +80,9 @@ def deflate(data: bytes) -> bytes:
     return deflated + b"\0" * (len(deflated) & 1)
 
 
-def _elements(data_set: DataSet, form: _Form, *, is_item: bool) -> list[DataElement | RawDataElement]:
+def _elements(
+    data_set: DataSet, form: _Form, *, is_item: bool
+) -> list[DataElement | RawDataElement]:
     """Elements of pydicom in ascending order, each with its value as pydicom writes it without further thought."""
     return [
         _element(BaseTag(tag), data_set[tag], form)
@@ -87,7 +98,9 @@ def _element(tag: BaseTag, element: Element, form: _Form) -> DataElement | RawDa
     facts = VR[vr]
     match facts.kind:
         case Kind.SEQUENCE:
-            return DataElement(tag, vr, Sequence([_item(item, form) for item in values]), already_converted=True)
+            return DataElement(
+                tag, vr, Sequence([_item(item, form) for item in values]), already_converted=True
+            )
         case Kind.NUMBER | Kind.TAG:
             return DataElement(tag, vr, list(values), already_converted=True)
         case Kind.OPAQUE:

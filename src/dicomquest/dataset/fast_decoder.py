@@ -21,11 +21,28 @@ from pydicom.tag import BaseTag
 from dicomquest.dataset.charset import FALLBACK, SPECIFIC_CHARACTER_SET
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.dictionary import IMPLICIT_CODES
-from dicomquest.dataset.elements import Element, element_to_json, pydicom_element, to_json, to_pydicom
+from dicomquest.dataset.elements import (
+    Element,
+    element_to_json,
+    pydicom_element,
+    to_json,
+    to_pydicom,
+)
 from dicomquest.dataset.learned_layouts import Column, Layouts
-from dicomquest.dataset.value_fields import CODES, RemarkKind, Remarks, Scope, ValueReader, inner_scope, scope_of
+from dicomquest.dataset.value_fields import (
+    CODES,
+    RemarkKind,
+    Remarks,
+    Scope,
+    ValueReader,
+    inner_scope,
+    scope_of,
+)
 from dicomquest.standard.character_sets import SINGLE_SETS
-from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, Kind, Spaces
 
 _KNOWN_TERMS = frozenset(row.term for row in SINGLE_SETS if row.term in python_encoding)
@@ -38,7 +55,9 @@ REMEMBERED_HEADERS = 4096
 
 # Text without a backslash of these needs no more than its padding taken off, as far as it is ASCII.
 _PLAIN_VRS = frozenset(
-    row.vr for row in VALUE_REPRESENTATIONS if row.kind is Kind.TEXT and row.multiple and row.spaces is Spaces.BOTH
+    row.vr
+    for row in VALUE_REPRESENTATIONS
+    if row.kind is Kind.TEXT and row.multiple and row.spaces is Spaces.BOTH
 )
 _CODED_VRS = frozenset(row.vr for row in VALUE_REPRESENTATIONS if row.charset)
 _SHORT_VRS = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if not row.long_form}
@@ -178,7 +197,9 @@ def _columns(data: bytes, form: _Form, values: dict[str, bytes] | None) -> list[
         elif values is None:
             columns.append(Column(header.key, _ASCII_VALUE, 0xFE, header))
         else:
-            columns.append(Column(header.key, b"(?:" + values[header.vr] + rb")?\x20*\x00?", 64, header))
+            columns.append(
+                Column(header.key, b"(?:" + values[header.vr] + rb")?\x20*\x00?", 64, header)
+            )
     return columns
 
 
@@ -228,7 +249,9 @@ def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[str]], dict[s
 
 
 def _other_json(vr: str, value: str, charset: str) -> dict[str, Any]:
-    return element_to_json(_remembered_element(vr, value.encode("latin-1"), charset.encode("latin-1")))
+    return element_to_json(
+        _remembered_element(vr, value.encode("latin-1"), charset.encode("latin-1"))
+    )
 
 
 def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[str, Any] | None:
@@ -243,15 +266,21 @@ def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[s
             charset = value
             if not _charset(charset.encode("latin-1"))[1].is_ascii:
                 return None
-        if is_plain and (is_all_plain or (value.isascii() and "\\" not in value and "\x1b" not in value)):
+        if is_plain and (
+            is_all_plain or (value.isascii() and "\\" not in value and "\x1b" not in value)
+        ):
             text = value.strip(" \0")
             if vr != "PN":
                 attributes[name] = {"vr": vr, "Value": [text]} if text else {"vr": vr}
                 continue
             if "=" not in text:
-                attributes[name] = {"vr": vr, "Value": [{"Alphabetic": text}]} if text else {"vr": vr}
+                attributes[name] = (
+                    {"vr": vr, "Value": [{"Alphabetic": text}]} if text else {"vr": vr}
+                )
                 continue
-        attributes[name] = element_to_json(_element(vr, value.encode("latin-1"), charset.encode("latin-1")))
+        attributes[name] = element_to_json(
+            _element(vr, value.encode("latin-1"), charset.encode("latin-1"))
+        )
     return attributes
 
 
@@ -279,7 +308,9 @@ def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> 
     """Make the data set of values that pydicom reads as we do, but for those in a character set."""
     elements: _Elements = {}
     charset: bytes | None = None
-    for (_, tag, _, vr, _, is_coded, base_tag, is_read_by_pydicom), padded in zip(headers, values, strict=True):
+    for (_, tag, _, vr, _, is_coded, base_tag, is_read_by_pydicom), padded in zip(
+        headers, values, strict=True
+    ):
         value = padded.strip(b" \0")
         if (
             is_coded
@@ -293,7 +324,9 @@ def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> 
             charset = padded
             elements[base_tag] = pydicom_element(base_tag, _charset(charset)[0])
         else:
-            elements[base_tag] = _new(RawDataElement, (base_tag, vr, len(value), value, 0, False, True, True, False))
+            elements[base_tag] = _new(
+                RawDataElement, (base_tag, vr, len(value), value, 0, False, True, True, False)
+            )
     return Dataset(elements)
 
 

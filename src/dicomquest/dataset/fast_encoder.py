@@ -18,7 +18,14 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, UTF_8, Terms, choose, encode_text, extends_ascii
+from dicomquest.dataset.charset import (
+    SPECIFIC_CHARACTER_SET,
+    UTF_8,
+    Terms,
+    choose,
+    encode_text,
+    extends_ascii,
+)
 from dicomquest.dataset.elements import DataSet, Element, element_from_json
 from dicomquest.dataset.encoder import deflate, encode
 from dicomquest.dataset.response_fields import Field, Source
@@ -159,7 +166,9 @@ class ResponseEncoder:
     ``requested`` are the Specific Character Set terms of the request: the response uses them where it can.
     """
 
-    def __init__(self, fields: Sequence[Field], transfer_syntax: str, requested: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, fields: Sequence[Field], transfer_syntax: str, requested: tuple[str, ...] = ()
+    ) -> None:
         self.fields = tuple(fields)
         self.transfer_syntax = transfer_syntax
         self.requested = requested
@@ -172,7 +181,12 @@ class ResponseEncoder:
         # The sets that a response may use, in order; none where one of them is not for the fast path.
         candidates = (requested, UTF_8) if requested else (UTF_8,)
         self._charsets = [
-            (terms, self._constant(Field(SPECIFIC_CHARACTER_SET, "CS", Source.CONSTANT, "\\".join(terms))))
+            (
+                terms,
+                self._constant(
+                    Field(SPECIFIC_CHARACTER_SET, "CS", Source.CONSTANT, "\\".join(terms))
+                ),
+            )
             for terms in candidates
             if all(map(extends_ascii, candidates))
         ]
@@ -192,7 +206,9 @@ class ResponseEncoder:
 
     def data_set(self, row: Row) -> DataSet:
         """The response identifier as decoded elements, without Specific Character Set."""
-        elements = {field.tag: Element(field.vr, _values(field.vr, field.text)) for field in self._constants}
+        elements = {
+            field.tag: Element(field.vr, _values(field.vr, field.text)) for field in self._constants
+        }
         for field, value in zip(self._columns, row, strict=False):
             elements[field.tag] = _element(field, value)
         return dict(sorted(elements.items()))
@@ -203,7 +219,11 @@ class ResponseEncoder:
             EXPLICIT_VR_LITTLE_ENDIAN,
         )
         begins_with_charset = all(field.tag > SPECIFIC_CHARACTER_SET for field in self.fields)
-        return little_endian and begins_with_charset and all(field.text.isascii() for field in self._constants)
+        return (
+            little_endian
+            and begins_with_charset
+            and all(field.text.isascii() for field in self._constants)
+        )
 
     def _encode_other(self, row: Row) -> bytes:
         """A row that is not all ASCII text: recoded into the response's character set, or by the plain path."""
@@ -233,19 +253,30 @@ class ResponseEncoder:
             if field.source is Source.JSON:
                 names[f"N{index}"] = header + lengths[0]
                 names[f"J{index}"] = _JsonElements(field.tag, self._flat_syntax)
-                pieces.append((field.tag, f"{{N{index} if {value} is None else J{index}({value})}}"))
+                pieces.append(
+                    (field.tag, f"{{N{index} if {value} is None else J{index}({value})}}")
+                )
                 coded[field.tag] = f"{{N{index} if {value} is None else J{index}({value}, terms)}}"
             elif field.source is Source.NUMBER or field.vr in _FEW_VALUES:
                 names[f"E{index}"] = _Elements(header, lengths, pad)
                 pieces.append((field.tag, f"{{E{index}[{value}]}}"))
             else:
                 names[f"L{index}"] = lengths
-                prepare += [f"if {value} is None: {value} = ''", f"elif len({value}) & 1: {value} += '{_literal(pad)}'"]
-                pieces.append((field.tag, f"{_literal(header)}{{L{index}[len({value})]}}{{{value}}}"))
+                prepare += [
+                    f"if {value} is None: {value} = ''",
+                    f"elif len({value}) & 1: {value} += '{_literal(pad)}'",
+                ]
+                pieces.append(
+                    (field.tag, f"{_literal(header)}{{L{index}[len({value})]}}{{{value}}}")
+                )
                 text += f"{{{value}}}"
                 recode.append(f"if {value} is not None and not {value}.isascii():")
                 recode.append(f"    {value} = recoded({value}, '{field.vr}', terms)")
-        unpack = "".join(f"v{index}, " for index in range(len(self._columns))) + "= row" if self._columns else "pass"
+        unpack = (
+            "".join(f"v{index}, " for index in range(len(self._columns))) + "= row"
+            if self._columns
+            else "pass"
+        )
         pieces.sort()
         code = _TEMPLATE.format(
             unpack=unpack,

@@ -22,7 +22,9 @@ _JIS_DECODED = (
     + "".join(map(chr, range(0xFF61, 0xFFA0)))
     + "\ufffe" * 0x20
 )
-_JIS_ENCODED = {ord(character): byte for byte, character in enumerate(_JIS_DECODED) if character != "\ufffe"}
+_JIS_ENCODED = {
+    ord(character): byte for byte, character in enumerate(_JIS_DECODED) if character != "\ufffe"
+}
 
 # Decoded text is in NFC, which takes these characters of two-byte sets apart from their sets.
 _BEFORE_NFC = {"\xc5": "\u212b", "\u96b8": "\uf9b8", "\u90ce": "\uf92c"}
@@ -87,7 +89,9 @@ class CodeExtensions:
                 length, element = _designated(data, position)
                 if element is None:
                     if errors == "strict":
-                        raise UnicodeDecodeError("iso2022", data, position, position + 1, "unknown escape sequence")
+                        raise UnicodeDecodeError(
+                            "iso2022", data, position, position + 1, "unknown escape sequence"
+                        )
                     pieces.append("\ufffd")
                 elif element.element == 0:
                     g0 = element
@@ -124,10 +128,14 @@ class CodeExtensions:
             if character < " ":
                 data += character.encode("ascii")
                 continue
-            found = self._find(character, g0, g1) or self._find(_BEFORE_NFC.get(character, ""), g0, g1)
+            found = self._find(character, g0, g1) or self._find(
+                _BEFORE_NFC.get(character, ""), g0, g1
+            )
             if found is None:
                 terms = ", ".join(dict.fromkeys(each.term for each in self.declared))
-                raise UnicodeEncodeError("iso2022", text, position, position + 1, f"in none of {terms}")
+                raise UnicodeEncodeError(
+                    "iso2022", text, position, position + 1, f"in none of {terms}"
+                )
             element, encoded = found
             if element.element == 0 and element is not g0:
                 data += element.escape
@@ -138,7 +146,9 @@ class CodeExtensions:
             data += encoded
         return bytes(data + self._way_home(g0, g1))
 
-    def _find(self, character: str, g0: CodeElement, g1: CodeElement | None) -> tuple[CodeElement, bytes] | None:
+    def _find(
+        self, character: str, g0: CodeElement, g1: CodeElement | None
+    ) -> tuple[CodeElement, bytes] | None:
         """The element to write a character in, and its bytes: an active one, one of value 1, any declared."""
         for element in (g0, g1, self.home_g0, self.home_g1, *self.declared):
             encoded = None if element is None else _encode_character(element, character)
@@ -180,6 +190,8 @@ def _decode_run(element: CodeElement | None, data: bytes, errors: str) -> str:
         return decode_set("ascii", data, errors)
     if element.size == 2 and len(data) % 2:
         if errors == "strict":
-            raise UnicodeDecodeError("iso2022", data, len(data) - 1, len(data), f"half a character of {element.term}")
+            raise UnicodeDecodeError(
+                "iso2022", data, len(data) - 1, len(data), f"half a character of {element.term}"
+            )
         return decode_set(element.codec, element.prefix + data[:-1], errors) + "\ufffd"
     return decode_set(element.codec, element.prefix + data, errors)

@@ -12,7 +12,18 @@ _COMPONENTS = 5
 _ACCENTED_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")
 # Letters that Unicode does not take apart, and how they are typed where a keyboard has none of them.
 _TYPED = str.maketrans(
-    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+    {
+        "ł": "l",
+        "ø": "o",
+        "đ": "d",
+        "ð": "d",
+        "ħ": "h",
+        "ŧ": "t",
+        "\u0131": "i",
+        "æ": "ae",
+        "œ": "oe",
+        "þ": "th",
+    }
 )
 
 
@@ -34,7 +45,9 @@ class PersonName:
     @property
     def is_regular(self) -> bool:
         """Whether PS3.5 6.2.1 allows so many groups and components."""
-        return len(self.groups) <= _GROUPS and all(len(group) <= _COMPONENTS for group in self.groups)
+        return len(self.groups) <= _GROUPS and all(
+            len(group) <= _COMPONENTS for group in self.groups
+        )
 
     def __str__(self) -> str:
         return "=".join("^".join(group) for group in self.groups)
@@ -51,7 +64,9 @@ def fold_name(group: str) -> str:
 
 def name_groups(value: str) -> tuple[str, str, str]:
     """The folded alphabetic, ideographic and phonetic group; '' where missing, and groups after the third left out."""
-    alphabetic, ideographic, phonetic = (fold_name(group) for group in (value.split("=") + [""] * _GROUPS)[:_GROUPS])
+    alphabetic, ideographic, phonetic = (
+        fold_name(group) for group in (value.split("=") + [""] * _GROUPS)[:_GROUPS]
+    )
     return alphabetic, ideographic, phonetic
 
 

@@ -44,7 +44,12 @@ class FileStart(NamedTuple):
 
 
 def encode_file_meta(
-    sop_class: str, sop_instance: str, transfer_syntax: str, *, implementation: tuple[str, str], source_ae_title: str
+    sop_class: str,
+    sop_instance: str,
+    transfer_syntax: str,
+    *,
+    implementation: tuple[str, str],
+    source_ae_title: str,
 ) -> bytes:
     """The File Meta Information of an instance; ``implementation`` is the class UID and version name of the writer."""
     implementation_class, version_name = implementation
@@ -75,7 +80,9 @@ def read_file_start(data: bytes) -> FileStart:
         return FileStart(start, element.values[0], meta, guessed=False)
     transfer_syntax = _guess(data, start, is_dicom=has_prefix or bool(meta))
     if transfer_syntax is None:
-        raise DataSetError("no DICOM file: no prefix, and no data set at its beginning", offset=start)
+        raise DataSetError(
+            "no DICOM file: no prefix, and no data set at its beginning", offset=start
+        )
     return FileStart(start, transfer_syntax, meta, guessed=True)
 
 

@@ -98,7 +98,10 @@ def _plain_element(order: str, code: bytes, data: bytes) -> Element | None:
     if len(data) % size:
         return None
     if facts.kind is Kind.TAG:
-        return Element(vr, tuple(group << 16 | number for group, number in struct.iter_unpack(order + "HH", data)))
+        return Element(
+            vr,
+            tuple(group << 16 | number for group, number in struct.iter_unpack(order + "HH", data)),
+        )
     return Element(vr, struct.unpack(f"{order}{len(data) // size}{facts.layout}", data))
 
 
@@ -106,7 +109,10 @@ def swapped(data: bytes, layout: str) -> bytes:
     """Words of the other byte order; what is no whole word at the end stays."""
     size = struct.calcsize("<" + layout)
     count = len(data) // size
-    return struct.pack(f"<{count}{layout}", *struct.unpack_from(f">{count}{layout}", data)) + data[count * size :]
+    return (
+        struct.pack(f"<{count}{layout}", *struct.unpack_from(f">{count}{layout}", data))
+        + data[count * size :]
+    )
 
 
 @lru_cache(maxsize=_REMEMBERED)

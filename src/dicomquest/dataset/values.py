@@ -47,7 +47,9 @@ _UID_LIMIT = 64
 def check_uid(text: str) -> None:
     """ValueFormatError unless the text is a UID: digits without leading zeros, joined by dots (PS3.5 9.1)."""
     if len(text) > _UID_LIMIT or _UID.fullmatch(text) is None:
-        raise ValueFormatError("UI", text, f"at most {_UID_LIMIT} characters: numbers without leading zeros, and dots")
+        raise ValueFormatError(
+            "UI", text, f"at most {_UID_LIMIT} characters: numbers without leading zeros, and dots"
+        )
 
 
 def exceeds_limit(vr: str, text: str) -> bool:

@@ -214,7 +214,9 @@ _EXPLICIT = Struct("<HH2sH")
 _UL = Struct("<I")
 _US = Struct("<H")
 _AT = Struct("<HH")
-_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_LONG_VRS = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
 
 # Texts have one value, so no backslash, and no control characters (PS3.5 6.1, 6.2): an error's words may have any.
 _DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
@@ -283,7 +285,11 @@ _CODECS = {
     "AT": _Codec(_encode_tags, _decode_tags),
 }
 
-_FIELDS = {_snake_case(keyword): (element, _CODECS[vr]) for element, vr, keyword in ELEMENTS if vr in _CODECS}
+_FIELDS = {
+    _snake_case(keyword): (element, _CODECS[vr])
+    for element, vr, keyword in ELEMENTS
+    if vr in _CODECS
+}
 
 
 class _Layout(NamedTuple):
@@ -295,7 +301,9 @@ class _Layout(NamedTuple):
 
 def _lay_out(message: Message) -> _Layout:
     names = [each.name for each in fields(message.command) if each.name in _FIELDS]
-    return _Layout(message, tuple(sorted((_FIELDS[name][0], name, _FIELDS[name][1]) for name in names)))
+    return _Layout(
+        message, tuple(sorted((_FIELDS[name][0], name, _FIELDS[name][1]) for name in names))
+    )
 
 
 _UNKNOWN = Message("a message of another service", UnknownCommand, 0, DataSetRule.NEVER, ())
@@ -303,7 +311,11 @@ _LAYOUTS = {message.command_field: _lay_out(message) for message in MESSAGES}
 _LAYOUT_UNKNOWN = _lay_out(_UNKNOWN)
 _LAYOUT_OF = {layout.message.command: layout for layout in _LAYOUTS.values()}
 
-_RESPONSES: dict[type[Request], type[Response]] = {CEchoRQ: CEchoRSP, CFindRQ: CFindRSP, CStoreRQ: CStoreRSP}
+_RESPONSES: dict[type[Request], type[Response]] = {
+    CEchoRQ: CEchoRSP,
+    CFindRQ: CFindRSP,
+    CStoreRQ: CStoreRSP,
+}
 
 
 def name_of(command: Command) -> str:
@@ -314,7 +326,11 @@ def name_of(command: Command) -> str:
 
 
 def response_to(
-    request: Request, status: int, *, error_comment: str = "", offending_element: tuple[int, ...] = ()
+    request: Request,
+    status: int,
+    *,
+    error_comment: str = "",
+    offending_element: tuple[int, ...] = (),
 ) -> Response:
     """Return the response to a request: Pending ones of C-FIND have a data set, no others do."""
     response = _RESPONSES[type(request)](
@@ -351,7 +367,9 @@ def encode_command(command: Command) -> bytes:
 
 def encode_elements(values: Mapping[int, bytes]) -> bytes:
     """Return a command set of the elements given, by their number in group 0000, after the group length."""
-    body = b"".join(_IMPLICIT.pack(0, element, len(value)) + value for element, value in sorted(values.items()))
+    body = b"".join(
+        _IMPLICIT.pack(0, element, len(value)) + value for element, value in sorted(values.items())
+    )
     return _IMPLICIT.pack(0, _GROUP_LENGTH, _UL.size) + _UL.pack(len(body)) + body
 
 
@@ -366,10 +384,18 @@ def decode_command(data: bytes) -> Command:
     command_field = _decode_number(elements.get(_COMMAND_FIELD, b""))
     data_set_type = _decode_number(elements.get(_DATA_SET_TYPE, b""))
     if command_field is None or data_set_type is None:
-        missing = "Command Field (0000,0100)" if command_field is None else "Command Data Set Type (0000,0800)"
+        missing = (
+            "Command Field (0000,0100)"
+            if command_field is None
+            else "Command Data Set Type (0000,0800)"
+        )
         raise RemoteProtocolError(f"a command set without {missing}", reason=INVALID_VALUE)
     layout = _LAYOUTS.get(command_field, _LAYOUT_UNKNOWN)
-    if layout.message.command is CCancelRQ and _MESSAGE_ID_RESPONDED_TO not in elements and _MESSAGE_ID in elements:
+    if (
+        layout.message.command is CCancelRQ
+        and _MESSAGE_ID_RESPONDED_TO not in elements
+        and _MESSAGE_ID in elements
+    ):
         # Some peers name the query to cancel in the wrong element.
         elements[_MESSAGE_ID_RESPONDED_TO] = elements[_MESSAGE_ID]
     found: dict[str, Any] = {"has_data_set": data_set_type != NO_DATA_SET}
@@ -377,7 +403,9 @@ def decode_command(data: bytes) -> Command:
         if element in elements and (decoded := codec.decode(elements[element])) is not None:
             found[name] = decoded
     if missing_names := [name for name in layout.message.required if name not in found]:
-        raise RemoteProtocolError(f"{layout.message.name} without {missing_names[0]}", reason=INVALID_VALUE)
+        raise RemoteProtocolError(
+            f"{layout.message.name} without {missing_names[0]}", reason=INVALID_VALUE
+        )
     if found.get("priority", Priority.MEDIUM) not in Priority.__members__.values():
         found["priority"] = Priority.MEDIUM
     return layout.message.command(**found)
@@ -388,10 +416,17 @@ def _check(command: Request | Response | CCancelRQ, message: Message) -> None:
     for name in message.sent:
         if not getattr(command, name):
             raise LocalProtocolError(f"{message.name} without {name}")
-    if isinstance(command, CFindRQ | CStoreRQ) and command.priority not in Priority.__members__.values():
-        raise LocalProtocolError(f"{message.name} with priority {command.priority}: expected 0, 1 or 2")
+    if (
+        isinstance(command, CFindRQ | CStoreRQ)
+        and command.priority not in Priority.__members__.values()
+    ):
+        raise LocalProtocolError(
+            f"{message.name} with priority {command.priority}: expected 0, 1 or 2"
+        )
     expected = message.data_set is DataSetRule.ALWAYS or (
-        isinstance(command, CFindRSP) and message.data_set is DataSetRule.IF_PENDING and command.status in PENDING
+        isinstance(command, CFindRSP)
+        and message.data_set is DataSetRule.IF_PENDING
+        and command.status in PENDING
     )
     if command.has_data_set is not expected:
         status = f" with status {command.status:04X}H" if isinstance(command, CFindRSP) else ""
@@ -407,7 +442,8 @@ def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
     while offset < end:
         if end - offset < _IMPLICIT.size:
             raise RemoteProtocolError(
-                f"{end - offset} bytes at {offset} of a command set: an element has 8 or more", reason=INVALID_VALUE
+                f"{end - offset} bytes at {offset} of a command set: an element has 8 or more",
+                reason=INVALID_VALUE,
             )
         if explicit:
             group, element, vr, length = _EXPLICIT.unpack_from(data, offset)
@@ -415,7 +451,8 @@ def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
             if vr in _LONG_VRS:
                 if end - start < _UL.size:
                     raise RemoteProtocolError(
-                        f"{end - start} bytes at {start} of a command set: expected a length of 4", reason=INVALID_VALUE
+                        f"{end - start} bytes at {start} of a command set: expected a length of 4",
+                        reason=INVALID_VALUE,
                     )
                 (length,) = _UL.unpack_from(data, start)
                 start += _UL.size

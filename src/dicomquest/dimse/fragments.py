@@ -10,7 +10,14 @@ from typing import Final, NamedTuple, TypeAlias
 
 from dicomquest.dimse.commands import INVALID_VALUE, Command, decode_command, name_of
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-from dicomquest.pdu.pdus import COMMAND, LAST, PDU_HEADER, PDV_HEADER, PduType, PresentationDataValue
+from dicomquest.pdu.pdus import (
+    COMMAND,
+    LAST,
+    PDU_HEADER,
+    PDV_HEADER,
+    PduType,
+    PresentationDataValue,
+)
 
 UNEXPECTED_PARAMETER: Final = 5
 """The A-ABORT reason for a fragment that cannot come now: unexpected PDU parameter (PS3.8 9.3.8)."""
@@ -73,7 +80,9 @@ class Reassembler:
     ``streamed`` chooses the commands whose data sets are handed out fragment by fragment, without a limit.
     """
 
-    def __init__(self, limits: Limits | None = None, *, streamed: Streamed = _stream_nothing) -> None:
+    def __init__(
+        self, limits: Limits | None = None, *, streamed: Streamed = _stream_nothing
+    ) -> None:
         self._limits = limits or Limits()
         self._is_streamed = streamed
         self._buffer = bytearray()
@@ -123,7 +132,11 @@ class Reassembler:
         """
         data_sets: list[bytes] = []
         end = len(pdvs) - 1
-        if self._context_id is not None or self._known_command is None or not self._known_command.has_data_set:
+        if (
+            self._context_id is not None
+            or self._known_command is None
+            or not self._known_command.has_data_set
+        ):
             return data_sets, position
         known, longest = self._known_bytes, self._limits.data_set
         while position < end:
@@ -153,7 +166,8 @@ class Reassembler:
         size = len(self._buffer) + len(fragment)
         if size > self._limits.command_set:
             raise RemoteProtocolError(
-                f"a command set of {size} bytes or more: {self._limits.command_set} are accepted", reason=INVALID_VALUE
+                f"a command set of {size} bytes or more: {self._limits.command_set} are accepted",
+                reason=INVALID_VALUE,
             )
         if not last:
             self._buffer += fragment
@@ -169,7 +183,9 @@ class Reassembler:
         self._streams = self._is_streamed(command)
         return Message(context_id, command, is_streamed=True) if self._streams else None
 
-    def _receive_data(self, context_id: int, last: int, fragment: bytes) -> Message | DataSetFragment | None:
+    def _receive_data(
+        self, context_id: int, last: int, fragment: bytes
+    ) -> Message | DataSetFragment | None:
         command = self._command
         if command is None:
             self._receive_stray(context_id, last)
@@ -211,7 +227,9 @@ class Reassembler:
 
     def _decode(self, data: bytes) -> Command:
         if self._known_command is None or data != self._known_bytes:
-            self._known_command = _known_command(data) if len(data) <= _USUAL else decode_command(data)
+            self._known_command = (
+                _known_command(data) if len(data) <= _USUAL else decode_command(data)
+            )
             self._known_bytes = data
         return self._known_command
 
@@ -231,7 +249,9 @@ def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) ->
     return max(length // 2 * 2, 0)
 
 
-def fragment_pdus(context_id: int, control: int, data: bytes, longest: int, *, is_end: bool = True) -> Iterator[bytes]:
+def fragment_pdus(
+    context_id: int, control: int, data: bytes, longest: int, *, is_end: bool = True
+) -> Iterator[bytes]:
     """Yield header and fragment of each P-DATA-TF for one command set or data set; ``longest`` is a fragment's.
 
     ``control`` is COMMAND or 0; the bit for the last one is added here, unless more follows (``is_end``).
@@ -244,7 +264,9 @@ def fragment_pdus(context_id: int, control: int, data: bytes, longest: int, *, i
         yield fragment
 
 
-def encode_message(context_id: int, command_set: bytes, data_set: bytes | None, longest: int) -> bytes:
+def encode_message(
+    context_id: int, command_set: bytes, data_set: bytes | None, longest: int
+) -> bytes:
     """Return the P-DATA-TF PDUs of one message; LocalProtocolError for a data set of 0 or an odd number of bytes."""
     parts = chain(
         fragment_pdus(context_id, COMMAND, command_set, longest),
@@ -260,11 +282,15 @@ class PendingFramer:
     its length: those bytes are made once a length, and the loop over the identifiers runs in C.
     """
 
-    def __init__(self, context_id: int, command_set: bytes, longest: int, *, shares_pdu: bool = False) -> None:
+    def __init__(
+        self, context_id: int, command_set: bytes, longest: int, *, shares_pdu: bool = False
+    ) -> None:
         self._context_id = context_id
         self._longest = longest
         self._command_pdus = b"".join(fragment_pdus(context_id, COMMAND, command_set, longest))
-        self._prefixes = _Prefixes(context_id, command_set, self._command_pdus, longest if shares_pdu else 0)
+        self._prefixes = _Prefixes(
+            context_id, command_set, self._command_pdus, longest if shares_pdu else 0
+        )
 
     def frame(self, identifiers: Sequence[bytes]) -> bytes:
         """Return the PDUs of one response an identifier; raise LocalProtocolError as ``encode_message`` does."""
@@ -285,11 +311,15 @@ class PendingFramer:
 class _Prefixes(dict[int, bytes]):
     """By the length of an identifier that fits in one PDU: all that is sent before it."""
 
-    def __init__(self, context_id: int, command_set: bytes, command_pdus: bytes, shared_length: int) -> None:
+    def __init__(
+        self, context_id: int, command_set: bytes, command_pdus: bytes, shared_length: int
+    ) -> None:
         super().__init__()
         self._context_id = context_id
         self._command_pdus = command_pdus
-        self._command_pdv = PDV_HEADER.pack(len(command_set) + 2, context_id, COMMAND | LAST) + command_set
+        self._command_pdv = (
+            PDV_HEADER.pack(len(command_set) + 2, context_id, COMMAND | LAST) + command_set
+        )
         # What both PDVs may have together if they are to share a PDU; 0 if they are not.
         self._shared_length = shared_length + PDV_OVERHEAD if shared_length else 0
 
@@ -311,7 +341,9 @@ class _Prefixes(dict[int, bytes]):
 
 
 def _pdu_header(context_id: int, control: int, length: int) -> bytes:
-    return PDU_HEADER.pack(PduType.P_DATA_TF, length + PDV_OVERHEAD) + PDV_HEADER.pack(length + 2, context_id, control)
+    return PDU_HEADER.pack(PduType.P_DATA_TF, length + PDV_OVERHEAD) + PDV_HEADER.pack(
+        length + 2, context_id, control
+    )
 
 
 def _check_length(length: int) -> None:

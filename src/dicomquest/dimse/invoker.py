@@ -34,7 +34,11 @@ IGNORED_RESPONSES: Final = 16
 CANCEL_PATIENCE: Final = 10.0
 """Seconds that a peer which answers no more is given after C-CANCEL, before A-ABORT."""
 
-_REQUEST_OF: Final[dict[type[Response], type[Request]]] = {CEchoRSP: CEchoRQ, CFindRSP: CFindRQ, CStoreRSP: CStoreRQ}
+_REQUEST_OF: Final[dict[type[Response], type[Request]]] = {
+    CEchoRSP: CEchoRQ,
+    CFindRSP: CFindRQ,
+    CStoreRSP: CStoreRQ,
+}
 
 
 @dataclass(slots=True)
@@ -77,13 +81,17 @@ class Invoker:
     def new_message_id(self) -> int:
         """Return the next Message ID, 1 to 65535 and around, that no outstanding operation has."""
         if len(self._operations) >= LAST_MESSAGE_ID:
-            raise LocalProtocolError(f"{len(self._operations)} operations are outstanding: no Message ID is left")
+            raise LocalProtocolError(
+                f"{len(self._operations)} operations are outstanding: no Message ID is left"
+            )
         while True:
             self._last_message_id = self._last_message_id % LAST_MESSAGE_ID + 1
             if self._last_message_id not in self._operations:
                 return self._last_message_id
 
-    def send_request(self, context_id: int, request: Request, data_set: bytes | None, now: float) -> None:
+    def send_request(
+        self, context_id: int, request: Request, data_set: bytes | None, now: float
+    ) -> None:
         """Send a request, if one may be sent now."""
         self._check(context_id, request)
         self._link.send(context_id, request, data_set, now)
@@ -98,14 +106,18 @@ class Invoker:
         if self._storing is not None:
             raise LocalProtocolError(f"{name_of(request)} within the data set of a C-STORE request")
         if not self._link.we_are_scu(self._link.context(context_id)):
-            raise LocalProtocolError(f"{name_of(request)} without the SCU role on presentation context {context_id}")
+            raise LocalProtocolError(
+                f"{name_of(request)} without the SCU role on presentation context {context_id}"
+            )
         if self.window and len(self._operations) >= self.window:
             raise LocalProtocolError(
                 f"{name_of(request)} while {len(self._operations)} operations await their final response: "
                 f"{self.window} may at a time"
             )
         if request.message_id in self._operations:
-            raise LocalProtocolError(f"Message ID {request.message_id} is that of an operation that is outstanding")
+            raise LocalProtocolError(
+                f"Message ID {request.message_id} is that of an operation that is outstanding"
+            )
 
     def begin_store(self, context_id: int, request: CStoreRQ, now: float) -> None:
         """Send a C-STORE request whose data set follows by ``send_data``."""
@@ -117,7 +129,9 @@ class Invoker:
     def send_data(self, data: bytes, now: float, *, is_last: bool) -> None:
         """Send a part of the data set, of an even number of bytes; its response is due after the last one."""
         if self._storing is None:
-            raise LocalProtocolError("a part of a data set without a C-STORE request that it belongs to")
+            raise LocalProtocolError(
+                "a part of a data set without a C-STORE request that it belongs to"
+            )
         context_id, message_id = self._storing
         self._link.send_data(context_id, data, now, is_last=is_last)
         if is_last:
@@ -130,7 +144,9 @@ class Invoker:
         """Send C-CANCEL-RQ once for a C-FIND; its final response is due then."""
         operation = self._operations.get(message_id)
         if operation is None or not isinstance(operation.request, CFindRQ):
-            raise LocalProtocolError(f"C-CANCEL of {message_id}: no C-FIND of this Message ID is outstanding")
+            raise LocalProtocolError(
+                f"C-CANCEL of {message_id}: no C-FIND of this Message ID is outstanding"
+            )
         if not operation.is_cancelled:
             self._cancel(operation, now)
             operation.restart(self._timeouts.dimse, now)
@@ -147,7 +163,9 @@ class Invoker:
             if response.status in PENDING:
                 if not operation.is_expiring:
                     operation.restart(self._timeouts.dimse, now)
-                self._link.events.append(ResponseReceived(context, response, message.data_set, message.is_oversized))
+                self._link.events.append(
+                    ResponseReceived(context, response, message.data_set, message.is_oversized)
+                )
                 return
             if response.status & 0xFF00 == 0xFF00:
                 raise HopelessError(
@@ -172,17 +190,23 @@ class Invoker:
         context = self._link.upper_layer.contexts[operation.context_id]
         # A tuple's own constructor takes a third of the time of that of a NamedTuple.
         new = tuple.__new__
-        self._link.events += [new(ResponseReceived, (context, response, each, False)) for each in data_sets]
+        self._link.events += [
+            new(ResponseReceived, (context, response, each, False)) for each in data_sets
+        ]
 
     def _ignore(self, response: Response) -> None:
         self._ignored_responses += 1
         if self._ignored_responses > IGNORED_RESPONSES:
-            raise HopelessError(f"{self._ignored_responses} responses to requests that are not outstanding")
+            raise HopelessError(
+                f"{self._ignored_responses} responses to requests that are not outstanding"
+            )
         self._link.events.append(MessageIgnored(response, "it responds to no outstanding request"))
 
     def next_deadline(self) -> float | None:
         """When the next response is overdue."""
-        deadlines = (each.deadline for each in self._operations.values() if each.deadline is not None)
+        deadlines = (
+            each.deadline for each in self._operations.values() if each.deadline is not None
+        )
         return min(deadlines, default=None)
 
     def expire(self, now: float) -> None:
@@ -190,7 +214,11 @@ class Invoker:
         for message_id, operation in self._operations.items():
             if operation.deadline is None or operation.deadline > now:
                 continue
-            if operation.is_cancelled or not isinstance(operation.request, CFindRQ) or not self._link.may_send:
+            if (
+                operation.is_cancelled
+                or not isinstance(operation.request, CFindRQ)
+                or not self._link.may_send
+            ):
                 raise HopelessError(
                     f"no response to {name_of(operation.request)} (Message ID {message_id}) "
                     f"within {operation.seconds or 0.0:g} s"

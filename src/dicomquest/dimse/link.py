@@ -66,11 +66,19 @@ class Link:
 
     def we_are_scu(self, context: AcceptedContext) -> bool:
         """Whether requests on this context may go from us to the peer."""
-        return context.requestor_is_scu if self.upper_layer.role is Role.REQUESTOR else context.requestor_is_scp
+        return (
+            context.requestor_is_scu
+            if self.upper_layer.role is Role.REQUESTOR
+            else context.requestor_is_scp
+        )
 
     def we_are_scp(self, context: AcceptedContext) -> bool:
         """Whether requests on this context may come from the peer."""
-        return context.requestor_is_scu if self.upper_layer.role is Role.ACCEPTOR else context.requestor_is_scp
+        return (
+            context.requestor_is_scu
+            if self.upper_layer.role is Role.ACCEPTOR
+            else context.requestor_is_scp
+        )
 
     def send(self, context_id: int, command: Command, data_set: bytes | None, now: float) -> None:
         """Send a message."""
@@ -81,7 +89,9 @@ class Link:
         if data_set is None and isinstance(command, CFindRSP | CEchoRSP):
             data = _final_response(context_id, command, self.longest_fragment)
         else:
-            data = encode_message(context_id, encode_command(command), data_set, self.longest_fragment)
+            data = encode_message(
+                context_id, encode_command(command), data_set, self.longest_fragment
+            )
         self.upper_layer.send_encoded_p_data(data, now)
 
     def send_command(self, context_id: int, command: Command, now: float) -> None:

@@ -23,7 +23,12 @@ from dicomquest.dimse.commands import (
     name_of,
     response_to,
 )
-from dicomquest.dimse.events import CancelReceived, DataSetFragmentReceived, MessageIgnored, RequestReceived
+from dicomquest.dimse.events import (
+    CancelReceived,
+    DataSetFragmentReceived,
+    MessageIgnored,
+    RequestReceived,
+)
 from dicomquest.dimse.fragments import DataSetFragment, Message, PendingFramer
 from dicomquest.dimse.link import HopelessError, Link
 from dicomquest.errors import LocalProtocolError
@@ -34,7 +39,11 @@ from dicomquest.ul.negotiation import AcceptedContext
 QUEUE_LIMIT: Final = 8
 """Requests beyond the window that wait for their turn; a peer that sends more has lost count and is aborted."""
 
-SERVICES: Final[dict[type[Request], str]] = {CEchoRQ: "C-ECHO", CFindRQ: "C-FIND", CStoreRQ: "C-STORE"}
+SERVICES: Final[dict[type[Request], str]] = {
+    CEchoRQ: "C-ECHO",
+    CFindRQ: "C-FIND",
+    CStoreRQ: "C-STORE",
+}
 """The DIMSE service of each request, as the table of SOP classes names it."""
 
 
@@ -75,7 +84,11 @@ REFUSALS: Final = (
         "SOP class is not the abstract syntax of the context",
     ),
     Refusal(_is_of_another_service, statuses.UNRECOGNIZED_OPERATION),
-    Refusal(lambda arrival: arrival.is_oversized, statuses.OUT_OF_RESOURCES, "data set is longer than the limit"),
+    Refusal(
+        lambda arrival: arrival.is_oversized,
+        statuses.OUT_OF_RESOURCES,
+        "data set is longer than the limit",
+    ),
 )
 
 
@@ -105,7 +118,9 @@ class Performer:
     @property
     def is_busy(self) -> bool:
         """Whether a request waits for us, and not for the rest of its data set."""
-        return bool(self._waiting) or any(message_id != self._receiving for message_id in self._running)
+        return bool(self._waiting) or any(
+            message_id != self._receiving for message_id in self._running
+        )
 
     def __bool__(self) -> bool:
         return bool(self._running or self._waiting)
@@ -153,20 +168,32 @@ class Performer:
             message_id = received.command.message_id
             if received.is_last:
                 self._receiving = None
-            self._link.events.append(DataSetFragmentReceived(message_id, received.fragment, received.is_last))
+            self._link.events.append(
+                DataSetFragmentReceived(message_id, received.fragment, received.is_last)
+            )
 
     def receive_cancel(self, cancel: CCancelRQ, now: float) -> None:
         """Tell the user of a C-CANCEL; a request that still waits for its turn is answered at once."""
         message_id = cancel.message_id_being_responded_to
         operation = self._running.get(message_id)
-        waiting = next((each for each in self._waiting if each.command.message_id == message_id), None)
-        if operation is not None and isinstance(operation.request, CFindRQ) and not operation.is_cancelled:
+        waiting = next(
+            (each for each in self._waiting if each.command.message_id == message_id), None
+        )
+        if (
+            operation is not None
+            and isinstance(operation.request, CFindRQ)
+            and not operation.is_cancelled
+        ):
             self._cancel(operation)
         elif waiting is not None and isinstance(waiting.command, CFindRQ):
             self._waiting.remove(waiting)
-            self._link.answer(waiting.context.context_id, response_to(waiting.command, statuses.CANCEL), now)
+            self._link.answer(
+                waiting.context.context_id, response_to(waiting.command, statuses.CANCEL), now
+            )
         else:
-            self._link.events.append(MessageIgnored(cancel, "no C-FIND of this Message ID is left to be cancelled"))
+            self._link.events.append(
+                MessageIgnored(cancel, "no C-FIND of this Message ID is left to be cancelled")
+            )
 
     def receive_unknown(self, context_id: int, command: UnknownCommand, now: float) -> None:
         """Answer a request of a service that there is not; raise HopelessError if it cannot be answered."""
@@ -182,7 +209,12 @@ class Performer:
         self._link.answer(context_id, response, now)
 
     def send_pending(
-        self, context_id: int, message_id: int, status: int, identifiers: Sequence[bytes], now: float
+        self,
+        context_id: int,
+        message_id: int,
+        status: int,
+        identifiers: Sequence[bytes],
+        now: float,
     ) -> None:
         """Send one Pending response an identifier."""
         operation = self._running.get(message_id)
@@ -193,7 +225,9 @@ class Performer:
         framer = operation.framers.get(status) or self._framer(operation, status)
         self._link.upper_layer.send_encoded_p_data(framer.frame(identifiers), now)
 
-    def send_response(self, request: Request, response: Response, identifier: bytes | None, now: float) -> None:
+    def send_response(
+        self, request: Request, response: Response, identifier: bytes | None, now: float
+    ) -> None:
         """Send one response; after a final one, the next request has its turn."""
         operation = self._running.get(request.message_id)
         if operation is None or response.message_id_being_responded_to != request.message_id:
@@ -222,7 +256,9 @@ class Performer:
         return not self.window or len(self._running) < self.window
 
     def _is_outstanding(self, message_id: int) -> bool:
-        return message_id in self._running or any(each.command.message_id == message_id for each in self._waiting)
+        return message_id in self._running or any(
+            each.command.message_id == message_id for each in self._waiting
+        )
 
     def _begin(self, received: RequestReceived) -> None:
         self._running[received.command.message_id] = _Operation(received.context, received.command)
@@ -239,7 +275,11 @@ class Performer:
                 f"response {status:04X} to {name_of(request)}: Pending are FF00 and FF01 to C-FIND"
             )
         framer = operation.framers[status] = _pending_framer(
-            request, status, operation.context.context_id, self._link.longest_fragment, self._link.options.shares_pdu
+            request,
+            status,
+            operation.context.context_id,
+            self._link.longest_fragment,
+            self._link.options.shares_pdu,
         )
         return framer
 

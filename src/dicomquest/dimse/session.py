@@ -55,7 +55,9 @@ _PROVIDER: Final = 2
 class Session:
     """An association with its operations, on either side."""
 
-    def __init__(self, role: Role, timeouts: Timeouts, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self, role: Role, timeouts: Timeouts, options: SessionOptions | None = None
+    ) -> None:
         options = options or SessionOptions()
         self._upper_layer = UpperLayer(role, timeouts=timeouts)
         self._link = Link(self._upper_layer, options)
@@ -80,7 +82,9 @@ class Session:
         return session
 
     @classmethod
-    def acceptor(cls, timeouts: Timeouts, now: float, options: SessionOptions | None = None) -> Session:
+    def acceptor(
+        cls, timeouts: Timeouts, now: float, options: SessionOptions | None = None
+    ) -> Session:
         """Return the acceptor's side of an association on a connection that has just been accepted."""
         session = cls(Role.ACCEPTOR, timeouts, options)
         session._upper_layer.transport_connected(now)
@@ -204,9 +208,13 @@ class Session:
     def release(self, now: float) -> None:
         """End the association in good order: the requestor may, when all its operations have their final response."""
         if self._upper_layer.role is Role.ACCEPTOR:
-            raise LocalProtocolError("A-RELEASE request by the acceptor of the association: only the requestor may")
+            raise LocalProtocolError(
+                "A-RELEASE request by the acceptor of the association: only the requestor may"
+            )
         if self._invoker:
-            raise LocalProtocolError(f"A-RELEASE request while operations {self.outstanding} are outstanding")
+            raise LocalProtocolError(
+                f"A-RELEASE request while operations {self.outstanding} are outstanding"
+            )
         self._upper_layer.send_release_rq(now)
 
     def abort(self, now: float) -> None:
@@ -222,11 +230,19 @@ class Session:
         return self.send_request(context_id, request, None, now)
 
     def send_find(
-        self, context_id: int, identifier: bytes, now: float, *, priority: int = 0, message_id: int | None = None
+        self,
+        context_id: int,
+        identifier: bytes,
+        now: float,
+        *,
+        priority: int = 0,
+        message_id: int | None = None,
     ) -> int:
         """Send C-FIND-RQ with an identifier in the context's transfer syntax; return its Message ID."""
         uid = self._link.context(context_id).abstract_syntax
-        request = CFindRQ(message_id=self._message_id(message_id), affected_sop_class_uid=uid, priority=priority)
+        request = CFindRQ(
+            message_id=self._message_id(message_id), affected_sop_class_uid=uid, priority=priority
+        )
         return self.send_request(context_id, request, identifier, now)
 
     def send_store(
@@ -260,7 +276,9 @@ class Session:
         """Send a part of the data set of the C-STORE request sent last, in the context's transfer syntax."""
         self._invoker.send_data(data, now, is_last=is_last)
 
-    def send_request(self, context_id: int, request: Request, data_set: bytes | None, now: float) -> int:
+    def send_request(
+        self, context_id: int, request: Request, data_set: bytes | None, now: float
+    ) -> int:
         """Send any request, with its data set where it has one; return its Message ID."""
         self._check_established(request)
         self._invoker.send_request(context_id, request, data_set, now)
@@ -269,7 +287,9 @@ class Session:
 
     def _check_established(self, request: Request) -> None:
         if self.state is not State.STA6:
-            raise LocalProtocolError(f"{name_of(request)} in state {self.state:d} ({self.state.words})")
+            raise LocalProtocolError(
+                f"{name_of(request)} in state {self.state:d} ({self.state.words})"
+            )
 
     def send_cancel(self, message_id: int, now: float) -> None:
         """Ask the peer to end a C-FIND of ours; responses go on to come until the final one. Asking once is enough."""
@@ -281,12 +301,19 @@ class Session:
     # Responses.
 
     def send_pending(
-        self, context_id: int, message_id: int, status: int, identifiers: Sequence[bytes], now: float
+        self,
+        context_id: int,
+        message_id: int,
+        status: int,
+        identifiers: Sequence[bytes],
+        now: float,
     ) -> None:
         """Send one Pending response an identifier, in the context's transfer syntax, all with this status."""
         self._performer.send_pending(context_id, message_id, status, identifiers, now)
 
-    def send_response(self, request: Request, response: Response, identifier: bytes | None, now: float) -> None:
+    def send_response(
+        self, request: Request, response: Response, identifier: bytes | None, now: float
+    ) -> None:
         """Send one response to a running request: Pending with an identifier, or the final one without."""
         self._performer.send_response(request, response, identifier, now)
         self._note_busy(now)
@@ -322,7 +349,12 @@ class Session:
                 self._answer_release(now)
                 self._tell_released()
             case indications.Aborted(source, reason):
-                self._tell_aborted(source, reason, f"A-ABORT of the peer: {abort_words(source, reason)}", by_peer=True)
+                self._tell_aborted(
+                    source,
+                    reason,
+                    f"A-ABORT of the peer: {abort_words(source, reason)}",
+                    by_peer=True,
+                )
             case indications.ProviderAborted(reason, message):
                 self._tell_aborted(_PROVIDER, reason, message)
             case indications.TransportClosed(message):
@@ -334,7 +366,11 @@ class Session:
         """Abort where not even the shortest fragment fits in what the peer receives."""
         if self._link.measure():
             return True
-        self._fail(f"a maximum length of {self.peer_maximum_length} bytes: no fragment fits", INVALID_VALUE, now)
+        self._fail(
+            f"a maximum length of {self.peer_maximum_length} bytes: no fragment fits",
+            INVALID_VALUE,
+            now,
+        )
         return False
 
     def _establish(self, ac: AAssociateAC) -> None:
@@ -347,7 +383,11 @@ class Session:
 
     def _answer_release(self, now: float) -> None:
         """Answer the peer's release request once our final responses are sent; it cannot be refused (PS3.8 7.2)."""
-        if not self._release_requested or self._performer or not self._upper_layer.allows(Event.RELEASE_RESPONSE):
+        if (
+            not self._release_requested
+            or self._performer
+            or not self._upper_layer.allows(Event.RELEASE_RESPONSE)
+        ):
             return
         self._release_requested = False
         self._upper_layer.send_release_rp(now)
@@ -375,7 +415,9 @@ class Session:
         self._is_deaf = True
         self._upper_layer.send_provider_abort(reason, message, now)
 
-    def _tell_aborted(self, source: int, reason: int, message: str, *, by_peer: bool = False) -> None:
+    def _tell_aborted(
+        self, source: int, reason: int, message: str, *, by_peer: bool = False
+    ) -> None:
         outstanding = self._invoker.fail()
         self._performer.fail()
         if not self._is_over:
@@ -413,7 +455,9 @@ class Session:
                 self._fail(str(error), error.reason, now)
         self._note_busy(now)
 
-    def _receive_stream(self, pdvs: Sequence[PresentationDataValue], position: int, now: float) -> int:
+    def _receive_stream(
+        self, pdvs: Sequence[PresentationDataValue], position: int, now: float
+    ) -> int:
         """Take the Pending responses that repeat the one before; return the position of the first PDV of another."""
         command = self._reassembler.known_command
         context_id = self._invoker.context_of_stream(command)

@@ -63,7 +63,9 @@ class Index:
             except BaseException:
                 self._database.close()
                 raise
-        self.timezone_offset_minutes = int(self._setting(TIMEZONE_SETTING, str(timezone_offset_minutes)))
+        self.timezone_offset_minutes = int(
+            self._setting(TIMEZONE_SETTING, str(timezone_offset_minutes))
+        )
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
         self._known: KnownFacts | None = None
 
@@ -97,7 +99,10 @@ class Index:
         if self._known is None:
             self._known = KnownFacts(self.timezone_offset_minutes)
         return PostgreSQLCursor(
-            database.reader, database.discard_readers, self._known, lambda facts: compile_query(query, facts)
+            database.reader,
+            database.discard_readers,
+            self._known,
+            lambda facts: compile_query(query, facts),
         )
 
     def find_data_sets(self, query: Query) -> list[DataSet]:
@@ -123,7 +128,9 @@ class Index:
         from dicomquest.index.ingest.files import ingest_files  # noqa: PLC0415  queries need none of it
 
         names = [os.fspath(path) for path in paths]
-        return ingest_files(self._database, names, self.timezone_offset_minutes, jobs=jobs, progress=progress)
+        return ingest_files(
+            self._database, names, self.timezone_offset_minutes, jobs=jobs, progress=progress
+        )
 
     def ingest_data_sets(self, data_sets: Iterable[DataSet]) -> Summary:
         """Index decoded instances; (0002,0010) among an instance's elements is its transfer syntax."""
@@ -142,7 +149,9 @@ class Index:
         """Index instances that were just received, in one transaction: see ``ingest.ingest_received``."""
         from dicomquest.index.ingest.files import ingest_received  # noqa: PLC0415
 
-        ingest_received(self._database, uids, choose, place, self.timezone_offset_minutes, gone=gone)
+        ingest_received(
+            self._database, uids, choose, place, self.timezone_offset_minutes, gone=gone
+        )
 
     def removal(self, query: Query) -> Removal:
         """Find what is to be removed: it says how much that is, and ``run`` removes it; to be closed."""
@@ -170,7 +179,13 @@ class Index:
         from dicomquest.index.upkeep.prune import prune  # noqa: PLC0415
 
         names = [os.fspath(path) for path in paths]
-        return prune(self._database, names, self.timezone_offset_minutes, even_empty=even_empty, progress=progress)
+        return prune(
+            self._database,
+            names,
+            self.timezone_offset_minutes,
+            even_empty=even_empty,
+            progress=progress,
+        )
 
     def forget_moved(self, paths: Sequence[str]) -> None:
         """Forget files that are gone of instances that a file at one of ``paths`` has, too."""
@@ -179,7 +194,11 @@ class Index:
         forget_moved(self._database, paths, self.timezone_offset_minutes)
 
     def follow(
-        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, check: Callable[[], None] = lambda: None
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        jobs: int = 1,
+        check: Callable[[], None] = lambda: None,
     ) -> Follower:
         """Keep the index in step with folders, from notices that the caller waits for: see ``follow.Follower``."""
         from dicomquest.index.upkeep.follow import Follower  # noqa: PLC0415
@@ -199,7 +218,9 @@ class Index:
 
         return check_files(self._database, progress)
 
-    def promote(self, attribute: Attribute, progress: Callable[[int, int], None] | None = None) -> None:
+    def promote(
+        self, attribute: Attribute, progress: Callable[[int, int], None] | None = None
+    ) -> None:
         """Give an attribute without a column an index of its own, while all is in use: see ``promotion.promote``."""
         from dicomquest.index.upkeep.promotion import promote  # noqa: PLC0415  queries need none of it
 
@@ -226,7 +247,9 @@ class Index:
         """How many entities of each level there are."""
         with self._database.connect() as connection:
             return {
-                level: connection.exec_driver_sql(f"SELECT count(*) FROM {TABLES[level]}").scalar_one()
+                level: connection.exec_driver_sql(
+                    f"SELECT count(*) FROM {TABLES[level]}"
+                ).scalar_one()
                 for level in Level
             }
 
@@ -239,7 +262,10 @@ class Index:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -247,7 +273,9 @@ class Index:
         facts = self._facts.get(occurrences)
         if facts is None:
             # Few and never fewer, so this stays small.
-            facts = self._facts[occurrences] = Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
+            facts = self._facts[occurrences] = Facts(
+                occurrences=occurrences, zone_minutes=self.timezone_offset_minutes
+            )
         return facts
 
     def _setting(self, name: str, default: str) -> str:

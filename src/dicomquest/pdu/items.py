@@ -74,7 +74,9 @@ class PresentationContextAC:
 def encode_uid(uid: str) -> bytes:
     """Return the bytes of a UID, unpadded; raise LocalProtocolError for what is no UID of the Standard."""
     if not _UID.fullmatch(uid) or len(uid) > LONGEST_UID_SENT:
-        raise LocalProtocolError(f"{uid!r} is no UID: expected numbers and dots, at most {LONGEST_UID_SENT} characters")
+        raise LocalProtocolError(
+            f"{uid!r} is no UID: expected numbers and dots, at most {LONGEST_UID_SENT} characters"
+        )
     return uid.encode("ascii")
 
 
@@ -82,7 +84,8 @@ def decode_uid(data: bytes) -> str:
     """Return the text of a UID without the padding that some peers add; its grammar is not tested."""
     if len(data) > LONGEST_UID_RECEIVED:
         raise RemoteProtocolError(
-            f"a UID of {len(data)} bytes: at most {LONGEST_UID_RECEIVED} are accepted", reason=INVALID_VALUE
+            f"a UID of {len(data)} bytes: at most {LONGEST_UID_RECEIVED} are accepted",
+            reason=INVALID_VALUE,
         )
     return data.rstrip(b"\0 ").decode("ascii", "backslashreplace")
 
@@ -90,7 +93,9 @@ def decode_uid(data: bytes) -> str:
 def encode_item(item_type: int, content: bytes) -> bytes:
     """Return an item or sub-item: its header and its content."""
     if len(content) > _LONGEST_ITEM:
-        raise LocalProtocolError(f"item {item_type:02X}H has {len(content)} bytes: at most {_LONGEST_ITEM} fit")
+        raise LocalProtocolError(
+            f"item {item_type:02X}H has {len(content)} bytes: at most {_LONGEST_ITEM} fit"
+        )
     return _ITEM_HEADER.pack(item_type, len(content)) + content
 
 
@@ -102,7 +107,8 @@ def iterate_items(data: bytes, inside: str) -> Iterator[tuple[int, bytes]]:
         start = offset + 4
         if start > end:
             raise RemoteProtocolError(
-                f"{end - offset} bytes at the end of the {inside}: an item header has 4", reason=INVALID_VALUE
+                f"{end - offset} bytes at the end of the {inside}: an item header has 4",
+                reason=INVALID_VALUE,
             )
         item_type, length = _ITEM_HEADER.unpack_from(data, offset)
         offset = start + length
@@ -117,12 +123,17 @@ def iterate_items(data: bytes, inside: str) -> Iterator[tuple[int, bytes]]:
 def encode_context_rq(context: PresentationContextRQ) -> bytes:
     """Return a presentation context item of A-ASSOCIATE-RQ (PS3.8 9.3.2.2)."""
     if not context.transfer_syntaxes:
-        raise LocalProtocolError(f"presentation context {context.context_id} offers no transfer syntax")
+        raise LocalProtocolError(
+            f"presentation context {context.context_id} offers no transfer syntax"
+        )
     return encode_item(
         ItemType.PRESENTATION_CONTEXT_RQ,
         _CONTEXT_RQ.pack(context.context_id)
         + encode_item(ItemType.ABSTRACT_SYNTAX, encode_uid(context.abstract_syntax))
-        + b"".join(encode_item(ItemType.TRANSFER_SYNTAX, encode_uid(uid)) for uid in context.transfer_syntaxes),
+        + b"".join(
+            encode_item(ItemType.TRANSFER_SYNTAX, encode_uid(uid))
+            for uid in context.transfer_syntaxes
+        ),
     )
 
 
@@ -160,10 +171,13 @@ def decode_context_ac(content: bytes) -> PresentationContextAC:
     return PresentationContextAC(context_id, result, transfer[0] if transfer else "")
 
 
-def _decode_context(content: bytes, header: Struct) -> tuple[tuple[int, ...], list[tuple[int, str]]]:
+def _decode_context(
+    content: bytes, header: Struct
+) -> tuple[tuple[int, ...], list[tuple[int, str]]]:
     if len(content) < header.size:
         raise RemoteProtocolError(
-            f"a presentation context item of {len(content)} bytes: expected {header.size} or more", reason=INVALID_VALUE
+            f"a presentation context item of {len(content)} bytes: expected {header.size} or more",
+            reason=INVALID_VALUE,
         )
     syntaxes = [
         (item_type, decode_uid(uid))

@@ -26,7 +26,11 @@ from dicomquest.pdu.items import (
     iterate_items,
 )
 from dicomquest.pdu.reasons import REJECT_WORDS, abort_words, reject_words
-from dicomquest.pdu.user_information import UserInformation, decode_user_information, encode_user_information
+from dicomquest.pdu.user_information import (
+    UserInformation,
+    decode_user_information,
+    encode_user_information,
+)
 
 PROTOCOL_VERSION = 1
 """Version 1 is bit 0, the only bit that a receiver tests (PS3.8 9.3.2)."""
@@ -154,7 +158,9 @@ class AAbort:
         return abort_words(self.source, self.reason)
 
 
-PDU: TypeAlias = AAssociateRQ | AAssociateAC | AAssociateRJ | PDataTF | AReleaseRQ | AReleaseRP | AAbort
+PDU: TypeAlias = (
+    AAssociateRQ | AAssociateAC | AAssociateRJ | PDataTF | AReleaseRQ | AReleaseRP | AAbort
+)
 
 
 def encode(pdu: PDU) -> bytes:
@@ -168,7 +174,9 @@ def encode(pdu: PDU) -> bytes:
             return _frame(PduType.A_ASSOCIATE_AC, _encode_associate_ac(pdu))
         case AAssociateRJ():
             if (pdu.result, pdu.source, pdu.reason) not in REJECT_WORDS:
-                raise LocalProtocolError(f"A-ASSOCIATE-RJ {pdu.result, pdu.source, pdu.reason} is none of PS3.8 9.3.4")
+                raise LocalProtocolError(
+                    f"A-ASSOCIATE-RJ {pdu.result, pdu.source, pdu.reason} is none of PS3.8 9.3.4"
+                )
             return _frame(PduType.A_ASSOCIATE_RJ, _REJECT.pack(pdu.result, pdu.source, pdu.reason))
         case AReleaseRQ():
             return _frame(PduType.A_RELEASE_RQ, _RELEASE_BODY)
@@ -199,7 +207,9 @@ def decode(pdu_type: int, body: bytes | memoryview) -> PDU:
     """
     decoder = _DECODERS.get(pdu_type)
     if decoder is None:
-        raise RemoteProtocolError(f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=UNRECOGNIZED_PDU)
+        raise RemoteProtocolError(
+            f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=UNRECOGNIZED_PDU
+        )
     return decoder(body)
 
 
@@ -209,8 +219,16 @@ def _frame(pdu_type: PduType, body: bytes) -> bytes:
 
 def _encode_ae_title(title: str) -> bytes:
     text = title.strip(" ")
-    if not text or len(text) > _AE_TITLE_LENGTH or not text.isascii() or not text.isprintable() or "\\" in text:
-        raise LocalProtocolError(f"AE title {title!r}: expected 1 to 16 ASCII characters, no backslash, not all spaces")
+    if (
+        not text
+        or len(text) > _AE_TITLE_LENGTH
+        or not text.isascii()
+        or not text.isprintable()
+        or "\\" in text
+    ):
+        raise LocalProtocolError(
+            f"AE title {title!r}: expected 1 to 16 ASCII characters, no backslash, not all spaces"
+        )
     return text.encode("ascii").ljust(_AE_TITLE_LENGTH)
 
 
@@ -218,7 +236,9 @@ def _decode_ae_title(data: bytes) -> str:
     return data.strip(b"\0 ").decode("ascii", "backslashreplace")
 
 
-def _encode_items(application_context: str, contexts: Iterable[bytes], user_information: bytes) -> bytes:
+def _encode_items(
+    application_context: str, contexts: Iterable[bytes], user_information: bytes
+) -> bytes:
     return b"".join(
         (
             encode_item(ItemType.APPLICATION_CONTEXT, encode_uid(application_context)),
@@ -237,11 +257,16 @@ def _encode_associate_rq(pdu: AAssociateRQ) -> bytes:
     _check_protocol_version(pdu.protocol_version)
     ids = [context.context_id for context in pdu.presentation_contexts]
     if not 1 <= len(ids) <= MAXIMUM_CONTEXTS:
-        raise LocalProtocolError(f"{len(ids)} presentation contexts: expected 1 to {MAXIMUM_CONTEXTS}")
+        raise LocalProtocolError(
+            f"{len(ids)} presentation contexts: expected 1 to {MAXIMUM_CONTEXTS}"
+        )
     if fault := _fault_of_ids(ids):
         raise LocalProtocolError(fault)
     return _ASSOCIATE.pack(
-        PROTOCOL_VERSION, _encode_ae_title(pdu.called_ae_title), _encode_ae_title(pdu.calling_ae_title), b""
+        PROTOCOL_VERSION,
+        _encode_ae_title(pdu.called_ae_title),
+        _encode_ae_title(pdu.calling_ae_title),
+        b"",
     ) + _encode_items(
         pdu.application_context,
         map(encode_context_rq, pdu.presentation_contexts),
@@ -252,7 +277,9 @@ def _encode_associate_rq(pdu: AAssociateRQ) -> bytes:
 def _encode_associate_ac(pdu: AAssociateAC) -> bytes:
     _check_protocol_version(pdu.protocol_version)
     if len(pdu.echo) != 64:
-        raise LocalProtocolError(f"echo of {len(pdu.echo)} bytes: expected the 64 bytes 10 to 73 of the request")
+        raise LocalProtocolError(
+            f"echo of {len(pdu.echo)} bytes: expected the 64 bytes 10 to 73 of the request"
+        )
     return (
         _ASSOCIATE.pack(PROTOCOL_VERSION, pdu.echo[:16], pdu.echo[16:32], pdu.echo[32:])
         + _encode_items(
@@ -287,7 +314,8 @@ def _decode_associate(body: bytes | memoryview, name: str, context_type: ItemTyp
     data = bytes(body)
     if len(data) < _ASSOCIATE.size:
         raise RemoteProtocolError(
-            f"{name} of {len(data)} bytes: expected {_ASSOCIATE.size} and its items", reason=INVALID_VALUE
+            f"{name} of {len(data)} bytes: expected {_ASSOCIATE.size} and its items",
+            reason=INVALID_VALUE,
         )
     found: dict[int, list[bytes]] = {
         ItemType.APPLICATION_CONTEXT: [], context_type: [], ItemType.USER_INFORMATION: []
@@ -332,7 +360,9 @@ def _read_associate_rq(data: bytes) -> AAssociateRQ:
     common = _decode_associate(data, "A-ASSOCIATE-RQ", ItemType.PRESENTATION_CONTEXT_RQ)
     contexts = tuple(map(decode_context_rq, common.contexts))
     if not contexts:
-        raise RemoteProtocolError("A-ASSOCIATE-RQ without a presentation context: expected 1 to 128", reason=6)
+        raise RemoteProtocolError(
+            "A-ASSOCIATE-RQ without a presentation context: expected 1 to 128", reason=6
+        )
     if fault := _fault_of_ids([context.context_id for context in contexts]):
         raise RemoteProtocolError(fault, reason=INVALID_VALUE)
     return AAssociateRQ(
@@ -365,13 +395,15 @@ def _decode_p_data(body: bytes | memoryview) -> PDataTF:
         start = offset + 6
         if start > end:
             raise RemoteProtocolError(
-                f"P-DATA-TF: {end - offset} bytes at {offset}, a PDV item has 6 or more", reason=INVALID_VALUE
+                f"P-DATA-TF: {end - offset} bytes at {offset}, a PDV item has 6 or more",
+                reason=INVALID_VALUE,
             )
         length, context_id, control = PDV_HEADER.unpack_from(body, offset)
         offset += 4 + length
         if length < 2 or offset > end:
             raise RemoteProtocolError(
-                f"P-DATA-TF: a PDV item of {length} bytes where 2 to {end - start + 2} fit", reason=INVALID_VALUE
+                f"P-DATA-TF: a PDV item of {length} bytes where 2 to {end - start + 2} fit",
+                reason=INVALID_VALUE,
             )
         pdvs.append(PresentationDataValue(context_id, control, bytes(body[start:offset])))
         if offset == end:

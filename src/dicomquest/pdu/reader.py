@@ -118,7 +118,13 @@ class PduReader:
                 continue
             pdu_type, length, item_length, context_id, control = unpack(buffer, offset)
             end = offset + PDU_HEADER.size + length
-            if pdu_type != _P_DATA_TF or end > size or length > limit or item_length < 2 or context_id not in accepted:
+            if (
+                pdu_type != _P_DATA_TF
+                or end > size
+                or length > limit
+                or item_length < 2
+                or context_id not in accepted
+            ):
                 break
             start, offset = offset, end
             if item_length + 4 == length:
@@ -143,16 +149,20 @@ class PduReader:
         if pdu_type == PduType.P_DATA_TF:
             if length > self.p_data_limit:
                 return RemoteProtocolError(
-                    f"P-DATA-TF of {length} bytes: at most {self.p_data_limit} are received", reason=INVALID_VALUE
+                    f"P-DATA-TF of {length} bytes: at most {self.p_data_limit} are received",
+                    reason=INVALID_VALUE,
                 )
         elif pdu_type in FIXED_LENGTHS:
             expected = FIXED_LENGTHS[PduType(pdu_type)]
             if length != expected:
                 return RemoteProtocolError(
-                    f"PDU of type {pdu_type:02X}H with length {length}: expected {expected}", reason=INVALID_VALUE
+                    f"PDU of type {pdu_type:02X}H with length {length}: expected {expected}",
+                    reason=INVALID_VALUE,
                 )
         elif pdu_type not in (PduType.A_ASSOCIATE_RQ, PduType.A_ASSOCIATE_AC):
-            return RemoteProtocolError(f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=UNRECOGNIZED_PDU)
+            return RemoteProtocolError(
+                f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=UNRECOGNIZED_PDU
+            )
         elif length > self.association_limit:
             return RemoteProtocolError(
                 f"PDU of type {pdu_type:02X}H with {length} bytes: at most {self.association_limit} are received",
@@ -177,7 +187,9 @@ class PduReader:
 _new = tuple.__new__
 
 
-def _several(buffer: bytes, offset: int, end: int, accepted: Container[int]) -> list[PresentationDataValue] | None:
+def _several(
+    buffer: bytes, offset: int, end: int, accepted: Container[int]
+) -> list[PresentationDataValue] | None:
     """The PDVs of one P-DATA-TF, None if it has a fault."""
     pdvs = []
     while offset + PDV_HEADER.size <= end:

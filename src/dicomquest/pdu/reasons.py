@@ -36,7 +36,9 @@ ABORT_WORDS = {
 
 def reject_words(result: int, source: int, reason: int) -> str:
     """Return what an A-ASSOCIATE-RJ says, reserved numbers included."""
-    return REJECT_WORDS.get((result, source, reason), f"rejected: result {result}, source {source}, reason {reason}")
+    return REJECT_WORDS.get(
+        (result, source, reason), f"rejected: result {result}, source {source}, reason {reason}"
+    )
 
 
 def abort_words(source: int, reason: int) -> str:
@@ -44,4 +46,8 @@ def abort_words(source: int, reason: int) -> str:
     if source == 0:
         return "aborted by the service user"
     words = ABORT_WORDS.get(reason, f"reason {reason}")
-    return f"aborted by the service provider: {words}" if source == 2 else f"aborted: source {source}, {words}"
+    return (
+        f"aborted by the service provider: {words}"
+        if source == 2
+        else f"aborted: source {source}, {words}"
+    )

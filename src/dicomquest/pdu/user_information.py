@@ -129,13 +129,17 @@ class _Reader:
 
 def _counted(data: bytes) -> bytes:
     if len(data) > _LONGEST_FIELD:
-        raise LocalProtocolError(f"a user information field of {len(data)} bytes: at most {_LONGEST_FIELD} fit")
+        raise LocalProtocolError(
+            f"a user information field of {len(data)} bytes: at most {_LONGEST_FIELD} fit"
+        )
     return _UINT16.pack(len(data)) + data
 
 
 def _encode_maximum_length(length: int) -> bytes:
     if length != 0 and not SMALLEST_MAXIMUM_LENGTH <= length <= 0xFFFFFFFF:
-        raise LocalProtocolError(f"maximum length {length}: expected 0 (unlimited) or at least 8, in four bytes")
+        raise LocalProtocolError(
+            f"maximum length {length}: expected 0 (unlimited) or at least 8, in four bytes"
+        )
     return _UINT32.pack(length)
 
 
@@ -143,7 +147,8 @@ def _decode_maximum_length(reader: _Reader) -> int:
     length: int = _UINT32.unpack(reader.take(4))[0]
     if 0 < length < SMALLEST_MAXIMUM_LENGTH:
         raise RemoteProtocolError(
-            f"the peer receives at most {length} bytes: P-DATA needs {SMALLEST_MAXIMUM_LENGTH}", reason=INVALID_VALUE
+            f"the peer receives at most {length} bytes: P-DATA needs {SMALLEST_MAXIMUM_LENGTH}",
+            reason=INVALID_VALUE,
         )
     return length
 
@@ -190,7 +195,9 @@ def _decode_extended(reader: _Reader) -> ExtendedNegotiation:
 
 
 def _encode_common_extended(negotiation: CommonExtendedNegotiation) -> bytes:
-    related = b"".join(_counted(encode_uid(uid)) for uid in negotiation.related_general_sop_class_uids)
+    related = b"".join(
+        _counted(encode_uid(uid)) for uid in negotiation.related_general_sop_class_uids
+    )
     return (
         _counted(encode_uid(negotiation.sop_class_uid))
         + _counted(encode_uid(negotiation.service_class_uid))
@@ -211,7 +218,9 @@ def _encode_identity_rq(identity: UserIdentityRQ) -> bytes:
     if not 1 <= identity.identity_type <= 5:
         raise LocalProtocolError(f"user identity type {identity.identity_type}: expected 1 to 5")
     if identity.secondary and identity.identity_type != 2:
-        raise LocalProtocolError(f"user identity type {identity.identity_type} has no secondary field: only type 2 has")
+        raise LocalProtocolError(
+            f"user identity type {identity.identity_type} has no secondary field: only type 2 has"
+        )
     return (
         bytes((identity.identity_type, identity.positive_response_requested))
         + _counted(identity.primary)
@@ -279,7 +288,10 @@ def encode_user_information(information: UserInformation, pdu: str) -> bytes:
             continue
         if pdu not in row.pdus:
             raise LocalProtocolError(f"{row.name} ({row.item_type:02X}H) is no sub-item of {pdu}")
-        items.extend(encode_item(row.item_type, row.encode(each)) for each in (value if row.many else (value,)))
+        items.extend(
+            encode_item(row.item_type, row.encode(each))
+            for each in (value if row.many else (value,))
+        )
     return b"".join(items)
 
 

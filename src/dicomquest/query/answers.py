@@ -38,7 +38,9 @@ def review_answers(query: Query, answers: Sequence[DataSet]) -> tuple[AnswerRema
         step = key.path[-1]
         name = attribute_name(*step)
         for answer in answers:
-            if not is_empty(find_element(answer, step)) and not matches_data_set(answer, (key,), zone):
+            if not is_empty(find_element(answer, step)) and not matches_data_set(
+                answer, (key,), zone
+            ):
                 unmatched[step.tag, name] = unmatched.get((step.tag, name), 0) + 1
     total = len(answers)
     remarks = [
@@ -49,6 +51,12 @@ def review_answers(query: Query, answers: Sequence[DataSet]) -> tuple[AnswerRema
         missing = sum(1 for answer in answers if find_element(answer, returned.step) is None)
         if missing:
             remarks.append(
-                AnswerRemark(returned.tag, attribute_name(*returned.step), "asked for, not returned", missing, total)
+                AnswerRemark(
+                    returned.tag,
+                    attribute_name(*returned.step),
+                    "asked for, not returned",
+                    missing,
+                    total,
+                )
             )
     return tuple(sorted(remarks, key=lambda remark: remark.tag))

@@ -26,8 +26,15 @@ def anatomic_regions(items: Iterable[object]) -> tuple[DataSet, ...]:
     found: dict[tuple[str, ...], DataSet] = {}
     for item in items:
         if isinstance(item, dict):
-            code = {tag: item[tag] for tag in sorted(_CODE_IDENTITY) if tag in item and any(item[tag].values)}
-            identity = tuple("\\".join(map(str, code[tag].values)) if tag in code else "" for tag in _CODE_IDENTITY)
+            code = {
+                tag: item[tag]
+                for tag in sorted(_CODE_IDENTITY)
+                if tag in item and any(item[tag].values)
+            }
+            identity = tuple(
+                "\\".join(map(str, code[tag].values)) if tag in code else ""
+                for tag in _CODE_IDENTITY
+            )
             found[identity] = code
     found.pop(("",) * len(_CODE_IDENTITY), None)
     return tuple(found[identity] for identity in sorted(found))

@@ -40,14 +40,20 @@ def find_element(data_set: DataSet, step: Step) -> Element | None:
         return data_set.get(step.tag)
     group = step.tag & 0xFFFF0000
     for tag, element in data_set.items():
-        if tag & 0xFFFF0000 == group and is_private_creator(tag) and element.values == (step.creator,):
+        if (
+            tag & 0xFFFF0000 == group
+            and is_private_creator(tag)
+            and element.values == (step.creator,)
+        ):
             found = data_set.get(group | (tag & 0xFF) << 8 | step.tag & 0xFF)
             if found is not None:
                 return found
     return None
 
 
-def matches_data_set(data_set: DataSet, keys: Iterable[KeyCriterion], zone_minutes: int = 0) -> bool:
+def matches_data_set(
+    data_set: DataSet, keys: Iterable[KeyCriterion], zone_minutes: int = 0
+) -> bool:
     """Whether the attributes of one entity meet all keys.
 
     ``zone_minutes`` is the zone of a data set without TimezoneOffsetFromUTC. The last step of each key's path is looked
@@ -123,11 +129,15 @@ def values_in(vr: str, criterion: ByStoredVR | TextByStoredVR) -> tuple[Any, ...
         return ()
     found = layout.iter_unpack(criterion.data)
     return (
-        tuple(group << 16 | element for group, element in found) if row.kind is Kind.TAG else tuple(v for (v,) in found)
+        tuple(group << 16 | element for group, element in found)
+        if row.kind is Kind.TAG
+        else tuple(v for (v,) in found)
     )
 
 
-def _matches_pair(data_set: DataSet, key: KeyCriterion, criterion: DateTimePairMatch, zone: int) -> bool:
+def _matches_pair(
+    data_set: DataSet, key: KeyCriterion, criterion: DateTimePairMatch, zone: int
+) -> bool:
     """Every date with every time, where there are several: the Standard knows pairs of single values only."""
     elements = data_set.get(criterion.date), data_set.get(criterion.time)
     unknown = [key.or_unknown and is_empty(element) for element in elements]
@@ -161,7 +171,9 @@ def shifted(date: str | None, time: str | None, minutes: int) -> SearchForm:
     return date and f"{moved.year:04d}{moved:%m%d}", f"{moved:%H%M}{time[4:]}"
 
 
-def matching_items(element: Element | None, keys: Iterable[KeyCriterion], zone: int) -> list[DataSet]:
+def matching_items(
+    element: Element | None, keys: Iterable[KeyCriterion], zone: int
+) -> list[DataSet]:
     """The items of a sequence that meet all item keys, each within the one item (C.2.2.2.6)."""
     if element is None or element.vr != "SQ":
         return []

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import TextByStoredVR
-from dicomquest.query.identifier.identifier_keys import KeyReader, described, is_key, private_creator
+from dicomquest.query.identifier.identifier_keys import (
+    KeyReader,
+    described,
+    is_key,
+    private_creator,
+)
 from dicomquest.query.identifier.key_values import EMPTY_VALUE_KEY
 from dicomquest.query.identifier.parse import read_level
 from dicomquest.query.matching import BY_CRITERION
@@ -37,7 +42,9 @@ class KeyExplanation:
     remarks: tuple[str, ...]
 
 
-def explain_keys(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -> tuple[KeyExplanation, ...]:
+def explain_keys(
+    data_set: DataSet, sop_class_uid: str, options: QueryOptions
+) -> tuple[KeyExplanation, ...]:
     """A row a key, ascending by tag, and rows for the unique keys that are missing.
 
     ``options`` are those that were negotiated. Nothing is rejected: what an SCP would reject is in the remarks.
@@ -45,9 +52,14 @@ def explain_keys(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -
     """
     model = MODELS_BY_UID.get(sop_class_uid)
     if model is None:
-        raise IdentifierError(statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}")
+        raise IdentifierError(
+            statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}"
+        )
     level = read_level(data_set, model, strict=False)
-    rows = [_explain(tag, element, data_set, (model, level), options) for tag, element in sorted(data_set.items())]
+    rows = [
+        _explain(tag, element, data_set, (model, level), options)
+        for tag, element in sorted(data_set.items())
+    ]
     found = [row for row in rows if row is not None]
     present = {row.tag for row in found}
     for missing in (UNIQUE_KEYS[each] for each in model.levels if each <= level):
@@ -56,12 +68,18 @@ def explain_keys(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -
             if missing.level is not level:
                 remark = "missing: without relational queries each upper unique key needs one value (C.4.1.2.1)"
             name = attribute_name(missing.tag)
-            found.append(KeyExplanation(missing.tag, name, KeyType.UNIQUE, missing.level, "none", (remark,)))
+            found.append(
+                KeyExplanation(missing.tag, name, KeyType.UNIQUE, missing.level, "none", (remark,))
+            )
     return tuple(found)
 
 
 def _explain(
-    tag: int, element: Element, data_set: DataSet, at: tuple[InformationModel, Level], options: QueryOptions
+    tag: int,
+    element: Element,
+    data_set: DataSet,
+    at: tuple[InformationModel, Level],
+    options: QueryOptions,
 ) -> KeyExplanation | None:
     model, level = at
     if not is_key(tag):
@@ -77,13 +95,20 @@ def _explain(
         remarks.append("a private attribute without its creator element (PS3.5 7.8.1)")
     elif kind is KeyType.OPTIONAL:
         listed = "" if tag in KEYS_BY_TAG else ", in no table of keys"
-        remarks.append(f"optional{listed}: an SCP need not support it, and then leaves it out (C.2.2.1.3)")
+        remarks.append(
+            f"optional{listed}: an SCP need not support it, and then leaves it out (C.2.2.1.3)"
+        )
     try:
         matching = _matching(tag, data_set, options)
     except IdentifierError as error:
         matching = "none"
         remarks.append(f"not valid: {error.comment}")
-    if kind is KeyType.UNIQUE and entity < level and not options.relational and matching != "Single Value":
+    if (
+        kind is KeyType.UNIQUE
+        and entity < level
+        and not options.relational
+        and matching != "Single Value"
+    ):
         remarks.append("without relational queries an upper unique key needs one value (C.4.1.2.1)")
     return KeyExplanation(tag, name, kind, entity, matching, tuple(remarks))
 
@@ -106,15 +131,21 @@ def _matching(tag: int, data_set: DataSet, options: QueryOptions) -> str:
         return "none"
     if key.item_keys is not None:
         return "Sequence"
-    criterion = key.criterion.as_text if isinstance(key.criterion, TextByStoredVR) else key.criterion
+    criterion = (
+        key.criterion.as_text if isinstance(key.criterion, TextByStoredVR) else key.criterion
+    )
     return "Universal" if criterion is None else BY_CRITERION[type(criterion)].name
 
 
 def _level_remarks(kind: KeyType, entity: Level, level: Level, options: QueryOptions) -> list[str]:
     if entity > level:
-        return [f"of {entity.name} level in a {level.name} query: not allowed, an SCP may ignore it (C.4.1.2.1)"]
+        return [
+            f"of {entity.name} level in a {level.name} query: not allowed, an SCP may ignore it (C.4.1.2.1)"
+        ]
     if entity < level and kind is not KeyType.UNIQUE and not options.relational:
-        return [f"of {entity.name} level in a {level.name} query: needs relational queries (C.4.1.2.2)"]
+        return [
+            f"of {entity.name} level in a {level.name} query: needs relational queries (C.4.1.2.2)"
+        ]
     return []
 
 
@@ -127,5 +158,7 @@ def _value_remarks(vr: str, element: Element, options: QueryOptions) -> list[str
     if EMPTY_VALUE_KEY in texts and not options.empty_value:
         remarks.append('"" is a literal: empty value matching was not negotiated (C.2.2.2.7)')
     if len(texts) > 1 and Matching.UID_LIST not in matching and not options.multiple_value:
-        remarks.append("several values: undefined, as multiple value matching was not negotiated (C.2.2.2.8)")
+        remarks.append(
+            "several values: undefined, as multiple value matching was not negotiated (C.2.2.2.8)"
+        )
     return remarks

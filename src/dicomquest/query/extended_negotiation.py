@@ -37,6 +37,7 @@ def offer(wanted: QueryOptions) -> bytes:
 def accepted_options(answer: bytes, base: QueryOptions | None = None) -> QueryOptions:
     """What a query may do after this answer; missing bytes are 0, the other fields are those of ``base``."""
     changes: dict[str, Any] = {
-        row.option: row.byte <= len(answer) and answer[row.byte - 1] == 1 for row in EXTENDED_OPTIONS
+        row.option: row.byte <= len(answer) and answer[row.byte - 1] == 1
+        for row in EXTENDED_OPTIONS
     }
     return replace(base or QueryOptions(), **changes)

@@ -46,5 +46,7 @@ def combined_range(date: str, time: str) -> Range | None:
     lower = date_interval(dates[0])[0] + time_interval(times[0])[0] if dates[0] else None
     upper = date_interval(dates[1])[1] + time_interval(times[1])[1] if dates[1] else None
     if lower is not None and upper is not None and lower > upper:
-        raise ValueFormatError("DA", f"{date} {time}", "a range whose first instant is not after its last")
+        raise ValueFormatError(
+            "DA", f"{date} {time}", "a range whose first instant is not after its last"
+        )
     return Range(lower, upper, f"{date} {time}")

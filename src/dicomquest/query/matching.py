@@ -123,9 +123,15 @@ def alternatives_sql(alternatives: Iterable[Pattern], column: str, dialect: Dial
 
 def _name_sql(criterion: PersonName, columns: Columns, dialect: Dialect) -> Sql:
     if criterion.any_group:
-        return joined("OR", [alternatives_sql(criterion.groups[0] or (), column, dialect) for column in columns])
+        return joined(
+            "OR",
+            [alternatives_sql(criterion.groups[0] or (), column, dialect) for column in columns],
+        )
     wanted = zip(criterion.groups, columns, strict=True)
-    return joined("AND", [alternatives_sql(group, column, dialect) for group, column in wanted if group is not None])
+    return joined(
+        "AND",
+        [alternatives_sql(group, column, dialect) for group, column in wanted if group is not None],
+    )
 
 
 def word_sql(word: FuzzyWord, part: str, search: str, dialect: Dialect) -> Sql:
@@ -168,7 +174,11 @@ def _no_sql(_: Criterion, __: Columns, ___: Dialect) -> None:
 
 
 def _within(lower: str | None, upper: str | None, value: str | None) -> bool:
-    return value is not None and (lower is None or lower <= value) and (upper is None or value <= upper)
+    return (
+        value is not None
+        and (lower is None or lower <= value)
+        and (upper is None or value <= upper)
+    )
 
 
 def _interval_matches(criterion: SingleInterval | Range, form: SearchForm) -> bool:
@@ -195,10 +205,14 @@ def _instant_words(text: str, *, last: bool = False) -> str:
     clock = text[8:] if len(text) == 21 else text if len(text) == 13 else ""
     if not clock:
         return date
-    seconds = "" if clock[4:] in {"00.000000", "60.999999"} else f":{clock[4:]}".rstrip("0").rstrip(".")
+    seconds = (
+        "" if clock[4:] in {"00.000000", "60.999999"} else f":{clock[4:]}".rstrip("0").rstrip(".")
+    )
     if last:
         seconds = seconds.removesuffix(".999999")
-    return " ".join(filter(None, (date, f"{clock[:2]}:{clock[2:4]}{seconds}", "UTC" if date else "")))
+    return " ".join(
+        filter(None, (date, f"{clock[:2]}:{clock[2:4]}{seconds}", "UTC" if date else ""))
+    )
 
 
 def _interval_words(criterion: SingleInterval | Range, name: str) -> str:
@@ -220,28 +234,43 @@ def _name_words(criterion: PersonName, name: str) -> str:
     if criterion.any_group:
         return f"{name} {patterns.pattern_words(patterns.parse_pattern(criterion.text))}"
     texts = criterion.text.split("=")
-    wanted = [(GROUPS[at], texts[at]) for at, group in enumerate(criterion.groups) if group is not None]
-    parts = [f"the {group} group {patterns.pattern_words(patterns.parse_pattern(text))}" for group, text in wanted]
+    wanted = [
+        (GROUPS[at], texts[at]) for at, group in enumerate(criterion.groups) if group is not None
+    ]
+    parts = [
+        f"the {group} group {patterns.pattern_words(patterns.parse_pattern(text))}"
+        for group, text in wanted
+    ]
     return f"{name} is such that " + " and ".join(parts)
 
 
 def _fuzzy_words(criterion: FuzzyName, name: str) -> str:
-    shown = " and ".join(f"'{patterns.pattern_text(word.pattern).rstrip('*')}'" for word in criterion.words)
+    shown = " and ".join(
+        f"'{patterns.pattern_text(word.pattern).rstrip('*')}'" for word in criterion.words
+    )
     return f"{name} begins with or sounds like {shown}, in any order"
 
 
 def _pair_words(criterion: DateTimePairMatch, name: str) -> str:
     time = attribute_name(criterion.time)
     zone = criterion.zone_minutes
-    suffix = "" if zone is None else f" in the zone {'-' if zone < 0 else '+'}{abs(zone) // 60:02d}{abs(zone) % 60:02d}"
+    suffix = (
+        ""
+        if zone is None
+        else f" in the zone {'-' if zone < 0 else '+'}{abs(zone) // 60:02d}{abs(zone) % 60:02d}"
+    )
     if criterion.combined is not None:
-        return _interval_words(criterion.combined, f"{name} with {time}").replace(" UTC", "") + suffix
+        return (
+            _interval_words(criterion.combined, f"{name} with {time}").replace(" UTC", "") + suffix
+        )
     keys = ((criterion.date_key, name), (criterion.time_key, time))
     return " and whose ".join(words(key, of) for key, of in keys if key is not None) + suffix
 
 
 def _sequence_words(criterion: SequenceMatch, name: str) -> str:
-    keys = " and ".join(f"whose {words(key.criterion, attribute_name(*key.path[-1]))}" for key in criterion.keys)
+    keys = " and ".join(
+        f"whose {words(key.criterion, attribute_name(*key.path[-1]))}" for key in criterion.keys
+    )
     return f"{name} has an item {keys}"
 
 

@@ -72,7 +72,11 @@ class ReturnKey(NamedTuple):
     @property
     def step(self) -> Step:
         """The attribute as a step, to be found in a stored data set."""
-        return Step(self.tag, None) if self.creator is None else Step(self.tag & 0xFFFF00FF, self.creator)
+        return (
+            Step(self.tag, None)
+            if self.creator is None
+            else Step(self.tag & 0xFFFF00FF, self.creator)
+        )
 
 
 class IgnoredKey(NamedTuple):

@@ -70,7 +70,9 @@ def _alternatives(pattern: Pattern) -> tuple[Pattern, ...] | None:
         rest = before.rstrip("^")
         pattern = (*pattern[:-2], rest) if rest else pattern[:-2]
         found.append(pattern)
-    return None if any(is_universal(each) for each in found) else tuple(each for each in found if each)
+    return (
+        None if any(is_universal(each) for each in found) else tuple(each for each in found if each)
+    )
 
 
 def split_words(name: str) -> tuple[str, ...]:
@@ -95,7 +97,11 @@ def _key_words(text: str) -> tuple[FuzzyWord, ...]:
         pattern = tuple(_WILDS.get(token) or token for token in _TOKENS.findall(word))
         if any(isinstance(token, str) for token in pattern):
             plain = len(pattern) == 1
-            words.append(FuzzyWord((word, Wild.ANY) if plain else pattern, phonetic_code(word) if plain else ""))
+            words.append(
+                FuzzyWord(
+                    (word, Wild.ANY) if plain else pattern, phonetic_code(word) if plain else ""
+                )
+            )
     return tuple(words)
 
 
@@ -108,9 +114,13 @@ def matches_name(criterion: PersonName, groups: tuple[str | None, ...]) -> bool:
     """Whether a stored name's three folded groups fit."""
     if criterion.any_group:
         (alternatives,) = criterion.groups
-        return alternatives is not None and any(matches_group(alternatives, group) for group in groups)
+        return alternatives is not None and any(
+            matches_group(alternatives, group) for group in groups
+        )
     wanted = zip(criterion.groups, groups, strict=True)
-    return all(alternatives is None or matches_group(alternatives, group) for alternatives, group in wanted)
+    return all(
+        alternatives is None or matches_group(alternatives, group) for alternatives, group in wanted
+    )
 
 
 def matches_word(word: FuzzyWord, stored: str) -> bool:

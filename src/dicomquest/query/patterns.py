@@ -91,12 +91,16 @@ def after_prefix(text: str) -> str | None:
 
 def glob(pattern: Pattern) -> str:
     """The pattern for SQLite's GLOB."""
-    return "".join(_GLOB_WILDS[t] if isinstance(t, Wild) else t.translate(_GLOB_LITERALS) for t in pattern)
+    return "".join(
+        _GLOB_WILDS[t] if isinstance(t, Wild) else t.translate(_GLOB_LITERALS) for t in pattern
+    )
 
 
 def like(pattern: Pattern) -> str:
     """The pattern for PostgreSQL's LIKE."""
-    return "".join(_LIKE_WILDS[t] if isinstance(t, Wild) else t.translate(_LIKE_LITERALS) for t in pattern)
+    return "".join(
+        _LIKE_WILDS[t] if isinstance(t, Wild) else t.translate(_LIKE_LITERALS) for t in pattern
+    )
 
 
 def pattern_text(pattern: Pattern) -> str:

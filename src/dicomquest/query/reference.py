@@ -53,7 +53,9 @@ def find(instances: Sequence[DataSet], query: Query) -> list[DataSet]:
     by_level = {level: [key for key in query.criteria if key.level is level] for level in Level}
     responses = []
     for chain in _chains(_build(instances), query.level):
-        above = all(matches_data_set(each.attributes, by_level[each.level], default_zone) for each in chain)
+        above = all(
+            matches_data_set(each.attributes, by_level[each.level], default_zone) for each in chain
+        )
         if above and _has_descendants(chain[-1], by_level, default_zone):
             responses.append(_response(chain, query, default_zone))
     return responses
@@ -76,7 +78,8 @@ class _Archive:
     def add(self, instance: DataSet) -> None:
         """Take one instance in; one without a UID of its own at some level is none (C.2.2.1.1)."""
         study, series, image = (
-            _text(instance, keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+            _text(instance, keyword)
+            for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
         )
         if not all(uid and "\\" not in uid for uid in (study, series, image)):
             return
@@ -139,7 +142,9 @@ def _merge(entity: _Entity, instance: DataSet) -> None:
 
 def _compute(patient: _Entity) -> None:
     """The attributes of PS3.4 C.3.4, from the entities below."""
-    studies, series, images = (patient.below(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE))
+    studies, series, images = (
+        patient.below(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE)
+    )
     _count(patient, NumberOfPatientRelatedStudies=studies, NumberOfPatientRelatedSeries=series)
     _count(patient, NumberOfPatientRelatedInstances=images)
     for study in studies:
@@ -147,7 +152,9 @@ def _compute(patient: _Entity) -> None:
         _count(study, NumberOfStudyRelatedSeries=series, NumberOfStudyRelatedInstances=images)
         modalities = distinct(_values(series, _TAGS["Modality"]))
         study.attributes[_TAGS["ModalitiesInStudy"]] = Element("CS", modalities)
-        study.attributes[_TAGS["SOPClassesInStudy"]] = Element("UI", distinct(_values(images, _TAGS["SOPClassUID"])))
+        study.attributes[_TAGS["SOPClassesInStudy"]] = Element(
+            "UI", distinct(_values(images, _TAGS["SOPClassUID"]))
+        )
         regions = anatomic_regions(_values(images, _ANATOMIC_REGION_SEQUENCE))
         study.attributes[_TAGS["AnatomicRegionsInStudyCodeSequence"]] = Element("SQ", regions)
         for each in series:
@@ -177,7 +184,8 @@ def _has_descendants(entity: _Entity, by_level: dict[Level, list[KeyCriterion]],
     if not any(keys for level, keys in by_level.items() if level > entity.level):
         return True
     return any(
-        matches_data_set(child.attributes, by_level[child.level], zone) and _has_descendants(child, by_level, zone)
+        matches_data_set(child.attributes, by_level[child.level], zone)
+        and _has_descendants(child, by_level, zone)
         for child in entity.children.values()
     )
 

@@ -57,7 +57,11 @@ def stored_values(vr: str, element: Element) -> tuple[Any, ...]:
     if element.vr not in BINARY_VRS:
         return tuple(value for value in element.values if value not in ("", None))
     texts = [opaque_text(data) for data in element.values]
-    values = texts if vr in UNSPLIT_VRS else [part.strip(" ") for text in texts for part in text.split("\\")]
+    values = (
+        texts
+        if vr in UNSPLIT_VRS
+        else [part.strip(" ") for text in texts for part in text.split("\\")]
+    )
     return tuple(value for value in values if value)
 
 
@@ -79,7 +83,9 @@ def is_empty(element: Element | None) -> bool:
         return True
     for value in element.values:
         if value not in _EMPTY_VALUES:
-            return element.vr == "PN" and not any(each and each.strip("=") for each in element.values)
+            return element.vr == "PN" and not any(
+                each and each.strip("=") for each in element.values
+            )
     return True
 
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def sentence(query: Query) -> str:
     """``studies whose Patient's Name starts with 'DOE' and whose Study Date is on or after 2024-01-01; return ...``."""
     # That an entity has its unique key goes without saying.
-    own = [key for key in query.criteria if key.level <= query.level and not isinstance(key.criterion, HasValue)]
+    own = [
+        key
+        for key in query.criteria
+        if key.level <= query.level and not isinstance(key.criterion, HasValue)
+    ]
     clauses = [f"whose {_clause(key)}" for key in own]
     below = [_descendants(query, level) for level in Level if level > query.level]
     asked = " and ".join(clauses + [text for text in below if text])
@@ -33,9 +37,13 @@ def _clause(key: KeyCriterion) -> str:
 def _descendants(query: Query, level: Level) -> str:
     clauses = [f"whose {_clause(key)}" for key in query.criteria if key.level is level]
     # With keys of both series and instances, it is an instance of that very series.
-    nested = level > query.level + 1 and any(query.level < key.level < level for key in query.criteria)
+    nested = level > query.level + 1 and any(
+        query.level < key.level < level for key in query.criteria
+    )
     which = f"an {level.entity}" if level is Level.IMAGE else f"a {level.entity}"
-    return f"that have {'in it ' if nested else ''}{which} {' and '.join(clauses)}" if clauses else ""
+    return (
+        f"that have {'in it ' if nested else ''}{which} {' and '.join(clauses)}" if clauses else ""
+    )
 
 
 def _listed(names: list[str]) -> str:

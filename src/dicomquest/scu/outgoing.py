@@ -55,7 +55,8 @@ class Outgoing:
 
 
 def prepare(
-    what: Dataset | str | os.PathLike[str], context_for: Callable[[str, Sequence[str]], AcceptedContext]
+    what: Dataset | str | os.PathLike[str],
+    context_for: Callable[[str, Sequence[str]], AcceptedContext],
 ) -> Outgoing:
     """Look at a file or Dataset, and read its first part: what cannot be sent fails here, before anything is.
 
@@ -77,22 +78,34 @@ def describe(what: Dataset | str | os.PathLike[str]) -> Instance:
     with open(what, "rb") as file:  # noqa: PTH123
         head = file.read(_HEAD)
     start = read_file_start(head)
-    found = decode_header(head, start.transfer_syntax, start=start.start, stop_tag=_SOP_INSTANCE_UID + 1).data_set
+    found = decode_header(
+        head, start.transfer_syntax, start=start.start, stop_tag=_SOP_INSTANCE_UID + 1
+    ).data_set
     if any(tag >> 16 == _DIRECTORY_GROUP for tag in found):
         raise DataSetError("a DICOMDIR")
     elements = [found.get(tag) for tag in (_SOP_CLASS_UID, _SOP_INSTANCE_UID)]
-    uids = tuple(str(element.values[0]) if element and element.values else "" for element in elements)
+    uids = tuple(
+        str(element.values[0]) if element and element.values else "" for element in elements
+    )
     return _instance(uids[0], uids[1], start.transfer_syntax)
 
 
 def _instance(sop_class: str, sop_instance: str, transfer_syntax: str) -> Instance:
     if not (sop_class and sop_instance):
-        raise DataSetError("no SOP Class UID or no SOP Instance UID: an instance needs both to be sent")
+        raise DataSetError(
+            "no SOP Class UID or no SOP Instance UID: an instance needs both to be sent"
+        )
     others = CONVERTIBLE if transfer_syntax in CONVERTIBLE else ()
-    return Instance(sop_class, sop_instance, (transfer_syntax, *(uid for uid in others if uid != transfer_syntax)))
+    return Instance(
+        sop_class,
+        sop_instance,
+        (transfer_syntax, *(uid for uid in others if uid != transfer_syntax)),
+    )
 
 
-def parts(what: Dataset | str | os.PathLike[str], transfer_syntax: str) -> Iterator[tuple[bytes, bool]]:
+def parts(
+    what: Dataset | str | os.PathLike[str], transfer_syntax: str
+) -> Iterator[tuple[bytes, bool]]:
     """Give the data set of a file or Dataset in this transfer syntax, each part with whether it is the last."""
     if not isinstance(what, Dataset):
         with open(what, "rb") as file:  # noqa: PTH123
@@ -105,7 +118,9 @@ def parts(what: Dataset | str | os.PathLike[str], transfer_syntax: str) -> Itera
             file.seek(start.start)
             decode(file.read(), start.transfer_syntax, limits=FILE_LIMITS)
     try:
-        data = encoded(what if isinstance(what, Dataset) else dcmread(what, force=True), transfer_syntax)
+        data = encoded(
+            what if isinstance(what, Dataset) else dcmread(what, force=True), transfer_syntax
+        )
     except Exception as error:
         # What pydicom raises of values that it cannot write may be anything; its words hold patient data.
         words = f"a value cannot be brought to {UID(transfer_syntax).name} ({type(error).__name__})"

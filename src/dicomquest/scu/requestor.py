@@ -129,17 +129,25 @@ class Requestor:
     def context_for(self, abstract_syntax: str) -> AcceptedContext:
         """Find the context to use as SCU; ContextNotAcceptedError if the peer accepted none, or is gone."""
         if self.state is not State.ESTABLISHED:
-            raise LocalProtocolError(f"a request needs an established association, this one is {self.state.value}")
+            raise LocalProtocolError(
+                f"a request needs an established association, this one is {self.state.value}"
+            )
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
                 return context
         from dicomquest.services.contexts import as_uid
 
-        proposed = any(context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts)
+        proposed = any(
+            context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts
+        )
         reason = "did not accept" if proposed else "was not asked for"
-        raise ContextNotAcceptedError(f"the peer {reason} a presentation context for {as_uid(abstract_syntax).name}")
+        raise ContextNotAcceptedError(
+            f"the peer {reason} a presentation context for {as_uid(abstract_syntax).name}"
+        )
 
-    def context_to_store(self, abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> AcceptedContext:
+    def context_to_store(
+        self, abstract_syntax: str, transfer_syntaxes: Sequence[str]
+    ) -> AcceptedContext:
         """Find the context for instances of a class, by the first of the transfer syntaxes that the peer accepted."""
         from dicomquest.services.contexts import as_uid
 
@@ -161,7 +169,11 @@ class Requestor:
         """List the contexts that the peer accepted, or those that it did not, in the order proposed."""
         from dicomquest.services.contexts import PresentationContext, as_uid
 
-        results = {answer.context_id: answer.result for answer in self.ac.presentation_contexts} if self.ac else {}
+        results = (
+            {answer.context_id: answer.result for answer in self.ac.presentation_contexts}
+            if self.ac
+            else {}
+        )
         contexts = []
         for proposed in self.rq.presentation_contexts:
             agreed = self.contexts.get(proposed.context_id)
@@ -194,7 +206,9 @@ class Requestor:
         """Describe the peer: by what it says of itself once it has accepted."""
         if self.ac is None:
             return ServiceUser(self.rq.called_ae_title, peer.host, peer.port)
-        return service_user(self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information)
+        return service_user(
+            self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information
+        )
 
     # What the face feeds.
 
@@ -238,7 +252,12 @@ class Requestor:
             yield
 
     def find(
-        self, context: AcceptedContext, identifier: bytes, *, message_id: int | None = None, priority: int = 0
+        self,
+        context: AcceptedContext,
+        identifier: bytes,
+        *,
+        message_id: int | None = None,
+        priority: int = 0,
     ) -> Flow[Operation]:
         """Send a C-FIND request."""
         yield from self._settle()
@@ -248,7 +267,9 @@ class Requestor:
         )
         return self._start(sent, context)
 
-    def echo(self, context: AcceptedContext, *, message_id: int | None = None) -> Flow[ResponseReceived | None]:
+    def echo(
+        self, context: AcceptedContext, *, message_id: int | None = None
+    ) -> Flow[ResponseReceived | None]:
         """Send a C-ECHO request and wait for its response; None if the association ended first."""
         yield from self._settle()
         self._check_established()
@@ -332,7 +353,9 @@ class Requestor:
 
     def _check_established(self) -> None:
         if self.state is not State.ESTABLISHED:
-            raise LocalProtocolError(f"a request needs an established association, this one is {self.state.value}")
+            raise LocalProtocolError(
+                f"a request needs an established association, this one is {self.state.value}"
+            )
 
     def _end(self, state: State, failure: AssociationError | None) -> None:
         if self.state in (State.REQUESTED, State.ESTABLISHED):
@@ -361,7 +384,9 @@ class Requestor:
                 self.state = State.ESTABLISHED
             case AssociationRejected():
                 rj = event.rj
-                failure = AssociationRejectedError(str(rj), result=rj.result, source=rj.source, reason=rj.reason)
+                failure = AssociationRejectedError(
+                    str(rj), result=rj.result, source=rj.source, reason=rj.reason
+                )
                 self._end(State.REJECTED, failure)
             case Released():
                 self._end(State.RELEASED, None)
@@ -372,10 +397,17 @@ class Requestor:
             case RequestReceived():
                 # Only where the SCP role was asked for and granted.
                 refusal = response_to(
-                    event.command, statuses.SOP_CLASS_NOT_SUPPORTED, error_comment="this side is no SCP"
+                    event.command,
+                    statuses.SOP_CLASS_NOT_SUPPORTED,
+                    error_comment="this side is no SCP",
                 )
                 self.session.send_response(event.command, refusal, None, monotonic())
-            case AssociationRequested() | CancelReceived() | DataSetFragmentReceived() | RequestRefused():
+            case (
+                AssociationRequested()
+                | CancelReceived()
+                | DataSetFragmentReceived()
+                | RequestRefused()
+            ):
                 # What acceptors are told, and SCPs whose requests wait; here each is refused at once.
                 pass
             case _:

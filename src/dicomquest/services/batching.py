@@ -26,7 +26,9 @@ class Gatherer(Generic[Item]):
         self._expected = 1
 
     async def do(
-        self, item: Item, run: Callable[[Callable[[list[Item]], object], list[Item]], Awaitable[object]]
+        self,
+        item: Item,
+        run: Callable[[Callable[[list[Item]], object], list[Item]], Awaitable[object]],
     ) -> None:
         """Have an item done with others; ``run`` runs blocking code. Returns when it is done."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -37,7 +39,9 @@ class Gatherer(Generic[Item]):
             self._task = asyncio.create_task(self._run(run))
         await done
 
-    async def _run(self, run: Callable[[Callable[[list[Item]], object], list[Item]], Awaitable[object]]) -> None:
+    async def _run(
+        self, run: Callable[[Callable[[list[Item]], object], list[Item]], Awaitable[object]]
+    ) -> None:
         try:
             while self._waiting:
                 await self._gather()
@@ -47,7 +51,9 @@ class Gatherer(Generic[Item]):
                 except BaseException as error:
                     for _, done in batch:
                         if not done.done():
-                            done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+                            done.set_exception(
+                                error if isinstance(error, Exception) else asyncio.CancelledError()
+                            )
                     if not isinstance(error, Exception):
                         raise
                 for _, done in batch:

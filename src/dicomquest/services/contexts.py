@@ -62,16 +62,23 @@ class PresentationContext:
 
 
 def build_context(
-    abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None, *, context_id: int | None = None
+    abstract_syntax: str,
+    transfer_syntax: str | Iterable[str] | None = None,
+    *,
+    context_id: int | None = None,
 ) -> PresentationContext:
     """Build a context; without transfer syntaxes it has DEFAULT_TRANSFER_SYNTAXES."""
     if not (uid := as_uid(str(abstract_syntax))).is_valid:
-        raise ValueError(f"{abstract_syntax!r} is no UID, expected the abstract syntax of a presentation context")
+        raise ValueError(
+            f"{abstract_syntax!r} is no UID, expected the abstract syntax of a presentation context"
+        )
     if transfer_syntax is None:
         syntaxes = list(DEFAULT_TRANSFER_SYNTAXES)
     else:
         given = [transfer_syntax] if isinstance(transfer_syntax, str) else transfer_syntax
         syntaxes = list(dict.fromkeys(as_uid(str(syntax)) for syntax in given))
     if not syntaxes:
-        raise ValueError(f"no transfer syntax for the abstract syntax {uid.name}, expected at least one")
+        raise ValueError(
+            f"no transfer syntax for the abstract syntax {uid.name}, expected at least one"
+        )
     return PresentationContext(uid, syntaxes, context_id)

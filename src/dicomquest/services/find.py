@@ -95,7 +95,9 @@ class FindService:
             await request.send_final(error.status, error.comment, error.element)
             return
         _log(request, query)
-        search = _Search(self._index, query, self._encoder(request, query), request.association.state.has_stored)
+        search = _Search(
+            self._index, query, self._encoder(request, query), request.association.state.has_stored
+        )
         request.on_cancel(search.interrupt)
         batches = _Batches(request, search, peer.result_limit)
         try:
@@ -106,7 +108,9 @@ class FindService:
             if request.is_cancelled:
                 await request.send_final(statuses.CANCEL)
             else:
-                LOGGER.error("association %d: the index failed: %s", request.association.number, error)  # noqa: TRY400
+                LOGGER.error(  # noqa: TRY400
+                    "association %d: the index failed: %s", request.association.number, error
+                )
                 await request.send_final(statuses.INDEX_FAILED, "the index failed")
         except MemoryError:
             await request.send_final(statuses.OUT_OF_RESOURCES, "out of memory")
@@ -133,43 +137,66 @@ class FindService:
         fallback = (peer.default_charset, *FALLBACK) if peer.default_charset else FALLBACK
         remarks = Remarks()
         identifier = decode(
-            request.data_set or b"", request.context.transfer_syntax, fallback=fallback, remarks=remarks
+            request.data_set or b"",
+            request.context.transfer_syntax,
+            fallback=fallback,
+            remarks=remarks,
         )
         for tag, kind, _ in remarks:
-            LOGGER.info("association %d: %s: %s", request.association.number, tag_text(tag), kind.value)
+            LOGGER.info(
+                "association %d: %s: %s", request.association.number, tag_text(tag), kind.value
+            )
             if kind is RemarkKind.UNDECODABLE and peer.options.strict:
                 raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
         constants = _constants(
-            query.level, self._choices.retrieve_ae_title, query.private_creators, query.wants_availability
+            query.level,
+            self._choices.retrieve_ae_title,
+            query.private_creators,
+            query.wants_availability,
         )
         requested = normalise_terms(query.charset_terms)
-        return encoder((*self._index.fields(query), *constants), request.context.transfer_syntax, requested)
+        return encoder(
+            (*self._index.fields(query), *constants), request.context.transfer_syntax, requested
+        )
 
-    async def _stream(self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices) -> None:
+    async def _stream(
+        self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices
+    ) -> None:
         while True:
             identifiers = await batches.next()
             if request.is_cancelled:
                 await request.send_final(statuses.CANCEL)
                 return
             if identifiers:
-                await request.send_pending(query.pending_status, identifiers, final_follows=batches.is_exhausted)
+                await request.send_pending(
+                    query.pending_status, identifiers, final_follows=batches.is_exhausted
+                )
             if batches.is_exhausted:
                 break
         if not batches.is_cut_off:
             await request.send_final(statuses.SUCCESS)
         elif peer.limit_is_success:
-            LOGGER.warning("association %d: result limit %s reached", request.association.number, peer.result_limit)
+            LOGGER.warning(
+                "association %d: result limit %s reached",
+                request.association.number,
+                peer.result_limit,
+            )
             await request.send_final(statuses.SUCCESS)
         else:
-            await request.send_final(statuses.OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached")
+            await request.send_final(
+                statuses.OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached"
+            )
 
 
 @lru_cache(maxsize=256)
 def _constants(
-    level: Level, retrieve_ae_title: str, private_creators: tuple[tuple[int, str], ...], is_available: bool
+    level: Level,
+    retrieve_ae_title: str,
+    private_creators: tuple[tuple[int, str], ...],
+    is_available: bool,
 ) -> tuple[Field, ...]:
     """What stands in all responses to a query besides the columns."""
     constants = [
@@ -183,7 +210,9 @@ def _constants(
 
 
 @lru_cache(maxsize=256)
-def encoder(fields: tuple[Field, ...], transfer_syntax: str, requested: tuple[str, ...]) -> ResponseEncoder:
+def encoder(
+    fields: tuple[Field, ...], transfer_syntax: str, requested: tuple[str, ...]
+) -> ResponseEncoder:
     """The encoder of a query shape: made once, it takes a millisecond."""
     return ResponseEncoder(fields, transfer_syntax, requested)
 
@@ -195,7 +224,9 @@ class _Search:
     come at any time, also before there is a cursor.
     """
 
-    def __init__(self, index: Index, query: Query, response_encoder: ResponseEncoder, is_latest: bool) -> None:
+    def __init__(
+        self, index: Index, query: Query, response_encoder: ResponseEncoder, is_latest: bool
+    ) -> None:
         """``is_latest``: what the association itself has stored must be found, so no replica will do."""
         self._index = index
         self._query = query

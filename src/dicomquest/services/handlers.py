@@ -58,7 +58,9 @@ def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
     answer = _read_status(status)
     # Warnings belong to SOP classes of which the tables know nothing, such as Repository Query.
     if find_status(answer.status, statuses) is None and answer.status & 0xF000 != 0xB000:
-        raise ValueError(f"a handler gave the status {answer.status:04X}, which this service does not have")
+        raise ValueError(
+            f"a handler gave the status {answer.status:04X}, which this service does not have"
+        )
     return answer
 
 
@@ -67,8 +69,19 @@ def _read_status(status: Any) -> Answer:
         if "Status" not in status:
             raise ValueError("the status Dataset of a handler has no Status (0000,0900)")
         offending = status.get("OffendingElement")
-        tags = () if offending is None else tuple(offending) if isinstance(offending, list | tuple) else (offending,)
-        return Answer(int(status.Status), b"", str(status.get("ErrorComment", "")), tuple(int(tag) for tag in tags))
+        tags = (
+            ()
+            if offending is None
+            else tuple(offending)
+            if isinstance(offending, list | tuple)
+            else (offending,)
+        )
+        return Answer(
+            int(status.Status),
+            b"",
+            str(status.get("ErrorComment", "")),
+            tuple(int(tag) for tag in tags),
+        )
     if not isinstance(status, int):
         raise TypeError(f"a handler gave {status!r} as status, expected a number or a Dataset")
     return Answer(int(status))
@@ -97,7 +110,9 @@ def iterate(outcome: Any) -> Iterator[Any]:
         return iter((outcome,))
     if isinstance(outcome, Iterable):
         return iter(outcome)
-    raise TypeError(f"a handler returned {type(outcome).__name__}, expected (status, identifier) pairs")
+    raise TypeError(
+        f"a handler returned {type(outcome).__name__}, expected (status, identifier) pairs"
+    )
 
 
 class Handoff:

@@ -18,7 +18,12 @@ from dicomquest.errors import DataSetError
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
-_STATUS, _OFFENDING_ELEMENT, _ERROR_COMMENT, _ERROR_ID = 0x00000900, 0x00000901, 0x00000902, 0x00000903
+_STATUS, _OFFENDING_ELEMENT, _ERROR_COMMENT, _ERROR_ID = (
+    0x00000900,
+    0x00000901,
+    0x00000902,
+    0x00000903,
+)
 
 
 def encode_response(identifier: Dataset, transfer_syntax: str) -> bytes:

@@ -35,7 +35,9 @@ class ServiceUser:
     sop_class_extended: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def service_user(ae_title: str, address: tuple[str, int], information: UserInformation) -> ServiceUser:
+def service_user(
+    ae_title: str, address: tuple[str, int], information: UserInformation
+) -> ServiceUser:
     """Describe a side by what it says in its A-ASSOCIATE PDU."""
     return ServiceUser(
         ae_title,
@@ -43,7 +45,10 @@ def service_user(ae_title: str, address: tuple[str, int], information: UserInfor
         information.maximum_length,
         information.implementation_class_uid,
         information.implementation_version_name,
-        {item.sop_class_uid: item.application_information for item in information.extended_negotiations},
+        {
+            item.sop_class_uid: item.application_information
+            for item in information.extended_negotiations
+        },
     )
 
 
@@ -78,11 +83,18 @@ class Channel(Protocol):
     """How the driver of an association carries a service's answers."""
 
     async def send_pending(
-        self, request: ServiceRequest, status: int, identifiers: Sequence[bytes], *, final_follows: bool
+        self,
+        request: ServiceRequest,
+        status: int,
+        identifiers: Sequence[bytes],
+        *,
+        final_follows: bool,
     ) -> None:
         """Send one Pending response an identifier; wait while the peer reads too slowly."""
 
-    async def send_final(self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]) -> None:
+    async def send_final(
+        self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
+    ) -> None:
         """Send the final response."""
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -166,14 +178,18 @@ class ServiceRequest:
         if self._is_abandoned:
             raise AssociationAbortedError(f"association {self.association.number} has ended")
 
-    async def send_pending(self, status: int, identifiers: Sequence[bytes], *, final_follows: bool = False) -> None:
+    async def send_pending(
+        self, status: int, identifiers: Sequence[bytes], *, final_follows: bool = False
+    ) -> None:
         """Send encoded identifiers, one Pending response each; returns when there is room for more.
 
         ``final_follows``: the final response comes next and without delay, so that all may go out in one write.
         """
         await self.channel.send_pending(self, status, identifiers, final_follows=final_follows)
 
-    async def send_final(self, status: int, comment: str = "", offending: tuple[int, ...] = ()) -> None:
+    async def send_final(
+        self, status: int, comment: str = "", offending: tuple[int, ...] = ()
+    ) -> None:
         """Send the final response: status, Error Comment (0000,0902) and Offending Element (0000,0901)."""
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)

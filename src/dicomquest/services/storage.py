@@ -106,7 +106,9 @@ class StorageService:
 
     # In a thread of the server.
 
-    def _write(self, incoming: Incoming | None, request: ServiceRequest, parts: list[bytes]) -> Incoming:
+    def _write(
+        self, incoming: Incoming | None, request: ServiceRequest, parts: list[bytes]
+    ) -> Incoming:
         if incoming is None:
             incoming = self._archive.begin(_meta(request))
         try:
@@ -153,7 +155,9 @@ class StorageService:
         received = read_arrived(incoming.descriptor, incoming.first, start, zone)
         if isinstance(received, Skipped):
             status, element = REFUSED.get(received.reason, (statuses.CANNOT_UNDERSTAND, ()))
-            raise StoreError(status, _words(received), element if received.tag is None else (received.tag,))
+            raise StoreError(
+                status, _words(received), element if received.tag is None else (received.tag,)
+            )
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
 
@@ -194,13 +198,17 @@ def _check(received: Received, request: ServiceRequest) -> int:
     assert isinstance(command, CStoreRQ)  # noqa: S101
     if received.sop_uid != command.affected_sop_instance_uid:
         raise StoreError(
-            statuses.DATA_SET_DOES_NOT_MATCH, "SOP Instance UID is not that of the command", (_SOP_INSTANCE_UID.tag,)
+            statuses.DATA_SET_DOES_NOT_MATCH,
+            "SOP Instance UID is not that of the command",
+            (_SOP_INSTANCE_UID.tag,),
         )
     sop_class = received.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
     if sop_class is None:
         return statuses.CLASS_NOT_TOLD
     if sop_class != command.affected_sop_class_uid:
         raise StoreError(
-            statuses.DATA_SET_DOES_NOT_MATCH, "SOP Class UID is not that of the command", (_SOP_CLASS_UID.tag,)
+            statuses.DATA_SET_DOES_NOT_MATCH,
+            "SOP Class UID is not that of the command",
+            (_SOP_CLASS_UID.tag,),
         )
     return statuses.SUCCESS

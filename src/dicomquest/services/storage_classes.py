@@ -19,7 +19,13 @@ NOT_OF_PATIENTS = (
 NOT_OF_MESSAGES = ("RFC2557MIMEEncapsulation", "XMLEncoding", "Papyrus3ImplicitVRLittleEndian")
 
 # Where its keyword stands in a row of the dictionary, which is (name, type, info, retired, keyword).
-_ENDINGS = ("Storage", "StorageForPresentation", "StorageForProcessing", "StorageTrial", "StorageRetired")
+_ENDINGS = (
+    "Storage",
+    "StorageForPresentation",
+    "StorageForProcessing",
+    "StorageTrial",
+    "StorageRetired",
+)
 
 
 def _rows(kind: str) -> list[tuple[UID, str]]:
@@ -31,11 +37,18 @@ def stored_sop_classes() -> tuple[UID, ...]:
     """Every SOP class whose instances belong to a patient, retired ones too: archives hold them for decades."""
     left_out = {f"{name}Storage" for name in NOT_OF_PATIENTS}
     # Of a trial the keyword ends so; of a class that another of the same name followed, so.
-    return tuple(uid for uid, keyword in _rows("SOP Class") if keyword.endswith(_ENDINGS) and keyword not in left_out)
+    return tuple(
+        uid
+        for uid, keyword in _rows("SOP Class")
+        if keyword.endswith(_ENDINGS) and keyword not in left_out
+    )
 
 
 @cache
 def stored_transfer_syntaxes() -> tuple[UID, ...]:
     """Every transfer syntax of the dictionary, Implicit VR Little Endian first."""
     known = [uid for uid, keyword in _rows("Transfer Syntax") if keyword not in NOT_OF_MESSAGES]
-    return (UID(IMPLICIT_VR_LITTLE_ENDIAN), *(uid for uid in known if uid != IMPLICIT_VR_LITTLE_ENDIAN))
+    return (
+        UID(IMPLICIT_VR_LITTLE_ENDIAN),
+        *(uid for uid in known if uid != IMPLICIT_VR_LITTLE_ENDIAN),
+    )

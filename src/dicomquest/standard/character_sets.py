@@ -74,7 +74,15 @@ CODE_ELEMENTS = (
     CodeElement("ISO 2022 IR 13", "Japanese (romaji)", 0, b"\x1b(J", 1, JIS_X_0201),
     CodeElement("ISO 2022 IR 13", "Japanese (katakana)", 1, b"\x1b)I", 1, JIS_X_0201),
     CodeElement("ISO 2022 IR 87", "Japanese (kanji)", 0, b"\x1b$B", 2, "iso2022_jp", b"\x1b$B"),
-    CodeElement("ISO 2022 IR 159", "Japanese (supplementary kanji)", 0, b"\x1b$(D", 2, "iso2022_jp_2", b"\x1b$(D"),
+    CodeElement(
+        "ISO 2022 IR 159",
+        "Japanese (supplementary kanji)",
+        0,
+        b"\x1b$(D",
+        2,
+        "iso2022_jp_2",
+        b"\x1b$(D",
+    ),
     CodeElement("ISO 2022 IR 149", "Korean", 1, b"\x1b$)C", 2, "euc_kr"),
     CodeElement("ISO 2022 IR 58", "Simplified Chinese", 1, b"\x1b$)A", 2, "gb2312"),
 )

@@ -16,11 +16,24 @@ class ExtendedOption(NamedTuple):
 
 EXTENDED_OPTIONS: tuple[ExtendedOption, ...] = (
     ExtendedOption(1, "relational", "Relational queries", "hierarchical queries only"),
-    ExtendedOption(2, "combined_datetime", "Date-time matching", "date and time ranges are independent"),
+    ExtendedOption(
+        2, "combined_datetime", "Date-time matching", "date and time ranges are independent"
+    ),
     ExtendedOption(3, "fuzzy", "Fuzzy semantic matching of person names", "literal matching"),
-    ExtendedOption(4, "timezone_adjustment", "Timezone query adjustment", "times are compared as they are"),
-    ExtendedOption(5, "enhanced_multiframe", "Enhanced Multi-Frame Image Conversion", "instances as received"),
-    ExtendedOption(6, "empty_value", "Empty value matching", 'two quotation marks ("") are a literal'),
-    ExtendedOption(7, "multiple_value", "Multiple value matching", "several values mean any of them (our choice)"),
+    ExtendedOption(
+        4, "timezone_adjustment", "Timezone query adjustment", "times are compared as they are"
+    ),
+    ExtendedOption(
+        5, "enhanced_multiframe", "Enhanced Multi-Frame Image Conversion", "instances as received"
+    ),
+    ExtendedOption(
+        6, "empty_value", "Empty value matching", 'two quotation marks ("") are a literal'
+    ),
+    ExtendedOption(
+        7,
+        "multiple_value",
+        "Multiple value matching",
+        "several values mean any of them (our choice)",
+    ),
 )
 """``option`` is the field of ``QueryOptions`` that the byte sets."""

@@ -74,7 +74,13 @@ GENERAL_STATUSES: tuple[Status, ...] = (
     Status(0x0119, 0x0119, _FAILURE, "Class-instance conflict", _INSTANCE),
     Status(0x0120, 0x0120, _FAILURE, "Missing attribute", ("AttributeIdentifierList",)),
     Status(0x0121, 0x0121, _FAILURE, "Missing attribute value", ("AttributeIdentifierList",)),
-    Status(0x0122, 0x0122, _FAILURE, "Refused: SOP class not supported", ("ErrorComment", "AffectedSOPClassUID")),
+    Status(
+        0x0122,
+        0x0122,
+        _FAILURE,
+        "Refused: SOP class not supported",
+        ("ErrorComment", "AffectedSOPClassUID"),
+    ),
     Status(0x0123, 0x0123, _FAILURE, "No such action type"),
     Status(0x0124, 0x0124, _FAILURE, "Refused: not authorized", _COMMENT),
     Status(0x0210, 0x0210, _FAILURE, "Duplicate invocation"),
@@ -91,7 +97,12 @@ C_FIND_STATUSES: tuple[Status, ...] = (
     Status(0xA900, 0xA900, _FAILURE, "Error: identifier does not match SOP class", _ELEMENT),
     Status(0xC000, 0xCFFF, _FAILURE, "Failed: unable to process", _ELEMENT),
     Status(0xFE00, 0xFE00, _CANCEL, "Matching terminated due to cancel request"),
-    Status(0xFF00, 0xFF00, _PENDING, "Matches are continuing: all optional keys supported as the required ones"),
+    Status(
+        0xFF00,
+        0xFF00,
+        _PENDING,
+        "Matches are continuing: all optional keys supported as the required ones",
+    ),
     Status(0xFF01, 0xFF01, _PENDING, "Matches are continuing: an optional key was not supported"),
     *GENERAL_STATUSES,
 )
@@ -136,4 +147,6 @@ def status_class(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> S
     row = find_status(code, statuses)
     if row is not None:
         return row.status_class
-    return next((each for first, last, each in _CLASSES if first <= code <= last), StatusClass.FAILURE)
+    return next(
+        (each for first, last, each in _CLASSES if first <= code <= last), StatusClass.FAILURE
+    )

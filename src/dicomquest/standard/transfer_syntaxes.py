@@ -23,7 +23,9 @@ EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 TRANSFER_SYNTAXES = (
     TransferSyntax(IMPLICIT_VR_LITTLE_ENDIAN, "Implicit VR Little Endian", False, True, False),
     TransferSyntax(EXPLICIT_VR_LITTLE_ENDIAN, "Explicit VR Little Endian", True, True, False),
-    TransferSyntax(DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "Deflated Explicit VR Little Endian", True, True, True),
+    TransferSyntax(
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "Deflated Explicit VR Little Endian", True, True, True
+    ),
     TransferSyntax(EXPLICIT_VR_BIG_ENDIAN, "Explicit VR Big Endian (Retired)", True, False, False),
 )
 TRANSFER_SYNTAXES_BY_UID = {syntax.uid: syntax for syntax in TRANSFER_SYNTAXES}

@@ -27,7 +27,14 @@ from dicomquest.index.index import Index
 from dicomquest.index.ingest.file_reader import FileState, read_file, read_left
 from dicomquest.index.ingest.instance import Received
 from dicomquest.standard import statuses
-from dicomquest.store.incoming import KEPT, Incoming, IncomingFolder, files_since, sync, take_leftovers
+from dicomquest.store.incoming import (
+    KEPT,
+    Incoming,
+    IncomingFolder,
+    files_since,
+    sync,
+    take_leftovers,
+)
 from dicomquest.store.places import Layout
 
 LOGGER = logging.getLogger("dicomquest.store")
@@ -63,7 +70,9 @@ class _FileIdentity(NamedTuple):
 class Archive:
     """A folder of instances with its index; threads share it, and so do processes, each with an archive of its own."""
 
-    def __init__(self, index: Index, folder: Path, layout: Layout, *, keeps_first: bool = False) -> None:
+    def __init__(
+        self, index: Index, folder: Path, layout: Layout, *, keeps_first: bool = False
+    ) -> None:
         """``keeps_first``: of instances with the same UID the first one stays, where else the last one does.
 
         ArchiveInUseError if another process stores in the folder, with another index.
@@ -172,7 +181,9 @@ class Archive:
             LOGGER.info("instances can be indexed again")
         self._trouble = trouble
 
-    def _commit(self, batch: Sequence[Arrival], synced: Future[None]) -> StoreError | IndexDatabaseError | None:
+    def _commit(
+        self, batch: Sequence[Arrival], synced: Future[None]
+    ) -> StoreError | IndexDatabaseError | None:
         """Store instances in one transaction; if it fails, why, and all files are where they were before."""
         if self._is_closed:
             return StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
@@ -221,7 +232,11 @@ class Archive:
         gone: list[str] = []
 
         def remove(_: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
-            gone.extend(path for path, identity in left.items() if _identity(path) == identity and _unlink(path))
+            gone.extend(
+                path
+                for path, identity in left.items()
+                if _identity(path) == identity and _unlink(path)
+            )
             return []
 
         try:
@@ -263,7 +278,9 @@ def _is_there(paths: Sequence[str]) -> bool:
 def _is_late(arrival: Arrival, paths: Sequence[str]) -> bool:
     """Whether an arrival yields to a file of its instance."""
     since = arrival.yields_from
-    return since is not None and any(each.modified_ns >= since for each in map(_identity, paths) if each is not None)
+    return since is not None and any(
+        each.modified_ns >= since for each in map(_identity, paths) if each is not None
+    )
 
 
 def _identity(path: str) -> _FileIdentity | None:
@@ -282,7 +299,9 @@ def _unlink(path: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        LOGGER.warning("the file of an instance that has moved is left: %s", error.strerror or error)
+        LOGGER.warning(
+            "the file of an instance that has moved is left: %s", error.strerror or error
+        )
         return False
     return True
 
@@ -290,4 +309,6 @@ def _unlink(path: str) -> bool:
 def out_of_resources(error: OSError) -> StoreError:
     """What the peer is told of a failure of the file system."""
     LOGGER.error("an instance could not be written: %s", error.strerror or error)
-    return StoreError(statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or type(error).__name__}")
+    return StoreError(
+        statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or type(error).__name__}"
+    )

@@ -53,7 +53,9 @@ class Incoming:
         self.path = path
         self.is_moved = False
         self._kept = ""  # where the file is that was in its place
-        self.descriptor = os.open(path, os.O_RDWR if meta is None else os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
+        self.descriptor = os.open(
+            path, os.O_RDWR if meta is None else os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE
+        )
         self.first = b"" if meta is None else _PREAMBLE + bytes(len(_PREFIX)) + meta
         self.start = len(self.first)
         self._is_empty = meta is not None
@@ -253,7 +255,11 @@ def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]
             if lock is None:
                 continue
             last = os.fstat(lock).st_mtime - MARGIN
-            files = [each for each in path.iterdir() if each.suffix in {PART, KEPT} and _is_complete(each)]
+            files = [
+                each
+                for each in path.iterdir()
+                if each.suffix in {PART, KEPT} and _is_complete(each)
+            ]
             kept += [into.adopt(each) for each in sorted(files, key=_number)]
             shutil.rmtree(path)
             since = last if since is None else min(since, last)

@@ -15,7 +15,9 @@ from dicomquest.errors import LayoutError
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, Storage
 from dicomquest.standard.levels import Level
 
-DEFAULT_LAYOUT = "{PatientID}/{StudyDate}_{StudyInstanceUID}/{Modality}_{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
+DEFAULT_LAYOUT = (
+    "{PatientID}/{StudyDate}_{StudyInstanceUID}/{Modality}_{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
+)
 
 NOTHING = "_"
 """What stands for a value that an instance does not have."""
@@ -51,9 +53,13 @@ def parse_layout(template: str) -> Layout:
     """Read a template such as ``DEFAULT_LAYOUT``; LayoutError for one that is none or gives two instances one path."""
     names = template.split("/")
     if not all(names):
-        raise LayoutError(f"{template!r}: expected names separated by single slashes, none at the beginning or end")
+        raise LayoutError(
+            f"{template!r}: expected names separated by single slashes, none at the beginning or end"
+        )
     if f"{{{_UNIQUE}}}" not in names[-1]:
-        raise LayoutError(f"{template!r}: expected {{{_UNIQUE}}} in the last name, so that no two instances share it")
+        raise LayoutError(
+            f"{template!r}: expected {{{_UNIQUE}}} in the last name, so that no two instances share it"
+        )
     return Layout(tuple(tuple(_places(template, name)) for name in names))
 
 
@@ -78,7 +84,8 @@ def _places(template: str, name: str) -> list[_Place]:
 
 def _values(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]) -> list[str]:
     return [
-        place.literal + ("" if place.level is None else texts[place.level].get(place.column) or NOTHING)
+        place.literal
+        + ("" if place.level is None else texts[place.level].get(place.column) or NOTHING)
         for place in places
     ]
 
@@ -91,7 +98,9 @@ def safe_name(text: str) -> str:
     kept = _REFUSED.sub("_", kept).strip(". ")
     if kept == text and _is_safe(kept):
         return kept
-    cut = kept.encode("utf-8", "replace")[: LONGEST_NAME - 10].decode("utf-8", "ignore").rstrip(". ")
+    cut = (
+        kept.encode("utf-8", "replace")[: LONGEST_NAME - 10].decode("utf-8", "ignore").rstrip(". ")
+    )
     digest = blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     stem, dot, suffix = cut.rpartition(".")
     return f"{stem}~{digest}.{suffix}" if dot and suffix == "dcm" else f"{cut}~{digest}"

@@ -42,7 +42,16 @@ from dicomquest.ul.negotiation import (
     check_own_answer,
 )
 from dicomquest.ul.p_data import check_received, check_sent
-from dicomquest.ul.states import OUTCOMES, TRANSITIONS, Action, Condition, Effect, Event, Role, State
+from dicomquest.ul.states import (
+    OUTCOMES,
+    TRANSITIONS,
+    Action,
+    Condition,
+    Effect,
+    Event,
+    Role,
+    State,
+)
 from dicomquest.ul.timers import EXPIRIES, Deadlines, Timeouts, Timer
 
 ASSOCIATION_PDU_LIMIT = 1 << 20
@@ -81,7 +90,11 @@ class UpperLayer:
     )
 
     def __init__(
-        self, role: Role, *, timeouts: Timeouts | None = None, association_pdu_limit: int = ASSOCIATION_PDU_LIMIT
+        self,
+        role: Role,
+        *,
+        timeouts: Timeouts | None = None,
+        association_pdu_limit: int = ASSOCIATION_PDU_LIMIT,
     ) -> None:
         self._should_close = False
         self._role = role
@@ -142,7 +155,9 @@ class UpperLayer:
 
     def transport_connected(self, now: float) -> None:
         """Begin: the face has accepted a connection, or connected it after ``send_associate_rq``."""
-        event = Event.TRANSPORT_INDICATED if self._role is Role.ACCEPTOR else Event.TRANSPORT_CONFIRMED
+        event = (
+            Event.TRANSPORT_INDICATED if self._role is Role.ACCEPTOR else Event.TRANSPORT_CONFIRMED
+        )
         self._check(event)
         self._act(event, now, data=self._request)
         self._request = b""
@@ -161,7 +176,9 @@ class UpperLayer:
         """Accept; raises LocalProtocolError for an answer that does not fit the request."""
         self._check(Event.ASSOCIATE_ACCEPT)
         rq = self._requested()
-        data, contexts = _remembered_answer(rq, pdu) if is_remembered(rq) else _checked_answer(rq, pdu)
+        data, contexts = (
+            _remembered_answer(rq, pdu) if is_remembered(rq) else _checked_answer(rq, pdu)
+        )
         self._ac = pdu
         self._contexts = contexts
         self._announce(pdu.user_information.maximum_length)
@@ -279,7 +296,9 @@ class UpperLayer:
     def _check(self, event: Event) -> None:
         if self._should_close or self._state not in TRANSITIONS[event]:
             what = "the association is over" if self._should_close else self._state.words
-            raise LocalProtocolError(f"{event.words} is not possible in state {self._state:d} ({what})")
+            raise LocalProtocolError(
+                f"{event.words} is not possible in state {self._state:d} ({what})"
+            )
 
     def _receive(self, pdu: PDU, now: float) -> None:
         match pdu:
@@ -304,7 +323,12 @@ class UpperLayer:
             case AReleaseRP():
                 self._act(Event.RELEASE_RP_RECEIVED, now, indication=ReleaseConfirmed())
             case AAbort():
-                self._act(Event.ABORT_RECEIVED, now, indication=Aborted(pdu.source, pdu.reason), message=str(pdu))
+                self._act(
+                    Event.ABORT_RECEIVED,
+                    now,
+                    indication=Aborted(pdu.source, pdu.reason),
+                    message=str(pdu),
+                )
             case _:
                 assert_never(pdu)
 
@@ -359,7 +383,10 @@ class UpperLayer:
                 case Effect.SEND_PROVIDER_ABORT:
                     self._outgoing.append(encode(AAbort(2, reason)))
                 case Effect.INDICATE_PROVIDER_ABORT:
-                    words = message or f"{event.words} is unexpected in state {before:d} ({before.words})"
+                    words = (
+                        message
+                        or f"{event.words} is unexpected in state {before:d} ({before.words})"
+                    )
                     self._indications.append(ProviderAborted(reason, words))
                 case Effect.START_ARTIM:
                     timer = Timer.ARTIM_OF_STATE_2 if self._state is State.STA2 else Timer.ARTIM
@@ -407,7 +434,9 @@ class UpperLayer:
             self._act(Event.ARTIM_EXPIRED, now, message=message)
 
 
-def _checked_answer(rq: AAssociateRQ, ac: AAssociateAC) -> tuple[bytes, Mapping[int, AcceptedContext]]:
+def _checked_answer(
+    rq: AAssociateRQ, ac: AAssociateAC
+) -> tuple[bytes, Mapping[int, AcceptedContext]]:
     """The bytes and the contexts of an answer of our own, LocalProtocolError if the request does not allow it."""
     check_own_answer(rq, ac)
     return encode(ac), accepted_contexts(rq, ac)

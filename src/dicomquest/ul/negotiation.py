@@ -91,7 +91,9 @@ class AcceptedContext:
     extended_negotiation: bytes | None = None
 
 
-def propose_contexts(wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[PresentationContextRQ, ...]:
+def propose_contexts(
+    wanted: Iterable[tuple[str, Sequence[str]]],
+) -> tuple[PresentationContextRQ, ...]:
     """Number (abstract syntax, transfer syntaxes) pairs with odd IDs in their order, and complete them.
 
     What PS3.5 wants offered is added: Implicit VR Little Endian once for each abstract syntax (10.1), and Explicit VR
@@ -99,7 +101,9 @@ def propose_contexts(wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[Prese
     """
     pairs = [(abstract, list(dict.fromkeys(transfer))) for abstract, transfer in wanted]
     if not 1 <= len(pairs) <= MAXIMUM_CONTEXTS:
-        raise LocalProtocolError(f"{len(pairs)} presentation contexts: expected 1 to {MAXIMUM_CONTEXTS}")
+        raise LocalProtocolError(
+            f"{len(pairs)} presentation contexts: expected 1 to {MAXIMUM_CONTEXTS}"
+        )
     offered: dict[str, set[str]] = {}
     for abstract, transfer in pairs:
         offered.setdefault(abstract, set()).update(transfer)
@@ -135,12 +139,16 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
             identity_ac = UserIdentityAC(server_response)
     window = information.async_operations_window
     return AAssociateAC(
-        presentation_contexts=tuple(_answer_context(context, policy) for context in rq.presentation_contexts),
+        presentation_contexts=tuple(
+            _answer_context(context, policy) for context in rq.presentation_contexts
+        ),
         user_information=UserInformation(
             maximum_length=policy.maximum_length,
             implementation_class_uid=policy.implementation_class_uid,
             implementation_version_name=policy.implementation_version_name,
-            async_operations_window=None if window is None else _answer_window(window, policy.async_operations_window),
+            async_operations_window=None
+            if window is None
+            else _answer_window(window, policy.async_operations_window),
             roles=_answer_roles(rq, policy),
             extended_negotiations=_answer_extended(rq, policy),
             user_identity_ac=identity_ac,
@@ -149,7 +157,9 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
     )
 
 
-def _answer_context(context: PresentationContextRQ, policy: AcceptorPolicy) -> PresentationContextAC:
+def _answer_context(
+    context: PresentationContextRQ, policy: AcceptorPolicy
+) -> PresentationContextAC:
     supported = policy.supported.get(context.abstract_syntax)
     # The transfer syntax of a rejected context means nothing, yet some peers expect to read one.
     if supported is None:
@@ -166,19 +176,28 @@ def _answer_context(context: PresentationContextRQ, policy: AcceptorPolicy) -> P
     return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
 
 
-def _answer_window(offer: AsyncOperationsWindow, own: AsyncOperationsWindow) -> AsyncOperationsWindow:
+def _answer_window(
+    offer: AsyncOperationsWindow, own: AsyncOperationsWindow
+) -> AsyncOperationsWindow:
     def least(offered: int, ours: int) -> int:
         return min(offered, ours) if offered and ours else offered or ours
 
-    return AsyncOperationsWindow(least(offer.invoked, own.invoked), least(offer.performed, own.performed))
+    return AsyncOperationsWindow(
+        least(offer.invoked, own.invoked), least(offer.performed, own.performed)
+    )
 
 
 def _answer_roles(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[RoleSelection, ...]:
     proposed = {context.abstract_syntax for context in rq.presentation_contexts}
     return tuple(
-        RoleSelection(role.sop_class_uid, role.scu_role and supported.scu_role, role.scp_role and supported.scp_role)
+        RoleSelection(
+            role.sop_class_uid,
+            role.scu_role and supported.scu_role,
+            role.scp_role and supported.scp_role,
+        )
         for role in rq.user_information.roles
-        if role.sop_class_uid in proposed and (supported := policy.supported.get(role.sop_class_uid)) is not None
+        if role.sop_class_uid in proposed
+        and (supported := policy.supported.get(role.sop_class_uid)) is not None
     )
 
 
@@ -186,7 +205,10 @@ def _answer_extended(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[Extended
     if policy.answer_extended is None:
         return ()
     answers = (
-        (offer.sop_class_uid, policy.answer_extended(offer.sop_class_uid, offer.application_information))
+        (
+            offer.sop_class_uid,
+            policy.answer_extended(offer.sop_class_uid, offer.application_information),
+        )
         for offer in rq.user_information.extended_negotiations
         if offer.sop_class_uid in policy.supported
     )
@@ -212,7 +234,10 @@ def accepted_contexts(rq: AAssociateRQ, ac: AAssociateAC) -> dict[int, AcceptedC
         uid = context.abstract_syntax
         scu, scp = True, False
         if (offered := offered_roles.get(uid)) and (answered := answered_roles.get(uid)):
-            scu, scp = offered.scu_role and answered.scu_role, offered.scp_role and answered.scp_role
+            scu, scp = (
+                offered.scu_role and answered.scu_role,
+                offered.scp_role and answered.scp_role,
+            )
         contexts[context.context_id] = AcceptedContext(
             context.context_id, uid, result.transfer_syntax, scu, scp, answers.get(uid)
         )
@@ -240,7 +265,9 @@ def check_own_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:
     answered = {result.context_id for result in ac.presentation_contexts}
     proposed = {context.context_id for context in rq.presentation_contexts}
     if answered != proposed:
-        raise LocalProtocolError(f"results for contexts {sorted(answered)}: proposed were {sorted(proposed)}")
+        raise LocalProtocolError(
+            f"results for contexts {sorted(answered)}: proposed were {sorted(proposed)}"
+        )
 
 
 def _fault_of_results(rq: AAssociateRQ, ac: AAssociateAC) -> str:
@@ -275,13 +302,19 @@ def _fault_of_items(rq: AAssociateRQ, ac: AAssociateAC) -> str:
     roles = {role.sop_class_uid: role for role in asked.roles}
     for role in answer.roles:
         proposed = roles.get(role.sop_class_uid)
-        if proposed is None or role.scu_role > proposed.scu_role or role.scp_role > proposed.scp_role:
+        if (
+            proposed is None
+            or role.scu_role > proposed.scu_role
+            or role.scp_role > proposed.scp_role
+        ):
             return f"{role} answers {proposed}"
     extended = {negotiation.sop_class_uid for negotiation in asked.extended_negotiations}
     for negotiation in answer.extended_negotiations:
         if negotiation.sop_class_uid not in extended:
             return f"extended negotiation of {negotiation.sop_class_uid} answered: none was offered"
     identity = asked.user_identity_rq
-    if answer.user_identity_ac is not None and not (identity and identity.positive_response_requested):
+    if answer.user_identity_ac is not None and not (
+        identity and identity.positive_response_requested
+    ):
         return "user identity answered: no response was requested"
     return ""

@@ -9,21 +9,29 @@ from dicomquest.pdu.items import INVALID_VALUE
 from dicomquest.pdu.pdus import COMMAND, LAST, PresentationDataValue
 
 
-def check_sent(pdvs: Iterable[PresentationDataValue], accepted: Container[int], maximum_length: int) -> None:
+def check_sent(
+    pdvs: Iterable[PresentationDataValue], accepted: Container[int], maximum_length: int
+) -> None:
     """Raise LocalProtocolError for PDVs that may not be sent in one P-DATA-TF; a maximum length of 0 is no limit."""
     length = 0
     for context_id, control, fragment in pdvs:
         if context_id not in accepted:
             raise LocalProtocolError(f"presentation context {context_id} was not accepted")
         if control & ~(COMMAND | LAST):
-            raise LocalProtocolError(f"message control header {control:02X}H: only bits 0 and 1 have a meaning")
+            raise LocalProtocolError(
+                f"message control header {control:02X}H: only bits 0 and 1 have a meaning"
+            )
         if not fragment or len(fragment) % 2:
-            raise LocalProtocolError(f"a fragment of {len(fragment)} bytes: expected an even number, not 0")
+            raise LocalProtocolError(
+                f"a fragment of {len(fragment)} bytes: expected an even number, not 0"
+            )
         length += 6 + len(fragment)
     if not length:
         raise LocalProtocolError("P-DATA without a PDV: expected one or more")
     if 0 < maximum_length < length:
-        raise LocalProtocolError(f"P-DATA of {length} bytes: the peer receives at most {maximum_length}")
+        raise LocalProtocolError(
+            f"P-DATA of {length} bytes: the peer receives at most {maximum_length}"
+        )
 
 
 def check_received(pdvs: Iterable[PresentationDataValue], accepted: Container[int]) -> None:
@@ -31,5 +39,6 @@ def check_received(pdvs: Iterable[PresentationDataValue], accepted: Container[in
     for pdv in pdvs:
         if pdv.context_id not in accepted:
             raise RemoteProtocolError(
-                f"P-DATA-TF on presentation context {pdv.context_id}, which was not accepted", reason=INVALID_VALUE
+                f"P-DATA-TF on presentation context {pdv.context_id}, which was not accepted",
+                reason=INVALID_VALUE,
             )

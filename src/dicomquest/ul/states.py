@@ -206,7 +206,9 @@ def _read(table: str) -> dict[Event, dict[State, Action]]:
     states = [State(int(number)) for number in header[1:]]  # type: ignore[call-arg]
     return {
         Event[name]: {
-            state: Action[cell.replace("-", "_")] for state, cell in zip(states, cells, strict=True) if cell != "."
+            state: Action[cell.replace("-", "_")]
+            for state, cell in zip(states, cells, strict=True)
+            if cell != "."
         }
         for name, *cells in rows
     }

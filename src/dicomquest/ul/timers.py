@@ -73,7 +73,10 @@ STATES = {
 }
 # fmt: on
 
-_OF_STATE = {state: frozenset(timer for timer, states in STATES.items() if state in states) for state in State}
+_OF_STATE = {
+    state: frozenset(timer for timer, states in STATES.items() if state in states)
+    for state in State
+}
 
 ONLY_ROLE = {Timer.IDLE: Role.ACCEPTOR}
 """Timers that run on one side only: a requestor may keep an association for as long as it wants."""

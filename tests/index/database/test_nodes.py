@@ -9,7 +9,14 @@ import psycopg
 import pytest
 
 from dicomquest.errors import IndexDatabaseError
-from dicomquest.index.database.nodes import DEFAULTS, Use, described, is_postgresql, one_line, parameters
+from dicomquest.index.database.nodes import (
+    DEFAULTS,
+    Use,
+    described,
+    is_postgresql,
+    one_line,
+    parameters,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +47,16 @@ def test_a_location_is_a_postgresql_url_by_its_scheme(location: str, expected: b
         ("postgresql+psycopg://h1,h2/db?target_session_attrs=standby", Use.READ_REPLICA, "standby"),
     ],
 )
-def test_which_server_is_taken_unless_the_url_says(location: str, use: Use, attributes: str) -> None:
+def test_which_server_is_taken_unless_the_url_says(
+    location: str, use: Use, attributes: str
+) -> None:
     assert parameters(location, use)["target_session_attrs"] == attributes
 
 
 def test_the_url_wins_over_the_defaults() -> None:
-    found = parameters("postgresql://me:secret@h1:1,h2:2/db?connect_timeout=9&sslmode=require", Use.WRITE)
+    found = parameters(
+        "postgresql://me:secret@h1:1,h2:2/db?connect_timeout=9&sslmode=require", Use.WRITE
+    )
     assert found == {
         **DEFAULTS, "target_session_attrs": "read-write", "user": "me", "password": "secret", "host": "h1,h2",
         "port": "1,2", "dbname": "db", "connect_timeout": "9", "sslmode": "require",
@@ -69,7 +80,10 @@ def test_a_url_that_is_none_is_refused_without_its_password(location: str, messa
     [
         ("postgresql://me:secret@h1:1,h2:2/db", "PostgreSQL database 'db' on h1 port 1, h2 port 2"),
         ("postgresql://h1,h2/db", "PostgreSQL database 'db' on h1 port 5432, h2 port 5432"),
-        ("postgresql:///db?host=/run/postgresql", "PostgreSQL database 'db' on /run/postgresql port 5432"),
+        (
+            "postgresql:///db?host=/run/postgresql",
+            "PostgreSQL database 'db' on /run/postgresql port 5432",
+        ),
         ("postgresql://", "PostgreSQL database '' on localhost port 5432"),
     ],
 )
@@ -84,7 +98,9 @@ def test_errors_take_one_line() -> None:
 
 
 @pytest.mark.peer("postgres")
-@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option"
+)
 def test_a_dead_machine_is_noticed(postgresql_database: str) -> None:
     """Nothing on one machine can show a peer that is silent for ever, so the socket is asked how it would notice."""
     with (

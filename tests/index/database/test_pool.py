@@ -22,12 +22,16 @@ def definitions(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Columns and indexes of each table, as SQLite describes them; trigram tables and Alembic's left out."""
     connection = sqlite3.connect(path)
     found: dict[str, list[tuple[object, ...]]] = {}
-    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+    for (table,) in connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table'"
+    ).fetchall():
         if "_trigram" in table or table == "alembic_version":
             continue
         rows = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
         rows += connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
-        for _, name, unique, _, partial in connection.execute(f"PRAGMA index_list({table})").fetchall():
+        for _, name, unique, _, partial in connection.execute(
+            f"PRAGMA index_list({table})"
+        ).fetchall():
             columns = [row[2] for row in connection.execute(f"PRAGMA index_info({name})")]
             rows.append((unique, partial, *columns))
         found[table] = sorted(rows, key=repr)
@@ -114,8 +118,14 @@ def test_a_newer_schema_is_refused_unless_it_has_only_grown(tmp_path: Path) -> N
         ("mysql://localhost/x", "'mysql' is not supported"),
         ("://", "what begins with :// is no database URL"),
         ("mysql://me:secret@host:port/x", "what begins with mysql:// is no database URL"),
-        ("postgresql+psycopg2://localhost/x", r"postgresql\+psycopg2:// is not supported: write postgresql://"),
-        ("postgresql://me:se@cret@localhost/x", "an @ or a / too many: in user and password write %40"),
+        (
+            "postgresql+psycopg2://localhost/x",
+            r"postgresql\+psycopg2:// is not supported: write postgresql://",
+        ),
+        (
+            "postgresql://me:se@cret@localhost/x",
+            "an @ or a / too many: in user and password write %40",
+        ),
         ("postgresql://me:cret/se@localhost/x", "an @ or a / too many"),
         ("postgresql://me:se?x@cret@localhost/x", "an @ or a / too many"),
         ("/nowhere/at/all.sqlite", "no folder /nowhere/at"),

@@ -84,7 +84,9 @@ def test_the_migrations_make_the_tables_that_the_schema_describes(
     engine.dispose()
     for statement in (COLUMNS, KEYS, INDEXES):
         migrated = postgresql.query(statement, database=name_of(own_location))
-        assert set(migrated) == set(postgresql.query(statement, database=name_of(postgresql_database)))
+        assert set(migrated) == set(
+            postgresql.query(statement, database=name_of(postgresql_database))
+        )
         assert migrated
     # Texts are compared as SQLite does, whatever the database's own collation.
     texts = postgresql.query(
@@ -94,7 +96,9 @@ def test_the_migrations_make_the_tables_that_the_schema_describes(
     assert texts == [("C",)]
 
 
-def test_a_database_is_made_once_however_many_open_it(postgresql: Cluster, postgresql_database: str) -> None:
+def test_a_database_is_made_once_however_many_open_it(
+    postgresql: Cluster, postgresql_database: str
+) -> None:
     with ThreadPoolExecutor(4) as pool:
         for database in pool.map(Database, [postgresql_database] * 4):
             assert database.has_trigrams
@@ -102,15 +106,21 @@ def test_a_database_is_made_once_however_many_open_it(postgresql: Cluster, postg
     assert revision(postgresql, postgresql_database) == [(HEAD,)]
 
 
-def test_queries_are_answered_while_two_nodes_change_the_schema(postgresql: Cluster, old_location: str) -> None:
+def test_queries_are_answered_while_two_nodes_change_the_schema(
+    postgresql: Cluster, old_location: str
+) -> None:
     together, done = Barrier(3), Event()
 
     def ask() -> int:
         together.wait(10)
         answered = 0
-        with psycopg.connect(old_location, autocommit=True, options="-c statement_timeout=5s") as connection:
+        with psycopg.connect(
+            old_location, autocommit=True, options="-c statement_timeout=5s"
+        ) as connection:
             while not done.is_set() or answered == 0:
-                connection.execute("SELECT count(*) FROM study JOIN patient ON patient.id = study.parent")
+                connection.execute(
+                    "SELECT count(*) FROM study JOIN patient ON patient.id = study.parent"
+                )
                 connection.execute("SELECT * FROM setting")
                 answered += 1
         return answered
@@ -128,7 +138,9 @@ def test_queries_are_answered_while_two_nodes_change_the_schema(postgresql: Clus
     assert revision(postgresql, old_location) == [(HEAD,)]
 
 
-def test_a_table_in_use_holds_a_migration_up_and_not_who_asks(postgresql: Cluster, old_location: str) -> None:
+def test_a_table_in_use_holds_a_migration_up_and_not_who_asks(
+    postgresql: Cluster, old_location: str
+) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(old_location) as user:
         user.execute("LOCK TABLE setting IN SHARE MODE")
@@ -139,22 +151,30 @@ def test_a_table_in_use_holds_a_migration_up_and_not_who_asks(postgresql: Cluste
                 lambda state=state: bool(postgresql.query(waiting, name_of(old_location))) is state,  # type: ignore[misc]
                 "the migration waits, and again",
             )
-        assert postgresql.query("SELECT count(*) FROM setting", database=name_of(old_location)) == [(0,)]
+        assert postgresql.query("SELECT count(*) FROM setting", database=name_of(old_location)) == [
+            (0,)
+        ]
         user.rollback()
         opening.result(60).close()
     assert revision(postgresql, old_location) == [(HEAD,)]
 
 
-def test_a_schema_that_has_only_grown_is_used_and_another_is_refused(own_location: str, postgresql: Cluster) -> None:
+def test_a_schema_that_has_only_grown_is_used_and_another_is_refused(
+    own_location: str, postgresql: Cluster
+) -> None:
     database = name_of(own_location)
     postgresql.query("UPDATE alembic_version SET version_num = '9999'", database=database)
     Database(own_location).close()
-    postgresql.query("UPDATE setting SET value = '9998' WHERE name = 'oldest_revision'", database=database)
+    postgresql.query(
+        "UPDATE setting SET value = '9998' WHERE name = 'oldest_revision'", database=database
+    )
     with pytest.raises(IndexDatabaseError, match=f"'9999'.*{HEAD}"):
         Database(own_location)
 
 
-def test_what_is_no_index_is_refused_and_left_alone(postgresql: Cluster, postgresql_database: str) -> None:
+def test_what_is_no_index_is_refused_and_left_alone(
+    postgresql: Cluster, postgresql_database: str
+) -> None:
     with pytest.raises(MissingIndexError, match="has no index"):
         Index(postgresql_database, create=False)
     postgresql.query("CREATE TABLE mine ()", database=name_of(postgresql_database))
@@ -175,9 +195,13 @@ def test_a_database_that_another_program_migrates_is_said_to_be_its_own(
 
 
 @pytest.mark.parametrize("is_replica", [False, True])
-def test_a_database_of_another_encoding_is_named_and_refused_at_once(postgresql: Cluster, is_replica: bool) -> None:
+def test_a_database_of_another_encoding_is_named_and_refused_at_once(
+    postgresql: Cluster, is_replica: bool
+) -> None:
     postgresql.query("CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1")
-    with pytest.raises(IndexDatabaseError, match=r"database 'latin' on .* encoding LATIN1, expected UTF8"):
+    with pytest.raises(
+        IndexDatabaseError, match=r"database 'latin' on .* encoding LATIN1, expected UTF8"
+    ):
         Database(postgresql.url("latin"), is_replica=is_replica)
     postgresql.drop_database("latin")
 
@@ -188,7 +212,10 @@ def test_a_replica_is_waited_for_and_that_is_said_at_once(
     caplog.set_level(logging.INFO, "dicomquest.index")
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(Database, postgresql_database, create=False, is_replica=True)
-        wait_for(lambda: "has no index: waiting for it, 60 s at most" in caplog.text, "it is said what is waited for")
+        wait_for(
+            lambda: "has no index: waiting for it, 60 s at most" in caplog.text,
+            "it is said what is waited for",
+        )
         Database(postgresql_database).close()
         opening.result(60).close()
 
@@ -197,19 +224,29 @@ def test_a_replica_to_which_nothing_comes_is_no_replica(
     postgresql_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_pool, "_REPLICATION", 0.2)
-    with pytest.raises(IndexDatabaseError, match=r"the replica .* has no index, after 0 s; it is no replica"):
+    with pytest.raises(
+        IndexDatabaseError, match=r"the replica .* has no index, after 0 s; it is no replica"
+    ):
         Database(postgresql_database, create=False, is_replica=True)
 
 
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("postgresql://me:secret@127.0.0.1:1/x", "'x' on 127.0.0.1 port 1 cannot be opened.*refused"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:1,127.0.0.1:2/x", "port 1, 127.0.0.1 port 2 cannot be opened"),
+        (
+            "postgresql://me:secret@127.0.0.1:1/x",
+            "'x' on 127.0.0.1 port 1 cannot be opened.*refused",
+        ),
+        (
+            "postgresql+psycopg://me:secret@127.0.0.1:1,127.0.0.1:2/x",
+            "port 1, 127.0.0.1 port 2 cannot be opened",
+        ),
         ("postgresql://me:secret@127.0.0.1/x?nonsense=1", "not understood"),
     ],
 )
-def test_a_location_that_cannot_be_opened_says_why_but_no_password(location: str, message: str) -> None:
+def test_a_location_that_cannot_be_opened_says_why_but_no_password(
+    location: str, message: str
+) -> None:
     with pytest.raises(IndexDatabaseError, match=message) as caught:
         Database(location)
     assert "secret" not in str(caught.value)
@@ -231,14 +268,18 @@ def test_without_the_extension_an_index_works_and_has_trigrams_as_soon_as_it_may
     location = postgresql_database.replace("postgres@", "modest@")
     with Index(location) as index:
         assert not index._database.has_trigrams
-        assert [record.levelno for record in caplog.records if "pg_trgm" in record.getMessage()] == [logging.WARNING]
+        assert [
+            record.levelno for record in caplog.records if "pg_trgm" in record.getMessage()
+        ] == [logging.WARNING]
         index.ingest_data_sets([instance(1, PatientName="Citizen^Jan")])
         assert len(index.find_data_sets(query("STUDY", PatientName="*izen*"))) == 1
     postgresql.query("CREATE EXTENSION pg_trgm", database=database)
     with Index(location) as index:
         assert index._database.has_trigrams
         assert len(index.find_data_sets(query("STUDY", PatientName="*izen*"))) == 1
-    found = postgresql.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE '%trigram'", database=database)
+    found = postgresql.query(
+        "SELECT indexname FROM pg_indexes WHERE indexname LIKE '%trigram'", database=database
+    )
     assert {name for (name,) in found} == {each.name for each in TRIGRAM_INDEXES}
     postgresql.query("DROP OWNED BY modest", database=database)
     postgresql.query("DROP ROLE modest")
@@ -252,7 +293,9 @@ def test_writers_of_several_nodes_take_turns(location: str) -> None:
             together.wait(30)
             for round_ in range(5):
                 # The same study in part, and a patient of each node's own.
-                shared = [instance(10 * number + each, PatientName=f"Node{number}") for each in range(3)]
+                shared = [
+                    instance(10 * number + each, PatientName=f"Node{number}") for each in range(3)
+                ]
                 own = [instance(round_, study=100 * number + round_, PatientID=f"P{number}")]
                 index.ingest_data_sets([*shared, *own])
 
@@ -282,7 +325,12 @@ def test_a_lost_connection_is_an_error_of_the_index_and_the_next_is_a_new_one(
             if statement is not None:
                 connection.exec_driver_sql(statement)
             else:
-                insert(connection, "occurrence", ("path", "part"), [("x", number) for number in range(100)])
+                insert(
+                    connection,
+                    "occurrence",
+                    ("path", "part"),
+                    [("x", number) for number in range(100)],
+                )
 
     with Index(location) as index:
         database = index._database
@@ -311,7 +359,9 @@ def test_what_the_server_says_of_a_row_is_not_repeated(index: Index) -> None:
     assert "Citizen" not in str(caught.value)
 
 
-def test_a_node_that_waits_in_vain_for_its_turn_says_so(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_waits_in_vain_for_its_turn_says_so(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(postgresql_backend._WRITER_SETTINGS, "lock_timeout", "100ms")
     with (
         Index(index._database._backend._location) as other,  # type: ignore[attr-defined]
@@ -321,7 +371,9 @@ def test_a_node_that_waits_in_vain_for_its_turn_says_so(index: Index, monkeypatc
         other.ingest_data_sets([instance(1)])
 
 
-def test_an_interruption_is_one_whatever_the_driver_makes_of_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_is_one_whatever_the_driver_makes_of_it(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C comes when a pipeline has been sent and nobody waits for its answers yet.
 
     The driver cannot leave it then, and says that, and that it cannot roll back.

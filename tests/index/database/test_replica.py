@@ -37,7 +37,9 @@ def index(locations: tuple[Path, Path]) -> Iterator[Index]:
 
 
 @pytest.mark.parametrize(("is_latest", "expected"), [(False, 0), (True, len(corpus.STUDIES))])
-def test_the_replica_answers_unless_it_must_be_the_latest(index: Index, is_latest: bool, expected: int) -> None:
+def test_the_replica_answers_unless_it_must_be_the_latest(
+    index: Index, is_latest: bool, expected: int
+) -> None:
     identifier = from_pydicom(data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=""))
     query = parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions())
     with index.find(query, is_latest=is_latest) as cursor:
@@ -45,7 +47,9 @@ def test_the_replica_answers_unless_it_must_be_the_latest(index: Index, is_lates
 
 
 def test_what_is_written_goes_to_the_primary(index: Index, locations: tuple[Path, Path]) -> None:
-    assert index.ingest_data_sets(map(from_pydicom, corpus.instances())).replaced == len(corpus.instances())
+    assert index.ingest_data_sets(map(from_pydicom, corpus.instances())).replaced == len(
+        corpus.instances()
+    )
     with Index(locations[1]) as replica:
         assert set(replica.counts().values()) == {0}
 
@@ -59,6 +63,8 @@ def test_a_replica_of_another_schema_is_refused(locations: tuple[Path, Path]) ->
         Index(locations[0], read_location=locations[1])
 
 
-def test_a_replica_that_is_not_there_is_said_so(locations: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_replica_that_is_not_there_is_said_so(
+    locations: tuple[Path, Path], tmp_path: Path
+) -> None:
     with pytest.raises(IndexDatabaseError, match=r"there is no index at .*none\.sqlite"):
         Index(locations[0], read_location=tmp_path / "none.sqlite")

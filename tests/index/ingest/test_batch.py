@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from dicomquest.index import Index
 
 
-def answers(index: Index, level: str, *keywords: str, root: str = "study", **keys: str) -> list[tuple[str | None, ...]]:
+def answers(
+    index: Index, level: str, *keywords: str, root: str = "study", **keys: str
+) -> list[tuple[str | None, ...]]:
     """What a query returns for some keywords, sorted."""
     found = index.find_data_sets(query(level, root, **dict.fromkeys(keywords, ""), **keys))
     return sorted(tuple(text_of(answer, keyword) for keyword in keywords) for answer in found)
@@ -44,9 +46,9 @@ def test_of_conflicting_attributes_the_last_received_wins_and_empty_ones_erase_n
         instance(2, PatientName="Second", StudyDescription="", MedicalAlerts="b"),
         batches=batches,
     )
-    assert answers(index, "STUDY", "PatientName", "StudyDescription", "MedicalAlerts", "StudyID") == [
-        ("Second", "one", "b", "7")
-    ]
+    assert answers(
+        index, "STUDY", "PatientName", "StudyDescription", "MedicalAlerts", "StudyID"
+    ) == [("Second", "one", "b", "7")]
     assert [record.getMessage() for record in caplog.records] == [
         "patient 1: conflicting patient_name: the instance received last wins"
     ]
@@ -55,7 +57,9 @@ def test_of_conflicting_attributes_the_last_received_wins_and_empty_ones_erase_n
     assert answers(index, "STUDY", "StudyInstanceUID", PatientName="*irs*") == []
 
 
-def test_patient_data_is_logged_for_debugging_only(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+def test_patient_data_is_logged_for_debugging_only(
+    index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, "dicomquest.index")
     store(index, instance(1, PatientName="First"), instance(2, PatientName="Second"))
     levels = {record.levelno for record in caplog.records if "Second" in record.getMessage()}
@@ -64,7 +68,9 @@ def test_patient_data_is_logged_for_debugging_only(index: Index, caplog: pytest.
 
 @BOTH_WAYS
 @pytest.mark.requirement("QR-011", "QR-130", "QR-131", "QR-133")
-def test_counts_modalities_and_sop_classes_are_those_of_what_is_there(index: Index, batches: bool) -> None:
+def test_counts_modalities_and_sop_classes_are_those_of_what_is_there(
+    index: Index, batches: bool
+) -> None:
     store(
         index,
         instance(1, series=1, Modality="CT", SOPClassUID="1.2.1"),
@@ -73,11 +79,29 @@ def test_counts_modalities_and_sop_classes_are_those_of_what_is_there(index: Ind
         instance(1, series=3, study=2, Modality="MR", SOPClassUID="1.2.4"),
         batches=batches,
     )
-    patient = ("NumberOfPatientRelatedStudies", "NumberOfPatientRelatedSeries", "NumberOfPatientRelatedInstances")
+    patient = (
+        "NumberOfPatientRelatedStudies",
+        "NumberOfPatientRelatedSeries",
+        "NumberOfPatientRelatedInstances",
+    )
     assert answers(index, "PATIENT", *patient, root="patient") == [("2", "3", "4")]
-    study = ("NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "ModalitiesInStudy", "SOPClassesInStudy")
-    assert answers(index, "STUDY", *study) == [("1", "1", "MR", "1.2.4"), ("2", "3", "CT\\SR", "1.2.1\\1.2.9")]
-    series = answers(index, "SERIES", "SeriesInstanceUID", "NumberOfSeriesRelatedInstances", StudyInstanceUID="1.2.1")
+    study = (
+        "NumberOfStudyRelatedSeries",
+        "NumberOfStudyRelatedInstances",
+        "ModalitiesInStudy",
+        "SOPClassesInStudy",
+    )
+    assert answers(index, "STUDY", *study) == [
+        ("1", "1", "MR", "1.2.4"),
+        ("2", "3", "CT\\SR", "1.2.1\\1.2.9"),
+    ]
+    series = answers(
+        index,
+        "SERIES",
+        "SeriesInstanceUID",
+        "NumberOfSeriesRelatedInstances",
+        StudyInstanceUID="1.2.1",
+    )
     assert series == [("1.2.1.1", "2"), ("1.2.1.2", "1")]
     assert answers(index, "STUDY", "StudyInstanceUID", ModalitiesInStudy="SR") == [("1.2.1",)]
 
@@ -85,37 +109,70 @@ def test_counts_modalities_and_sop_classes_are_those_of_what_is_there(index: Ind
 @BOTH_WAYS
 @pytest.mark.requirement("QR-130")
 def test_an_instance_received_again_is_replaced_whole(index: Index, batches: bool) -> None:
-    first = instance(1, Modality="CT", SOPClassUID="1.2.1", ImageComments="old", TextValue="old", ImageType="A\\B")
+    first = instance(
+        1,
+        Modality="CT",
+        SOPClassUID="1.2.1",
+        ImageComments="old",
+        TextValue="old",
+        ImageType="A\\B",
+    )
     store(index, first, instance(1, Modality="MR", SOPClassUID="1.2.4"), batches=batches)
     assert index.counts() == dict.fromkeys(Level, 1)
-    assert answers(index, "IMAGE", "SOPClassUID", "ImageComments", "TextValue", "ImageType") == [("1.2.4", "", "", "")]
+    assert answers(index, "IMAGE", "SOPClassUID", "ImageComments", "TextValue", "ImageType") == [
+        ("1.2.4", "", "", "")
+    ]
     assert answers(index, "STUDY", "ModalitiesInStudy", "SOPClassesInStudy") == [("MR", "1.2.4")]
     assert answers(index, "STUDY", "StudyInstanceUID", ModalitiesInStudy="CT") == []
 
 
 @BOTH_WAYS
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
-def test_an_instance_moves_to_another_series_and_study_and_leaves_nothing_behind(index: Index, batches: bool) -> None:
+def test_an_instance_moves_to_another_series_and_study_and_leaves_nothing_behind(
+    index: Index, batches: bool
+) -> None:
     store(
         index,
         instance(1, Modality="CT", SOPClassUID="1.2.1"),
         instance(2, Modality="CT", SOPClassUID="1.2.4"),
-        instance(2, study=9, series=9, PatientID="P9", Modality="MR", SOPClassUID="1.2.4", SOPInstanceUID="1.2.1.1.2"),
+        instance(
+            2,
+            study=9,
+            series=9,
+            PatientID="P9",
+            Modality="MR",
+            SOPClassUID="1.2.4",
+            SOPInstanceUID="1.2.1.1.2",
+        ),
         batches=batches,
     )
-    assert answers(index, "STUDY", "StudyInstanceUID", "ModalitiesInStudy", "SOPClassesInStudy") == [
+    assert answers(
+        index, "STUDY", "StudyInstanceUID", "ModalitiesInStudy", "SOPClassesInStudy"
+    ) == [
         ("1.2.1", "CT", "1.2.1"),
         ("1.2.9", "MR", "1.2.4"),
     ]
-    store(index, instance(1, study=9, series=9, PatientID="P9", Modality="MR", SOPInstanceUID="1.2.1.1.1"))
+    store(
+        index,
+        instance(1, study=9, series=9, PatientID="P9", Modality="MR", SOPInstanceUID="1.2.1.1.1"),
+    )
     assert index.counts() == {Level.PATIENT: 1, Level.STUDY: 1, Level.SERIES: 1, Level.IMAGE: 2}
     assert answers(index, "PATIENT", "PatientID", root="patient") == [("P9",)]
 
 
 @BOTH_WAYS
-def test_a_study_belongs_to_the_patient_of_the_instance_received_last(index: Index, batches: bool) -> None:
-    store(index, instance(1, PatientName="A"), instance(2, PatientID="P2", PatientName="B"), batches=batches)
-    assert answers(index, "STUDY", "PatientID", "PatientName", "NumberOfStudyRelatedInstances") == [("P2", "B", "2")]
+def test_a_study_belongs_to_the_patient_of_the_instance_received_last(
+    index: Index, batches: bool
+) -> None:
+    store(
+        index,
+        instance(1, PatientName="A"),
+        instance(2, PatientID="P2", PatientName="B"),
+        batches=batches,
+    )
+    assert answers(index, "STUDY", "PatientID", "PatientName", "NumberOfStudyRelatedInstances") == [
+        ("P2", "B", "2")
+    ]
     assert index.counts()[Level.PATIENT] == 1
 
 
@@ -126,11 +183,17 @@ def test_patients_of_one_id_and_different_issuers_are_two(index: Index) -> None:
     ]
     store(index, *hospitals)
     keys = ("PatientID", "IssuerOfPatientID", "NumberOfPatientRelatedStudies")
-    assert answers(index, "PATIENT", *keys, root="patient") == [("1", "", "1"), ("1", "A", "2"), ("1", "B", "1")]
+    assert answers(index, "PATIENT", *keys, root="patient") == [
+        ("1", "", "1"),
+        ("1", "A", "2"),
+        ("1", "B", "1"),
+    ]
 
 
 @BOTH_WAYS
-def test_an_instance_that_says_nothing_of_its_patient_does_not_move_its_study(index: Index, batches: bool) -> None:
+def test_an_instance_that_says_nothing_of_its_patient_does_not_move_its_study(
+    index: Index, batches: bool
+) -> None:
     store(
         index,
         instance(1, IssuerOfPatientID="H"),
@@ -138,7 +201,9 @@ def test_an_instance_that_says_nothing_of_its_patient_does_not_move_its_study(in
         instance(3, IssuerOfPatientID=""),
         batches=batches,
     )
-    assert answers(index, "STUDY", "PatientID", "IssuerOfPatientID", "PatientName") == [("P1", "H", "Late")]
+    assert answers(index, "STUDY", "PatientID", "IssuerOfPatientID", "PatientName") == [
+        ("P1", "H", "Late")
+    ]
 
 
 @pytest.mark.requirement("QR-006")
@@ -149,12 +214,21 @@ def test_studies_without_patient_id_are_found_but_are_no_patient(index: Index) -
         instance(1, study=2, PatientID="", PatientName="Roe"),
         instance(1, study=3, PatientName="Known"),
     )
-    assert answers(index, "PATIENT", "PatientID", "PatientName", root="patient") == [("P1", "Known")]
+    assert answers(index, "PATIENT", "PatientID", "PatientName", root="patient") == [
+        ("P1", "Known")
+    ]
     assert answers(index, "STUDY", "StudyInstanceUID", PatientName="Doe") == [("1.2.1",)]
-    assert answers(index, "STUDY", "PatientID", "PatientName") == [("", "Doe"), ("", "Roe"), ("P1", "Known")]
+    assert answers(index, "STUDY", "PatientID", "PatientName") == [
+        ("", "Doe"),
+        ("", "Roe"),
+        ("P1", "Known"),
+    ]
     # As soon as one of its instances says the ID, the study is that patient's.
     store(index, instance(2, study=1, PatientID="P7"))
-    assert answers(index, "PATIENT", "PatientID", "PatientName", root="patient") == [("P1", "Known"), ("P7", "")]
+    assert answers(index, "PATIENT", "PatientID", "PatientName", root="patient") == [
+        ("P1", "Known"),
+        ("P7", ""),
+    ]
 
 
 def test_texts_far_too_long_are_stored_and_found_by_how_they_begin(index: Index) -> None:
@@ -170,7 +244,9 @@ def test_texts_far_too_long_are_stored_and_found_by_how_they_begin(index: Index)
     }
     store(index, instance(1, **keys), instance(2, **keys))
     store(index, instance(2, **keys, SeriesDescription=long))
-    assert answers(index, "STUDY", "StudyInstanceUID", StudyDescription=f"X{long[:50]}*") == [("1.2.1",)]
+    assert answers(index, "STUDY", "StudyInstanceUID", StudyDescription=f"X{long[:50]}*") == [
+        ("1.2.1",)
+    ]
     assert answers(index, "STUDY", "StudyInstanceUID", PatientName=f"A{long[:20]}*") == [("1.2.1",)]
     (name,) = answers(index, "STUDY", "PatientName")
     assert name == (keys["PatientName"],)
@@ -184,8 +260,13 @@ def test_a_uid_far_too_long_is_not_kept(index: Index) -> None:
 
 def test_a_text_has_no_nul(index: Index) -> None:
     item = [data_set(CodeMeaning="a\0b")]
-    store(index, instance(1, PatientName="Doe\0Jim", PatientComments="a\0b", ProcedureCodeSequence=item))
-    assert answers(index, "STUDY", "PatientName", "PatientComments") == [("Doe\ufffdJim", "a\ufffdb")]
+    store(
+        index,
+        instance(1, PatientName="Doe\0Jim", PatientComments="a\0b", ProcedureCodeSequence=item),
+    )
+    assert answers(index, "STUDY", "PatientName", "PatientComments") == [
+        ("Doe\ufffdJim", "a\ufffdb")
+    ]
     assert answers(index, "STUDY", "StudyInstanceUID", PatientComments="a\0b") == [("1.2.1",)]
 
 
@@ -195,19 +276,28 @@ def test_two_series_of_one_uid_in_two_studies_are_two(index: Index) -> None:
         instance(1, study=1, SeriesInstanceUID="1.9", Modality="CT"),
         instance(1, study=2, SeriesInstanceUID="1.9", Modality="MR"),
     )
-    assert answers(index, "SERIES", "StudyInstanceUID", "Modality") == [("1.2.1", "CT"), ("1.2.2", "MR")]
+    assert answers(index, "SERIES", "StudyInstanceUID", "Modality") == [
+        ("1.2.1", "CT"),
+        ("1.2.2", "MR"),
+    ]
 
 
 @BOTH_WAYS
-def test_an_empty_value_among_sop_classes_is_one_whenever_it_comes(index: Index, batches: bool) -> None:
-    store(index, instance(1, SOPClassUID="1.2.1"), instance(2, SOPClassUID="1.2.1\\"), batches=batches)
+def test_an_empty_value_among_sop_classes_is_one_whenever_it_comes(
+    index: Index, batches: bool
+) -> None:
+    store(
+        index, instance(1, SOPClassUID="1.2.1"), instance(2, SOPClassUID="1.2.1\\"), batches=batches
+    )
     assert answers(index, "STUDY", "SOPClassesInStudy") == [("\\1.2.1",)]
 
 
 @BOTH_WAYS
 def test_anatomic_regions_are_those_of_the_instances(index: Index, batches: bool) -> None:
     def region(code: str) -> list[DataSet]:
-        return [data_set(CodeValue=code, CodingSchemeDesignator="SCT", CodeMeaning=f"Region {code}")]
+        return [
+            data_set(CodeValue=code, CodingSchemeDesignator="SCT", CodeMeaning=f"Region {code}")
+        ]
 
     def codes() -> list[str]:
         (answer,) = index.find_data_sets(query("STUDY", AnatomicRegionsInStudyCodeSequence=[]))
@@ -222,7 +312,9 @@ def test_anatomic_regions_are_those_of_the_instances(index: Index, batches: bool
         batches=batches,
     )
     assert codes() == ["1", "2"]
-    found: Any = query("STUDY", AnatomicRegionsInStudyCodeSequence=[data_set(CodeValue="1")], StudyInstanceUID="")
+    found: Any = query(
+        "STUDY", AnatomicRegionsInStudyCodeSequence=[data_set(CodeValue="1")], StudyInstanceUID=""
+    )
     assert len(index.find_data_sets(found)) == 1
     store(index, instance(2))
     assert codes() == ["2"]

@@ -45,7 +45,10 @@ def test_a_data_set_does_not_say_what_its_transfer_syntax_is(tmp_path: Path) -> 
     stored = {0x00020010: Element("UI", ("1.2.3",)), **instance()}
     found = read(tmp_path, part10(dict(sorted(stored.items()))))
     assert isinstance(found, Received)
-    assert found.records[Level.IMAGE].texts["available_transfer_syntax_uid"] == EXPLICIT_VR_LITTLE_ENDIAN
+    assert (
+        found.records[Level.IMAGE].texts["available_transfer_syntax_uid"]
+        == EXPLICIT_VR_LITTLE_ENDIAN
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,9 @@ def test_a_data_set_does_not_say_what_its_transfer_syntax_is(tmp_path: Path) -> 
         EXPLICIT_VR_BIG_ENDIAN,
     ],
 )
-def test_a_file_of_each_transfer_syntax_is_read_up_to_its_pixels(tmp_path: Path, transfer_syntax: str) -> None:
+def test_a_file_of_each_transfer_syntax_is_read_up_to_its_pixels(
+    tmp_path: Path, transfer_syntax: str
+) -> None:
     stored = instance(PatientName="Doe^John") | {0x7FE00010: PIXELS}
     found = read(tmp_path, part10(dict(sorted(stored.items())), transfer_syntax))
     assert isinstance(found, Received)

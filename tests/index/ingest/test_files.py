@@ -33,7 +33,10 @@ def write(path: Path, data_set: DataSet) -> Path:
 
 def fill(folder: Path, count: int) -> None:
     for number in range(count):
-        write(folder / f"{number % 3}" / f"file{number:04d}", instance(number, PatientName=f"Name{number}"))
+        write(
+            folder / f"{number % 3}" / f"file{number:04d}",
+            instance(number, PatientName=f"Name{number}"),
+        )
 
 
 def counted(summary: Summary) -> tuple[int, int, int, int]:
@@ -41,10 +44,15 @@ def counted(summary: Summary) -> tuple[int, int, int, int]:
 
 
 def names(index: Index) -> set[str | None]:
-    return {text_of(answer, "PatientName") for answer in index.find_data_sets(query("STUDY", PatientName=""))}
+    return {
+        text_of(answer, "PatientName")
+        for answer in index.find_data_sets(query("STUDY", PatientName=""))
+    }
 
 
-def test_all_files_below_a_folder_are_looked_at_and_each_counts_once(index: Index, tmp_path: Path) -> None:
+def test_all_files_below_a_folder_are_looked_at_and_each_counts_once(
+    index: Index, tmp_path: Path
+) -> None:
     folder = tmp_path / "archive"
     fill(folder, 5)
     (folder / "notes.txt").write_text("no image")
@@ -65,7 +73,10 @@ def test_a_second_run_reads_only_what_has_changed(
 ) -> None:
     fill(tmp_path / "archive", 4)
     index.ingest([tmp_path / "archive"])
-    changed = write(tmp_path / "archive" / "0" / "file0000", instance(0, PatientName="Changed", PatientComments="!"))
+    changed = write(
+        tmp_path / "archive" / "0" / "file0000",
+        instance(0, PatientName="Changed", PatientComments="!"),
+    )
     added = write(tmp_path / "archive" / "0" / "file9999", instance(9))
     read: list[str] = []
 
@@ -105,7 +116,9 @@ def test_several_processes_give_the_same_index_as_one(
     fill(tmp_path / "archive", 20)
     (tmp_path / "archive" / "notes.txt").write_text("no image")
     seen: list[int] = []
-    summary = index.ingest([tmp_path / "archive"], jobs=2, progress=lambda summary: seen.append(summary.files))
+    summary = index.ingest(
+        [tmp_path / "archive"], jobs=2, progress=lambda summary: seen.append(summary.files)
+    )
     assert counted(summary) == (0, 20, 0, 1)
     assert seen == sorted(seen)
     # Of conflicting attributes that of the last path wins, whichever process was first.
@@ -132,7 +145,9 @@ def _die_elsewhere(paths: Sequence[str], _: int) -> list[object]:
     return [reader.read_file(path, 0) for path in paths]
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(index: Index, tmp_path: Path) -> None:
+def test_links_to_files_are_followed_and_links_to_folders_are_not(
+    index: Index, tmp_path: Path
+) -> None:
     fill(tmp_path / "real", 1)
     folder = tmp_path / "archive"
     folder.mkdir()
@@ -143,7 +158,9 @@ def test_links_to_files_are_followed_and_links_to_folders_are_not(index: Index, 
     assert counted(index.ingest([folder])) == (0, 1, 0, 0)
 
 
-def test_a_path_may_be_a_file_and_one_that_is_missing_is_reported(index: Index, tmp_path: Path) -> None:
+def test_a_path_may_be_a_file_and_one_that_is_missing_is_reported(
+    index: Index, tmp_path: Path
+) -> None:
     path = write(tmp_path / "one", instance())
     summary = index.ingest([path, tmp_path / "missing"])
     assert counted(summary) == (0, 1, 0, 1)
@@ -167,7 +184,9 @@ def test_data_sets_that_are_none_are_counted(index: Index) -> None:
 
 
 @pytest.mark.parametrize("change", ["replaced", "moved"])
-def test_what_was_read_does_not_come_after_what_was_stored_since(index: Index, tmp_path: Path, change: str) -> None:
+def test_what_was_read_does_not_come_after_what_was_stored_since(
+    index: Index, tmp_path: Path, change: str
+) -> None:
     """A Storage SCP puts another version in the place of a file that was read, or in another one."""
     folder = tmp_path / "archive"
     old = write(folder / "old", instance(0, PatientName="Old"))

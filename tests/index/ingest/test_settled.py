@@ -47,9 +47,14 @@ class Sent(NamedTuple):
             attributes["SOPClassUID"] = self.sop_class
         if self.regions is not None:
             attributes["AnatomicRegionSequence"] = [
-                data_set(CodeValue=code, CodingSchemeDesignator="SCT", CodeMeaning="") for code in self.regions
+                data_set(CodeValue=code, CodingSchemeDesignator="SCT", CodeMeaning="")
+                for code in self.regions
             ]
-        uids = {"SOPInstanceUID": self.uid, "SeriesInstanceUID": self.series, "StudyInstanceUID": self.study}
+        uids = {
+            "SOPInstanceUID": self.uid,
+            "SeriesInstanceUID": self.series,
+            "StudyInstanceUID": self.study,
+        }
         received = receive(made(**uids, **attributes), 0)
         assert isinstance(received, Received)
         return received, FileState(self.path, 1, 1) if self.path else None
@@ -67,7 +72,9 @@ SENT = st.builds(
     study=uids(2),
     patient=st.sampled_from(("A", "A", "B", "")),
     modality=st.sampled_from(("CT", "CT", "MR", "CT\\PT", "MR\\", "")),
-    sop_class=st.sampled_from(("1.5.1", "1.5.1", "1.5.1", "1.5.2", "1.5.1\\1.5.3", "1.5.1\\", "", "none")),
+    sop_class=st.sampled_from(
+        ("1.5.1", "1.5.1", "1.5.1", "1.5.2", "1.5.1\\1.5.3", "1.5.1\\", "", "none")
+    ),
     regions=st.sampled_from((None, None, None, ("X",), ("Y", "X"), ())),
     path=st.sampled_from(("", "", "", "", "", "/a", "/b", "/c")),
 )
@@ -92,7 +99,9 @@ class Plain:
             self._modalities[place] = sent.modality or self._modalities.get(place, "")
             self.instances[sent.uid] = sent
         files = {sent.path: sent.uid for sent in batch if sent.path}
-        lost = {self._files[path] for path in files.keys() & self._files.keys()} - {sent.uid for sent in batch}
+        lost = {self._files[path] for path in files.keys() & self._files.keys()} - {
+            sent.uid for sent in batch
+        }
         self._files |= files
         self.remove(lost - set(self._files.values()))
 
@@ -116,7 +125,13 @@ class Plain:
             modalities = [text for (parent, _), text in self._modalities.items() if parent == study]
             classes = [sent.sop_class for sent in instances if sent.sop_class != "none"]
             regions = {code for sent in instances for code in sent.regions or ()}
-            found[study] = (len(modalities), len(instances), distinct(modalities), distinct(classes), sorted(regions))
+            found[study] = (
+                len(modalities),
+                len(instances),
+                distinct(modalities),
+                distinct(classes),
+                sorted(regions),
+            )
         return found
 
     def patients(self) -> dict[str, tuple[int, int, int]]:
@@ -125,7 +140,11 @@ class Plain:
         studies = self.studies()
         for study, patient in self._patients.items():
             before = found.get(patient, (0, 0, 0))
-            found[patient] = before[0] + 1, before[1] + studies[study][0], before[2] + studies[study][1]
+            found[patient] = (
+                before[0] + 1,
+                before[1] + studies[study][0],
+                before[2] + studies[study][1],
+            )
         return found
 
     def values(self) -> list[tuple[str, str, str]]:
@@ -141,7 +160,9 @@ class Plain:
 
 def distinct(texts: Iterable[str]) -> str | None:
     """All values of texts, each once; an empty text has none, but among others an empty value is one."""
-    return "\\".join(sorted({value for text in texts if text for value in text.split("\\")})) or None
+    return (
+        "\\".join(sorted({value for text in texts if text for value in text.split("\\")})) or None
+    )
 
 
 def rows(index: Index, statement: str) -> list[Any]:
@@ -150,7 +171,9 @@ def rows(index: Index, statement: str) -> list[Any]:
 
 
 def codes(regions: str | None) -> list[str]:
-    return [item["00080100"]["Value"][0] for item in json.loads(regions)["Value"]] if regions else []
+    return (
+        [item["00080100"]["Value"][0] for item in json.loads(regions)["Value"]] if regions else []
+    )
 
 
 def patient_of(identity: str) -> str:
@@ -172,13 +195,17 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
         "SELECT study_instance_uid, number_of_study_related_series, number_of_study_related_instances, "
         "modalities_in_study, sop_classes_in_study, anatomic_regions_in_study_code_sequence FROM study",
     )
-    assert {study: (*computed, codes(regions)) for study, *computed, regions in studies} == plain.studies()
+    assert {
+        study: (*computed, codes(regions)) for study, *computed, regions in studies
+    } == plain.studies()
     patients = rows(
         index,
         "SELECT identity, number_of_patient_related_studies, number_of_patient_related_series, "
         "number_of_patient_related_instances FROM patient",
     )
-    assert {patient_of(identity): tuple(counts) for identity, *counts in patients} == plain.patients()
+    assert {
+        patient_of(identity): tuple(counts) for identity, *counts in patients
+    } == plain.patients()
     values = rows(
         index,
         "SELECT study_instance_uid, path, search FROM study_value JOIN study ON study.id = study_value.owner "
@@ -190,17 +217,23 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(steps=STEPS)
-def test_what_is_taken_over_is_what_counting_gives(index: Index, steps: list[list[Sent] | frozenset[str]]) -> None:
+def test_what_is_taken_over_is_what_counting_gives(
+    index: Index, steps: list[list[Sent] | frozenset[str]]
+) -> None:
     empty(index)
     plain = Plain()
     for step in steps:
         if isinstance(step, frozenset):
             plain.remove(step)
-            index.remove(query("IMAGE", "study", RELATIONAL, SOPInstanceUID="\\".join(sorted(step))))
+            index.remove(
+                query("IMAGE", "study", RELATIONAL, SOPInstanceUID="\\".join(sorted(step)))
+            )
         else:
             event(f"{sum(sent.uid not in plain.instances for sent in step)} of {len(step)} new")
             plain.receive(step)
-            with mock.patch.object(ingest, "_is_current", return_value=True):  # there are no such files
+            with mock.patch.object(
+                ingest, "_is_current", return_value=True
+            ):  # there are no such files
                 write(index._database, [sent.received() for sent in step], 0, Summary())
         see_that_it_is(index, plain)
     assert index.check().examples == []

@@ -17,12 +17,21 @@ RELATIONAL = QueryOptions(relational=True)
 # A database where all that is rare occurs: names in three scripts, and several values where the Standard has one.
 EVERYTHING = Facts(
     occurrences=frozenset(
-        {("00100010", 2), ("00100010", 3), ("00100010", 0), ("00100020", 0), ("00080020", 0), ("00081030", 0)}
+        {
+            ("00100010", 2),
+            ("00100010", 3),
+            ("00100010", 0),
+            ("00100020", 0),
+            ("00080020", 0),
+            ("00081030", 0),
+        }
     )
 )
 
 
-def compiled(level: str, root: str = "study", options: Any = None, facts: Facts | None = None, **keys: Any) -> Any:
+def compiled(
+    level: str, root: str = "study", options: Any = None, facts: Facts | None = None, **keys: Any
+) -> Any:
     return compile_query(query(level, root, options or RELATIONAL, **keys), facts or Facts())
 
 
@@ -210,7 +219,9 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
 
 @pytest.mark.requirement("QR-077", "QR-079", "QR-110", "QR-117", "QR-119")
 @pytest.mark.parametrize(("options", "keys", "condition"), NEGOTIATED)
-def test_what_is_negotiated_changes_the_predicate(options: QueryOptions, keys: dict[str, Any], condition: str) -> None:
+def test_what_is_negotiated_changes_the_predicate(
+    options: QueryOptions, keys: dict[str, Any], condition: str
+) -> None:
     assert where(compiled("STUDY", options=options, **keys)) == condition
 
 
@@ -244,20 +255,34 @@ OCCURRING: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.requirement("QR-109", "QR-116")
 @pytest.mark.parametrize(("keys", "condition"), OCCURRING)
-def test_other_groups_and_several_values_are_looked_for_where_they_occur(keys: dict[str, Any], condition: str) -> None:
+def test_other_groups_and_several_values_are_looked_for_where_they_occur(
+    keys: dict[str, Any], condition: str
+) -> None:
     assert where(compiled("STUDY", facts=EVERYTHING, **keys)) == condition
 
 
 def test_only_the_tables_that_are_needed_are_joined() -> None:
     assert " FROM study WHERE" in compiled("STUDY", StudyDate="20240101").sql
-    assert " FROM study JOIN patient ON study.parent = patient.id" in compiled("STUDY", PatientName="").sql
-    image = compiled("IMAGE", "patient", PatientID="1", StudyInstanceUID="1", SeriesInstanceUID="1", SOPInstanceUID="")
+    assert (
+        " FROM study JOIN patient ON study.parent = patient.id"
+        in compiled("STUDY", PatientName="").sql
+    )
+    image = compiled(
+        "IMAGE",
+        "patient",
+        PatientID="1",
+        StudyInstanceUID="1",
+        SeriesInstanceUID="1",
+        SOPInstanceUID="",
+    )
     assert image.sql.count(" JOIN ") == 3
 
 
 @pytest.mark.requirement("QR-046", "QR-064")
 def test_the_columns_are_the_return_keys_in_their_order() -> None:
-    plan = compiled("SERIES", "patient", PatientName="", Modality="", OtherPatientNames="", GantryID="")
+    plan = compiled(
+        "SERIES", "patient", PatientName="", Modality="", OtherPatientNames="", GantryID=""
+    )
     assert plan.sql.partition(" FROM ")[0] == (
         "SELECT series.modality, patient.patient_name, patient.patient_id, patient.attributes -> '$.\"00101001\"',"
         " series.attributes -> '$.\"00181008\"', study.study_instance_uid, series.series_instance_uid"
@@ -275,7 +300,9 @@ def test_the_columns_are_the_return_keys_in_their_order() -> None:
 
 
 def test_counts_are_numbers_and_computed_sequences_json() -> None:
-    plan = compiled("STUDY", NumberOfStudyRelatedInstances="", AnatomicRegionsInStudyCodeSequence=[])
+    plan = compiled(
+        "STUDY", NumberOfStudyRelatedInstances="", AnatomicRegionsInStudyCodeSequence=[]
+    )
     assert [field.source for field in plan.fields] == [Source.JSON, Source.TEXT, Source.NUMBER]
 
 
@@ -291,22 +318,39 @@ def test_queries_of_one_shape_differ_in_parameters_only() -> None:
 
 def test_a_date_time_key_in_another_zone_than_the_stored_ones_is_left_to_python() -> None:
     assert "residual" not in compiled("IMAGE", AcquisitionDateTime="2024").sql
-    assert "residual" in compiled("IMAGE", facts=Facts(zone_minutes=60), AcquisitionDateTime="2024").sql
+    assert (
+        "residual"
+        in compiled("IMAGE", facts=Facts(zone_minutes=60), AcquisitionDateTime="2024").sql
+    )
 
 
 def test_patterns_and_lists_that_a_database_does_not_take_are_left_to_python() -> None:
     # A folded ligature of eighteen letters makes a pattern longer than SQLite takes.
     assert "residual" in compiled("STUDY", PatientName="*" + "\ufdfa" * 2000).sql
-    assert "residual" in compiled("STUDY", PatientName="\\".join(f"A{number}*" for number in range(200))).sql
-    assert "residual" not in compiled("STUDY", AccessionNumber="\\".join(f"A{number}" for number in range(200))).sql
+    assert (
+        "residual"
+        in compiled("STUDY", PatientName="\\".join(f"A{number}*" for number in range(200))).sql
+    )
+    assert (
+        "residual"
+        not in compiled(
+            "STUDY", AccessionNumber="\\".join(f"A{number}" for number in range(200))
+        ).sql
+    )
 
 
 POSTGRESQL = Facts("postgresql", trigrams=False)
-GUARD = "NOT EXISTS (SELECT 1 FROM occurrence WHERE path || part <> ALL(?)) LIMIT (SELECT NULL::bigint)"
+GUARD = (
+    "NOT EXISTS (SELECT 1 FROM occurrence WHERE path || part <> ALL(?)) LIMIT (SELECT NULL::bigint)"
+)
 
 # The same keys for PostgreSQL; the guard and what streams the rows stand behind each.
 ON_POSTGRESQL: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
-    ({"AccessionNumber": "A*"}, "study.accession_number >= ? AND study.accession_number < ? AND ", ("A", "B")),
+    (
+        {"AccessionNumber": "A*"},
+        "study.accession_number >= ? AND study.accession_number < ? AND ",
+        ("A", "B"),
+    ),
     (
         {"AccessionNumber": "A?_[1]%"},
         "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number LIKE ? AND ",
@@ -366,17 +410,23 @@ def test_postgresql_selects_what_python_must_see_behind_the_fields() -> None:
     assert (
         str(plan.sql)
         .partition(" FROM ")[0]
-        .endswith(f"study.study_instance_uid, {element('00081032')}, {element('00102000')}, {element('00080201')}")
+        .endswith(
+            f"study.study_instance_uid, {element('00081032')}, {element('00102000')}, {element('00080201')}"
+        )
     )
     assert len(plan.fields) == 3
     assert plan.row_filter is not None
-    assert [(each.tags, each.columns) for each in plan.row_filter.upper] == [((0x00081032, 0x00102000, 0x00080201), ())]
+    assert [(each.tags, each.columns) for each in plan.row_filter.upper] == [
+        ((0x00081032, 0x00102000, 0x00080201), ())
+    ]
     assert plan.row_filter.chain == ()
 
 
 @pytest.mark.requirement("QR-008")
 def test_chains_of_descendants_that_python_must_see_are_one_column() -> None:
-    plan = compiled("STUDY", facts=POSTGRESQL, StudyInstanceUID="", Modality="CT", Rows=(512,), GantryID="G")
+    plan = compiled(
+        "STUDY", facts=POSTGRESQL, StudyInstanceUID="", Modality="CT", Rows=(512,), GantryID="G"
+    )
     tables = "series JOIN instance ON instance.parent = series.id"
     conditions = (
         """(series.modality = ?) AND (strpos(series.attributes, '"00181008":') > 0)"""

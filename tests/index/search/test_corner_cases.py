@@ -45,11 +45,15 @@ STORED: list[DataSet] = [
              PatientMotherBirthName="=", ReferringPhysicianName="==", ProcedureCodeSequence=[PRIVATE_ITEM]),
 ]  # fmt: skip
 PRIVATE = [
-    {0x00090010 + block: Element("LO", (creator,)), 0x00090001 | (0x10 + block) << 8: Element("LO", (value,))}
+    {
+        0x00090010 + block: Element("LO", (creator,)),
+        0x00090001 | (0x10 + block) << 8: Element("LO", (value,)),
+    }
     for block, creator, value in ((0, "ACME", "one"), (1, "ACME", "two"), (0, "OTHER", "one"))
 ]
 STORED += [
-    dict(sorted((instance(number, study=9, PatientID="9") | private).items())) for number, private in enumerate(PRIVATE)
+    dict(sorted((instance(number, study=9, PatientID="9") | private).items()))
+    for number, private in enumerate(PRIVATE)
 ]
 
 FUZZY = QueryOptions(fuzzy=True)
@@ -145,7 +149,9 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+def stored(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Index]:
     with ExitStack() as stack:
         if request.param == "sqlite":
             location = str(tmp_path_factory.mktemp("index") / "x.sqlite")
@@ -186,7 +192,8 @@ def test_the_engine_and_the_plain_meaning_agree(
 
 
 @pytest.mark.parametrize(
-    ("creator", "value", "count"), [("ACME", "", 3), ("ACME", "two", 1), ("ACME", "*o*", 2), ("NONE", "x", 0)]
+    ("creator", "value", "count"),
+    [("ACME", "", 3), ("ACME", "two", 1), ("ACME", "*o*", 2), ("NONE", "x", 0)],
 )
 def test_a_private_key_is_found_in_whichever_block_its_creator_has(
     stored: Index, creator: str, value: str, count: int
@@ -199,7 +206,11 @@ def test_a_private_key_is_found_in_whichever_block_its_creator_has(
 
 
 def test_reduced_sequences_and_private_elements_are_json_in_the_row(stored: Index) -> None:
-    asked = query("STUDY", ProcedureCodeSequence=[data_set(CodeValue="1", CodeMeaning="")], StudyInstanceUID="1.2.6")
+    asked = query(
+        "STUDY",
+        ProcedureCodeSequence=[data_set(CodeValue="1", CodeMeaning="")],
+        StudyInstanceUID="1.2.6",
+    )
     (found,) = held_equal(stored, asked)
     items = found[tag_of("ProcedureCodeSequence")].values
     assert items == (data_set(CodeValue="1", CodeMeaning=""),)
@@ -211,11 +222,27 @@ def test_reduced_sequences_and_private_elements_are_json_in_the_row(stored: Inde
     [
         ({"StudyDate": "20240102", "TimezoneOffsetFromUTC": "+0100"}, 1),
         ({"StudyDate": "20240101", "TimezoneOffsetFromUTC": "+0100"}, 0),
-        ({"StudyDate": "20240101-20240101", "StudyTime": "2330", "TimezoneOffsetFromUTC": "-0500"}, 1),
-        ({"StudyDate": "20240102-20240103", "StudyTime": "18-19", "TimezoneOffsetFromUTC": "+1400"}, 1),
+        (
+            {
+                "StudyDate": "20240101-20240101",
+                "StudyTime": "2330",
+                "TimezoneOffsetFromUTC": "-0500",
+            },
+            1,
+        ),
+        (
+            {
+                "StudyDate": "20240102-20240103",
+                "StudyTime": "18-19",
+                "TimezoneOffsetFromUTC": "+1400",
+            },
+            1,
+        ),
     ],
 )
-def test_days_are_looked_up_as_far_as_a_zone_may_shift_them(index: Index, keys: dict[str, str], count: int) -> None:
+def test_days_are_looked_up_as_far_as_a_zone_may_shift_them(
+    index: Index, keys: dict[str, str], count: int
+) -> None:
     stored = instance(1, StudyDate="20240101", StudyTime="2330", TimezoneOffsetFromUTC="-0500")
     index.ingest_data_sets([stored])
     asked = query("STUDY", options=QueryOptions(timezone_adjustment=True), **keys)

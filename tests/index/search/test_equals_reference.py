@@ -31,7 +31,9 @@ ZONES = (0, 60)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def indexes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Index]]:
+def indexes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[int, Index]]:
     with ExitStack() as stack:
         if request.param == "sqlite":
             folder = tmp_path_factory.mktemp("indexes")
@@ -68,10 +70,23 @@ def parse(asked: Asked) -> Query | None:
 
 
 @pytest.mark.requirement(
-    "QR-005", "QR-007", "QR-060", "QR-062", "QR-063", "QR-064", "QR-065", "QR-066", "QR-107", "QR-109"
+    "QR-005",
+    "QR-007",
+    "QR-060",
+    "QR-062",
+    "QR-063",
+    "QR-064",
+    "QR-065",
+    "QR-066",
+    "QR-107",
+    "QR-109",
 )
 @settings(max_examples=settings().max_examples // 2)
-@given(corpus=corpora(again=True), asked=st.lists(queries(), min_size=1, max_size=4), zone=st.sampled_from(ZONES))
+@given(
+    corpus=corpora(again=True),
+    asked=st.lists(queries(), min_size=1, max_size=4),
+    zone=st.sampled_from(ZONES),
+)
 def test_the_engine_answers_as_the_reference_does(
     indexes: dict[int, Index], corpus: list[DataSet], asked: list[Asked], zone: int
 ) -> None:
@@ -88,8 +103,14 @@ def test_the_engine_answers_as_the_reference_does(
         assert canonical(index.find_data_sets(query)) == expected
 
 
-@pytest.mark.requirement("QR-054", "QR-062", "QR-065", "QR-105", "QR-107", "QR-108", "QR-109", "QR-132")
-@given(corpus=corpora(max_patients=2, again=True).filter(bool), drawn=st.data(), zone=st.sampled_from(ZONES))
+@pytest.mark.requirement(
+    "QR-054", "QR-062", "QR-065", "QR-105", "QR-107", "QR-108", "QR-109", "QR-132"
+)
+@given(
+    corpus=corpora(max_patients=2, again=True).filter(bool),
+    drawn=st.data(),
+    zone=st.sampled_from(ZONES),
+)
 def test_the_engine_finds_what_is_there_as_the_reference_does(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject, zone: int
 ) -> None:
@@ -114,7 +135,9 @@ def test_what_is_computed_stays_right_whatever_is_received_in_which_batches(
 ) -> None:
     index = indexes[0]
     empty(index)
-    received = corpus + (again.draw(st.lists(st.sampled_from(corpus), max_size=3)) if corpus else [])
+    received = corpus + (
+        again.draw(st.lists(st.sampled_from(corpus), max_size=3)) if corpus else []
+    )
     cut = again.draw(st.integers(0, len(received)))
     index.ingest_data_sets(received[:cut])
     index.ingest_data_sets(received[cut:])

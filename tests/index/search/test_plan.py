@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 RELATIONAL = QueryOptions(relational=True)
-ALL_GROUPS = Facts(occurrences=frozenset({("00100010", 2), ("00100010", 3), ("00080090", 2), ("00080090", 3)}))
+ALL_GROUPS = Facts(
+    occurrences=frozenset({("00100010", 2), ("00100010", 3), ("00080090", 2), ("00080090", 3)})
+)
 SEVERAL_VALUES = Facts(occurrences=frozenset({("00100020", 0), ("00080050", 0), ("00080020", 0)}))
 
 
-def steps(index: Index, level: str, root: str, facts: Facts, options: QueryOptions, **keys: Any) -> list[str]:
+def steps(
+    index: Index, level: str, root: str, facts: Facts, options: QueryOptions, **keys: Any
+) -> list[str]:
     """What the database does for a query, outer loop first."""
     plan = compile_query(query(level, root, options, **keys), facts)
     connection = index._database.reader()
@@ -36,25 +40,80 @@ def steps(index: Index, level: str, root: str, facts: Facts, options: QueryOptio
 # Level, root, keys, and what must be among the steps.
 SERVED: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("PATIENT", "patient", {"PatientID": "P1"}, ("INDEX ix_patient_patient_id",)),
-    ("PATIENT", "patient", {"PatientName": "Doe^John", "PatientID": ""}, ("ix_patient_patient_name_alphabetic",)),
-    ("PATIENT", "patient", {"PatientName": "Doe*", "PatientID": ""}, ("ix_patient_patient_name_alphabetic",)),
-    ("PATIENT", "patient", {"PatientBirthDate": "19500101-", "PatientID": ""}, ("ix_patient_patient_birth_date_sort",)),
+    (
+        "PATIENT",
+        "patient",
+        {"PatientName": "Doe^John", "PatientID": ""},
+        ("ix_patient_patient_name_alphabetic",),
+    ),
+    (
+        "PATIENT",
+        "patient",
+        {"PatientName": "Doe*", "PatientID": ""},
+        ("ix_patient_patient_name_alphabetic",),
+    ),
+    (
+        "PATIENT",
+        "patient",
+        {"PatientBirthDate": "19500101-", "PatientID": ""},
+        ("ix_patient_patient_birth_date_sort",),
+    ),
     ("STUDY", "study", {"PatientID": "P1"}, ("ix_patient_patient_id", "ix_study_parent")),
-    ("STUDY", "study", {"PatientName": "Doe*"}, ("ix_patient_patient_name_alphabetic", "ix_study_parent")),
-    ("STUDY", "study", {"PatientName": "=王*"}, ("ix_patient_patient_name_ideographic", "ix_study_parent")),
-    ("STUDY", "study", {"PatientName": "==やまだ*"}, ("ix_patient_patient_name_phonetic", "ix_study_parent")),
-    ("STUDY", "study", {"PatientName": "*izen*"}, ("patient_trigram VIRTUAL TABLE", "ix_study_parent")),
+    (
+        "STUDY",
+        "study",
+        {"PatientName": "Doe*"},
+        ("ix_patient_patient_name_alphabetic", "ix_study_parent"),
+    ),
+    (
+        "STUDY",
+        "study",
+        {"PatientName": "=王*"},
+        ("ix_patient_patient_name_ideographic", "ix_study_parent"),
+    ),
+    (
+        "STUDY",
+        "study",
+        {"PatientName": "==やまだ*"},
+        ("ix_patient_patient_name_phonetic", "ix_study_parent"),
+    ),
+    (
+        "STUDY",
+        "study",
+        {"PatientName": "*izen*"},
+        ("patient_trigram VIRTUAL TABLE", "ix_study_parent"),
+    ),
     ("STUDY", "study", {"StudyInstanceUID": "1.2"}, ("ix_study_study_instance_uid",)),
-    ("STUDY", "study", {"StudyInstanceUID": "1.2\\1.3", "PatientName": ""}, ("ix_study_study_instance_uid",)),
+    (
+        "STUDY",
+        "study",
+        {"StudyInstanceUID": "1.2\\1.3", "PatientName": ""},
+        ("ix_study_study_instance_uid",),
+    ),
     ("STUDY", "study", {"AccessionNumber": "A1"}, ("ix_study_accession_number",)),
     ("STUDY", "study", {"AccessionNumber": "A*"}, ("ix_study_accession_number",)),
     ("STUDY", "study", {"AccessionNumber": "*123*"}, ("study_trigram VIRTUAL TABLE",)),
     ("STUDY", "study", {"StudyID": "1"}, ("ix_study_study_id",)),
     ("STUDY", "study", {"StudyDescription": "CHEST*"}, ("ix_study_study_description",)),
-    ("STUDY", "study", {"ReferringPhysicianName": "Doe*"}, ("ix_study_referring_physician_name_alphabetic",)),
+    (
+        "STUDY",
+        "study",
+        {"ReferringPhysicianName": "Doe*"},
+        ("ix_study_referring_physician_name_alphabetic",),
+    ),
     ("STUDY", "study", {"StudyDate": "20240101"}, ("ix_study_study_date_sort_study_time_sort",)),
-    ("STUDY", "study", {"StudyDate": "20240101-20240107"}, ("ix_study_study_date_sort_study_time_sort",)),
-    ("STUDY", "study", {"StudyDate": "20240101-", "PatientName": "A*"}, ("ix_patient_patient_name_alphabetic",)),
+    (
+        "STUDY",
+        "study",
+        {"StudyDate": "20240101-20240107"},
+        ("ix_study_study_date_sort_study_time_sort",),
+    ),
+    (
+        "STUDY",
+        "study",
+        {"StudyDate": "20240101-", "PatientName": "A*"},
+        ("ix_patient_patient_name_alphabetic",),
+    ),
     (
         "STUDY",
         "study",
@@ -64,7 +123,12 @@ SERVED: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
             "ix_study_value_owner (owner=? AND path=? AND part=? AND search=?)",
         ),
     ),
-    ("STUDY", "study", {"OtherPatientNames": "Doe*"}, ("patient_value USING PRIMARY KEY", "ix_study_parent")),
+    (
+        "STUDY",
+        "study",
+        {"OtherPatientNames": "Doe*"},
+        ("patient_value USING PRIMARY KEY", "ix_study_parent"),
+    ),
     (
         "STUDY",
         "study",
@@ -94,7 +158,12 @@ SERVED: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     (
         "IMAGE",
         "patient",
-        {"PatientID": "P", "StudyInstanceUID": "1", "SeriesInstanceUID": "1.1", "SOPInstanceUID": ""},
+        {
+            "PatientID": "P",
+            "StudyInstanceUID": "1",
+            "SeriesInstanceUID": "1.1",
+            "SOPInstanceUID": "",
+        },
         ("ix_study_study_instance_uid", "ix_instance_parent_sop_class_uid (parent=?)"),
     ),
     ("IMAGE", "study", {"SOPInstanceUID": "1\\2"}, ("ix_instance_sop_instance_uid",)),
@@ -121,15 +190,21 @@ def test_a_name_in_any_group_takes_the_index_of_each(index: Index, name: str) ->
         assert any(f"ix_patient_patient_name_{group}" in step for step in found)
 
 
-@pytest.mark.parametrize("keys", [{"PatientID": "1"}, {"AccessionNumber": "1"}, {"StudyDate": "20240101"}])
+@pytest.mark.parametrize(
+    "keys", [{"PatientID": "1"}, {"AccessionNumber": "1"}, {"StudyDate": "20240101"}]
+)
 def test_several_values_take_the_value_table_besides(index: Index, keys: dict[str, str]) -> None:
     found = steps(index, "STUDY", "study", SEVERAL_VALUES, RELATIONAL, **keys)
     assert found[0] == "MULTI-INDEX OR"
-    assert any("_value USING PRIMARY KEY (path=? AND part=? AND search=?)" in step for step in found)
+    assert any(
+        "_value USING PRIMARY KEY (path=? AND part=? AND search=?)" in step for step in found
+    )
 
 
 def test_a_fuzzy_name_is_led_by_its_words(index: Index) -> None:
-    found = steps(index, "STUDY", "study", Facts(), QueryOptions(fuzzy=True), PatientName="Jon Smyth")
+    found = steps(
+        index, "STUDY", "study", Facts(), QueryOptions(fuzzy=True), PatientName="Jon Smyth"
+    )
     assert found[0] == "SEARCH patient USING INTEGER PRIMARY KEY (rowid=?)"
     assert not any(step.startswith("SCAN") for step in found)
 
@@ -149,4 +224,6 @@ def test_a_fuzzy_name_is_led_by_its_words(index: Index) -> None:
 )
 def test_nothing_is_gathered_before_the_first_row(index: Index, keys: dict[str, str]) -> None:
     found = steps(index, "STUDY", "study", Facts(), RELATIONAL, **keys)
-    assert not any("TEMP B-TREE" in step or step.startswith(("LIST SUBQUERY", "MATERIALIZE")) for step in found), found
+    assert not any(
+        "TEMP B-TREE" in step or step.startswith(("LIST SUBQUERY", "MATERIALIZE")) for step in found
+    ), found

@@ -29,7 +29,9 @@ MANY = "SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"
 
 
 def stored(index: Index, count: int = 3) -> Index:
-    index.ingest_data_sets([instance(1, study=number, PatientID=f"P{number}") for number in range(count)])
+    index.ingest_data_sets(
+        [instance(1, study=number, PatientID=f"P{number}") for number in range(count)]
+    )
     return index
 
 
@@ -43,7 +45,9 @@ def running(index: Index, statement: str) -> Cursor:
 
 def backends(postgresql: Cluster, statement: str) -> list[Any]:
     """Process, state and what it waits for, of each connection that ran the statement last."""
-    return postgresql.query("SELECT pid, state, wait_event FROM pg_stat_activity WHERE query = %s", statement)
+    return postgresql.query(
+        "SELECT pid, state, wait_event FROM pg_stat_activity WHERE query = %s", statement
+    )
 
 
 def has_active(postgresql: Cluster, statement: str) -> bool:
@@ -58,7 +62,9 @@ def terminate(postgresql: Cluster, location: str) -> None:
 
 
 @pytest.mark.requirement("QR-160", "QR-164")
-def test_another_thread_interrupts_a_query_that_finds_nothing(index: Index, postgresql: Cluster) -> None:
+def test_another_thread_interrupts_a_query_that_finds_nothing(
+    index: Index, postgresql: Cluster
+) -> None:
     stored(index)
     cursor = running(index, FOREVER)
     errors: list[IndexDatabaseError] = []
@@ -83,7 +89,10 @@ def test_another_thread_interrupts_a_query_that_finds_nothing(index: Index, post
     # The connection went back whole: it serves the next query.
     (process,) = [process for process, _, _ in backends(postgresql, FOREVER)]
     assert len(index.find_data_sets(ALL)) == 3
-    assert [row[0] for row in postgresql.query("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", process)] == [1]
+    assert [
+        row[0]
+        for row in postgresql.query("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", process)
+    ] == [1]
 
 
 def test_an_interrupt_before_a_query_runs_is_kept(index: Index) -> None:
@@ -97,7 +106,10 @@ def test_an_interrupt_before_a_query_runs_is_kept(index: Index) -> None:
 def test_the_server_waits_for_who_reads(index: Index, postgresql: Cluster) -> None:
     with running(index, MANY) as cursor:
         assert len(cursor.fetch(1)) == 1
-        wait_for(lambda: [event for _, _, event in backends(postgresql, MANY)] == ["ClientWrite"], "a waiting server")
+        wait_for(
+            lambda: [event for _, _, event in backends(postgresql, MANY)] == ["ClientWrite"],
+            "a waiting server",
+        )
         assert len(cursor.fetch(100)) == 100
 
 
@@ -116,12 +128,17 @@ def test_what_is_not_read_to_its_end_is_cancelled(index: Index, postgresql: Clus
 
 def test_a_statement_timeout_says_so(location: str) -> None:
     with Index(f"{location}?options=-c%20statement_timeout%3D50") as index:
-        with running(index, FOREVER) as cursor, pytest.raises(IndexDatabaseError, match="statement timeout"):
+        with (
+            running(index, FOREVER) as cursor,
+            pytest.raises(IndexDatabaseError, match="statement timeout"),
+        ):
             cursor.fetch(1)
         assert index.find_data_sets(ALL) == []
 
 
-def test_connections_that_died_idle_are_noticed_by_nobody(index: Index, location: str, postgresql: Cluster) -> None:
+def test_connections_that_died_idle_are_noticed_by_nobody(
+    index: Index, location: str, postgresql: Cluster
+) -> None:
     stored(index)
     cursors = [index.find(ALL) for _ in range(4)]
     assert [len(cursor.fetch(5)) for cursor in cursors] == [3] * 4
@@ -154,7 +171,9 @@ def test_a_database_that_is_gone_is_an_error(postgresql: Cluster) -> None:
 
 
 def test_an_error_of_the_server_leaves_its_details_out(index: Index) -> None:
-    with running(index, "SELECT ('2' || study_id)::integer FROM study WHERE 'x'::integer = 1") as cursor:
+    with running(
+        index, "SELECT ('2' || study_id)::integer FROM study WHERE 'x'::integer = 1"
+    ) as cursor:
         with pytest.raises(IndexDatabaseError, match="invalid input syntax") as caught:
             cursor.fetch(1)
         assert "SELECT" not in str(caught.value)
@@ -173,18 +192,28 @@ def test_what_another_node_stored_first_of_its_kind_is_found(index: Index, locat
         assert "patient_name_ideographic" in cursor.plan.sql
 
 
-def test_statements_that_come_again_are_prepared(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statements_that_come_again_are_prepared(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgresql_cursor, "_MOST_STATEMENTS", 2)
     stored(index)
-    keys: list[dict[str, str]] = [{"PatientID": "P1"}, {"StudyInstanceUID": "1.2.1"}, {"PatientID": "P*"}]
+    keys: list[dict[str, str]] = [
+        {"PatientID": "P1"},
+        {"StudyInstanceUID": "1.2.1"},
+        {"PatientID": "P*"},
+    ]
     for key in keys:
-        assert {len(index.find_data_sets(query("STUDY", **key))) for _ in range(4)} == {3 if key == keys[2] else 1}
+        assert {len(index.find_data_sets(query("STUDY", **key))) for _ in range(4)} == {
+            3 if key == keys[2] else 1
+        }
     connection = index._database.reader()
     driver: Any = connection.driver_connection
     names = "SELECT statement FROM pg_prepared_statements WHERE name LIKE 'dicomquest%' ORDER BY prepare_time"
     prepared = driver.execute(names).fetchall()
     connection.close()
-    assert [("patient_id = $1" in text, "study_instance_uid = $1" in text) for (text,) in prepared] == [
+    assert [
+        ("patient_id = $1" in text, "study_instance_uid = $1" in text) for (text,) in prepared
+    ] == [
         (False, True),
         (False, False),
     ]
@@ -197,7 +226,9 @@ def test_texts_of_any_kind_are_values_and_nothing_else(index: Index) -> None:
     found = driver.execute("SELECT unnest(%s::text[])", (array_text(texts),)).fetchall()
     connection.close()
     assert [text for (text,) in found] == texts
-    index.ingest_data_sets([instance(number, study=number, StudyID=text) for number, text in enumerate(texts) if text])
+    index.ingest_data_sets(
+        [instance(number, study=number, StudyID=text) for number, text in enumerate(texts) if text]
+    )
     for text in texts:
         if text.strip() and "\\" not in text and "?" not in text:
             assert len(index.find_data_sets(query("STUDY", StudyID=text))) == 1, text

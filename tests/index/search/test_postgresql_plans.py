@@ -49,7 +49,9 @@ SERVED: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("keys", "served"), SERVED)
-def test_a_key_is_served_by_its_index(index: Index, keys: dict[str, Any], served: tuple[str, ...]) -> None:
+def test_a_key_is_served_by_its_index(
+    index: Index, keys: dict[str, Any], served: tuple[str, ...]
+) -> None:
     found = steps(index, PLAIN, RELATIONAL, keys)
     for each in served:
         assert each in found, found
@@ -58,9 +60,12 @@ def test_a_key_is_served_by_its_index(index: Index, keys: dict[str, Any], served
 
 
 @pytest.mark.parametrize(
-    ("keys", "name"), [({"PatientID": "1"}, "patient_id"), ({"AccessionNumber": "1"}, "accession_number")]
+    ("keys", "name"),
+    [({"PatientID": "1"}, "patient_id"), ({"AccessionNumber": "1"}, "accession_number")],
 )
-def test_several_values_take_the_value_table_besides(index: Index, keys: dict[str, str], name: str) -> None:
+def test_several_values_take_the_value_table_besides(
+    index: Index, keys: dict[str, str], name: str
+) -> None:
     found = steps(index, SEVERAL_VALUES, RELATIONAL, keys)
     assert f"_{name}" in found
     assert "_value_pkey" in found
@@ -111,4 +116,6 @@ def test_nothing_is_gathered_before_the_first_row(index: Index, keys: dict[str, 
     rows = driver.execute(f"EXPLAIN {percent_marks(plan.sql)}", plan.parameters).fetchall()
     connection.close()
     found = "\n".join(row[0] for row in rows).partition("SubPlan")[0]
-    assert not any(step in found for step in ("Sort", "Hash", "Merge", "Materialize", "Gather")), found
+    assert not any(step in found for step in ("Sort", "Hash", "Merge", "Materialize", "Gather")), (
+        found
+    )

@@ -39,7 +39,9 @@ def promotable(corpus: Sequence[DataSet]) -> list[Attribute]:
             creator = instance.get(creator_tag(tag)) if tag >> 16 & 1 else None
             try:
                 text = str(creator.values[0]) if creator is not None else ""
-                attribute = attribute_named(f"{tag:08X}", creator=text, vr=element.vr if text else "")
+                attribute = attribute_named(
+                    f"{tag:08X}", creator=text, vr=element.vr if text else ""
+                )
             except (ValueError, IndexError):
                 continue
             found[attribute.path] = attribute
@@ -94,4 +96,6 @@ def hold_equal(index: Index, corpus: list[DataSet], drawn: st.DataObject) -> Non
     for asked in drawn.draw(st.lists(questions(corpus), min_size=3, max_size=5)):
         query = parse(asked)
         if query is not None:
-            assert canonical(index.find_data_sets(query)) == canonical(reference.find(corpus, query)), asked
+            assert canonical(index.find_data_sets(query)) == canonical(
+                reference.find(corpus, query)
+            ), asked

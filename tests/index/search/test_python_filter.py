@@ -18,7 +18,9 @@ POSTGRESQL = Facts("postgresql", trigrams=False)
 
 
 def plan_of(**keys: Any) -> Plan:
-    return compile_query(query("STUDY", options=RELATIONAL, StudyInstanceUID="", **keys), POSTGRESQL)
+    return compile_query(
+        query("STUDY", options=RELATIONAL, StudyInstanceUID="", **keys), POSTGRESQL
+    )
 
 
 def element(vr: str, *values: object) -> str:

@@ -45,8 +45,12 @@ def test_attributes_go_to_the_level_of_their_module_and_keys_to_columns() -> Non
         Level.IMAGE: {"sop_instance_uid": "1.2"},
     }
     zone = {tag_of("TimezoneOffsetFromUTC"): Element("SH", ("+0100",))}
-    assert attributes(found[Level.PATIENT]) == zone | {tag_of("PatientAddress"): Element("LO", ("Street 1",))}
-    assert attributes(found[Level.STUDY]) == zone | {tag_of("MedicalAlerts"): Element("LO", ("A", "B"))}
+    assert attributes(found[Level.PATIENT]) == zone | {
+        tag_of("PatientAddress"): Element("LO", ("Street 1",))
+    }
+    assert attributes(found[Level.STUDY]) == zone | {
+        tag_of("MedicalAlerts"): Element("LO", ("A", "B"))
+    }
     assert attributes(found[Level.SERIES]) == zone | {tag_of("GantryID"): Element("LO", ("G",))}
     assert attributes(found[Level.IMAGE]) == zone | {tag_of("Rows"): Element("US", (512,))}
 
@@ -70,7 +74,9 @@ def test_pixel_data_large_binaries_group_lengths_and_stored_counts_are_not_kept(
         0x00091002: small,
         0x00091003: Element("SQ", ({0x00091002: small},)),
     }
-    assert all(record == Record({}, {}) for level, record in found.items() if level is not Level.IMAGE)
+    assert all(
+        record == Record({}, {}) for level, record in found.items() if level is not Level.IMAGE
+    )
 
 
 def test_search_forms_are_folded_sortable_and_canonical() -> None:
@@ -101,13 +107,17 @@ def test_a_date_time_is_searched_as_an_instant_of_its_own_zone_or_that_of_the_in
         ("", "20240101120000+0200", "20240101100000.000000"),
         ("+0100", "20240101120000", "20240101110000.000000"),
     ):
-        record = records(data_set(AcquisitionDateTime=stored, TimezoneOffsetFromUTC=zone))[Level.IMAGE]
+        record = records(data_set(AcquisitionDateTime=stored, TimezoneOffsetFromUTC=zone))[
+            Level.IMAGE
+        ]
         assert forms(Level.IMAGE, record, -60).columns == {"acquisition_date_time_sort": expected}
 
 
 @pytest.mark.requirement("QR-109")
 def test_several_values_are_value_rows_and_no_column_has_their_forms() -> None:
-    record = records(data_set(StudyDate="20240101\\20240202", AccessionNumber="A\\B", StudyID="1"))[Level.STUDY]
+    record = records(data_set(StudyDate="20240101\\20240202", AccessionNumber="A\\B", StudyID="1"))[
+        Level.STUDY
+    ]
     assert record.texts["study_date"] == "20240101\\20240202"
     found = forms(Level.STUDY, record, 0)
     assert found.columns == {}
@@ -132,7 +142,10 @@ def test_the_items_of_a_sequence_are_value_rows_by_path() -> None:
 
 def test_what_no_database_text_holds_is_replaced() -> None:
     found = records(
-        {tag_of("PatientName"): Element("PN", ("A\ud800",)), tag_of("GantryID"): Element("LO", ("\udfff",))}
+        {
+            tag_of("PatientName"): Element("PN", ("A\ud800",)),
+            tag_of("GantryID"): Element("LO", ("\udfff",)),
+        }
     )
     assert found[Level.PATIENT].texts == {"patient_name": "A\ufffd"}
     assert attributes(found[Level.SERIES])[tag_of("GantryID")].values == ("\ufffd",)
@@ -161,7 +174,11 @@ def test_bytes_of_an_unknown_vr_are_read_as_the_key() -> None:
     received = receive(dict(sorted(stored.items())), 0)
     assert isinstance(received, Received)
     texts = received.records[Level.IMAGE].texts
-    assert (texts["instance_number"], texts["content_label"], "completion_flag" in texts) == ("007", "A\\B", False)
+    assert (texts["instance_number"], texts["content_label"], "completion_flag" in texts) == (
+        "007",
+        "A\\B",
+        False,
+    )
     assert received.forms.columns == {"instance_number_number": "7"}
     assert received.forms.values == {ValueRow("00700080", 0, "A"), ValueRow("00700080", 0, "B")}
     assert forms(Level.IMAGE, received.records[Level.IMAGE], 0) == received.forms
@@ -175,6 +192,8 @@ def test_the_text_of_an_attribute_is_that_of_its_json(found: DataSet) -> None:
 
 
 def test_large_binaries_are_left_out_of_items_too() -> None:
-    large = {0x00081140: Element("SQ", ({0x00091001: Element("OB", (bytes(LARGEST_BINARY + 1),))},))}
+    large = {
+        0x00081140: Element("SQ", ({0x00091001: Element("OB", (bytes(LARGEST_BINARY + 1),))},))
+    }
     assert element_json(large[0x00081140]) == '{"vr":"SQ","Value":[{}]}'
     assert element_json(Element("OB", (bytes(LARGEST_BINARY + 1),))) is None

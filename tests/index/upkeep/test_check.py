@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 # What is done to the tables, and what the check says of it.
 DAMAGES = [
-    ("UPDATE study SET number_of_study_related_series = 7", "study 1: number_of_study_related_series"),
-    ("UPDATE patient SET number_of_patient_related_instances = 7", "patient 1: number_of_patient_related_instances"),
+    (
+        "UPDATE study SET number_of_study_related_series = 7",
+        "study 1: number_of_study_related_series",
+    ),
+    (
+        "UPDATE patient SET number_of_patient_related_instances = 7",
+        "patient 1: number_of_patient_related_instances",
+    ),
     ("UPDATE study SET modalities_in_study = 'XX'", "study 1: modalities_in_study"),
     ("UPDATE study SET sop_classes_in_study = NULL", "study 1: sop_classes_in_study"),
-    ("UPDATE series SET number_of_series_related_instances = 7", "series 1: number_of_series_related_instances"),
+    (
+        "UPDATE series SET number_of_series_related_instances = 7",
+        "series 1: number_of_series_related_instances",
+    ),
     ("UPDATE patient SET patient_name_alphabetic = 'x'", "patient 1: patient_name_alphabetic"),
     ("UPDATE study SET study_date_sort = NULL", "study 1: study_date_sort"),
     ("DELETE FROM study_value WHERE path = '00080061'", "study 1: study_value"),
@@ -38,7 +47,9 @@ def test_damage_is_named_and_repaired(index: Index, damage: str, said: str) -> N
 def test_a_study_that_the_trigrams_lost_and_that_has_nothing_below_is_removed(index: Index) -> None:
     index.ingest_data_sets([instance(PatientName="CITIZEN^Jan", StudyDescription="KNEE")])
     with index._database.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO study_trigram (study_trigram) VALUES ('delete-all')")
+        connection.exec_driver_sql(
+            "INSERT INTO study_trigram (study_trigram) VALUES ('delete-all')"
+        )
         connection.exec_driver_sql("DELETE FROM instance")
     assert index.check(repair=True).differences
     assert index.check().examples == []
@@ -73,9 +84,17 @@ def damage_and_repair(index: Index, damage: str, said: str) -> None:
     assert said in index.check(repair=True).examples
     assert index.check().differences == 0
     assert index.counts() == dict.fromkeys(Level, 1)
-    assert len(index.find_data_sets(query("STUDY", PatientName="*oe^Jo*", ModalitiesInStudy="CT"))) == 1
+    assert (
+        len(index.find_data_sets(query("STUDY", PatientName="*oe^Jo*", ModalitiesInStudy="CT")))
+        == 1
+    )
 
 
 def test_every_entity_is_compared(index: Index) -> None:
     index.ingest_data_sets(instance(number, study=number // 10) for number in range(1200))
-    assert index.check().checked == {Level.PATIENT: 1, Level.STUDY: 120, Level.SERIES: 120, Level.IMAGE: 1200}
+    assert index.check().checked == {
+        Level.PATIENT: 1,
+        Level.STUDY: 120,
+        Level.SERIES: 120,
+        Level.IMAGE: 1200,
+    }

@@ -19,7 +19,9 @@ from dicomquest.standard.models import STUDY_ROOT
 
 FILTER = attribute_named("FilterType")
 QUERY = parse_identifier(
-    {0x00080052: Element("CS", ("IMAGE",)), 0x00181160: Element("SH", ("WEDGE",))}, STUDY_ROOT.uid, QueryOptions()
+    {0x00080052: Element("CS", ("IMAGE",)), 0x00181160: Element("SH", ("WEDGE",))},
+    STUDY_ROOT.uid,
+    QueryOptions(),
 )
 
 
@@ -80,7 +82,9 @@ def test_it_goes_on_where_it_ended(index: Index, monkeypatch: pytest.MonkeyPatch
     assert len(index.find_data_sets(QUERY)) == 6
 
 
-def test_who_promotes_is_told_that_it_was_dropped(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_promotes_is_told_that_it_was_dropped(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(promotion, "BATCH", 2)
     index.ingest_data_sets(map(instance, range(6)))
 
@@ -102,12 +106,16 @@ def test_a_value_too_long_for_an_index_is_found_without_it(index: Index) -> None
     assert index.check().examples == []
 
 
-@pytest.mark.parametrize("key", [Element("LO", ("1.5",)), Element("UN", (b"1.50",))], ids=["LO", "UN"])
+@pytest.mark.parametrize(
+    "key", [Element("LO", ("1.5",)), Element("UN", (b"1.50",))], ids=["LO", "UN"]
+)
 def test_a_private_key_of_unknown_vr_is_of_the_promoted_one(index: Index, key: Element) -> None:
     """Which elements of implicit VR have, too, that are stored without a VR."""
     creator = {0x00210010: Element("LO", ("ACME 1",))}
     values = {1: Element("DS", ("1.50",)), 2: Element("UN", (b"1.500",)), 3: Element("DS", ("2",))}
-    index.ingest_data_sets([instance(number) | creator | {0x00211002: value} for number, value in values.items()])
+    index.ingest_data_sets(
+        [instance(number) | creator | {0x00211002: value} for number, value in values.items()]
+    )
     identifier = {0x00080052: Element("CS", ("IMAGE",))} | creator | {0x00211002: key}
     query = parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions())
     assert len(index.find_data_sets(query)) == 1
@@ -121,12 +129,18 @@ def test_a_private_key_of_unknown_vr_is_of_the_promoted_one(index: Index, key: E
 
 
 @pytest.mark.parametrize("vr", ["IS", "DT"])
-def test_a_key_that_the_promoted_vr_does_not_take_is_read_with_the_stored_one(index: Index, vr: str) -> None:
+def test_a_key_that_the_promoted_vr_does_not_take_is_read_with_the_stored_one(
+    index: Index, vr: str
+) -> None:
     creator = {0x00210010: Element("LO", ("ACME 1",))}
     index.ingest_data_sets([instance(1) | creator | {0x00211002: Element("LO", ("A B",))}])
     index.promote(attribute_named("0021,1002", creator="ACME 1", vr=vr))
-    identifier = {0x00080052: Element("CS", ("IMAGE",))} | creator | {0x00211002: Element("LO", ("A?B",))}
-    assert len(index.find_data_sets(parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions()))) == 1
+    identifier = (
+        {0x00080052: Element("CS", ("IMAGE",))} | creator | {0x00211002: Element("LO", ("A?B",))}
+    )
+    assert (
+        len(index.find_data_sets(parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions()))) == 1
+    )
 
 
 def test_queries_use_the_rows_only_when_all_are_there() -> None:

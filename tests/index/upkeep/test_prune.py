@@ -53,11 +53,16 @@ def test_what_is_gone_leaves_the_index_and_what_moved_stays(index: Index, folder
 
 
 def names(index: Index) -> set[str]:
-    return {str(found[0x00100010].values[0]) for found in index.find_data_sets(query("IMAGE", PatientName=""))}
+    return {
+        str(found[0x00100010].values[0])
+        for found in index.find_data_sets(query("IMAGE", PatientName=""))
+    }
 
 
 @pytest.mark.parametrize("stays", ["first", "second"])
-def test_an_instance_is_what_the_file_that_stays_says(index: Index, tmp_path: Path, stays: str) -> None:
+def test_an_instance_is_what_the_file_that_stays_says(
+    index: Index, tmp_path: Path, stays: str
+) -> None:
     folder = tmp_path / "files"
     for patient in ("first", "second"):
         made = instance(1, 1)
@@ -97,7 +102,9 @@ def test_a_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path
     assert list(index.counts().values()) == [0, 0, 0, 0]
 
 
-def test_a_file_that_has_another_instance_now_replaces_the_former(index: Index, folder: Path) -> None:
+def test_a_file_that_has_another_instance_now_replaces_the_former(
+    index: Index, folder: Path
+) -> None:
     index.ingest([folder])
     shutil.copy(folder / "deep" / "instance000", folder / "deep" / "instance001")
     summary = index.ingest([folder])
@@ -161,7 +168,9 @@ def test_what_a_storage_scp_has_not_stored_yet_is_not_read(index: Index, folder:
     assert instances(index) == INSTANCES - 1
 
 
-def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(index: Index, folder: Path) -> None:
+def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(
+    index: Index, folder: Path
+) -> None:
     follower = index.follow([folder])
     assert follower.begin() == [str(folder)]
     follower.look(NOW)
@@ -181,7 +190,9 @@ def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(index: Index,
 
 
 @pytest.mark.parametrize("before", ["missing", "another one"])
-def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(index: Index, folder: Path, before: str) -> None:
+def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(
+    index: Index, folder: Path, before: str
+) -> None:
     """Notices are asked for in between, and nobody gets any of it."""
     follower = index.follow([folder])
     folder.rename(folder.parent / "away")

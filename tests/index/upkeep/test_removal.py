@@ -49,7 +49,10 @@ def state(index: Index) -> list[list[tuple[str | None, ...]]]:
     found = []
     for level, keywords in COUNTED.items():
         asked = query(level, "patient", RELATIONAL, **dict.fromkeys(keywords, ""))
-        rows = [tuple(text_of(answer, keyword) for keyword in keywords) for answer in index.find_data_sets(asked)]
+        rows = [
+            tuple(text_of(answer, keyword) for keyword in keywords)
+            for answer in index.find_data_sets(asked)
+        ]
         found.append(sorted(rows, key=str))
     return found
 
@@ -63,14 +66,21 @@ def empty(index: Index) -> None:
 
 
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
-@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 2,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(instances=corpora().filter(bool), drawn=st.data())
-def test_the_index_is_one_that_never_had_them(index: Index, instances: list[DataSet], drawn: st.DataObject) -> None:
+def test_the_index_is_one_that_never_had_them(
+    index: Index, instances: list[DataSet], drawn: st.DataObject
+) -> None:
     uids = sorted({text_of(each, "SOPInstanceUID") or "" for each in instances})
     gone = drawn.draw(st.lists(st.sampled_from(uids), min_size=1, unique=True))
     event(f"{len(gone)} of {len(uids)}")
     empty(index)
-    index.ingest_data_sets(each for each in instances if text_of(each, "SOPInstanceUID") not in gone)
+    index.ingest_data_sets(
+        each for each in instances if text_of(each, "SOPInstanceUID") not in gone
+    )
     expected = index.counts(), state(index)
     empty(index)
     index.ingest_data_sets(instances)
@@ -84,10 +94,16 @@ def fill(index: Index) -> None:
     """Two patients, three studies, four series, seven instances."""
     index.ingest_data_sets(
         [
-            *(instance(number, study=1, PatientName="Citizen^Jan", StudyDate="20010101") for number in range(3)),
+            *(
+                instance(number, study=1, PatientName="Citizen^Jan", StudyDate="20010101")
+                for number in range(3)
+            ),
             instance(1, study=2, PatientName="Citizen^Jan", StudyDate="20200101"),
             instance(1, study=2, series=2, Modality="MR"),
-            *(instance(number, study=3, PatientID="P2", PatientName="Doe^Jane") for number in range(2)),
+            *(
+                instance(number, study=3, PatientID="P2", PatientName="Doe^Jane")
+                for number in range(2)
+            ),
         ]
     )
 
@@ -121,7 +137,12 @@ def test_it_says_beforehand_how_much_it_is_and_afterwards_what_went(index: Index
     with index.removal(query("STUDY", PatientID="P1")) as found:
         assert (found.level, found.entities, found.instances) == (Level.STUDY, 2, 5)
         assert index.counts()[Level.STUDY] == 3
-        assert found.run().entities == {Level.PATIENT: 1, Level.STUDY: 2, Level.SERIES: 3, Level.IMAGE: 5}
+        assert found.run().entities == {
+            Level.PATIENT: 1,
+            Level.STUDY: 2,
+            Level.SERIES: 3,
+            Level.IMAGE: 5,
+        }
 
 
 def test_what_was_found_is_removed_and_not_what_took_its_place(index: Index) -> None:
@@ -134,7 +155,9 @@ def test_what_was_found_is_removed_and_not_what_took_its_place(index: Index) -> 
     assert index.counts()[Level.STUDY] == 1
 
 
-def test_many_instances_go_in_several_transactions(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_instances_go_in_several_transactions(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(removal, "BATCH", 7)
     index.ingest_data_sets(instance(number, study=number // 20) for number in range(60))
     seen = []
@@ -159,7 +182,9 @@ def test_attributes_of_what_stays_stay(index: Index) -> None:
     assert text_of(answer, "PatientName") == "Second"
 
 
-def test_files_below_the_folder_are_deleted_if_they_are_what_was_indexed(index: Index, tmp_path: Path) -> None:
+def test_files_below_the_folder_are_deleted_if_they_are_what_was_indexed(
+    index: Index, tmp_path: Path
+) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     outside.mkdir()

@@ -89,7 +89,9 @@ def test_padding_is_insignificant(vr: str, key: str, value: str) -> None:
 
 
 @pytest.mark.requirement("QR-092")
-@pytest.mark.parametrize("keyword", ["StationAETitle", "BodyPartExamined", "ProtocolName", "StationName"])
+@pytest.mark.parametrize(
+    "keyword", ["StationAETitle", "BodyPartExamined", "ProtocolName", "StationName"]
+)
 def test_text_is_case_sensitive(keyword: str) -> None:
     stored = [instance(1, **{keyword: "CHEST"}), instance(2, series=2, **{keyword: "chest"})]
     assert matched(stored, **{keyword: "CHEST"}) == [1]
@@ -99,7 +101,8 @@ def test_text_is_case_sensitive(keyword: str) -> None:
 
 @pytest.mark.requirement("QR-092")
 @pytest.mark.parametrize(
-    "keyword", ["ImageComments", "DerivationDescription", "LongCodeValue", "TextValue", "RetrieveURL"]
+    "keyword",
+    ["ImageComments", "DerivationDescription", "LongCodeValue", "TextValue", "RetrieveURL"],
 )
 def test_long_text_is_case_sensitive_too(keyword: str) -> None:
     stored = [instance(1, **{keyword: r"a\B"}), instance(2, **{keyword: r"A\b"})]
@@ -156,7 +159,9 @@ def test_several_values_are_any_of_them_or_an_error() -> None:
 
 @pytest.mark.requirement("QR-119")
 def test_multiple_value_matching_is_for_attributes_of_several_values() -> None:
-    assert read("CS", "CT", "P*", options=MULTIPLE, vm="1-n") == MultipleValue((SingleValue("CT"), SingleValue("P*")))
+    assert read("CS", "CT", "P*", options=MULTIPLE, vm="1-n") == MultipleValue(
+        (SingleValue("CT"), SingleValue("P*"))
+    )
     assert isinstance(read("CS", "CT", "PT", options=MULTIPLE, vm="1"), AnyOf)
     assert isinstance(read("IS", "1", "2", options=MULTIPLE, vm="1-n"), AnyOf)
     with pytest.raises(ValueFormatError):
@@ -201,7 +206,10 @@ def test_a_key_of_unknown_vr_is_kept_as_bytes_and_text() -> None:
     assert read("UN", b"\0\0") is None
 
 
-@given(st.sampled_from(["LO", "PN", "UI", "DA", "TM", "DT", "IS", "DS", "AS", "UT"]), st.lists(st.text(max_size=12)))
+@given(
+    st.sampled_from(["LO", "PN", "UI", "DA", "TM", "DT", "IS", "DS", "AS", "UT"]),
+    st.lists(st.text(max_size=12)),
+)
 def test_any_text_is_read_or_a_value_format_error(vr: str, texts: list[str]) -> None:
     """A key value is universal only if it is empty or has a star in it."""
     try:

@@ -8,7 +8,14 @@ from hypothesis import given
 
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError
-from dicomquest.query.criteria import AnyOf, DateTimePairMatch, EmptyValue, HasValue, SequenceMatch, SingleValue
+from dicomquest.query.criteria import (
+    AnyOf,
+    DateTimePairMatch,
+    EmptyValue,
+    HasValue,
+    SequenceMatch,
+    SingleValue,
+)
 from dicomquest.query.identifier import parse
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import IgnoredKey, Query
@@ -84,7 +91,9 @@ def test_a_level_in_other_letters_is_read_unless_strict(value: str) -> None:
 
 def test_another_sop_class_is_refused() -> None:
     with pytest.raises(IdentifierError) as caught:
-        parse_identifier(data_set(QueryRetrieveLevel="STUDY"), "1.2.840.10008.5.1.4.31", QueryOptions())
+        parse_identifier(
+            data_set(QueryRetrieveLevel="STUDY"), "1.2.840.10008.5.1.4.31", QueryOptions()
+        )
     assert caught.value.status == 0x0122
 
 
@@ -99,7 +108,10 @@ def test_another_sop_class_is_refused() -> None:
         ({"SeriesInstanceUID": "", "PatientID": "P1"}, "StudyInstanceUID"),
         ({"SeriesInstanceUID": "", "PatientID": "P1", "StudyInstanceUID": ""}, "StudyInstanceUID"),
         ({"SeriesInstanceUID": "", "PatientID": "P*", "StudyInstanceUID": "1.2"}, "PatientID"),
-        ({"SeriesInstanceUID": "", "PatientID": "P1", "StudyInstanceUID": "1.2\\1.3"}, "StudyInstanceUID"),
+        (
+            {"SeriesInstanceUID": "", "PatientID": "P1", "StudyInstanceUID": "1.2\\1.3"},
+            "StudyInstanceUID",
+        ),
         ({"PatientID": "P1", "StudyInstanceUID": "1.2"}, "SeriesInstanceUID"),
     ],
 )
@@ -126,7 +138,8 @@ def test_lenient_takes_such_queries_as_relational_and_says_so() -> None:
 def test_unique_keys_of_the_level_and_above_are_always_returned() -> None:
     found = query("IMAGE", "patient")
     assert returned(found) == sorted(
-        tag_of(keyword) for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+        tag_of(keyword)
+        for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
     )
     assert tag_of("PatientID") not in returned(query("IMAGE", "study"))
 
@@ -134,11 +147,15 @@ def test_unique_keys_of_the_level_and_above_are_always_returned() -> None:
 @pytest.mark.requirement("QR-062", "QR-064")
 def test_keys_above_the_level_are_matched_and_returned() -> None:
     for options in (QueryOptions(), RELATIONAL, STRICT_RELATIONAL):
-        found = query("SERIES", "study", options, SeriesInstanceUID="", PatientName="DOE", StudyDate="")
+        found = query(
+            "SERIES", "study", options, SeriesInstanceUID="", PatientName="DOE", StudyDate=""
+        )
         assert tag_of("PatientName") in asked(found)
         assert {tag_of("PatientName"), tag_of("StudyDate")} <= set(returned(found))
         assert bool(found.notes) is not options.relational
-    error = rejected("SERIES", "study", STRICT, StudyInstanceUID="1", SeriesInstanceUID="", PatientName="")
+    error = rejected(
+        "SERIES", "study", STRICT, StudyInstanceUID="1", SeriesInstanceUID="", PatientName=""
+    )
     assert error.element == (tag_of("PatientName"),)
 
 
@@ -150,10 +167,20 @@ def test_keys_below_the_level_are_matched_on_any_descendant_and_not_returned() -
     assert found.pending_status == 0xFF01
     assert found.ignored == (
         IgnoredKey((0x00080018,), "of IMAGE level in a STUDY query: not returned"),
-        IgnoredKey((0x00080060,), "of SERIES level in a STUDY query: matched on any of its series, not returned"),
+        IgnoredKey(
+            (0x00080060,),
+            "of SERIES level in a STUDY query: matched on any of its series, not returned",
+        ),
     )
-    assert rejected("STUDY", "study", STRICT, StudyInstanceUID="", Modality="CT").element == (0x00080060,)
-    assert query("STUDY", "study", STRICT_RELATIONAL, StudyInstanceUID="", Modality="CT").pending_status == 0xFF01
+    assert rejected("STUDY", "study", STRICT, StudyInstanceUID="", Modality="CT").element == (
+        0x00080060,
+    )
+    assert (
+        query(
+            "STUDY", "study", STRICT_RELATIONAL, StudyInstanceUID="", Modality="CT"
+        ).pending_status
+        == 0xFF01
+    )
 
 
 def test_under_study_root_a_patients_keys_are_the_studys() -> None:
@@ -166,7 +193,9 @@ def test_under_study_root_a_patients_keys_are_the_studys() -> None:
 def test_a_patient_query_asks_for_patients_with_an_id() -> None:
     criteria = [each.criterion for each in query("PATIENT", "patient").criteria]
     assert criteria == [HasValue()]
-    assert [each.criterion for each in query("PATIENT", "patient", PatientID="1").criteria] == [SingleValue("1")]
+    assert [each.criterion for each in query("PATIENT", "patient", PatientID="1").criteria] == [
+        SingleValue("1")
+    ]
     empty = query("PATIENT", "patient", QueryOptions(empty_value=True), PatientID='""')
     assert [each.criterion for each in empty.criteria] == [EmptyValue(), HasValue()]
 
@@ -186,7 +215,11 @@ def test_control_elements_are_neither_matched_nor_returned() -> None:
         StorageMediaFileSetUID="",
         TimezoneOffsetFromUTC="+0100",
     )
-    identifier |= {0x00080000: Element("UL", (8,)), 0x00100000: Element("UL", (8,)), 0x00080001: Element("UL", (8,))}
+    identifier |= {
+        0x00080000: Element("UL", (8,)),
+        0x00100000: Element("UL", (8,)),
+        0x00080001: Element("UL", (8,)),
+    }
     found = parse_identifier(identifier, ROOTS["study"], QueryOptions())
     assert (asked(found), returned(found)) == ([], [tag_of("StudyInstanceUID")])
     assert (found.pending_status, found.ignored) == (0xFF00, ())
@@ -213,16 +246,25 @@ def test_deviating_control_elements_are_ignored_or_rejected(keyword: str, value:
     found = query("STUDY", StudyInstanceUID="", **{keyword: value})
     assert len(found.notes) == 1
     assert found.pending_status == 0xFF00
-    assert rejected("STUDY", "study", STRICT, StudyInstanceUID="", **{keyword: value}).element == (tag_of(keyword),)
+    assert rejected("STUDY", "study", STRICT, StudyInstanceUID="", **{keyword: value}).element == (
+        tag_of(keyword),
+    )
 
 
 def test_availability_is_no_key_and_strictly_not_returned() -> None:
-    assert not query("STUDY", "study", STRICT, StudyInstanceUID="", InstanceAvailability="").wants_availability
+    assert not query(
+        "STUDY", "study", STRICT, StudyInstanceUID="", InstanceAvailability=""
+    ).wants_availability
 
 
 def test_a_zone_that_is_none_is_no_deviation_where_times_are_moved_by_it() -> None:
-    assert query("STUDY", StudyInstanceUID="", TimezoneOffsetFromUTC="+2500").timezone_offset_minutes is None
-    error = rejected("STUDY", "study", QueryOptions(timezone_adjustment=True), TimezoneOffsetFromUTC="-0000")
+    assert (
+        query("STUDY", StudyInstanceUID="", TimezoneOffsetFromUTC="+2500").timezone_offset_minutes
+        is None
+    )
+    error = rejected(
+        "STUDY", "study", QueryOptions(timezone_adjustment=True), TimezoneOffsetFromUTC="-0000"
+    )
     assert error.element == (0x00080201,)
 
 
@@ -254,12 +296,17 @@ def test_a_value_that_does_not_fit_is_rejected_with_its_tag(keyword: str, value:
 def test_a_value_that_does_not_fit_is_rejected_in_items_too() -> None:
     item = data_set(ScheduledProcedureStepStartDate="tomorrow")
     error = rejected("SERIES", RequestAttributesSequence=[item])
-    assert error.element == (tag_of("RequestAttributesSequence"), tag_of("ScheduledProcedureStepStartDate"))
+    assert error.element == (
+        tag_of("RequestAttributesSequence"),
+        tag_of("ScheduledProcedureStepStartDate"),
+    )
 
 
 @pytest.mark.requirement("QR-122")
 def test_a_sequence_key_has_one_item() -> None:
-    error = rejected("STUDY", ProcedureCodeSequence=[data_set(CodeValue="A"), data_set(CodeValue="B")])
+    error = rejected(
+        "STUDY", ProcedureCodeSequence=[data_set(CodeValue="A"), data_set(CodeValue="B")]
+    )
     assert error.element == (tag_of("ProcedureCodeSequence"),)
     assert error.comment == "Procedure Code Sequence: 2 items, expected one"
 
@@ -296,7 +343,9 @@ def test_a_value_where_a_sequence_is_meant_and_the_other_way_round_is_rejected()
         with pytest.raises(IdentifierError) as caught:
             parse_identifier(identifier | {tag: element}, ROOTS["study"], QueryOptions())
         assert caught.value.element == (tag,)
-    found = parse_identifier(identifier | {0x00081032: Element("UN", ())}, ROOTS["study"], QueryOptions())
+    found = parse_identifier(
+        identifier | {0x00081032: Element("UN", ())}, ROOTS["study"], QueryOptions()
+    )
     assert 0x00081032 in returned(found)
 
 
@@ -325,8 +374,12 @@ def test_the_dictionarys_vr_holds_whatever_vr_was_sent() -> None:
         (0x00282000, Element("OB", (b"x",)), None),
     ],
 )
-def test_unsupported_keys_restrict_nothing_and_are_said(tag: int, element: Element, exists: bool | None) -> None:
-    identifier = data_set(QueryRetrieveLevel="IMAGE" if exists is None else "STUDY") | {tag: element}
+def test_unsupported_keys_restrict_nothing_and_are_said(
+    tag: int, element: Element, exists: bool | None
+) -> None:
+    identifier = data_set(QueryRetrieveLevel="IMAGE" if exists is None else "STUDY") | {
+        tag: element
+    }
     found = parse_identifier(dict(sorted(identifier.items())), ROOTS["study"], QueryOptions())
     assert asked(found) == []
     assert (tag in returned(found)) is (exists is not False)
@@ -335,7 +388,9 @@ def test_unsupported_keys_restrict_nothing_and_are_said(tag: int, element: Eleme
 
 
 def test_a_group_of_no_data_set_is_strictly_rejected() -> None:
-    identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="") | {0x00020010: Element("UI", ("1.2",))}
+    identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="") | {
+        0x00020010: Element("UI", ("1.2",))
+    }
     with pytest.raises(IdentifierError) as caught:
         parse_identifier(dict(sorted(identifier.items())), ROOTS["study"], STRICT)
     assert caught.value.element == (0x00020010,)
@@ -385,7 +440,10 @@ def test_private_attributes_are_named_by_their_creator() -> None:
 def test_unknown_values_match_by_switch_and_never_in_unique_keys() -> None:
     options = QueryOptions(unknown_matches=True)
     found = query("STUDY", "study", options, StudyInstanceUID="1", AccessionNumber="A")
-    assert {key.tag: key.or_unknown for key in found.criteria} == {0x00080050: True, 0x0020000D: False}
+    assert {key.tag: key.or_unknown for key in found.criteria} == {
+        0x00080050: True,
+        0x0020000D: False,
+    }
     assert not any(key.or_unknown for key in query("STUDY", AccessionNumber="A").criteria)
 
 
@@ -411,7 +469,9 @@ def test_dates_and_times_are_read_together_only_where_negotiated() -> None:
 
 def test_a_time_alone_is_moved_too() -> None:
     options = QueryOptions(timezone_adjustment=True)
-    (key,) = query("STUDY", "study", options, TimezoneOffsetFromUTC="-0500", StudyTime="10").criteria
+    (key,) = query(
+        "STUDY", "study", options, TimezoneOffsetFromUTC="-0500", StudyTime="10"
+    ).criteria
     assert key.path[0].tag == 0x00080020
     assert isinstance(key.criterion, DateTimePairMatch)
     assert key.criterion.date_key is None
@@ -424,7 +484,10 @@ def test_any_identifier_is_a_query_or_an_identifier_error(asked: Asked) -> None:
     if isinstance(found, IdentifierError):
         assert status_class(found.status) is StatusClass.FAILURE
         assert found.element
-        assert set(found.element) <= {*asked.identifier, *(tag for item in items(asked) for tag in item)}
+        assert set(found.element) <= {
+            *asked.identifier,
+            *(tag for item in items(asked) for tag in item),
+        }
         assert 0 < len(found.comment) <= 64
         return
     tags = returned(found)
@@ -459,7 +522,16 @@ def outcome(asked: Asked) -> Query | IdentifierError:
 
 
 def items(asked: Asked) -> list[Any]:
-    outer = [item for element in asked.identifier.values() if element.vr == "SQ" for item in element.values]
+    outer = [
+        item
+        for element in asked.identifier.values()
+        if element.vr == "SQ"
+        for item in element.values
+    ]
     return outer + [
-        item for each in outer for element in each.values() if element.vr == "SQ" for item in element.values
+        item
+        for each in outer
+        for element in each.values()
+        if element.vr == "SQ"
+        for item in element.values
     ]

@@ -9,10 +9,16 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT, InformationModel
 from fixtures.building import data_set
 
-SERIES_OF = data_set(QueryRetrieveLevel="SERIES", StudyInstanceUID="1.2", SeriesInstanceUID="", Modality="CT")
+SERIES_OF = data_set(
+    QueryRetrieveLevel="SERIES", StudyInstanceUID="1.2", SeriesInstanceUID="", Modality="CT"
+)
 ANY_SERIES = data_set(QueryRetrieveLevel="SERIES", SeriesInstanceUID="", Modality="CT")
 STUDIES = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", PatientName="A*")
-NONE, RELATIONAL, VIEWS = QueryOptions(), QueryOptions(relational=True), QueryOptions(enhanced_multiframe=True)
+NONE, RELATIONAL, VIEWS = (
+    QueryOptions(),
+    QueryOptions(relational=True),
+    QueryOptions(enhanced_multiframe=True),
+)
 
 
 @pytest.mark.requirement("QR-021", "QR-022", "QR-025", "QR-027")
@@ -30,7 +36,9 @@ NONE, RELATIONAL, VIEWS = QueryOptions(), QueryOptions(relational=True), QueryOp
         (STUDIES | data_set(QueryRetrieveView="CLASSIC"), STUDY_ROOT, Level.STUDY, VIEWS),
     ],
 )
-def test_what_may_be_sent(identifier: DataSet, model: InformationModel, level: Level, options: QueryOptions) -> None:
+def test_what_may_be_sent(
+    identifier: DataSet, model: InformationModel, level: Level, options: QueryOptions
+) -> None:
     check_request(identifier, model, level, options)
 
 
@@ -38,17 +46,71 @@ def test_what_may_be_sent(identifier: DataSet, model: InformationModel, level: L
 @pytest.mark.parametrize(
     ("identifier", "model", "level", "option", "words"),
     [
-        (ANY_SERIES, STUDY_ROOT, Level.SERIES, "relational", "one value .got none.: add StudyInstanceUID=VALUE"),
-        (ANY_SERIES | data_set(StudyInstanceUID=""), STUDY_ROOT, Level.SERIES, "relational", "one value .got ''."),
-        (ANY_SERIES | data_set(StudyInstanceUID="1.*"), STUDY_ROOT, Level.SERIES, "relational", "one value"),
-        (ANY_SERIES | data_set(StudyInstanceUID="1.2\\1.3"), STUDY_ROOT, Level.SERIES, "relational", "one value"),
+        (
+            ANY_SERIES,
+            STUDY_ROOT,
+            Level.SERIES,
+            "relational",
+            "one value .got none.: add StudyInstanceUID=VALUE",
+        ),
+        (
+            ANY_SERIES | data_set(StudyInstanceUID=""),
+            STUDY_ROOT,
+            Level.SERIES,
+            "relational",
+            "one value .got ''.",
+        ),
+        (
+            ANY_SERIES | data_set(StudyInstanceUID="1.*"),
+            STUDY_ROOT,
+            Level.SERIES,
+            "relational",
+            "one value",
+        ),
+        (
+            ANY_SERIES | data_set(StudyInstanceUID="1.2\\1.3"),
+            STUDY_ROOT,
+            Level.SERIES,
+            "relational",
+            "one value",
+        ),
         (SERIES_OF, PATIENT_ROOT, Level.SERIES, "relational", "needs PatientID"),
-        (SERIES_OF | data_set(StudyDate=""), STUDY_ROOT, Level.SERIES, "relational", "StudyDate belongs to STUDY"),
-        (SERIES_OF | data_set(PatientID="1"), STUDY_ROOT, Level.SERIES, "relational", "PatientID belongs to STUDY"),
-        (STUDIES | data_set(QueryRetrieveView="CLASSIC"), STUDY_ROOT, Level.STUDY, "enhanced_multiframe", "View"),
+        (
+            SERIES_OF | data_set(StudyDate=""),
+            STUDY_ROOT,
+            Level.SERIES,
+            "relational",
+            "StudyDate belongs to STUDY",
+        ),
+        (
+            SERIES_OF | data_set(PatientID="1"),
+            STUDY_ROOT,
+            Level.SERIES,
+            "relational",
+            "PatientID belongs to STUDY",
+        ),
+        (
+            STUDIES | data_set(QueryRetrieveView="CLASSIC"),
+            STUDY_ROOT,
+            Level.STUDY,
+            "enhanced_multiframe",
+            "View",
+        ),
         (STUDIES | data_set(InstanceAvailability=""), STUDY_ROOT, Level.STUDY, "", "must not"),
-        (STUDIES | data_set(TimezoneOffsetFromUTC=""), STUDY_ROOT, Level.STUDY, "", "expected .HHMM"),
-        (STUDIES | data_set(TimezoneOffsetFromUTC="+1"), STUDY_ROOT, Level.STUDY, "", "'.1': expected .HHMM"),
+        (
+            STUDIES | data_set(TimezoneOffsetFromUTC=""),
+            STUDY_ROOT,
+            Level.STUDY,
+            "",
+            "expected .HHMM",
+        ),
+        (
+            STUDIES | data_set(TimezoneOffsetFromUTC="+1"),
+            STUDY_ROOT,
+            Level.STUDY,
+            "",
+            "'.1': expected .HHMM",
+        ),
     ],
 )
 def test_what_must_not_be_sent_and_which_option_would_allow_it(
@@ -58,4 +120,6 @@ def test_what_must_not_be_sent_and_which_option_would_allow_it(
         check_request(identifier, model, level, NONE)
     assert raised.value.option == option
     if option:
-        check_request(identifier, model, level, QueryOptions(relational=True, enhanced_multiframe=True))
+        check_request(
+            identifier, model, level, QueryOptions(relational=True, enhanced_multiframe=True)
+        )

@@ -51,9 +51,13 @@ def parameters(location: str, use: Use) -> dict[str, str]:
     rest = location.partition("://")[2]
     if "@" in _behind_user(rest).partition("?")[0]:
         # libpq would take a part of the password for the host, the port or the database, which a message shows.
-        raise IndexDatabaseError("the database URL has an @ or a / too many: in user and password write %40 and %2F")
+        raise IndexDatabaseError(
+            "the database URL has an @ or a / too many: in user and password write %40 and %2F"
+        )
     try:
-        given = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
+        given = {
+            name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()
+        }
     except ProgrammingError as error:
         # Neither the URL nor the part that libpq quotes of it: it may be the password.
         words = one_line(error) if "@" not in rest else one_line(error).partition(":")[0]
@@ -82,4 +86,6 @@ def described(location: str) -> str:
 
 def one_line(error: Exception) -> str:
     """The driver's words, which take a line for each server that was tried and indented hints below it."""
-    return "; ".join(line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip())
+    return "; ".join(
+        line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()
+    )

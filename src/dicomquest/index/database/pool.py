@@ -70,11 +70,15 @@ class Database:
     Threads may share it. After a failure of the server the next call connects anew.
     """
 
-    def __init__(self, location: str | os.PathLike[str], *, create: bool = True, is_replica: bool = False) -> None:
+    def __init__(
+        self, location: str | os.PathLike[str], *, create: bool = True, is_replica: bool = False
+    ) -> None:
         """Open, and bring the schema to the newest revision unless that comes by replication (``is_replica``)."""
         text = os.fspath(location)
         self._backend: Backend = (
-            PostgreSQL(text, is_replica=is_replica) if is_postgresql(text) else SQLite(text, create=create)
+            PostgreSQL(text, is_replica=is_replica)
+            if is_postgresql(text)
+            else SQLite(text, create=create)
         )
         self.dialect = self._backend.dialect
         self._writer, self._readers = self._backend.writer, self._backend.readers
@@ -88,7 +92,9 @@ class Database:
         except self._errors as error:
             self.close()
             cause = self._backend.cause(error)
-            raise IndexDatabaseError(f"{self._backend.name} cannot be opened as an index: {cause}") from error
+            raise IndexDatabaseError(
+                f"{self._backend.name} cannot be opened as an index: {cause}"
+            ) from error
         except IndexDatabaseError:
             self.close()
             raise
@@ -96,13 +102,21 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Give the connection of a write transaction, which has the write lock from its start."""
-        with self._failing("written"), self._writer.begin() as connection, _ended_if_interrupted(connection):
+        with (
+            self._failing("written"),
+            self._writer.begin() as connection,
+            _ended_if_interrupted(connection),
+        ):
             yield connection
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """Give a connection that only reads."""
-        with self._failing("read"), self._readers.connect() as connection, _ended_if_interrupted(connection):
+        with (
+            self._failing("read"),
+            self._readers.connect() as connection,
+            _ended_if_interrupted(connection),
+        ):
             yield connection
 
     @contextmanager
@@ -114,14 +128,18 @@ class Database:
         except self._errors as error:
             if _is_interruption(error, before):
                 raise KeyboardInterrupt from error
-            raise IndexDatabaseError(f"the index could not be {done}: {self._backend.cause(error)}") from error
+            raise IndexDatabaseError(
+                f"the index could not be {done}: {self._backend.cause(error)}"
+            ) from error
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the raw connection of one query; ``close`` gives it back."""
         try:
             return self._readers.raw_connection()
         except self._errors as error:
-            raise IndexDatabaseError(f"the index could not be read: {self._backend.cause(error)}") from error
+            raise IndexDatabaseError(
+                f"the index could not be read: {self._backend.cause(error)}"
+            ) from error
 
     def discard_readers(self) -> None:
         """Close all idle connections that read: where one is found broken, so are those that were open beside it."""
@@ -191,7 +209,9 @@ class Database:
         """IndexDatabaseError if there are tables, but not ours: Alembic's own may be there for another program."""
         tables = set(inspect(connection).get_table_names())
         if tables if revision is None else not tables.issuperset({SETTING.name, *TABLES.values()}):
-            raise IndexDatabaseError(f"{self._backend.name} is another program's database, no index of this program")
+            raise IndexDatabaseError(
+                f"{self._backend.name} is another program's database, no index of this program"
+            )
 
 
 @contextmanager
@@ -219,7 +239,9 @@ def _is_interruption(error: BaseException, before: BaseException | None) -> bool
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    revision: str | None = connection.exec_driver_sql(
+        "SELECT version_num FROM alembic_version"
+    ).scalar()
     return revision
 
 

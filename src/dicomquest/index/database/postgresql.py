@@ -79,15 +79,21 @@ class PostgreSQL:
         read = nodes.Use.READ_REPLICA if is_replica else nodes.Use.READ
         reading = {**_PEER_IS_GONE, **READER_SETTINGS}
         self._location = location
-        self.writer = self._engine(nodes.Use.WRITE, _WRITER_SETTINGS, QueuePool, pool_size=1, pool_pre_ping=True)
-        self.readers = self._engine(read, reading, QueuePool, pool_size=_IDLE_READERS, pool_reset_on_return=None)
+        self.writer = self._engine(
+            nodes.Use.WRITE, _WRITER_SETTINGS, QueuePool, pool_size=1, pool_pre_ping=True
+        )
+        self.readers = self._engine(
+            read, reading, QueuePool, pool_size=_IDLE_READERS, pool_reset_on_return=None
+        )
         event.listen(self.readers, "checkout", _refuse_lost)
 
         @event.listens_for(self.writer, "begin")
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
 
-    def _engine(self, use: nodes.Use, settings: Mapping[str, str], pool: Any, **pool_arguments: Any) -> Engine:
+    def _engine(
+        self, use: nodes.Use, settings: Mapping[str, str], pool: Any, **pool_arguments: Any
+    ) -> Engine:
         import psycopg  # noqa: PLC0415
 
         parameters = {**nodes.parameters(self._location, use), "client_encoding": "UTF8"}
@@ -116,7 +122,12 @@ class PostgreSQL:
 
         @event.listens_for(engine, "before_cursor_execute", retval=True)
         def translate(
-            _connection: object, _cursor: object, statement: str, parameters: Any, context: Any, _many: object
+            _connection: object,
+            _cursor: object,
+            statement: str,
+            parameters: Any,
+            context: Any,
+            _many: object,
         ) -> tuple[str, Any]:
             # What SQLAlchemy has compiled is the driver's dialect already.
             return (percent_marks(statement) if context.compiled is None else statement), parameters
@@ -133,7 +144,9 @@ class PostgreSQL:
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
         if encoding != "UTF8":
             hint = "`createdb --encoding UTF8 --template template0` makes another"
-            raise IndexDatabaseError(f"{self.name} has the encoding {encoding}, expected UTF8: {hint}")
+            raise IndexDatabaseError(
+                f"{self.name} has the encoding {encoding}, expected UTF8: {hint}"
+            )
 
     def is_replaying(self, connection: Connection) -> bool:
         """Whether what it has comes from another server."""
@@ -146,7 +159,9 @@ class PostgreSQL:
         with engine.connect() as connection:
             has_waited = False
             # Who waits inside a statement has a snapshot, which would hold up an index that is built CONCURRENTLY.
-            while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_SCHEMA_LOCK})").scalar():
+            while not connection.exec_driver_sql(
+                f"SELECT pg_try_advisory_lock({_SCHEMA_LOCK})"
+            ).scalar():
                 connection.rollback()
                 if not has_waited:
                     LOGGER.info("%s: another process changes the schema, waiting for it", self.name)
@@ -173,7 +188,9 @@ class PostgreSQL:
                 time.sleep(_PAUSE)
             else:
                 return
-        raise IndexDatabaseError(f"{self.name}: its tables are in use by long queries, so its schema stays as it is")
+        raise IndexDatabaseError(
+            f"{self.name}: its tables are in use by long queries, so its schema stays as it is"
+        )
 
     def has_trigrams(self, connection: Connection) -> bool:
         """Whether inner wild cards have an index."""
@@ -232,5 +249,9 @@ def _missing_trigrams(connection: Connection) -> list[TrigramIndex]:
     statement = """
         SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
         WHERE indisvalid AND pg_table_is_visible(indrelid) AND relname = ANY(?)"""
-    found = set(connection.exec_driver_sql(statement, ([index.name for index in TRIGRAM_INDEXES],)).scalars())
+    found = set(
+        connection.exec_driver_sql(
+            statement, ([index.name for index in TRIGRAM_INDEXES],)
+        ).scalars()
+    )
     return [index for index in TRIGRAM_INDEXES if index.name not in found]

@@ -49,7 +49,9 @@ class SQLite:
     def __init__(self, location: str | os.PathLike[str], *, create: bool) -> None:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             oldest = ".".join(map(str, _OLDEST_SQLITE))
-            raise IndexDatabaseError(f"SQLite {sqlite3.sqlite_version} is too old: {oldest} or later is needed")
+            raise IndexDatabaseError(
+                f"SQLite {sqlite3.sqlite_version} is too old: {oldest} or later is needed"
+            )
         url = _url(location)
         path = Path(str(url.database))
         self.name = str(path)
@@ -57,7 +59,9 @@ class SQLite:
             if not create and not path.is_file():
                 raise MissingIndexError(f"there is no index at {path}")
             if not path.absolute().parent.is_dir():
-                raise IndexDatabaseError(f"there is no folder {path.absolute().parent} to hold the index")
+                raise IndexDatabaseError(
+                    f"there is no folder {path.absolute().parent} to hold the index"
+                )
         except OSError as error:
             raise IndexDatabaseError(f"{path} cannot be looked at: {error.strerror}") from error
         self.writer = _engine(url, writer=True)
@@ -100,14 +104,20 @@ def _url(location: str | os.PathLike[str]) -> URL:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError) as error:
         # There may be a password in it.
-        raise IndexDatabaseError(f"what begins with {text.partition('://')[0]}:// is no database URL") from error
+        raise IndexDatabaseError(
+            f"what begins with {text.partition('://')[0]}:// is no database URL"
+        ) from error
     if url.get_backend_name() == "postgresql":
         raise IndexDatabaseError(f"{url.drivername}:// is not supported: write postgresql://")
     if url.get_backend_name() != "sqlite":
         supported = "only in 'sqlite' and 'postgresql'"
-        raise IndexDatabaseError(f"an index in {url.get_backend_name()!r} is not supported, {supported}")
+        raise IndexDatabaseError(
+            f"an index in {url.get_backend_name()!r} is not supported, {supported}"
+        )
     if url.database in (None, "", ":memory:"):
-        raise IndexDatabaseError("an index needs a file: an SQLite database in memory has one connection only")
+        raise IndexDatabaseError(
+            "an index needs a file: an SQLite database in memory has one connection only"
+        )
     return url
 
 

@@ -16,9 +16,22 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.index.ingest.computed import COMPUTE, SERIES_COUNT, Columns, rows, value_rows
-from dicomquest.index.ingest.writes import COLUMNS, COMPUTED, INSERT_OCCURRENCE, Stored, Writes, table_row
+from dicomquest.index.ingest.writes import (
+    COLUMNS,
+    COMPUTED,
+    INSERT_OCCURRENCE,
+    Stored,
+    Writes,
+    table_row,
+)
 from dicomquest.index.tables.dialects import execute, words_of
-from dicomquest.index.tables.promoted import NOTHING, PromotedForms, filled, promoted_forms, read_promoted
+from dicomquest.index.tables.promoted import (
+    NOTHING,
+    PromotedForms,
+    filled,
+    promoted_forms,
+    read_promoted,
+)
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, Record, forms, record_from_row
 from dicomquest.index.tables.schema import TABLES
 from dicomquest.standard.levels import Level
@@ -86,7 +99,9 @@ class _Instance(NamedTuple):
 class Batch:
     """Instances of one transaction, in the order received: ``add`` each, then ``write``."""
 
-    def __init__(self, connection: Connection, instances: Iterable[Received], default_zone: int) -> None:
+    def __init__(
+        self, connection: Connection, instances: Iterable[Received], default_zone: int
+    ) -> None:
         """Load what the database has of ``instances`` and of all above them."""
         self._connection = connection
         self._default_zone = default_zone
@@ -111,30 +126,49 @@ class Batch:
     # ---- what is there
 
     def _load(self, instances: list[Received]) -> None:
-        studies = self._load_level(Level.STUDY, "study_instance_uid", {each.study_uid for each in instances})
+        studies = self._load_level(
+            Level.STUDY, "study_instance_uid", {each.study_uid for each in instances}
+        )
         self._entities[Level.STUDY] = {study.key: study for study in studies}
-        patients = self._load_level(Level.PATIENT, "identity", {_identity(each) for each in instances})
+        patients = self._load_level(
+            Level.PATIENT, "identity", {_identity(each) for each in instances}
+        )
         patients += self._load_level(
             Level.PATIENT, "id", {study.parent for study in studies} - {p.id for p in patients}
         )
         self._patients_by_id = {patient.id: patient for patient in patients}
         self._entities[Level.PATIENT] = {patient.key: patient for patient in patients}
-        series = self._load_level(Level.SERIES, "series_instance_uid", {each.series_uid for each in instances})
+        series = self._load_level(
+            Level.SERIES, "series_instance_uid", {each.series_uid for each in instances}
+        )
         self._entities[Level.SERIES] = {(each.parent, each.key): each for each in series}
-        statement = "SELECT sop_instance_uid, id, parent FROM instance WHERE sop_instance_uid {in_values}"
+        statement = (
+            "SELECT sop_instance_uid, id, parent FROM instance WHERE sop_instance_uid {in_values}"
+        )
         found = rows(self._connection, statement, [each.sop_uid for each in instances])
         self._stored = {uid: (identifier, parent) for uid, identifier, parent in found}
 
     def _load_level(self, level: Level, column: str, values: set[Any]) -> list[_Entity]:
-        key = {Level.PATIENT: "identity", Level.STUDY: "study_instance_uid", Level.SERIES: "series_instance_uid"}[level]
+        key = {
+            Level.PATIENT: "identity",
+            Level.STUDY: "study_instance_uid",
+            Level.SERIES: "series_instance_uid",
+        }[level]
         if not values:
             return []
         names = COLUMNS[level]
         statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE {column} {{in_values}}"
-        dicts = [dict(zip(names, row, strict=True)) for row in rows(self._connection, statement, values)]
+        dicts = [
+            dict(zip(names, row, strict=True)) for row in rows(self._connection, statement, values)
+        ]
         for row in dicts:
-            self._before[level][row["id"]] = Stored(row.get("parent", 0), {name: row[name] for name in COMPUTED[level]})
-        return [_Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row)) for row in dicts]
+            self._before[level][row["id"]] = Stored(
+                row.get("parent", 0), {name: row[name] for name in COMPUTED[level]}
+            )
+        return [
+            _Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row))
+            for row in dicts
+        ]
 
     # ---- what comes
 
@@ -145,12 +179,20 @@ class Batch:
         if study is None:
             study = self._new(Level.STUDY, received.study_uid, received.study_uid, patient.id)
         elif study.parent != patient.id:
-            LOGGER.info("study %d: another patient in the instance received last: moved to it", study.id)
+            LOGGER.info(
+                "study %d: another patient in the instance received last: moved to it", study.id
+            )
             study.parent = patient.id
         series = self._entities[Level.SERIES].get((study.id, received.series_uid))
         if series is None:
-            series = self._new(Level.SERIES, (study.id, received.series_uid), received.series_uid, study.id)
-        for level, entity in ((Level.PATIENT, patient), (Level.STUDY, study), (Level.SERIES, series)):
+            series = self._new(
+                Level.SERIES, (study.id, received.series_uid), received.series_uid, study.id
+            )
+        for level, entity in (
+            (Level.PATIENT, patient),
+            (Level.STUDY, study),
+            (Level.SERIES, series),
+        ):
             entity.merge(received.records[level])
             self._touched[level].add(entity.id)
         self._add_instance(received, series, file)
@@ -196,7 +238,9 @@ class Batch:
             self.replaced += 1
             self._unsettled.add(series.id)
         if stored and stored[1] != series.id:
-            LOGGER.info("instance %d: another series in what was received last: moved to it", identifier)
+            LOGGER.info(
+                "instance %d: another series in what was received last: moved to it", identifier
+            )
             self._touched[Level.SERIES].add(stored[1])
             self._unsettled.add(stored[1])
         self._instances[uid] = _Instance(identifier, series.id, received, stored is None)
@@ -207,7 +251,11 @@ class Batch:
 
     def remove(self, instances: Collection[int]) -> None:
         """Take instances out by their id, and their files; what is left without children goes as well, in ``write``."""
-        gone = rows(self._connection, "DELETE FROM instance WHERE id {in_values} RETURNING parent", instances)
+        gone = rows(
+            self._connection,
+            "DELETE FROM instance WHERE id {in_values} RETURNING parent",
+            instances,
+        )
         parents = {parent for (parent,) in gone}
         self._touched[Level.SERIES] |= parents
         self._unsettled |= parents
@@ -223,7 +271,9 @@ class Batch:
         lost = {instance for path, instance in before if now[path] != instance}
         lost -= {each.id for each in self._instances.values()}
         if lost:
-            files = rows(self._connection, "SELECT path, instance FROM file WHERE instance {in_values}", lost)
+            files = rows(
+                self._connection, "SELECT path, instance FROM file WHERE instance {in_values}", lost
+            )
             self.remove(lost - {instance for path, instance in files if path not in now})
 
     # ---- what is written
@@ -235,7 +285,10 @@ class Batch:
         for level in reversed(_UPPER):
             self._write_level(level)
         instances, files = self._instances, self._files.values()
-        self._many(_UPSERT_FILE, [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files])
+        self._many(
+            _UPSERT_FILE,
+            [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files],
+        )
         self._many(INSERT_OCCURRENCE, sorted(self._occurrences))
 
     def _write_instances(self) -> None:
@@ -253,7 +306,9 @@ class Batch:
         touched = self._touched[level]
         stored = self._stored_computed(level, touched)
         computed = COMPUTE[level](self._connection, touched, self._settled(level))
-        in_batch = {entity.id: entity for entity in self._entities[level].values() if entity.id in touched}
+        in_batch = {
+            entity.id: entity for entity in self._entities[level].values() if entity.id in touched
+        }
         writes = Writes(level)
         for identifier, columns in computed.items():
             entity = in_batch.get(identifier)
@@ -261,7 +316,9 @@ class Batch:
                 _log_conflicts(level, entity)
                 found = forms(level, entity.record, self._default_zone)
                 head = entity.key if level is Level.PATIENT else entity.parent
-                row = table_row(level, identifier, head, entity.record.columns() | found.columns | columns)
+                row = table_row(
+                    level, identifier, head, entity.record.columns() | found.columns | columns
+                )
                 promoted = self._promoted_forms(level, entity.record)
                 values = found.values | value_rows(level, columns) | promoted.values
                 writes.add(row, values, is_new=entity.is_new)
@@ -286,8 +343,14 @@ class Batch:
         only_new = self._touched[level] & stored.keys()
         if level is Level.SERIES:
             added = Counter(instance.parent for instance in self._instances.values())
-            counts = {each: stored[each].columns[SERIES_COUNT] for each in only_new - self._unsettled}
-            return {each: {SERIES_COUNT: count + added[each]} for each, count in counts.items() if count is not None}
+            counts = {
+                each: stored[each].columns[SERIES_COUNT] for each in only_new - self._unsettled
+            }
+            return {
+                each: {SERIES_COUNT: count + added[each]}
+                for each, count in counts.items()
+                if count is not None
+            }
         if level is Level.STUDY:
             return {each: stored[each].columns for each in only_new - self._studies_with_others()}
         return {}
@@ -295,7 +358,9 @@ class Batch:
     def _studies_with_others(self) -> set[int]:
         """The studies of which an instance went or changed, or that get one which is not like those that are there."""
         stored = self._before[Level.STUDY]
-        studies = {identifier: series.parent for identifier, series in self._before[Level.SERIES].items()}
+        studies = {
+            identifier: series.parent for identifier, series in self._before[Level.SERIES].items()
+        }
         studies |= {series.id: series.parent for series in self._entities[Level.SERIES].values()}
         found = {studies[series] for series in self._unsettled}
         for instance in self._instances.values():
@@ -312,7 +377,11 @@ class Batch:
 
     def _promoted_forms(self, level: Level, record: Record) -> PromotedForms:
         attributes = self._promoted.get(level)
-        return promoted_forms(attributes, record.elements, self._default_zone) if attributes else NOTHING
+        return (
+            promoted_forms(attributes, record.elements, self._default_zone)
+            if attributes
+            else NOTHING
+        )
 
     def _stored_computed(self, level: Level, ids: set[int]) -> dict[int, Stored]:
         """What the database has of entities: of most it was loaded, of those that lost a child it is asked for."""
@@ -336,13 +405,22 @@ def _identity(received: Received) -> str:
     identity = [patient_id, issuer] if patient_id else ["", "", received.study_uid]
     text = json.dumps(identity, ensure_ascii=False)
     if len(text) > _LONGEST_IDENTITY:
-        return json.dumps([patient_id[:64], issuer[:64], sha256(text.encode()).hexdigest()], ensure_ascii=False)
+        return json.dumps(
+            [patient_id[:64], issuer[:64], sha256(text.encode()).hexdigest()], ensure_ascii=False
+        )
     return text
 
 
 def _log_conflicts(level: Level, entity: _Entity) -> None:
     if entity.conflicts:
         names = ", ".join(sorted(entity.conflicts))
-        LOGGER.info("%s %d: conflicting %s: the instance received last wins", TABLES[level], entity.id, names)
+        LOGGER.info(
+            "%s %d: conflicting %s: the instance received last wins",
+            TABLES[level],
+            entity.id,
+            names,
+        )
         for column in sorted(entity.conflicts):
-            LOGGER.debug("%s %d: %s is now %r", TABLES[level], entity.id, column, entity.record.texts[column])
+            LOGGER.debug(
+                "%s %d: %s is now %r", TABLES[level], entity.id, column, entity.record.texts[column]
+            )

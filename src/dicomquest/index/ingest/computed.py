@@ -41,15 +41,21 @@ def _distinct_list(connection: Connection, column: str) -> str:
     return words_of(connection).distinct_list.format(column=column)
 
 
-def _series(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
+def _series(
+    connection: Connection, ids: set[int], settled: Mapping[int, Columns]
+) -> dict[int, Columns]:
     found = dict(settled)
     if ids := ids - found.keys():
         statement = "SELECT parent, count(*) FROM instance WHERE parent {in_values} GROUP BY parent"
-        found |= {parent: {SERIES_COUNT: count} for parent, count in rows(connection, statement, ids)}
+        found |= {
+            parent: {SERIES_COUNT: count} for parent, count in rows(connection, statement, ids)
+        }
     return found
 
 
-def _studies(connection: Connection, ids: set[int], settled: Mapping[int, Columns]) -> dict[int, Columns]:
+def _studies(
+    connection: Connection, ids: set[int], settled: Mapping[int, Columns]
+) -> dict[int, Columns]:
     statement = f"""
         SELECT parent, count(*), sum(number_of_series_related_instances), {_distinct_list(connection, "modality")}
         FROM series WHERE parent {{in_values}} GROUP BY parent"""
@@ -58,7 +64,10 @@ def _studies(connection: Connection, ids: set[int], settled: Mapping[int, Column
             "number_of_study_related_series": series,
             "number_of_study_related_instances": instances,
             "modalities_in_study": _distinct_values(json.loads(modalities)),
-            **{column: settled[parent][column] if parent in settled else None for column in OF_ALL_INSTANCES},
+            **{
+                column: settled[parent][column] if parent in settled else None
+                for column in OF_ALL_INSTANCES
+            },
         }
         for parent, series, instances, modalities in rows(connection, statement, ids)
     }
@@ -77,15 +86,23 @@ def _studies(connection: Connection, ids: set[int], settled: Mapping[int, Column
             JOIN instance_value ON instance_value.owner = instance.id
         WHERE series.parent {{in_values}} AND instance_value.path = '{ANATOMIC_REGION_PATH}' GROUP BY series.parent"""
     for parent, regions in rows(connection, statement, ids):
-        items = [item for text in json.loads(regions) for item in element_from_json(json.loads(text)).values]
+        items = [
+            item
+            for text in json.loads(regions)
+            for item in element_from_json(json.loads(text)).values
+        ]
         codes = anatomic_regions(items)
         if codes:
-            text = json.dumps(element_to_json(Element("SQ", codes)), ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(
+                element_to_json(Element("SQ", codes)), ensure_ascii=False, separators=(",", ":")
+            )
             found[parent]["anatomic_regions_in_study_code_sequence"] = text
     return found
 
 
-def _patients(connection: Connection, ids: set[int], _settled: Mapping[int, Columns]) -> dict[int, Columns]:
+def _patients(
+    connection: Connection, ids: set[int], _settled: Mapping[int, Columns]
+) -> dict[int, Columns]:
     statement = """
         SELECT parent, count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)
         FROM study WHERE parent {in_values} GROUP BY parent"""
@@ -101,10 +118,17 @@ def _patients(connection: Connection, ids: set[int], _settled: Mapping[int, Colu
 
 def _distinct_values(texts: Iterable[str | None]) -> str | None:
     """The distinct values of texts that may have several, joined."""
-    return "\\".join(distinct(value for text in texts if text is not None for value in text.split("\\"))) or None
+    return (
+        "\\".join(
+            distinct(value for text in texts if text is not None for value in text.split("\\"))
+        )
+        or None
+    )
 
 
-COMPUTE: dict[Level, Callable[[Connection, set[int], Mapping[int, Columns]], dict[int, Columns]]] = {
+COMPUTE: dict[
+    Level, Callable[[Connection, set[int], Mapping[int, Columns]], dict[int, Columns]]
+] = {
     Level.SERIES: _series,
     Level.STUDY: _studies,
     Level.PATIENT: _patients,
@@ -121,5 +145,8 @@ def value_rows(level: Level, columns: Columns) -> frozenset[ValueRow]:
         return frozenset()
     paths = ((MODALITIES_PATH, "modalities_in_study"), (SOP_CLASSES_PATH, "sop_classes_in_study"))
     return frozenset(
-        ValueRow(path, 0, value) for path, column in paths for value in (columns[column] or "").split("\\") if value
+        ValueRow(path, 0, value)
+        for path, column in paths
+        for value in (columns[column] or "").split("\\")
+        if value
     )

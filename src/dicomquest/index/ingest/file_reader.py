@@ -34,7 +34,9 @@ FIRST_READ = 32 * 1024
 _LARGEST_READ = 1 << 20
 """Bytes up to which a file that has arrived is read; a larger one is mapped."""
 _FIRST_TAG = 0x00080000
-_PIXEL_DATA = frozenset(struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF) for order in "<>")
+_PIXEL_DATA = frozenset(
+    struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF) for order in "<>"
+)
 """Its tag in little endian, and in big endian."""
 _MOST_INFLATED = 1 << 28
 """Inflated bytes after which nobody looks for the end of a deflate stream: a small one may come to a thousand times as
@@ -75,7 +77,9 @@ def read_left(path: str, default_zone: int) -> Received | Skipped:
         return _malformed(error)
 
 
-def read_arrived(descriptor: int, first: bytes, start: FileStart, default_zone: int) -> Received | Skipped:
+def read_arrived(
+    descriptor: int, first: bytes, start: FileStart, default_zone: int
+) -> Received | Skipped:
     """The instance in an open file that begins with ``first``, by whoever wrote it and knows where its data set is.
 
     To find that out again takes a third of the time. What others could not read, or not all of, is none.
@@ -90,7 +94,9 @@ def _unreadable(error: OSError) -> Skipped:
     return Skipped(Reason.UNREADABLE, error.strerror or type(error).__name__)
 
 
-def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_zone: int) -> Received | Skipped:
+def _read(
+    descriptor: int, data: bytes, known_start: FileStart | None, default_zone: int
+) -> Received | Skipped:
     """Decode ``data``, which the file begins with, and as much more of the file as that takes."""
     size = os.fstat(descriptor).st_size
     data = data or os.read(descriptor, FIRST_READ)
@@ -99,10 +105,18 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
         try:
             start = known_start or read_file_start(data)
             header = decode_header(
-                data, start.transfer_syntax, start=start.start, largest_opaque=LARGEST_BINARY, remarks=remarks
+                data,
+                start.transfer_syntax,
+                start=start.start,
+                largest_opaque=LARGEST_BINARY,
+                remarks=remarks,
             )
             if header.stopped or len(data) >= size:
-                unfit = None if known_start is None else _unfit(descriptor, data, known_start, header, remarks)
+                unfit = (
+                    None
+                    if known_start is None
+                    else _unfit(descriptor, data, known_start, header, remarks)
+                )
                 return unfit or _received(start, header, size, default_zone)
             needed = header.needed
         except TruncatedDataSetError as error:
@@ -112,7 +126,11 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
         except DataSetError as error:
             if known_start is not None:
                 return _malformed(error)
-            return _malformed(error, tells_byte=True) if data[128:132] == b"DICM" else Skipped(Reason.NOT_DICOM)
+            return (
+                _malformed(error, tells_byte=True)
+                if data[128:132] == b"DICM"
+                else Skipped(Reason.NOT_DICOM)
+            )
         wanted = max(needed, 2 * len(data))
         if known_start is not None and min(wanted, size) > _LARGEST_READ:
             data = _mapped(descriptor)
@@ -123,20 +141,38 @@ def _read(descriptor: int, data: bytes, known_start: FileStart | None, default_z
             return Skipped(Reason.TRUNCATED, f"{size} bytes expected, {len(data)} could be read")
 
 
-def _unfit(descriptor: int, data: bytes, start: FileStart, header: Header, remarks: Remarks) -> Skipped | None:
+def _unfit(
+    descriptor: int, data: bytes, start: FileStart, header: Header, remarks: Remarks
+) -> Skipped | None:
     """Why nobody should keep what the index could read: others have to read it, and all of it."""
     # A header stops before an element whose first eight bytes are there; those of a deflated one are not in ``data``.
-    unread = data[header.end : header.end + 8] if header.stopped and not is_deflated(start.transfer_syntax) else b""
+    unread = (
+        data[header.end : header.end + 8]
+        if header.stopped and not is_deflated(start.transfer_syntax)
+        else b""
+    )
     if _has_other_form(start.transfer_syntax, unread, remarks):
         is_implicit = start.transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
-        words = "explicit VR in a syntax of implicit VR" if is_implicit else "implicit VR in a syntax of explicit VR"
+        words = (
+            "explicit VR in a syntax of implicit VR"
+            if is_implicit
+            else "implicit VR in a syntax of explicit VR"
+        )
         return Skipped(Reason.MALFORMED, words)
     if is_deflated(start.transfer_syntax):
         stream = data if len(data) == os.fstat(descriptor).st_size else _mapped(descriptor)
         is_cut = not is_whole_stream(stream, start.start, _MOST_INFLATED)
     else:
-        is_explicit = start.transfer_syntax not in {IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN}
-        is_cut = header.stopped and not header.needed and is_explicit and not is_whole(descriptor, header.end)
+        is_explicit = start.transfer_syntax not in {
+            IMPLICIT_VR_LITTLE_ENDIAN,
+            EXPLICIT_VR_BIG_ENDIAN,
+        }
+        is_cut = (
+            header.stopped
+            and not header.needed
+            and is_explicit
+            and not is_whole(descriptor, header.end)
+        )
     return Skipped(Reason.TRUNCATED, "pixel data without an end") if is_cut else None
 
 
@@ -149,7 +185,9 @@ def _has_other_form(transfer_syntax: str, unread: bytes, remarks: Remarks) -> bo
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
         # Told of the data set as a whole. As a length, which is odd then, nobody has these.
         return 0 in tags or unread[4:] in {b"OB\0\0", b"OW\0\0"}
-    return any(tag >= _FIRST_TAG for tag in tags) or (unread[:4] in _PIXEL_DATA and not unread[4:6].isalpha())
+    return any(tag >= _FIRST_TAG for tag in tags) or (
+        unread[:4] in _PIXEL_DATA and not unread[4:6].isalpha()
+    )
 
 
 def _mapped(descriptor: int) -> bytes:

@@ -81,7 +81,9 @@ class Summary:
             self.examples.append((path, skipped))
 
 
-def walk(paths: Iterable[str], on_error: Callable[[OSError], None] | None = None) -> Iterator[FileState]:
+def walk(
+    paths: Iterable[str], on_error: Callable[[OSError], None] | None = None
+) -> Iterator[FileState]:
     """All regular files at or below ``paths``, by name; folders behind symbolic links are not entered."""
     for path in paths:
         absolute = os.path.abspath(path)  # noqa: PTH100  a Path cannot say what the system's bytes say
@@ -138,11 +140,15 @@ def ingest_files(
     summary = Summary()
 
     def on_error(error: OSError) -> None:
-        summary.skip(os.fspath(error.filename or ""), Skipped(Reason.UNREADABLE, error.strerror or ""))
+        summary.skip(
+            os.fspath(error.filename or ""), Skipped(Reason.UNREADABLE, error.strerror or "")
+        )
 
     waiting: list[tuple[Received, FileState]] = []
     with _Readers(jobs, default_zone) as readers:
-        chunks = (_changed(database, chunk, summary) for chunk in _chunks(walk(paths, on_error), _CHUNK))
+        chunks = (
+            _changed(database, chunk, summary) for chunk in _chunks(walk(paths, on_error), _CHUNK)
+        )
         for files, outcomes in readers.read(chunks):
             for file, outcome in zip(files, outcomes, strict=True):
                 if isinstance(outcome, Skipped):
@@ -160,7 +166,9 @@ def ingest_files(
     return summary
 
 
-def ingest_data_sets(database: Database, data_sets: Iterable[DataSet], default_zone: int) -> Summary:
+def ingest_data_sets(
+    database: Database, data_sets: Iterable[DataSet], default_zone: int
+) -> Summary:
     """Index decoded instances, in the order given."""
     summary = Summary()
     for batch in _chunks(data_sets, BATCH):
@@ -215,7 +223,10 @@ def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 def write(
-    database: Database, instances: Sequence[tuple[Received, FileState | None]], default_zone: int, summary: Summary
+    database: Database,
+    instances: Sequence[tuple[Received, FileState | None]],
+    default_zone: int,
+    summary: Summary,
 ) -> None:
     """Store prepared instances in a transaction of their own, and count them.
 
@@ -254,9 +265,13 @@ def _changed(database: Database, files: Sequence[FileState], summary: Summary) -
     marks = ", ".join("?" * len(paths))
     statement = f"SELECT path, size, modified_ns FROM file WHERE path IN ({marks})"
     with database.connect() as connection:
-        found = {row[0]: (row[1], row[2]) for row in connection.exec_driver_sql(statement, tuple(paths))}
+        found = {
+            row[0]: (row[1], row[2]) for row in connection.exec_driver_sql(statement, tuple(paths))
+        }
     changed = [
-        file for path, file in zip(paths, files, strict=True) if found.get(path) != (file.size, file.modified_ns)
+        file
+        for path, file in zip(paths, files, strict=True)
+        if found.get(path) != (file.size, file.modified_ns)
     ]
     summary.unchanged += len(files) - len(changed)
     return changed
@@ -277,7 +292,9 @@ class _Readers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def read(self, chunks: Iterator[list[FileState]]) -> Iterator[tuple[list[FileState], list[Outcome]]]:
+    def read(
+        self, chunks: Iterator[list[FileState]]
+    ) -> Iterator[tuple[list[FileState], list[Outcome]]]:
         """What is in the files of each chunk."""
         for files in chunks if self._jobs == 1 else islice(chunks, 1):
             yield files, _read_files([file.path for file in files], self._default_zone)
@@ -297,11 +314,15 @@ class _Readers:
         return self._pool.submit(_read_files, [file.path for file in files], self._default_zone)
 
 
-def _result(files: list[FileState], future: Future[list[Outcome]]) -> tuple[list[FileState], list[Outcome]]:
+def _result(
+    files: list[FileState], future: Future[list[Outcome]]
+) -> tuple[list[FileState], list[Outcome]]:
     try:
         return files, future.result()
     except BrokenProcessPool as error:
-        raise IndexDatabaseError("a process that reads files died: what was indexed so far stays") from error
+        raise IndexDatabaseError(
+            "a process that reads files died: what was indexed so far stays"
+        ) from error
 
 
 def _begin_reader() -> None:

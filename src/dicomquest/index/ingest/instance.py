@@ -22,7 +22,10 @@ TRANSFER_SYNTAX_UID = 0x00020010
 _DICOMDIR = "1.2.840.10008.1.3.10"
 # Characters: more than the 64 of the Standard, which some exceed, and less than an index can hold.
 _LONGEST_UID = 256
-_UIDS = [KEYS_BY_KEYWORD[keyword] for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+_UIDS = [
+    KEYS_BY_KEYWORD[keyword]
+    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+]
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
 _TRANSFER_SYNTAX_COLUMN = KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column
 
@@ -71,7 +74,10 @@ def receive(data_set: DataSet, default_zone: int) -> Received | Skipped:
         return Skipped(Reason.NO_STUDY_OR_SERIES_UID)
     if max(map(len, uids)) > _LONGEST_UID or any("\\" in uid for uid in uids):
         return _unfit(uids)
-    patient, issuer = (_text(data_set, KEYS_BY_KEYWORD[keyword].tag) for keyword in ("PatientID", "IssuerOfPatientID"))
+    patient, issuer = (
+        _text(data_set, KEYS_BY_KEYWORD[keyword].tag)
+        for keyword in ("PatientID", "IssuerOfPatientID")
+    )
     found = records(data_set)
     syntax = _text(data_set, TRANSFER_SYNTAX_UID)
     if syntax:
@@ -87,7 +93,15 @@ def _text(data_set: DataSet, tag: int) -> str:
 
 def _unfit(uids: Sequence[str]) -> Skipped:
     """Say which UID is no single one of a length that can be kept."""
-    key, uid = next((key, uid) for key, uid in zip(_UIDS, uids, strict=True) if len(uid) > _LONGEST_UID or "\\" in uid)
+    key, uid = next(
+        (key, uid)
+        for key, uid in zip(_UIDS, uids, strict=True)
+        if len(uid) > _LONGEST_UID or "\\" in uid
+    )
     values = uid.count("\\") + 1
-    found = f"has {values} values" if values > 1 else f"has {len(uid)} characters (at most {_LONGEST_UID})"
+    found = (
+        f"has {values} values"
+        if values > 1
+        else f"has {len(uid)} characters (at most {_LONGEST_UID})"
+    )
     return Skipped(Reason.UNFIT_UID, f"{attribute_name(key.tag)} {found}", key.tag)

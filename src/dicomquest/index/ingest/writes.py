@@ -36,7 +36,14 @@ _COPIED_FROM = 16
 _LONGEST = 2500
 _INDEXED = {
     level: tuple(
-        sorted({COLUMNS[level].index(name) for index in INDEXED if index.table == table for name in index.columns})
+        sorted(
+            {
+                COLUMNS[level].index(name)
+                for index in INDEXED
+                if index.table == table
+                for name in index.columns
+            }
+        )
     )
     for level, table in TABLES.items()
 }
@@ -88,7 +95,9 @@ class Writes:
                 # time.
                 searched = TRIGRAMS[self._level]
                 take = itemgetter(0, *map(names.index, searched))
-                insert(connection, f"{table}_trigram", ("rowid", *searched), list(map(take, self._new)))
+                insert(
+                    connection, f"{table}_trigram", ("rowid", *searched), list(map(take, self._new))
+                )
         statements = _STATEMENTS[self._level]
         old_ids = [row[:1] for row in self._old]
         for statement, parameters in (
@@ -168,11 +177,17 @@ def _cut(text: str) -> str:
     return text.encode()[:_LONGEST].decode(errors="ignore")
 
 
-def insert(connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+def insert(
+    connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
+) -> None:
     """Insert rows, none of which is there."""
     names = ", ".join(columns)
     if len(rows) < _COPIED_FROM or not words_of(connection).copies:
-        execute(connection, f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
+        execute(
+            connection,
+            f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})",
+            rows,
+        )
         return
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
@@ -180,6 +195,8 @@ def insert(connection: Connection, table: str, columns: Sequence[str], rows: lis
             copy.write_row(row)
 
 
-def table_row(level: Level, identifier: int, head: int | str, columns: Mapping[str, Any]) -> tuple[Any, ...]:
+def table_row(
+    level: Level, identifier: int, head: int | str, columns: Mapping[str, Any]
+) -> tuple[Any, ...]:
     """A row in the order of the table's columns, of which the second says what the entity belongs to."""
     return (identifier, head, *map(columns.get, COLUMNS[level][2:]))

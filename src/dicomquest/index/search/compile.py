@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 from dicomquest.index.search.plan import Facts, Plan, Residual, RowFilter, select
 from dicomquest.index.search.predicates import Place, predicate
 from dicomquest.index.search.python_filter import FUNCTION
-from dicomquest.index.search.selectivity import Selectivity, is_found_by_trigrams, is_led_by_rows, selectivity
+from dicomquest.index.search.selectivity import (
+    Selectivity,
+    is_found_by_trigrams,
+    is_led_by_rows,
+    selectivity,
+)
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
@@ -63,7 +68,9 @@ class _Compiler:
         used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
         top = min([*used, query.level])
         predicates = [
-            found for level in range(query.level, top - 1, -1) for found in self._level_predicates(Level(level))
+            found
+            for level in range(query.level, top - 1, -1)
+            for found in self._level_predicates(Level(level))
         ]
         if self._lower:
             predicates.append(self._descendants())
@@ -74,7 +81,11 @@ class _Compiler:
         parameters: tuple[object, ...] = ()
         if self._residuals and not self._words.calls_python:
             row_filter = self._row_filter()
-            columns += [each for residual in row_filter.upper for each in residual.expressions(self._facts.dialect)]
+            columns += [
+                each
+                for residual in row_filter.upper
+                for each in residual.expressions(self._facts.dialect)
+            ]
             if row_filter.chain:
                 text, parameters = self._chains
                 columns.append(text)
@@ -90,12 +101,19 @@ class _Compiler:
 
     def _promoted_guards(self) -> Iterable[Sql]:
         """That the value rows which the plan trusts in are still there: else it has no rows, as with ``_guard``."""
-        for path in sorted({searched_path(key, self._facts.occurrences) or "" for key in self._criteria} - {""}):
-            yield f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})", (path,)
+        for path in sorted(
+            {searched_path(key, self._facts.occurrences) or "" for key in self._criteria} - {""}
+        ):
+            yield (
+                f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})",
+                (path,),
+            )
 
     def _row_filter(self) -> RowFilter:
         upper = tuple(each for each in self._residuals if each.level <= self._query.level)
-        return RowFilter(upper, tuple(each for each in self._residuals if each.level > self._query.level))
+        return RowFilter(
+            upper, tuple(each for each in self._residuals if each.level > self._query.level)
+        )
 
     def _selectivity(self, key: KeyCriterion) -> Selectivity:
         return selectivity(key, self._facts.occurrences)
@@ -104,7 +122,8 @@ class _Compiler:
         """The key whose value rows or descendants lead to the entities, if it leaves fewer than any column does."""
         guesses = [(self._selectivity(key), key) for key in self._upper if is_led_by_rows(key)]
         guesses += [
-            (Selectivity.SOME if is_found_by_trigrams(key) else self._selectivity(key), key) for key in self._lower
+            (Selectivity.SOME if is_found_by_trigrams(key) else self._selectivity(key), key)
+            for key in self._lower
         ]
         best, leader = max(guesses, key=lambda guess: guess[0], default=(Selectivity.SCAN, None))
         return leader if best > max(self._best_column, Selectivity.MANY) else None
@@ -130,7 +149,10 @@ class _Compiler:
         residual = _residual_of(level, keys)
         self._residuals.append(residual)
         if self._words.calls_python:
-            yield f"{FUNCTION}({', '.join([str(number), *residual.expressions(self._facts.dialect)])})", ()
+            yield (
+                f"{FUNCTION}({', '.join([str(number), *residual.expressions(self._facts.dialect)])})",
+                (),
+            )
 
     def _descendants(self) -> Sql:
         """One chain of descendants that meets all keys of the levels below."""
@@ -149,14 +171,27 @@ class _Compiler:
         where = joined("AND", predicates)
         if self._leader is not None and self._leader in self._lower:
             owner = f"{TABLES[self._query.level]}.id"
-            return f"{owner} IN (SELECT {TABLES[first]}.parent FROM {tables} WHERE {where[0]})", where[1]
-        return f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)} AND {_bracketed(where[0])})", where[1]
+            return (
+                f"{owner} IN (SELECT {TABLES[first]}.parent FROM {tables} WHERE {where[0]})",
+                where[1],
+            )
+        return (
+            f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)} AND {_bracketed(where[0])})",
+            where[1],
+        )
 
-    def _chains_of(self, tables: str, predicates: Sequence[Sql], residuals: Sequence[Residual]) -> Sql:
+    def _chains_of(
+        self, tables: str, predicates: Sequence[Sql], residuals: Sequence[Residual]
+    ) -> Sql:
         """All chains of descendants that may be meant, as one JSON list of what Python has to see of each."""
-        seen = [each for residual in residuals for each in residual.expressions(self._facts.dialect)]
+        seen = [
+            each for residual in residuals for each in residual.expressions(self._facts.dialect)
+        ]
         where = joined("AND", predicates)
-        return f"(SELECT json_agg(json_build_array({', '.join(seen)}))::text FROM {tables} WHERE {where[0]})", where[1]
+        return (
+            f"(SELECT json_agg(json_build_array({', '.join(seen)}))::text FROM {tables} WHERE {where[0]})",
+            where[1],
+        )
 
 
 def _guard(facts: Facts) -> Sql:

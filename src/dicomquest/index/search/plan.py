@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dicomquest.dataset.elements import DataSet, Element, element_from_json, element_to_json, from_json
+from dicomquest.dataset.elements import (
+    DataSet,
+    Element,
+    element_from_json,
+    element_to_json,
+    from_json,
+)
 from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.schema import ATTRIBUTES, TABLES
@@ -171,7 +177,9 @@ def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> S
         if key is not None and storage in {Storage.COLUMN, Storage.COMPUTED}:
             columns.append(f"{table}.{key.column}")
             is_json = key.vr == "SQ"
-            source = Source.NUMBER if key.vr == "IS" and storage is Storage.COMPUTED else Source.TEXT
+            source = (
+                Source.NUMBER if key.vr == "IS" and storage is Storage.COMPUTED else Source.TEXT
+            )
             fields.append(Field(key.tag, key.vr, Source.JSON if is_json else source))
             if return_key.item_keys is not None:
                 reductions.append(Reduction(position, return_key, of_element=True))
@@ -188,4 +196,6 @@ def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> S
 
 def element_sql(level: Level, tag: int, dialect: Dialect) -> str:
     """The expression of one element of a level's JSON column as JSON text, NULL where there is none."""
-    return DIALECTS[dialect].element.format(column=f"{TABLES[level]}.{ATTRIBUTES}", tag=f"{tag:08X}")
+    return DIALECTS[dialect].element.format(
+        column=f"{TABLES[level]}.{ATTRIBUTES}", tag=f"{tag:08X}"
+    )

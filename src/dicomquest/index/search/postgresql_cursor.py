@@ -227,7 +227,9 @@ class _Statement:
             self._flush()
             self._wait_for_result()
         except OperationalError as error:
-            raise _LostError(f"the connection to the database is lost: {_first_line(error)}") from error
+            raise _LostError(
+                f"the connection to the database is lost: {_first_line(error)}"
+            ) from error
 
     def rows(self) -> list[Row]:
         """The next chunk; none means that there are no more."""
@@ -245,7 +247,9 @@ class _Statement:
                     rows: list[Row] = self._transformer.load_rows(0, result.ntuples, tuple)
                     return rows
         except OperationalError as error:
-            raise _LostError(f"the connection to the database is lost: {_first_line(error)}") from error
+            raise _LostError(
+                f"the connection to the database is lost: {_first_line(error)}"
+            ) from error
 
     def all_rows(self, statement: str) -> list[Row]:
         """All rows of another statement, which is small; this one has ended."""
@@ -261,7 +265,10 @@ class _Statement:
         """End the statement wherever it is; False if the connection is of no use then."""
         until = monotonic() + _PATIENCE
         try:
-            if self._libpq.transaction_status == TransactionStatus.ACTIVE and not self._is_drained():
+            if (
+                self._libpq.transaction_status == TransactionStatus.ACTIVE
+                and not self._is_drained()
+            ):
                 self._driver.cancel_safe(timeout=_PATIENCE)
                 self._poll.unregister(self._wake)
                 self._poll.modify(self._libpq.socket, select.POLLIN)

@@ -100,7 +100,11 @@ def predicate(key: KeyCriterion, place: Place) -> Predicate:
     if isinstance(key.criterion, SequenceMatch):
         return _sequence(key, key.criterion, place)
     in_column = stored.storage in {Storage.COLUMN, Storage.COMPUTED}
-    value = f"{place.table}.{stored.column}" if in_column else element_sql(place.level, stored.tag, place.facts.dialect)
+    value = (
+        f"{place.table}.{stored.column}"
+        if in_column
+        else element_sql(place.level, stored.tag, place.facts.dialect)
+    )
     if isinstance(key.criterion, EmptyValue):
         return Predicate((f"{value} IS NULL", ()), exact=True)
     if isinstance(key.criterion, HasValue):
@@ -131,7 +135,9 @@ def _on_column(criterion: Criterion, key: Key, place: Place) -> Predicate:
             return _or_on_values(whole, criterion, key, place)
         if len(criterion.parts) > _MOST_PARTS:
             return PYTHON
-        return _of_parts(criterion, [_on_column(part, key, place) for part in criterion.parts], place)
+        return _of_parts(
+            criterion, [_on_column(part, key, place) for part in criterion.parts], place
+        )
     if not _is_for_glob(criterion):
         return PYTHON
     return _or_on_values(_on_one_value(criterion, key, place), criterion, key, place)
@@ -148,7 +154,9 @@ def _on_one_value(criterion: Criterion, key: Key, place: Place) -> Predicate:
             return Predicate(_by_words(words, whole, path, place), exact=len(words) <= _MOST_PARTS)
         case PersonName(groups, any_group=True):
             columns = tuple(
-                column for part, column in enumerate(columns, 1) if part == 1 or (path, part) in place.facts.occurrences
+                column
+                for part, column in enumerate(columns, 1)
+                if part == 1 or (path, part) in place.facts.occurrences
             )
             found_sql = sql(criterion, columns, dialect)
             return Predicate(_with_trigrams(found_sql, groups[0] or (), columns, place), exact=True)
@@ -199,7 +207,11 @@ def _of_parts(criterion: AnyOf | MultipleValue, parts: list[Predicate], place: P
 def _any(found: list[Sql], place: Place) -> Sql:
     """One of several; as one set of entities where the database finds no index in an OR of sets."""
     table = place.table
-    if place.facts.dialect == "sqlite" or len(found) == 1 or not any(" IN (SELECT " in text for text, _ in found):
+    if (
+        place.facts.dialect == "sqlite"
+        or len(found) == 1
+        or not any(" IN (SELECT " in text for text, _ in found)
+    ):
         return joined("OR", found)
     selects = [f"SELECT {table}.id FROM {table} WHERE {text}" for text, _ in found]
     parameters = tuple(parameter for _, each in found for parameter in each)
@@ -208,7 +220,10 @@ def _any(found: list[Sql], place: Place) -> Sql:
 
 def _is_for_glob(criterion: Criterion) -> bool:
     """Whether the database takes the patterns: SQLite bounds the length of one."""
-    return all(len(patterns.glob(each).encode("utf-8", "replace")) <= _LONGEST_PATTERN for each in _patterns(criterion))
+    return all(
+        len(patterns.glob(each).encode("utf-8", "replace")) <= _LONGEST_PATTERN
+        for each in _patterns(criterion)
+    )
 
 
 def _patterns(criterion: Criterion) -> Iterable[Pattern]:
@@ -252,7 +267,10 @@ def _trigrams(pattern: Pattern) -> list[str]:
     """The quoted trigrams that every match of a pattern has."""
     texts = [token for token in pattern if isinstance(token, str)]
     found = dict.fromkeys(
-        text[at : at + TRIGRAM] for text in texts for at in range(len(text) - TRIGRAM + 1) if "\0" not in text
+        text[at : at + TRIGRAM]
+        for text in texts
+        for at in range(len(text) - TRIGRAM + 1)
+        if "\0" not in text
     )
     return ['"' + each.replace('"', '""') + '"' for each in list(found)[:_MOST_TRIGRAMS]]
 
@@ -276,7 +294,10 @@ def _on_values(criterion: Criterion, path: str, place: Place) -> Predicate:
     match criterion:
         case PersonName(groups, any_group=True):
             condition, parameters = alternatives_sql(groups[0] or (), "search", dialect)
-            return Predicate(_lookup(path, (f"part IN (1, 2, 3) AND ({condition})", parameters), place), exact=True)
+            return Predicate(
+                _lookup(path, (f"part IN (1, 2, 3) AND ({condition})", parameters), place),
+                exact=True,
+            )
         case PersonName(groups):
             wanted = [(part, group) for part, group in enumerate(groups, 1) if group is not None]
             found = []
@@ -295,7 +316,9 @@ def _on_values(criterion: Criterion, path: str, place: Place) -> Predicate:
         case _ if isinstance(criterion, (*_SINGLE_FORM, AnyOf)):
             found_sql = sql(criterion, "search", dialect)
             if found_sql is not None:
-                return Predicate(_lookup(path, (f"part = 0 AND {found_sql[0]}", found_sql[1]), place), exact=True)
+                return Predicate(
+                    _lookup(path, (f"part = 0 AND {found_sql[0]}", found_sql[1]), place), exact=True
+                )
     return PYTHON
 
 
@@ -309,12 +332,18 @@ def _by_words(words: tuple[FuzzyWord, ...], literal: Sql | None, path: str, plac
             either.append((f"part = {CODE_PART} AND search = ?", (word.code,)))
         found.append(either)
     if not place.leads:
-        each = [joined("OR", [_lookup(path, condition, place) for condition in either]) for either in found]
+        each = [
+            joined("OR", [_lookup(path, condition, place) for condition in either])
+            for either in found
+        ]
         return _either(literal, joined("AND", each))
     # As one set of entities: the planner finds no index in an OR of ANDs of ORs.
     table = place.table
     selects = [
-        " UNION ALL ".join(f"SELECT owner FROM {table}_value WHERE path = '{path}' AND {text}" for text, _ in either)
+        " UNION ALL ".join(
+            f"SELECT owner FROM {table}_value WHERE path = '{path}' AND {text}"
+            for text, _ in either
+        )
         for either in found
     ]
     text = " INTERSECT ".join(f"SELECT owner FROM ({select}) AS word" for select in selects)
@@ -345,7 +374,9 @@ def _item_predicates(criterion: SequenceMatch, place: Place) -> Iterable[Sql]:
             continue
         if isinstance(key.criterion, SequenceMatch):
             yield from _item_predicates(key.criterion, place)
-        elif key.vr == item_key_vr(key.tag) and (key.vr != "DT" or place.facts.zone_minutes == place.zone_minutes):
+        elif key.vr == item_key_vr(key.tag) and (
+            key.vr != "DT" or place.facts.zone_minutes == place.zone_minutes
+        ):
             found = _on_values(key.criterion, path_text(key.path), place).sql
             if found is not None:
                 yield found
@@ -357,7 +388,9 @@ def _of_json(key: KeyCriterion, place: Place) -> Predicate:
     if stored is not None and stored.storage is Storage.COMPUTED:
         return PYTHON
     if key.path[-1].creator is None and isinstance(key.criterion, EmptyValue):
-        return Predicate((f"{element_sql(place.level, key.tag, place.facts.dialect)} IS NULL", ()), exact=True)
+        return Predicate(
+            (f"{element_sql(place.level, key.tag, place.facts.dialect)} IS NULL", ()), exact=True
+        )
     return Predicate(_presence(key, place), exact=False)
 
 
@@ -385,7 +418,9 @@ def _presence(key: KeyCriterion, place: Place) -> Sql | None:
         return None
     contains, column = DIALECTS[place.facts.dialect].contains, f"{place.table}.{ATTRIBUTES}"
     if step.creator is not None:
-        return contains.format(column=column, text="?"), (json.dumps(step.creator, ensure_ascii=False),)
+        return contains.format(column=column, text="?"), (
+            json.dumps(step.creator, ensure_ascii=False),
+        )
     return contains.format(column=column, text=f"""'"{step.tag:08X}":'"""), ()
 
 
@@ -412,10 +447,16 @@ def _pair(key: KeyCriterion, criterion: DateTimePairMatch, place: Place) -> Pred
     if criterion.combined is not None:
         found = sql(criterion, (date_column, time_column), dialect)
         return Predicate(
-            joined("OR", [each for each in (found, (f"{table}.{date.column} IS NULL", ())) if each]), exact=True
+            joined(
+                "OR", [each for each in (found, (f"{table}.{date.column} IS NULL", ())) if each]
+            ),
+            exact=True,
         )
     parts = []
-    for each, stored, column in ((criterion.date_key, date, date_column), (criterion.time_key, time, time_column)):
+    for each, stored, column in (
+        (criterion.date_key, date, date_column),
+        (criterion.time_key, time, time_column),
+    ):
         found = sql(each, column, dialect) if each is not None else None
         if found is not None:
             parts.append(joined("OR", [found, (f"{table}.{stored.column} IS NULL", ())]))

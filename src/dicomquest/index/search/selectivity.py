@@ -46,11 +46,23 @@ class Selectivity(IntEnum):
 
 _FEW = frozenset(
     KEYS_BY_KEYWORD[keyword].tag
-    for keyword in ("PatientID", "StudyInstanceUID", "AccessionNumber", "SeriesInstanceUID", "SOPInstanceUID")
+    for keyword in (
+        "PatientID",
+        "StudyInstanceUID",
+        "AccessionNumber",
+        "SeriesInstanceUID",
+        "SOPInstanceUID",
+    )
 )
 _MANY = frozenset(
     KEYS_BY_KEYWORD[keyword].tag
-    for keyword in ("Modality", "ModalitiesInStudy", "SOPClassesInStudy", "SOPClassUID", "BodyPartExamined")
+    for keyword in (
+        "Modality",
+        "ModalitiesInStudy",
+        "SOPClassesInStudy",
+        "SOPClassUID",
+        "BodyPartExamined",
+    )
 )
 """Keys that tell an entity, and keys of a handful of values."""
 
@@ -69,7 +81,10 @@ def selectivity(key: KeyCriterion, occurrences: Collection[tuple[str, int]] = ()
     stored = KEYS_BY_TAG.get(step.tag) if step.creator is None else None
     if stored is None or stored.storage is Storage.JSON:
         return Selectivity.SCAN if searched_path(key, occurrences) is None else found
-    if stored.storage is Storage.COLUMN and (TABLES[stored.level], search_columns(stored)[0]) not in _INDEXED:
+    if (
+        stored.storage is Storage.COLUMN
+        and (TABLES[stored.level], search_columns(stored)[0]) not in _INDEXED
+    ):
         return Selectivity.SCAN
     if stored.tag in _MANY:
         return min(found, Selectivity.MANY)
@@ -80,13 +95,21 @@ def is_led_by_rows(key: KeyCriterion) -> bool:
     """Whether the entities of a key are found by other rows than their own: value rows, not a column's B-tree."""
     step = key.path[0]
     stored = KEYS_BY_TAG.get(step.tag) if step.creator is None else None
-    return stored is None or stored.storage is not Storage.COLUMN or isinstance(key.criterion, FuzzyName)
+    return (
+        stored is None
+        or stored.storage is not Storage.COLUMN
+        or isinstance(key.criterion, FuzzyName)
+    )
 
 
 def is_found_by_trigrams(key: KeyCriterion) -> bool:
     """Whether a trigram table has the candidates of a key that no B-tree serves."""
     stored = KEYS_BY_TAG.get(key.tag)
-    if key.or_unknown or stored is None or search_columns(stored)[0] not in TRIGRAMS.get(stored.level, ()):
+    if (
+        key.or_unknown
+        or stored is None
+        or search_columns(stored)[0] not in TRIGRAMS.get(stored.level, ())
+    ):
         return False
     match key.criterion:
         case WildCard(pattern):
@@ -95,14 +118,19 @@ def is_found_by_trigrams(key: KeyCriterion) -> bool:
             wanted = alternatives or ()
         case _:
             return False
-    return all(any(isinstance(token, str) and len(token) >= TRIGRAM for token in pattern) for pattern in wanted)
+    return all(
+        any(isinstance(token, str) and len(token) >= TRIGRAM for token in pattern)
+        for pattern in wanted
+    )
 
 
 def _selectivity(criterion: Criterion) -> Selectivity:
     match criterion:
         case SingleValue() | SingleNumber() | UIDList() | SingleInterval():
             return Selectivity.SOME
-        case Range(lower, upper) | DateTimePairMatch(combined=Range(lower, upper), zone_minutes=None):
+        case (
+            Range(lower, upper) | DateTimePairMatch(combined=Range(lower, upper), zone_minutes=None)
+        ):
             return Selectivity.MANY if lower is None or upper is None else Selectivity.SOME
         case DateTimePairMatch(date_key=date, zone_minutes=None) if date is not None:
             return _selectivity(date)
@@ -112,12 +140,18 @@ def _selectivity(criterion: Criterion) -> Selectivity:
             begin = [all(map(patterns.prefix, group)) for group in groups if group is not None]
             return Selectivity.SOME if any(begin) else Selectivity.SCAN
         case FuzzyName(words=words):
-            return Selectivity.SOME if all(patterns.prefix(word.pattern) for word in words) else Selectivity.SCAN
+            return (
+                Selectivity.SOME
+                if all(patterns.prefix(word.pattern) for word in words)
+                else Selectivity.SCAN
+            )
         case AnyOf(parts):
             return min(map(_selectivity, parts))
         case MultipleValue(parts):
             return max(map(_selectivity, parts))
         case SequenceMatch(keys):
-            return max(_selectivity(key.criterion) for key in keys if not key.or_unknown or key is keys[0])
+            return max(
+                _selectivity(key.criterion) for key in keys if not key.or_unknown or key is keys[0]
+            )
         case _:
             return Selectivity.SCAN

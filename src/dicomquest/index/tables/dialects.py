@@ -90,7 +90,9 @@ READER_SETTINGS = {
 """The settings of a PostgreSQL connection that queries run on."""
 
 
-def execute(connection: Connection, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()) -> Any:
+def execute(
+    connection: Connection, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()
+) -> Any:
     """Run a statement once, or once for each tuple of a list; a cursor over its rows. It raises the driver's errors.
 
     The driver is called as it is: SQLAlchemy's way takes 40 us more, as much as a small statement itself, and storing a
@@ -98,12 +100,16 @@ def execute(connection: Connection, statement: str, parameters: tuple[Any, ...] 
     """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        return (driver.executemany if isinstance(parameters, list) else driver.execute)(statement, parameters)
+        return (driver.executemany if isinstance(parameters, list) else driver.execute)(
+            statement, parameters
+        )
     if isinstance(parameters, list) and len(parameters) > 1:
         cursor = driver.cursor()
         cursor.executemany(percent_marks(statement), parameters)
         return cursor
-    return driver.execute(percent_marks(statement), parameters[0] if isinstance(parameters, list) else parameters)
+    return driver.execute(
+        percent_marks(statement), parameters[0] if isinstance(parameters, list) else parameters
+    )
 
 
 def words_of(connection: Connection) -> Words:

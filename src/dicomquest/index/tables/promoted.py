@@ -105,7 +105,9 @@ def told_by_promotion(key: KeyCriterion, occurrences: Collection[tuple[str, int]
     step, criterion = key.path[0], key.criterion
     if step.creator is None or not isinstance(criterion, ByStoredVR | TextByStoredVR):
         return key
-    vr = next((vr for vr in VR if (_path(step.tag, step.creator, vr), ALL_THERE) in occurrences), None)
+    vr = next(
+        (vr for vr in VR if (_path(step.tag, step.creator, vr), ALL_THERE) in occurrences), None
+    )
     # In which zone the times of a row without one are, only the row says.
     if vr is None or vr == "DT":
         return key
@@ -119,7 +121,9 @@ def told_by_promotion(key: KeyCriterion, occurrences: Collection[tuple[str, int]
 
 def read_promoted(connection: Connection) -> tuple[Promoted, ...]:
     """All that the index has promoted, as this transaction sees it."""
-    statement = "SELECT tag, creator, level, keyword, vr, state, done FROM promoted_attribute ORDER BY id"
+    statement = (
+        "SELECT tag, creator, level, keyword, vr, state, done FROM promoted_attribute ORDER BY id"
+    )
     return tuple(
         Promoted(Attribute(int(tag, 16), creator, Level(level), keyword, vr), state, done)
         for tag, creator, level, keyword, vr, state, done in execute(connection, statement)
@@ -135,7 +139,9 @@ def filled(promoted: Iterable[Promoted]) -> dict[Level, list[Attribute]]:
     return found
 
 
-def promoted_forms(attributes: Iterable[Attribute], elements: Mapping[str, str], default_zone: int) -> PromotedForms:
+def promoted_forms(
+    attributes: Iterable[Attribute], elements: Mapping[str, str], default_zone: int
+) -> PromotedForms:
     """The value rows of an entity whose elements (JSON by ``GGGGEEEE``) are ``elements``."""
     values: set[ValueRow] = set()
     occurrences: set[tuple[str, int]] = set()
@@ -148,10 +154,14 @@ def promoted_forms(attributes: Iterable[Attribute], elements: Mapping[str, str],
     return PromotedForms(frozenset(values), frozenset(occurrences))
 
 
-def _rows(attribute: Attribute, elements: Mapping[str, str], default_zone: int) -> Iterable[ValueRow]:
+def _rows(
+    attribute: Attribute, elements: Mapping[str, str], default_zone: int
+) -> Iterable[ValueRow]:
     if attribute.creator:
         group = f"{attribute.tag >> 16:04X}"
-        texts = {path: json.loads(text) for path, text in elements.items() if path.startswith(group)}
+        texts = {
+            path: json.loads(text) for path, text in elements.items() if path.startswith(group)
+        }
         element = find_element(from_json(texts), attribute.step) if texts else None
     else:
         text = elements.get(attribute.path)

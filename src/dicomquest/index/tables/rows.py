@@ -43,7 +43,10 @@ class _Searched(NamedTuple):
 _SEARCHED_COLUMNS = {
     level: {
         key.column: _Searched(
-            key.tag, f"{key.tag:08X}", key.vr, search_columns(key) if key.vr in SEARCH_SUFFIXES else ()
+            key.tag,
+            f"{key.tag:08X}",
+            key.vr,
+            search_columns(key) if key.vr in SEARCH_SUFFIXES else (),
         )
         for key in COLUMN_KEYS[level]
         if key.vr in SEARCH_SUFFIXES or VR[key.vr].multiple
@@ -88,7 +91,9 @@ class Record(NamedTuple):
         """The JSON column, its tags ascending."""
         if not self.elements:
             return None
-        return "{" + ",".join([f'"{tag}":{self.elements[tag]}' for tag in sorted(self.elements)]) + "}"
+        return (
+            "{" + ",".join([f'"{tag}":{self.elements[tag]}' for tag in sorted(self.elements)]) + "}"
+        )
 
     def columns(self) -> dict[str, Any]:
         """Its columns, but for the search forms."""
@@ -139,7 +144,9 @@ def _place(tag: int) -> _Place | None:
     if not _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP or tag & _GROUP_LENGTH == 0 or tag in _COMPUTED:
         return None
     column = _COLUMNS.get(tag)
-    return _Place(level_of(tag), column, KEYS_BY_TAG[tag].vr if column is not None else "", f"{tag:08X}")
+    return _Place(
+        level_of(tag), column, KEYS_BY_TAG[tag].vr if column is not None else "", f"{tag:08X}"
+    )
 
 
 def records(data_set: DataSet) -> dict[Level, Record]:
@@ -229,7 +236,9 @@ def _item_json(item: DataSet) -> Iterator[str]:
 # Texts and whole numbers, of which a scanner sends the same again and again; among the others there are values that are
 # equal without being the same, as 0.0 and -0.0.
 _REMEMBERED_VRS = frozenset(
-    row.vr for row in VR.values() if row.kind is Kind.TEXT or (row.kind is Kind.NUMBER and row.vr not in {"FL", "FD"})
+    row.vr
+    for row in VR.values()
+    if row.kind is Kind.TEXT or (row.kind is Kind.NUMBER and row.vr not in {"FL", "FD"})
 )
 _MOST_VALUES = 6
 _LONGEST_VALUE = 64
@@ -265,7 +274,9 @@ def column_element(key: Key, text: str) -> Element:
 
 def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
     """The record of a row of the level's table."""
-    texts = {key.column: row[key.column] for key in COLUMN_KEYS[level] if row[key.column] is not None}
+    texts = {
+        key.column: row[key.column] for key in COLUMN_KEYS[level] if row[key.column] is not None
+    }
     elements = json.loads(row[ATTRIBUTES]) if row[ATTRIBUTES] is not None else {}
     return Record(texts, {tag: _dump(value) for tag, value in elements.items()})
 
@@ -277,12 +288,19 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
     """
 
     def element_of(path: str, tag: int) -> Element:
-        return element_from_json(json.loads(record.elements[path])) if decoded is None else decoded[tag]
+        return (
+            element_from_json(json.loads(record.elements[path]))
+            if decoded is None
+            else decoded[tag]
+        )
 
     elements = record.elements
     zone = default_zone
     if _ZONE_PATH in elements:
-        zone = own_zone({TIMEZONE_OFFSET_FROM_UTC: element_of(_ZONE_PATH, TIMEZONE_OFFSET_FROM_UTC)}, default_zone)
+        zone = own_zone(
+            {TIMEZONE_OFFSET_FROM_UTC: element_of(_ZONE_PATH, TIMEZONE_OFFSET_FROM_UTC)},
+            default_zone,
+        )
     columns: dict[str, str] = {}
     values: set[ValueRow] = set()
     occurrences: set[tuple[str, int]] = set()
@@ -319,7 +337,9 @@ class _ColumnForms(NamedTuple):
     values: frozenset[ValueRow]
     occurrences: frozenset[tuple[str, int]]
 
-    def add_to(self, columns: dict[str, str], values: set[ValueRow], occurrences: set[tuple[str, int]]) -> None:
+    def add_to(
+        self, columns: dict[str, str], values: set[ValueRow], occurrences: set[tuple[str, int]]
+    ) -> None:
         columns.update(self.columns)
         if self.values:
             values |= self.values
@@ -330,7 +350,11 @@ class _ColumnForms(NamedTuple):
 def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
     """The forms of one value: the same dates, numbers and names come again and again, and folding a name is dear."""
     form = search_form(key.vr, text, zone)
-    columns = {name: stored_text(each) for name, each in zip(key.columns, form, strict=True) if each is not None}
+    columns = {
+        name: stored_text(each)
+        for name, each in zip(key.columns, form, strict=True)
+        if each is not None
+    }
     if key.vr != "PN":
         return _ColumnForms(columns, frozenset(), frozenset())
     occurrences = frozenset((key.path, part) for part in (2, 3) if form[part - 1] is not None)
@@ -343,7 +367,9 @@ def element_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[Va
         for item in element.values:
             for tag, inner in item.items():
                 if not (tag >> 16) & 1:
-                    yield from element_rows(f"{path}.{tag:08X}", item_key_vr(tag) or inner.vr, inner, zone)
+                    yield from element_rows(
+                        f"{path}.{tag:08X}", item_key_vr(tag) or inner.vr, inner, zone
+                    )
         return
     if vr in BINARY_VRS:
         return

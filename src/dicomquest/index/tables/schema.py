@@ -28,7 +28,12 @@ from dicomquest.standard.levels import Level
 HEAD = "0003"
 """The newest revision of ``migrations``; of two revisions the later is the greater text."""
 
-TABLES = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
+TABLES = {
+    Level.PATIENT: "patient",
+    Level.STUDY: "study",
+    Level.SERIES: "series",
+    Level.IMAGE: "instance",
+}
 """The table of each level; its value table is named ``<table>_value``, its trigram table ``<table>_trigram``."""
 
 SEARCH_SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -71,7 +76,10 @@ class TrigramIndex(NamedTuple):
         return f"ix_{self.table}_{self.column}_trigram"
 
 
-_SEARCH_COLUMNS = {key.tag: tuple(key.column + suffix for suffix in SEARCH_SUFFIXES.get(key.vr, ("",))) for key in KEYS}
+_SEARCH_COLUMNS = {
+    key.tag: tuple(key.column + suffix for suffix in SEARCH_SUFFIXES.get(key.vr, ("",)))
+    for key in KEYS
+}
 
 
 def search_columns(key: Key) -> tuple[str, ...]:
@@ -80,10 +88,12 @@ def search_columns(key: Key) -> tuple[str, ...]:
 
 
 COLUMN_KEYS = {
-    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.COLUMN) for level in Level
+    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.COLUMN)
+    for level in Level
 }
 COMPUTED_KEYS = {
-    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.COMPUTED) for level in Level
+    level: tuple(key for key in KEYS if key.level is level and key.storage is Storage.COMPUTED)
+    for level in Level
 }
 
 INDEXED = (
@@ -110,7 +120,10 @@ INDEXED = (
     Indexed("series", ("series_description",)),
     Indexed("series", ("body_part_examined",)),
     Indexed("series", ("station_name",)),
-    Indexed("series", ("performed_procedure_step_start_date_sort", "performed_procedure_step_start_time_sort")),
+    Indexed(
+        "series",
+        ("performed_procedure_step_start_date_sort", "performed_procedure_step_start_time_sort"),
+    ),
     Indexed("series", ("frame_of_reference_uid",)),
     Indexed("instance", ("parent", "sop_class_uid")),
     Indexed("instance", ("sop_instance_uid",), unique=True),
@@ -136,7 +149,9 @@ TRIGRAMS: dict[Level, tuple[str, ...]] = {
 }
 """The search columns with a trigram index, for wild cards that begin with one."""
 
-TRIGRAM_INDEXES = tuple(TrigramIndex(TABLES[level], column) for level in TRIGRAMS for column in TRIGRAMS[level])
+TRIGRAM_INDEXES = tuple(
+    TrigramIndex(TABLES[level], column) for level in TRIGRAMS for column in TRIGRAMS[level]
+)
 """The indexes that PostgreSQL has in place of trigram tables, if it has the extension pg_trgm."""
 
 METADATA = MetaData()
@@ -158,14 +173,23 @@ def _entity_table(level: Level) -> Table:
         # Which patient this is: JSON of PatientID and IssuerOfPatientID, and of the study where there is no PatientID.
         columns.append(Column("identity", _TEXT, nullable=False))
     else:
-        columns.append(Column("parent", _ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False))
+        columns.append(
+            Column("parent", _ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False)
+        )
     columns += [Column(key.column, _TEXT) for key in COLUMN_KEYS[level]]
     # Counts are numbers; what has several values is text, its values joined by backslash; sequences are JSON.
     columns += [
-        Column(key.column, Integer, nullable=False, server_default="0") if key.vr == "IS" else Column(key.column, _TEXT)
+        Column(key.column, Integer, nullable=False, server_default="0")
+        if key.vr == "IS"
+        else Column(key.column, _TEXT)
         for key in COMPUTED_KEYS[level]
     ]
-    columns += [Column(name, _TEXT) for key in COLUMN_KEYS[level] for name in search_columns(key) if name != key.column]
+    columns += [
+        Column(name, _TEXT)
+        for key in COLUMN_KEYS[level]
+        for name in search_columns(key)
+        if name != key.column
+    ]
     columns.append(Column(ATTRIBUTES, _TEXT))
     return Table(name, METADATA, *columns)
 
@@ -208,7 +232,9 @@ FILE = Table(
     Column("path", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
-    Column("instance", _ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "instance", _ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
 )
 """The files that were read, so that an unchanged one is not read again."""
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DatabaseError
 
 from dicomquest.index.ingest.computed import COMPUTE, rows, value_rows
-from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, Writes, fitting_row, fitting_value, table_row
+from dicomquest.index.ingest.writes import (
+    INSERT_OCCURRENCE,
+    Writes,
+    fitting_row,
+    fitting_value,
+    table_row,
+)
 from dicomquest.index.tables.dialects import DIALECTS, execute, words_of
 from dicomquest.index.tables.promoted import READY, filled, promoted_forms, read_promoted
 from dicomquest.index.tables.rows import ValueRow, forms, record_from_row
@@ -67,12 +73,16 @@ def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport
 def _chunk(connection: Connection, level: Level, last: int) -> list[dict[str, Any]]:
     """The next rows behind that of id ``last``."""
     names = [column.name for column in ENTITY[level].columns]
-    statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
+    statement = (
+        f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
+    )
     return [dict(zip(names, row, strict=True)) for row in execute(connection, statement, (last,))]
 
 
 class _Comparison:
-    def __init__(self, connection: Connection, level: Level, default_zone: int, report: CheckReport) -> None:
+    def __init__(
+        self, connection: Connection, level: Level, default_zone: int, report: CheckReport
+    ) -> None:
         self._connection = connection
         self._level = level
         self._default_zone = default_zone
@@ -82,10 +92,18 @@ class _Comparison:
         level, table = self._level, TABLES[self._level]
         ids = {row["id"] for row in chunk}
         # An instance has nothing below it: its one computed column is what was received.
-        computed = COMPUTE[level](self._connection, ids, {}) if level in COMPUTE else {row["id"]: row for row in chunk}
+        computed = (
+            COMPUTE[level](self._connection, ids, {})
+            if level in COMPUTE
+            else {row["id"]: row for row in chunk}
+        )
         stored_values = self._stored_values(ids)
-        occurring = {tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")}
-        promoted = [each for each in read_promoted(self._connection) if each.attribute.level is level]
+        occurring = {
+            tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")
+        }
+        promoted = [
+            each for each in read_promoted(self._connection) if each.attribute.level is level
+        ]
         attributes = filled(promoted).get(level, ())
         # These come or go at the moment.
         unsettled = tuple(each.attribute.path for each in promoted if each.state != READY)
@@ -100,14 +118,20 @@ class _Comparison:
             record = record_from_row(level, row)
             found = forms(level, record, self._default_zone)
             columns = {key.column: computed[identifier][key.column] for key in COMPUTED_KEYS[level]}
-            expected = table_row(level, identifier, row[_head(level)], record.columns() | found.columns | columns)
+            expected = table_row(
+                level, identifier, row[_head(level)], record.columns() | found.columns | columns
+            )
             added = promoted_forms(attributes, record.elements, self._default_zone)
             values = found.values | value_rows(level, columns) | added.values
             if words_of(self._connection).cuts_long_texts:
                 expected = fitting_row(level, expected)
                 values = frozenset(filter(None, map(fitting_value, values)))
-            differing = [name for name, value in zip(row, expected, strict=True) if row[name] != value]
-            if _settled(values, unsettled) != _settled(stored_values.get(identifier, set()), unsettled):
+            differing = [
+                name for name, value in zip(row, expected, strict=True) if row[name] != value
+            ]
+            if _settled(values, unsettled) != _settled(
+                stored_values.get(identifier, set()), unsettled
+            ):
                 differing.append(f"{table}_value")
             missing = (found.occurrences | added.occurrences) - occurring
             if missing:
@@ -139,11 +163,15 @@ def _head(level: Level) -> str:
     return ENTITY[level].columns.keys()[1]
 
 
-def _check_trigrams(connection: Connection, table: str, report: CheckReport, *, repair: bool) -> None:
+def _check_trigrams(
+    connection: Connection, table: str, report: CheckReport, *, repair: bool
+) -> None:
     try:
         with connection.begin_nested():
             # Rank 1: not only whole in itself, but in step with the table that holds the text.
-            connection.exec_driver_sql(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
+            connection.exec_driver_sql(
+                f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
+            )
     except DatabaseError:
         report.add(f"{table}: not in step")
         if repair:

@@ -45,7 +45,9 @@ class FilesReport:
     examples: list[FileDifference] = field(default_factory=list)
 
 
-def check_files(database: Database, progress: Callable[[FilesReport], None] | None = None) -> FilesReport:
+def check_files(
+    database: Database, progress: Callable[[FilesReport], None] | None = None
+) -> FilesReport:
     """Compare size and time of the last change of all files; ``progress`` is called with the report as it grows."""
     report = FilesReport()
     for page in known_files(database, [os.sep]):
@@ -55,7 +57,9 @@ def check_files(database: Database, progress: Callable[[FilesReport], None] | No
             # A Storage SCP may have put a file in place and not have committed yet.
             time.sleep(_SECOND_LOOK)
             paths = [each.path for each in differences]
-            differences = [each for again in known_files(database, paths) for each in _differences(again)]
+            differences = [
+                each for again in known_files(database, paths) for each in _differences(again)
+            ]
         report.differences += len(differences)
         report.examples += differences[: _MOST_EXAMPLES - len(report.examples)]
         if progress is not None:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.index")
 
 # What a file that is still being written looks like; a DICOMDIR, or an instance without UIDs, is whole.
-_MAY_GET_BETTER = frozenset({Reason.NOT_DICOM, Reason.TRUNCATED, Reason.MALFORMED, Reason.UNREADABLE, Reason.CHANGED})
+_MAY_GET_BETTER = frozenset(
+    {Reason.NOT_DICOM, Reason.TRUNCATED, Reason.MALFORMED, Reason.UNREADABLE, Reason.CHANGED}
+)
 # Seconds. A file that nobody has written to for so long is as it is, unless it could not even be opened.
 _YOUNG = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 512.0
@@ -48,7 +50,14 @@ class Step:
     refused: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.indexed or self.replaced or self.removed or self.skipped or self.gone or self.refused)
+        return bool(
+            self.indexed
+            or self.replaced
+            or self.removed
+            or self.skipped
+            or self.gone
+            or self.refused
+        )
 
     def add(self, other: Step) -> None:
         """Count what another look did."""
@@ -79,7 +88,13 @@ class Follower:
     """
 
     def __init__(
-        self, database: Database, paths: Iterable[str], default_zone: int, *, jobs: int, check: Callable[[], None]
+        self,
+        database: Database,
+        paths: Iterable[str],
+        default_zone: int,
+        *,
+        jobs: int,
+        check: Callable[[], None],
     ) -> None:
         self.roots = [Root(path) for path in dict.fromkeys(paths)]
         self.total = Step()
@@ -109,7 +124,12 @@ class Follower:
         """Bring all into step with the folders that were there at ``begin``."""
         paths = [root.path for root in self.roots if not root.is_missing()]
         step = self._read(paths, now, jobs=self._jobs)
-        pruned = prune(self._database, [root.path for root in self.roots], self._default_zone, progress=self._checked)
+        pruned = prune(
+            self._database,
+            [root.path for root in self.roots],
+            self._default_zone,
+            progress=self._checked,
+        )
         return self._done(step, pruned)
 
     def take(self, changed: Collection[str], deleted: Collection[str], now: float) -> Step:
@@ -125,7 +145,9 @@ class Follower:
             below = _tops([path for path in deleted if root.has(path) and path != root.path])
             for page in known_files(self._database, below):
                 own = [file for file in page if root_of(os.fsdecode(file.path), self.roots) is root]
-                if not remove_gone(self._database, own, self._default_zone, pruned, root, noticed=True):
+                if not remove_gone(
+                    self._database, own, self._default_zone, pruned, root, noticed=True
+                ):
                     break
                 self._check()
         return self._done(step, pruned)
@@ -140,13 +162,22 @@ class Follower:
         return self._done(step, Pruned())
 
     def _read(self, paths: Sequence[str], now: float, *, jobs: int) -> Step:
-        before = {path: waiting for path in paths if (waiting := self._waiting.pop(path, None)) is not None}
+        before = {
+            path: waiting
+            for path in paths
+            if (waiting := self._waiting.pop(path, None)) is not None
+        }
         there = [path for path in paths if not _is_missing(path)]
-        summary = ingest_files(self._database, there, self._default_zone, jobs=jobs, progress=self._checked)
+        summary = ingest_files(
+            self._database, there, self._default_zone, jobs=jobs, progress=self._checked
+        )
         for path, skipped in summary.examples:
             LOGGER.debug("skipped: %s: %s %s", path, skipped.reason.value, skipped.detail)
             self._wait(path, skipped, before.get(path), now)
-        self._has_opened |= any(os.path.isdir(path) for path in before.keys() - self._waiting.keys())  # noqa: PTH112
+        self._has_opened |= any(
+            os.path.isdir(path)  # noqa: PTH112
+            for path in before.keys() - self._waiting.keys()
+        )
         return Step(summary.indexed, summary.replaced, summary.removed, summary.skipped.total())
 
     def _wait(self, path: str, skipped: Skipped, before: _Waiting | None, now: float) -> None:

@@ -27,7 +27,14 @@ from dicomquest.index.tables.promoted import (
     read_promoted,
     standard_key_vr,
 )
-from dicomquest.index.tables.schema import ALL_THERE, ATTRIBUTES, HEAD, OLDEST_REVISION_SETTING, TABLES, TOO_LONG
+from dicomquest.index.tables.schema import (
+    ALL_THERE,
+    ATTRIBUTES,
+    HEAD,
+    OLDEST_REVISION_SETTING,
+    TABLES,
+    TOO_LONG,
+)
 from dicomquest.query.search_forms import BINARY_VRS
 from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC, level_of, tag_text
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
@@ -66,20 +73,32 @@ class Listed(NamedTuple):
     is_used: bool
 
 
-def attribute_named(name: str, *, creator: str = "", vr: str = "", level: Level | None = None) -> Attribute:
+def attribute_named(
+    name: str, *, creator: str = "", vr: str = "", level: Level | None = None
+) -> Attribute:
     """The attribute of a keyword or tag; ValueError says why it cannot be promoted.
 
     ``vr`` is needed for a private attribute that the dictionary does not know.
     """
     written = _TAG.fullmatch(name)
-    tag = int("".join(written.groups()).lower().replace("xx", "00"), 16) if written else tag_for_keyword(name)
+    tag = (
+        int("".join(written.groups()).lower().replace("xx", "00"), 16)
+        if written
+        else tag_for_keyword(name)
+    )
     if tag is None:
-        raise ValueError(f"{name!r} is no attribute: expected a keyword, or a tag such as 0018,1030")
+        raise ValueError(
+            f"{name!r} is no attribute: expected a keyword, or a tag such as 0018,1030"
+        )
     attribute = _private(tag, creator, vr) if tag >> 16 & 1 else _standard(tag, creator, vr)
     if attribute.vr in BINARY_VRS:
-        raise ValueError(f"{attribute.keyword} has VR {attribute.vr}: binary values are not matched")
+        raise ValueError(
+            f"{attribute.keyword} has VR {attribute.vr}: binary values are not matched"
+        )
     if level is not None and level is not attribute.level:
-        raise ValueError(f"{attribute.keyword} is of {attribute.level.name} level, not of {level.name}")
+        raise ValueError(
+            f"{attribute.keyword} is of {attribute.level.name} level, not of {level.name}"
+        )
     return attribute
 
 
@@ -134,7 +153,9 @@ def promote(
         else:
             _expect_same(current, attribute)
             if current.state == DROPPING:
-                raise IndexDatabaseError(f"{attribute.keyword} is being dropped: `attribute drop` has to end first")
+                raise IndexDatabaseError(
+                    f"{attribute.keyword} is being dropped: `attribute drop` has to end first"
+                )
     is_ready = False
     while not is_ready:
         with database.begin() as connection:
@@ -143,7 +164,11 @@ def promote(
                 raise IndexDatabaseError(f"{attribute.keyword} was dropped meanwhile")
             _expect_same(current, attribute)
             is_ready = current.state == READY
-            done = current.done if is_ready else _fill(connection, attribute, current.done, default_zone)
+            done = (
+                current.done
+                if is_ready
+                else _fill(connection, attribute, current.done, default_zone)
+            )
             if done is None:
                 _set(connection, attribute, READY, current.done)
                 execute(connection, INSERT_OCCURRENCE, (attribute.path, ALL_THERE))
@@ -156,7 +181,9 @@ def promote(
 def _expect_same(current: Promoted, attribute: Attribute) -> None:
     if current.attribute.vr != attribute.vr:
         was = current.attribute.vr
-        raise IndexDatabaseError(f"{attribute.keyword} is promoted with VR {was}, not {attribute.vr}: drop it first")
+        raise IndexDatabaseError(
+            f"{attribute.keyword} is promoted with VR {was}, not {attribute.vr}: drop it first"
+        )
 
 
 def _register(connection: Connection, attribute: Attribute) -> None:
@@ -176,9 +203,13 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
     name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
     tags = (attribute.tag, TIMEZONE_OFFSET_FROM_UTC)
     wanted = (
-        [f"{table}.{ATTRIBUTES}"] if attribute.creator else [element_sql(attribute.level, tag, name) for tag in tags]
+        [f"{table}.{ATTRIBUTES}"]
+        if attribute.creator
+        else [element_sql(attribute.level, tag, name) for tag in tags]
     )
-    statement = f"SELECT id, {', '.join(wanted)} FROM {table} WHERE id > ? ORDER BY id LIMIT {BATCH}"
+    statement = (
+        f"SELECT id, {', '.join(wanted)} FROM {table} WHERE id > ? ORDER BY id LIMIT {BATCH}"
+    )
     found = list(execute(connection, statement, (done,)))
     if not found:
         return None
@@ -186,9 +217,15 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
     occurrences: set[tuple[str, int]] = set()
     for identifier, *texts in found:
         if attribute.creator:
-            elements = {tag: json.dumps(value) for tag, value in json.loads(texts[0] or "{}").items()}
+            elements = {
+                tag: json.dumps(value) for tag, value in json.loads(texts[0] or "{}").items()
+            }
         else:
-            elements = {f"{tag:08X}": text for tag, text in zip(tags, texts, strict=True) if text is not None}
+            elements = {
+                f"{tag:08X}": text
+                for tag, text in zip(tags, texts, strict=True)
+                if text is not None
+            }
         forms = promoted_forms((attribute,), elements, default_zone)
         values += [(*value, identifier) for value in forms.values]
         occurrences |= forms.occurrences
@@ -203,7 +240,9 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
     return last
 
 
-def demote(database: Database, attribute: Attribute, *, progress: Callable[[int], None] | None = None) -> bool:
+def demote(
+    database: Database, attribute: Attribute, *, progress: Callable[[int], None] | None = None
+) -> bool:
     """Drop a promoted attribute, or go on where that ended; false if it is none.
 
     ``progress`` is called with the number of value rows that are gone.
@@ -214,18 +253,25 @@ def demote(database: Database, attribute: Attribute, *, progress: Callable[[int]
             return False
         _set(connection, attribute, DROPPING, current.done)
         # Queries that run have their snapshot; those that come do without.
-        execute(connection, "DELETE FROM occurrence WHERE path = ? AND part = ?", (current.attribute.path, ALL_THERE))
+        execute(
+            connection,
+            "DELETE FROM occurrence WHERE path = ? AND part = ?",
+            (current.attribute.path, ALL_THERE),
+        )
     table, (condition, parameters) = f"{TABLES[attribute.level]}_value", _rows_of(current.attribute)
     columns = "path, part, search, owner"
     statement = (
-        f"DELETE FROM {table} WHERE ({columns}) IN (SELECT {columns} FROM {table} WHERE {condition} LIMIT {BATCH})"
+        f"DELETE FROM {table} WHERE ({columns}) IN "
+        f"(SELECT {columns} FROM {table} WHERE {condition} LIMIT {BATCH})"
     )
     gone, removed = 0, BATCH
     while removed:
         with database.begin() as connection:
             removed = execute(connection, statement, parameters).rowcount
             if not removed:
-                execute(connection, f"DELETE FROM promoted_attribute WHERE {_BY_NAME}", _name(attribute))
+                execute(
+                    connection, f"DELETE FROM promoted_attribute WHERE {_BY_NAME}", _name(attribute)
+                )
                 statement = "DELETE FROM occurrence WHERE path = ? AND part = ?"
                 execute(connection, statement, (current.attribute.path, TOO_LONG))
         gone += removed
@@ -238,14 +284,24 @@ def listed(database: Database) -> list[Listed]:
     """All promoted attributes, in the order in which they were promoted."""
     found = []
     with database.connect() as connection:
-        occurrences = {tuple(row) for row in execute(connection, "SELECT path, part FROM occurrence WHERE part < 0")}
+        occurrences = {
+            tuple(row)
+            for row in execute(connection, "SELECT path, part FROM occurrence WHERE part < 0")
+        }
         for attribute, state, done in read_promoted(connection):
             condition, parameters = _rows_of(attribute)
             count = f"SELECT count(*) FROM {TABLES[attribute.level]}_value WHERE {condition}"
             rows = next(iter(execute(connection, count, parameters)))[0]
             greatest = _greatest(connection, attribute)
-            share = min(1.0, done / greatest) if state == FILLING and greatest else float(state == READY)
-            is_used = (attribute.path, ALL_THERE) in occurrences and (attribute.path, TOO_LONG) not in occurrences
+            share = (
+                min(1.0, done / greatest)
+                if state == FILLING and greatest
+                else float(state == READY)
+            )
+            is_used = (attribute.path, ALL_THERE) in occurrences and (
+                attribute.path,
+                TOO_LONG,
+            ) not in occurrences
             found.append(Listed(attribute, state, share, rows, is_used))
     return found
 
@@ -263,7 +319,9 @@ def _name(attribute: Attribute) -> tuple[str, str, int]:
 
 def _current(connection: Connection, attribute: Attribute) -> Promoted | None:
     names = _name(attribute)
-    return next((each for each in read_promoted(connection) if _name(each.attribute) == names), None)
+    return next(
+        (each for each in read_promoted(connection) if _name(each.attribute) == names), None
+    )
 
 
 def _set(connection: Connection, attribute: Attribute, state: str, done: int) -> None:

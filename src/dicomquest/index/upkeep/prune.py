@@ -110,12 +110,16 @@ def forget_moved(database: Database, paths: Sequence[str], default_zone: int) ->
         names = [os.fsencode(path) for path in paths[start : start + _PAGE]]
         same = f"SELECT instance FROM file WHERE path IN ({', '.join('?' * len(names))})"
         statement = f"SELECT path, size, modified_ns, instance FROM file WHERE instance IN ({same})"
-        remove_gone(database, _page(database, statement, tuple(names)), default_zone, Pruned(), None)
+        remove_gone(
+            database, _page(database, statement, tuple(names)), default_zone, Pruned(), None
+        )
 
 
 def root_of(path: str, roots: Sequence[Root]) -> Root | None:
     """The innermost of the roots that a path is in."""
-    return max((root for root in roots if root.has(path)), key=lambda root: len(root.path), default=None)
+    return max(
+        (root for root in roots if root.has(path)), key=lambda root: len(root.path), default=None
+    )
 
 
 def known_files(database: Database, paths: Sequence[str]) -> Iterator[Sequence[KnownFile]]:
@@ -124,7 +128,9 @@ def known_files(database: Database, paths: Sequence[str]) -> Iterator[Sequence[K
     folders: list[bytes] = []
     for start in range(0, len(paths), _PAGE):
         names = [os.fsencode(path) for path in paths[start : start + _PAGE]]
-        page = _page(database, f"{columns} WHERE path IN ({', '.join('?' * len(names))})", tuple(names))
+        page = _page(
+            database, f"{columns} WHERE path IN ({', '.join('?' * len(names))})", tuple(names)
+        )
         if page:
             yield page
         found = {file.path for file in page}
@@ -167,7 +173,8 @@ def remove_gone(
         batch = Batch(connection, (), default_zone)
         # One that came back meanwhile, and was read anew, has another state or another instance.
         connection.exec_driver_sql(
-            "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?", gone
+            "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?",
+            gone,
         )
         instances = {file.instance for file in gone}
         statement = "SELECT path, size, modified_ns, instance FROM file WHERE instance {in_values}"
@@ -177,7 +184,9 @@ def remove_gone(
         others = _others(gone, left)
         if others:
             # Whoever is cut off before they are read again leaves files that look changed.
-            connection.exec_driver_sql("UPDATE file SET modified_ns = -1 WHERE path = ?", [(path,) for path in others])
+            connection.exec_driver_sql(
+                "UPDATE file SET modified_ns = -1 WHERE path = ?", [(path,) for path in others]
+            )
     if others:
         ingest_files(database, map(os.fsdecode, others), default_zone)
     pruned.gone += len(gone)
@@ -189,7 +198,9 @@ def remove_gone(
 def _others(gone: Sequence[KnownFile], left: Sequence[KnownFile]) -> list[bytes]:
     """Of the files that instances have left those that are no copies of what is gone: what they say may be another."""
     states = {(file.instance, file.size, file.modified_ns) for file in gone}
-    return sorted(file.path for file in left if (file.instance, file.size, file.modified_ns) not in states)
+    return sorted(
+        file.path for file in left if (file.instance, file.size, file.modified_ns) not in states
+    )
 
 
 def is_gone(path: bytes) -> bool:

@@ -119,10 +119,14 @@ class Removal:
     ``entities`` and ``instances`` say how many; ``run`` removes them. To be closed.
     """
 
-    def __init__(self, database: Database, find: Callable[[Query], Cursor], query: Query, default_zone: int) -> None:
+    def __init__(
+        self, database: Database, find: Callable[[Query], Cursor], query: Query, default_zone: int
+    ) -> None:
         """Run the query; ValueError if it restricts nothing, and so would empty the index."""
         if all(isinstance(key.criterion, HasValue) for key in query.criteria):
-            raise ValueError("a query without criteria finds everything: expected one that restricts")
+            raise ValueError(
+                "a query without criteria finds everything: expected one that restricts"
+            )
         self.level = query.level
         self.entities = 0
         self.instances = 0
@@ -145,7 +149,9 @@ class Removal:
         self.instances += count
         self._found.write(json.dumps([values, count]) + "\n")
 
-    def run(self, *, delete_below: str | None = None, progress: Callable[[Removed], None] | None = None) -> Removed:
+    def run(
+        self, *, delete_below: str | None = None, progress: Callable[[Removed], None] | None = None
+    ) -> Removed:
         """Remove them, some instances a transaction; ``progress`` is called with the result as it grows.
 
         With ``delete_below`` their files at or below that folder are deleted first. A file that has changed since it
@@ -175,7 +181,9 @@ class Removal:
         if group:
             yield group
 
-    def _remove(self, names: set[Names], last: int, delete_below: str | None, removed: Removed) -> int | None:
+    def _remove(
+        self, names: set[Names], last: int, delete_below: str | None, removed: Removed
+    ) -> int | None:
         """Remove the next instances; the last id looked at, None if there are no more."""
         limit = BATCH if delete_below is None else BATCH_OF_FILES
         with self._database.begin() as connection:
@@ -190,7 +198,9 @@ class Removal:
         removed.add(batch.removed)
         return found[-1] if len(found) == limit else None
 
-    def _files(self, connection: Connection, instances: Sequence[int], below: str) -> dict[int, list[_File]]:
+    def _files(
+        self, connection: Connection, instances: Sequence[int], below: str
+    ) -> dict[int, list[_File]]:
         """The files of instances that are at or below a folder."""
         files: dict[int, list[_File]] = {identifier: [] for identifier in instances}
         statement = "SELECT instance, path, size, modified_ns FROM file WHERE instance {in_values}"
@@ -199,7 +209,9 @@ class Removal:
                 files[instance].append(_File(os.fsdecode(path), size, modified_ns))
         return files
 
-    def _instances(self, connection: Connection, names: set[Names], last: int, limit: int) -> Sequence[int]:
+    def _instances(
+        self, connection: Connection, names: set[Names], last: int, limit: int
+    ) -> Sequence[int]:
         """So many of their instances behind ``last``, by id: rows may have been given anew since the query."""
         entities = [
             identifier
@@ -210,7 +222,9 @@ class Removal:
         statement = (
             f"SELECT instance.id FROM {self._way.instances} AND instance.id > ? ORDER BY instance.id LIMIT {limit}"
         ).replace("{in_values}", words.in_values)
-        return list(connection.exec_driver_sql(statement, (words.as_list(entities), last)).scalars())
+        return list(
+            connection.exec_driver_sql(statement, (words.as_list(entities), last)).scalars()
+        )
 
     def close(self) -> None:
         """Forget what was found."""

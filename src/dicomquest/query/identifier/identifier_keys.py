@@ -71,7 +71,9 @@ class ReadKey:
     trouble: str = ""
     exists: bool = True
 
-    def key_criteria(self, above: tuple[Step, ...], level: Level, *, or_unknown: bool) -> tuple[KeyCriterion, ...]:
+    def key_criteria(
+        self, above: tuple[Step, ...], level: Level, *, or_unknown: bool
+    ) -> tuple[KeyCriterion, ...]:
         """The criterion as that of a path, none if the key asks nothing."""
         if self.item_keys is not None:
             inner = self.item_criteria(above, level, or_unknown=or_unknown)
@@ -82,10 +84,14 @@ class ReadKey:
             return ()
         if isinstance(criterion, DateTimePairMatch):
             # The time's key of a pair may stand alone; the criterion's place is the date's all the same.
-            return (KeyCriterion((*above, Step(criterion.date)), level, "DA", criterion, or_unknown),)
+            return (
+                KeyCriterion((*above, Step(criterion.date)), level, "DA", criterion, or_unknown),
+            )
         return (KeyCriterion((*above, self.step), level, self.vr, criterion, or_unknown),)
 
-    def item_criteria(self, above: tuple[Step, ...], level: Level, *, or_unknown: bool) -> tuple[KeyCriterion, ...]:
+    def item_criteria(
+        self, above: tuple[Step, ...], level: Level, *, or_unknown: bool
+    ) -> tuple[KeyCriterion, ...]:
         """What an item must meet."""
         path = (*above, self.step)
         return tuple(
@@ -99,7 +105,11 @@ class ReadKey:
         if self.item_keys is None:
             return ReturnKey(self.tag, self.vr, level, self.step.creator)
         path = (*above, self.step)
-        items = tuple(key.return_key(path, level, or_unknown=or_unknown) for key in self.item_keys if key.exists)
+        items = tuple(
+            key.return_key(path, level, or_unknown=or_unknown)
+            for key in self.item_keys
+            if key.exists
+        )
         criteria = () if self.trouble else self.item_criteria(above, level, or_unknown=or_unknown)
         return ReturnKey(self.tag, self.vr, level, self.step.creator, items, criteria)
 
@@ -139,7 +149,9 @@ class KeyReader:
             self._pair(pair, combined.get(pair), by_tag)
         return list(by_tag.values())
 
-    def _read(self, tag: int, element: Element, data_set: DataSet, above: tuple[int, ...]) -> ReadKey:
+    def _read(
+        self, tag: int, element: Element, data_set: DataSet, above: tuple[int, ...]
+    ) -> ReadKey:
         if is_universal(tag, element):
             return universal_key(tag, element.vr)
         creator = private_creator(tag, data_set)
@@ -163,9 +175,18 @@ class KeyReader:
             criterion = read_key(vr, values, vm, self.options, self.zone_minutes)
         except ValueFormatError as error:
             raise _rejected(path, f"{_name(path)}: {error}") from error
-        if criterion is not None and vr == "LO" and creator and private_vr(tag, creator) in {None, "UN"}:
+        if (
+            criterion is not None
+            and vr == "LO"
+            and creator
+            and private_vr(tag, creator) in {None, "UN"}
+        ):
             criterion = _by_stored_vr(criterion, values)
-        trouble = "returned, but its values are not matched" if tag in EXISTENCE_ONLY and criterion else ""
+        trouble = (
+            "returned, but its values are not matched"
+            if tag in EXISTENCE_ONLY and criterion
+            else ""
+        )
         return ReadKey(tag, step, vr, None if trouble else criterion, trouble=trouble)
 
     def _read_sequence(self, key: ReadKey, element: Element, path: tuple[int, ...]) -> ReadKey:
@@ -179,7 +200,9 @@ class KeyReader:
         if not items:
             return key
         asks = any(item.key_criteria((), Level.IMAGE, or_unknown=False) for item in items)
-        trouble = "returned, but its items are not matched" if key.tag in EXISTENCE_ONLY and asks else ""
+        trouble = (
+            "returned, but its items are not matched" if key.tag in EXISTENCE_ONLY and asks else ""
+        )
         return replace(key, item_keys=tuple(items), trouble=trouble)
 
     def _combined(self, data_set: DataSet, above: tuple[int, ...]) -> dict[DateTimePair, Range]:
@@ -286,7 +309,11 @@ def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
 
 def _by_stored_vr(criterion: Criterion, values: tuple[str, ...]) -> Criterion:
     """A private key's text, whatever VR its attribute may have: LO is what there is to send where nobody knows it."""
-    return criterion if isinstance(criterion, EmptyValue | MultipleValue) else TextByStoredVR(values, criterion)
+    return (
+        criterion
+        if isinstance(criterion, EmptyValue | MultipleValue)
+        else TextByStoredVR(values, criterion)
+    )
 
 
 def _only_text(element: Element | None) -> str:

@@ -38,7 +38,9 @@ _AGE = re.compile(r"\d{3}[DWMY]", re.ASCII)
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 
 
-def read_key(vr: str, values: Sequence[Any], vm: str, options: QueryOptions, zone_minutes: int) -> Criterion | None:
+def read_key(
+    vr: str, values: Sequence[Any], vm: str, options: QueryOptions, zone_minutes: int
+) -> Criterion | None:
     """The criterion of a key's values, None for universal matching; ValueFormatError where they don't fit the VR.
 
     ``vm`` is the dictionary's, ``zone_minutes`` the zone of date-times without an offset. Not for sequences.
@@ -57,7 +59,9 @@ def read_key(vr: str, values: Sequence[Any], vm: str, options: QueryOptions, zon
         return _uids(present, strict=options.strict)
     if members == (EMPTY_VALUE_KEY,) and options.empty_value:
         if Matching.EMPTY_VALUE not in VR[vr].matching:
-            raise ValueFormatError(vr, EMPTY_VALUE_KEY, "a value: empty value matching is not for this VR")
+            raise ValueFormatError(
+                vr, EMPTY_VALUE_KEY, "a value: empty value matching is not for this VR"
+            )
         return EmptyValue()
     if len(present) == 1:
         return _single(vr, present[0], options, zone_minutes)
@@ -135,4 +139,6 @@ def _single(vr: str, text: str, options: QueryOptions, zone_minutes: int) -> Cri
 
 def _check_length(vr: str, text: str) -> None:
     if len(text) > LONGEST_WILD_CARD:
-        raise ValueFormatError(vr, text[:8] + "...", f"at most {LONGEST_WILD_CARD} characters, got {len(text)}")
+        raise ValueFormatError(
+            vr, text[:8] + "...", f"at most {LONGEST_WILD_CARD} characters, got {len(text)}"
+        )

@@ -50,7 +50,9 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     """The query that an identifier asks; IdentifierError (A900, 0122) with element and comment if there is none."""
     model = MODELS_BY_UID.get(sop_class_uid)
     if model is None:
-        raise IdentifierError(statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}")
+        raise IdentifierError(
+            statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}"
+        )
     level = read_level(data_set, model, strict=options.strict)
     reading = _Reading(model, level, options)
     zone = reading.check_control(data_set)
@@ -67,7 +69,9 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
         criteria=tuple(reading.criteria),
         return_keys=tuple(sorted(reading.return_keys.values(), key=lambda key: key.tag)),
         options=options,
-        pending_status=statuses.PENDING_WITH_UNSUPPORTED_KEYS if reading.unsupported else statuses.PENDING,
+        pending_status=statuses.PENDING_WITH_UNSUPPORTED_KEYS
+        if reading.unsupported
+        else statuses.PENDING,
         ignored=tuple(reading.ignored),
         notes=tuple(reading.notes),
         private_creators=tuple(sorted(reading.creators.items())),
@@ -110,10 +114,14 @@ class _Reading:
         """Check the elements that are no keys; the zone of TimezoneOffsetFromUTC in minutes, if there is one."""
         view = data_set.get(QUERY_RETRIEVE_VIEW)
         if view is not None:
-            self._deviates(QUERY_RETRIEVE_VIEW, "QueryRetrieveView without its negotiation", "ignored")
+            self._deviates(
+                QUERY_RETRIEVE_VIEW, "QueryRetrieveView without its negotiation", "ignored"
+            )
         charset = data_set.get(SPECIFIC_CHARACTER_SET)
         if charset is not None and not any(charset.values):
-            self._deviates(SPECIFIC_CHARACTER_SET, "SpecificCharacterSet without value", "taken as absent")
+            self._deviates(
+                SPECIFIC_CHARACTER_SET, "SpecificCharacterSet without value", "taken as absent"
+            )
         if INSTANCE_AVAILABILITY in data_set:
             self.notes.append("InstanceAvailability is no key: not matched")
         for tag in sorted(RETRIEVAL & data_set.keys()):
@@ -132,8 +140,12 @@ class _Reading:
         except ValueFormatError as error:
             if text and self.options.timezone_adjustment:
                 # Other times than the ones meant would match: that is no deviation to overlook.
-                raise _rejected(TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC: {error}") from error
-            self._deviates(TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC {text!r} is no offset", "ignored")
+                raise _rejected(
+                    TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC: {error}"
+                ) from error
+            self._deviates(
+                TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC {text!r} is no offset", "ignored"
+            )
             return None
 
     def add_universal_keys(self, data_set: DataSet) -> DataSet:
@@ -179,7 +191,9 @@ class _Reading:
         if level < self.level and kind is not KeyType.UNIQUE and not self.options.relational:
             name = attribute_name(key.step.tag, key.step.creator)
             self._deviates(
-                key.tag, f"{name}: above the query level", "matched, as if relational queries were negotiated"
+                key.tag,
+                f"{name}: above the query level",
+                "matched, as if relational queries were negotiated",
             )
         self.criteria += key.key_criteria((), entity, or_unknown=or_unknown)
         self._return(key, entity, or_unknown=or_unknown)
@@ -192,11 +206,18 @@ class _Reading:
     def _add_below(self, key: ReadKey, entity: Level, *, or_unknown: bool) -> None:
         """A key of a lower level: some descendant must match it, but there is no one value to return (C.4.1.3.2)."""
         if self.options.strict and not self.options.relational:
-            raise _rejected(key.tag, f"{attribute_name(key.tag)}: of {entity.name} level in a {self.level.name} query")
+            raise _rejected(
+                key.tag,
+                f"{attribute_name(key.tag)}: of {entity.name} level in a {self.level.name} query",
+            )
         criteria = key.key_criteria((), entity, or_unknown=or_unknown)
         self.criteria += criteria
-        how = f"matched on any of its {entity.entities}, not returned" if criteria else "not returned"
-        self.ignored.append(IgnoredKey((key.tag,), f"of {entity.name} level in a {self.level.name} query: {how}"))
+        how = (
+            f"matched on any of its {entity.entities}, not returned" if criteria else "not returned"
+        )
+        self.ignored.append(
+            IgnoredKey((key.tag,), f"of {entity.name} level in a {self.level.name} query: {how}")
+        )
         self.unsupported = True
 
     def check_unique_keys(self) -> None:
@@ -205,13 +226,23 @@ class _Reading:
             if level > self.level:
                 break
             unique = UNIQUE_KEYS[level]
-            criteria = [each.criterion for each in self.criteria if each.path == (Step(unique.tag),)]
+            criteria = [
+                each.criterion for each in self.criteria if each.path == (Step(unique.tag),)
+            ]
             single = len(criteria) == 1 and isinstance(criteria[0], SingleValue)
             if level < self.level and not single and not self.options.relational:
                 got = "has no single value" if criteria else "missing or empty"
-                self._deviates(unique.tag, f"{unique.keyword} {got} without relational queries", "taken as relational")
+                self._deviates(
+                    unique.tag,
+                    f"{unique.keyword} {got} without relational queries",
+                    "taken as relational",
+                )
             if level is self.level and unique.tag not in self.return_keys:
-                self._deviates(unique.tag, f"{unique.keyword}, the unique key of the level, is missing", "universal")
+                self._deviates(
+                    unique.tag,
+                    f"{unique.keyword}, the unique key of the level, is missing",
+                    "universal",
+                )
             self.return_keys.setdefault(unique.tag, ReturnKey(unique.tag, unique.vr, level))
         if self.level is Level.PATIENT:
             self._require_patient_id()
@@ -220,7 +251,9 @@ class _Reading:
         """Patients without an ID are no entities of their level: they could be neither told apart nor asked for."""
         unique = UNIQUE_KEYS[Level.PATIENT]
         path = (Step(unique.tag),)
-        if all(isinstance(each.criterion, EmptyValue) for each in self.criteria if each.path == path):
+        if all(
+            isinstance(each.criterion, EmptyValue) for each in self.criteria if each.path == path
+        ):
             self.criteria.append(KeyCriterion(path, Level.PATIENT, unique.vr, HasValue()))
 
     def _deviates(self, tag: int, what: str, taken_as: str) -> None:
@@ -230,7 +263,9 @@ class _Reading:
 
 
 @lru_cache(maxsize=256)
-def _universal_keys(uid: str, level: Level, options: QueryOptions, keys: tuple[tuple[int, str], ...]) -> _Reading:
+def _universal_keys(
+    uid: str, level: Level, options: QueryOptions, keys: tuple[tuple[int, str], ...]
+) -> _Reading:
     """What keys without a value come to under a model, by tag and VR; nobody changes it."""
     reading = _Reading(MODELS_BY_UID[uid], level, options)
     for tag, vr in sorted(keys):

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from dicomquest.standard.levels import Level
     from dicomquest.standard.models import InformationModel
 
-NO_KEYS = frozenset({SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, QUERY_RETRIEVE_VIEW})
+NO_KEYS = frozenset(
+    {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, QUERY_RETRIEVE_VIEW}
+)
 """Attributes of a request that belong to no level."""
 
 _ZONE = re.compile(r"[+-]\d{4}")
@@ -40,7 +42,9 @@ class RequestError(DicomquestError, ValueError):
         self.option = option
 
 
-def check_request(data_set: DataSet, model: InformationModel, level: Level, options: QueryOptions) -> None:
+def check_request(
+    data_set: DataSet, model: InformationModel, level: Level, options: QueryOptions
+) -> None:
     """Hold an identifier against what these options allow its sender; RequestError says what they do not."""
     if INSTANCE_AVAILABILITY in data_set:
         raise RequestError("InstanceAvailability must not be in a request (PS3.4 C.4.1.1.3.2)")
@@ -49,7 +53,9 @@ def check_request(data_set: DataSet, model: InformationModel, level: Level, opti
     ):
         raise RequestError(f"TimezoneOffsetFromUTC={offset!r}: expected +HHMM or -HHMM")
     if QUERY_RETRIEVE_VIEW in data_set and not options.enhanced_multiframe:
-        raise RequestError("QueryRetrieveView is for converted multi-frame images only", "enhanced_multiframe")
+        raise RequestError(
+            "QueryRetrieveView is for converted multi-frame images only", "enhanced_multiframe"
+        )
     if options.relational:
         return
     uppers = [UNIQUE_KEYS[upper] for upper in model.levels if upper < level]
@@ -57,13 +63,18 @@ def check_request(data_set: DataSet, model: InformationModel, level: Level, opti
         value = _text(data_set, unique.tag)
         if not value or _SEVERAL.search(value):
             got = repr(value) if unique.tag in data_set else "none"
-            needed = f"a query at {level.name} level needs {unique.keyword} with one value (got {got})"
+            needed = (
+                f"a query at {level.name} level needs {unique.keyword} with one value (got {got})"
+            )
             raise RequestError(f"{needed}: add {unique.keyword}=VALUE", "relational")
     for tag in data_set.keys() - NO_KEYS - {unique.tag for unique in uppers}:
         of_level = model.query_level(level_of(tag))
         if of_level < level:
             name = keyword_for_tag(tag) or tag_text(tag)
-            raise RequestError(f"{name} belongs to {of_level.name} level, which is above {level.name}", "relational")
+            raise RequestError(
+                f"{name} belongs to {of_level.name} level, which is above {level.name}",
+                "relational",
+            )
 
 
 def _text(data_set: DataSet, tag: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from alembic import context
 
 # Where the connection is not in a transaction already, each revision gets one.
-context.configure(connection=context.config.attributes["connection"], transaction_per_migration=True)
+context.configure(
+    connection=context.config.attributes["connection"], transaction_per_migration=True
+)
 with context.begin_transaction():
     context.run_migrations()

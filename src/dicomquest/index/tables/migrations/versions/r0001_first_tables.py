@@ -109,7 +109,11 @@ _INDEXES = (
     ("series", "series_description", ""),
     ("series", "body_part_examined", ""),
     ("series", "station_name", ""),
-    ("series", "performed_procedure_step_start_date_sort performed_procedure_step_start_time_sort", ""),
+    (
+        "series",
+        "performed_procedure_step_start_date_sort performed_procedure_step_start_time_sort",
+        "",
+    ),
     ("series", "frame_of_reference_uid", ""),
     ("instance", "parent sop_class_uid", ""),
     ("instance", "sop_instance_uid", "unique"),
@@ -117,7 +121,10 @@ _INDEXES = (
 )
 
 _TRIGRAMS = (
-    ("patient", "patient_name_alphabetic patient_name_ideographic patient_name_phonetic patient_id"),
+    (
+        "patient",
+        "patient_name_alphabetic patient_name_ideographic patient_name_phonetic patient_id",
+    ),
     (
         "study",
         """
@@ -140,7 +147,10 @@ def upgrade() -> None:
             sa.Column("id", _ID, primary_key=True, autoincrement=False),
             owner,
             *(sa.Column(column, _TEXT) for column in text.split()),
-            *(sa.Column(column, sa.Integer, nullable=False, server_default="0") for column in counts.split()),
+            *(
+                sa.Column(column, sa.Integer, nullable=False, server_default="0")
+                for column in counts.split()
+            ),
             *(sa.Column(column, _TEXT) for column in search.split()),
             sa.Column("attributes", _TEXT),
         )
@@ -149,7 +159,9 @@ def upgrade() -> None:
             sa.Column("path", _TEXT, primary_key=True),
             sa.Column("part", sa.Integer, primary_key=True),
             sa.Column("search", _TEXT, primary_key=True),
-            sa.Column("owner", _ID, sa.ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
+            sa.Column(
+                "owner", _ID, sa.ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True
+            ),
             sqlite_with_rowid=False,
         )
         op.create_index(f"ix_{name}_value_owner", f"{name}_value", ["owner"])
@@ -170,7 +182,9 @@ def upgrade() -> None:
         sa.Column("path", sa.LargeBinary, nullable=False, unique=True),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("modified_ns", sa.BigInteger, nullable=False),
-        sa.Column("instance", _ID, sa.ForeignKey("instance.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "instance", _ID, sa.ForeignKey("instance.id", ondelete="CASCADE"), nullable=False
+        ),
     )
     op.create_index("ix_file_instance", "file", ["instance"])
     op.create_table(
