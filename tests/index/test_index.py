@@ -34,7 +34,7 @@ def studies(count: int) -> list[Any]:
 
 def test_rows_come_in_batches_until_there_are_fewer(index: Index) -> None:
     index.ingest_data_sets(studies(5))
-    with index.find(query("STUDY", PatientID="", StudyInstanceUID="")) as cursor:
+    with index.search(query("STUDY", PatientID="", StudyInstanceUID="")) as cursor:
         sizes = [len(cursor.fetch(2)) for _ in range(4)]
     assert sizes == [2, 2, 1, 0]
     assert cursor.fields == index.fields(query("STUDY", PatientID="", StudyInstanceUID=""))
@@ -44,7 +44,7 @@ def test_rows_come_in_batches_until_there_are_fewer(index: Index) -> None:
 @pytest.mark.requirement("QR-171")
 def test_the_first_row_costs_no_more_than_a_row(index: Index) -> None:
     index.ingest_data_sets(studies(400))
-    with index.find(query("STUDY", PatientName="Name*", PatientID="")) as cursor:
+    with index.search(query("STUDY", PatientName="Name*", PatientID="")) as cursor:
         assert isinstance(cursor, SQLiteCursor)
         instructions = 0
 
@@ -66,7 +66,7 @@ def test_the_first_row_costs_no_more_than_a_row(index: Index) -> None:
 def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
     index.ingest_data_sets(studies(3))
     asked = query("STUDY", PatientName="", NumberOfStudyRelatedInstances="", StudyInstanceUID="")
-    with index.find(asked) as cursor:
+    with index.search(asked) as cursor:
         rows = cursor.fetch(1)
         index.ingest_data_sets(
             [
@@ -85,7 +85,7 @@ def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
 @pytest.mark.requirement("QR-172")
 def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
     index.ingest_data_sets(studies(3))
-    with index.find(query("STUDY", StudyInstanceUID="")) as cursor:
+    with index.search(query("STUDY", StudyInstanceUID="")) as cursor:
         index.ingest_data_sets(studies(5))
         assert len(cursor.fetch(10)) == 3
 
@@ -107,7 +107,7 @@ def test_another_thread_interrupts_a_query_that_finds_nothing(
         return matches
 
     monkeypatch.setattr(cursors, "residual_function", slow)
-    cursor = index.find(query("IMAGE", options=RELATIONAL, Rows=(99,)))
+    cursor = index.search(query("IMAGE", options=RELATIONAL, Rows=(99,)))
     errors: list[IndexDatabaseError] = []
 
     def fetch() -> None:
@@ -132,17 +132,17 @@ def test_another_thread_interrupts_a_query_that_finds_nothing(
 
 def test_an_interrupt_after_the_end_hits_nobody(index: Index) -> None:
     index.ingest_data_sets(studies(2))
-    first = index.find(query("STUDY", StudyInstanceUID=""))
+    first = index.search(query("STUDY", StudyInstanceUID=""))
     first.close()
     first.close()
-    with index.find(query("STUDY", StudyInstanceUID="")) as second:
+    with index.search(query("STUDY", StudyInstanceUID="")) as second:
         first.interrupt()
         assert len(second.fetch(10)) == 2
 
 
 def test_each_running_query_has_its_own_connection(index: Index) -> None:
     index.ingest_data_sets(studies(3))
-    cursors = [index.find(query("STUDY", StudyInstanceUID="")) for _ in range(20)]
+    cursors = [index.search(query("STUDY", StudyInstanceUID="")) for _ in range(20)]
     assert [len(cursor.fetch(1)) for cursor in cursors] == [1] * 20
     assert [len(cursor.fetch(5)) for cursor in cursors] == [2] * 20
     for cursor in cursors:
@@ -178,7 +178,7 @@ def test_rows_of_every_kind_are_what_the_response_encoder_takes(index: Index) ->
         NumberOfStudyRelatedInstances="",
         ProcedureCodeSequence=[data_set(CodeValue="T1")],
     )
-    with index.find(asked) as cursor:
+    with index.search(asked) as cursor:
         rows = cursor.fetch(2)
         encoder = ResponseEncoder(cursor.fields, EXPLICIT_VR_LITTLE_ENDIAN)
         assert len(encoder.encode(rows)) == 1
@@ -194,7 +194,7 @@ def test_a_small_query_is_answered_at_once_however_often_it_comes(index: Index) 
     index.ingest_data_sets(studies(5))
     asked = query("STUDY", PatientID="P3", StudyInstanceUID="")
     for _ in range(500):
-        with index.find(asked) as cursor:
+        with index.search(asked) as cursor:
             assert len(cursor.fetch_at_once(32) or ()) == 1
 
 
@@ -206,6 +206,6 @@ def test_a_large_query_is_never_answered_at_once(
     index.ingest_data_sets(studies(100))
     asked = query("STUDY", PatientComments="there is none", StudyInstanceUID="")
     for _ in range(5):
-        with index.find(asked) as cursor:
+        with index.search(asked) as cursor:
             assert cursor.fetch_at_once(32) is None
             assert cursor.fetch(32) == []

@@ -493,7 +493,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
                 raise
 
     def find(query: Any, *, is_latest: bool) -> Cursor:
-        cursor = Index.find(sqlite_index, query, is_latest=is_latest)
+        cursor = Index.search(sqlite_index, query, is_latest=is_latest)
         cursor.__class__ = Long
         return cursor
 
@@ -505,7 +505,7 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
     channel.before_run = lambda _: tasks.append(
         asyncio.get_running_loop().create_task(cancel_when_running())
     )
-    monkeypatch.setattr(sqlite_index, "find", find)
+    monkeypatch.setattr(sqlite_index, "search", find)
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     with pytest.raises(AssociationAbortedError) if is_abandoned else contextlib.nullcontext():
         ask(sqlite_index, ALL_IMAGES, channel=channel)

@@ -73,7 +73,7 @@ class Index:
         """What each column of the rows of ``query`` will be in the response."""
         return select(query.return_keys).fields
 
-    def find(self, query: Query, *, is_latest: bool = False) -> Cursor:
+    def search(self, query: Query, *, is_latest: bool = False) -> Cursor:
         """Run a query; the cursor has to be closed. ``is_latest``: not from a replica, which may lag behind."""
         database = self._database if is_latest else self._replica
         if database.dialect == "postgresql":
@@ -93,7 +93,7 @@ class Index:
             raise
 
     def _find_on_server(self, database: Database, query: Query) -> Cursor:
-        """As ``find``; the facts are what is known so far, and no connection is used before the first ``fetch``."""
+        """As ``search``; the facts are what is known so far, and no connection is used before the first ``fetch``."""
         from dicomquest.index.search.postgresql_cursor import KnownFacts, PostgreSQLCursor  # noqa: PLC0415  not for SQLite
 
         if self._known is None:
@@ -107,7 +107,7 @@ class Index:
 
     def find_data_sets(self, query: Query) -> list[DataSet]:
         """All response identifiers of a query, decoded: the plain path."""
-        with self.find(query) as cursor:
+        with self.search(query) as cursor:
             found: list[DataSet] = []
             while rows := cursor.fetch(512):
                 found += [cursor.plan.to_data_set(row) for row in rows]
@@ -157,7 +157,7 @@ class Index:
         """Find what is to be removed: it says how much that is, and ``run`` removes it; to be closed."""
         from dicomquest.index.upkeep.removal import Removal  # noqa: PLC0415  queries need none of it
 
-        return Removal(self._database, self.find, query, self.timezone_offset_minutes)
+        return Removal(self._database, self.search, query, self.timezone_offset_minutes)
 
     def remove(self, query: Query) -> Removed:
         """Remove the entities that a query finds, and what is left without children by that; no file is touched."""

@@ -238,14 +238,14 @@ class _Search:
 
     def at_once(self, size: int) -> list[bytes] | None:
         """The first ``size`` identifiers, if the database has them at once."""
-        self._cursor = self._index.find(self._query, is_latest=self._is_latest)
+        self._cursor = self._index.search(self._query, is_latest=self._is_latest)
         rows = self._cursor.fetch_at_once(size)
         return None if rows is None else self._encoded(rows, size)
 
     def next(self, size: int) -> list[bytes]:
         """The next ``size`` identifiers; fewer means that there are no more. The first call runs the query."""
         if self._cursor is None:
-            self._cursor = self._index.find(self._query, is_latest=self._is_latest)
+            self._cursor = self._index.search(self._query, is_latest=self._is_latest)
         if self._is_interrupted:
             return []
         return self._encoded(self._cursor.fetch(size), size)

@@ -42,7 +42,7 @@ def test_the_replica_answers_unless_it_must_be_the_latest(
 ) -> None:
     identifier = from_pydicom(data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=""))
     query = parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions())
-    with index.find(query, is_latest=is_latest) as cursor:
+    with index.search(query, is_latest=is_latest) as cursor:
         assert len(cursor.fetch(100)) == expected
 
 

@@ -37,7 +37,7 @@ def stored(index: Index, count: int = 3) -> Index:
 
 def running(index: Index, statement: str) -> Cursor:
     """A cursor that runs another statement than a query's."""
-    cursor = index.find(ALL)
+    cursor = index.search(ALL)
     object.__setattr__(cursor.plan, "sql", statement)
     object.__setattr__(cursor.plan, "parameters", ())
     return cursor
@@ -96,7 +96,7 @@ def test_another_thread_interrupts_a_query_that_finds_nothing(
 
 
 def test_an_interrupt_before_a_query_runs_is_kept(index: Index) -> None:
-    with index.find(ALL) as cursor:
+    with index.search(ALL) as cursor:
         cursor.interrupt()
         with pytest.raises(IndexDatabaseError, match="interrupted"):
             cursor.fetch(1)
@@ -119,7 +119,7 @@ def test_what_is_not_read_to_its_end_is_cancelled(index: Index, postgresql: Clus
         cursor.fetch(1)
         assert not cursor.closes_at_once
     assert not has_active(postgresql, MANY)
-    with index.find(ALL) as cursor:
+    with index.search(ALL) as cursor:
         assert len(cursor.fetch(3)) == 3
         assert len(cursor.fetch(3)) == 0
         assert cursor.closes_at_once
@@ -140,7 +140,7 @@ def test_connections_that_died_idle_are_noticed_by_nobody(
     index: Index, location: str, postgresql: Cluster
 ) -> None:
     stored(index)
-    cursors = [index.find(ALL) for _ in range(4)]
+    cursors = [index.search(ALL) for _ in range(4)]
     assert [len(cursor.fetch(5)) for cursor in cursors] == [3] * 4
     for cursor in cursors:
         cursor.close()
@@ -188,7 +188,7 @@ def test_what_another_node_stored_first_of_its_kind_is_found(index: Index, locat
         other.ingest_data_sets([instance(1, PatientName="Yamada^Tarou=山田^太郎")])
     assert len(index.find_data_sets(asked)) == 1
     # What is known once needs no second look.
-    with index.find(asked) as cursor:
+    with index.search(asked) as cursor:
         assert "patient_name_ideographic" in cursor.plan.sql
 
 
@@ -238,7 +238,7 @@ def test_texts_of_any_kind_are_values_and_nothing_else(index: Index) -> None:
 def test_rows_come_in_the_sizes_asked_for(index: Index, rows: int) -> None:
     stored(index, rows)
     for size in (1, 7, 32, 100):
-        with index.find(ALL) as cursor:
+        with index.search(ALL) as cursor:
             sizes = [len(cursor.fetch(size)) for _ in range(rows // size + 1)]
         assert sizes == [size] * (rows // size) + [rows % size]
 
@@ -257,6 +257,6 @@ def test_rows_that_python_refuses_one_after_the_other_can_be_interrupted(
 
     monkeypatch.setattr(postgresql_cursor, "accepted", refuse)
     asked = query("IMAGE", options=QueryOptions(relational=True), Rows=(1,))
-    with index.find(asked) as cursor, pytest.raises(IndexDatabaseError, match="interrupted"):
+    with index.search(asked) as cursor, pytest.raises(IndexDatabaseError, match="interrupted"):
         cursor.fetch(1)
     assert len(seen) == 1

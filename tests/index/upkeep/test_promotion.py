@@ -121,7 +121,7 @@ def test_a_private_key_of_unknown_vr_is_of_the_promoted_one(index: Index, key: E
     assert len(index.find_data_sets(query)) == 1
     index.promote(attribute_named("0021,1002", creator="ACME 1", vr="DS"))
     assert len(index.find_data_sets(query)) == 2
-    with index.find(query) as cursor:
+    with index.search(query) as cursor:
         cursor.fetch(10)
         assert "instance_value" in cursor.plan.sql
     index.demote(attribute_named("0021,1002", creator="ACME 1", vr="DS"))
