@@ -82,7 +82,8 @@ def test_requested_contexts() -> None:
 
 
 @pytest.mark.requirement("UL-023")
-def test_no_more_contexts_than_an_association_has_places_for() -> None:
+def test_contexts_limited_to_places_in_association() -> None:
+    """An AE takes no more contexts than an association has places for."""
     ae = AE()
     for number in range(128):
         ae.add_requested_context(f"1.2.{number}")
@@ -164,7 +165,8 @@ def extended(uid: str, information: bytes) -> SOPClassExtendedNegotiation:
 
 
 @pytest.mark.requirement("UL-036")
-def test_extended_negotiation_is_answered_by_the_handler_and_read_on_both_sides() -> None:
+def test_extended_negotiation_is_read_on_both_sides() -> None:
+    """The handler answers an extended negotiation, and both sides can read it."""
     seen: list[Any] = []
 
     def answer(event: evt.Event) -> dict[UID, bytes]:
@@ -188,7 +190,8 @@ def test_extended_negotiation_is_answered_by_the_handler_and_read_on_both_sides(
 
 
 @pytest.mark.requirement("UL-036")
-def test_without_a_handler_or_an_offer_nothing_is_answered() -> None:
+def test_without_handler_or_offer_no_answer() -> None:
+    """Without a handler or an offer nothing is answered."""
     with (
         serving() as port,
         associated(port, ext_neg=[extended(PATIENT_ROOT, b"\1")]) as association,
@@ -262,7 +265,8 @@ def test_the_other_items_are_sent_and_harmless() -> None:
 # Servers.
 
 
-def test_a_server_says_where_it_listens_and_who_is_there() -> None:
+def test_server_tells_address_and_associations() -> None:
+    """A server tells where it listens and which associations it has."""
     with running() as server:
         assert server.server_address[0] == HOST
         with associated(server.server_address[1]):
@@ -274,7 +278,9 @@ def test_a_server_says_where_it_listens_and_who_is_there() -> None:
     server.shutdown()
 
 
-def test_handlers_are_bound_to_a_running_server_and_unbound() -> None:
+def test_handlers_bind_and_unbind_while_running() -> None:
+    """Handlers are bound to a running server and unbound again."""
+
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
         return patients(1)
 
@@ -303,7 +309,8 @@ def test_a_server_needs_something_to_support() -> None:
         AE().start_server((HOST, 0), block=False)
 
 
-def test_a_blocking_server_is_ended_from_another_thread() -> None:
+def test_blocking_server_ends_from_another_thread() -> None:
+    """Another thread can end a blocking server."""
     ae = scp()
     thread = threading.Thread(target=ae.start_server, args=((HOST, 0),))
     thread.start()
@@ -330,7 +337,8 @@ print("ended")
 """
 
 
-def test_a_blocking_server_ends_cleanly_at_an_interrupt() -> None:
+def test_interrupt_ends_blocking_server_cleanly() -> None:
+    """An interrupt ends a blocking server cleanly."""
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
@@ -395,9 +403,10 @@ def test_queries_over_tls(authority: Authority, version: ssl.TLSVersion) -> None
 
 @pytest.mark.requirement("UL-122")
 @pytest.mark.parametrize("hostname", [None, "pacs.example"])
-def test_a_certificate_that_does_not_convince_is_an_aborted_association(
+def test_untrusted_certificate_aborts_association(
     authority: Authority, hostname: str | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """A certificate that the client does not trust gives an aborted association."""
     context = (Authority() if hostname is None else authority).client_context()
     aborted: list[evt.Event] = []
     with serving(ssl_context=authority.server_context()) as port:
@@ -426,7 +435,8 @@ def test_a_client_without_tls_gets_no_association(
 
 
 @pytest.mark.requirement("UL-122")
-def test_a_server_without_tls_is_an_aborted_association(authority: Authority) -> None:
+def test_server_without_tls_aborts_association(authority: Authority) -> None:
+    """A TLS client gets an aborted association from a server without TLS."""
     with serving() as port:
         association = scu().associate(HOST, port, tls_args=(authority.client_context(), None))
     assert association.is_aborted
@@ -531,7 +541,8 @@ def test_find_asks_for_no_more_than_what_is_named() -> None:
     }
 
 
-def test_find_stops_at_its_limit_and_when_its_loop_is_left() -> None:
+def test_find_stops_at_limit_or_when_left() -> None:
+    """find() stops at its limit and when its loop is left."""
     told: list[str] = []
     released = threading.Semaphore(0)
     bindings: list[evt.Binding] = [
@@ -572,9 +583,10 @@ def test_find_offers_options() -> None:
     ],
 )
 @pytest.mark.parametrize("accepts", [False, True])
-def test_find_sends_what_needs_an_option_only_where_it_was_accepted(
+def test_find_uses_an_option_only_where_accepted(
     options: QueryOptions, keys: dict[str, str], accepts: bool
 ) -> None:
+    """find() sends a query that needs an option only where the peer accepted it."""
     asked: list[Dataset] = []
 
     def handler(event: evt.Event) -> list[tuple[int, None]]:
@@ -598,9 +610,8 @@ def test_find_sends_what_needs_an_option_only_where_it_was_accepted(
 
 @pytest.mark.requirement("QR-023", "QR-024")
 @pytest.mark.parametrize(("name", "charset"), [("DOE*", None), ("M\u00fcller", "ISO_IR 192")])
-def test_find_sends_the_unique_key_and_a_character_set_where_it_needs_one(
-    name: str, charset: str | None
-) -> None:
+def test_find_adds_unique_key_and_charset(name: str, charset: str | None) -> None:
+    """find() sends the unique key, and a character set where a key needs one."""
     asked: list[Dataset] = []
 
     def handler(event: evt.Event) -> list[tuple[int, None]]:
@@ -690,9 +701,8 @@ def test_find_says_that_nobody_listens() -> None:
     ],
 )
 @pytest.mark.requirement("QR-020", "QR-021", "QR-022", "QR-025", "QR-026", "QR-027")
-def test_find_refuses_what_makes_no_sense_before_it_connects(
-    settings: dict[str, str], words: str
-) -> None:
+def test_find_refuses_nonsense_before_connecting(settings: dict[str, str], words: str) -> None:
+    """find() refuses arguments that make no sense before it connects."""
     with pytest.raises(ValueError, match=words):
         find(HOST, 1, **settings)  # type: ignore[call-overload]
 
@@ -721,7 +731,8 @@ def test_importing_the_package_imports_next_to_nothing() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_debug_logger_shows_what_happens_but_no_patient(tmp_path: Path) -> None:
+def test_debug_logger_shows_events_but_no_patient(tmp_path: Path) -> None:
+    """debug_logger() shows what happens but no patient."""
     program = f"""
 from dicomquest import debug_logger
 debug_logger()

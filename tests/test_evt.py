@@ -25,7 +25,8 @@ def one(event: evt.Event) -> None: ...
 def two(event: evt.Event) -> None: ...
 
 
-def test_a_notification_has_any_number_of_handlers_each_once() -> None:
+def test_notification_has_many_handlers_each_once() -> None:
+    """A notification has any number of handlers, each once."""
     handlers = evt.Handlers(
         [(evt.EVT_RELEASED, one), (evt.EVT_RELEASED, two), (evt.EVT_RELEASED, one)]
     )
@@ -53,9 +54,10 @@ def test_a_handler_gets_its_arguments_after_the_event() -> None:
     assert got == [(event, 1, "two")]
 
 
-def test_what_a_notified_handler_raises_goes_to_the_log_and_not_to_the_next_one(
+def test_failing_notified_handler_is_logged_alone(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """An error in a notified handler goes to the log and not to the next handler."""
     told: list[evt.Event] = []
 
     def fail(event: evt.Event) -> None:
@@ -102,14 +104,16 @@ def test_the_event_of_a_query() -> None:
     assert event.is_cancelled
 
 
-def test_a_request_has_the_names_of_its_command_elements() -> None:
+def test_request_has_names_of_command_elements() -> None:
+    """A request has the names of its command elements."""
     assert (FIND.MessageID, FIND.AffectedSOPClassUID, FIND.Priority) == (7, PATIENT_ROOT, 2)
     assert FIND.Identifier is not None
     assert FIND.Identifier.read() == IDENTIFIER
     assert (ECHO.Priority, ECHO.Identifier) == (None, None)
 
 
-def test_an_event_says_what_it_has_when_asked_for_what_it_has_not() -> None:
+def test_missing_attribute_error_tells_what_exists() -> None:
+    """An event asked for an attribute that it lacks tells which ones it has."""
     event = evt.Event(None, evt.EVT_C_ECHO, request=ECHO)
     assert not event.is_cancelled
     with pytest.raises(

@@ -44,7 +44,8 @@ def test_a_name_that_is_none() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_the_lists_of_contexts_are_those_of_the_services(name: str) -> None:
+def test_context_lists_are_those_of_the_services(name: str) -> None:
+    """The lists of contexts are those of the services."""
     theirs = {context.abstract_syntax for context in getattr(pynetdicom, name)}
     assert {context.abstract_syntax for context in context_list(name)} == theirs
 

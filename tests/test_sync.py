@@ -83,7 +83,8 @@ def test_echo() -> None:
 
 
 @pytest.mark.requirement("UL-001")
-def test_the_connection_is_closed_when_the_association_ends() -> None:
+def test_connection_closes_when_association_ends() -> None:
+    """The connection is closed when the association ends."""
     closed = threading.Event()
     with (
         serving(None, (evt.EVT_CONN_CLOSE, lambda _: closed.set())) as port,
@@ -141,7 +142,8 @@ def test_an_ae_title_that_is_not_wanted_is_rejected(called: str, calling: str, r
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_peer_that_does_not_answer_the_association_request() -> None:
+def test_unanswered_association_request() -> None:
+    """An unanswered association request ends in an abort that names the request."""
     ae = scu()
     ae.acse_timeout = SHORT
 
@@ -157,7 +159,8 @@ def test_a_peer_that_does_not_answer_the_association_request() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_peer_that_does_not_answer_the_release_request() -> None:
+def test_unanswered_release_request() -> None:
+    """An unanswered release request ends in an abort."""
     ae = scu()
     ae.acse_timeout = SHORT
 
@@ -173,7 +176,8 @@ def test_a_peer_that_does_not_answer_the_release_request() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_peer_that_does_not_answer_a_query_is_asked_to_stop_and_then_aborted() -> None:
+def test_silent_peer_gets_cancel_then_abort() -> None:
+    """A peer that does not answer a query gets a C-CANCEL, then an A-ABORT."""
     ae = scu()
     ae.dimse_timeout = SHORT
 
@@ -215,7 +219,9 @@ def test_an_association_that_is_lost_during_a_query(how: str) -> None:
     assert told == ["EVT_ABORTED"]
 
 
-def test_a_peer_that_closes_when_nothing_is_outstanding_has_ended_well() -> None:
+def test_peer_closing_when_idle_has_ended_well() -> None:
+    """A peer that closes while nothing is outstanding has ended well."""
+
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
@@ -228,7 +234,8 @@ def test_a_peer_that_closes_when_nothing_is_outstanding_has_ended_well() -> None
         assert association.is_released
 
 
-def test_a_block_that_fails_aborts_and_one_that_has_no_answer_releases() -> None:
+def test_failed_block_aborts_unanswered_releases() -> None:
+    """A block that raises aborts; a block that got no answer releases."""
     with serving() as port:
         with pytest.raises(ZeroDivisionError), associated(port) as association:
             _ = 1 / 0
@@ -254,7 +261,8 @@ def test_the_handlers_are_told_of_each_step() -> None:
     assert [established for _, established in told] == [False, False, True, True, False, False]
 
 
-def test_a_request_that_cannot_be_sent_is_refused_before_there_is_a_connection() -> None:
+def test_unsendable_request_fails_before_connecting() -> None:
+    """A request that cannot be sent is refused before there is a connection."""
     with pytest.raises(LocalProtocolError, match="AE title"):
         scu().associate(HOST, 1, ae_title="much too long a title")
     with pytest.raises(LocalProtocolError, match="0 presentation contexts"):
@@ -324,7 +332,8 @@ def test_all_responses_of_a_query() -> None:
 
 
 @pytest.mark.requirement("UL-057", "UL-098", "UL-099")
-def test_a_loop_left_early_does_not_leak_into_the_next_query() -> None:
+def test_loop_left_early_leaks_nothing() -> None:
+    """A loop left early leaks nothing into the next query."""
     with serving(many) as port, associated(port) as association:
         for letter in "ABC":
             query = data_set(QueryRetrieveLevel="PATIENT", PatientName=letter)
@@ -339,7 +348,8 @@ def test_a_loop_left_early_does_not_leak_into_the_next_query() -> None:
         assert association.is_released
 
 
-def test_the_generator_of_a_query_that_gave_way_ends_with_its_final_status() -> None:
+def test_displaced_query_ends_with_final_status() -> None:
+    """The generator of a query that gave way ends with its final status."""
     with serving(many) as port, associated(port) as association:
         first = association.send_c_find(QUERY, PATIENT_ROOT)
         next(first)
@@ -360,7 +370,9 @@ def test_a_query_that_is_cancelled_by_its_message_id() -> None:
 
 
 @pytest.mark.requirement("UL-099")
-def test_responses_to_another_message_id_are_no_answers() -> None:
+def test_responses_to_other_message_id_are_ignored() -> None:
+    """Responses to another Message ID are no answers."""
+
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
@@ -379,7 +391,8 @@ def test_responses_to_another_message_id_are_no_answers() -> None:
         ]
 
 
-def test_a_peer_that_ignores_a_cancel_is_aborted_when_the_association_is_needed() -> None:
+def test_peer_ignoring_cancel_is_aborted_when_needed() -> None:
+    """A peer that ignores a C-CANCEL is aborted when the association is needed."""
     ae = scu()
     ae.dimse_timeout = 4 * SHORT
     stop = threading.Event()
@@ -443,7 +456,9 @@ def test_a_request_to_the_requestor_is_refused() -> None:
         assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0x0000]
 
 
-def test_an_explanation_longer_than_allowed_is_taken_as_it_comes() -> None:
+def test_overlong_error_comment_is_taken() -> None:
+    """An Error Comment longer than allowed is taken as it comes."""
+
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
@@ -467,7 +482,9 @@ def test_an_explanation_longer_than_allowed_is_taken_as_it_comes() -> None:
 @pytest.mark.parametrize(
     "identifier", [b"\x10\x00\x10\x00\x01", b"\x10\x00\x10\x00\xff\xff\xff\x7f"]
 )
-def test_a_match_that_cannot_be_read_is_counted_and_the_next_one_is_read(identifier: bytes) -> None:
+def test_unreadable_match_is_counted_next_is_read(identifier: bytes) -> None:
+    """A match that cannot be read is counted, and the next one is read."""
+
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
@@ -483,7 +500,8 @@ def test_a_match_that_cannot_be_read_is_counted_and_the_next_one_is_read(identif
         assert [identifier is None for _, identifier in responses] == [True, False, True]
 
 
-def test_text_of_any_script_makes_the_way_there_and_back() -> None:
+def test_text_of_any_script_round_trips() -> None:
+    """Text of any script makes the way there and back."""
     text = "Yamada^Tarou=山田^太郎=やまだ^たろう"
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
@@ -500,7 +518,8 @@ def test_text_of_any_script_makes_the_way_there_and_back() -> None:
             assert names(association.send_c_find(query, PATIENT_ROOT)) == [text]
 
 
-def test_the_character_set_that_a_query_names_is_sent_even_where_it_is_not_needed() -> None:
+def test_named_charset_is_sent_even_if_not_needed() -> None:
+    """The character set that a query names is sent even where no key needs it."""
     seen: list[str | None] = []
 
     def handler(event: evt.Event) -> list[tuple[int, None]]:
@@ -546,8 +565,8 @@ def test_a_peer_that_reads_nothing_is_given_up() -> None:
         read_on.set()
 
 
-def test_many_small_queries_on_one_association_are_quick() -> None:
-    """Forty milliseconds each, which is what a delayed acknowledgement costs, would take 8 seconds."""
+def test_many_small_queries_are_quick() -> None:
+    """Many queries on one association wait for no delayed acknowledgement (40 ms each, 8 s)."""
     with serving(lambda _: patients(1)) as port, associated(port) as association:
         import time
 

@@ -103,7 +103,9 @@ def test_echo_and_queries(in_loop: InLoop) -> None:
 
 
 @pytest.mark.requirement("UL-099")
-def test_a_loop_left_early_does_not_leak_into_the_next_query(in_loop: InLoop) -> None:
+def test_loop_left_early_leaks_nothing(in_loop: InLoop) -> None:
+    """A loop left early leaks nothing into the next query."""
+
     async def test() -> None:
         async with associated(port) as association:
             for letter in "ABC":
@@ -179,7 +181,8 @@ def test_a_data_set_is_stored_in_what_the_peer_accepts(in_loop: InLoop, tmp_path
     assert dcmread(stored[made.SOPInstanceUID]).PixelData == made.PixelData
 
 
-def test_a_task_that_is_cancelled_while_it_sends_ends_the_association(in_loop: InLoop) -> None:
+def test_task_cancelled_while_sending_ends_association(in_loop: InLoop) -> None:
+    """A task cancelled while it sends ends the association."""
     is_sending, is_cancelled = threading.Event(), threading.Event()
     last: list[object] = []
 
@@ -308,7 +311,7 @@ def test_an_association_that_is_lost_during_a_query(in_loop: InLoop) -> None:
         in_loop(test)
 
 
-def test_a_task_that_is_cancelled_leaves_the_association_usable(in_loop: InLoop) -> None:
+def test_cancelled_task_leaves_association_usable(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             begun = asyncio.Event()

@@ -150,12 +150,13 @@ UNENCODABLE = (
         (a_failing_async_generator, 1),
     ],
 )
-def test_what_a_handler_does_wrong_is_a_failure_and_a_line_in_the_log(
+def test_faulty_handler_is_failure_and_log_line(
     handler: Callable[[evt.Event], Any],
     pending: int,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    """A handler's mistake gives a failure status and one line in the log."""
     with (
         caplog.at_level(logging.INFO, "dicomquest"),
         serving(handler) as port,
@@ -172,7 +173,8 @@ def test_what_a_handler_does_wrong_is_a_failure_and_a_line_in_the_log(
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_without_a_handler_a_query_fails_and_an_echo_succeeds() -> None:
+def test_without_handler_query_fails_echo_succeeds() -> None:
+    """Without a handler a query fails and an echo succeeds."""
     with serving() as port, associated(port) as association:
         assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0xC310]
         assert association.send_c_echo().Status == 0x0000
@@ -233,7 +235,8 @@ def test_a_handler_keeps_to_one_thread() -> None:
     assert threads[0] != threading.get_ident()
 
 
-def test_a_response_is_sent_though_the_handler_takes_its_time_for_the_next() -> None:
+def test_response_does_not_wait_for_the_next() -> None:
+    """A response is sent although the handler takes its time for the next one."""
     go_on = threading.Event()
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
@@ -252,7 +255,8 @@ def test_a_response_is_sent_though_the_handler_takes_its_time_for_the_next() -> 
 
 
 @pytest.mark.requirement("UL-080")
-def test_a_handler_sees_that_it_is_cancelled_and_goes_on_seeing_it() -> None:
+def test_handler_sees_cancel_and_keeps_seeing_it() -> None:
+    """A handler sees the C-CANCEL and goes on seeing it."""
     seen: list[tuple[bool, bool]] = []
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
@@ -279,9 +283,8 @@ async def an_endless_async_generator(event: evt.Event) -> AsyncIterator[tuple[in
 
 @pytest.mark.requirement("UL-080")
 @pytest.mark.parametrize("handler", [lambda _: patients(1_000_000), an_endless_async_generator])
-def test_a_handler_that_never_looks_is_ended_all_the_same(
-    handler: Callable[[evt.Event], Any],
-) -> None:
+def test_handler_that_never_looks_is_ended(handler: Callable[[evt.Event], Any]) -> None:
+    """A C-CANCEL ends even a handler that never looks for it."""
     with serving(handler) as port, associated(port) as association:
         responses = association.send_c_find(QUERY, PATIENT_ROOT)
         next(responses)
@@ -317,7 +320,8 @@ class _Collecting:
 
 @pytest.mark.requirement("UL-058")
 @pytest.mark.parametrize("how", ["abort", "close"])
-def test_an_association_lost_while_responses_stream_ends_the_handler(how: str) -> None:
+def test_lost_association_ends_streaming_handler(how: str) -> None:
+    """An association lost while responses stream ends the handler."""
     ended = threading.Event()
     told = Told()
 
@@ -339,7 +343,8 @@ def test_an_association_lost_while_responses_stream_ends_the_handler(how: str) -
 
 
 @pytest.mark.requirement("UL-058")
-def test_an_association_lost_during_a_silent_search_is_told_before_the_handler_ends() -> None:
+def test_loss_in_silent_search_is_told_first() -> None:
+    """The loss of an association in a silent search is told before the handler ends."""
     told, go_on, started = Told(), threading.Event(), threading.Event()
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
@@ -357,7 +362,8 @@ def test_an_association_lost_during_a_silent_search_is_told_before_the_handler_e
 
 
 @pytest.mark.requirement("UL-061", "QR-171")
-def test_a_peer_that_reads_slowly_slows_the_handler_and_one_that_does_not_read_is_aborted() -> None:
+def test_slow_reader_slows_handler_stuck_is_aborted() -> None:
+    """A slow peer slows the handler; a peer that reads nothing is aborted."""
     ae, told, made = scp(), Told(), 0
     ae.network_timeout = 4 * SHORT
 
@@ -375,7 +381,8 @@ def test_a_peer_that_reads_slowly_slows_the_handler_and_one_that_does_not_read_i
         assert made < 10_000
 
 
-def test_a_release_while_responses_stream_ends_the_query_first() -> None:
+def test_release_while_streaming_ends_query_first() -> None:
+    """A release request while responses stream ends the query first."""
     with serving(lambda _: patients(1_000_000)) as port, raw_requestor(port) as peer:
         peer.send_find()
         peer.receive_command()
@@ -422,7 +429,8 @@ def test_a_pdu_that_is_not_completed_is_aborted(cut: int) -> None:
 
 
 @pytest.mark.requirement("UL-051", "UL-052")
-def test_a_peer_that_stays_silent_is_closed_while_others_are_served() -> None:
+def test_silent_peer_is_closed_others_are_served() -> None:
+    """The server closes a silent peer's connection while it serves others."""
     ae = scp()
     ae.acse_timeout = 2 * SHORT
     with serving(ae=ae) as port, raw_requestor(port, None) as silent, associated(port) as other:
@@ -433,7 +441,8 @@ def test_a_peer_that_stays_silent_is_closed_while_others_are_served() -> None:
 
 @pytest.mark.requirement("UL-053")
 @pytest.mark.parametrize("ending", ["reject", "release", "abort"])
-def test_a_peer_that_does_not_close_at_the_end_is_closed(ending: str) -> None:
+def test_peer_that_does_not_close_is_closed(ending: str) -> None:
+    """A peer that does not close its connection at the end is closed."""
     ae = scp()
     ae.artim_timeout = SHORT
     ae.require_called_aet = ending == "reject"
@@ -456,9 +465,8 @@ def test_nagle_is_off() -> None:
 
 
 @pytest.mark.skipif(acceptor._QUICKACK is None, reason="there is no TCP_QUICKACK")
-def test_only_a_message_that_is_not_complete_is_acknowledged_before_it_is_answered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_only_partial_message_is_acknowledged_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TCP acknowledges early only while a message is incomplete."""
     set_options: list[tuple[int, ...]] = []
 
     class Noting:
@@ -500,7 +508,9 @@ def test_an_idle_association_is_aborted() -> None:
 
 @pytest.mark.requirement("QR-170")
 @pytest.mark.parametrize("identifier", [b"\x08\x00\x52\x00\xff\xff\xff\x00", b"\x08\x00\x52"])
-def test_a_malformed_identifier_is_a_failure_and_the_association_stays(identifier: bytes) -> None:
+def test_malformed_identifier_keeps_association(identifier: bytes) -> None:
+    """A malformed identifier is a failure, and the association stays."""
+
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
         assert event.identifier is not None
         yield from patients(1)
@@ -546,7 +556,8 @@ def test_requests_of_another_service_are_refused() -> None:
 
 
 @pytest.mark.requirement("UL-033", "UL-124")
-def test_associations_over_the_limit_are_rejected_until_one_has_ended() -> None:
+def test_associations_over_limit_are_rejected() -> None:
+    """Associations over the limit are rejected until one has ended."""
     ae = scp()
     ae.maximum_associations = 2
     told = Told()
@@ -564,7 +575,8 @@ def test_associations_over_the_limit_are_rejected_until_one_has_ended() -> None:
 
 
 @pytest.mark.requirement("UL-124")
-def test_associations_of_one_peer_over_its_limit_are_rejected() -> None:
+def test_associations_over_peer_limit_are_rejected() -> None:
+    """Associations of one peer over its own limit are rejected."""
     ae = scp()
     ae.maximum_associations_per_peer = 1
     with serving(ae=ae) as port, associated(port) as first:
@@ -586,7 +598,8 @@ def test_connections_far_over_the_limit_are_dropped() -> None:
             peer.close()
 
 
-def test_blocking_handlers_of_many_associations_run_at_once() -> None:
+def test_blocking_handlers_run_at_once() -> None:
+    """Blocking handlers of many associations run at once."""
     everybody = threading.Barrier(20)
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
@@ -645,7 +658,9 @@ def test_a_handler_aborts_the_association() -> None:
         assert "A-ABORT" in str(association.failure)
 
 
-def test_a_failing_notification_handler_changes_nothing() -> None:
+def test_failing_notification_handler_is_harmless() -> None:
+    """A failing notification handler changes nothing."""
+
     def fail(event: evt.Event) -> None:
         raise ValueError(event.event.name)
 
@@ -691,9 +706,10 @@ def test_shutdown_lets_a_running_query_end() -> None:
 
 
 @pytest.mark.parametrize("handler", [lambda _: patients(100_000), an_endless_async_generator])
-def test_the_event_loop_of_the_standard_library_will_do(
+def test_standard_event_loop_works(
     handler: Callable[[evt.Event], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The event loop of the standard library drives the server."""
     monkeypatch.setattr("dicomquest.ae.background.new_event_loop", asyncio.new_event_loop)
     with serving(handler) as port, associated(port) as association:
         responses = association.send_c_find(QUERY, PATIENT_ROOT)
@@ -705,7 +721,7 @@ def test_the_event_loop_of_the_standard_library_will_do(
     assert association.is_aborted
 
 
-def test_uvloop_drives_the_server_where_it_is_installed() -> None:
+def test_uvloop_drives_server_where_installed() -> None:
     pytest.importorskip("uvloop")
     loop = new_event_loop()
     loop.close()

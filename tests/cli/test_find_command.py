@@ -48,7 +48,8 @@ class Archive:
 JAN = (0xFF00, study(PatientName="CITIZEN^Jan", StudyInstanceUID="1.2.3"))
 
 
-def test_matches_go_to_standard_output_and_the_rest_to_the_other_one() -> None:
+def test_matches_to_stdout_rest_to_stderr() -> None:
+    """Matches go to standard output, all else to standard error."""
     with serving(Archive(JAN)) as port:
         result = find(port, "PatientName=CITIZEN*", "StudyInstanceUID")
     assert result.exit_code == 0
@@ -94,9 +95,8 @@ def test_the_keys_are_sent_as_given() -> None:
         (["--charset", "latin1"], "ISO_IR 100"),
     ],
 )
-def test_a_key_that_is_not_ascii_is_sent_in_a_character_set(
-    options: list[str], charset: str
-) -> None:
+def test_non_ascii_key_is_sent_in_a_charset(options: list[str], charset: str) -> None:
+    """A key outside ASCII is sent in a character set."""
     archive = Archive(JAN)
     with serving(archive) as port:
         assert find(port, "PatientName=Müller^Jürgen", "StudyDate", *options).exit_code == 0
@@ -146,9 +146,8 @@ def failure(status: int, **fields: Any) -> Dataset:
         (0xFE00, "status FE00, Matching terminated due to cancel request"),
     ],
 )
-def test_a_status_that_is_no_success_is_the_peers_failure(
-    status: int | Dataset, message: str
-) -> None:
+def test_failure_status_is_the_peers_failure(status: int | Dataset, message: str) -> None:
+    """A final status other than Success is the peer's failure."""
     with serving(Archive(JAN, (status, None))) as port:
         result = find(port, "PatientName=A*", "StudyInstanceUID")
     assert result.exit_code == 1
@@ -222,9 +221,8 @@ def test_echo() -> None:
         (["--nonsense"], "No such option"),
     ],
 )
-def test_a_wrong_command_line_is_refused_before_anything_is_sent(
-    arguments: list[str], message: str
-) -> None:
+def test_wrong_command_line_sends_nothing(arguments: list[str], message: str) -> None:
+    """A wrong command line is refused before anything is sent."""
     result = find(free_port(), *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
@@ -242,7 +240,8 @@ def extended(answer: bytes) -> Callable[[evt.Event], dict[str, bytes]]:
 
 
 @pytest.mark.requirement("QR-028")
-def test_no_relational_query_is_sent_where_it_was_not_accepted() -> None:
+def test_relational_query_not_sent_unless_accepted() -> None:
+    """A relational query is not sent where the peer did not accept relational queries."""
     archive = Archive(JAN)
     with serving(archive, (evt.EVT_SOP_EXTENDED, extended(b"\0"))) as port:
         result = find(port, "-L", "SERIES", "Modality=CT", "--offer", "relational")
@@ -252,7 +251,8 @@ def test_no_relational_query_is_sent_where_it_was_not_accepted() -> None:
 
 
 @pytest.mark.requirement("QR-028")
-def test_a_relational_query_is_sent_where_it_was_accepted() -> None:
+def test_relational_query_sent_where_accepted() -> None:
+    """A relational query is sent where the peer accepted relational queries."""
     archive = Archive()
     with serving(archive, (evt.EVT_SOP_EXTENDED, extended(b"\1"))) as port:
         result = find(port, "-L", "SERIES", "Modality=CT", "--offer", "relational")
@@ -276,7 +276,8 @@ def test_as_is_sends_what_the_standard_does_not_allow() -> None:
     assert "StudyInstanceUID" not in archive.asked[0]
 
 
-def test_explain_says_what_is_asked_and_how_the_peer_took_it() -> None:
+def test_explain_tells_query_and_peers_answer() -> None:
+    """--explain tells what is asked and what the peer accepted."""
     answers = Archive(
         (0xFF01, study(PatientName="DOE^JOHN", StudyInstanceUID="1.2")),
         (0xFF01, study(PatientName="CITIZEN^Jan", StudyInstanceUID="1.3")),
@@ -342,7 +343,8 @@ def odd_peer(identifier: bytes) -> Callable[[RawPeer], None]:
 
 @pytest.mark.requirement("QR-058", "EN-011")
 @pytest.mark.parametrize("name", FORMATS)
-def test_values_that_their_vr_does_not_allow_are_printed_as_they_came(name: str) -> None:
+def test_invalid_values_are_printed_as_they_came(name: str) -> None:
+    """Values that their VR does not allow are printed as they came."""
     identifier = b"".join(
         [
             implicit(0x00080020, b"2024-01-01"),
@@ -360,7 +362,8 @@ def test_values_that_their_vr_does_not_allow_are_printed_as_they_came(name: str)
     assert "Müller^Jürgen" in result.stdout
 
 
-def test_bytes_that_are_no_data_set_are_the_peers_failure() -> None:
+def test_undecodable_bytes_are_the_peers_failure() -> None:
+    """Bytes that are no data set are the peer's failure."""
     with raw_acceptor(odd_peer(implicit(0x00080020, b"20240101")[:-4])) as port:
         result = find(port, "StudyDate")
     assert result.exit_code == 1

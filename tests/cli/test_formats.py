@@ -100,7 +100,8 @@ def test_csv_has_a_column_a_key() -> None:
     assert second == ["DOE^JOHN", "SR", "", "", ""]
 
 
-def test_the_table_has_a_column_a_key_and_a_row_a_match() -> None:
+def test_table_has_column_per_key_row_per_match() -> None:
+    """The table has a column for each key and a row for each match."""
     lines = written("table", FIRST, SECOND).splitlines()
     assert "PatientName" in lines[0]
     assert [line.split() for line in lines if "^" in line] == [
@@ -109,7 +110,8 @@ def test_the_table_has_a_column_a_key_and_a_row_a_match() -> None:
     ]
 
 
-def test_control_characters_and_markup_of_a_peer_do_no_harm() -> None:
+def test_control_characters_and_markup_are_harmless() -> None:
+    """Control characters and markup from a peer do no harm."""
     text = written("table", {0x00100010: Element("PN", ("[red]A\x1b[31mB[/red]",))})
     assert "\x1b" not in text
     assert "[red]A [31mB[/red]" in text

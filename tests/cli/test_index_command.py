@@ -104,7 +104,7 @@ def test_an_offset_is_written_as_in_the_standard(minutes: int, text: str) -> Non
     assert offset_text(minutes) == text
 
 
-def test_a_path_that_is_not_there_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_missing_path_is_a_wrong_command_line(tmp_path: Path) -> None:
     assert index("--index", tmp_path / "i.sqlite", tmp_path / "nowhere").exit_code == 2
     assert index("--index", tmp_path / "i.sqlite").exit_code == 2
 

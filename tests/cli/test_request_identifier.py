@@ -49,7 +49,8 @@ def test_a_level_that_the_model_has_not_is_an_error() -> None:
 
 @pytest.mark.requirement("QR-021")
 @pytest.mark.parametrize("value", [None, "", "1.2\\1.3", "1.*"])
-def test_the_unique_key_of_an_upper_level_needs_one_value(value: str | None) -> None:
+def test_upper_unique_key_needs_one_value(value: str | None) -> None:
+    """The unique key of an upper level needs one value."""
     keys = ["Modality"] if value is None else ["Modality", f"StudyInstanceUID={value}"]
     with pytest.raises(KeyTextError, match="needs StudyInstanceUID with one value"):
         request(*keys, level=Level.SERIES)
@@ -67,7 +68,8 @@ def test_other_keys_of_upper_levels_are_an_error() -> None:
     assert request(*keys, level=Level.SERIES, relational=True).identifier
 
 
-def test_under_study_root_a_patients_attributes_are_the_studys() -> None:
+def test_patient_keys_are_the_studys_in_study_root() -> None:
+    """Under Study Root a patient's attributes are the study's."""
     assert request("PatientName=A*").notes == ()
     with pytest.raises(
         KeyTextError, match="PatientName belongs to PATIENT level, which is above STUDY"
@@ -98,9 +100,10 @@ def test_the_unique_key_of_the_level_is_always_sent(
         ("ProcedureCodeSequence.CodeMeaning=Schädel", None, ("ISO_IR 192",)),
     ],
 )
-def test_the_character_set_is_sent_where_a_key_needs_one(
+def test_charset_is_sent_where_a_key_needs_one(
     key: str, charset: str | None, sent: tuple[str, ...] | None
 ) -> None:
+    """The character set is sent where a key needs one."""
     element = request(key, charset=charset).identifier.get(0x00080005)
     assert element == (None if sent is None else Element("CS", sent))
 
@@ -128,7 +131,8 @@ def test_a_view_needs_its_option() -> None:
 
 @pytest.mark.requirement("EN-029")
 @pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO 2022 IR 6\\ISO 2022 IR 100"])
-def test_a_character_set_that_does_not_hold_the_keys_is_an_error(charset: str) -> None:
+def test_charset_without_the_keys_text_is_an_error(charset: str) -> None:
+    """A character set that cannot hold the keys is an error."""
     with pytest.raises(KeyTextError, match=r"^--charset '.*': without all characters of the keys$"):
         request("PatientName=Διονυσιος", charset=charset)
 
@@ -150,7 +154,8 @@ def test_what_is_no_key_is_not_sent(keyword: str) -> None:
         request(keyword)
 
 
-def test_without_return_keys_the_usual_ones_are_asked_for() -> None:
+def test_without_return_keys_usual_ones_are_asked() -> None:
+    """Without return keys the query asks for the usual ones."""
     names = [key.name for key in request("PatientName=A*").columns]
     assert names[0] == "PatientName"
     assert {"PatientID", "StudyDate", "ModalitiesInStudy", "StudyInstanceUID"} < set(names)

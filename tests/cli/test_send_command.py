@@ -52,8 +52,8 @@ def test_ctrl_c_before_anything_is_sent(
 
 
 @pytest.mark.peer("storescp")
-def test_odd_values_that_change_their_form_are_no_warnings(tmp_path: Path) -> None:
-    """The peer takes implicit VR alone."""
+def test_odd_values_that_change_form_do_not_warn(tmp_path: Path) -> None:
+    """Odd values converted for a peer that takes implicit VR alone give no warning."""
     made = instance(1, 1)
     for keyword, vr, value in (
         ("PatientID", "LO", "P" * 255),
@@ -91,8 +91,8 @@ def files_that_cannot_change_their_form(folder: Path) -> list[Path]:
 
 
 @pytest.mark.peer("storescp")
-def test_what_cannot_change_its_form_has_failed_and_the_rest_is_sent(tmp_path: Path) -> None:
-    """The peer takes implicit VR alone."""
+def test_unconvertible_file_fails_rest_is_sent(tmp_path: Path) -> None:
+    """A file that cannot change to implicit VR fails; the rest is sent."""
     cut, odd = files_that_cannot_change_their_form(tmp_path / "sent")
     write(tmp_path / "sent" / "good", [instance(1, 2), instance(1, 3)])
     with storescp(tmp_path, "+xi") as send:

@@ -78,7 +78,8 @@ levels = pytest.mark.parametrize("level", LEVELS)
 
 @levels
 @pytest.mark.requirement("QR-040", "QR-141")
-def test_each_match_has_its_response_and_success_ends_them(location: Path, level: str) -> None:
+def test_match_has_response_success_ends(location: Path, level: str) -> None:
+    """Each match has its response, and Success ends them."""
     with serving(location) as port:
         answers = find(port, level, PATIENT_ROOT.uid, **LEVELS[level])
     assert len(answers) == {"PATIENT": 5, "STUDY": 2, "SERIES": 2, "IMAGE": 8}[level] + 1
@@ -114,7 +115,8 @@ def test_all_that_is_indexed_is_online(location: Path, level: str) -> None:
 
 
 @pytest.mark.requirement("QR-152", "QR-146")
-def test_a_result_limit_ends_in_a700_after_that_many_matches(location: Path) -> None:
+def test_result_limit_ends_in_a700(location: Path) -> None:
+    """A result limit ends in A700 after that many matches."""
     with serving(location, result_limit=4) as port:
         answers = find(port, "STUDY", StudyInstanceUID="")
     final, _ = answers[-1]
@@ -124,7 +126,8 @@ def test_a_result_limit_ends_in_a700_after_that_many_matches(location: Path) -> 
 
 
 @pytest.mark.requirement("QR-152", "QR-141")
-def test_a_result_limit_that_cuts_nothing_off_is_not_reached(location: Path) -> None:
+def test_result_limit_not_exceeded_is_not_reached(location: Path) -> None:
+    """A result limit that cuts nothing off is not reached."""
     with serving(location, result_limit=len(STUDIES)) as port:
         answers = find(port, "STUDY", StudyInstanceUID="")
     assert [status.Status for status, _ in answers] == [0xFF00] * len(STUDIES) + [0x0000]
@@ -150,7 +153,8 @@ def test_what_differs_by_calling_ae_title(location: Path) -> None:
         assert len(matches(find(port, "STUDY", aet="OTHER", **born))) == 0
 
 
-def test_another_called_ae_title_is_refused_where_that_is_checked(location: Path) -> None:
+def test_wrong_called_title_refused_where_checked(location: Path) -> None:
+    """Another called AE title is refused where the server checks it."""
     ae = AE()
     ae.add_requested_context(STUDY_ROOT.uid)
     with serving(location, check_aet=True) as port:
@@ -161,9 +165,8 @@ def test_another_called_ae_title_is_refused_where_that_is_checked(location: Path
 
 @pytest.mark.requirement("QR-001", "QR-073", "QR-075")
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.words)
-def test_options_are_answered_for_the_sop_class_that_offered_them(
-    location: Path, model: Any
-) -> None:
+def test_options_hold_for_the_sop_class_offered(location: Path, model: Any) -> None:
+    """Options are answered for the SOP class that offered them."""
     ae = AE()
     for each in MODELS:
         ae.add_requested_context(each.uid)

@@ -78,9 +78,8 @@ def test_a_signal_ends_it_cleanly(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_reaches_the_whole_group_and_ends_it_cleanly(
-    index: Path, tmp_path: Path, workers: str
-) -> None:
+def test_ctrl_c_ends_the_whole_group_cleanly(index: Path, tmp_path: Path, workers: str) -> None:
+    """Ctrl-C reaches the whole process group and ends it cleanly."""
     with serving(index, tmp_path, "--workers", workers) as server:
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.process.wait(LONG) == 0, server.log
@@ -138,7 +137,8 @@ def test_without_an_index_it_says_how_to_make_one(tmp_path: Path) -> None:
     assert "dicomquest index PATH" in done.err
 
 
-def test_a_certificate_that_is_none_is_a_wrong_command_line(index: Path, tmp_path: Path) -> None:
+def test_bad_certificate_is_a_wrong_command_line(index: Path, tmp_path: Path) -> None:
+    """A file that is no certificate is a wrong command line."""
     (tmp_path / "cert.pem").write_text("nonsense")
     done = ours.run("serve", "--index", str(index), "--tls-cert", str(tmp_path / "cert.pem"))
     assert done.status == 2

@@ -93,9 +93,8 @@ def test_the_index_follows_the_files(files: Path, options: tuple[str, ...]) -> N
         wait(INSTANCES - 1)
 
 
-def test_a_folder_that_goes_keeps_its_instances_and_is_followed_when_it_is_back(
-    files: Path,
-) -> None:
+def test_vanished_folder_keeps_instances(files: Path) -> None:
+    """A folder that vanishes keeps its instances and is followed again once it is back."""
     with watching(files) as wait:
         files.rename(files.parent / "away")
         until_logged(files.parent / "log", "it is not there")
@@ -114,10 +113,10 @@ def settings(paths: Sequence[Path], location: Path) -> WatchSettings:
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_a_folder_that_is_back_before_the_look_is_watched(
+def test_folder_back_before_the_look_is_watched(
     files: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
-    """Also where the folders that are there are watched meanwhile."""
+    """A folder back before the look is watched, also while other folders are watched."""
     monkeypatch.setattr(watch_app, "_PAUSE", 0)
     paths = [files, *[files.parent / f"other{number}" for number in range(others)]]
     for path in paths[1:]:
@@ -164,7 +163,7 @@ def test_it_brings_what_it_finds_into_step_first(files: Path) -> None:
         assert index.check_files().differences == 0
 
 
-def test_a_folder_that_is_not_there_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_missing_folder_is_a_wrong_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["watch", "--index", str(tmp_path / "i"), str(tmp_path / "nowhere")]
     )
