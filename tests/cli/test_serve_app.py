@@ -15,7 +15,7 @@ from dicomquest import AE, SOPClassExtendedNegotiation
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
 from dicomquest.cli.serve_app import server_settings
-from dicomquest.cli.serve_command import ServeSettings
+from dicomquest.cli.settings import ServeSettings
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRSP
 from dicomquest.index import Index
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT

@@ -15,7 +15,7 @@ from dicomquest import AE
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
 from dicomquest.cli.serve_app import server_settings
-from dicomquest.cli.serve_command import ServeSettings
+from dicomquest.cli.settings import ServeSettings
 from dicomquest.dataset.elements import DataSet, from_pydicom, to_json, to_pydicom
 from dicomquest.errors import IdentifierError
 from dicomquest.index import Index

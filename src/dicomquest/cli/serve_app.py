@@ -19,7 +19,7 @@ import click
 
 from dicomquest.aio.server import Server, ServerSettings, new_event_loop
 from dicomquest.cli.peer import give_up
-from dicomquest.cli.serve_command import ServeSettings
+from dicomquest.cli.settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import ArchiveInUseError, IndexDatabaseError, LayoutError, MissingIndexError

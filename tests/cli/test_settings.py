@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicomquest.cli import main, serve_app
-from dicomquest.cli.serve_command import ServeSettings
+from dicomquest.cli.settings import ServeSettings
 
 
 @pytest.fixture
