@@ -42,7 +42,8 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=10)
 
 @pytest.mark.requirement("EN-023")
 @pytest.mark.parametrize("vector", NAMES, ids=lambda vector: "-".join(vector.terms))
-def test_the_standards_examples_of_names_decode_and_encode(vector: TextVector) -> None:
+def test_name_examples_of_the_standard(vector: TextVector) -> None:
+    """The Standard's examples of names decode and encode."""
     assert decode_text(vector.data, vector.terms, "PN") == vector.text
     assert encode_text(vector.text, vector.terms, "PN") == vector.data
 
@@ -55,7 +56,8 @@ def test_examples_of_long_text_decode_and_encode(vector: TextVector) -> None:
 
 
 @pytest.mark.requirement("EN-020")
-def test_the_vrs_that_the_character_set_affects_are_exactly_seven() -> None:
+def test_vrs_affected_by_charset_are_seven() -> None:
+    """The VRs that the character set affects are exactly seven."""
     assert {row.vr for row in VALUE_REPRESENTATIONS if row.charset} == {
         "SH",
         "LO",
@@ -71,7 +73,8 @@ def test_the_vrs_that_the_character_set_affects_are_exactly_seven() -> None:
 @pytest.mark.parametrize(
     "term", [row.term for row in SINGLE_SETS if row.term not in ("ISO_IR 192", "GB18030", "GBK")]
 )
-def test_every_character_of_a_single_byte_set_round_trips(term: str) -> None:
+def test_single_byte_sets_round_trip(term: str) -> None:
+    """Every character of a single-byte set survives encoding and decoding."""
     upper = single_byte_repertoire(term)
     assert len(upper) == {
         "ISO_IR 6": 0, "ISO_IR 13": 63, "ISO_IR 109": 121, "ISO_IR 126": 125, "ISO_IR 127": 83, "ISO_IR 138": 92,
@@ -87,7 +90,8 @@ def test_every_character_of_a_single_byte_set_round_trips(term: str) -> None:
 @pytest.mark.parametrize(
     ("term", "size"), [("ISO_IR 192", 0x10FFFF), ("GB18030", 0x10FFFF), ("GBK", 21_000)]
 )
-def test_every_character_of_a_multi_byte_set_round_trips(term: str, size: int) -> None:
+def test_multi_byte_sets_round_trip(term: str, size: int) -> None:
+    """Every character of a multi-byte set survives encoding and decoding."""
     text = UNICODE
     if term == "GBK":
         pairs = (
@@ -100,9 +104,8 @@ def test_every_character_of_a_multi_byte_set_round_trips(term: str, size: int) -
 
 @pytest.mark.requirement("EN-022")
 @pytest.mark.parametrize("element", CODE_ELEMENTS, ids=lambda element: element.name)
-def test_every_character_of_a_code_element_is_decoded_behind_its_escape_and_encoded(
-    element: object,
-) -> None:
+def test_code_elements_decode_behind_their_escape(element: object) -> None:
+    """Every character of a code element decodes behind its escape, and encodes."""
     assert isinstance(element, type(CODE_ELEMENTS[0]))
     text = REPERTOIRES[element.escape]
     assert len(text) >= {1: 50, 2: 6000}[element.size]
@@ -119,9 +122,8 @@ def test_every_character_of_a_code_element_is_decoded_behind_its_escape_and_enco
 @pytest.mark.requirement("EN-022", "EN-024")
 @pytest.mark.parametrize("terms", EXTENDED_TERMS, ids="-".join)
 @given(data=st.data())
-def test_encoding_uses_only_declared_escapes_and_decodes_again(
-    terms: tuple[str, ...], data: st.DataObject
-) -> None:
+def test_encoding_uses_only_declared_escapes(terms: tuple[str, ...], data: st.DataObject) -> None:
+    """Encoded text has only declared escapes and decodes again."""
     character = st.one_of(characters_of(terms), st.sampled_from("^=\\\r\n\t\f "))
     vr = data.draw(st.sampled_from(["PN", "LO", "LT"]))
     text = "".join(data.draw(st.lists(character, max_size=12)))
@@ -170,7 +172,8 @@ def test_pydicom_reads_what_is_written(
 
 @pytest.mark.requirement("EN-024")
 @pytest.mark.parametrize("delimiter", ["\\", "\r\n", "\f", "\t", "^", "="])
-def test_behind_a_delimiter_the_sets_of_value_1_are_active_again(delimiter: str) -> None:
+def test_delimiter_resets_to_value_1(delimiter: str) -> None:
+    """Behind a delimiter the sets of value 1 are active again."""
     terms = ("ISO 2022 IR 100", "ISO 2022 IR 144")
     data = b"\x1b-L\xbb" + delimiter.encode() + b"\xbb"
     assert decode_text(data, terms, "PN") == f"Л{delimiter}»"
@@ -188,15 +191,16 @@ def test_what_is_no_delimiter_of_the_vr_changes_no_set(vr: str, delimiter: str) 
 
 
 @pytest.mark.requirement("EN-024")
-def test_a_g1_without_escape_is_read_as_the_one_that_is_declared() -> None:
-    """Many Korean senders announce the set once a value, not once a component."""
+def test_g1_without_escape_is_the_declared_one() -> None:
+    """G1 bytes without an escape follow the declared set: Koreans often escape once a value."""
     data = bytes.fromhex("1B242943 C8AB") + b"^" + bytes.fromhex("B1E6B5BF")
     assert decode_text(data, ("", "ISO 2022 IR 149"), "PN") == "홍^길동"
 
 
 @pytest.mark.requirement("EN-025")
 @pytest.mark.parametrize("byte", [0x5C, 0x5E, 0x3D, 0x2A, 0x3F])
-def test_bytes_of_two_byte_characters_are_no_delimiters(byte: int) -> None:
+def test_two_byte_characters_hold_no_delimiter(byte: int) -> None:
+    """A byte of a two-byte character is never a delimiter."""
     lead = [bytes([byte, other]) for other in range(0x30, 0x40)]
     trail = [bytes([other, byte]) for other in range(0x30, 0x40)]
     for pair in trail if byte == 0x2A else lead + trail:  # no character begins with 2A
@@ -215,7 +219,8 @@ def test_bytes_of_two_byte_characters_are_no_delimiters(byte: int) -> None:
 @pytest.mark.parametrize(
     "element", [element for element in CODE_ELEMENTS if element.size == 2], ids=lambda row: row.term
 )
-def test_no_two_byte_character_is_a_delimiter_or_wild_card_once_decoded(element: object) -> None:
+def test_two_byte_characters_decode_to_no_wild_card(element: object) -> None:
+    """No two-byte character decodes to a delimiter or a wild card."""
     assert isinstance(element, type(CODE_ELEMENTS[0]))
     assert not set('\\^=*?-"') & set(REPERTOIRES[element.escape])
 
@@ -241,9 +246,10 @@ def test_chinese_values_are_split_after_decoding(term: str) -> None:
         [(), ("ISO_IR 100",), ("ISO_IR 13",), *EXTENDED_TERMS, ("GB18030",), ("NONSENSE",)]
     ),
 )
-def test_a_response_declares_a_set_that_holds_all_of_it(
+def test_response_declares_a_set_that_holds_it(
     data_set: DataSet, requested: tuple[str, ...]
 ) -> None:
+    """A response declares a character set that holds all of its text."""
     terms = choose(data_set, requested)
     decoded = decode(encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, terms), EXPLICIT_VR_LITTLE_ENDIAN)
     declared = decoded.pop(SPECIFIC_CHARACTER_SET, None)
@@ -267,18 +273,17 @@ def test_a_response_declares_a_set_that_holds_all_of_it(
         ("ÅÄ", ("", "ISO 2022 IR 87"), ("ISO_IR 192",), ("ISO_IR 192",)),
     ],
 )
-def test_the_requests_set_is_used_where_it_holds_the_response(
+def test_requests_set_is_used_where_it_holds_all(
     text: str, requested: tuple[str, ...], otherwise: tuple[str, ...], terms: tuple[str, ...]
 ) -> None:
+    """The request's character set is used where it holds the whole response."""
     inner: DataSet = {0x00100010: Element("PN", ("Roe", text))}
     assert choose({0x00081032: Element("SQ", ({}, inner))}, requested, otherwise) == terms
 
 
 @pytest.mark.requirement("EN-022")
-def test_what_nfc_changed_is_written_as_its_set_has_it_only_where_no_declared_set_has_it_as_it_is() -> (
-    None
-):
-    """JIS X 0208 has the Angstrom sign, which NFC makes a letter; ISO 8859-1 has the letter."""
+def test_nfc_change_is_undone_only_where_needed() -> None:
+    """JIS X 0208 has the Angstrom sign, ISO 8859-1 the letter that NFC makes of it."""
     assert encode_text("\u3000\xc5", ("", "ISO 2022 IR 87"), "LO") == bytes.fromhex(
         "1B2442 2121 2272 1B2842"
     )
@@ -286,7 +291,8 @@ def test_what_nfc_changed_is_written_as_its_set_has_it_only_where_no_declared_se
     assert encode_text("\u3000\xc5", terms, "LO") == bytes.fromhex("1B2442 2121 1B2D41 C5 1B2842")
 
 
-def test_the_set_of_a_response_counts_only_text_that_it_affects() -> None:
+def test_set_counts_only_text_that_it_affects() -> None:
+    """The set of a response depends only on text that a set affects."""
     assert choose({0x00080060: Element("CS", ("CAFÉ",))}) == ()
 
 
@@ -319,7 +325,8 @@ def test_misspelt_terms_are_put_right(written: str, meant: str | None) -> None:
 
 
 @pytest.mark.requirement("EN-034")
-def test_every_term_that_misspellings_stand_for_is_defined() -> None:
+def test_misspellings_stand_for_defined_terms() -> None:
+    """Every term that a misspelling stands for is defined."""
     defined = {row.term for row in SINGLE_SETS} | {row.term for row in CODE_ELEMENTS}
     assert set(MISSPELT.values()) <= defined
     assert all(normalise_term(wrong.lower()) == right for wrong, right in MISSPELT.items())
@@ -363,17 +370,15 @@ def test_terms_are_read_as_they_were_meant(terms: tuple[str, ...], meant: tuple[
         ((), False),
     ],
 )
-def test_sets_that_have_ascii_and_are_written_as_the_standard_does(
-    terms: tuple[str, ...], extends: bool
-) -> None:
+def test_ascii_sets_are_written_in_standard_terms(terms: tuple[str, ...], extends: bool) -> None:
+    """Sets that have ASCII are written in the Standard's terms."""
     assert extends_ascii(terms) is extends
 
 
 @pytest.mark.requirement("QR-052")
 @pytest.mark.parametrize("requested", [("ISO_IR 13",), ("ISO 2022 IR 13", "ISO 2022 IR 87")])
-def test_a_set_without_tilde_is_not_chosen_for_text_that_has_one(
-    requested: tuple[str, ...],
-) -> None:
+def test_tilde_excludes_sets_without_it(requested: tuple[str, ...]) -> None:
+    """A set without a tilde is not chosen for text that has one."""
     name = {0x00100010: Element("PN", ("\uff94\uff8f^\uff80",))}
     assert choose(name, requested) == requested
     assert choose(name | {0x00081030: Element("LO", ("A~B",))}, requested) == ("ISO_IR 192",)
@@ -398,7 +403,8 @@ def test_any_bytes_decode_where_replacing_is_allowed(
 
 
 @pytest.mark.parametrize("data", [b"\x1b$)Z", b"\x1b", b"A\x1b$", b"\x1b$B0", b"\x1b$)C\xb1"])
-def test_broken_escapes_and_halves_of_characters_are_seen(data: bytes) -> None:
+def test_broken_escapes_and_half_characters_are_seen(data: bytes) -> None:
+    """Broken escapes and halves of characters are noticed."""
     with pytest.raises(UnicodeDecodeError):
         decode_text(data, ("", "ISO 2022 IR 87", "ISO 2022 IR 149"))
     assert "\ufffd" in decode_text(data, ("", "ISO 2022 IR 87", "ISO 2022 IR 149"), "LO", "replace")

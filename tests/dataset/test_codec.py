@@ -75,9 +75,8 @@ def test_vectors_encode_to_the_same_bytes(vector: Vector) -> None:
     data_set=data_sets,
     transfer_syntax=transfer_syntaxes.filter(lambda uid: uid != IMPLICIT_VR_LITTLE_ENDIAN),
 )
-def test_any_data_set_survives_encoding_with_explicit_vr(
-    data_set: DataSet, transfer_syntax: str
-) -> None:
+def test_data_set_survives_explicit_vr(data_set: DataSet, transfer_syntax: str) -> None:
+    """Any data set survives encoding with explicit VR."""
     terms = choose(data_set)
     assert decode(encode(data_set, transfer_syntax, terms), transfer_syntax) == with_terms(
         data_set, terms
@@ -87,9 +86,10 @@ def test_any_data_set_survives_encoding_with_explicit_vr(
 @pytest.mark.requirement("EN-001", "EN-014", "EN-054")
 @pytest.mark.parametrize("transfer_syntax", ALL_SYNTAXES)
 @pytest.mark.parametrize("terms", [(), ("ISO_IR 192",)])
-def test_standard_attributes_survive_every_transfer_syntax(
+def test_attributes_survive_every_transfer_syntax(
     transfer_syntax: str, terms: tuple[str, ...]
 ) -> None:
+    """Standard attributes survive every transfer syntax."""
     data_set: DataSet = {
         0x00080018: Element("UI", ("1.2.3.4",)),
         0x00080061: Element("CS", ("CT", "", "SR")),
@@ -117,7 +117,8 @@ def test_standard_attributes_survive_every_transfer_syntax(
 
 @pytest.mark.requirement("EN-002")
 @pytest.mark.parametrize("row", VALUE_REPRESENTATIONS, ids=lambda row: row.vr)
-def test_the_short_form_is_exactly_that_of_the_standards_list(row: Any) -> None:
+def test_short_form_vrs_are_the_standards(row: Any) -> None:
+    """The short form of explicit VR is used for exactly the Standard's VRs."""
     encoded = encode({0x00091001: Element(row.vr, ())}, EXPLICIT_VR_LITTLE_ENDIAN)
     assert encoded[4:6] == row.vr.encode()
     assert len(encoded) == (8 if row.vr in SHORT_FORM else 12)
@@ -125,7 +126,8 @@ def test_the_short_form_is_exactly_that_of_the_standards_list(row: Any) -> None:
 
 @pytest.mark.requirement("EN-003")
 @pytest.mark.parametrize("code", ["ZZ", "XY", "??"])
-def test_an_unknown_vr_is_read_with_32_bits_of_length_and_kept_opaque(code: str) -> None:
+def test_unknown_vr_has_32_bit_length_and_is_opaque(code: str) -> None:
+    """A value of unknown VR has a length of 32 bits and stays opaque."""
     data = wire(
         f"09001000 'LO' 0400 'ACME'  09000110 '{code}' 0000 04000000 01020304  10001000 'PN' 0200 'A~'"
     )
@@ -149,7 +151,8 @@ def test_elements_are_written_in_ascending_order() -> None:
 
 
 @pytest.mark.requirement("EN-005")
-def test_the_first_of_duplicate_elements_is_kept_and_order_restored() -> None:
+def test_first_duplicate_is_kept_order_restored() -> None:
+    """The first of duplicate elements is kept, and the order of tags restored."""
     data = wire("""
         10002000 'LO' 0200 'B~'
         08005000 'SH' 0200 'A~'        # out of order
@@ -198,14 +201,16 @@ def test_group_lengths_are_ignored_and_not_written(transfer_syntax: str) -> None
         (Element("PN", ("éa",)), b"\xc3\xa9a "),
     ],
 )
-def test_padding_makes_bytes_even_once_after_the_last_value(element: Element, value: bytes) -> None:
+def test_padding_is_added_once_after_last_value(element: Element, value: bytes) -> None:
+    """Padding makes the length even, once, after the last value."""
     encoded = encode({0x00091001: element}, EXPLICIT_VR_LITTLE_ENDIAN, choose({0: element}))
     assert encoded.endswith(value)
     assert len(encoded) % 2 == 0
 
 
 @pytest.mark.requirement("EN-011")
-def test_an_odd_length_does_not_put_the_decoder_out_of_step() -> None:
+def test_odd_length_keeps_decoder_in_step() -> None:
+    """An odd length does not put the decoder out of step."""
     data = wire("08005000 'SH' 0300 'ABC'  10002000 'LO' 0100 'X'  28000200 'US' 0300 030000")
     remarks = Remarks()
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks) == {
@@ -241,8 +246,8 @@ def test_a_length_beyond_its_container_is_an_error(data: bytes) -> None:
 
 
 @pytest.mark.requirement("EN-012")
-def test_a_value_that_runs_out_of_its_item_is_no_truncation() -> None:
-    """What ends too early is one thing, what contradicts itself another: more bytes would not help."""
+def test_value_beyond_its_item_is_no_truncation() -> None:
+    """A value longer than its item contradicts itself: more bytes would not help."""
     data = wire(
         "08003210 'SQ' 0000 12000000 FEFF00E0 0A000000 08005000 'SH' 0400 'ABCD'  10002000 'LO' 0000"
     )
@@ -252,7 +257,8 @@ def test_a_value_that_runs_out_of_its_item_is_no_truncation() -> None:
 
 
 @pytest.mark.requirement("EN-013")
-def test_depth_elements_items_and_value_size_are_bounded() -> None:
+def test_depth_items_and_sizes_are_bounded() -> None:
+    """Depth, elements, items and the size of a value are bounded."""
     deepest = nested(32)
     assert decode(encode(deepest, EXPLICIT_VR_LITTLE_ENDIAN), EXPLICIT_VR_LITTLE_ENDIAN) == deepest
     with pytest.raises(DataSetError, match="deeper than 32"):
@@ -300,9 +306,10 @@ def test_depth_elements_items_and_value_size_are_bounded() -> None:
     ],
 )
 @pytest.mark.parametrize("transfer_syntax", [EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN])
-def test_un_of_a_known_attribute_is_read_by_the_dictionary_in_little_endian(
+def test_un_of_known_tag_is_read_by_dictionary(
     tag: str, value: str, element: Element, transfer_syntax: str
 ) -> None:
+    """UN of a known attribute is read by the dictionary, in little endian."""
     data = wire(value)
     header = bytes.fromhex(tag) + b"UN\0\0" + len(data).to_bytes(4, "little")
     if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
@@ -316,8 +323,8 @@ def test_un_of_a_known_attribute_is_read_by_the_dictionary_in_little_endian(
 
 
 @pytest.mark.requirement("EN-015")
-def test_items_of_un_are_implicit_even_where_a_length_looks_like_a_vr() -> None:
-    """A length of 5453H is the letters ST."""
+def test_un_items_are_implicit_despite_vr_lookalike() -> None:
+    """Items of UN are implicit VR even where a length (5453H) looks like a VR (ST)."""
     text = b"x" * 0x5453
     element = wire("08000401") + len(text).to_bytes(4, "little") + text
     item = wire("FEFF00E0") + len(element).to_bytes(4, "little") + element
@@ -327,7 +334,8 @@ def test_items_of_un_are_implicit_even_where_a_length_looks_like_a_vr() -> None:
     }
 
 
-def test_un_that_is_no_sequence_though_the_dictionary_says_so_stays_opaque() -> None:
+def test_un_that_is_no_sequence_stays_opaque() -> None:
+    """UN that is no sequence stays opaque, although the dictionary says SQ."""
     data = wire("08003210 'UN' 0000 06000000 'ABCDEF'")
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == {0x00081032: Element("UN", (b"ABCDEF",))}
 
@@ -376,7 +384,8 @@ def test_inflating_is_capped() -> None:
 
 
 @pytest.mark.requirement("EN-053")
-def test_private_elements_are_resolved_by_their_creator_in_the_same_data_set_or_item() -> None:
+def test_private_elements_resolve_by_local_creator() -> None:
+    """A private element belongs to the creator in the same data set or item."""
     data = wire("""
         11001000 0C000000 'GEMS_PATI_01'
         11002000 0C000000 'NOBODY~KNOWS'
@@ -397,7 +406,8 @@ def test_private_elements_are_resolved_by_their_creator_in_the_same_data_set_or_
     assert element == {0x00111010: Element("UN", (b"\1\0",))}
 
 
-def test_an_implicit_element_within_explicit_vr_is_read_as_what_it_is() -> None:
+def test_implicit_element_within_explicit_is_read() -> None:
+    """An implicit element within explicit VR is read as what it is."""
     data = wire("08005000 'SH' 0200 'A~'  08009000 04000000 'Doe~'  10001000 'PN' 0200 'B~'")
     remarks = Remarks()
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks) == {
@@ -408,14 +418,16 @@ def test_an_implicit_element_within_explicit_vr_is_read_as_what_it_is() -> None:
     assert [remark.kind for remark in remarks] == [RemarkKind.VR_FORM]
 
 
-def test_explicit_vr_where_implicit_was_declared_is_read_as_what_it_is() -> None:
+def test_explicit_where_implicit_declared_is_read() -> None:
+    """Explicit VR where implicit VR was declared is read as what it is."""
     remarks = Remarks()
     data = EXPLICIT_IDENTIFIER.data
     assert decode(data, IMPLICIT_VR_LITTLE_ENDIAN, remarks=remarks) == EXPLICIT_IDENTIFIER.data_set
     assert [remark.kind for remark in remarks] == [RemarkKind.VR_FORM]
 
 
-def test_us_or_ss_follows_pixel_representation_in_items_too() -> None:
+def test_us_or_ss_follows_pixel_representation() -> None:
+    """US or SS follows Pixel Representation, in items too."""
     data = wire("""
         28000301 02000000 0100                     # (0028,0103) Pixel Representation: signed
         28000601 02000000 FFFF                     # (0028,0106) Smallest Image Pixel Value
@@ -426,11 +438,13 @@ def test_us_or_ss_follows_pixel_representation_in_items_too() -> None:
     assert decoded[0x00283010].values[0][0x00280106] == Element("SS", (-2,))
 
 
-def test_an_unknown_transfer_syntax_is_explicit_little_endian_as_all_compressed_ones_are() -> None:
+def test_unknown_syntax_is_explicit_little_endian() -> None:
+    """An unknown transfer syntax is explicit little endian, as compressed ones are."""
     assert decode(EXPLICIT_IDENTIFIER.data, JPEG_BASELINE) == EXPLICIT_IDENTIFIER.data_set
 
 
-def test_a_delimiter_at_the_end_of_an_item_of_explicit_length_is_let_pass() -> None:
+def test_stray_item_delimiter_is_let_pass() -> None:
+    """A delimiter at the end of an item of explicit length is let pass."""
     data = wire("""
         08003210 'SQ' 0000 22000000
             FEFF00E0 12000000  08000001 'SH' 0200 'C1'  FEFF0DE0 00000000
@@ -442,7 +456,8 @@ def test_a_delimiter_at_the_end_of_an_item_of_explicit_length_is_let_pass() -> N
     assert [remark.kind for remark in remarks] == [RemarkKind.DELIMITER] * 2
 
 
-def test_zero_bytes_behind_the_last_element_are_let_pass() -> None:
+def test_trailing_zero_bytes_are_let_pass() -> None:
+    """Zero bytes behind the last element are let pass."""
     for padding in (1, 7, 8, 12, 17):
         data = EXPLICIT_IDENTIFIER.data + bytes(padding)
         assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == EXPLICIT_IDENTIFIER.data_set
@@ -467,9 +482,8 @@ def test_zero_bytes_behind_the_last_element_are_let_pass() -> None:
         ("LO", "   ", ()),
     ],
 )
-def test_strings_split_at_backslashes_where_their_vr_has_multiplicity(
-    vr: str, value: str, values: tuple[str, ...]
-) -> None:
+def test_strings_split_where_vr_is_multiple(vr: str, value: str, values: tuple[str, ...]) -> None:
+    """Strings split at backslashes where their VR allows several values."""
     data = value.encode()
     header = b"\x09\0\x01\x10" + vr.encode()
     header += (
@@ -493,7 +507,8 @@ def test_a_zero_length_element_stays_one(transfer_syntax: str) -> None:
 
 
 @pytest.mark.requirement("EN-029")
-def test_text_outside_the_declared_set_is_detected_before_sending() -> None:
+def test_text_outside_declared_set_is_detected() -> None:
+    """Text outside the declared character set is detected before sending."""
     data_set = {0x00100010: Element("PN", ("山田^太郎",))}
     for terms in ((), ("ISO_IR 100",), ("", "ISO 2022 IR 149", "ISO 2022 IR 100")):
         # 郎 is in the Korean set, 田 and 太 too; so Korean carries this name and Latin does not.
@@ -520,9 +535,8 @@ def test_a_strict_sender_refuses_uids_that_are_none(uid: str) -> None:
 
 
 @pytest.mark.requirement("EN-020", "EN-030")
-def test_characters_outside_the_default_repertoire_are_never_written_in_a_vr_without_character_set() -> (
-    None
-):
+def test_default_repertoire_vr_stays_ascii() -> None:
+    """A VR without character set never carries text outside the default repertoire."""
     data_set = {0x00080060: Element("CS", ("CAFÉ",)), 0x00100020: Element("LO", ("é",))}
     encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
     assert decode(encoded, EXPLICIT_VR_LITTLE_ENDIAN)[0x00080060] == Element("CS", ("CAF?",))
@@ -531,7 +545,8 @@ def test_characters_outside_the_default_repertoire_are_never_written_in_a_vr_wit
 
 
 @pytest.mark.requirement("EN-031", "EN-032")
-def test_specific_character_set_is_written_only_with_a_value_and_once() -> None:
+def test_charset_is_written_once_and_with_a_value() -> None:
+    """Specific Character Set is written once, and only with a value."""
     inner = {
         SPECIFIC_CHARACTER_SET: Element("CS", ("ISO_IR 100",)),
         0x00080104: Element("LO", ("ä",)),
@@ -557,7 +572,8 @@ def test_a_number_that_its_vr_cannot_hold_is_an_error() -> None:
 
 
 @pytest.mark.requirement("EN-027")
-def test_items_inherit_the_character_set_unless_they_have_their_own() -> None:
+def test_items_inherit_the_character_set() -> None:
+    """An item inherits the character set unless it has its own."""
     data = wire("""
         08000500 'CS' 0A00 'ISO_IR~144'
         08001010 'SH' 0200 B6B7                              # Cyrillic
@@ -577,7 +593,8 @@ def test_items_inherit_the_character_set_unless_they_have_their_own() -> None:
 
 
 @pytest.mark.requirement("EN-027")
-def test_a_character_set_of_zero_length_in_an_item_is_none_of_its_own() -> None:
+def test_empty_charset_in_item_inherits() -> None:
+    """A character set of zero length in an item is none of its own."""
     data = wire("""
         08000500 'CS' 0A00 'ISO_IR~144'
         08003210 'SQ' 0000 1A000000
@@ -601,9 +618,10 @@ def test_a_character_set_of_zero_length_in_an_item_is_none_of_its_own() -> None:
 @pytest.mark.parametrize(
     "declared", [b"", wire("08000500 'CS' 0800 'ISO_IR~6'"), wire("08000500 'CS' 0000")]
 )
-def test_8_bit_text_without_character_set_is_read_by_the_fallback_and_remarked_on(
+def test_undeclared_8_bit_text_uses_fallback(
     value: bytes, fallback: tuple[str, ...], text: str, declared: bytes
 ) -> None:
+    """Undeclared 8-bit text is read by the fallback, with a remark."""
     data = declared + wire("10001000 'PN'") + len(value).to_bytes(2, "little") + value
     remarks = Remarks()
     decoded = decode(data, EXPLICIT_VR_LITTLE_ENDIAN, fallback=fallback, remarks=remarks)
@@ -611,7 +629,8 @@ def test_8_bit_text_without_character_set_is_read_by_the_fallback_and_remarked_o
     assert (0x00100010, RemarkKind.NO_CHARSET) in [(remark.tag, remark.kind) for remark in remarks]
 
 
-def test_an_unknown_term_is_remarked_on_and_its_text_read_by_the_fallback() -> None:
+def test_unknown_charset_term_uses_fallback() -> None:
+    """Text under an unknown term is read by the fallback, with a remark."""
     data = wire("08000500 'CS' 0A00 'KLINGON~~~'  10001000 'PN' 0200 C3A9")
     remarks = Remarks()
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)[0x00100010] == Element(
@@ -620,7 +639,8 @@ def test_an_unknown_term_is_remarked_on_and_its_text_read_by_the_fallback() -> N
     assert (SPECIFIC_CHARACTER_SET, RemarkKind.UNKNOWN_CHARSET, "KLINGON") in remarks
 
 
-def test_bytes_that_are_no_text_of_the_set_are_replaced_and_remarked_on() -> None:
+def test_invalid_bytes_are_replaced_with_a_remark() -> None:
+    """Bytes that are no text of their set are replaced, with a remark."""
     data = wire("08000500 'CS' 0A00 'ISO_IR~192'  10001000 'PN' 0400 'A' FF 'B~'")
     remarks = Remarks()
     assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks)[0x00100010] == Element(
@@ -630,7 +650,8 @@ def test_bytes_that_are_no_text_of_the_set_are_replaced_and_remarked_on() -> Non
 
 
 @pytest.mark.requirement("EN-020")
-def test_vrs_of_the_default_repertoire_do_not_follow_the_character_set() -> None:
+def test_default_repertoire_vrs_ignore_charset() -> None:
+    """VRs of the default repertoire do not follow the character set."""
     data = wire("08000500 'CS' 0A00 'ISO_IR~144'  08006000 'CS' 0200 B6B7  10002000 'LO' 0200 B6B7")
     decoded = decode(data, EXPLICIT_VR_LITTLE_ENDIAN)
     assert decoded[0x00080060].values == ("\xb6\xb7",)
@@ -647,7 +668,8 @@ def test_text_is_decoded_to_nfc() -> None:
 
 @pytest.mark.requirement("EN-055")
 @given(data=st.binary(max_size=200), transfer_syntax=transfer_syntaxes)
-def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, transfer_syntax: str) -> None:
+def test_any_bytes_raise_only_the_declared_error(data: bytes, transfer_syntax: str) -> None:
+    """Any bytes raise nothing but the declared error."""
     try:
         decoded = decode(data, transfer_syntax)
     except DataSetError:
@@ -663,9 +685,10 @@ def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, transfer_sy
     changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5),
     end=st.integers(0, 400),
 )
-def test_a_damaged_data_set_raises_nothing_but_the_declared_error(
+def test_damage_raises_only_the_declared_error(
     data_set: DataSet, transfer_syntax: str, changes: list[tuple[int, int]], end: int
 ) -> None:
+    """A damaged data set raises nothing but the declared error."""
     data = bytearray(encode(data_set, transfer_syntax, choose(data_set)))
     for position, byte in changes:
         if data:
@@ -696,7 +719,8 @@ def test_a_header_ends_where_pixel_data_begins(transfer_syntax: str) -> None:
 
 
 @pytest.mark.parametrize("transfer_syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN])
-def test_a_header_that_ends_early_says_how_many_bytes_it_needs(transfer_syntax: str) -> None:
+def test_short_header_says_how_many_bytes_it_needs(transfer_syntax: str) -> None:
+    """A header that ends early says how many bytes it needs."""
     header = {0x00080018: Element("UI", ("1.2.3",)), 0x00100020: Element("LO", ("A" * 40,))}
     data = encode(header, transfer_syntax)
     whole = decode_header(data, transfer_syntax)
@@ -731,7 +755,8 @@ def test_large_opaque_values_are_left_out_on_request() -> None:
     assert list(found.data_set) == [0x00091002, 0x00091004]
 
 
-def test_encapsulated_fragments_in_an_item_are_kept_as_they_are() -> None:
+def test_fragments_in_an_item_are_kept() -> None:
+    """Encapsulated fragments in an item are kept as they are."""
     data = wire("""
         88000002 'SQ' 0000 FFFFFFFF                              # (0088,0200) Icon Image Sequence
             FEFF00E0 FFFFFFFF

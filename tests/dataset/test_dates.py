@@ -128,7 +128,8 @@ def test_offsets_are_minutes_east(text: str, minutes: int) -> None:
 
 @pytest.mark.requirement("EN-045")
 @pytest.mark.parametrize("text", ["-0000", "+1401", "-1201", "0100", "+100", "+0160", "+0100 ", ""])
-def test_offsets_outside_the_standards_range_are_refused(text: str) -> None:
+def test_offsets_outside_the_range_are_refused(text: str) -> None:
+    """Offsets outside the Standard's range are refused."""
     with pytest.raises(ValueFormatError):
         parse_offset(text)
 
@@ -163,9 +164,10 @@ def test_offsets_outside_the_standards_range_are_refused(text: str) -> None:
         ),
     ],
 )
-def test_a_range_runs_from_its_first_to_its_last_instant(
+def test_range_runs_from_first_to_last_instant(
     vr: str, text: str, low: str | None, high: str | None
 ) -> None:
+    """A range runs from its first to its last instant."""
     assert RANGES[vr](text) == (low, high)
 
 
@@ -191,7 +193,8 @@ def test_a_range_runs_from_its_first_to_its_last_instant(
         ("DT", "2025-0500-2024-0500"),
     ],
 )
-def test_a_range_without_bounds_or_backwards_or_of_no_dates_is_refused(vr: str, text: str) -> None:
+def test_invalid_ranges_are_refused(vr: str, text: str) -> None:
+    """A range without bounds, backwards, or of no dates is refused."""
     with pytest.raises(ValueFormatError):
         RANGES[vr](text)
 
@@ -210,14 +213,14 @@ def test_a_bound_without_offset_is_in_the_zone_given() -> None:
         ("9999123123-0100", 0, "99991231235900.000000"),
     ],
 )
-def test_instants_outside_the_calendar_are_held_at_its_ends(
-    text: str, offset: int, sortable: str
-) -> None:
+def test_instants_outside_calendar_are_clamped(text: str, offset: int, sortable: str) -> None:
+    """Instants outside the calendar are held at its ends."""
     assert sortable_datetime(text, offset) == sortable
 
 
 @pytest.mark.requirement("EN-043")
-def test_what_is_no_stored_date_or_time_has_no_sortable_form() -> None:
+def test_invalid_dates_have_no_sortable_form() -> None:
+    """A value that is no stored date or time has no sortable form."""
     assert sortable_date("20241301") is None
     assert sortable_time("2400") is None
     assert sortable_time("021 ") is None

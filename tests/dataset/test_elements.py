@@ -149,7 +149,8 @@ def test_what_is_no_json_model_is_refused(obj: Any) -> None:
     ),
     vr=st.sampled_from(["PN", "SQ", "US", "FD", "AT", "OB", "LO"]),
 )
-def test_any_json_raises_nothing_but_the_declared_error(obj: Any, vr: str) -> None:
+def test_any_json_raises_only_the_declared_error(obj: Any, vr: str) -> None:
+    """Any JSON raises nothing but the declared error."""
     for candidate in (
         obj,
         {"00100010": obj},
@@ -216,7 +217,8 @@ def test_a_dataset_of_a_user_becomes_elements() -> None:
     }
 
 
-def test_a_value_that_does_not_fit_its_vr_is_refused_with_its_tag() -> None:
+def test_value_unfit_for_vr_is_refused_with_tag() -> None:
+    """A value that does not fit its VR is refused with its tag."""
     dataset = Dataset()
     dataset.add(DataElement(0x00280010, "US", "many", already_converted=True))
     with pytest.raises(DataSetError, match=r"\(0028,0010\)") as raised:

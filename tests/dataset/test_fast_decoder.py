@@ -136,7 +136,8 @@ def assert_same(data: bytes, syntax: str) -> None:
 
 
 @given(data=st.binary(max_size=60), syntax=transfer_syntaxes)
-def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, syntax: str) -> None:
+def test_any_bytes_raise_only_the_declared_error(data: bytes, syntax: str) -> None:
+    """Any bytes raise nothing but the declared error."""
     assert outcome(decode_to_json, data, syntax) == outcome(
         lambda *of: to_json(decode(*of)), data, syntax
     )
@@ -152,7 +153,8 @@ USUAL = b"".join(
 )  # fmt: skip
 
 
-def test_the_values_of_a_usual_answer_are_left_to_be_read() -> None:
+def test_values_of_usual_answers_are_read_lazily() -> None:
+    """The values of a usual answer are left to be read."""
     found = decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
     assert all(isinstance(each, RawDataElement) for each in found.values())
     assert (found.PatientName, found.NumberOfStudyRelatedSeries) == ("Citizen^Jan", 12)
@@ -167,7 +169,8 @@ def test_a_usual_answer_does_without_the_decoder(monkeypatch: pytest.MonkeyPatch
     decode_to_pydicom(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
-def test_objects_of_the_json_model_share_nothing_that_can_be_changed() -> None:
+def test_json_objects_share_nothing_mutable() -> None:
+    """Objects of the JSON model share nothing that can be changed."""
     first, second = (decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN) for _ in range(2))
     first["00080020"]["Value"].append("x")
     assert second["00080020"]["Value"] == ["20240131"]
@@ -188,7 +191,8 @@ def test_other_transfer_syntaxes_go_the_sure_way(syntax: str) -> None:
     assert decode_to_pydicom(data, syntax).PatientID == "4711"
 
 
-def test_a_long_data_set_goes_the_sure_way_and_meets_its_limits() -> None:
+def test_long_data_set_uses_plain_decoder() -> None:
+    """A long data set goes to the plain decoder and meets its limits."""
     data = element(0x00100020, b"LO", b"x") + element(0x00104000, b"LT", b"y" * 0xFFFE)
     assert decode_to_json(data, EXPLICIT_VR_LITTLE_ENDIAN)["00104000"]["Value"] == ["y" * 0xFFFE]
 
@@ -247,7 +251,8 @@ def learn(data: bytes, syntax: str) -> None:
     repeated=Repeated(NO_SET + number(b""), NO_SET + number(b"9" * 20), EXPLICIT_VR_LITTLE_ENDIAN),
     cut=0,
 )
-def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated, cut: int) -> None:
+def test_known_layout_equals_plain_decoder(repeated: Repeated, cut: int) -> None:
+    """A known layout gives the same as the plain decoder."""
     learn(repeated.before, repeated.syntax)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -260,10 +265,8 @@ def test_a_layout_that_is_known_gives_what_the_sure_way_gives(repeated: Repeated
     place=st.integers(0, 2**16),
     value=st.one_of(st.integers(0, 40), st.integers(0, 255)),
 )
-def test_a_byte_that_is_changed_changes_the_same_either_way(
-    repeated: Repeated, place: int, value: int
-) -> None:
-    """Lengths that lie, above all."""
+def test_changed_byte_changes_both_the_same(repeated: Repeated, place: int, value: int) -> None:
+    """A changed byte, a false length above all, changes both decoders' results alike."""
     learn(repeated.before, repeated.syntax)
     data = bytearray(repeated.data)
     data[place % len(data)] = value
@@ -305,7 +308,8 @@ def test_text_in_a_character_set_is_part_of_a_layout() -> None:
     ]
 
 
-def test_layouts_of_two_character_sets_are_known_side_by_side() -> None:
+def test_layouts_of_two_charsets_coexist() -> None:
+    """Layouts of two character sets are known side by side."""
     rows = [
         element(0x00080005, b"CS", term) + element(0x00100010, b"PN", "M\u00fcller".encode(codec))
         for term, codec in [(b"ISO_IR 192", "utf-8"), (b"ISO_IR 100", "latin-1")]

@@ -173,7 +173,8 @@ def decode_again(encoder: ResponseEncoder, row: tuple[str | int | None, ...]) ->
 
 
 @pytest.mark.requirement("EN-016")
-def test_a_value_over_the_short_length_is_written_as_unknown() -> None:
+def test_value_over_short_length_becomes_un() -> None:
+    """A value over the short length is written as UN."""
     encoder = ResponseEncoder([COMMENTS], EXPLICIT_VR_LITTLE_ENDIAN)
     [identifier] = encoder.encode([("x" * 70_000,)])
     assert identifier[:12] == b"\x10\x00\x00\x40UN\0\0" + (70_000).to_bytes(4, "little")
@@ -194,9 +195,10 @@ def test_a_value_over_the_short_length_is_written_as_unknown() -> None:
         (("GB18030",), "Wang=王^小東", ("GB18030",)),
     ],
 )
-def test_the_requests_character_set_where_it_holds_the_text(
+def test_requests_charset_where_it_holds_the_text(
     requested: tuple[str, ...], value: str, expected: tuple[str, ...] | None
 ) -> None:
+    """The request's character set is used where it holds the text."""
     encoder = ResponseEncoder([NAME], EXPLICIT_VR_LITTLE_ENDIAN, requested)
     [identifier] = encoder.encode([(value,)])
     decoded = decode(identifier, EXPLICIT_VR_LITTLE_ENDIAN)

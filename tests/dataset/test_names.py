@@ -29,7 +29,8 @@ def test_a_name_gives_its_text_again(text: str) -> None:
 
 
 @pytest.mark.requirement("EN-041")
-def test_a_leading_equals_sign_is_an_empty_alphabetic_group() -> None:
+def test_leading_equals_is_empty_first_group() -> None:
+    """A leading equals sign is an empty alphabetic group."""
     name = PersonName.parse("=山田^太郎")
     assert name.groups == (("",), ("山田", "太郎"))
     assert str(name) == "=山田^太郎"
@@ -48,7 +49,8 @@ def test_a_leading_equals_sign_is_an_empty_alphabetic_group() -> None:
         ("", True),
     ],
 )
-def test_too_many_groups_or_components_are_flagged_and_kept(text: str, is_regular: bool) -> None:
+def test_surplus_groups_and_components_are_flagged(text: str, is_regular: bool) -> None:
+    """Too many groups or components are flagged and kept."""
     name = PersonName.parse(text)
     assert name.is_regular == is_regular
     assert str(name) == text
@@ -79,12 +81,14 @@ def test_too_many_groups_or_components_are_flagged_and_kept(text: str, is_regula
         ("नामे", "नामे"),
     ],
 )
-def test_folding_drops_case_accents_width_and_padding_only(group: str, folded: str) -> None:
+def test_folding_drops_case_accents_width_padding(group: str, folded: str) -> None:
+    """Folding drops case, accents, width and padding only."""
     assert fold_name(group) == folded
 
 
 @given(text=st.text(max_size=20))
-def test_folding_ignores_case_and_trailing_empty_components(text: str) -> None:
+def test_folding_ignores_trailing_empty_components(text: str) -> None:
+    """Folding ignores case and trailing empty components."""
     group = text.replace("=", "")
     assert fold_name(group + "^^") == fold_name(group)
     assert fold_name(fold_name(group)) == fold_name(group)

@@ -40,9 +40,10 @@ IMPLICIT_META = META.replace(
     [(META, EXPLICIT_VR_LITTLE_ENDIAN), (IMPLICIT_META, IMPLICIT_VR_LITTLE_ENDIAN)],
     ids=["explicit", "implicit"],
 )
-def test_file_meta_information_names_the_transfer_syntax(
+def test_meta_information_names_transfer_syntax(
     prefix: bytes, meta: bytes, transfer_syntax: str
 ) -> None:
+    """File Meta Information names the transfer syntax."""
     data = prefix + meta + encode(DATA_SET, transfer_syntax)
     start = read_file_start(data)
     assert start.start == len(prefix + meta)
@@ -57,9 +58,8 @@ def test_file_meta_information_names_the_transfer_syntax(
     [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN],
 )
 @pytest.mark.parametrize("beginning", [b"", PREFIX], ids=["bare", "prefix"])
-def test_without_file_meta_information_the_first_element_tells(
-    beginning: bytes, transfer_syntax: str
-) -> None:
+def test_first_element_tells_without_meta(beginning: bytes, transfer_syntax: str) -> None:
+    """Without File Meta Information the first element tells the transfer syntax."""
     data = beginning + encode(DATA_SET, transfer_syntax)
     start = read_file_start(data)
     assert (start.start, start.transfer_syntax, start.guessed) == (
@@ -70,7 +70,8 @@ def test_without_file_meta_information_the_first_element_tells(
     assert start.meta == {}
 
 
-def test_meta_information_without_a_transfer_syntax_leaves_it_to_the_first_element() -> None:
+def test_first_element_tells_without_transfer_syntax() -> None:
+    """File Meta Information that names no transfer syntax leaves it to the first element."""
     meta = wire("02000100 'OB' 0000 02000000 0001")
     start = read_file_start(PREFIX + meta + encode(DATA_SET, EXPLICIT_VR_BIG_ENDIAN))
     assert (start.transfer_syntax, start.guessed) == (EXPLICIT_VR_BIG_ENDIAN, True)
@@ -105,7 +106,8 @@ def test_meta_information_that_ends_early_needs_more(length: int) -> None:
 
 @pytest.mark.requirement("EN-055")
 @given(data=st.binary(max_size=60), prefix=st.sampled_from([b"", PREFIX, PREFIX + META[:30]]))
-def test_any_bytes_raise_nothing_but_the_declared_error(data: bytes, prefix: bytes) -> None:
+def test_any_bytes_raise_only_the_declared_error(data: bytes, prefix: bytes) -> None:
+    """Any bytes raise nothing but the declared error."""
     try:
         start = read_file_start(prefix + data)
     except DataSetError:

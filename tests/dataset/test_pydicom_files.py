@@ -83,7 +83,8 @@ def test_the_files_are_many() -> None:
 @pytest.mark.parametrize(
     "path", sorted((DATA / "charset_files").glob("*.dcm")), ids=lambda path: path.name
 )
-def test_text_of_a_shipped_file_survives_in_its_own_character_set_and_in_utf_8(path: Path) -> None:
+def test_shipped_text_survives_in_both_charsets(path: Path) -> None:
+    """Text of a shipped file survives in its own character set and in UTF-8."""
     data = path.read_bytes()
     start = read_file_start(data)
     data_set = decode_header(data, start.transfer_syntax, start=start.start).data_set

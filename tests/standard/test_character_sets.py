@@ -29,7 +29,8 @@ def test_escapes_differ_and_none_begins_another() -> None:
     assert not [(a, b) for a in escapes for b in escapes if a != b and b.startswith(a)]
 
 
-def test_single_byte_sets_with_extension_are_those_without() -> None:
+def test_extended_single_byte_sets_equal_plain_ones() -> None:
+    """Single-byte sets with code extension are those without."""
     alone = {row.term: row.codec for row in SINGLE_SETS if row.term not in ALONE}
     extended = {
         row.term.replace("ISO 2022 IR", "ISO_IR"): row.codec

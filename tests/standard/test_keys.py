@@ -81,9 +81,10 @@ def test_each_attribute_stands_in_one_row() -> None:
     ],
     ids=["patient root", "study root"],
 )
-def test_unique_and_required_keys_are_those_of_the_tables(
+def test_unique_and_required_keys_match_the_tables(
     model: InformationModel, expected: dict[Level, tuple[str, set[str]]]
 ) -> None:
+    """The unique and required keys are those of the Standard's tables."""
     found = {
         level: (
             "".join(key.keyword for key in at if key_type(key.tag, model) is KeyType.UNIQUE),
@@ -143,7 +144,8 @@ def test_each_level_has_its_unique_key() -> None:
     ]
 
 
-def test_no_attribute_stands_in_two_modules_or_beside_its_key() -> None:
+def test_attribute_stands_in_one_place() -> None:
+    """No attribute stands in two modules, or in a module and among the keys."""
     keywords = [keyword for module in MODULES for keyword in module.keywords.split()]
     assert len(set(keywords)) == len(keywords)
     assert not set(keywords) & set(KEYS_BY_KEYWORD)
@@ -168,7 +170,8 @@ def test_no_attribute_stands_in_two_modules_or_beside_its_key() -> None:
         (0x60003000, Level.IMAGE),
     ],
 )
-def test_the_level_of_an_attribute_is_that_of_its_module(tag: int, level: Level) -> None:
+def test_level_of_attribute_is_its_modules(tag: int, level: Level) -> None:
+    """The level of an attribute is that of its module."""
     assert level_of(tag) is level
 
 

@@ -16,7 +16,8 @@ def test_each_model_has_its_levels() -> None:
     assert [level.name for level in PATIENT_STUDY_ONLY.levels] == ["PATIENT", "STUDY"]
 
 
-def test_under_study_root_a_patients_attributes_are_the_studys() -> None:
+def test_patient_keys_are_the_studys_in_study_root() -> None:
+    """Under Study Root a patient's attributes are the study's."""
     assert STUDY_ROOT.query_level(Level.PATIENT) is Level.STUDY
     assert PATIENT_ROOT.query_level(Level.PATIENT) is Level.PATIENT
     assert STUDY_ROOT.query_level(Level.SERIES) is Level.SERIES
@@ -41,6 +42,7 @@ def test_uids_are_those_of_the_registry() -> None:
         )
 
 
-def test_served_sop_classes_are_verification_and_the_three_models() -> None:
+def test_served_sop_classes() -> None:
+    """The served SOP classes are Verification and the three models."""
     assert [each.service for each in SERVED] == ["C-ECHO", "C-FIND", "C-FIND", "C-FIND"]
     assert set(SERVED_BY_UID) == {"1.2.840.10008.1.1", *(model.uid for model in MODELS)}

@@ -28,7 +28,8 @@ def test_the_long_form_is_that_of_pydicom() -> None:
 
 
 @pytest.mark.requirement("EN-009")
-def test_padding_is_nul_for_uids_and_binary_values_and_a_space_for_other_strings() -> None:
+def test_padding_is_nul_or_space() -> None:
+    """Padding is NUL for UIDs and binary values, and a space for other strings."""
     for row in VALUE_REPRESENTATIONS:
         if row.vr == "SQ":
             continue
