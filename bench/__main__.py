@@ -1,4 +1,4 @@
-"""``python -m bench``: measure the claims, one file each, and write docs/benchmarks.md."""
+"""``python -m bench``: measure the claims and write docs/explanation/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        help="the page to write (default: docs/benchmarks.md after a full run)",
+        help="the page to write (default: docs/explanation/benchmarks.md after a full run)",
     )
     options = parser.parse_args()
     missing = missing_programs()
@@ -81,7 +81,7 @@ def main() -> None:
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
     output = options.output
     if output is None and options.size != "toy" and len(chosen) == len(CLAIMS):
-        output = Path("docs/benchmarks.md")
+        output = Path("docs/explanation/benchmarks.md")
     page = [
         "# Benchmarks", "",
         "Written by `make bench`: medians of alternating runs, with minimum and maximum in brackets.",

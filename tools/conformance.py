@@ -1,7 +1,7 @@
-"""Say which test shows which requirement: docs/requirements.md held against the tests' ``requirement`` markers.
+"""Hold docs/reference/requirements.md against the tests' ``requirement`` markers.
 
-A requirement is covered by at least one test, or answered otherwise by its row in docs/conformance.md, or MISSING;
-with anything missing, or a number that is no requirement's, the exit status is 1.
+A requirement is covered by a test, or answered otherwise by a row of docs/reference/conformance.md,
+or MISSING. The exit status is 1 if one is missing, or if a marker's number is no requirement's.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def main() -> int:
         print(printed.getvalue(), "the tests could not be collected", sep="\n", file=sys.stderr)
         return 1
     lines, complete = report(
-        read_table(ROOT / "docs" / "requirements.md", REQUIREMENT_LINE),
-        read_table(ROOT / "docs" / "conformance.md", OTHERWISE_ROW),
+        read_table(ROOT / "docs" / "reference" / "requirements.md", REQUIREMENT_LINE),
+        read_table(ROOT / "docs" / "reference" / "conformance.md", OTHERWISE_ROW),
         {number: list(tests) for number, tests in collector.tests.items()},
     )
     if arguments.missing:

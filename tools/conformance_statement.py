@@ -1,4 +1,4 @@
-"""Write docs/conformance.md: the text of docs/conformance.in.md with the tables of ``dicomquest.standard`` (PS3.2)."""
+"""Write docs/reference/conformance.md: conformance.in.md beside it, with our tables (PS3.2)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from dicomquest.standard.statuses import C_FIND_STATUSES
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
 
-DOCS = Path(__file__).parents[1] / "docs"
-TEMPLATE, STATEMENT = DOCS / "conformance.in.md", DOCS / "conformance.md"
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+TEMPLATE, STATEMENT = REFERENCE / "conformance.in.md", REFERENCE / "conformance.md"
 
 KINDS = {
     Matching.SINGLE: "single value",
@@ -148,7 +148,7 @@ def main() -> int:
     if STATEMENT.read_text(encoding="utf-8") == statement():
         return 0
     print(
-        "docs/conformance.md has drifted: run python tools/conformance_statement.py",
+        "docs/reference/conformance.md has drifted: run python tools/conformance_statement.py",
         file=sys.stderr,
     )
     return 1

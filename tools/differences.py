@@ -1,7 +1,7 @@
-"""Write docs/differences.md: a hundred queries against dicomquest, dcmqrscp and Orthanc over the same instances.
+"""Write docs/explanation/differences.md: three archives' answers to a hundred queries.
 
-Each query of ``tests/peers/query_table.py`` is sent by DCMTK's findscu to each of the three; an answer is the unique
-keys that came back, how often each, and the final status.
+DCMTK's findscu sends each query of ``tests/peers/query_table.py`` to dicomquest, dcmqrscp and
+Orthanc. An answer is the unique keys of the responses, how often each, and the final status.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from peers.orthanc import orthanc
 from peers.processes import Peer
 from peers.query_table import ROWS, Row
 
-PAGE = ROOT / "docs" / "differences.md"
+PAGE = ROOT / "docs" / "explanation" / "differences.md"
 UNIQUE = {
     "PATIENT": "PatientID",
     "STUDY": "StudyInstanceUID",

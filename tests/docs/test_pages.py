@@ -87,7 +87,9 @@ def test_each_dependency_says_why() -> None:
     ]
     names = {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required}
     rows = re.findall(
-        r"^\| ([\w-]+) \| .+ \| .+ \|$", (DOCS / "dependencies.md").read_text("utf-8"), re.MULTILINE
+        r"^\| ([\w-]+) \| .+ \| .+ \|$",
+        (DOCS / "reference" / "dependencies.md").read_text("utf-8"),
+        re.MULTILINE,
     )
     assert set(rows) - {"Dependency", "---"} == names
 
@@ -107,7 +109,7 @@ def test_each_dependency_is_pinned() -> None:
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 

@@ -10,7 +10,7 @@ from dicomquest.index import Index
 from fixtures.timing import LONG
 from peers import ours
 
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "scaling.md"
 
 STEP = re.compile(r"^ +tcp-check (send-binary|expect binary) ([0-9a-f]+)$", re.MULTILINE)
 

@@ -98,7 +98,7 @@ def studies(peer: Peer) -> set[str]:
 
 
 def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
-    """As docs/scaling.md says: the last commits, if the replica did not receive them."""
+    """As docs/explanation/scaling.md says: the last commits, if the replica did not receive them."""
     replica = cluster.replica()
     replica.configure(primary_conninfo="")
     wait_for(

@@ -43,7 +43,7 @@ def test_a_number_that_is_no_requirement_is_an_error(conformance: ModuleType) ->
 
 def test_the_pages_are_read(conformance: ModuleType) -> None:
     requirements = conformance.read_table(
-        ROOT / "docs" / "requirements.md", conformance.REQUIREMENT_LINE
+        ROOT / "docs" / "reference" / "requirements.md", conformance.REQUIREMENT_LINE
     )
     assert len(requirements) == 260
     assert requirements["UL-022"].startswith(

@@ -53,7 +53,7 @@ THREADS_ONLY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PeerChoices:
-    """What may differ by calling AE title: our answers where the Standard leaves a choice (docs/conformance.md)."""
+    """Our choices that may differ by calling AE title (docs/reference/conformance.md, 4.1)."""
 
     options: QueryOptions = field(default_factory=QueryOptions)
     result_limit: int | None = None
