@@ -8,12 +8,13 @@ PORT ?= 11112
 RUN_INDEX := $(CURDIR)/build/run.sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench conformance clean
+.PHONY: help setup run test lint style bench conformance clean
 
 help:
 	@echo 'make run          index the DICOM files that pydicom ships and serve them on port $(PORT)'
 	@echo 'make test         run the tests'
 	@echo 'make lint         check style, types and layers'
+	@echo 'make style        print the figures of style'
 	@echo 'make bench        run the benchmarks'
 	@echo 'make conformance  say which test shows which requirement'
 	@echo 'make clean        remove what the other targets made'
@@ -52,6 +53,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/style.py --check
+
+# The figures of style; SINCE=REVISION reports on the commits after it, too.
+style: $(STAMP)
+	@$(BIN)/python tools/style.py $(if $(SINCE),--since $(SINCE))
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
