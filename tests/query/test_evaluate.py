@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.criteria import Step
 from dicomquest.query.evaluate import find_element, matches_data_set, shifted
-from dicomquest.query.model import Step, path_text
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.reference import find
 from fixtures.building import data_set, instance, matched, query, tag_of, text_of
@@ -202,7 +202,6 @@ def test_a_private_element_is_found_in_the_block_of_its_creator() -> None:
     assert find_element(stored, Step(0x00090001, "ACME")) == Element("LO", ("first",))
     assert find_element(stored, Step(0x00090002, "ACME")) == Element("LO", ("second",))
     assert find_element(stored, Step(0x00090001, "OTHER")) is None
-    assert path_text((Step(0x00400275), Step(0x00090001, "ACME"))) == "00400275.00090001:ACME"
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.index import Index
-from dicomquest.query.criteria import AnyOf, HasValue, SingleValue, UIDList
+from dicomquest.query.criteria import AnyOf, HasValue, KeyCriterion, SingleValue, Step, UIDList
 from dicomquest.query.identifier.parse import parse_identifier
-from dicomquest.query.model import KeyCriterion, Query, Step
+from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL
 from dicomquest.standard.keys import UNIQUE_KEYS

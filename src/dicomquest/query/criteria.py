@@ -1,17 +1,16 @@
-"""What one key asks of an attribute: one frozen class for each kind of matching (PS3.4 C.2.2.2).
+"""One key of a query and what it asks: one frozen class for each kind of matching (PS3.4 C.2.2.2).
 
-Criteria are in the search form of their VR (``search_forms`` in ``matching``): text as it is, names folded by group,
-numbers canonical, dates and times sortable. There is no criterion for universal matching: it asks nothing.
+Criteria hold search forms (see ``search_forms``): text as it is, names folded by group, numbers
+canonical, dates and times sortable. Universal matching asks nothing, so it has no criterion.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from dicomquest.query.model import KeyCriterion
+from dicomquest.standard.levels import Level
 
 
 class Wild(Enum):
@@ -22,26 +21,56 @@ class Wild(Enum):
 
 
 Pattern: TypeAlias = tuple[str | Wild, ...]
-"""Literal texts and wild cards in turn. A literal may hold ``*`` and ``?`` too: a folded full-width one."""
+"""Literals and wild cards in turn; a literal may hold a folded full-width ``*`` or ``?`` too."""
+
+
+class Step(NamedTuple):
+    """An attribute within one data set or item.
+
+    A private tag stands with its creator and with block number 0 (``gggg00ee``): each data set
+    chooses the block anew (PS3.5 7.8.1).
+    """
+
+    tag: int
+    creator: str | None = None
+
+
+class KeyCriterion(NamedTuple):
+    """One key that restricts the result; ``path`` runs from the data set's root, sequences first.
+
+    ``level`` is the entity that owns the attribute: above the query level an ancestor; below it,
+    one chain of descendants must meet all keys. ``or_unknown``: an empty stored value matches too.
+    """
+
+    path: tuple[Step, ...]
+    level: Level
+    vr: str
+    criterion: Criterion
+    or_unknown: bool = False
+
+    @property
+    def tag(self) -> int:
+        """The tag of the attribute itself, the last of the path."""
+        return self.path[-1].tag
 
 
 @dataclass(frozen=True, slots=True)
 class SingleValue:
-    """Equality of text, case-sensitive (C.2.2.2.1): AE AS CS LO LT SH ST UC UI UR UT; AT as eight hex digits."""
+    """Equality of text, with case (C.2.2.2.1): AE AS CS LO LT SH ST UC UI UR UT; AT as hex digits."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class SingleNumber:
-    """Equality of numbers (C.2.2.2.1): IS DS US SS UL SL SV UV FL FD, as ``canonical_number`` writes them."""
+    """Equality of numbers (C.2.2.2.1): IS DS US SS UL SL SV UV FL FD, by ``canonical_number``."""
 
     number: str
 
 
 @dataclass(frozen=True, slots=True)
 class SingleInterval:
-    """A date or time by its meaning (C.2.2.2.1.3): first and last instant of what the key's precision leaves open."""
+    """A date or time by its meaning (C.2.2.2.1.3): the first and last instant that it may name."""
 
     lower: str
     upper: str
@@ -50,7 +79,7 @@ class SingleInterval:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range of dates or times (C.2.2.2.5), both ends included; None is an open end, and one end is always there."""
+    """A range of dates or times, both ends included (C.2.2.2.5); None is an open end, at most one."""
 
     lower: str | None
     upper: str | None
@@ -66,19 +95,19 @@ class UIDList:
 
 @dataclass(frozen=True, slots=True)
 class WildCard:
-    """Text with wild cards (C.2.2.2.4), case-sensitive, anchored at both ends."""
+    """Text with wild cards (C.2.2.2.4), with case, anchored at both ends."""
 
     pattern: Pattern
 
 
 @dataclass(frozen=True, slots=True)
 class PersonName:
-    """A name (C.2.2.2.1.1, C.2.2.2.4): folded patterns, of which one may be a plain text.
+    """A name (C.2.2.2.1.1, C.2.2.2.4): folded patterns, some of them plain texts.
 
-    ``any_group``: ``groups`` has one member, and it holds for any of the stored name's three component groups.
-    Otherwise it has three, by group, and None asks nothing of its group. Each member is one or more alternatives:
-    ``DOE^*`` is also ``DOE``, because trailing empty components mean nothing. ``text`` is the key as sent, for its
-    words.
+    ``any_group``: ``groups`` has one member, for any of the three stored component groups. Else it
+    has three, one a group, and None asks nothing of its group. A member holds alternatives:
+    ``DOE^*`` is also ``DOE``, because trailing empty components mean nothing. ``text`` is the key
+    as sent, for its words.
     """
 
     groups: tuple[tuple[Pattern, ...] | None, ...]
@@ -88,9 +117,9 @@ class PersonName:
 
 @dataclass(frozen=True, slots=True)
 class FuzzyWord:
-    """One word of a fuzzy name: a stored word begins with (or, with wild cards, matches) it, or sounds like it.
+    """One word of a fuzzy name: a stored word fits the pattern, or sounds like it.
 
-    ``code`` is the phonetic code, empty where there is none (wild cards, scripts other than Latin).
+    ``code`` is the phonetic code; words with wild cards or beyond Latin letters have none ("").
     """
 
     pattern: Pattern
@@ -99,7 +128,7 @@ class FuzzyWord:
 
 @dataclass(frozen=True, slots=True)
 class FuzzyName:
-    """Fuzzy semantic matching of names (C.2.2.2.1.1): literally, or each word of the key is found in any order."""
+    """Fuzzy semantic matching of names (C.2.2.2.1.1): literally, or by all words in any order."""
 
     literal: PersonName
     words: tuple[FuzzyWord, ...]
@@ -109,9 +138,10 @@ class FuzzyName:
 class DateTimePairMatch:
     """A date key and the time key of the same event, read together (C.2.2.2.5.4).
 
-    The criterion stands on the date's path. ``combined`` is one range of instants ``YYYYMMDDHHMMSS.ffffff``; else
-    ``date_key`` and ``time_key`` hold independently. With ``zone_minutes`` the stored pair is first moved from its own
-    zone into this one (time zone adjustment).
+    The criterion stands on the date's path. ``combined`` is one range of instants
+    ``YYYYMMDDHHMMSS.ffffff``; without it ``date_key`` and ``time_key`` hold independently.
+    ``zone_minutes`` moves the stored pair from its own zone into this one first (time zone
+    adjustment), in minutes east of UTC.
     """
 
     date: int
@@ -124,7 +154,7 @@ class DateTimePairMatch:
 
 @dataclass(frozen=True, slots=True)
 class SequenceMatch:
-    """One stored item satisfies all item keys (C.2.2.2.6); there is at least one."""
+    """One stored item satisfies all item keys (C.2.2.2.6); there is at least one key."""
 
     keys: tuple[KeyCriterion, ...]
 
@@ -136,26 +166,26 @@ class EmptyValue:
 
 @dataclass(frozen=True, slots=True)
 class HasValue:
-    """The attribute has a value: an entity without one in its unique key is none to be returned (C.2.2.1.1)."""
+    """The attribute has a value: responses leave out entities without a unique key (C.2.2.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MultipleValue:
-    """Each part is met by some stored value (C.2.2.2.8)."""
+    """Some stored value meets each part (C.2.2.2.8)."""
 
     parts: tuple[Criterion, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Some stored value meets some part: several values in a key where the Standard leaves their meaning open."""
+    """Some stored value meets some part: several key values to which the Standard gives no meaning."""
 
     parts: tuple[Criterion, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ByStoredVR:
-    """A key whose own VR is unknown (a private one in implicit VR): read with the VR of the stored element."""
+    """A private key of unknown VR (implicit VR): its bytes, read with the stored element's VR."""
 
     data: bytes
     text: str
@@ -163,10 +193,10 @@ class ByStoredVR:
 
 @dataclass(frozen=True, slots=True)
 class TextByStoredVR:
-    """Text of a private key that the dictionary does not know: read with the VR of the stored element.
+    """Text of a private key outside the dictionary: read with the stored element's VR.
 
-    Whoever asks cannot know the VR either, and LO holds any text. ``as_text`` is what the key asks of an element of its
-    own VR, or of an unknown one.
+    An SCU that does not know the VR sends LO, which holds any text. ``as_text`` is the criterion
+    for stored elements of the key's own VR, or of an unknown one.
     """
 
     values: tuple[str, ...]

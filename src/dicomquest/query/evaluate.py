@@ -16,13 +16,15 @@ from dicomquest.query.criteria import (
     DateTimePairMatch,
     EmptyValue,
     HasValue,
+    KeyCriterion,
     MultipleValue,
     SequenceMatch,
+    Step,
     TextByStoredVR,
 )
 from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.matching import matches
-from dicomquest.query.model import KeyCriterion, ReturnKey, Step
+from dicomquest.query.model import ReturnKey
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import BINARY_VRS, SearchForm, is_empty, own_zone, search_forms
 from dicomquest.standard.vr import VR, Kind

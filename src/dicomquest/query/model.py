@@ -1,65 +1,25 @@
-"""A C-FIND identifier, understood: what must match and what is returned (PS3.4 C.4.1.1.3, C.4.1.3)."""
+"""A C-FIND identifier as a query: what must match, what is returned (PS3.4 C.4.1.1.3, C.4.1.3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from dicomquest.query.criteria import KeyCriterion, Step
+
 if TYPE_CHECKING:
-    from dicomquest.query.criteria import Criterion
     from dicomquest.query.options import QueryOptions
     from dicomquest.standard.levels import Level
     from dicomquest.standard.models import InformationModel
 
 
-class Step(NamedTuple):
-    """An attribute within one data set or item.
-
-    A private one is named by its creator, and its tag has block number 0 (``gggg00ee``): the block is the data set's
-    affair.
-    """
-
-    tag: int
-    creator: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The step in a path of the value tables: eight upper-case hex digits, a private creator behind a colon."""
-        return f"{self.tag:08X}" if self.creator is None else f"{self.tag:08X}:{self.creator}"
-
-
-def path_text(path: tuple[Step, ...]) -> str:
-    """A path as the value tables write it: its steps joined by dots."""
-    return ".".join(step.text for step in path)
-
-
-class KeyCriterion(NamedTuple):
-    """One key that restricts the result; ``path`` runs from the data set's root, sequences first.
-
-    ``level`` is the entity that owns the attribute: above the query level it is an ancestor's, below it some descendant
-    must match (all keys below the query level in one chain of descendants). ``or_unknown``: an empty stored value
-    matches too.
-    """
-
-    path: tuple[Step, ...]
-    level: Level
-    vr: str
-    criterion: Criterion
-    or_unknown: bool = False
-
-    @property
-    def tag(self) -> int:
-        """The tag of the attribute itself, the last of the path."""
-        return self.path[-1].tag
-
-
+# A NamedTuple, not a dataclass: each query looks its selection up by a dozen of these in a cache,
+# and a tuple hashes in C.
 class ReturnKey(NamedTuple):
-    """One attribute of every response; ``tag`` is as the request has it, with its block number if it is private.
+    """One attribute of every response; ``tag`` is the request's, a private one with its block.
 
-    A NamedTuple, because what is cached by shape hashes a dozen of them for each query.
-
-    ``item_keys`` are the attributes asked for in the items of a sequence (None: the whole items), ``item_criteria``
-    what an item must meet to be returned (C.2.2.2.6).
+    ``item_keys``: the attributes asked for in the items of a sequence (None: whole items).
+    ``item_criteria``: the keys that an item must meet to be returned (C.2.2.2.6).
     """
 
     tag: int
@@ -71,7 +31,7 @@ class ReturnKey(NamedTuple):
 
     @property
     def step(self) -> Step:
-        """The attribute as a step, to be found in a stored data set."""
+        """The attribute as a step, by which a stored data set has it."""
         return (
             Step(self.tag, None)
             if self.creator is None
@@ -88,9 +48,11 @@ class IgnoredKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query. Responses hold exactly ``return_keys``, ``private_creators``, the level, and what the service adds.
+    """One query, as ``parse_identifier`` makes it of an identifier.
 
-    ``return_keys`` (ascending by tag) has the requested attributes and the unique keys of the query level and above.
+    Responses hold exactly ``return_keys``, ``private_creators``, the level, and the elements that
+    the service adds. ``return_keys`` ascend by tag: the requested attributes, and the unique keys
+    of the query level and above.
     """
 
     model: InformationModel

@@ -20,7 +20,8 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dicomquest.query.model import KeyCriterion, Query
+    from dicomquest.query.criteria import KeyCriterion
+    from dicomquest.query.model import Query
 
 _COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
 _TAGS = {keyword: key.tag for keyword, key in KEYS_BY_KEYWORD.items()}

@@ -10,7 +10,8 @@ from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from dicomquest.query.model import KeyCriterion, Query
+    from dicomquest.query.criteria import KeyCriterion
+    from dicomquest.query.model import Query
 
 
 def sentence(query: Query) -> str:

@@ -17,6 +17,7 @@ from dicomquest.index.tables.rows import (
     forms,
     record_from_row,
     records,
+    value_path,
 )
 from dicomquest.index.tables.schema import COLUMN_KEYS
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
@@ -197,3 +198,8 @@ def test_large_binaries_are_left_out_of_items_too() -> None:
     }
     assert element_json(large[0x00081140]) == '{"vr":"SQ","Value":[{}]}'
     assert element_json(Element("OB", (bytes(LARGEST_BINARY + 1),))) is None
+
+
+def test_value_path() -> None:
+    assert value_path([0x00100020]) == "00100020"
+    assert value_path([0x00400275, 0x0040000A]) == "00400275.0040000A"

@@ -33,8 +33,9 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.matching import Sql
-    from dicomquest.query.model import KeyCriterion, Query
+    from dicomquest.query.model import Query
 
 _NO_FACTS = Facts()
 

@@ -25,8 +25,9 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:
+    from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.matching import Dialect
-    from dicomquest.query.model import KeyCriterion, Query, ReturnKey
+    from dicomquest.query.model import Query, ReturnKey
 
 Row: TypeAlias = "tuple[Any, ...]"
 

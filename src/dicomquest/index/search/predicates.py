@@ -15,7 +15,7 @@ from dicomquest.index.search.plan import element_sql
 from dicomquest.index.search.selectivity import TRIGRAM
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path
-from dicomquest.index.tables.rows import CODE_PART, WORD_PART, item_key_vr
+from dicomquest.index.tables.rows import CODE_PART, WORD_PART, item_key_vr, value_path
 from dicomquest.index.tables.schema import ATTRIBUTES, TABLES, TRIGRAMS, search_columns
 from dicomquest.query import patterns
 from dicomquest.query.criteria import (
@@ -35,16 +35,14 @@ from dicomquest.query.criteria import (
     WildCard,
 )
 from dicomquest.query.matching import alternatives_sql, joined, pattern_sql, sql
-from dicomquest.query.model import path_text
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dicomquest.index.search.plan import Facts
-    from dicomquest.query.criteria import Criterion, FuzzyWord, Pattern
+    from dicomquest.query.criteria import Criterion, FuzzyWord, KeyCriterion, Pattern
     from dicomquest.query.matching import Sql
-    from dicomquest.query.model import KeyCriterion
     from dicomquest.standard.levels import Level
 
 # SQLITE_LIMIT_LIKE_PATTERN_LENGTH, in bytes.
@@ -113,7 +111,7 @@ def predicate(key: KeyCriterion, place: Place) -> Predicate:
         return PYTHON
     found = _on_column(key.criterion, stored, place) if _has_search_column(stored) else None
     if found is None:
-        found = _on_values(key.criterion, path_text(key.path), place)
+        found = _on_values(key.criterion, value_path(step.tag for step in key.path), place)
     if key.or_unknown and found.sql is not None:
         return Predicate(joined("OR", [found.sql, (f"{value} IS NULL", ())]), found.exact)
     return found
@@ -377,7 +375,7 @@ def _item_predicates(criterion: SequenceMatch, place: Place) -> Iterable[Sql]:
         elif key.vr == item_key_vr(key.tag) and (
             key.vr != "DT" or place.facts.zone_minutes == place.zone_minutes
         ):
-            found = _on_values(key.criterion, path_text(key.path), place).sql
+            found = _on_values(key.criterion, value_path(step.tag for step in key.path), place).sql
             if found is not None:
                 yield found
 

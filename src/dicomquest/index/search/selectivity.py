@@ -31,8 +31,7 @@ from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG, Storage
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from dicomquest.query.criteria import Criterion, Pattern
-    from dicomquest.query.model import KeyCriterion
+    from dicomquest.query.criteria import Criterion, KeyCriterion, Pattern
 
 
 class Selectivity(IntEnum):

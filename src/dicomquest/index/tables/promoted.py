@@ -15,10 +15,9 @@ from dicomquest.errors import ValueFormatError
 from dicomquest.index.tables.dialects import execute
 from dicomquest.index.tables.rows import element_rows
 from dicomquest.index.tables.schema import ALL_THERE, TOO_LONG
-from dicomquest.query.criteria import ByStoredVR, TextByStoredVR
+from dicomquest.query.criteria import ByStoredVR, Step, TextByStoredVR
 from dicomquest.query.evaluate import find_element, values_in
 from dicomquest.query.identifier.key_values import read_key
-from dicomquest.query.model import Step
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import own_zone
 from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dicomquest.index.tables.rows import ValueRow
-    from dicomquest.query.model import KeyCriterion
+    from dicomquest.query.criteria import KeyCriterion
 
 FILLING, READY, DROPPING = "filling", "ready", "dropping"
 """The states: new rows have their values and old ones get them; all have; they are being taken out again."""

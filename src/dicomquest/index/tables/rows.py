@@ -382,6 +382,11 @@ def element_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[Va
             yield from _word_rows(path, form)
 
 
+def value_path(tags: Iterable[int]) -> str:
+    """Return the path of value rows: eight hex digits a tag, sequences first, joined by dots."""
+    return ".".join([f"{tag:08X}" for tag in tags])
+
+
 def item_key_vr(tag: int) -> str | None:
     """The VR of an item's attribute as a key, whatever the VR it is stored with; None if value rows don't tell."""
     vr = standard_vr(tag)

@@ -15,15 +15,17 @@ from dicomquest.query.criteria import (
     AnyOf,
     DateTimePairMatch,
     EmptyValue,
+    KeyCriterion,
     MultipleValue,
     Range,
     SequenceMatch,
     SingleInterval,
+    Step,
     TextByStoredVR,
 )
 from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.instants import combined_range
-from dicomquest.query.model import IgnoredKey, KeyCriterion, ReturnKey, Step
+from dicomquest.query.model import IgnoredKey, ReturnKey
 from dicomquest.query.search_forms import BINARY_VRS, opaque_text
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (

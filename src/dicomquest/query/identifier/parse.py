@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dicomquest.dataset.dates import parse_offset
 from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError, ValueFormatError
-from dicomquest.query.criteria import EmptyValue, HasValue, SingleValue
+from dicomquest.query.criteria import EmptyValue, HasValue, KeyCriterion, SingleValue, Step
 from dicomquest.query.identifier.identifier_keys import (
     RETRIEVAL,
     KeyReader,
@@ -22,7 +22,7 @@ from dicomquest.query.identifier.identifier_keys import (
     is_universal,
     universal_key,
 )
-from dicomquest.query.model import IgnoredKey, KeyCriterion, Query, ReturnKey, Step
+from dicomquest.query.model import IgnoredKey, Query, ReturnKey
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (
     INSTANCE_AVAILABILITY,
