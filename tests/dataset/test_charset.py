@@ -370,8 +370,8 @@ def test_terms_are_read_as_they_were_meant(terms: tuple[str, ...], meant: tuple[
         ((), False),
     ],
 )
-def test_ascii_sets_are_written_in_standard_terms(terms: tuple[str, ...], extends: bool) -> None:
-    """Sets that have ASCII are written in the Standard's terms."""
+def test_sets_that_extend_ascii(terms: tuple[str, ...], extends: bool) -> None:
+    """A character set extends ASCII if it contains it and has one of the Standard's terms."""
     assert extends_ascii(terms) is extends
 
 

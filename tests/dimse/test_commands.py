@@ -90,7 +90,8 @@ def test_decoding_gives_back_what_was_encoded(command: Command) -> None:
 
 @pytest.mark.requirement("UL-091", "UL-092")
 @given(commands())
-def test_elements_ascend_each_once_and_group_length_is_first_and_right(command: Command) -> None:
+def test_elements_ascend_group_length_is_first(command: Command) -> None:
+    """Elements ascend, each once, and the group length is first and right."""
     data = encode_command(command)
     (group, element, length), *others = elements_of(data)
     assert (group, element) == (0, 0)
@@ -131,7 +132,8 @@ def test_data_set_types_of_the_field(data_set_type: int) -> None:
 
 @pytest.mark.requirement("UL-107")
 @given(st.integers(0, 0xFFFF))
-def test_priority_is_medium_unless_it_is_one_of_the_three(priority: int) -> None:
+def test_priority_is_medium_unless_valid(priority: int) -> None:
+    """Priority is MEDIUM unless it is one of the three."""
     data = command_set(
         CommandField=us(0x0020), MessageID=us(1), Priority=us(priority), CommandDataSetType=us(1)
     )
@@ -167,7 +169,8 @@ def test_unknown_elements_are_ignored(command: Command, unknown: dict[int, bytes
 
 @pytest.mark.requirement("UL-103")
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
-def test_error_comment_of_another_character_set_is_readable(charset: str) -> None:
+def test_error_comment_of_other_charset_is_readable(charset: str) -> None:
+    """An Error Comment of another character set is readable."""
     data = command_set(
         CommandField=us(0x8020),
         MessageIDBeingRespondedTo=us(1),
@@ -179,7 +182,8 @@ def test_error_comment_of_another_character_set_is_readable(charset: str) -> Non
     assert decode_command(data) == expected
 
 
-def test_error_comment_is_cut_to_an_lo_of_the_default_repertoire() -> None:
+def test_error_comment_is_cut_to_a_plain_lo() -> None:
+    """Error Comment is cut to an LO of the default repertoire."""
     response = CFindRSP(
         message_id_being_responded_to=1, status=0xC001, error_comment="ä\\b\n" + "x" * 70
     )
@@ -308,7 +312,8 @@ def test_elements_are_those_of_the_dictionary() -> None:
     assert [element for element, _, _ in ELEMENTS] == sorted(NUMBER.values())
 
 
-def test_command_fields_of_responses_are_those_of_requests_with_the_bit() -> None:
+def test_response_field_is_request_field_with_bit() -> None:
+    """The command field of a response is the request's with the response bit."""
     by_name = {message.name: message.command_field for message in MESSAGES}
     for service in ("C-STORE", "C-FIND", "C-ECHO"):
         assert by_name[f"{service}-RSP"] == by_name[f"{service}-RQ"] | 0x8000

@@ -103,9 +103,10 @@ def pdvs_for(
 
 @pytest.mark.requirement("UL-070", "UL-072", "UL-074", "UL-077")
 @given(commands(), data_sets(), MAXIMUM_LENGTHS, st.booleans())
-def test_message_is_sent_in_fragments_that_the_peer_takes(
+def test_message_is_sent_in_fragments_that_fit(
     command: Command, data_set: bytes, maximum_length: int, counts_pdu_header: bool
 ) -> None:
+    """A message is sent in fragments that the peer takes."""
     limit = maximum_length or 131072
     longest = longest_fragment(limit, counts_pdu_header=counts_pdu_header)
     if longest == 0:
@@ -136,7 +137,8 @@ def test_longest_fragment_is_even(limit: int, longest: int) -> None:
 
 
 @pytest.mark.parametrize(("limit", "longest"), [(13, 0), (14, 2), (16384, 16372)])
-def test_longest_fragment_for_peers_that_count_the_pdu_header(limit: int, longest: int) -> None:
+def test_longest_fragment_where_peer_counts_header(limit: int, longest: int) -> None:
+    """Fragments are shorter for a peer that counts the PDU header."""
     assert longest_fragment(limit, counts_pdu_header=True) == longest
 
 
@@ -248,7 +250,8 @@ def test_fragment_of_the_wrong_kind_is_refused(
 
 
 @pytest.mark.requirement("UL-093", "UL-105")
-def test_data_set_that_was_not_announced_is_thrown_away() -> None:
+def test_unannounced_data_set_is_thrown_away() -> None:
+    """A data set that was not announced is thrown away."""
     pdvs = [
         pdv(COMMAND | LAST, CANCEL_BYTES),
         pdv(0, bytes(10)),
@@ -310,7 +313,8 @@ def test_streamed_data_set_comes_out_as_it_comes_in(data_set: bytes, sizes: list
 @given(
     st.lists(commands(), max_size=4).map(lambda drawn: [each for each in drawn for _ in range(2)])
 )
-def test_equal_command_sets_in_a_row_are_equal_commands(drawn: list[Command]) -> None:
+def test_equal_command_sets_decode_to_equal_commands(drawn: list[Command]) -> None:
+    """Equal command sets in a row are equal commands."""
     reassembler = Reassembler()
     decoded = []
     for command in drawn:

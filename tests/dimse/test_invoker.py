@@ -91,7 +91,8 @@ def test_c_store_is_sent_and_answered() -> None:
 
 
 @pytest.mark.requirement("UL-096")
-def test_c_cancel_is_sent_once_on_the_context_of_its_request() -> None:
+def test_c_cancel_is_sent_once_on_its_context() -> None:
+    """C-CANCEL is sent once, on the context of its request."""
     pair = Pair.established()
     message_id = pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
@@ -103,7 +104,8 @@ def test_c_cancel_is_sent_once_on_the_context_of_its_request() -> None:
     assert pair.scu.data_to_send() == b""
 
 
-def test_responses_come_on_after_c_cancel_until_the_final_one() -> None:
+def test_responses_follow_c_cancel_until_final_one() -> None:
+    """Responses come on after a C-CANCEL until the final one."""
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.send_cancel(1, pair.now)
@@ -127,7 +129,8 @@ def test_c_cancel_needs_a_query_that_is_outstanding(message_id: int) -> None:
 
 
 @pytest.mark.requirement("UL-097")
-def test_message_ids_count_up_and_begin_anew_past_those_in_use() -> None:
+def test_message_ids_count_up_past_those_in_use() -> None:
+    """Message IDs count up and begin anew past those in use."""
     pair = Pair.established(request(window=UNLIMITED), policy(window=UNLIMITED))
     assert [pair.scu.send_echo(ECHO, pair.now) for _ in range(3)] == [1, 2, 3]
     pair.scu.send_echo(ECHO, pair.now, message_id=5)
@@ -137,7 +140,8 @@ def test_message_ids_count_up_and_begin_anew_past_those_in_use() -> None:
 
 
 @pytest.mark.requirement("UL-097")
-def test_message_id_of_an_outstanding_operation_is_not_used_again() -> None:
+def test_outstanding_message_id_is_not_reused() -> None:
+    """The Message ID of an outstanding operation is not used again."""
     pair = Pair.established(request(window=CONCURRENT), policy(window=CONCURRENT))
     pair.scu.send_echo(ECHO, pair.now, message_id=9)
     pair.scu.data_to_send()
@@ -148,7 +152,8 @@ def test_message_id_of_an_outstanding_operation_is_not_used_again() -> None:
     assert pair.scu.data_to_send() == b""
 
 
-def test_message_id_may_be_used_again_when_its_operation_has_ended() -> None:
+def test_message_id_is_free_after_its_operation() -> None:
+    """A Message ID may be used again when its operation has ended."""
     pair = Pair.established()
     for _ in range(2):
         pair.scu.send_echo(ECHO, pair.now, message_id=1)
@@ -207,7 +212,8 @@ def test_response_to_nothing_is_ignored(stray: Command | bytes) -> None:
 
 
 @pytest.mark.requirement("UL-099")
-def test_too_many_responses_to_nothing_end_the_association() -> None:
+def test_too_many_unasked_responses_end_association() -> None:
+    """Too many responses to nothing end the association."""
     pair = Pair.established()
     for _ in range(IGNORED_RESPONSES):
         pair.feed_scu(message(FIND, find_response(0x0000)))
@@ -220,7 +226,8 @@ def test_too_many_responses_to_nothing_end_the_association() -> None:
 
 
 @pytest.mark.requirement("UL-104")
-def test_early_failure_is_taken_while_the_request_is_still_being_sent() -> None:
+def test_early_failure_is_taken_while_sending() -> None:
+    """An early failure is taken while the request is still being sent."""
     pair = Pair.established()
     message_id = pair.scu.send_find(FIND, bytes(100_000), pair.now)
     response = CFindRSP(message_id_being_responded_to=message_id, status=0xA700)
@@ -270,7 +277,8 @@ def test_identifier_beyond_the_limit_is_told_as_such() -> None:
 
 
 @pytest.mark.parametrize("status", [0xFF02, 0xFFFF])
-def test_unknown_status_of_the_pending_kind_ends_the_association(status: int) -> None:
+def test_unknown_pending_status_ends_association(status: int) -> None:
+    """An unknown status of the pending kind ends the association."""
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
@@ -283,7 +291,8 @@ def test_unknown_status_of_the_pending_kind_ends_the_association(status: int) ->
 
 @pytest.mark.requirement("UL-102")
 @pytest.mark.parametrize("command_field", [0x8021, 0x8010, 0x8FFF, 0xFFFF])
-def test_response_of_an_unknown_service_ends_the_association(command_field: int) -> None:
+def test_response_of_unknown_service_ends_association(command_field: int) -> None:
+    """A response of an unknown service ends the association."""
     pair = Pair.established()
     response = UnknownCommand(
         command_field=command_field, message_id_being_responded_to=1, status=0
@@ -304,7 +313,8 @@ def test_context_must_be_accepted(context_id: int, words: str) -> None:
         pair.scu.send_find(context_id, b"abcd", pair.now)
 
 
-def test_acceptor_may_send_requests_only_with_the_role_for_it() -> None:
+def test_acceptor_needs_the_role_to_send_requests() -> None:
+    """The acceptor may send requests only with the role for it."""
     pair = Pair.established(request(scp_role_for=[VERIFICATION]))
     with pytest.raises(
         LocalProtocolError, match="C-FIND-RQ without the SCU role on presentation context 1"
@@ -315,7 +325,8 @@ def test_acceptor_may_send_requests_only_with_the_role_for_it() -> None:
 
 
 @pytest.mark.parametrize("identifier", [b"", b"abc"])
-def test_request_that_cannot_be_sent_leaves_nothing_behind(identifier: bytes) -> None:
+def test_unsendable_request_leaves_nothing_behind(identifier: bytes) -> None:
+    """A request that cannot be sent leaves nothing behind."""
     pair = Pair.established()
     with pytest.raises(LocalProtocolError, match=f"data set of {len(identifier)} bytes"):
         pair.scu.send_find(FIND, identifier, pair.now)
@@ -376,7 +387,8 @@ def test_each_pending_response_gives_new_time() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_query_that_its_user_cancelled_is_aborted_when_overdue() -> None:
+def test_overdue_cancelled_query_is_aborted() -> None:
+    """A query that its user cancelled is aborted when overdue."""
     pair = Pair.established(timeouts=TIMEOUTS)
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.send_cancel(1, pair.now)
@@ -387,7 +399,8 @@ def test_query_that_its_user_cancelled_is_aborted_when_overdue() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_query_that_ends_after_the_c_cancel_of_a_time_out_is_just_over() -> None:
+def test_query_ended_by_time_out_cancel_is_over() -> None:
+    """A query that ends after the C-CANCEL of a time-out is just over."""
     pair = Pair.established(timeouts=TIMEOUTS)
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.pass_time(300)
@@ -409,7 +422,8 @@ def test_overdue_c_echo_is_aborted() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_without_time_outs_a_response_is_waited_for_for_ever() -> None:
+def test_without_time_outs_waiting_never_ends() -> None:
+    """Without time-outs a response is waited for for ever."""
     pair = Pair.established(timeouts=Timeouts(first_response=None, dimse=None, idle=None))
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(message(FIND, find_response(0xFF00), b"ab"))

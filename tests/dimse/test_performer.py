@@ -107,7 +107,8 @@ def test_query_is_told_and_answered() -> None:
 
 @pytest.mark.requirement("UL-090")
 @pytest.mark.parametrize("transfer_syntax", [IMPLICIT, EXPLICIT, DEFLATED])
-def test_command_sets_are_the_same_in_every_transfer_syntax(transfer_syntax: str) -> None:
+def test_command_set_ignores_transfer_syntax(transfer_syntax: str) -> None:
+    """Command sets are the same in every transfer syntax."""
     pair = Pair.established(
         request(transfer_syntax=transfer_syntax), policy(transfer_syntax=transfer_syntax)
     )
@@ -254,7 +255,8 @@ def test_unknown_request_is_answered(command_field: int, data_set: bytes | None)
 
 
 @pytest.mark.requirement("UL-102")
-def test_unknown_request_that_cannot_be_answered_ends_the_association() -> None:
+def test_unanswerable_unknown_request_ends_all() -> None:
+    """An unknown request that cannot be answered ends the association."""
     pair = Pair.established()
     pair.feed_scp(message(MOVE, UnknownCommand(command_field=0x0021)))
     (aborted,) = pair.take(pair.scp_events, Aborted)
@@ -381,7 +383,8 @@ def test_request_beyond_the_window_waits_for_its_turn() -> None:
     assert pair.scp_events == []
 
 
-def test_c_cancel_of_a_waiting_request_is_answered_at_once() -> None:
+def test_cancel_of_waiting_request_is_answered_now() -> None:
+    """The C-CANCEL of a waiting request is answered at once."""
     pair = Pair.established()
     pair.feed_scp(find_request(7) + find_request(8))
     pair.scp_events.clear()
@@ -411,7 +414,8 @@ def test_too_many_waiting_requests_end_the_association() -> None:
 
 
 @pytest.mark.requirement("UL-038", "UL-074")
-def test_requests_run_side_by_side_where_the_window_allows() -> None:
+def test_requests_run_side_by_side_in_the_window() -> None:
+    """Requests run side by side where the window allows."""
     window = AsyncOperationsWindow(invoked=2, performed=1)
     pair = Pair.established(request(window=window), policy(window=window))
     pair.feed_scp(find_request(7) + find_request(8) + find_request(9))
@@ -503,7 +507,8 @@ def test_only_queries_have_pending_responses() -> None:
 
 
 @pytest.mark.requirement("UL-095")
-def test_final_response_ends_the_operation_and_pending_does_not() -> None:
+def test_only_final_response_ends_the_operation() -> None:
+    """The final response ends the operation, and a pending one does not."""
     pair = Pair.established()
     pair.feed_scp(find_request())
     pair.scp.send_response(IS_FIND, response_to(IS_FIND, 0xFF01), b"ab", pair.now)
@@ -540,7 +545,8 @@ def test_streamed_store_is_told_before_its_data_set() -> None:
 
 
 @pytest.mark.requirement("UL-104")
-def test_streamed_store_that_is_refused_is_answered_before_its_data_set() -> None:
+def test_refused_streamed_store_is_answered_early() -> None:
+    """A streamed store that is refused is answered before its data set."""
     pair = Pair.established(options=STREAMED)
     other = CStoreRQ(message_id=9, affected_sop_class_uid="1.2", affected_sop_instance_uid="1.2.3")
     pair.feed_scp(p_data(STORE, (COMMAND | LAST, encode_command(other))))
@@ -554,7 +560,8 @@ def test_streamed_store_that_is_refused_is_answered_before_its_data_set() -> Non
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
 
 
-def test_streamed_store_out_of_turn_ends_the_association() -> None:
+def test_streamed_store_out_of_turn_ends_association() -> None:
+    """A streamed store out of turn ends the association."""
     pair = Pair.established(options=STREAMED)
     pair.feed_scp(find_request())
     pair.scp_events.clear()

@@ -109,12 +109,13 @@ def kinds(events: list[SessionEvent]) -> list[type[SessionEvent]]:
     ),
     st.booleans(),
 )
-def test_queries_are_answered_whatever_the_lengths_and_pieces(
+def test_queries_are_answered_at_any_length_and_cut(
     maximum_lengths: tuple[int, int],
     pieces: list[int],
     queries: list[tuple[bytes, list[bytes], int, bool]],
     shares_pdu: bool,
 ) -> None:
+    """Queries are answered with any PDU length and any cut of the bytes."""
     pair = Pair.established(
         request(maximum_length=maximum_lengths[0]),
         policy(maximum_length=maximum_lengths[1]),
@@ -208,9 +209,8 @@ def test_peer_that_can_receive_nothing_is_aborted(maximum_length: int) -> None:
 
 @pytest.mark.requirement("UL-070", "UL-072")
 @pytest.mark.parametrize("maximum_length", [8, 13])
-def test_peer_that_can_receive_nothing_for_it_counts_the_pdu_header_is_aborted(
-    maximum_length: int,
-) -> None:
+def test_peer_with_no_room_beside_header_is_aborted(maximum_length: int) -> None:
+    """A peer whose PDU header, which it counts, leaves no room for data is aborted."""
     pair = Pair(
         request(maximum_length=maximum_length), options=SessionOptions(counts_pdu_header=True)
     )
@@ -315,9 +315,8 @@ def test_limits_are_those_of_the_options() -> None:
     ),
     cuts(),
 )
-def test_whatever_comes_is_survived_and_the_end_is_told_once(
-    stream: list[bytes], pieces: list[int]
-) -> None:
+def test_anything_is_survived_and_end_told_once(stream: list[bytes], pieces: list[int]) -> None:
+    """Any input is survived, and the end is told once."""
     pair = Pair.established(pieces=pieces)
     pair.feed_scp(b"".join(stream))
     pair.scp.receive_eof(pair.now)
@@ -361,7 +360,8 @@ def test_nothing_is_sent_after_a_release_request() -> None:
 
 
 @pytest.mark.requirement("UL-055")
-def test_request_that_comes_after_our_release_request_is_told() -> None:
+def test_request_after_our_release_request_is_told() -> None:
+    """A request that comes after our release request is told."""
     pair = Pair.established(request(scp_role_for=[VERIFICATION]))
     pair.scu.release(pair.now)
     pair.scp.send_echo(ECHO, pair.now)
@@ -371,7 +371,8 @@ def test_request_that_comes_after_our_release_request_is_told() -> None:
 
 
 @pytest.mark.requirement("UL-056")
-def test_responses_are_sent_between_release_request_and_answer() -> None:
+def test_responses_go_out_before_release_answer() -> None:
+    """Responses are sent between the release request and its answer."""
     pair = Pair.established()
     pair.feed_scp(FIND_REQUEST + RELEASE_RQ)
     assert kinds(pair.scp_events) == [RequestReceived, CancelReceived]
@@ -389,7 +390,8 @@ def test_responses_are_sent_between_release_request_and_answer() -> None:
     )
 
 
-def test_release_request_is_answered_at_once_when_nothing_runs() -> None:
+def test_idle_release_request_is_answered_at_once() -> None:
+    """A release request is answered at once when nothing runs."""
     pair = Pair.established()
     pair.feed_scp(RELEASE_RQ)
     assert pair.take(pair.scp_events, Released) == [Released()]
@@ -400,7 +402,8 @@ def test_release_request_is_answered_at_once_when_nothing_runs() -> None:
     assert pair.scp.should_close
 
 
-def test_release_by_the_acceptor_is_answered_and_what_is_outstanding_is_named() -> None:
+def test_acceptors_release_names_what_is_outstanding() -> None:
+    """A release by the acceptor is answered, and the outstanding operations are named."""
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
@@ -426,7 +429,8 @@ def test_release_collision_ends_for_the_requestor() -> None:
 
 
 @pytest.mark.requirement("UL-058")
-def test_abort_by_the_peer_fails_what_is_outstanding_and_is_told_once() -> None:
+def test_peers_abort_fails_outstanding_once() -> None:
+    """The peer's abort fails what is outstanding and is told once."""
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(encode(AAbort(2, 6)))
@@ -443,7 +447,8 @@ def test_abort_by_the_peer_fails_what_is_outstanding_and_is_told_once() -> None:
 
 
 @pytest.mark.requirement("UL-058")
-def test_abort_by_this_side_fails_what_is_outstanding_and_is_told_once() -> None:
+def test_own_abort_fails_outstanding_once() -> None:
+    """This side's abort fails what is outstanding and is told once."""
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
@@ -460,7 +465,8 @@ def test_abort_by_this_side_fails_what_is_outstanding_and_is_told_once() -> None
 
 
 @pytest.mark.requirement("UL-058")
-def test_loss_of_the_connection_fails_what_is_outstanding_and_is_told_once() -> None:
+def test_lost_connection_fails_outstanding_once() -> None:
+    """The loss of the connection fails what is outstanding and is told once."""
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     for _ in range(2):
@@ -486,7 +492,8 @@ def test_abort_ends_what_is_performed() -> None:
         pair.scp.send_response(IS_FIND, final(), None, pair.now)
 
 
-def test_refusal_is_not_sent_when_the_association_has_ended_in_the_same_breath() -> None:
+def test_no_refusal_after_association_has_ended() -> None:
+    """A refusal is not sent when the same input ended the association."""
     pair = Pair.established()
     mistaken = message(FIND, CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION))
     pair.feed_scp(mistaken + encode(AAbort(0, 0)))
@@ -494,7 +501,8 @@ def test_refusal_is_not_sent_when_the_association_has_ended_in_the_same_breath()
     assert pair.scp.data_to_send() == b""
 
 
-def test_refusal_and_the_answer_to_a_release_request_are_sent_in_turn() -> None:
+def test_refusal_and_release_answer_go_in_turn() -> None:
+    """A refusal and the answer to a release request are sent in turn."""
     pair = Pair.established()
     mistaken = CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION)
     pair.feed_scp(message(FIND, mistaken) + RELEASE_RQ)
@@ -503,7 +511,8 @@ def test_refusal_and_the_answer_to_a_release_request_are_sent_in_turn() -> None:
     assert len(pdus_of(data)) == 2
 
 
-def test_connection_closed_with_nothing_going_on_is_no_failure() -> None:
+def test_idle_connection_closed_is_no_failure() -> None:
+    """A connection closed with nothing going on is no failure."""
     for side in ("scu", "scp"):
         pair = Pair.established()
         session: Session = getattr(pair, side)
@@ -517,7 +526,8 @@ def test_connection_closed_with_nothing_going_on_is_no_failure() -> None:
 @pytest.mark.parametrize(
     "going_on", ["a PDU", "a message", "a query of the peer", "a query of ours"]
 )
-def test_connection_closed_with_something_going_on_is_a_failure(going_on: str) -> None:
+def test_busy_connection_closed_is_a_failure(going_on: str) -> None:
+    """A connection closed with something going on is a failure."""
     pair = Pair.established(request(scp_role_for=[STUDY_ROOT_FIND]))
     if going_on == "a PDU":
         pair.feed_scp(FIND_REQUEST[:5])
@@ -531,14 +541,16 @@ def test_connection_closed_with_something_going_on_is_a_failure(going_on: str) -
     assert Aborted in kinds(pair.scp_events + pair.scp.events())
 
 
-def test_connection_closed_instead_of_an_answer_to_the_release_request_is_no_failure() -> None:
+def test_close_instead_of_release_answer_is_fine() -> None:
+    """A connection closed instead of an answer to the release request is no failure."""
     pair = Pair.established()
     pair.scu.release(pair.now)
     pair.scu.receive_eof(pair.now)
     assert kinds(pair.scu.events()) == [Released, Ended]
 
 
-def test_a_message_is_begun_with_its_first_byte_and_complete_with_its_last() -> None:
+def test_message_spans_first_byte_to_last() -> None:
+    """A message begins with its first byte and is complete with its last."""
     pair = Pair.established()
     assert not pair.scp.is_inside_message
     for position in range(1, len(FIND_REQUEST)):
@@ -548,7 +560,8 @@ def test_a_message_is_begun_with_its_first_byte_and_complete_with_its_last() -> 
     assert not pair.scp.is_inside_message
 
 
-def test_connection_that_is_opened_and_closed_is_hardly_worth_telling() -> None:
+def test_open_and_close_is_hardly_worth_telling() -> None:
+    """A connection that only opens and closes is hardly worth telling."""
     session = Session.acceptor(TIMEOUTS, 0.0)
     session.receive_eof(1.0)
     assert kinds(session.events()) == [Ended]
@@ -584,7 +597,8 @@ def test_idle_time_counts_between_operations_only() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_refused_requests_do_not_keep_an_association_busy() -> None:
+def test_refused_requests_keep_nothing_busy() -> None:
+    """Refused requests do not keep an association busy."""
     pair = Pair.established(timeouts=Timeouts(idle=300.0))
     pair.pass_time(200)
     pair.feed_scp(message(FIND, CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION)))
@@ -606,7 +620,8 @@ def test_peer_that_does_not_read_is_aborted() -> None:
     assert pair.scp.should_close
 
 
-def test_c_cancel_that_crosses_the_final_response_does_no_harm() -> None:
+def test_cancel_crossing_final_response_is_harmless() -> None:
+    """A C-CANCEL that crosses the final response does no harm."""
     pair = Pair.established()
     message_id = pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.run()

@@ -124,7 +124,8 @@ def test_the_fast_way_tells_what_the_plain_way_tells(stream: bytes, sizes: list[
     assert told(asking(is_plain=False), pieces) == told(asking(is_plain=True), pieces)
 
 
-def test_repeated_commands_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_commands_are_not_decoded_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeated commands are not looked at one by one."""
     pair = asking(is_plain=False)
     pair.feed_scu(message(FIND, PENDING, b"ab"))
     monkeypatch.setattr(Reassembler, "receive", None)

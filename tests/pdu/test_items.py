@@ -82,7 +82,8 @@ def test_items_that_overrun_are_refused(data: bytes, message: str) -> None:
     assert caught.value.reason == 6
 
 
-def test_an_item_longer_than_its_length_can_say_is_not_sent() -> None:
+def test_item_too_long_for_its_length_is_not_sent() -> None:
+    """An item longer than its length field can say is not sent."""
     with pytest.raises(LocalProtocolError, match="65536 bytes"):
         encode_item(0x50, bytes(65536))
 
@@ -103,7 +104,8 @@ def test_answered_contexts_decode_to_themselves(
         assert decode_context_ac(encode_context_ac(context)[4:]) == context
 
 
-def test_a_context_without_transfer_syntax_is_not_proposed() -> None:
+def test_context_without_transfer_syntax_not_proposed() -> None:
+    """A context without transfer syntax is not proposed."""
     with pytest.raises(
         LocalProtocolError, match="presentation context 1 offers no transfer syntax"
     ):

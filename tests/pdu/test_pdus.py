@@ -89,9 +89,8 @@ def test_what_is_encoded_decodes_to_itself(pdu: PDU) -> None:
 
 @pytest.mark.requirement("UL-007")
 @given(ASSOCIATE_RQ | ASSOCIATE_AC)
-def test_reserved_bytes_of_associate_pdus_are_zero_but_for_the_echo(
-    pdu: AAssociateRQ | AAssociateAC,
-) -> None:
+def test_reserved_bytes_are_zero_but_for_the_echo(pdu: AAssociateRQ | AAssociateAC) -> None:
+    """Reserved bytes of associate PDUs are zero but for the echo."""
     data = encode(pdu)
     assert data[1] == 0
     assert data[8:10] == bytes(2)
@@ -101,7 +100,8 @@ def test_reserved_bytes_of_associate_pdus_are_zero_but_for_the_echo(
 
 @pytest.mark.requirement("UL-003", "UL-020")
 @given(ASSOCIATE_RQ)
-def test_a_request_has_version_1_and_one_application_context(pdu: AAssociateRQ) -> None:
+def test_request_has_version_1_and_one_context_name(pdu: AAssociateRQ) -> None:
+    """A request has version 1 and one application context."""
     data = encode(pdu)
     name = APPLICATION_CONTEXT.encode()
     assert data[6:8] == b"\0\1"
@@ -146,7 +146,8 @@ def test_titles_are_received_without_their_padding(sent: bytes) -> None:
     assert (pdu.called_ae_title, pdu.calling_ae_title) == ("TITLE", "TITLE")
 
 
-def test_titles_of_other_repertoires_can_still_be_named() -> None:
+def test_titles_of_other_repertoires_have_names() -> None:
+    """AE titles of other repertoires can still be named."""
     data = bytearray(encode(RQ))
     data[10:12] = b"\xc4E"
     pdu = decode_whole(bytes(data))
@@ -319,7 +320,8 @@ def test_maximum_length_and_class_uid_are_always_sent(pdu: AAssociateRQ | AAssoc
         encode(replace(pdu, user_information=UserInformation(implementation_class_uid="")))
 
 
-def test_a_missing_application_context_is_an_unknown_one() -> None:
+def test_missing_application_context_is_unknown() -> None:
+    """A missing application context is an unknown one."""
     data = encode(RQ)
     pdu = decode(1, with_items(data, data[99:149], data[149:]))
     assert isinstance(pdu, AAssociateRQ)
@@ -366,7 +368,8 @@ def test_a_request_that_comes_again_is_the_same_value() -> None:
     assert decode_whole(encode(RQ)) is decode_whole(encode(RQ))
 
 
-def test_requests_that_differ_in_reserved_bytes_alone_have_each_their_echo() -> None:
+def test_each_request_has_its_own_reserved_echo() -> None:
+    """Requests that differ in reserved bytes alone have each their echo."""
     sent = encode(RQ)
     echoes = [bytes([number]) * 32 for number in (0, 1, 0)]
     requests = [decode_whole(sent[:42] + reserved + sent[74:]) for reserved in echoes]

@@ -34,7 +34,8 @@ def in_bytes(data: bytes) -> list[bytes]:
 
 @pytest.mark.requirement("UL-014")
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_a_pdu_is_read_whole_in_bytes_and_with_trailing_bytes(vector: Vector) -> None:
+def test_pdu_is_read_whole_bytewise_or_with_rest(vector: Vector) -> None:
+    """A PDU is read whole, byte by byte, and with trailing bytes."""
     assert read(PduReader(LIMIT, LIMIT), vector.data) == [vector.pdu]
     assert read(PduReader(LIMIT, LIMIT), *in_bytes(vector.data)) == [vector.pdu]
     reader = PduReader(LIMIT, LIMIT)
@@ -66,7 +67,8 @@ def test_pieces_of_any_size_give_the_same_pdus(sent: list[PDU], data: st.DataObj
 
 @pytest.mark.requirement("UL-015")
 @pytest.mark.parametrize("pdu_type", [1, 2, 4])
-def test_a_pdu_over_the_limit_is_refused_by_its_header_and_skipped(pdu_type: int) -> None:
+def test_oversized_pdu_is_refused_and_skipped(pdu_type: int) -> None:
+    """A PDU over the limit is refused by its header and skipped."""
     reader = PduReader(100, 100)
     reader.feed(bytes([pdu_type, 0]) + (101).to_bytes(4, "big"))
     with pytest.raises(RemoteProtocolError, match="101 bytes") as caught:
@@ -105,7 +107,8 @@ def test_a_refused_pdu_is_not_stored(header: bytes) -> None:
 
 
 @pytest.mark.requirement("UL-015")
-def test_memory_is_taken_for_what_came_and_not_for_what_was_announced() -> None:
+def test_memory_grows_with_bytes_received() -> None:
+    """Memory is taken for received bytes, not for announced ones."""
     tracemalloc.start()
     try:
         reader = PduReader(1 << 30, 1 << 30)
@@ -117,7 +120,8 @@ def test_memory_is_taken_for_what_came_and_not_for_what_was_announced() -> None:
 
 
 @pytest.mark.requirement("UL-011")
-def test_an_unknown_type_is_refused_before_its_body_comes() -> None:
+def test_unknown_type_is_refused_before_its_body() -> None:
+    """An unknown type is refused before its body comes."""
     reader = PduReader(LIMIT, LIMIT)
     reader.feed(b"\x16\3\0\0\0\4")
     with pytest.raises(RemoteProtocolError, match="PDU type 16H") as caught:
@@ -138,7 +142,8 @@ def test_a_wrong_length_is_refused_by_the_header(pdu_type: int) -> None:
 
 
 @pytest.mark.requirement("UL-010")
-def test_after_a_pdu_that_does_not_decode_the_next_one_is_read() -> None:
+def test_pdu_after_an_undecodable_one_is_read() -> None:
+    """After a PDU that does not decode the next one is read."""
     reader = PduReader(LIMIT, LIMIT)
     reader.feed(b"\4\0\0\0\0\3abc" + encode(AReleaseRQ()))
     with pytest.raises(RemoteProtocolError):

@@ -54,9 +54,8 @@ def test_acceptances_decode_to_themselves(information: UserInformation) -> None:
 
 @pytest.mark.requirement("UL-034")
 @given(USER_INFORMATION_RQ)
-def test_sub_items_are_sent_in_ascending_order_the_two_mandatory_ones_first(
-    information: UserInformation,
-) -> None:
+def test_sub_items_ascend_mandatory_ones_first(information: UserInformation) -> None:
+    """Sub-items are sent in ascending order, the two mandatory ones first."""
     sent = types(encode_user_information(information, RQ))
     assert sent == sorted(sent)
     assert sent[:2] == [0x51, 0x52]
@@ -188,14 +187,16 @@ def test_no_maximum_length_that_leaves_no_room_is_sent(length: int) -> None:
 
 @pytest.mark.requirement("UL-070")
 @pytest.mark.parametrize("length", [1, 7])
-def test_a_received_maximum_length_that_leaves_no_room_is_refused(length: int) -> None:
+def test_maximum_length_without_room_is_refused(length: int) -> None:
+    """A received maximum length that leaves no room is refused."""
     with pytest.raises(RemoteProtocolError, match=f"at most {length} bytes") as caught:
         decode_user_information(item(0x51, length.to_bytes(4, "big")))
     assert caught.value.reason == 6
 
 
 @pytest.mark.requirement("UL-070")
-def test_the_least_maximum_length_and_unlimited_are_received() -> None:
+def test_least_and_unlimited_lengths_are_received() -> None:
+    """The least maximum length and the unlimited one are received."""
     assert decode_user_information(item(0x51, bytes([0, 0, 0, 8]))).maximum_length == 8
     assert decode_user_information(item(0x51, bytes(4))).maximum_length == 0
 
@@ -232,12 +233,14 @@ def test_a_sub_item_that_overruns_is_refused(content: bytes) -> None:
     assert caught.value.reason == 6
 
 
-def test_extended_negotiation_keeps_bytes_that_nobody_knows_yet() -> None:
+def test_extended_negotiation_keeps_unknown_bytes() -> None:
+    """Extended negotiation keeps bytes that nobody knows yet."""
     information = decode_user_information(item(0x56, b"\0\0051.2.3" + bytes(range(20))))
     assert information.extended_negotiations == (ExtendedNegotiation("1.2.3", bytes(range(20))),)
 
 
-def test_the_reserved_rest_of_common_extended_negotiation_is_ignored() -> None:
+def test_reserved_rest_of_common_one_is_ignored() -> None:
+    """The reserved rest of common extended negotiation is ignored."""
     information = decode_user_information(item(0x57, b"\0\0031.2\0\0031.3\0\0\1\2\3"))
     assert information.common_extended_negotiations == (CommonExtendedNegotiation("1.2", "1.3"),)
 
@@ -247,7 +250,8 @@ def test_a_role_is_1_and_nothing_else() -> None:
     assert information.roles == (RoleSelection("1.2", False, True),)
 
 
-def test_a_field_longer_than_its_length_can_say_is_not_sent() -> None:
+def test_field_too_long_for_its_length_is_not_sent() -> None:
+    """A field longer than its length field can say is not sent."""
     with pytest.raises(LocalProtocolError, match="65536 bytes"):
         encode_user_information(
             replace(PLAIN, user_identity_rq=UserIdentityRQ(4, bytes(65536))), RQ
@@ -260,7 +264,8 @@ def test_a_field_longer_than_its_length_can_say_is_not_sent() -> None:
 
 @pytest.mark.requirement("UL-123")
 @given(st.lists(st.tuples(st.integers(0x50, 0x5A), st.binary(max_size=40)), max_size=6))
-def test_any_sub_items_give_information_or_a_remote_error(items: list[tuple[int, bytes]]) -> None:
+def test_any_sub_items_decode_or_are_remote_error(items: list[tuple[int, bytes]]) -> None:
+    """Any sub-items give information or a remote error."""
     data = b"".join(item(item_type, content) for item_type, content in items)
     reason = 6
     try:

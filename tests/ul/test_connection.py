@@ -240,7 +240,8 @@ def test_what_is_no_pdu_aborts_the_association(data: bytes, reason: int, role: R
 
 @pytest.mark.requirement("UL-011")
 @pytest.mark.parametrize("data", [b"\x16\3\1\2\0\1", b"GET / HTTP/1.1\r\n"])
-def test_what_is_no_pdu_before_any_association_is_answered_as_a_user(data: bytes) -> None:
+def test_early_garbage_aborts_as_service_user(data: bytes) -> None:
+    """Bytes that are no PDU, before any association, get the service user's abort."""
     layer = layer_in(State.STA2, ACCEPTOR)
     layer.receive_data(data, NOW)
     assert sent_by(layer) == [AAbort(0, 0)]
@@ -248,7 +249,8 @@ def test_what_is_no_pdu_before_any_association_is_answered_as_a_user(data: bytes
 
 
 @pytest.mark.requirement("UL-015")
-def test_an_associate_pdu_over_the_cap_is_refused_by_its_header() -> None:
+def test_oversized_associate_is_refused_by_header() -> None:
+    """An associate PDU over the cap is refused by its header."""
     for limit, is_refused in ((len(encode(RQ)) - 6, False), (len(encode(RQ)) - 7, True)):
         layer = UpperLayer(ACCEPTOR, timeouts=NEVER, association_pdu_limit=limit)
         layer.transport_connected(NOW)
@@ -262,9 +264,8 @@ def test_an_associate_pdu_over_the_cap_is_refused_by_its_header() -> None:
 @pytest.mark.parametrize("context_id", [5, 7, 0, 2])
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("state", [State.STA6, State.STA7])
-def test_data_on_a_context_that_was_not_accepted_aborts(
-    context_id: int, role: Role, state: State
-) -> None:
+def test_data_on_unaccepted_context_aborts(context_id: int, role: Role, state: State) -> None:
+    """Data on a context that was not accepted aborts."""
     layer = layer_in(state, role)
     layer.receive_data(encode_p_data([PDV, PresentationDataValue(context_id, 2, b"ab")]), NOW)
     assert sent_by(layer) == [AAbort(2, 6)]
@@ -282,7 +283,7 @@ def test_data_on_any_context_is_ignored_after_an_abort() -> None:
 
 
 @pytest.mark.requirement("UL-028", "UL-045")
-def test_an_association_without_a_context_carries_nothing() -> None:
+def test_association_without_context_carries_nothing() -> None:
     layer = layer_in(State.STA3, ACCEPTOR)
     layer.send_associate_ac(
         replace(
@@ -370,7 +371,8 @@ def test_the_end_is_told_once(role: Role, ends: tuple[Event, ...]) -> None:
 
 
 @pytest.mark.requirement("UL-058")
-def test_the_loss_of_the_connection_says_why_and_leaves_nothing_to_send() -> None:
+def test_lost_connection_says_why_and_sends_nothing() -> None:
+    """The loss of the connection says why and leaves nothing to send."""
     layer = established(ACCEPTOR)
     layer.send_p_data([PDV], NOW)
     layer.receive_eof(NOW, "connection reset by peer")

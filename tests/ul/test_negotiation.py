@@ -97,9 +97,8 @@ def test_proposed_contexts_are_numbered_and_complete(wanted: list[tuple[str, lis
         max_size=5,
     )
 )
-def test_implicit_vr_little_endian_is_offered_once_for_each_abstract_syntax(
-    wanted: list[tuple[str, list[str]]],
-) -> None:
+def test_implicit_vr_is_offered_once_per_syntax(wanted: list[tuple[str, list[str]]]) -> None:
+    """Implicit VR Little Endian is offered once for each abstract syntax."""
     offered: dict[str, list[str]] = {}
     for context in propose_contexts(wanted):
         offered.setdefault(context.abstract_syntax, []).extend(context.transfer_syntaxes)
@@ -194,15 +193,17 @@ def test_every_answer_keeps_the_rules(
         ("1.2.3", (IMPLICIT,), 3, IMPLICIT),
     ],
 )
-def test_a_context_is_answered_by_the_acceptors_preference(
+def test_context_follows_acceptors_preference(
     abstract: str, offered: tuple[str, ...], result: int, transfer: str
 ) -> None:
+    """A context is answered by the acceptor's preference."""
     ac = accept(request({abstract: offered}))
     assert ac.presentation_contexts == (PresentationContextAC(1, result, transfer),)
 
 
 @pytest.mark.requirement("UL-028")
-def test_no_acceptable_context_is_no_reason_to_reject_the_association() -> None:
+def test_no_acceptable_context_is_no_rejection() -> None:
+    """An association without an acceptable context is not rejected for that."""
     ac = accept(request({"1.2.3": (IMPLICIT,), "1.2.4": (EXPLICIT,)}))
     assert [result.result for result in ac.presentation_contexts] == [3, 3]
 
@@ -303,9 +304,10 @@ def test_roles_are_granted_where_both_want_them() -> None:
         ((), (RoleSelection(VERIFICATION, False, True),)),
     ],
 )
-def test_without_both_halves_of_role_selection_the_requestor_is_scu(
+def test_half_a_role_selection_leaves_requestor_scu(
     offered: tuple[RoleSelection, ...], answered: tuple[RoleSelection, ...]
 ) -> None:
+    """Without both halves of role selection the requestor is SCU."""
     rq = request({VERIFICATION: (IMPLICIT,)}, roles=offered)
     ac = replace(
         AC,
@@ -327,7 +329,8 @@ def test_a_role_that_was_not_offered_is_not_taken() -> None:
 
 
 @pytest.mark.requirement("UL-036")
-def test_extended_negotiation_is_answered_for_what_is_supported() -> None:
+def test_extended_negotiation_answers_supported() -> None:
+    """Extended negotiation is answered for what is supported."""
     offers = (ExtendedNegotiation(STUDY_ROOT_FIND, b"\1\1\1"), ExtendedNegotiation("1.2.3", b"\1"))
     rq = request({STUDY_ROOT_FIND: (IMPLICIT,)}, extended_negotiations=offers)
     asked: list[tuple[str, bytes]] = []
@@ -348,7 +351,8 @@ def test_extended_negotiation_is_answered_for_what_is_supported() -> None:
         assert accepted_contexts(rq, ac)[1].extended_negotiation is None
 
 
-def test_an_answer_to_an_extended_negotiation_that_was_not_offered_is_ignored() -> None:
+def test_unoffered_extended_answer_is_ignored() -> None:
+    """An answer to an extended negotiation that was not offered is ignored."""
     rq = request({VERIFICATION: (IMPLICIT,)})
     ac = replace(
         AC,
@@ -372,7 +376,8 @@ def test_common_extended_negotiation_gets_no_answer() -> None:
 
 @pytest.mark.requirement("UL-041", "UL-042")
 @pytest.mark.parametrize("is_requested", [False, True])
-def test_an_identity_is_verified_and_answered_when_asked_for(is_requested: bool) -> None:
+def test_identity_is_verified_and_answered(is_requested: bool) -> None:
+    """An identity is verified, and answered when asked for."""
     identity = UserIdentityRQ(3, b"ticket", positive_response_requested=is_requested)
     rq = request({VERIFICATION: (IMPLICIT,)}, user_identity_rq=identity)
     seen: list[UserIdentityRQ] = []
@@ -405,7 +410,8 @@ def test_a_context_without_a_result_is_rejected() -> None:
     assert set(accepted_contexts(RQ, ac)) == {3}
 
 
-def test_a_result_for_a_context_that_was_not_proposed_is_ignored() -> None:
+def test_result_for_unproposed_context_is_ignored() -> None:
+    """A result for a context that was not proposed is ignored."""
     ac = replace(
         AC,
         presentation_contexts=(
@@ -510,12 +516,13 @@ ACCEPTED = (PresentationContextAC(1, 0, IMPLICIT),)
         ),
     ],
 )
-def test_an_answer_of_our_own_that_the_request_does_not_allow_is_not_sent(
+def test_disallowed_answer_of_ours_is_not_sent(
     rq: AAssociateRQ,
     contexts: tuple[PresentationContextAC, ...],
     information: UserInformation,
     message: str,
 ) -> None:
+    """An answer of our own that the request does not allow is not sent."""
     layer = layer_in(State.STA2, Role.ACCEPTOR)
     layer.receive_data(encode(rq), NOW)
     with pytest.raises(LocalProtocolError, match=message):

@@ -144,7 +144,8 @@ def test_a_cell_does_what_the_table_says(event: Event, state: State, role: Role,
 
 
 @pytest.mark.requirement("UL-050")
-def test_another_transcription_of_the_table_is_the_same() -> None:
+def test_table_equals_second_transcription() -> None:
+    """A second transcription of the state table is the same."""
     ours = {
         (f"Evt{event:d}", f"Sta{state:d}"): action.name.replace("_", "-")
         for event, row in TRANSITIONS.items()
@@ -154,7 +155,8 @@ def test_another_transcription_of_the_table_is_the_same() -> None:
 
 
 @pytest.mark.requirement("UL-050")
-def test_every_action_is_in_the_table_and_has_its_outcomes() -> None:
+def test_actions_are_in_table_with_outcomes() -> None:
+    """Every action is in the table and has its outcomes."""
     used = {action for row in TRANSITIONS.values() for action in row.values()}
     assert used == set(Action) == set(OUTCOMES)
     assert set(TRANSITIONS) == set(Event)
@@ -162,7 +164,8 @@ def test_every_action_is_in_the_table_and_has_its_outcomes() -> None:
 
 @pytest.mark.requirement("UL-059")
 @pytest.mark.parametrize("role", list(Role))
-def test_a_second_request_aborts_an_established_association(role: Role) -> None:
+def test_second_request_aborts_the_association(role: Role) -> None:
+    """A second request aborts an established association."""
     layer = layer_in(State.STA6, role)
     happen(layer, Event.ASSOCIATE_RQ_RECEIVED)
     assert sent_by(layer) == [AAbort(2, 2)]

@@ -129,7 +129,8 @@ def test_a_timer_runs_in_no_other_state(timer: Timer) -> None:
 
 
 @pytest.mark.requirement("UL-051", "UL-052")
-def test_without_a_request_the_connection_is_closed_in_silence() -> None:
+def test_connection_without_request_closes_silently() -> None:
+    """Without a request the connection is closed in silence."""
     layer = layer_in(State.STA2, ACCEPTOR, Timeouts(artim=10, associate_request=30))
     assert layer.next_deadline() == NOW + 30
     layer.expire(NOW + 29)
@@ -158,9 +159,8 @@ def test_a_request_stops_artim() -> None:
     ],
 )
 @pytest.mark.parametrize("artim", [10.0, 0.5])
-def test_after_the_last_pdu_the_close_is_awaited_for_artim_at_most(
-    state: State, event: Event, artim: float
-) -> None:
+def test_close_is_awaited_for_artim_at_most(state: State, event: Event, artim: float) -> None:
+    """After the last PDU the close is awaited for ARTIM at most."""
     layer = layer_in(state, ACCEPTOR, only(artim=artim, associate_request=99))
     happen(layer, event)
     layer.events()
@@ -185,9 +185,10 @@ def test_the_close_of_the_peer_ends_the_wait() -> None:
     ("timeouts", "state", "role"),
     [(only(release=10), State.STA7, REQUESTOR), (only(connect=10), State.STA4, REQUESTOR)],
 )
-def test_where_nothing_can_follow_the_connection_is_closed_at_once(
+def test_connection_closes_at_once_if_all_is_said(
     timeouts: Timeouts, state: State, role: Role
 ) -> None:
+    """A connection is closed at once if nothing can follow."""
     layer = layer_in(state, role, timeouts)
     layer.expire(NOW + 10)
     assert layer.should_close
@@ -195,7 +196,8 @@ def test_where_nothing_can_follow_the_connection_is_closed_at_once(
 
 
 @pytest.mark.requirement("UL-061")
-def test_data_in_both_directions_postpones_the_idle_timer() -> None:
+def test_traffic_either_way_postpones_idle_timer() -> None:
+    """Data in both directions postpones the idle timer."""
     layer = established(ACCEPTOR, only(idle=300))
     layer.receive_data(encode(DATA), NOW + 100)
     assert layer.next_deadline() == NOW + 400
@@ -206,7 +208,8 @@ def test_data_in_both_directions_postpones_the_idle_timer() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_the_idle_timer_stands_still_during_an_operation() -> None:
+def test_idle_timer_stands_still_while_busy() -> None:
+    """The idle timer stands still during an operation."""
     layer = established(ACCEPTOR, only(idle=300))
     layer.set_busy(True, NOW + 1)
     assert layer.next_deadline() is None
@@ -216,7 +219,8 @@ def test_the_idle_timer_stands_still_during_an_operation() -> None:
     assert layer.next_deadline() == NOW + 1300
 
 
-def test_the_end_of_an_operation_starts_no_idle_timer_in_another_state_or_role() -> None:
+def test_idle_timer_starts_only_as_idle_acceptor() -> None:
+    """The end of an operation starts no idle timer in another state or role."""
     for state, ways in WAYS.items():
         for role in ways:
             layer = layer_in(state, role, only(idle=300))
