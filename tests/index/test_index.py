@@ -92,9 +92,10 @@ def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-160", "QR-164")
-def test_another_thread_interrupts_a_query_that_finds_nothing(
+def test_thread_interrupts_query_without_matches(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Another thread interrupts a query that finds nothing."""
     index.ingest_data_sets([instance(number, Rows=(number,)) for number in range(3)])
     runs, go_on = threading.Event(), threading.Event()
 
@@ -149,14 +150,14 @@ def test_each_running_query_has_its_own_connection(index: Index) -> None:
         cursor.close()
 
 
-def test_characters_that_no_text_of_a_database_holds_match_what_was_stored_for_them(
-    index: Index,
-) -> None:
+def test_unstorable_characters_match_their_stand_in(index: Index) -> None:
+    """A character that no database stores matches its stand-in."""
     index.ingest_data_sets([instance(1, StudyID="A\ud800")])
     assert len(index.find_data_sets(query("STUDY", StudyID="A\udfff"))) == 1
 
 
-def test_rows_of_every_kind_are_what_the_response_encoder_takes(index: Index) -> None:
+def test_rows_of_every_kind_suit_the_encoder(index: Index) -> None:
+    """The response encoder takes rows of every kind."""
     stored = instance(
         1,
         PatientName="Müller^Änne=山田^太郎",
@@ -190,7 +191,8 @@ def test_rows_of_every_kind_are_what_the_response_encoder_takes(index: Index) ->
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_small_query_is_answered_at_once_however_often_it_comes(index: Index) -> None:
+def test_small_query_is_always_answered_at_once(index: Index) -> None:
+    """A small query is answered at once, however often it comes."""
     index.ingest_data_sets(studies(5))
     asked = query("STUDY", PatientID="P3", StudyInstanceUID="")
     for _ in range(500):

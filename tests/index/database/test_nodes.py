@@ -70,7 +70,8 @@ def test_the_url_wins_over_the_defaults() -> None:
         ("postgresql://me:sec%ret@h/db", "not understood: invalid percent-encoded token$"),
     ],
 )
-def test_a_url_that_is_none_is_refused_without_its_password(location: str, message: str) -> None:
+def test_malformed_url_is_refused_without_password(location: str, message: str) -> None:
+    """A malformed URL is refused, and the message does not show its password."""
     with pytest.raises(IndexDatabaseError, match=message):
         parameters(location, Use.WRITE)
 

@@ -39,7 +39,8 @@ def definitions(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def test_the_migrations_make_the_tables_that_the_schema_describes(tmp_path: Path) -> None:
+def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+    """The migrations make the tables that the schema describes."""
     Database(tmp_path / "migrated.sqlite").close()
     engine = create_engine(f"sqlite:///{tmp_path / 'created.sqlite'}")
     METADATA.create_all(engine)
@@ -49,7 +50,8 @@ def test_the_migrations_make_the_tables_that_the_schema_describes(tmp_path: Path
     assert set(created) >= set(TABLES.values())
 
 
-def test_each_trigram_table_has_the_columns_that_the_schema_says(tmp_path: Path) -> None:
+def test_trigram_tables_have_the_schemas_columns(tmp_path: Path) -> None:
+    """Each trigram table has the columns that the schema names."""
     Database(tmp_path / "x.sqlite").close()
     connection = sqlite3.connect(tmp_path / "x.sqlite")
     for level, columns in TRIGRAMS.items():
@@ -67,7 +69,8 @@ def test_an_index_opens_again_by_path_and_by_url(tmp_path: Path) -> None:
             assert index.timezone_offset_minutes == 60
 
 
-def test_a_database_is_created_once_however_many_open_it(tmp_path: Path) -> None:
+def test_database_is_created_once_for_all_openers(tmp_path: Path) -> None:
+    """A database is created once, however many open it."""
     with ThreadPoolExecutor(4) as pool:
         for database in pool.map(Database, [tmp_path / "x.sqlite"] * 4):
             database.close()
@@ -100,7 +103,8 @@ def set_revision(path: Path, revision: str, oldest: str) -> None:
     connection.close()
 
 
-def test_a_newer_schema_is_refused_unless_it_has_only_grown(tmp_path: Path) -> None:
+def test_newer_schema_is_refused_unless_only_grown(tmp_path: Path) -> None:
+    """A newer schema is refused unless it has only grown."""
     path = tmp_path / "x.sqlite"
     Database(path).close()
     set_revision(path, "9999", oldest="9998")
@@ -137,7 +141,8 @@ def test_a_location_that_cannot_be_opened_says_why(location: str, message: str) 
     assert "cret" not in str(raised.value)
 
 
-def test_a_missing_index_is_not_made_by_those_who_only_ask(tmp_path: Path) -> None:
+def test_missing_index_is_not_made_to_be_searched(tmp_path: Path) -> None:
+    """A program that only asks does not make a missing index."""
     with pytest.raises(IndexDatabaseError, match="no index at"):
         Index(tmp_path / "x.sqlite", create=False)
     assert not (tmp_path / "x.sqlite").exists()

@@ -74,9 +74,10 @@ def revision(cluster: Cluster, url: str) -> object:
     return cluster.query("SELECT version_num FROM alembic_version", database=name_of(url))
 
 
-def test_the_migrations_make_the_tables_that_the_schema_describes(
+def test_migrations_make_the_tables_of_the_schema(
     postgresql: Cluster, own_location: str, postgresql_database: str
 ) -> None:
+    """The migrations make the tables that the schema describes."""
     engine = create_engine(postgresql_database.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         METADATA.create_all(connection)
@@ -106,9 +107,8 @@ def test_a_database_is_made_once_however_many_open_it(
     assert revision(postgresql, postgresql_database) == [(HEAD,)]
 
 
-def test_queries_are_answered_while_two_nodes_change_the_schema(
-    postgresql: Cluster, old_location: str
-) -> None:
+def test_queries_go_on_while_nodes_change_schema(postgresql: Cluster, old_location: str) -> None:
+    """Queries are answered while two nodes change the schema."""
     together, done = Barrier(3), Event()
 
     def ask() -> int:
@@ -138,9 +138,8 @@ def test_queries_are_answered_while_two_nodes_change_the_schema(
     assert revision(postgresql, old_location) == [(HEAD,)]
 
 
-def test_a_table_in_use_holds_a_migration_up_and_not_who_asks(
-    postgresql: Cluster, old_location: str
-) -> None:
+def test_table_in_use_delays_only_the_migration(postgresql: Cluster, old_location: str) -> None:
+    """A table in use delays a migration, and the waiting migration delays no query."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(old_location) as user:
         user.execute("LOCK TABLE setting IN SHARE MODE")
@@ -159,9 +158,8 @@ def test_a_table_in_use_holds_a_migration_up_and_not_who_asks(
     assert revision(postgresql, old_location) == [(HEAD,)]
 
 
-def test_a_schema_that_has_only_grown_is_used_and_another_is_refused(
-    own_location: str, postgresql: Cluster
-) -> None:
+def test_newer_schema_is_used_only_if_just_grown(own_location: str, postgresql: Cluster) -> None:
+    """A schema that has only grown is used, and another one is refused."""
     database = name_of(own_location)
     postgresql.query("UPDATE alembic_version SET version_num = '9999'", database=database)
     Database(own_location).close()
@@ -183,9 +181,10 @@ def test_what_is_no_index_is_refused_and_left_alone(
 
 
 @pytest.mark.parametrize("foreign", ["0001", "1975ea83b712", "abcdef012345"])
-def test_a_database_that_another_program_migrates_is_said_to_be_its_own(
+def test_foreign_migrated_database_is_refused(
     postgresql: Cluster, postgresql_database: str, foreign: str
 ) -> None:
+    """The error says that a database belongs to another program, which migrates it."""
     statement = "CREATE TABLE alembic_version AS SELECT %s::text AS version_num"
     postgresql.query(statement, foreign, database=name_of(postgresql_database))
     for is_replica in (False, True):
@@ -195,9 +194,8 @@ def test_a_database_that_another_program_migrates_is_said_to_be_its_own(
 
 
 @pytest.mark.parametrize("is_replica", [False, True])
-def test_a_database_of_another_encoding_is_named_and_refused_at_once(
-    postgresql: Cluster, is_replica: bool
-) -> None:
+def test_other_encoding_is_named_and_refused(postgresql: Cluster, is_replica: bool) -> None:
+    """A database of another encoding is named and refused at once."""
     postgresql.query("CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1")
     with pytest.raises(
         IndexDatabaseError, match=r"database 'latin' on .* encoding LATIN1, expected UTF8"
@@ -206,9 +204,10 @@ def test_a_database_of_another_encoding_is_named_and_refused_at_once(
     postgresql.drop_database("latin")
 
 
-def test_a_replica_is_waited_for_and_that_is_said_at_once(
+def test_wait_for_a_replica_is_logged_at_once(
     postgresql_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Opening waits for a replica's index, and the log says so at once."""
     caplog.set_level(logging.INFO, "dicomquest.index")
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(Database, postgresql_database, create=False, is_replica=True)
@@ -220,9 +219,10 @@ def test_a_replica_is_waited_for_and_that_is_said_at_once(
         opening.result(60).close()
 
 
-def test_a_replica_to_which_nothing_comes_is_no_replica(
+def test_replica_that_receives_nothing_is_refused(
     postgresql_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A replica to which nothing comes is no replica."""
     monkeypatch.setattr(database_pool, "_REPLICATION", 0.2)
     with pytest.raises(
         IndexDatabaseError, match=r"the replica .* has no index, after 0 s; it is no replica"
@@ -244,24 +244,25 @@ def test_a_replica_to_which_nothing_comes_is_no_replica(
         ("postgresql://me:secret@127.0.0.1/x?nonsense=1", "not understood"),
     ],
 )
-def test_a_location_that_cannot_be_opened_says_why_but_no_password(
-    location: str, message: str
-) -> None:
+def test_unopenable_location_says_why_no_password(location: str, message: str) -> None:
+    """A location that cannot be opened says why but no password."""
     with pytest.raises(IndexDatabaseError, match=message) as caught:
         Database(location)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_without_psycopg_the_message_names_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_psycopg_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without psycopg the message names the extra that brings it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(IndexDatabaseError, match=r"dicomquest\[postgresql\]"):
         Database("postgresql://127.0.0.1/x")
 
 
-def test_without_the_extension_an_index_works_and_has_trigrams_as_soon_as_it_may(
+def test_extension_is_optional_and_used_once_there(
     postgresql: Cluster, postgresql_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Without pg_trgm an index works; it has trigrams as soon as it may."""
     database = name_of(postgresql_database)
     postgresql.query("CREATE ROLE modest LOGIN")
     postgresql.query("GRANT ALL ON SCHEMA public TO modest", database=database)
@@ -316,9 +317,9 @@ def end_connections(cluster: Cluster, url: str) -> None:
     wait_for(lambda: not cluster.query(there, name), "the connections end")
 
 
-def test_a_lost_connection_is_an_error_of_the_index_and_the_next_is_a_new_one(
-    postgresql: Cluster, location: str
-) -> None:
+def test_lost_connection_is_an_error_then_replaced(postgresql: Cluster, location: str) -> None:
+    """A lost connection is an error of the index, and the next one is new."""
+
     def lose_and_run(context: AbstractContextManager[Connection], statement: str | None) -> None:
         with context as connection:
             end_connections(postgresql, location)
@@ -359,9 +360,8 @@ def test_what_the_server_says_of_a_row_is_not_repeated(index: Index) -> None:
     assert "Citizen" not in str(caught.value)
 
 
-def test_a_node_that_waits_in_vain_for_its_turn_says_so(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_node_that_waits_in_vain_says_so(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that waits in vain for its turn says so."""
     monkeypatch.setitem(postgresql_backend._WRITER_SETTINGS, "lock_timeout", "100ms")
     with (
         Index(index._database._backend._location) as other,  # type: ignore[attr-defined]
@@ -371,13 +371,10 @@ def test_a_node_that_waits_in_vain_for_its_turn_says_so(
         other.ingest_data_sets([instance(1)])
 
 
-def test_an_interruption_is_one_whatever_the_driver_makes_of_it(
+def test_interruption_in_a_pipeline_stays_one(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C comes when a pipeline has been sent and nobody waits for its answers yet.
-
-    The driver cannot leave it then, and says that, and that it cannot roll back.
-    """
+    """Ctrl-C in a pipeline, which the driver can neither leave nor roll back, stays Ctrl-C."""
     waits = psycopg.Connection.wait
     count = 0
 

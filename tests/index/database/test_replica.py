@@ -37,9 +37,10 @@ def index(locations: tuple[Path, Path]) -> Iterator[Index]:
 
 
 @pytest.mark.parametrize(("is_latest", "expected"), [(False, 0), (True, len(corpus.STUDIES))])
-def test_the_replica_answers_unless_it_must_be_the_latest(
+def test_replica_answers_unless_latest_is_needed(
     index: Index, is_latest: bool, expected: int
 ) -> None:
+    """The replica answers unless the answer must be the latest."""
     identifier = from_pydicom(data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=""))
     query = parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions())
     with index.search(query, is_latest=is_latest) as cursor:

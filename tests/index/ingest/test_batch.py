@@ -36,9 +36,10 @@ BOTH_WAYS = pytest.mark.parametrize("batches", [True, False], ids=["one by one",
 
 
 @BOTH_WAYS
-def test_of_conflicting_attributes_the_last_received_wins_and_empty_ones_erase_nothing(
+def test_last_received_wins_and_empty_erases_nothing(
     index: Index, batches: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Of conflicting attributes the last received wins, and empty ones erase nothing."""
     caplog.set_level(logging.INFO, "dicomquest.index")
     store(
         index,
@@ -68,9 +69,8 @@ def test_patient_data_is_logged_for_debugging_only(
 
 @BOTH_WAYS
 @pytest.mark.requirement("QR-011", "QR-130", "QR-131", "QR-133")
-def test_counts_modalities_and_sop_classes_are_those_of_what_is_there(
-    index: Index, batches: bool
-) -> None:
+def test_computed_values_follow_the_instances(index: Index, batches: bool) -> None:
+    """Counts, modalities and SOP classes are those of the instances that are there."""
     store(
         index,
         instance(1, series=1, Modality="CT", SOPClassUID="1.2.1"),
@@ -128,9 +128,8 @@ def test_an_instance_received_again_is_replaced_whole(index: Index, batches: boo
 
 @BOTH_WAYS
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
-def test_an_instance_moves_to_another_series_and_study_and_leaves_nothing_behind(
-    index: Index, batches: bool
-) -> None:
+def test_moved_instance_leaves_nothing_behind(index: Index, batches: bool) -> None:
+    """An instance moves to another series and study and leaves nothing behind."""
     store(
         index,
         instance(1, Modality="CT", SOPClassUID="1.2.1"),
@@ -161,9 +160,8 @@ def test_an_instance_moves_to_another_series_and_study_and_leaves_nothing_behind
 
 
 @BOTH_WAYS
-def test_a_study_belongs_to_the_patient_of_the_instance_received_last(
-    index: Index, batches: bool
-) -> None:
+def test_study_is_of_the_last_received_patient(index: Index, batches: bool) -> None:
+    """A study belongs to the patient of the instance received last."""
     store(
         index,
         instance(1, PatientName="A"),
@@ -176,7 +174,8 @@ def test_a_study_belongs_to_the_patient_of_the_instance_received_last(
     assert index.counts()[Level.PATIENT] == 1
 
 
-def test_patients_of_one_id_and_different_issuers_are_two(index: Index) -> None:
+def test_same_id_of_two_issuers_is_two_patients(index: Index) -> None:
+    """Patients of one ID and different issuers are two."""
     hospitals = [
         instance(1, study=study, PatientID="1", IssuerOfPatientID=issuer)
         for study, issuer in ((1, "A"), (2, "B"), (3, ""), (4, "A"))
@@ -191,9 +190,8 @@ def test_patients_of_one_id_and_different_issuers_are_two(index: Index) -> None:
 
 
 @BOTH_WAYS
-def test_an_instance_that_says_nothing_of_its_patient_does_not_move_its_study(
-    index: Index, batches: bool
-) -> None:
+def test_instance_without_patient_moves_no_study(index: Index, batches: bool) -> None:
+    """An instance that says nothing of its patient does not move its study."""
     store(
         index,
         instance(1, IssuerOfPatientID="H"),
@@ -207,7 +205,8 @@ def test_an_instance_that_says_nothing_of_its_patient_does_not_move_its_study(
 
 
 @pytest.mark.requirement("QR-006")
-def test_studies_without_patient_id_are_found_but_are_no_patient(index: Index) -> None:
+def test_studies_without_patient_id_have_no_patient(index: Index) -> None:
+    """Studies without Patient ID are found but are no patient."""
     store(
         index,
         instance(1, study=1, PatientID="", PatientName="Doe"),
@@ -231,7 +230,8 @@ def test_studies_without_patient_id_are_found_but_are_no_patient(index: Index) -
     ]
 
 
-def test_texts_far_too_long_are_stored_and_found_by_how_they_begin(index: Index) -> None:
+def test_overlong_texts_are_found_by_their_start(index: Index) -> None:
+    """Texts too long for a database's index are stored and found by their beginning."""
     # Not to be compressed, so that it is as long in an index.
     long = "".join(chr(0x4E00 + number) for number in Random(1).choices(range(20_000), k=3000))
     item = [data_set(CodeValue="1", CodingSchemeDesignator="SCT", CodeMeaning=long)]
@@ -283,9 +283,8 @@ def test_two_series_of_one_uid_in_two_studies_are_two(index: Index) -> None:
 
 
 @BOTH_WAYS
-def test_an_empty_value_among_sop_classes_is_one_whenever_it_comes(
-    index: Index, batches: bool
-) -> None:
+def test_empty_sop_class_counts_once_in_any_order(index: Index, batches: bool) -> None:
+    """An empty value among SOP classes is one value, in whichever order it comes."""
     store(
         index, instance(1, SOPClassUID="1.2.1"), instance(2, SOPClassUID="1.2.1\\"), batches=batches
     )

@@ -41,7 +41,8 @@ def read(folder: Path, data: bytes) -> Received | Skipped:
     return read_file(str(path), 0)
 
 
-def test_a_data_set_does_not_say_what_its_transfer_syntax_is(tmp_path: Path) -> None:
+def test_data_set_does_not_name_its_transfer_syntax(tmp_path: Path) -> None:
+    """A data set does not say what its transfer syntax is."""
     stored = {0x00020010: Element("UI", ("1.2.3",)), **instance()}
     found = read(tmp_path, part10(dict(sorted(stored.items()))))
     assert isinstance(found, Received)
@@ -60,9 +61,8 @@ def test_a_data_set_does_not_say_what_its_transfer_syntax_is(tmp_path: Path) -> 
         EXPLICIT_VR_BIG_ENDIAN,
     ],
 )
-def test_a_file_of_each_transfer_syntax_is_read_up_to_its_pixels(
-    tmp_path: Path, transfer_syntax: str
-) -> None:
+def test_file_is_read_up_to_its_pixels(tmp_path: Path, transfer_syntax: str) -> None:
+    """A file of each transfer syntax is read up to its pixels."""
     stored = instance(PatientName="Doe^John") | {0x7FE00010: PIXELS}
     found = read(tmp_path, part10(dict(sorted(stored.items())), transfer_syntax))
     assert isinstance(found, Received)
@@ -78,7 +78,8 @@ def test_a_header_of_any_size_is_read(tmp_path: Path) -> None:
     assert "y" * 300_000 in found.records[Level.IMAGE].elements["0040A160"]
 
 
-def test_a_data_set_without_file_meta_information_is_read(tmp_path: Path) -> None:
+def test_data_set_without_meta_information_is_read(tmp_path: Path) -> None:
+    """A data set without File Meta Information is read."""
     found = read(tmp_path, encode(instance(), IMPLICIT_VR_LITTLE_ENDIAN))
     assert isinstance(found, Received)
     assert "available_transfer_syntax_uid" not in found.records[Level.IMAGE].texts

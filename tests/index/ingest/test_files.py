@@ -50,9 +50,8 @@ def names(index: Index) -> set[str | None]:
     }
 
 
-def test_all_files_below_a_folder_are_looked_at_and_each_counts_once(
-    index: Index, tmp_path: Path
-) -> None:
+def test_files_below_a_folder_count_once_each(index: Index, tmp_path: Path) -> None:
+    """All files below a folder are looked at, and each counts once."""
     folder = tmp_path / "archive"
     fill(folder, 5)
     (folder / "notes.txt").write_text("no image")
@@ -91,9 +90,10 @@ def test_a_second_run_reads_only_what_has_changed(
     assert names(index) == {"Changed"}
 
 
-def test_a_run_that_was_interrupted_goes_on_where_it_was(
+def test_interrupted_run_goes_on_where_it_was(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A run that was interrupted goes on where it was."""
     fill(tmp_path / "archive", 10)
     monkeypatch.setattr(ingest, "BATCH", 4)
     monkeypatch.setattr(ingest, "_CHUNK", 2)
@@ -126,9 +126,10 @@ def test_several_processes_give_the_same_index_as_one(
     assert index.check().examples == []
 
 
-def test_a_process_that_dies_is_an_error_and_not_a_silence(
+def test_dying_process_is_an_error(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A process that dies is an error, and never passes in silence."""
     monkeypatch.setattr(ingest, "_CHUNK", 2)
     monkeypatch.setattr(ingest, "_read_files", _die_elsewhere)
     fill(tmp_path / "archive", 6)
@@ -145,9 +146,8 @@ def _die_elsewhere(paths: Sequence[str], _: int) -> list[object]:
     return [reader.read_file(path, 0) for path in paths]
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(
-    index: Index, tmp_path: Path
-) -> None:
+def test_links_to_files_are_followed_to_folders_not(index: Index, tmp_path: Path) -> None:
+    """Links to files are followed, and links to folders are not."""
     fill(tmp_path / "real", 1)
     folder = tmp_path / "archive"
     folder.mkdir()
@@ -158,9 +158,8 @@ def test_links_to_files_are_followed_and_links_to_folders_are_not(
     assert counted(index.ingest([folder])) == (0, 1, 0, 0)
 
 
-def test_a_path_may_be_a_file_and_one_that_is_missing_is_reported(
-    index: Index, tmp_path: Path
-) -> None:
+def test_path_may_be_a_file_missing_is_reported(index: Index, tmp_path: Path) -> None:
+    """A path may be a file, and a missing one is reported."""
     path = write(tmp_path / "one", instance())
     summary = index.ingest([path, tmp_path / "missing"])
     assert counted(summary) == (0, 1, 0, 1)
@@ -184,10 +183,10 @@ def test_data_sets_that_are_none_are_counted(index: Index) -> None:
 
 
 @pytest.mark.parametrize("change", ["replaced", "moved"])
-def test_what_was_read_does_not_come_after_what_was_stored_since(
+def test_older_read_never_overwrites_newer_instance(
     index: Index, tmp_path: Path, change: str
 ) -> None:
-    """A Storage SCP puts another version in the place of a file that was read, or in another one."""
+    """An older read of a file never overwrites a newer stored instance."""
     folder = tmp_path / "archive"
     old = write(folder / "old", instance(0, PatientName="Old"))
     new = old if change == "replaced" else folder / "new"

@@ -158,9 +158,10 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
 
 @pytest.mark.requirement("QR-008", "QR-095", "QR-104", "QR-132")
 @pytest.mark.parametrize(("keys", "condition", "parameters"), KEYS)
-def test_each_kind_of_key_is_a_predicate_that_an_index_serves(
+def test_keys_become_predicates_an_index_serves(
     keys: dict[str, Any], condition: str, parameters: tuple[Any, ...]
 ) -> None:
+    """Each kind of key is a predicate that an index serves."""
     plan = compiled("STUDY", **keys)
     assert where(plan) == condition
     assert plan.parameters == parameters
@@ -255,9 +256,8 @@ OCCURRING: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.requirement("QR-109", "QR-116")
 @pytest.mark.parametrize(("keys", "condition"), OCCURRING)
-def test_other_groups_and_several_values_are_looked_for_where_they_occur(
-    keys: dict[str, Any], condition: str
-) -> None:
+def test_groups_and_values_are_searched_in_their_rows(keys: dict[str, Any], condition: str) -> None:
+    """Other name groups and several values are looked for where they occur."""
     assert where(compiled("STUDY", facts=EVERYTHING, **keys)) == condition
 
 
@@ -279,7 +279,8 @@ def test_only_the_tables_that_are_needed_are_joined() -> None:
 
 
 @pytest.mark.requirement("QR-046", "QR-064")
-def test_the_columns_are_the_return_keys_in_their_order() -> None:
+def test_columns_are_the_return_keys_in_order() -> None:
+    """The columns are the return keys in their order."""
     plan = compiled(
         "SERIES", "patient", PatientName="", Modality="", OtherPatientNames="", GantryID=""
     )
@@ -299,14 +300,16 @@ def test_the_columns_are_the_return_keys_in_their_order() -> None:
     ]
 
 
-def test_counts_are_numbers_and_computed_sequences_json() -> None:
+def test_counts_are_numbers_sequences_are_json() -> None:
+    """Counts are numbers, and computed sequences are JSON."""
     plan = compiled(
         "STUDY", NumberOfStudyRelatedInstances="", AnatomicRegionsInStudyCodeSequence=[]
     )
     assert [field.source for field in plan.fields] == [Source.JSON, Source.TEXT, Source.NUMBER]
 
 
-def test_queries_of_one_shape_differ_in_parameters_only() -> None:
+def test_queries_of_one_shape_differ_in_parameters() -> None:
+    """Queries of one shape differ in parameters only."""
     one, other = (
         compiled("STUDY", PatientName=name, StudyDate=date)
         for name, date in (("A*", "20240101"), ("Doe^J*", "19991231"))
@@ -316,7 +319,8 @@ def test_queries_of_one_shape_differ_in_parameters_only() -> None:
     assert one.parameters != other.parameters
 
 
-def test_a_date_time_key_in_another_zone_than_the_stored_ones_is_left_to_python() -> None:
+def test_date_time_of_another_zone_is_left_to_python() -> None:
+    """A date-time key in another zone than the stored ones is left to Python."""
     assert "residual" not in compiled("IMAGE", AcquisitionDateTime="2024").sql
     assert (
         "residual"
@@ -324,7 +328,8 @@ def test_a_date_time_key_in_another_zone_than_the_stored_ones_is_left_to_python(
     )
 
 
-def test_patterns_and_lists_that_a_database_does_not_take_are_left_to_python() -> None:
+def test_unsupported_patterns_are_left_to_python() -> None:
+    """Patterns and lists that a database does not take are left to Python."""
     # A folded ligature of eighteen letters makes a pattern longer than SQLite takes.
     assert "residual" in compiled("STUDY", PatientName="*" + "\ufdfa" * 2000).sql
     assert (
@@ -386,7 +391,8 @@ def test_each_kind_of_key_is_a_predicate_of_postgresql(
 
 
 @pytest.mark.requirement("QR-109", "QR-116")
-def test_several_values_are_one_set_of_entities_on_postgresql() -> None:
+def test_several_values_are_one_set_on_postgresql() -> None:
+    """Several values are one set of entities on PostgreSQL."""
     facts = Facts("postgresql", frozenset({("00100010", 2), ("00100020", 0)}), trigrams=False)
     plan = compiled("STUDY", facts=facts, PatientID="1", PatientName="Doe")
     assert where(plan) == (
@@ -399,7 +405,8 @@ def test_several_values_are_one_set_of_entities_on_postgresql() -> None:
 
 
 @pytest.mark.requirement("QR-132")
-def test_postgresql_selects_what_python_must_see_behind_the_fields() -> None:
+def test_postgresql_adds_columns_for_python() -> None:
+    """PostgreSQL selects behind the fields the columns that Python must see."""
     keys: dict[str, Any] = {
         "MedicalAlerts": "A",
         "ProcedureCodeSequence": [data_set(CodeValue="T1")],
@@ -423,7 +430,8 @@ def test_postgresql_selects_what_python_must_see_behind_the_fields() -> None:
 
 
 @pytest.mark.requirement("QR-008")
-def test_chains_of_descendants_that_python_must_see_are_one_column() -> None:
+def test_chains_seen_by_python_are_one_column() -> None:
+    """Chains of descendants that Python must see are one column."""
     plan = compiled(
         "STUDY", facts=POSTGRESQL, StudyInstanceUID="", Modality="CT", Rows=(512,), GantryID="G"
     )

@@ -195,9 +195,10 @@ def test_the_engine_and_the_plain_meaning_agree(
     ("creator", "value", "count"),
     [("ACME", "", 3), ("ACME", "two", 1), ("ACME", "*o*", 2), ("NONE", "x", 0)],
 )
-def test_a_private_key_is_found_in_whichever_block_its_creator_has(
+def test_private_key_is_found_in_any_block(
     stored: Index, creator: str, value: str, count: int
 ) -> None:
+    """A private key is found in whichever block its creator has."""
     identifier = data_set(QueryRetrieveLevel="IMAGE", StudyInstanceUID="1.2.9", SOPInstanceUID="")
     identifier[0x00090042] = Element("LO", (creator,))
     identifier[0x00094201] = Element("LO", (value,) if value else ())
@@ -205,7 +206,8 @@ def test_a_private_key_is_found_in_whichever_block_its_creator_has(
     assert len(held_equal(stored, asked)) == count
 
 
-def test_reduced_sequences_and_private_elements_are_json_in_the_row(stored: Index) -> None:
+def test_reduced_and_private_values_are_row_json(stored: Index) -> None:
+    """Reduced sequences and private elements are JSON in the row."""
     asked = query(
         "STUDY",
         ProcedureCodeSequence=[data_set(CodeValue="1", CodeMeaning="")],
@@ -240,9 +242,10 @@ def test_reduced_sequences_and_private_elements_are_json_in_the_row(stored: Inde
         ),
     ],
 )
-def test_days_are_looked_up_as_far_as_a_zone_may_shift_them(
+def test_days_are_searched_as_far_as_a_zone_shifts(
     index: Index, keys: dict[str, str], count: int
 ) -> None:
+    """Days are searched as far as a time zone may shift them."""
     stored = instance(1, StudyDate="20240101", StudyTime="2330", TimezoneOffsetFromUTC="-0500")
     index.ingest_data_sets([stored])
     asked = query("STUDY", options=QueryOptions(timezone_adjustment=True), **keys)

@@ -111,9 +111,10 @@ def test_the_engine_answers_as_the_reference_does(
     drawn=st.data(),
     zone=st.sampled_from(ZONES),
 )
-def test_the_engine_finds_what_is_there_as_the_reference_does(
+def test_engine_finds_what_the_reference_finds(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject, zone: int
 ) -> None:
+    """The engine finds what is there as the reference does."""
     index = indexes[zone]
     empty(index)
     index.ingest_data_sets(corpus)
@@ -130,9 +131,10 @@ def test_the_engine_finds_what_is_there_as_the_reference_does(
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
 @settings(max_examples=settings().max_examples // 2)
 @given(corpus=corpora(max_patients=2), again=st.data())
-def test_what_is_computed_stays_right_whatever_is_received_in_which_batches(
+def test_computed_values_stay_right_in_any_batches(
     indexes: dict[int, Index], corpus: list[DataSet], again: st.DataObject
 ) -> None:
+    """Computed values stay right whatever is received in which batches."""
     index = indexes[0]
     empty(index)
     received = corpus + (

@@ -62,9 +62,8 @@ def terminate(postgresql: Cluster, location: str) -> None:
 
 
 @pytest.mark.requirement("QR-160", "QR-164")
-def test_another_thread_interrupts_a_query_that_finds_nothing(
-    index: Index, postgresql: Cluster
-) -> None:
+def test_thread_interrupts_query_without_matches(index: Index, postgresql: Cluster) -> None:
+    """Another thread interrupts a query that finds nothing."""
     stored(index)
     cursor = running(index, FOREVER)
     errors: list[IndexDatabaseError] = []
@@ -136,9 +135,10 @@ def test_a_statement_timeout_says_so(location: str) -> None:
         assert index.find_data_sets(ALL) == []
 
 
-def test_connections_that_died_idle_are_noticed_by_nobody(
+def test_connections_that_died_idle_go_unnoticed(
     index: Index, location: str, postgresql: Cluster
 ) -> None:
+    """A connection that died idle disturbs no query."""
     stored(index)
     cursors = [index.search(ALL) for _ in range(4)]
     assert [len(cursor.fetch(5)) for cursor in cursors] == [3] * 4
@@ -148,9 +148,10 @@ def test_connections_that_died_idle_are_noticed_by_nobody(
     assert len(index.find_data_sets(ALL)) == 3
 
 
-def test_a_connection_that_dies_while_rows_come_is_an_error_of_that_query(
+def test_connection_dying_mid_rows_fails_one_query(
     index: Index, location: str, postgresql: Cluster
 ) -> None:
+    """A connection that dies while rows come is an error of that query."""
     stored(index)
     with running(index, MANY) as cursor:
         cursor.fetch(1)
@@ -181,7 +182,8 @@ def test_an_error_of_the_server_leaves_its_details_out(index: Index) -> None:
 
 
 @pytest.mark.requirement("QR-116")
-def test_what_another_node_stored_first_of_its_kind_is_found(index: Index, location: str) -> None:
+def test_first_value_from_another_node_is_found(index: Index, location: str) -> None:
+    """A query finds the first value of its kind that another node stored."""
     asked = query("STUDY", PatientName="山田*")
     assert index.find_data_sets(asked) == []
     with Index(location) as other:
@@ -244,9 +246,10 @@ def test_rows_come_in_the_sizes_asked_for(index: Index, rows: int) -> None:
 
 
 @pytest.mark.requirement("QR-160")
-def test_rows_that_python_refuses_one_after_the_other_can_be_interrupted(
+def test_python_filter_that_refuses_all_interrupts(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A query whose rows Python refuses one by one can be interrupted."""
     index.ingest_data_sets([instance(number, study=number, Rows=(1,)) for number in range(100)])
     seen: list[int] = []
 

@@ -32,7 +32,8 @@ def test_rows_without_a_filter_stay_as_they_are() -> None:
     assert accepted(plan_of(), rows) == rows
 
 
-def test_rows_that_pass_lose_the_columns_that_were_seen() -> None:
+def test_passing_rows_lose_the_columns_seen() -> None:
+    """Rows that pass lose the columns that the filter saw."""
     plan = plan_of(MedicalAlerts="PENICILLIN")
     rows = [
         (None, "1.1", element("LO", "PENICILLIN"), None),

@@ -31,7 +31,8 @@ def attributes(record: Record) -> DataSet:
     return from_json(json.loads(record.attributes() or "{}"))
 
 
-def test_attributes_go_to_the_level_of_their_module_and_keys_to_columns() -> None:
+def test_attributes_go_to_level_keys_to_columns() -> None:
+    """Attributes go to the level of their module, and keys to columns."""
     found = records(
         data_set(
             PatientName="Doe^John=王", PatientAddress="Street 1", StudyDate="20240101", MedicalAlerts="A\\B",
@@ -56,7 +57,8 @@ def test_attributes_go_to_the_level_of_their_module_and_keys_to_columns() -> Non
     assert attributes(found[Level.IMAGE]) == zone | {tag_of("Rows"): Element("US", (512,))}
 
 
-def test_pixel_data_large_binaries_group_lengths_and_stored_counts_are_not_kept() -> None:
+def test_bulk_and_derived_values_are_not_kept() -> None:
+    """Pixel data, large binaries, group lengths and stored counts are not kept."""
     large = Element("OB", (b"x" * (LARGEST_BINARY + 1),))
     small = Element("OB", (b"x" * LARGEST_BINARY,))
     found = records(
@@ -80,7 +82,8 @@ def test_pixel_data_large_binaries_group_lengths_and_stored_counts_are_not_kept(
     )
 
 
-def test_search_forms_are_folded_sortable_and_canonical() -> None:
+def test_search_forms_are_folded_and_sortable() -> None:
+    """Search forms are folded, sortable and canonical."""
     record = records(
         data_set(
             ReferringPhysicianName="Müller ^Änne^^=山田^太郎=やまだ^たろう", StudyDate="2024.01.31",
@@ -102,7 +105,8 @@ def test_search_forms_are_folded_sortable_and_canonical() -> None:
 
 
 @pytest.mark.requirement("QR-101")
-def test_a_date_time_is_searched_as_an_instant_of_its_own_zone_or_that_of_the_index() -> None:
+def test_date_time_is_an_instant_of_its_zone() -> None:
+    """A date-time is searched as an instant of its own zone, or else of the index's."""
     for zone, stored, expected in (
         ("", "20240101120000", "20240101130000.000000"),
         ("", "20240101120000+0200", "20240101100000.000000"),
@@ -115,7 +119,8 @@ def test_a_date_time_is_searched_as_an_instant_of_its_own_zone_or_that_of_the_in
 
 
 @pytest.mark.requirement("QR-109")
-def test_several_values_are_value_rows_and_no_column_has_their_forms() -> None:
+def test_several_values_are_value_rows_only() -> None:
+    """Several values are value rows, and no column has their forms."""
     record = records(data_set(StudyDate="20240101\\20240202", AccessionNumber="A\\B", StudyID="1"))[
         Level.STUDY
     ]
@@ -132,7 +137,8 @@ def test_several_values_are_value_rows_and_no_column_has_their_forms() -> None:
 
 
 @pytest.mark.requirement("QR-108")
-def test_the_items_of_a_sequence_are_value_rows_by_path() -> None:
+def test_sequence_items_are_value_rows_by_path() -> None:
+    """The items of a sequence are value rows by path."""
     item = data_set(CodeValue="T1", EquivalentCodeSequence=[data_set(CodeValue="T2")])
     record = records(data_set(ProcedureCodeSequence=[item]))[Level.STUDY]
     assert forms(Level.STUDY, record, 0).values == {

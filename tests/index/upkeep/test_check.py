@@ -44,7 +44,8 @@ def test_damage_is_named_and_repaired(index: Index, damage: str, said: str) -> N
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_study_that_the_trigrams_lost_and_that_has_nothing_below_is_removed(index: Index) -> None:
+def test_study_lost_by_trigrams_and_empty_is_removed(index: Index) -> None:
+    """A study that the trigrams lost and that has nothing below is removed."""
     index.ingest_data_sets([instance(PatientName="CITIZEN^Jan", StudyDescription="KNEE")])
     with index._database.begin() as connection:
         connection.exec_driver_sql(
@@ -57,7 +58,8 @@ def test_a_study_that_the_trigrams_lost_and_that_has_nothing_below_is_removed(in
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_trigram_table_that_lost_step_is_named_and_repaired(index: Index) -> None:
+def test_trigram_table_out_of_step_is_repaired(index: Index) -> None:
+    """A trigram table out of step is named and repaired."""
     damage = "INSERT INTO patient_trigram (patient_trigram) VALUES ('delete-all')"
     damage_and_repair(index, damage, "patient_trigram: not in step")
 

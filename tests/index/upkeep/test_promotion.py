@@ -97,7 +97,8 @@ def test_who_promotes_is_told_that_it_was_dropped(
     assert not index.demote(FILTER)
 
 
-def test_a_value_too_long_for_an_index_is_found_without_it(index: Index) -> None:
+def test_value_too_long_for_an_index_is_found(index: Index) -> None:
+    """A value too long for an index is found without it."""
     index.promote(FILTER)
     assert index.promoted()[0].is_used
     index.ingest_data_sets([instance(1), instance(2, "X" * 5000)])
@@ -109,8 +110,8 @@ def test_a_value_too_long_for_an_index_is_found_without_it(index: Index) -> None
 @pytest.mark.parametrize(
     "key", [Element("LO", ("1.5",)), Element("UN", (b"1.50",))], ids=["LO", "UN"]
 )
-def test_a_private_key_of_unknown_vr_is_of_the_promoted_one(index: Index, key: Element) -> None:
-    """Which elements of implicit VR have, too, that are stored without a VR."""
+def test_key_of_unknown_vr_takes_promoted_vr(index: Index, key: Element) -> None:
+    """A private key of unknown VR has the promoted VR, as elements of implicit VR have."""
     creator = {0x00210010: Element("LO", ("ACME 1",))}
     values = {1: Element("DS", ("1.50",)), 2: Element("UN", (b"1.500",)), 3: Element("DS", ("2",))}
     index.ingest_data_sets(
@@ -129,9 +130,8 @@ def test_a_private_key_of_unknown_vr_is_of_the_promoted_one(index: Index, key: E
 
 
 @pytest.mark.parametrize("vr", ["IS", "DT"])
-def test_a_key_that_the_promoted_vr_does_not_take_is_read_with_the_stored_one(
-    index: Index, vr: str
-) -> None:
+def test_key_unfit_for_promoted_vr_uses_stored_vr(index: Index, vr: str) -> None:
+    """A key that the promoted VR does not take is read with the stored one."""
     creator = {0x00210010: Element("LO", ("ACME 1",))}
     index.ingest_data_sets([instance(1) | creator | {0x00211002: Element("LO", ("A B",))}])
     index.promote(attribute_named("0021,1002", creator="ACME 1", vr=vr))

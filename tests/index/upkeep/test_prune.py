@@ -39,7 +39,8 @@ def instances(index: Index) -> int:
     return index.counts()[Level.IMAGE]
 
 
-def test_what_is_gone_leaves_the_index_and_what_moved_stays(index: Index, folder: Path) -> None:
+def test_gone_files_leave_moved_files_stay(index: Index, folder: Path) -> None:
+    """Vanished files leave the index, and moved files stay."""
     index.ingest([folder])
     (folder / "deep" / "instance000").rename(folder / "moved")
     (folder / "deep" / "instance001").unlink()
@@ -102,9 +103,8 @@ def test_a_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path
     assert list(index.counts().values()) == [0, 0, 0, 0]
 
 
-def test_a_file_that_has_another_instance_now_replaces_the_former(
-    index: Index, folder: Path
-) -> None:
+def test_file_with_new_instance_replaces_the_old(index: Index, folder: Path) -> None:
+    """A file that has another instance now replaces the former one."""
     index.ingest([folder])
     shutil.copy(folder / "deep" / "instance000", folder / "deep" / "instance001")
     summary = index.ingest([folder])
@@ -112,7 +112,8 @@ def test_a_file_that_has_another_instance_now_replaces_the_former(
     assert instances(index) == INSTANCES - 1
 
 
-def test_a_file_that_cannot_be_read_any_more_changes_nothing(index: Index, folder: Path) -> None:
+def test_file_no_longer_readable_changes_nothing(index: Index, folder: Path) -> None:
+    """A file that cannot be read any more changes nothing."""
     index.ingest([folder])
     (folder / "deep" / "instance000").write_bytes(b"")
     index.ingest([folder])
@@ -155,8 +156,8 @@ def test_notices_are_followed(index: Index, folder: Path) -> None:
     assert follower.total.indexed == INSTANCES
 
 
-def test_what_a_storage_scp_has_not_stored_yet_is_not_read(index: Index, folder: Path) -> None:
-    """Whole as it may be, it may be refused or taken away, and then would seem to have been here."""
+def test_unfinished_store_is_not_read(index: Index, folder: Path) -> None:
+    """A file that a Storage SCP has not stored yet is not read: it may still be refused."""
     follower = index.follow([folder])
     follower.begin()
     part = folder / ".dicomquest" / "0a1b" / "1.part"
@@ -168,9 +169,8 @@ def test_what_a_storage_scp_has_not_stored_yet_is_not_read(index: Index, folder:
     assert instances(index) == INSTANCES - 1
 
 
-def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(
-    index: Index, folder: Path
-) -> None:
+def test_notices_of_a_vanished_root_are_not_believed(index: Index, folder: Path) -> None:
+    """No notice about a folder that is gone as a whole is believed."""
     follower = index.follow([folder])
     assert follower.begin() == [str(folder)]
     follower.look(NOW)
@@ -190,10 +190,8 @@ def test_of_a_folder_that_is_gone_as_a_whole_no_notice_is_believed(
 
 
 @pytest.mark.parametrize("before", ["missing", "another one"])
-def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(
-    index: Index, folder: Path, before: str
-) -> None:
-    """Notices are asked for in between, and nobody gets any of it."""
+def test_folder_that_comes_before_look_is_in_doubt(index: Index, folder: Path, before: str) -> None:
+    """A folder that comes between begin and look is in doubt: it has given no notices."""
     follower = index.follow([folder])
     folder.rename(folder.parent / "away")
     if before == "another one":
@@ -206,10 +204,10 @@ def test_a_folder_that_comes_between_begin_and_look_is_in_doubt(
     assert follower.is_in_doubt()
 
 
-def test_a_folder_that_can_be_entered_later_is_read_and_in_doubt(
+def test_folder_opened_later_is_read_and_in_doubt(
     index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Notices of what happens in it have to be asked for anew."""
+    """A folder that can be entered later is read, and in doubt until watched anew."""
     scandir = os.scandir
 
     def closed(path: str) -> object:
@@ -231,9 +229,10 @@ def test_a_folder_that_can_be_entered_later_is_read_and_in_doubt(
     assert not follower.is_in_doubt()
 
 
-def test_a_file_that_may_not_be_looked_at_is_tried_again(
+def test_file_that_cannot_be_looked_at_is_retried(
     index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A file that may not be looked at is tried again."""
     path = str(folder / "deep" / "instance000")
     follower = index.follow([folder])
     follower.begin()
@@ -253,9 +252,10 @@ def _closed(call: Callable[..., os.stat_result], closed: str) -> Callable[..., o
     return run
 
 
-def test_what_a_server_is_about_to_commit_is_no_difference(
+def test_pending_commit_is_no_difference(
     index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A file that a server is about to commit is no difference."""
     index.ingest([folder])
     path = folder / "deep" / "instance000"
     path.write_bytes(path.read_bytes() + bytes(2))

@@ -132,7 +132,8 @@ def test_what_a_query_finds_goes_and_nothing_else(
     assert index.find_data_sets(query(level, "patient", RELATIONAL, **keys)) == []
 
 
-def test_it_says_beforehand_how_much_it_is_and_afterwards_what_went(index: Index) -> None:
+def test_removal_tells_size_first_and_result_after(index: Index) -> None:
+    """A removal tells beforehand how much it removes and afterwards what went."""
     fill(index)
     with index.removal(query("STUDY", PatientID="P1")) as found:
         assert (found.level, found.entities, found.instances) == (Level.STUDY, 2, 5)
@@ -145,8 +146,8 @@ def test_it_says_beforehand_how_much_it_is_and_afterwards_what_went(index: Index
         }
 
 
-def test_what_was_found_is_removed_and_not_what_took_its_place(index: Index) -> None:
-    """The row of a study that has gone may be another study's by the time that somebody has said yes."""
+def test_successor_of_a_found_study_is_not_removed(index: Index) -> None:
+    """Only the study that was found is removed, not another that has its row by then."""
     index.ingest_data_sets([instance(1, study=1)])
     with index.removal(query("STUDY", StudyInstanceUID="1.2.1")) as found:
         index.remove(query("STUDY", StudyInstanceUID="1.2.1"))
@@ -182,9 +183,8 @@ def test_attributes_of_what_stays_stay(index: Index) -> None:
     assert text_of(answer, "PatientName") == "Second"
 
 
-def test_files_below_the_folder_are_deleted_if_they_are_what_was_indexed(
-    index: Index, tmp_path: Path
-) -> None:
+def test_only_indexed_files_below_folder_are_deleted(index: Index, tmp_path: Path) -> None:
+    """Files below the folder are deleted if they are what was indexed."""
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     outside.mkdir()
