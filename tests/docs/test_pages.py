@@ -14,6 +14,8 @@ from dicomquest.cli import COMMANDS, main
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
+MADE_BY_MAKE_DOCS = {"import-graph.svg"}
+
 COMMAND_LINE = (DOCS / "cli.md").read_text(encoding="utf-8")
 
 
@@ -103,7 +105,7 @@ def test_each_dependency_is_pinned() -> None:
     }
     required = [
         *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["dev"],
+        *(each for extra in project["project"]["optional-dependencies"].values() for each in extra),
     ]
     assert {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required} <= pinned
 
@@ -111,7 +113,9 @@ def test_each_dependency_is_pinned() -> None:
 def test_links_between_the_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert target in MADE_BY_MAKE_DOCS or (page.parent / target).exists(), (
+                f"{page.name}: {target}"
+            )
 
 
 def test_the_readme_has_the_two_commands() -> None:

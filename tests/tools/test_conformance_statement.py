@@ -1,24 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import click
 import pytest
 
 from dicomquest.cli.serve_command import serve
 from dicomquest.standard.choices import CHOICES
-
-TOOL = Path(__file__).parents[2] / "tools" / "conformance_statement.py"
+from fixtures.tool_modules import load_tool
 
 
 @pytest.mark.requirement("QR-173")
 def test_the_page_is_what_the_tables_say() -> None:
-    spec = importlib.util.spec_from_file_location("conformance_statement", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool("conformance_statement")
     assert tool.STATEMENT.read_text(encoding="utf-8") == tool.statement()
 
 
