@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydicom.charset import convert_encodings, decode_bytes
 
 from dicomquest.dataset.charset import (
-    SPECIFIC_CHARACTER_SET,
     charset_of,
     choose,
     decode_text,
@@ -22,6 +21,7 @@ from dicomquest.dataset.charset import (
 from dicomquest.dataset.codec import decode, encode
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.character_sets import CODE_ELEMENTS, MISSPELT, SINGLE_SETS
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
 from strategies.dataset import (

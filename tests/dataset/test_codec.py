@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, choose
+from dicomquest.dataset.charset import choose
 from dicomquest.dataset.codec import (
     FILE_LIMITS,
     Limits,
@@ -23,6 +23,7 @@ from dicomquest.dataset.codec import (
 )
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import DataSetError, ValueFormatError
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT
+from dicomquest.standard.tags import creator_tag
 from dicomquest.standard.vr import VR, Kind
 from fixtures.building import tag_of
 from strategies.query import Asked, key_texts, query_options, wild_cards

@@ -16,8 +16,8 @@ from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.tables.promoted import READY
 from dicomquest.index.upkeep.promotion import attribute_named
-from dicomquest.standard.attributes import tag_text
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import tag_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

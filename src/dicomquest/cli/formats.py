@@ -7,6 +7,14 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from dicomquest.standard.tags import (
+    creator_tag,
+    in_block,
+    is_private,
+    is_private_creator,
+    without_block,
+)
+
 if TYPE_CHECKING:
     from dicomquest.cli.key_arguments import Key, PathStep
     from dicomquest.dataset.elements import DataSet, Element
@@ -37,7 +45,7 @@ def _element(data_set: DataSet, step: PathStep) -> Element | None:
     group = step.tag & 0xFFFF0000
     for block in range(0x10, 0x100):  # the peer may have put the creator in another block
         if group | block in data_set and step.creator in data_set[group | block].values:
-            return data_set.get(group | block << 8 | step.tag & 0xFF)
+            return data_set.get(in_block(step.tag, block))
     return None
 
 
@@ -57,20 +65,16 @@ def plain(data_set: DataSet) -> dict[str, Any]:
     return {
         _name(data_set, tag): _plain_value(element)
         for tag, element in data_set.items()
-        if not _is_creator(tag)
+        if not is_private_creator(tag)
     }
-
-
-def _is_creator(tag: int) -> bool:
-    return bool(tag >> 16 & 1) and 0x10 <= (tag & 0xFFFF) <= 0xFF
 
 
 def _name(data_set: DataSet, tag: int) -> str:
     from dicomquest.cli.key_arguments import PathStep, label
 
-    creator = data_set.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF) if tag >> 16 & 1 else None
+    creator = data_set.get(creator_tag(tag)) if is_private(tag) else None
     if creator is not None and creator.values:
-        return label(PathStep(tag & 0xFFFF00FF, creator.values[0], any_block=True))
+        return label(PathStep(without_block(tag), creator.values[0], any_block=True))
     return label(PathStep(tag))
 
 

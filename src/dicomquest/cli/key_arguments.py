@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.standard.tags import in_block, is_private, is_private_creator
 
 TAG = r"[0-9A-Fa-f]{4},?(?:[0-9A-Fa-f]{2}|[xX]{2})[0-9A-Fa-f]{2}"
 STEP = re.compile(rf"(?P<tag>{TAG})(?P<private>:)?|(?P<keyword>\w+)")
@@ -52,9 +53,7 @@ class PathStep:
     @property
     def is_private(self) -> bool:
         """Whether the group is odd and the element no creator (PS3.5 7.8.1)."""
-        return bool(self.tag >> 16 & 1) and (
-            self.any_block or not 0x10 <= (self.tag & 0xFFFF) <= 0xFF
-        )
+        return is_private(self.tag) and (self.any_block or not is_private_creator(self.tag))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def _parse_step(name: str, position: int, text: str) -> tuple[PathStep, int]:
             raise KeyTextError(f"{text!r}: expected the private creator behind the colon")
     any_block = digits[4:6] == "xx"
     step = PathStep(int(digits.replace("xx", "00"), 16), creator, any_block)
-    if (any_block or creator is not None) and not step.tag >> 16 & 1:
+    if (any_block or creator is not None) and not is_private(step.tag):
         raise KeyTextError(
             f"{text!r}: group {digits[:4]} is even, so the attribute is not private and has no creator"
         )
@@ -158,7 +157,7 @@ def vr_of(step: PathStep) -> str | None:
     """Return the VR in the dictionary, the first where it leaves a choice; None for an unknown private attribute."""
     from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
-    if step.tag >> 16 & 1:
+    if is_private(step.tag):
         if not step.is_private:
             return "LO"
         try:
@@ -237,7 +236,7 @@ def _place(target: DataSet, step: PathStep) -> int:
     reserved = target.setdefault(group | block, creator)
     if reserved != creator:
         raise KeyTextError(f"{label(step)}: {reserved.values[0]!r} has reserved that block already")
-    return group | block << 8 | step.tag & 0xFF
+    return in_block(step.tag, block)
 
 
 def _values(key: Key, vr: str) -> tuple[Any, ...]:

@@ -21,10 +21,10 @@ from dicomquest.query.criteria import AnyOf, HasValue, KeyCriterion, SingleValue
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
-from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL
 from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
 if TYPE_CHECKING:
     from dicomquest.index.upkeep.removal import Removal, Removed

@@ -6,20 +6,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dicomquest.cli.key_arguments import Key, KeyTextError, PathStep, build_identifier, label
-from dicomquest.dataset.charset import charset_of, choose, normalise_terms
+from dicomquest.dataset.charset import (
+    charset_of,
+    choose,
+    normalise_terms,
+)
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.identifier.request_rules import NO_KEYS as NO_LEVEL
 from dicomquest.query.identifier.request_rules import RequestError, check_request
 from dicomquest.query.options import QueryOptions
-from dicomquest.standard.attributes import (
-    INSTANCE_AVAILABILITY,
-    QUERY_RETRIEVE_LEVEL,
-    SPECIFIC_CHARACTER_SET,
-    level_of,
-)
+from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, InformationModel
+from dicomquest.standard.tags import (
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    SPECIFIC_CHARACTER_SET,
+)
 
 MODEL_NAMES = dict(zip(("patient", "study", "psonly"), MODELS, strict=True))
 

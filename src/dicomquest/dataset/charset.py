@@ -25,7 +25,6 @@ from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
 
 Terms = tuple[str, ...]
 
-SPECIFIC_CHARACTER_SET = 0x00080005
 UTF_8: Terms = ("ISO_IR 192",)
 FALLBACK: Terms = ("ISO_IR 192", "ISO_IR 100")
 """What 8-bit text is tried as that names no set: UTF-8, seldom valid by accident, then Latin-1, valid always."""

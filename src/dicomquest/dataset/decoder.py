@@ -8,12 +8,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from dicomquest.dataset.charset import FALLBACK, SPECIFIC_CHARACTER_SET, Terms
+from dicomquest.dataset.charset import (
+    FALLBACK,
+    Terms,
+)
 from dicomquest.dataset.dictionary import (
     IMPLICIT_CODES,
     US_OR_SS,
-    creator_tag,
-    is_private_creator,
     private_vr,
     standard_vr,
 )
@@ -30,6 +31,13 @@ from dicomquest.dataset.value_fields import (
     little_endian_element,
 )
 from dicomquest.errors import DataSetError
+from dicomquest.standard.tags import (
+    FIRST_TAG,
+    SPECIFIC_CHARACTER_SET,
+    creator_tag,
+    is_private_creator,
+    tag_text,
+)
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
 
 UNDEFINED = 0xFFFFFFFF
@@ -39,7 +47,6 @@ SEQUENCE_DELIMITER = 0xFFFEE0DD
 PIXEL_REPRESENTATION = 0x00280103
 
 # The groups below are those of commands, file meta information and directories; the delimiters end every data set.
-_FIRST_TAG = 0x00080000
 _AFTER_LAST_TAG = 0xFFFE0000
 
 _CHANGE_SCOPE = (SPECIFIC_CHARACTER_SET, PIXEL_REPRESENTATION)
@@ -191,8 +198,8 @@ class Decoder:
     def _finish(self, place: Place) -> None:
         if not place.in_order:
             place.elements = dict(sorted(place.elements.items()))
-        first = next(iter(place.elements), _FIRST_TAG)
-        if first < _FIRST_TAG:
+        first = next(iter(place.elements), FIRST_TAG)
+        if first < FIRST_TAG:
             self._remarks.add(first, RemarkKind.FOREIGN_GROUP)
 
     def declared_end(self, position: int, *, explicit: bool) -> int:
@@ -277,7 +284,7 @@ class Decoder:
             return Element(vr, (self._data[start : position - 8],)), position
         if explicit and vr not in ("SQ", "UN"):
             raise DataSetError(
-                f"{_name(tag)}: undefined length of VR {vr}", offset=position, tag=tag
+                f"{tag_text(tag)}: undefined length of VR {vr}", offset=position, tag=tag
             )
         # Items of UN are implicit VR little endian, whatever the transfer syntax (PS3.5 6.2.2 note 5).
         decoder = self._little_endian() if vr == "UN" else self
@@ -304,7 +311,7 @@ class Decoder:
         """The element of a value field, of any VR but SQ; None for one that is too large to keep."""
         if end - start > self._limits.value:
             message = (
-                f"{_name(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
+                f"{tag_text(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
             )
             raise DataSetError(message, offset=start, tag=tag)
         if end - start > self._largest_opaque and (
@@ -350,7 +357,7 @@ class Decoder:
                 break
             if found != ITEM:
                 raise DataSetError(
-                    f"{_name(found)} where an item was expected", offset=position - 8, tag=tag
+                    f"{tag_text(found)} where an item was expected", offset=position - 8, tag=tag
                 )
             if len(items) == self._limits.items:
                 raise DataSetError(
@@ -374,7 +381,7 @@ class Decoder:
             raise self._overrun(position, tag, 8, end)
         group, number, _ = self._implicit_header(self._data, position)
         if group << 16 | number != ITEM_DELIMITER:
-            message = f"{_name(group << 16 | number)} where an item's end was expected"
+            message = f"{tag_text(group << 16 | number)} where an item's end was expected"
             raise DataSetError(message, offset=position, tag=tag)
         return position + 8
 
@@ -390,7 +397,7 @@ class Decoder:
                 return position
             if found != ITEM or length == UNDEFINED:
                 raise DataSetError(
-                    f"{_name(found)} where a fragment was expected", offset=position - 8, tag=tag
+                    f"{tag_text(found)} where a fragment was expected", offset=position - 8, tag=tag
                 )
             position += length
             if position > end:
@@ -405,13 +412,9 @@ class Decoder:
     def _overrun(self, position: int, tag: int | None, length: int, end: int) -> DataSetError:
         message = f"{length} bytes at {position}, of which {max(end - position, 0)} are there"
         if tag is not None:
-            message = f"{_name(tag)}: {message}"
+            message = f"{tag_text(tag)}: {message}"
         if end == self._size and length != UNDEFINED:
             return TruncatedDataSetError(
                 message, offset=position, tag=tag, needed=position + length
             )
         return DataSetError(message, offset=position, tag=tag)
-
-
-def _name(tag: int) -> str:
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

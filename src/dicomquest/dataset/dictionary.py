@@ -37,16 +37,6 @@ def standard_vr(tag: int) -> str | None:
         return _repeating_vr(tag)
 
 
-def is_private_creator(tag: int) -> bool:
-    """Whether the tag reserves a block of private elements: (gggg,0010-00FF), gggg odd (PS3.5 7.8.1)."""
-    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
-
-
-def creator_tag(tag: int) -> int:
-    """The tag of the creator of a private element's block."""
-    return tag & 0xFFFF0000 | (tag >> 8 & 0xFF)
-
-
 @lru_cache(maxsize=4096)
 def private_vr(tag: int, creator: str) -> str | None:
     """The VR of a private element of a creator whose elements pydicom's dictionary lists, else None."""

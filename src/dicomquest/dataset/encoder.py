@@ -17,11 +17,15 @@ from pydicom.filewriter import write_data_element
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, Terms, encode_text
+from dicomquest.dataset.charset import (
+    Terms,
+    encode_text,
+)
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.dataset.value_fields import swapped
 from dicomquest.dataset.values import check_uid
 from dicomquest.errors import DataSetError, ValueFormatError
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

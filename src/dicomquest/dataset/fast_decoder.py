@@ -18,7 +18,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from dicomquest.dataset.charset import FALLBACK, SPECIFIC_CHARACTER_SET
+from dicomquest.dataset.charset import FALLBACK
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.dictionary import IMPLICIT_CODES
 from dicomquest.dataset.elements import (
@@ -39,6 +39,7 @@ from dicomquest.dataset.value_fields import (
     scope_of,
 )
 from dicomquest.standard.character_sets import SINGLE_SETS
+from dicomquest.standard.tags import FIRST_TAG, SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -106,7 +107,7 @@ _new = tuple.__new__
 def _header(key: bytes, tag: int) -> Header | None:
     vr = _SHORT_VRS.get(key[4:] or IMPLICIT_CODES.get(tag) or b"")
     # Group lengths, and groups that data sets do not have, are the decoder's business.
-    if vr is None or not tag & 0xFFFF or not 0x00080000 <= tag < 0xFFFE0000:
+    if vr is None or not tag & 0xFFFF or not FIRST_TAG <= tag < 0xFFFE0000:
         return None
     is_plain = vr in _PLAIN_VRS
     # What follows depends on Specific Character Set, so that it is looked at, whatever it holds.

@@ -19,7 +19,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dicomquest.dataset.charset import (
-    SPECIFIC_CHARACTER_SET,
     UTF_8,
     Terms,
     choose,
@@ -30,6 +29,7 @@ from dicomquest.dataset.elements import DataSet, Element, element_from_json
 from dicomquest.dataset.encoder import deflate, encode
 from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.errors import ValueFormatError
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,

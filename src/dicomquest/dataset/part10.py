@@ -9,6 +9,7 @@ from dicomquest.dataset.decoder import FILE_LIMITS, Decoder, Place, TruncatedDat
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.value_fields import CODES, scope_of
 from dicomquest.errors import DataSetError
+from dicomquest.standard.tags import TRANSFER_SYNTAX_UID
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -17,7 +18,6 @@ from dicomquest.standard.transfer_syntaxes import (
 
 _PREAMBLE_LENGTH = 128
 _PREFIX = b"DICM"
-_TRANSFER_SYNTAX_UID = 0x00020010
 _META_GROUP = b"\x02\x00"
 
 _META_ELEMENT = struct.Struct("<HH2sH")
@@ -75,7 +75,7 @@ def read_file_start(data: bytes) -> FileStart:
     has_prefix = data[_PREAMBLE_LENGTH : _PREAMBLE_LENGTH + len(_PREFIX)] == _PREFIX
     start = _PREAMBLE_LENGTH + len(_PREFIX) if has_prefix else 0
     start, meta = _read_meta(data, start)
-    element = meta.get(_TRANSFER_SYNTAX_UID)
+    element = meta.get(TRANSFER_SYNTAX_UID)
     if element and element.values:
         return FileStart(start, element.values[0], meta, guessed=False)
     transfer_syntax = _guess(data, start, is_dicom=has_prefix or bool(meta))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from dicomquest.dataset.charset import Charset, Terms, charset_of
 from dicomquest.dataset.elements import Element, split_text
 from dicomquest.standard.character_sets import JIS_X_0201
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
 
 CODES = {row.vr: row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS}
@@ -80,7 +81,7 @@ def inner_scope(scope: Scope, element: Element, remarks: Remarks) -> Scope:
         return scope
     changed = scope_of(terms, signed=scope.signed)
     for term in changed.charset.unknown:
-        remarks.add(0x00080005, RemarkKind.UNKNOWN_CHARSET, term)
+        remarks.add(SPECIFIC_CHARACTER_SET, RemarkKind.UNKNOWN_CHARSET, term)
     return changed
 
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from dicomquest.dataset.dictionary import creator_tag, is_private_creator
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import ValueFormatError
 from dicomquest.query.criteria import (
@@ -27,6 +26,7 @@ from dicomquest.query.matching import matches
 from dicomquest.query.model import ReturnKey
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import BINARY_VRS, SearchForm, is_empty, own_zone, search_forms
+from dicomquest.standard.tags import creator_tag, in_block, is_private_creator
 from dicomquest.standard.vr import VR, Kind
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def find_element(data_set: DataSet, step: Step) -> Element | None:
             and is_private_creator(tag)
             and element.values == (step.creator,)
         ):
-            found = data_set.get(group | (tag & 0xFF) << 8 | step.tag & 0xFF)
+            found = data_set.get(in_block(step.tag, tag & 0xFF))
             if found is not None:
                 return found
     return None

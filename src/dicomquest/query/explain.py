@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import TextByStoredVR
 from dicomquest.query.identifier.identifier_keys import (
@@ -19,10 +18,14 @@ from dicomquest.query.identifier.parse import read_level
 from dicomquest.query.matching import BY_CRITERION
 from dicomquest.query.patterns import has_wild_card
 from dicomquest.standard import statuses
-from dicomquest.standard.attributes import INSTANCE_AVAILABILITY, attribute_name, level_of
+from dicomquest.standard.attributes import (
+    attribute_name,
+    level_of,
+)
 from dicomquest.standard.keys import KEYS_BY_TAG, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS_BY_UID, InformationModel
+from dicomquest.standard.tags import INSTANCE_AVAILABILITY, creator_tag, without_block
 from dicomquest.standard.vr import VR, Matching
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def _explain(
     if not is_key(tag):
         return _explain_control(tag, model, level)
     creator = private_creator(tag, data_set)
-    name = attribute_name(tag if creator is None else tag & 0xFFFF00FF, creator)
+    name = attribute_name(tag if creator is None else without_block(tag), creator)
     vr, _ = described(tag, creator, element)
     kind = key_type(tag, model)
     entity = model.query_level(level_of(tag) if creator is None else Level.IMAGE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.query.criteria import KeyCriterion, Step
+from dicomquest.standard.tags import without_block
 
 if TYPE_CHECKING:
     from dicomquest.query.options import QueryOptions
@@ -35,7 +36,7 @@ class ReturnKey(NamedTuple):
         return (
             Step(self.tag, None)
             if self.creator is None
-            else Step(self.tag & 0xFFFF00FF, self.creator)
+            else Step(without_block(self.tag), self.creator)
         )
 
 

@@ -13,9 +13,15 @@ from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.computed_values import anatomic_regions, distinct
 from dicomquest.query.evaluate import matches_data_set, response_element
 from dicomquest.query.search_forms import is_empty, own_zone
-from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, level_of
+from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS, KEYS_BY_KEYWORD, Storage
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import (
+    ANATOMIC_REGION_SEQUENCE,
+    QUERY_RETRIEVE_LEVEL,
+    TIMEZONE_OFFSET_FROM_UTC,
+    TRANSFER_SYNTAX_UID,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +31,6 @@ if TYPE_CHECKING:
 
 _COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
 _TAGS = {keyword: key.tag for keyword, key in KEYS_BY_KEYWORD.items()}
-_TRANSFER_SYNTAX_UID = 0x00020010
-_ANATOMIC_REGION_SEQUENCE = 0x00082218
-
 
 _Identity: TypeAlias = tuple[str, str, str]
 
@@ -136,7 +139,7 @@ def _merge(entity: _Entity, instance: DataSet) -> None:
         if tag == TIMEZONE_OFFSET_FROM_UTC or level_of(tag) is entity.level:
             entity.attributes[tag] = element
     if entity.level is Level.IMAGE:
-        syntax = instance.get(_TRANSFER_SYNTAX_UID)
+        syntax = instance.get(TRANSFER_SYNTAX_UID)
         if syntax is not None:
             entity.attributes[_TAGS["AvailableTransferSyntaxUID"]] = syntax
 
@@ -156,7 +159,7 @@ def _compute(patient: _Entity) -> None:
         study.attributes[_TAGS["SOPClassesInStudy"]] = Element(
             "UI", distinct(_values(images, _TAGS["SOPClassUID"]))
         )
-        regions = anatomic_regions(_values(images, _ANATOMIC_REGION_SEQUENCE))
+        regions = anatomic_regions(_values(images, ANATOMIC_REGION_SEQUENCE))
         study.attributes[_TAGS["AnatomicRegionsInStudyCodeSequence"]] = Element("SQ", regions)
         for each in series:
             _count(each, NumberOfSeriesRelatedInstances=each.below(Level.IMAGE))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dicomquest.dataset.dates import parse_offset, sortable_date, sortable_datetime, sortable_time
 from dicomquest.dataset.values import canonical_number, name_groups
 from dicomquest.errors import ValueFormatError
-from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC
+from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.vr import VR, Kind
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ from pydicom.uid import UID
 from dicomquest.dataset.codec import FILE_LIMITS, decode, decode_header, deflate
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.errors import DataSetError
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.tags import FIRST_TAG
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -29,7 +31,8 @@ PART = 256 * 1024
 """Bytes that are read of a file at a time."""
 
 _HEAD = 32 * 1024
-_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
+_SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"].tag
 _DIRECTORY_GROUP = 0x0004  # only a DICOMDIR has elements of it (PS3.3 F)
 
 CONVERTIBLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
@@ -144,6 +147,6 @@ def encoded(data_set: Dataset, transfer_syntax: str) -> bytes:
     buffer = DicomBytesIO()
     uid = UID(transfer_syntax)
     buffer.is_implicit_VR, buffer.is_little_endian = uid.is_implicit_VR, uid.is_little_endian
-    write_dataset(buffer, data_set[0x00080000:])
+    write_dataset(buffer, data_set[FIRST_TAG:])
     plain = buffer.getvalue()
     return deflate(plain) if transfer_syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN else plain

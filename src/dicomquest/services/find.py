@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
 
-from dicomquest.dataset.charset import FALLBACK, normalise_terms
+from dicomquest.dataset.charset import (
+    FALLBACK,
+    normalise_terms,
+)
 from dicomquest.dataset.codec import RemarkKind, Remarks, decode
 from dicomquest.dataset.fast_encoder import ResponseEncoder
 from dicomquest.dataset.response_fields import Field, Source
@@ -29,13 +32,13 @@ from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
-from dicomquest.standard.attributes import (
+from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
     RETRIEVE_AE_TITLE,
     tag_text,
 )
-from dicomquest.standard.levels import Level
 
 LOGGER = logging.getLogger("dicomquest.find")
 

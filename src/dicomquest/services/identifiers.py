@@ -8,13 +8,18 @@ from typing import TypeVar
 
 from pydicom.dataset import Dataset
 
-from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, Terms, choose, normalise_terms
+from dicomquest.dataset.charset import (
+    Terms,
+    choose,
+    normalise_terms,
+)
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import decode_to_pydicom
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import DataSetError
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 
 LOGGER = logging.getLogger("dicomquest.scu")
 

@@ -17,7 +17,7 @@ from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTA
 from dicomquest.services.batching import Gatherer
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
-from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.store.archive import Archive, Arrival, out_of_resources
 from dicomquest.store.incoming import Incoming
@@ -33,7 +33,10 @@ _SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"]
 
 REFUSED = {
     Reason.NO_SOP_INSTANCE_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_INSTANCE_UID.tag,)),
-    Reason.NO_STUDY_OR_SERIES_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (0x0020000D, 0x0020000E)),
+    Reason.NO_STUDY_OR_SERIES_UID: (
+        statuses.DATA_SET_DOES_NOT_MATCH,
+        (UNIQUE_KEYS[Level.STUDY].tag, UNIQUE_KEYS[Level.SERIES].tag),
+    ),
     Reason.UNFIT_UID: (statuses.DATA_SET_DOES_NOT_MATCH, ()),
     Reason.DICOMDIR: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
 }

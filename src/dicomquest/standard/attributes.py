@@ -12,14 +12,7 @@ from pydicom.datadict import dictionary_description, dictionary_has_tag, keyword
 
 from dicomquest.standard.keys import KEYS_BY_TAG
 from dicomquest.standard.levels import Level
-
-SPECIFIC_CHARACTER_SET = 0x00080005
-QUERY_RETRIEVE_LEVEL = 0x00080052
-QUERY_RETRIEVE_VIEW = 0x00080053
-RETRIEVE_AE_TITLE = 0x00080054
-INSTANCE_AVAILABILITY = 0x00080056
-TIMEZONE_OFFSET_FROM_UTC = 0x00080201
-"""Belongs to every level: each entity keeps that of the instance received last which has one."""
+from dicomquest.standard.tags import private_tag_text, tag_text
 
 
 class Module(NamedTuple):
@@ -217,12 +210,7 @@ def level_of(tag: int) -> Level:
 def attribute_name(tag: int, creator: str | None = None) -> str:
     """The name of an attribute in a sentence: that of PS3.6, else its tag; a private one has its creator beside it."""
     if creator is not None:
-        return f"({tag >> 16:04X},xx{tag & 0xFF:02X}) of {creator}"
+        return f"{private_tag_text(tag)} of {creator}"
     if dictionary_has_tag(tag):
         return dictionary_description(tag)
     return tag_text(tag)
-
-
-def tag_text(tag: int) -> str:
-    """A tag as the Standard writes it: ``(0010,0020)``."""
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

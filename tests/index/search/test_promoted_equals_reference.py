@@ -8,13 +8,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.upkeep import promotion
 from dicomquest.index.upkeep.promotion import attribute_named
 from dicomquest.query import reference
+from dicomquest.standard.tags import creator_tag
 from index.search.test_equals_reference import canonical, empty, indexes, parse
 from strategies.index import questions
 from strategies.query import corpora

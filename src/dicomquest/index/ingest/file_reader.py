@@ -19,9 +19,10 @@ from dicomquest.dataset.codec import (
 from dicomquest.dataset.elements import Element
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.errors import DataSetError
-from dicomquest.index.ingest.instance import TRANSFER_SYNTAX_UID, Reason, Received, Skipped, receive
+from dicomquest.index.ingest.instance import Reason, Received, Skipped, receive
 from dicomquest.index.ingest.pixel_fragments import is_whole
 from dicomquest.index.tables.rows import LARGEST_BINARY
+from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID, tag_text
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ FIRST_READ = 32 * 1024
 
 _LARGEST_READ = 1 << 20
 """Bytes up to which a file that has arrived is read; a larger one is mapped."""
-_FIRST_TAG = 0x00080000
 _PIXEL_DATA = frozenset(
     struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF) for order in "<>"
 )
@@ -185,7 +185,7 @@ def _has_other_form(transfer_syntax: str, unread: bytes, remarks: Remarks) -> bo
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
         # Told of the data set as a whole. As a length, which is odd then, nobody has these.
         return 0 in tags or unread[4:] in {b"OB\0\0", b"OW\0\0"}
-    return any(tag >= _FIRST_TAG for tag in tags) or (
+    return any(tag >= FIRST_TAG for tag in tags) or (
         unread[:4] in _PIXEL_DATA and not unread[4:6].isalpha()
     )
 
@@ -210,7 +210,7 @@ def _more(descriptor: int, count: int) -> bytes:
 def _malformed(error: DataSetError, *, tells_byte: bool = False) -> Skipped:
     """Why it cannot be read, and where; the byte is of use to those who have the file."""
     message = str(error)
-    tag = "" if error.tag is None else f"({error.tag >> 16:04X},{error.tag & 0xFFFF:04X})"
+    tag = "" if error.tag is None else tag_text(error.tag)
     place = f" in {tag}" if tag not in message else ""
     at = f" at byte {error.offset}" if tells_byte and error.offset is not None else ""
     return Skipped(Reason.MALFORMED, f"{message}{place}{at}")

@@ -12,13 +12,13 @@ from dicomquest.index.tables.rows import Forms, Record, column_text, forms, reco
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import TRANSFER_SYNTAX_UID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dicomquest.dataset.elements import DataSet
 
-TRANSFER_SYNTAX_UID = 0x00020010
 _DICOMDIR = "1.2.840.10008.1.3.10"
 # Characters: more than the 64 of the Standard, which some exceed, and less than an index can hold.
 _LONGEST_UID = 256

@@ -26,9 +26,9 @@ from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
 from dicomquest.query.criteria import DateTimePairMatch
 from dicomquest.query.matching import joined
-from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

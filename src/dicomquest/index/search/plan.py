@@ -19,9 +19,9 @@ from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.schema import ATTRIBUTES, TABLES
 from dicomquest.query.evaluate import response_element
 from dicomquest.query.search_forms import own_zone
-from dicomquest.standard.attributes import QUERY_RETRIEVE_LEVEL
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:

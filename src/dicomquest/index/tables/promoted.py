@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicomquest.dataset.dictionary import US_OR_SS, standard_vr
+from dicomquest.dataset.dictionary import (
+    US_OR_SS,
+    standard_vr,
+)
 from dicomquest.dataset.elements import element_from_json, from_json
 from dicomquest.errors import ValueFormatError
 from dicomquest.index.tables.dialects import execute
@@ -20,8 +23,8 @@ from dicomquest.query.evaluate import find_element, values_in
 from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.search_forms import own_zone
-from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from dicomquest.dataset.elements import DataSet, Element, element_from_json, ele
 from dicomquest.index.tables.schema import ATTRIBUTES, COLUMN_KEYS, SEARCH_SUFFIXES, search_columns
 from dicomquest.query.name_keys import name_words, phonetic_code
 from dicomquest.query.search_forms import BINARY_VRS, is_empty, own_zone, search_form, stored_values
-from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC, level_of
+from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS, KEYS_BY_TAG, Key, Storage
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import ANATOMIC_REGION_SEQUENCE, TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.vr import VR, Kind
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ _GROUP_LENGTH = 0x0000FFFF
 _NOT_STORED = re.compile("[\0\ud800-\udfff]")
 _NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
-_ANATOMIC_REGION_SEQUENCE = 0x00082218
-ANATOMIC_REGION_PATH = "00082218"
+ANATOMIC_REGION_PATH = f"{ANATOMIC_REGION_SEQUENCE:08X}"
 """The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
 
 _ZONE_PATH = f"{TIMEZONE_OFFSET_FROM_UTC:08X}"
@@ -324,7 +324,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
         key = _SEARCHED_VALUES[level][path]
         values.update(element_rows(path, key.vr, element_of(path, key.tag), zone))
     if level is Level.IMAGE and ANATOMIC_REGION_PATH in elements:
-        regions = element_of(ANATOMIC_REGION_PATH, _ANATOMIC_REGION_SEQUENCE)
+        regions = element_of(ANATOMIC_REGION_PATH, ANATOMIC_REGION_SEQUENCE)
         if regions.vr == "SQ" and not is_empty(regions):
             values.add(ValueRow(ANATOMIC_REGION_PATH, 0, elements[ANATOMIC_REGION_PATH]))
     return Forms(columns, frozenset(values), frozenset(occurrences))

@@ -36,9 +36,18 @@ from dicomquest.index.tables.schema import (
     TOO_LONG,
 )
 from dicomquest.query.search_forms import BINARY_VRS
-from dicomquest.standard.attributes import TIMEZONE_OFFSET_FROM_UTC, level_of, tag_text
+from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import (
+    QUERY_RETRIEVE_LEVEL,
+    SPECIFIC_CHARACTER_SET,
+    TIMEZONE_OFFSET_FROM_UTC,
+    is_private,
+    private_tag_text,
+    tag_text,
+    without_block,
+)
 from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:
@@ -53,7 +62,9 @@ BATCH = 1000
 """Rows of one transaction, so that others get their turn between two."""
 
 # What an Identifier has of its own, and says nothing of what it looks for (PS3.4 C.4.1.1.3).
-_OF_THE_IDENTIFIER = frozenset({0x00080005, 0x00080052, TIMEZONE_OFFSET_FROM_UTC})
+_OF_THE_IDENTIFIER = frozenset(
+    {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC}
+)
 
 # As `attribute list` writes them, too: a private one with xx for its block.
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4}|xx[0-9A-Fa-f]{2})\)?")
@@ -90,7 +101,7 @@ def attribute_named(
         raise ValueError(
             f"{name!r} is no attribute: expected a keyword, or a tag such as 0018,1030"
         )
-    attribute = _private(tag, creator, vr) if tag >> 16 & 1 else _standard(tag, creator, vr)
+    attribute = _private(tag, creator, vr) if is_private(tag) else _standard(tag, creator, vr)
     if attribute.vr in BINARY_VRS:
         raise ValueError(
             f"{attribute.keyword} has VR {attribute.vr}: binary values are not matched"
@@ -123,8 +134,8 @@ def _private(tag: int, creator: str, vr: str) -> Attribute:
     text = tag_text(tag)
     if not creator:
         raise ValueError(f"{text} is a private attribute: expected its private creator, too")
-    tag &= 0xFFFF00FF
-    name = f"({tag >> 16:04X},xx{tag & 0xFF:02X})"
+    tag = without_block(tag)
+    name = private_tag_text(tag)
     vr = vr or private_vr(tag, creator) or ""
     if not vr:
         raise ValueError(f"{name} of {creator!r} is not in the dictionary: expected its VR, too")

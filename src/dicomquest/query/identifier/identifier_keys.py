@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydicom.datadict import get_entry, private_dictionary_VM, private_dictionary_VR
 
-from dicomquest.dataset.dictionary import creator_tag, is_private_creator, private_vr
+from dicomquest.dataset.dictionary import private_vr
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import (
@@ -28,17 +28,21 @@ from dicomquest.query.instants import combined_range
 from dicomquest.query.model import IgnoredKey, ReturnKey
 from dicomquest.query.search_forms import BINARY_VRS, opaque_text
 from dicomquest.standard import statuses
-from dicomquest.standard.attributes import (
+from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.keys import DATE_TIME_PAIRS, EXISTENCE_ONLY, DateTimePair
+from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
     QUERY_RETRIEVE_VIEW,
     RETRIEVE_AE_TITLE,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET_FROM_UTC,
-    attribute_name,
+    creator_tag,
+    is_private,
+    is_private_creator,
+    without_block,
 )
-from dicomquest.standard.keys import DATE_TIME_PAIRS, EXISTENCE_ONLY, DateTimePair
-from dicomquest.standard.levels import Level
 from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
 
 if TYPE_CHECKING:
@@ -157,7 +161,7 @@ class KeyReader:
         if is_universal(tag, element):
             return universal_key(tag, element.vr)
         creator = private_creator(tag, data_set)
-        step = Step(tag) if creator is None else Step(tag & 0xFFFF00FF, creator)
+        step = Step(tag) if creator is None else Step(without_block(tag), creator)
         vr, vm = described(tag, creator, element)
         path = (*above, tag)
         if trouble := _unsupported(tag, creator, vr, element.vr):
@@ -262,7 +266,7 @@ def is_key(tag: int, *, in_item: bool = False) -> bool:
 
 def private_creator(tag: int, data_set: DataSet) -> str | None:
     """The creator of a private tag in its data set or item (PS3.5 7.8.1): '' if missing, None for a standard tag."""
-    if not (tag >> 16) & 1:
+    if not is_private(tag):
         return None
     element = data_set.get(creator_tag(tag))
     return str(element.values[0]) if element is not None and element.values else ""

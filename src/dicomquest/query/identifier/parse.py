@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dicomquest.dataset.dates import parse_offset
-from dicomquest.dataset.dictionary import creator_tag
 from dicomquest.errors import IdentifierError, ValueFormatError
 from dicomquest.query.criteria import EmptyValue, HasValue, KeyCriterion, SingleValue, Step
 from dicomquest.query.identifier.identifier_keys import (
@@ -25,17 +24,21 @@ from dicomquest.query.identifier.identifier_keys import (
 from dicomquest.query.model import IgnoredKey, Query, ReturnKey
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (
-    INSTANCE_AVAILABILITY,
-    QUERY_RETRIEVE_LEVEL,
-    QUERY_RETRIEVE_VIEW,
-    SPECIFIC_CHARACTER_SET,
-    TIMEZONE_OFFSET_FROM_UTC,
     attribute_name,
     level_of,
 )
 from dicomquest.standard.keys import UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS_BY_UID, InformationModel
+from dicomquest.standard.tags import (
+    FIRST_TAG,
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    QUERY_RETRIEVE_VIEW,
+    SPECIFIC_CHARACTER_SET,
+    TIMEZONE_OFFSET_FROM_UTC,
+    creator_tag,
+)
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
@@ -182,7 +185,7 @@ class _Reading:
             self.ignored.append(trouble)
             self.unsupported = True
         if not key.exists:
-            if self.options.strict and key.tag < 0x00080000:
+            if self.options.strict and key.tag < FIRST_TAG:
                 raise _rejected(key.tag, f"{attribute_name(key.tag)}: {key.trouble}")
             return
         if level > self.level:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from pydicom.datadict import keyword_for_tag
 
 from dicomquest.errors import DicomquestError
-from dicomquest.standard.attributes import (
+from dicomquest.standard.attributes import level_of
+from dicomquest.standard.keys import UNIQUE_KEYS
+from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
     QUERY_RETRIEVE_VIEW,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET_FROM_UTC,
-    level_of,
     tag_text,
 )
-from dicomquest.standard.keys import UNIQUE_KEYS
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
