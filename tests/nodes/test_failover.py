@@ -41,9 +41,8 @@ def primary(tmp_path: Path) -> Iterator[Cluster]:
         cluster.stop()
 
 
-def test_finds_and_stores_go_on_and_nothing_acknowledged_is_lost(
-    primary: Cluster, tmp_path: Path
-) -> None:
+def test_finds_and_stores_go_on_and_lose_nothing(primary: Cluster, tmp_path: Path) -> None:
+    """Finds and stores go on, and nothing acknowledged is lost."""
     replica = primary.replica(synchronous=True)
     servers = [primary, replica]
     url = multi_host_url(servers, "dicomquest", target_session_attrs="read-write")

@@ -38,7 +38,8 @@ def cluster() -> Iterator[Cluster]:
         cluster.stop()
 
 
-def test_a_server_that_is_not_there_is_said_so_at_the_start() -> None:
+def test_missing_server_is_told_at_the_start() -> None:
+    """The start of a node says that the database server is not there."""
     done = ours.run("serve", "--index", f"postgresql://me:secret@127.0.0.1:{free_port()}/dicom")
     assert done.status == 1
     assert "PostgreSQL database 'dicom' on 127.0.0.1 port" in done.err
@@ -54,9 +55,8 @@ def test_a_database_without_an_index_is_said_so(postgresql_database: str) -> Non
     assert "dicomquest index PATH" in done.err
 
 
-def test_finds_fail_soon_while_the_database_is_away_and_go_on_when_it_is_back(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_finds_fail_soon_and_go_on_once_it_is_back(cluster: Cluster, tmp_path: Path) -> None:
+    """Finds fail soon while the database is away and go on when it is back."""
     with node(cluster.url("dicomquest"), tmp_path) as peer:
         assert find_all(peer) == ""
         cluster.kill()
@@ -69,9 +69,8 @@ def test_finds_fail_soon_while_the_database_is_away_and_go_on_when_it_is_back(
 
 
 @pytest.mark.peer("storescu")
-def test_who_has_stored_finds_it_where_the_replica_lags_behind(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_sender_finds_its_instance_at_once(cluster: Cluster, tmp_path: Path) -> None:
+    """A peer that has stored finds its instance while the replica lags behind."""
     replica = cluster.replica()
     replica.query("SELECT pg_wal_replay_pause()")
     wait_for(
@@ -119,7 +118,8 @@ def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
     assert found == len(EXPECTED)
 
 
-def test_a_replica_that_is_behind_a_change_of_the_schema_is_waited_for(cluster: Cluster) -> None:
+def test_replica_behind_a_migration_is_waited_for(cluster: Cluster) -> None:
+    """A replica that is behind a change of the schema is waited for."""
     url = cluster.create_database("migrated")
     replica = cluster.replica()
     replica.query("SELECT pg_wal_replay_pause()")

@@ -116,7 +116,8 @@ def test_echo_and_small_pdus(peer: Peer) -> None:
         assert association.send_c_echo().Status == 0x0000
 
 
-def test_a_loop_that_is_left_does_not_leak_into_the_next_query(peer: Peer) -> None:
+def test_loop_left_early_leaks_nothing(peer: Peer) -> None:
+    """A loop left early leaks nothing into the next query."""
     many, one = QUERIES[-1], QUERIES[4]
     ae = requesting_ae(ExplicitVRLittleEndian, many)
     with ae.associate(peer.host, peer.port, ae_title=peer.aet) as association:

@@ -106,7 +106,8 @@ def test_percent_and_underscore_are_literal(scp: Peer) -> None:
 
 
 @pytest.mark.requirement("QR-115")
-def test_trailing_empty_components_of_a_name_mean_nothing(scp: Peer) -> None:
+def test_trailing_empty_name_components_are_ignored(scp: Peer) -> None:
+    """Trailing empty components of a name mean nothing."""
     assert studies(scp, PatientName="Citizen^Snip") == ["1.0", "1.1"]
     assert studies(scp, PatientName="Citizen^Jan^^^") == ["0.0", "0.1"]
 
@@ -161,7 +162,8 @@ def test_sop_classes_in_study_of_a_patient(scp: Peer) -> None:
 
 
 @pytest.mark.requirement("UL-099")
-def test_a_loop_left_by_break_does_not_leak_into_the_next_query(scp: Peer) -> None:
+def test_loop_left_by_break_leaks_nothing(scp: Peer) -> None:
+    """A loop left by break leaks nothing into the next query."""
     ae = AE()
     ae.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
     query = Dataset()

@@ -63,7 +63,8 @@ def requests(item: DataSet | None) -> dict[str, list[dict[str, str | None]]]:
 
 
 @pytest.mark.requirement("QR-105", "QR-107")
-def test_only_matching_items_are_returned_reduced_to_what_was_asked() -> None:
+def test_matching_items_are_returned_reduced() -> None:
+    """Only matching items are returned, reduced to the keys of the request."""
     asked = data_set(ScheduledProcedureStepID="SPS1", RequestedProcedureID="")
     found = [{"ScheduledProcedureStepID": "SPS1", "RequestedProcedureID": "RP1"}]
     assert requests(asked) == {"1.2.1.1": found, "1.2.1.3": found}
@@ -97,7 +98,8 @@ def test_an_item_of_universal_keys_reduces_all_items() -> None:
 
 
 @pytest.mark.requirement("QR-108")
-def test_sequences_in_items_are_matched_and_reduced_in_turn() -> None:
+def test_nested_sequences_are_matched_and_reduced() -> None:
+    """Sequences in items are matched and reduced in turn."""
     codes = [
         data_set(CodeValue="A", CodeMeaning="First"),
         data_set(CodeValue="B", CodeMeaning="Second"),
@@ -166,7 +168,8 @@ def test_dates_and_times_of_an_item_combine_within_it() -> None:
 
 
 @pytest.mark.requirement("QR-107")
-def test_private_item_attributes_come_with_their_creator_in_the_requests_block() -> None:
+def test_private_item_keys_keep_the_requests_block() -> None:
+    """Private attributes of an item come with their creator in the request's block."""
     stored = {0x00090010: Element("LO", ("ACME",)), 0x00091001: Element("LO", ("x",))}
     key = {0x00090020: Element("LO", ("ACME",)), 0x00092001: Element("LO", ())}
     asked = query("STUDY", StudyInstanceUID="", ProcedureCodeSequence=[key])
@@ -184,7 +187,8 @@ def test_binary_numbers_and_tags_match_by_value() -> None:
         assert matched(corpus, **keys) == [1]
 
 
-def test_a_stored_value_of_another_vr_is_read_with_the_keys() -> None:
+def test_stored_value_of_other_vr_takes_the_keys() -> None:
+    """A stored value of another VR is read with the key's VR."""
     tag = tag_of("StudyDescription")
     keys = query("STUDY", StudyDescription="Head*").criteria
     assert matches_data_set({tag: Element("UN", (b"Chest\\Head CT ",))}, keys)
@@ -192,7 +196,8 @@ def test_a_stored_value_of_another_vr_is_read_with_the_keys() -> None:
     assert not matches_data_set({tag: Element("SQ", ({},))}, keys)
 
 
-def test_a_private_element_is_found_in_the_block_of_its_creator() -> None:
+def test_private_element_is_found_by_its_creator() -> None:
+    """A private element is found in the block of its creator."""
     stored = {
         0x00090010: Element("LO", ("ACME",)),
         0x00090011: Element("LO", ("ACME",)),

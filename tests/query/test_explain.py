@@ -66,7 +66,8 @@ def test_what_is_wrong_with_a_key_is_said(keyword: str, value: str, remark: str)
     assert any(remark in each for each in row.remarks), row.remarks
 
 
-def test_upper_keys_need_one_value_or_relational_queries() -> None:
+def test_upper_keys_need_one_value_or_relational() -> None:
+    """Upper keys need one value, or relational queries."""
     rows = explain("SERIES", "patient", PatientID="P*", PatientName="DOE")
     assert "needs one value" in " ".join(only(rows, "PatientID").remarks)
     assert "needs relational queries" in " ".join(only(rows, "PatientName").remarks)

@@ -14,9 +14,8 @@ from dicomquest.standard.extended import EXTENDED_OPTIONS
 
 @pytest.mark.requirement("QR-070", "QR-071", "QR-072", "QR-076")
 @given(st.binary(min_size=1, max_size=12))
-def test_an_answer_is_no_longer_than_the_offer_and_accepts_only_what_was_offered(
-    offered: bytes,
-) -> None:
+def test_answer_never_exceeds_the_offer(offered: bytes) -> None:
+    """An answer is no longer than the offer and accepts only options offered."""
     answer = negotiate(offered)
     assert len(answer) == min(len(offered), len(EXTENDED_OPTIONS))
     assert all(value == 0 or (value == 1 and offered[at] == 1) for at, value in enumerate(answer))

@@ -197,7 +197,8 @@ def test_sql_and_plain_meaning_of_a_pair_agree(
 
 
 @pytest.mark.requirement("QR-104")
-def test_thousands_of_uids_and_of_values_are_one_statement() -> None:
+def test_thousands_of_values_are_one_statement() -> None:
+    """Thousands of UIDs and of values are one statement."""
     uids = tuple(f"1.2.{number}" for number in range(5000))
     assert holds(UIDList(uids), ("1.2.4999",))
     assert not holds(UIDList(uids), ("1.2.5000",))

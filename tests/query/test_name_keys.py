@@ -96,14 +96,14 @@ def test_literal_matching(key: str, stored: str, expected: bool) -> None:
         ("山", "川^太郎", False),
     ],
 )
-def test_fuzzy_matching_finds_words_in_any_order_by_beginning_or_sound(
-    key: str, stored: str, expected: bool
-) -> None:
+def test_fuzzy_finds_words_by_beginning_or_sound(key: str, stored: str, expected: bool) -> None:
+    """Fuzzy matching finds words in any order by their beginning or sound."""
     assert finds(key, stored, FUZZY) is expected
 
 
 @given(key_texts("PN"), values("PN"))
-def test_fuzzy_matching_finds_all_that_literal_matching_finds(key: str, stored: str) -> None:
+def test_fuzzy_finds_all_that_literal_finds(key: str, stored: str) -> None:
+    """Fuzzy matching finds all that literal matching finds."""
     groups = name_groups(stored)
     try:
         literal, fuzzy = parse_name(key, fuzzy=False), parse_name(key, fuzzy=True)
@@ -130,7 +130,8 @@ def test_names_without_a_name_are_no_universal_keys(key: str) -> None:
         parse_name(key, fuzzy=False)
 
 
-def test_folding_keeps_the_wild_cards_apart_from_letters() -> None:
+def test_folding_keeps_wild_cards_and_letters_apart() -> None:
+    """Folding keeps wild cards and letters apart."""
     assert fold_pattern(" Müller*^＊? ") == ("muller", Wild.ANY, "^*", Wild.ONE)
     assert fold_pattern("a\ufdd0b") == ("a\ufffdb",)
 

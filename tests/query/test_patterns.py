@@ -65,7 +65,8 @@ def test_patterns_are_anchored_and_have_two_wild_cards(
 
 @pytest.mark.requirement("QR-094", "QR-095")
 @given(PATTERNS, TEXTS)
-def test_a_pattern_means_what_its_regular_expression_means(pattern: str, text: str) -> None:
+def test_pattern_equals_its_regular_expression(pattern: str, text: str) -> None:
+    """A pattern means the same as its regular expression."""
     expression = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
     expected = re.fullmatch(expression, text, re.DOTALL) is not None
     assert matches(parse_pattern(pattern), text) is expected
@@ -108,9 +109,8 @@ def test_what_begins_with_a_prefix_lies_below_the_next(prefix: str, text: str) -
         ("", None),
     ],
 )
-def test_the_text_after_a_prefix_skips_surrogates_and_the_last_code_point(
-    prefix: str, after: str | None
-) -> None:
+def test_text_after_a_prefix_skips_surrogates(prefix: str, after: str | None) -> None:
+    """The text after a prefix skips surrogates and the last code point."""
     assert after_prefix(prefix) == after
 
 

@@ -99,7 +99,8 @@ def test_each_entity_of_the_level_is_returned_once(
 
 
 @pytest.mark.requirement("QR-006")
-def test_patients_without_an_id_are_not_returned_but_their_studies_are() -> None:
+def test_patients_without_id_are_not_returned() -> None:
+    """Patients without an ID are not returned, but their studies are."""
     corpus = [instance(PatientID="", PatientName="Doe"), instance(study=2)]
     assert column(ask("PATIENT", "patient", corpus=corpus), "PatientID") == ["P1"]
     assert column(ask("STUDY", corpus=corpus, PatientName="Doe"), "StudyInstanceUID") == ["1.2.1"]
@@ -130,7 +131,8 @@ def test_what_has_no_uid_of_its_own_is_no_instance(keyword: str) -> None:
 
 
 @pytest.mark.requirement("QR-060", "QR-061")
-def test_a_hierarchical_query_finds_descendants_of_the_selected_entities_only() -> None:
+def test_hierarchical_query_stays_below_selection() -> None:
+    """A hierarchical query finds only descendants of the selected entities."""
     upper = {"PatientID": "P1", "StudyInstanceUID": "1.2.1"}
     assert column(ask("SERIES", "patient", **upper), "SeriesInstanceUID") == ["1.2.1.1", "1.2.1.2"]
     assert ask("SERIES", "patient", PatientID="P2", StudyInstanceUID="1.2.1") == []
@@ -141,7 +143,8 @@ def test_a_hierarchical_query_finds_descendants_of_the_selected_entities_only() 
 
 
 @pytest.mark.requirement("QR-062", "QR-063", "QR-064")
-def test_a_relational_query_matches_and_returns_keys_of_all_levels_above() -> None:
+def test_relational_query_uses_keys_of_all_levels() -> None:
+    """A relational query matches and returns keys of all levels above."""
     answers = ask(
         "SERIES", "patient", RELATIONAL, PatientName="love*", StudyDate="-20240201", Modality=""
     )
@@ -152,7 +155,8 @@ def test_a_relational_query_matches_and_returns_keys_of_all_levels_above() -> No
 
 
 @pytest.mark.requirement("QR-132")
-def test_keys_below_the_level_hold_for_one_chain_of_descendants() -> None:
+def test_keys_below_hold_for_one_chain() -> None:
+    """Keys below the level hold for one chain of descendants."""
     assert column(ask("STUDY", Modality="CT"), "StudyInstanceUID") == ["1.2.1", "1.2.3"]
     assert column(ask("STUDY", Modality="CT", SOPClassUID=SR), "StudyInstanceUID") == []
     assert column(ask("STUDY", Modality="SR", SOPClassUID=SR), "StudyInstanceUID") == ["1.2.1"]
@@ -168,7 +172,8 @@ def test_a_list_of_uids_finds_each_once() -> None:
     assert column(ask("STUDY", StudyInstanceUID=uids), "StudyInstanceUID") == ["1.2.1", "1.2.3"]
 
 
-def test_of_conflicting_attributes_the_last_received_wins_and_nothing_erases() -> None:
+def test_last_received_wins_and_empty_erases_nothing() -> None:
+    """Of conflicting attributes the last received wins, and empty ones erase nothing."""
     corpus = [
         instance(1, PatientName="Old", StudyDescription="First", Modality="CT"),
         instance(2, PatientName="New", StudyDescription="", Modality="CT"),
@@ -179,7 +184,8 @@ def test_of_conflicting_attributes_the_last_received_wins_and_nothing_erases() -
 
 
 @pytest.mark.requirement("QR-130")
-def test_an_instance_received_again_replaces_itself_and_may_move() -> None:
+def test_instance_received_again_replaces_itself() -> None:
+    """An instance received again replaces itself, and may move."""
     twice = [instance(1, ImageComments="old", Rows=7), instance(1, ImageComments="new")]
     assert matched(twice, ImageComments="new") == [1]
     assert matched(twice, ImageComments="old") == []
@@ -196,7 +202,8 @@ def test_an_instance_received_again_replaces_itself_and_may_move() -> None:
     assert column(ask("PATIENT", "patient", corpus=moved), "PatientID") == ["P2"]
 
 
-def test_a_study_is_of_the_patient_received_last_who_is_named() -> None:
+def test_study_is_of_the_last_received_patient() -> None:
+    """A study is of the patient received last, if that one has an ID."""
     corpus = [
         instance(1, IssuerOfPatientID="A", PatientName="First"),
         instance(2, PatientName="Same"),
@@ -248,7 +255,8 @@ def test_counts() -> None:
 
 
 @pytest.mark.requirement("QR-111", "QR-130")
-def test_a_count_does_not_restrict_and_what_a_file_says_of_it_does_not_count() -> None:
+def test_count_restricts_nothing_stored_one_is_ignored() -> None:
+    """A count key restricts nothing, and a file's own count is ignored."""
     corpus = [
         instance(1, NumberOfStudyRelatedInstances="99", ModalitiesInStudy="XX", Modality="CT"),
         instance(2),
@@ -259,7 +267,8 @@ def test_a_count_does_not_restrict_and_what_a_file_says_of_it_does_not_count() -
 
 
 @pytest.mark.requirement("QR-109", "QR-131", "QR-132", "QR-133", "QR-054")
-def test_modalities_and_sop_classes_in_study_are_returned_whole_and_matched() -> None:
+def test_modalities_in_study_are_matched_and_whole() -> None:
+    """Modalities and SOP classes in study are matched, and returned whole."""
     (answer,) = ask("STUDY", ModalitiesInStudy="SR", SOPClassesInStudy="")
     assert text_of(answer, "ModalitiesInStudy") == "CT\\SR"
     assert text_of(answer, "SOPClassesInStudy") == f"{CT}\\{SR}"
@@ -274,7 +283,8 @@ def test_modalities_and_sop_classes_in_study_are_returned_whole_and_matched() ->
 
 
 @pytest.mark.requirement("QR-119")
-def test_multiple_value_matching_wants_all_values_in_any_order() -> None:
+def test_multiple_value_wants_all_in_any_order() -> None:
+    """Multiple Value matching wants all values, in any order."""
     options = QueryOptions(multiple_value=True)
     assert column(
         ask("STUDY", options=options, ModalitiesInStudy="SR\\CT"), "StudyInstanceUID"
@@ -286,7 +296,8 @@ def test_multiple_value_matching_wants_all_values_in_any_order() -> None:
     assert matched(corpus, ImageType="AXIAL\\DERIVED") == [1]
 
 
-def test_the_transfer_syntax_is_that_of_the_file_whatever_the_header_says() -> None:
+def test_transfer_syntax_is_the_files_own() -> None:
+    """The transfer syntax is the file's, whatever the header says."""
     syntax = {0x00020010: Element("UI", ("1.2.840.10008.1.2.1",))}
     corpus = [
         instance(1) | syntax,
@@ -299,7 +310,8 @@ def test_the_transfer_syntax_is_that_of_the_file_whatever_the_header_says() -> N
     ]
 
 
-def test_anatomic_regions_are_the_distinct_codes_of_the_instances() -> None:
+def test_anatomic_regions_are_distinct_codes() -> None:
+    """Anatomic regions are the distinct codes of the instances."""
     head = data_set(
         CodeValue="T-D1100",
         CodingSchemeDesignator="SRT",
@@ -328,7 +340,8 @@ def test_anatomic_regions_are_the_distinct_codes_of_the_instances() -> None:
 
 
 @pytest.mark.requirement("QR-041", "QR-042", "QR-043", "QR-045", "QR-046", "QR-055")
-def test_a_response_has_the_requested_attributes_the_level_and_the_upper_unique_keys() -> None:
+def test_response_has_requested_and_unique_keys() -> None:
+    """A response has the requested attributes, the level and the upper unique keys."""
     (answer,) = ask(
         "SERIES",
         "patient",
@@ -353,7 +366,8 @@ def test_a_response_has_the_requested_attributes_the_level_and_the_upper_unique_
 
 
 @pytest.mark.requirement("QR-010", "QR-012")
-def test_sop_class_and_sr_titles_are_returned_and_matched() -> None:
+def test_sop_class_and_sr_titles_are_matched() -> None:
+    """SOP class and SR titles are returned and matched."""
     title = data_set(
         CodeValue="121181", CodingSchemeDesignator="DCM", CodeMeaning="DICOM Object Catalog"
     )
@@ -378,7 +392,8 @@ def test_sop_class_and_sr_titles_are_returned_and_matched() -> None:
 
 
 @pytest.mark.requirement("QR-054", "QR-109")
-def test_all_values_of_a_matched_attribute_are_returned() -> None:
+def test_matched_attribute_returns_all_its_values() -> None:
+    """All values of a matched attribute are returned."""
     corpus = [
         instance(1, OperatorsName="Smith^A\\Jones^B"),
         instance(2, series=2, OperatorsName="Brown^C"),
@@ -389,7 +404,8 @@ def test_all_values_of_a_matched_attribute_are_returned() -> None:
 
 
 @pytest.mark.requirement("QR-066")
-def test_a_view_that_was_not_negotiated_changes_nothing() -> None:
+def test_unnegotiated_view_changes_nothing() -> None:
+    """A view that was not negotiated changes nothing."""
     assert ask("STUDY", QueryRetrieveView="CLASSIC") == ask("STUDY")
 
 
@@ -415,7 +431,8 @@ def test_an_empty_stored_value_matches_by_switch(stored: dict[str, str]) -> None
 
 
 @pytest.mark.requirement("QR-117", "QR-118")
-def test_empty_value_matching_finds_exactly_the_entities_without_value() -> None:
+def test_empty_value_finds_entities_without_value() -> None:
+    """Empty Value matching finds exactly the entities without a value."""
     corpus = [
         instance(1),
         instance(2, AcquisitionDate="", ImageComments=""),
@@ -442,7 +459,8 @@ def test_universal_keys_match_what_has_no_value() -> None:
 
 
 @pytest.mark.requirement("QR-077")
-def test_ranges_of_a_date_and_its_time_are_one_where_negotiated() -> None:
+def test_date_and_time_ranges_combine_if_negotiated() -> None:
+    """Ranges of a date and its time are one where negotiated."""
     stored = {
         1: ("20060705", "0959"),
         2: ("20060705", "1000"),
@@ -472,7 +490,8 @@ def test_ranges_of_a_date_and_its_time_are_one_where_negotiated() -> None:
 
 
 @pytest.mark.requirement("QR-079")
-def test_time_zone_adjustment_moves_dates_and_times_across_midnight() -> None:
+def test_time_zone_adjustment_crosses_midnight() -> None:
+    """Time zone adjustment moves dates and times across midnight."""
     corpus = [
         instance(
             1, AcquisitionDate="20240102", AcquisitionTime="0400", TimezoneOffsetFromUTC="+0000"
@@ -510,7 +529,8 @@ def test_time_zone_adjustment_moves_dates_and_times_across_midnight() -> None:
 
 
 @pytest.mark.requirement("QR-079", "QR-101")
-def test_date_times_without_an_offset_are_in_the_data_sets_zone_or_the_servers() -> None:
+def test_date_time_without_offset_has_a_zone() -> None:
+    """A date-time without an offset is in the data set's zone, or else the server's."""
     corpus = [
         instance(1, AcquisitionDateTime="202401011200", TimezoneOffsetFromUTC="+0200"),
         instance(2, AcquisitionDateTime="202401011200"),
@@ -530,7 +550,8 @@ def test_date_times_without_an_offset_are_in_the_data_sets_zone_or_the_servers()
 
 
 @pytest.mark.requirement("QR-043")
-def test_private_attributes_are_found_by_their_creator_in_any_block() -> None:
+def test_private_attributes_are_found_by_creator() -> None:
+    """Private attributes are found by their creator in any block."""
     stored = {0x00090010: Element("LO", ("OTHER",)), 0x00090020: Element("LO", ("ACME",))}
     private = {0x00091001: Element("LO", ("no",)), 0x00092001: Element("LO", ("yes",))}
     corpus = [instance(1) | stored | private, instance(2)]
@@ -564,9 +585,8 @@ def test_private_attributes_are_found_by_their_creator_in_any_block() -> None:
         (Element("SQ", ({},)), b"ABC", False),
     ],
 )
-def test_a_key_of_unknown_vr_is_read_with_the_stored_vr(
-    stored: Element, key: bytes, expected: bool
-) -> None:
+def test_key_of_unknown_vr_uses_stored_vr(stored: Element, key: bytes, expected: bool) -> None:
+    """A key of unknown VR is read with the stored VR."""
     creator = {0x00090010: Element("LO", ("ACME",))}
     identifier = (
         creator | data_set(QueryRetrieveLevel="IMAGE") | {0x00091001: Element("UN", (key,))}
@@ -600,9 +620,10 @@ def test_a_key_of_unknown_vr_is_read_with_the_stored_vr(
         (Element("DS", ("1.50",)), ("*",), True),
     ],
 )
-def test_text_of_a_private_key_that_nobody_knows_is_read_with_the_stored_vr(
+def test_text_of_unknown_private_key_uses_stored_vr(
     stored: Element, key: tuple[str, ...], expected: bool
 ) -> None:
+    """Text of a private key that nobody knows is read with the stored VR."""
     creator = {0x00090010: Element("LO", ("ACME",))}
     identifier = creator | data_set(QueryRetrieveLevel="IMAGE") | {0x00091001: Element("LO", key)}
     found = parse_identifier(
@@ -614,9 +635,7 @@ def test_text_of_a_private_key_that_nobody_knows_is_read_with_the_stored_vr(
 @pytest.mark.requirement("QR-007")
 @settings(max_examples=40)
 @given(corpora(again=True), queries())
-def test_answers_are_some_of_those_of_the_query_that_asks_nothing(
-    corpus: list[DataSet], asked: Asked
-) -> None:
+def test_keys_never_add_entities(corpus: list[DataSet], asked: Asked) -> None:
     """No key ever adds an entity, and none is returned twice."""
     try:
         found = parse_identifier(asked.identifier, asked.model.uid, asked.options)
@@ -655,10 +674,8 @@ def paths(
 @pytest.mark.requirement("QR-062", "QR-065")
 @settings(max_examples=40)
 @given(corpora(), queries())
-def test_a_relational_query_is_the_keys_of_each_level_one_after_the_other(
-    corpus: list[DataSet], asked: Asked
-) -> None:
-    """C.4.1.3.2.2: match the entities of a level on its keys, then go on below those that match."""
+def test_relational_is_each_level_in_turn(corpus: list[DataSet], asked: Asked) -> None:
+    """Match the entities of a level on its keys, then go on below them (C.4.1.3.2.2)."""
     try:
         found = parse_identifier(asked.identifier, asked.model.uid, asked.options)
     except IdentifierError:

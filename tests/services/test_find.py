@@ -196,7 +196,8 @@ def nothing_at_once(cursor: Cursor, size: int) -> None:
 # Status and flow.
 
 
-def test_who_has_stored_is_not_answered_by_a_replica_that_lags_behind(tmp_path: Path) -> None:
+def test_sender_is_not_answered_by_lagging_replica(tmp_path: Path) -> None:
+    """A replica that lags behind does not answer a peer that has stored."""
     Index(tmp_path / "empty.sqlite").close()
     with Index(tmp_path / "primary.sqlite", read_location=tmp_path / "empty.sqlite") as replicated:
         replicated.ingest_data_sets(INSTANCES)
@@ -244,9 +245,10 @@ _SLOW = 2 * LONGEST_AT_ONCE
     ],
     ids=["twice", "once in a while"],
 )
-def test_after_two_slow_answers_all_queries_go_to_other_threads_for_a_while(
+def test_two_slow_answers_move_queries_to_threads(
     sqlite_index: Index, monkeypatch: pytest.MonkeyPatch, clock: list[float], in_threads: list[int]
 ) -> None:
+    """After two slow answers all queries go to other threads for a while."""
     times = iter(clock)
     monkeypatch.setattr("dicomquest.services.find.monotonic", lambda: next(times))
     service = FindService(sqlite_index, FindChoices("ARCHIVE"))
@@ -262,9 +264,10 @@ def test_after_two_slow_answers_all_queries_go_to_other_threads_for_a_while(
 @pytest.mark.parametrize(
     ("identifier", "matches"), [(NONE, 0), (ALL_STUDIES, STUDIES), (ALL_IMAGES, MANY)]
 )
-def test_each_match_is_one_pending_response_and_success_comes_last(
+def test_match_is_pending_response_success_is_last(
     index: Index, identifier: DataSet, matches: int
 ) -> None:
+    """Each match is one pending response, and Success comes last."""
     channel = ask(index, identifier)
     assert channel.statuses == [0xFF00] * matches + [0x0000]
     assert channel.finals == [(0x0000, "", ())]
@@ -340,9 +343,10 @@ def test_pending_says_whether_every_key_acted(
         ),
     ],
 )
-def test_what_is_no_query_of_the_model_is_a900_with_element_and_comment(
+def test_invalid_query_is_a900_with_element(
     index: Index, identifier: DataSet, strict: bool, element: tuple[int, ...]
 ) -> None:
+    """A query outside the model is A900 with element and comment."""
     channel = ask(index, identifier, options=QueryOptions(strict=strict), charset=LATIN_1)
     ((status, comment, offending),) = channel.finals
     assert (channel.pending, status, offending) == ([], 0xA900, element)
@@ -365,12 +369,13 @@ def test_bytes_that_are_no_data_set_are_c001(index: Index, data: bytes, syntax: 
 
 @pytest.mark.requirement("QR-147", "QR-148")
 @pytest.mark.parametrize("fails_after", [0, FIRST_BATCH])
-def test_a_database_that_fails_is_c002_and_a_line_in_the_log(
+def test_database_failure_is_c002_and_a_log_line(
     sqlite_index: Index,
     fails_after: int,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """A database that fails is C002 and a line in the log."""
     fetch, calls = SQLiteCursor.fetch, iter([fails_after > 0, False])
 
     def failing(cursor: SQLiteCursor, size: int) -> list[tuple[Any, ...]]:
@@ -410,9 +415,10 @@ def test_only_statuses_of_the_table_are_sent(index: Index) -> None:
 @pytest.mark.requirement("QR-146", "QR-152")
 @pytest.mark.parametrize("limit", [0, 1, STUDIES - 1, STUDIES, STUDIES + 1, 1000])
 @pytest.mark.parametrize("is_success", [False, True])
-def test_a_limit_that_cuts_something_off_is_a700_unless_told_otherwise(
+def test_limit_that_cuts_is_a700_unless_configured(
     index: Index, limit: int, is_success: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A limit that cuts something off is A700 unless configured as Success."""
     channel = ask(index, ALL_STUDIES, result_limit=limit, limit_is_success=is_success)
     cuts = limit < STUDIES
     final = (
@@ -447,7 +453,8 @@ def test_choices_are_those_of_the_calling_ae_title(index: Index) -> None:
 
 @pytest.mark.requirement("QR-160", "QR-165")
 @pytest.mark.parametrize("batches", [1, 2])
-def test_a_cancel_while_responses_stream_ends_them_with_fe00(index: Index, batches: int) -> None:
+def test_cancel_while_streaming_ends_with_fe00(index: Index, batches: int) -> None:
+    """A C-CANCEL while responses stream ends them with FE00."""
     channel = Channel()
 
     def cancel(request: ServiceRequest) -> None:
@@ -461,9 +468,10 @@ def test_a_cancel_while_responses_stream_ends_them_with_fe00(index: Index, batch
 
 
 @pytest.mark.requirement("QR-160")
-def test_a_cancel_before_the_first_response_ends_with_fe00_alone(
+def test_early_cancel_gives_fe00_alone(
     sqlite_index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A C-CANCEL before the first response ends with FE00 alone."""
     monkeypatch.setattr(SQLiteCursor, "fetch_at_once", nothing_at_once)
     channel = Channel(before_run=lambda request: request.cancel())
     assert ask(sqlite_index, ALL_IMAGES, channel=channel).statuses == [0xFE00]
@@ -471,9 +479,10 @@ def test_a_cancel_before_the_first_response_ends_with_fe00_alone(
 
 @pytest.mark.requirement("QR-160", "QR-164", "QR-165")
 @pytest.mark.parametrize("is_abandoned", [False, True])
-def test_a_search_that_finds_nothing_for_long_is_interrupted(
+def test_long_search_without_matches_is_interrupted(
     sqlite_index: Index, is_abandoned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A search that finds nothing for long is interrupted."""
     # The database runs for many seconds, as in a scan of ten million studies.
     running, errors = threading.Event(), list[str]()
     long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) SELECT i FROM n WHERE i < 0"
@@ -515,7 +524,8 @@ def test_a_search_that_finds_nothing_for_long_is_interrupted(
 
 
 @pytest.mark.requirement("QR-164")
-def test_an_association_that_ends_while_responses_stream_ends_the_search(index: Index) -> None:
+def test_lost_association_ends_streaming_search(index: Index) -> None:
+    """An association that ends while responses stream ends the search."""
     channel = Channel(after_pending=lambda request: request.cancel(is_abandoned=True))
     with pytest.raises(AssociationAbortedError):
         ask(index, ALL_IMAGES, channel=channel)
@@ -560,9 +570,10 @@ CHAIN = {
         ),
     ],
 )
-def test_a_response_is_in_the_contexts_syntax_and_says_level_chain_and_source(
+def test_response_has_syntax_level_chain_and_source(
     index: Index, syntax: str, level: str, keys: dict[str, str]
 ) -> None:
+    """A response is in its context's syntax and has level, unique keys and source."""
     channel = ask(
         index, data_set(QueryRetrieveLevel=level, **keys), model=PATIENT_ROOT.uid, syntax=syntax
     )
@@ -604,9 +615,8 @@ def test_availability_is_said_where_it_is_asked_for(index: Index) -> None:
 @pytest.mark.requirement("QR-053", "QR-113")
 @pytest.mark.parametrize("offset", ["+0100", "-0500", ""])
 @pytest.mark.parametrize("accepted", [b"", b"\0\0\0\1"])
-def test_times_are_returned_as_stored_without_an_offset(
-    index: Index, offset: str, accepted: bytes
-) -> None:
+def test_times_are_returned_as_stored(index: Index, offset: str, accepted: bytes) -> None:
+    """Times are returned as stored, and without an offset."""
     keys = {"StudyTime": "", "PatientID": "P2", "TimezoneOffsetFromUTC": offset}
     channel = ask(
         index, data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **keys), accepted=accepted
@@ -628,9 +638,10 @@ def test_times_are_returned_as_stored_without_an_offset(
         (UTF_8, {"P1": None, "P2": "ISO_IR 192", "P3": "ISO_IR 192"}),
     ],
 )
-def test_a_response_is_in_the_requests_character_set_where_that_has_its_characters(
+def test_response_uses_requests_charset_where_it_fits(
     index: Index, requested: tuple[str, ...], charsets: dict[str, str | None], syntax: str
 ) -> None:
+    """A response is in the request's character set where that has its characters."""
     names = {"P1": "CITIZEN^Jan", "P2": "Müller^Jürgen", "P3": "山田^太郎"}
     found = answers(ask(index, ALL_STUDIES, charset=requested, syntax=syntax), syntax)
     assert {
@@ -653,15 +664,17 @@ def test_a_response_is_in_the_requests_character_set_where_that_has_its_characte
         ("ISO_IR 100", "\u5c71\u7530*".encode("gb18030"), []),
     ],
 )
-def test_bytes_without_a_character_set_are_read_in_the_peers(
+def test_undeclared_bytes_use_the_peers_charset(
     index: Index, default: str | None, name: bytes, found: list[str]
 ) -> None:
+    """Bytes without a character set are read in the one configured for the peer."""
     channel = ask(index, _with_name(name), default_charset=default)
     assert [text_of(answer, "PatientID") for answer in answers(channel)] == found
     assert channel.statuses[-1] == 0x0000
 
 
-def test_strict_refuses_bytes_that_the_declared_set_does_not_have(index: Index) -> None:
+def test_strict_refuses_bytes_outside_declared_set(index: Index) -> None:
+    """Strict refuses bytes that the declared set does not have."""
     declared = struct.pack("<HHI", 0x0008, 0x0005, 10) + b"ISO_IR 192"
     identifier = declared + _with_name(b"M\xfcller")
     assert ask(index, identifier).statuses[-1] == 0x0000
@@ -688,9 +701,10 @@ def _with_name(name: bytes) -> bytes:
 
 
 @pytest.mark.requirement("QR-173")
-def test_the_log_has_a_line_a_query_and_none_of_its_values(
+def test_log_has_a_line_per_query_without_values(
     index: Index, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The log has a line for each query, and none of its values."""
     caplog.set_level(logging.INFO, "dicomquest.find")
     ask(
         index,

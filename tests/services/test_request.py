@@ -66,7 +66,8 @@ def test_a_cancel_is_latched_and_told_once() -> None:
 
 
 @pytest.mark.requirement("UL-058")
-def test_the_end_of_the_association_is_told_after_a_cancel_too() -> None:
+def test_end_of_association_is_told_after_cancel_too() -> None:
+    """The end of the association is told after a C-CANCEL too."""
     made = request(Channel())
     told: list[bool] = []
     made.on_cancel(lambda: told.append(made.is_cancelled))

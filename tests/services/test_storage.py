@@ -221,13 +221,15 @@ def test_another_sop_class_in_the_data_set_is_refused(served: Served) -> None:
     assert (response.status, response.offending_element) == (0xA900, (0x00080016,))
 
 
-def test_a_data_set_without_sop_class_is_stored_with_a_warning(served: Served) -> None:
+def test_missing_sop_class_is_stored_with_a_warning(served: Served) -> None:
+    """A data set without SOP class is stored with a warning."""
     with raw_requestor(served.port, RQ) as peer:
         assert send(peer, UID, bytes_of(without("SOPClassUID"))).status == 0xB007
     assert counted(served) == 1
 
 
-def test_another_class_than_that_of_the_context_is_refused(served: Served) -> None:
+def test_other_class_than_the_contexts_is_refused(served: Served) -> None:
+    """Another SOP class than the context's is refused."""
     with raw_requestor(served.port, RQ) as peer:
         assert (
             send(peer, UID, bytes_of(instance(1, 1)), sop_class="1.2.840.10008.5.1.4.1.1.4").status
@@ -265,7 +267,8 @@ def test_duplicates(tmp_path: Path, keeps_first: bool) -> None:
         assert counted(served) == 1
 
 
-def test_an_association_that_ends_in_a_data_set_leaves_nothing(served: Served) -> None:
+def test_association_ending_in_data_set_leaves_nothing(served: Served) -> None:
+    """An association that ends in a data set leaves nothing."""
     with raw_requestor(served.port, RQ) as peer:
         command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID)
         peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))

@@ -82,10 +82,10 @@ def test_a_store_that_fails_loses_nothing(
 
 @pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
 @pytest.mark.parametrize("sent", [NEXT, OTHER, SAME], ids=["new", "moved", "replaced"])
-def test_what_is_stored_is_answered_so_though_its_time_cannot_be_noted(
+def test_failed_time_note_does_not_fail_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Dataset, times: int
 ) -> None:
-    """The note only spares the next start after a crash some work."""
+    """A failed time note, which only saves the next start work, fails no store."""
     with after_one_is_stored(tmp_path) as (_, peer):
         with monkeypatch.context() as patch:
             fault = Fault(patch, "utime", times)

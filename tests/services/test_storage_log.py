@@ -79,9 +79,10 @@ def test_what_is_not_stored_as_it_should_be_is_logged(
     assert "association 1: C-STORE-RQ ended with 0000" in caplog.messages
 
 
-def test_an_instance_of_no_named_sop_class_is_one_of_the_context(
+def test_unnamed_sop_class_is_the_contexts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """An instance of no named SOP class is one of the context."""
     with (
         caplog.at_level(logging.INFO, "dicomquest"),
         storing(tmp_path) as served,

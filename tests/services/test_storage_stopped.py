@@ -106,9 +106,10 @@ def test_a_store_that_ends_in_time_is_answered(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_store_that_takes_too_long_is_not_answered_and_whole_or_not_there(
+def test_overlong_store_is_unanswered_whole_or_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
+    """A store that takes too long is not answered, and is whole or not there."""
     close = Archive.close
 
     def let_go_and_close(archive: Archive) -> None:

@@ -66,7 +66,8 @@ def test_the_other_form_of_vr_is_refused(
         assert counted(served) == 0
 
 
-def test_the_other_form_of_vr_is_refused_in_a_deflated_data_set(tmp_path: Path) -> None:
+def test_other_vr_form_is_refused_if_deflated(tmp_path: Path) -> None:
+    """The other form of VR is refused in a deflated data set too."""
     with storing(tmp_path) as served:
         inner = encoded(instance(1, 1), IMPLICIT_VR_LITTLE_ENDIAN)
         assert answered(served, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, deflated(inner)) == (
@@ -215,7 +216,8 @@ def test_no_file_of_others_is_unfit() -> None:
 
 
 @pytest.mark.requirement("EN-017")
-def test_a_small_stream_that_inflates_to_much_is_refused(tmp_path: Path) -> None:
+def test_stream_that_inflates_to_much_is_refused(tmp_path: Path) -> None:
+    """A small stream that inflates to much is refused."""
     text = b"A" * (FILE_LIMITS.inflated + 1000)
     made = encoded(instance(1, 1), EXPLICIT_VR_LITTLE_ENDIAN)
     at = made.index(b"\xe0\x7f\x10\x00")
@@ -228,8 +230,8 @@ def test_a_small_stream_that_inflates_to_much_is_refused(tmp_path: Path) -> None
         assert "inflated bytes before the pixel data" in comment
 
 
-def test_what_is_large_before_the_pixel_data_is_not_kept_in_memory(tmp_path: Path) -> None:
-    """An encapsulated document, and a text: they are in the file, and not in the index."""
+def test_large_value_before_pixels_stays_on_disk(tmp_path: Path) -> None:
+    """A large document or text before the pixel data stays in the file, not in memory."""
     size = 200 << 20
     made = instance(1, 1)
     made.TextValue = "x" * (2 << 20)

@@ -105,9 +105,10 @@ def test_a_rename_that_a_power_cut_took_is_made_up_for(
     assert index.counts()[Level.IMAGE] == 1
 
 
-def test_a_leftover_that_cannot_be_indexed_is_kept_for_the_next_start(
+def test_unindexable_leftover_waits_for_next_start(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A leftover that cannot be indexed is kept for the next start."""
     first = Archive(index, tmp_path / "store", LAYOUT)
     arrived(first, 1).incoming.close()
     die(first)
@@ -120,9 +121,8 @@ def test_a_leftover_that_cannot_be_indexed_is_kept_for_the_next_start(
     assert len(list((tmp_path / "store").rglob("*.dcm"))) == 1
 
 
-def test_a_leftover_that_would_have_been_refused_is_not_stored(
-    index: Index, tmp_path: Path
-) -> None:
+def test_refusable_leftover_is_not_stored(index: Index, tmp_path: Path) -> None:
+    """A leftover that would have been refused is not stored."""
     first = Archive(index, tmp_path / "store", LAYOUT)
     left = arrived(first, 1)
     with Path(left.incoming.path).open("r+b") as file:
@@ -135,7 +135,8 @@ def test_a_leftover_that_would_have_been_refused_is_not_stored(
     assert [path.name for path in (tmp_path / "store" / ".dicomquest").iterdir()] == ["lock"]
 
 
-def test_a_leftover_in_the_other_form_of_vr_is_not_stored(index: Index, tmp_path: Path) -> None:
+def test_leftover_in_other_vr_form_is_not_stored(index: Index, tmp_path: Path) -> None:
+    """A leftover in the other form of VR is not stored."""
     first = Archive(index, tmp_path / "store", LAYOUT)
     left = arrived(first, 1)
     path = Path(left.incoming.path)
@@ -150,9 +151,8 @@ def test_a_leftover_in_the_other_form_of_vr_is_not_stored(index: Index, tmp_path
     assert index.counts()[Level.IMAGE] == 0
 
 
-def test_a_leftover_gives_way_to_what_another_process_has_stored_since(
-    index: Index, tmp_path: Path
-) -> None:
+def test_leftover_yields_to_a_newer_instance(index: Index, tmp_path: Path) -> None:
+    """A leftover yields to an instance that another process has stored since."""
     first = Archive(index, tmp_path / "store", LAYOUT)
     left = arrived(first, 1, "LEFT")
     os.utime(left.incoming.path, (1, 1))
@@ -177,10 +177,10 @@ def keep_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("patients", ["PQR", "RQP", "QRP"])
-def test_of_files_of_one_instance_the_one_written_last_counts(
+def test_last_written_file_of_an_instance_counts(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patients: str
 ) -> None:
-    """A power cut took the index's last transactions, and the removal of files whose instance had moved."""
+    """After a power cut in a move, the file of an instance that was written last counts."""
     first = Archive(index, tmp_path / "store", LAYOUT)
     with monkeypatch.context() as patch:
         keep_files(patch)
@@ -196,9 +196,10 @@ def test_of_files_of_one_instance_the_one_written_last_counts(
     assert str(found[0x00100020].values[0]) == f"{patients[-1]}1"
 
 
-def test_a_file_that_went_before_the_index_could_forget_it_is_forgotten(
+def test_vanished_file_of_before_is_forgotten(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A file that vanished before the index could forget it is forgotten."""
     first = Archive(index, tmp_path / "store", LAYOUT)
     moved = arrived(first, 1)
     assert store(first, [moved]) == [""]
@@ -226,10 +227,10 @@ def test_of_a_batch_that_fails_each_is_stored_alone(
     assert index.counts()[Level.IMAGE] == 3
 
 
-def test_what_fails_does_not_take_the_file_of_another_one_with_its_uid(
+def test_failure_keeps_the_other_file_of_its_uid(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have one and the same place: the second is there when the first fails alone."""
+    """Of two of one UID and place, the first fails alone and the second is there."""
     with Archive(index, tmp_path / "store", LAYOUT) as archive:
         fail(index, monkeypatch, lambda number: number <= 2)
         one, other = arrived(archive, 1), arrived(archive, 1)
@@ -259,9 +260,8 @@ def test_a_file_that_is_not_on_disk_is_not_stored(
     assert index.counts()[Level.IMAGE] == 0
 
 
-def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(
-    index: Index, tmp_path: Path
-) -> None:
+def test_duplicate_not_kept_leaves_the_first(index: Index, tmp_path: Path) -> None:
+    """A duplicate that is not kept leaves the first as it is."""
     with Archive(index, tmp_path / "store", LAYOUT, keeps_first=True) as archive:
         one, other = arrived(archive, 1), arrived(archive, 1)
         assert store(archive, [one]) == [""]
@@ -272,9 +272,8 @@ def test_a_duplicate_that_is_not_kept_leaves_the_first_as_it_is(
     assert index.counts()[Level.IMAGE] == 1
 
 
-def test_of_one_uid_that_a_batch_takes_away_and_back_the_file_is_there(
-    index: Index, tmp_path: Path
-) -> None:
+def test_file_moved_away_and_back_is_there(index: Index, tmp_path: Path) -> None:
+    """The file of a UID that one batch moves away and back is there."""
     with Archive(index, tmp_path / "store", LAYOUT) as archive:
         assert store(archive, [arrived(archive, 1)]) == [""]
         away, back = arrived(archive, 1, "Q"), arrived(archive, 1)
@@ -299,9 +298,10 @@ def test_a_file_that_cannot_be_removed_stays_known(
     }
 
 
-def test_files_are_known_by_the_path_that_others_know_them_by(
+def test_files_are_known_by_their_resolved_path(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A file is known by the path by which others know it."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with Archive(index, Path("../store"), LAYOUT) as archive:

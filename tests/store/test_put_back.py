@@ -199,9 +199,10 @@ def fail_and_not_put_back(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("file_system")
 @pytest.mark.parametrize("ends", [Archive.close, die])
-def test_a_file_that_a_disk_kept_from_being_put_back_is_there_at_the_next_start(
+def test_file_not_put_back_is_there_at_next_start(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Callable[[Archive], None]
 ) -> None:
+    """A file that the disk kept from being put back is there at the next start."""
     folder = tmp_path / "store"
     archive = Archive(index, folder, LAYOUT)
     fail_and_not_put_back(archive, monkeypatch)
@@ -211,9 +212,10 @@ def test_a_file_that_a_disk_kept_from_being_put_back_is_there_at_the_next_start(
         assert stored(index, folder) == {UID: bytes_of(1)}
 
 
-def test_a_file_that_is_not_put_back_in_time_yields_to_a_later_one(
+def test_file_not_put_back_yields_to_a_later_one(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A file that is not put back in time yields to a later one."""
     folder = tmp_path / "store"
     with Archive(index, folder, LAYOUT) as archive:
         fail_and_not_put_back(archive, monkeypatch)
@@ -223,7 +225,7 @@ def test_a_file_that_is_not_put_back_in_time_yields_to_a_later_one(
         assert stored(index, folder) == {UID: bytes_of(3)}
 
 
-def test_an_instance_that_is_removed_meanwhile_is_not_put_back(
+def test_instance_removed_meanwhile_is_not_put_back(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "store"
@@ -275,9 +277,10 @@ def test_nobody_stores_while_a_file_is_put_back(
         assert stored(other_index, folder) == {UID: bytes_of(3)}
 
 
-def test_of_archives_that_fail_at_random_what_was_stored_last_is_there(
+def test_last_stored_is_there_after_random_failures(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """After random failures of two archives the last stored instance is there."""
     folder = tmp_path / "store"
     rounds, last = 25, 4
     random, start = Random(1), threading.Barrier(last)

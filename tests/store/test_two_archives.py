@@ -94,10 +94,10 @@ def test_each_instance_has_one_file_whoever_stores_it(
     assert [path.name for path in (folder / ".dicomquest").iterdir()] == ["lock"]
 
 
-def test_a_file_that_another_archive_has_put_back_is_not_removed(
+def test_file_put_back_by_another_is_not_removed(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One moves an instance, and comes to remove the file of before when the other has moved it back there."""
+    """A late removal spares the file that another archive has moved back meanwhile."""
     folder = tmp_path / "store"
     with two_archives(location, folder) as (slow, quick), ThreadPoolExecutor(1) as pool:
         assert store(quick, [arrived(quick, 1, "P")]) == [""]
@@ -110,9 +110,10 @@ def test_a_file_that_another_archive_has_put_back_is_not_removed(
         assert stored_data_sets(quick.index, folder) == {uid_of(1): bytes_of(1, "P")}
 
 
-def test_who_waits_for_a_slow_disk_keeps_nobody_from_storing(
+def test_slow_disk_of_one_delays_no_other(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An archive that waits for a slow disk keeps no other from storing."""
     with two_archives(location, tmp_path / "store") as (slow, quick), ThreadPoolExecutor(1) as pool:
         slow._disk_seconds = 2 * SLOW_DISK
         held = Held(monkeypatch, "fsync")
@@ -126,9 +127,10 @@ def test_who_waits_for_a_slow_disk_keeps_nobody_from_storing(
 
 
 @pytest.mark.parametrize("keeps_first", [False, True])
-def test_the_last_one_or_the_first_one_stays_whichever_archive_it_came_to(
+def test_last_or_first_stays_across_archives(
     location: str, tmp_path: Path, keeps_first: bool
 ) -> None:
+    """The last or the first instance stays, whichever archive it came to."""
     with two_archives(location, tmp_path / "store", keeps_first=keeps_first) as (one, other):
         for archive, patient in ((one, "P"), (other, "Q"), (one, "R"), (other, "S")):
             assert store(archive, [arrived(archive, 1, patient)]) == [""]
@@ -160,10 +162,10 @@ def test_a_folder_is_that_of_one_index_at_a_time(
     assert [path.name for path in (folder / ".dicomquest").iterdir()] == ["lock"]
 
 
-def test_an_instance_that_is_stored_while_it_is_removed_is_there(
+def test_instance_stored_while_removed_is_there(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its files: the new one is not taken for the one that is removed."""
+    """An instance stored during its removal is there, with its files."""
     folder = tmp_path / "store"
     with (
         Index(location) as index,

@@ -15,7 +15,8 @@ def conformance() -> ModuleType:
     return load_tool("conformance")
 
 
-def test_each_requirement_is_covered_or_answered_or_missing(conformance: ModuleType) -> None:
+def test_requirements_are_covered_answered_or_missing(conformance: ModuleType) -> None:
+    """Each requirement is covered, answered or missing."""
     requirements = {"UL-001": "one", "UL-002": "two", "UL-003": "three"}
     lines, complete = conformance.report(
         requirements, {"UL-002": "because"}, {"UL-001": ["test_a.py::test"]}

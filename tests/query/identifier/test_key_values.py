@@ -44,7 +44,8 @@ def test_no_value_is_universal(vr: str) -> None:
 
 @pytest.mark.requirement("QR-091")
 @pytest.mark.parametrize("vr", ["AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"])
-def test_a_star_alone_is_universal_where_there_are_wild_cards(vr: str) -> None:
+def test_star_alone_is_universal(vr: str) -> None:
+    """A star alone is universal in VRs that allow wild cards."""
     assert read(vr, "*") is None
     assert read(vr, "**") is None
 
@@ -52,13 +53,15 @@ def test_a_star_alone_is_universal_where_there_are_wild_cards(vr: str) -> None:
 @pytest.mark.requirement("QR-096")
 @pytest.mark.parametrize("key", ["*", "?", "1*", "1?", "??"])
 @pytest.mark.parametrize("vr", ["DA", "TM", "DT", "IS", "DS", "AS"])
-def test_wild_cards_elsewhere_are_errors_and_never_universal(vr: str, key: str) -> None:
+def test_wild_cards_elsewhere_are_errors(vr: str, key: str) -> None:
+    """Wild cards in other VRs are errors and never universal."""
     with pytest.raises(ValueFormatError):
         read(vr, key)
 
 
 @pytest.mark.requirement("QR-096")
-def test_a_star_alone_in_a_uid_is_universal_unless_strict() -> None:
+def test_star_alone_in_a_uid() -> None:
+    """A star alone in a UID key is universal unless strict."""
     assert read("UI", "*") is None
     with pytest.raises(ValueFormatError):
         read("UI", "*", options=QueryOptions(strict=True))
@@ -137,7 +140,8 @@ def test_what_does_not_fit_is_an_error(vr: str) -> None:
 
 
 @pytest.mark.requirement("QR-103")
-def test_uids_are_a_list_each_once_and_empty_ones_nothing() -> None:
+def test_uids_are_a_list_without_duplicates() -> None:
+    """UIDs are a list, each once, and empty ones do not count."""
     assert read("UI", "1.2", "", "1.3", "1.2") == UIDList(("1.2", "1.3"))
     assert read("UI", "1.2", "", "1.2") == SingleValue("1.2")
 
@@ -158,7 +162,8 @@ def test_several_values_are_any_of_them_or_an_error() -> None:
 
 
 @pytest.mark.requirement("QR-119")
-def test_multiple_value_matching_is_for_attributes_of_several_values() -> None:
+def test_multiple_value_matching_needs_multiplicity() -> None:
+    """Multiple Value matching is for attributes of several values."""
     assert read("CS", "CT", "P*", options=MULTIPLE, vm="1-n") == MultipleValue(
         (SingleValue("CT"), SingleValue("P*"))
     )
@@ -172,7 +177,8 @@ def test_multiple_value_matching_is_for_attributes_of_several_values() -> None:
 
 @pytest.mark.requirement("QR-117", "QR-118")
 @pytest.mark.parametrize("vr", sorted(set(VR) - {"SQ", "UN"}))
-def test_the_empty_value_key_is_for_text_dates_and_names(vr: str) -> None:
+def test_empty_value_key_suits_text_dates_names(vr: str) -> None:
+    """The Empty Value key is for text, dates and names."""
     if Matching.EMPTY_VALUE in VR[vr].matching:
         assert read(vr, '""', options=EMPTY) == EmptyValue()
     elif VR[vr].kind is Kind.TEXT and vr != "UI":
@@ -189,7 +195,8 @@ def test_values_longer_than_the_vr_allows_are_read() -> None:
     assert matched([instance(AccessionNumber="X" * 40)], AccessionNumber="X" * 39 + "?") == [1]
 
 
-def test_a_wild_card_that_no_database_takes_is_an_error() -> None:
+def test_wild_card_that_no_database_takes_is_an_error() -> None:
+    """A pattern that no database takes is an error."""
     assert read("UT", "*" + "a" * (LONGEST_WILD_CARD - 1))
     for vr in ("UT", "PN"):
         with pytest.raises(ValueFormatError, match="10240"):

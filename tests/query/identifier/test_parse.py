@@ -69,7 +69,8 @@ def test_each_model_takes_its_own_levels(root: str, legal: list[str]) -> None:
 
 @pytest.mark.requirement("QR-004")
 @pytest.mark.parametrize("value", ["", "STUDY\\SERIES", "WORLD", "STUDY*"])
-def test_a_query_without_a_level_of_the_model_is_rejected(value: str) -> None:
+def test_level_outside_the_model_is_rejected(value: str) -> None:
+    """A query without a level of the model is rejected."""
     error = rejected(value)
     assert error.element == (0x00080052,)
 
@@ -84,7 +85,8 @@ def test_a_query_without_a_level_element_is_rejected() -> None:
 
 @pytest.mark.requirement("QR-030")
 @pytest.mark.parametrize("value", ["study", " STUDY ", "Study\0"])
-def test_a_level_in_other_letters_is_read_unless_strict(value: str) -> None:
+def test_level_in_lower_case_is_read_unless_strict(value: str) -> None:
+    """A level in other letters is read unless strict."""
     assert query(value).level is Level.STUDY
     rejected(value, options=STRICT, StudyInstanceUID="")
 
@@ -115,15 +117,15 @@ def test_another_sop_class_is_refused() -> None:
         ({"PatientID": "P1", "StudyInstanceUID": "1.2"}, "SeriesInstanceUID"),
     ],
 )
-def test_strict_wants_one_value_of_each_upper_unique_key_and_the_levels_own(
-    keys: dict[str, str], offending: str
-) -> None:
+def test_strict_wants_all_unique_keys(keys: dict[str, str], offending: str) -> None:
+    """Strict wants one value of each upper unique key, and the level's own key."""
     error = rejected("SERIES", "patient", STRICT, **keys)
     assert error.element == (tag_of(offending),)
     assert offending in error.comment
 
 
-def test_lenient_takes_such_queries_as_relational_and_says_so() -> None:
+def test_lenient_reads_missing_upper_key_as_relational() -> None:
+    """Lenient takes a query without an upper key as relational and says so."""
     found = query("SERIES", "patient", Modality="CT")
     assert [note.partition(" ")[0].rstrip(",") for note in found.notes] == [
         "PatientID",
@@ -135,7 +137,8 @@ def test_lenient_takes_such_queries_as_relational_and_says_so() -> None:
 
 
 @pytest.mark.requirement("QR-046")
-def test_unique_keys_of_the_level_and_above_are_always_returned() -> None:
+def test_unique_keys_are_always_returned() -> None:
+    """Unique keys of the level and above are always returned."""
     found = query("IMAGE", "patient")
     assert returned(found) == sorted(
         tag_of(keyword)
@@ -160,7 +163,8 @@ def test_keys_above_the_level_are_matched_and_returned() -> None:
 
 
 @pytest.mark.requirement("QR-142", "QR-111")
-def test_keys_below_the_level_are_matched_on_any_descendant_and_not_returned() -> None:
+def test_keys_below_the_level_are_matched_only() -> None:
+    """Keys below the level are matched on any descendant and not returned."""
     found = query("STUDY", Modality="CT", SOPInstanceUID="")
     assert tag_of("Modality") in asked(found)
     assert tag_of("Modality") not in returned(found)
@@ -183,7 +187,8 @@ def test_keys_below_the_level_are_matched_on_any_descendant_and_not_returned() -
     )
 
 
-def test_under_study_root_a_patients_keys_are_the_studys() -> None:
+def test_patient_keys_are_the_studys_in_study_root() -> None:
+    """Under Study Root a patient's keys are the study's."""
     found = query("STUDY", "study", STRICT, PatientName="DOE", PatientID="1", StudyInstanceUID="")
     assert asked(found) == [tag_of("PatientName"), tag_of("PatientID")]
     assert found.notes == ()
@@ -204,7 +209,8 @@ def test_a_patient_query_asks_for_patients_with_an_id() -> None:
 
 
 @pytest.mark.requirement("QR-031", "QR-034", "QR-112", "QR-113")
-def test_control_elements_are_neither_matched_nor_returned() -> None:
+def test_control_elements_are_no_keys() -> None:
+    """Control elements are neither matched nor returned."""
     identifier = data_set(
         QueryRetrieveLevel="STUDY",
         StudyInstanceUID="",
@@ -230,7 +236,8 @@ def test_control_elements_are_neither_matched_nor_returned() -> None:
 
 @pytest.mark.requirement("QR-111", "QR-142")
 @pytest.mark.parametrize("keyword", ["RetrieveAETitle", "StorageMediaFileSetID"])
-def test_where_to_retrieve_from_is_no_key_but_is_one_in_an_item(keyword: str) -> None:
+def test_retrieve_place_is_a_key_only_in_an_item(keyword: str) -> None:
+    """Elements that name the place to retrieve from are keys only in an item."""
     found = query("STUDY", StudyInstanceUID="", **{keyword: "X"})
     assert (asked(found), found.pending_status) == ([], 0xFF01)
     assert [ignored.path for ignored in found.ignored] == [(tag_of(keyword),)]
@@ -242,7 +249,8 @@ def test_where_to_retrieve_from_is_no_key_but_is_one_in_an_item(keyword: str) ->
     ("keyword", "value"),
     [("QueryRetrieveView", "CLASSIC"), ("SpecificCharacterSet", ""), ("TimezoneOffsetFromUTC", "")],
 )
-def test_deviating_control_elements_are_ignored_or_rejected(keyword: str, value: str) -> None:
+def test_odd_control_elements_are_ignored_or_rejected(keyword: str, value: str) -> None:
+    """Deviating control elements are ignored, or rejected if strict."""
     found = query("STUDY", StudyInstanceUID="", **{keyword: value})
     assert len(found.notes) == 1
     assert found.pending_status == 0xFF00
@@ -251,13 +259,15 @@ def test_deviating_control_elements_are_ignored_or_rejected(keyword: str, value:
     )
 
 
-def test_availability_is_no_key_and_strictly_not_returned() -> None:
+def test_availability_is_not_returned_if_strict() -> None:
+    """Instance Availability is no key, and strict does not return it."""
     assert not query(
         "STUDY", "study", STRICT, StudyInstanceUID="", InstanceAvailability=""
     ).wants_availability
 
 
-def test_a_zone_that_is_none_is_no_deviation_where_times_are_moved_by_it() -> None:
+def test_bad_time_zone_matters_only_with_adjustment() -> None:
+    """An invalid time zone is an error only where times are adjusted by it."""
     assert (
         query("STUDY", StudyInstanceUID="", TimezoneOffsetFromUTC="+2500").timezone_offset_minutes
         is None
@@ -286,14 +296,16 @@ def test_a_zone_that_is_none_is_no_deviation_where_times_are_moved_by_it() -> No
         ("StudyDate", "20240101\\x"),
     ],
 )
-def test_a_value_that_does_not_fit_is_rejected_with_its_tag(keyword: str, value: str) -> None:
+def test_unfit_value_is_rejected_with_its_tag(keyword: str, value: str) -> None:
+    """A value that does not fit is rejected with its tag."""
     error = rejected("STUDY", **{keyword: value})
     assert error.element == (tag_of(keyword),)
     assert len(error.comment) <= 64
     assert error.comment.isascii()
 
 
-def test_a_value_that_does_not_fit_is_rejected_in_items_too() -> None:
+def test_unfit_value_in_an_item_is_rejected() -> None:
+    """A value that does not fit is rejected in items too."""
     item = data_set(ScheduledProcedureStepStartDate="tomorrow")
     error = rejected("SERIES", RequestAttributesSequence=[item])
     assert error.element == (
@@ -313,7 +325,8 @@ def test_a_sequence_key_has_one_item() -> None:
 
 @pytest.mark.requirement("QR-106")
 @pytest.mark.parametrize("items", [[], [{}], [{0x00080000: Element("UL", (0,))}]])
-def test_an_empty_sequence_or_item_asks_for_the_whole_sequence(items: list[Any]) -> None:
+def test_empty_sequence_or_item_asks_for_all(items: list[Any]) -> None:
+    """An empty sequence or item asks for the whole sequence."""
     found = query("STUDY", ProcedureCodeSequence=items)
     (key,) = (key for key in found.return_keys if key.vr == "SQ")
     assert key.item_keys is None
@@ -337,7 +350,8 @@ def test_a_sequence_key_holds_its_items_keys_by_path() -> None:
     assert return_key.item_criteria == key.criterion.keys
 
 
-def test_a_value_where_a_sequence_is_meant_and_the_other_way_round_is_rejected() -> None:
+def test_sequence_mixed_up_with_a_value_is_rejected() -> None:
+    """A value in place of a sequence is rejected, and a sequence in place of a value."""
     identifier = data_set(QueryRetrieveLevel="STUDY")
     for tag, element in ((0x00081032, Element("LO", ("A",))), (0x00100010, Element("SQ", ({},)))):
         with pytest.raises(IdentifierError) as caught:
@@ -374,9 +388,10 @@ def test_the_dictionarys_vr_holds_whatever_vr_was_sent() -> None:
         (0x00282000, Element("OB", (b"x",)), None),
     ],
 )
-def test_unsupported_keys_restrict_nothing_and_are_said(
+def test_unsupported_keys_are_told_and_match_all(
     tag: int, element: Element, exists: bool | None
 ) -> None:
+    """Unsupported keys restrict nothing and are told."""
     identifier = data_set(QueryRetrieveLevel="IMAGE" if exists is None else "STUDY") | {
         tag: element
     }
@@ -401,14 +416,16 @@ def test_a_count_asked_for_without_value_is_supported() -> None:
     assert (found.pending_status, found.ignored) == (0xFF00, ())
 
 
-def test_an_unsupported_key_in_an_item_is_said_with_its_path() -> None:
+def test_unsupported_item_key_is_told_with_its_path() -> None:
+    """An unsupported key in an item is told with its path."""
     item = data_set(CodeValue="A") | {0x00091001: Element("LO", ("x",))}
     found = query("STUDY", ProcedureCodeSequence=[item])
     assert [ignored.path for ignored in found.ignored] == [(0x00081032, 0x00091001)]
     assert found.pending_status == 0xFF01
 
 
-def test_alternate_representations_are_returned_and_not_matched() -> None:
+def test_alternate_representations_are_not_matched() -> None:
+    """Alternate representations are returned and not matched."""
     item = data_set(ReferencedSOPInstanceUID="1.2")
     found = query("IMAGE", AlternateRepresentationSequence=[item])
     assert asked(found) == []
@@ -437,7 +454,8 @@ def test_private_attributes_are_named_by_their_creator() -> None:
 
 
 @pytest.mark.requirement("QR-110")
-def test_unknown_values_match_by_switch_and_never_in_unique_keys() -> None:
+def test_unknown_values_match_by_switch() -> None:
+    """Unknown values match by a switch, and never in unique keys."""
     options = QueryOptions(unknown_matches=True)
     found = query("STUDY", "study", options, StudyInstanceUID="1", AccessionNumber="A")
     assert {key.tag: key.or_unknown for key in found.criteria} == {
@@ -448,7 +466,8 @@ def test_unknown_values_match_by_switch_and_never_in_unique_keys() -> None:
 
 
 @pytest.mark.requirement("QR-077", "QR-079")
-def test_dates_and_times_are_read_together_only_where_negotiated() -> None:
+def test_date_and_time_combine_only_if_negotiated() -> None:
+    """Dates and times are read together only where negotiated."""
     keys = {"StudyDate": "20240101-20240102", "StudyTime": "1000-1100"}
     assert len(query("STUDY", **keys).criteria) == 2
     combined = query("STUDY", "study", QueryOptions(combined_datetime=True), **keys)
@@ -479,7 +498,8 @@ def test_a_time_alone_is_moved_too() -> None:
 
 @pytest.mark.requirement("QR-145")
 @given(queries())
-def test_any_identifier_is_a_query_or_an_identifier_error(asked: Asked) -> None:
+def test_any_identifier_is_a_query_or_an_error(asked: Asked) -> None:
+    """Any identifier is a query or an IdentifierError."""
     found = outcome(asked)
     if isinstance(found, IdentifierError):
         assert status_class(found.status) is StatusClass.FAILURE
@@ -497,7 +517,8 @@ def test_any_identifier_is_a_query_or_an_identifier_error(asked: Asked) -> None:
 
 
 @given(queries())
-def test_keys_without_a_value_are_read_together_as_they_are_one_by_one(asked: Asked) -> None:
+def test_universal_keys_parse_together_as_alone(asked: Asked) -> None:
+    """Keys without a value are read together as they are one by one."""
     together = outcome(asked)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(parse, "is_universal", lambda tag, element: False)

@@ -113,9 +113,10 @@ def test_what_may_be_sent(
         ),
     ],
 )
-def test_what_must_not_be_sent_and_which_option_would_allow_it(
+def test_forbidden_request_names_allowing_option(
     identifier: DataSet, model: InformationModel, level: Level, option: str, words: str
 ) -> None:
+    """A query that must not be sent names the option that would allow it."""
     with pytest.raises(RequestError, match=words) as raised:
         check_request(identifier, model, level, NONE)
     assert raised.value.option == option
