@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import date, time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -681,9 +682,16 @@ def test_find_says_that_nobody_listens() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"PatientNmae": "A"}, "PatientNmae"),
+        ({"PatientNmae": "A"}, "PatientNmae.*did you mean PatientName"),
+        ({"keys": {"00100021x": "A"}}, "00100021x"),
+        ({"keys": {0x00090010: "A"}}, "no attribute of the DICOM dictionary"),
+        ({"keys": {"00100020": "1"}, "PatientID": "2"}, "given twice"),
+        ({"StudyDate": time(12)}, "Study Date.*no DA value"),
+        ({"StudyDate": (None, date(2024, 1, 1), None)}, "pair"),
+        ({"InstanceNumber": 1.5}, "whole number"),
+        ({"ae_title": "A", "called_aet": "B"}, "ae_title"),
         ({"QueryRetrieveLevel": "STUDY"}, "QueryRetrieveLevel"),
-        ({"level": "study"}, "STUDY, SERIES, IMAGE"),
+        ({"level": "STUDIES"}, "STUDY, SERIES, IMAGE"),
         ({"level": "PATIENT"}, "Study Root has STUDY"),
         ({"model": "patients"}, "patient, study, psonly"),
         ({"level": "SERIES", "Modality": "CT"}, "needs StudyInstanceUID with one value"),
@@ -701,10 +709,10 @@ def test_find_says_that_nobody_listens() -> None:
     ],
 )
 @pytest.mark.requirement("QR-020", "QR-021", "QR-022", "QR-025", "QR-026", "QR-027")
-def test_find_refuses_nonsense_before_connecting(settings: dict[str, str], words: str) -> None:
+def test_find_refuses_nonsense_before_connecting(settings: dict[str, Any], words: str) -> None:
     """find() refuses arguments that make no sense before it connects."""
     with pytest.raises(ValueError, match=words):
-        find(HOST, 1, **settings)  # type: ignore[call-overload]
+        find(HOST, 1, **settings)
 
 
 def test_find_over_tls(authority: Authority) -> None:

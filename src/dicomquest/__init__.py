@@ -25,6 +25,28 @@ if TYPE_CHECKING:
         debug_logger,
         find,
     )
+    from dicomquest.errors import (
+        ArchiveInUseError,
+        AssociationAbortedError,
+        AssociationError,
+        AssociationRejectedError,
+        ConnectionFailedError,
+        ContextNotAcceptedError,
+        DataSetError,
+        DicomquestError,
+        IdentifierError,
+        IndexDatabaseError,
+        LayoutError,
+        LocalProtocolError,
+        MissingIndexError,
+        ProtocolError,
+        QueryFailedError,
+        RemoteProtocolError,
+        StoreError,
+        ValueFormatError,
+    )
+    from dicomquest.index import Index, open_index
+    from dicomquest.query.options import QueryOptions
     from dicomquest.sync import Association
 
     AllStoragePresentationContexts: list[PresentationContext]
@@ -41,35 +63,64 @@ if TYPE_CHECKING:
     UnifiedProcedurePresentationContexts: list[PresentationContext]
     VerificationPresentationContexts: list[PresentationContext]
 
+_HOMES = {
+    # Name: module. Error classes are in dicomquest.errors, all others in dicomquest.ae.
+    "Association": "dicomquest.sync",
+    "Index": "dicomquest.index",
+    "QueryOptions": "dicomquest.query.options",
+    "open_index": "dicomquest.index",
+}
+
 __all__ = [
     "AE",
     "ALL_TRANSFER_SYNTAXES",
     "DEFAULT_TRANSFER_SYNTAXES",
     "AllStoragePresentationContexts",
+    "ArchiveInUseError",
     "Association",
+    "AssociationAbortedError",
+    "AssociationError",
+    "AssociationRejectedError",
     "AsynchronousOperationsWindowNegotiation",
     "BasicWorklistManagementPresentationContexts",
     "ColorPalettePresentationContexts",
+    "ConnectionFailedError",
+    "ContextNotAcceptedError",
+    "DataSetError",
     "DefinedProcedureProtocolPresentationContexts",
+    "DicomquestError",
     "HangingProtocolPresentationContexts",
+    "IdentifierError",
     "ImplantTemplatePresentationContexts",
+    "Index",
+    "IndexDatabaseError",
+    "LayoutError",
+    "LocalProtocolError",
+    "MissingIndexError",
     "PresentationContext",
     "ProtocolApprovalPresentationContexts",
+    "ProtocolError",
+    "QueryFailedError",
+    "QueryOptions",
     "QueryRetrievePresentationContexts",
     "RelevantPatientInformationPresentationContexts",
+    "RemoteProtocolError",
     "SCP_SCU_RoleSelectionNegotiation",
     "SOPClassCommonExtendedNegotiation",
     "SOPClassExtendedNegotiation",
     "StoragePresentationContexts",
+    "StoreError",
     "SubstanceAdministrationPresentationContexts",
     "UnifiedProcedurePresentationContexts",
     "UserIdentityNegotiation",
+    "ValueFormatError",
     "VerificationPresentationContexts",
     "build_context",
     "build_role",
     "debug_logger",
     "evt",
     "find",
+    "open_index",
 ]  # fmt: skip
 
 
@@ -81,9 +132,8 @@ def __getattr__(name: str) -> Any:
     if name.endswith("PresentationContexts"):
         value = import_module("dicomquest.ae.context_lists").context_list(name)
     else:
-        value = getattr(
-            import_module("dicomquest.sync" if name == "Association" else "dicomquest.ae"), name
-        )
+        home = "dicomquest.errors" if name.endswith("Error") else _HOMES.get(name, "dicomquest.ae")
+        value = getattr(import_module(home), name)
     globals()[name] = value
     return value
 

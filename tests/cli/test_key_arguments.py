@@ -7,10 +7,10 @@ from dicomquest.cli.key_arguments import (
     KeyTextError,
     PathStep,
     build_identifier,
-    close_keywords,
     parse_key,
     parse_keys,
 )
+from dicomquest.dataset.dictionary import close_keywords
 from dicomquest.dataset.elements import DataSet, Element
 
 PATIENT_NAME = PathStep(0x00100010)

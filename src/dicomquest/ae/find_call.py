@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from dicomquest.ae.entity import AE, ANY_SCP
 from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
-from dicomquest.dataset.elements import from_pydicom
+from dicomquest.dataset.elements import to_pydicom
 from dicomquest.dataset.fast_decoder import decode_to_json, decode_to_pydicom
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.errors import (
@@ -22,18 +21,16 @@ from dicomquest.errors import (
     QueryFailedError,
 )
 from dicomquest.query.extended_negotiation import accepted_options, offer
+from dicomquest.query.identifier.request_keys import (
+    level_by_name,
+    model_by_name,
+    request_identifier,
+)
 from dicomquest.query.identifier.request_rules import RequestError, check_request
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.contexts import build_context
 from dicomquest.services.identifiers import read_identifier
-from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
-from dicomquest.standard.levels import Level
-from dicomquest.standard.models import (
-    PATIENT_ROOT,
-    PATIENT_STUDY_ONLY,
-    STUDY_ROOT,
-    InformationModel,
-)
+from dicomquest.standard.models import InformationModel
 from dicomquest.standard.statuses import StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -42,10 +39,6 @@ from dicomquest.standard.transfer_syntaxes import (
 from dicomquest.sync import Association
 
 T = TypeVar("T")
-
-MODELS = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
-
-NO_KEYS = ("QueryRetrieveLevel", "SpecificCharacterSet")
 
 Form = Literal["dataset", "json"]
 
@@ -62,7 +55,7 @@ def find(
     calling_aet: str = ..., limit: int | None = ..., options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ..., dimse_timeout: float | None = ...,
-    **keys: Any,
+    ae_title: str | None = ..., keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
 ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
 @overload
 def find(
@@ -70,7 +63,7 @@ def find(
     calling_aet: str = ..., limit: int | None = ..., options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ..., dimse_timeout: float | None = ...,
-    **keys: Any,
+    ae_title: str | None = ..., keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
 ) -> Iterator[Dataset]: ...  # fmt: skip
 
 
@@ -90,27 +83,43 @@ def find(
     connection_timeout: float | None = 10.0,
     acse_timeout: float | None = 30.0,
     dimse_timeout: float | None = 60.0,
-    **keys: Any,
+    ae_title: str | None = None,
+    keys: Mapping[str | int, Any] | None = None,
+    **keywords: Any,
 ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
-    """Query a peer and give the matches while they come.
+    """Query a peer and give the matches while they come (PS3.4 C.4.1.2).
 
-    ``as_`` says what each is built as: "dataset" is a pydicom Dataset; "json", which takes a third of the time, is an
-    object of the DICOM JSON Model (PS3.18 F), such as ``{"00100020": {"vr": "LO", "Value": ["4711"]}}``.
+    Keyword arguments are attributes by keyword, ``keys`` attributes by keyword or tag (``00100020``,
+    ``0010,0020``, ``0x00100020``). A value restricts: text with wild cards or a range, Python's
+    dates, times and numbers, a pair ``(first, last)`` of dates or times with None for an open end,
+    a list of UIDs, Datasets or mappings for a sequence. None or "" asks for the attribute to be
+    returned; unless one is asked for, those that every SCP has to support are.
 
-    ``keys`` are attributes by keyword. A value restricts (text with wild cards and ranges, a list of UIDs, or Datasets
-    for a sequence); None or "" asks for the attribute to be returned. Unless one is asked for, those that every SCP
-    has to support are. ``level`` is PATIENT, STUDY, SERIES or IMAGE, ``model`` is study (root), patient (root) or
-    psonly. ``options`` are offered by extended negotiation; a peer may decline them, and a query that is allowed with
-    one of them only is not sent then.
+    ``level`` is PATIENT, STUDY, SERIES or IMAGE; ``model`` is study (root), patient (root) or
+    psonly. ``as_`` says what each match is built as: "dataset" is a pydicom Dataset; "json", which
+    takes a third of the time, is an object of the DICOM JSON Model (PS3.18 F), such as
+    ``{"00100020": {"vr": "LO", "Value": ["4711"]}}``. ``limit`` cancels the query after so many
+    matches. ``options`` are offered by extended negotiation; a peer may decline them, and a query
+    that needs one which the peer declined is not sent. ``ae_title`` is another name of
+    ``called_aet``. Time-outs are in seconds, None for none.
 
-    Nothing is sent before the first match is asked for. Raises a subclass of AssociationError when there is no answer
-    or one that is a failure, and ValueError for a query that makes no sense. Leaving the loop early cancels the query.
+    Nothing is sent before the first match is asked for. Leaving the loop early cancels the query.
+    Raises ValueError for a query that makes no sense, at once, and a subclass of AssociationError
+    where there is no answer, or one that is a failure (QueryFailedError)::
+
+        for study in find("pacs", 11112, PatientName="DOE^*", StudyDate=(date(2024, 1, 1), None)):
+            print(study.StudyInstanceUID)
     """
     if as_ not in _READERS:
         raise ValueError(f"as_ {as_!r}: expected {', '.join(_READERS)}")
-    row = _model(model)
-    identifier = _identifier(row, level, keys)
-    check = partial(check_request, from_pydicom(identifier), row, Level[level])
+    if ae_title is not None:
+        if called_aet != ANY_SCP:
+            raise ValueError("ae_title is another name of called_aet: expected one of them")
+        called_aet = ae_title
+    row = model_by_name(model)
+    query_level = level_by_name(level, row)
+    identifier = request_identifier(row, query_level, [*(keys or {}).items(), *keywords.items()])
+    check = partial(check_request, identifier, row, query_level)
     check(options or QueryOptions())
     ae = AE(calling_aet)
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout = (
@@ -126,7 +135,7 @@ def find(
         ext_neg=[SOPClassExtendedNegotiation(row.uid, offered)] if offered else [],
         tls_args=None if ssl_context is None else (ssl_context, server_hostname),
     )  # fmt: skip
-    return _matches(associate, check, identifier, row, limit=limit, read=_READERS[as_])
+    return _matches(associate, check, to_pydicom(identifier), row, limit=limit, read=_READERS[as_])
 
 
 def _matches(
@@ -182,39 +191,3 @@ def query_failure(response: Response) -> QueryFailedError:
     return QueryFailedError(
         message, status=code, comment=comment, element=response.offending_element
     )
-
-
-def _model(name: str) -> InformationModel:
-    if name not in MODELS:
-        raise ValueError(f"model {name!r}: expected {', '.join(MODELS)}")
-    return MODELS[name]
-
-
-def _identifier(model: InformationModel, level_name: str, keys: dict[str, Any]) -> Dataset:
-    levels = {level.name: level for level in model.levels}
-    if level_name not in levels:
-        raise ValueError(f"level {level_name!r}: {model.words} has {', '.join(levels)}")
-    level = levels[level_name]
-    identifier = Dataset()
-    identifier.QueryRetrieveLevel = level.name
-    for keyword in (
-        _usual_keys(model, level) if all(keys.values()) else [UNIQUE_KEYS[level].keyword]
-    ):
-        setattr(identifier, keyword, None)
-    for keyword, value in keys.items():
-        if keyword in NO_KEYS or tag_for_keyword(keyword) is None:
-            raise ValueError(
-                f"{keyword!r} is no key: expected the keyword of an attribute, such as PatientName"
-            )
-        setattr(identifier, keyword, value)
-    return identifier
-
-
-def _usual_keys(model: InformationModel, level: Level) -> list[str]:
-    """List the unique and required keys of the level."""
-    return [
-        key.keyword
-        for key in KEYS
-        if model.query_level(key.level) == level
-        and key_type(key.tag, model) is not KeyType.OPTIONAL
-    ]

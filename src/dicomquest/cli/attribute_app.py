@@ -10,8 +10,8 @@ import click
 from pydicom.datadict import tag_for_keyword
 
 from dicomquest.cli.counting import number_of
-from dicomquest.cli.key_arguments import close_keywords
 from dicomquest.cli.peer import INTERRUPTED, give_up, say
+from dicomquest.dataset.dictionary import close_keywords
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.tables.promoted import READY

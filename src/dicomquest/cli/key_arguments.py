@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dicomquest.dataset.dictionary import close_keywords
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.tags import in_block, is_private, is_private_creator
 
@@ -138,19 +139,6 @@ def _tag_of(keyword: str, text: str) -> int:
     if close:
         message += f"; did you mean {' or '.join(close)}?"
     raise KeyTextError(message)
-
-
-def close_keywords(keyword: str) -> list[str]:
-    """Return up to three keywords of the dictionary that somebody may have meant, the closest first."""
-    from difflib import get_close_matches
-
-    from pydicom.datadict import keyword_dict
-
-    by_folded = {known.casefold(): known for known in keyword_dict}
-    return [
-        by_folded[folded]
-        for folded in get_close_matches(keyword.casefold(), by_folded, n=3, cutoff=0.75)
-    ]
 
 
 def vr_of(step: PathStep) -> str | None:

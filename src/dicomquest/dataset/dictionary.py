@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.datadict import dictionary_VR, private_dictionary_VR
+from pydicom.datadict import dictionary_VR, keyword_dict, private_dictionary_VR
 
 from dicomquest.standard.vr import DICTIONARY_CHOICES, VR
 
@@ -35,6 +35,15 @@ def standard_vr(tag: int) -> str | None:
         return _VRS[tag]
     except KeyError:
         return _repeating_vr(tag)
+
+
+def close_keywords(keyword: str) -> list[str]:
+    """Return up to three keywords of the dictionary that somebody may have meant, closest first."""
+    from difflib import get_close_matches  # noqa: PLC0415  for mistakes only
+
+    by_folded = {known.casefold(): known for known in keyword_dict}
+    close = get_close_matches(keyword.casefold(), by_folded, n=3, cutoff=0.75)
+    return [by_folded[folded] for folded in close]
 
 
 @lru_cache(maxsize=4096)

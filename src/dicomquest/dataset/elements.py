@@ -20,6 +20,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import DS, IS
 from pydicom.valuerep import PersonName as PydicomPersonName
 
+from dicomquest.dataset.python_values import value_text
 from dicomquest.errors import DataSetError
 from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind, Spaces
 
@@ -109,8 +110,8 @@ def _element_from_pydicom(vr: str, value: Any) -> Element:
         return Element(vr, ())
     if facts.kind is Kind.TEXT:
         if isinstance(value, (list, tuple, MultiValue)):
-            return Element(vr, tuple(clean_text(vr, _text(each)) for each in value))
-        return Element(vr, split_text(vr, _text(value)))
+            return Element(vr, tuple(clean_text(vr, value_text(vr, each)) for each in value))
+        return Element(vr, split_text(vr, value_text(vr, value)))
     if isinstance(value, bytes):
         size = struct.calcsize("<" + facts.layout)
         value = [
@@ -120,12 +121,6 @@ def _element_from_pydicom(vr: str, value: Any) -> Element:
     values = value if isinstance(value, (list, tuple, MultiValue)) else (value,)
     number = float if vr in ("FL", "FD") else int
     return Element(vr, tuple(number(each) for each in values))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def to_pydicom(data_set: DataSet) -> Dataset:

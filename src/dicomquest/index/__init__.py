@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dicomquest.index.index import Index
+    from dicomquest.index.index import Index, open_index
     from dicomquest.index.search.sqlite_cursor import Cursor
 
-__all__ = ["Cursor", "Index"]
+__all__ = ["Cursor", "Index", "open_index"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, Self
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import uuid4
 
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.index.database.pool import Database
 from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import Facts, select
@@ -16,8 +18,10 @@ from dicomquest.index.tables.schema import SETTING, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
+
+    from pydicom.dataset import Dataset
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Field
@@ -33,10 +37,42 @@ if TYPE_CHECKING:
     from dicomquest.index.upkeep.prune import Pruned
     from dicomquest.index.upkeep.removal import Removal, Removed
     from dicomquest.query.model import Query
+    from dicomquest.query.options import QueryOptions
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
 IDENTITY_SETTING = "identity"
 _OCCURRENCES = "SELECT path, part FROM occurrence"
+
+
+# A loop that looks at the first matches only costs little; one that runs on wastes few round trips.
+_FIRST_ROWS = 32
+_ROWS = 512
+
+
+def open_index(
+    location: str | os.PathLike[str],
+    *,
+    create: bool = False,
+    read_location: str | os.PathLike[str] | None = None,
+    timezone_offset_minutes: int = 0,
+) -> Index:
+    """Open an index by path or database URL, to be closed, as a ``with`` statement does.
+
+    ``create`` makes it where there is none; without, MissingIndexError says that a path is wrong.
+    ``read_location`` is a replica that queries may be answered from. ``timezone_offset_minutes`` is
+    the zone of date-times without an offset; an index keeps the one that it was made with.
+    IndexDatabaseError where the database cannot be opened. The matches are pydicom Datasets::
+
+        with dicomquest.open_index("scans.sqlite") as index:
+            for study in index.find(level="STUDY", PatientName="DOE^*"):
+                print(study.StudyInstanceUID)
+    """
+    return Index(
+        location,
+        create=create,
+        read_location=read_location,
+        timezone_offset_minutes=timezone_offset_minutes,
+    )
 
 
 class Index:
@@ -72,6 +108,94 @@ class Index:
     def fields(self, query: Query) -> tuple[Field, ...]:
         """What each column of the rows of ``query`` will be in the response."""
         return select(query.return_keys).fields
+
+    @overload
+    def find(
+        self, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ...,
+        limit: int | None = ..., options: QueryOptions | None = ...,
+        keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
+    ) -> Iterator[Dataset]: ...  # fmt: skip
+    @overload
+    def find(
+        self, *, level: str = ..., model: str = ..., as_: Literal["json"],
+        limit: int | None = ..., options: QueryOptions | None = ...,
+        keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
+    ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
+    def find(
+        self,
+        *,
+        level: str = "STUDY",
+        model: str = "study",
+        as_: Literal["dataset", "json"] = "dataset",
+        limit: int | None = None,
+        options: QueryOptions | None = None,
+        keys: Mapping[str | int, Any] | None = None,
+        **keywords: Any,
+    ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
+        """Query the index and give the matches while the database finds them (PS3.4 C.4.1.3).
+
+        Keys, ``level``, ``model`` and ``as_`` are those of ``dicomquest.find``. ``options`` default
+        to relational ones, so that keys of any level go together. ``limit`` ends the answers after
+        so many. The query reads one snapshot of the index; leaving the loop early ends it.
+
+        Raises ValueError for a query that makes no sense, at once, and IndexDatabaseError where the
+        database fails.
+        """
+        # Only programs that ask in this way need what builds Datasets.
+        from dicomquest.dataset.elements import to_json, to_pydicom  # noqa: PLC0415
+
+        builders: dict[str, Callable[[DataSet], Any]] = {"dataset": to_pydicom, "json": to_json}
+        if as_ not in builders:
+            raise ValueError(f"as_ {as_!r}: expected {', '.join(builders)}")
+        asked = [*(keys or {}).items(), *keywords.items()]
+        query = self._query(level, model, options, asked)
+        return self._matches(query, builders[as_], limit)
+
+    def _query(
+        self,
+        level_name: str,
+        model_name: str,
+        options: QueryOptions | None,
+        keys: Iterable[tuple[str | int, Any]],
+    ) -> Query:
+        """Return the query of keyword arguments; RequestError, a ValueError, says why there is none."""
+        from dicomquest.query.identifier import request_keys  # noqa: PLC0415
+        from dicomquest.query.identifier.parse import parse_identifier  # noqa: PLC0415
+        from dicomquest.query.identifier.request_rules import (  # noqa: PLC0415
+            RequestError,
+            check_request,
+        )
+        from dicomquest.query.options import QueryOptions  # noqa: PLC0415
+
+        model = request_keys.model_by_name(model_name)
+        level = request_keys.level_by_name(level_name, model)
+        given = QueryOptions(relational=True) if options is None else options
+        own = replace(given, timezone_offset_minutes=self.timezone_offset_minutes)
+        identifier = request_keys.request_identifier(model, level, keys)
+        check_request(identifier, model, level, own)
+        try:
+            return parse_identifier(identifier, model.uid, own)
+        except IdentifierError as error:
+            raise RequestError(str(error)) from error
+
+    def _matches(
+        self, query: Query, build: Callable[[DataSet], Any], limit: int | None
+    ) -> Iterator[Any]:
+        from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, choose  # noqa: PLC0415
+        from dicomquest.dataset.elements import Element  # noqa: PLC0415
+
+        left = sys.maxsize if limit is None else limit
+        size = _FIRST_ROWS
+        with self.search(query) as cursor:
+            while left > 0 and (rows := cursor.fetch(min(size, left))):
+                for row in rows:
+                    data_set = cursor.plan.to_data_set(row)
+                    # A Dataset that is written to a file needs the set of its text.
+                    if terms := choose(data_set):
+                        data_set = {SPECIFIC_CHARACTER_SET: Element("CS", terms), **data_set}
+                    yield build(data_set)
+                left -= len(rows)
+                size = _ROWS
 
     def search(self, query: Query, *, is_latest: bool = False) -> Cursor:
         """Run a query; the cursor has to be closed. ``is_latest``: not from a replica, which may lag behind."""

@@ -1,0 +1,175 @@
+"""A request identifier from Python keywords and values (PS3.4 C.4.1.1.3.1, C.4.1.2.1).
+
+``dicomquest.find`` sends what this module builds, and ``Index.find`` runs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
+from pydicom.dataset import Dataset
+
+from dicomquest.dataset.dictionary import close_keywords, standard_vr
+from dicomquest.dataset.elements import DataSet, Element, from_pydicom, split_text
+from dicomquest.dataset.python_values import value_text
+from dicomquest.errors import DataSetError
+from dicomquest.query.identifier.request_rules import RequestError
+from dicomquest.standard.attributes import (
+    QUERY_RETRIEVE_LEVEL,
+    SPECIFIC_CHARACTER_SET,
+    attribute_name,
+)
+from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import (
+    PATIENT_ROOT,
+    PATIENT_STUDY_ONLY,
+    STUDY_ROOT,
+    InformationModel,
+)
+from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
+
+MODELS_BY_NAME = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
+"""The information models by the name that a caller gives."""
+
+_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
+_RANGE_VRS = frozenset({"DA", "TM", "DT"})
+
+# The level is an argument, and the character set follows from the values.
+_NO_KEYS = frozenset({QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET})
+
+
+def model_by_name(name: str) -> InformationModel:
+    """Return the information model called ``study``, ``patient`` or ``psonly``, else RequestError."""
+    model = MODELS_BY_NAME.get(name.lower())
+    if model is None:
+        raise RequestError(f"model {name!r}: expected {', '.join(MODELS_BY_NAME)}")
+    return model
+
+
+def level_by_name(name: str, model: InformationModel) -> Level:
+    """Return the level called PATIENT, STUDY, SERIES or IMAGE, else RequestError."""
+    levels = {level.name: level for level in model.levels}
+    level = levels.get(name.upper())
+    if level is None:
+        raise RequestError(f"level {name!r}: {model.words} has {', '.join(levels)}")
+    return level
+
+
+def request_identifier(
+    model: InformationModel, level: Level, keys: Iterable[tuple[str | int, Any]]
+) -> DataSet:
+    """Build the identifier of a request from attributes by keyword or tag.
+
+    A key with a value restricts, one with None or "" asks for the attribute. Where every key
+    restricts, the unique and required keys of the level are asked for, else the unique key alone.
+    RequestError names a key or a value that is none.
+    """
+    elements = _elements(keys)
+    restricts_only = all(element.values for element in elements.values())
+    returned = _usual_keys(model, level) if restricts_only else [UNIQUE_KEYS[level].tag]
+    for tag in returned:
+        elements.setdefault(tag, Element(_vr_of(tag), ()))
+    elements[QUERY_RETRIEVE_LEVEL] = Element("CS", (level.name,))
+    return dict(sorted(elements.items()))
+
+
+def _elements(keys: Iterable[tuple[str | int, Any]]) -> DataSet:
+    elements: DataSet = {}
+    for key, value in keys:
+        tag = _tag_of(key)
+        if tag in elements:
+            raise RequestError(f"{attribute_name(tag)} is given twice")
+        elements[tag] = _element(tag, value)
+    return elements
+
+
+def _usual_keys(model: InformationModel, level: Level) -> list[int]:
+    """List the unique and required keys of the level."""
+    return [
+        key.tag
+        for key in KEYS
+        if model.query_level(key.level) == level
+        and key_type(key.tag, model) is not KeyType.OPTIONAL
+    ]
+
+
+def _tag_of(key: str | int) -> int:
+    if isinstance(key, int):
+        tag = int(key)
+    elif match := _TAG.fullmatch(key):
+        tag = int(match[1] + match[2], 16)
+    else:
+        found = tag_for_keyword(key)
+        if found is None:
+            close = close_keywords(key)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise RequestError(
+                f"{key!r} is no key: expected the keyword or tag of an attribute, "
+                f"such as PatientName or 00100010{hint}"
+            )
+        tag = int(found)
+    if tag in _NO_KEYS:
+        raise RequestError(f"{keyword_for_tag(tag)} is no key: the query sets it itself")
+    if standard_vr(tag) is None:
+        raise RequestError(f"{attribute_name(tag)} is no attribute of the DICOM dictionary")
+    return tag
+
+
+def _vr_of(tag: int) -> str:
+    vr = standard_vr(tag) or "UN"
+    return DICTIONARY_CHOICES.get(vr, vr)
+
+
+def _element(tag: int, value: Any) -> Element:
+    """Return one key; RequestError if the value does not fit the attribute's VR."""
+    vr = _vr_of(tag)
+    try:
+        return Element(vr, _values(vr, value))
+    except (ArithmeticError, DataSetError, TypeError, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"{attribute_name(tag)}: {error}") from error
+
+
+def _values(vr: str, value: Any) -> tuple[Any, ...]:
+    if value is None or (isinstance(value, str | list | tuple) and not value):
+        return ()
+    match VR[vr].kind:
+        case Kind.SEQUENCE:
+            items = [value] if isinstance(value, Dataset | Mapping) else value
+            return tuple(_item(item) for item in items)
+        case Kind.TEXT if vr in _RANGE_VRS and isinstance(value, tuple):
+            return _range(vr, value)
+        case Kind.TEXT if _is_list(value):
+            return tuple(value_text(vr, each) for each in value)
+        case Kind.TEXT:
+            return split_text(vr, value_text(vr, value))
+        case Kind.OPAQUE:
+            return (bytes(value),)
+        case Kind.TAG | Kind.NUMBER:
+            number = float if vr in ("FL", "FD") else int
+            return tuple(number(each) for each in (value if _is_list(value) else [value]))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
+
+
+def _range(vr: str, ends: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return a pair (first, last) as a range; None is an open end (PS3.4 C.2.2.2.5)."""
+    if len(ends) != 2:
+        raise ValueError(f"expected a pair (first, last), got {len(ends)} values: {ends!r}")
+    first, last = (value_text(vr, end) for end in ends)
+    return (f"{first}-{last}",) if first or last else ()
+
+
+def _item(item: Any) -> DataSet:
+    if isinstance(item, Dataset):
+        return from_pydicom(item)
+    if not isinstance(item, Mapping):
+        raise TypeError(f"expected a Dataset or a mapping for each item, got {item!r}")
+    return dict(sorted(_elements(item.items()).items()))

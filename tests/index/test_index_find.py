@@ -1,0 +1,101 @@
+"""``open_index`` and ``Index.find``: an index is asked without a server."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+import dicomquest
+from dicomquest import Index, MissingIndexError, open_index
+from dicomquest.query.options import QueryOptions
+from fixtures.building import instance
+
+
+@pytest.fixture
+def filled(location: str) -> str:
+    with Index(location) as index:
+        index.ingest_data_sets(
+            instance(
+                PatientID=f"P{number}",
+                PatientName=name,
+                StudyInstanceUID=f"1.2.{number}",
+                StudyDate=f"2024010{number + 1}",
+                SeriesInstanceUID=f"1.2.{number}.1",
+                SOPInstanceUID=f"1.2.{number}.1.1",
+                Modality="CT",
+            )
+            for number, name in enumerate(["DOE^Jane", "DOE^John", "ROE^Jörg"])
+        )
+    return location
+
+
+def test_find_gives_datasets(filled: str) -> None:
+    with open_index(filled) as index:
+        found = list(index.find(level="STUDY", PatientName="DOE^*"))
+    assert all(isinstance(each, Dataset) for each in found)
+    assert {str(each.PatientName) for each in found} == {"DOE^Jane", "DOE^John"}
+    assert {each.StudyInstanceUID for each in found} == {"1.2.0", "1.2.1"}
+    assert found[0].QueryRetrieveLevel == "STUDY"
+
+
+def test_find_gives_the_json_model(filled: str) -> None:
+    with open_index(filled) as index:
+        (found,) = index.find(as_="json", PatientName="ROE*", ModalitiesInStudy=None)
+    assert found["00080061"] == {"vr": "CS", "Value": ["CT"]}
+    assert found["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
+
+
+def test_keys_of_any_level_go_together(filled: str) -> None:
+    with open_index(filled) as index:
+        found = index.find(level="series", StudyDate=(date(2024, 1, 2), None), Modality="CT")
+        assert {each.SeriesInstanceUID for each in found} == {"1.2.1.1", "1.2.2.1"}
+
+
+def test_options_can_be_strict(filled: str) -> None:
+    with open_index(filled) as index, pytest.raises(ValueError, match="needs StudyInstanceUID"):
+        index.find(level="SERIES", options=QueryOptions(), Modality="CT")
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 3), (0, 0), (2, 2), (3, 3), (9, 3)])
+def test_limit(filled: str, limit: int | None, count: int) -> None:
+    with open_index(filled) as index:
+        assert len(list(index.find(limit=limit))) == count
+
+
+def test_leaving_the_loop_frees_the_connection(filled: str) -> None:
+    with open_index(filled) as index:
+        for _ in range(100):
+            assert next(iter(index.find())).StudyInstanceUID
+        assert len(list(index.find())) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"PatientNam": "A"}, "did you mean PatientName"),
+        ({"level": "FILM"}, "STUDY, SERIES, IMAGE"),
+        ({"StudyDate": "2024-01-05"}, "Study Date"),
+        ({"as_": "arrow"}, "expected dataset, json"),
+    ],
+)
+def test_refuses_what_makes_no_sense(filled: str, arguments: dict[str, Any], words: str) -> None:
+    with open_index(filled) as index, pytest.raises(ValueError, match=words):
+        index.find(**arguments)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_wrong_path_makes_no_index(location: str) -> None:
+    with pytest.raises(MissingIndexError, match="there is no index at"):
+        open_index(location)
+    assert not Path(location).exists()
+    with open_index(location, create=True) as index:
+        assert list(index.find()) == []
+
+
+def test_public_names_are_there() -> None:
+    for name in dicomquest.__all__:
+        assert getattr(dicomquest, name) is not None

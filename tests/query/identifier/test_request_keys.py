@@ -1,0 +1,95 @@
+"""Keywords and Python values become the identifier that a peer is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dicomquest.dataset.elements import Element
+from dicomquest.query.identifier.request_keys import (
+    level_by_name,
+    model_by_name,
+    request_identifier,
+)
+from dicomquest.query.identifier.request_rules import RequestError
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import STUDY_ROOT
+
+
+def element(key: str | int, value: Any) -> Element:
+    identifier = request_identifier(STUDY_ROOT, Level.IMAGE, [(key, value)])
+    (tag,) = identifier.keys() - {0x00080052, 0x00080018, 0x00080016, 0x00200013}
+    return identifier[tag]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("StudyDate", date(2024, 1, 5), Element("DA", ("20240105",))),
+        ("StudyDate", "20240101-20240131", Element("DA", ("20240101-20240131",))),
+        (
+            "StudyDate",
+            (date(2024, 1, 1), date(2024, 1, 31)),
+            Element("DA", ("20240101-20240131",)),
+        ),
+        ("StudyDate", (date(2024, 1, 1), None), Element("DA", ("20240101-",))),
+        ("StudyDate", (None, "20240131"), Element("DA", ("-20240131",))),
+        ("StudyDate", (None, None), Element("DA", ())),
+        ("StudyDate", [date(2024, 1, 1), "20240103"], Element("DA", ("20240101", "20240103"))),
+        ("StudyTime", (time(8), time(9, 30)), Element("TM", ("080000-093000",))),
+        (
+            "AcquisitionDateTime",
+            (datetime(2024, 1, 5, tzinfo=UTC), None),
+            Element("DT", ("20240105000000.000000+0000-",)),
+        ),
+        ("SeriesNumber", 4, Element("IS", ("4",))),
+        ("SeriesNumber", Decimal(4), Element("IS", ("4",))),
+        ("SliceThickness", 2.5, Element("DS", ("2.5",))),
+        ("Rows", 512, Element("US", (512,))),
+        ("StudyInstanceUID", ["1.2", "1.3"], Element("UI", ("1.2", "1.3"))),
+        ("StudyInstanceUID", "1.2\\1.3", Element("UI", ("1.2", "1.3"))),
+        ("00100020", "4711", Element("LO", ("4711",))),
+        ("(0010,0020)", "4711", Element("LO", ("4711",))),
+        (0x00100020, "4711", Element("LO", ("4711",))),
+        (
+            "RequestAttributesSequence",
+            {"ScheduledProcedureStepID": "S1"},
+            Element("SQ", ({0x00400009: Element("SH", ("S1",))},)),
+        ),
+    ],
+)
+def test_keys(key: str | int, value: Any, expected: Element) -> None:
+    assert element(key, value) == expected
+
+
+@pytest.mark.usefixtures("converting_pydicom")
+@pytest.mark.parametrize("value", ["20240101-20240131", date(2024, 1, 5)])
+def test_pydicom_settings_change_nothing(value: Any) -> None:
+    before = element("StudyDate", value)
+    assert all(type(each) is str for each in before.values)
+
+
+@pytest.fixture
+def converting_pydicom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pydicom.config.datetime_conversion", True)
+    monkeypatch.setattr("pydicom.config.use_DS_decimal", True)
+
+
+def test_usual_keys_are_asked_for() -> None:
+    identifier = request_identifier(STUDY_ROOT, Level.STUDY, [("PatientName", "A*")])
+    assert {0x00080020, 0x00080030, 0x00080050, 0x00100020, 0x0020000D} <= identifier.keys()
+    named = request_identifier(STUDY_ROOT, Level.STUDY, [("PatientSex", None)])
+    assert named.keys() == {0x00080052, 0x00100040, 0x0020000D}
+
+
+@pytest.mark.parametrize("name", ["series", "SERIES", "Series"])
+def test_level_by_name(name: str) -> None:
+    assert level_by_name(name, model_by_name("Study")) is Level.SERIES
+
+
+def test_a_misspelt_keyword_gets_a_suggestion() -> None:
+    with pytest.raises(RequestError, match=r"'PatientNam' is no key.*did you mean PatientName"):
+        request_identifier(STUDY_ROOT, Level.STUDY, [("PatientNam", "A")])
