@@ -114,12 +114,12 @@ def test_supported_contexts() -> None:
 
 
 @pytest.mark.parametrize("uid", ["", "PatientRoot", "1.2.", "1." * 40 + "1"])
-def test_what_is_no_uid_is_no_abstract_syntax(uid: str) -> None:
+def test_abstract_syntax_must_be_a_uid(uid: str) -> None:
     with pytest.raises(ValueError, match="no UID"):
         build_context(uid)
 
 
-def test_a_context_needs_a_transfer_syntax() -> None:
+def test_context_needs_a_transfer_syntax() -> None:
     with pytest.raises(ValueError, match="at least one"):
         build_context(VERIFICATION, [])
 
@@ -207,7 +207,7 @@ def test_without_handler_or_offer_no_answer() -> None:
     assert asked == []
 
 
-def test_a_failing_negotiation_handler_answers_nothing() -> None:
+def test_failing_negotiation_handler_answers_nothing() -> None:
     with (
         serving(None, (evt.EVT_SOP_EXTENDED, lambda _: 1 / 0)) as port,
         associated(port, ext_neg=[extended(PATIENT_ROOT, b"\1")]) as association,
@@ -239,7 +239,7 @@ def test_user_identity(caplog: pytest.LogCaptureFixture) -> None:
     assert "secret" not in repr(identity(b"secret"))
 
 
-def test_a_failing_identity_handler_lets_nobody_in() -> None:
+def test_failing_identity_handler_lets_nobody_in() -> None:
     with serving(None, (evt.EVT_USER_ID, lambda _: 1 / 0)) as port:
         assert (
             scu().associate(HOST, port, ext_neg=[UserIdentityNegotiation(1, b"marie")]).is_rejected
@@ -247,7 +247,7 @@ def test_a_failing_identity_handler_lets_nobody_in() -> None:
 
 
 @pytest.mark.requirement("UL-037", "UL-038", "UL-039")
-def test_the_other_items_are_sent_and_harmless() -> None:
+def test_other_items_are_sent_and_harmless() -> None:
     server = scp()
     server.add_supported_context(PATIENT_ROOT, scu_role=True, scp_role=True)
     items = [
@@ -292,7 +292,7 @@ def test_handlers_bind_and_unbind_while_running() -> None:
         assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0xC310]
 
 
-def test_an_entity_ends_all_its_servers() -> None:
+def test_entity_ends_all_its_servers() -> None:
     ae = scp()
     servers = [ae.start_server((HOST, 0), block=False) for _ in range(2)]
     ae.shutdown()
@@ -300,12 +300,12 @@ def test_an_entity_ends_all_its_servers() -> None:
 
 
 @pytest.mark.parametrize("block", [True, False])
-def test_an_address_that_cannot_be_had_is_an_os_error(block: bool) -> None:
+def test_address_that_cannot_be_had_is_os_error(block: bool) -> None:
     with socket.create_server((HOST, 0)) as taken, pytest.raises(OSError, match="in use"):
         scp().start_server(taken.getsockname(), block=block)  # type: ignore[call-overload]
 
 
-def test_a_server_needs_something_to_support() -> None:
+def test_server_needs_something_to_support() -> None:
     with pytest.raises(LocalProtocolError, match="without supported"):
         AE().start_server((HOST, 0), block=False)
 
@@ -427,7 +427,7 @@ def test_untrusted_certificate_aborts_association(
 
 
 @pytest.mark.requirement("UL-122")
-def test_a_client_without_tls_gets_no_association(
+def test_client_without_tls_gets_no_association(
     authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with serving(ssl_context=authority.server_context()) as port:
@@ -584,7 +584,7 @@ def test_find_offers_options() -> None:
     ],
 )
 @pytest.mark.parametrize("accepts", [False, True])
-def test_find_uses_an_option_only_where_accepted(
+def test_find_uses_option_only_where_accepted(
     options: QueryOptions, keys: dict[str, str], accepts: bool
 ) -> None:
     """find() sends a query that needs an option only where the peer accepted it."""
@@ -723,7 +723,7 @@ def test_find_over_tls(authority: Authority) -> None:
 # The surface.
 
 
-def test_what_the_package_offers_is_there() -> None:
+def test_package_offers_its_names() -> None:
     for name in dicomquest.__all__:
         assert getattr(dicomquest, name) is not None
     assert set(dicomquest.__all__) <= set(dir(dicomquest))
@@ -731,7 +731,7 @@ def test_what_the_package_offers_is_there() -> None:
         _ = dicomquest.Nothing
 
 
-def test_importing_the_package_imports_next_to_nothing() -> None:
+def test_importing_package_imports_next_to_nothing() -> None:
     program = "import sys, dicomquest; print([name for name in sys.modules if name.partition('.')[0] == 'pydicom'])"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -34,7 +34,7 @@ def test_notification_has_many_handlers_each_once() -> None:
     assert handlers.events() == [evt.EVT_RELEASED]
 
 
-def test_an_intervention_has_the_handler_bound_last() -> None:
+def test_intervention_has_handler_bound_last() -> None:
     handlers = evt.Handlers([(evt.EVT_C_FIND, one), (evt.EVT_C_FIND, two)])
     assert [bound.function for bound in handlers.bound(evt.EVT_C_FIND)] == [two]
 
@@ -46,7 +46,7 @@ def test_unbinding_undoes_that_handler_only() -> None:
     assert [bound.function for bound in handlers.bound(evt.EVT_RELEASED)] == [two]
 
 
-def test_a_handler_gets_its_arguments_after_the_event() -> None:
+def test_handler_gets_its_arguments_after_event() -> None:
     got: list[tuple[object, ...]] = []
     handlers = evt.Handlers([(evt.EVT_CONN_OPEN, lambda *given: got.append(given), [1, "two"])])
     event = evt.Event(None, evt.EVT_CONN_OPEN, address=("host", 104))
@@ -73,19 +73,19 @@ def test_failing_notified_handler_is_logged_alone(
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_the_traceback_of_a_handler_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+def test_traceback_of_handler_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "dicomquest"), evt.guarded("a handler") as guard:
         raise LookupError("gone")
     assert isinstance(guard.failure, LookupError)
     assert "Traceback" in caplog.text
 
 
-def test_a_guard_lets_pass_what_ends_the_program() -> None:
+def test_guard_lets_pass_what_ends_program() -> None:
     with pytest.raises(KeyboardInterrupt), evt.guarded("a handler"):
         raise KeyboardInterrupt
 
 
-def test_the_event_of_a_query() -> None:
+def test_event_of_a_query() -> None:
     cancelled = False
     context = evt.PresentationContextTuple(3, UID(PATIENT_ROOT), UID(IMPLICIT))
     event = evt.Event(
@@ -124,7 +124,7 @@ def test_missing_attribute_error_tells_what_exists() -> None:
         _ = event.identifier
 
 
-def test_a_malformed_identifier_is_a_data_set_error() -> None:
+def test_malformed_identifier_is_data_set_error() -> None:
     request = evt.Request(FIND.command, b"\x08\x00\x52\x00\xff\xff\x00\x00", IMPLICIT)
     with pytest.raises(DataSetError):
         _ = evt.Event(None, evt.EVT_C_FIND, request=request).identifier

@@ -106,9 +106,7 @@ def running_scp(package: str, folder: Path, log: Path) -> Iterator[Peer]:
 @pytest.mark.parametrize(
     ("ours", "theirs"), [("dicomquest", "dicomquest"), PACKAGES, PACKAGES[::-1]]
 )
-def test_the_scripts_against_each_other(
-    ours: str, theirs: str, folder: Path, tmp_path: Path
-) -> None:
+def test_scripts_against_each_other(ours: str, theirs: str, folder: Path, tmp_path: Path) -> None:
     with running_scp(theirs, folder, tmp_path / "scp.log") as scp:
         script = SCU.format(package=ours, name="CITIZEN^Jan", port=scp.port)
         done = subprocess.run(
@@ -119,7 +117,7 @@ def test_the_scripts_against_each_other(
     assert "Traceback" not in done.stderr
 
 
-def test_the_client_without_a_server() -> None:
+def test_client_without_a_server() -> None:
     script = SCU.format(package="dicomquest", name="CITIZEN^Jan", port=free_port())
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -129,7 +127,7 @@ def test_the_client_without_a_server() -> None:
 
 
 @pytest.mark.peer("findscu")
-def test_the_server_against_findscu(folder: Path, tmp_path: Path) -> None:
+def test_server_against_findscu(folder: Path, tmp_path: Path) -> None:
     with running_scp("dicomquest", folder, tmp_path / "scp.log") as scp:
         found = findscu(scp, "PATIENT", {"PatientName": "CITIZEN^Jan"}, model="patient")
         assert [answer["PatientName"] for answer in found.answers] == ["CITIZEN^Jan", "CITIZEN^Jan"]
@@ -141,7 +139,7 @@ def test_the_server_against_findscu(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.peer("findscu")
-def test_a_query_without_a_level(folder: Path, tmp_path: Path) -> None:
+def test_query_without_a_level(folder: Path, tmp_path: Path) -> None:
     with running_scp("dicomquest", folder, tmp_path / "scp.log") as scp:
         command = ["findscu", "-v", "-P", "-k", "PatientName=CITIZEN^Jan", scp.host, str(scp.port)]
         assert "UnableToProcess" in client(command).output

@@ -18,7 +18,7 @@ OWN_NAMES = {
 }  # fmt: skip
 
 
-def test_the_names_are_those_that_scripts_import() -> None:
+def test_names_are_those_that_scripts_import() -> None:
     theirs = {
         name: uid
         for name, uid in vars(pynetdicom.sop_class).items()
@@ -29,7 +29,7 @@ def test_the_names_are_those_that_scripts_import() -> None:
         assert name in dir(sop_class)
 
 
-def test_what_is_served_is_named() -> None:
+def test_served_classes_have_names() -> None:
     named = {uid for uid in vars(sop_class).values() if isinstance(uid, sop_class.SOPClass)}
     assert {row.uid for row in SERVED} <= named
     assert UID(sop_class.PatientRootQueryRetrieveInformationModelFind).keyword == (
@@ -37,20 +37,20 @@ def test_what_is_served_is_named() -> None:
     )
 
 
-def test_a_name_that_is_none() -> None:
+def test_name_that_is_none() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = sop_class.Nonsense
     assert sop_class.uid_to_sop_class("1.2.3") == "1.2.3"
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_context_lists_are_those_of_the_services(name: str) -> None:
+def test_context_lists_are_those_of_services(name: str) -> None:
     """The lists of contexts are those of the services."""
     theirs = {context.abstract_syntax for context in getattr(pynetdicom, name)}
     assert {context.abstract_syntax for context in context_list(name)} == theirs
 
 
-def test_storage_is_what_the_dictionary_calls_so() -> None:
+def test_storage_is_what_dictionary_calls_so() -> None:
     ours = set(storage_sop_classes())
     theirs = {
         UID(str(context.abstract_syntax)) for context in pynetdicom.AllStoragePresentationContexts

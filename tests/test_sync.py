@@ -100,7 +100,7 @@ def test_connection_closes_when_association_ends() -> None:
         assert not association.is_aborted
 
 
-def test_a_closed_port_is_an_aborted_association() -> None:
+def test_closed_port_is_aborted_association() -> None:
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
     association = scu().associate(HOST, port)
@@ -113,7 +113,7 @@ def test_a_closed_port_is_an_aborted_association() -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".invalid", ""])
-def test_a_host_that_is_none_is_an_aborted_association(host: str) -> None:
+def test_host_that_is_none_is_aborted_association(host: str) -> None:
     association = scu().associate(host, 1)
     assert association.is_aborted
     assert isinstance(association.failure, ConnectionFailedError)
@@ -124,7 +124,7 @@ def test_a_host_that_is_none_is_an_aborted_association(host: str) -> None:
     ("called", "calling", "reason"),
     [("OTHER", "SCU", 7), ("SCP", "OTHER", 3), ("OTHER", "OTHER", 7)],
 )
-def test_an_ae_title_that_is_not_wanted_is_rejected(called: str, calling: str, reason: int) -> None:
+def test_ae_title_that_is_not_wanted_is_rejected(called: str, calling: str, reason: int) -> None:
     ae = scp()
     ae.require_called_aet = True
     ae.require_calling_aet = ["SCU"]
@@ -195,7 +195,7 @@ def test_silent_peer_gets_cancel_then_abort() -> None:
 
 @pytest.mark.requirement("UL-058")
 @pytest.mark.parametrize("how", ["abort", "close", "reset"])
-def test_an_association_that_is_lost_during_a_query(how: str) -> None:
+def test_association_that_is_lost_during_query(how: str) -> None:
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()
@@ -245,7 +245,7 @@ def test_failed_block_aborts_unanswered_releases() -> None:
         assert association.is_released
 
 
-def test_the_handlers_are_told_of_each_step() -> None:
+def test_handlers_are_told_of_each_step() -> None:
     events = (
         evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED,
         evt.EVT_CONN_CLOSE,
@@ -272,7 +272,7 @@ def test_unsendable_request_fails_before_connecting() -> None:
 # What was agreed on.
 
 
-def test_what_both_sides_say_of_themselves() -> None:
+def test_both_sides_identify_themselves() -> None:
     ae = scp()
     ae.maximum_pdu_size = 4096
     seen: list[evt.Event] = []
@@ -358,7 +358,7 @@ def test_displaced_query_ends_with_final_status() -> None:
         assert list(first) == []
 
 
-def test_a_query_that_is_cancelled_by_its_message_id() -> None:
+def test_query_that_is_cancelled_by_its_message_id() -> None:
     with serving(many) as port, associated(port) as association:
         responses = association.send_c_find(QUERY, PATIENT_ROOT, msg_id=7)
         next(responses)
@@ -416,7 +416,7 @@ def test_peer_ignoring_cancel_is_aborted_when_needed() -> None:
 
 @pytest.mark.requirement("QR-151")
 @pytest.mark.parametrize("status", [0xA700, 0xA900, 0xC001, 0xFE00, 0xB000, 0x0122])
-def test_any_status_but_pending_ends_the_query(status: int) -> None:
+def test_any_status_but_pending_ends_query(status: int) -> None:
     explained = data_set(Status=status, ErrorComment="because", OffendingElement=[0x00100010])
 
     def handler(event: evt.Event) -> Iterator[tuple[Dataset, None]]:
@@ -434,7 +434,7 @@ def test_any_status_but_pending_ends_the_query(status: int) -> None:
 
 
 @pytest.mark.requirement("UL-101")
-def test_a_request_to_the_requestor_is_refused() -> None:
+def test_request_to_the_requestor_is_refused() -> None:
     def serve(peer: RawPeer) -> None:
         rq = peer.receive()
         assert isinstance(rq, AAssociateRQ)
@@ -547,7 +547,7 @@ def test_nagle_is_off_on_both_sides() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_peer_that_reads_nothing_is_given_up() -> None:
+def test_peer_that_reads_nothing_is_given_up() -> None:
     ae = scu()
     ae.network_timeout = SHORT
     read_on = threading.Event()

@@ -113,9 +113,7 @@ def start_after_a_cut(disk: Path, allowed: dict[str, list[Path]]) -> int:
     [(SENT, "P"), (10, "P"), (10, "PQ")],
     ids=["new", "replaced", "moved"],
 )
-def test_what_was_answered_is_there_after_a_power_cut(
-    tmp_path: Path, duplicates: int, patients: str
-) -> None:
+def test_answered_store_survives_power_cut(tmp_path: Path, duplicates: int, patients: str) -> None:
     image = tmp_path / "disk"
     with image.open("wb") as file:
         file.truncate(SIZE)

@@ -123,7 +123,7 @@ def test_loop_left_early_leaks_nothing(in_loop: InLoop) -> None:
         in_loop(test)
 
 
-def test_a_query_that_is_cancelled(in_loop: InLoop) -> None:
+def test_query_that_is_cancelled(in_loop: InLoop) -> None:
     async def test() -> None:
         async with associated(port) as association:
             responses = association.send_c_find(QUERY, PATIENT_ROOT, msg_id=3)
@@ -159,7 +159,7 @@ def test_files_are_stored_as_they_are(in_loop: InLoop, tmp_path: Path) -> None:
         assert data_set_bytes(stored[uid]) == data_set + b"\0" * (len(data_set) % 2)
 
 
-def test_a_data_set_is_stored_in_what_the_peer_accepts(in_loop: InLoop, tmp_path: Path) -> None:
+def test_data_set_is_stored_in_what_peer_accepts(in_loop: InLoop, tmp_path: Path) -> None:
     ae = AE()
     ae.add_requested_context(CTImageStorage, ImplicitVRLittleEndian)
     made = instance(1, 1)
@@ -260,7 +260,7 @@ def test_why_there_is_no_association(in_loop: InLoop) -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_peer_that_does_not_answer(in_loop: InLoop) -> None:
+def test_peer_that_does_not_answer(in_loop: InLoop) -> None:
     def serve_no_association(peer: RawPeer) -> None:
         peer.receive()
         assert peer.receive() == AAbort(0, 0)
@@ -291,7 +291,7 @@ def test_a_peer_that_does_not_answer(in_loop: InLoop) -> None:
 
 
 @pytest.mark.requirement("UL-058")
-def test_an_association_that_is_lost_during_a_query(in_loop: InLoop) -> None:
+def test_association_that_is_lost_during_query(in_loop: InLoop) -> None:
     def serve(peer: RawPeer) -> None:
         peer.accept()
         peer.receive_command()

@@ -73,7 +73,7 @@ def made_for(kill: int, number: int) -> list[Dataset]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_what_was_answered_is_kept(tmp_path: Path, workers: str) -> None:
+def test_answered_stores_are_kept(tmp_path: Path, workers: str) -> None:
     # Of each instance the version that was answered last, and those that were sent after it without an answer.
     sent: dict[str, list[Path]] = {}
     answered: set[str] = set()

@@ -100,7 +100,7 @@ class AnAsyncCallable:
         partial(a_generator), partial(an_async_generator),
     ],
 )  # fmt: skip
-def test_a_handler_may_be(handler: Callable[[evt.Event], Any]) -> None:
+def test_handler_may_be(handler: Callable[[evt.Event], Any]) -> None:
     with serving(handler) as port, associated(port) as association:
         for _ in range(2):
             responses = list(association.send_c_find(QUERY, PATIENT_ROOT))
@@ -190,12 +190,12 @@ def test_without_handler_query_fails_echo_succeeds() -> None:
         (lambda _: 1 / 0, 0xC311),
     ],
 )
-def test_a_handler_answers_an_echo(handler: Callable[[evt.Event], Any], status: int) -> None:
+def test_handler_answers_an_echo(handler: Callable[[evt.Event], Any], status: int) -> None:
     with serving(None, (evt.EVT_C_ECHO, handler)) as port, associated(port) as association:
         assert association.send_c_echo().Status == status
 
 
-def test_an_async_handler_answers_an_echo() -> None:
+def test_async_handler_answers_an_echo() -> None:
     async def handler(event: evt.Event) -> int:
         await asyncio.sleep(0)
         return 0x0210 if event.message_id == 9 else 0x0000
@@ -205,7 +205,7 @@ def test_an_async_handler_answers_an_echo() -> None:
         assert association.send_c_echo(10).Status == 0x0000
 
 
-def test_a_final_status_of_the_handler_ends_the_query() -> None:
+def test_final_status_of_handler_ends_query() -> None:
     closed = threading.Event()
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
@@ -221,7 +221,7 @@ def test_a_final_status_of_the_handler_ends_the_query() -> None:
         assert closed.wait(LONG)
 
 
-def test_a_handler_keeps_to_one_thread() -> None:
+def test_handler_keeps_to_one_thread() -> None:
     threads: list[int] = []
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
@@ -292,7 +292,7 @@ def test_handler_that_never_looks_is_ended(handler: Callable[[evt.Event], Any]) 
         assert statuses(responses)[-1] == 0xFE00
 
 
-def test_a_cancel_that_comes_with_its_request_counts() -> None:
+def test_cancel_that_comes_with_its_request_counts() -> None:
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         yield (0xFE00, None) if event.is_cancelled else (0x0000, None)
 
@@ -401,7 +401,7 @@ def test_release_while_streaming_ends_query_first() -> None:
 
 @pytest.mark.requirement("UL-011", "UL-123")
 @pytest.mark.parametrize("pdu_type", [0x00, 0x08, 0x16, 0xFF])
-def test_an_unknown_pdu_type_is_aborted(pdu_type: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unknown_pdu_type_is_aborted(pdu_type: int, capfd: pytest.CaptureFixture[str]) -> None:
     with serving() as port, raw_requestor(port) as peer, associated(port) as other:
         peer.send(bytes([pdu_type, 0, 0, 0, 0, 4, 0, 0, 0, 0]))
         assert peer.receive() == AAbort(2, 1)
@@ -411,7 +411,7 @@ def test_an_unknown_pdu_type_is_aborted(pdu_type: int, capfd: pytest.CaptureFixt
 
 @pytest.mark.requirement("UL-015", "UL-071", "UL-106", "UL-123")
 @pytest.mark.parametrize("pdu_type", [0x01, 0x04])
-def test_a_length_of_4_gigabytes_is_aborted_at_once(pdu_type: int) -> None:
+def test_length_of_4_gigabytes_is_aborted_at_once(pdu_type: int) -> None:
     with serving() as port, raw_requestor(port) as peer, associated(port) as other:
         peer.send(bytes([pdu_type, 0, 0xFF, 0xFF, 0xFF, 0xFF]))
         assert isinstance(peer.receive(), AAbort)
@@ -420,7 +420,7 @@ def test_a_length_of_4_gigabytes_is_aborted_at_once(pdu_type: int) -> None:
 
 @pytest.mark.requirement("UL-061", "UL-123")
 @pytest.mark.parametrize("cut", [1, 5, 7, 40])
-def test_a_pdu_that_is_not_completed_is_aborted(cut: int) -> None:
+def test_pdu_that_is_not_completed_is_aborted(cut: int) -> None:
     ae = scp()
     ae.network_timeout = 2 * SHORT
     with serving(ae=ae) as port, raw_requestor(port) as peer:
@@ -499,7 +499,7 @@ def test_after_an_abort_nothing_is_answered() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_an_idle_association_is_aborted() -> None:
+def test_idle_association_is_aborted() -> None:
     ae = scp()
     ae.network_timeout = 2 * SHORT
     with serving(ae=ae) as port, raw_requestor(port) as peer:
@@ -526,7 +526,7 @@ def test_malformed_identifier_keeps_association(identifier: bytes) -> None:
         assert (response.status, response.message_id_being_responded_to) == (0xFF00, 2)
 
 
-def test_a_request_without_an_identifier_is_a_failure() -> None:
+def test_request_without_identifier_is_failure() -> None:
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
         yield from patients(1 if event.identifier else 0)
 
@@ -587,7 +587,7 @@ def test_associations_over_peer_limit_are_rejected() -> None:
 
 
 @pytest.mark.requirement("UL-124")
-def test_connections_far_over_the_limit_are_dropped() -> None:
+def test_connections_far_over_limit_are_dropped() -> None:
     ae = scp()
     ae.maximum_associations = 1
     with serving(ae=ae) as port:
@@ -617,7 +617,7 @@ def test_blocking_handlers_run_at_once() -> None:
 # Life.
 
 
-def test_the_handlers_are_told_of_each_step() -> None:
+def test_handlers_are_told_of_each_step() -> None:
     told = Told()
     with serving(None, *told.bindings) as port:
         with associated(port):
@@ -645,7 +645,7 @@ def test_async_handlers_are_told_too() -> None:
     assert told == [("open", HOST)]
 
 
-def test_a_handler_aborts_the_association() -> None:
+def test_handler_aborts_the_association() -> None:
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
         yield from patients(1)
         event.assoc.abort()

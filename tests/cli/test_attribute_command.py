@@ -37,7 +37,7 @@ def run(location: str, *arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
+def test_attribute_is_added_listed_and_dropped(location: str) -> None:
     assert run(location, "add", "FilterType") == (0, "", "FilterType has an index of 1 row\n")
     code, listed, _ = run(location, "list")
     assert code == 0
@@ -70,13 +70,13 @@ def test_an_attribute_is_added_listed_and_dropped(location: str) -> None:
         ["QueryRetrieveLevel"],
     ],
 )
-def test_what_cannot_be_added_is_a_wrong_command_line(location: str, arguments: list[str]) -> None:
+def test_unaddable_attribute_is_wrong_command_line(location: str, arguments: list[str]) -> None:
     code, out, error = run(location, "add", *arguments)
     assert (code, out) == (2, "")
     assert "Error: " in error
 
 
-def test_a_private_attribute_has_its_creator_and_vr(location: str) -> None:
+def test_private_attribute_has_its_creator_and_vr(location: str) -> None:
     private = ["0029,1008", "--creator", "NOBODY'S \"?%"]
     assert run(location, "add", *private)[0] == 2
     assert run(location, "add", *private, "--vr", "LO")[0] == 0
@@ -87,7 +87,7 @@ def test_a_private_attribute_has_its_creator_and_vr(location: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["add", "drop"])
-def test_a_misspelt_keyword_gets_a_suggestion(location: str, verb: str) -> None:
+def test_misspelt_keyword_gets_a_suggestion(location: str, verb: str) -> None:
     code, _, error = run(location, verb, "SliceThicknes")
     assert code == 2
     assert "did you mean SliceThickness" in error
@@ -107,7 +107,7 @@ def test_ctrl_c_says_how_to_go_on(
     assert error.startswith("Error: interrupted; the same command ")
 
 
-def test_ctrl_c_before_the_command_begins_is_a_line(
+def test_ctrl_c_before_command_begins_is_line(
     location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:

@@ -65,7 +65,7 @@ def test_no_match_is_an_answer() -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no studies\n")
 
 
-def test_the_keys_are_sent_as_given() -> None:
+def test_keys_are_sent_as_given() -> None:
     archive = Archive(JAN)
     with serving(archive) as port:
         assert (
@@ -160,14 +160,14 @@ def abort(event: evt.Event) -> Responses:
     event.assoc.abort()
 
 
-def test_an_abort_is_the_peers_failure() -> None:
+def test_abort_is_the_peers_failure() -> None:
     with serving(abort) as port:
         result = find(port, "PatientName=A*", "StudyInstanceUID")
     assert result.exit_code == 1
     assert "Error: the query was not answered to its end: " in result.stderr
 
 
-def test_a_closed_port_is_said_so() -> None:
+def test_closed_port_is_said_so() -> None:
     port = free_port()
     for arguments in (["find", HOST, str(port)], ["echo", HOST, str(port)]):
         result = run(*arguments)
@@ -176,7 +176,7 @@ def test_a_closed_port_is_said_so() -> None:
         assert "refused" in result.stderr
 
 
-def test_a_rejection_is_said_so() -> None:
+def test_rejection_is_said_so() -> None:
     ae = scp()
     ae.require_called_aet = True
     with serving(Archive(), ae=ae) as port:
@@ -187,7 +187,7 @@ def test_a_rejection_is_said_so() -> None:
             assert run(*arguments, "--aec", "SCP").exit_code == 0
 
 
-def test_a_service_that_is_not_offered_is_said_so() -> None:
+def test_service_that_is_not_offered_is_said_so() -> None:
     ae = AE("SCP")
     ae.add_supported_context("1.2.840.10008.1.1")
     with serving(Archive(), ae=ae) as port:
@@ -262,14 +262,14 @@ def test_relational_query_sent_where_accepted() -> None:
 
 
 @pytest.mark.requirement("QR-074")
-def test_an_answer_of_fewer_bytes_declines_the_rest() -> None:
+def test_answer_of_fewer_bytes_declines_rest() -> None:
     with serving(Archive(), (evt.EVT_SOP_EXTENDED, extended(b"\1"))) as port:
         result = find(port, "--offer", "relational", "--offer", "fuzzy")
     assert "Relational queries: accepted" in result.stderr
     assert "person names: not accepted, so: literal matching" in result.stderr
 
 
-def test_as_is_sends_what_the_standard_does_not_allow() -> None:
+def test_as_is_sends_what_standard_does_not_allow() -> None:
     archive = Archive()
     with serving(archive) as port:
         assert find(port, "-L", "SERIES", "Modality=CT", "--as-is").exit_code == 0
@@ -293,7 +293,7 @@ def test_explain_tells_query_and_peers_answer() -> None:
     assert "Study Description: asked for, not returned (in 2 of 2)" in said
 
 
-def test_a_limit_cancels_the_query() -> None:
+def test_limit_cancels_the_query() -> None:
     cancelled = []
 
     def many(event: evt.Event) -> Responses:
@@ -362,7 +362,7 @@ def test_invalid_values_are_printed_as_they_came(name: str) -> None:
     assert "Müller^Jürgen" in result.stdout
 
 
-def test_undecodable_bytes_are_the_peers_failure() -> None:
+def test_undecodable_bytes_are_peers_failure() -> None:
     """Bytes that are no data set are the peer's failure."""
     with raw_acceptor(odd_peer(implicit(0x00080020, b"20240101")[:-4])) as port:
         result = find(port, "StudyDate")

@@ -61,7 +61,7 @@ OBJECTS = [
 ]
 
 
-def test_json_is_an_array_of_objects_by_keyword() -> None:
+def test_json_is_array_of_objects_by_keyword() -> None:
     assert json.loads(written("json", FIRST, SECOND)) == OBJECTS
 
 
@@ -81,7 +81,7 @@ def test_jsonl_comes_as_the_matches_come() -> None:
     assert out.getvalue().count("\n") == 2
 
 
-def test_dicom_json_is_the_model_of_the_standard() -> None:
+def test_dicom_json_is_model_of_standard() -> None:
     first, second = json.loads(written("dicom-json", FIRST, SECOND))
     assert first["00080061"] == {"vr": "CS", "Value": ["CT", "MR"]}
     assert second["00100010"] == {"vr": "PN", "Value": [{"Alphabetic": "DOE^JOHN"}]}
@@ -124,7 +124,7 @@ def test_no_match_is_no_output(name: str, text: str) -> None:
     assert written(name) == text
 
 
-def test_a_whole_sequence_is_json() -> None:
+def test_whole_sequence_is_json() -> None:
     (key,) = parse_keys(["RequestAttributesSequence"])
     assert (
         text_at(FIRST, key.path)

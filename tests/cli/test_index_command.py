@@ -35,7 +35,7 @@ def index(*arguments: str | Path, environment: dict[str, str] | None = None) -> 
     return CliRunner(env=environment).invoke(main, ["index", *map(str, arguments)])
 
 
-def test_it_ends_with_a_summary_on_standard_error(files: Path, tmp_path: Path) -> None:
+def test_it_ends_with_summary_on_standard_error(files: Path, tmp_path: Path) -> None:
     result = index("--index", tmp_path / "i.sqlite", files)
     assert (result.exit_code, result.stdout) == (0, "")
     first, second = result.stderr.splitlines()
@@ -46,14 +46,14 @@ def test_it_ends_with_a_summary_on_standard_error(files: Path, tmp_path: Path) -
     assert second == f"the index has 5 patients, 6 studies, 9 series, {INSTANCES} instances"
 
 
-def test_a_second_run_changes_nothing(files: Path, tmp_path: Path) -> None:
+def test_second_run_changes_nothing(files: Path, tmp_path: Path) -> None:
     index("--index", tmp_path / "i.sqlite", files)
     result = index("--index", tmp_path / "i.sqlite", files)
     assert f"0 indexed, 0 replaced, {INSTANCES} unchanged, 0 skipped" in result.stderr
     assert f"{INSTANCES} instances" in result.stderr
 
 
-def test_what_is_skipped_is_named_with_the_reason(files: Path, tmp_path: Path) -> None:
+def test_skipped_file_is_named_with_reason(files: Path, tmp_path: Path) -> None:
     whole = (files / "deep" / "deeper" / "instance000").read_bytes()
     (files / "notes.txt").write_text("no DICOM at all")
     (files / "cut").write_bytes(whole[:-3])
@@ -81,13 +81,13 @@ def test_several_processes_read_the_same(files: Path, tmp_path: Path) -> None:
         assert found.counts()[Level.IMAGE] == INSTANCES
 
 
-def test_the_environment_names_the_index(files: Path, tmp_path: Path) -> None:
+def test_environment_names_the_index(files: Path, tmp_path: Path) -> None:
     result = index(files, environment={"DICOMQUEST_INDEX": str(tmp_path / "named.sqlite")})
     assert result.exit_code == 0
     assert (tmp_path / "named.sqlite").exists()
 
 
-def test_an_index_keeps_its_zone(files: Path, tmp_path: Path) -> None:
+def test_index_keeps_its_zone(files: Path, tmp_path: Path) -> None:
     location = tmp_path / "i.sqlite"
     assert index("--index", location, "--timezone", "-0130", files).exit_code == 0
     with Index(location, create=False) as made:
@@ -100,16 +100,16 @@ def test_an_index_keeps_its_zone(files: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "text"), [(0, "+0000"), (-90, "-0130"), (345, "+0545")])
-def test_an_offset_is_written_as_in_the_standard(minutes: int, text: str) -> None:
+def test_offset_is_written_as_in_standard(minutes: int, text: str) -> None:
     assert offset_text(minutes) == text
 
 
-def test_missing_path_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_missing_path_is_wrong_command_line(tmp_path: Path) -> None:
     assert index("--index", tmp_path / "i.sqlite", tmp_path / "nowhere").exit_code == 2
     assert index("--index", tmp_path / "i.sqlite").exit_code == 2
 
 
-def test_an_index_that_cannot_be_made_is_said_so(files: Path, tmp_path: Path) -> None:
+def test_index_that_cannot_be_made_is_said_so(files: Path, tmp_path: Path) -> None:
     result = index("--index", tmp_path / "no" / "folder.sqlite", files)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: there is no folder ")
@@ -119,7 +119,7 @@ def test_an_index_that_cannot_be_made_is_said_so(files: Path, tmp_path: Path) ->
     assert "cannot be opened as an index" in result.stderr
 
 
-def test_on_a_terminal_there_is_a_progress_bar(files: Path, tmp_path: Path) -> None:
+def test_on_terminal_there_is_progress_bar(files: Path, tmp_path: Path) -> None:
     parent, child = pty.openpty()
     with os.fdopen(parent, "rb", buffering=0) as terminal:
         command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), str(files)]
@@ -138,7 +138,7 @@ def test_on_a_terminal_there_is_a_progress_bar(files: Path, tmp_path: Path) -> N
     assert b"indexed, 0 replaced" in shown
 
 
-def test_ctrl_c_ends_it_and_the_next_run_goes_on(files: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_and_next_run_goes_on(files: Path, tmp_path: Path) -> None:
     fifo = files / "deep" / "a-fifo"  # is no regular file, so that it is passed over
     os.mkfifo(fifo)
     whole = (files / "deep" / "deeper" / "instance000").read_bytes()

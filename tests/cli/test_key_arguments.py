@@ -52,11 +52,11 @@ STEP_ID = PathStep(0x00400009)
         ("0023,1001=x", Key("0023,1001", (PathStep(0x00231001),), "x")),
     ],
 )
-def test_a_key_is_read(text: str, key: Key) -> None:
+def test_key_is_read(text: str, key: Key) -> None:
     assert parse_key(text) == key
 
 
-def test_a_creator_ends_before_the_next_step() -> None:
+def test_creator_ends_before_the_next_step() -> None:
     sequence = PathStep(0x00230040, "ACME 1.1.Company", any_block=True)
     assert parse_key("0023,xx40:ACME 1.1.Company.0010,0010=x").path == (sequence, PATIENT_NAME)
     assert parse_key("0023,xx40:ACME 1.1.Company.PatientName=x").path == (sequence, PATIENT_NAME)
@@ -80,12 +80,12 @@ def test_a_creator_ends_before_the_next_step() -> None:
         ("0023,xx01:=x", "expected the private creator"),
     ],
 )
-def test_an_unreadable_key_says_why(text: str, message: str) -> None:
+def test_unreadable_key_says_why(text: str, message: str) -> None:
     with pytest.raises(KeyTextError, match=message):
         parse_key(text)
 
 
-def test_the_same_key_twice_is_an_error() -> None:
+def test_same_key_twice_is_an_error() -> None:
     with pytest.raises(KeyTextError, match="given twice"):
         parse_keys(["PatientName=A", "0010,0010=B"])
 
@@ -99,7 +99,7 @@ def identifier(*texts: str) -> DataSet:
     return build_identifier(parse_keys(texts))
 
 
-def test_keys_in_the_same_sequence_share_its_one_item() -> None:
+def test_keys_in_same_sequence_share_its_one_item() -> None:
     assert identifier(
         "RequestAttributesSequence.ScheduledProcedureStepID=S",
         "Modality=CT",
@@ -113,7 +113,7 @@ def test_keys_in_the_same_sequence_share_its_one_item() -> None:
     }
 
 
-def test_the_identifier_is_in_ascending_order() -> None:
+def test_identifier_is_in_ascending_order() -> None:
     found = identifier(
         "RequestAttributesSequence.RequestedProcedureID",
         "Modality",
@@ -123,11 +123,11 @@ def test_the_identifier_is_in_ascending_order() -> None:
     assert list(found[0x00400275].values[0]) == [0x00400009, 0x00401001]
 
 
-def test_an_empty_sequence_stays_empty() -> None:
+def test_empty_sequence_stays_empty() -> None:
     assert identifier("RequestAttributesSequence") == {0x00400275: Element("SQ", ())}
 
 
-def test_a_private_key_brings_its_creator() -> None:
+def test_private_key_brings_its_creator() -> None:
     assert identifier("0023,xx01:ACME=x", "0023,xx02:ACME", "0023,xx01:OTHER=y") == {
         0x00230010: Element("LO", ("ACME",)),
         0x00230011: Element("LO", ("OTHER",)),
@@ -137,7 +137,7 @@ def test_a_private_key_brings_its_creator() -> None:
     }
 
 
-def test_a_private_key_may_name_its_block() -> None:
+def test_private_key_may_name_its_block() -> None:
     assert identifier("0023,2001:ACME=x") == {
         0x00230020: Element("LO", ("ACME",)),
         0x00232001: Element("LO", ("x",)),
@@ -175,15 +175,15 @@ def test_values_take_the_form_of_their_vr(text: str, values: tuple[object, ...])
         ("PixelData=x", "cannot be matched"),
     ],
 )
-def test_a_value_that_its_vr_cannot_hold_is_an_error(text: str, message: str) -> None:
+def test_value_that_its_vr_cannot_hold_is_error(text: str, message: str) -> None:
     with pytest.raises(KeyTextError, match=message):
         identifier(text)
 
 
-def test_an_unknown_private_attribute_is_text() -> None:
+def test_unknown_private_attribute_is_text() -> None:
     assert identifier("0011,1001=x") == {0x00111001: Element("LO", ("x",))}
 
 
-def test_an_unknown_standard_tag_is_an_error() -> None:
+def test_unknown_standard_tag_is_an_error() -> None:
     with pytest.raises(KeyTextError, match="0010,9999 is no attribute"):
         identifier("0010,9999=x")

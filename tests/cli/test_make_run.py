@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.peer("make", "findscu")
-def test_the_printed_lines_answer_with_patients(tmp_path: Path) -> None:
+def test_printed_lines_answer_with_patients(tmp_path: Path) -> None:
     port = free_port()
     bin_folder = Path(sys.executable).parent
     log = tmp_path / "log"

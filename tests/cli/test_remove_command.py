@@ -104,7 +104,7 @@ def test_on_a_terminal_it_asks(location: Path, answer: bytes, status: int) -> No
         (("--study", "1.2", "--delete-files", "."), "needs --yes"),
     ],
 )
-def test_a_wrong_command_line_removes_nothing(
+def test_wrong_command_line_removes_nothing(
     location: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     result = run("remove", location, *arguments)
@@ -113,7 +113,7 @@ def test_a_wrong_command_line_removes_nothing(
     assert left(location) == INSTANCES
 
 
-def test_a_patient_id_is_taken_as_it_is(location: Path) -> None:
+def test_patient_id_is_taken_as_it_is(location: Path) -> None:
     assert "no patient" in run("remove", location, "--patient", "D-*", "--yes").stderr
     assert left(location) == INSTANCES
 

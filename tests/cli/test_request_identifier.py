@@ -27,7 +27,7 @@ def request(
 
 @pytest.mark.requirement("QR-020")
 @pytest.mark.parametrize("level", list(Level))
-def test_the_level_is_sent_once(level: Level) -> None:
+def test_level_is_sent_once(level: Level) -> None:
     sent = request(
         "PatientID=1",
         "StudyInstanceUID=1",
@@ -40,7 +40,7 @@ def test_the_level_is_sent_once(level: Level) -> None:
 
 
 @pytest.mark.requirement("QR-020")
-def test_a_level_that_the_model_has_not_is_an_error() -> None:
+def test_level_that_model_has_not_is_error() -> None:
     with pytest.raises(
         KeyTextError, match="Study Root has no level PATIENT; its levels are STUDY, SERIES, IMAGE"
     ):
@@ -59,7 +59,7 @@ def test_upper_unique_key_needs_one_value(value: str | None) -> None:
 
 
 @pytest.mark.requirement("QR-022")
-def test_other_keys_of_upper_levels_are_an_error() -> None:
+def test_other_keys_of_upper_levels_are_error() -> None:
     keys = ("StudyInstanceUID=1.2", "StudyDate=20240101")
     with pytest.raises(
         KeyTextError, match="StudyDate belongs to STUDY level, which is above SERIES"
@@ -68,7 +68,7 @@ def test_other_keys_of_upper_levels_are_an_error() -> None:
     assert request(*keys, level=Level.SERIES, relational=True).identifier
 
 
-def test_patient_keys_are_the_studys_in_study_root() -> None:
+def test_patient_keys_are_studys_in_study_root() -> None:
     """Under Study Root a patient's attributes are the study's."""
     assert request("PatientName=A*").notes == ()
     with pytest.raises(
@@ -81,9 +81,7 @@ def test_patient_keys_are_the_studys_in_study_root() -> None:
 @pytest.mark.parametrize(
     ("value", "sent"), [(None, ()), ("", ()), ("1.2", ("1.2",)), ("1.2\\1.3", ("1.2", "1.3"))]
 )
-def test_the_unique_key_of_the_level_is_always_sent(
-    value: str | None, sent: tuple[str, ...]
-) -> None:
+def test_unique_key_of_level_is_always_sent(value: str | None, sent: tuple[str, ...]) -> None:
     keys = ["StudyDate"] if value is None else ["StudyDate", f"StudyInstanceUID={value}"]
     assert request(*keys).identifier[STUDY_UID] == Element("UI", sent)
 
@@ -100,7 +98,7 @@ def test_the_unique_key_of_the_level_is_always_sent(
         ("ProcedureCodeSequence.CodeMeaning=Schädel", None, ("ISO_IR 192",)),
     ],
 )
-def test_charset_is_sent_where_a_key_needs_one(
+def test_charset_is_sent_where_key_needs_one(
     key: str, charset: str | None, sent: tuple[str, ...] | None
 ) -> None:
     """The character set is sent where a key needs one."""
@@ -110,7 +108,7 @@ def test_charset_is_sent_where_a_key_needs_one(
 
 @pytest.mark.requirement("QR-025")
 @pytest.mark.parametrize("value", ["", "+01", "0100", "Z"])
-def test_a_time_zone_has_sign_hours_and_minutes(value: str) -> None:
+def test_time_zone_has_sign_hours_and_minutes(value: str) -> None:
     with pytest.raises(KeyTextError, match="expected \\+HHMM"):
         request(f"TimezoneOffsetFromUTC={value}")
     assert request("TimezoneOffsetFromUTC=-0500").identifier[0x00080201] == Element(
@@ -119,7 +117,7 @@ def test_a_time_zone_has_sign_hours_and_minutes(value: str) -> None:
 
 
 @pytest.mark.requirement("QR-027")
-def test_a_view_needs_its_option() -> None:
+def test_view_needs_its_option() -> None:
     keys = parse_keys(["QueryRetrieveView=CLASSIC"])
     with pytest.raises(KeyTextError, match="--offer enhanced-multiframe"):
         build_request(keys, MODEL_NAMES["study"], Level.STUDY, QueryOptions())
@@ -131,7 +129,7 @@ def test_a_view_needs_its_option() -> None:
 
 @pytest.mark.requirement("EN-029")
 @pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO 2022 IR 6\\ISO 2022 IR 100"])
-def test_charset_without_the_keys_text_is_an_error(charset: str) -> None:
+def test_charset_without_keys_text_is_error(charset: str) -> None:
     """A character set that cannot hold the keys is an error."""
     with pytest.raises(KeyTextError, match=r"^--charset '.*': without all characters of the keys$"):
         request("PatientName=Διονυσιος", charset=charset)
@@ -140,7 +138,7 @@ def test_charset_without_the_keys_text_is_an_error(charset: str) -> None:
 @pytest.mark.requirement("EN-029")
 @pytest.mark.parametrize("charset", ["KLINGON", "ISO_IR 100\\KLINGON", "KLINGON\\ISO 2022 IR 87"])
 @pytest.mark.parametrize("name", ["Müller", "DOE"])
-def test_a_character_set_that_is_none_is_named(charset: str, name: str) -> None:
+def test_character_set_that_is_none_is_named(charset: str, name: str) -> None:
     with pytest.raises(KeyTextError, match=r"^--charset: 'KLINGON': no such character set$"):
         request(f"PatientName={name}", charset=charset)
 
@@ -149,7 +147,7 @@ def test_a_character_set_that_is_none_is_named(charset: str, name: str) -> None:
 @pytest.mark.parametrize(
     "keyword", ["InstanceAvailability", "QueryRetrieveLevel", "SpecificCharacterSet"]
 )
-def test_what_is_no_key_is_not_sent(keyword: str) -> None:
+def test_non_key_is_not_sent(keyword: str) -> None:
     with pytest.raises(KeyTextError, match=keyword):
         request(keyword)
 
@@ -166,11 +164,11 @@ def test_without_return_keys_usual_ones_are_asked() -> None:
     ]
 
 
-def test_a_key_of_a_lower_level_gets_a_remark() -> None:
+def test_key_of_a_lower_level_gets_a_remark() -> None:
     (note,) = request("Modality=CT").notes
     assert note == "Modality belongs to SERIES level: below STUDY level the peer may ignore it"
 
 
-def test_the_identifier_is_in_ascending_order() -> None:
+def test_identifier_is_in_ascending_order() -> None:
     tags = list(request("PatientName=Müller", "ModalitiesInStudy").identifier)
     assert tags == sorted(tags)

@@ -28,7 +28,7 @@ from peers.processes import free_port, server
 INTERRUPTED = "Error: interrupted; what was answered is stored at the peer\n"
 
 
-def test_a_dicomdir_is_left_out_as_what_it_is() -> None:
+def test_dicomdir_is_left_out_as_what_it_is() -> None:
     """In the words of `dicomquest index`."""
     path = str(get_testdata_file("DICOMDIR", download=False))
     result = CliRunner().invoke(main, ["send", path, "127.0.0.1", str(free_port())])
@@ -112,7 +112,7 @@ def test_unconvertible_file_fails_rest_is_sent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("taken", "name"), [("+xe", "MR_small_implicit.dcm"), ("+xi", "CT_small.dcm")]
 )
-def test_a_peer_of_one_form_gets_that(tmp_path: Path, taken: str, name: str) -> None:
+def test_peer_of_one_form_gets_that(tmp_path: Path, taken: str, name: str) -> None:
     with storescp(tmp_path, taken) as send:
         done = send(Path(str(get_testdata_file(name, download=False))))
     assert done.returncode == 0, done.stderr.decode()
@@ -136,7 +136,7 @@ def storescp(
         yield send
 
 
-def test_a_warning_of_the_peer_is_told(tmp_path: Path) -> None:
+def test_warning_of_the_peer_is_told(tmp_path: Path) -> None:
     (path,) = write(tmp_path, [instance(1, 1)])
 
     def answer(_: Event) -> int:
@@ -160,7 +160,7 @@ def test_a_warning_of_the_peer_is_told(tmp_path: Path) -> None:
     assert ", 1 of them with a warning, 0 failed" in lines[1]
 
 
-def test_ctrl_c_while_the_peer_does_not_answer(tmp_path: Path) -> None:
+def test_ctrl_c_while_peer_does_not_answer(tmp_path: Path) -> None:
     write(tmp_path, [instance(1, 1)])
 
     def interrupt(peer: RawPeer) -> None:

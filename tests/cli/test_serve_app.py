@@ -94,7 +94,7 @@ def test_match_has_response_success_ends(location: Path, level: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "title"), [({}, "ARCHIVE"), ({"retrieve_aet": "PACS"}, "PACS")]
 )
-def test_every_response_says_where_the_instances_are(
+def test_every_response_says_where_instances_are(
     location: Path, level: str, changes: dict[str, Any], title: str
 ) -> None:
     with serving(location, **changes) as port:
@@ -133,7 +133,7 @@ def test_result_limit_not_exceeded_is_not_reached(location: Path) -> None:
     assert [status.Status for status, _ in answers] == [0xFF00] * len(STUDIES) + [0x0000]
 
 
-def test_what_differs_by_calling_ae_title(location: Path) -> None:
+def test_settings_by_calling_ae_title(location: Path) -> None:
     peers = {
         "LIMITED": {"result_limit": 1, "limit_is_success": True},
         "STRICT": {"strict": True},
@@ -165,7 +165,7 @@ def test_wrong_called_title_refused_where_checked(location: Path) -> None:
 
 @pytest.mark.requirement("QR-001", "QR-073", "QR-075")
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.words)
-def test_options_hold_for_the_sop_class_offered(location: Path, model: Any) -> None:
+def test_options_hold_for_sop_class_offered(location: Path, model: Any) -> None:
     """Options are answered for the SOP class that offered them."""
     ae = AE()
     for each in MODELS:
@@ -188,7 +188,7 @@ def test_nothing_is_answered_where_nothing_was_offered(location: Path) -> None:
 
 
 @pytest.mark.requirement("QR-075")
-def test_an_option_holds_for_its_sop_class_alone(location: Path) -> None:
+def test_option_holds_for_its_sop_class_alone(location: Path) -> None:
     ae = AE()
     ae.add_requested_context(STUDY_ROOT.uid)
     ae.add_requested_context(PATIENT_ROOT.uid)
@@ -211,7 +211,7 @@ def receive_all(peer: RawPeer) -> list[CFindRSP]:
 
 
 @pytest.mark.requirement("QR-161", "QR-162")
-def test_a_cancel_of_nothing_is_ignored(location: Path) -> None:
+def test_cancel_of_nothing_is_ignored(location: Path) -> None:
     with serving(location) as port, raw_requestor(port) as peer:
         peer.send_command(CCancelRQ(message_id_being_responded_to=7))
         peer.send_find(1)

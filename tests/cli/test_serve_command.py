@@ -65,7 +65,7 @@ def serving(index: Path, tmp_path: Path, *options: str) -> Iterator[Running]:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(
+def test_signal_ends_it_cleanly(
     index: Path, tmp_path: Path, number: signal.Signals, workers: str
 ) -> None:
     with serving(index, tmp_path, "--workers", workers) as server:
@@ -110,7 +110,7 @@ def associate(port: int) -> bytes:
         return connection.recv(1)
 
 
-def test_when_a_worker_dies_the_server_ends(index: Path, tmp_path: Path) -> None:
+def test_server_ends_if_a_worker_dies(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path, "--workers", "2") as server:
         assert associate(server.port) == b"\x02"  # so one of them has logged that it listens
         os.kill(worker_pids(server.log)[0], signal.SIGKILL)
@@ -119,7 +119,7 @@ def test_when_a_worker_dies_the_server_ends(index: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_port_that_is_taken_is_said_so(index: Path, workers: str) -> None:
+def test_port_that_is_taken_is_said_so(index: Path, workers: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -130,14 +130,14 @@ def test_a_port_that_is_taken_is_said_so(index: Path, workers: str) -> None:
     assert "Traceback" not in done.err
 
 
-def test_without_an_index_it_says_how_to_make_one(tmp_path: Path) -> None:
+def test_missing_index_error_says_how_to_make_one(tmp_path: Path) -> None:
     done = ours.run("serve", "--index", str(tmp_path / "none.sqlite"))
     assert done.status == 1
     assert "there is no index at" in done.err
     assert "dicomquest index PATH" in done.err
 
 
-def test_bad_certificate_is_a_wrong_command_line(index: Path, tmp_path: Path) -> None:
+def test_bad_certificate_is_wrong_command_line(index: Path, tmp_path: Path) -> None:
     """A file that is no certificate is a wrong command line."""
     (tmp_path / "cert.pem").write_text("nonsense")
     done = ours.run("serve", "--index", str(index), "--tls-cert", str(tmp_path / "cert.pem"))

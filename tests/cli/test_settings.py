@@ -33,7 +33,7 @@ def config(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def test_the_defaults_are_those_of_the_design(told: list[ServeSettings]) -> None:
+def test_defaults_are_those_of_the_design(told: list[ServeSettings]) -> None:
     serve()
     (settings,) = told
     assert settings.index == "dicomquest.sqlite"
@@ -43,7 +43,7 @@ def test_the_defaults_are_those_of_the_design(told: list[ServeSettings]) -> None
     assert not settings.unknown_matches
 
 
-def test_the_environment_names_the_index(
+def test_environment_names_the_index(
     told: list[ServeSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DICOMQUEST_INDEX", "/srv/other.sqlite")
@@ -52,7 +52,7 @@ def test_the_environment_names_the_index(
     assert [settings.index for settings in told] == ["/srv/other.sqlite", "here.sqlite"]
 
 
-def test_a_file_sets_what_the_options_set(told: list[ServeSettings], tmp_path: Path) -> None:
+def test_file_sets_what_the_options_set(told: list[ServeSettings], tmp_path: Path) -> None:
     path = config(tmp_path, 'port = 104\naet = "PACS"\nstrict = true\nretrieve-aet = "OTHER"\n')
     serve("--config", path)
     serve("--port", "105", "--config", path)
@@ -62,7 +62,7 @@ def test_a_file_sets_what_the_options_set(told: list[ServeSettings], tmp_path: P
     assert told[0].strict
 
 
-def test_a_file_sets_what_differs_by_calling_ae_title(
+def test_file_sets_what_differs_by_calling_ae_title(
     told: list[ServeSettings], tmp_path: Path
 ) -> None:
     serve(
@@ -88,7 +88,7 @@ def test_a_file_sets_what_differs_by_calling_ae_title(
         ("[peers.AVERYLONGAETITLEINDEED]\nstrict = true", "is no AE title"),
     ],
 )
-def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+def test_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     assert message in serve("--config", config(tmp_path, text), status=2)
 
 
@@ -105,5 +105,5 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str
         ["unexpected"],
     ],
 )
-def test_a_wrong_option_is_refused(arguments: list[str]) -> None:
+def test_wrong_option_is_refused(arguments: list[str]) -> None:
     assert "Error" in serve(*arguments, status=2)

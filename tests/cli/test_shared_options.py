@@ -10,7 +10,7 @@ from dicomquest.cli.shared_options import ae_title, utc_offset
     ("text", "minutes"),
     [("+0000", 0), ("-0130", -90), ("+0545", 345), ("+1400", 840), ("-1200", -720), (60, 60)],
 )
-def test_an_offset_is_read_as_minutes(text: str | int, minutes: int) -> None:
+def test_offset_is_read_as_minutes(text: str | int, minutes: int) -> None:
     assert utc_offset(text) == minutes
 
 
@@ -21,7 +21,7 @@ def test_no_offset_is_refused(text: str) -> None:
 
 
 @pytest.mark.requirement("UL-004", "UL-005")
-def test_an_ae_title_loses_its_spaces() -> None:
+def test_ae_title_loses_its_spaces() -> None:
     assert ae_title(" PACS 1 ") == "PACS 1"
 
 

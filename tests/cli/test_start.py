@@ -47,7 +47,7 @@ def test_help_imports_nothing_slow(arguments: list[str]) -> None:
     assert not SLOW & imported(*arguments)
 
 
-def test_a_program_that_only_asks_imports_no_server() -> None:
+def test_program_that_only_asks_imports_no_server() -> None:
     program = "import sys, dicomquest.ae; print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
@@ -57,6 +57,6 @@ def test_a_program_that_only_asks_imports_no_server() -> None:
     )
 
 
-def test_a_c_echo_needs_neither_pydicom_nor_a_database() -> None:
+def test_c_echo_needs_neither_pydicom_nor_database() -> None:
     with serving() as port:
         assert not SLOW & imported("echo", "127.0.0.1", str(port))

@@ -76,7 +76,7 @@ def watching(
 
 
 @pytest.mark.parametrize("options", [(), ("--poll",)], ids=["notices", "polling"])
-def test_the_index_follows_the_files(files: Path, options: tuple[str, ...]) -> None:
+def test_index_follows_the_files(files: Path, options: tuple[str, ...]) -> None:
     with watching(files, *options) as wait:
         (files / "instance000").unlink()
         wait(INSTANCES - 1)
@@ -113,7 +113,7 @@ def settings(paths: Sequence[Path], location: Path) -> WatchSettings:
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_folder_back_before_the_look_is_watched(
+def test_folder_back_before_look_is_watched(
     files: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     """A folder back before the look is watched, also while other folders are watched."""
@@ -142,7 +142,7 @@ def test_folder_back_before_the_look_is_watched(
     assert watched == [[str(path) for path in paths[1:]], [str(path) for path in paths]]
 
 
-def test_a_name_that_is_no_text_is_followed_too(files: Path) -> None:
+def test_name_that_is_no_text_is_followed_too(files: Path) -> None:
     with watching(files, ending=signal.SIGINT) as wait:
         (files.parent / "files" / "instance000").rename(files / "moved")
         Path(str(files) + "/\udcff").write_bytes((files / "moved").read_bytes())
@@ -163,7 +163,7 @@ def test_it_brings_what_it_finds_into_step_first(files: Path) -> None:
         assert index.check_files().differences == 0
 
 
-def test_missing_folder_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_missing_folder_is_wrong_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["watch", "--index", str(tmp_path / "i"), str(tmp_path / "nowhere")]
     )

@@ -185,13 +185,13 @@ def test_delimiter_resets_to_value_1(delimiter: str) -> None:
 
 @pytest.mark.requirement("EN-024")
 @pytest.mark.parametrize(("vr", "delimiter"), [("LO", "^"), ("LO", "="), ("LT", "\\"), ("LT", "^")])
-def test_what_is_no_delimiter_of_the_vr_changes_no_set(vr: str, delimiter: str) -> None:
+def test_non_delimiter_changes_no_set(vr: str, delimiter: str) -> None:
     data = b"\x1b-L\xbb" + delimiter.encode() + b"\xbb"
     assert decode_text(data, ("ISO 2022 IR 100", "ISO 2022 IR 144"), vr) == f"Л{delimiter}Л"
 
 
 @pytest.mark.requirement("EN-024")
-def test_g1_without_escape_is_the_declared_one() -> None:
+def test_g1_without_escape_is_declared_one() -> None:
     """G1 bytes without an escape follow the declared set: Koreans often escape once a value."""
     data = bytes.fromhex("1B242943 C8AB") + b"^" + bytes.fromhex("B1E6B5BF")
     assert decode_text(data, ("", "ISO 2022 IR 149"), "PN") == "홍^길동"
@@ -246,9 +246,7 @@ def test_chinese_values_are_split_after_decoding(term: str) -> None:
         [(), ("ISO_IR 100",), ("ISO_IR 13",), *EXTENDED_TERMS, ("GB18030",), ("NONSENSE",)]
     ),
 )
-def test_response_declares_a_set_that_holds_it(
-    data_set: DataSet, requested: tuple[str, ...]
-) -> None:
+def test_response_declares_set_that_holds_it(data_set: DataSet, requested: tuple[str, ...]) -> None:
     """A response declares a character set that holds all of its text."""
     terms = choose(data_set, requested)
     decoded = decode(encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, terms), EXPLICIT_VR_LITTLE_ENDIAN)

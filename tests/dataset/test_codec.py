@@ -241,7 +241,7 @@ def test_odd_length_keeps_decoder_in_step() -> None:
         wire("FEFF0DE0 00000000"),
     ],
 )
-def test_a_length_beyond_its_container_is_an_error(data: bytes) -> None:
+def test_length_beyond_its_container_is_error(data: bytes) -> None:
     with pytest.raises(DataSetError):
         decode(data, EXPLICIT_VR_LITTLE_ENDIAN)
 
@@ -343,7 +343,7 @@ def test_un_that_is_no_sequence_stays_opaque() -> None:
 
 @pytest.mark.requirement("EN-016")
 @pytest.mark.parametrize("length", [65534, 65536, 65537])
-def test_a_long_value_of_a_short_vr_is_written_as_un(length: int) -> None:
+def test_long_value_of_short_vr_is_written_as_un(length: int) -> None:
     data_set = {0x0020000D: Element("UI", ("1" * length,)), 0x00200010: Element("SH", ("A",))}
     encoded = encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN)
     assert encoded[4:6] == (b"UI" if length <= 65534 else b"UN")
@@ -497,7 +497,7 @@ def test_strings_split_where_vr_is_multiple(vr: str, value: str, values: tuple[s
 
 @pytest.mark.requirement("EN-054")
 @pytest.mark.parametrize("transfer_syntax", ALL_SYNTAXES)
-def test_a_zero_length_element_stays_one(transfer_syntax: str) -> None:
+def test_zero_length_element_stays_one(transfer_syntax: str) -> None:
     data_set = {
         0x00100010: Element("PN", ()),
         0x0020000D: Element("UI", ()),
@@ -524,7 +524,7 @@ def test_text_outside_declared_set_is_detected() -> None:
 
 @pytest.mark.requirement("EN-050")
 @pytest.mark.parametrize("uid", ["1.02", "1..2", ".1", "1.", "1.a", "1" * 65, "*", "1.2 ", "01"])
-def test_a_strict_sender_refuses_uids_that_are_none(uid: str) -> None:
+def test_strict_sender_refuses_uids_that_are_none(uid: str) -> None:
     data_set = {0x0020000D: Element("UI", ("1.2.3", uid))}
     with pytest.raises(ValueFormatError, match="is no UI value"):
         encode(data_set, EXPLICIT_VR_LITTLE_ENDIAN, strict=True)
@@ -546,7 +546,7 @@ def test_default_repertoire_vr_stays_ascii() -> None:
 
 
 @pytest.mark.requirement("EN-031", "EN-032")
-def test_charset_is_written_once_and_with_a_value() -> None:
+def test_charset_is_written_once_and_with_value() -> None:
     """Specific Character Set is written once, and only with a value."""
     inner = {
         SPECIFIC_CHARACTER_SET: Element("CS", ("ISO_IR 100",)),
@@ -564,7 +564,7 @@ def test_charset_is_written_once_and_with_a_value() -> None:
     assert encode({SPECIFIC_CHARACTER_SET: Element("CS", ())}, EXPLICIT_VR_LITTLE_ENDIAN) == b""
 
 
-def test_a_number_that_its_vr_cannot_hold_is_an_error() -> None:
+def test_number_that_its_vr_cannot_hold_is_error() -> None:
     with pytest.raises(DataSetError, match=r"\(0028,0002\)"):
         encode({0x00280002: Element("US", (70_000,))}, EXPLICIT_VR_LITTLE_ENDIAN)
 
@@ -640,7 +640,7 @@ def test_unknown_charset_term_uses_fallback() -> None:
     assert (SPECIFIC_CHARACTER_SET, RemarkKind.UNKNOWN_CHARSET, "KLINGON") in remarks
 
 
-def test_invalid_bytes_are_replaced_with_a_remark() -> None:
+def test_invalid_bytes_are_replaced_with_remark() -> None:
     """Bytes that are no text of their set are replaced, with a remark."""
     data = wire("08000500 'CS' 0A00 'ISO_IR~192'  10001000 'PN' 0400 'A' FF 'B~'")
     remarks = Remarks()
@@ -669,7 +669,7 @@ def test_text_is_decoded_to_nfc() -> None:
 
 @pytest.mark.requirement("EN-055")
 @given(data=st.binary(max_size=200), transfer_syntax=transfer_syntaxes)
-def test_any_bytes_raise_only_the_declared_error(data: bytes, transfer_syntax: str) -> None:
+def test_any_bytes_raise_only_declared_error(data: bytes, transfer_syntax: str) -> None:
     """Any bytes raise nothing but the declared error."""
     try:
         decoded = decode(data, transfer_syntax)
@@ -686,7 +686,7 @@ def test_any_bytes_raise_only_the_declared_error(data: bytes, transfer_syntax: s
     changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5),
     end=st.integers(0, 400),
 )
-def test_damage_raises_only_the_declared_error(
+def test_damage_raises_only_declared_error(
     data_set: DataSet, transfer_syntax: str, changes: list[tuple[int, int]], end: int
 ) -> None:
     """A damaged data set raises nothing but the declared error."""
@@ -706,7 +706,7 @@ def test_damage_raises_only_the_declared_error(
 
 
 @pytest.mark.parametrize("transfer_syntax", ALL_SYNTAXES)
-def test_a_header_ends_where_pixel_data_begins(transfer_syntax: str) -> None:
+def test_header_ends_where_pixel_data_begins(transfer_syntax: str) -> None:
     header = {0x00080018: Element("UI", ("1.2.3",)), 0x00100010: Element("PN", ("A",))}
     plain = encode(header, transfer_syntax)
     data = encode(header | {0x7FE00010: Element("OW", (bytes(1000),))}, transfer_syntax)
@@ -731,7 +731,7 @@ def test_short_header_says_how_many_bytes_it_needs(transfer_syntax: str) -> None
     assert (cut.stopped, cut.needed) == (False, len(data))
 
 
-def test_a_deflated_header_that_is_cut_off_needs_more() -> None:
+def test_deflated_header_that_is_cut_off_needs_more() -> None:
     data_set = {
         0x00080018: Element("UI", ("1.2.3",)),
         0x00104000: Element("LT", ("".join(map(str, range(2000))),)),

@@ -61,7 +61,7 @@ RANGES: dict[str, Callable[[str], tuple[str | None, str | None]]] = {
         ("DT", "19980128073000-0300", "19980128103000.000000", "19980128103000.999999"),
     ],
 )
-def test_a_value_is_the_interval_of_its_precision(vr: str, text: str, low: str, high: str) -> None:
+def test_value_is_interval_of_its_precision(vr: str, text: str, low: str, high: str) -> None:
     assert INTERVALS[vr](text) == (low, high)
 
 
@@ -111,7 +111,7 @@ def test_a_value_is_the_interval_of_its_precision(vr: str, text: str, low: str, 
         ),
     ],
 )
-def test_what_is_no_value_is_refused(vr: str, text: str) -> None:
+def test_invalid_value_is_refused(vr: str, text: str) -> None:
     with pytest.raises(ValueFormatError) as raised:
         INTERVALS[vr](text)
     assert (raised.value.vr, raised.value.value) == (vr, text)
@@ -128,7 +128,7 @@ def test_offsets_are_minutes_east(text: str, minutes: int) -> None:
 
 @pytest.mark.requirement("EN-045")
 @pytest.mark.parametrize("text", ["-0000", "+1401", "-1201", "0100", "+100", "+0160", "+0100 ", ""])
-def test_offsets_outside_the_range_are_refused(text: str) -> None:
+def test_offsets_outside_range_are_refused(text: str) -> None:
     """Offsets outside the Standard's range are refused."""
     with pytest.raises(ValueFormatError):
         parse_offset(text)
@@ -199,7 +199,7 @@ def test_invalid_ranges_are_refused(vr: str, text: str) -> None:
         RANGES[vr](text)
 
 
-def test_a_bound_without_offset_is_in_the_zone_given() -> None:
+def test_bound_without_offset_is_in_zone_given() -> None:
     low, high = datetime_range("20240101120000-20240101130000+0000", offset_minutes=60)
     assert (low, high) == ("20240101110000.000000", "20240101130000.999999")
     assert sortable_datetime("20240101120000", 60) == "20240101110000.000000"
@@ -258,7 +258,7 @@ def test_sortable_date_times_are_utc(when: datetime, zone: int, own_zone: int) -
 
 @given(text=st.text(st.sampled_from("0123456789-+.: 25"), max_size=30))
 @pytest.mark.parametrize("vr", ["DA", "TM", "DT"])
-def test_any_text_is_an_interval_a_range_or_refused(vr: str, text: str) -> None:
+def test_any_text_is_interval_range_or_refused(vr: str, text: str) -> None:
     for read in (INTERVALS[vr], RANGES[vr]):
         try:
             low, high = read(text)

@@ -44,12 +44,12 @@ def without_trailing_groups(data_set: DataSet) -> DataSet:
 
 
 @given(data_set=data_sets)
-def test_any_data_set_survives_the_json_model(data_set: DataSet) -> None:
+def test_any_data_set_survives_json_model(data_set: DataSet) -> None:
     text = json.dumps(to_json(data_set), allow_nan=False)
     assert without_trailing_groups(from_json(json.loads(text))) == without_trailing_groups(data_set)
 
 
-def test_the_json_model_of_each_kind_of_value() -> None:
+def test_json_model_of_each_kind_of_value() -> None:
     data_set: DataSet = {
         0x00080018: Element("UI", ("1.2",)),
         0x00080061: Element("CS", ("CT", "", "SR")),
@@ -87,7 +87,7 @@ def test_the_json_model_of_each_kind_of_value() -> None:
     assert from_json(to_json(data_set)) == dict(sorted(data_set.items()))
 
 
-def test_a_number_that_is_none_stays_none() -> None:
+def test_number_that_is_none_stays_none() -> None:
     element = element_from_json(element_to_json(Element("FL", (math.nan,))))
     assert math.isnan(element.values[0])
 
@@ -129,7 +129,7 @@ def test_other_peoples_json_is_read(attribute: dict[str, Any], element: Element)
         {"00081032": {"vr": "PN", "Value": [{"Alphabetic": 7}]}},
     ],
 )
-def test_what_is_no_json_model_is_refused(obj: Any) -> None:
+def test_non_json_model_is_refused(obj: Any) -> None:
     with pytest.raises(DataSetError):
         from_json(obj)
 
@@ -149,7 +149,7 @@ def test_what_is_no_json_model_is_refused(obj: Any) -> None:
     ),
     vr=st.sampled_from(["PN", "SQ", "US", "FD", "AT", "OB", "LO"]),
 )
-def test_any_json_raises_only_the_declared_error(obj: Any, vr: str) -> None:
+def test_any_json_raises_only_declared_error(obj: Any, vr: str) -> None:
     """Any JSON raises nothing but the declared error."""
     for candidate in (
         obj,
@@ -178,7 +178,7 @@ def test_any_data_set_survives_pydicom(data_set: DataSet) -> None:
     assert from_pydicom(to_pydicom(data_set)) == data_set
 
 
-def test_a_dataset_of_a_user_becomes_elements() -> None:
+def test_dataset_of_a_user_becomes_elements() -> None:
     dataset = Dataset()
     dataset.SpecificCharacterSet = ["ISO 2022 IR 6", "ISO 2022 IR 87"]
     dataset.StudyInstanceUID = UID("1.2.3")
@@ -226,7 +226,7 @@ def test_value_unfit_for_vr_is_refused_with_tag() -> None:
     assert raised.value.tag == 0x00280010
 
 
-def test_elements_become_a_dataset_that_users_know() -> None:
+def test_elements_become_dataset_that_users_know() -> None:
     dataset = to_pydicom(
         {
             0x00080018: Element("UI", ("1.2.3",)),
@@ -266,7 +266,7 @@ def test_elements_become_a_dataset_that_users_know() -> None:
         ("LO", "u\u0308", "ü"),
     ],
 )
-def test_text_is_cleaned_of_the_padding_of_its_vr(vr: str, text: str, clean: str) -> None:
+def test_text_is_cleaned_of_padding_of_its_vr(vr: str, text: str, clean: str) -> None:
     assert clean_text(vr, text) == clean
 
 

@@ -112,7 +112,7 @@ def assert_equal(found: object, expected: object) -> None:
     )
 )
 @pytest.mark.requirement("EN-001")
-def test_the_fast_way_gives_what_the_sure_way_gives(identifier: tuple[bytes, str]) -> None:
+def test_fast_way_gives_what_sure_way_gives(identifier: tuple[bytes, str]) -> None:
     data, syntax = identifier
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -136,7 +136,7 @@ def assert_same(data: bytes, syntax: str) -> None:
 
 
 @given(data=st.binary(max_size=60), syntax=transfer_syntaxes)
-def test_any_bytes_raise_only_the_declared_error(data: bytes, syntax: str) -> None:
+def test_any_bytes_raise_only_declared_error(data: bytes, syntax: str) -> None:
     """Any bytes raise nothing but the declared error."""
     assert outcome(decode_to_json, data, syntax) == outcome(
         lambda *of: to_json(decode(*of)), data, syntax
@@ -160,7 +160,7 @@ def test_values_of_usual_answers_are_read_lazily() -> None:
     assert (found.PatientName, found.NumberOfStudyRelatedSeries) == ("Citizen^Jan", 12)
 
 
-def test_a_usual_answer_does_without_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usual_answer_does_without_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_decoder, "decode", None)
     assert decode_to_json(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)["00080061"] == {
         "vr": "CS",
@@ -176,7 +176,7 @@ def test_json_objects_share_nothing_mutable() -> None:
     assert second["00080020"]["Value"] == ["20240131"]
 
 
-def test_what_is_remembered_of_headers_is_bounded() -> None:
+def test_remembered_headers_are_bounded() -> None:
     for number in range(1, fast_decoder.REMEMBERED_HEADERS + 10):
         decode_to_json(element(0x00200000 + number, b"LO", b"x"), EXPLICIT_VR_LITTLE_ENDIAN)
     headers = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].headers
@@ -184,7 +184,7 @@ def test_what_is_remembered_of_headers_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT_VR_BIG_ENDIAN, "1.2.840.10008.1.2.1.99"])
-def test_other_transfer_syntaxes_go_the_sure_way(syntax: str) -> None:
+def test_other_transfer_syntaxes_go_sure_way(syntax: str) -> None:
     data_set = {0x00100020: Element("LO", ("4711",))}
     data = encode(data_set, syntax, ())
     assert decode_to_json(data, syntax) == {"00100020": {"vr": "LO", "Value": ["4711"]}}
@@ -276,7 +276,7 @@ def test_changed_byte_changes_both_the_same(repeated: Repeated, place: int, valu
     outcome(decode_to_pydicom, bytes(data), repeated.syntax)
 
 
-def test_a_layout_seen_often_is_taken_apart_at_once() -> None:
+def test_layout_seen_often_is_taken_apart_at_once() -> None:
     learn(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
     layouts = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].json_layouts
     assert layouts.take_apart(USUAL) is not None
@@ -286,7 +286,7 @@ def test_a_layout_seen_often_is_taken_apart_at_once() -> None:
     assert layouts.take_apart(bytes(wrong_length)) is None
 
 
-def test_text_in_a_character_set_is_part_of_a_layout() -> None:
+def test_text_in_character_set_is_part_of_layout() -> None:
     names = [b"M\xc3\xbcller^J\xc3\xb6rg", b"Yamada=\xe5\xb1\xb1\xe7\x94\xb0", b"Citizen"]
     charset = element(0x00080005, b"CS", b"ISO_IR 192")
     rows = [charset + element(0x00100010, b"PN", name) for name in names]

@@ -195,7 +195,7 @@ def test_value_over_short_length_becomes_un() -> None:
         (("GB18030",), "Wang=王^小東", ("GB18030",)),
     ],
 )
-def test_requests_charset_where_it_holds_the_text(
+def test_requests_charset_where_it_holds_text(
     requested: tuple[str, ...], value: str, expected: tuple[str, ...] | None
 ) -> None:
     """The request's character set is used where it holds the text."""
@@ -206,6 +206,6 @@ def test_requests_charset_where_it_holds_the_text(
     assert decoded[NAME.tag].values == (value,)
 
 
-def test_a_query_without_columns_has_its_constants() -> None:
+def test_query_without_columns_has_its_constants() -> None:
     encoder = ResponseEncoder([LEVEL], IMPLICIT_VR_LITTLE_ENDIAN)
     assert encoder.encode([()]) == [b"\x08\x00\x52\x00\x06\x00\x00\x00STUDY "]

@@ -13,7 +13,7 @@ NAME_TEXT = st.text(st.sampled_from("Ab^=. äÄ山やｱ홍\u0301'"), max_size=3
 
 
 @pytest.mark.requirement("EN-040")
-def test_a_name_has_groups_and_components() -> None:
+def test_name_has_groups_and_components() -> None:
     name = PersonName.parse("Yamada^Tarou=山田^太郎=やまだ^たろう")
     assert name.groups == (("Yamada", "Tarou"), ("山田", "太郎"), ("やまだ", "たろう"))
     assert name.is_regular
@@ -24,7 +24,7 @@ def test_a_name_has_groups_and_components() -> None:
 
 @pytest.mark.requirement("EN-040", "EN-041", "EN-042")
 @given(text=NAME_TEXT)
-def test_a_name_gives_its_text_again(text: str) -> None:
+def test_name_gives_its_text_again(text: str) -> None:
     assert str(PersonName.parse(text)) == text
 
 
@@ -104,5 +104,5 @@ def test_folding_ignores_trailing_empty_components(text: str) -> None:
         ("A=B=C=D", ("a", "b", "c")),
     ],
 )
-def test_the_groups_of_a_value_are_three(value: str, groups: tuple[str, str, str]) -> None:
+def test_groups_of_a_value_are_three(value: str, groups: tuple[str, str, str]) -> None:
     assert name_groups(value) == groups

@@ -48,7 +48,7 @@ from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
         ("1" * 500, None),
     ],
 )
-def test_a_number_has_one_text(text: str, number: str | None) -> None:
+def test_number_has_one_text(text: str, number: str | None) -> None:
     assert canonical_number(text) == number
 
 

@@ -91,7 +91,7 @@ def test_first_element_tells_without_transfer_syntax() -> None:
         b"text " * 60,
     ],
 )
-def test_what_is_no_dicom_file_is_refused(data: bytes) -> None:
+def test_non_dicom_file_is_refused(data: bytes) -> None:
     with pytest.raises(DataSetError, match="no DICOM file"):
         read_file_start(data)
 
@@ -106,7 +106,7 @@ def test_meta_information_that_ends_early_needs_more(length: int) -> None:
 
 @pytest.mark.requirement("EN-055")
 @given(data=st.binary(max_size=60), prefix=st.sampled_from([b"", PREFIX, PREFIX + META[:30]]))
-def test_any_bytes_raise_only_the_declared_error(data: bytes, prefix: bytes) -> None:
+def test_any_bytes_raise_only_declared_error(data: bytes, prefix: bytes) -> None:
     """Any bytes raise nothing but the declared error."""
     try:
         start = read_file_start(prefix + data)

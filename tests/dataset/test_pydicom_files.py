@@ -54,7 +54,7 @@ def without_trailing_groups(element: Element | None) -> Element | None:
 
 @pytest.mark.requirement("EN-001", "EN-006", "EN-014", "EN-018", "EN-021", "EN-022", "EN-027")
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_a_shipped_file_decodes_to_what_pydicom_reads(path: Path) -> None:
+def test_shipped_file_decodes_to_what_pydicom_reads(path: Path) -> None:
     data = path.read_bytes()
     try:
         start = read_file_start(data)
@@ -74,7 +74,7 @@ def test_a_shipped_file_decodes_to_what_pydicom_reads(path: Path) -> None:
         )
 
 
-def test_the_files_are_many() -> None:
+def test_files_are_many() -> None:
     """The folders are where they are thought to be."""
     assert len(SHIPPED) > 150
 

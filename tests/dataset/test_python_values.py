@@ -55,7 +55,7 @@ def test_refuses_a_value_of_another_kind(vr: str, value: Any) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_decimal_string_has_16_characters(value: float) -> None:
+def test_decimal_string_has_16_characters(value: float) -> None:
     text = value_text("DS", value)
     assert len(text) <= 16
     assert float(text) == pytest.approx(value, rel=1e-8)

@@ -111,7 +111,7 @@ def test_group_length_received_is_ignored(command: Command, length: int) -> None
 
 @pytest.mark.requirement("UL-093")
 @given(st.integers(0, 0xFFFF))
-def test_every_data_set_type_but_0101_means_a_data_set(data_set_type: int) -> None:
+def test_every_data_set_type_but_0101_means_data_set(data_set_type: int) -> None:
     data = command_set(
         CommandField=us(0x8020),
         MessageIDBeingRespondedTo=us(1),
@@ -200,7 +200,7 @@ def test_error_comment_is_cut_to_a_plain_lo() -> None:
         ("MessageID", "C-FIND-RQ without message_id"),
     ],
 )
-def test_what_a_request_cannot_be_without(missing: str, words: str) -> None:
+def test_request_needs_its_elements(missing: str, words: str) -> None:
     values = {"CommandField": us(0x0020), "MessageID": us(1), "CommandDataSetType": us(1)}
     del values[missing]
     with pytest.raises(RemoteProtocolError, match=words) as caught:
@@ -210,7 +210,7 @@ def test_what_a_request_cannot_be_without(missing: str, words: str) -> None:
 
 @pytest.mark.parametrize("missing", ["MessageIDBeingRespondedTo", "Status"])
 @pytest.mark.parametrize("command_field", [0x8001, 0x8020, 0x8030])
-def test_what_a_response_cannot_be_without(command_field: int, missing: str) -> None:
+def test_response_needs_its_elements(command_field: int, missing: str) -> None:
     values = {
         "CommandField": us(command_field),
         "MessageIDBeingRespondedTo": us(1),
@@ -270,7 +270,7 @@ def test_requests_that_are_not_sent(command: Command, words: str) -> None:
 
 @pytest.mark.requirement("UL-095")
 @given(st.integers(0, 0xFFFF))
-def test_response_to_c_find_has_a_data_set_iff_pending(status: int) -> None:
+def test_response_to_c_find_has_data_set_iff_pending(status: int) -> None:
     response = response_to(CFindRQ(message_id=3, affected_sop_class_uid=STUDY_ROOT_FIND), status)
     assert response.has_data_set is (status in (0xFF00, 0xFF01))
     assert decode_command(encode_command(response)) == response
@@ -306,7 +306,7 @@ def test_c_cancel_has_three_elements_and_nothing_else(message_id: int) -> None:
     ]
 
 
-def test_elements_are_those_of_the_dictionary() -> None:
+def test_elements_are_those_of_dictionary() -> None:
     for element, vr, keyword in ELEMENTS:
         assert (dictionary_keyword(element), dictionary_VR(element)) == (keyword, vr)
     assert [element for element, _, _ in ELEMENTS] == sorted(NUMBER.values())

@@ -159,7 +159,7 @@ def test_data_set_of_no_or_odd_length_is_not_sent(length: int) -> None:
     cuts(),
     st.integers(0, 63).map(lambda bits: bits << 2),
 )
-def test_message_is_the_same_however_it_is_cut(
+def test_message_is_same_however_it_is_cut(
     command: Command, data_set: bytes, command_cuts: list[int], data_cuts: list[int], noise: int
 ) -> None:
     pdvs = pdvs_for(9, COMMAND, cut(encode_command(command), command_cuts), noise)
@@ -185,7 +185,7 @@ def test_command_set_cut_at_every_position(position: int) -> None:
 
 
 @pytest.mark.requirement("UL-073")
-def test_empty_fragments_are_taken_even_as_the_last() -> None:
+def test_empty_fragments_are_taken_even_as_last() -> None:
     pdvs = [
         pdv(COMMAND, b""),
         pdv(COMMAND, FIND_BYTES),
@@ -207,7 +207,7 @@ def test_announced_data_set_may_be_empty() -> None:
 @pytest.mark.requirement("UL-078")
 @pytest.mark.parametrize("pdvs", [[pdv(COMMAND, FIND_BYTES)], [pdv(COMMAND | LAST, FIND_BYTES)]])
 @pytest.mark.parametrize("control", [0, COMMAND])
-def test_context_may_not_change_within_a_message(
+def test_context_may_not_change_within_message(
     pdvs: list[PresentationDataValue], control: int
 ) -> None:
     reassembler = Reassembler()
@@ -239,9 +239,7 @@ def test_context_may_not_change_within_a_message(
         ),
     ],
 )
-def test_fragment_of_the_wrong_kind_is_refused(
-    pdvs: list[PresentationDataValue], words: str
-) -> None:
+def test_fragment_of_wrong_kind_is_refused(pdvs: list[PresentationDataValue], words: str) -> None:
     reassembler = Reassembler()
     received(reassembler, pdvs[:-1])
     with pytest.raises(RemoteProtocolError, match=words) as caught:
@@ -266,7 +264,7 @@ def test_unannounced_data_set_is_thrown_away() -> None:
 
 
 @pytest.mark.requirement("UL-106")
-def test_command_set_beyond_the_limit_is_refused() -> None:
+def test_command_set_beyond_limit_is_refused() -> None:
     reassembler = Reassembler(Limits(command_set=len(FIND_BYTES)))
     pdvs = [pdv(COMMAND | LAST, FIND_BYTES), pdv(LAST, b"ab")]
     assert received(reassembler, pdvs) == [Message(1, FIND, b"ab")]
@@ -280,9 +278,7 @@ def test_command_set_beyond_the_limit_is_refused() -> None:
 
 @pytest.mark.requirement("UL-106")
 @given(st.integers(1, 50), st.integers(0, 100), cuts(20))
-def test_data_set_beyond_the_limit_is_thrown_away(
-    limit: int, length: int, sizes: list[int]
-) -> None:
+def test_data_set_beyond_limit_is_thrown_away(limit: int, length: int, sizes: list[int]) -> None:
     reassembler = Reassembler(Limits(data_set=limit))
     pdvs = [pdv(COMMAND | LAST, FIND_BYTES), *pdvs_for(1, 0, cut(bytes(length), sizes) or [b""])]
     expected = (
@@ -333,7 +329,7 @@ FRAGMENTS = st.binary(max_size=40) | st.sampled_from([FIND_BYTES, CANCEL_BYTES, 
         max_size=8,
     )
 )
-def test_any_fragments_are_messages_or_an_error(pdvs: list[PresentationDataValue]) -> None:
+def test_any_fragments_are_messages_or_error(pdvs: list[PresentationDataValue]) -> None:
     reassembler = Reassembler()
     for each in pdvs:
         try:

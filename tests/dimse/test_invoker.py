@@ -121,7 +121,7 @@ def test_responses_follow_c_cancel_until_final_one() -> None:
 
 
 @pytest.mark.parametrize("message_id", [1, 2])
-def test_c_cancel_needs_a_query_that_is_outstanding(message_id: int) -> None:
+def test_c_cancel_needs_query_that_is_outstanding(message_id: int) -> None:
     pair = Pair.established()
     pair.scu.send_echo(ECHO, pair.now)
     with pytest.raises(LocalProtocolError, match=f"C-CANCEL of {message_id}: no C-FIND"):
@@ -162,7 +162,7 @@ def test_message_id_is_free_after_its_operation() -> None:
 
 
 @pytest.mark.requirement("UL-098")
-def test_no_second_operation_before_the_final_response() -> None:
+def test_no_second_operation_before_final_response() -> None:
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(message(FIND, find_response(0xFF00), b"ab"))
@@ -177,7 +177,7 @@ def test_no_second_operation_before_the_final_response() -> None:
 
 
 @pytest.mark.requirement("UL-098", "UL-099")
-def test_as_many_operations_as_the_window_allows() -> None:
+def test_as_many_operations_as_window_allows() -> None:
     pair = Pair.established(request(window=CONCURRENT), policy(window=CONCURRENT))
     ids = [pair.scu.send_find(FIND, b"abcd", pair.now) for _ in range(3)]
     with pytest.raises(LocalProtocolError, match="3 may at a time"):
@@ -241,7 +241,7 @@ def test_early_failure_is_taken_while_sending() -> None:
 
 @pytest.mark.requirement("UL-105")
 @given(FINAL_STATUSES, st.booleans(), st.binary(max_size=20))
-def test_data_set_of_a_final_response_is_thrown_away(
+def test_data_set_of_final_response_is_thrown_away(
     status: int, is_announced: bool, data_set: bytes
 ) -> None:
     pair = Pair.established()
@@ -264,7 +264,7 @@ def test_pending_response_without_identifier_is_told() -> None:
 
 
 @pytest.mark.requirement("UL-106")
-def test_identifier_beyond_the_limit_is_told_as_such() -> None:
+def test_identifier_beyond_limit_is_told_as_such() -> None:
     pair = Pair.established(options=SessionOptions(limits=Limits(data_set=10)))
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(message(FIND, find_response(0xFF00), bytes(12)))
@@ -313,7 +313,7 @@ def test_context_must_be_accepted(context_id: int, words: str) -> None:
         pair.scu.send_find(context_id, b"abcd", pair.now)
 
 
-def test_acceptor_needs_the_role_to_send_requests() -> None:
+def test_acceptor_needs_role_to_send_requests() -> None:
     """The acceptor may send requests only with the role for it."""
     pair = Pair.established(request(scp_role_for=[VERIFICATION]))
     with pytest.raises(
@@ -335,7 +335,7 @@ def test_unsendable_request_leaves_nothing_behind(identifier: bytes) -> None:
     assert pair.scu.is_established
 
 
-def test_data_set_goes_with_the_requests_that_have_one() -> None:
+def test_data_set_goes_with_requests_that_have_one() -> None:
     pair = Pair.established()
     with pytest.raises(LocalProtocolError, match="C-ECHO-RQ with a data set"):
         pair.scu.send_request(

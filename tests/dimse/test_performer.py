@@ -195,7 +195,7 @@ def test_request_that_the_context_is_not_for(
 
 
 @pytest.mark.requirement("UL-101")
-def test_missing_sop_class_is_that_of_the_context() -> None:
+def test_missing_sop_class_is_that_of_context() -> None:
     pair = Pair.established()
     command_set = encode_elements({0x0100: us(0x0020), 0x0110: us(7), 0x0800: us(1)})
     pair.feed_scp(message(FIND, command_set, b"abcd"))
@@ -219,7 +219,7 @@ def test_requestor_that_is_no_scp_refuses_requests() -> None:
     assert messages_from(pair.scu) == [Message(STORE, refusal)]
 
 
-def test_requestor_with_the_scp_role_takes_requests() -> None:
+def test_requestor_with_scp_role_takes_requests() -> None:
     pair = Pair.established(request(scp_role_for=[CT_STORAGE]))
     pair.feed_scu(message(STORE, IS_STORE, b"pixels"))
     assert pair.take(pair.scu_events, RequestReceived) == [
@@ -279,7 +279,7 @@ def test_message_id_that_is_outstanding_is_refused() -> None:
 
 
 @pytest.mark.requirement("UL-106")
-def test_identifier_beyond_the_limit_is_refused() -> None:
+def test_identifier_beyond_limit_is_refused() -> None:
     pair = Pair.established(options=SessionOptions(limits=Limits(data_set=10)))
     pair.feed_scp(message(FIND, IS_FIND, bytes(12)))
     assert len(pair.take(pair.scp_events, RequestRefused)) == 1
@@ -367,7 +367,7 @@ def test_c_cancel_of_nothing_is_ignored(case: str) -> None:
 
 
 @pytest.mark.requirement("UL-038")
-def test_request_beyond_the_window_waits_for_its_turn() -> None:
+def test_request_beyond_window_waits_for_its_turn() -> None:
     pair = Pair.established()
     for message_id in (7, 8, 9):
         pair.feed_scp(find_request(message_id))
@@ -401,7 +401,7 @@ def test_waiting_requests_have_message_ids_too() -> None:
     assert messages_from(pair.scp) == [Message(FIND, find_answer(0x0210, message_id=8))]
 
 
-def test_too_many_waiting_requests_end_the_association() -> None:
+def test_too_many_waiting_requests_end_association() -> None:
     pair = Pair.established()
     for message_id in range(QUEUE_LIMIT + 1):
         pair.feed_scp(find_request(message_id))
@@ -414,7 +414,7 @@ def test_too_many_waiting_requests_end_the_association() -> None:
 
 
 @pytest.mark.requirement("UL-038", "UL-074")
-def test_requests_run_side_by_side_in_the_window() -> None:
+def test_requests_run_side_by_side_in_window() -> None:
     """Requests run side by side where the window allows."""
     window = AsyncOperationsWindow(invoked=2, performed=1)
     pair = Pair.established(request(window=window), policy(window=window))
@@ -489,7 +489,7 @@ def test_unlimited_peer_gets_at_most_128_kib() -> None:
         (FIND, 7, 0x0000, "response 0000 to C-FIND-RQ: Pending are FF00 and FF01"),
     ],
 )
-def test_pending_response_must_answer_a_query(
+def test_pending_response_must_answer_query(
     context_id: int, message_id: int, status: int, words: str
 ) -> None:
     pair = Pair.established()
@@ -507,7 +507,7 @@ def test_only_queries_have_pending_responses() -> None:
 
 
 @pytest.mark.requirement("UL-095")
-def test_only_final_response_ends_the_operation() -> None:
+def test_only_final_response_ends_operation() -> None:
     """The final response ends the operation, and a pending one does not."""
     pair = Pair.established()
     pair.feed_scp(find_request())

@@ -225,7 +225,7 @@ def test_peer_with_no_room_beside_header_is_aborted(maximum_length: int) -> None
 
 @pytest.mark.requirement("UL-045")
 @pytest.mark.parametrize("context_id", [REFUSED, 2, 11])
-def test_message_on_a_context_that_was_not_accepted(context_id: int) -> None:
+def test_message_on_context_that_was_not_accepted(context_id: int) -> None:
     pair = Pair.established()
     pair.feed_scp(message(context_id, CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION)))
     (aborted,) = pair.take(pair.scp_events, Aborted)
@@ -331,7 +331,7 @@ def test_anything_is_survived_and_end_told_once(stream: list[bytes], pieces: lis
 
 
 @pytest.mark.requirement("UL-057")
-def test_release_waits_for_the_final_response() -> None:
+def test_release_waits_for_final_response() -> None:
     pair = Pair.established()
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.scu.data_to_send()
@@ -352,7 +352,7 @@ def test_acceptor_does_not_release() -> None:
     assert pair.scp.is_established
 
 
-def test_nothing_is_sent_after_a_release_request() -> None:
+def test_nothing_is_sent_after_release_request() -> None:
     pair = Pair.established()
     pair.scu.release(pair.now)
     with pytest.raises(LocalProtocolError, match="C-ECHO-RQ in state 7"):
@@ -414,7 +414,7 @@ def test_acceptors_release_names_what_is_outstanding() -> None:
 
 
 @pytest.mark.requirement("UL-054")
-def test_release_collision_ends_for_the_requestor() -> None:
+def test_release_collision_ends_for_requestor() -> None:
     pair = Pair.established()
     pair.scu.release(pair.now)
     assert pair.scu.data_to_send() == RELEASE_RQ

@@ -115,7 +115,7 @@ def told(pair: Pair, pieces: list[bytes]) -> list[object]:
 @example(stream=message(FIND, PENDING, b"ab") * 3 + message(FIND, final()), sizes=[1])
 @example(stream=message(FIND, PENDING, b"ab") * 3 + message(FIND, final()), sizes=[10_000])
 @pytest.mark.requirement("UL-014")
-def test_the_fast_way_tells_what_the_plain_way_tells(stream: bytes, sizes: list[int]) -> None:
+def test_fast_way_tells_what_plain_way_tells(stream: bytes, sizes: list[int]) -> None:
     pieces: list[bytes] = []
     while stream:
         size = sizes[len(pieces) % len(sizes)]

@@ -42,7 +42,7 @@ def test_rows_come_in_batches_until_there_are_fewer(index: Index) -> None:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-171")
-def test_the_first_row_costs_no_more_than_a_row(index: Index) -> None:
+def test_first_row_costs_no_more_than_a_row(index: Index) -> None:
     index.ingest_data_sets(studies(400))
     with index.search(query("STUDY", PatientName="Name*", PatientID="")) as cursor:
         assert isinstance(cursor, SQLiteCursor)
@@ -63,7 +63,7 @@ def test_the_first_row_costs_no_more_than_a_row(index: Index) -> None:
 
 
 @pytest.mark.requirement("QR-172")
-def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
+def test_later_instances_do_not_show(index: Index) -> None:
     index.ingest_data_sets(studies(3))
     asked = query("STUDY", PatientName="", NumberOfStudyRelatedInstances="", StudyInstanceUID="")
     with index.search(asked) as cursor:
@@ -83,7 +83,7 @@ def test_what_is_stored_meanwhile_does_not_show(index: Index) -> None:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.requirement("QR-172")
-def test_a_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
+def test_query_sees_what_was_there_when_it_was_asked(index: Index) -> None:
     index.ingest_data_sets(studies(3))
     with index.search(query("STUDY", StudyInstanceUID="")) as cursor:
         index.ingest_data_sets(studies(5))
@@ -131,7 +131,7 @@ def test_thread_interrupts_query_without_matches(
     assert len(index.find_data_sets(query("STUDY", StudyInstanceUID=""))) == 1
 
 
-def test_an_interrupt_after_the_end_hits_nobody(index: Index) -> None:
+def test_interrupt_after_the_end_hits_nobody(index: Index) -> None:
     index.ingest_data_sets(studies(2))
     first = index.search(query("STUDY", StudyInstanceUID=""))
     first.close()
@@ -201,7 +201,7 @@ def test_small_query_is_always_answered_at_once(index: Index) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_large_query_is_never_answered_at_once(
+def test_large_query_is_never_answered_at_once(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cursors, "_FEW_INSTRUCTIONS", 100)

@@ -66,7 +66,7 @@ def test_limit(filled: str, limit: int | None, count: int) -> None:
         assert len(list(index.find(limit=limit))) == count
 
 
-def test_leaving_the_loop_frees_the_connection(filled: str) -> None:
+def test_leaving_loop_frees_connection(filled: str) -> None:
     with open_index(filled) as index:
         for _ in range(100):
             assert next(iter(index.find())).StudyInstanceUID
@@ -88,7 +88,7 @@ def test_refuses_what_makes_no_sense(filled: str, arguments: dict[str, Any], wor
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_wrong_path_makes_no_index(location: str) -> None:
+def test_wrong_path_makes_no_index(location: str) -> None:
     with pytest.raises(MissingIndexError, match="there is no index at"):
         open_index(location)
     assert not Path(location).exists()

@@ -48,7 +48,7 @@ def test_missing_server_is_told_at_the_start() -> None:
     assert "secret" not in done.err
 
 
-def test_a_database_without_an_index_is_said_so(postgresql_database: str) -> None:
+def test_database_without_index_is_said_so(postgresql_database: str) -> None:
     done = ours.run("serve", "--index", postgresql_database)
     assert done.status == 1
     assert "has no index" in done.err
@@ -96,7 +96,7 @@ def studies(peer: Peer) -> set[str]:
     return {study.StudyInstanceUID for study in find(peer.host, peer.port, StudyInstanceUID=None)}
 
 
-def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
+def test_asynchronous_replication_loses_last_commits(cluster: Cluster) -> None:
     """As docs/explanation/scaling.md says: the last commits, if the replica did not receive them."""
     replica = cluster.replica()
     replica.configure(primary_conninfo="")
@@ -118,7 +118,7 @@ def test_what_asynchronous_replication_loses(cluster: Cluster) -> None:
     assert found == len(EXPECTED)
 
 
-def test_replica_behind_a_migration_is_waited_for(cluster: Cluster) -> None:
+def test_replica_behind_migration_is_waited_for(cluster: Cluster) -> None:
     """A replica that is behind a change of the schema is waited for."""
     url = cluster.create_database("migrated")
     replica = cluster.replica()

@@ -36,7 +36,7 @@ def revision(url: str) -> str:
     return str(found)
 
 
-def test_the_schema_changes_once_and_no_find_fails(
+def test_schema_changes_once_and_no_find_fails(
     postgresql: Cluster, postgresql_database: str, tmp_path: Path
 ) -> None:
     url, name = postgresql_database, postgresql_database.rpartition("/")[2]

@@ -51,7 +51,7 @@ def findscu_through_balancer(peer: Peer) -> str:
     return outcome.final or "no final response"
 
 
-def test_a_machine_of_three_dies_and_comes_back(tmp_path: Path) -> None:
+def test_machine_of_three_dies_and_comes_back(tmp_path: Path) -> None:
     files = tmp_path / "files"
     files.mkdir()
     corpus.write(files)

@@ -33,7 +33,7 @@ def test_uids_are_sent_without_padding(uid: str) -> None:
 @pytest.mark.parametrize(
     "uid", ["", "1.2.", ".1", "1..2", "1.02", "1.2\0", "1.2 ", "a.b", "1.²", "1." + "2" * 63]
 )
-def test_what_is_no_uid_is_not_sent(uid: str) -> None:
+def test_malformed_uid_is_not_sent(uid: str) -> None:
     with pytest.raises(LocalProtocolError, match="is no UID"):
         encode_uid(uid)
 
@@ -43,7 +43,7 @@ def test_uids_are_received_with_any_padding(uid: str, padding: str) -> None:
     assert decode_uid((uid + padding).encode()) == uid
 
 
-def test_long_uids_are_received_up_to_a_limit() -> None:
+def test_long_uids_are_received_up_to_limit() -> None:
     assert decode_uid(b"1" * 256) == "1" * 256
     with pytest.raises(RemoteProtocolError, match="a UID of 257 bytes") as caught:
         decode_uid(b"1" * 257)
@@ -62,7 +62,7 @@ def test_items_are_found_by_their_lengths(items: list[tuple[int, bytes]]) -> Non
 
 
 @pytest.mark.requirement("UL-007")
-def test_the_reserved_byte_of_an_item_is_not_tested() -> None:
+def test_reserved_byte_of_item_is_not_tested() -> None:
     assert list(iterate_items(b"\x10\xff\0\1a", "test")) == [(0x10, b"a")]
 
 
@@ -113,7 +113,7 @@ def test_context_without_transfer_syntax_not_proposed() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_proposed_context_has_one_abstract_syntax(count: int) -> None:
+def test_proposed_context_has_one_abstract_syntax(count: int) -> None:
     content = (
         b"\1\0\0\0"
         + encode_item(0x30, VERIFICATION.encode()) * count
@@ -125,7 +125,7 @@ def test_a_proposed_context_has_one_abstract_syntax(count: int) -> None:
 
 
 @pytest.mark.parametrize("syntaxes", [[], [IMPLICIT, EXPLICIT]])
-def test_an_accepted_context_has_one_transfer_syntax(syntaxes: list[str]) -> None:
+def test_accepted_context_has_one_transfer_syntax(syntaxes: list[str]) -> None:
     items = b"".join(encode_item(0x40, uid.encode()) for uid in syntaxes)
     with pytest.raises(RemoteProtocolError, match=f"{len(syntaxes)} transfer syntaxes") as caught:
         decode_context_ac(b"\1\0\0\0" + items)
@@ -134,7 +134,7 @@ def test_an_accepted_context_has_one_transfer_syntax(syntaxes: list[str]) -> Non
 
 
 @pytest.mark.requirement("UL-010")
-def test_a_context_item_without_its_header_is_refused() -> None:
+def test_context_item_without_its_header_is_refused() -> None:
     for length in range(4):
         with pytest.raises(RemoteProtocolError, match=f"item of {length} bytes"):
             decode_context_rq(bytes(length))

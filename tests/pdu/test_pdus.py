@@ -73,14 +73,14 @@ def test_values_are_sent_as_their_bytes(vector: Vector) -> None:
     assert encode(vector.pdu) == vector.data
 
 
-def test_data_is_encoded_alone_and_as_a_pdu_alike() -> None:
+def test_data_is_encoded_alone_and_as_pdu_alike() -> None:
     pdvs = (PresentationDataValue(1, 3, b"ab"), PresentationDataValue(1, 2, b""))
     assert encode(PDataTF(pdvs)) == encode_p_data(pdvs) == encode_p_data(iter(pdvs))
 
 
 @pytest.mark.requirement("UL-002")
 @given(any_pdus())
-def test_what_is_encoded_decodes_to_itself(pdu: PDU) -> None:
+def test_encoded_pdu_decodes_to_itself(pdu: PDU) -> None:
     data = encode(pdu)
     assert int.from_bytes(data[2:6], "big") == len(data) - 6
     assert decode_whole(data) == pdu
@@ -89,7 +89,7 @@ def test_what_is_encoded_decodes_to_itself(pdu: PDU) -> None:
 
 @pytest.mark.requirement("UL-007")
 @given(ASSOCIATE_RQ | ASSOCIATE_AC)
-def test_reserved_bytes_are_zero_but_for_the_echo(pdu: AAssociateRQ | AAssociateAC) -> None:
+def test_reserved_bytes_are_zero_but_for_echo(pdu: AAssociateRQ | AAssociateAC) -> None:
     """Reserved bytes of associate PDUs are zero but for the echo."""
     data = encode(pdu)
     assert data[1] == 0
@@ -118,7 +118,7 @@ def test_no_other_version_is_sent(pdu: AAssociateRQ | AAssociateAC) -> None:
 
 @pytest.mark.requirement("UL-004")
 @pytest.mark.parametrize("title", ["", " ", " " * 16, "A" * 17, "A\\B", "ÄE", "A\nB", "A\0"])
-def test_a_title_that_is_none_is_not_sent(title: str) -> None:
+def test_title_that_is_none_is_not_sent(title: str) -> None:
     with pytest.raises(LocalProtocolError, match="AE title"):
         encode(replace(RQ, called_ae_title=title))
     with pytest.raises(LocalProtocolError, match="AE title"):
@@ -157,7 +157,7 @@ def test_titles_of_other_repertoires_have_names() -> None:
 
 @pytest.mark.requirement("UL-006")
 @given(st.binary(min_size=64, max_size=64))
-def test_the_acceptance_repeats_bytes_10_to_73(titles: bytes) -> None:
+def test_acceptance_repeats_bytes_10_to_73(titles: bytes) -> None:
     received = encode(RQ)
     received = received[:10] + titles + received[74:]
     rq = decode_whole(received)
@@ -166,7 +166,7 @@ def test_the_acceptance_repeats_bytes_10_to_73(titles: bytes) -> None:
 
 
 @pytest.mark.requirement("UL-006")
-def test_an_acceptance_needs_the_whole_echo() -> None:
+def test_acceptance_needs_the_whole_echo() -> None:
     with pytest.raises(LocalProtocolError, match="echo of 63 bytes"):
         encode(replace(AC, echo=bytes(63)))
 
@@ -186,7 +186,7 @@ def test_unknown_items_are_skipped_between_all_others() -> None:
 
 
 @pytest.mark.requirement("UL-009")
-def test_unknown_sub_items_of_a_context_are_skipped() -> None:
+def test_unknown_sub_items_of_context_are_skipped() -> None:
     body = b"\x01\0\0\0" + b"\x77\0\0\1x" + encode(RQ)[107:149]
     data = encode(RQ)
     context = b"\x20\0" + len(body).to_bytes(2, "big") + body
@@ -195,7 +195,7 @@ def test_unknown_sub_items_of_a_context_are_skipped() -> None:
 
 @pytest.mark.requirement("UL-010")
 @pytest.mark.parametrize("pdu", [RQ, AC])
-def test_an_associate_pdu_cut_anywhere_is_refused(pdu: AAssociateRQ | AAssociateAC) -> None:
+def test_associate_pdu_cut_anywhere_is_refused(pdu: AAssociateRQ | AAssociateAC) -> None:
     """Only where an item ends may a body end; and then a request lacks what it needs, or is shorter and valid."""
     data = encode(pdu)
     ends = {len(data) - 6}
@@ -230,7 +230,7 @@ def test_pdvs_that_overrun_are_refused(body: bytes, message: str) -> None:
 
 @pytest.mark.requirement("UL-011")
 @pytest.mark.parametrize("pdu_type", [0, 8, 0x16, 0x47, 0xFF])
-def test_an_unknown_type_is_refused_with_reason_1(pdu_type: int) -> None:
+def test_unknown_type_is_refused_with_reason_1(pdu_type: int) -> None:
     with pytest.raises(RemoteProtocolError, match="PDU type") as caught:
         decode(pdu_type, bytes(4))
     assert caught.value.reason == 1
@@ -246,7 +246,7 @@ def test_pdus_of_four_bytes_have_four(pdu_type: int, length: int) -> None:
 
 
 @pytest.mark.requirement("UL-013")
-def test_only_the_rejections_of_the_standard_are_sent() -> None:
+def test_only_rejections_of_standard_are_sent() -> None:
     for result in range(4):
         for source in range(5):
             for reason in range(12):
@@ -258,7 +258,7 @@ def test_only_the_rejections_of_the_standard_are_sent() -> None:
                         encode(AAssociateRJ(*numbers))
 
 
-def test_a_received_rejection_keeps_its_numbers() -> None:
+def test_received_rejection_keeps_its_numbers() -> None:
     rejection = decode(3, b"\0\x09\x08\x07")
     assert rejection == AAssociateRJ(9, 8, 7)
     assert str(rejection) == "rejected: result 9, source 8, reason 7"
@@ -349,14 +349,14 @@ def test_fragments_are_received_as_they_come() -> None:
 
 @pytest.mark.requirement("UL-123")
 @given(st.integers(0, 255), st.binary(max_size=400))
-def test_any_bytes_give_a_pdu_or_a_remote_error(pdu_type: int, body: bytes) -> None:
+def test_any_bytes_give_pdu_or_remote_error(pdu_type: int, body: bytes) -> None:
     result = pdu_or_reason(pdu_type, body)
     assert result in (1, 6) or result == pdu_or_reason(pdu_type, memoryview(body))
 
 
 @pytest.mark.requirement("UL-123")
 @given(any_pdus(), st.data())
-def test_a_damaged_pdu_gives_a_pdu_or_a_remote_error(pdu: PDU, data: st.DataObject) -> None:
+def test_damaged_pdu_gives_pdu_or_remote_error(pdu: PDU, data: st.DataObject) -> None:
     body = bytearray(encode(pdu)[6:])
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
@@ -364,7 +364,7 @@ def test_a_damaged_pdu_gives_a_pdu_or_a_remote_error(pdu: PDU, data: st.DataObje
     assert result == 6 or isinstance(result, type(pdu))
 
 
-def test_a_request_that_comes_again_is_the_same_value() -> None:
+def test_request_that_comes_again_is_same_value() -> None:
     assert decode_whole(encode(RQ)) is decode_whole(encode(RQ))
 
 
@@ -378,7 +378,7 @@ def test_each_request_has_its_own_reserved_echo() -> None:
     ] == echoes
 
 
-def test_a_request_with_a_password_is_not_kept() -> None:
+def test_request_with_a_password_is_not_kept() -> None:
     identity = UserIdentityRQ(2, b"user", b"password")
     sent = encode(replace(RQ, user_information=UserInformation(user_identity_rq=identity)))
     assert decode_whole(sent) == decode_whole(sent)

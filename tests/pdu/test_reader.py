@@ -54,7 +54,7 @@ def test_no_part_of_a_pdu_is_one(vector: Vector) -> None:
 
 @pytest.mark.requirement("UL-014")
 @given(st.lists(pdus(), min_size=1, max_size=6), st.data())
-def test_pieces_of_any_size_give_the_same_pdus(sent: list[PDU], data: st.DataObject) -> None:
+def test_pieces_of_any_size_give_same_pdus(sent: list[PDU], data: st.DataObject) -> None:
     stream = b"".join(map(encode, sent))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     pieces = [
@@ -81,7 +81,7 @@ def test_oversized_pdu_is_refused_and_skipped(pdu_type: int) -> None:
 
 
 @pytest.mark.requirement("UL-015", "UL-071")
-def test_the_limits_are_of_their_own_pdus() -> None:
+def test_limits_are_of_their_own_pdus() -> None:
     data = PDataTF((PresentationDataValue(1, 2, bytes(94)),))
     assert read(PduReader(10, 100), encode(data)) == [data]
     with pytest.raises(RemoteProtocolError, match="P-DATA-TF of 100 bytes: at most 99"):
@@ -90,7 +90,7 @@ def test_the_limits_are_of_their_own_pdus() -> None:
 
 @pytest.mark.requirement("UL-015")
 @pytest.mark.parametrize("header", [b"\1\0\xff\xff\xff\xff", b"\4\0\xff\xff\xff\xff", b"GET / "])
-def test_a_refused_pdu_is_not_stored(header: bytes) -> None:
+def test_refused_pdu_is_not_stored(header: bytes) -> None:
     reader = PduReader(LIMIT, LIMIT)
     reader.feed(header)
     with pytest.raises(RemoteProtocolError):
@@ -132,7 +132,7 @@ def test_unknown_type_is_refused_before_its_body() -> None:
 
 @pytest.mark.requirement("UL-010")
 @pytest.mark.parametrize("pdu_type", [3, 5, 6, 7])
-def test_a_wrong_length_is_refused_by_the_header(pdu_type: int) -> None:
+def test_wrong_length_is_refused_by_header(pdu_type: int) -> None:
     reader = PduReader(LIMIT, LIMIT)
     reader.feed(bytes([pdu_type, 0, 0, 0, 0, 5]))
     with pytest.raises(RemoteProtocolError, match="length 5: expected 4") as caught:
@@ -142,7 +142,7 @@ def test_a_wrong_length_is_refused_by_the_header(pdu_type: int) -> None:
 
 
 @pytest.mark.requirement("UL-010")
-def test_pdu_after_an_undecodable_one_is_read() -> None:
+def test_pdu_after_undecodable_one_is_read() -> None:
     """After a PDU that does not decode the next one is read."""
     reader = PduReader(LIMIT, LIMIT)
     reader.feed(b"\4\0\0\0\0\3abc" + encode(AReleaseRQ()))

@@ -100,7 +100,7 @@ def test_nothing_at_all_is_the_smallest_peer() -> None:
         (item(0x59, b"\0\1a"), item(0x59, b"\0\1b")),
     ],
 )
-def test_of_duplicates_the_first_counts(first: bytes, second: bytes) -> None:
+def test_first_of_duplicates_counts(first: bytes, second: bytes) -> None:
     assert decode_user_information(first + second) == decode_user_information(first)
 
 
@@ -150,7 +150,7 @@ def test_received_uids_lose_their_padding(uid: bytes) -> None:
         (replace(PLAIN, user_identity_ac=UserIdentityAC()), RQ, "59H"),
     ],
 )
-def test_a_sub_item_of_the_other_pdu_is_not_sent(
+def test_sub_item_of_other_pdu_is_not_sent(
     information: UserInformation, pdu: str, number: str
 ) -> None:
     with pytest.raises(LocalProtocolError, match=number):
@@ -227,7 +227,7 @@ def test_windows_fit_two_bytes(window: AsyncOperationsWindow) -> None:
         b"\x51\0\0\4\0\0\0",
     ],
 )
-def test_a_sub_item_that_overruns_is_refused(content: bytes) -> None:
+def test_sub_item_that_overruns_is_refused(content: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         decode_user_information(content)
     assert caught.value.reason == 6
@@ -245,7 +245,7 @@ def test_reserved_rest_of_common_one_is_ignored() -> None:
     assert information.common_extended_negotiations == (CommonExtendedNegotiation("1.2", "1.3"),)
 
 
-def test_a_role_is_1_and_nothing_else() -> None:
+def test_role_is_1_and_nothing_else() -> None:
     information = decode_user_information(item(0x54, b"\0\0031.2\2\1"))
     assert information.roles == (RoleSelection("1.2", False, True),)
 

@@ -75,7 +75,7 @@ def test_our_client_stops_after_a_limit(scp: Peer) -> None:
 
 
 @pytest.mark.requirement("QR-164")
-def test_a_client_that_goes_away_does_no_harm(scp: Peer) -> None:
+def test_client_that_goes_away_does_no_harm(scp: Peer) -> None:
     command = [
         "find",
         scp.host,

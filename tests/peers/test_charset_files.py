@@ -118,7 +118,7 @@ def charset_of(patient: Patient, charset: str) -> str:
     return patient.charset if charset == "own" else charset
 
 
-def test_the_files_are_those_that_were_meant() -> None:
+def test_files_are_those_that_were_meant() -> None:
     assert len(PATIENTS) >= 15
     assert {len(patient.groups) for patient in PATIENTS} == {1, 2, 3}
 
@@ -129,7 +129,7 @@ def test_the_files_are_those_that_were_meant() -> None:
 @pytest.mark.peer("findscu")
 # A process each key; over PostgreSQL pynetdicom asks the same.
 @pytest.mark.parametrize("scp", ["sqlite"], indirect=True)
-def test_findscu_finds_a_name_by_each_of_its_groups(
+def test_findscu_finds_name_by_each_of_its_groups(
     scp: Peer, patient: Patient, charset: str, tmp_path: Path
 ) -> None:
     for key in keys(patient):
@@ -142,7 +142,7 @@ def test_findscu_finds_a_name_by_each_of_its_groups(
 
 @charsets
 @pytest.mark.requirement("EN-030", "QR-052", "QR-094", "QR-114", "QR-116")
-def test_pynetdicom_finds_a_name_by_each_of_its_groups(
+def test_pynetdicom_finds_name_by_each_of_its_groups(
     scp: Peer, charset: str, tmp_path: Path
 ) -> None:
     asked = [

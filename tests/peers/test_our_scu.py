@@ -45,7 +45,7 @@ def their_clients_answers(peer: Peer, query: KnownQuery) -> list[Answer]:
 
 
 @known_queries
-def test_the_command_line(peer: Peer, query: KnownQuery) -> None:
+def test_command_line(peer: Peer, query: KnownQuery) -> None:
     answers = ours.find(peer, query.level, query.keys, model=query.model)
     assert only(answers, *query.keys) == only(their_clients_answers(peer, query), *query.keys)
 
@@ -66,7 +66,7 @@ def requesting_ae(syntax: str, query: KnownQuery) -> AE:
 
 @known_queries
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-def test_the_blocking_association(peer: Peer, query: KnownQuery, syntax: UID) -> None:
+def test_blocking_association(peer: Peer, query: KnownQuery, syntax: UID) -> None:
     ae = requesting_ae(syntax, query)
     with ae.associate(peer.host, peer.port, ae_title=peer.aet) as association:
         assert association.is_established, association.failure
@@ -80,7 +80,7 @@ def test_the_blocking_association(peer: Peer, query: KnownQuery, syntax: UID) ->
 
 
 @known_queries
-def test_the_asyncio_association(peer: Peer, query: KnownQuery) -> None:
+def test_asyncio_association(peer: Peer, query: KnownQuery) -> None:
     async def find() -> list[Answer]:
         ae = requesting_ae(ExplicitVRLittleEndian, query)
         async with await ae.associate_async(peer.host, peer.port, ae_title=peer.aet) as association:
@@ -93,7 +93,7 @@ def test_the_asyncio_association(peer: Peer, query: KnownQuery) -> None:
     )
 
 
-def test_the_short_way(peer: Peer) -> None:
+def test_short_way(peer: Peer) -> None:
     found = dicomquest.find(
         peer.host, peer.port, called_aet=peer.aet, PatientName="CITIZEN*", StudyInstanceUID=""
     )

@@ -101,7 +101,7 @@ def expected(row: Row) -> tuple[Counter[str], int]:
     "QR-114", "QR-115", "QR-116", "QR-120", "QR-121", "QR-131", "QR-132", "QR-133",
 )  # fmt: skip
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.level}-{row.says}"[:60])
-def test_our_scp_answers_as_the_reference_does(association: Association, row: Row) -> None:
+def test_our_scp_answers_as_reference_does(association: Association, row: Row) -> None:
     *pending, (final, _) = association.send_c_find(to_pydicom(identifier_of(row)), ROOTS[row.model])
     answers = [identifier for _, identifier in pending if identifier is not None]
     assert len(answers) == len(pending)

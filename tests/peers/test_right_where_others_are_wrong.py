@@ -91,7 +91,7 @@ def all_of(scp: Peer, level: str) -> Iterator[Dataset]:
 
 
 @pytest.mark.requirement("QR-103")
-def test_a_list_of_uids_returns_each_entity_once(scp: Peer) -> None:
+def test_list_of_uids_returns_each_entity_once(scp: Peer) -> None:
     uids = [f"{ROOT}.0.0", f"{ROOT}.2.1", f"{ROOT}.2.1", f"{ROOT}.9.9"]
     assert studies(scp, StudyInstanceUID="\\".join(uids)) == ["0.0", "2.1"]
 
@@ -113,13 +113,13 @@ def test_trailing_empty_name_components_are_ignored(scp: Peer) -> None:
 
 
 @pytest.mark.requirement("QR-098")
-def test_an_open_range_of_dates(scp: Peer) -> None:
+def test_open_range_of_dates(scp: Peer) -> None:
     assert studies(scp, StudyDate="20200101-") == ["1.0", "1.1", "2.0", "2.1"]
     assert studies(scp, StudyDate="-20200101") == ["0.0", "0.1", "1.0", "1.1"]
 
 
 @pytest.mark.requirement("QR-100")
-def test_a_time_is_matched_by_its_meaning(scp: Peer) -> None:
+def test_time_is_matched_by_its_meaning(scp: Peer) -> None:
     """1200 is the minute from 12:00:00 on; stored are 11:59:59.999999, 12:00, 12:00:59.5 and 12:01:00."""
     assert studies(scp, StudyTime="1200") == ["0.1", "1.0", "1.1", "2.0"]
 

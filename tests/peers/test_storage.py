@@ -119,7 +119,7 @@ def test_eight_storescus_at_once(store: Store, tmp_path: Path) -> None:
     assert len(found(store)) == 240 == len(stored_files(store.folder))
 
 
-def test_a_large_instance_does_not_grow_the_server(store: Store, tmp_path: Path) -> None:
+def test_large_instance_does_not_grow_server(store: Store, tmp_path: Path) -> None:
     """A multi-frame, a hole of zeros in a file, sent and received a part at a time."""
     (path,) = write(tmp_path / "sent", [instance(1, 256, pixels=2)])
     head = path.read_bytes()
@@ -218,7 +218,7 @@ def test_we_send_to_storescp(tmp_path: Path) -> None:
 
 
 @pytest.mark.peer("storescp")
-def test_what_the_peer_does_not_take_is_named(tmp_path: Path) -> None:
+def test_refused_file_is_named(tmp_path: Path) -> None:
     """A peer of implicit VR alone: what is explicit changes its form, what is compressed is refused."""
     port = free_port()
     explicit, compressed = (

@@ -54,14 +54,14 @@ def test_findscu(scp: Peer, pem: Certificates) -> None:
 
 
 @pytest.mark.peer("echoscu")
-def test_a_client_of_another_authority_is_refused(scp: Peer, pem: Certificates) -> None:
+def test_client_of_another_authority_is_refused(scp: Peer, pem: Certificates) -> None:
     assert echoscu(scp, *dcmtk_options(pem, pem.stranger)).status != 0
     assert echoscu(scp, *dcmtk_options(pem, pem.client)).status == 0
 
 
 @pytest.mark.requirement("UL-121")
 @pytest.mark.peer("echoscu")
-def test_a_client_without_tls_is_refused(scp: Peer, pem: Certificates) -> None:
+def test_client_without_tls_is_refused(scp: Peer, pem: Certificates) -> None:
     assert echoscu(scp).status != 0
     assert echoscu(scp, *dcmtk_options(pem, pem.client)).status == 0
 

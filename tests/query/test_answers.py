@@ -4,7 +4,7 @@ from dicomquest.query.answers import AnswerRemark, review_answers
 from fixtures.building import data_set, query
 
 
-def test_what_an_scp_ignored_shows_in_its_answers() -> None:
+def test_ignored_keys_show_in_answers() -> None:
     asked = query(
         "STUDY", StudyInstanceUID="", PatientName="DOE*", StudyDescription="X", StudyDate=""
     )

@@ -91,7 +91,7 @@ def test_universal_sequences_are_returned_whole(item: DataSet | None) -> None:
 
 
 @pytest.mark.requirement("QR-106", "QR-107")
-def test_an_item_of_universal_keys_reduces_all_items() -> None:
+def test_item_of_universal_keys_reduces_all_items() -> None:
     found = requests(data_set(RequestingPhysician=""))
     assert found["1.2.1.1"] == [{"RequestingPhysician": "Doe"}, {"RequestingPhysician": ""}]
     assert found["1.2.1.4"] == []
@@ -131,7 +131,7 @@ def test_nested_sequences_are_matched_and_reduced() -> None:
 
 
 @pytest.mark.requirement("QR-077")
-def test_dates_and_times_of_an_item_combine_within_it() -> None:
+def test_dates_and_times_of_item_combine_within_it() -> None:
     key = data_set(
         ScheduledProcedureStepStartDate="20240101-20240102",
         ScheduledProcedureStepStartTime="2200-0200",
@@ -168,7 +168,7 @@ def test_dates_and_times_of_an_item_combine_within_it() -> None:
 
 
 @pytest.mark.requirement("QR-107")
-def test_private_item_keys_keep_the_requests_block() -> None:
+def test_private_item_keys_keep_requests_block() -> None:
     """Private attributes of an item come with their creator in the request's block."""
     stored = {0x00090010: Element("LO", ("ACME",)), 0x00091001: Element("LO", ("x",))}
     key = {0x00090020: Element("LO", ("ACME",)), 0x00092001: Element("LO", ())}
@@ -187,7 +187,7 @@ def test_binary_numbers_and_tags_match_by_value() -> None:
         assert matched(corpus, **keys) == [1]
 
 
-def test_stored_value_of_other_vr_takes_the_keys() -> None:
+def test_stored_value_of_other_vr_takes_keys() -> None:
     """A stored value of another VR is read with the key's VR."""
     tag = tag_of("StudyDescription")
     keys = query("STUDY", StudyDescription="Head*").criteria

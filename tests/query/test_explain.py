@@ -61,7 +61,7 @@ def test_each_key_has_its_type_level_and_matching() -> None:
         ("InstanceAvailability", "ONLINE", "not allowed in a request"),
     ],
 )
-def test_what_is_wrong_with_a_key_is_said(keyword: str, value: str, remark: str) -> None:
+def test_key_error_is_told(keyword: str, value: str, remark: str) -> None:
     row = only(explain("STUDY", StudyInstanceUID="", **{keyword: value}), keyword)
     assert any(remark in each for each in row.remarks), row.remarks
 
@@ -94,7 +94,7 @@ def test_private_keys_are_named_by_their_creator() -> None:
     assert "without its creator" in by_tag[0x00092001].remarks[-1]
 
 
-def test_a_level_or_sop_class_that_is_none_is_an_error() -> None:
+def test_level_or_sop_class_that_is_none_is_error() -> None:
     with pytest.raises(IdentifierError):
         explain("PATIENT")
     with pytest.raises(IdentifierError):

@@ -37,7 +37,7 @@ def test_all_is_supported_but_views(offered: bytes, answer: bytes) -> None:
     assert negotiate(offered) == answer
 
 
-def test_what_is_switched_off_is_declined() -> None:
+def test_disabled_option_is_declined() -> None:
     assert negotiate(b"\1\1\1", QueryOptions(relational=True)) == b"\1\0\0"
 
 
@@ -50,7 +50,7 @@ def test_missing_bytes_of_an_answer_are_zero() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=7, max_size=7))
-def test_an_offer_accepted_whole_is_what_was_wanted(flags: list[bool]) -> None:
+def test_offer_accepted_whole_is_what_was_wanted(flags: list[bool]) -> None:
     chosen: dict[str, Any] = {
         row.option: flag for row, flag in zip(EXTENDED_OPTIONS, flags, strict=True)
     }
@@ -58,7 +58,7 @@ def test_an_offer_accepted_whole_is_what_was_wanted(flags: list[bool]) -> None:
     assert accepted_options(offer(wanted)) == wanted
 
 
-def test_options_begin_with_the_bytes_in_their_order() -> None:
+def test_options_begin_with_bytes_in_their_order() -> None:
     assert [field.name for field in fields(QueryOptions)][:7] == [
         row.option for row in EXTENDED_OPTIONS
     ]

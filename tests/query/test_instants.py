@@ -120,19 +120,19 @@ def test_date_times(key: str, stored: str, expected: bool) -> None:
         ("DT", "20240101000000-1300"),
     ],
 )
-def test_what_is_no_date_or_time_is_an_error(vr: str, key: str) -> None:
+def test_invalid_date_or_time_is_an_error(vr: str, key: str) -> None:
     with pytest.raises(ValueFormatError):
         read_instants(vr, key, 0)
 
 
-def test_value_is_an_interval_range_has_outer_bounds() -> None:
+def test_value_is_interval_range_has_outer_bounds() -> None:
     """A value is an interval, and a range has the outer bounds of its values."""
     assert read_instants("TM", "10", 0) == SingleInterval("100000.000000", "105960.999999", "10")
     assert read_instants("TM", "10-12", 0) == Range("100000.000000", "125960.999999", "10-12")
     assert read_instants("DA", "-20240101", 0) == Range(None, "20240101", "-20240101")
 
 
-def test_the_zone_holds_where_none_is_named() -> None:
+def test_zone_holds_where_none_is_named() -> None:
     assert read_instants("DT", "202401010030", 60).lower == "20231231233000.000000"
     assert read_instants("DT", "202401010030+0000", 60).lower == "20240101003000.000000"
 
@@ -170,7 +170,7 @@ def test_other_ranges_do_not_combine(date: str, time: str) -> None:
     assert combined_range(date, time) is None
 
 
-def test_backwards_combined_range_is_an_error() -> None:
+def test_backwards_combined_range_is_error() -> None:
     """A combined range that ends before it begins is an error."""
     with pytest.raises(ValueFormatError):
         combined_range("20240101-20240101", "2200-0200")

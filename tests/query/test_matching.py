@@ -179,7 +179,7 @@ def test_sql_and_plain_meaning_agree(drawn: tuple[str, tuple[Any, ...], Any]) ->
     st.one_of(st.none(), values("DA")),
     st.one_of(st.none(), values("TM")),
 )
-def test_sql_and_plain_meaning_of_a_pair_agree(
+def test_sql_and_plain_meaning_of_pair_agree(
     date_key: str, time_key: str, date: str | None, time: str | None
 ) -> None:
     combined = combined_range(date_key, time_key)

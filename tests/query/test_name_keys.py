@@ -125,7 +125,7 @@ def test_names_that_ask_nothing(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["^", "^^^^", "=", "==", "^=^", "A=B=C=D"])
-def test_names_without_a_name_are_no_universal_keys(key: str) -> None:
+def test_names_without_name_are_no_universal_keys(key: str) -> None:
     with pytest.raises(ValueFormatError):
         parse_name(key, fuzzy=False)
 

@@ -92,7 +92,7 @@ def test_like_says_the_same(pattern: str, text: str) -> None:
 
 
 @given(TEXTS.filter(bool), TEXTS)
-def test_what_begins_with_a_prefix_lies_below_the_next(prefix: str, text: str) -> None:
+def test_text_with_prefix_sorts_below_next_prefix(prefix: str, text: str) -> None:
     after = after_prefix(prefix)
     assert after is not None
     assert text.startswith(prefix) is (prefix <= text < after)
@@ -109,7 +109,7 @@ def test_what_begins_with_a_prefix_lies_below_the_next(prefix: str, text: str) -
         ("", None),
     ],
 )
-def test_text_after_a_prefix_skips_surrogates(prefix: str, after: str | None) -> None:
+def test_text_after_prefix_skips_surrogates(prefix: str, after: str | None) -> None:
     """The text after a prefix skips surrogates and the last code point."""
     assert after_prefix(prefix) == after
 
@@ -119,7 +119,7 @@ def test_stars_in_a_row_are_one() -> None:
     assert pattern_text(parse_pattern("a**?*")) == "a*?*"
 
 
-def test_a_pattern_of_many_stars_takes_no_time() -> None:
+def test_pattern_of_many_stars_takes_no_time() -> None:
     assert not matches(parse_pattern("*a" * 60 + "*b"), "a" * 2000)
 
 

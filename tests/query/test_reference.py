@@ -92,7 +92,7 @@ def column(answers: list[DataSet], keyword: str) -> list[str | None]:
         ),
     ],
 )
-def test_each_entity_of_the_level_is_returned_once(
+def test_each_entity_of_level_is_returned_once(
     level: str, keyword: str, expected: list[str]
 ) -> None:
     assert column(ask(level, "patient"), keyword) == expected
@@ -107,7 +107,7 @@ def test_patients_without_id_are_not_returned() -> None:
     assert column(ask("STUDY", "patient", corpus=corpus), "PatientID") == ["", "P1"]
 
 
-def test_a_patient_is_its_id_and_the_ids_issuer() -> None:
+def test_patient_is_its_id_and_ids_issuer() -> None:
     corpus = [
         instance(study=1, IssuerOfPatientID="A"),
         instance(study=2, IssuerOfPatientID="B"),
@@ -122,7 +122,7 @@ def test_a_patient_is_its_id_and_the_ids_issuer() -> None:
 
 @pytest.mark.requirement("QR-006")
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
-def test_what_has_no_uid_of_its_own_is_no_instance(keyword: str) -> None:
+def test_entity_without_uid_is_no_instance(keyword: str) -> None:
     corpus = [instance(**{keyword: ""}), instance(**{keyword: "1.2\\1.3"})]
     assert ask("STUDY", corpus=corpus) == []
 
@@ -167,7 +167,7 @@ def test_keys_below_hold_for_one_chain() -> None:
 
 
 @pytest.mark.requirement("QR-103", "QR-104")
-def test_a_list_of_uids_finds_each_once() -> None:
+def test_list_of_uids_finds_each_once() -> None:
     uids = "\\".join(["1.2.1", "1.2.3", "1.2.1", *(f"9.{number}" for number in range(1500))])
     assert column(ask("STUDY", StudyInstanceUID=uids), "StudyInstanceUID") == ["1.2.1", "1.2.3"]
 
@@ -202,7 +202,7 @@ def test_instance_received_again_replaces_itself() -> None:
     assert column(ask("PATIENT", "patient", corpus=moved), "PatientID") == ["P2"]
 
 
-def test_study_is_of_the_last_received_patient() -> None:
+def test_study_is_of_last_received_patient() -> None:
     """A study is of the patient received last, if that one has an ID."""
     corpus = [
         instance(1, IssuerOfPatientID="A", PatientName="First"),
@@ -414,7 +414,7 @@ def test_unnegotiated_view_changes_nothing() -> None:
 
 @pytest.mark.requirement("QR-110")
 @pytest.mark.parametrize("stored", [{}, {"AccessionNumber": ""}], ids=["absent", "empty"])
-def test_an_empty_stored_value_matches_by_switch(stored: dict[str, str]) -> None:
+def test_empty_stored_value_matches_by_switch(stored: dict[str, str]) -> None:
     corpus = [
         instance(1, **stored),
         instance(2, study=2, AccessionNumber="B"),

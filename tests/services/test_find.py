@@ -205,7 +205,7 @@ def test_sender_is_not_answered_by_lagging_replica(tmp_path: Path) -> None:
         assert 0xFF00 in ask(replicated, ALL_STUDIES, has_stored=True).statuses
 
 
-def test_a_small_query_needs_no_other_thread(sqlite_index: Index) -> None:
+def test_small_query_needs_no_other_thread(sqlite_index: Index) -> None:
     ran: list[ServiceRequest] = []
     small, large = Channel(before_run=ran.append), Channel(before_run=ran.append)
     ask(sqlite_index, data_set(QueryRetrieveLevel="STUDY", PatientID="P2"), channel=small)
@@ -276,7 +276,7 @@ def test_match_is_pending_response_success_is_last(
 
 
 @pytest.mark.requirement("QR-171")
-def test_no_more_is_fetched_than_the_peer_takes(
+def test_no_more_is_fetched_than_peer_takes(
     sqlite_index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead: list[int] = [0]
@@ -369,7 +369,7 @@ def test_bytes_that_are_no_data_set_are_c001(index: Index, data: bytes, syntax: 
 
 @pytest.mark.requirement("QR-147", "QR-148")
 @pytest.mark.parametrize("fails_after", [0, FIRST_BATCH])
-def test_database_failure_is_c002_and_a_log_line(
+def test_database_failure_is_c002_and_log_line(
     sqlite_index: Index,
     fails_after: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -438,11 +438,11 @@ def test_limit_that_cuts_is_a700_unless_configured(
 
 @pytest.mark.requirement("QR-152")
 @pytest.mark.parametrize("limit", [FIRST_BATCH, FIRST_BATCH + 1, FIRST_BATCH + BATCH, MANY - 1])
-def test_a_limit_holds_across_batches(index: Index, limit: int) -> None:
+def test_limit_holds_across_batches(index: Index, limit: int) -> None:
     assert ask(index, ALL_IMAGES, result_limit=limit).statuses == [0xFF00] * limit + [0xA700]
 
 
-def test_choices_are_those_of_the_calling_ae_title(index: Index) -> None:
+def test_choices_are_those_of_calling_ae_title(index: Index) -> None:
     assert ask(index, ALL_STUDIES, aet="OTHER", result_limit=1).statuses == [0xFF00] * STUDIES + [
         0x0000
     ]
@@ -664,7 +664,7 @@ def test_response_uses_requests_charset_where_it_fits(
         ("ISO_IR 100", "\u5c71\u7530*".encode("gb18030"), []),
     ],
 )
-def test_undeclared_bytes_use_the_peers_charset(
+def test_undeclared_bytes_use_peers_charset(
     index: Index, default: str | None, name: bytes, found: list[str]
 ) -> None:
     """Bytes without a character set are read in the one configured for the peer."""
@@ -701,7 +701,7 @@ def _with_name(name: bytes) -> bytes:
 
 
 @pytest.mark.requirement("QR-173")
-def test_log_has_a_line_per_query_without_values(
+def test_log_has_line_per_query_without_values(
     index: Index, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has a line for each query, and none of its values."""
@@ -744,7 +744,7 @@ def final(peer: RawPeer) -> CFindRSP:
 
 
 @pytest.mark.requirement("QR-143", "QR-145", "QR-170")
-def test_an_association_stays_usable_after_any_failure(port: int) -> None:
+def test_association_stays_usable_after_any_failure(port: int) -> None:
     levelless = encode(data_set(PatientID=""), IMPLICIT_VR_LITTLE_ENDIAN, ())
     with raw_requestor(port) as peer:
         for number, identifier in enumerate([*GARBAGE, levelless], 1):
@@ -791,7 +791,7 @@ def final_id(peer: RawPeer, message_id: int) -> int:
 
 
 @pytest.mark.requirement("QR-164")
-def test_a_lost_connection_gives_the_search_up(port: int, index: Index) -> None:
+def test_lost_connection_gives_the_search_up(port: int, index: Index) -> None:
     given_back = threading.Event()
     pool = index._database._readers.pool
     listen = lambda *_: given_back.set()  # noqa: E731 (to be removed by name)

@@ -51,7 +51,7 @@ def request(channel: Channel) -> ServiceRequest:
 
 
 @pytest.mark.requirement("UL-080")
-def test_a_cancel_is_latched_and_told_once() -> None:
+def test_cancel_is_latched_and_told_once() -> None:
     made = request(Channel())
     told: list[str] = []
     made.on_cancel(lambda: told.append("before"))
@@ -79,7 +79,7 @@ def test_end_of_association_is_told_after_cancel_too() -> None:
         made.check_association()
 
 
-def test_what_a_service_sends_goes_to_the_channel() -> None:
+def test_service_sends_to_its_channel() -> None:
     channel = Channel()
     made = request(channel)
 
@@ -94,7 +94,7 @@ def test_what_a_service_sends_goes_to_the_channel() -> None:
     assert channel.sent == [(0xFF00, [b"a", b"b"]), (0xA900, "level", (0x00080052,))]
 
 
-def test_the_verification_service_says_success() -> None:
+def test_verification_service_says_success() -> None:
     channel = Channel()
     asyncio.run(VerificationService().handle(request(channel)))
     assert channel.sent == [(0x0000, "", ())]

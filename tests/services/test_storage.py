@@ -145,7 +145,7 @@ UID = str(instance(1, 1).SOPInstanceUID)
         (b"", UID, 0xA900, (0x00080018,)),
     ],
 )
-def test_what_cannot_be_stored_is_refused(
+def test_unstorable_instance_is_refused(
     served: Served, data_set: bytes, uid: str, status: int, element: tuple[int, ...]
 ) -> None:
     with raw_requestor(served.port, RQ) as peer:
@@ -157,7 +157,7 @@ def test_what_cannot_be_stored_is_refused(
     assert counted(served) == 1 == len(stored_files(served.folder))
 
 
-def test_the_place_of_a_fault_is_told(served: Served) -> None:
+def test_place_of_a_fault_is_told(served: Served) -> None:
     no_item = b"\x08\x00\x40\x11SQ\0\0\x08\0\0\0" + b"\x08\x00\x50\x11UI\0\0"
     with raw_requestor(served.port, RQ) as peer:
         response = send(peer, UID, no_item)
@@ -204,7 +204,7 @@ LONG = "1." + "2" * 300
         ),
     ],
 )
-def test_what_is_wrong_with_a_uid_is_told(
+def test_uid_error_is_told(
     served: Served, data_set: Dataset, uid: str, comment: str, element: int
 ) -> None:
     with raw_requestor(served.port, RQ) as peer:
@@ -213,7 +213,7 @@ def test_what_is_wrong_with_a_uid_is_told(
     assert response.error_comment == f"unfit UID: {comment}"
 
 
-def test_another_sop_class_in_the_data_set_is_refused(served: Served) -> None:
+def test_another_sop_class_in_data_set_is_refused(served: Served) -> None:
     made = instance(1, 1)
     made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
     with raw_requestor(served.port, RQ) as peer:
@@ -221,14 +221,14 @@ def test_another_sop_class_in_the_data_set_is_refused(served: Served) -> None:
     assert (response.status, response.offending_element) == (0xA900, (0x00080016,))
 
 
-def test_missing_sop_class_is_stored_with_a_warning(served: Served) -> None:
+def test_missing_sop_class_is_stored_with_warning(served: Served) -> None:
     """A data set without SOP class is stored with a warning."""
     with raw_requestor(served.port, RQ) as peer:
         assert send(peer, UID, bytes_of(without("SOPClassUID"))).status == 0xB007
     assert counted(served) == 1
 
 
-def test_other_class_than_the_contexts_is_refused(served: Served) -> None:
+def test_other_class_than_contexts_is_refused(served: Served) -> None:
     """Another SOP class than the context's is refused."""
     with raw_requestor(served.port, RQ) as peer:
         assert (
@@ -279,7 +279,7 @@ def test_association_ending_in_data_set_leaves_nothing(served: Served) -> None:
     assert counted(served) == 1 == len(stored_files(served.folder))
 
 
-def test_a_query_on_a_storage_context_is_no_operation(served: Served) -> None:
+def test_query_on_storage_context_is_no_operation(served: Served) -> None:
     with raw_requestor(served.port, RQ) as peer:
         peer.send_command(CFindRQ(message_id=1, affected_sop_class_uid=CT), bytes(8), context_id=1)
         response = peer.receive_command()

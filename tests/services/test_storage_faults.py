@@ -58,7 +58,7 @@ def after_one_is_stored(folder: Path) -> Iterator[tuple[Served, RawPeer]]:
 @pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
 @pytest.mark.parametrize("sent", [NEXT, OTHER, SAME], ids=["new", "moved", "replaced"])
 @pytest.mark.parametrize("call", ["open", "writev", "pwrite", "fsync", "replace"])
-def test_a_store_that_fails_loses_nothing(
+def test_store_that_fails_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, sent: Dataset, times: int
 ) -> None:
     with after_one_is_stored(tmp_path) as (served, peer):
@@ -82,7 +82,7 @@ def test_a_store_that_fails_loses_nothing(
 
 @pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
 @pytest.mark.parametrize("sent", [NEXT, OTHER, SAME], ids=["new", "moved", "replaced"])
-def test_failed_time_note_does_not_fail_the_store(
+def test_failed_time_note_does_not_fail_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Dataset, times: int
 ) -> None:
     """A failed time note, which only saves the next start work, fails no store."""

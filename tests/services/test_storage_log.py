@@ -53,7 +53,7 @@ LONG = "1.2\n" + "3" * 300
         (bytes_of(without("SOPClassUID")), NAMED, UID, 0xB007),
     ],
 )
-def test_what_is_not_stored_as_it_should_be_is_logged(
+def test_faulty_store_is_logged(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     *,

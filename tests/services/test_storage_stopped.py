@@ -82,7 +82,7 @@ def uid_of(made: Dataset) -> str:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_store_that_ends_in_time_is_answered(
+def test_store_that_ends_in_time_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     close = Server.close

@@ -56,9 +56,7 @@ def answered(served: Served, syntax: str, data_set: bytes) -> tuple[int, str]:
         (JPEG, IMPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_FOUND),
     ],
 )
-def test_the_other_form_of_vr_is_refused(
-    tmp_path: Path, agreed: str, sent: str, found: str
-) -> None:
+def test_other_form_of_vr_is_refused(tmp_path: Path, agreed: str, sent: str, found: str) -> None:
     """No other program could read the file."""
     with storing(tmp_path) as served:
         assert answered(served, agreed, encoded(instance(1, 1), sent)) == (0xC000, found)
@@ -107,7 +105,7 @@ def mixed(first: int, last: int, form: str, rest: str) -> bytes:
         (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_FOUND),
     ],
 )
-def test_a_part_in_the_other_form_of_vr_is_refused(
+def test_part_in_other_form_of_vr_is_refused(
     tmp_path: Path, first: int, last: int, *, syntax: str, other: str, found: str
 ) -> None:
     """Explicit VR within implicit VR reads as a length far too long: that is told, but of pixel data."""
@@ -121,7 +119,7 @@ def test_a_part_in_the_other_form_of_vr_is_refused(
 
 @pytest.mark.requirement("EN-015")
 @pytest.mark.parametrize("is_delimited", [True, False])
-def test_items_of_un_are_implicit_vr_by_the_standard(tmp_path: Path, is_delimited: bool) -> None:
+def test_items_of_un_are_implicit_vr_by_standard(tmp_path: Path, is_delimited: bool) -> None:
     made = instance(1, 1)
     item = encoded(made[0x00080060:0x00100021], IMPLICIT_VR_LITTLE_ENDIAN)
     items = b"\xfe\xff\x00\xe0" + len(item).to_bytes(4, "little") + item
@@ -144,7 +142,7 @@ def test_items_of_un_are_implicit_vr_by_the_standard(tmp_path: Path, is_delimite
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
-def test_padding_behind_a_data_set_is_kept_with_it(tmp_path: Path, syntax: str) -> None:
+def test_padding_behind_data_set_is_kept_with_it(tmp_path: Path, syntax: str) -> None:
     padded = encoded(instance(1, 1), syntax) + bytes(16)
     with storing(tmp_path) as served:
         assert answered(served, syntax, padded) == (0, "")
@@ -182,14 +180,14 @@ def test_encapsulated_pixel_data_must_have_its_end(tmp_path: Path, cut: int, fra
         assert data_set_bytes(path) == whole
 
 
-def test_what_is_no_fragment_is_refused(tmp_path: Path) -> None:
+def test_non_fragment_is_refused(tmp_path: Path) -> None:
     with storing(tmp_path) as served:
         status, comment = answered(served, JPEG, jpeg(bytes(500))[:-END] + b"GARBAGE!" * 20)
         assert (status, comment) == (0xC000, "no fragment where one was expected in pixel data")
 
 
 @pytest.mark.parametrize("pixels", [1000, 3_000_000], ids=["short", "long"])
-def test_a_deflate_stream_must_have_its_end(tmp_path: Path, pixels: int) -> None:
+def test_deflate_stream_must_have_its_end(tmp_path: Path, pixels: int) -> None:
     made = instance(1, 1)
     made.add_new(0x7FE00010, "OW", bytes(range(250)) * (pixels // 250))
     whole = deflated(encoded(made, EXPLICIT_VR_LITTLE_ENDIAN))

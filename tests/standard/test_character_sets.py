@@ -41,5 +41,5 @@ def test_extended_single_byte_sets_equal_plain_ones() -> None:
     assert DEFAULT_TERM.replace("ISO 2022 IR", "ISO_IR") in alone
 
 
-def test_a_misspelling_is_no_defined_term() -> None:
+def test_misspelling_is_no_defined_term() -> None:
     assert not set(MISSPELT) & {row.term for row in (*SINGLE_SETS, *CODE_ELEMENTS)}

@@ -22,7 +22,7 @@ from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT, InformationMode
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.keyword)
-def test_a_key_is_as_the_dictionary_has_it(key: Key) -> None:
+def test_key_is_as_the_dictionary_has_it(key: Key) -> None:
     assert (key.keyword, key.vr, key.vm) == (
         dictionary_keyword(key.tag),
         dictionary_VR(key.tag),
@@ -30,7 +30,7 @@ def test_a_key_is_as_the_dictionary_has_it(key: Key) -> None:
     )
 
 
-def test_item_keys_are_as_the_dictionary_has_them() -> None:
+def test_item_keys_are_as_dictionary_has_them() -> None:
     for sequence, keys in ITEM_KEYS.items():
         assert KEYS_BY_KEYWORD[sequence].vr == "SQ"
         for key in keys:
@@ -81,7 +81,7 @@ def test_each_attribute_stands_in_one_row() -> None:
     ],
     ids=["patient root", "study root"],
 )
-def test_unique_and_required_keys_match_the_tables(
+def test_unique_and_required_keys_match_tables(
     model: InformationModel, expected: dict[Level, tuple[str, set[str]]]
 ) -> None:
     """The unique and required keys are those of the Standard's tables."""
@@ -115,11 +115,11 @@ def test_columns_are_keywords_in_snake_case() -> None:
     }
 
 
-def test_a_column_holds_one_value_and_no_sequence() -> None:
+def test_column_holds_one_value_and_no_sequence() -> None:
     assert all(key.vm == "1" and key.vr != "SQ" for key in KEYS if key.storage is Storage.COLUMN)
 
 
-def test_pairs_are_of_a_date_and_a_time_of_one_level() -> None:
+def test_pairs_are_of_date_and_time_of_one_level() -> None:
     for pair in DATE_TIME_PAIRS:
         assert (dictionary_VR(pair.date), dictionary_VR(pair.time)) == ("DA", "TM")
         assert level_of(pair.date) is level_of(pair.time)

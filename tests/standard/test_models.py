@@ -16,7 +16,7 @@ def test_each_model_has_its_levels() -> None:
     assert [level.name for level in PATIENT_STUDY_ONLY.levels] == ["PATIENT", "STUDY"]
 
 
-def test_patient_keys_are_the_studys_in_study_root() -> None:
+def test_patient_keys_are_studys_in_study_root() -> None:
     """Under Study Root a patient's attributes are the study's."""
     assert STUDY_ROOT.query_level(Level.PATIENT) is Level.STUDY
     assert PATIENT_ROOT.query_level(Level.PATIENT) is Level.PATIENT

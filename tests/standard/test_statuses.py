@@ -39,7 +39,7 @@ from dicomquest.standard.statuses import (
         (0x1234, StatusClass.FAILURE),
     ],
 )
-def test_codes_have_a_class_only_pending_goes_on(code: int, expected: StatusClass) -> None:
+def test_codes_have_class_only_pending_goes_on(code: int, expected: StatusClass) -> None:
     """Every code has a class, and only the pending ones are not final."""
     assert status_class(code) is expected
     assert status_class(code).is_final is (code not in {0xFF00, 0xFF01})
@@ -72,6 +72,6 @@ def test_store_gives_another_meaning_to_a900() -> None:
     assert find_status(0xA9FF, C_FIND_STATUSES) is None
 
 
-def test_options_stand_in_the_order_of_their_bytes() -> None:
+def test_options_stand_in_order_of_their_bytes() -> None:
     """Extended options stand in the order of their bytes."""
     assert [row.byte for row in EXTENDED_OPTIONS] == [1, 2, 3, 4, 5, 6, 7]

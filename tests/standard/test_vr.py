@@ -15,13 +15,13 @@ def those_with(matching: Matching) -> set[str]:
     return {row.vr for row in VALUE_REPRESENTATIONS if matching in row.matching}
 
 
-def test_every_vr_of_the_standard_has_one_row() -> None:
+def test_every_vr_of_standard_has_one_row() -> None:
     assert len(VR) == len(VALUE_REPRESENTATIONS) == 34
     assert set(VR) == {str(vr.value) for vr in PYDICOM_VR if len(vr.value) == 2}
 
 
 @pytest.mark.requirement("EN-002")
-def test_the_long_form_is_that_of_pydicom() -> None:
+def test_long_form_is_that_of_pydicom() -> None:
     assert {row.vr for row in VALUE_REPRESENTATIONS if row.long_form} == {
         str(vr.value) for vr in EXPLICIT_VR_LENGTH_32 if len(vr.value) == 2
     }
@@ -37,7 +37,7 @@ def test_padding_is_nul_or_space() -> None:
 
 
 @pytest.mark.requirement("EN-048")
-def test_a_backslash_is_text_in_four_vrs() -> None:
+def test_backslash_is_text_in_four_vrs() -> None:
     texts = [row for row in VALUE_REPRESENTATIONS if row.kind is Kind.TEXT]
     assert {row.vr for row in texts if not row.multiple} == {"LT", "ST", "UR", "UT"}
     assert {row.vr for row in texts if row.spaces is Spaces.TRAILING} == {
@@ -49,7 +49,7 @@ def test_a_backslash_is_text_in_four_vrs() -> None:
     }
 
 
-def test_the_types_of_matching_by_vr() -> None:
+def test_types_of_matching_by_vr() -> None:
     assert those_with(Matching.WILD_CARD) == {
         "AE",
         "CS",
@@ -73,7 +73,7 @@ def test_the_types_of_matching_by_vr() -> None:
     assert those_with(Matching.SINGLE) == set(VR) - opaque - {"SQ"}
 
 
-def test_layouts_have_the_sizes_of_the_standard() -> None:
+def test_layouts_have_sizes_of_standard() -> None:
     sizes = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8}
     sizes |= {"OB": 1, "UN": 1, "OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
     assert {

@@ -89,7 +89,7 @@ def fail(
 
 
 @pytest.mark.parametrize("keeps_first", [False, True])
-def test_a_rename_that_a_power_cut_took_is_made_up_for(
+def test_rename_that_power_cut_took_is_made_up_for(
     index: Index, tmp_path: Path, keeps_first: bool
 ) -> None:
     """Also where the first instance of a UID is kept: the index has it, and its only file is the leftover."""
@@ -177,7 +177,7 @@ def keep_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("patients", ["PQR", "RQP", "QRP"])
-def test_last_written_file_of_an_instance_counts(
+def test_last_written_file_of_instance_counts(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patients: str
 ) -> None:
     """After a power cut in a move, the file of an instance that was written last counts."""
@@ -215,7 +215,7 @@ def test_vanished_file_of_before_is_forgotten(
     }
 
 
-def test_of_a_batch_that_fails_each_is_stored_alone(
+def test_instances_of_failed_batch_are_stored_alone(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Archive(index, tmp_path / "store", LAYOUT) as archive:
@@ -227,7 +227,7 @@ def test_of_a_batch_that_fails_each_is_stored_alone(
     assert index.counts()[Level.IMAGE] == 3
 
 
-def test_failure_keeps_the_other_file_of_its_uid(
+def test_failure_keeps_other_file_of_its_uid(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two of one UID and place, the first fails alone and the second is there."""
@@ -239,7 +239,7 @@ def test_failure_keeps_the_other_file_of_its_uid(
     assert index.counts()[Level.IMAGE] == 1
 
 
-def test_a_file_that_is_not_on_disk_is_not_stored(
+def test_file_that_is_not_on_disk_is_not_stored(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor are those that arrived with it: nothing is asked twice of a disk that fails."""
@@ -281,7 +281,7 @@ def test_file_moved_away_and_back_is_there(index: Index, tmp_path: Path) -> None
     assert stored_data_sets(index, tmp_path / "store") == {UID: encoded(instance(1, 1), EXPLICIT)}
 
 
-def test_a_file_that_cannot_be_removed_stays_known(
+def test_file_that_cannot_be_removed_stays_known(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So no later start takes it for an instance that has just arrived; the next one of its UID takes it away."""
@@ -310,7 +310,7 @@ def test_files_are_known_by_their_resolved_path(
     assert stored_data_sets(index, tmp_path / "store").keys() == {UID}
 
 
-def test_a_closed_archive_stores_nothing(index: Index, tmp_path: Path) -> None:
+def test_closed_archive_stores_nothing(index: Index, tmp_path: Path) -> None:
     archive = Archive(index, tmp_path / "store", LAYOUT)
     arrival = arrived(archive, 1)
     archive.close()

@@ -26,14 +26,14 @@ WHOLE = {
 }  # fmt: skip
 
 
-def test_the_default_is_read_by_people() -> None:
+def test_default_is_read_by_people() -> None:
     assert (
         str(parse_layout(DEFAULT_LAYOUT).path(texts(**WHOLE)))
         == "P1/20240105_1.2/CT_1.2.3/1.2.3.4.dcm"
     )
 
 
-def test_what_is_missing_is_an_underscore() -> None:
+def test_missing_value_is_an_underscore() -> None:
     assert (
         str(parse_layout(DEFAULT_LAYOUT).path(texts(SOPInstanceUID="1.2.3.4")))
         == "_/___/___/1.2.3.4.dcm"
@@ -76,7 +76,7 @@ def test_two_texts_have_two_names(one: str, other: str) -> None:
         "\ud800",
     ],
 )
-def test_what_is_no_name_becomes_one(text: str) -> None:
+def test_invalid_file_name_becomes_valid(text: str) -> None:
     made = safe_name(text)
     assert made != text
     assert safe_name(made) == made
@@ -89,6 +89,6 @@ def test_what_is_no_name_becomes_one(text: str) -> None:
         "{}/{SOPInstanceUID}", "{PatientID!r}/{SOPInstanceUID}", "a//{SOPInstanceUID}",
     ],
 )  # fmt: skip
-def test_a_template_that_is_none_is_refused(template: str) -> None:
+def test_template_that_is_none_is_refused(template: str) -> None:
     with pytest.raises(LayoutError):
         parse_layout(template)

@@ -77,7 +77,7 @@ def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("file_system")
-def test_a_commit_that_fails_leaves_the_earlier_file(
+def test_commit_that_fails_leaves_earlier_file(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "store"
@@ -98,7 +98,7 @@ def test_a_commit_that_fails_leaves_the_earlier_file(
 @pytest.mark.parametrize(
     "failing", [set(each) for size in range(4) for each in combinations((2, 3, 4), size)], ids=str
 )
-def test_of_a_batch_the_last_one_that_is_stored_stays(
+def test_last_stored_of_a_batch_stays(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: set[int], is_known: bool
 ) -> None:
     """The batch is the first transaction, unless it fails: then each instance has one of its own.
@@ -152,7 +152,7 @@ class Kill:
 @pytest.mark.usefixtures("file_system")
 @pytest.mark.parametrize("commits", [True, False], ids=["commits", "fails"])
 @pytest.mark.parametrize("at", range(1, 8))
-def test_who_is_killed_leaves_one_version_whole(
+def test_killed_process_leaves_one_version_whole(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, commits: bool
 ) -> None:
     """Before each system call in turn; the last ones of these are not reached."""
@@ -212,7 +212,7 @@ def test_file_not_put_back_is_there_at_next_start(
         assert stored(index, folder) == {UID: bytes_of(1)}
 
 
-def test_file_not_put_back_yields_to_a_later_one(
+def test_file_not_put_back_yields_to_later_one(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is not put back in time yields to a later one."""
@@ -243,7 +243,7 @@ def test_instance_removed_meanwhile_is_not_put_back(
     assert [path.name for path in (folder / ".dicomquest").iterdir()] == ["lock"]
 
 
-def test_nobody_stores_while_a_file_is_put_back(
+def test_nobody_stores_while_file_is_put_back(
     index: Index, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is held when the place is empty; the other one's instance, which is stored then, is not the victim."""

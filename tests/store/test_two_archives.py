@@ -139,7 +139,7 @@ def test_last_or_first_stays_across_archives(
 
 
 @pytest.mark.parametrize("ends", [Archive.close, die])
-def test_a_folder_is_that_of_one_index_at_a_time(
+def test_folder_is_that_of_one_index_at_time(
     location: str, tmp_path: Path, ends: Callable[[Archive], None]
 ) -> None:
     """Two servers with indexes of their own would take each other's files away."""

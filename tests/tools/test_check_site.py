@@ -25,9 +25,7 @@ def tool() -> ModuleType:
         ("a.svg", '<image href="https://cdn.example/x.png"/>'),
     ],
 )
-def test_a_foreign_resource_is_found(
-    tool: ModuleType, tmp_path: Path, name: str, text: str
-) -> None:
+def test_foreign_resource_is_found(tool: ModuleType, tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     (fault,) = tool.faults(tmp_path)
     assert fault.startswith(f"{name} loads ")

@@ -32,13 +32,13 @@ def test_requirements_are_covered_answered_or_missing(conformance: ModuleType) -
     assert not complete
 
 
-def test_a_number_that_is_no_requirement_is_an_error(conformance: ModuleType) -> None:
+def test_number_that_is_no_requirement_is_error(conformance: ModuleType) -> None:
     lines, complete = conformance.report({"UL-001": "one"}, {}, {"UL-001": ["a"], "UL-999": ["b"]})
     assert "UL-999  is no requirement, but is named by a test or in conformance.md" in lines
     assert not complete
 
 
-def test_the_pages_are_read(conformance: ModuleType) -> None:
+def test_pages_are_read(conformance: ModuleType) -> None:
     requirements = conformance.read_table(
         ROOT / "docs" / "reference" / "requirements.md", conformance.REQUIREMENT_LINE
     )

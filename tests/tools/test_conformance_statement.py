@@ -9,13 +9,13 @@ from fixtures.tool_modules import load_tool
 
 
 @pytest.mark.requirement("QR-173")
-def test_the_page_is_what_the_tables_say() -> None:
+def test_page_is_what_the_tables_say() -> None:
     tool = load_tool("conformance_statement")
     assert tool.STATEMENT.read_text(encoding="utf-8") == tool.statement()
 
 
 @pytest.mark.requirement("QR-173")
-def test_every_switch_is_an_option_of_the_server() -> None:
+def test_every_switch_is_option_of_server() -> None:
     options = {
         name
         for parameter in serve.params

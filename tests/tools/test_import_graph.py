@@ -15,7 +15,7 @@ def tool() -> ModuleType:
     return load_tool("import_graph")
 
 
-def test_the_picture_has_a_box_for_each_package(tool: ModuleType) -> None:
+def test_picture_has_a_box_for_each_package(tool: ModuleType) -> None:
     picture = ET.fromstring(tool.picture())
     texts = {each.text for each in picture.iter(f"{SVG}text")}
     assert {name for row in tool.layers() for name in row} <= texts
@@ -23,7 +23,7 @@ def test_the_picture_has_a_box_for_each_package(tool: ModuleType) -> None:
     assert len(arrows) >= len(list(picture.iter(f"{SVG}rect"))) - 3
 
 
-def test_a_short_cut_is_left_out(tool: ModuleType) -> None:
+def test_short_cut_is_left_out(tool: ModuleType) -> None:
     edges = {"a": {"b", "c", "d"}, "b": {"c"}, "c": set(), "d": set()}
     assert tool.without_short_cuts(edges) == {"a": {"b", "d"}, "b": {"c"}, "c": set(), "d": set()}
 

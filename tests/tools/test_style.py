@@ -37,7 +37,7 @@ def breaches(files: dict[str, str]) -> list[str]:
     return [str(breach) for breach in style.check(tree(files, page), ())]
 
 
-def test_a_clean_tree_has_no_breach() -> None:
+def test_clean_tree_has_no_breach() -> None:
     files = {
         "src/dicomquest/a.py": '"""One."""\nfrom dicomquest import b\n',
         "src/dicomquest/b.py": '"""Two."""\n',
@@ -78,7 +78,7 @@ def test_other_docstrings_pass(text: str) -> None:
     assert breaches({"src/dicomquest/a.py": text}) == []
 
 
-def test_a_base_name_occurs_once() -> None:
+def test_base_name_occurs_once() -> None:
     files = {
         "src/dicomquest/x/a.py": "",
         "src/dicomquest/y/a.py": "",
@@ -101,7 +101,7 @@ def test_a_base_name_occurs_once() -> None:
         "def late():\n    from dicomquest import a",
     ],
 )
-def test_a_circle_is_found(back: str) -> None:
+def test_circle_is_found(back: str) -> None:
     files = {
         "src/dicomquest/__init__.py": "",
         "src/dicomquest/a.py": "from dicomquest import b",
@@ -125,7 +125,7 @@ def test_each_circle_is_counted_once() -> None:
     assert style.circles(graph) == [["a", "b", "c"], ["e", "f"]]
 
 
-def test_an_exempt_path_is_not_checked() -> None:
+def test_exempt_path_is_not_checked() -> None:
     files = tree({"src/dicomquest/a/b.py": "x" * 101, "src/dicomquest/ab.py": "x" * 101}, "`ab.py`")
     found = style.check(files, ("src/dicomquest/a",))
     assert [breach.path for breach in found] == ["src/dicomquest/ab.py"]
@@ -158,7 +158,7 @@ def test_each_exempt_path_is_there() -> None:
     assert [path for path in style.EXEMPT if not (ROOT / path).exists()] == []
 
 
-def test_the_check_fails_with_a_line_a_breach(tmp_path: Path) -> None:
+def test_check_fails_with_a_line_a_breach(tmp_path: Path) -> None:
     (tmp_path / "src" / "dicomquest").mkdir(parents=True)
     (tmp_path / "src" / "dicomquest" / "manager.py").write_text("x" * 101, encoding="utf-8")
     (tmp_path / "tools").mkdir()

@@ -82,7 +82,7 @@ def pair() -> tuple[UpperLayer, UpperLayer]:
 
 
 @pytest.mark.requirement("UL-001")
-def test_an_association_from_its_beginning_to_its_end() -> None:
+def test_association_from_its_beginning_to_its_end() -> None:
     requestor, acceptor = (
         UpperLayer(REQUESTOR, timeouts=NEVER),
         UpperLayer(ACCEPTOR, timeouts=NEVER),
@@ -124,7 +124,7 @@ def test_an_association_from_its_beginning_to_its_end() -> None:
 
 
 @pytest.mark.requirement("UL-001")
-def test_a_rejection_ends_the_connection() -> None:
+def test_rejection_ends_the_connection() -> None:
     layer = layer_in(State.STA5, REQUESTOR)
     layer.receive_data(encode(RJ), NOW)
     assert layer.events() == [AssociateRejected(RJ), TransportClosed("A-ASSOCIATE-RJ")]
@@ -132,7 +132,7 @@ def test_a_rejection_ends_the_connection() -> None:
 
 
 @pytest.mark.requirement("UL-006")
-def test_the_answer_repeats_what_the_peer_wrote() -> None:
+def test_answer_repeats_what_the_peer_wrote() -> None:
     layer = layer_in(State.STA2, ACCEPTOR)
     data = bytearray(encode(RQ))
     data[10:74] = bytes(range(64))
@@ -170,7 +170,7 @@ def test_only_bit_0_of_the_version_counts(version: int) -> None:
     ),
     st.data(),
 )
-def test_pieces_of_any_size_have_the_same_effect(
+def test_pieces_of_any_size_have_same_effect(
     received: list[PDU], where: tuple[State, Role], data: st.DataObject
 ) -> None:
     stream = b"".join(map(encode, received))
@@ -188,7 +188,7 @@ def test_pieces_of_any_size_have_the_same_effect(
 
 
 @pytest.mark.requirement("UL-014")
-def test_an_association_byte_by_byte() -> None:
+def test_association_byte_by_byte() -> None:
     layer = UpperLayer(ACCEPTOR)
     layer.transport_connected(NOW)
     for byte in encode(RQ):
@@ -200,7 +200,7 @@ def test_an_association_byte_by_byte() -> None:
     assert layer.events() == [DataReceived((PDV,)), ReleaseRequested()]
 
 
-def test_what_follows_an_acceptance_at_once_is_taken() -> None:
+def test_data_right_behind_acceptance_is_taken() -> None:
     layer = layer_in(State.STA5, REQUESTOR)
     layer.receive_data(encode(AC) + encode(DATA) + encode(AReleaseRQ()), NOW)
     assert layer.events() == [AssociateAccepted(AC), DataReceived((PDV,)), ReleaseRequested()]
@@ -228,7 +228,7 @@ def test_nothing_is_read_after_the_end() -> None:
     ],
 )
 @pytest.mark.parametrize("role", list(Role))
-def test_what_is_no_pdu_aborts_the_association(data: bytes, reason: int, role: Role) -> None:
+def test_non_pdu_aborts_association(data: bytes, reason: int, role: Role) -> None:
     layer = established(role)
     layer.receive_data(data, NOW)
     assert layer.data_to_send() == bytes([7, 0, 0, 0, 0, 4, 0, 0, 2, reason])
@@ -276,7 +276,7 @@ def test_data_on_unaccepted_context_aborts(context_id: int, role: Role, state: S
 
 
 @pytest.mark.requirement("UL-060")
-def test_data_on_any_context_is_ignored_after_an_abort() -> None:
+def test_data_on_any_context_is_ignored_after_abort() -> None:
     layer = layer_in(State.STA13, ACCEPTOR)
     layer.receive_data(encode_p_data([PresentationDataValue(99, 2, b"ab")]), NOW)
     assert (layer.data_to_send(), layer.events()) == (b"", [])
@@ -302,7 +302,7 @@ def test_association_without_context_carries_nothing() -> None:
 
 
 @pytest.mark.requirement("UL-054")
-def test_a_release_collision_ends_well_on_both_sides() -> None:
+def test_release_collision_ends_well_on_both_sides() -> None:
     requestor, acceptor = pair()
     requestor.send_release_rq(NOW)
     acceptor.send_release_rq(NOW)
@@ -327,7 +327,7 @@ def test_a_release_collision_ends_well_on_both_sides() -> None:
 
 @pytest.mark.requirement("UL-055")
 @pytest.mark.parametrize("role", list(Role))
-def test_data_after_a_release_request_is_delivered(role: Role) -> None:
+def test_data_after_release_request_is_delivered(role: Role) -> None:
     layer = layer_in(State.STA7, role)
     layer.receive_data(encode(DATA) + encode(AReleaseRP()), NOW)
     assert layer.events() == [
@@ -338,7 +338,7 @@ def test_data_after_a_release_request_is_delivered(role: Role) -> None:
 
 
 @pytest.mark.requirement("UL-056")
-def test_data_may_be_sent_before_the_release_response() -> None:
+def test_data_may_be_sent_before_release_response() -> None:
     layer = layer_in(State.STA8, ACCEPTOR)
     layer.send_p_data([PDV], NOW)
     layer.send_encoded_p_data(encode(DATA), NOW)
@@ -358,7 +358,7 @@ def test_data_may_be_sent_before_the_release_response() -> None:
         (Event.INVALID_PDU, Event.TRANSPORT_CLOSED),
     ],
 )
-def test_the_end_is_told_once(role: Role, ends: tuple[Event, ...]) -> None:
+def test_end_is_told_once(role: Role, ends: tuple[Event, ...]) -> None:
     layer = established(role)
     for event in (*ends, Event.TRANSPORT_CLOSED, Event.ARTIM_EXPIRED, Event.ABORT_RECEIVED):
         happen(layer, event)
@@ -381,14 +381,14 @@ def test_lost_connection_says_why_and_sends_nothing() -> None:
     assert layer.data_to_send() == b""
 
 
-def test_a_connection_that_cannot_be_made_says_why() -> None:
+def test_connection_that_cannot_be_made_says_why() -> None:
     layer = layer_in(State.STA4, REQUESTOR)
     layer.receive_eof(NOW, "connection refused")
     assert [getattr(each, "message", "") for each in layer.events()] == ["connection refused"] * 2
     assert layer.should_close
 
 
-def test_an_abort_of_our_own_is_not_told_to_ourselves() -> None:
+def test_abort_of_our_own_is_not_told_to_ourselves() -> None:
     layer = established(REQUESTOR)
     layer.send_abort(NOW)
     assert sent_by(layer) == [AAbort(0, 0)]
@@ -396,7 +396,7 @@ def test_an_abort_of_our_own_is_not_told_to_ourselves() -> None:
 
 
 @pytest.mark.parametrize("state", [State.STA6, State.STA7, State.STA8])
-def test_the_layer_above_can_find_the_peer_wrong(state: State) -> None:
+def test_layer_above_can_find_the_peer_wrong(state: State) -> None:
     layer = layer_in(state, REQUESTOR)
     layer.send_provider_abort(5, "a command in the middle of a data set", NOW)
     assert sent_by(layer) == [AAbort(2, 5)]
@@ -406,7 +406,7 @@ def test_the_layer_above_can_find_the_peer_wrong(state: State) -> None:
 
 
 @pytest.mark.requirement("UL-070")
-def test_no_data_longer_than_the_peer_receives_is_sent() -> None:
+def test_no_data_longer_than_peer_receives_is_sent() -> None:
     requestor, acceptor = with_limit(20)
     for layer in (requestor, acceptor):
         assert (layer.peer_maximum_length, layer.send_limit) == (20, 20)
@@ -421,7 +421,7 @@ def test_no_data_longer_than_the_peer_receives_is_sent() -> None:
 
 
 @pytest.mark.requirement("UL-070")
-def test_a_peer_without_limit_receives_anything() -> None:
+def test_peer_without_limit_receives_anything() -> None:
     requestor, acceptor = with_limit(0)
     for sender, receiver in ((requestor, acceptor), (acceptor, requestor)):
         assert (sender.peer_maximum_length, sender.send_limit) == (0, SEND_LIMIT_IF_UNLIMITED)
@@ -492,9 +492,7 @@ def test_pdvs_of_any_kind_are_delivered(pdvs: list[PresentationDataValue], role:
     ),
     st.lists(st.one_of(st.binary(max_size=80), pdus().map(encode)), max_size=8),
 )
-def test_whatever_the_peer_sends_raises_nothing(
-    where: tuple[State, Role], pieces: list[bytes]
-) -> None:
+def test_any_bytes_of_a_peer_raise_nothing(where: tuple[State, Role], pieces: list[bytes]) -> None:
     layer = layer_in(*where, Timeouts())
     for piece in pieces:
         layer.receive_data(piece, NOW)
@@ -517,7 +515,7 @@ def test_whatever_the_peer_sends_raises_nothing(
         max_size=40,
     )
 )
-def test_two_sides_that_keep_the_rules_never_abort(steps: list[tuple[bool, str]]) -> None:
+def test_two_sides_that_keep_rules_never_abort(steps: list[tuple[bool, str]]) -> None:
     """Whatever they do and however slow the network is, all data arrive in order and both ends are released."""
     ends = pair()
     wires: list[bytearray] = [bytearray(), bytearray()]

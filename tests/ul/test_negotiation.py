@@ -220,7 +220,7 @@ def test_no_acceptable_context_is_no_rejection() -> None:
         (frozenset(), "OURS", False),
     ],
 )
-def test_the_called_title_is_checked_when_asked_for(
+def test_called_title_is_checked_when_asked_for(
     titles: frozenset[str] | None, called: str, is_accepted: bool
 ) -> None:
     data = bytearray(encode(RQ))
@@ -236,7 +236,7 @@ def test_the_called_title_is_checked_when_asked_for(
     ("titles", "answer"),
     [(None, None), (frozenset({"CALLING"}), None), (frozenset({"OTHER"}), AAssociateRJ(1, 1, 3))],
 )
-def test_the_calling_title_is_checked_when_asked_for(
+def test_calling_title_is_checked_when_asked_for(
     titles: frozenset[str] | None, answer: AAssociateRJ | None
 ) -> None:
     given_ = negotiate(RQ, replace(POLICY, calling_ae_titles=titles))
@@ -253,7 +253,7 @@ def test_another_application_context_is_rejected(name: str) -> None:
 @pytest.mark.parametrize(
     ("rejection", "numbers"), [(LOCAL_LIMIT_EXCEEDED, (2, 3, 2)), (TEMPORARY_CONGESTION, (2, 3, 1))]
 )
-def test_a_full_server_can_say_so(rejection: AAssociateRJ, numbers: tuple[int, int, int]) -> None:
+def test_full_server_can_say_so(rejection: AAssociateRJ, numbers: tuple[int, int, int]) -> None:
     layer = layer_in(State.STA3, Role.ACCEPTOR)
     layer.send_associate_rj(rejection.result, rejection.source, rejection.reason, NOW)
     assert sent_by(layer) == [AAssociateRJ(*numbers)]
@@ -270,7 +270,7 @@ def test_a_full_server_can_say_so(rejection: AAssociateRJ, numbers: tuple[int, i
         (AsyncOperationsWindow(2, 0), AsyncOperationsWindow(0, 0), AsyncOperationsWindow(2, 0)),
     ],
 )
-def test_the_window_is_the_smaller_one(
+def test_window_is_the_smaller_one(
     offered: AsyncOperationsWindow | None,
     own: AsyncOperationsWindow,
     answered: AsyncOperationsWindow | None,
@@ -304,7 +304,7 @@ def test_roles_are_granted_where_both_want_them() -> None:
         ((), (RoleSelection(VERIFICATION, False, True),)),
     ],
 )
-def test_half_a_role_selection_leaves_requestor_scu(
+def test_half_role_selection_leaves_requestor_scu(
     offered: tuple[RoleSelection, ...], answered: tuple[RoleSelection, ...]
 ) -> None:
     """Without both halves of role selection the requestor is SCU."""
@@ -318,7 +318,7 @@ def test_half_a_role_selection_leaves_requestor_scu(
 
 
 @pytest.mark.requirement("UL-039")
-def test_a_role_that_was_not_offered_is_not_taken() -> None:
+def test_role_that_was_not_offered_is_not_taken() -> None:
     rq = request({VERIFICATION: (IMPLICIT,)}, roles=(RoleSelection(VERIFICATION, True, False),))
     ac = replace(
         AC,
@@ -397,14 +397,14 @@ def test_identity_is_verified_and_answered(is_requested: bool) -> None:
     assert (rejection.result, rejection.source) == (1, 2)
 
 
-def test_a_request_without_identity_is_not_verified() -> None:
+def test_request_without_identity_is_not_verified() -> None:
     assert isinstance(
         negotiate(RQ, replace(POLICY, verify_identity=lambda _identity: None)), AAssociateAC
     )
 
 
 @pytest.mark.requirement("UL-044")
-def test_a_context_without_a_result_is_rejected() -> None:
+def test_context_without_result_is_rejected() -> None:
     ac = replace(AC, presentation_contexts=(PresentationContextAC(3, 0, EXPLICIT),))
     check_answer(RQ, ac)
     assert set(accepted_contexts(RQ, ac)) == {3}
@@ -438,7 +438,7 @@ def test_result_for_unproposed_context_is_ignored() -> None:
         (replace(AC, application_context="1.2.3"), "application context '1.2.3'"),
     ],
 )
-def test_an_answer_that_is_none_aborts(ac: AAssociateAC, message: str) -> None:
+def test_answer_that_is_none_aborts(ac: AAssociateAC, message: str) -> None:
     with pytest.raises(RemoteProtocolError, match=message) as caught:
         check_answer(RQ, ac)
     assert caught.value.reason == 6
@@ -533,7 +533,7 @@ def test_disallowed_answer_of_ours_is_not_sent(
     assert layer.data_to_send() == b""
 
 
-def test_a_full_answer_is_sent() -> None:
+def test_full_answer_is_sent() -> None:
     information = UserInformation(
         async_operations_window=AsyncOperationsWindow(3, 7),
         roles=(RoleSelection(VERIFICATION, False, False),),

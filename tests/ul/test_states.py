@@ -86,7 +86,7 @@ SCENES = [
 ]
 
 
-def test_the_table_has_19_times_13_cells() -> None:
+def test_table_has_19_times_13_cells() -> None:
     assert len(CELLS) == 19 * 13
     assert len({(event, state) for event, state, _ in CELLS}) == 19 * 13
 
@@ -97,7 +97,7 @@ def test_the_table_has_19_times_13_cells() -> None:
     SCENES,
     ids=[f"{e.name}-{s:d}-{r.value}" for e, s, r, _ in SCENES],
 )
-def test_a_cell_does_what_the_table_says(event: Event, state: State, role: Role, cell: str) -> None:
+def test_cell_does_what_the_table_says(event: Event, state: State, role: Role, cell: str) -> None:
     layer = layer_in(state, role, replace(NEVER, artim=10.0, associate_request=30.0))
     if cell == ".":
         has_no_transport = state in (State.STA1, State.STA4)
@@ -164,7 +164,7 @@ def test_actions_are_in_table_with_outcomes() -> None:
 
 @pytest.mark.requirement("UL-059")
 @pytest.mark.parametrize("role", list(Role))
-def test_second_request_aborts_the_association(role: Role) -> None:
+def test_second_request_aborts_association(role: Role) -> None:
     """A second request aborts an established association."""
     layer = layer_in(State.STA6, role)
     happen(layer, Event.ASSOCIATE_RQ_RECEIVED)
@@ -179,7 +179,7 @@ def test_second_request_aborts_the_association(role: Role) -> None:
     "event", sorted(LOCAL_EVENTS - {Event.TRANSPORT_CONFIRMED, Event.TRANSPORT_INDICATED})
 )
 @pytest.mark.parametrize("role", list(Role))
-def test_a_layer_says_what_its_user_may_do(event: Event, role: Role) -> None:
+def test_layer_says_what_its_user_may_do(event: Event, role: Role) -> None:
     for state in State:
         if role not in WAYS[state] or (event is Event.ASSOCIATE_REQUEST and role is Role.ACCEPTOR):
             continue

@@ -30,7 +30,7 @@ def only(**timeouts: float) -> Timeouts:
     return replace(NEVER, **timeouts)
 
 
-def test_every_timer_has_a_time_out_that_can_be_set() -> None:
+def test_every_timer_has_time_out_that_can_be_set() -> None:
     names = {row.name for row in fields(Timeouts)}
     assert {expiry.timeout for expiry in EXPIRIES.values()} == names - {"first_response", "dimse"}
     assert set(EXPIRIES) == set(Timer)
@@ -85,7 +85,7 @@ def test_every_timer_has_a_time_out_that_can_be_set() -> None:
         ),
     ],
 )
-def test_a_timer_of_a_state_aborts(
+def test_timer_of_a_state_aborts(
     timeouts: Timeouts, state: State, role: Role, message: str, sent: list[AAbort]
 ) -> None:
     five = replace(
@@ -104,7 +104,7 @@ def test_a_timer_of_a_state_aborts(
 
 @pytest.mark.requirement("UL-061")
 @pytest.mark.parametrize("timer", [timer for timer in Timer if timer is not Timer.WRITE])
-def test_a_timer_runs_in_no_other_state(timer: Timer) -> None:
+def test_timer_runs_in_no_other_state(timer: Timer) -> None:
     running_in = {
         Timer.ARTIM: {(State.STA13, REQUESTOR), (State.STA13, ACCEPTOR)},
         Timer.ARTIM_OF_STATE_2: {(State.STA2, ACCEPTOR)},
@@ -142,7 +142,7 @@ def test_connection_without_request_closes_silently() -> None:
 
 
 @pytest.mark.requirement("UL-051")
-def test_a_request_stops_artim() -> None:
+def test_request_stops_artim() -> None:
     layer = layer_in(State.STA3, ACCEPTOR, only(artim=10, associate_request=30))
     assert layer.next_deadline() is None
 
@@ -173,7 +173,7 @@ def test_close_is_awaited_for_artim_at_most(state: State, event: Event, artim: f
 
 
 @pytest.mark.requirement("UL-053")
-def test_the_close_of_the_peer_ends_the_wait() -> None:
+def test_close_of_the_peer_ends_the_wait() -> None:
     layer = layer_in(State.STA13, ACCEPTOR, only(artim=10))
     layer.receive_eof(NOW + 1)
     assert layer.next_deadline() is None
@@ -230,7 +230,7 @@ def test_idle_timer_starts_only_as_idle_acceptor() -> None:
 
 
 @pytest.mark.requirement("UL-061")
-def test_a_pdu_that_is_begun_has_to_be_completed() -> None:
+def test_pdu_that_is_begun_has_to_be_completed() -> None:
     layer = established(ACCEPTOR, only(pdu=60, artim=10))
     data = encode(DATA)
     layer.receive_data(data[:3], NOW)
@@ -242,7 +242,7 @@ def test_a_pdu_that_is_begun_has_to_be_completed() -> None:
     assert layer.state is State.STA13
 
 
-def test_the_next_pdu_has_time_of_its_own() -> None:
+def test_next_pdu_has_time_of_its_own() -> None:
     layer = established(ACCEPTOR, only(pdu=60))
     data = encode(DATA)
     layer.receive_data(data[:3], NOW)
@@ -253,7 +253,7 @@ def test_the_next_pdu_has_time_of_its_own() -> None:
     assert len(layer.events()) == 2
 
 
-def test_the_rest_of_a_refused_pdu_is_awaited_too() -> None:
+def test_rest_of_refused_pdu_is_awaited_too() -> None:
     layer = established(ACCEPTOR, only(pdu=60))
     layer.receive_data(b"\x47\0\0\0\0\4", NOW)
     assert layer.next_deadline() == NOW + 60
@@ -263,7 +263,7 @@ def test_the_rest_of_a_refused_pdu_is_awaited_too() -> None:
 @pytest.mark.parametrize(
     "state", [state for state in WAYS if state not in (State.STA1, State.STA2)]
 )
-def test_a_peer_that_does_not_read_is_left(state: State) -> None:
+def test_peer_that_does_not_read_is_left(state: State) -> None:
     for role in WAYS[state]:
         layer = layer_in(state, role, only(write=60, artim=600))
         layer.writing_paused(NOW)
@@ -275,7 +275,7 @@ def test_a_peer_that_does_not_read_is_left(state: State) -> None:
         assert layer.events() == [*lost, TransportClosed(message)]
 
 
-def test_a_peer_that_reads_again_is_not_left() -> None:
+def test_peer_that_reads_again_is_not_left() -> None:
     layer = established(ACCEPTOR, only(write=60))
     layer.writing_paused(NOW)
     layer.writing_resumed()

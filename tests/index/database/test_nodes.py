@@ -30,7 +30,7 @@ from dicomquest.index.database.nodes import (
         ("mysql://h/db", False),
     ],
 )
-def test_a_location_is_a_postgresql_url_by_its_scheme(location: str, expected: bool) -> None:
+def test_location_is_postgresql_url_by_its_scheme(location: str, expected: bool) -> None:
     assert is_postgresql(location) is expected
 
 
@@ -47,13 +47,11 @@ def test_a_location_is_a_postgresql_url_by_its_scheme(location: str, expected: b
         ("postgresql+psycopg://h1,h2/db?target_session_attrs=standby", Use.READ_REPLICA, "standby"),
     ],
 )
-def test_which_server_is_taken_unless_the_url_says(
-    location: str, use: Use, attributes: str
-) -> None:
+def test_default_server_unless_url_names_one(location: str, use: Use, attributes: str) -> None:
     assert parameters(location, use)["target_session_attrs"] == attributes
 
 
-def test_the_url_wins_over_the_defaults() -> None:
+def test_url_wins_over_the_defaults() -> None:
     found = parameters(
         "postgresql://me:secret@h1:1,h2:2/db?connect_timeout=9&sslmode=require", Use.WRITE
     )
@@ -88,7 +86,7 @@ def test_malformed_url_is_refused_without_password(location: str, message: str) 
         ("postgresql://", "PostgreSQL database '' on localhost port 5432"),
     ],
 )
-def test_a_database_is_named_without_user_and_password(location: str, words: str) -> None:
+def test_database_is_named_without_user_and_password(location: str, words: str) -> None:
     assert described(location) == words
 
 
@@ -102,7 +100,7 @@ def test_errors_take_one_line() -> None:
 @pytest.mark.skipif(
     not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option"
 )
-def test_a_dead_machine_is_noticed(postgresql_database: str) -> None:
+def test_dead_machine_is_noticed(postgresql_database: str) -> None:
     """Nothing on one machine can show a peer that is silent for ever, so the socket is asked how it would notice."""
     with (
         psycopg.connect(**parameters(postgresql_database, Use.READ)) as connection,  # type: ignore[arg-type]

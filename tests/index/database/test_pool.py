@@ -39,7 +39,7 @@ def definitions(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+def test_migrations_make_tables_of_schema(tmp_path: Path) -> None:
     """The migrations make the tables that the schema describes."""
     Database(tmp_path / "migrated.sqlite").close()
     engine = create_engine(f"sqlite:///{tmp_path / 'created.sqlite'}")
@@ -50,7 +50,7 @@ def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     assert set(created) >= set(TABLES.values())
 
 
-def test_trigram_tables_have_the_schemas_columns(tmp_path: Path) -> None:
+def test_trigram_tables_have_schemas_columns(tmp_path: Path) -> None:
     """Each trigram table has the columns that the schema names."""
     Database(tmp_path / "x.sqlite").close()
     connection = sqlite3.connect(tmp_path / "x.sqlite")
@@ -60,7 +60,7 @@ def test_trigram_tables_have_the_schemas_columns(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_an_index_opens_again_by_path_and_by_url(tmp_path: Path) -> None:
+def test_index_opens_again_by_path_and_by_url(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite"
     Index(path, timezone_offset_minutes=60).close()
     for location in (path, str(path), f"sqlite:///{path}"):
@@ -80,7 +80,7 @@ def test_database_is_created_once_for_all_openers(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no database " * 100)
     with pytest.raises(IndexDatabaseError, match="file is not a database"):
@@ -135,7 +135,7 @@ def test_newer_schema_is_refused_unless_only_grown(tmp_path: Path) -> None:
         ("/nowhere/at/all.sqlite", "no folder /nowhere/at"),
     ],
 )
-def test_a_location_that_cannot_be_opened_says_why(location: str, message: str) -> None:
+def test_location_that_cannot_be_opened_says_why(location: str, message: str) -> None:
     with pytest.raises(IndexDatabaseError, match=message) as raised:
         Database(location)
     assert "cret" not in str(raised.value)
@@ -149,7 +149,7 @@ def test_missing_index_is_not_made_to_be_searched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_path_that_cannot_be_looked_at_says_so(tmp_path: Path, create: bool) -> None:
+def test_path_that_cannot_be_looked_at_says_so(tmp_path: Path, create: bool) -> None:
     """A name that no file system takes fails as a folder does that others may not enter."""
     with pytest.raises(IndexDatabaseError, match="cannot be looked at: File name too long"):
         Index(tmp_path / ("long" * 100) / "index.sqlite", create=create)

@@ -74,7 +74,7 @@ def revision(cluster: Cluster, url: str) -> object:
     return cluster.query("SELECT version_num FROM alembic_version", database=name_of(url))
 
 
-def test_migrations_make_the_tables_of_the_schema(
+def test_migrations_make_tables_of_schema(
     postgresql: Cluster, own_location: str, postgresql_database: str
 ) -> None:
     """The migrations make the tables that the schema describes."""
@@ -97,7 +97,7 @@ def test_migrations_make_the_tables_of_the_schema(
     assert texts == [("C",)]
 
 
-def test_a_database_is_made_once_however_many_open_it(
+def test_database_is_made_once_however_many_open_it(
     postgresql: Cluster, postgresql_database: str
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
@@ -138,7 +138,7 @@ def test_queries_go_on_while_nodes_change_schema(postgresql: Cluster, old_locati
     assert revision(postgresql, old_location) == [(HEAD,)]
 
 
-def test_table_in_use_delays_only_the_migration(postgresql: Cluster, old_location: str) -> None:
+def test_table_in_use_delays_only_migration(postgresql: Cluster, old_location: str) -> None:
     """A table in use delays a migration, and the waiting migration delays no query."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(old_location) as user:
@@ -170,7 +170,7 @@ def test_newer_schema_is_used_only_if_just_grown(own_location: str, postgresql: 
         Database(own_location)
 
 
-def test_what_is_no_index_is_refused_and_left_alone(
+def test_foreign_database_is_refused_and_left_alone(
     postgresql: Cluster, postgresql_database: str
 ) -> None:
     with pytest.raises(MissingIndexError, match="has no index"):
@@ -204,7 +204,7 @@ def test_other_encoding_is_named_and_refused(postgresql: Cluster, is_replica: bo
     postgresql.drop_database("latin")
 
 
-def test_wait_for_a_replica_is_logged_at_once(
+def test_wait_for_replica_is_logged_at_once(
     postgresql_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Opening waits for a replica's index, and the log says so at once."""
@@ -252,7 +252,7 @@ def test_unopenable_location_says_why_no_password(location: str, message: str) -
     assert "\n" not in str(caught.value)
 
 
-def test_missing_psycopg_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_psycopg_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the message names the extra that brings it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(IndexDatabaseError, match=r"dicomquest\[postgresql\]"):
@@ -317,7 +317,7 @@ def end_connections(cluster: Cluster, url: str) -> None:
     wait_for(lambda: not cluster.query(there, name), "the connections end")
 
 
-def test_lost_connection_is_an_error_then_replaced(postgresql: Cluster, location: str) -> None:
+def test_lost_connection_is_error_then_replaced(postgresql: Cluster, location: str) -> None:
     """A lost connection is an error of the index, and the next one is new."""
 
     def lose_and_run(context: AbstractContextManager[Connection], statement: str | None) -> None:
@@ -352,7 +352,7 @@ def test_lost_connection_is_an_error_then_replaced(postgresql: Cluster, location
         assert index.counts()[Level.IMAGE] == 2
 
 
-def test_what_the_server_says_of_a_row_is_not_repeated(index: Index) -> None:
+def test_server_error_shows_no_row_values(index: Index) -> None:
     statement = "INSERT INTO patient (id, identity) VALUES (?, ?)"
     with pytest.raises(IndexDatabaseError) as caught, index._database.begin() as connection:
         connection.exec_driver_sql(statement, [(1, "Citizen"), (2, "Citizen")])
@@ -371,9 +371,7 @@ def test_node_that_waits_in_vain_says_so(index: Index, monkeypatch: pytest.Monke
         other.ingest_data_sets([instance(1)])
 
 
-def test_interruption_in_a_pipeline_stays_one(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interruption_in_pipeline_stays_one(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in a pipeline, which the driver can neither leave nor roll back, stays Ctrl-C."""
     waits = psycopg.Connection.wait
     count = 0

@@ -47,7 +47,7 @@ def test_replica_answers_unless_latest_is_needed(
         assert len(cursor.fetch(100)) == expected
 
 
-def test_what_is_written_goes_to_the_primary(index: Index, locations: tuple[Path, Path]) -> None:
+def test_writes_go_to_the_primary(index: Index, locations: tuple[Path, Path]) -> None:
     assert index.ingest_data_sets(map(from_pydicom, corpus.instances())).replaced == len(
         corpus.instances()
     )
@@ -55,7 +55,7 @@ def test_what_is_written_goes_to_the_primary(index: Index, locations: tuple[Path
         assert set(replica.counts().values()) == {0}
 
 
-def test_a_replica_of_another_schema_is_refused(locations: tuple[Path, Path]) -> None:
+def test_replica_of_another_schema_is_refused(locations: tuple[Path, Path]) -> None:
     connection = sqlite3.connect(locations[1])
     connection.execute("UPDATE alembic_version SET version_num = '0000'")
     connection.commit()
@@ -64,8 +64,6 @@ def test_a_replica_of_another_schema_is_refused(locations: tuple[Path, Path]) ->
         Index(locations[0], read_location=locations[1])
 
 
-def test_a_replica_that_is_not_there_is_said_so(
-    locations: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_replica_that_is_not_there_is_said_so(locations: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(IndexDatabaseError, match=r"there is no index at .*none\.sqlite"):
         Index(locations[0], read_location=tmp_path / "none.sqlite")

@@ -69,7 +69,7 @@ def test_patient_data_is_logged_for_debugging_only(
 
 @BOTH_WAYS
 @pytest.mark.requirement("QR-011", "QR-130", "QR-131", "QR-133")
-def test_computed_values_follow_the_instances(index: Index, batches: bool) -> None:
+def test_computed_values_follow_instances(index: Index, batches: bool) -> None:
     """Counts, modalities and SOP classes are those of the instances that are there."""
     store(
         index,
@@ -108,7 +108,7 @@ def test_computed_values_follow_the_instances(index: Index, batches: bool) -> No
 
 @BOTH_WAYS
 @pytest.mark.requirement("QR-130")
-def test_an_instance_received_again_is_replaced_whole(index: Index, batches: bool) -> None:
+def test_instance_received_again_is_replaced_whole(index: Index, batches: bool) -> None:
     first = instance(
         1,
         Modality="CT",
@@ -160,7 +160,7 @@ def test_moved_instance_leaves_nothing_behind(index: Index, batches: bool) -> No
 
 
 @BOTH_WAYS
-def test_study_is_of_the_last_received_patient(index: Index, batches: bool) -> None:
+def test_study_is_of_last_received_patient(index: Index, batches: bool) -> None:
     """A study belongs to the patient of the instance received last."""
     store(
         index,
@@ -253,12 +253,12 @@ def test_overlong_texts_are_found_by_their_start(index: Index) -> None:
     assert index.counts() == {Level.PATIENT: 1, Level.STUDY: 1, Level.SERIES: 1, Level.IMAGE: 2}
 
 
-def test_a_uid_far_too_long_is_not_kept(index: Index) -> None:
+def test_uid_far_too_long_is_not_kept(index: Index) -> None:
     summary = index.ingest_data_sets([instance(1, SOPInstanceUID="1." + "2" * 300)])
     assert summary.skipped == {Reason.UNFIT_UID: 1}
 
 
-def test_a_text_has_no_nul(index: Index) -> None:
+def test_text_has_no_nul(index: Index) -> None:
     item = [data_set(CodeMeaning="a\0b")]
     store(
         index,
@@ -292,7 +292,7 @@ def test_empty_sop_class_counts_once_in_any_order(index: Index, batches: bool) -
 
 
 @BOTH_WAYS
-def test_anatomic_regions_are_those_of_the_instances(index: Index, batches: bool) -> None:
+def test_anatomic_regions_are_those_of_instances(index: Index, batches: bool) -> None:
     def region(code: str) -> list[DataSet]:
         return [
             data_set(CodeValue=code, CodingSchemeDesignator="SCT", CodeMeaning=f"Region {code}")

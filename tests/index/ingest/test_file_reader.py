@@ -71,7 +71,7 @@ def test_file_is_read_up_to_its_pixels(tmp_path: Path, transfer_syntax: str) -> 
     assert found.records[Level.IMAGE].elements == {}
 
 
-def test_a_header_of_any_size_is_read(tmp_path: Path) -> None:
+def test_header_of_any_size_is_read(tmp_path: Path) -> None:
     stored = instance(DerivationDescription="x" * 1000, TextValue="y" * 300_000)
     found = read(tmp_path, part10(stored))
     assert isinstance(found, Received)
@@ -107,12 +107,12 @@ SKIPPED: list[tuple[bytes, Reason]] = [
 
 
 @pytest.mark.parametrize(("data", "reason"), SKIPPED)
-def test_what_is_no_instance_says_why(tmp_path: Path, data: bytes, reason: Reason) -> None:
+def test_non_instance_says_why(tmp_path: Path, data: bytes, reason: Reason) -> None:
     found = read(tmp_path, data)
     assert isinstance(found, Skipped)
     assert found.reason is reason
 
 
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert read_file(str(tmp_path / "missing"), 0) == Skipped(Reason.UNREADABLE, os.strerror(2))
     assert read_file(str(tmp_path), 0) == Skipped(Reason.UNREADABLE, os.strerror(21))

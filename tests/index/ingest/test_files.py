@@ -50,7 +50,7 @@ def names(index: Index) -> set[str | None]:
     }
 
 
-def test_files_below_a_folder_count_once_each(index: Index, tmp_path: Path) -> None:
+def test_files_below_folder_count_once_each(index: Index, tmp_path: Path) -> None:
     """All files below a folder are looked at, and each counts once."""
     folder = tmp_path / "archive"
     fill(folder, 5)
@@ -67,7 +67,7 @@ def test_files_below_a_folder_count_once_each(index: Index, tmp_path: Path) -> N
     assert index.counts()[Level.IMAGE] == 5
 
 
-def test_a_second_run_reads_only_what_has_changed(
+def test_second_run_reads_only_what_has_changed(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "archive", 4)
@@ -109,7 +109,7 @@ def test_interrupted_run_goes_on_where_it_was(
     assert counted(index.ingest([tmp_path / "archive"])) == (4, 6, 0, 0)
 
 
-def test_several_processes_give_the_same_index_as_one(
+def test_several_processes_give_same_index_as_one(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingest, "_CHUNK", 3)
@@ -158,7 +158,7 @@ def test_links_to_files_are_followed_to_folders_not(index: Index, tmp_path: Path
     assert counted(index.ingest([folder])) == (0, 1, 0, 0)
 
 
-def test_path_may_be_a_file_missing_is_reported(index: Index, tmp_path: Path) -> None:
+def test_path_may_be_file_missing_is_reported(index: Index, tmp_path: Path) -> None:
     """A path may be a file, and a missing one is reported."""
     path = write(tmp_path / "one", instance())
     summary = index.ingest([path, tmp_path / "missing"])

@@ -217,7 +217,7 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(steps=STEPS)
-def test_what_is_taken_over_is_what_counting_gives(
+def test_carried_values_equal_counting(
     index: Index, steps: list[list[Sent] | frozenset[str]]
 ) -> None:
     empty(index)

@@ -158,7 +158,7 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
 
 @pytest.mark.requirement("QR-008", "QR-095", "QR-104", "QR-132")
 @pytest.mark.parametrize(("keys", "condition", "parameters"), KEYS)
-def test_keys_become_predicates_an_index_serves(
+def test_keys_become_predicates_index_serves(
     keys: dict[str, Any], condition: str, parameters: tuple[Any, ...]
 ) -> None:
     """Each kind of key is a predicate that an index serves."""
@@ -220,7 +220,7 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
 
 @pytest.mark.requirement("QR-077", "QR-079", "QR-110", "QR-117", "QR-119")
 @pytest.mark.parametrize(("options", "keys", "condition"), NEGOTIATED)
-def test_what_is_negotiated_changes_the_predicate(
+def test_negotiated_options_change_predicate(
     options: QueryOptions, keys: dict[str, Any], condition: str
 ) -> None:
     assert where(compiled("STUDY", options=options, **keys)) == condition
@@ -261,7 +261,7 @@ def test_groups_and_values_are_searched_in_their_rows(keys: dict[str, Any], cond
     assert where(compiled("STUDY", facts=EVERYTHING, **keys)) == condition
 
 
-def test_only_the_tables_that_are_needed_are_joined() -> None:
+def test_only_tables_that_are_needed_are_joined() -> None:
     assert " FROM study WHERE" in compiled("STUDY", StudyDate="20240101").sql
     assert (
         " FROM study JOIN patient ON study.parent = patient.id"
@@ -279,7 +279,7 @@ def test_only_the_tables_that_are_needed_are_joined() -> None:
 
 
 @pytest.mark.requirement("QR-046", "QR-064")
-def test_columns_are_the_return_keys_in_order() -> None:
+def test_columns_are_return_keys_in_order() -> None:
     """The columns are the return keys in their order."""
     plan = compiled(
         "SERIES", "patient", PatientName="", Modality="", OtherPatientNames="", GantryID=""
@@ -382,7 +382,7 @@ ON_POSTGRESQL: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
 
 @pytest.mark.requirement("QR-008", "QR-095", "QR-104", "QR-132")
 @pytest.mark.parametrize(("keys", "condition", "parameters"), ON_POSTGRESQL)
-def test_each_kind_of_key_is_a_predicate_of_postgresql(
+def test_each_kind_of_key_is_predicate_of_postgresql(
     keys: dict[str, Any], condition: str, parameters: tuple[Any, ...]
 ) -> None:
     plan = compiled("STUDY", facts=POSTGRESQL, **keys)

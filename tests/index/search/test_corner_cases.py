@@ -185,7 +185,7 @@ def held_equal(stored: Index, asked: Any) -> list[DataSet]:
     "QR-132",
 )
 @pytest.mark.parametrize(("options", "level", "keys", "count"), CASES)
-def test_the_engine_and_the_plain_meaning_agree(
+def test_engine_and_the_plain_meaning_agree(
     stored: Index, options: QueryOptions | None, level: str, keys: dict[str, Any], count: int
 ) -> None:
     assert len(held_equal(stored, query(level, options=options, **keys))) == count
@@ -242,7 +242,7 @@ def test_reduced_and_private_values_are_row_json(stored: Index) -> None:
         ),
     ],
 )
-def test_days_are_searched_as_far_as_a_zone_shifts(
+def test_days_are_searched_as_far_as_zone_shifts(
     index: Index, keys: dict[str, str], count: int
 ) -> None:
     """Days are searched as far as a time zone may shift them."""

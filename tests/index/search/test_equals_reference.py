@@ -87,7 +87,7 @@ def parse(asked: Asked) -> Query | None:
     asked=st.lists(queries(), min_size=1, max_size=4),
     zone=st.sampled_from(ZONES),
 )
-def test_the_engine_answers_as_the_reference_does(
+def test_engine_answers_as_reference_does(
     indexes: dict[int, Index], corpus: list[DataSet], asked: list[Asked], zone: int
 ) -> None:
     index = indexes[zone]
@@ -111,7 +111,7 @@ def test_the_engine_answers_as_the_reference_does(
     drawn=st.data(),
     zone=st.sampled_from(ZONES),
 )
-def test_engine_finds_what_the_reference_finds(
+def test_engine_finds_what_reference_finds(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject, zone: int
 ) -> None:
     """The engine finds what is there as the reference does."""

@@ -171,7 +171,7 @@ SERVED: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("level", "root", "keys", "served"), SERVED)
-def test_a_key_is_served_by_its_index(
+def test_key_is_served_by_its_index(
     index: Index, level: str, root: str, keys: dict[str, Any], served: tuple[str, ...]
 ) -> None:
     found = steps(index, level, root, Facts(), RELATIONAL, **keys)
@@ -183,7 +183,7 @@ def test_a_key_is_served_by_its_index(
 
 @pytest.mark.requirement("QR-116")
 @pytest.mark.parametrize("name", ["王^小東", "やまだ*", "Doe^John"])
-def test_a_name_in_any_group_takes_the_index_of_each(index: Index, name: str) -> None:
+def test_name_in_any_group_takes_index_of_each(index: Index, name: str) -> None:
     found = steps(index, "STUDY", "study", ALL_GROUPS, RELATIONAL, PatientName=name)
     assert found[0] == "MULTI-INDEX OR"
     for group in ("alphabetic", "ideographic", "phonetic"):
@@ -193,7 +193,7 @@ def test_a_name_in_any_group_takes_the_index_of_each(index: Index, name: str) ->
 @pytest.mark.parametrize(
     "keys", [{"PatientID": "1"}, {"AccessionNumber": "1"}, {"StudyDate": "20240101"}]
 )
-def test_several_values_take_the_value_table_besides(index: Index, keys: dict[str, str]) -> None:
+def test_several_values_take_value_table_besides(index: Index, keys: dict[str, str]) -> None:
     found = steps(index, "STUDY", "study", SEVERAL_VALUES, RELATIONAL, **keys)
     assert found[0] == "MULTI-INDEX OR"
     assert any(
@@ -201,7 +201,7 @@ def test_several_values_take_the_value_table_besides(index: Index, keys: dict[st
     )
 
 
-def test_a_fuzzy_name_is_led_by_its_words(index: Index) -> None:
+def test_fuzzy_name_is_led_by_its_words(index: Index) -> None:
     found = steps(
         index, "STUDY", "study", Facts(), QueryOptions(fuzzy=True), PatientName="Jon Smyth"
     )
@@ -222,7 +222,7 @@ def test_a_fuzzy_name_is_led_by_its_words(index: Index) -> None:
         {"StudyDate": "-20240101"},
     ],
 )
-def test_nothing_is_gathered_before_the_first_row(index: Index, keys: dict[str, str]) -> None:
+def test_nothing_is_gathered_before_first_row(index: Index, keys: dict[str, str]) -> None:
     found = steps(index, "STUDY", "study", Facts(), RELATIONAL, **keys)
     assert not any(
         "TEMP B-TREE" in step or step.startswith(("LIST SUBQUERY", "MATERIALIZE")) for step in found

@@ -94,7 +94,7 @@ def test_thread_interrupts_query_without_matches(index: Index, postgresql: Clust
     ] == [1]
 
 
-def test_an_interrupt_before_a_query_runs_is_kept(index: Index) -> None:
+def test_interrupt_before_query_runs_is_kept(index: Index) -> None:
     with index.search(ALL) as cursor:
         cursor.interrupt()
         with pytest.raises(IndexDatabaseError, match="interrupted"):
@@ -102,7 +102,7 @@ def test_an_interrupt_before_a_query_runs_is_kept(index: Index) -> None:
 
 
 @pytest.mark.requirement("QR-171")
-def test_the_server_waits_for_who_reads(index: Index, postgresql: Cluster) -> None:
+def test_server_waits_for_who_reads(index: Index, postgresql: Cluster) -> None:
     with running(index, MANY) as cursor:
         assert len(cursor.fetch(1)) == 1
         wait_for(
@@ -112,7 +112,7 @@ def test_the_server_waits_for_who_reads(index: Index, postgresql: Cluster) -> No
         assert len(cursor.fetch(100)) == 100
 
 
-def test_what_is_not_read_to_its_end_is_cancelled(index: Index, postgresql: Cluster) -> None:
+def test_unread_query_is_cancelled(index: Index, postgresql: Cluster) -> None:
     stored(index)
     with running(index, MANY) as cursor:
         cursor.fetch(1)
@@ -125,7 +125,7 @@ def test_what_is_not_read_to_its_end_is_cancelled(index: Index, postgresql: Clus
     assert len(index.find_data_sets(ALL)) == 3
 
 
-def test_a_statement_timeout_says_so(location: str) -> None:
+def test_statement_timeout_says_so(location: str) -> None:
     with Index(f"{location}?options=-c%20statement_timeout%3D50") as index:
         with (
             running(index, FOREVER) as cursor,
@@ -162,7 +162,7 @@ def test_connection_dying_mid_rows_fails_one_query(
 
 
 @pytest.mark.usefixtures("backend")
-def test_a_database_that_is_gone_is_an_error(postgresql: Cluster) -> None:
+def test_database_that_is_gone_is_an_error(postgresql: Cluster) -> None:
     location = postgresql.create_database()
     with Index(location) as index:
         index.find_data_sets(ALL)
@@ -171,7 +171,7 @@ def test_a_database_that_is_gone_is_an_error(postgresql: Cluster) -> None:
             index.find_data_sets(ALL)
 
 
-def test_an_error_of_the_server_leaves_its_details_out(index: Index) -> None:
+def test_error_of_server_leaves_its_details_out(index: Index) -> None:
     with running(
         index, "SELECT ('2' || study_id)::integer FROM study WHERE 'x'::integer = 1"
     ) as cursor:

@@ -49,7 +49,7 @@ SERVED: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("keys", "served"), SERVED)
-def test_a_key_is_served_by_its_index(
+def test_key_is_served_by_its_index(
     index: Index, keys: dict[str, Any], served: tuple[str, ...]
 ) -> None:
     found = steps(index, PLAIN, RELATIONAL, keys)
@@ -63,7 +63,7 @@ def test_a_key_is_served_by_its_index(
     ("keys", "name"),
     [({"PatientID": "1"}, "patient_id"), ({"AccessionNumber": "1"}, "accession_number")],
 )
-def test_several_values_take_the_value_table_besides(
+def test_several_values_take_value_table_besides(
     index: Index, keys: dict[str, str], name: str
 ) -> None:
     found = steps(index, SEVERAL_VALUES, RELATIONAL, keys)
@@ -72,7 +72,7 @@ def test_several_values_take_the_value_table_besides(
     assert found.count("Seq Scan") <= found.count("Seq Scan on occurrence"), found
 
 
-def test_a_fuzzy_name_is_led_by_its_words(index: Index) -> None:
+def test_fuzzy_name_is_led_by_its_words(index: Index) -> None:
     found = steps(index, PLAIN, QueryOptions(fuzzy=True), {"PatientName": "Jon Smyth"})
     assert "patient_value_pkey" in found
     assert found.count("Seq Scan") <= found.count("Seq Scan on occurrence"), found
@@ -93,7 +93,7 @@ def test_a_fuzzy_name_is_led_by_its_words(index: Index) -> None:
         {"StudyDate": "-20240101"},
     ],
 )
-def test_nothing_is_gathered_before_the_first_row(index: Index, keys: dict[str, Any]) -> None:
+def test_nothing_is_gathered_before_first_row(index: Index, keys: dict[str, Any]) -> None:
     # Enough of them that a plan which gathers first would cost less in all.
     index.ingest_data_sets(
         instance(

@@ -27,7 +27,7 @@ def element(vr: str, *values: object) -> str:
     return json.dumps({"vr": vr, "Value": values})
 
 
-def test_rows_without_a_filter_stay_as_they_are() -> None:
+def test_rows_without_filter_stay_as_they_are() -> None:
     rows = [("1.2",), ("1.3",)]
     assert accepted(plan_of(), rows) == rows
 

@@ -147,7 +147,7 @@ def test_sequence_items_are_value_rows_by_path() -> None:
     }
 
 
-def test_what_no_database_text_holds_is_replaced() -> None:
+def test_characters_no_database_holds_are_replaced() -> None:
     found = records(
         {
             tag_of("PatientName"): Element("PN", ("A\ud800",)),
@@ -159,7 +159,7 @@ def test_what_no_database_text_holds_is_replaced() -> None:
 
 
 @given(corpora(max_patients=1, max_children=1))
-def test_a_record_comes_back_from_its_row(corpus: list[DataSet]) -> None:
+def test_record_comes_back_from_its_row(corpus: list[DataSet]) -> None:
     for each in corpus:
         received = receive(each, 0)
         assert isinstance(received, Received)
@@ -172,7 +172,7 @@ def test_a_record_comes_back_from_its_row(corpus: list[DataSet]) -> None:
         assert forms(Level.IMAGE, received.records[Level.IMAGE], 0) == received.forms
 
 
-def test_bytes_of_an_unknown_vr_are_read_as_the_key() -> None:
+def test_bytes_of_unknown_vr_are_read_as_key() -> None:
     stored = instance() | {
         tag_of("InstanceNumber"): Element("UN", (b"007 ",)),
         tag_of("ContentLabel"): Element("UN", (b"A\\B",)),
@@ -192,7 +192,7 @@ def test_bytes_of_an_unknown_vr_are_read_as_the_key() -> None:
 
 
 @given(data_sets)
-def test_the_text_of_an_attribute_is_that_of_its_json(found: DataSet) -> None:
+def test_text_of_attribute_is_that_of_its_json(found: DataSet) -> None:
     for element in found.values():
         text = json.dumps(element_to_json(element), ensure_ascii=False, separators=(",", ":"))
         assert element_json(element) == text

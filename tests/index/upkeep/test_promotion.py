@@ -52,7 +52,7 @@ def instance(number: int, text: str = "WEDGE") -> DataSet:
         ("FilterType", "NOBODY", "", None, "standard attribute"),
     ],
 )
-def test_what_cannot_be_promoted_is_refused(
+def test_unpromotable_attribute_is_refused(
     name: str, creator: str, vr: str, level: Level | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -82,9 +82,7 @@ def test_it_goes_on_where_it_ended(index: Index, monkeypatch: pytest.MonkeyPatch
     assert len(index.find_data_sets(QUERY)) == 6
 
 
-def test_who_promotes_is_told_that_it_was_dropped(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_promotion_tells_of_a_drop_meanwhile(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promotion, "BATCH", 2)
     index.ingest_data_sets(map(instance, range(6)))
 
@@ -97,7 +95,7 @@ def test_who_promotes_is_told_that_it_was_dropped(
     assert not index.demote(FILTER)
 
 
-def test_value_too_long_for_an_index_is_found(index: Index) -> None:
+def test_value_too_long_for_index_is_found(index: Index) -> None:
     """A value too long for an index is found without it."""
     index.promote(FILTER)
     assert index.promoted()[0].is_used
@@ -143,7 +141,7 @@ def test_key_unfit_for_promoted_vr_uses_stored_vr(index: Index, vr: str) -> None
     )
 
 
-def test_queries_use_the_rows_only_when_all_are_there() -> None:
+def test_queries_use_rows_only_when_all_are_there() -> None:
     ready, too_long = (FILTER.path, ALL_THERE), (FILTER.path, TOO_LONG)
     rows = "instance.id IN (SELECT owner FROM instance_value WHERE path = '00181160' AND (part = 0 AND search = ?))"
     assert rows in compile_query(QUERY, Facts(occurrences=frozenset({ready}))).sql

@@ -61,9 +61,7 @@ def names(index: Index) -> set[str]:
 
 
 @pytest.mark.parametrize("stays", ["first", "second"])
-def test_an_instance_is_what_the_file_that_stays_says(
-    index: Index, tmp_path: Path, stays: str
-) -> None:
+def test_instance_is_what_file_that_stays_says(index: Index, tmp_path: Path, stays: str) -> None:
     folder = tmp_path / "files"
     for patient in ("first", "second"):
         made = instance(1, 1)
@@ -78,7 +76,7 @@ def test_an_instance_is_what_the_file_that_stays_says(
     assert index.ingest([folder]).unchanged == 1
 
 
-def test_only_what_is_below_the_path_is_pruned(index: Index, folder: Path) -> None:
+def test_only_what_is_below_path_is_pruned(index: Index, folder: Path) -> None:
     other = folder.parent / "files0"
     other.mkdir()
     shutil.copy(folder / "deep" / "instance000", other / "a")
@@ -89,7 +87,7 @@ def test_only_what_is_below_the_path_is_pruned(index: Index, folder: Path) -> No
     assert instances(index) == INSTANCES - 1
 
 
-def test_a_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path) -> None:
+def test_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path) -> None:
     index.ingest([folder])
     folder.rename(folder.parent / "away")
     assert list(index.prune([folder]).refused.values()) == ["it is not there"]
@@ -103,7 +101,7 @@ def test_a_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path
     assert list(index.counts().values()) == [0, 0, 0, 0]
 
 
-def test_file_with_new_instance_replaces_the_old(index: Index, folder: Path) -> None:
+def test_file_with_new_instance_replaces_old(index: Index, folder: Path) -> None:
     """A file that has another instance now replaces the former one."""
     index.ingest([folder])
     shutil.copy(folder / "deep" / "instance000", folder / "deep" / "instance001")
@@ -169,7 +167,7 @@ def test_unfinished_store_is_not_read(index: Index, folder: Path) -> None:
     assert instances(index) == INSTANCES - 1
 
 
-def test_notices_of_a_vanished_root_are_not_believed(index: Index, folder: Path) -> None:
+def test_notices_of_vanished_root_are_not_believed(index: Index, folder: Path) -> None:
     """No notice about a folder that is gone as a whole is believed."""
     follower = index.follow([folder])
     assert follower.begin() == [str(folder)]
@@ -270,7 +268,7 @@ def test_pending_commit_is_no_difference(
     assert index.check_files().differences == 1
 
 
-def test_a_file_that_is_being_written_is_tried_again(index: Index, folder: Path) -> None:
+def test_file_that_is_being_written_is_tried_again(index: Index, folder: Path) -> None:
     follower = index.follow([folder])
     path = folder / "growing"
     whole = (folder / "deep" / "instance000").read_bytes()

@@ -71,7 +71,7 @@ def empty(index: Index) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(instances=corpora().filter(bool), drawn=st.data())
-def test_the_index_is_one_that_never_had_them(
+def test_index_is_one_that_never_had_them(
     index: Index, instances: list[DataSet], drawn: st.DataObject
 ) -> None:
     uids = sorted({text_of(each, "SOPInstanceUID") or "" for each in instances})
@@ -122,7 +122,7 @@ def fill(index: Index) -> None:
         ("IMAGE", {"SOPInstanceUID": "1.2.9"}, (2, 3, 4, 7)),
     ],
 )
-def test_what_a_query_finds_goes_and_nothing_else(
+def test_removal_takes_matches_and_nothing_else(
     index: Index, level: str, keys: dict[str, str], left: tuple[int, ...]
 ) -> None:
     fill(index)
@@ -146,7 +146,7 @@ def test_removal_tells_size_first_and_result_after(index: Index) -> None:
         }
 
 
-def test_successor_of_a_found_study_is_not_removed(index: Index) -> None:
+def test_successor_of_found_study_is_not_removed(index: Index) -> None:
     """Only the study that was found is removed, not another that has its row by then."""
     index.ingest_data_sets([instance(1, study=1)])
     with index.removal(query("STUDY", StudyInstanceUID="1.2.1")) as found:
@@ -168,7 +168,7 @@ def test_many_instances_go_in_several_transactions(
     assert index.check().examples == []
 
 
-def test_a_query_that_restricts_nothing_is_refused(index: Index) -> None:
+def test_query_that_restricts_nothing_is_refused(index: Index) -> None:
     fill(index)
     for asked in (query("STUDY"), query("PATIENT", "patient")):
         with pytest.raises(ValueError, match="finds everything"):

@@ -134,7 +134,7 @@ def test_numbers_match_by_value(keyword: str, key: str, stored: str, expected: b
 
 
 @pytest.mark.parametrize("vr", ["IS", "DS", "US", "FL", "AS", "AT"])
-def test_what_does_not_fit_is_an_error(vr: str) -> None:
+def test_unfit_value_is_an_error(vr: str) -> None:
     with pytest.raises(ValueFormatError):
         read(vr, "abc")
 
@@ -153,7 +153,7 @@ def test_delimiters_alone_are_no_universal_key(vr: str) -> None:
 
 
 @pytest.mark.requirement("QR-033")
-def test_several_values_are_any_of_them_or_an_error() -> None:
+def test_several_values_are_any_of_them_or_error() -> None:
     several = AnyOf((SingleValue("CT"), WildCard(("M", Wild.ANY))))
     assert read("CS", "CT", "", "M*") == several
     with pytest.raises(ValueFormatError):
@@ -189,13 +189,13 @@ def test_empty_value_key_suits_text_dates_names(vr: str) -> None:
 
 
 @pytest.mark.requirement("QR-032")
-def test_values_longer_than_the_vr_allows_are_read() -> None:
+def test_values_longer_than_vr_allows_are_read() -> None:
     assert read("SH", "X" * 500) == SingleValue("X" * 500)
     assert read("CS", "abc" * 30 + "*") == WildCard(("abc" * 30, Wild.ANY))
     assert matched([instance(AccessionNumber="X" * 40)], AccessionNumber="X" * 39 + "?") == [1]
 
 
-def test_wild_card_that_no_database_takes_is_an_error() -> None:
+def test_wild_card_that_no_database_takes_is_error() -> None:
     """A pattern that no database takes is an error."""
     assert read("UT", "*" + "a" * (LONGEST_WILD_CARD - 1))
     for vr in ("UT", "PN"):
@@ -208,7 +208,7 @@ def test_keys_are_compared_in_nfc() -> None:
     assert read("LO", "?u\u0308*") == WildCard((Wild.ONE, "ü", Wild.ANY))
 
 
-def test_a_key_of_unknown_vr_is_kept_as_bytes_and_text() -> None:
+def test_key_of_unknown_vr_is_kept_as_bytes_and_text() -> None:
     assert read("UN", b"ABC ") == ByStoredVR(b"ABC ", "ABC")
     assert read("UN", b"\0\0") is None
 
@@ -217,7 +217,7 @@ def test_a_key_of_unknown_vr_is_kept_as_bytes_and_text() -> None:
     st.sampled_from(["LO", "PN", "UI", "DA", "TM", "DT", "IS", "DS", "AS", "UT"]),
     st.lists(st.text(max_size=12)),
 )
-def test_any_text_is_read_or_a_value_format_error(vr: str, texts: list[str]) -> None:
+def test_any_text_is_read_or_value_format_error(vr: str, texts: list[str]) -> None:
     """A key value is universal only if it is empty or has a star in it."""
     try:
         criterion = read(vr, *texts)

@@ -76,7 +76,7 @@ def test_level_outside_the_model_is_rejected(value: str) -> None:
 
 
 @pytest.mark.requirement("QR-004")
-def test_a_query_without_a_level_element_is_rejected() -> None:
+def test_query_without_level_element_is_rejected() -> None:
     with pytest.raises(IdentifierError) as caught:
         parse_identifier(data_set(PatientID="1"), ROOTS["study"], QueryOptions())
     assert (caught.value.status, caught.value.element) == (0xA900, (0x00080052,))
@@ -148,7 +148,7 @@ def test_unique_keys_are_always_returned() -> None:
 
 
 @pytest.mark.requirement("QR-062", "QR-064")
-def test_keys_above_the_level_are_matched_and_returned() -> None:
+def test_keys_above_level_are_matched_and_returned() -> None:
     for options in (QueryOptions(), RELATIONAL, STRICT_RELATIONAL):
         found = query(
             "SERIES", "study", options, SeriesInstanceUID="", PatientName="DOE", StudyDate=""
@@ -163,7 +163,7 @@ def test_keys_above_the_level_are_matched_and_returned() -> None:
 
 
 @pytest.mark.requirement("QR-142", "QR-111")
-def test_keys_below_the_level_are_matched_only() -> None:
+def test_keys_below_level_are_matched_only() -> None:
     """Keys below the level are matched on any descendant and not returned."""
     found = query("STUDY", Modality="CT", SOPInstanceUID="")
     assert tag_of("Modality") in asked(found)
@@ -187,7 +187,7 @@ def test_keys_below_the_level_are_matched_only() -> None:
     )
 
 
-def test_patient_keys_are_the_studys_in_study_root() -> None:
+def test_patient_keys_are_studys_in_study_root() -> None:
     """Under Study Root a patient's keys are the study's."""
     found = query("STUDY", "study", STRICT, PatientName="DOE", PatientID="1", StudyInstanceUID="")
     assert asked(found) == [tag_of("PatientName"), tag_of("PatientID")]
@@ -195,7 +195,7 @@ def test_patient_keys_are_the_studys_in_study_root() -> None:
 
 
 @pytest.mark.requirement("QR-006")
-def test_a_patient_query_asks_for_patients_with_an_id() -> None:
+def test_patient_query_asks_for_patients_with_id() -> None:
     criteria = [each.criterion for each in query("PATIENT", "patient").criteria]
     assert criteria == [HasValue()]
     assert [each.criterion for each in query("PATIENT", "patient", PatientID="1").criteria] == [
@@ -236,7 +236,7 @@ def test_control_elements_are_no_keys() -> None:
 
 @pytest.mark.requirement("QR-111", "QR-142")
 @pytest.mark.parametrize("keyword", ["RetrieveAETitle", "StorageMediaFileSetID"])
-def test_retrieve_place_is_a_key_only_in_an_item(keyword: str) -> None:
+def test_retrieve_place_is_key_only_in_item(keyword: str) -> None:
     """Elements that name the place to retrieve from are keys only in an item."""
     found = query("STUDY", StudyInstanceUID="", **{keyword: "X"})
     assert (asked(found), found.pending_status) == ([], 0xFF01)
@@ -315,7 +315,7 @@ def test_unfit_value_in_an_item_is_rejected() -> None:
 
 
 @pytest.mark.requirement("QR-122")
-def test_a_sequence_key_has_one_item() -> None:
+def test_sequence_key_has_one_item() -> None:
     error = rejected(
         "STUDY", ProcedureCodeSequence=[data_set(CodeValue="A"), data_set(CodeValue="B")]
     )
@@ -334,7 +334,7 @@ def test_empty_sequence_or_item_asks_for_all(items: list[Any]) -> None:
 
 
 @pytest.mark.requirement("QR-105", "QR-108")
-def test_a_sequence_key_holds_its_items_keys_by_path() -> None:
+def test_sequence_key_holds_its_items_keys_by_path() -> None:
     inner = data_set(CodeValue="A", CodeMeaning="")
     outer = data_set(RequestedProcedureID="R*", ScheduledProtocolCodeSequence=[inner])
     found = query("SERIES", StudyInstanceUID="1", RequestAttributesSequence=[outer])
@@ -350,7 +350,7 @@ def test_a_sequence_key_holds_its_items_keys_by_path() -> None:
     assert return_key.item_criteria == key.criterion.keys
 
 
-def test_sequence_mixed_up_with_a_value_is_rejected() -> None:
+def test_sequence_mixed_up_with_value_is_rejected() -> None:
     """A value in place of a sequence is rejected, and a sequence in place of a value."""
     identifier = data_set(QueryRetrieveLevel="STUDY")
     for tag, element in ((0x00081032, Element("LO", ("A",))), (0x00100010, Element("SQ", ({},)))):
@@ -363,7 +363,7 @@ def test_sequence_mixed_up_with_a_value_is_rejected() -> None:
     assert 0x00081032 in returned(found)
 
 
-def test_the_dictionarys_vr_holds_whatever_vr_was_sent() -> None:
+def test_dictionarys_vr_holds_whatever_vr_was_sent() -> None:
     identifier = data_set(QueryRetrieveLevel="STUDY") | {
         0x00080020: Element("LO", ("20240101-",)),
         0x00080050: Element("UN", (b"A1 ",)),
@@ -402,7 +402,7 @@ def test_unsupported_keys_are_told_and_match_all(
     assert [ignored.path for ignored in found.ignored] == [(tag,)]
 
 
-def test_a_group_of_no_data_set_is_strictly_rejected() -> None:
+def test_group_of_no_data_set_is_strictly_rejected() -> None:
     identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="") | {
         0x00020010: Element("UI", ("1.2",))
     }
@@ -411,7 +411,7 @@ def test_a_group_of_no_data_set_is_strictly_rejected() -> None:
     assert caught.value.element == (0x00020010,)
 
 
-def test_a_count_asked_for_without_value_is_supported() -> None:
+def test_count_asked_for_without_value_is_supported() -> None:
     found = query("STUDY", NumberOfStudyRelatedInstances="", StudyInstanceUID="")
     assert (found.pending_status, found.ignored) == (0xFF00, ())
 
@@ -486,7 +486,7 @@ def test_date_and_time_combine_only_if_negotiated() -> None:
     assert isinstance(key.criterion.date_key, AnyOf)
 
 
-def test_a_time_alone_is_moved_too() -> None:
+def test_time_alone_is_moved_too() -> None:
     options = QueryOptions(timezone_adjustment=True)
     (key,) = query(
         "STUDY", "study", options, TimezoneOffsetFromUTC="-0500", StudyTime="10"
@@ -498,7 +498,7 @@ def test_a_time_alone_is_moved_too() -> None:
 
 @pytest.mark.requirement("QR-145")
 @given(queries())
-def test_any_identifier_is_a_query_or_an_error(asked: Asked) -> None:
+def test_any_identifier_is_query_or_error(asked: Asked) -> None:
     """Any identifier is a query or an IdentifierError."""
     found = outcome(asked)
     if isinstance(found, IdentifierError):

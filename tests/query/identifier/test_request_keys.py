@@ -90,6 +90,6 @@ def test_level_by_name(name: str) -> None:
     assert level_by_name(name, model_by_name("Study")) is Level.SERIES
 
 
-def test_a_misspelt_keyword_gets_a_suggestion() -> None:
+def test_misspelt_keyword_gets_a_suggestion() -> None:
     with pytest.raises(RequestError, match=r"'PatientNam' is no key.*did you mean PatientName"):
         request_identifier(STUDY_ROOT, Level.STUDY, [("PatientNam", "A")])

@@ -36,7 +36,7 @@ NONE, RELATIONAL, VIEWS = (
         (STUDIES | data_set(QueryRetrieveView="CLASSIC"), STUDY_ROOT, Level.STUDY, VIEWS),
     ],
 )
-def test_what_may_be_sent(
+def test_allowed_requests(
     identifier: DataSet, model: InformationModel, level: Level, options: QueryOptions
 ) -> None:
     check_request(identifier, model, level, options)
