@@ -14,4 +14,64 @@ help:
 	@echo 'make run          index the DICOM files that pydicom ships and serve them on port $(PORT)'
 	@echo 'make test         run the tests'
 	@echo 'make lint         check style, types and layers'
+	@echo 'make style        print the figures of style'
 	@echo 'make docs         build the documentation site into build/site'
+	@echo 'make bench        run the benchmarks'
+	@echo 'make conformance  say which test shows which requirement'
+	@echo 'make clean        remove what the other targets made'
+
+setup: $(STAMP)
+
+# --no-build-isolation, so that the build back end too is the one pinned in constraints.txt.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "dicomquest needs Python 3.11 or later, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "'$(PYTHON) -m venv' failed: on Debian, install the package python3-venv." >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --no-build-isolation --editable '.[dev,docs]'
+	@touch $@
+
+run: $(STAMP)
+	@mkdir -p $(dir $(RUN_INDEX))
+	@data=$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pydicom").submodule_search_locations[0])')/data; \
+	$(BIN)/dicomquest index --index $(RUN_INDEX) "$$data/test_files" "$$data/charset_files"
+	@echo
+	@echo 'In a second terminal, the patients whose name starts with C, by dicomquest and by DCMTK:'
+	@echo
+	@echo "  $(BIN)/dicomquest find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientSex"
+	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' -k PatientID -k PatientSex 127.0.0.1 $(PORT)"
+	@echo
+	@exec $(BIN)/dicomquest serve --index $(RUN_INDEX) --port $(PORT)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/style.py --check
+
+# The figures of style; SINCE=REVISION reports on the commits after it, too.
+style: $(STAMP)
+	@$(BIN)/python tools/style.py $(if $(SINCE),--since $(SINCE))
+
+# Material for MkDocs advertises its successor on standard error, unless it is told not to.
+docs: $(STAMP)
+	$(BIN)/python tools/import_graph.py docs/explanation/import-graph.svg
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
+	$(BIN)/python tools/check_site.py build/site
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+conformance: $(STAMP)
+	@$(BIN)/python tools/conformance.py
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
