@@ -181,8 +181,9 @@ class Index:
     def _matches(
         self, query: Query, build: Callable[[DataSet], Any], limit: int | None
     ) -> Iterator[Any]:
-        from dicomquest.dataset.charset import SPECIFIC_CHARACTER_SET, choose  # noqa: PLC0415
+        from dicomquest.dataset.charset import choose  # noqa: PLC0415
         from dicomquest.dataset.elements import Element  # noqa: PLC0415
+        from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET  # noqa: PLC0415
 
         left = sys.maxsize if limit is None else limit
         size = _FIRST_ROWS

@@ -17,11 +17,7 @@ from dicomquest.dataset.elements import DataSet, Element, from_pydicom, split_te
 from dicomquest.dataset.python_values import value_text
 from dicomquest.errors import DataSetError
 from dicomquest.query.identifier.request_rules import RequestError
-from dicomquest.standard.attributes import (
-    QUERY_RETRIEVE_LEVEL,
-    SPECIFIC_CHARACTER_SET,
-    attribute_name,
-)
+from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import (
@@ -30,6 +26,7 @@ from dicomquest.standard.models import (
     STUDY_ROOT,
     InformationModel,
 )
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET
 from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
 
 MODELS_BY_NAME = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
