@@ -5,10 +5,11 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PORT ?= 11112
+DIST ?= $(CURDIR)/dist
 RUN_INDEX := $(CURDIR)/build/run.sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint style docs bench conformance clean
+.PHONY: help setup run test lint style docs bench conformance dist clean
 
 help:
 	@echo 'make run          index the DICOM files that pydicom ships and serve them on port $(PORT)'
@@ -18,6 +19,7 @@ help:
 	@echo 'make docs         build the documentation site into build/site'
 	@echo 'make bench        run the benchmarks'
 	@echo 'make conformance  say which test shows which requirement'
+	@echo 'make dist         build the wheel and the source archive into dist/'
 	@echo 'make clean        remove what the other targets made'
 
 setup: $(STAMP)
@@ -71,6 +73,10 @@ bench: $(STAMP)
 
 conformance: $(STAMP)
 	@$(BIN)/python tools/conformance.py
+
+# hatchling is the pinned one of the environment, so nothing is fetched here.
+dist: $(STAMP)
+	$(BIN)/hatchling build --clean --directory $(DIST)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

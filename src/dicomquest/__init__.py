@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     UnifiedProcedurePresentationContexts: list[PresentationContext]
     VerificationPresentationContexts: list[PresentationContext]
 
+__version__ = "0.1.0"
+
 _HOMES = {
     # Name: module. Error classes are in dicomquest.errors, all others in dicomquest.ae.
     "Association": "dicomquest.sync",

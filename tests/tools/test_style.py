@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from fixtures.tool_modules import load_tool
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "style.py"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("style", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["style"] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
-
-
-style = load()
+style = load_tool("style")
 
 
 def tree(files: dict[str, str], page: str = "") -> Any:

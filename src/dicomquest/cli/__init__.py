@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from dicomquest import __version__
+
 COMMANDS = {
     # name: module, function; imported when asked for, so that --help starts at once
     "index": ("dicomquest.cli.index_command", "index"),
@@ -51,6 +53,6 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="dicomquest")
+@click.version_option(__version__, package_name="dicomquest")
 def main() -> None:
     """Index or receive DICOM files, answer C-FIND queries over them, and query any DICOM archive or send to it."""
