@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import event
 
 from dicomquest.ae.background import RunningServer
-from dicomquest.aio.server import Server, ServerSettings
+from dicomquest.aio.server import Server
+from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.encoder import encode

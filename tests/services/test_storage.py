@@ -14,7 +14,8 @@ from pydicom import DataElement, Dataset, dcmread
 from pydicom.uid import CTImageStorage
 
 from dicomquest.ae.background import RunningServer
-from dicomquest.aio.server import Server, ServerSettings
+from dicomquest.aio.server import Server
+from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dimse.commands import CFindRQ, CStoreRQ, CStoreRSP, encode_command
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.index import Index

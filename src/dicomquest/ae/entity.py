@@ -31,7 +31,7 @@ from dicomquest.ul.timers import Timeouts
 if TYPE_CHECKING:
     from dicomquest.ae.background import RunningServer
     from dicomquest.aio.client import AsyncAssociation
-    from dicomquest.aio.server import ServerSettings
+    from dicomquest.aio.server_settings import ServerSettings
 
 ANY_SCP = "ANY-SCP"
 
@@ -260,7 +260,7 @@ class AE:
         handlers: evt.Handlers,
     ) -> ServerSettings:
         from dicomquest.aio.bound_handlers import BoundHandlers
-        from dicomquest.aio.server import ServerSettings
+        from dicomquest.aio.server_settings import ServerSettings
 
         supported = self.supported_contexts if contexts is None else list(contexts)
         if not supported:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from dicomquest import evt
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.aio.response_log import log_response
+from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
@@ -43,9 +44,6 @@ from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate
 
-if TYPE_CHECKING:
-    from dicomquest.aio.server import Server
-
 LOGGER = logging.getLogger("dicomquest.server")
 
 P = ParamSpec("P")
@@ -64,6 +62,30 @@ Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
 """What waits for the association's task, in the order of its arrival."""
 
 
+class Host(Protocol):
+    """What an association needs of its server, which knows associations by their class."""
+
+    @property
+    def settings(self) -> ServerSettings:
+        """The settings that hold for every association."""
+
+    @property
+    def handlers(self) -> evt.Handlers:
+        """The handlers that are bound now."""
+
+    def connected(self, association: AcceptedAssociation) -> None:
+        """Note a connection; one too many is dropped."""
+
+    def admit(self, association: AcceptedAssociation) -> bool:
+        """Give an association its place if there is room for one more; False if there is none."""
+
+    def disconnected(self, association: AcceptedAssociation) -> None:
+        """Note the end of a connection, and free the place of its association."""
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking code in the server's own threads."""
+
+
 class AcceptedAssociation(asyncio.Protocol):
     """An association as acceptor.
 
@@ -75,7 +97,7 @@ class AcceptedAssociation(asyncio.Protocol):
     is_requestor = False
     is_acceptor = True
 
-    def __init__(self, server: Server, number: int) -> None:
+    def __init__(self, server: Host, number: int) -> None:
         self.number = number
         self.peer_address = ("", 0)
         self.requestor = ServiceUser("", "", 0)
@@ -231,7 +253,7 @@ class AcceptedAssociation(asyncio.Protocol):
         )
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
-        log_response(self, request.command, status, comment)
+        log_response(self.number, self.requestor, request.command, status, comment)
         self._pump()
         await self._writable.wait()
 
@@ -298,7 +320,13 @@ class AcceptedAssociation(asyncio.Protocol):
                     event.reason,
                 )
             case RequestRefused(command, response):
-                log_response(self, command, response.status, response.error_comment)
+                log_response(
+                    self.number,
+                    self.requestor,
+                    command,
+                    response.status,
+                    response.error_comment,
+                )
         if isinstance(event, Released | Aborted | Ended):
             for request in self._requests.values():
                 request.cancel(is_abandoned=True)

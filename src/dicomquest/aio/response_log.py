@@ -1,16 +1,12 @@
-"""What the log says of a request's end."""
+"""The log's lines about how requests ended (PS3.7 C)."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
-from dicomquest.dimse.commands import CStoreRQ, name_of
+from dicomquest.dimse.commands import CStoreRQ, Request, name_of
+from dicomquest.services.request import ServiceUser
 from dicomquest.standard import statuses
-
-if TYPE_CHECKING:
-    from dicomquest.aio.acceptor import AcceptedAssociation
-    from dicomquest.dimse.commands import Request
 
 LOGGER = logging.getLogger("dicomquest.server")
 
@@ -19,17 +15,25 @@ LONGEST_LOGGED = 128
 
 
 def log_response(
-    association: AcceptedAssociation, command: Request, status: int, comment: str
+    number: int, requestor: ServiceUser, command: Request, status: int, comment: str
 ) -> None:
-    """Log how a request ended: of an instance that is not stored, all that helps to find it and the reason."""
+    """Log how a request of association ``number`` ended, at INFO.
+
+    A C-STORE that failed is a WARNING with all that helps to find the instance and the reason.
+    """
     name = name_of(command)
     if not isinstance(command, CStoreRQ) or status == statuses.SUCCESS:
-        LOGGER.info("association %d: %s ended with %04X", association.number, name, status)
+        LOGGER.info("association %d: %s ended with %04X", number, name, status)
         return
-    # A peer may put anything in place of a UID.
+    # A peer may put anything in place of a UID, line breaks and megabytes too.
     uid = ascii(command.affected_sop_instance_uid[:LONGEST_LOGGED])[1:-1] or "no SOP Instance UID"
     words = statuses.in_words(status, statuses.C_STORE_STATUSES, comment)
     LOGGER.warning(
         "association %d: %s of %s by %s at %s ended with %s",
-        association.number, name, uid, association.requestor.ae_title, association.peer_address[0], words,
-    )  # fmt: skip
+        number,
+        name,
+        uid,
+        requestor.ae_title,
+        requestor.address,
+        words,
+    )

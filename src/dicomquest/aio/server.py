@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 from dicomquest import evt
 from dicomquest.aio.acceptor import LAST_WORDS, AcceptedAssociation
-from dicomquest.dimse.link import SessionOptions
-from dicomquest.services.request import Service
+from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.services.tls import check_tls
-from dicomquest.ul.negotiation import AcceptorPolicy
-from dicomquest.ul.timers import Timeouts
 
 LOGGER = logging.getLogger("dicomquest.server")
 
@@ -38,25 +33,6 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """What a server accepts, and how much of it.
-
-    ``services`` answer by abstract syntax. ``threads`` bounds the pool for blocking handlers and databases; unless told
-    otherwise each association can have one.
-    """
-
-    policy: AcceptorPolicy
-    services: Mapping[str, Service]
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    maximum_associations: int = 100
-    maximum_associations_per_peer: int | None = None
-    threads: int | None = None
-    ssl_context: ssl.SSLContext | None = None
-    reuse_port: bool = False
-    session: SessionOptions | None = None
 
 
 class Server:

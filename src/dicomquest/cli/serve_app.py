@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 
 import click
 
-from dicomquest.aio.server import Server, ServerSettings, new_event_loop
+from dicomquest.aio.server import Server, new_event_loop
+from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.cli.peer import give_up
 from dicomquest.cli.settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls

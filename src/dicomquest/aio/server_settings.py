@@ -1,0 +1,37 @@
+"""The settings of a server: what it accepts, who answers it, and how much of it at a time (PS3.8 7.1)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dicomquest.dimse.link import SessionOptions
+from dicomquest.services.request import Service
+from dicomquest.ul.negotiation import AcceptorPolicy
+from dicomquest.ul.timers import Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What a server accepts, and how much of it.
+
+    - ``policy`` says which associations and presentation contexts are accepted.
+    - ``services`` has the service that answers, by abstract syntax.
+    - ``timeouts`` are in seconds.
+    - ``maximum_associations`` bounds all associations at a time, ``maximum_associations_per_peer``
+      those of one address; an association too many is rejected (PS3.8 9.3.4).
+    - ``threads`` bounds the pool for blocking handlers and databases; without it each association
+      can have one thread.
+    - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
+    """
+
+    policy: AcceptorPolicy
+    services: Mapping[str, Service]
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    maximum_associations: int = 100
+    maximum_associations_per_peer: int | None = None
+    threads: int | None = None
+    ssl_context: ssl.SSLContext | None = None
+    reuse_port: bool = False
+    session: SessionOptions | None = None
