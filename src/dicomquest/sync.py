@@ -12,7 +12,8 @@ from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import AssociationError
 from dicomquest.scu.association import RequestedAssociation
-from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor, State
+from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor
+from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
 
 # pydicom, and what reads and writes its Datasets, is imported by the methods that have them: it takes 150 ms.
@@ -29,12 +30,12 @@ RECEIVE_SIZE = 64 * 1024
 """Bytes asked of the socket at once, some hundred responses: of more, most would outlive a garbage collection."""
 
 # What the handlers are told when the association has come to a state.
-NOTIFICATIONS: dict[State, tuple[evt.NotificationEvent, ...]] = {
-    State.REQUESTED: (),
-    State.ESTABLISHED: (evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED),
-    State.REJECTED: (evt.EVT_REJECTED,),
-    State.RELEASED: (evt.EVT_RELEASED,),
-    State.ABORTED: (evt.EVT_ABORTED,),
+NOTIFICATIONS: dict[LifeStage, tuple[evt.NotificationEvent, ...]] = {
+    LifeStage.REQUESTED: (),
+    LifeStage.ESTABLISHED: (evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED),
+    LifeStage.REJECTED: (evt.EVT_REJECTED,),
+    LifeStage.RELEASED: (evt.EVT_RELEASED,),
+    LifeStage.ABORTED: (evt.EVT_ABORTED,),
 }
 
 
@@ -50,7 +51,7 @@ class Association(RequestedAssociation):
         super().__init__(peer, requestor)
         self._handlers = handlers or evt.Handlers()
         self._socket: socket.socket | None = None
-        self._told = State.REQUESTED
+        self._told = LifeStage.REQUESTED
 
     # Life.
 
@@ -259,16 +260,16 @@ class Association(RequestedAssociation):
 
     def _tell(self) -> None:
         """Tell the handlers what became of the association, once, and close a connection that is over."""
-        state = self._requestor.state
-        if state is not self._told:
-            self._told = state
+        stage = self._requestor.stage
+        if stage is not self._told:
+            self._told = stage
             LOGGER.info(
                 "association with %s: %s%s",
                 self._peer,
-                state.value,
+                stage.value,
                 f": {self.failure}" if self.failure else "",
             )
-            for event in NOTIFICATIONS[state]:
+            for event in NOTIFICATIONS[stage]:
                 self._handlers.notify(evt.Event(self, event))
         if self._socket is not None and self._requestor.session.should_close:
             self._socket.close()

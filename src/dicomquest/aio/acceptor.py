@@ -37,8 +37,8 @@ from dicomquest.errors import (
     LocalProtocolError,
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
-from dicomquest.scu.requestor import State
 from dicomquest.services.contexts import PresentationContext, as_uid
+from dicomquest.services.life_cycle import LifeCycle, LifeStage
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
@@ -86,7 +86,7 @@ class Host(Protocol):
         """Run blocking code in the server's own threads."""
 
 
-class AcceptedAssociation(asyncio.Protocol):
+class AcceptedAssociation(LifeCycle, asyncio.Protocol):
     """An association as acceptor.
 
     All of it runs in the event loop's thread, but for ``abort``, which handlers call from theirs. What the peer sends
@@ -107,7 +107,7 @@ class AcceptedAssociation(asyncio.Protocol):
         self._session = Session.acceptor(
             server.settings.timeouts, monotonic(), server.settings.session
         )
-        self._state = State.REQUESTED
+        self._stage = LifeStage.REQUESTED
         self._info: AssociationInfo | None = None
         self._requests: dict[int, ServiceRequest] = {}
         self._inbox: deque[Task] = deque()
@@ -124,24 +124,9 @@ class AcceptedAssociation(asyncio.Protocol):
     # What handlers and services see.
 
     @property
-    def is_established(self) -> bool:
-        """Whether requests are answered."""
-        return self._state is State.ESTABLISHED
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether the request was answered with A-ASSOCIATE-RJ."""
-        return self._state is State.REJECTED
-
-    @property
-    def is_released(self) -> bool:
-        """Whether the association ended in good order."""
-        return self._state is State.RELEASED
-
-    @property
-    def is_aborted(self) -> bool:
-        """Whether the association ended otherwise."""
-        return self._state is State.ABORTED
+    def stage(self) -> LifeStage:
+        """The stage of its life that the association has come to."""
+        return self._stage
 
     @property
     def accepted_contexts(self) -> list[PresentationContext]:
@@ -405,7 +390,7 @@ class AcceptedAssociation(asyncio.Protocol):
             case AssociationRequested(rq):
                 await self._negotiate(rq)
             case Released():
-                self._state = State.RELEASED
+                self._stage = LifeStage.RELEASED
                 LOGGER.info(
                     "association %d: released%s",
                     self.number,
@@ -413,7 +398,7 @@ class AcceptedAssociation(asyncio.Protocol):
                 )
                 await self._notify(evt.EVT_RELEASED)
             case Aborted():
-                self._state = State.ABORTED
+                self._stage = LifeStage.ABORTED
                 LOGGER.info("association %d: aborted: %s", self.number, task.message)
                 await self._notify(evt.EVT_ABORTED)
 
@@ -429,7 +414,7 @@ class AcceptedAssociation(asyncio.Protocol):
         answer = await self._answer(rq)
         try:
             if isinstance(answer, AAssociateRJ):
-                self._state = State.REJECTED
+                self._stage = LifeStage.REJECTED
                 self._session.reject(answer, monotonic())
             else:
                 self._establish(rq, answer, own_address)
@@ -460,7 +445,7 @@ class AcceptedAssociation(asyncio.Protocol):
 
     def _establish(self, rq: AAssociateRQ, ac: AAssociateAC, own_address: tuple[str, int]) -> None:
         self._session.accept(ac, monotonic())
-        self._state = State.ESTABLISHED
+        self._stage = LifeStage.ESTABLISHED
         self.acceptor = service_user(rq.called_ae_title, own_address, ac.user_information)
         identity = rq.user_information.user_identity_rq
         self._info = AssociationInfo(

@@ -58,7 +58,7 @@ class AsyncAssociation(RequestedAssociation):
         self._local_address = self._writer.get_extra_info("sockname")[:2]
         self._requestor.connected()
         await self._run(self._requestor.establish())
-        LOGGER.info("association with %s: %s", peer, self._requestor.state.value)
+        LOGGER.info("association with %s: %s", peer, self._requestor.stage.value)
 
     async def release(self) -> None:
         """End the association in good order, after a query that is still being answered has been cancelled."""

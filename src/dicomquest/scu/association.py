@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicomquest.scu.requestor import Peer, Requestor, State
+from dicomquest.scu.requestor import Peer, Requestor
+from dicomquest.services.life_cycle import LifeCycle, LifeStage
 from dicomquest.services.request import ServiceUser, service_user
 
 if TYPE_CHECKING:
     from dicomquest.services.contexts import PresentationContext
 
 
-class RequestedAssociation:
+class RequestedAssociation(LifeCycle):
     """What an association as requestor shows of itself: views of the one state that its ``Requestor`` holds."""
 
     is_requestor = True
@@ -23,24 +24,9 @@ class RequestedAssociation:
         self._local_address = ("", 0)
 
     @property
-    def is_established(self) -> bool:
-        """Whether requests may be sent."""
-        return self._requestor.state is State.ESTABLISHED
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether the peer answered the association request with A-ASSOCIATE-RJ."""
-        return self._requestor.state is State.REJECTED
-
-    @property
-    def is_released(self) -> bool:
-        """Whether the association ended in good order."""
-        return self._requestor.state is State.RELEASED
-
-    @property
-    def is_aborted(self) -> bool:
-        """Whether the association ended otherwise, or never came to be for want of a connection."""
-        return self._requestor.state is State.ABORTED
+    def stage(self) -> LifeStage:
+        """The stage of its life that the association has come to."""
+        return self._requestor.stage
 
     @property
     def failure(self) -> Exception | None:

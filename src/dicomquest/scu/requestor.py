@@ -10,7 +10,6 @@ import logging
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
@@ -40,6 +39,7 @@ from dicomquest.errors import (
     LocalProtocolError,
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ, encode
+from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.request import ServiceUser, service_user
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AcceptedContext
@@ -72,16 +72,6 @@ class Peer:
         return f"{self.host} port {self.port}"
 
 
-class State(Enum):
-    """Where an association is in its life; its flags are views of this one value."""
-
-    REQUESTED = "requested"
-    ESTABLISHED = "established"
-    REJECTED = "rejected"
-    RELEASED = "released"
-    ABORTED = "aborted"
-
-
 @dataclass(slots=True, eq=False)
 class Operation:
     """One request; ``inbox`` holds the responses that have come and are not read yet, the final one last."""
@@ -103,7 +93,7 @@ class Requestor:
         self.rq = rq
         self.timeouts = timeouts
         self.ac: AAssociateAC | None = None
-        self.state = State.REQUESTED
+        self.stage = LifeStage.REQUESTED
         self.failure: AssociationError | None = None
         self.contexts: dict[int, AcceptedContext] = {}
         self._session: Session | None = None
@@ -121,16 +111,16 @@ class Requestor:
     @property
     def is_ending(self) -> bool:
         """Whether the association is over, but the peer has not closed the connection yet."""
-        is_over = self.state not in (State.REQUESTED, State.ESTABLISHED)
+        is_over = self.stage not in (LifeStage.REQUESTED, LifeStage.ESTABLISHED)
         return is_over and self._session is not None and not self._session.should_close
 
     # What was agreed on.
 
     def context_for(self, abstract_syntax: str) -> AcceptedContext:
         """Find the context to use as SCU; ContextNotAcceptedError if the peer accepted none, or is gone."""
-        if self.state is not State.ESTABLISHED:
+        if self.stage is not LifeStage.ESTABLISHED:
             raise LocalProtocolError(
-                f"a request needs an established association, this one is {self.state.value}"
+                f"a request needs an established association, this one is {self.stage.value}"
             )
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
@@ -242,13 +232,13 @@ class Requestor:
 
     def fail_connection(self, message: str) -> None:
         """Note that there is no transport connection, and why."""
-        self._end(State.ABORTED, ConnectionFailedError(message))
+        self._end(LifeStage.ABORTED, ConnectionFailedError(message))
 
     # Flows.
 
     def establish(self) -> Flow[None]:
         """Wait for the answer to the association request."""
-        while self.state is State.REQUESTED:
+        while self.stage is LifeStage.REQUESTED:
             yield
 
     def find(
@@ -296,13 +286,13 @@ class Requestor:
 
     def send_data(self, data: bytes, *, is_last: bool) -> None:
         """Send a part of the data set of a C-STORE request; nothing if the association is gone meanwhile."""
-        if self.state is State.ESTABLISHED:
+        if self.stage is LifeStage.ESTABLISHED:
             self.session.send_data(data, monotonic(), is_last=is_last)
 
     def response(self, operation: Operation) -> Flow[ResponseReceived | None]:
         """Give the next response of an operation; None if the association ended before it came."""
         while not operation.inbox:
-            if operation.is_answered or self.state is not State.ESTABLISHED:
+            if operation.is_answered or self.stage is not LifeStage.ESTABLISHED:
                 return None
             yield
         return operation.inbox.popleft()
@@ -310,23 +300,25 @@ class Requestor:
     def release(self) -> Flow[None]:
         """End the association in good order; one that is gone is left alone."""
         yield from self._settle()
-        if self.state is State.ESTABLISHED:
+        if self.stage is LifeStage.ESTABLISHED:
             self.session.release(monotonic())
-            while self.state is State.ESTABLISHED:
+            while self.stage is LifeStage.ESTABLISHED:
                 yield
 
     def abort(self) -> Flow[None]:
         """End the association now; one that is gone is left alone."""
-        if self.state in (State.REQUESTED, State.ESTABLISHED):
+        if self.stage in (LifeStage.REQUESTED, LifeStage.ESTABLISHED):
             if self._session is not None:
                 self._session.abort(monotonic())
                 self._take_events()
-            self._end(State.ABORTED, AssociationAbortedError("this side aborted the association"))
+            self._end(
+                LifeStage.ABORTED, AssociationAbortedError("this side aborted the association")
+            )
         yield from ()
 
     def cancel(self, message_id: int) -> None:
         """Ask the peer to stop an operation; its final response still comes."""
-        if message_id in self._operations and self.state is State.ESTABLISHED:
+        if message_id in self._operations and self.stage is LifeStage.ESTABLISHED:
             self.session.send_cancel(message_id, monotonic())
 
     # Inside.
@@ -336,7 +328,7 @@ class Requestor:
         for operation in list(self._operations.values()):
             self.cancel(operation.message_id)
             patience = None if self.timeouts.dimse is None else monotonic() + self.timeouts.dimse
-            while not operation.is_answered and self.state is State.ESTABLISHED:
+            while not operation.is_answered and self.stage is LifeStage.ESTABLISHED:
                 operation.inbox.clear()
                 if patience is not None and monotonic() > patience:
                     # A peer that ignores C-CANCEL and streams on would keep us here for as long as it likes.
@@ -352,14 +344,14 @@ class Requestor:
         return operation
 
     def _check_established(self) -> None:
-        if self.state is not State.ESTABLISHED:
+        if self.stage is not LifeStage.ESTABLISHED:
             raise LocalProtocolError(
-                f"a request needs an established association, this one is {self.state.value}"
+                f"a request needs an established association, this one is {self.stage.value}"
             )
 
-    def _end(self, state: State, failure: AssociationError | None) -> None:
-        if self.state in (State.REQUESTED, State.ESTABLISHED):
-            self.state = state
+    def _end(self, stage: LifeStage, failure: AssociationError | None) -> None:
+        if self.stage in (LifeStage.REQUESTED, LifeStage.ESTABLISHED):
+            self.stage = stage
             self.failure = failure
 
     def _take_events(self) -> None:
@@ -381,17 +373,17 @@ class Requestor:
                 self._take_response(event)
             case AssociationAccepted():
                 self.ac, self.contexts = event.ac, dict(event.contexts)
-                self.state = State.ESTABLISHED
+                self.stage = LifeStage.ESTABLISHED
             case AssociationRejected():
                 rj = event.rj
                 failure = AssociationRejectedError(
                     str(rj), result=rj.result, source=rj.source, reason=rj.reason
                 )
-                self._end(State.REJECTED, failure)
+                self._end(LifeStage.REJECTED, failure)
             case Released():
-                self._end(State.RELEASED, None)
+                self._end(LifeStage.RELEASED, None)
             case Aborted() | Ended():
-                self._end(State.ABORTED, AssociationAbortedError(event.message))
+                self._end(LifeStage.ABORTED, AssociationAbortedError(event.message))
             case MessageIgnored():
                 LOGGER.warning("%s ignored: %s", name_of(event.command), event.reason)
             case RequestReceived():
