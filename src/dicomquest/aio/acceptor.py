@@ -38,6 +38,7 @@ from dicomquest.errors import (
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.services.contexts import PresentationContext, as_uid
+from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
@@ -472,17 +473,12 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             with evt.guarded(f"association {self.number}: {name}") as guard:
                 try:
                     await service.handle(request)
-                except IdentifierError as error:
-                    await request.send_final(error.status, error.comment, error.element)
-                except DataSetError as error:
-                    await request.send_final(statuses.IDENTIFIER_UNREADABLE, f"identifier: {error}")
+                except (IdentifierError, DataSetError) as error:
+                    await request.send_final(*failure_of(error))
                 except AssociationAbortedError as error:
                     LOGGER.debug("association %d: %s", self.number, error)
             if not request.is_finished:
-                failure = (
-                    "no final response" if guard.failure is None else type(guard.failure).__name__
-                )
-                await request.send_final(statuses.HANDLER_FAILED, f"handler failed: {failure}")
+                await request.send_final(*failure_of_handler(guard.failure))
         if self._is_closing:
             self.end()
 

@@ -30,6 +30,7 @@ from dicomquest.query.extended_negotiation import accepted_options
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
+from dicomquest.services.failures import failure_of
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
@@ -91,11 +92,8 @@ class FindService:
         peer = self._choices.for_peer(request.association.requestor.ae_title)
         try:
             query = self._parse(request, peer)
-        except DataSetError as error:
-            await request.send_final(statuses.IDENTIFIER_UNREADABLE, f"identifier: {error}")
-            return
-        except IdentifierError as error:
-            await request.send_final(error.status, error.comment, error.element)
+        except (DataSetError, IdentifierError) as error:
+            await request.send_final(*failure_of(error))
             return
         _log(request, query)
         search = _Search(
@@ -114,9 +112,9 @@ class FindService:
                 LOGGER.error(  # noqa: TRY400
                     "association %d: the index failed: %s", request.association.number, error
                 )
-                await request.send_final(statuses.INDEX_FAILED, "the index failed")
-        except MemoryError:
-            await request.send_final(statuses.OUT_OF_RESOURCES, "out of memory")
+                await request.send_final(*failure_of(error))
+        except MemoryError as error:
+            await request.send_final(*failure_of(error))
         finally:
             await batches.end()
             if search.closes_at_once:

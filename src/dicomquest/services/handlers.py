@@ -18,15 +18,12 @@ from typing import Any, NamedTuple, assert_never
 
 from pydicom.dataset import Dataset
 
-from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.dimse.commands import PENDING, CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import DicomquestError
 from dicomquest.services.identifiers import encode_response
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES, Status, find_status
-
-PENDING = (0xFF00, 0xFF01)
-NO_HANDLER = 0xC310
 
 HANDOFF_LIMIT = 256
 """Responses a handler's thread may be ahead of the network: enough to fill a write, and a bound on memory."""
@@ -183,7 +180,7 @@ class HandlerService:
 
     async def _handle_find(self, request: ServiceRequest) -> None:
         if self.find is None:
-            await request.send_final(NO_HANDLER, "no handler is bound to C-FIND")
+            await request.send_final(statuses.NO_HANDLER, "no handler is bound to C-FIND")
         elif self.find.is_async:
             await self._find_in_loop(request, self.find)
         else:

@@ -16,19 +16,16 @@ from dicomquest.dataset.charset import (
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import decode_to_pydicom
-from dicomquest.dimse.commands import PENDING, Response
+from dicomquest.dimse.commands import ELEMENTS, PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
-_STATUS, _OFFENDING_ELEMENT, _ERROR_COMMENT, _ERROR_ID = (
-    0x00000900,
-    0x00000901,
-    0x00000902,
-    0x00000903,
-)
+_TAGS = {keyword: tag for tag, _, keyword in ELEMENTS}
+_STATUS, _OFFENDING_ELEMENT = _TAGS["Status"], _TAGS["OffendingElement"]
+_ERROR_COMMENT, _ERROR_ID = _TAGS["ErrorComment"], _TAGS["ErrorID"]
 
 
 def encode_response(identifier: Dataset, transfer_syntax: str) -> bytes:

@@ -15,6 +15,7 @@ from dicomquest.index.ingest.file_reader import read_arrived
 from dicomquest.index.ingest.instance import Reason, Received, Skipped
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomquest.services.batching import Gatherer
+from dicomquest.services.failures import failure_of
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
@@ -29,7 +30,7 @@ CHUNK = 512 * 1024
 """Bytes that are written at a time: a thread's turn costs as much as writing some ten kilobytes."""
 
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"]
-_SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"]
+_SOP_INSTANCE_UID = UNIQUE_KEYS[Level.IMAGE]
 
 REFUSED = {
     Reason.NO_SOP_INSTANCE_UID: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_INSTANCE_UID.tag,)),
@@ -81,7 +82,7 @@ class StorageService:
         except StoreError as error:
             # Some peers read no response before all is sent.
             await stream.drain()
-            await request.send_final(error.status, error.comment, error.element)
+            await request.send_final(*failure_of(error))
         else:
             request.association.state.has_stored = True
             offending = () if status == statuses.SUCCESS else (_SOP_CLASS_UID.tag,)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dicomquest.services.request import ServiceRequest
+from dicomquest.services.request import ServiceRequest
+from dicomquest.standard import statuses
 
 
 class VerificationService:
@@ -13,4 +11,4 @@ class VerificationService:
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request."""
-        await request.send_final(0x0000)
+        await request.send_final(statuses.SUCCESS)

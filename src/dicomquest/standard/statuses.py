@@ -45,8 +45,9 @@ IDENTIFIER_UNREADABLE = 0xC001
 """Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
 INDEX_FAILED = 0xC002
 """Our choice within Cxxx: the database failed."""
+NO_HANDLER = 0xC310
 HANDLER_FAILED = 0xC311
-"""Within Cxxx too: the number that pynetdicom's users know."""
+"""Within Cxxx too: the numbers that pynetdicom's users know."""
 CANCEL = 0xFE00
 PENDING = 0xFF00
 PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01

@@ -1,0 +1,46 @@
+"""The final responses that errors stand for (PS3.4 C.4.1.1.4, B.2.3; PS3.7 C)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias, assert_never
+
+from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError, StoreError
+from dicomquest.standard import statuses
+
+ServiceError: TypeAlias = (
+    IdentifierError | StoreError | DataSetError | IndexDatabaseError | MemoryError
+)
+"""The errors that have a status of their own."""
+
+
+class Failure(NamedTuple):
+    """A final response: status, Error Comment (0000,0902) and Offending Element (0000,0901)."""
+
+    status: int
+    comment: str = ""
+    offending: tuple[int, ...] = ()
+
+
+def failure_of(error: ServiceError) -> Failure:
+    """Return the final response that tells the peer of this error."""
+    match error:
+        case IdentifierError() | StoreError():
+            return Failure(error.status, error.comment, error.element)
+        case DataSetError():
+            return Failure(statuses.IDENTIFIER_UNREADABLE, f"identifier: {error}")
+        case IndexDatabaseError():
+            # The error's own words may hold a path or a host name: they go to the log alone.
+            return Failure(statuses.INDEX_FAILED, "the index failed")
+        case MemoryError():
+            return Failure(statuses.OUT_OF_RESOURCES, "out of memory")
+        case _:
+            assert_never(error)
+
+
+def failure_of_handler(error: Exception | None) -> Failure:
+    """Return the final response for a handler that raised, or that ended without one (None).
+
+    Only the error's class is told: its words may hold anything, patient data too.
+    """
+    what = "no final response" if error is None else type(error).__name__
+    return Failure(statuses.HANDLER_FAILED, f"handler failed: {what}")
