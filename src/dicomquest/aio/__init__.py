@@ -1,1 +1,1 @@
-"""The asyncio faces: the SCU and the server (PS3.7 9.1, PS3.8 9.2)."""
+"""The asyncio faces: a server of associations and an SCU (PS3.7 9.1, PS3.8 9.2)."""

@@ -1,4 +1,4 @@
-"""One association of the server: a transport, a session, and the task that answers requests (PS3.7 9.1, PS3.8 9.2)."""
+"""One association of the server: a transport, a session, and a task (PS3.7 9.1, PS3.8 9.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never, cast
 
 from dicomquest import evt
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
@@ -19,6 +19,8 @@ from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
+    AssociationAccepted,
+    AssociationRejected,
     AssociationRequested,
     CancelReceived,
     DataSetFragmentReceived,
@@ -27,6 +29,7 @@ from dicomquest.dimse.events import (
     Released,
     RequestReceived,
     RequestRefused,
+    ResponseReceived,
     SessionEvent,
 )
 from dicomquest.dimse.session import Session
@@ -50,17 +53,16 @@ LOGGER = logging.getLogger("dicomquest.server")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
 WRITE_BUFFER = 256 * 1024
-"""Bytes in front of the socket at which a service waits: about what one write of 512 responses holds."""
-
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
+"""Unsent bytes at which a service has to wait: about one write of 512 responses."""
 
 LAST_WORDS = 0.5
-"""Seconds that what is left to send gets when a connection is closed."""
+"""Seconds that the last unsent bytes get when a connection is closed."""
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
 
 Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
-"""What waits for the association's task, in the order of its arrival."""
+"""The work of an association's task, done in the order of its arrival."""
 
 
 class Host(Protocol):
@@ -88,11 +90,15 @@ class Host(Protocol):
 
 
 class AcceptedAssociation(LifeCycle, asyncio.Protocol):
-    """An association as acceptor.
+    """An association as acceptor, as handlers and services see it.
 
-    All of it runs in the event loop's thread, but for ``abort``, which handlers call from theirs. What the peer sends
-    is looked at as it arrives, so that a C-CANCEL or an A-ABORT is seen while responses stream; what takes time waits
-    in ``_inbox`` for the association's one task.
+    Everything runs in the event loop's thread, except ``abort``, which handlers call from theirs.
+    The session reads the peer's bytes as they arrive, so that a C-CANCEL or an A-ABORT is noticed
+    while responses stream. Work that takes time waits in ``_inbox`` for the association's one task.
+
+    - ``number`` counts the server's associations, as its log has it.
+    - ``requestor`` and ``acceptor`` describe the two sides.
+    - ``peer_address`` is the (host, port) of the peer's end of the connection.
     """
 
     is_requestor = False
@@ -122,8 +128,6 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._transport: asyncio.Transport
         self.task: asyncio.Task[None]
 
-    # What handlers and services see.
-
     @property
     def stage(self) -> LifeStage:
         """The stage of its life that the association has come to."""
@@ -131,7 +135,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
 
     @property
     def accepted_contexts(self) -> list[PresentationContext]:
-        """The presentation contexts that the requestor may use; ``as_scp`` and ``as_scu`` are this side's roles."""
+        """The presentation contexts that the requestor may use, with the roles of this side."""
         return [
             PresentationContext(
                 as_uid(context.abstract_syntax),
@@ -146,20 +150,18 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
 
     @property
     def extended_negotiation(self) -> dict[str, bytes]:
-        """What was answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
+        """The answers to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
         return dict(self.acceptor.sop_class_extended)
 
     def abort(self) -> None:
-        """End the association now; may be called from any thread."""
+        """End the association now, with A-ABORT; from any thread."""
         self._loop.call_soon_threadsafe(self.end)
 
-    # What the transport calls.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin: with a timer that runs until the peer asks for an association."""
+        """Begin, with a timer that runs until the peer asks for an association."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        # Event loops set TCP_NODELAY themselves.
+        # TCP_NODELAY is set by the event loop.
         self._socket = transport.get_extra_info("socket")
         self.peer_address = (transport.get_extra_info("peername") or ("", 0))[:2]
         self.task = self._loop.create_task(self._serve())
@@ -167,36 +169,39 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._pump()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the peer sent."""
+        """Feed bytes of the peer to the session."""
         self._session.receive_data(data, monotonic())
         if _QUICKACK is not None and self._session.is_inside_message:
-            # A peer that sends a message in several writes and does not set TCP_NODELAY waits for our acknowledgement
-            # between them, 40 ms each: storescu came to 19 instances a second. The kernel forgets it at every turn.
-            # What is complete is acknowledged by its answer.
+            # A peer that sends a message in several writes without TCP_NODELAY waits for our
+            # acknowledgement between them, 40 ms each: storescu came to 19 instances a second. The
+            # kernel forgets the option, so it is set each time; a whole message needs none, because
+            # its response acknowledges it.
             with suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         self._pump()
 
     def eof_received(self) -> None:
-        """Take that the peer sends no more; None lets the transport close itself."""
+        """Note that the peer sends no more; returning None lets the transport close itself."""
         self._session.receive_eof(monotonic())
         self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take that the connection is gone, with its outstanding requests."""
+        """End the association, and its outstanding requests, with the connection."""
         self._session.receive_eof(
             monotonic(), f"the connection is lost: {exc}" if exc else "the connection is closed"
         )
+        # Before the pump, which would write to the lost transport.
         self._is_lost = True
         self._pump()
         if self._timer is not None:
             self._timer.cancel()
+        # Whoever waits for the peer must not wait any longer.
         self._writable.set()
         self._arrived.set()
         self._server.disconnected(self)
 
     def pause_writing(self) -> None:
-        """Let services wait: the peer reads more slowly than they answer."""
+        """Make services wait: the peer reads more slowly than they answer."""
         self._writable.clear()
         self._session.writing_paused(monotonic())
         self._set_timer()
@@ -205,8 +210,6 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         """Let services go on."""
         self._session.writing_resumed()
         self._writable.set()
-
-    # What a service request calls.
 
     async def send_pending(
         self,
@@ -222,10 +225,11 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             request.context.context_id, request.command.message_id, status, identifiers, monotonic()
         )
         if final_follows:
-            # One write instead of two, and one wake-up of the peer: a tenth of a small query's time.
+            # The final response takes these along: one write instead of two saves a wake-up of the
+            # peer, a tenth of a small query's time.
             return
         self._pump()
-        # Other associations get their turn, and what this peer has sent is looked at.
+        # Give other associations a turn, and this peer's C-CANCEL a chance to be read.
         await asyncio.sleep(0)
         await self._writable.wait()
 
@@ -247,8 +251,6 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         """Run blocking code in the server's threads."""
         return await self._server.run(function, *args, **kwargs)
 
-    # What the server calls.
-
     def end(self) -> None:
         """Abort the association, and close the connection without waiting for the peer to do so."""
         if not self._is_lost:
@@ -257,7 +259,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             self._close()
 
     def end_when_idle(self) -> None:
-        """End the association as soon as no request is running."""
+        """End the association as soon as no request is running; accept no new one."""
         self._is_closing = True
         if not self._requests:
             self.end()
@@ -266,10 +268,8 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         """Close the connection at once."""
         self._transport.abort()
 
-    # Inside.
-
     def _pump(self) -> None:
-        """Send what the session has to send, and sort what it tells: after every call that may change it."""
+        """Send the session's bytes and sort its events, after every call that may change it."""
         session = self._session
         if (data := session.data_to_send()) and not self._is_lost:
             self._transport.write(data)
@@ -280,7 +280,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._set_timer()
 
     def _close(self) -> None:
-        """Close the connection; a peer that does not read would keep it open, so what waits is given up soon."""
+        """Close the connection, and soon drop it if the peer does not read the last bytes."""
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._loop.call_later(LAST_WORDS, self._transport.abort)
@@ -296,8 +296,13 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             case CancelReceived(message_id):
                 if (request := self._requests.get(message_id)) is not None:
                     request.cancel()
-            case AssociationRequested() | Released() | Aborted():
+            case AssociationRequested():
                 self._put(event)
+            case Released() | Aborted():
+                self._put(event)
+                self._abandon_requests()
+            case Ended():
+                self._abandon_requests()
             case MessageIgnored():
                 LOGGER.warning(
                     "association %d: %s ignored: %s",
@@ -313,11 +318,18 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
                     response.status,
                     response.error_comment,
                 )
-        if isinstance(event, Released | Aborted | Ended):
-            for request in self._requests.values():
-                request.cancel(is_abandoned=True)
-            self._requests.clear()
-            self._writable.set()
+            case AssociationAccepted() | AssociationRejected() | ResponseReceived():
+                # Events of requestors.
+                pass
+            case _:
+                assert_never(event)
+
+    def _abandon_requests(self) -> None:
+        """Tell the services that nobody reads their responses any more, however long they wait."""
+        for request in self._requests.values():
+            request.cancel(is_abandoned=True)
+        self._requests.clear()
+        self._writable.set()
 
     def _begin(self, event: RequestReceived) -> ServiceRequest:
         if self._info is None:
@@ -327,8 +339,9 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         if not event.is_class_told:
             LOGGER.info(
                 "association %d: %s without SOP class, taken for that of the context",
-                self.number, name_of(event.command),
-            )  # fmt: skip
+                self.number,
+                name_of(event.command),
+            )
         stream = (
             DataSetStream(self._pause_reading, self._resume_reading) if event.is_streamed else None
         )
@@ -353,7 +366,8 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
     def _set_timer(self) -> None:
         """Have ``_expire`` called at the session's next deadline.
 
-        Deadlines mostly move later, with every message: a timer that comes too early is let be, and sets the next one.
+        Every message moves the deadline, mostly to later. A timer that comes too early is left as
+        it is, and sets the next one: that is cheaper than a new timer for each message.
         """
         deadline = self._session.next_deadline()
         if deadline is None or self._is_lost:
@@ -371,7 +385,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._pump()
 
     async def _serve(self) -> None:
-        """Do one after the other what waits, until the connection is gone."""
+        """Do the inbox's work in its order, until the connection is gone."""
         try:
             await self._notify(evt.EVT_CONN_OPEN, address=self.peer_address)
             while self._inbox or not self._is_lost:
@@ -402,6 +416,8 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
                 self._stage = LifeStage.ABORTED
                 LOGGER.info("association %d: aborted: %s", self.number, task.message)
                 await self._notify(evt.EVT_ABORTED)
+            case _:
+                assert_never(task)
 
     async def _negotiate(self, rq: AAssociateRQ) -> None:
         own_address = (self._transport.get_extra_info("sockname") or ("", 0))[:2]
@@ -409,8 +425,11 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self.acceptor = ServiceUser(rq.called_ae_title, *own_address)
         LOGGER.info(
             "association %d: requested by %s at %s, called %s",
-            self.number, rq.calling_ae_title, self.peer_address[0], rq.called_ae_title,
-        )  # fmt: skip
+            self.number,
+            rq.calling_ae_title,
+            self.peer_address[0],
+            rq.called_ae_title,
+        )
         await self._notify(evt.EVT_REQUESTED)
         answer = await self._answer(rq)
         try:
@@ -420,7 +439,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             else:
                 self._establish(rq, answer, own_address)
         except LocalProtocolError as error:
-            # The peer did not wait for the answer.
+            # The peer has aborted, or is gone, while handlers looked at its request.
             LOGGER.info("association %d: not answered: %s", self.number, error)
             return
         self._pump()
@@ -461,7 +480,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         )
 
     async def _perform(self, request: ServiceRequest) -> None:
-        """Have the request answered, with a failure status if that fails."""
+        """Have the request answered by its service; a service that fails gives a failure status."""
         name = name_of(request.command)
         service = self._server.settings.services.get(request.context.abstract_syntax)
         with suppress(AssociationAbortedError):
@@ -474,6 +493,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
                 try:
                     await service.handle(request)
                 except (IdentifierError, DataSetError) as error:
+                    # Handlers read the identifier whenever they like, and it may be unreadable.
                     await request.send_final(*failure_of(error))
                 except AssociationAbortedError as error:
                     LOGGER.debug("association %d: %s", self.number, error)

@@ -1,4 +1,4 @@
-"""The handlers that are bound to the events of a server, as its service and in its negotiation (PS3.7 9.1, D.3.3)."""
+"""The bound handlers of a server, as its service and in its negotiation (PS3.7 9.1, D.3.3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEGOTIATION_EVENTS = (evt.EVT_SOP_EXTENDED, evt.EVT_USER_ID)
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine or an async generator, and so does not block."""
+    """Tell whether calling a function gives a coroutine or an async generator, so never blocks."""
     while isinstance(function, partial):
         function = function.func
     called = (
@@ -31,7 +31,7 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BoundHandlers:
-    """The service of a server that answers by its handlers for EVT_C_FIND and EVT_C_ECHO."""
+    """A service that answers by the handlers bound to EVT_C_FIND and EVT_C_ECHO."""
 
     handlers: evt.Handlers
 
@@ -67,7 +67,7 @@ def _event(event: evt.InterventionEvent, request: ServiceRequest) -> evt.Event:
 def answer_association(
     assoc: Any, rq: AAssociateRQ, policy: AcceptorPolicy, handlers: evt.Handlers
 ) -> AAssociateAC | AAssociateRJ:
-    """Negotiate by the policy, in which the handlers of a negotiation event go before the policy's own answer.
+    """Negotiate by the policy, but ask the handlers of a negotiation event first, where bound.
 
     A handler that raises accepts nothing: no extended negotiation, no identity.
     """

@@ -1,4 +1,4 @@
-"""The asyncio SCU: the same association as ``dicomquest.sync`` has, for programs with an event loop (PS3.7 9.1)."""
+"""The asyncio SCU: the blocking one's association, for programs with an event loop (PS3.7 9.1)."""
 
 from __future__ import annotations
 
@@ -23,21 +23,46 @@ LOGGER = logging.getLogger("dicomquest.scu")
 T = TypeVar("T")
 
 RECEIVE_SIZE = 256 * 1024
-"""Bytes asked of the stream at once: some hundred responses."""
+"""Bytes asked of the stream at a time: some hundred responses."""
 
 Responses = AsyncGenerator[tuple[Dataset, Dataset | None], None]
 
 
 class AsyncAssociation(RequestedAssociation):
-    """An association as requestor; one task at a time may wait on it."""
+    """An association as requestor, in an event loop; one task at a time may wait on it.
+
+    ``AE.associate_async`` makes one. As a context manager it is released at the end, or aborted if
+    an error that is not of an association passes. It is used as ``dicomquest.Association`` is, with
+    ``await`` and ``async for``:
+
+    ```python
+    import asyncio
+
+    from pydicom.dataset import Dataset
+
+    from dicomquest import AE
+    from dicomquest.sop_class import StudyRootQueryRetrieveInformationModelFind as STUDY_ROOT
+
+
+    async def print_studies(host: str, port: int, patient_id: str) -> None:
+        ae = AE()
+        ae.add_requested_context(STUDY_ROOT)
+        query = Dataset()
+        query.QueryRetrieveLevel = "STUDY"
+        query.PatientID = patient_id
+        query.StudyInstanceUID = None
+        async with await ae.associate_async(host, port) as association:
+            async for status, study in association.send_c_find(query, STUDY_ROOT):
+                if study is not None:
+                    print(study.StudyInstanceUID)
+    ```
+    """
 
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
 
-    # Life.
-
     async def open(self) -> None:
-        """Connect and negotiate; what came of it is in the flags and in ``failure``."""
+        """Connect and negotiate; the flags and ``failure`` tell the outcome."""
         peer = self._peer
         try:
             async with asyncio.timeout(self._requestor.timeouts.connect):
@@ -61,11 +86,11 @@ class AsyncAssociation(RequestedAssociation):
         LOGGER.info("association with %s: %s", peer, self._requestor.stage.value)
 
     async def release(self) -> None:
-        """End the association in good order, after a query that is still being answered has been cancelled."""
+        """End the association in good order (PS3.8 7.2); a running query is cancelled first."""
         await self._run(self._requestor.release())
 
     async def abort(self) -> None:
-        """End the association now; what is outstanding fails."""
+        """End the association now, with A-ABORT (PS3.8 7.3); outstanding requests fail."""
         await self._run(self._requestor.abort())
 
     async def __aenter__(self) -> Self:
@@ -77,10 +102,11 @@ class AsyncAssociation(RequestedAssociation):
         else:
             await self.abort()
 
-    # Services.
-
     async def send_c_echo(self, msg_id: int = 1) -> Dataset:
-        """Ask whether the peer answers; an empty Dataset means that the association ended before it did."""
+        """Send a C-ECHO (PS3.7 9.1.5), and return the status of the response.
+
+        The Dataset is empty if the association ended before the response.
+        """
         context = self._requestor.context_for(VERIFICATION.uid)
         response = await self._run(self._requestor.echo(context, message_id=msg_id))
         return Dataset() if response is None else status_data_set(response.command)
@@ -88,10 +114,11 @@ class AsyncAssociation(RequestedAssociation):
     async def send_c_find(
         self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
     ) -> Responses:
-        """Send a query, and give its responses as (status, identifier) while they come.
+        """Send a query (PS3.7 9.1.2), and yield its responses as (status, identifier).
 
-        An empty status means that the association ended before the final response. Leaving the loop early is fine: the
-        query is cancelled before the association is used again.
+        As ``dicomquest.Association.send_c_find`` does, with its errors; but nothing is sent before
+        the first response is asked for. Leaving the loop early cancels the query before the
+        association is used again.
         """
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
@@ -115,11 +142,11 @@ class AsyncAssociation(RequestedAssociation):
         originator_aet: str | None = None,
         originator_id: int | None = None,
     ) -> Dataset:
-        """Send an instance, a Dataset or the path of a file, and give the status of the response.
+        """Send an instance, a Dataset or the path of a file, and return the status of the response.
 
-        As ``dicomquest.sync.Association.send_c_store`` does, of whose errors and arguments these are; a file is read in
-        a thread. A task that is cancelled meanwhile aborts the association: a message without its end leaves no other
-        way.
+        Arguments and errors are those of ``dicomquest.Association.send_c_store``. A file is read in
+        a thread. A task that is cancelled while it sends aborts the association, because the
+        protocol has no other end for a message without its last fragment.
         """
         outgoing = await asyncio.to_thread(prepare, dataset, self._requestor.context_to_store)
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)
@@ -144,14 +171,15 @@ class AsyncAssociation(RequestedAssociation):
         return Dataset() if response is None else status_data_set(response.command)
 
     async def send_c_cancel(self, msg_id: int) -> None:
-        """Ask the peer to stop the query with this Message ID; its final response still comes."""
+        """Send a C-CANCEL for the query with this Message ID; its final response still comes."""
         self._requestor.cancel(msg_id)
         await self._send()
 
-    # Driving.
-
     async def _run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its result: send, receive, resume; then, if the association is over, to the end of that."""
+        """Drive a flow to its result: send, receive, resume.
+
+        If the association is over then, wait until the peer has closed the connection, too.
+        """
         while True:
             try:
                 next(flow)

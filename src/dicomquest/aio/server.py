@@ -1,4 +1,4 @@
-"""The asyncio server: listens, bounds how many associations there are, and ends them all in good order (PS3.8 9.1)."""
+"""The asyncio server: it listens, bounds its associations, and ends them in order (PS3.8 9.1)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SPARE_CONNECTIONS = 64
-"""Connections beyond the associations that are let in, to be told A-ASSOCIATE-RJ rather than just dropped."""
+"""Connections beyond the most associations, whose peers learn the reason by A-ASSOCIATE-RJ.
+
+Connections beyond these are dropped unheard.
+"""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Make the fastest event loop that is installed."""
+    """Make the fastest event loop that is installed: uvloop's, else asyncio's."""
     try:
         import uvloop  # noqa: PLC0415 (there is none for some platforms)
     except ImportError:
@@ -36,7 +39,10 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 class Server:
-    """A server of DICOM services in the running event loop."""
+    """A server of DICOM services in the running event loop, to be used in its thread alone.
+
+    ValueError for an SSLContext that allows TLS below 1.2.
+    """
 
     def __init__(self, settings: ServerSettings, handlers: evt.Handlers | None = None) -> None:
         if settings.ssl_context is not None:
@@ -54,7 +60,7 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Where the server listens: (host, port) of each socket."""
+        """The (host, port) of each socket that listens."""
         sockets = self._listener.sockets if self._listener is not None else ()
         return [listening.getsockname()[:2] for listening in sockets]
 
@@ -64,7 +70,7 @@ class Server:
         return [association for association in self._connections if association.is_established]
 
     async def start(self, host: str | None, port: int) -> None:
-        """Listen; OSError if the address cannot be had. Port 0 takes a free one."""
+        """Listen on an address; OSError if that is taken. Port 0 takes a free one."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_exception)
         tls = self.settings.ssl_context
@@ -83,7 +89,10 @@ class Server:
             LOGGER.info("listening on %s port %d%s", *address, " (TLS)" if tls is not None else "")
 
     async def close(self, patience: float = 0.0) -> None:
-        """Listen no more, give running requests ``patience`` seconds to end, and abort what is left then."""
+        """Listen no more, and end all associations.
+
+        Running requests get ``patience`` seconds to end; then their associations are aborted.
+        """
         if self._listener is not None:
             self._listener.close()
         tasks = [association.task for association in self._connections]
@@ -94,22 +103,25 @@ class Server:
         for association in list(self._connections):
             association.end()
         if tasks:
-            # Twice: that of the connections, and as much again for what their handlers still have to be told.
+            # Twice: for the last bytes of the connections, and for the handlers of their ends.
             await asyncio.wait(tasks, timeout=2 * LAST_WORDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # A handler that does not end is left to itself: its thread is the interpreter's to wait for.
+        # Waiting for a handler that does not end would hang the server; the interpreter, at its
+        # exit, waits for the thread.
         self._pool.shutdown(wait=False, cancel_futures=True)
         LOGGER.info("server closed")
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking code in the server's own threads: asyncio's have room for few, and belong to the program."""
+        """Run blocking code in the server's own threads.
+
+        asyncio's default pool has only some more threads than the machine has cores, and belongs to
+        the rest of the program.
+        """
         return await asyncio.get_running_loop().run_in_executor(
             self._pool, partial(function, *args, **kwargs)
         )
-
-    # What associations call.
 
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; one too many is dropped."""
@@ -123,7 +135,7 @@ class Server:
             association.drop()
 
     def admit(self, association: AcceptedAssociation) -> bool:
-        """Whether there is room for one more association, in total and of its peer's; it takes its place then."""
+        """Give an association its place if there is room, in all and for its peer; else False."""
         host = association.peer_address[0]
         per_peer = self.settings.maximum_associations_per_peer
         if len(self._admitted) >= self.settings.maximum_associations:
@@ -145,6 +157,6 @@ class Server:
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what only the loop saw, such as a failed TLS handshake, in one line instead of a traceback."""
+    """Log errors that reach the event loop alone, such as a failed TLS handshake, in one line."""
     del loop
     LOGGER.warning("%s: %s", context.get("message"), context.get("exception"))

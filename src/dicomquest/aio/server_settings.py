@@ -1,4 +1,4 @@
-"""The settings of a server: what it accepts, who answers it, and how much of it at a time (PS3.8 7.1)."""
+"""The settings of a server: its policy, services, time-outs and limits (PS3.8 7.1, 9.1)."""
 
 from __future__ import annotations
 

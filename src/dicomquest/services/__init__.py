@@ -1,1 +1,1 @@
-"""What an SCP answers, and what both sides need for it that is no protocol (PS3.4 A, C)."""
+"""The services of an SCP, and the parts of them that an SCU needs too (PS3.4 A, B, C)."""

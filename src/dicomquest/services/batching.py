@@ -1,4 +1,7 @@
-"""What arrives together is done together: one batch at a time, in a thread, for many requests of many associations."""
+"""Batches of work from many associations, one batch at a time in one thread (for PS3.4 B.2).
+
+Many instances stored in one transaction cost the database hardly more than one instance does.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 PATIENCE = 0.001
-"""Seconds that a batch waits for requests that came with the last one; whoever is alone does not wait."""
+"""Seconds that a batch waits for as many items as came with the last one.
+
+A lone association never waits: its last batch had one item, and so has this one.
+"""
 
 MOST = 64
-"""Items of a batch: more would make the first one wait, and save nothing."""
+"""Items of a batch at most: with more, the first item would wait longer, for no saving."""
 
 Item = TypeVar("Item")
 
 
 class Gatherer(Generic[Item]):
-    """Hands items to ``work`` in batches; all but ``work`` runs in the event loop's thread."""
+    """A gatherer of items for ``work``; all but ``work`` runs in the event loop's thread."""
 
     def __init__(self, work: Callable[[list[Item]], object]) -> None:
         self._work = work
@@ -30,7 +36,10 @@ class Gatherer(Generic[Item]):
         item: Item,
         run: Callable[[Callable[[list[Item]], object], list[Item]], Awaitable[object]],
     ) -> None:
-        """Have an item done with others; ``run`` runs blocking code. Returns when it is done."""
+        """Have an item done with others, and return when it is done.
+
+        ``run`` runs blocking code in a thread. Each item of a batch raises what ``work`` raised.
+        """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if len(self._waiting) >= self._expected:
@@ -64,7 +73,10 @@ class Gatherer(Generic[Item]):
             self._task = None
 
     async def _gather(self) -> None:
-        """Wait a moment for those that were there the last time: without it, one and all others take turns."""
+        """Wait a moment for as many items as the last batch had.
+
+        Without that, one association and all the others would take turns, a batch each.
+        """
         if len(self._waiting) < self._expected:
             self._arrived.clear()
             try:

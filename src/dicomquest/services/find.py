@@ -1,8 +1,33 @@
-"""C-FIND answered from the index: identifier in, Pending responses out, row by row (PS3.4 C.4.1.3).
+"""C-FIND answered from the index: one identifier in, a stream of responses out (PS3.4 C.4.1.3).
 
-Everything between the request and the bytes of its responses meets here: the identifier becomes a ``Query``, the query
-an SQL plan with a cursor, the cursor's rows encoded identifiers. No response waits for another, no result is held in
-memory, and a C-CANCEL or a lost connection interrupts the database.
+The network and the engine meet in this module. A request goes through five steps:
+
+    identifier -> Query -> cursor -> rows -> bytes
+
+1. ``decode`` reads the identifier, and ``parse_identifier`` makes a ``Query`` of it. Either may
+   refuse it: the error stands for the final status, and the database is not asked.
+2. The query's columns and ``_constants`` are the fields of its responses. One ``ResponseEncoder``
+   serves all queries that ask for the same fields, because making it takes a millisecond.
+3. ``Index.search`` gives a cursor, which has a connection and a snapshot of its own.
+4. The cursor's rows become encoded identifiers, some hundred at a time. No Dataset is built.
+5. ``send_pending`` frames them for one write, and waits while the peer reads slowly.
+
+Batches are made one ahead (``_Batches``): while one is on its way to the peer, a thread of the
+server makes the next. Database and network work at the same time, and memory holds two batches,
+however many matches there are.
+
+The first batch is different. A query for one patient's studies costs SQLite less than the way to a
+thread and back costs us, so ``at_once`` tries it in the event loop. The cursor gives up after some
+thousand instructions of the database, and a thread begins anew. Instructions say nothing of a slow
+disk, on which every association of the process would wait: if an attempt takes longer than
+``LONGEST_AT_ONCE`` twice within ``THREADS_ONLY``, threads do everything for that long. One slow
+attempt may be other work of the machine.
+
+A C-CANCEL and the loss of the association both call ``_Search.interrupt`` in the event loop, while
+a thread may be inside the database. The database gives up, and the thread's ``fetch`` raises
+IndexDatabaseError; for a cancelled request ``handle`` answers that with FE00. If the association is
+gone, the answer itself raises AssociationAbortedError, for whoever runs the service. Either way
+``handle`` waits for the thread before it closes the cursor, whose connection goes to another query.
 """
 
 from __future__ import annotations
@@ -43,21 +68,34 @@ from dicomquest.standard.tags import (
 
 LOGGER = logging.getLogger("dicomquest.find")
 
-
-# The first rows go out at once; after that a write of some 512 responses (about 200 KiB) keeps the network busy while
-# the next is made, and a small query of another association waits for no more than that (3 ms).
 FIRST_BATCH = 32
-BATCH = 512
+"""Responses of the first write: few, so that the first match is on its way at once."""
 
-# Seconds. Small queries are answered without another thread; where that takes long twice within a while (a cold disk),
-# all go to threads for a while, so that no association waits for another's. Once may be the machine's other work.
+BATCH = 512
+"""Responses of each further write, about 200 KiB.
+
+That keeps the network busy while the next batch is made, and a small query of another association
+waits no longer than for one batch (3 ms).
+"""
+
 LONGEST_AT_ONCE = 0.02
+"""Seconds that a first batch may take in the event loop before threads are thought of."""
+
 THREADS_ONLY = 1.0
+"""Seconds that all queries go to threads after first batches were slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerChoices:
-    """Our choices that may differ by calling AE title (docs/reference/conformance.md, 4.1)."""
+    """The choices for one calling AE title, where the Standard leaves one (PS3.4 C.2.2.2, C.4.1).
+
+    docs/reference/conformance.md, 4.1 lists them.
+
+    - ``options`` say how keys are matched.
+    - ``result_limit`` is the most Pending responses to one query; None for no limit. A query with
+      more ends with A700, or with 0000 if ``limit_is_success``.
+    - ``default_charset`` is the defined term for identifiers that name no character set.
+    """
 
     options: QueryOptions = field(default_factory=QueryOptions)
     result_limit: int | None = None
@@ -67,14 +105,17 @@ class PeerChoices:
 
 @dataclass(frozen=True, slots=True)
 class FindChoices:
-    """The choices of a server; ``peers`` overrides ``default`` for a calling AE title."""
+    """The choices of a server; ``peers`` overrides ``default`` for a calling AE title.
+
+    ``retrieve_ae_title`` is the Retrieve AE Title (0008,0054) of all responses.
+    """
 
     retrieve_ae_title: str
     default: PeerChoices = field(default_factory=PeerChoices)
     peers: Mapping[str, PeerChoices] = field(default_factory=dict)
 
     def for_peer(self, calling_ae_title: str) -> PeerChoices:
-        """The choices that hold for this calling AE title."""
+        """Return the choices that hold for a calling AE title."""
         return self.peers.get(calling_ae_title, self.default)
 
 
@@ -88,7 +129,7 @@ class FindService:
         self._slow_until = 0.0
 
     async def handle(self, request: ServiceRequest) -> None:
-        """Answer one request, to its final response."""
+        """Answer one request, to its final response (PS3.4 C.4.1.3)."""
         peer = self._choices.for_peer(request.association.requestor.ae_title)
         try:
             query = self._parse(request, peer)
@@ -107,6 +148,7 @@ class FindService:
             await self._stream(request, query, batches, peer)
         except IndexDatabaseError as error:
             if request.is_cancelled:
+                # It was interrupted, as it should be.
                 await request.send_final(statuses.CANCEL)
             else:
                 LOGGER.error(  # noqa: TRY400
@@ -123,7 +165,7 @@ class FindService:
                 await request.run(search.close)
 
     def _begin_at_once(self, batches: _Batches) -> None:
-        """Have the first matches found here and now, if that costs less than another thread."""
+        """Find the first matches in the event loop, and note whether that held it up."""
         started = monotonic()
         batches.begin_at_once()
         ended = monotonic()
@@ -159,7 +201,7 @@ class FindService:
             query.wants_availability,
         )
         requested = normalise_terms(query.charset_terms)
-        return encoder(
+        return _response_encoder(
             (*self._index.fields(query), *constants), request.context.transfer_syntax, requested
         )
 
@@ -199,7 +241,7 @@ def _constants(
     private_creators: tuple[tuple[int, str], ...],
     is_available: bool,
 ) -> tuple[Field, ...]:
-    """What stands in all responses to a query besides the columns."""
+    """Return the fields that all responses to a query have besides the columns."""
     constants = [
         Field(QUERY_RETRIEVE_LEVEL, "CS", Source.CONSTANT, level.name),
         Field(RETRIEVE_AE_TITLE, "AE", Source.CONSTANT, retrieve_ae_title),
@@ -211,24 +253,24 @@ def _constants(
 
 
 @lru_cache(maxsize=256)
-def encoder(
+def _response_encoder(
     fields: tuple[Field, ...], transfer_syntax: str, requested: tuple[str, ...]
 ) -> ResponseEncoder:
-    """The encoder of a query shape: made once, it takes a millisecond."""
+    """Return the encoder of a query shape; making one takes a millisecond."""
     return ResponseEncoder(fields, transfer_syntax, requested)
 
 
 class _Search:
-    """One running query: its cursor and encoder.
+    """One running query: its cursor and its encoder.
 
-    ``next``, ``at_once`` and ``close`` are called one after the other, from changing threads; only ``interrupt`` may
-    come at any time, also before there is a cursor.
+    ``at_once``, ``next`` and ``close`` are called one after the other, from changing threads. Only
+    ``interrupt`` may come at any time, from the event loop, also before there is a cursor.
     """
 
     def __init__(
         self, index: Index, query: Query, response_encoder: ResponseEncoder, is_latest: bool
     ) -> None:
-        """``is_latest``: what the association itself has stored must be found, so no replica will do."""
+        """Begin nothing yet; ``is_latest`` asks no replica, which may lag behind the archive."""
         self._index = index
         self._query = query
         self._is_latest = is_latest
@@ -238,15 +280,16 @@ class _Search:
         self.is_exhausted = False
 
     def at_once(self, size: int) -> list[bytes] | None:
-        """The first ``size`` identifiers, if the database has them at once."""
+        """Return the first ``size`` identifiers, or None if the database needs longer."""
         self._cursor = self._index.search(self._query, is_latest=self._is_latest)
         rows = self._cursor.fetch_at_once(size)
         return None if rows is None else self._encoded(rows, size)
 
     def next(self, size: int) -> list[bytes]:
-        """The next ``size`` identifiers; fewer means that there are no more. The first call runs the query."""
+        """Return the next ``size`` identifiers; fewer means that there are no more."""
         if self._cursor is None:
             self._cursor = self._index.search(self._query, is_latest=self._is_latest)
+        # After the cursor is there, so that an interrupt which came before it is not lost.
         if self._is_interrupted:
             return []
         return self._encoded(self._cursor.fetch(size), size)
@@ -256,26 +299,27 @@ class _Search:
         return self._encoder.encode(rows)
 
     def interrupt(self) -> None:
-        """Have the database give up what it is doing."""
+        """Make the database give up; any ``next`` that runs raises IndexDatabaseError."""
         self._is_interrupted = True
         if self._cursor is not None:
             self._cursor.interrupt()
 
     @property
     def closes_at_once(self) -> bool:
-        """Whether ``close`` waits for nobody."""
+        """Tell whether ``close`` waits for nobody, and so may run in the event loop."""
         return self._cursor is None or self._cursor.closes_at_once
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back; the query ends with that."""
         if self._cursor is not None:
             self._cursor.close()
 
 
 class _Batches:
-    """The identifiers of a search in batches: while one is sent, the next is made in another thread.
+    """The identifiers of a search in batches, of which a thread makes one ahead.
 
-    ``is_exhausted``: there is no batch after the last one; ``is_cut_off``: because the limit is reached.
+    ``is_exhausted`` says that no batch follows the last one, and ``is_cut_off`` that the result
+    limit is the reason. All of it runs in the event loop.
     """
 
     def __init__(self, request: ServiceRequest, search: _Search, limit: int | None) -> None:
@@ -289,11 +333,11 @@ class _Batches:
         self.is_cut_off = False
 
     def begin_at_once(self) -> None:
-        """Make the first batch without another thread, if it takes next to nothing."""
+        """Make the first batch here if the database has it at once; else ``next`` does."""
         self._at_once = self._search.at_once(self._size(FIRST_BATCH))
 
     async def next(self) -> list[bytes]:
-        """The next batch; the one after it is begun."""
+        """Return the next batch, after the one that follows it has been begun in a thread."""
         identifiers, self._at_once = self._at_once, None
         if identifiers is None:
             identifiers = await (self._running or self._run(FIRST_BATCH))
@@ -308,8 +352,9 @@ class _Batches:
         return identifiers
 
     async def end(self) -> None:
-        """Wait until no thread uses the search."""
+        """Wait until no thread uses the search, whose cursor may be closed then."""
         if self._running is not None:
+            # Nobody wants the batch that is being made.
             self._search.interrupt()
             with suppress(IndexDatabaseError, MemoryError):
                 await self._running
@@ -318,12 +363,12 @@ class _Batches:
         return asyncio.ensure_future(self._request.run(self._search.next, self._size(size)))
 
     def _size(self, size: int) -> int:
-        """As much of ``size`` as is needed: one more than the limit tells whether it cut anything off."""
+        """Return how much of ``size`` to fetch; one row beyond the limit shows that it cuts off."""
         return size if self._limit is None else min(size, self._limit - self._taken + 1)
 
 
 def _log(request: ServiceRequest, query: Query) -> None:
-    """One line a query, without values; one for each key that does not act as asked."""
+    """Log one line for the query and one for each key that does not act as asked; no values."""
     number = request.association.number
     LOGGER.info("association %d: C-FIND %s at %s level", number, query.model.name, query.level.name)
     for note in query.notes:

@@ -1,7 +1,8 @@
-"""The service that asks the user's handlers: generators, functions, coroutines, async generators (PS3.7 9.1.2).
+"""The service that asks the user's handlers (PS3.7 9.1.2, 9.1.5).
 
-A blocking handler runs from its first line to its last in one thread of the server's pool, so that what it keeps per
-thread (a database connection, say) stays valid; its responses cross to the event loop through a ``Handoff``.
+A handler is a generator, a function, a coroutine or an async generator. A blocking one runs from
+its first line to its last in one thread of the server's pool, because a database connection, say,
+may belong to its thread. Its responses cross to the event loop by a ``Handoff``.
 """
 
 from __future__ import annotations
@@ -26,18 +27,24 @@ from dicomquest.standard import statuses
 from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES, Status, find_status
 
 HANDOFF_LIMIT = 256
-"""Responses a handler's thread may be ahead of the network: enough to fill a write, and a bound on memory."""
+"""Responses that a handler's thread may be ahead of the network.
+
+Enough to fill a write, and a bound on memory.
+"""
 
 
 class Handler(NamedTuple):
-    """A handler that takes the request, and whether calling it may not block (it is a coroutine or async generator)."""
+    """A handler that is called with the request.
+
+    ``is_async`` says that the call gives a coroutine or an async generator, and so never blocks.
+    """
 
     call: Callable[[ServiceRequest], Any]
     is_async: bool
 
 
 class Answer(NamedTuple):
-    """One response: a Pending one with its encoded identifier, or the final one with its explanation."""
+    """A response: a Pending one with its encoded identifier, or the final one, explained."""
 
     status: int
     identifier: bytes = b""
@@ -46,17 +53,21 @@ class Answer(NamedTuple):
 
     @property
     def is_pending(self) -> bool:
-        """Whether more responses follow."""
+        """Tell whether more responses follow."""
         return self.status in PENDING
 
 
 def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
-    """Read what a handler gave as status: a number, or a Dataset with Status and what explains it (PS3.7 C)."""
+    """Read the status that a handler gave: a number, or a Dataset that explains it too (PS3.7 C).
+
+    ValueError for a status that the service does not have, TypeError for what is no status.
+    """
     answer = _read_status(status)
-    # Warnings belong to SOP classes of which the tables know nothing, such as Repository Query.
+    # Warnings (Bxxx) belong to SOP classes that the tables do not have, such as Repository Query.
     if find_status(answer.status, statuses) is None and answer.status & 0xF000 != 0xB000:
         raise ValueError(
-            f"a handler gave the status {answer.status:04X}, which this service does not have"
+            f"a handler gave the status {answer.status:04X}, which this service does not have: "
+            "give one of PS3.7 Annex C or of the service"
         )
     return answer
 
@@ -64,7 +75,7 @@ def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
 def _read_status(status: Any) -> Answer:
     if isinstance(status, Dataset):
         if "Status" not in status:
-            raise ValueError("the status Dataset of a handler has no Status (0000,0900)")
+            raise ValueError("a handler gave a status Dataset without Status (0000,0900)")
         offending = status.get("OffendingElement")
         tags = (
             ()
@@ -85,38 +96,40 @@ def _read_status(status: Any) -> Answer:
 
 
 def parse_answer(item: Any, transfer_syntax: str) -> Answer:
-    """Read what a handler yields or returns: ``(status, identifier or None)``, or a status alone."""
+    """Read one answer of a handler: ``(status, identifier or None)``, or a status alone."""
     status, identifier = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
     answer = parse_status(status, C_FIND_STATUSES)
     if not answer.is_pending:
         return answer
     if not isinstance(identifier, Dataset):
         raise TypeError(
-            f"a handler gave {type(identifier).__name__} with status {answer.status:04X}, expected a Dataset"
+            f"a handler gave {type(identifier).__name__} with status {answer.status:04X}: "
+            "give a pydicom Dataset"
         )
     try:
         return answer._replace(identifier=encode_response(identifier, transfer_syntax))
     except DicomquestError as error:
-        # Not to be taken for a fault of the request's identifier.
+        # Another class, because a DicomquestError would be blamed on the request's identifier.
         raise ValueError(f"a handler gave an identifier that cannot be encoded: {error}") from error
 
 
 def iterate(outcome: Any) -> Iterator[Any]:
-    """Turn what a blocking handler returned into its responses: an iterable of them, or a single one."""
+    """Iterate over the answers of a blocking handler, which returned several or a single one."""
     if isinstance(outcome, tuple | int | Dataset):
         return iter((outcome,))
     if isinstance(outcome, Iterable):
         return iter(outcome)
     raise TypeError(
-        f"a handler returned {type(outcome).__name__}, expected (status, identifier) pairs"
+        f"a handler returned {type(outcome).__name__}: yield (status, identifier) pairs instead"
     )
 
 
 class Handoff:
     """Responses on their way from a handler's thread to the event loop, in order and bounded.
 
-    ``put`` is called in the handler's thread, all else in the loop's. The semaphore counts free places;
-    ``_answers`` is a deque, whose append and popleft are atomic; ``_is_stopped`` only ever turns true.
+    ``put`` is called in the handler's thread, all else in the event loop's. No lock is needed: the
+    semaphore counts free places, a deque's append and popleft are atomic, and ``_is_stopped`` only
+    ever turns true.
     """
 
     def __init__(self, limit: int = HANDOFF_LIMIT) -> None:
@@ -127,7 +140,7 @@ class Handoff:
         self._is_stopped = False
 
     def put(self, answer: Answer) -> bool:
-        """Hand one answer over; wait for a place; False once nobody takes them any more."""
+        """Hand one answer over, waiting for a place; False once nobody takes any more."""
         self._places.acquire()
         if self._is_stopped:
             return False
@@ -138,6 +151,7 @@ class Handoff:
     async def take(self) -> list[Answer]:
         """Wait for answers and take all that are there."""
         await self._arrived.wait()
+        # Before the answers are taken: one that arrives meanwhile sets the event again.
         self._arrived.clear()
         taken = [self._answers.popleft() for _ in range(len(self._answers))]
         if taken:
@@ -146,11 +160,11 @@ class Handoff:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits to be taken."""
+        """Tell whether nothing waits to be taken."""
         return not self._answers
 
     def wake(self, _: object = None) -> None:
-        """Let ``take`` return, with nothing if there is nothing."""
+        """Let ``take`` return, with an empty list if there is nothing."""
         self._arrived.set()
 
     def stop(self) -> None:
@@ -161,13 +175,16 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class HandlerService:
-    """Answers C-FIND and C-ECHO requests by the user's handlers; without one, a C-FIND fails and a C-ECHO succeeds."""
+    """A service that answers C-FIND and C-ECHO requests by the user's handlers.
+
+    Without a handler a C-FIND fails with C310, and a C-ECHO succeeds.
+    """
 
     find: Handler | None = None
     echo: Handler | None = None
 
     async def handle(self, request: ServiceRequest) -> None:
-        """Answer the request; what a handler raises passes through."""
+        """Answer the request; an exception of the handler passes through."""
         match request.command:
             case CEchoRQ():
                 await self._handle_echo(request)
@@ -230,7 +247,7 @@ class HandlerService:
                         break
                     await request.send_pending(status, [answer.identifier for answer in answers])
         except BaseException:
-            # The association is gone while the handler may go on for a while: what comes of it no longer matters.
+            # The handler may go on after its association is gone: asyncio must not report its end.
             running.add_done_callback(_forget)
             raise
         finally:
@@ -250,7 +267,7 @@ def _produce(request: ServiceRequest, handler: Handler, handoff: Handoff) -> Ans
             answer = parse_answer(item, request.context.transfer_syntax)
             if not answer.is_pending:
                 return answer
-            # The handler is given the chance to see that it is cancelled, and to end in its own way.
+            # One more turn after a C-CANCEL, so that the handler can see it and end in its own way.
             if was_cancelled or not handoff.put(answer):
                 return Answer(statuses.CANCEL)
             was_cancelled = request.is_cancelled

@@ -1,4 +1,4 @@
-"""Identifiers between pydicom's Dataset and bytes, and responses as scripts read them (PS3.4 C.4.1, PS3.7 C)."""
+"""Identifiers and statuses between pydicom's Dataset and the wire (PS3.4 C.4.1, PS3.7 C)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,23 @@ _TAGS = {keyword: tag for tag, _, keyword in ELEMENTS}
 _STATUS, _OFFENDING_ELEMENT = _TAGS["Status"], _TAGS["OffendingElement"]
 _ERROR_COMMENT, _ERROR_ID = _TAGS["ErrorComment"], _TAGS["ErrorID"]
 
+T = TypeVar("T")
+
 
 def encode_response(identifier: Dataset, transfer_syntax: str) -> bytes:
-    """Encode the identifier of a response; it names a character set only where it needs one."""
+    """Encode the identifier of a response, which names a character set only if it needs one.
+
+    DataSetError or ValueFormatError for a value that cannot be encoded.
+    """
     data_set, declared = _taken_apart(identifier)
     return encode(data_set, transfer_syntax, choose(data_set, declared))
 
 
 def encode_request(identifier: Dataset, transfer_syntax: str) -> bytes:
-    """Encode the identifier of a request; the character set that it names stays, if it has all its characters."""
+    """Encode the identifier of a request, in the character set that it names.
+
+    Another one is chosen if that lacks a character of the values. Errors as ``encode_response``.
+    """
     data_set, declared = _taken_apart(identifier)
     terms = choose(data_set, declared)
     if not terms and normalise_terms(declared) == declared:
@@ -44,14 +52,14 @@ def encode_request(identifier: Dataset, transfer_syntax: str) -> bytes:
 
 
 def _taken_apart(identifier: Dataset) -> tuple[DataSet, Terms]:
-    """Give the elements without Specific Character Set, and its values."""
+    """Return the elements without Specific Character Set, and the values of that."""
     data_set = from_pydicom(identifier)
     declared = data_set.pop(SPECIFIC_CHARACTER_SET, None)
     return data_set, () if declared is None else declared.values
 
 
 def status_data_set(response: Response) -> Dataset:
-    """Give the status of a response, with the elements that explain it, as a Dataset."""
+    """Return the status of a response as a Dataset, with the elements that explain it."""
     data_set = {_STATUS: Element("US", (response.status,))}
     if response.offending_element:
         data_set[_OFFENDING_ELEMENT] = Element("AT", response.offending_element)
@@ -62,11 +70,11 @@ def status_data_set(response: Response) -> Dataset:
     return to_pydicom(data_set)
 
 
-T = TypeVar("T")
-
-
 def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T]) -> T | None:
-    """Read the identifier of a Pending response; None, and a line in the log, if there is none that can be read."""
+    """Read the identifier of a Pending response; None, with a warning in the log, if it has none.
+
+    A response whose identifier cannot be read is no reason to lose the others.
+    """
     if response.data_set is None:
         what = "is longer than the limit" if response.is_oversized else "is missing"
         LOGGER.warning("a Pending response's identifier %s", what)
@@ -79,7 +87,10 @@ def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T])
 
 
 def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None, bool]:
-    """Give status, identifier and whether more responses follow; an empty status for an association that ended."""
+    """Return the status, the identifier, and True if more responses follow.
+
+    The status is empty if the association ended before the response (None).
+    """
     if response is None:
         return Dataset(), None, False
     is_pending = response.command.status in PENDING

@@ -1,4 +1,4 @@
-"""What a service is given and how it answers: a DIMSE request (PS3.7 9.1) on an accepted association."""
+"""A DIMSE request on an accepted association, as a service is given it (PS3.7 9.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ T = TypeVar("T")
 class ServiceUser:
     """One side of an association, as its A-ASSOCIATE PDU and the socket show it (PS3.8 7.1.1).
 
-    ``sop_class_extended`` is what it offered or answered in the SOP class extended negotiation, by SOP class UID.
+    - ``address`` and ``port`` are those of its end of the connection.
+    - ``maximum_length`` is the longest P-DATA-TF that it takes, in bytes; 0 for any (PS3.8 D.1).
+    - ``sop_class_extended`` holds the bytes that it offered or answered in the SOP class extended
+      negotiation, by SOP class UID (PS3.7 D.3.3.5).
     """
 
     ae_title: str
@@ -38,7 +41,7 @@ class ServiceUser:
 def service_user(
     ae_title: str, address: tuple[str, int], information: UserInformation
 ) -> ServiceUser:
-    """Describe a side by what it says in its A-ASSOCIATE PDU."""
+    """Describe a side by the user information of its A-ASSOCIATE PDU."""
     return ServiceUser(
         ae_title,
         *address,
@@ -54,9 +57,10 @@ def service_user(
 
 @dataclass(slots=True)
 class AssociationState:
-    """What the services of one association tell each other.
+    """The facts that the services of one association tell each other.
 
-    ``has_stored``: an instance has been stored, so that later queries must see it, however far replicas lag behind.
+    ``has_stored`` says that an instance has been stored: later queries must find it, however far
+    replicas lag behind.
     """
 
     has_stored: bool = False
@@ -64,10 +68,13 @@ class AssociationState:
 
 @dataclass(frozen=True, slots=True)
 class AssociationInfo:
-    """An accepted association: who asked whom, and what they agreed on.
+    """An accepted association: its two sides, and the terms that they agreed on.
 
-    ``extended_negotiation`` holds, by SOP class UID, the bytes of the SOP class extended negotiation that were
-    answered (PS3.7 D.3.3.5); ``user_identity`` is the user name where one was given and accepted.
+    - ``number`` is the server's, as the log has it.
+    - ``contexts`` has the accepted presentation contexts by their ID.
+    - ``extended_negotiation`` has the answered bytes of the SOP class extended negotiation, by SOP
+      class UID (PS3.7 D.3.3.5).
+    - ``user_identity`` is the accepted user name, None without one (PS3.7 D.3.3.7).
     """
 
     number: int
@@ -80,7 +87,7 @@ class AssociationInfo:
 
 
 class Channel(Protocol):
-    """How the driver of an association carries a service's answers."""
+    """The way of a service's answers to the peer, as the driver of an association provides it."""
 
     async def send_pending(
         self,
@@ -90,7 +97,7 @@ class Channel(Protocol):
         *,
         final_follows: bool,
     ) -> None:
-        """Send one Pending response an identifier; wait while the peer reads too slowly."""
+        """Send a Pending response for each identifier; wait while the peer reads too slowly."""
 
     async def send_final(
         self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
@@ -102,9 +109,15 @@ class Channel(Protocol):
 
 
 class ServiceRequest:
-    """One request that asks for one final response, after any number of Pending ones.
+    """A request that asks for one final response, after any number of Pending ones.
 
-    Sending on an association that is gone raises AssociationAbortedError: a service need not look for that.
+    - ``association`` says who asks, ``context`` on which presentation context.
+    - ``command`` is the command set, ``data_set`` the bytes of the data set in the context's
+      transfer syntax, None without one.
+    - ``stream`` has the data set instead if it is handed out while it arrives, as for C-STORE.
+
+    All of it is used in the event loop's thread; blocking code goes through ``run``. Sending on an
+    association that is gone raises AssociationAbortedError, so a service need not look for that.
     """
 
     __slots__ = (
@@ -130,7 +143,7 @@ class ServiceRequest:
         *,
         stream: DataSetStream | None = None,
     ) -> None:
-        """``stream`` is the data set instead of ``data_set`` where it is handed out while it arrives."""
+        """Hold a request that the driver of an association received; ``channel`` is that driver."""
         self.channel = channel
         self._cancel_callbacks: list[Callable[[], object]] = []
         self._is_abandoned = False
@@ -144,18 +157,19 @@ class ServiceRequest:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether a C-CANCEL for this request came, or the association ended; once true it stays so."""
+        """Tell whether a C-CANCEL came or the association ended; once true it stays so."""
         return self._is_cancelled
 
     @property
     def is_finished(self) -> bool:
-        """Whether the final response has been sent."""
+        """Tell whether the final response has been sent."""
         return self._is_finished
 
     def on_cancel(self, callback: Callable[[], object]) -> None:
-        """Have this called, in the event loop's thread, as soon as ``is_cancelled`` turns true (now, if it is).
+        """Call this in the event loop's thread as soon as ``is_cancelled`` turns true.
 
-        It is called once more if the association ends after a C-CANCEL.
+        That is now, if it is true already. A second call follows if the association ends after a
+        C-CANCEL.
         """
         if self._is_cancelled:
             callback()
@@ -163,7 +177,10 @@ class ServiceRequest:
             self._cancel_callbacks.append(callback)
 
     def cancel(self, *, is_abandoned: bool = False) -> None:
-        """Latch ``is_cancelled``: the driver's part, on C-CANCEL and at the association's end (``is_abandoned``)."""
+        """Latch ``is_cancelled``: for the driver, on a C-CANCEL and at the association's end.
+
+        ``is_abandoned`` means the latter: nobody is left to read a response.
+        """
         is_new = not self._is_cancelled or (is_abandoned and not self._is_abandoned)
         self._is_cancelled = True
         self._is_abandoned = self._is_abandoned or is_abandoned
@@ -174,33 +191,40 @@ class ServiceRequest:
                 callback()
 
     def check_association(self) -> None:
-        """Raise AssociationAbortedError if there is nobody to respond to any more."""
+        """Raise AssociationAbortedError if the association has ended."""
         if self._is_abandoned:
             raise AssociationAbortedError(f"association {self.association.number} has ended")
 
     async def send_pending(
         self, status: int, identifiers: Sequence[bytes], *, final_follows: bool = False
     ) -> None:
-        """Send encoded identifiers, one Pending response each; returns when there is room for more.
+        """Send a Pending response for each encoded identifier; return when there is room for more.
 
-        ``final_follows``: the final response comes next and without delay, so that all may go out in one write.
+        ``final_follows`` promises the final response without delay: all go out in one write.
         """
         await self.channel.send_pending(self, status, identifiers, final_follows=final_follows)
 
     async def send_final(
         self, status: int, comment: str = "", offending: tuple[int, ...] = ()
     ) -> None:
-        """Send the final response: status, Error Comment (0000,0902) and Offending Element (0000,0901)."""
+        """Send the final response.
+
+        ``comment`` is the Error Comment (0000,0902), at most 64 characters; ``offending`` are the
+        tags of the Offending Element (0000,0901).
+        """
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking code in the server's own threads and wait for it without blocking others."""
+        """Run blocking code in the server's own threads, and return its result."""
         return await self.channel.run(function, *args, **kwargs)
 
 
 class Service(Protocol):
-    """What answers the requests of an abstract syntax."""
+    """A service that answers the requests of an abstract syntax."""
 
     async def handle(self, request: ServiceRequest) -> None:
-        """Answer the request, to its final response; an exception becomes a failure status."""
+        """Answer the request, to its final response.
+
+        An exception becomes a failure status: see ``failures``.
+        """

@@ -1,4 +1,8 @@
-"""C-STORE answered: a data set streams to a file, which is stored before the response is sent (PS3.4 B.2)."""
+"""C-STORE answered: a data set streams to a file, which is stored before the response (PS3.4 B.2).
+
+The data set goes to the file while it arrives, so no instance is held in memory. Once it is whole,
+the instances of all associations that are whole at the moment are synced and indexed together.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ LOGGER = logging.getLogger("dicomquest.store")
 
 
 CHUNK = 512 * 1024
-"""Bytes that are written at a time: a thread's turn costs as much as writing some ten kilobytes."""
+"""Bytes of a write: the turn of a thread costs as much as writing some ten kilobytes."""
 
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"]
 _SOP_INSTANCE_UID = UNIQUE_KEYS[Level.IMAGE]
@@ -41,18 +45,20 @@ REFUSED = {
     Reason.UNFIT_UID: (statuses.DATA_SET_DOES_NOT_MATCH, ()),
     Reason.DICOMDIR: (statuses.DATA_SET_DOES_NOT_MATCH, (_SOP_CLASS_UID.tag,)),
 }
-"""The status and the offending elements of what the index does not take, but for an unfit UID, whose tag it tells.
+"""The status and the Offending Element for each reason of the index to skip an instance.
 
-Of other reasons the status is C000.
+An unfit UID tells its own tag; reasons without a row are answered with C000.
 """
-
 
 _Step = TypeVar("_Step")
 
 
 @dataclass(slots=True, eq=False)
 class _Whole:
-    """A request whose data set has arrived: what of it is in a file, and the rest; and what came of it."""
+    """A request whose data set has arrived, with the outcome of its storing.
+
+    ``incoming`` is its file, if it has one yet, and ``parts`` are the bytes that are not in it.
+    """
 
     request: ServiceRequest
     incoming: Incoming | None
@@ -62,14 +68,14 @@ class _Whole:
 
 
 class StorageService:
-    """Answers C-STORE requests by keeping what they bring in an archive."""
+    """A service that answers C-STORE requests by keeping their instances in an archive."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._gatherer: Gatherer[_Whole] = Gatherer(self._store)
 
     async def handle(self, request: ServiceRequest) -> None:
-        """Answer the request."""
+        """Answer the request, when its instance is on disk and in the index or is refused."""
         command, stream = request.command, request.stream
         if not isinstance(command, CStoreRQ):
             await request.send_final(statuses.UNRECOGNIZED_OPERATION)
@@ -98,7 +104,7 @@ class StorageService:
             while not request.stream.is_complete:
                 incoming = await request.run(self._write, incoming, request, parts)
                 parts = await request.stream.read(CHUNK)
-            # From here on the file is its batch's, which goes on where this association ends.
+            # From here on the batch owns the file: it goes on even if this association ends.
             whole, incoming = _Whole(request, incoming, parts), None
             await self._gatherer.do(whole, request.run)
             if whole.failure is not None:
@@ -108,11 +114,10 @@ class StorageService:
             if incoming is not None:
                 incoming.discard()
 
-    # In a thread of the server.
-
     def _write(
         self, incoming: Incoming | None, request: ServiceRequest, parts: list[bytes]
     ) -> Incoming:
+        """Append to the file, begun if there is none yet; like all below, in a server's thread."""
         if incoming is None:
             incoming = self._archive.begin(_meta(request))
         try:
@@ -123,7 +128,7 @@ class StorageService:
         return incoming
 
     def _store(self, batch: list[_Whole]) -> None:
-        """Write what is left, look at what each is, and store them."""
+        """Write the rest of each file, read its header, and store all that are sound."""
         synced: Future[None] | None = None
         try:
             complete = _each(batch, self._complete)
@@ -134,14 +139,14 @@ class StorageService:
             for whole, arrival in arrivals:
                 whole.failure = arrival.failure
         finally:
-            # A file must stay open while its disk is waited for.
+            # A file must stay open until its disk has it.
             wait([] if synced is None else [synced])
             for whole in batch:
                 if whole.incoming is not None:
                     whole.incoming.discard()
 
     def _complete(self, whole: _Whole) -> Incoming:
-        """Make a DICOM file of it."""
+        """Write the last parts, so that the file is a whole DICOM file."""
         incoming = whole.incoming = self._write(whole.incoming, whole.request, whole.parts)
         whole.parts = []
         try:
@@ -151,7 +156,7 @@ class StorageService:
         return incoming
 
     def _look(self, whole: _Whole) -> Arrival:
-        """Look at what is in its file, and hold that against the command."""
+        """Read the file's header, and compare it with the command."""
         assert whole.incoming is not None  # noqa: S101
         incoming, syntax = whole.incoming, whole.request.context.transfer_syntax
         start = FileStart(incoming.start, syntax, {}, guessed=False)
@@ -167,14 +172,15 @@ class StorageService:
 
 
 def _words(skipped: Skipped) -> str:
-    """Why an instance is not taken, for an Error Comment, which has no room for more than is needed."""
+    """Say in an Error Comment why an instance is not taken."""
+    # An Error Comment has 64 characters: the detail says more than that the data set is malformed.
     if skipped.reason is Reason.MALFORMED:
         return skipped.detail or skipped.reason.value
     return f"{skipped.reason.value}: {skipped.detail}" if skipped.detail else skipped.reason.value
 
 
 def _each(batch: list[_Whole], step: Callable[[_Whole], _Step]) -> list[tuple[_Whole, _Step]]:
-    """What a step makes of each of a batch; those that it fails for are left out, and know why."""
+    """Take each of a batch through a step; those that it fails for are left out, and know why."""
     done = []
     for whole in batch:
         try:
@@ -197,7 +203,10 @@ def _meta(request: ServiceRequest) -> bytes:
 
 
 def _check(received: Received, request: ServiceRequest) -> int:
-    """Hold the data set against the command; StoreError if it is not what was announced."""
+    """Compare the data set with the command; StoreError unless their UIDs agree.
+
+    The status is Success, or a warning for a data set without SOP Class UID.
+    """
     command = request.command
     assert isinstance(command, CStoreRQ)  # noqa: S101
     if received.sop_uid != command.affected_sop_instance_uid:

@@ -1,4 +1,4 @@
-"""What is stored: the SOP classes of the Storage service, and transfer syntaxes (PS3.4 B.5, PS3.5 10)."""
+"""The SOP classes and transfer syntaxes of the Storage service (PS3.4 B.5, PS3.5 10)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from pydicom.uid import UID
 
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 
-# Storage of what belongs to no patient has its own service (PS3.4 GG).
+# Instances that belong to no patient have a storage service of their own (PS3.4 GG).
 NOT_OF_PATIENTS = (
-    "CTDefinedProcedureProtocol", "XADefinedProcedureProtocol", "ProtocolApproval", "Inventory", "HangingProtocol",
-    "ColorPalette", "GenericImplantTemplate", "ImplantAssemblyTemplate", "ImplantTemplateGroup",
+    "CTDefinedProcedureProtocol",
+    "XADefinedProcedureProtocol",
+    "ProtocolApproval",
+    "Inventory",
+    "HangingProtocol",
+    "ColorPalette",
+    "GenericImplantTemplate",
+    "ImplantAssemblyTemplate",
+    "ImplantTemplateGroup",
     "MediaStorageDirectory",
-)  # fmt: skip
-# Of these the data set is no sequence of bytes in a PDV, or nobody has ever sent one.
+)
+# Transfer syntaxes that are no byte stream in a PDV, and one that nobody has ever sent.
 NOT_OF_MESSAGES = ("RFC2557MIMEEncapsulation", "XMLEncoding", "Papyrus3ImplicitVRLittleEndian")
 
-# Where its keyword stands in a row of the dictionary, which is (name, type, info, retired, keyword).
+# StorageTrial ends the keywords of trial classes, StorageRetired those of a class that has a
+# successor of the same name.
 _ENDINGS = (
     "Storage",
     "StorageForPresentation",
@@ -28,26 +36,33 @@ _ENDINGS = (
 )
 
 
-def _rows(kind: str) -> list[tuple[UID, str]]:
-    return [(UID(uid), row[4]) for uid, row in UID_dictionary.items() if row[1] == kind]
+def _keywords(kind: str) -> list[tuple[UID, str]]:
+    """List UIDs of a kind with their keywords."""
+    return [
+        (UID(uid), keyword)
+        for uid, (_, row_kind, _, _, keyword) in UID_dictionary.items()
+        if row_kind == kind
+    ]
 
 
 @cache
 def stored_sop_classes() -> tuple[UID, ...]:
-    """Every SOP class whose instances belong to a patient, retired ones too: archives hold them for decades."""
+    """List the SOP classes whose instances belong to a patient.
+
+    Retired ones too: archives hold such instances for decades.
+    """
     left_out = {f"{name}Storage" for name in NOT_OF_PATIENTS}
-    # Of a trial the keyword ends so; of a class that another of the same name followed, so.
     return tuple(
         uid
-        for uid, keyword in _rows("SOP Class")
+        for uid, keyword in _keywords("SOP Class")
         if keyword.endswith(_ENDINGS) and keyword not in left_out
     )
 
 
 @cache
 def stored_transfer_syntaxes() -> tuple[UID, ...]:
-    """Every transfer syntax of the dictionary, Implicit VR Little Endian first."""
-    known = [uid for uid, keyword in _rows("Transfer Syntax") if keyword not in NOT_OF_MESSAGES]
+    """List the transfer syntaxes of pydicom's dictionary, Implicit VR Little Endian first."""
+    known = [uid for uid, keyword in _keywords("Transfer Syntax") if keyword not in NOT_OF_MESSAGES]
     return (
         UID(IMPLICIT_VR_LITTLE_ENDIAN),
         *(uid for uid in known if uid != IMPLICIT_VR_LITTLE_ENDIAN),

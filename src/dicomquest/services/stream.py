@@ -1,4 +1,4 @@
-"""A data set while it arrives: from the event loop that receives it to the service that reads it (PS3.7 9.3.1)."""
+"""A data set on its way from the association that receives it to its service (PS3.7 9.3.1)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dicomquest.errors import AssociationAbortedError
 
 HIGH_WATER = 1 << 20
-"""Bytes that wait to be read at which the peer is made to wait."""
+"""Unread bytes at which the peer is made to wait."""
 
 LOW_WATER = HIGH_WATER // 2
-"""Bytes that wait to be read at which the peer may go on."""
+"""Unread bytes at which the peer may go on: half, lest it stop and go with every PDU."""
 
 
 class DataSetStream:
-    """The fragments of one data set, in order and bounded; all of it runs in the event loop's thread.
+    """The fragments of one data set, in order and bounded.
 
-    ``pause`` and ``resume`` stop and restart what feeds it.
+    The association calls ``feed`` and ``lose``, the service ``read`` and ``drain``, all of them in
+    the event loop's thread. ``pause`` and ``resume`` stop and restart reading from the peer.
     """
 
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
@@ -34,13 +35,11 @@ class DataSetStream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the last fragment has arrived, read or not."""
+        """Tell whether the last fragment has arrived, read or not."""
         return self._is_complete
 
-    # What the association calls.
-
     def feed(self, fragment: bytes, *, is_last: bool) -> None:
-        """Take a fragment."""
+        """Take the next fragment."""
         if fragment and not self._is_unwanted:
             self._parts.append(fragment)
             self._size += len(fragment)
@@ -48,19 +47,21 @@ class DataSetStream:
             self._is_complete = True
         if is_last or self._size >= self._wanted:
             self._changed.set()
+        # Not at the last fragment: the peer has to be heard then, and nothing follows to bound.
         if self._size >= HIGH_WATER and not self._is_paused and not is_last:
             self._is_paused = True
             self._pause()
 
     def lose(self) -> None:
-        """Take that no more will come."""
+        """Note that the association has ended: no more will come."""
         self._is_lost = True
         self._changed.set()
 
-    # What the service calls.
-
     async def read(self, size: int) -> list[bytes]:
-        """Wait for ``size`` bytes or the end, and give all that has arrived; AssociationAbortedError without an end."""
+        """Wait for ``size`` bytes or the end, and return all that has arrived.
+
+        AssociationAbortedError if the association ended before the data set did.
+        """
         while not self._is_complete and self._size < size:
             if self._is_lost:
                 raise AssociationAbortedError("the association ended within a data set")
@@ -72,7 +73,7 @@ class DataSetStream:
         return parts
 
     async def drain(self) -> None:
-        """Wait for the end, and throw away what comes before it."""
+        """Wait for the end, and throw away the rest."""
         self._is_unwanted = True
         while not self._is_complete:
             await self.read(LOW_WATER)

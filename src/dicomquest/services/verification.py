@@ -1,4 +1,4 @@
-"""The Verification service (PS3.4 A): a C-ECHO is answered with Success."""
+"""The Verification service: every C-ECHO succeeds (PS3.4 A)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dicomquest.standard import statuses
 
 
 class VerificationService:
-    """Answers every C-ECHO with 0000."""
+    """A service that answers every C-ECHO with 0000."""
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request."""
