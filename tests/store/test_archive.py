@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index import Index
 from dicomquest.index.ingest.file_reader import read_file
 from dicomquest.index.ingest.instance import Received
+from dicomquest.index.ingest.receiving import ReceivedBatch
 from dicomquest.scu.outgoing import encoded
 from dicomquest.standard.levels import Level
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
@@ -70,21 +71,19 @@ def fail(
     index: Index, monkeypatch: pytest.MonkeyPatch, failing: Callable[[int], bool]
 ) -> list[int]:
     """Have transactions fail at their commit, by their number; how many there were is the list's length."""
-    ingest = index.ingest_received
+    receiving = index.receiving
     numbers: list[int] = []
 
-    def ingest_received(uids: Any, choose: Any, place: Any, *, gone: Any = ()) -> None:
+    @contextlib.contextmanager
+    def failing_receiving(uids: Sequence[str]) -> Iterator[ReceivedBatch]:
         numbers.append(len(numbers) + 1)
         number = numbers[-1]
-
-        def place_and_fail() -> None:
-            place()
+        with receiving(uids) as batch:
+            yield batch
             if failing(number):
                 raise IndexDatabaseError("the disk is full")
 
-        ingest(uids, choose, place_and_fail, gone=gone)
-
-    monkeypatch.setattr(index, "ingest_received", ingest_received)
+    monkeypatch.setattr(index, "receiving", failing_receiving)
     return numbers
 
 

@@ -19,15 +19,15 @@ from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from pydicom.dataset import Dataset
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Field
-    from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.files import Summary
-    from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.ingest.receiving import ReceivedBatch
     from dicomquest.index.search.postgresql_cursor import KnownFacts
     from dicomquest.index.tables.promoted import Attribute
     from dicomquest.index.upkeep.check import CheckReport
@@ -263,20 +263,15 @@ class Index:
 
         return ingest_data_sets(self._database, data_sets, self.timezone_offset_minutes)
 
-    def ingest_received(
-        self,
-        uids: Sequence[str],
-        choose: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
-        place: Callable[[], None],
-        *,
-        gone: Sequence[str] = (),
-    ) -> None:
-        """Index instances that were just received, in one transaction: see ``ingest.ingest_received``."""
-        from dicomquest.index.ingest.files import ingest_received  # noqa: PLC0415
+    def receiving(self, uids: Sequence[str]) -> AbstractContextManager[ReceivedBatch]:
+        """Index instances that were just received, in one transaction that the block's end commits.
 
-        ingest_received(
-            self._database, uids, choose, place, self.timezone_offset_minutes, gone=gone
-        )
+        The batch's ``known`` has the paths of those of ``uids`` that are indexed already; an exception
+        in the block undoes all of it. Nobody else writes meanwhile.
+        """
+        from dicomquest.index.ingest.receiving import receiving  # noqa: PLC0415  queries need none of it
+
+        return receiving(self._database, uids, self.timezone_offset_minutes)
 
     def removal(self, query: Query) -> Removal:
         """Find what is to be removed: it says how much that is, and ``run`` removes it; to be closed."""

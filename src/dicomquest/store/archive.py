@@ -158,19 +158,19 @@ class Archive:
 
     # Inside: one thread at a time.
 
-    def _store(self, batch: Sequence[Arrival], synced: Future[None]) -> None:
+    def _store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
         """Store instances together, or each alone if that fails."""
-        failure = self._commit(batch, synced)
+        failure = self._commit(arrivals, synced)
         if failure is None:
             self._note_trouble("")
-        elif len(batch) > 1 and not self._is_closed and synced.exception() is None:
-            for arrival in batch:
+        elif len(arrivals) > 1 and not self._is_closed and synced.exception() is None:
+            for arrival in arrivals:
                 self._store([arrival], synced)
             return
         elif isinstance(failure, IndexDatabaseError):
             self._note_trouble(str(failure))
             failure = StoreError(statuses.OUT_OF_RESOURCES, "the index failed")
-        for arrival in batch:
+        for arrival in arrivals:
             arrival.failure = failure
 
     def _note_trouble(self, trouble: str) -> None:
@@ -182,75 +182,54 @@ class Archive:
         self._trouble = trouble
 
     def _commit(
-        self, batch: Sequence[Arrival], synced: Future[None]
+        self, arrivals: Sequence[Arrival], synced: Future[None]
     ) -> StoreError | IndexDatabaseError | None:
-        """Store instances in one transaction; if it fails, why, and all files are where they were before."""
+        """Store instances in one transaction; if it fails, say why: all files are where they were."""
         if self._is_closed:
             return StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
-        moved: set[str] = set()
-        left: dict[str, _FileIdentity | None] = {}
-        failure: StoreError | IndexDatabaseError | None = None
-        with contextlib.ExitStack() as stack:
-
-            def choose(known: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
-                return self._choose(batch, known, moved)
-
-            def place() -> None:
-                try:
-                    synced.result()
-                    # Held until files that have to go back have gone: the transaction has ended by then.
-                    stack.enter_context(self._incoming.alone())
-                    for arrival in batch:
-                        if arrival.path:
-                            arrival.incoming.place(arrival.path)
-                except OSError as error:
-                    raise out_of_resources(error) from error
-                left.update((path, _identity(path)) for path in moved)
-
-            if self._disk_seconds > SLOW_DISK:
-                wait([synced])
+        # Outside the transaction: all others who want to write would wait for a slow disk, too.
+        if self._disk_seconds > SLOW_DISK:
+            wait([synced])
+        uids = [each.received.sop_uid for each in arrivals]
+        with contextlib.ExitStack() as until_settled:
             try:
-                self.index.ingest_received([each.received.sop_uid for each in batch], choose, place)
-            except (StoreError, IndexDatabaseError) as error:
-                failure = error
-            for arrival in reversed(batch):
-                if failure is None:
-                    arrival.incoming.settle()
-                else:
-                    arrival.incoming.withdraw(arrival.path)
-        if failure is None:
-            self._incoming.committed()
-            if left:
-                self._remove(left)
-        return failure
-
-    def _remove(self, left: Mapping[str, _FileIdentity | None]) -> None:
-        """Remove files whose instances have moved, unless another process has put one in their place since.
-
-        In a transaction of its own: the one that moves them may fail, and nobody puts a file in place without one.
-        """
-        gone: list[str] = []
-
-        def remove(_: Mapping[str, Sequence[str]]) -> list[tuple[Received, FileState]]:
-            gone.extend(
-                path
-                for path, identity in left.items()
-                if _identity(path) == identity and _unlink(path)
-            )
-            return []
-
-        try:
-            self.index.ingest_received([], remove, lambda: None, gone=gone)
-        except IndexDatabaseError as error:
-            # They stay known, so the next instance of the same UID takes them away.
-            LOGGER.warning("files of instances that have moved may be left: %s", error)
+                with self.index.receiving(uids) as batch:
+                    chosen, moved = self._choose(arrivals, batch.known)
+                    for each in chosen:
+                        state = each.incoming.state()
+                        file = FileState(each.path, state.st_size, state.st_mtime_ns)
+                        batch.add(each.received, file)
+                    # Rows are written while the disk still works, and only then is it waited for.
+                    batch.write()
+                    synced.result()
+                    # Held beyond the transaction: files that have to go back go after its end.
+                    until_settled.enter_context(self._incoming.alone())
+                    for each in arrivals:
+                        if each.path:
+                            each.incoming.place(each.path)
+                    left = {path: _identity(path) for path in moved}
+            except (OSError, IndexDatabaseError) as error:
+                # The last one first: it may have the place of an earlier one of its instance.
+                for each in reversed(arrivals):
+                    each.incoming.withdraw(each.path)
+                return out_of_resources(error) if isinstance(error, OSError) else error
+            for each in arrivals:
+                each.incoming.settle()
+        self._incoming.committed()
+        if left:
+            self._remove(left)
+        return None
 
     def _choose(
-        self, batch: Sequence[Arrival], known: Mapping[str, Sequence[str]], moved: set[str]
-    ) -> list[tuple[Received, FileState]]:
-        """Give those that are to be kept their paths, while no other process does; note what that leaves behind."""
+        self, arrivals: Sequence[Arrival], known: Mapping[str, Sequence[str]]
+    ) -> tuple[list[Arrival], set[str]]:
+        """Give those that are kept their paths; return the last one of each instance, and paths left.
+
+        The paths left are those of the same instances elsewhere in the folder.
+        """
         chosen: dict[str, Arrival] = {}
-        for arrival in batch:
+        moved: set[str] = set()
+        for arrival in arrivals:
             uid = arrival.received.sop_uid
             before = chosen.get(uid)
             is_there = before is not None or (uid in known and _is_there(known[uid]))
@@ -263,11 +242,21 @@ class Archive:
             moved |= {path for path in earlier if path.startswith(f"{self._folder}/")}
             moved.discard(arrival.path)
             chosen[uid] = arrival
-        return [
-            (each.received, FileState(each.path, state.st_size, state.st_mtime_ns))
-            for each in chosen.values()
-            for state in (each.incoming.state(),)
-        ]
+        return list(chosen.values()), moved
+
+    def _remove(self, left: Mapping[str, _FileIdentity | None]) -> None:
+        """Remove files whose instances have moved, unless another process has put one in their place since.
+
+        In a transaction of its own: the one that moves them may fail, and nobody puts a file in place without one.
+        """
+        try:
+            with self.index.receiving(()) as batch:
+                for path, identity in left.items():
+                    if _identity(path) == identity and _unlink(path):
+                        batch.forget(path)
+        except IndexDatabaseError as error:
+            # They stay known, so the next instance of the same UID takes them away.
+            LOGGER.warning("files of instances that have moved may be left: %s", error)
 
 
 def _is_there(paths: Sequence[str]) -> bool:

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.ingest.batch import Batch
-from dicomquest.index.ingest.computed import rows
 from dicomquest.index.ingest.file_reader import FileState, read_file
 from dicomquest.index.ingest.instance import Reason, Received, Skipped, receive
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index.database.pool import Database
@@ -180,40 +179,6 @@ def ingest_data_sets(
                 received.append((outcome, None))
         write(database, received, default_zone, summary)
     return summary
-
-
-def ingest_received(
-    database: Database,
-    uids: Sequence[str],
-    choose: Callable[[Mapping[str, Sequence[str]]], Sequence[tuple[Received, FileState]]],
-    place: Callable[[], None],
-    default_zone: int,
-    *,
-    gone: Sequence[str] = (),
-) -> None:
-    """Index instances that were just received, in one transaction; ``gone`` are paths that are forgotten in it.
-
-    ``choose`` is called within it, while nobody else writes, with the paths of those of ``uids`` that are known
-    already; what it returns is indexed, each instance once. ``place`` is called last: what it raises undoes all, and
-    whoever else wants to write waits for it.
-    """
-    with database.begin() as connection:
-        statement = (
-            "SELECT instance.sop_instance_uid, file.path FROM instance LEFT JOIN file ON file.instance = instance.id "
-            "WHERE instance.sop_instance_uid {in_values}"
-        )
-        known: dict[str, list[str]] = {}
-        for uid, path in rows(connection, statement, uids):
-            known.setdefault(uid, []).extend([] if path is None else [os.fsdecode(path)])
-        instances = choose(known)
-        for path in gone:
-            connection.exec_driver_sql("DELETE FROM file WHERE path = ?", (os.fsencode(path),))
-        if instances:
-            batch = Batch(connection, [received for received, _ in instances], default_zone)
-            for received, file in instances:
-                batch.add(received, file)
-            batch.write()
-        place()
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

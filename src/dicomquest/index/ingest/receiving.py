@@ -1,0 +1,80 @@
+"""Instances that an archive has just received become rows, in one transaction (PS3.4 B.2)."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dicomquest.index.ingest.batch import Batch
+from dicomquest.index.ingest.computed import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from dicomquest.index.database.pool import Database
+    from dicomquest.index.ingest.file_reader import FileState
+    from dicomquest.index.ingest.instance import Received
+
+
+class ReceivedBatch:
+    """The instances of one transaction: ``add`` each, then ``write``.
+
+    ``known`` has, by SOP Instance UID, the paths of those that the index had when it began.
+    """
+
+    def __init__(
+        self, connection: Connection, known: Mapping[str, Sequence[str]], default_zone: int
+    ) -> None:
+        self.known = known
+        self._connection = connection
+        self._default_zone = default_zone
+        self._added: list[tuple[Received, FileState]] = []
+
+    def add(self, received: Received, file: FileState) -> None:
+        """Index an instance with its file; add each instance once."""
+        self._added.append((received, file))
+
+    def forget(self, path: str) -> None:
+        """Forget a file that is gone."""
+        self._connection.exec_driver_sql("DELETE FROM file WHERE path = ?", (os.fsencode(path),))
+
+    def write(self) -> None:
+        """Write the rows of what was added; leaving the transaction does it, too."""
+        if not self._added:
+            return
+        batch = Batch(
+            self._connection, [received for received, _ in self._added], self._default_zone
+        )
+        for received, file in self._added:
+            batch.add(received, file)
+        batch.write()
+        self._added = []
+
+
+@contextmanager
+def receiving(
+    database: Database, uids: Sequence[str], default_zone: int
+) -> Iterator[ReceivedBatch]:
+    """Give the batch of one transaction, which commits at its end; an exception undoes all of it.
+
+    Nobody else writes meanwhile, so what ``known`` says of ``uids`` holds until then.
+    """
+    with database.begin() as connection:
+        batch = ReceivedBatch(connection, _known(connection, uids), default_zone)
+        yield batch
+        batch.write()
+
+
+def _known(connection: Connection, uids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the paths of the instances that the index has; an instance without a file has none."""
+    statement = """
+        SELECT instance.sop_instance_uid, file.path
+        FROM instance LEFT JOIN file ON file.instance = instance.id
+        WHERE instance.sop_instance_uid {in_values}"""
+    known: dict[str, list[str]] = {}
+    for uid, path in rows(connection, statement, uids):
+        known.setdefault(uid, []).extend([] if path is None else [os.fsdecode(path)])
+    return known
