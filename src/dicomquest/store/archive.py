@@ -1,12 +1,32 @@
-"""The folder that received instances are kept in, and the index of it, brought forward together (PS3.4 B.2).
+"""The archive: a folder of received instances and the index of it, kept in step (PS3.4 B.2).
 
-An instance's file is complete and on disk before it is renamed into place, and it is in place before the index's
-transaction commits; only then is it stored. If the commit fails, the files are put back as they were, an earlier one of
-the same instance into its place. Whoever dies in between leaves a whole file, under its temporary or its last name,
-that is found at the next start, and never an entry of the index without its file. So a rename need not be on disk
-itself, which would cost as much again as the file. While the disk is waited for, the rows are made and written;
-but nobody else may write then, so where the disk is slow (a file server's), it is waited for before. Instances that
-arrive together share a transaction: whose turn it is takes all that wait.
+A peer that is told Success may delete its copy, so from then on the instance must survive a crash
+and a power cut. A folder and a database have no transaction in common. The archive has one order of
+steps instead, and a start that puts right whatever a death in between has left:
+
+1. ``Incoming`` writes the file under a temporary name, its ``DICM`` prefix last of all, and
+   ``sync`` waits until it is on disk.
+2. A write transaction of the index begins. Each instance gets its path, and its rows are written.
+3. Each file is renamed to its path. A file that was there is kept under another name.
+4. The transaction commits. The instance is stored, and the peer is told.
+5. The kept files are deleted. If the commit failed, the renames are undone instead.
+
+So a file in place is always whole, and has been there before its entry. A process that dies leaves
+
+- a file without its prefix: the next start deletes it;
+- a whole file under its temporary name: the next start stores it, though no peer was told;
+- a whole file in place without an entry: the next start indexes it;
+- a kept file: the next start deletes it if a later one is in its place, and stores it again if not.
+
+The rename itself needs no sync, which would cost as much again as that of the file. A power cut
+may take the rename, and the last commits of SQLite, too. But the whole file is then on disk under
+one of its two names, and the next start finds it: it looks again at all that was put in place since
+some minutes before the last commit (``MARGIN``).
+
+A commit costs as much for fifty instances as for one, so instances that arrive together share one.
+If it fails, each is stored alone, so that a bad one fails by itself. Their rows are made and
+written while the disk works on the files. But all others who want to write wait for the
+transaction; so where the disk is slow (a file server's), the archive waits for it beforehand.
 """
 
 from __future__ import annotations
@@ -40,15 +60,16 @@ from dicomquest.store.places import Layout
 LOGGER = logging.getLogger("dicomquest.store")
 
 SLOW_DISK = 0.002
-"""Seconds that a disk may take while others wait for the write lock: what the rows of some five instances take."""
+"""Seconds that others may wait for a disk beside the write lock: the time of about five rows."""
 
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A complete instance in its temporary file, until it is stored or that has failed.
+    """A complete instance in its temporary file, until it is stored or has failed.
 
-    ``path`` is where it is to be kept, if it is. What a process that died has left is not, where its instance has a
-    file that was written at ``yields_from`` or later, in nanoseconds since the epoch.
+    ``path`` is its place in the folder, empty if it is not kept. A leftover of a process that died
+    is not kept where its instance has a file written at ``yields_from`` or later (nanoseconds since
+    the epoch).
     """
 
     incoming: Incoming
@@ -59,7 +80,7 @@ class Arrival:
 
 
 class _FileIdentity(NamedTuple):
-    """What tells a file from another one that has its path later: numbers of files are given anew."""
+    """The identity of a file, for which its number is not enough: systems give numbers anew."""
 
     device: int
     number: int
@@ -68,52 +89,60 @@ class _FileIdentity(NamedTuple):
 
 
 class Archive:
-    """A folder of instances with its index; threads share it, and so do processes, each with an archive of its own."""
+    """A folder of instances with its index.
+
+    Threads share an archive; processes share the folder, each with an archive of its own.
+    """
 
     def __init__(
         self, index: Index, folder: Path, layout: Layout, *, keeps_first: bool = False
     ) -> None:
-        """``keeps_first``: of instances with the same UID the first one stays, where else the last one does.
+        """Of instances with one UID the last stays, or, if ``keeps_first``, the first.
 
-        ArchiveInUseError if another process stores in the folder, with another index.
+        ArchiveInUseError if another process stores in the folder with another index.
         """
         self.index = index
-        self._folder = Path(os.path.abspath(folder))  # noqa: PTH100  a Path keeps the '..' that whoever reads has not
+        # Paths in the index have no '..', which Path.absolute would keep.
+        self._folder = Path(os.path.abspath(folder))  # noqa: PTH100
         self._layout = layout
         self._keeps_first = keeps_first
         self._incoming = IncomingFolder(self._folder, index.identity)
         self._turn = threading.Lock()
-        # Its thread ends with it; whoever comes after ``close`` is told by the commit.
+        # Never shut down: an arrival after ``close`` still syncs, and ``_commit`` refuses it. The
+        # thread ends when the archive is collected.
         self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")
-        self._disk_seconds = 0.0  # what the last batch's files took
+        self._disk_seconds = 0.0  # that the files of the last batch took
         self._trouble = ""
         self._is_closed = False
 
     def recover(self) -> int:
-        """Take over from processes that died: store what they had received whole, and index what they left in place.
+        """Store and index what processes that died have left, and return the number of instances.
 
-        How many instances that were; nobody is told of those, so the peer will send some of them again.
+        Their peers had no answer for some of these, and will send them again.
         """
         left = take_leftovers(self._folder, self._incoming)
         if left is None:
             return 0
         since, paths = left
+        # Files in place come first: a leftover yields to a later one only if the index knows it.
         in_place = files_since(self._folder, since)
         summary = self.index.ingest(in_place)
+        # A process that died in ``_remove`` has deleted files that the index still knows.
         self.index.forget_moved(in_place)
         stored = summary.indexed + summary.replaced
         for path in paths:
-            # What was kept has been stored once; of what has arrived nobody knows yet whether it will be.
+            # A kept file was stored once; one that has arrived still has to pass C-STORE's checks.
             read = read_file if path.endswith(KEPT) else read_left
             received = read(path, self.index.timezone_offset_minutes)
             incoming = Incoming(path, None)
             if isinstance(received, Received):
-                # What was kept has had a later one in its place; of what has arrived another process may have.
-                later = incoming.state().st_mtime_ns + (not path.endswith(KEPT))
-                arrival = Arrival(incoming, received, later)
+                # A file took the kept one's place, maybe in the same tick of the clock: so an equal
+                # time is late for a kept file. An arrival yields only to a file written after it.
+                yields_from = incoming.state().st_mtime_ns + (not path.endswith(KEPT))
+                arrival = Arrival(incoming, received, yields_from)
                 self.store([arrival], self.sync([incoming]))
                 if arrival.failure is not None:
-                    # It may be the last copy of an instance that was answered: whoever starts next tries again.
+                    # It may be the only copy of an instance that its peer believes stored.
                     self._incoming.leave(incoming)
                     continue
                 stored += bool(arrival.path)
@@ -128,19 +157,19 @@ class Archive:
             raise out_of_resources(error) from error
 
     def sync(self, files: Sequence[Incoming]) -> Future[None]:
-        """Begin to have complete instances on disk; they must stay open until that is done."""
+        """Begin to sync complete instances, which must stay open until that is done."""
         return self._syncing.submit(self._sync, files)
 
     def store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
-        """Store instances together: each is in place and in the index then, or has a ``failure``.
+        """Store instances together: afterwards each is in place and indexed, or has a ``failure``.
 
-        ``synced`` is what ``sync`` gave for them.
+        ``synced`` is the result of ``sync`` for their files.
         """
         with self._turn:
             self._store(arrivals, synced)
 
     def close(self) -> None:
-        """Store no more; what is not stored yet is removed."""
+        """Store no more, and remove the files that are not stored yet."""
         with self._turn:
             self._is_closed = True
             self._incoming.close()
@@ -156,7 +185,7 @@ class Archive:
         sync(files)
         self._disk_seconds = monotonic() - began
 
-    # Inside: one thread at a time.
+    # From here on, one thread at a time: the caller holds ``_turn``.
 
     def _store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
         """Store instances together, or each alone if that fails."""
@@ -174,7 +203,7 @@ class Archive:
             arrival.failure = failure
 
     def _note_trouble(self, trouble: str) -> None:
-        """Log what is wrong with the index once, not for each instance that is sent meanwhile."""
+        """Log a failure of the index once, not again for each instance that arrives meanwhile."""
         if trouble and trouble != self._trouble:
             LOGGER.error("instances cannot be indexed: %s", trouble)
         elif self._trouble and not trouble:
@@ -184,10 +213,10 @@ class Archive:
     def _commit(
         self, arrivals: Sequence[Arrival], synced: Future[None]
     ) -> StoreError | IndexDatabaseError | None:
-        """Store instances in one transaction; if it fails, say why: all files are where they were."""
+        """Store instances in one transaction; if it fails, put all files back and return why."""
         if self._is_closed:
             return StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
-        # Outside the transaction: all others who want to write would wait for a slow disk, too.
+        # Outside the transaction, so that no other process waits for this disk.
         if self._disk_seconds > SLOW_DISK:
             wait([synced])
         uids = [each.received.sop_uid for each in arrivals]
@@ -199,17 +228,18 @@ class Archive:
                         state = each.incoming.state()
                         file = FileState(each.path, state.st_size, state.st_mtime_ns)
                         batch.add(each.received, file)
-                    # Rows are written while the disk still works, and only then is it waited for.
+                    # Before the wait: rows are made and written while the disk works.
                     batch.write()
                     synced.result()
-                    # Held beyond the transaction: files that have to go back go after its end.
+                    # Held beyond the transaction: where the commit fails, no other process may put
+                    # a file in a place before the earlier file is back in it.
                     until_settled.enter_context(self._incoming.alone())
                     for each in arrivals:
                         if each.path:
                             each.incoming.place(each.path)
                     left = {path: _identity(path) for path in moved}
             except (OSError, IndexDatabaseError) as error:
-                # The last one first: it may have the place of an earlier one of its instance.
+                # In reverse: of two instances with one path, the second has kept the first's file.
                 for each in reversed(arrivals):
                     each.incoming.withdraw(each.path)
                 return out_of_resources(error) if isinstance(error, OSError) else error
@@ -223,9 +253,9 @@ class Archive:
     def _choose(
         self, arrivals: Sequence[Arrival], known: Mapping[str, Sequence[str]]
     ) -> tuple[list[Arrival], set[str]]:
-        """Give those that are kept their paths; return the last one of each instance, and paths left.
+        """Give each arrival its path, or none; return the last of each UID, and the paths left.
 
-        The paths left are those of the same instances elsewhere in the folder.
+        Paths left are those that the same instances had in the folder until now.
         """
         chosen: dict[str, Arrival] = {}
         moved: set[str] = set()
@@ -245,9 +275,10 @@ class Archive:
         return list(chosen.values()), moved
 
     def _remove(self, left: Mapping[str, _FileIdentity | None]) -> None:
-        """Remove files whose instances have moved, unless another process has put one in their place since.
+        """Remove the files that instances have left, but none that has been put there since.
 
-        In a transaction of its own: the one that moves them may fail, and nobody puts a file in place without one.
+        A transaction of its own: the one that moves the instances may fail, and while this one
+        lasts, no other process puts a file in place.
         """
         try:
             with self.index.receiving(()) as batch:
@@ -255,17 +286,17 @@ class Archive:
                     if _identity(path) == identity and _unlink(path):
                         batch.forget(path)
         except IndexDatabaseError as error:
-            # They stay known, so the next instance of the same UID takes them away.
-            LOGGER.warning("files of instances that have moved may be left: %s", error)
+            # The index still knows them, so the next instance with such a UID removes them.
+            LOGGER.warning("superseded files stay in the folder: %s", error)
 
 
 def _is_there(paths: Sequence[str]) -> bool:
-    """Whether an instance of the index has its file: a power cut may have taken the rename and left the commit."""
+    """Tell whether a known instance has a file: a power cut may take the rename, not the commit."""
     return not paths or any(map(os.path.exists, paths))
 
 
 def _is_late(arrival: Arrival, paths: Sequence[str]) -> bool:
-    """Whether an arrival yields to a file of its instance."""
+    """Tell whether an arrival yields to a file that its instance has."""
     since = arrival.yields_from
     return since is not None and any(
         each.modified_ns >= since for each in map(_identity, paths) if each is not None
@@ -273,7 +304,7 @@ def _is_late(arrival: Arrival, paths: Sequence[str]) -> bool:
 
 
 def _identity(path: str) -> _FileIdentity | None:
-    """Which file has a path now; None if there is none that can be looked at."""
+    """Return the identity of the file at a path; None if there is none, or it cannot be read."""
     try:
         state = os.stat(path)  # noqa: PTH116
     except OSError:
@@ -282,21 +313,19 @@ def _identity(path: str) -> _FileIdentity | None:
 
 
 def _unlink(path: str) -> bool:
-    """Remove a file; whether there is none now."""
+    """Remove a file, and tell whether it is gone."""
     try:
         os.unlink(path)  # noqa: PTH108
     except FileNotFoundError:
         return True
     except OSError as error:
-        LOGGER.warning(
-            "the file of an instance that has moved is left: %s", error.strerror or error
-        )
+        LOGGER.warning("a superseded file cannot be removed: %s", error.strerror or error)
         return False
     return True
 
 
 def out_of_resources(error: OSError) -> StoreError:
-    """What the peer is told of a failure of the file system."""
+    """Log a failure of the file system, and return the answer for the peer."""
     LOGGER.error("an instance could not be written: %s", error.strerror or error)
     return StoreError(
         statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or type(error).__name__}"

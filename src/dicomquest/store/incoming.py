@@ -1,8 +1,9 @@
-"""Instances on their way to disk: temporary files, whose they are, and what a server that was killed leaves (PS3.10 7).
+"""Instances on their way to disk: temporary files, their owners, and leftovers (PS3.10 7).
 
-A temporary file becomes a DICOM file by its prefix, which is written when all else is there. Each process keeps its own
-in a folder that it holds a lock on, so that whoever starts next can tell leftovers from what is being written. A file
-whose place another one takes is kept there too, until that one is stored.
+The prefix makes a temporary file a DICOM file, and is written when all else is there. Each process
+keeps its files in a folder of its own and holds a lock on it, so that the next process to start can
+tell leftovers from files that are being written. That folder also keeps a file whose place another
+one has taken, until that one is stored.
 """
 
 from __future__ import annotations
@@ -26,33 +27,33 @@ LOGGER = logging.getLogger("dicomquest.store")
 
 LOCK = "lock"
 PART, KEPT = ".part", ".kept"
-"""What temporary files end in, and those whose place was taken."""
+"""The suffixes of temporary files, and of kept files whose place was taken."""
 
 MARGIN = 600.0
-"""Seconds before the last commit of a process that died within which files are looked at again.
+"""Seconds before a dead process's last commit from which on files are looked at again.
 
-A commit is complete when a process dies, but a power cut may take those that the system had not written yet, and clocks
-of file servers differ.
+A commit survives its process, but not always a power cut: the system may not have written it yet.
+And the clock of a file server may differ from ours.
 """
 
 _PREFIX = b"DICM"
 _PREAMBLE = bytes(128)
-_MODE = 0o666  # less what the process's umask takes away
-_MOST_VECTORS = 512  # of the 1024 that one call can take
+_MODE = 0o666  # the process's umask takes away what it should
+_MOST_VECTORS = 512  # one call takes 1024 (IOV_MAX of Linux)
 
 
 class Incoming:
-    """One instance while it arrives, in its temporary file; ``meta`` is its File Meta Information.
+    """One instance while it arrives, in its temporary file.
 
-    ``first`` are the file's first bytes but for the prefix, and ``start`` is where in the file the data set begins.
-    ``is_moved``: the file has its last name now, no more that of ``path``.
+    ``first`` has the file's first bytes, with zeros for the prefix; the data set begins at byte
+    ``start``. ``is_moved``: the file has its last name, and ``path`` is no name of it any more.
     """
 
     def __init__(self, path: str, meta: bytes | None) -> None:
-        """Without ``meta``, a file that is there already."""
+        """Create a file with its File Meta Information, or, without ``meta``, open a leftover."""
         self.path = path
         self.is_moved = False
-        self._kept = ""  # where the file is that was in its place
+        self._kept = ""  # path of the earlier file whose place it has taken
         self.descriptor = os.open(
             path, os.O_RDWR if meta is None else os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE
         )
@@ -61,7 +62,7 @@ class Incoming:
         self._is_empty = meta is not None
 
     def write(self, parts: Sequence[bytes]) -> None:
-        """Append to the data set."""
+        """Append these bytes to the data set."""
         vectors = [self.first, *parts] if self._is_empty else parts
         if self._is_empty:
             self.first = _beginning(vectors)
@@ -70,15 +71,15 @@ class Incoming:
             _write_all(self.descriptor, vectors[start : start + _MOST_VECTORS])
 
     def complete(self) -> None:
-        """Make it a DICOM file."""
+        """Write the prefix, which makes it a DICOM file: call this when all else is written."""
         os.pwrite(self.descriptor, _PREFIX, len(_PREAMBLE))
 
     def state(self) -> os.stat_result:
-        """The state of the file."""
+        """Return the state of the file."""
         return os.fstat(self.descriptor)
 
     def place(self, at: str) -> None:
-        """Take a place in the folder; the file that is there is kept until ``settle`` or ``withdraw``."""
+        """Move to a path in the folder; keep the file there until ``settle`` or ``withdraw``."""
         kept = self.path.removesuffix(PART) + KEPT
         with contextlib.suppress(FileNotFoundError):
             _keep(at, kept)
@@ -87,60 +88,64 @@ class Incoming:
         self.is_moved = True
 
     def settle(self) -> None:
-        """Stay in place for good."""
+        """Stay in place for good, and delete the kept file."""
         if self._kept:
             with contextlib.suppress(OSError):
                 os.unlink(self._kept)  # noqa: PTH108
             self._kept = ""
 
     def withdraw(self, at: str) -> None:
-        """Undo ``place``, also where it has failed halfway; what somebody has put there since then stays."""
+        """Undo ``place``, also one that failed halfway; a file put there since then stays."""
         try:
             if self.is_moved:
+                # Somebody has replaced or removed the file: the kept one is older, and goes.
                 if not _is_same(at, self.state()):
                     self.settle()
                     return
                 os.replace(at, self.path)  # noqa: PTH105
                 self.is_moved = False
+            # Two names of one file are possible here: ``place`` failed between link and rename.
             if self._kept and not _is_same(at, os.stat(self._kept)):  # noqa: PTH116
                 os.replace(self._kept, at)  # noqa: PTH105
                 self._kept = ""
             self.settle()
         except OSError as error:
             reason = error.strerror or error
-            LOGGER.error("a file could not be put back into its place, %s: %s", at, reason)  # noqa: TRY400
+            LOGGER.error("a file cannot be put back to its place, %s: %s", at, reason)  # noqa: TRY400
 
     def close(self) -> None:
-        """Close the file, which stays."""
+        """Close the file, and leave it on disk."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def discard(self) -> None:
-        """Remove the file, if it is still there."""
+        """Close the file, and remove it unless it is in place."""
         self.close()
         if self.is_moved:
             return
         with contextlib.suppress(OSError):
-            os.unlink(self.path)  # noqa: PTH108  a Path costs as much as the call
+            # Not by a Path, which costs as much as the call.
+            os.unlink(self.path)  # noqa: PTH108
 
 
 def sync(files: Sequence[Incoming]) -> None:
-    """Have files on disk.
-
-    One call each: of several, the first waits for the journal and the others find it written. One call for the whole
-    file system would also wait for whatever other programs have written.
-    """
+    """Wait until files are on disk."""
+    # One call each: the first one waits for the journal, and the others find it written. One call
+    # for the whole file system would also wait for the data of all other programs.
     for file in files:
         os.fsync(file.descriptor)
 
 
 def _keep(at: str, kept: str) -> None:
-    """Give the file of a place another name, so that the place is never empty; FileNotFoundError if there is none."""
+    """Give the file at a path a second name; FileNotFoundError if there is no file.
+
+    A link, so that the path is never empty.
+    """
     try:
         os.link(at, kept)
     except OSError as error:
-        # Not every file system has files of two names, and not everybody's file can be given one.
+        # Some file systems have no links, and some refuse a link to another user's file.
         if isinstance(error, FileNotFoundError) or os.path.isdir(at):  # noqa: PTH112
             raise
         os.replace(at, kept)  # noqa: PTH105
@@ -162,7 +167,7 @@ def _is_same(path: str, state: os.stat_result) -> bool:
 
 
 def _beginning(vectors: Sequence[bytes]) -> bytes:
-    """The bytes that a reader would begin with."""
+    """Return the bytes that a reader of the file would read first."""
     size, found = 0, []
     for part in vectors:
         found.append(part[: FIRST_READ - size])
@@ -173,7 +178,7 @@ def _beginning(vectors: Sequence[bytes]) -> bytes:
 
 
 def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
-    """Write all of it: a call may take less than it is given."""
+    """Write all of it: one call may write less."""
     size = sum(map(len, vectors))
     written = os.writev(descriptor, vectors)
     if written < size:
@@ -183,10 +188,13 @@ def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
 
 
 class IncomingFolder:
-    """The temporary files of this process, below the folder where instances are stored."""
+    """The folder of this process's temporary files, in the folder where instances are stored."""
 
     def __init__(self, folder: Path, index: str) -> None:
-        """``index`` tells it from others; ArchiveInUseError if a process that lives stores here with another one."""
+        """Create and lock it for an index's identity.
+
+        ArchiveInUseError if a living process stores here with another index.
+        """
         self._private = folder / PRIVATE_FOLDER
         self._private.mkdir(parents=True, exist_ok=True)
         self.path = self._private / uuid4().hex
@@ -201,21 +209,21 @@ class IncomingFolder:
             os.write(self._lock, index.encode())
 
     def begin(self, meta: bytes) -> Incoming:
-        """Begin a file."""
+        """Create the temporary file of one instance."""
         return Incoming(f"{self.path}/{next(self._numbers)}{PART}", meta)
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the lock of all who store in the folder: nobody else puts a file in place, or back."""
+        """Hold the folder's lock: no other process puts a file in place, or back."""
         return _locked(self._private)
 
     def adopt(self, path: Path) -> str:
-        """Take over a file of a process that died; its new path."""
+        """Take over a file of a dead process, and return its new path."""
         adopted = f"{self.path}/{next(self._numbers)}{path.suffix}"
         path.rename(adopted)
         return adopted
 
     def leave(self, file: Incoming) -> None:
-        """Leave a whole file to the next process that starts."""
+        """Leave a whole file to the next process that starts: in a folder that nobody locks."""
         left = Path(self.path).with_name(uuid4().hex)
         left.mkdir()
         path = Path(file.path)
@@ -224,12 +232,12 @@ class IncomingFolder:
         file.close()
 
     def committed(self) -> None:
-        """Note that all files in place are in the index now; without the note the next start looks at more of them."""
+        """Note the time of a commit on the lock file: the next start looks at later files only."""
         with contextlib.suppress(OSError):
             os.utime(self._lock)
 
     def close(self) -> None:
-        """Remove the folder with what is unfinished in it; a file that could not be put back is for the next start."""
+        """Remove the folder with all unfinished files; one that waits to be put back stays."""
         if not any(self.path.glob(f"*{KEPT}")):
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
@@ -242,10 +250,10 @@ class IncomingFolder:
 
 
 def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]] | None:
-    """Take over what processes that died have left: since when files in place may be missing in the index, and files.
+    """Take over the files of dead processes; delete those without a prefix, which are not whole.
 
-    The time is that of the epoch. Of the files those may be instances that have the prefix: what is not whole goes.
-    None if every process that stored here ended in good order, or lives.
+    Return the time (seconds since the epoch) since which files in place may be missing in the
+    index, and the paths of the files. None if no process has died here.
     """
     private = folder / PRIVATE_FOLDER
     since: float | None = None
@@ -267,7 +275,7 @@ def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]
 
 
 def _others(private: Path) -> Iterator[tuple[Path, int | None]]:
-    """The folders of all processes, each with its lock, held and open for as long; None of those that live."""
+    """Yield the folder of each process; with its lock, held meanwhile, if the process is dead."""
     for path in private.iterdir():
         if not path.is_dir():
             continue
@@ -283,7 +291,7 @@ def _others(private: Path) -> Iterator[tuple[Path, int | None]]:
 
 
 def _number(path: Path) -> tuple[int, str]:
-    """What sorts files as they arrived: of two of one UID the later one counts."""
+    """Return a sort key for the order of arrival: of two files of one UID the later one counts."""
     return len(path.name), path.name
 
 
@@ -293,7 +301,7 @@ def _is_complete(path: Path) -> bool:
 
 
 def files_since(folder: Path, since: float) -> list[str]:
-    """The files in folders into which something was put after ``since``, in the order in which they were written."""
+    """Return the files of all folders that have changed after ``since``, the oldest file first."""
     found: list[tuple[int, str]] = []
     for name, folders, files in os.walk(folder):
         if PRIVATE_FOLDER in folders:
@@ -307,7 +315,7 @@ def files_since(folder: Path, since: float) -> list[str]:
 
 @contextlib.contextmanager
 def _locked(private: Path) -> Iterator[None]:
-    """Hold the lock of all who store here."""
+    """Hold the lock of all processes that store here; closing the file lets go of it."""
     lock = os.open(private / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

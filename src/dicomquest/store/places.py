@@ -1,4 +1,4 @@
-"""Where an instance's file lies in its folder: a template of keywords, and names that every file system can have."""
+"""The path of an instance's file: a template of keywords, and names fit for every file system."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ DEFAULT_LAYOUT = (
 )
 
 NOTHING = "_"
-"""What stands for a value that an instance does not have."""
+"""Stands for a value that an instance does not have."""
 
 LONGEST_NAME = 200
-"""Bytes of a file's or folder's name: file systems have 255."""
+"""Bytes of a file's or folder's name; file systems allow 255."""
 
 _UNIQUE = "SOPInstanceUID"
 _REFUSED = re.compile(r'[\\/:*?"<>|]')
@@ -31,7 +31,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 class _Place(NamedTuple):
-    """A keyword in the template: the text before it, and where its value is found; None at the template's end."""
+    """A keyword in the template with the text before it; without a level, the text at the end."""
 
     literal: str
     level: Level | None
@@ -45,20 +45,20 @@ class Layout:
     names: tuple[tuple[_Place, ...], ...]
 
     def path(self, texts: Mapping[Level, Mapping[str, str]]) -> PurePosixPath:
-        """The path of an instance, of its values by level and column; it lies in its folder whatever they are."""
+        """Make the path of an instance from its values, which cannot lead out of the folder."""
         return PurePosixPath(*[safe_name("".join(_values(places, texts))) for places in self.names])
 
 
 def parse_layout(template: str) -> Layout:
-    """Read a template such as ``DEFAULT_LAYOUT``; LayoutError for one that is none or gives two instances one path."""
+    """Parse a template such as ``DEFAULT_LAYOUT``; LayoutError if it is malformed or ambiguous."""
     names = template.split("/")
     if not all(names):
         raise LayoutError(
-            f"{template!r}: expected names separated by single slashes, none at the beginning or end"
+            f"{template!r}: expected names between single slashes, none at the beginning or end"
         )
     if f"{{{_UNIQUE}}}" not in names[-1]:
         raise LayoutError(
-            f"{template!r}: expected {{{_UNIQUE}}} in the last name, so that no two instances share it"
+            f"{template!r}: expected {{{_UNIQUE}}} in the last name: no two instances may share it"
         )
     return Layout(tuple(tuple(_places(template, name)) for name in names))
 
@@ -75,8 +75,11 @@ def _places(template: str, name: str) -> list[_Place]:
             continue
         key = KEYS_BY_KEYWORD.get(keyword)
         if key is None or key.storage is not Storage.COLUMN or form or conversion:
+            written = f"{keyword}!{conversion}" if conversion else keyword
+            written = f"{written}:{form}" if form else written
             raise LayoutError(
-                f"{template!r}: {{{keyword}}} is no keyword of an attribute that the index has a column of"
+                f"{template!r}: {{{written}}}: expected the keyword of an attribute that has a "
+                "column in the index"
             )
         places.append(_Place(literal, key.level, key.column))
     return places
@@ -91,7 +94,7 @@ def _values(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]
 
 
 def safe_name(text: str) -> str:
-    """A name that is one on every file system; where it is not the text itself, a digest keeps it unique."""
+    """Return a text as a name fit for every file system; a digest keeps a changed one unique."""
     if text.isascii() and text.isprintable() and _is_safe(text):
         return text
     kept = "".join(" " if category(each)[0] in "CZ" else each for each in normalize("NFC", text))
