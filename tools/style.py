@@ -78,7 +78,7 @@ FILE_LIMIT = 500
 TEST_FILE_LIMIT = 800
 
 OPENINGS = ("What", "Whether", "Where", "How", "Who", "From", "When")
-VAGUE_NAMES = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
+VAGUE_NAMES = ("utils", "helpers", "common", "manager", "misc")
 UNIQUE_EXCEPT = ("__init__",)
 
 OPENING = re.compile(rf"(?:{'|'.join(OPENINGS)})\b")
