@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicomquest.cli import main
-from dicomquest.cli.index_app import offset_text
+from dicomquest.cli.index_command import offset_text
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
 from fixtures.timing import LONG

@@ -46,7 +46,7 @@ def test_ctrl_c_before_anything_is_sent(
         raise KeyboardInterrupt
 
     write(tmp_path, [instance(1, 1)])
-    monkeypatch.setattr(f"dicomquest.cli.send_app.{place}", interrupt)
+    monkeypatch.setattr(f"dicomquest.cli.sending.{place}", interrupt)
     result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
     assert (result.exit_code, result.stderr) == (130, INTERRUPTED)
 

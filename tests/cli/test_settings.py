@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dicomquest.cli import main, serve_app
+from dicomquest.cli import main, serve_command
 from dicomquest.cli.settings import ServeSettings
 
 
@@ -16,7 +16,7 @@ from dicomquest.cli.settings import ServeSettings
 def told(monkeypatch: pytest.MonkeyPatch) -> list[ServeSettings]:
     """The settings with which the server was started."""
     settings: list[ServeSettings] = []
-    monkeypatch.setattr(serve_app, "run", settings.append)
+    monkeypatch.setattr(serve_command, "run", settings.append)
     monkeypatch.delenv("DICOMQUEST_INDEX", raising=False)
     return settings
 

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 from watchfiles import Change
 
-from dicomquest.cli import main, watch_app
-from dicomquest.cli.watch_app import WatchSettings, _Watch
+from dicomquest.cli import main, watch_loop
+from dicomquest.cli.watch_loop import WatchLoop
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
 from fixtures.timing import LONG, MS
@@ -106,18 +106,12 @@ def test_vanished_folder_keeps_instances(files: Path) -> None:
         wait(INSTANCES - 2)
 
 
-def settings(paths: Sequence[Path], location: Path) -> WatchSettings:
-    return WatchSettings(
-        tuple(map(str, paths)), str(location), 1, None, poll=False, rescan=60, log_level="info"
-    )
-
-
 @pytest.mark.parametrize("others", [0, 1])
 def test_folder_back_before_look_is_watched(
     files: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     """A folder back before the look is watched, also while other folders are watched."""
-    monkeypatch.setattr(watch_app, "_PAUSE", 0)
+    monkeypatch.setattr(watch_loop, "_PAUSE", 0)
     paths = [files, *[files.parent / f"other{number}" for number in range(others)]]
     for path in paths[1:]:
         path.mkdir()
@@ -134,10 +128,10 @@ def test_folder_back_before_look_is_watched(
             yield set()
         stop.set()
 
-    monkeypatch.setattr(_Watch, "_notices", notices)
-    monkeypatch.setattr(_Watch, "_ticks", notices)
+    monkeypatch.setattr(WatchLoop, "_notices", notices)
+    monkeypatch.setattr(WatchLoop, "_ticks", notices)
     with Index(files.parent / "i.sqlite") as index:
-        _Watch(settings(paths, files.parent / "i.sqlite"), index.follow(paths), stop).run()
+        WatchLoop(index.follow(paths), stop, poll=False, rescan=60).run()
         assert index.counts()[Level.IMAGE] == INSTANCES
     assert watched == [[str(path) for path in paths[1:]], [str(path) for path in paths]]
 

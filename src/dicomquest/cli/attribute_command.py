@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import click
 
-from dicomquest.cli.shared_options import index_option
+from dicomquest.cli.counting import number_of
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
+from dicomquest.cli.shared_options import LEVEL, index_option
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.standard.levels import Level
 
-_LEVELS = click.Choice(["PATIENT", "STUDY", "SERIES", "IMAGE"], case_sensitive=False)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dicomquest.index import Index
+    from dicomquest.index.tables.promoted import Attribute
+    from dicomquest.index.upkeep.promotion import Listed
+
+_HEADINGS = ("keyword", "tag", "creator", "level", "VR", "state", "done", "rows")
+
 _creator_option = click.option(
     "--creator", default="", metavar="TEXT", help="The private creator of a private tag."
 )
@@ -29,7 +45,7 @@ def attribute() -> None:
 
 @attribute.command(short_help="Give an attribute an index.")
 @click.argument("name", metavar="KEYWORD|TAG")
-@click.option("--level", type=_LEVELS, help="The level that the attribute is expected to be of.")
+@click.option("--level", type=LEVEL, help="The level that the attribute is expected to be of.")
 @_creator_option
 @click.option(
     "--vr",
@@ -47,8 +63,6 @@ def add(name: str, level: str | None, creator: str, vr: str, location: str) -> N
       dicomquest attribute add SliceThickness
       dicomquest attribute add 0018,0050 --level IMAGE
     """  # noqa: D301
-    from dicomquest.cli.attribute_app import run_add
-
     run_add(location, name, level, creator, vr)
 
 
@@ -62,8 +76,6 @@ def drop(name: str, creator: str, location: str) -> None:
     \b
       dicomquest attribute drop SliceThickness
     """  # noqa: D301
-    from dicomquest.cli.attribute_app import run_drop
-
     run_drop(location, name, creator)
 
 
@@ -75,6 +87,127 @@ def list_attributes(location: str) -> None:
     \b
       dicomquest attribute list
     """  # noqa: D301
-    from dicomquest.cli.attribute_app import run_list
-
     run_list(location)
+
+
+def run_add(location: str, name: str, level: str | None, creator: str, vr: str) -> None:
+    """Promote; raise click's Exit if that fails, UsageError if there is no such attribute to promote."""
+    from dicomquest.index import Index
+
+    attribute = _attribute(name, creator, vr, Level[level.upper()] if level else None)
+    with (
+        _failing("interrupted; the same command goes on from there"),
+        Index(location, create=False) as index,
+    ):
+        with _bar(f"fill {attribute.keyword}") as progress:
+            index.promote(attribute, progress)
+        rows, is_used = next(
+            (each.rows, each.is_used)
+            for each in index.promoted()
+            if each.attribute.path == attribute.path
+        )
+    say(f"{attribute.keyword} has an index of {number_of(rows, 'row')}")
+    if not is_used:
+        say("queries do without it: a value is too long for an index")
+
+
+def run_drop(location: str, name: str, creator: str) -> None:
+    """Drop; raise click's UsageError if it is not promoted."""
+    from dicomquest.index import Index
+
+    with (
+        _failing("interrupted; the same command does the rest"),
+        Index(location, create=False) as index,
+    ):
+        attribute = _attribute(name, creator, _promoted_vr(index, name, creator), None)
+        if not index.demote(attribute):
+            raise click.UsageError(f"{attribute.keyword} has no index that was added")
+    say(f"{attribute.keyword} has no index any more")
+
+
+def run_list(location: str) -> None:
+    """Print a line for each promoted attribute."""
+    from dicomquest.index import Index
+
+    with _failing("interrupted"), Index(location, create=False) as index:
+        promoted = index.promoted()
+    if not promoted:
+        say("no attribute was added")
+        return
+    table = [_HEADINGS, *map(_cells, promoted)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        )
+
+
+def _cells(each: Listed) -> tuple[str, ...]:
+    from dicomquest.index.tables.promoted import READY
+    from dicomquest.standard.tags import tag_text
+
+    tag, creator, level, keyword, vr = each.attribute
+    state = "too long" if each.state == READY and not each.is_used else each.state
+    # Nothing is done before all is: 99.6 % are not 100.
+    return (
+        keyword,
+        tag_text(tag),
+        creator,
+        level.name,
+        vr,
+        state,
+        f"{int(each.share * 100)} %",
+        str(each.rows),
+    )
+
+
+def _promoted_vr(index: Index, name: str, creator: str) -> str:
+    """The VR of a private attribute, which was told when it was added."""
+    attribute = _attribute(name, creator, "LO" if creator else "", None)
+    found = (each.attribute.vr for each in index.promoted() if each.attribute[:2] == attribute[:2])
+    return next(found, attribute.vr)
+
+
+def _attribute(name: str, creator: str, vr: str, level: Level | None) -> Attribute:
+    from pydicom.datadict import tag_for_keyword
+
+    from dicomquest.dataset.dictionary import close_keywords
+    from dicomquest.index.upkeep.promotion import attribute_named
+
+    try:
+        return attribute_named(name, creator=creator, vr=vr, level=level)
+    except ValueError as error:
+        close = close_keywords(name) if name.isalpha() and tag_for_keyword(name) is None else []
+        raise click.UsageError(
+            str(error) + (f"; did you mean {' or '.join(close)}?" if close else "")
+        ) from error
+
+
+@contextmanager
+def _failing(interrupted: str) -> Iterator[None]:
+    try:
+        yield
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+    except KeyboardInterrupt:
+        raise give_up(interrupted, INTERRUPTED) from None
+
+
+@contextmanager
+def _bar(words: str) -> Iterator[Callable[[int, int], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(words), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, greatest: bar.update(task, completed=done, total=greatest)

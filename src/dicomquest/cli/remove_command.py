@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.cli.find_command import LEVELS
-from dicomquest.cli.shared_options import index_option
+from dicomquest.cli.counting import counted, counted_each, counted_files
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
+from dicomquest.cli.shared_options import LEVEL, index_option
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from dicomquest.index.upkeep.removal import Removal, Removed
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSettings:
+    """The command line of ``dicomquest remove``."""
+
+    keys: tuple[str, ...]
+    location: str
+    patients: tuple[str, ...]
+    studies: tuple[str, ...]
+    series: tuple[str, ...]
+    instances: tuple[str, ...]
+    level: str | None
+    dry_run: bool
+    yes: bool
+    delete_files: str | None
+
+    def named(self) -> list[tuple[Level, tuple[str, ...]]]:
+        """The options that name entities, with their values."""
+        by_level = zip(
+            Level, (self.patients, self.studies, self.series, self.instances), strict=True
+        )
+        return [(level, values) for level, values in by_level if values]
 
 
 @click.command(short_help="Take patients, studies, series or instances out of the index.")
@@ -40,7 +74,7 @@ from dicomquest.cli.shared_options import index_option
 @click.option(
     "-L",
     "--level",
-    type=click.Choice(LEVELS, case_sensitive=False),
+    type=LEVEL,
     help="What the KEYs are to find; needed with them.",
 )
 @click.option(
@@ -71,6 +105,78 @@ def remove(keys: tuple[str, ...], **values: Any) -> None:
     A patient, and the files of this patient in the archive's folder:
       dicomquest remove --patient 4711 --delete-files /srv/archive --yes
     """  # noqa: D301
-    from dicomquest.cli.remove_app import RemoveSettings, run
-
     run(RemoveSettings(keys=keys, **values))
+
+
+def run(settings: RemoveSettings) -> None:
+    """Remove; raise click's Exit if that is refused or failed."""
+    from dicomquest.cli.removal_query import build_query
+    from dicomquest.index import Index
+
+    if settings.delete_files is not None and not settings.yes:
+        raise click.UsageError(
+            "--delete-files needs --yes: a file that is deleted does not come back"
+        )
+    try:
+        with Index(settings.location, create=False) as index:
+            query = build_query(
+                settings.named(), settings.keys, settings.level, index.timezone_offset_minutes
+            )
+            with index.removal(query) as removal:
+                _remove(settings, removal)
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+    except KeyboardInterrupt:
+        raise give_up(
+            "interrupted; what is removed so far is removed, and the same command goes on from there",
+            INTERRUPTED,
+        ) from None
+
+
+def _remove(settings: RemoveSettings, removal: Removal) -> None:
+    what = counted(removal.entities, removal.level)
+    if removal.level is not Level.IMAGE:
+        what += f" with {counted(removal.instances, Level.IMAGE)}"
+    if not removal.entities:
+        say(f"no {removal.level.entity} of the index matches: nothing removed")
+        return
+    if settings.dry_run:
+        say(f"would remove {what}")
+        return
+    if removal.entities > 1 and not settings.yes:
+        _ask(what)
+    below = None if settings.delete_files is None else os.path.abspath(settings.delete_files)  # noqa: PTH100
+    with progress_bar(removal.instances) as progress:
+        removed = removal.run(delete_below=below, progress=progress)
+    _report(removed, deletes=below is not None)
+
+
+def _ask(what: str) -> None:
+    if not sys.stdin.isatty():
+        raise give_up(f"this would remove {what}: --yes says that it is meant")
+    click.confirm(f"Remove {what} from the index?", abort=True, err=True)
+
+
+@contextmanager
+def progress_bar(instances: int) -> Iterator[Callable[[Removed], None] | None]:
+    """Show a bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("remove", total=instances)
+        yield lambda removed: bar.update(task, completed=removed.entities[Level.IMAGE])
+
+
+def _report(removed: Removed, *, deletes: bool) -> None:
+    for path, reason in removed.examples:
+        say(f"kept: {click.format_filename(path)}: {reason}")
+    files = f"; {counted_files(removed.files_deleted)} deleted" if deletes else ""
+    say(f"removed {counted_each(removed.entities)}{files}")
+    if removed.files_kept:
+        raise give_up(
+            f"{counted_files(removed.files_kept)} could not be deleted, and what was in them stays in the index"
+        )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import click
 
-from dicomquest.cli.peer import INTERRUPTED, PeerSettings, give_up
+from dicomquest.cli.counting import counted, counted_files
+from dicomquest.cli.peer import INTERRUPTED, PeerSettings, give_up, say
 from dicomquest.cli.shared_options import PORT, options_of
+from dicomquest.standard.levels import Level
 
 
 @click.command(short_help="Send DICOM files to a peer (C-STORE).")
@@ -35,8 +42,57 @@ def send(
     The exit status is 0 if the peer has taken all, 1 if it has not, 2 if this command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
     try:
-        from dicomquest.cli.send_app import run
-
         run(paths, host, port, PeerSettings(**values), jobs=jobs, quiet=quiet)
     except KeyboardInterrupt:
         raise give_up("interrupted; what was answered is stored at the peer", INTERRUPTED) from None
+
+
+def run(
+    paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool
+) -> None:
+    """Send the files; raise click's Exit unless the peer has taken all of them."""
+    from dicomquest.cli.sending import Outcome, Way, groups, look_at, send_group
+
+    # Values that change their form may be odd in ways that pydicom warns of; they are sent as they are.
+    warnings.simplefilter("ignore")
+    started = monotonic()
+    outcome = Outcome()
+    files = list(look_at(paths, outcome, quiet=quiet))
+    if not files:
+        raise give_up("no DICOM file to send")
+    with _progress_bar(len(files), shown=not quiet and sys.stderr.isatty()) as advance:
+        for group in groups(files):
+            send_group(group, Way(host, port, settings), outcome, advance, jobs)
+    if not quiet or outcome.failed:
+        seconds = monotonic() - started
+        warned = f", {outcome.warned} of them with a warning" if outcome.warned else ""
+        say(
+            f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s "
+            f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s){warned}, "
+            f"{outcome.failed} failed, {counted_files(outcome.skipped)} skipped"
+        )
+    if outcome.unreachable:
+        raise give_up(outcome.unreachable)
+    if outcome.failed:
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error; what is yielded moves it on by one."""
+    if not shown:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("instances"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("send", total=total)
+        yield lambda: bar.advance(task)

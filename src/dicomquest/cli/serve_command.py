@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from dicomquest.cli.peer import give_up
 from dicomquest.cli.settings import PEERS, ServeSettings, read_config
-from dicomquest.cli.shared_options import FILE, options_of
+from dicomquest.cli.shared_options import FILE, options_of, server_tls
+from dicomquest.errors import IndexDatabaseError, LayoutError, MissingIndexError
 
 
 @click.command(short_help="Answer C-FIND from the index, store what is sent (C-STORE).")
@@ -36,6 +38,37 @@ def serve(**values: Any) -> None:
     Over TLS, for clients with a certificate of the hospital:
       dicomquest serve --port 2762 --tls-cert server.pem --tls-key server.key --tls-ca hospital.pem
     """  # noqa: D301
-    from dicomquest.cli.serve_app import run
-
     run(ServeSettings(**values, peers=click.get_current_context().meta.get(PEERS, {})))
+
+
+def run(settings: ServeSettings) -> None:
+    """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
+    from dicomquest.cli.log_output import log_to_stderr
+    from dicomquest.cli.server_assembly import make_store_folder, open_index, prepare_store
+    from dicomquest.cli.server_processes import run_processes
+
+    log_to_stderr(settings.log_level, names_process=settings.workers > 1)
+    server_tls(
+        settings.tls_cert, settings.tls_key, settings.tls_ca
+    )  # to complain before anything is started
+    try:
+        make_store_folder(settings)
+        with open_index(settings) as index:
+            prepare_store(settings, index)
+    except IndexDatabaseError as error:
+        hint = (
+            " (`dicomquest index PATH...` makes an index)"
+            if isinstance(error, MissingIndexError)
+            else ""
+        )
+        raise give_up(f"{error}{hint}") from error
+    except LayoutError as error:
+        raise click.UsageError(f"--store-layout: {error}") from error
+    try:
+        run_processes(settings)
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+    except OSError as error:
+        raise give_up(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
+        ) from error

@@ -12,6 +12,7 @@ import click
 
 from dicomquest.cli.shared_options import (
     FILE,
+    LOG_LEVEL,
     PORT,
     SECONDS,
     ae_title,
@@ -139,7 +140,7 @@ class ServeSettings:
     )
     log_level: str = setting(
         "info", "What to log, on standard error.",
-        type=click.Choice(["error", "warning", "info", "debug"], case_sensitive=False),
+        type=LOG_LEVEL,
     )  # fmt: skip
     peers: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict, metadata={"is_option": False}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dicomquest.standard.levels import Level
+
 if TYPE_CHECKING:
     import ssl
 
@@ -64,6 +66,8 @@ index_option = click.option(
     help="The index: the path of a SQLite file, or a SQLAlchemy URL.",
 )
 
+LEVEL = click.Choice([level.name for level in Level], case_sensitive=False)
+LOG_LEVEL = click.Choice(["error", "warning", "info", "debug"], case_sensitive=False)
 PORT = click.IntRange(0, 65535)
 SECONDS = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(exists=True, dir_okay=False)

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from dicomquest.cli.shared_options import index_option, utc_offset
+from dicomquest.cli.counting import counted_each
+from dicomquest.cli.peer import give_up
+from dicomquest.cli.shared_options import LOG_LEVEL, index_option, utc_offset
+from dicomquest.errors import IndexDatabaseError
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """The command line of ``dicomquest watch``; ``rescan`` is in minutes."""
+
+    paths: tuple[str, ...]
+    location: str
+    jobs: int | None
+    timezone: int | None
+    poll: bool
+    rescan: float
+    log_level: str
 
 
 @click.command(short_help="Keep the index in step with folders.")
@@ -46,7 +65,7 @@ from dicomquest.cli.shared_options import index_option, utc_offset
     "--log-level",
     default="info",
     show_default=True,
-    type=click.Choice(["error", "warning", "info", "debug"], case_sensitive=False),
+    type=LOG_LEVEL,
     help="What to log, on standard error; debug names files.",
 )
 def watch(paths: tuple[str, ...], **values: Any) -> None:
@@ -60,6 +79,35 @@ def watch(paths: tuple[str, ...], **values: Any) -> None:
       dicomquest watch /data/dicom
       dicomquest watch --index /srv/dicom.sqlite --poll --rescan 10 /mnt/ct /mnt/mr
     """  # noqa: D301
-    from dicomquest.cli.watch_app import WatchSettings, run
-
     run(WatchSettings(paths, **values))
+
+
+def run(settings: WatchSettings) -> None:
+    """Follow until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
+    import threading
+
+    from dicomquest.cli.index_command import open_index
+    from dicomquest.cli.log_output import log_to_stderr
+    from dicomquest.cli.watch_loop import LOGGER, StoppedError, WatchLoop, told_to_end
+
+    log_to_stderr(settings.log_level)
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise StoppedError
+
+    try:
+        with told_to_end(stop), open_index(settings.location, settings.timezone) as index:
+            follower = index.follow(
+                settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check
+            )
+            with suppress(StoppedError):
+                WatchLoop(follower, stop, poll=settings.poll, rescan=settings.rescan).run()
+            total = follower.total
+            LOGGER.info(
+                "ended: %d indexed, %d replaced, %d removed; the index has %s",
+                total.indexed, total.replaced, total.removed, counted_each(index.counts()),
+            )  # fmt: skip
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error

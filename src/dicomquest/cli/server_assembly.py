@@ -1,29 +1,20 @@
-"""What ``dicomquest serve`` does: its processes and signals, and the server that it assembles."""
+"""The server of ``dicomquest serve``: its index, its archive, its services and what it accepts."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import logging
-import os
-import signal
-import socket
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import click
-
-from dicomquest.aio.server import Server, new_event_loop
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.cli.peer import give_up
 from dicomquest.cli.settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.errors import ArchiveInUseError, IndexDatabaseError, LayoutError, MissingIndexError
+from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.query.options import QueryOptions
@@ -54,124 +45,6 @@ PREFERENCE = (
     EXPLICIT_VR_BIG_ENDIAN,
 )
 """Which of the transfer syntaxes that a peer offers is accepted: the first of these."""
-
-ENDING = {signal.SIGINT, signal.SIGTERM}
-
-PATIENCE = 5.0
-"""Seconds that running queries get to end in when the server is told to stop."""
-
-
-def run(settings: ServeSettings) -> None:
-    """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
-    process = "%(process)d " if settings.workers > 1 else ""
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format=f"%(asctime)s {process}%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    server_tls(
-        settings.tls_cert, settings.tls_key, settings.tls_ca
-    )  # to complain before anything is started
-    try:
-        make_store_folder(settings)
-        with open_index(settings) as index:
-            prepare_store(settings, index)
-    except IndexDatabaseError as error:
-        hint = (
-            " (`dicomquest index PATH...` makes an index)"
-            if isinstance(error, MissingIndexError)
-            else ""
-        )
-        raise give_up(f"{error}{hint}") from error
-    except LayoutError as error:
-        raise click.UsageError(f"--store-layout: {error}") from error
-    # Blocked until whoever is to be told can be: from now on no signal is lost, and none ends us halfway.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        if settings.workers == 1:
-            serve_process(settings, settings.port)
-        else:
-            supervise(settings)
-    except IndexDatabaseError as error:
-        raise give_up(str(error)) from error
-    except OSError as error:
-        raise give_up(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
-        ) from error
-
-
-def supervise(settings: ServeSettings) -> None:
-    """Fork the processes, and end them all when we are told to end or when one of them has ended."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    workers: set[int] = set()
-    with reserved_port(settings.host, settings.port) as reservation:
-        port = reservation.getsockname()[1]
-        for _ in range(settings.workers):
-            workers.add(
-                os.fork() or _work(settings, port)
-            )  # no thread runs here yet, and no event loop
-        told = signal.sigwait({*ENDING, signal.SIGCHLD})
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGTERM)
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
-    if told is signal.SIGCHLD or any(statuses):
-        raise give_up(
-            f"a server process ended too early (they ended with {', '.join(map(str, statuses))})"
-        )
-
-
-def _work(settings: ServeSettings, port: int) -> NoReturn:
-    """Be one of the processes; what the parent has open is the parent's to clean up."""
-    status = 1
-    try:
-        serve_process(settings, port)
-        status = 0
-    except OSError as error:
-        LOGGER.error("cannot listen on %s port %d: %s", settings.host, port, error)  # noqa: TRY400
-    except IndexDatabaseError as error:
-        LOGGER.error("%s", error)  # noqa: TRY400
-    finally:
-        os._exit(status)
-
-
-def reserved_port(host: str, port: int) -> socket.socket:
-    """Bind a port that only sockets with SO_REUSEPORT may bind too; OSError if somebody else has it."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # Another program's listener with SO_REUSEPORT would not stand in the way of one of ours, so ask without it.
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-        port = probe.getsockname()[1]
-    reservation = socket.socket(family, kind, protocol)
-    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    reservation.bind((address[0], port, *address[2:]))
-    return reservation
-
-
-def serve_process(settings: ServeSettings, port: int) -> None:
-    """Serve in this process until SIGINT or SIGTERM."""
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(settings, port))
-
-
-async def _serve(settings: ServeSettings, port: int) -> None:
-    told_to_end = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, told_to_end.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    with open_index(settings) as index, open_archive(settings, index) as archive:
-        server = Server(server_settings(settings, index, archive))
-        await server.start(settings.host, port)
-        # What the start has made stays for good. Looking at it in each full collection took 35 ms, in which nobody was
-        # answered, after every three thousand associations.
-        gc.collect()
-        gc.freeze()
-        await told_to_end.wait()
-        LOGGER.info("ending")
-        await server.close(PATIENCE)
 
 
 def open_index(settings: ServeSettings) -> Index:

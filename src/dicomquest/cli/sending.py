@@ -1,28 +1,22 @@
-"""What ``dicomquest send`` does: look at the files, send them over several associations, say what was not taken."""
+"""Send files over several associations, which take from one queue (PS3.4 B)."""
 
 from __future__ import annotations
 
-import sys
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import NamedTuple
 
 import click
 
 from dicomquest.ae import AE
-from dicomquest.cli.counting import counted, counted_files
-from dicomquest.cli.peer import PeerSettings, give_up, say
+from dicomquest.cli.peer import PeerSettings, say
 from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
 from dicomquest.index.ingest.files import walk
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.scu.outgoing import Instance, describe
 from dicomquest.services.contexts import PresentationContext, build_context
-from dicomquest.standard.levels import Level
 from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
@@ -52,35 +46,7 @@ class Outcome:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def run(
-    paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool
-) -> None:
-    """Send the files; raise click's Exit unless the peer has taken all of them."""
-    # Values that change their form may be odd in ways that pydicom warns of; they are sent as they are.
-    warnings.simplefilter("ignore")
-    started = monotonic()
-    outcome = Outcome()
-    files = list(_look_at(paths, outcome, quiet=quiet))
-    if not files:
-        raise give_up("no DICOM file to send")
-    with _progress_bar(len(files), shown=not quiet and sys.stderr.isatty()) as advance:
-        for group in groups(files):
-            _send_group(group, _Way(host, port, settings), outcome, advance, jobs)
-    if not quiet or outcome.failed:
-        seconds = monotonic() - started
-        warned = f", {outcome.warned} of them with a warning" if outcome.warned else ""
-        say(
-            f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s "
-            f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s){warned}, "
-            f"{outcome.failed} failed, {counted_files(outcome.skipped)} skipped"
-        )
-    if outcome.unreachable:
-        raise give_up(outcome.unreachable)
-    if outcome.failed:
-        raise click.exceptions.Exit(1)
-
-
-def _look_at(paths: Sequence[str], outcome: Outcome, *, quiet: bool) -> Iterator[File]:
+def look_at(paths: Sequence[str], outcome: Outcome, *, quiet: bool) -> Iterator[File]:
     """Find the instances; those that peers of no kind take are left out."""
 
     def skip(path: str, reason: str) -> None:
@@ -126,12 +92,15 @@ def _contexts_of(file: File) -> set[tuple[str, str]]:
     return {(file.instance.sop_class_uid, syntax) for syntax in syntaxes}
 
 
-class _Way(NamedTuple):
+class Way(NamedTuple):
+    """The way to a peer."""
+
     host: str
     port: int
     settings: PeerSettings
 
     def associate(self, contexts: list[PresentationContext]) -> Association:
+        """Ask for an association with these presentation contexts."""
         settings = self.settings
         ae = AE(settings.aet)
         ae.connection_timeout = settings.connection_timeout
@@ -148,11 +117,12 @@ class _Way(NamedTuple):
         )
 
     def __str__(self) -> str:
+        """Name the peer, for messages."""
         return f"{self.settings.aec} at {self.host} port {self.port}"
 
 
-def _send_group(
-    files: Sequence[File], way: _Way, outcome: Outcome, advance: Callable[[], None], jobs: int
+def send_group(
+    files: Sequence[File], way: Way, outcome: Outcome, advance: Callable[[], None], jobs: int
 ) -> None:
     """Send files over up to ``jobs`` associations, which take from one queue."""
     pairs = sorted({pair for file in files for pair in _contexts_of(file)})
@@ -175,7 +145,7 @@ def _send_group(
 def _work(
     queue: deque[File],
     pairs: list[tuple[str, str]],
-    way: _Way,
+    way: Way,
     outcome: Outcome,
     advance: Callable[[], None],
 ) -> None:
@@ -231,24 +201,3 @@ def _send(association: Association, file: File) -> tuple[StatusClass, str]:
     if kind not in (StatusClass.SUCCESS, StatusClass.WARNING):
         kind = StatusClass.FAILURE
     return kind, f"status {in_words(code, C_STORE_STATUSES, status.get('ErrorComment', ''))}"
-
-
-@contextmanager
-def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error; what is yielded moves it on by one."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("instances"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("send", total=total)
-        yield lambda: bar.advance(task)

@@ -1,4 +1,4 @@
-"""What ``dicomquest watch`` does: waits for the system's notices and has the index follow them."""
+"""The loop of ``dicomquest watch``: it waits for the system's notices and has the index follow them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import logging
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from dicomquest.cli.counting import counted_each, number_of
-from dicomquest.cli.index_app import open_index
+from dicomquest.cli.counting import number_of
 from dicomquest.cli.peer import give_up
 from dicomquest.errors import IndexDatabaseError
 
@@ -36,52 +33,8 @@ _PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _FLOOD = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class WatchSettings:
-    """The command line of ``dicomquest watch``; ``rescan`` is in minutes."""
-
-    paths: tuple[str, ...]
-    location: str
-    jobs: int | None
-    timezone: int | None
-    poll: bool
-    rescan: float
-    log_level: str
-
-
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """Somebody wants us to end."""
-
-
-def run(settings: WatchSettings) -> None:
-    """Follow until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    for name in ("alembic", "watchfiles"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    stop = threading.Event()
-
-    def check() -> None:
-        if stop.is_set():
-            raise _StoppedError
-
-    try:
-        with told_to_end(stop), open_index(settings.location, settings.timezone) as index:
-            follower = index.follow(
-                settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check
-            )
-            with suppress(_StoppedError):
-                _Watch(settings, follower, stop).run()
-            total = follower.total
-            LOGGER.info(
-                "ended: %d indexed, %d replaced, %d removed; the index has %s",
-                total.indexed, total.replaced, total.removed, counted_each(index.counts()),
-            )  # fmt: skip
-    except IndexDatabaseError as error:
-        raise give_up(str(error)) from error
 
 
 @contextmanager
@@ -102,11 +55,15 @@ def told_to_end(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class _Watch:
+class WatchLoop:
     """The loop: wait, follow, look at everything where notices may be missing."""
 
-    def __init__(self, settings: WatchSettings, follower: Follower, stop: threading.Event) -> None:
-        self._settings = settings
+    def __init__(
+        self, follower: Follower, stop: threading.Event, *, poll: bool, rescan: float
+    ) -> None:
+        """Follow until ``stop`` is set; look at everything every ``rescan`` minutes, 0 is never."""
+        self._polls = poll
+        self._rescan = rescan
         self._follower = follower
         self._stop = stop
         self._look_at = 0.0  # seconds since the epoch
@@ -151,9 +108,7 @@ class _Watch:
     def _look(self) -> None:
         started = time.monotonic()
         step = self._follower.look(time.time())
-        self._look_at = (
-            time.time() + 60 * self._settings.rescan if self._settings.rescan else math.inf
-        )
+        self._look_at = time.time() + 60 * self._rescan if self._rescan else math.inf
         self._is_flooded = False
         self._log(step, f"looked at everything in {time.monotonic() - started:.1f} s")
         self._has_looked = True
@@ -201,7 +156,7 @@ class _Watch:
                 yield_on_timeout=True,
                 stop_event=self._stop,
                 raise_interrupt=False,
-                force_polling=True if self._settings.poll else None,
+                force_polling=True if self._polls else None,
                 poll_delay_ms=int(1000 * _PAUSE),
                 ignore_permission_denied=True,
             )

@@ -1,0 +1,21 @@
+"""The log of the commands that go on until they are told to end: lines on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+CHATTY = ("alembic", "watchfiles")
+"""Loggers of libraries that speak of each step; only their warnings are shown."""
+
+
+def log_to_stderr(level: str, *, names_process: bool = False) -> None:
+    """Show what is logged at ``level`` and above, with the process where there are several."""
+    process = "%(process)d " if names_process else ""
+    logging.basicConfig(
+        level=level.upper(),
+        format=f"%(asctime)s {process}%(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
