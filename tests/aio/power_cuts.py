@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from aio.test_killed_store import ASSOCIATIONS, Load, indexed
 from dicomquest.index import Index
 from dicomquest.index.ingest.file_reader import read_file
 from dicomquest.index.ingest.instance import Received
+from fixtures.senders import ASSOCIATIONS, Load, indexed
 from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, write
 from fixtures.timing import MS
 

@@ -3,66 +3,20 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
 
-from dicomquest import AE
-from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
 from dicomquest.index.ingest.file_reader import read_file
 from dicomquest.index.ingest.instance import Received
-from fixtures.building import query
-from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, write
+from fixtures.senders import ASSOCIATIONS, Load, indexed
+from fixtures.storing import data_set_bytes, instance, stored_files, storing, write
 
 KILLS = int(os.environ.get("DICOMQUEST_KILLS", "3"))
-ASSOCIATIONS = 4
 ENOUGH = 12
 """Instances that are answered before the server is killed, in the middle of the next ones."""
-
-
-class Load:
-    """Associations that send until the server is gone; what was answered with 0000."""
-
-    def __init__(self, store: Store, files: Sequence[list[Path]]) -> None:
-        self.stored: list[Path] = []
-        self._changed = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._send, args=(store, paths)) for paths in files
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _send(self, store: Store, paths: list[Path]) -> None:
-        ae = AE()
-        ae.add_requested_context(str(dcmread(paths[0]).SOPClassUID), "1.2.840.10008.1.2.1")
-        association = ae.associate(store.peer.host, store.peer.port)
-        for path in paths:
-            if not association.is_established:
-                break
-            status = association.send_c_store(path)
-            if "Status" in status:
-                assert status.Status == 0, store.log
-                with self._changed:
-                    self.stored.append(path)
-                    self._changed.notify_all()
-
-    def wait_for(self, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.stored) >= count, 60)
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
-
-
-def indexed(location: Path) -> set[str]:
-    with Index(location, create=False) as index:
-        found: list[DataSet] = index.find_data_sets(query("IMAGE", SOPInstanceUID=""))
-    return {str(each[0x00080018].values[0]) for each in found}
 
 
 def made_for(kill: int, number: int) -> list[Dataset]:

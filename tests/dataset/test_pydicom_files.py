@@ -24,19 +24,10 @@ from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
 )
+from fixtures.shipped_files import DATA, SHIPPED
 
-DATA = Path(pydicom.__file__).parent / "data"
 # pydicom reads the part that is there of a sequence that is cut off; here the whole element counts as missing.
 CUT_OFF = {"rtplan_truncated.dcm": 0x300A00B0, "DICOMDIR-nooffset": 0x00041220}
-
-
-# The files of its data folders that are not named as something else than DICOM files.
-SHIPPED = [
-    path
-    for folder in ("test_files", "charset_files")
-    for path in sorted((DATA / folder).rglob("*"))
-    if path.is_file() and path.suffix not in (".txt", ".json", ".gz", ".dump", ".icc", ".py")
-]
 
 
 def read_by_pydicom(path: Path) -> DataSet:

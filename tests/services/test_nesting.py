@@ -15,7 +15,7 @@ from dicomquest.index.ingest.file_reader import read_file
 from dicomquest.index.ingest.instance import Reason, Received, Skipped
 from fixtures.building import instance
 from fixtures.faces import EXPLICIT, patients, raw_requestor, serving
-from services.test_storage import CT, RQ, send, storing
+from fixtures.storage_scp import CT, RQ, send, storing
 
 DEEPEST = 32
 SERIES = 0x00081115

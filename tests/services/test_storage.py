@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,97 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import DataElement, Dataset, dcmread
-from pydicom.uid import CTImageStorage
 
-from dicomquest.ae.background import RunningServer
-from dicomquest.aio.server import Server
-from dicomquest.aio.server_settings import ServerSettings
-from dicomquest.dimse.commands import CFindRQ, CStoreRQ, CStoreRSP, encode_command
-from dicomquest.dimse.link import SessionOptions
-from dicomquest.index import Index
-from dicomquest.pdu.items import PresentationContextRQ
-from dicomquest.pdu.pdus import COMMAND, LAST, AAssociateRQ, PDataTF, PresentationDataValue
-from dicomquest.pdu.user_information import UserInformation
-from dicomquest.scu.outgoing import encoded
-from dicomquest.services.storage import StorageService
-from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
-from dicomquest.store.archive import Archive
-from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout
-from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax
-from fixtures.faces import EXPLICIT, HOST, RawPeer, raw_requestor
+from dicomquest.dimse.commands import CFindRQ, CStoreRQ, encode_command
+from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
+from fixtures.faces import EXPLICIT, raw_requestor
+from fixtures.storage_scp import CT, RQ, UID, Served, bytes_of, counted, send, storing, without
 from fixtures.storing import data_set_bytes, instance, stored_files
-
-CT = str(CTImageStorage)
-RQ = AAssociateRQ("SCP", "RAW", (PresentationContextRQ(1, CT, (EXPLICIT,)),), UserInformation())
-
-
-class Served:
-    """A server of C-STORE in this process."""
-
-    def __init__(self, folder: Path, index: Index, archive: Archive, server: RunningServer) -> None:
-        self.folder = folder
-        self.index = index
-        self.archive = archive
-        self.server = server
-        self.port = server.server_address[1]
-
-
-@contextlib.contextmanager
-def storing(folder: Path, *, keeps_first: bool = False) -> Iterator[Served]:
-    with (
-        Index(folder / "index.sqlite") as index,
-        Archive(
-            index, folder / "store", parse_layout(DEFAULT_LAYOUT), keeps_first=keeps_first
-        ) as archive,
-    ):
-        supported = SupportedSyntax(tuple(stored_transfer_syntaxes()), requestor_prefers=True)
-        options = ServerSettings(
-            AcceptorPolicy(dict.fromkeys(map(str, stored_sop_classes()), supported)),
-            dict.fromkeys(map(str, stored_sop_classes()), StorageService(archive)),
-            session=SessionOptions(streams_stores=True),
-        )
-        with RunningServer(lambda: Server(options), (HOST, 0)) as server:
-            server.start()
-            yield Served(folder / "store", index, archive, server)
-
-
-def bytes_of(data_set: Dataset) -> bytes:
-    return encoded(data_set, EXPLICIT)
-
-
-def ask(
-    peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1
-) -> None:
-    """Send a C-STORE request in these fragments."""
-    command = CStoreRQ(
-        message_id=message_id, affected_sop_class_uid=sop_class, affected_sop_instance_uid=uid
-    )
-    peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))
-    for number, fragment in enumerate(fragments, 1):
-        peer.send(
-            PDataTF((PresentationDataValue(1, LAST if number == len(fragments) else 0, fragment),))
-        )
-
-
-def send(
-    peer: RawPeer, uid: str, *fragments: bytes, sop_class: str = CT, message_id: int = 1
-) -> CStoreRSP:
-    """Send a C-STORE request in these fragments, and receive the response."""
-    ask(peer, uid, *fragments, sop_class=sop_class, message_id=message_id)
-    response = peer.receive_command()
-    assert isinstance(response, CStoreRSP)
-    assert response.affected_sop_instance_uid == uid
-    return response
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     with storing(tmp_path) as running:
         yield running
-
-
-def counted(served: Served) -> int:
-    return list(served.index.counts().values())[-1]
 
 
 @settings(
@@ -124,15 +44,6 @@ def test_any_fragments_give_the_same_file(served: Served, cuts: list[int]) -> No
     )
     assert (meta.TransferSyntaxUID, meta.SourceApplicationEntityTitle) == (EXPLICIT, "RAW")
     assert counted(served) == 1
-
-
-def without(keyword: str) -> Dataset:
-    made = instance(1, 1)
-    delattr(made, keyword)
-    return made
-
-
-UID = str(instance(1, 1).SOPInstanceUID)
 
 
 @pytest.mark.parametrize(

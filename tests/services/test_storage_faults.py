@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import Dataset
 
 from fixtures.faces import RawPeer, raw_requestor
+from fixtures.storage_scp import (
+    RQ,
+    Served,
+    bytes_of,
+    send,
+    stored_at_the_next_start,
+    storing,
+    uid_of,
+)
 from fixtures.storing import instance, stored_data_sets
-from services.test_storage import RQ, Served, bytes_of, send, storing
-from services.test_storage_stopped import stored_at_the_next_start, uid_of
-
-
-class Fault:
-    """A system call that fails the first ``times`` times, with what a disk says that is broken."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
-        self._call = getattr(os, name)
-        self._left = times
-        self.count = 0
-        monkeypatch.setattr(os, name, self)
-
-    def __call__(self, *args: Any, **more: Any) -> Any:
-        if self._left:
-            self._left -= 1
-            self.count += 1
-            raise OSError(5, "Input/output error")
-        return self._call(*args, **more)
+from fixtures.system_calls import Fault
 
 
 def other_version() -> Dataset:

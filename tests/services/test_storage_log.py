@@ -11,8 +11,8 @@ from dicomquest.dimse.commands import Command, CStoreRSP, encode_elements
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.standard.statuses import C_STORE_STATUSES, in_words
 from fixtures.faces import RawPeer, raw_requestor
+from fixtures.storage_scp import CT, RQ, UID, bytes_of, send, storing, without
 from fixtures.storing import instance, stored_files
-from services.test_storage import CT, RQ, UID, bytes_of, send, storing, without
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 

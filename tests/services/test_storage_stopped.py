@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydicom import Dataset
 
 from dicomquest.ae import background
 from dicomquest.aio import server as aio_server
 from dicomquest.aio.server import Server
-from dicomquest.dimse.commands import CStoreRSP, decode_command
-from dicomquest.index import Index
-from dicomquest.pdu.pdus import PDataTF
 from dicomquest.store.archive import Archive
-from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout
-from fixtures.faces import RawPeer, raw_requestor
-from fixtures.storing import instance, stored_data_sets
+from fixtures.faces import raw_requestor
+from fixtures.storage_scp import (
+    RQ,
+    ask,
+    bytes_of,
+    send,
+    status_of,
+    stored_at_the_next_start,
+    storing,
+    uid_of,
+)
+from fixtures.storing import instance
+from fixtures.system_calls import Held
 from fixtures.timing import LONG, SHORT
-from services.test_storage import RQ, ask, bytes_of, send, storing
 
 CALLS = ("open", "writev", "pwrite", "fsync", "replace", "utime")
 """The system calls of a store, in their order."""
 
 IN_TURN = ("fsync", "replace", "utime")
 """Those that an archive waits for before it closes."""
-
-
-class Held:
-    """A system call that a store is held in, the next time it is called, until it is let go."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        self._call = getattr(os, name)
-        self.is_reached = threading.Event()
-        self.let_go = threading.Event()
-        monkeypatch.setattr(os, name, self)
-
-    def __call__(self, *args: Any, **more: Any) -> Any:
-        if not self.is_reached.is_set():
-            self.is_reached.set()
-            assert self.let_go.wait(LONG)
-        return self._call(*args, **more)
-
-
-def status_of(peer: RawPeer) -> int | None:
-    """What is answered; None if the association ends instead."""
-    pdu = peer.receive()
-    if not isinstance(pdu, PDataTF):
-        return None
-    response = decode_command(pdu.pdvs[0].fragment)
-    assert isinstance(response, CStoreRSP)
-    return response.status
 
 
 def wait_for_threads() -> None:
@@ -64,21 +41,7 @@ def wait_for_threads() -> None:
             assert not thread.is_alive()
 
 
-def stored_at_the_next_start(folder: Path) -> dict[str, bytes]:
-    """The data sets that are there, after the next start has found nothing to make up for."""
-    store = folder / "store"
-    with Index(folder / "index.sqlite") as index:
-        with Archive(index, store, parse_layout(DEFAULT_LAYOUT)) as archive:
-            assert archive.recover() == 0
-        assert [path.name for path in (store / ".dicomquest").iterdir()] == ["lock"]
-        return stored_data_sets(index, store)
-
-
 FIRST, SECOND = instance(1, 1), instance(1, 2)
-
-
-def uid_of(made: Dataset) -> str:
-    return str(made.SOPInstanceUID)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -11,7 +11,6 @@ from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
-from dataset.test_pydicom_files import SHIPPED
 from dicomquest.dataset.codec import FILE_LIMITS
 from dicomquest.dataset.part10 import FileStart, read_file_start
 from dicomquest.errors import DataSetError
@@ -27,8 +26,9 @@ from dicomquest.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from fixtures.faces import raw_requestor
+from fixtures.shipped_files import SHIPPED
+from fixtures.storage_scp import CT, UID, Served, counted, send, storing
 from fixtures.storing import data_set_bytes, instance, stored_files
-from services.test_storage import CT, UID, Served, counted, send, storing
 
 JPEG = str(JPEGBaseline8Bit)
 IMPLICIT_FOUND = "implicit VR in a syntax of explicit VR"

@@ -20,8 +20,8 @@ from dicomquest.store.archive import SLOW_DISK, Archive
 from fixtures.building import query
 from fixtures.faces import EXPLICIT
 from fixtures.storing import instance, stored_data_sets
+from fixtures.system_calls import Held
 from fixtures.timing import LONG, SHORT
-from services.test_storage_stopped import Held
 from store.test_archive import LAYOUT, arrived, die, store
 
 THREADS = 4

@@ -18,7 +18,7 @@ from dicomquest.index.ingest.instance import Received, receive
 from dicomquest.query.options import QueryOptions
 from fixtures.building import data_set, query
 from fixtures.building import instance as made
-from index.search.test_equals_reference import empty
+from fixtures.reference_indexes import empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

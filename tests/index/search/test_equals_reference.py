@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from dicomquest.dataset.elements import DataSet, to_json
-from dicomquest.errors import IdentifierError
+from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
-from dicomquest.index.tables.dialects import words_of
-from dicomquest.index.tables.schema import METADATA, SETTING
 from dicomquest.query import reference
-from dicomquest.query.identifier.parse import parse_identifier
+from fixtures.reference_indexes import ZONES, canonical, empty, parse
 from strategies.index import questions
 from strategies.query import Asked, corpora, queries
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dicomquest.query.model import Query
-    from fixtures.postgresql_cluster import Cluster
-
-# Date-times without an offset are stored as read in the index's zone; queries are asked in this and in other ones.
-ZONES = (0, 60)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def indexes(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[int, Index]]:
-    with ExitStack() as stack:
-        if request.param == "sqlite":
-            folder = tmp_path_factory.mktemp("indexes")
-            locations = [str(folder / f"{zone}.sqlite") for zone in ZONES]
-        else:
-            cluster: Cluster = request.getfixturevalue("postgresql")
-            template = request.getfixturevalue("postgresql_template")
-            locations = [stack.enter_context(cluster.database(template)) for _ in ZONES]
-        yield {
-            zone: stack.enter_context(Index(location, timezone_offset_minutes=zone))
-            for zone, location in zip(ZONES, locations, strict=True)
-        }
-
-
-def empty(index: Index) -> None:
-    """Delete all that was indexed, and the knowledge of what occurs."""
-    with index._database.begin() as connection:
-        connection.exec_driver_sql(words_of(connection).defer_constraints)
-        for table in reversed(METADATA.sorted_tables):
-            if table is not SETTING:
-                connection.execute(table.delete())
-    index._known = None
-
-
-def canonical(responses: list[DataSet]) -> list[str]:
-    return sorted(json.dumps(to_json(response), ensure_ascii=False) for response in responses)
-
-
-def parse(asked: Asked) -> Query | None:
-    try:
-        return parse_identifier(asked.identifier, asked.model.uid, asked.options)
-    except IdentifierError:
-        return None
 
 
 @pytest.mark.requirement(

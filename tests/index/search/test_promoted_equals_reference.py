@@ -15,7 +15,7 @@ from dicomquest.index.upkeep import promotion
 from dicomquest.index.upkeep.promotion import attribute_named
 from dicomquest.query import reference
 from dicomquest.standard.tags import creator_tag
-from index.search.test_equals_reference import canonical, empty, indexes, parse
+from fixtures.reference_indexes import canonical, empty, parse
 from strategies.index import questions
 from strategies.query import corpora
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dicomquest.index.tables.promoted import Attribute
-
-__all__ = ["indexes"]
 
 
 class StoppedError(Exception):
