@@ -225,8 +225,7 @@ class Archive:
                 with self.index.receiving(uids) as batch:
                     chosen, moved = self._choose(arrivals, batch.known)
                     for each in chosen:
-                        state = each.incoming.state()
-                        file = FileState(each.path, state.st_size, state.st_mtime_ns)
+                        file = FileState.of(each.path, each.incoming.state())
                         batch.add(each.received, file)
                     # Before the wait: rows are made and written while the disk works.
                     batch.write()

@@ -12,6 +12,7 @@ from dicomquest.dataset.elements import Element, element_from_json, element_to_j
 from dicomquest.index.tables.dialects import execute, words_of
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, ValueRow
 from dicomquest.query.computed_values import anatomic_regions, distinct
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ SERIES_COUNT = "number_of_series_related_instances"
 OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequence")
 """The columns of a study for which each of its instances has to be looked at."""
 
-MODALITIES_PATH = "00080061"
-SOP_CLASSES_PATH = "00080062"
+MODALITIES_PATH = f"{KEYS_BY_KEYWORD['ModalitiesInStudy'].tag:08X}"
+SOP_CLASSES_PATH = f"{KEYS_BY_KEYWORD['SOPClassesInStudy'].tag:08X}"
 
 
 def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from dicomquest.dataset.codec import (
     PIXEL_DATA,
@@ -49,6 +49,11 @@ class FileState(NamedTuple):
     path: str
     size: int
     modified_ns: int
+
+    @classmethod
+    def of(cls, path: str, status: os.stat_result) -> Self:
+        """Return the state that the system tells of a file."""
+        return cls(path, status.st_size, status.st_mtime_ns)
 
 
 def read_file(path: str, default_zone: int) -> Received | Skipped:

@@ -96,7 +96,7 @@ def walk(
         if os.path.isdir(absolute):  # noqa: PTH112
             yield from _walk_folder(absolute, on_error)
         elif os.path.isfile(absolute):  # noqa: PTH113
-            yield FileState(absolute, status.st_size, status.st_mtime_ns)
+            yield FileState.of(absolute, status)
 
 
 def _walk_folder(folder: str, on_error: Callable[[OSError], None] | None) -> Iterator[FileState]:
@@ -116,8 +116,7 @@ def _walk_folder(folder: str, on_error: Callable[[OSError], None] | None) -> Ite
         for entry in entries:
             try:
                 if entry.is_file():
-                    status = entry.stat()
-                    yield FileState(entry.path, status.st_size, status.st_mtime_ns)
+                    yield FileState.of(entry.path, entry.stat())
             except OSError as error:
                 _report(error, on_error)
 
@@ -221,7 +220,7 @@ def _is_current(file: FileState) -> bool:
         status = os.stat(file.path)  # noqa: PTH116
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (file.size, file.modified_ns)
+    return FileState.of(file.path, status) == file
 
 
 def _changed(database: Database, files: Sequence[FileState], summary: Summary) -> list[FileState]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
+_DIRECTORY_RECORD_SEQUENCE = 0x00041220
 # Characters: more than the 64 of the Standard, which some exceed, and less than an index can hold.
 _LONGEST_UID = 256
 _UIDS = [
@@ -65,7 +66,7 @@ class Received(NamedTuple):
 
 def receive(data_set: DataSet, default_zone: int) -> Received | Skipped:
     """Prepare a decoded header (its Transfer Syntax UID among it, if that is known)."""
-    if _text(data_set, _SOP_CLASS_UID) == _DICOMDIR or 0x00041220 in data_set:
+    if _text(data_set, _SOP_CLASS_UID) == _DICOMDIR or _DIRECTORY_RECORD_SEQUENCE in data_set:
         return Skipped(Reason.DICOMDIR)
     sop, study, series = uids = [_text(data_set, key.tag) for key in _UIDS]
     if not sop:

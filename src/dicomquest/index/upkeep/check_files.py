@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from dicomquest.index.ingest.file_reader import FileState
 from dicomquest.index.upkeep.prune import is_gone, known_files
 
 if TYPE_CHECKING:
@@ -79,6 +80,6 @@ def _difference(file: KnownFile) -> FileDifference | None:
         status = os.stat(file.path)  # noqa: PTH116
     except OSError as error:
         return FileDifference(path, FileTrouble.UNREADABLE, error.strerror or type(error).__name__)
-    if (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
+    if FileState.of(path, status) != FileState(path, file.size, file.modified_ns):
         return FileDifference(path, FileTrouble.CHANGED)
     return None

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dicomquest.index.ingest.file_reader import FileState
 from dicomquest.index.ingest.files import Summary, ingest_files
 from dicomquest.index.ingest.instance import Reason
 from dicomquest.index.upkeep.prune import Pruned, Root, known_files, prune, remove_gone, root_of
@@ -76,7 +77,7 @@ class _Waiting:
     Its state at the last look, when that is, and how long it waits then.
     """
 
-    state: tuple[int, int] | None
+    state: FileState | None
     due: float
     pause: float
 
@@ -188,7 +189,7 @@ class Follower:
         if skipped.reason is Reason.UNREADABLE:
             if _is_missing(path):
                 return
-        elif state is None or state[1] / 1e9 < now - _YOUNG:
+        elif state is None or state.modified_ns / 1e9 < now - _YOUNG:
             return
         pause = _FIRST_PAUSE if before is None or before.state != state else 2 * before.pause
         if os.path.isdir(path):  # noqa: PTH112
@@ -234,10 +235,9 @@ def _is_missing(path: str) -> bool:
     return False
 
 
-def _state(path: str) -> tuple[int, int] | None:
+def _state(path: str) -> FileState | None:
     """Size and time of the last change; None if there is no such file."""
     try:
-        status = os.stat(path)  # noqa: PTH116  a Path cannot say what the system's bytes say
+        return FileState.of(path, os.stat(path))  # noqa: PTH116
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.computed import rows
+from dicomquest.index.ingest.file_reader import FileState
 from dicomquest.index.tables.dialects import words_of
 from dicomquest.query.criteria import HasValue
 from dicomquest.query.model import ReturnKey
@@ -200,13 +201,13 @@ class Removal:
 
     def _files(
         self, connection: Connection, instances: Sequence[int], below: str
-    ) -> dict[int, list[_File]]:
+    ) -> dict[int, list[FileState]]:
         """The files of instances that are at or below a folder."""
-        files: dict[int, list[_File]] = {identifier: [] for identifier in instances}
+        files: dict[int, list[FileState]] = {identifier: [] for identifier in instances}
         statement = "SELECT instance, path, size, modified_ns FROM file WHERE instance {in_values}"
         for instance, path, size, modified_ns in rows(connection, statement, instances):
             if _is_below(os.fsdecode(path), below):
-                files[instance].append(_File(os.fsdecode(path), size, modified_ns))
+                files[instance].append(FileState(os.fsdecode(path), size, modified_ns))
         return files
 
     def _instances(
@@ -237,28 +238,21 @@ class Removal:
         self.close()
 
 
-class _File(NamedTuple):
-    path: str
-    size: int
-    modified_ns: int
-
-    def trouble(self) -> str | None:
-        """Why it must not be deleted; one that is gone is no trouble."""
-        try:
-            status = os.stat(self.path)  # noqa: PTH116  a Path cannot say what the system's bytes say
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            return error.strerror or type(error).__name__
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
-            return "changed since it was indexed"
+def _trouble(file: FileState) -> str | None:
+    """Why a file must not be deleted; one that is gone is no trouble."""
+    try:
+        status = os.stat(file.path)  # noqa: PTH116  a Path cannot say what the system's bytes say
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None if FileState.of(file.path, status) == file else "changed since it was indexed"
 
 
-def _delete(files: Sequence[_File], removed: Removed) -> bool:
+def _delete(files: Sequence[FileState], removed: Removed) -> bool:
     """Delete the files of one instance; false if one of them stays."""
     for file in files:
-        if trouble := file.trouble():
+        if trouble := _trouble(file):
             removed.keep(file.path, trouble)
             return False
     for file in files:
