@@ -1,22 +1,13 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomquest.query.criteria import Wild
-from dicomquest.query.patterns import (
-    after_prefix,
-    glob,
-    like,
-    matches,
-    parse_pattern,
-    pattern_text,
-    pattern_words,
-)
+from dicomquest.query.patterns import matches, parse_pattern, pattern_text, pattern_words
 from strategies.query import CHARACTERS, NAMES, WORDS
 
 TEXTS = st.one_of(st.sampled_from(WORDS + NAMES), st.text(CHARACTERS + "\\", max_size=10))
@@ -70,48 +61,6 @@ def test_pattern_equals_its_regular_expression(pattern: str, text: str) -> None:
     expression = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
     expected = re.fullmatch(expression, text, re.DOTALL) is not None
     assert matches(parse_pattern(pattern), text) is expected
-
-
-@given(PATTERNS, TEXTS)
-def test_glob_says_the_same(pattern: str, text: str) -> None:
-    parsed = parse_pattern(pattern)
-    with sqlite3.connect(":memory:") as connection:
-        (found,) = connection.execute("SELECT ? GLOB ?", (text, glob(parsed))).fetchone()
-    connection.close()
-    assert bool(found) is matches(parsed, text)
-
-
-@given(PATTERNS, TEXTS)
-def test_like_says_the_same(pattern: str, text: str) -> None:
-    parsed = parse_pattern(pattern)
-    connection = sqlite3.connect(":memory:")
-    connection.execute("PRAGMA case_sensitive_like = ON")
-    (found,) = connection.execute(r"SELECT ? LIKE ? ESCAPE '\'", (text, like(parsed))).fetchone()
-    connection.close()
-    assert bool(found) is matches(parsed, text)
-
-
-@given(TEXTS.filter(bool), TEXTS)
-def test_text_with_prefix_sorts_below_next_prefix(prefix: str, text: str) -> None:
-    after = after_prefix(prefix)
-    assert after is not None
-    assert text.startswith(prefix) is (prefix <= text < after)
-
-
-@pytest.mark.parametrize(
-    ("prefix", "after"),
-    [
-        ("a", "b"),
-        ("az", "a{"),
-        ("\ud7ff", "\ue000"),
-        ("a\U0010ffff", "b"),
-        ("\U0010ffff", None),
-        ("", None),
-    ],
-)
-def test_text_after_prefix_skips_surrogates(prefix: str, after: str | None) -> None:
-    """The text after a prefix skips surrogates and the last code point."""
-    assert after_prefix(prefix) == after
 
 
 def test_stars_in_a_row_are_one() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
-    from dicomquest.query.matching import Dialect
+    from dicomquest.index.tables.dialects import Dialect
 
 LOGGER = logging.getLogger("dicomquest.index")
 

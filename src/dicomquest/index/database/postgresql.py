@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from dicomquest.query.matching import Dialect
+    from dicomquest.index.tables.dialects import Dialect
 
 LOGGER = logging.getLogger("dicomquest.index")
 

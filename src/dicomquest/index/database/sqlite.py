@@ -22,7 +22,7 @@ from dicomquest.errors import IndexDatabaseError, MissingIndexError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from dicomquest.query.matching import Dialect
+    from dicomquest.index.tables.dialects import Dialect
 
 # The trigram tokenizer of FTS5 came with 3.34, the JSON operators of the queries with 3.38.
 _OLDEST_SQLITE = (3, 38, 0)

@@ -12,20 +12,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dicomquest.index.search.condition import Sql, joined
+from dicomquest.index.search.matching_sql import Selectivity
+from dicomquest.index.search.place import Place
 from dicomquest.index.search.plan import Facts, Plan, Residual, RowFilter, select
-from dicomquest.index.search.predicates import Place, predicate
+from dicomquest.index.search.predicates import predicate
 from dicomquest.index.search.python_filter import FUNCTION
-from dicomquest.index.search.selectivity import (
-    Selectivity,
-    is_found_by_trigrams,
-    is_led_by_rows,
-    selectivity,
-)
+from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
+from dicomquest.index.search.trigrams import is_found_by_trigrams
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
 from dicomquest.query.criteria import DateTimePairMatch
-from dicomquest.query.matching import joined
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dicomquest.query.criteria import KeyCriterion
-    from dicomquest.query.matching import Sql
     from dicomquest.query.model import Query
 
 _NO_FACTS = Facts()

@@ -25,8 +25,8 @@ from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:
+    from dicomquest.index.tables.dialects import Dialect
     from dicomquest.query.criteria import KeyCriterion
-    from dicomquest.query.matching import Dialect
     from dicomquest.query.model import Query, ReturnKey
 
 Row: TypeAlias = "tuple[Any, ...]"

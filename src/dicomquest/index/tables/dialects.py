@@ -1,20 +1,21 @@
-"""Where databases say the same thing in different words, one row a database; all other SQL here is for any of them.
+"""The SQL that differs between databases, one row a database; all other SQL is for any of them.
 
-Matching has its own such differences in ``query.matching``, a connection's settings theirs in ``database``.
+The operators of wild card patterns stand in ``search.pattern_sql``, a writer's settings in
+``database``.
 """
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
-    from dicomquest.query.matching import Dialect
+Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 
 
 class Words(NamedTuple):

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.dataset.dictionary import standard_vr
 from dicomquest.dataset.elements import DataSet, Element, element_from_json, element_to_json
-from dicomquest.index.tables.schema import ATTRIBUTES, COLUMN_KEYS, SEARCH_SUFFIXES, search_columns
+from dicomquest.index.tables.schema import (
+    ATTRIBUTES,
+    CODE_PART,
+    COLUMN_KEYS,
+    GROUP_PARTS,
+    SEARCH_SUFFIXES,
+    SEVERAL_VALUES,
+    VALUE_PART,
+    WORD_PART,
+    search_columns,
+)
 from dicomquest.query.name_keys import name_words, phonetic_code
 from dicomquest.query.search_forms import BINARY_VRS, is_empty, own_zone, search_form, stored_values
 from dicomquest.standard.attributes import level_of
@@ -74,11 +84,8 @@ _NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 ANATOMIC_REGION_PATH = f"{ANATOMIC_REGION_SEQUENCE:08X}"
 """The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
 
+_ONE_PART = (VALUE_PART,)
 _ZONE_PATH = f"{TIMEZONE_OFFSET_FROM_UTC:08X}"
-
-# The parts of a value row (see schema): of a name its groups, its words and how they sound.
-WORD_PART = 8
-CODE_PART = 9
 
 
 class Record(NamedTuple):
@@ -315,7 +322,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
                 # No column holds the forms of several values: each has its value row, and queries know of it. Nor that
                 # of one among empty ones, where the text is the form.
                 values.update(element_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
-                occurrences.add((key.path, 0))
+                occurrences.add((key.path, SEVERAL_VALUES))
                 continue
             text = "".join(found)  # noqa: PLW2901  one value among empty ones
         if key.columns and text:
@@ -326,7 +333,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
     if level is Level.IMAGE and ANATOMIC_REGION_PATH in elements:
         regions = element_of(ANATOMIC_REGION_PATH, ANATOMIC_REGION_SEQUENCE)
         if regions.vr == "SQ" and not is_empty(regions):
-            values.add(ValueRow(ANATOMIC_REGION_PATH, 0, elements[ANATOMIC_REGION_PATH]))
+            values.add(ValueRow(ANATOMIC_REGION_PATH, VALUE_PART, elements[ANATOMIC_REGION_PATH]))
     return Forms(columns, frozenset(values), frozenset(occurrences))
 
 
@@ -357,7 +364,11 @@ def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
     }
     if key.vr != "PN":
         return _ColumnForms(columns, frozenset(), frozenset())
-    occurrences = frozenset((key.path, part) for part in (2, 3) if form[part - 1] is not None)
+    occurrences = frozenset(
+        (key.path, part)
+        for part, group in zip(GROUP_PARTS[1:], form[1:], strict=True)
+        if group is not None
+    )
     return _ColumnForms(columns, frozenset(_word_rows(key.path, form)), occurrences)
 
 
@@ -375,7 +386,7 @@ def element_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[Va
         return
     for value in stored_values(vr, element):
         form = search_form(vr, value, zone)
-        for part, text in enumerate(form, 1 if vr == "PN" else 0):
+        for part, text in zip(GROUP_PARTS if vr == "PN" else _ONE_PART, form, strict=True):
             if text is not None:
                 yield ValueRow(path, part, stored_text(text))
         if vr == "PN":

@@ -202,7 +202,7 @@ def _value_table(level: Level) -> Table:
         METADATA,
         # 'GGGGEEEE', inside a sequence 'GGGGEEEE.GGGGEEEE'.
         Column("path", _TEXT, primary_key=True),
-        # 1, 2, 3: component group of a name; 8, 9: a name's words and their phonetic codes; 0: anything else.
+        # One of the parts below.
         Column("part", Integer, primary_key=True),
         Column("search", _TEXT, primary_key=True),
         Column("owner", _ID, ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
@@ -210,6 +210,15 @@ def _value_table(level: Level) -> Table:
         sqlite_with_rowid=False,
     )
 
+
+VALUE_PART = 0
+"""The part of a value row that holds the one search form of a value; a name has others."""
+GROUP_PARTS = (1, 2, 3)
+"""The parts of a name's component groups: alphabetic, ideographic, phonetic."""
+WORD_PART = 8
+"""The part of each word of a name (fuzzy semantic matching)."""
+CODE_PART = 9
+"""The part of the phonetic code of each word."""
 
 ENTITY = {level: _entity_table(level) for level in Level}
 VALUE = {level: _value_table(level) for level in Level}
@@ -251,6 +260,11 @@ Queries leave out the predicates on what no entity has. It only grows, in the tr
 but for the promoted attributes, of which it says whether queries may use their value rows.
 """
 
+SEVERAL_VALUES = 0
+"""The part of an occurrence which says that some entity has several values of a key.
+
+A part of ``GROUP_PARTS`` says that some name has this group; the first one goes without saying.
+"""
 ALL_THERE = -1
 """The part of an occurrence which says that the value rows of a promoted attribute are all there."""
 TOO_LONG = -2

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dicomquest.index.database.pool import Database
-    from dicomquest.query.matching import Dialect
+    from dicomquest.index.tables.dialects import Dialect
 
 BATCH = 1000
 """Rows of one transaction, so that others get their turn between two."""
