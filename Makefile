@@ -9,7 +9,7 @@ DIST ?= $(CURDIR)/dist
 RUN_INDEX := $(CURDIR)/build/run.sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint style docs bench conformance dist clean
+.PHONY: help setup run test lint style docs bench conformance dist picture clean
 
 help:
 	@echo 'make run          index the DICOM files that pydicom ships and serve them on port $(PORT)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench        run the benchmarks'
 	@echo 'make conformance  say which test shows which requirement'
 	@echo 'make dist         build the wheel and the source archive into dist/'
+	@echo 'make picture      draw the terminal session of README.md anew'
 	@echo 'make clean        remove what the other targets made'
 
 setup: $(STAMP)
@@ -77,6 +78,9 @@ conformance: $(STAMP)
 # hatchling is the pinned one of the environment, so nothing is fetched here.
 dist: $(STAMP)
 	$(BIN)/hatchling build --clean --directory $(DIST)
+
+picture: $(STAMP)
+	$(BIN)/python tools/picture.py --port $(PORT)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
