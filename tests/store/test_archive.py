@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dicomquest.dataset.part10 import encode_file_meta
-from dicomquest.errors import IndexDatabaseError, StoreError
+from dicomquest.errors import StoreError
 from dicomquest.index import Index
-from dicomquest.index.ingest.file_reader import read_file
-from dicomquest.index.ingest.instance import Received
-from dicomquest.index.ingest.receiving import ReceivedBatch
 from dicomquest.scu.outgoing import encoded
 from dicomquest.standard.levels import Level
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
-from dicomquest.store.archive import Archive, Arrival
-from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout
+from dicomquest.store.archive import Archive
+from fixtures.archives import LAYOUT, UID, arrived, die, fail, store
 from fixtures.building import query
 from fixtures.faces import EXPLICIT
 from fixtures.storing import instance, stored_data_sets
-
-LAYOUT = parse_layout(DEFAULT_LAYOUT)
-UID = str(instance(1, 1).SOPInstanceUID)
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
     with Index(tmp_path / "index.sqlite") as opened:
         yield opened
-
-
-def arrived(archive: Archive, number: int, patient: str = "P") -> Arrival:
-    """An instance whose file is complete; that of another patient has another path."""
-    made = instance(1, number, patient=patient)
-    meta = encode_file_meta(
-        str(made.SOPClassUID),
-        str(made.SOPInstanceUID),
-        EXPLICIT,
-        implementation=("1.2", "X"),
-        source_ae_title="A",
-    )
-    incoming = archive.begin(meta)
-    incoming.write([encoded(made, EXPLICIT)])
-    incoming.complete()
-    received = read_file(incoming.path, 0)
-    assert isinstance(received, Received)
-    return Arrival(incoming, received)
-
-
-def store(archive: Archive, arrivals: Sequence[Arrival]) -> list[str]:
-    """Store them; what each is told, nothing where it is stored."""
-    synced = archive.sync([each.incoming for each in arrivals])
-    archive.store(arrivals, synced)
-    synced.exception()
-    for each in arrivals:
-        each.incoming.discard()
-    return ["" if each.failure is None else each.failure.comment for each in arrivals]
-
-
-def die(archive: Archive) -> None:
-    """Let go of the folder as a process does that is killed."""
-    os.close(archive._incoming._lock)
-
-
-def fail(
-    index: Index, monkeypatch: pytest.MonkeyPatch, failing: Callable[[int], bool]
-) -> list[int]:
-    """Have transactions fail at their commit, by their number; how many there were is the list's length."""
-    receiving = index.receiving
-    numbers: list[int] = []
-
-    @contextlib.contextmanager
-    def failing_receiving(uids: Sequence[str]) -> Iterator[ReceivedBatch]:
-        numbers.append(len(numbers) + 1)
-        number = numbers[-1]
-        with receiving(uids) as batch:
-            yield batch
-            if failing(number):
-                raise IndexDatabaseError("the disk is full")
-
-    monkeypatch.setattr(index, "receiving", failing_receiving)
-    return numbers
 
 
 @pytest.mark.parametrize("keeps_first", [False, True])

@@ -14,19 +14,17 @@ from random import Random
 from typing import Any
 
 import pytest
+from pydicom import Dataset
 
-from dicomquest.dataset.part10 import encode_file_meta
 from dicomquest.index import Index
-from dicomquest.index.ingest.file_reader import read_file
-from dicomquest.index.ingest.instance import Received
 from dicomquest.scu.outgoing import encoded
 from dicomquest.store.archive import Archive, Arrival
 from dicomquest.store.incoming import KEPT
+from fixtures.archives import LAYOUT, UID, arrival_of, die, fail, store
 from fixtures.building import query
 from fixtures.faces import EXPLICIT
 from fixtures.storing import instance, stored_data_sets
 from fixtures.timing import LONG
-from store.test_archive import LAYOUT, UID, die, fail, store
 
 FAILED = "the index failed"
 
@@ -37,26 +35,21 @@ def index(location: str) -> Iterator[Index]:
         yield opened
 
 
+def version_of(version: int) -> Dataset:
+    """A version of the instance, of its own size; all versions have one place."""
+    return instance(1, 1, pixels=64 * version)
+
+
 def bytes_of(version: int) -> bytes:
-    """A version of the instance, which differs in size: all of them have one place."""
-    return encoded(instance(1, 1, pixels=64 * version), EXPLICIT)
+    return encoded(version_of(version), EXPLICIT)
 
 
 def arrived(archive: Archive, version: int) -> Arrival:
-    made = instance(1, 1)
-    meta = encode_file_meta(
-        str(made.SOPClassUID), UID, EXPLICIT, implementation=("1.2", "X"), source_ae_title="A"
-    )
-    incoming = archive.begin(meta)
-    incoming.write([bytes_of(version)])
-    incoming.complete()
-    received = read_file(incoming.path, 0)
-    assert isinstance(received, Received)
-    return Arrival(incoming, received)
+    return arrival_of(archive, version_of(version))
 
 
 def stored(index: Index, folder: Path) -> dict[str, bytes]:
-    """What is stored; nothing else is left in the folder."""
+    """The stored data sets by UID; nothing else is left in the folder."""
     assert [path.name for path in (folder / ".dicomquest").rglob("*") if path.suffix] == []
     return stored_data_sets(index, folder)
 
@@ -122,7 +115,7 @@ def test_last_stored_of_a_batch_stays(
 
 
 class _KilledError(BaseException):
-    """What ends a process in the middle of a store."""
+    """The end of a process in the middle of a store."""
 
 
 class Kill:

@@ -17,12 +17,12 @@ from dicomquest.errors import ArchiveInUseError
 from dicomquest.index import Index
 from dicomquest.scu.outgoing import encoded
 from dicomquest.store.archive import SLOW_DISK, Archive
+from fixtures.archives import LAYOUT, arrived, die, store
 from fixtures.building import query
 from fixtures.faces import EXPLICIT
 from fixtures.storing import instance, stored_data_sets
 from fixtures.system_calls import Held
 from fixtures.timing import LONG, SHORT
-from store.test_archive import LAYOUT, arrived, die, store
 
 THREADS = 4
 ROUNDS = 8
