@@ -1,1 +1,1 @@
-"""What crosses the wire as a data set: its bytes, its text, its values (PS3.5)."""
+"""Data sets: their bytes, their text, their values (PS3.5)."""

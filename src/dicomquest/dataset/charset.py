@@ -1,6 +1,10 @@
-"""Specific Character Set (0008,0005): its terms read, text decoded and encoded, and the set of a response chosen.
+"""Specific Character Set (0008,0005): text by its terms (PS3.3 C.12.1.1.2, PS3.5 6.1).
 
-PS3.3 C.12.1.1.2, PS3.5 6.1. Terms are a tuple of ``str``, the values of the attribute; () is the default repertoire.
+The terms are a tuple of ``str``, the values of the attribute; ``()`` is the default repertoire,
+ASCII. They mean one of two things: a single Python codec, or code extensions, where escape
+sequences within the text switch between several sets (``iso2022``). Peers misspell terms, declare
+several where one is meant, and use escapes that they do not declare; ``charset_of`` puts that
+right once for each tuple, and all else asks the ``Charset`` that it returns.
 """
 
 from __future__ import annotations
@@ -27,7 +31,10 @@ Terms = tuple[str, ...]
 
 UTF_8: Terms = ("ISO_IR 192",)
 FALLBACK: Terms = ("ISO_IR 192", "ISO_IR 100")
-"""What 8-bit text is tried as that names no set: UTF-8, seldom valid by accident, then Latin-1, valid always."""
+"""The sets tried for 8-bit text that names none, in this order.
+
+Text of another set is seldom valid UTF-8 by accident; any bytes are valid Latin-1.
+"""
 
 _SINGLE = {row.term: row for row in SINGLE_SETS}
 _EXTENSIONS: dict[str, tuple[CodeElement, ...]] = {
@@ -39,7 +46,8 @@ _ESCAPE = 0x1B
 _SINGLE_SPELLING = re.compile(r"ISO[ _-]?IR[ _-]?(\d+)", re.ASCII)
 _EXTENSION_SPELLING = re.compile(r"ISO[ _-]?2022[ _-]?IR[ _-]?(\d+)", re.ASCII)
 
-# What begins again with the sets of value 1, by VR: each value, and each component of a name (PS3.5 6.1.2.5.3).
+# Behind these characters the sets of value 1 are active again: at each value, and at each
+# component and group of a name (PS3.5 6.1.2.5.3).
 _DELIMITERS = {row.vr: "\\" if row.multiple else "" for row in VALUE_REPRESENTATIONS} | {
     "PN": "\\^="
 }
@@ -48,10 +56,10 @@ _DELIMITER_BYTES = {vr: delimiters.encode("ascii") for vr, delimiters in _DELIMI
 
 @dataclass(frozen=True, slots=True)
 class Charset:
-    """What terms mean: either one Python codec or code extensions.
+    """The meaning of terms: either one Python codec or code extensions.
 
-    ``escapes`` read text of one set that has escapes all the same; None where they cannot occur. ``unknown`` are terms
-    that the Standard does not define, even misspelt.
+    ``escapes`` read text that has escapes though one set alone is declared; None for sets that
+    allow no escapes. ``unknown`` are the terms that the Standard does not define, even misspelt.
     """
 
     terms: Terms
@@ -62,24 +70,29 @@ class Charset:
 
     @property
     def is_default(self) -> bool:
-        """Whether no set is declared that has characters besides ISO 646."""
+        """Tell whether no set is declared that has characters besides ISO 646."""
         return self.codec == "ascii"
 
     def decode(self, data: bytes, vr: str = "LO", errors: str = "strict") -> str:
-        """A value field as text, its backslashes included; UnicodeDecodeError where ``errors`` is strict."""
+        """Return a value field as text, with its backslashes.
+
+        Raises UnicodeDecodeError where ``errors`` is strict.
+        """
+        # A set that declares no escapes is read by its codec, which is written in C, unless there
+        # is an escape: some writers leave the second term out.
         if self.escapes is not None and (self.extensions is not None or _ESCAPE in data):
             return self.escapes.decode(data, _DELIMITER_BYTES[vr], errors)
         return decode_set(self.codec, data, errors)
 
     def encode(self, text: str, vr: str = "LO") -> bytes:
-        """A value field, unpadded; UnicodeEncodeError if a character is in none of the sets."""
+        """Return a value field, unpadded; UnicodeEncodeError if no set has a character."""
         if self.extensions is not None:
             return self.extensions.encode(text, _DELIMITERS[vr])
         return encode_set(self.codec, text)
 
 
 def normalise_term(term: str) -> str | None:
-    """The defined term that was meant; '' stays, None if it is none."""
+    """Return the defined term that a peer means; '' stays '', None if it means none."""
     term = term.strip(" \0")
     if not term or term in _SINGLE or term in _EXTENSIONS:
         return term
@@ -88,6 +101,7 @@ def normalise_term(term: str) -> str | None:
         return upper
     if upper in MISSPELT:
         return MISSPELT[upper]
+    # Not every register number has both forms: ISO 2022 IR 192 is meant as ISO_IR 192.
     if match := _SINGLE_SPELLING.fullmatch(upper):
         candidates = (f"ISO_IR {match[1]}", f"ISO 2022 IR {match[1]}")
     elif match := _EXTENSION_SPELLING.fullmatch(upper):
@@ -99,20 +113,28 @@ def normalise_term(term: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def charset_of(terms: Terms) -> Charset:
-    """What the values of Specific Character Set mean, misspelt and superfluous ones put right."""
+    """Return the meaning of Specific Character Set, its wrong and superfluous values put right.
+
+    Cached, because the instances and the responses of one system have few different tuples; the
+    bound keeps a peer that invents terms from filling the memory.
+    """
     known = tuple(normalise_term(term) for term in terms)
     unknown = tuple(term for term, normal in zip(terms, known, strict=True) if normal is None)
     normal = [term or "" for term in known]
+    # UTF-8, GB 18030 and GBK allow no other term beside them (PS3.3 C.12.1.1.2). Where one stands
+    # with others all the same, it is the one that the text is in.
     for term in normal:
         if term in ALONE:
             return Charset((term,), _SINGLE[term].codec, None, None, unknown)
-    # Several values are all in the ISO 2022 form; terms of single sets are taken for it.
+    # Of several values each has the ISO 2022 form (PS3.3 C.12.1.1.2); the single form is taken
+    # for it.
     extended = [term.replace("ISO_IR", "ISO 2022 IR") for term in normal]
     if len(normal) == 1:
         single = normal[0].replace("ISO 2022 IR", "ISO_IR")
         if single in _SINGLE:
             return Charset((single,), _SINGLE[single].codec, None, _extensions(extended), unknown)
-        extended.insert(0, "")  # a two-byte set extends the default repertoire
+        # A set of two-byte characters cannot be value 1 alone: it extends the default repertoire.
+        extended.insert(0, "")
     if not any(normal):
         return Charset((), "ascii", None, _extensions([""]), unknown)
     terms = tuple(term for index, term in enumerate(extended) if term or index == 0)
@@ -122,6 +144,8 @@ def charset_of(terms: Terms) -> Charset:
 
 def _extensions(terms: list[str]) -> CodeExtensions:
     first = _EXTENSIONS.get(terms[0] or DEFAULT_TERM, ())
+    # Home are the sets of value 1, where each value begins and where text returns to. A two-byte
+    # set is no home: delimiters could not be told from its bytes.
     home_g0 = next((each for each in first if each.element == 0 and each.size == 1), _ASCII)
     home_g1 = next((each for each in first if each.element == 1), None)
     declared = [home_g0] if home_g1 is None else [home_g0, home_g1]
@@ -130,26 +154,29 @@ def _extensions(terms: list[str]) -> CodeExtensions:
 
 
 def normalise_terms(terms: Terms) -> Terms:
-    """The terms as the Standard writes them, without unknown and superfluous ones; () if that leaves the default."""
+    """Return the terms as the Standard writes them; () if they come to the default repertoire."""
     charset = charset_of(terms)
     return () if charset.is_default else charset.terms
 
 
 def decode_text(data: bytes, terms: Terms, vr: str = "LO", errors: str = "strict") -> str:
-    """A value field in the sets that the terms name; UnicodeDecodeError where ``errors`` is strict."""
+    """Return a value field as text in the sets of ``terms``.
+
+    Raises UnicodeDecodeError where ``errors`` is strict.
+    """
     return charset_of(terms).decode(data, vr, errors)
 
 
 def encode_text(text: str, terms: Terms, vr: str = "LO") -> bytes:
-    """A value field in the sets that the terms name, unpadded; UnicodeEncodeError if they do not hold the text."""
+    """Return text as an unpadded value field; UnicodeEncodeError if no set has a character."""
     return charset_of(terms).encode(text, vr)
 
 
 def extends_ascii(terms: Terms) -> bool:
-    """Whether ASCII text is itself in the sets of ``terms``, and a response may name these.
+    """Tell whether a response may name ``terms``, and ASCII text is the same bytes in them.
 
-    False for terms that the Standard would not write so, which a response must not repeat, and for those of the
-    default repertoire.
+    False for terms that the Standard writes otherwise, which a response must not repeat, and for
+    the default repertoire, which it leaves out.
     """
     charset = charset_of(terms)
     if charset.is_default or charset.terms != terms:
@@ -160,14 +187,14 @@ def extends_ascii(terms: Terms) -> bool:
 
 
 def choose(data_set: DataSet, requested: Terms = (), otherwise: Terms = UTF_8) -> Terms:
-    """The terms to send a data set with: none for ASCII, else those requested if they hold it, else ``otherwise``.
+    """Return the terms to send a data set with (PS3.4 C.4.1.1.3.2).
 
-    Where not even ``otherwise`` does, UTF-8 (PS3.4 C.4.1.1.3.2).
+    None for ASCII; else ``requested`` if they hold all its text, else ``otherwise``, else UTF-8.
     """
     texts = list(_coded_texts(data_set))
     if all(text.isascii() for _, text in texts):
         return ()
-    # Of all texts, as there is a set without the tilde and the backslash of ASCII.
+    # ASCII texts are looked at too: ISO_IR 13 has neither the tilde nor the backslash of ASCII.
     for terms in (requested, otherwise):
         if (
             terms

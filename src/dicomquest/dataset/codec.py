@@ -47,13 +47,16 @@ __all__ = [
 
 PIXEL_DATA = 0x7FE00010
 
-# GE's private syntax is implicit VR little endian with big-endian pixel data; JPIP's deflated one is plain deflated.
+# 1.2.840.113619.5.2 is GE's private syntax: implicit VR little endian, only its pixel data is big
+# endian. 1.2.840.10008.1.2.4.95 and .205 are the deflated ones of JPIP (PS3.6 A).
 _IMPLICIT = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, "1.2.840.113619.5.2"})
 _DEFLATED = frozenset(
     {DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"},
 )
+# A header is looked for in this many inflated bytes first: most headers are smaller by far.
 _FIRST_INFLATED = 1 << 20
-_DEFLATED_PART = 1 << 16  # bytes of a stream that are taken at a time
+# Bytes of a stream that are taken at a time: of a mapped file only what is needed is read.
+_DEFLATED_PART = 1 << 16
 _CODES = frozenset(vr.encode("ascii") for vr in VR)
 
 
@@ -65,10 +68,10 @@ def decode(
     limits: Limits = IDENTIFIER_LIMITS,
     remarks: Remarks | None = None,
 ) -> DataSet:
-    """The elements of a whole data set; DataSetError for bytes that are none, and for one over the limits.
+    """Return the elements of a whole data set; DataSetError for other bytes and beyond the limits.
 
-    A syntax unknown here is taken for a compressed one, which are all explicit VR little endian. ``fallback`` are the
-    terms tried in turn for 8-bit text that names no character set. What was deviating yet clear goes to ``remarks``.
+    ``fallback`` are the terms tried in turn for 8-bit text that names no character set. Deviations
+    that leave no doubt are read, and go to ``remarks``.
     """
     data = bytes(data)
     if transfer_syntax in _DEFLATED:
@@ -77,6 +80,8 @@ def decode(
             raise DataSetError(
                 f"a deflate stream that is cut off or inflates to more than {limits.inflated} bytes"
             )
+    # A transfer syntax that is not named here is one of compressed pixel data: all those are
+    # explicit VR little endian (PS3.5 A.4).
     decoder = Decoder(
         data,
         big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
@@ -92,12 +97,13 @@ def decode(
 
 
 class Header(NamedTuple):
-    """What stands before pixel data.
+    """The elements before the pixel data, and the place where decoding ended.
 
-    ``end`` is the offset of the first byte that was not decoded, ``stopped`` whether a tag at or above the one to stop
-    at stands there. ``needed`` is how many bytes there must be for the element at ``end`` to be whole: more than there
-    are if the data is truncated, within the header or (if ``stopped``) within the pixel data; 0 if nobody can tell.
-    Of deflated data, offsets and sizes are those of the inflated bytes, and ``needed`` is 0 where it stopped.
+    ``end`` is the offset of the first byte that was not decoded; ``stopped`` says that a tag at or
+    above the one to stop at stands there. ``needed`` is the number of bytes that make the element
+    at ``end`` whole: more than there are if the data is truncated, within the header or (if
+    ``stopped``) within the pixel data; 0 if nobody can tell. Of deflated data, offsets and sizes
+    are those of the inflated bytes, and ``needed`` is 0 where it stopped.
     """
 
     data_set: DataSet
@@ -117,11 +123,11 @@ def decode_header(
     remarks: Remarks | None = None,
     largest_opaque: int | None = None,
 ) -> Header:
-    """The elements from ``start`` on below ``stop_tag``, of bytes that may end early: of the first part of a file.
+    """Return the elements from ``start`` on below ``stop_tag``; the bytes may end early.
 
-    Opaque values of more than ``largest_opaque`` bytes are left out, and others of more than ``LARGEST_TEXT``.
-    DataSetError for bytes that are no data set; that they end within an element is no error, but in the result.
-    ``data`` may be a memory map.
+    ``data`` is the first part of a file or a memory map. Opaque values of more than
+    ``largest_opaque`` bytes are left out, and others of more than ``LARGEST_TEXT``. DataSetError
+    for bytes that are no data set; an end within an element is no error, the result tells it.
     """
     if transfer_syntax in _DEFLATED:
 
@@ -149,6 +155,7 @@ def decode_header(
     try:
         end = decoder.read(place, start, len(data), stop_tag)
     except TruncatedDataSetError as error:
+        # ``place`` holds the elements that were whole; their order was not put right yet.
         return Header(
             dict(sorted(place.elements.items())),
             error.offset or 0,
@@ -161,12 +168,15 @@ def decode_header(
 
 
 def is_deflated(transfer_syntax: str) -> bool:
-    """Whether data sets are deflated as a whole (PS3.5 A.5)."""
+    """Tell whether data sets are deflated as a whole (PS3.5 A.5)."""
     return transfer_syntax in _DEFLATED
 
 
 def is_whole_stream(data: bytes, start: int, most: int) -> bool:
-    """Whether a raw deflate stream has its end, or comes to more than ``most`` bytes; ``data`` may be a memory map."""
+    """Tell whether a raw deflate stream has its end, or inflates to more than ``most`` bytes.
+
+    ``data`` may be a memory map.
+    """
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     count = 0
     for position in range(start, len(data), _DEFLATED_PART):
@@ -180,7 +190,11 @@ def is_whole_stream(data: bytes, start: int, most: int) -> bool:
 def _inflated_header(
     data: bytes, start: int, limit: int, read: Callable[[bytes], Header]
 ) -> Header:
-    """The header of a deflated data set, inflated no further than it takes."""
+    """Return the header of a deflated data set, inflated no further than it takes.
+
+    A stream cannot be read on from the middle of a failed attempt, so each attempt begins anew,
+    with four times the bytes: all attempts together cost little more than the last one.
+    """
     size = min(_FIRST_INFLATED, limit)
     while True:
         inflated, is_whole = _inflate(data, start, size)
@@ -197,9 +211,9 @@ def _inflated_header(
 
 
 def _inflate(data: bytes, start: int, size: int) -> tuple[bytes, bool]:
-    """Up to ``size`` bytes of a raw deflate stream, and whether they are all; DataSetError if it is none.
+    """Return up to ``size`` bytes of a raw deflate stream, and whether these are all of it.
 
-    What stands behind its end, such as the NUL that makes it even, is let pass (PS3.5 A.5).
+    Bytes behind the stream's end pass, such as the NUL that makes it even (PS3.5 A.5).
     """
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     parts: list[bytes] = []
@@ -209,7 +223,8 @@ def _inflate(data: bytes, start: int, size: int) -> tuple[bytes, bool]:
             parts.append(inflater.decompress(data[position : position + _DEFLATED_PART], left))
             position += _DEFLATED_PART
             left -= len(parts[-1])
-        # Output that ends where the limit is may still have the stream's end mark before it.
+        # Output of exactly ``size`` bytes may be whole: the end mark of the stream is still to
+        # come.
         rest = inflater.unconsumed_tail + data[position : position + _DEFLATED_PART]
         is_whole = inflater.eof or (not inflater.decompress(rest, 1) and inflater.eof)
     except zlib.error as error:
@@ -218,10 +233,14 @@ def _inflate(data: bytes, start: int, size: int) -> tuple[bytes, bool]:
 
 
 def _is_explicit(data: bytes, start: int, transfer_syntax: str, remarks: Remarks | None) -> bool:
-    """Whether the elements name their VR; where implicit VR is declared, the first one tells."""
+    """Tell whether the elements name their VR; where implicit VR is declared, the first one tells.
+
+    Some peers send explicit VR where they have negotiated implicit.
+    """
     if transfer_syntax not in _IMPLICIT:
         return True
-    # As the beginning of a length these letters would be 16 KiB and more, which no first element has.
+    # As the beginning of a length these letters would say 16 KiB and more, and no first element is
+    # so long.
     if data[start + 4 : start + 6] not in _CODES:
         return False
     if remarks is not None:

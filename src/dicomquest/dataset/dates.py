@@ -1,8 +1,9 @@
-"""Dates, times and date-times as intervals of sortable texts (PS3.5 6.2; PS3.4 C.2.2.2.1.3, C.2.2.2.5).
+"""Dates and times as intervals of sortable texts (PS3.5 6.2; PS3.4 C.2.2.2.1.3, C.2.2.2.5).
 
-A value is the interval that its precision leaves open: time ``10`` is 100000.000000 to 105960.999999. Sortable forms
-compare as texts: DA ``YYYYMMDD``, TM ``HHMMSS.ffffff``, DT ``YYYYMMDDHHMMSS.ffffff`` in UTC. They say the value's first
-instant; a key's interval takes in what begins within it.
+A value is the interval that its precision leaves open: time ``10`` is 100000.000000 to
+105960.999999. Sortable forms compare as texts: DA ``YYYYMMDD``, TM ``HHMMSS.ffffff``, DT
+``YYYYMMDDHHMMSS.ffffff`` in UTC. A stored value is sorted by its first instant; a key matches the
+stored values whose first instant lies within the key's interval.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dicomquest.errors import ValueFormatError
 Interval: TypeAlias = tuple[str, str]
 OpenInterval: TypeAlias = tuple[str | None, str | None]
 
-# The dotted and coloned forms are those of ACR-NEMA, which old files still hold (PS3.5 6.2, notes to DA and TM).
+# Old files still hold the forms of ACR-NEMA, with dots and colons (PS3.5 6.2, notes to DA and TM).
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)|(\d{4})\.(\d\d)\.(\d\d)", re.ASCII)
 _TIME = re.compile(
     r"(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?|(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?",
@@ -28,7 +29,8 @@ _DATE_TIME = re.compile(
     r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?",
     re.ASCII,
 )
-# A hyphen that may begin an offset: what follows is HHMM of -1200 to -0000, then the end or the range's hyphen.
+# A hyphen that may begin an offset: HHMM of -1200 to -0000 follows, then the end of the text or the
+# hyphen of the range.
 _MAY_BE_OFFSET = re.compile(r"-(?:0\d[0-5]\d|1[01][0-5]\d|1200)(?=-|$)", re.ASCII)
 
 _DATE_EXPECTED = "YYYYMMDD"
@@ -36,13 +38,12 @@ _TIME_EXPECTED = "HH, HHMM, HHMMSS or HHMMSS.F to HHMMSS.FFFFFF"
 _DATE_TIME_EXPECTED = "YYYY to YYYYMMDDHHMMSS.FFFFFF, then an offset of -1200 to +1400 or none"
 _RANGE_EXPECTED = "a range a-b, a- or -b"
 
-# A leap second may be 60, so the last second of an open minute is (PS3.5 6.2, TM).
+# A minute with a leap second has second 60, so an open minute ends there (PS3.5 6.2, TM).
 _LAST_SECOND = "60"
-_LAST_FRACTION = "999999"
 
 
 def date_interval(text: str) -> Interval:
-    """The day of a DA value twice; ValueFormatError if it is none."""
+    """Return the day of a DA value twice; ValueFormatError for other texts."""
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueFormatError("DA", text, _DATE_EXPECTED)
@@ -55,7 +56,7 @@ def date_interval(text: str) -> Interval:
 
 
 def time_interval(text: str) -> Interval:
-    """First and last instant of a TM value; ValueFormatError if it is none."""
+    """Return the first and last instant of a TM value; ValueFormatError for other texts."""
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueFormatError("TM", text, _TIME_EXPECTED)
@@ -67,9 +68,9 @@ def time_interval(text: str) -> Interval:
 
 
 def datetime_interval(text: str, offset_minutes: int = 0) -> Interval:
-    """First and last instant of a DT value, in UTC; ValueFormatError if it is none.
+    """Return the first and last instant of a DT value in UTC; ValueFormatError for other texts.
 
-    ``offset_minutes`` is the zone, east of UTC, of a value that names none.
+    ``offset_minutes``, east of UTC, is the zone of a value that names none.
     """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
@@ -91,7 +92,10 @@ def datetime_interval(text: str, offset_minutes: int = 0) -> Interval:
 
 
 def parse_offset(text: str, vr: str = "SH", value: str | None = None) -> int:
-    """``+HHMM`` or ``-HHMM`` in minutes east of UTC, -1200 to +1400, never -0000; else ValueFormatError."""
+    """Return ``+HHMM`` or ``-HHMM`` in minutes east of UTC; ValueFormatError for other texts.
+
+    The Standard allows -1200 to +1400, and not -0000 (PS3.5 6.2, DT).
+    """
     expected = "an offset from UTC of -1200 to +1400, not -0000"
     if re.fullmatch(r"[+-]\d{4}", text, re.ASCII) is None or text == "-0000" or text[3] > "5":
         raise ValueFormatError(vr, value or text, expected)
@@ -104,25 +108,34 @@ def parse_offset(text: str, vr: str = "SH", value: str | None = None) -> int:
 
 
 def date_range(text: str) -> OpenInterval:
-    """The bounds of a DA range key (``a-b``, ``a-``, ``-b``); ValueFormatError if it is none, or if a is after b."""
+    """Return the bounds of a DA range key: ``a-b``, ``a-`` or ``-b`` (PS3.4 C.2.2.2.5).
+
+    Raises ValueFormatError for other texts, and if a is after b.
+    """
     lower, upper = _halves("DA", text)
     return _range("DA", text, lower, upper, date_interval)
 
 
 def time_range(text: str) -> OpenInterval:
-    """The bounds of a TM range key, within one day; ValueFormatError if it is none, or if it crosses midnight."""
+    """Return the bounds of a TM range key within one day, as ``date_range`` does.
+
+    A range across midnight is none: its first bound is after its second (PS3.4 C.2.2.2.5).
+    """
     lower, upper = _halves("TM", text)
     return _range("TM", text, lower, upper, time_interval)
 
 
 def datetime_range(text: str, offset_minutes: int = 0) -> OpenInterval:
-    """The bounds of a DT range key in UTC; ``offset_minutes`` is the zone of a bound that names none."""
+    """Return the bounds of a DT range key in UTC, as ``date_range`` does.
+
+    ``offset_minutes`` is the zone of a bound that names none.
+    """
     lower, upper = _datetime_halves(text)
     return _range("DT", text, lower, upper, lambda half: datetime_interval(half, offset_minutes))
 
 
 def sortable_date(text: str) -> str | None:
-    """``YYYYMMDD``, or None if the text is no DA value."""
+    """Return ``YYYYMMDD``, or None if the text is no DA value."""
     try:
         return date_interval(text.strip(" \0"))[0]
     except ValueFormatError:
@@ -130,7 +143,7 @@ def sortable_date(text: str) -> str | None:
 
 
 def sortable_time(text: str) -> str | None:
-    """``HHMMSS.ffffff`` of the first instant, or None if the text is no TM value."""
+    """Return ``HHMMSS.ffffff`` of the first instant, or None if the text is no TM value."""
     try:
         return time_interval(text.strip(" \0"))[0]
     except ValueFormatError:
@@ -138,7 +151,7 @@ def sortable_time(text: str) -> str | None:
 
 
 def sortable_datetime(text: str, offset_minutes: int | None = None) -> str | None:
-    """``YYYYMMDDHHMMSS.ffffff`` of the first instant in UTC, or None if the text is no DT value.
+    """Return ``YYYYMMDDHHMMSS.ffffff`` of the first instant in UTC, or None for other texts.
 
     ``offset_minutes`` is the zone of a value that names none; None is UTC.
     """
@@ -164,7 +177,11 @@ def _check_time(vr: str, text: str, hour: str, minute: str | None, second: str |
 
 
 def _to_utc(minute: str, offset_minutes: int) -> str:
-    """``YYYYMMDDHHMM`` of a zone in UTC, held within the years 0001 to 9999."""
+    """Return ``YYYYMMDDHHMM`` of a zone in UTC.
+
+    An instant that leaves the years 0001 to 9999 becomes their first or last minute: it still sorts
+    before or after every other one.
+    """
     if offset_minutes == 0:
         return minute
     local = datetime(  # noqa: DTZ001
@@ -188,7 +205,11 @@ def _halves(vr: str, text: str) -> tuple[str, str]:
 
 
 def _datetime_halves(text: str) -> tuple[str, str]:
-    """Lower and upper half of a DT range: a hyphen is an offset's if it may be and another one separates."""
+    """Return the halves of a DT range.
+
+    A hyphen belongs to an offset if it can and another one is left to separate the halves:
+    ``2007-0500-`` is open above and begins with an offset (PS3.4 C.2.2.2.5).
+    """
     text = re.sub(" *- *", "-", text.strip(" "))
     hyphens = [index for index, character in enumerate(text) if character == "-"]
     offsets = {match.start() for match in _MAY_BE_OFFSET.finditer(text)}

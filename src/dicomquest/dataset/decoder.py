@@ -1,6 +1,9 @@
-"""Bytes to elements: explicit and implicit VR, sequences, private and unknown attributes (PS3.5 6.2.2, 7, A).
+"""The decoder: bytes to elements, in each form of VR, with sequences (PS3.5 6.2.2, 7, A).
 
-Nothing but DataSetError is raised, whatever the bytes. Deviations that leave no doubt are read, and remarked on.
+It reads one pass from front to back and never past its bounds: each length is held against the end
+of the container (data set, item, value) that it stands in. It raises DataSetError and nothing else,
+whatever the bytes. Deviations that leave no doubt are read, and remarked on; ``Limits`` bound what
+a data set may cost, as a peer decides on every length, depth and count.
 """
 
 from __future__ import annotations
@@ -46,9 +49,10 @@ ITEM_DELIMITER = 0xFFFEE00D
 SEQUENCE_DELIMITER = 0xFFFEE0DD
 PIXEL_REPRESENTATION = 0x00280103
 
-# The groups below are those of commands, file meta information and directories; the delimiters end every data set.
+# Delimiters of items and sequences end every data set; no attribute has a tag as high (PS3.5 7.5).
 _AFTER_LAST_TAG = 0xFFFE0000
 
+# Elements that say how to read those behind them.
 _CHANGE_SCOPE = (SPECIFIC_CHARACTER_SET, PIXEL_REPRESENTATION)
 
 _SHORT_FORM = frozenset(CODES[row.vr] for row in VALUE_REPRESENTATIONS if not row.long_form)
@@ -57,16 +61,19 @@ _UNPACK = {
     order: tuple(struct.Struct(order + layout).unpack_from for layout in ("HH2sH", "HHI", "I"))
     for order in "<>"
 }
-# DCMTK writes question marks for a VR that it does not know, and like any such VR with 32 bits of length.
+# DCMTK writes question marks for a VR that it does not know, with 32 bits of length (PS3.5 7.1.2).
 _UNKNOWN_FORM = b"??"
+# Zeros behind the last element, in which no header can be read: more of them are no padding.
 _LONGEST_PADDING = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a data set may cost: the depth of sequences, elements in all, items of a sequence, bytes of a value.
+    """The bounds on a data set, which a peer could make as costly as it likes.
 
-    ``inflated`` are the bytes that a deflated data set may become.
+    ``depth`` is that of sequences in sequences, ``elements`` counts all those of the data set and
+    its items, ``items`` those of one sequence, ``value`` the bytes of one value; ``inflated`` are
+    the bytes that a deflated data set may become.
     """
 
     depth: int = 32
@@ -77,14 +84,14 @@ class Limits:
 
 
 IDENTIFIER_LIMITS = Limits()
-# A header with functional groups of thousands of frames has millions of elements.
+# A header with functional groups of thousands of frames has millions of elements (PS3.3 C.7.6.16).
 FILE_LIMITS = Limits(elements=4_000_000, items=1_000_000, value=1 << 31)
 LARGEST_TEXT = 1 << 20
-"""Bytes of a value that is not opaque and yet too large for an index."""
+"""Bytes beyond which even a text is left out of a header: no index keeps it."""
 
 
 class TruncatedDataSetError(DataSetError):
-    """The bytes end within an element; ``needed`` is how many there must be at least for it to be whole."""
+    """The bytes end within an element; ``needed`` of them at least would make it whole."""
 
     def __init__(self, message: str, *, offset: int, tag: int | None, needed: int) -> None:
         super().__init__(message, offset=offset, tag=tag)
@@ -93,7 +100,7 @@ class TruncatedDataSetError(DataSetError):
 
 @dataclass(slots=True)
 class Place:
-    """The data set or item being read."""
+    """The data set or item that is being read, and what it inherits."""
 
     scope: Scope
     explicit: bool
@@ -103,9 +110,10 @@ class Place:
 
 
 class Decoder:
-    """Decodes data sets out of ``data``: bytes, or a mapped file, of which only what is asked for is touched.
+    """Decodes data sets out of ``data``: bytes, or a mapped file, which it touches where needed.
 
-    Opaque values of more than ``largest_opaque`` bytes are left out, and others of more than ``LARGEST_TEXT``.
+    Opaque values of more than ``largest_opaque`` bytes are left out, and others of more than
+    ``LARGEST_TEXT``.
     """
 
     def __init__(
@@ -132,13 +140,17 @@ class Decoder:
         self._reader = ValueReader(order, self._fallback, self._remarks)
 
     def read(self, place: Place, position: int, end: int, stop: int = _AFTER_LAST_TAG) -> int:
-        """Read elements until ``end`` or a tag of ``stop`` or above; return the position of what was not read."""
+        """Read elements up to ``end`` or a tag of at least ``stop``; return the next position."""
+        # The loop runs for each element of each header: names are local, and the short form of
+        # explicit VR, nearly every element, is read here without a call but for its value.
         data, remembered, explicit = self._data, self._remembered, place.explicit
         header = self._explicit_header if explicit else self._implicit_header
         is_ascii = place.scope.is_ascii
         elements = place.elements
         previous = -1
         budget = self._budget
+        # The range is the element budget and the loop counter in one. It is one longer than the
+        # budget, so that the last element allowed may still be followed by the end.
         for remaining in range(budget, -1, -1):  # noqa: B007
             if position >= end:
                 break
@@ -155,17 +167,20 @@ class Decoder:
                     position = end
                     break
                 raise self._overrun(position, None, 8, end) from None
+            # In order and below the stop: one comparison for nearly every element.
             if previous < tag < stop:
                 previous = tag
             elif tag >= stop:
                 break
             elif not self._keeps(place, tag):
-                number = 0  # leaves it out, as group lengths are
+                number = 0  # leaves it out below, as group lengths are (PS3.5 7.2)
             element: Element | None
             if code in _SHORT_FORM:
                 start, position = position + 8, position + 8 + length
                 if position > end:
                     raise self._overrun(start, tag, length, end)
+                # Short values come again in the next header. Where bytes below 80H are not
+                # ISO 646 the same bytes are another text, so those are not looked up.
                 element = (
                     remembered(code, data[start:position])
                     if length <= REMEMBERED_LENGTH and is_ascii
@@ -181,7 +196,7 @@ class Decoder:
                     is_ascii = self._change_scope(place, tag, element)
         else:
             remaining = -1
-        # The items read meanwhile have taken their share of the budget already.
+        # The items read meanwhile have taken their share already: subtract, do not assign.
         self._budget -= budget - remaining
         if self._budget < 0:
             raise DataSetError(f"more than {self._limits.elements} elements", offset=position)
@@ -203,7 +218,10 @@ class Decoder:
             self._remarks.add(first, RemarkKind.FOREIGN_GROUP)
 
     def declared_end(self, position: int, *, explicit: bool) -> int:
-        """Where the element at ``position`` says that it ends; 0 if it has undefined length or is too short to say."""
+        """Return the end that the element at ``position`` declares; 0 if it does not say.
+
+        It says nothing if its length is undefined, or if its header is cut off.
+        """
         data = self._data
         code = bytes(data[position + 4 : position + 6]) if explicit else b""
         start = position + (12 if code in _LONG_FORM else 8)
@@ -215,7 +233,7 @@ class Decoder:
         return 0 if length == UNDEFINED else start + length
 
     def _keeps(self, place: Place, tag: int) -> bool:
-        """Remark on a tag that is not above the one before; False if its element is to be left out."""
+        """Remark on a tag not above the one before; return False to leave its element out."""
         if tag in place.elements:
             self._remarks.add(tag, RemarkKind.DUPLICATE)
             return False
@@ -229,8 +247,13 @@ class Decoder:
     def _element(
         self, place: Place, tag: int, code: bytes | None, position: int, end: int
     ) -> tuple[Element | None, int]:
-        """The element at ``position``: implicit (no ``code``), or of the long form; None if it is to be left out."""
+        """Read the element at ``position``, of implicit VR or the long form; None to leave it out.
+
+        ``code`` are the two bytes where explicit VR has its VR, None in implicit VR.
+        """
         vr = None if code is None else _LONG_FORM.get(code)
+        # Any two capitals are a VR; one that nobody here knows has the long form (PS3.5 7.1.2).
+        # Other bytes belong to a length: some writers fall back to implicit VR in mid data set.
         if vr is not None or (
             code is not None and (code == _UNKNOWN_FORM or (code.isalpha() and code.isupper()))
         ):
@@ -258,6 +281,7 @@ class Decoder:
         return self.value(place, tag, vr, start, position), position
 
     def _dictionary_vr(self, place: Place, tag: int) -> str:
+        """Return the VR of an element that does not say it; UN if unknown (PS3.5 6.2.2, 7.8)."""
         if tag >> 16 & 1:
             if is_private_creator(tag):
                 return "LO"
@@ -276,7 +300,10 @@ class Decoder:
     def _undefined(
         self, place: Place, tag: int, vr: str, position: int, end: int, *, explicit: bool
     ) -> tuple[Element | None, int]:
-        """A value of undefined length: items; or the fragments of encapsulated pixel data, kept as they are."""
+        """Read a value of undefined length: items, or the fragments of encapsulated pixel data.
+
+        Fragments are kept as they are, without their delimiter.
+        """
         if VR[vr].kind is Kind.OPAQUE and vr != "UN":
             start, position = position, self._skip_fragments(tag, position, end)
             if position - start > self._largest_opaque:
@@ -286,7 +313,8 @@ class Decoder:
             raise DataSetError(
                 f"{tag_text(tag)}: undefined length of VR {vr}", offset=position, tag=tag
             )
-        # Items of UN are implicit VR little endian, whatever the transfer syntax (PS3.5 6.2.2 note 5).
+        # Items of UN are implicit VR little endian, in every transfer syntax (PS3.5 6.2.2
+        # note 5).
         decoder = self._little_endian() if vr == "UN" else self
         explicit = explicit and vr == "SQ"
         items, position = decoder.items(
@@ -295,7 +323,11 @@ class Decoder:
         return Element("SQ", items), position
 
     def _unknown(self, place: Place, tag: int, start: int, end: int) -> Element | None:
-        """A value sent as UN: by the dictionary's VR, little endian, its items implicit; opaque if that fails."""
+        """Read a value sent as UN by the dictionary's VR; a sequence that fails stays opaque.
+
+        Its sender did not know the VR and passed the bytes on as implicit VR little endian
+        (PS3.5 6.2.2).
+        """
         vr = self._dictionary_vr(place, tag)
         decoder = self._little_endian()
         if vr == "SQ":
@@ -308,7 +340,7 @@ class Decoder:
         return decoder.value(place, tag, vr, start, end)
 
     def value(self, place: Place, tag: int, vr: str, start: int, end: int) -> Element | None:
-        """The element of a value field, of any VR but SQ; None for one that is too large to keep."""
+        """Read a value field of any VR but SQ; None for one that is too large to keep."""
         if end - start > self._limits.value:
             message = (
                 f"{tag_text(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
@@ -325,6 +357,7 @@ class Decoder:
         return self._reader.element(tag, vr, data, place.scope) if element is None else element
 
     def _little_endian(self) -> Decoder:
+        """Return the decoder for values that are little endian in every transfer syntax."""
         if not self._big_endian:
             return self
         return Decoder(
@@ -338,7 +371,10 @@ class Decoder:
     def items(
         self, place: Place, tag: int, position: int, end: int, *, explicit: bool, delimited: bool
     ) -> tuple[tuple[DataSet, ...], int]:
-        """The items of a sequence of explicit length (until ``end``) or ``delimited`` (within ``end``)."""
+        """Read the items of a sequence; return them and the position behind it (PS3.5 7.5).
+
+        One of explicit length ends at ``end``, a ``delimited`` one at its delimiter before ``end``.
+        """
         if place.depth >= self._limits.depth:
             raise DataSetError(
                 f"sequences nested deeper than {self._limits.depth}", offset=position, tag=tag
@@ -351,6 +387,7 @@ class Decoder:
             found = group << 16 | number
             position += 8
             if found == SEQUENCE_DELIMITER:
+                # A delimiter within a sequence of explicit length: the length counts.
                 if not delimited:
                     self._remarks.add(tag, RemarkKind.DELIMITER)
                     position = end
@@ -386,7 +423,7 @@ class Decoder:
         return position + 8
 
     def _skip_fragments(self, tag: int, position: int, end: int) -> int:
-        """Where encapsulated pixel data ends, behind its delimiter (PS3.5 A.4)."""
+        """Return the position behind the delimiter of encapsulated pixel data (PS3.5 A.4)."""
         while True:
             if position + 8 > end:
                 raise self._overrun(position, tag, 8, end)
@@ -413,6 +450,8 @@ class Decoder:
         message = f"{length} bytes at {position}, of which {max(end - position, 0)} are there"
         if tag is not None:
             message = f"{tag_text(tag)}: {message}"
+        # Only at the end of all bytes may there be more to come. An item that overruns its sequence
+        # is wrong for good.
         if end == self._size and length != UNDEFINED:
             return TruncatedDataSetError(
                 message, offset=position, tag=tag, needed=position + length

@@ -1,4 +1,4 @@
-"""A decoded data set as plain values; its other forms: pydicom's Dataset and the DICOM JSON Model (PS3.18 F)."""
+"""A decoded data set as plain values; as pydicom's Dataset; as the DICOM JSON Model (PS3.18 F)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind, Spaces
 
 
 class Element(NamedTuple):
-    """One data element without its tag (a NamedTuple: a header has hundreds, and each is built once).
+    """One data element without its tag.
 
     ``values`` holds, by value representation:
 
-    - text and other strings: ``str``, decoded, in Unicode NFC, split at backslashes where the VR has multiplicity, its
-      insignificant padding removed (PS3.5 6.2); IS and DS keep their text; PN values hold all their component groups
+    - text and other strings: ``str``, decoded, in Unicode NFC, split at backslashes where the VR
+      has multiplicity, without insignificant padding (PS3.5 6.2); IS and DS keep their text, PN
+      all its component groups
     - US SS UL SL SV UV FL FD: ``int`` or ``float``; AT: ``int`` (group << 16 | element)
     - OB OD OF OL OV OW UN: one ``bytes``
     - SQ: one ``DataSet`` an item
 
-    No values at all (``()``) is an element of zero length.
+    No values at all, ``()``, is an element of zero length.
     """
 
+    # A NamedTuple, where other values are dataclasses: it is built for each of a header's hundreds
+    # of elements, and a tuple costs a fraction of a frozen dataclass.
     vr: str
     values: tuple[Any, ...]
 
@@ -47,20 +50,20 @@ DataSet: TypeAlias = dict[int, Element]
 """Elements by tag (group << 16 | element), in ascending order."""
 
 _GROUP_NAMES = ("Alphabetic", "Ideographic", "Phonetic")
-# The largest integer that every reader of JSON takes for itself (RFC 8259 section 6).
+# The largest integer that every reader of JSON reads exactly (RFC 8259 section 6).
 _LARGEST_JSON_INTEGER = 2**53 - 1
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def clean_text(vr: str, text: str) -> str:
-    """A decoded value without the padding that its VR holds insignificant, in Unicode NFC."""
+    """Return a decoded value in Unicode NFC, without the padding that means nothing in its VR."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     return text.strip(" \0") if VR[vr].spaces is Spaces.BOTH else text.rstrip(" \0")
 
 
 def split_text(vr: str, text: str) -> tuple[str, ...]:
-    r"""The values of a decoded string value field; ``\`` alone is two empty values, nothing is none (PS3.5 6.4)."""
+    r"""Return the values of a decoded string value field: ``\`` is two empty ones (PS3.5 6.4)."""
     if not text.rstrip(" \0"):
         return ()
     return tuple(
@@ -70,7 +73,7 @@ def split_text(vr: str, text: str) -> tuple[str, ...]:
 
 # ---- pydicom
 
-# What pydicom raises when it reads a value that is not as its VR has it.
+# pydicom raises all of these for values that do not fit their VR, and has no error of its own.
 _PYDICOM_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -85,7 +88,10 @@ _PYDICOM_ERRORS = (
 
 
 def from_pydicom(dataset: Dataset) -> DataSet:
-    """The elements of a pydicom Dataset, group lengths left out; DataSetError if a value does not fit its VR."""
+    """Return the elements of a pydicom Dataset; DataSetError if a value does not fit its VR.
+
+    Group lengths are left out (PS3.5 7.2).
+    """
     data_set: DataSet = {}
     for tag in sorted(dataset.keys()):
         if tag & 0xFFFF:
@@ -101,7 +107,7 @@ def from_pydicom(dataset: Dataset) -> DataSet:
 
 def _element_from_pydicom(vr: str, value: Any) -> Element:
     facts = VR[DICTIONARY_CHOICES.get(vr, vr)]
-    vr = facts.vr  # pydicom's is an enumeration
+    vr = facts.vr  # a plain str: pydicom's own is an enumeration
     if facts.kind is Kind.SEQUENCE:
         return Element(vr, tuple(from_pydicom(item) for item in value or ()))
     if facts.kind is Kind.OPAQUE:
@@ -124,7 +130,7 @@ def _element_from_pydicom(vr: str, value: Any) -> Element:
 
 
 def to_pydicom(data_set: DataSet) -> Dataset:
-    """A pydicom Dataset of the same elements, its text as ``str``; a number that pydicom cannot read stays text."""
+    """Return a pydicom Dataset of the same elements; a malformed number stays text."""
     elements: dict[BaseTag, DataElement | RawDataElement] = {}
     for tag, element in data_set.items():
         base_tag = BaseTag(tag)
@@ -133,7 +139,7 @@ def to_pydicom(data_set: DataSet) -> Dataset:
 
 
 def pydicom_element(tag: BaseTag, element: Element) -> DataElement:
-    """A pydicom DataElement of the same value."""
+    """Return a pydicom DataElement of the same value."""
     value = _to_pydicom_value(*element)
     return DataElement(
         tag, element.vr, value, already_converted=True, validation_mode=config.IGNORE
@@ -191,12 +197,15 @@ _PYDICOM_EMPTY: dict[str, Any] = {"DS": None, "IS": None, "PN": _person_name("")
 
 
 def to_json(data_set: DataSet) -> dict[str, Any]:
-    """The DICOM JSON Model object; binary values inline, IS and DS as strings, so that their text stays."""
+    """Return an object of the DICOM JSON Model, binary values inline.
+
+    IS and DS are strings there, as Table F.2.3-1 allows, so that their text stays as it was sent.
+    """
     return {f"{tag:08X}": element_to_json(element) for tag, element in data_set.items()}
 
 
 def element_to_json(element: Element) -> dict[str, Any]:
-    """One attribute of the DICOM JSON Model: ``{"vr": ..., "Value": [...]}``."""
+    """Return one attribute of the DICOM JSON Model: ``{"vr": ..., "Value": [...]}``."""
     vr, values = element
     if not values:
         return {"vr": vr}
@@ -216,13 +225,15 @@ def element_to_json(element: Element) -> dict[str, Any]:
 
 
 def _name_to_json(text: str) -> dict[str, str] | None:
-    if "=" not in text:  # nearly all names: a fifth of the time
+    if "=" not in text:  # nearly all names, in a fifth of the time that groups take
         return {_GROUP_NAMES[0]: text} if text else None
     groups = zip(_GROUP_NAMES, text.split("=", 2), strict=False)
     return {name: group for name, group in groups if group} or None
 
 
 def _number_to_json(value: float) -> float | str:
+    # JSON has no number that is not finite, and not every reader has 64-bit integers: both become
+    # strings.
     if isinstance(value, int):
         return value if -_LARGEST_JSON_INTEGER <= value <= _LARGEST_JSON_INTEGER else str(value)
     if math.isfinite(value):
@@ -231,7 +242,10 @@ def _number_to_json(value: float) -> float | str:
 
 
 def from_json(obj: Any) -> DataSet:
-    """The elements of a DICOM JSON Model object; DataSetError if it is none. Values by BulkDataURI are left empty."""
+    """Return the elements of a DICOM JSON Model object; DataSetError if it is none.
+
+    A value by BulkDataURI is left empty.
+    """
     if not isinstance(obj, dict):
         raise DataSetError(
             f"a data set in the DICOM JSON Model is an object, not {type(obj).__name__}"
@@ -243,7 +257,7 @@ def from_json(obj: Any) -> DataSet:
 
 
 def element_from_json(obj: Any) -> Element:
-    """One attribute of the DICOM JSON Model; DataSetError if it is none."""
+    """Return one attribute of the DICOM JSON Model as an element; DataSetError if it is none."""
     try:
         vr = obj["vr"]
         kind = VR[vr].kind

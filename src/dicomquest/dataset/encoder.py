@@ -1,7 +1,8 @@
-"""Elements to bytes, by pydicom's writer (PS3.5 6, 7): the plain path, which the fast one is held equal to.
+"""The plain encoder: elements to bytes, by pydicom's writer (PS3.5 6, 7).
 
-pydicom lays out elements, sequences and numbers. Strings are handed to it as bytes: it pads them by their characters
-rather than their bytes, and switches sets otherwise than PS3.5 6.1.2.5.3 asks.
+A property test holds the fast encoder equal to it, byte for byte. pydicom lays out elements,
+sequences and numbers. It gets strings as bytes: by itself it pads them by their characters rather
+than their bytes, and switches character sets otherwise than PS3.5 6.1.2.5.3 asks.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from dicomquest.standard.transfer_syntaxes import (
 )
 from dicomquest.standard.vr import VR, Kind
 
-# The largest even value that a 16-bit length field can say.
+# The largest even length of a 16-bit length field (PS3.5 7.1.2).
 _SHORT_FORM_LIMIT = 0xFFFE
 _FIRST_GROUP = 8
 
@@ -49,11 +50,12 @@ class _Form:
 def encode(
     data_set: DataSet, transfer_syntax: str, terms: Terms = (), *, strict: bool = False
 ) -> bytes:
-    """The bytes of a data set whose text is in the character sets of ``terms``, which it then names.
+    """Return the bytes of a data set, its text in the character sets of ``terms``.
 
-    Its own Specific Character Set gives way to ``terms``, in items too; group lengths are left out. ValueFormatError
-    if text does not fit ``terms``, and where ``strict`` also for UIDs that are none and for characters outside the
-    default repertoire in VRs that have no other, which are written as question marks else.
+    Its own Specific Character Set gives way to ``terms``, in items too; group lengths are left out
+    (PS3.5 7.2). ValueFormatError if text does not fit ``terms``; if ``strict``, also for malformed
+    UIDs and for characters outside the default repertoire in VRs that have no other. Else these
+    characters become question marks.
     """
     form = _Form(
         transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN,
@@ -78,7 +80,7 @@ def encode(
 
 
 def deflate(data: bytes) -> bytes:
-    """One raw deflate stream, padded to even length (PS3.5 A.5)."""
+    """Return one raw deflate stream of the data, padded to even length (PS3.5 A.5)."""
     compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     deflated = compressor.compress(data) + compressor.flush()
     return deflated + b"\0" * (len(deflated) & 1)
@@ -87,7 +89,7 @@ def deflate(data: bytes) -> bytes:
 def _elements(
     data_set: DataSet, form: _Form, *, is_item: bool
 ) -> list[DataElement | RawDataElement]:
-    """Elements of pydicom in ascending order, each with its value as pydicom writes it without further thought."""
+    """Return pydicom's elements in ascending order, their values as pydicom writes them as is."""
     return [
         _element(BaseTag(tag), data_set[tag], form)
         for tag in sorted(data_set)
@@ -122,8 +124,10 @@ def _element(tag: BaseTag, element: Element, form: _Form) -> DataElement | RawDa
 
 def _item(item: DataSet, form: _Form) -> Dataset:
     dataset = Dataset({element.tag: element for element in _elements(item, form, is_item=True)})
-    # That pydicom believes the item to be read in the same form keeps it from taking the raw values apart again.
-    dataset.set_original_encoding(form.implicit, not form.big_endian, dataset._character_set)  # noqa: SLF001
+    # pydicom takes the raw values apart again unless it believes them read in the form that it
+    # writes.
+    charset = dataset._character_set  # noqa: SLF001
+    dataset.set_original_encoding(form.implicit, not form.big_endian, charset)
     return dataset
 
 

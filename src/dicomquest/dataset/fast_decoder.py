@@ -1,7 +1,29 @@
-"""Identifiers of responses straight from the wire to pydicom Datasets or the DICOM JSON Model (PS3.5 7.1, PS3.18 F).
+"""The fast decoder: response identifiers to pydicom Datasets or DICOM JSON (PS3.5 7.1, PS3.18 F).
 
-This is the fast way for what nearly every response is: short values in little endian, in ascending order. Whatever else
-there is, a value or the whole data set, goes the sure way, through the decoder.
+An SCU may read a hundred thousand identifiers from one query. Nearly all are alike and simple:
+little endian, tags in ascending order, short values, no sequences. They take one of two fast ways;
+all others take the sure way, ``codec.decode``. The way that bytes take never shows in the result:
+property tests hold the fast ways equal to the sure one, for changed and cut off bytes too.
+
+1. *A known layout.* The identifiers of one query repeat their elements in the same order. Once that
+   has been seen often enough, ``learned_layouts`` takes a whole identifier apart by one pattern,
+   and a generated expression (JSON) or one loop (Dataset) makes the result of its values.
+2. *A pass over the headers.* ``_fields`` finds each header, tag and VR together, in a table by its
+   bytes, and cuts its value out. A header that is not of the simple kind ends the fast way.
+
+On both ways a value takes a short cut if it can:
+
+- JSON: ASCII text without a backslash only loses its padding. The bytes are decoded once, as
+  Latin-1 with one character a byte: that costs as much as decoding one value.
+- Dataset: pydicom converts a ``RawDataElement`` not before somebody reads it. A value is left to
+  that if pydicom makes of it the very value that the sure way makes, and warns of nothing;
+  ``_PATTERNS_OF_PYDICOM`` says by VR which values these are.
+
+Other values, of several parts or in a character set, are read by the ``ValueReader`` of the sure
+way; known layouts remember the short ones, such as the name on all studies of a patient.
+
+``LONGEST`` bounds the data sets that go the fast ways: none so short is beyond the limits of the
+sure way. The tables of headers, character sets and values are bounded, as a peer fills them.
 """
 
 from __future__ import annotations
@@ -49,12 +71,12 @@ from dicomquest.standard.vr import VALUE_REPRESENTATIONS, Kind, Spaces
 _KNOWN_TERMS = frozenset(row.term for row in SINGLE_SETS if row.term in python_encoding)
 
 LONGEST = 1 << 16
-"""Bytes of a data set that goes the fast way: so many cannot be beyond any of the decoder's limits."""
+"""The longest data set on a fast way: so few bytes cannot be beyond any of the decoder's limits."""
 
 REMEMBERED_HEADERS = 4096
-"""Tags with their VR that are kept; a query asks for tens."""
+"""Headers that are kept; a query asks for tens."""
 
-# Text without a backslash of these needs no more than its padding taken off, as far as it is ASCII.
+# ASCII text of these VRs without a backslash is its value once the padding is off.
 _PLAIN_VRS = frozenset(
     row.vr
     for row in VALUE_REPRESENTATIONS
@@ -63,8 +85,8 @@ _PLAIN_VRS = frozenset(
 _CODED_VRS = frozenset(row.vr for row in VALUE_REPRESENTATIONS if row.charset)
 _SHORT_VRS = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if not row.long_form}
 
-# What pydicom reads, without its padding, to the very value that we give, and without a warning: of other values it
-# gets ours instead.
+# Values, without padding, that pydicom reads to the very value that the sure way gives, and without
+# a warning. Other values are converted here, and pydicom gets the result.
 _PATTERNS_OF_PYDICOM = {
     vr: pattern.encode("ascii")
     for vr, pattern in {
@@ -87,7 +109,11 @@ _READ_BY_PYDICOM: dict[str, Callable[[bytes], object]] = {
 
 
 class Header(NamedTuple):
-    """Tag and VR as they stand on the wire, and what follows from them; ``name`` is that of the DICOM JSON Model."""
+    """Tag and VR as they stand on the wire, and all that follows from them.
+
+    ``name`` is that of the DICOM JSON Model. ``is_plain`` says that a value may take the short cut,
+    ``is_coded`` that Specific Character Set holds for it.
+    """
 
     key: bytes
     tag: int
@@ -101,22 +127,24 @@ class Header(NamedTuple):
 
 _Elements: TypeAlias = dict[BaseTag, DataElement | RawDataElement]
 _Unpack: TypeAlias = Callable[[bytes, int], tuple[Any, ...]]
+# A tuple's own constructor takes a third of the time of that of a NamedTuple.
 _new = tuple.__new__
 
 
 def _header(key: bytes, tag: int) -> Header | None:
+    """Return the header that ``key`` stands for; None if its element has to go the sure way."""
     vr = _SHORT_VRS.get(key[4:] or IMPLICIT_CODES.get(tag) or b"")
-    # Group lengths, and groups that data sets do not have, are the decoder's business.
+    # The decoder leaves group lengths out, and remarks on groups that data sets do not have.
     if vr is None or not tag & 0xFFFF or not FIRST_TAG <= tag < 0xFFFE0000:
         return None
     is_plain = vr in _PLAIN_VRS
-    # What follows depends on Specific Character Set, so that it is looked at, whatever it holds.
+    # Specific Character Set decides on the text behind it, so it is looked at, not passed on.
     pattern = _READ_BY_PYDICOM.get(vr) if is_plain and tag != SPECIFIC_CHARACTER_SET else None
     return Header(key, tag, f"{tag:08X}", vr, is_plain, vr in _CODED_VRS, BaseTag(tag), pattern)
 
 
 class _Headers(dict[bytes, "Header | None"]):
-    """By the bytes before a length: the header, None for one that goes the sure way."""
+    """The header by the bytes before a length; None for one that goes the sure way."""
 
     def __missing__(self, key: bytes) -> Header | None:
         group, number = struct.unpack_from("<HH", key)
@@ -127,10 +155,10 @@ class _Headers(dict[bytes, "Header | None"]):
 
 
 class _NoRemarks(Remarks):
-    """Keeps none: nobody asks what was put up with in a response."""
+    """Remarks that nobody reads: the SCU does not report on the responses of a peer."""
 
     def add(self, tag: int, kind: RemarkKind, text: str = "") -> None:
-        """Take nothing down."""
+        """Keep nothing."""
 
 
 _READER = ValueReader("<", FALLBACK, _NoRemarks())
@@ -139,48 +167,52 @@ _DEFAULT_SCOPE = scope_of(())
 
 @lru_cache(maxsize=64)
 def _charset(value: bytes) -> tuple[Element, Scope]:
-    """Specific Character Set, and the scope behind it: all responses of a query have the same, or one of two."""
+    """Return Specific Character Set and its scope; the responses of a query have one or two."""
     element = _READER.element(SPECIFIC_CHARACTER_SET, "CS", value, _DEFAULT_SCOPE)
     return element, inner_scope(_DEFAULT_SCOPE, element, Remarks())
 
 
 def _element(vr: str, value: bytes, charset: bytes) -> Element:
-    """The element of a value field; ``charset`` is that of Specific Character Set, nothing where there is none."""
+    """Return the element of a value field; ``charset`` is the value of Specific Character Set."""
     return _READER.element(0, vr, value, _charset(charset)[1])
 
 
 _remembered_element = lru_cache(maxsize=1024)(_element)
-"""The same for short values: modalities of a study, and names, of which a patient's studies have the same."""
+"""The same for short values: modalities, and the name that all studies of a patient have."""
 
 
 def _fields(data: bytes, content: AnyStr, form: _Form) -> list[tuple[Header, AnyStr]] | None:
-    """Give headers with their value fields, by one pass over all headers; None if they have to go the sure way.
+    """Return headers with their value fields, by one pass; None if they have to go the sure way.
 
-    The value fields are cut out of ``content``: the data itself, or its text of one character a byte.
+    The value fields are cut out of ``content``: the data, or its text of one character a byte.
     """
+    # This loop runs for each element of each response: the names are local, and one ``unpack``
+    # takes the key and the length together.
     unpack, headers, size = form.unpack, form.headers, len(data)
     fields: list[tuple[Header, AnyStr]] = []
     position = previous = 0
     while position + 8 <= size:
         key, length = unpack(data, position)
         header = headers[key]
+        # Out of order or twice (PS3.5 7.1): the decoder knows what to keep.
         if header is None or header.tag <= previous:
             return None
         previous = header.tag
         start = position + 8
         position = start + length
         fields.append((header, content[start:position]))
-    # A value that runs over the end has been cut off by its slice, and ended the loop.
+    # A value that runs over the end was cut short by its slice, and its position ended the loop.
     return fields if position == size else None
 
 
-# Values of layouts. Beside a character set there may be any text in it: in all that get here, ASCII is ASCII.
+# The values that a layout takes. With a character set a value may be any text of it: in all sets
+# that get here, the bytes of ASCII are ASCII.
 _ASCII_VALUE = rb"[\x20-\x7e]*\x00?"
 _CODED_VALUE = rb"[\x1b\x20-\x7e\x80-\xff]*\x00?"
 
 
 def _columns(data: bytes, form: _Form, values: dict[str, bytes] | None) -> list[Column[Header]]:
-    """Give the columns of a data set that was passed over; none where an element needs more than a plain value's way.
+    """Return the columns of a data set that took the pass; none if an element is not plain.
 
     ``values`` are the patterns of values in ASCII by VR, None for any text.
     """
@@ -188,7 +220,7 @@ def _columns(data: bytes, form: _Form, values: dict[str, bytes] | None) -> list[
     is_coded = False
     for header, value in _fields(data, data, form) or ():
         if header.tag == SPECIFIC_CHARACTER_SET:
-            # Another character set is another layout.
+            # The value is part of the pattern: another character set is another layout.
             columns.append(Column(header.key, re.escape(value), 0xFE, header))
             is_coded = True
         elif not header.is_plain or (values is not None and header.vr not in values):
@@ -205,13 +237,13 @@ def _columns(data: bytes, form: _Form, values: dict[str, bytes] | None) -> list[
 
 
 def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
-    """A data set as an object of the DICOM JSON Model; DataSetError for bytes that are none."""
+    """Return a data set as an object of the DICOM JSON Model; DataSetError for other bytes."""
     form = _form(data, transfer_syntax)
     if form is None:
         return to_json(decode(data, transfer_syntax))
     if (known := form.json_layouts.take_apart(data)) is not None:
         return known
-    # Decoded as one, which costs as much as decoding one value.
+    # Decoded once, which costs as much as decoding one value.
     text = data.decode("latin-1")
     fields = _fields(data, text, form)
     is_plain = text.isascii() and "\\" not in text and "\x1b" not in text
@@ -224,9 +256,18 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
 
 
 def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[str]], dict[str, Any]]:
-    """Compile what makes the object of text of one character a byte: one expression takes half as long as a loop.
+    r"""Generate the function that makes the object of a layout's values.
 
-    The code is made of our own tags and VRs only; no value of a peer is part of it.
+    ``values`` are text of one character a byte. The function is one dictionary display, which takes
+    half the time of a loop::
+
+        def make(v):
+            return {'00080020': ({'vr': 'DA'} if not (t := v[0].strip(' \0'))
+                else {'vr': 'DA', 'Value': [t]} if '\\' not in t else other('DA', v[0], '')), ...}
+
+    It is generated from headers alone: a VR is a row of our table, a name is eight hexadecimal
+    digits made of the tag's number, and all else is written here. The peer chooses which tags there
+    are, and can put nothing else into the code: values are its arguments.
     """
     attributes = []
     charset = "''"
@@ -238,7 +279,8 @@ def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[str]], dict[s
         text = "{'Alphabetic': t}" if vr == "PN" else "t"
         attributes.append(
             f"'{header.name}': ({{'vr': '{vr}'}} if not (t := v[{number}].strip(' \\0'))"
-            f" else {{'vr': '{vr}', 'Value': [{text}]}} if {plain} else other('{vr}', v[{number}], {charset}))"
+            f" else {{'vr': '{vr}', 'Value': [{text}]}} if {plain}"
+            f" else other('{vr}', v[{number}], {charset}))"
         )
         if header.tag == SPECIFIC_CHARACTER_SET:
             charset = f"v[{number}]"
@@ -250,15 +292,16 @@ def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[str]], dict[s
 
 
 def _other_json(vr: str, value: str, charset: str) -> dict[str, Any]:
+    # The element is remembered, its JSON is not: the caller may change the object that it gets.
     return element_to_json(
         _remembered_element(vr, value.encode("latin-1"), charset.encode("latin-1"))
     )
 
 
 def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[str, Any] | None:
-    """Make the object of a data set that was passed over; None if it has to go the sure way.
+    """Return the object of a data set that took the pass; None if it has to go the sure way.
 
-    ``is_all_plain``: all of it is ASCII of single values, so that none of them has to be looked at for that.
+    ``is_all_plain`` says that all of it is ASCII of single values, so no value is tested for that.
     """
     charset = ""
     attributes: dict[str, Any] = {}
@@ -286,7 +329,10 @@ def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[s
 
 
 def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
-    """A data set as a pydicom Dataset that converts most values when they are read; DataSetError for bytes of none."""
+    """Return a data set as a pydicom Dataset, most values not converted yet.
+
+    Raises DataSetError for bytes that are no data set.
+    """
     form = _form(data, transfer_syntax)
     if form is None:
         return to_pydicom(decode(data, transfer_syntax))
@@ -306,7 +352,11 @@ def _pydicom_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], D
 
 
 def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> Dataset:
-    """Make the data set of values that pydicom reads as we do, but for those in a character set."""
+    """Return the Dataset of a layout's values.
+
+    The pattern of the layout has matched them, so pydicom reads all of them as the sure way does,
+    but for text in a character set: that is tested here.
+    """
     elements: _Elements = {}
     charset: bytes | None = None
     for (_, tag, _, vr, _, is_coded, base_tag, is_read_by_pydicom), padded in zip(
@@ -332,21 +382,21 @@ def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> 
 
 
 def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> _Elements | None:
-    """Make the elements of a data set that was passed over; None if it has to go the sure way."""
+    """Return the elements of a data set that took the pass; None if it has to go the sure way."""
     charset = b""
     elements: _Elements = {}
     for (_, tag, _, vr, _, _, base_tag, is_read_by_pydicom), padded in fields:
         if is_read_by_pydicom is not None:
             value = padded.strip(b" \0")
             if not value or is_read_by_pydicom(value):
-                # A tuple's own constructor takes a third of the time of that of a NamedTuple.
                 raw = (base_tag, vr, len(value), value, 0, False, True, True, False)
                 elements[base_tag] = _new(RawDataElement, raw)
                 continue
         if tag == SPECIFIC_CHARACTER_SET:
             charset = padded
             element, scope = _charset(charset)
-            # pydicom looks its codec up by the term when it reads a value, and warns of one that it does not know.
+            # pydicom looks for a codec by the term when it reads a value, and warns of a term that
+            # it does not know.
             if (
                 not scope.is_ascii
                 or element.values != scope.charset.terms
@@ -360,7 +410,7 @@ def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> _Elements | Non
 
 
 class _Form(NamedTuple):
-    """How the headers of a transfer syntax are read, and the layouts met in it, by what they are turned into."""
+    """The headers of a transfer syntax, and the layouts met in it, apart for JSON and Datasets."""
 
     unpack: _Unpack
     headers: _Headers
@@ -369,13 +419,13 @@ class _Form(NamedTuple):
 
 
 def _form_of(layout: str, length_end: bytes) -> _Form:
-    # The values of JSON are text: decoding all bytes at once costs as much as decoding one value.
+    # JSON wants text: decoding all bytes at once costs as much as decoding one value.
     json_layouts = Layouts(length_end, methodcaller("decode", "latin-1"), _json_maker)
     pydicom_layouts = Layouts(length_end, bytes, _pydicom_maker)
     return _Form(struct.Struct(layout).unpack_from, _Headers(), json_layouts, pydicom_layouts)
 
 
-# Both forms take 8 bytes: what the header is found by, and the length.
+# Both forms have 8 bytes before a value: the key of the header, and the length (PS3.5 7.1).
 _FORMS = {
     EXPLICIT_VR_LITTLE_ENDIAN: _form_of("<6sH", b"\0"),
     IMPLICIT_VR_LITTLE_ENDIAN: _form_of("<4sI", b"\0\0\0"),
@@ -383,7 +433,7 @@ _FORMS = {
 
 
 def _form(data: bytes, transfer_syntax: str) -> _Form | None:
-    """How the headers of a data set are read; None if it has to go the sure way."""
+    """Return the form of a data set's headers; None if it has to go the sure way."""
     # Some peers send explicit VR where they declare implicit.
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN and data[4:6] in _SHORT_VRS:
         return None
@@ -391,7 +441,7 @@ def _form(data: bytes, transfer_syntax: str) -> _Form | None:
 
 
 def forget_layouts() -> None:
-    """Begin anew with what has been seen of layouts."""
+    """Forget all layouts, so that tests begin alike."""
     for form in _FORMS.values():
         form.json_layouts.clear()
         form.pydicom_layouts.clear()

@@ -1,4 +1,12 @@
-"""Code extension: text that switches between sets by escape sequences (PS3.5 6.1.2.4, 6.1.2.5; ISO/IEC 2022)."""
+r"""Code extensions: text that switches between sets by escapes (PS3.5 6.1.2.4, 6.1.2.5).
+
+ISO/IEC 2022 has two places for sets at a time: bytes below 80H are characters of the set in G0,
+those above of the set in G1. An escape sequence puts a set into its place. Text begins with the
+sets of value 1 of Specific Character Set, *home* below, and comes back to them at each line, each
+value, and each component of a name. A set has characters of one or of two bytes; a two-byte one in
+G0 (Japanese) uses the bytes of ``\``, ``^`` and ``=`` too, so nothing is split or searched before
+it is decoded.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +19,11 @@ from dicomquest.standard.character_sets import CODE_ELEMENTS, JIS_X_0201, CodeEl
 
 _ESCAPES = {element.escape: element for element in CODE_ELEMENTS}
 _ESCAPE = 0x1B
-# End of line, end of page and TAB: the sets of value 1 are active again behind each (PS3.5 6.1.2.5.3).
+# Behind TAB and each end of line or page the sets of value 1 are active again (PS3.5 6.1.2.5.3).
 _RESETS = b"\t\n\f\r"
 
-# 5CH shows as a yen sign, yet is the delimiter of values; so it stays what delimits (PS3.5 6.1.2.5.3).
+# No codec of Python has JIS X 0201 alone. Its 5CH shows as a yen sign, yet it delimits values, so
+# it stays a backslash (PS3.5 6.1.2.5.3).
 _JIS_DECODED = (
     "".join(map(chr, range(0x7E))).ljust(0x7E)
     + "\u203e\x7f"
@@ -26,19 +35,20 @@ _JIS_ENCODED = {
     ord(character): byte for byte, character in enumerate(_JIS_DECODED) if character != "\ufffe"
 }
 
-# Decoded text is in NFC, which takes these characters of two-byte sets apart from their sets.
+# Decoded text is in NFC, which replaces these characters of two-byte sets by others, which the sets
+# do not have: the encoder undoes it.
 _BEFORE_NFC = {"\xc5": "\u212b", "\u96b8": "\uf9b8", "\u90ce": "\uf92c"}
 
 
 def decode_set(codec: str, data: bytes, errors: str = "strict") -> str:
-    """Bytes of one set as text; UnicodeDecodeError where ``errors`` is strict."""
+    """Return bytes of one set as text; UnicodeDecodeError where ``errors`` is strict."""
     if codec == JIS_X_0201:
         return codecs.charmap_decode(data, errors, _JIS_DECODED)[0]
     return data.decode(codec, errors)
 
 
 def encode_set(codec: str, text: str) -> bytes:
-    """Text as bytes of one set; UnicodeEncodeError if it has characters of others."""
+    """Return text as bytes of one set; UnicodeEncodeError if it has characters of others."""
     if codec == JIS_X_0201:
         return codecs.charmap_encode(text, "strict", _JIS_ENCODED)[0]
     return text.encode(codec)
@@ -46,14 +56,16 @@ def encode_set(codec: str, text: str) -> bytes:
 
 @lru_cache(maxsize=8192)
 def _encode_character(element: CodeElement, character: str) -> bytes | None:
-    """The bytes of one character in one code element, without its escape; None if it has none there."""
+    """Return the bytes of one character in one set, without an escape; None if the set lacks it."""
     try:
+        # The codecs of Japanese end with an escape back to ASCII.
         data = encode_set(element.codec, character).removesuffix(b"\x1b(B")
     except UnicodeEncodeError:
         return None
     if not data.startswith(element.prefix):
         return None
     data = data[len(element.prefix) :]
+    # Codecs know more than the one set: ASCII besides, and their own escapes. Those do not count.
     above = all(byte >= 0x80 for byte in data)
     fits = len(data) == element.size and _ESCAPE not in data and above == (element.element == 1)
     return data if fits else None
@@ -63,7 +75,8 @@ def _encode_character(element: CodeElement, character: str) -> bytes | None:
 class CodeExtensions:
     """The sets of a multi-valued Specific Character Set.
 
-    ``home_g0`` and ``home_g1`` are those of value 1, active at the start; ``declared`` are all, in order.
+    ``home_g0`` and ``home_g1`` are those of value 1, active at the start; ``declared`` are all
+    sets, in the order of the terms.
     """
 
     home_g0: CodeElement
@@ -71,10 +84,12 @@ class CodeExtensions:
     declared: tuple[CodeElement, ...]
 
     def decode(self, data: bytes, delimiters: bytes = b"", errors: str = "strict") -> str:
-        """The text of a value field; behind each of ``delimiters`` the sets of value 1 are active again.
+        """Return the text of a value field; behind ``delimiters`` the sets of value 1 are active.
 
-        Known escapes are obeyed even where their term is not declared. UnicodeDecodeError where ``errors`` is strict.
+        Known escapes are obeyed even if their term is not declared. Raises UnicodeDecodeError where
+        ``errors`` is strict.
         """
+        # Nothing switches and nothing is in G1: nearly every value.
         if _ESCAPE not in data and data.isascii():
             return decode_set(self.home_g0.codec, data, errors)
         # Where value 1 has no G1, writers that forget the escape mean the one G1 that they declare.
@@ -102,6 +117,7 @@ class CodeExtensions:
                 end = _end_of_run(data, position, high=True, size=1, delimiters=b"")
                 pieces.append(_decode_run(g1, data[position:end], errors))
                 position = end
+            # Space and controls are in no set. Within a two-byte set no byte delimits.
             elif byte <= 0x20 or byte == 0x7F or (g0.size == 1 and byte in delimiters):
                 if byte in _RESETS or byte in delimiters:
                     g0, g1 = home
@@ -114,9 +130,10 @@ class CodeExtensions:
         return "".join(pieces)
 
     def encode(self, text: str, delimiters: str = "") -> bytes:
-        """Text with the escapes it needs; UnicodeEncodeError if a character is in none of the declared sets.
+        """Return text with the escapes it needs; UnicodeEncodeError if no set has a character.
 
-        Value 1's sets are active again before each of ``delimiters``, each end of line or page, and the end.
+        The sets of value 1 are active again before each of ``delimiters``, before TAB and each end
+        of line or page, and at the end (PS3.5 6.1.2.5.3).
         """
         g0, g1 = self.home_g0, self.home_g1
         data = bytearray()
@@ -149,7 +166,9 @@ class CodeExtensions:
     def _find(
         self, character: str, g0: CodeElement, g1: CodeElement | None
     ) -> tuple[CodeElement, bytes] | None:
-        """The element to write a character in, and its bytes: an active one, one of value 1, any declared."""
+        """Return the set to write a character in, and its bytes there; None if no set has it."""
+        # An active set needs no escape, one of value 1 none on the way home; then the first
+        # declared.
         for element in (g0, g1, self.home_g0, self.home_g1, *self.declared):
             encoded = None if element is None else _encode_character(element, character)
             if element is not None and encoded is not None:
@@ -157,12 +176,14 @@ class CodeExtensions:
         return None
 
     def _way_home(self, g0: CodeElement, g1: CodeElement | None) -> bytes:
-        # A G1 need not be given back where value 1 has none (PS3.5 6.1.2.5.3).
+        """Return the escapes that make the sets of value 1 active again."""
+        # Value 1 without a G1 has nothing to put back there (PS3.5 6.1.2.5.3).
         back = b"" if g0 is self.home_g0 else self.home_g0.escape
         return back if self.home_g1 is None or g1 is self.home_g1 else back + self.home_g1.escape
 
 
 def _designated(data: bytes, position: int) -> tuple[int, CodeElement | None]:
+    """Return the length of the escape at ``position`` and its set; one byte and None if unknown."""
     for length in (3, 4):
         element = _ESCAPES.get(data[position : position + length])
         if element is not None:
@@ -175,7 +196,7 @@ _LOW = re.compile(rb"[\x21-\x7e]+")
 
 
 def _end_of_run(data: bytes, position: int, *, high: bool, size: int, delimiters: bytes) -> int:
-    """Where bytes of one set end. Bytes of two-byte characters are never taken for delimiters."""
+    """Return the end of the bytes of one set; no byte of a two-byte character is a delimiter."""
     match = (_HIGH if high else _LOW).match(data, position)
     end = match.end() if match else position + 1
     if not high and size == 1 and delimiters:

@@ -1,4 +1,4 @@
-"""Person names: component groups and their components, and the folded form that names are compared in (PS3.5 6.2.1)."""
+"""Person names: their groups and components, and the folded form for comparing (PS3.5 6.2.1)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from functools import lru_cache
 
 _GROUPS = 3
 _COMPONENTS = 5
-# Scripts whose letters with an accent are found by the letters without; in others a mark makes another letter or vowel.
+# In these scripts a letter with an accent is found by the letter without. In others a mark makes
+# another letter or a vowel, and dropping it would make another name.
 _ACCENTED_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")
-# Letters that Unicode does not take apart, and how they are typed where a keyboard has none of them.
+# Unicode does not take these letters apart; the values are how a keyboard without them types them.
 _TYPED = str.maketrans(
     {
         "ł": "l",
@@ -29,10 +30,11 @@ _TYPED = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class PersonName:
-    """One PN value: its component groups (alphabetic, ideographic, phonetic), each a tuple of components.
+    """One PN value: its component groups, each a tuple of components.
 
-    Nothing is dropped: ``str`` gives the text again. ``is_regular`` is False where the text has more than three groups
-    or a group more than five components (family, given, middle, prefix, suffix).
+    The groups are alphabetic, ideographic, phonetic. Nothing is dropped: ``str`` gives the text.
+    ``is_regular`` is False for more than three groups, and for a group of more than five components
+    (family, given, middle, prefix, suffix).
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -44,7 +46,7 @@ class PersonName:
 
     @property
     def is_regular(self) -> bool:
-        """Whether PS3.5 6.2.1 allows so many groups and components."""
+        """Tell whether PS3.5 6.2.1 allows so many groups and components."""
         return len(self.groups) <= _GROUPS and all(
             len(group) <= _COMPONENTS for group in self.groups
         )
@@ -55,7 +57,11 @@ class PersonName:
 
 @lru_cache(maxsize=4096)
 def fold_name(group: str) -> str:
-    """A component group without case, accents, width, padding of components, and trailing empty components."""
+    """Return a component group in the form that names are compared in.
+
+    It has no case, accents or width, no padding, and no empty components at its end. Ingest and
+    queries fold the same names again and again.
+    """
     if not group.isascii():
         group = _without_accents(unicodedata.normalize("NFKC", group).casefold())
     components = [component.strip() for component in group.casefold().split("^")]
@@ -63,7 +69,7 @@ def fold_name(group: str) -> str:
 
 
 def name_groups(value: str) -> tuple[str, str, str]:
-    """The folded alphabetic, ideographic and phonetic group; '' where missing, and groups after the third left out."""
+    """Return the folded alphabetic, ideographic and phonetic group, '' for a missing one."""
     alphabetic, ideographic, phonetic = (
         fold_name(group) for group in (value.split("=") + [""] * _GROUPS)[:_GROUPS]
     )
@@ -71,7 +77,7 @@ def name_groups(value: str) -> tuple[str, str, str]:
 
 
 def _without_accents(text: str) -> str:
-    """Drop combining marks behind Latin, Greek and Cyrillic letters only: dakuten, nukta, niqqud, Hangul stay."""
+    """Drop the marks behind Latin, Greek and Cyrillic letters; dakuten, nukta and niqqud stay."""
     kept: list[str] = []
     accented = False
     for character in unicodedata.normalize("NFD", text):

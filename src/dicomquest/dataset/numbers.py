@@ -1,4 +1,7 @@
-"""Numbers that are texts (IS, DS) or binary, as one canonical text for each number (PS3.5 6.2; PS3.4 C.2.2.2.1)."""
+"""One canonical text for each number, of strings and binary VRs (PS3.5 6.2; PS3.4 C.2.2.2.1).
+
+The index compares numbers as texts: a float would lose the digits of a DS and of 64-bit integers.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import re
 
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
 
-# DS holds 16 bytes and FD reaches 1E308; beyond this an exponent is an attack on memory, not a number.
+# FD reaches 1E308, and a DS has 16 bytes. A greater exponent would only write zeros without end.
 _LARGEST_EXPONENT = 400
 _LONGEST_TEXT = 400
 
 
 def canonical_number(text: str) -> str | None:
-    """The one decimal text of a number: ``007`` is ``7``, ``1.50E1`` is ``15``; None if the text is no number."""
+    """Return the canonical text: ``007`` is ``7``, ``1.50E1`` is ``15``; None if no number."""
     text = text.strip(" \0")
     match = _NUMBER.fullmatch(text)
     if match is None or len(text) > _LONGEST_TEXT:

@@ -1,4 +1,7 @@
-"""The beginning of a DICOM file: preamble, prefix, File Meta Information (PS3.10 7.1); and files that lack them."""
+"""The beginning of a DICOM file: preamble, prefix, File Meta Information (PS3.10 7.1).
+
+Files that lack some of it are read too: most old ones, and what writers of bare data sets leave.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +27,19 @@ _META_ELEMENT = struct.Struct("<HH2sH")
 _LONG_META_ELEMENT = struct.Struct("<HH2sHI")
 
 _VR_CODES = frozenset(CODES.values())
-# A data set without File Meta Information begins with its group 0008 (the oldest files with group lengths there).
+# A data set without File Meta Information begins with group 0008, in the oldest files with its
+# length. Read in the wrong byte order, a small group is a large one: 0008 is 0800.
 _FIRST_GROUP = 0x0008
-# Other groups are larger in little endian than this only if they are big endian's.
 _LARGEST_FIRST_GROUP = 0x0400
+# The first element is short, so its length ends with two zeros, which other files seldom have
+# there.
 _LARGEST_FIRST_VALUE = 0x10000
 
 
 class FileStart(NamedTuple):
-    """Where the data set of a file begins, in which transfer syntax, and what the File Meta Information says.
+    """The offset and the transfer syntax of a file's data set, and its File Meta Information.
 
-    ``guessed`` says that the file names no transfer syntax, and the first element was looked at instead.
+    ``guessed`` says that the file names no transfer syntax: its first element told it.
     """
 
     start: int
@@ -51,7 +56,10 @@ def encode_file_meta(
     implementation: tuple[str, str],
     source_ae_title: str,
 ) -> bytes:
-    """The File Meta Information of an instance; ``implementation`` is the class UID and version name of the writer."""
+    """Return the File Meta Information of an instance (PS3.10 Table 7.1-1).
+
+    ``implementation`` are the class UID and the version name of the writer.
+    """
     implementation_class, version_name = implementation
     texts = (
         (0x0002, b"UI", sop_class),
@@ -61,6 +69,7 @@ def encode_file_meta(
         (0x0013, b"SH", version_name),
         (0x0016, b"AE", source_ae_title),
     )
+    # File Meta Information Version: two bytes, 00 01.
     elements = [_LONG_META_ELEMENT.pack(2, 0x0001, b"OB", 0, 2) + b"\0\1"]
     for number, vr, text in texts:
         data = text.encode("ascii", "replace")
@@ -71,7 +80,7 @@ def encode_file_meta(
 
 
 def read_file_start(data: bytes) -> FileStart:
-    """What the first bytes of a file say; DataSetError if it is no DICOM file, and if they end too early."""
+    """Read the first bytes of a file; DataSetError if it is no DICOM file, or cut off."""
     has_prefix = data[_PREAMBLE_LENGTH : _PREAMBLE_LENGTH + len(_PREFIX)] == _PREFIX
     start = _PREAMBLE_LENGTH + len(_PREFIX) if has_prefix else 0
     start, meta = _read_meta(data, start)
@@ -87,14 +96,18 @@ def read_file_start(data: bytes) -> FileStart:
 
 
 def _read_meta(data: bytes, start: int) -> tuple[int, DataSet]:
-    """Where group 0002 ends, whatever its group length says, and its elements."""
+    """Return the end of group 0002 and its elements, whatever its group length says.
+
+    Some writers get that length wrong, so the tags tell.
+    """
     decoder = Decoder(data, limits=FILE_LIMITS)
     end = start
     while data[end : end + len(_META_GROUP)] == _META_GROUP:
         element, end = end, decoder.declared_end(end, explicit=True)
         if not element < end <= len(data):
+            # A header that is cut off does not say how much is missing: a byte more, at least.
             needed = max(end, len(data) + 1)
-            message = f"File Meta Information ends within an element, after {len(data)} bytes of at least {needed}"
+            message = f"File Meta Information ends within an element: {len(data)} of {needed} bytes"
             raise TruncatedDataSetError(message, offset=element, tag=None, needed=needed)
     place = Place(scope_of(()), explicit=True)
     decoder.read(place, start, end)
@@ -102,7 +115,10 @@ def _read_meta(data: bytes, start: int) -> tuple[int, DataSet]:
 
 
 def _guess(data: bytes, start: int, *, is_dicom: bool) -> str | None:
-    """The transfer syntax that the first element seems to have; None if there seems to be none."""
+    """Guess the transfer syntax from the first element; None if there seems to be none.
+
+    Without prefix and File Meta Information (``is_dicom``) only a first group of 0008 counts.
+    """
     if len(data) < start + 8:
         return IMPLICIT_VR_LITTLE_ENDIAN if is_dicom else None
     group, _, length = struct.unpack_from("<HHI", data, start)

@@ -1,4 +1,7 @@
-"""What each column of a result row is in the response identifier (PS3.4 C.4.1.1.3.2)."""
+"""The elements of a response identifier, and the columns they come from (PS3.4 C.4.1.1.3.2).
+
+The index says by ``Field`` values what its rows hold; the fast encoder compiles them to code.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from enum import Enum
 
 
 class Source(Enum):
-    """Where the value of a response element comes from."""
+    """The source of a response element's value."""
 
     TEXT = "a text column: str with values joined by backslash, or None for no value"
     NUMBER = "an integer column of a string VR (the counts): int"
-    JSON = "an element of the DICOM JSON Model as text ({'vr': ..., 'Value': [...]}), or None for no value"
+    JSON = "an element of the DICOM JSON Model as text, {'vr': ..., 'Value': [...]}, or None"
     CONSTANT = "no column: the same text in every response of the query"
 
 

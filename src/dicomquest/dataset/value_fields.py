@@ -1,4 +1,9 @@
-"""One value field as an element, by its VR and what it inherits from its data set (PS3.5 6.1, 6.2, 6.4)."""
+"""One value field as an element, by its VR and the scope that it stands in (PS3.5 6.1, 6.2, 6.4).
+
+There are two ways. Short values of ASCII or of whole words are looked up by VR and bytes: they need
+no scope. All others are read by a ``ValueReader``, which knows the character set, the fall-back and
+where to remark on deviations.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,11 @@ from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
 
 CODES = {row.vr: row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS}
 REMEMBERED_LENGTH = 64
-"""Most values of a header are short and come again in the next header: a look-up takes a fifth of decoding them."""
+"""The longest value that is remembered.
+
+Most values of a header are short and come again in the next header: a look-up takes a fifth of the
+time of decoding them. Longer ones seldom do, and would fill the memory.
+"""
 
 _REMEMBERED = 16_384
 _EMPTY = {row.vr: Element(row.vr, ()) for row in VALUE_REPRESENTATIONS}
@@ -23,7 +32,7 @@ _ESCAPE = 0x1B
 
 
 class RemarkKind(Enum):
-    """What a decoder put up with."""
+    """A deviation that a decoder puts up with."""
 
     OUT_OF_ORDER = "tags are not in ascending order"
     DUPLICATE = "the tag has been there before; the first one is kept"
@@ -38,7 +47,7 @@ class RemarkKind(Enum):
 
 
 class Remark(NamedTuple):
-    """A deviation that was read all the same: at which tag, of which kind, and the particulars."""
+    """A deviation that was read all the same: its tag, its kind, and the particulars."""
 
     tag: int
     kind: RemarkKind
@@ -46,8 +55,9 @@ class Remark(NamedTuple):
 
 
 class Remarks(list[Remark]):
-    """Remarks on one data set, the first hundred of them."""
+    """Remarks on one data set."""
 
+    # A peer can make each element of a large header deviate; the first hundred tell enough.
     _MOST = 100
 
     def add(self, tag: int, kind: RemarkKind, text: str = "") -> None:
@@ -57,9 +67,9 @@ class Remarks(list[Remark]):
 
 
 class Scope(NamedTuple):
-    """What a data set and its items inherit: the character set, and whether ``US or SS`` is SS.
+    """The character set that a data set hands to its items, and ``signed``: ``US or SS`` is SS.
 
-    ``is_ascii`` says that bytes below 80H are ISO 646, whatever else the set has.
+    ``is_ascii`` says that bytes below 80H are ISO 646, whatever other characters the set has.
     """
 
     charset: Charset
@@ -68,14 +78,14 @@ class Scope(NamedTuple):
 
 
 def scope_of(terms: Terms, *, signed: bool = False) -> Scope:
-    """The scope under a Specific Character Set."""
+    """Return the scope under a Specific Character Set."""
     charset = charset_of(terms)
     codec = charset.codec if charset.extensions is None else charset.extensions.home_g0.codec
     return Scope(charset, codec != JIS_X_0201, signed)
 
 
 def inner_scope(scope: Scope, element: Element, remarks: Remarks) -> Scope:
-    """The scope behind a Specific Character Set element; one of zero length changes nothing."""
+    """Return the scope behind a Specific Character Set; one of zero length changes nothing."""
     terms = tuple(term for term in element.values if isinstance(term, str))
     if not any(terms):
         return scope
@@ -86,10 +96,11 @@ def inner_scope(scope: Scope, element: Element, remarks: Remarks) -> Scope:
 
 
 def _plain_element(order: str, code: bytes, data: bytes) -> Element | None:
-    """An element of ASCII text or of whole words; None for all else, which takes more care."""
+    """Return an element of ASCII text or of whole words; None for values that take more care."""
     vr = code.decode("ascii")
     facts = VR[vr]
     if facts.kind is Kind.TEXT:
+        # An escape is ASCII and still switches to another set.
         if not data.isascii() or (facts.charset and _ESCAPE in data):
             return None
         return Element(vr, split_text(vr, data.decode("ascii")))
@@ -107,7 +118,7 @@ def _plain_element(order: str, code: bytes, data: bytes) -> Element | None:
 
 
 def swapped(data: bytes, layout: str) -> bytes:
-    """Words of the other byte order; what is no whole word at the end stays."""
+    """Return words in the other byte order; a part of a word at the end stays."""
     size = struct.calcsize("<" + layout)
     count = len(data) // size
     return (
@@ -116,20 +127,22 @@ def swapped(data: bytes, layout: str) -> bytes:
     )
 
 
+# Two functions with two caches, not one with the byte order as an argument: the decoder calls one
+# for every element, and each argument is part of the key that is hashed.
 @lru_cache(maxsize=_REMEMBERED)
 def little_endian_element(code: bytes, data: bytes) -> Element | None:
-    """An element of ASCII text, or of whole words of little endian; None for all else."""
+    """Return an element of ASCII text, or of whole words in little endian; else None."""
     return _plain_element("<", code, data)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def big_endian_element(code: bytes, data: bytes) -> Element | None:
-    """An element of ASCII text, or of whole words of big endian; None for all else."""
+    """Return an element of ASCII text, or of whole words in big endian; else None."""
     return _plain_element(">", code, data)
 
 
 class ValueReader:
-    """Reads value fields that are long, coded, or not as their VR has them."""
+    """Reads value fields that are long, coded, or do not fit their VR."""
 
     def __init__(self, order: str, fallback: Terms, remarks: Remarks) -> None:
         self._order = order
@@ -137,7 +150,7 @@ class ValueReader:
         self._remarks = remarks
 
     def element(self, tag: int, vr: str, data: bytes, scope: Scope) -> Element:
-        """The element of one value field."""
+        """Return the element of one value field."""
         facts = VR[vr]
         if not data:
             return _EMPTY[vr]
@@ -160,6 +173,7 @@ class ValueReader:
                 return data.decode("ascii")
             self._remarks.add(tag, RemarkKind.NO_CHARSET)
             return self._fall_back(vr, data)
+        # Text in a wrong set is no reason to refuse a header: its other characters are of use.
         try:
             return charset.decode(data, vr)
         except UnicodeDecodeError as error:

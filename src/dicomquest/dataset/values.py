@@ -1,4 +1,7 @@
-"""The grammars of text values in one place to import from (PS3.5 6.2): dates, names, numbers, UIDs."""
+"""The grammars of text values in one place to import from: dates, names, numbers, UIDs (PS3.5 6.2).
+
+UIDs and the limits of length are here; the others have modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ _UID_LIMIT = 64
 
 
 def check_uid(text: str) -> None:
-    """ValueFormatError unless the text is a UID: digits without leading zeros, joined by dots (PS3.5 9.1)."""
+    """Raise ValueFormatError unless the text is a UID (PS3.5 9.1).
+
+    A UID is numbers without leading zeros, joined by dots.
+    """
     if len(text) > _UID_LIMIT or _UID.fullmatch(text) is None:
         raise ValueFormatError(
             "UI", text, f"at most {_UID_LIMIT} characters: numbers without leading zeros, and dots"
@@ -53,9 +59,10 @@ def check_uid(text: str) -> None:
 
 
 def exceeds_limit(vr: str, text: str) -> bool:
-    """Whether a value is longer than its VR allows, in characters (bytes where no character set applies).
+    """Tell whether a value is longer than its VR allows (PS3.5 6.2).
 
-    A person name's limit holds for each component group with the ``=`` behind it (PS3.5 6.2.1).
+    The limit counts characters: bytes where no character set applies. That of a person name holds
+    for each component group with the ``=`` behind it (PS3.5 6.2.1).
     """
     limit = VR[vr].limit
     if limit is None:
