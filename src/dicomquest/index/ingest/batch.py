@@ -1,9 +1,9 @@
-"""One transaction of ingest: instances received, merged into their patients, studies and series (PS3.4 C.3.1, C.3.4).
+"""One transaction of ingest: instances merge into their patients, studies and series (PS3.4 C.3).
 
-Of conflicting attributes those of the instance received last win, at every level, and one without a value erases
-nothing. An instance received again replaces what it was before, and may move to another series, a study to another
-patient; what is left without children goes. Counts and the other computed attributes are right when the transaction
-ends (spec QR-130 to QR-133).
+Where instances contradict one another, the attributes of the one received last win, at every level;
+an attribute without a value erases nothing. An instance received again replaces what it was, and
+may move to another series, a study to another patient. An entity that loses its last child goes.
+When the transaction ends, counts and all other computed attributes are right (QR-130 to QR-133).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 import logging
 import os
 from collections import Counter
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.index.ingest.computed import COMPUTE, SERIES_COUNT, Columns, rows, value_rows
+from dicomquest.index.ingest.merged_entity import Entity, patient_identity
 from dicomquest.index.ingest.writes import (
     COLUMNS,
     COMPUTED,
@@ -37,7 +37,7 @@ from dicomquest.index.tables.schema import TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -47,46 +47,16 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.index")
 
 _UPPER = (Level.PATIENT, Level.STUDY, Level.SERIES)
-# Characters; an ID has 64 at most by the Standard, and an index of PostgreSQL has its limit too.
-_LONGEST_IDENTITY = 600
+_KEYS = {
+    Level.PATIENT: "identity",
+    Level.STUDY: "study_instance_uid",
+    Level.SERIES: "series_instance_uid",
+}
 _UPSERT_FILE = """
     INSERT INTO file (path, size, modified_ns, instance) VALUES (?, ?, ?, ?)
     ON CONFLICT (path) DO UPDATE
     SET size = excluded.size, modified_ns = excluded.modified_ns, instance = excluded.instance
 """
-
-
-class _Entity:
-    """A patient, study or series while its batch lasts; ``key`` is its patient's identity, or its UID."""
-
-    __slots__ = ("conflicts", "id", "is_new", "key", "last", "parent", "record", "was")
-
-    def __init__(self, identifier: int, key: str, parent: int, was: Record | None) -> None:
-        self.id = identifier
-        self.key = key
-        self.parent = parent
-        self.is_new = was is None
-        self.was = was or Record({}, {})
-        self.record = self.was.copy()
-        self.last: Record | None = None
-        self.conflicts: set[str] = set()
-
-    def merge(self, received: Record) -> None:
-        """Take over what an instance says of it."""
-        # Instances come series by series and mostly say the same.
-        if received == self.last:
-            return
-        texts = self.record.texts
-        for column, text in received.texts.items():
-            if texts.setdefault(column, text) != text:
-                texts[column] = text
-                self.conflicts.add(column)
-        self.record.elements.update(received.elements)
-        self.last = received
-
-    def is_changed(self, stored: Mapping[int, Stored]) -> bool:
-        """Whether more of its row changes than what is computed."""
-        return self.is_new or self.record != self.was or self.parent != stored[self.id].parent
 
 
 class _Instance(NamedTuple):
@@ -97,18 +67,18 @@ class _Instance(NamedTuple):
 
 
 class Batch:
-    """Instances of one transaction, in the order received: ``add`` each, then ``write``."""
+    """The instances of one transaction: ``add`` each in the order received, then ``write``."""
 
     def __init__(
         self, connection: Connection, instances: Iterable[Received], default_zone: int
     ) -> None:
-        """Load what the database has of ``instances`` and of all above them."""
+        """Load the rows that the database has of ``instances`` and of all above them."""
         self._connection = connection
         self._default_zone = default_zone
         self._next_ids: dict[Level, int] = {}
         self._is_deferred = False
-        self._entities: dict[Level, dict[Any, _Entity]] = {level: {} for level in _UPPER}
-        self._patients_by_id: dict[int, _Entity] = {}
+        self._entities: dict[Level, dict[Any, Entity]] = {level: {} for level in _UPPER}
+        self._patients_by_id: dict[int, Entity] = {}
         self._instances: dict[str, _Instance] = {}
         self._files: dict[str, tuple[FileState, str]] = {}
         # Entities whose computed columns may change; among them those that lost a child.
@@ -117,30 +87,23 @@ class Batch:
         # Series that lost an instance, or have one that was received again.
         self._unsettled: set[int] = set()
         self._occurrences: set[tuple[str, int]] = set()
-        # As of this transaction, which has the write lock: so no row is missed by who fills the older ones.
+        # Read with the write lock held: the batch that fills the older rows of an attribute and
+        # those that write new rows leave none out between them.
         self._promoted = filled(read_promoted(connection))
         self.replaced = 0
         self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
         self._load(list(instances))
 
-    # ---- what is there
-
     def _load(self, instances: list[Received]) -> None:
-        studies = self._load_level(
-            Level.STUDY, "study_instance_uid", {each.study_uid for each in instances}
-        )
+        studies = self._load_level(Level.STUDY, {each.study_uid for each in instances})
         self._entities[Level.STUDY] = {study.key: study for study in studies}
-        patients = self._load_level(
-            Level.PATIENT, "identity", {_identity(each) for each in instances}
-        )
-        patients += self._load_level(
-            Level.PATIENT, "id", {study.parent for study in studies} - {p.id for p in patients}
-        )
+        patients = self._load_level(Level.PATIENT, {patient_identity(each) for each in instances})
+        # A known study may be another patient's until now.
+        others = {study.parent for study in studies} - {each.id for each in patients}
+        patients += self._load_level(Level.PATIENT, others, "id")
         self._patients_by_id = {patient.id: patient for patient in patients}
         self._entities[Level.PATIENT] = {patient.key: patient for patient in patients}
-        series = self._load_level(
-            Level.SERIES, "series_instance_uid", {each.series_uid for each in instances}
-        )
+        series = self._load_level(Level.SERIES, {each.series_uid for each in instances})
         self._entities[Level.SERIES] = {(each.parent, each.key): each for each in series}
         statement = (
             "SELECT sop_instance_uid, id, parent FROM instance WHERE sop_instance_uid {in_values}"
@@ -148,16 +111,15 @@ class Batch:
         found = rows(self._connection, statement, [each.sop_uid for each in instances])
         self._stored = {uid: (identifier, parent) for uid, identifier, parent in found}
 
-    def _load_level(self, level: Level, column: str, values: set[Any]) -> list[_Entity]:
-        key = {
-            Level.PATIENT: "identity",
-            Level.STUDY: "study_instance_uid",
-            Level.SERIES: "series_instance_uid",
-        }[level]
+    def _load_level(self, level: Level, values: set[Any], column: str = "") -> list[Entity]:
+        """Load the entities whose key, or else ``column``, is among the values."""
         if not values:
             return []
         names = COLUMNS[level]
-        statement = f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE {column} {{in_values}}"
+        key = _KEYS[level]
+        statement = (
+            f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE {column or key} {{in_values}}"
+        )
         dicts = [
             dict(zip(names, row, strict=True)) for row in rows(self._connection, statement, values)
         ]
@@ -166,22 +128,18 @@ class Batch:
                 row.get("parent", 0), {name: row[name] for name in COMPUTED[level]}
             )
         return [
-            _Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row))
+            Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row))
             for row in dicts
         ]
 
-    # ---- what comes
-
     def add(self, received: Received, file: FileState | None = None) -> None:
-        """Merge one instance in."""
+        """Merge an instance into its patient, study and series."""
         study = self._entities[Level.STUDY].get(received.study_uid)
         patient = self._patient(received, study)
         if study is None:
             study = self._new(Level.STUDY, received.study_uid, received.study_uid, patient.id)
         elif study.parent != patient.id:
-            LOGGER.info(
-                "study %d: another patient in the instance received last: moved to it", study.id
-            )
+            LOGGER.info("study %d moves: the instance received last has another patient", study.id)
             study.parent = patient.id
         series = self._entities[Level.SERIES].get((study.id, received.series_uid))
         if series is None:
@@ -197,27 +155,27 @@ class Batch:
             self._touched[level].add(entity.id)
         self._add_instance(received, series, file)
 
-    def _patient(self, received: Received, study: _Entity | None) -> _Entity:
+    def _patient(self, received: Received, study: Entity | None) -> Entity:
         patient_id, issuer = received.patient
         if study is not None:
             current = self._patients_by_id[study.parent]
             if not patient_id or (not issuer and json.loads(current.key)[0] == patient_id):
-                # Without a value nothing is said, so nothing moves.
+                # No Patient ID, or the same one without its issuer, contradicts nothing.
                 return current
-        identity = _identity(received)
+        identity = patient_identity(received)
         patient = self._entities[Level.PATIENT].get(identity)
         if patient is None:
             patient = self._new(Level.PATIENT, identity, identity, 0)
             self._patients_by_id[patient.id] = patient
         return patient
 
-    def _new(self, level: Level, place: Any, key: str, parent: int) -> _Entity:
+    def _new(self, level: Level, place: Any, key: str, parent: int) -> Entity:
         if not self._is_deferred:
-            # Children are written before their parents, whose computed columns they make. SQLite compiles all its
-            # statements anew after this, so it is not said where no parent is new.
+            # Children are written before their parents, whose computed columns depend on them. Only
+            # where a parent is new, because SQLite compiles all its statements anew after this.
             execute(self._connection, words_of(self._connection).defer_constraints)
             self._is_deferred = True
-        entity = _Entity(self._take_id(level), key, parent, None)
+        entity = Entity(self._take_id(level), key, parent, None)
         self._entities[level][place] = entity
         return entity
 
@@ -229,7 +187,7 @@ class Batch:
         self._next_ids[level] = taken + 1
         return taken
 
-    def _add_instance(self, received: Received, series: _Entity, file: FileState | None) -> None:
+    def _add_instance(self, received: Received, series: Entity, file: FileState | None) -> None:
         uid = received.sop_uid
         stored = self._stored.get(uid)
         before = self._instances.get(uid)
@@ -238,19 +196,15 @@ class Batch:
             self.replaced += 1
             self._unsettled.add(series.id)
         if stored and stored[1] != series.id:
-            LOGGER.info(
-                "instance %d: another series in what was received last: moved to it", identifier
-            )
+            LOGGER.info("instance %d moves: it was received last with another series", identifier)
             self._touched[Level.SERIES].add(stored[1])
             self._unsettled.add(stored[1])
         self._instances[uid] = _Instance(identifier, series.id, received, stored is None)
         if file is not None:
             self._files[file.path] = (file, uid)
 
-    # ---- what goes
-
     def remove(self, instances: Collection[int]) -> None:
-        """Take instances out by their id, and their files; what is left without children goes as well, in ``write``."""
+        """Remove instances by their id; ``write`` removes all that is left without children."""
         gone = rows(
             self._connection,
             "DELETE FROM instance WHERE id {in_values} RETURNING parent",
@@ -262,7 +216,7 @@ class Batch:
         self.removed[Level.IMAGE] += len(gone)
 
     def _remove_displaced(self) -> None:
-        """Take out the instances that no file has any more, because each that had them has another one now."""
+        """Remove the instances whose last file has become that of another instance."""
         now = {os.fsencode(path): self._instances[uid].id for path, (_, uid) in self._files.items()}
         if not now:
             return
@@ -276,10 +230,8 @@ class Batch:
             )
             self.remove(lost - {instance for path, instance in files if path not in now})
 
-    # ---- what is written
-
     def write(self) -> None:
-        """Write all, the lowest level first; afterwards the batch is done."""
+        """Write all rows, the lowest level first; nothing can be added afterwards."""
         self._remove_displaced()
         self._write_instances()
         for level in reversed(_UPPER):
@@ -302,7 +254,7 @@ class Batch:
         writes.run(self._connection)
 
     def _write_level(self, level: Level) -> None:
-        """Write the entities of one level that change in any way; those that have no child any more go."""
+        """Write the entities of one level that change, and delete those without children."""
         touched = self._touched[level]
         stored = self._stored_computed(level, touched)
         computed = COMPUTE[level](self._connection, touched, self._settled(level))
@@ -313,7 +265,7 @@ class Batch:
         for identifier, columns in computed.items():
             entity = in_batch.get(identifier)
             if entity is not None and entity.is_changed(stored):
-                _log_conflicts(level, entity)
+                entity.log_conflicts(level)
                 found = forms(level, entity.record, self._default_zone)
                 head = entity.key if level is Level.PATIENT else entity.parent
                 row = table_row(
@@ -335,9 +287,10 @@ class Batch:
             above.update(entity.parent for entity in in_batch.values())
 
     def _settled(self, level: Level) -> dict[int, Columns]:
-        """What is known of series and studies that only get new instances, without a look at those that are there.
+        """Return the computed columns that follow from the new instances and the old columns alone.
 
-        Where there are thousands, each one that arrives would take longer than the one before.
+        These are series and studies that only get new instances. To look at all their instances
+        again would make each one of thousands slower to receive than the one before.
         """
         stored = self._before[level]
         only_new = self._touched[level] & stored.keys()
@@ -356,7 +309,7 @@ class Batch:
         return {}
 
     def _studies_with_others(self) -> set[int]:
-        """The studies of which an instance went or changed, or that get one which is not like those that are there."""
+        """Return the studies that lose or change an instance, or get one unlike those they have."""
         stored = self._before[Level.STUDY]
         studies = {
             identifier: series.parent for identifier, series in self._before[Level.SERIES].items()
@@ -369,7 +322,7 @@ class Batch:
                 record = instance.received.records[Level.IMAGE]
                 classes = record.texts.get("sop_class_uid")
                 known = (stored[study].columns["sop_classes_in_study"] or "").split("\\")
-                # An empty value among others is one as well.
+                # An empty value among several is a value, too.
                 has_others = classes is not None and not {*classes.split("\\")} <= {*known}
                 if has_others or ANATOMIC_REGION_PATH in record.elements:
                     found.add(study)
@@ -384,12 +337,13 @@ class Batch:
         )
 
     def _stored_computed(self, level: Level, ids: set[int]) -> dict[int, Stored]:
-        """What the database has of entities: of most it was loaded, of those that lost a child it is asked for."""
+        """Return the stored columns of entities; those that only lost a child are loaded here."""
         before = self._before[level]
         asked = ids - before.keys() - {entity.id for entity in self._entities[level].values()}
         if asked:
             head = "0" if level is Level.PATIENT else "parent"
-            statement = f"SELECT id, {head}, {', '.join(COMPUTED[level])} FROM {TABLES[level]} WHERE id {{in_values}}"
+            columns = ", ".join(COMPUTED[level])
+            statement = f"SELECT id, {head}, {columns} FROM {TABLES[level]} WHERE id {{in_values}}"
             for identifier, parent, *values in rows(self._connection, statement, asked):
                 before[identifier] = Stored(parent, dict(zip(COMPUTED[level], values, strict=True)))
         return {identifier: before[identifier] for identifier in ids & before.keys()}
@@ -397,30 +351,3 @@ class Batch:
     def _many(self, statement: str, parameters: Sequence[tuple[Any, ...]]) -> None:
         if parameters:
             execute(self._connection, statement, list(parameters))
-
-
-def _identity(received: Received) -> str:
-    """Which patient an instance is of: those without an ID cannot be told apart, so each of their studies is one's."""
-    patient_id, issuer = received.patient
-    identity = [patient_id, issuer] if patient_id else ["", "", received.study_uid]
-    text = json.dumps(identity, ensure_ascii=False)
-    if len(text) > _LONGEST_IDENTITY:
-        return json.dumps(
-            [patient_id[:64], issuer[:64], sha256(text.encode()).hexdigest()], ensure_ascii=False
-        )
-    return text
-
-
-def _log_conflicts(level: Level, entity: _Entity) -> None:
-    if entity.conflicts:
-        names = ", ".join(sorted(entity.conflicts))
-        LOGGER.info(
-            "%s %d: conflicting %s: the instance received last wins",
-            TABLES[level],
-            entity.id,
-            names,
-        )
-        for column in sorted(entity.conflicts):
-            LOGGER.debug(
-                "%s %d: %s is now %r", TABLES[level], entity.id, column, entity.record.texts[column]
-            )
