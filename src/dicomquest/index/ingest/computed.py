@@ -1,6 +1,7 @@
-"""The attributes that an entity has of those below it (PS3.4 C.3.4, Table C.3-1), as the tables say now.
+"""The attributes that an entity has from those below it (PS3.4 C.3.4, Table C.3-1).
 
-The names in the results are columns. Ingest writes them in the transaction that changes them; ``check`` compares.
+Results have column names. Ingest writes them in the transaction that changes them; ``check``
+computes them again and compares.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ Columns = dict[str, Any]
 
 SERIES_COUNT = "number_of_series_related_instances"
 OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequence")
-"""The columns of a study for which each of its instances has to be looked at."""
+"""The columns of a study that depend on each of its instances."""
 
 MODALITIES_PATH = f"{KEYS_BY_KEYWORD['ModalitiesInStudy'].tag:08X}"
 SOP_CLASSES_PATH = f"{KEYS_BY_KEYWORD['SOPClassesInStudy'].tag:08X}"
 
 
 def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
-    """The rows of a statement for a list of values, its one parameter, whose condition is ``{in_values}``."""
+    """Return the rows for a list of values: the one parameter, at ``{in_values}``."""
     words = words_of(connection)
     statement = statement.replace("{in_values}", words.in_values)
     return list(execute(connection, statement, (words.as_list(list(values)),)))
@@ -58,7 +59,7 @@ def _studies(
     connection: Connection, ids: set[int], settled: Mapping[int, Columns]
 ) -> dict[int, Columns]:
     statement = f"""
-        SELECT parent, count(*), sum(number_of_series_related_instances), {_distinct_list(connection, "modality")}
+        SELECT parent, count(*), sum({SERIES_COUNT}), {_distinct_list(connection, "modality")}
         FROM series WHERE parent {{in_values}} GROUP BY parent"""
     found: dict[int, Columns] = {
         parent: {
@@ -85,7 +86,8 @@ def _studies(
         SELECT series.parent, {_distinct_list(connection, "search")}
         FROM series JOIN instance ON instance.parent = series.id
             JOIN instance_value ON instance_value.owner = instance.id
-        WHERE series.parent {{in_values}} AND instance_value.path = '{ANATOMIC_REGION_PATH}' GROUP BY series.parent"""
+        WHERE series.parent {{in_values}} AND instance_value.path = '{ANATOMIC_REGION_PATH}'
+        GROUP BY series.parent"""
     for parent, regions in rows(connection, statement, ids):
         items = [
             item
@@ -105,7 +107,8 @@ def _patients(
     connection: Connection, ids: set[int], _settled: Mapping[int, Columns]
 ) -> dict[int, Columns]:
     statement = """
-        SELECT parent, count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)
+        SELECT parent, count(*), sum(number_of_study_related_series),
+            sum(number_of_study_related_instances)
         FROM study WHERE parent {in_values} GROUP BY parent"""
     return {
         parent: {
@@ -118,7 +121,7 @@ def _patients(
 
 
 def _distinct_values(texts: Iterable[str | None]) -> str | None:
-    """The distinct values of texts that may have several, joined."""
+    """Join the distinct values of texts, each of which may have several; None for no value."""
     return (
         "\\".join(
             distinct(value for text in texts if text is not None for value in text.split("\\"))
@@ -134,14 +137,15 @@ COMPUTE: dict[
     Level.STUDY: _studies,
     Level.PATIENT: _patients,
 }
-"""By level, from the lowest up: the computed columns of entities by their id; one without children is missing.
+"""Functions that compute the columns of entities by id, the lowest level first.
 
-Of series and studies that are ``settled``, those columns are known for which all their instances would be looked at.
+An entity without children is missing in the result. For a ``settled`` series or study, the columns
+that depend on all its instances are known already, and are not computed.
 """
 
 
 def value_rows(level: Level, columns: Columns) -> frozenset[ValueRow]:
-    """The value rows that computed columns have: what ModalitiesInStudy and SOPClassesInStudy are matched by."""
+    """Return the value rows by which ModalitiesInStudy and SOPClassesInStudy are matched."""
     if level is not Level.STUDY:
         return frozenset()
     paths = ((MODALITIES_PATH, "modalities_in_study"), (SOP_CLASSES_PATH, "sop_classes_in_study"))

@@ -1,4 +1,4 @@
-"""Files to instances: any name, headers only, and why a file is none (PS3.10 7; PS3.4 C.3.1)."""
+"""Files become instances: any name, headers only, with the reason why a file is none (PS3.10 7)."""
 
 from __future__ import annotations
 
@@ -30,21 +30,23 @@ if TYPE_CHECKING:
     from dicomquest.dataset.part10 import FileStart
 
 FIRST_READ = 32 * 1024
-"""Bytes that are read of a file at first: most headers fit. Others are read again, at least twice as much each time."""
+"""Bytes of the first read: most headers fit. For a longer one, each further read doubles them."""
 
 _LARGEST_READ = 1 << 20
-"""Bytes up to which a file that has arrived is read; a larger one is mapped."""
+"""Bytes up to which a header that has arrived is read; for a longer one the file is mapped."""
 _PIXEL_DATA = frozenset(
     struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF) for order in "<>"
 )
-"""Its tag in little endian, and in big endian."""
+"""The tag in little endian and in big endian."""
 _MOST_INFLATED = 1 << 28
-"""Inflated bytes after which nobody looks for the end of a deflate stream: a small one may come to a thousand times as
-much."""
+"""Inflated bytes after which the search for the end of a deflate stream stops.
+
+A small stream may inflate to a thousand times its size.
+"""
 
 
 class FileState(NamedTuple):
-    """A file as the last look found it; an unchanged one has nothing new to say."""
+    """The state of a file at one look: a file of the same state need not be read again."""
 
     path: str
     size: int
@@ -52,12 +54,12 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, path: str, status: os.stat_result) -> Self:
-        """Return the state that the system tells of a file."""
+        """Make the state of a file from its status."""
         return cls(path, status.st_size, status.st_mtime_ns)
 
 
 def read_file(path: str, default_zone: int) -> Received | Skipped:
-    """The instance in a file; reads no further than its header."""
+    """Return the instance in a file, of which only the header is read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError as error:
@@ -71,7 +73,7 @@ def read_file(path: str, default_zone: int) -> Received | Skipped:
 
 
 def read_left(path: str, default_zone: int) -> Received | Skipped:
-    """The instance in a file that has arrived and that nobody has looked at yet."""
+    """Return the instance in a file that has arrived whole, but that nobody has looked at yet."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             first = file.read(FIRST_READ)
@@ -85,9 +87,11 @@ def read_left(path: str, default_zone: int) -> Received | Skipped:
 def read_arrived(
     descriptor: int, first: bytes, start: FileStart, default_zone: int
 ) -> Received | Skipped:
-    """The instance in an open file that begins with ``first``, by whoever wrote it and knows where its data set is.
+    """Return the instance in an open file that has just arrived; it begins with ``first``.
 
-    To find that out again takes a third of the time. What others could not read, or not all of, is none.
+    Its writer knows where the data set begins and in which transfer syntax (``start``): to find
+    that out again would take a third of the time. A data set that other readers could not read, or
+    not as a whole, is refused.
     """
     try:
         return _read(descriptor, first, start, default_zone)
@@ -102,7 +106,10 @@ def _unreadable(error: OSError) -> Skipped:
 def _read(
     descriptor: int, data: bytes, known_start: FileStart | None, default_zone: int
 ) -> Received | Skipped:
-    """Decode ``data``, which the file begins with, and as much more of the file as that takes."""
+    """Decode the header, of which ``data`` is the beginning; read more of the file as needed.
+
+    ``known_start`` is there for a file that has arrived, which has to be fit for other readers.
+    """
     size = os.fstat(descriptor).st_size
     data = data or os.read(descriptor, FIRST_READ)
     while True:
@@ -149,8 +156,9 @@ def _read(
 def _unfit(
     descriptor: int, data: bytes, start: FileStart, header: Header, remarks: Remarks
 ) -> Skipped | None:
-    """Why nobody should keep what the index could read: others have to read it, and all of it."""
-    # A header stops before an element whose first eight bytes are there; those of a deflated one are not in ``data``.
+    """Return why other readers could not read the instance, or not as a whole; None if they can."""
+    # A header stops before an element whose first eight bytes are there. Those of a deflated data
+    # set are not in ``data``.
     unread = (
         data[header.end : header.end + 8]
         if header.stopped and not is_deflated(start.transfer_syntax)
@@ -182,13 +190,14 @@ def _unfit(
 
 
 def _has_other_form(transfer_syntax: str, unread: bytes, remarks: Remarks) -> bool:
-    """Whether anything, be it one element or the pixel data, has the form of VR that the transfer syntax does not have.
+    """Tell whether any element, or the pixel data, is in the form of VR of the other syntax.
 
-    Padding that reads as elements of group 0000 is let pass.
+    Padding that reads as elements of group 0000 passes.
     """
     tags = [each.tag for each in remarks if each.kind is RemarkKind.VR_FORM]
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
-        # Told of the data set as a whole. As a length, which is odd then, nobody has these.
+        # Tag 0 is a remark about the data set as a whole. Read as lengths, the letters OB and OW
+        # would be odd numbers, which no length is.
         return 0 in tags or unread[4:] in {b"OB\0\0", b"OW\0\0"}
     return any(tag >= FIRST_TAG for tag in tags) or (
         unread[:4] in _PIXEL_DATA and not unread[4:6].isalpha()
@@ -196,12 +205,16 @@ def _has_other_form(transfer_syntax: str, unread: bytes, remarks: Remarks) -> bo
 
 
 def _mapped(descriptor: int) -> bytes:
-    """The whole file, of which only what is looked at is in memory; whoever cut it short meanwhile would end us."""
+    """Map the whole file, of which only the parts in use are in memory.
+
+    Only for the archive's own temporary files: if anybody cut a mapped file short, a read of the
+    missing part would kill this process.
+    """
     return cast("bytes", mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
 
 
 def _more(descriptor: int, count: int) -> bytes:
-    """Up to ``count`` bytes more; a read call may give fewer than there are."""
+    """Read up to ``count`` bytes more; one call may return fewer than there are."""
     parts = []
     while count > 0:
         part = os.read(descriptor, min(count, 1 << 24))
@@ -213,7 +226,7 @@ def _more(descriptor: int, count: int) -> bytes:
 
 
 def _malformed(error: DataSetError, *, tells_byte: bool = False) -> Skipped:
-    """Why it cannot be read, and where; the byte is of use to those who have the file."""
+    """Say why and where a data set is malformed; with the byte, for those who have the file."""
     message = str(error)
     tag = "" if error.tag is None else tag_text(error.tag)
     place = f" in {tag}" if tag not in message else ""
@@ -222,12 +235,14 @@ def _malformed(error: DataSetError, *, tells_byte: bool = False) -> Skipped:
 
 
 def _received(start: FileStart, header: Header, size: int, default_zone: int) -> Received | Skipped:
-    # Behind the header only the file's size counts, which for deflated data says nothing.
+    # Pixel data has to fit into the file. Where there is none, all bytes are decoded, and any
+    # further need is one of missing bytes, however many: those of deflated data count inflated.
     if header.needed > (size if header.stopped else 0):
         return Skipped(Reason.TRUNCATED, f"{header.needed} bytes expected, {size} there")
     data_set = header.data_set
     if not start.guessed:
-        # Whatever a data set says, which should say nothing of it.
+        # First and last: an element of this tag in a data set, where it must not be, counts for
+        # nothing.
         syntax = {TRANSFER_SYNTAX_UID: Element("UI", (start.transfer_syntax,))}
         data_set = {**syntax, **data_set, **syntax}
     return receive(data_set, default_zone)

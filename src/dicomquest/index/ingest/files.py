@@ -1,7 +1,8 @@
-"""Files and data sets into the index: walked, read by several processes, written in batches.
+"""Files and data sets enter the index: walked, read by several processes, written in batches.
 
-A file that was read before and has not changed since is not read again, so a run that was interrupted is simply started
-once more: what was committed is skipped. The order of receiving is that of the paths, however many processes read.
+A file that has not changed since it was read is not read again. So an interrupted run is simply
+started again: it skips what was committed. However many processes read, instances count as
+received in the order of the paths.
 """
 
 from __future__ import annotations
@@ -30,23 +31,23 @@ if TYPE_CHECKING:
     from dicomquest.index.database.pool import Database
 
 BATCH = 4000
-"""Instances of one transaction: large enough that commits cost nothing, small enough that others get their turn."""
+"""Instances of one transaction: so many that commits cost nothing, so few that others can write."""
 
 PRIVATE_FOLDER = ".dicomquest"
-"""Where a Storage SCP keeps what is not whole yet, in the folder that it stores in: nothing there is indexed."""
+"""The folder of a Storage SCP's unfinished files, in its store: not indexed."""
 
-# Files that a process reads before it reports; each result is some kilobytes.
+# Files that a process reads before it hands them over; each result has some kilobytes.
 _CHUNK = 64
-# Chunks that may be read ahead of the writer, so that readers have work while a transaction is written: with less they
-# wait for most of that. This bounds the memory.
+# Chunks read ahead of the writer. With fewer, the readers would wait for most of a transaction;
+# with no limit, results would fill the memory.
 _AHEAD = BATCH // _CHUNK
 _MOST_EXAMPLES = 1000
 
 COLLECTED_AFTER = 100_000
-"""Objects after which the garbage collector looks again, in processes that do nothing but ingest.
+"""New objects between two runs of the garbage collector, in processes that do nothing but ingest.
 
-A batch is made of some hundred thousand objects, none of them garbage: looked at after each 700 new ones, as is usual,
-they take a third of writing and a twentieth of reading.
+A batch consists of some hundred thousand objects, and none of them is garbage. The usual run after
+each 700 takes a third of the time of writing and a twentieth of that of reading.
 """
 
 Outcome: TypeAlias = Received | Skipped
@@ -55,10 +56,10 @@ _Item = TypeVar("_Item")
 
 @dataclass(slots=True)
 class Summary:
-    """What came of the files so far: each counts once, as unchanged, indexed, replaced, or skipped for a reason.
+    """The outcome so far: each file counts once, as unchanged, indexed, replaced or skipped.
 
-    ``replaced``: the instance was there before. ``examples`` are the first thousand files skipped. ``removed``:
-    instances that went because the last file that had them has another one now.
+    ``replaced``: the instance was indexed before. ``examples`` has the first thousand skipped
+    files. ``removed`` counts instances whose last file now has another instance.
     """
 
     unchanged: int = 0
@@ -70,7 +71,7 @@ class Summary:
 
     @property
     def files(self) -> int:
-        """All files looked at."""
+        """The number of all files looked at."""
         return self.unchanged + self.indexed + self.replaced + self.skipped.total()
 
     def skip(self, path: str, skipped: Skipped) -> None:
@@ -83,9 +84,10 @@ class Summary:
 def walk(
     paths: Iterable[str], on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[FileState]:
-    """All regular files at or below ``paths``, by name; folders behind symbolic links are not entered."""
+    """Yield all regular files at or below ``paths``, by name; do not follow links to folders."""
     for path in paths:
-        absolute = os.path.abspath(path)  # noqa: PTH100  a Path cannot say what the system's bytes say
+        # Not Path.absolute, which keeps '..'.
+        absolute = os.path.abspath(path)  # noqa: PTH100
         if PRIVATE_FOLDER in absolute.split(os.sep):  # noqa: PTH206
             continue
         try:
@@ -134,7 +136,7 @@ def ingest_files(
     jobs: int = 1,
     progress: Callable[[Summary], None] | None = None,
 ) -> Summary:
-    """Index all files at or below ``paths``; ``progress`` is called with the summary as it grows."""
+    """Index all files at or below ``paths``; call ``progress`` with the growing summary."""
     summary = Summary()
 
     def on_error(error: OSError) -> None:
@@ -167,7 +169,7 @@ def ingest_files(
 def ingest_data_sets(
     database: Database, data_sets: Iterable[DataSet], default_zone: int
 ) -> Summary:
-    """Index decoded instances, in the order given."""
+    """Index decoded instances in this order."""
     summary = Summary()
     for batch in _chunks(data_sets, BATCH):
         received: list[tuple[Received, FileState | None]] = []
@@ -192,14 +194,12 @@ def write(
     default_zone: int,
     summary: Summary,
 ) -> None:
-    """Store prepared instances in a transaction of their own, and count them.
-
-    What a file had when it was read must not come after what a Storage SCP has put in its place since; within the
-    transaction none can.
-    """
+    """Write prepared instances in one transaction, and count them."""
     if not instances:
         return
     with database.begin() as connection:
+        # An older read of a file must not overwrite a newer stored instance. Checked within the
+        # transaction, because archives put files in place only within theirs.
         current = []
         for received, file in instances:
             if file is None or _is_current(file):
@@ -224,7 +224,7 @@ def _is_current(file: FileState) -> bool:
 
 
 def _changed(database: Database, files: Sequence[FileState], summary: Summary) -> list[FileState]:
-    """The files that the index does not have in their present state."""
+    """Return the files that the index does not know in their present state."""
     paths = [os.fsencode(file.path) for file in files]
     marks = ", ".join("?" * len(paths))
     statement = f"SELECT path, size, modified_ns FROM file WHERE path IN ({marks})"
@@ -242,7 +242,7 @@ def _changed(database: Database, files: Sequence[FileState], summary: Summary) -
 
 
 class _Readers:
-    """Reads chunks of files in this process or, from the second chunk on, in several; results keep their order."""
+    """Reads files, from the second chunk on in several processes; results keep their order."""
 
     def __init__(self, jobs: int, default_zone: int) -> None:
         self._jobs = jobs
@@ -259,7 +259,8 @@ class _Readers:
     def read(
         self, chunks: Iterator[list[FileState]]
     ) -> Iterator[tuple[list[FileState], list[Outcome]]]:
-        """What is in the files of each chunk."""
+        """Yield the files of each chunk with their outcomes."""
+        # The first chunk is read here: a few files are read faster than processes start.
         for files in chunks if self._jobs == 1 else islice(chunks, 1):
             yield files, _read_files([file.path for file in files], self._default_zone)
         running: deque[tuple[list[FileState], Future[list[Outcome]]]] = deque()
@@ -273,7 +274,8 @@ class _Readers:
 
     def _submit(self, files: list[FileState]) -> Future[list[Outcome]]:
         if self._pool is None:
-            # Not forked: a fork would share the database's connections, and the caller's threads' locks.
+            # Not forked: a fork would share the connections to the database, and the locks of the
+            # caller's threads.
             self._pool = ProcessPoolExecutor(self._jobs, get_context("spawn"), _begin_reader)
         return self._pool.submit(_read_files, [file.path for file in files], self._default_zone)
 
@@ -285,12 +287,12 @@ def _result(
         return files, future.result()
     except BrokenProcessPool as error:
         raise IndexDatabaseError(
-            "a process that reads files died: what was indexed so far stays"
+            "a process that reads files died: start again, all that is indexed so far stays"
         ) from error
 
 
 def _begin_reader() -> None:
-    # Ctrl-C is for the process that writes, which ends the others.
+    # Ctrl-C reaches all processes; the one that writes ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(COLLECTED_AFTER)
 

@@ -1,6 +1,6 @@
-"""An instance as it is stored: what it says of its patient, study and series, and its own row (PS3.4 C.3.1).
+"""An instance prepared for its rows: the attributes of each level, and search forms (PS3.4 C.3.1).
 
-Pure, and the dear part of ingest, so that it can be done in another process than the one that writes.
+Pure, and the most expensive part of ingest, so that it can run in another process than the writer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _DIRECTORY_RECORD_SEQUENCE = 0x00041220
-# Characters: more than the 64 of the Standard, which some exceed, and less than an index can hold.
+# Characters: more than the 64 of the Standard, as some exceed it, and less than an index can hold.
 _LONGEST_UID = 256
 _UIDS = [
     KEYS_BY_KEYWORD[keyword]
@@ -32,7 +32,7 @@ _TRANSFER_SYNTAX_COLUMN = KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column
 
 
 class Reason(Enum):
-    """Why an instance is not indexed."""
+    """The reason why an instance is not indexed."""
 
     NOT_DICOM = "no DICOM file"
     DICOMDIR = "a DICOMDIR"
@@ -46,7 +46,7 @@ class Reason(Enum):
 
 
 class Skipped(NamedTuple):
-    """An instance that is not indexed; ``detail`` has no patient data, ``tag`` is that of an unfit UID."""
+    """An instance that is not indexed; no patient data in ``detail``. ``tag``: of an unfit UID."""
 
     reason: Reason
     detail: str = ""
@@ -54,7 +54,7 @@ class Skipped(NamedTuple):
 
 
 class Received(NamedTuple):
-    """One instance, prepared. ``patient`` is PatientID and IssuerOfPatientID, both may be empty."""
+    """A prepared instance; ``patient`` is PatientID and IssuerOfPatientID, either may be empty."""
 
     patient: tuple[str, str]
     study_uid: str
@@ -65,7 +65,7 @@ class Received(NamedTuple):
 
 
 def receive(data_set: DataSet, default_zone: int) -> Received | Skipped:
-    """Prepare a decoded header (its Transfer Syntax UID among it, if that is known)."""
+    """Prepare a decoded header, which includes its Transfer Syntax UID if that is known."""
     if _text(data_set, _SOP_CLASS_UID) == _DICOMDIR or _DIRECTORY_RECORD_SEQUENCE in data_set:
         return Skipped(Reason.DICOMDIR)
     sop, study, series = uids = [_text(data_set, key.tag) for key in _UIDS]
@@ -93,7 +93,7 @@ def _text(data_set: DataSet, tag: int) -> str:
 
 
 def _unfit(uids: Sequence[str]) -> Skipped:
-    """Say which UID is no single one of a length that can be kept."""
+    """Name the UID that is too long, or that has several values."""
     key, uid = next(
         (key, uid)
         for key, uid in zip(_UIDS, uids, strict=True)

@@ -1,4 +1,4 @@
-"""Where encapsulated pixel data ends, of which only the beginnings of its fragments are read (PS3.5 A.4)."""
+"""The end of encapsulated pixel data, found by the headers of its fragments alone (PS3.5 A.4)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _ELEMENT = struct.Struct("<HH2s2xI")
 _FRAGMENT = struct.Struct("<HHI")
 
 _MOST: Final = 1_000_000
-"""Fragments after which nobody looks any further."""
+"""Fragments after which the search ends: a larger one counts as whole."""
 
 _READ: Final = 1 << 12
-"""Bytes that are read at a time: of small fragments many, of large ones no more than a page."""
+"""Bytes of one read: many small fragments, and of a large one no more than a page."""
 
 
 def is_whole(descriptor: int, at: int) -> bool:
-    """Whether a file has all of the element at ``at``, if that is encapsulated pixel data.
+    """Tell whether a file has all of the encapsulated pixel data at ``at``, if there is any.
 
-    The element is in explicit VR little endian. DataSetError for what is no fragment.
+    The element is in explicit VR little endian. DataSetError if anything but a fragment is in it.
     """
     data = os.pread(descriptor, _READ, at)
     if len(data) < _ELEMENT.size:

@@ -20,19 +20,18 @@ if TYPE_CHECKING:
 
 INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
 COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
-"""The names of a level's columns, in their order."""
+"""The names of a level's columns, in the order of the table."""
 
 COMPUTED = {level: tuple(key.column for key in COMPUTED_KEYS[level]) for level in Level}
-"""The names of those that are computed of what is below."""
+"""The names of the columns that are computed from the level below."""
 
 _VALUE_COLUMNS = ("path", "part", "search", "owner")
 
-# Rows from which on COPY is quicker than INSERT, whose statement is prepared and sent once for all rows.
+# Rows from which on COPY is quicker than INSERT, which is prepared once and sent with all rows.
 _COPIED_FROM = 16
 
-
-# Bytes of a text that PostgreSQL takes into a B-tree: an entry may have 2,704, its path and its owner among them. What
-# is longer breaks the Standard's limits, of 64 characters mostly, by far.
+# Bytes of a text that fits into a B-tree of PostgreSQL: an entry may have 2,704, its path and its
+# owner included. A longer text breaks the Standard's limit, of 64 characters mostly, by far.
 _LONGEST = 2500
 _INDEXED = {
     level: tuple(
@@ -51,7 +50,7 @@ _OwnedValue: TypeAlias = tuple[str, int, str, int]
 
 
 class Stored(NamedTuple):
-    """What the database has of an entity before a batch: its parent and its computed columns."""
+    """The parent and the computed columns that an entity has in the database before a batch."""
 
     parent: int
     columns: Columns
@@ -69,12 +68,12 @@ class Writes:
         self._renewed: list[tuple[int]] = []
 
     def add(self, row: tuple[Any, ...], values: Iterable[ValueRow], *, is_new: bool) -> None:
-        """A whole row, ``id`` first, and all its value rows."""
+        """Write a whole row, ``id`` first, and all its value rows."""
         (self._new if is_new else self._old).append(row)
         self._values += [(*value, row[0]) for value in values]
 
     def add_computed(self, identifier: int, columns: Columns, before: Columns) -> None:
-        """Of a row only what is computed, and was ``before``; its value rows if they change, which is seldom."""
+        """Write a row's computed columns, and its value rows if these differ from ``before``."""
         self._computed.append((*map(columns.get, COMPUTED[self._level]), identifier))
         values = value_rows(self._level, columns)
         if values != value_rows(self._level, before):
@@ -91,8 +90,8 @@ class Writes:
         if self._new:
             insert(connection, table, names, self._new)
             if self._level in TRIGRAMS and words_of(connection).candidates is not None:
-                # Changed and deleted rows are a trigger's; so were new ones, which took a third of all of ingest's
-                # time.
+                # Triggers do this for changed and deleted rows. For new ones a trigger would take a
+                # third of the time of ingest.
                 searched = TRIGRAMS[self._level]
                 take = itemgetter(0, *map(names.index, searched))
                 insert(
@@ -113,7 +112,7 @@ class Writes:
 
 
 class _Statements(NamedTuple):
-    """What is done to rows of a level that are there; the value rows of whole ones are all written anew."""
+    """Statements for known rows of a level; a whole row gets all its value rows anew."""
 
     update: str
     delete_values: str
@@ -140,7 +139,7 @@ _STATEMENTS = {level: _statements(level) for level in Level}
 
 
 def fitting_row(level: Level, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row whose indexed texts fit into their indexes."""
+    """Return a row whose indexed texts fit into their indexes."""
     long = [at for at in _INDEXED[level] if isinstance(row[at], str) and _is_long(row[at])]
     if not long:
         return row
@@ -151,15 +150,15 @@ def fitting_row(level: Level, row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def fitting_value(value: ValueRow) -> ValueRow | None:
-    """A value row whose text fits; None if half of it is of no use."""
+    """Return a value row whose text fits; None if a part of it is of no use."""
     if not _is_long(value.search):
         return value
-    # Of a sequence's JSON only the whole can be read.
+    # The text of a sequence is JSON, which no reader can read in part.
     return None if value.path == ANATOMIC_REGION_PATH else value._replace(search=_cut(value.search))
 
 
 def _fitting(values: Iterable[_OwnedValue]) -> Iterable[_OwnedValue]:
-    # Two that differ behind the cut are one.
+    # Two texts that differ behind the cut become the same row.
     cut: set[_OwnedValue] = set()
     for path, part, search, owner in values:
         if not _is_long(search):
@@ -180,7 +179,7 @@ def _cut(text: str) -> str:
 def insert(
     connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:
-    """Insert rows, none of which is there."""
+    """Insert new rows."""
     names = ", ".join(columns)
     if len(rows) < _COPIED_FROM or not words_of(connection).copies:
         execute(
@@ -198,5 +197,5 @@ def insert(
 def table_row(
     level: Level, identifier: int, head: int | str, columns: Mapping[str, Any]
 ) -> tuple[Any, ...]:
-    """A row in the order of the table's columns, of which the second says what the entity belongs to."""
+    """Return a row in the order of the table's columns; the second is its parent or identity."""
     return (identifier, head, *map(columns.get, COLUMNS[level][2:]))
