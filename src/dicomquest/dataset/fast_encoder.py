@@ -42,7 +42,7 @@ import json
 import struct
 import zlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.dataset.charset import (
     UTF_8,
@@ -51,9 +51,9 @@ from dicomquest.dataset.charset import (
     encode_text,
     extends_ascii,
 )
-from dicomquest.dataset.elements import DataSet, Element, element_from_json
+from dicomquest.dataset.elements import DataSet, element_from_json
 from dicomquest.dataset.encoder import deflate, encode
-from dicomquest.dataset.response_fields import Field, Source
+from dicomquest.dataset.response_fields import Field, Row, Source, row_element, text_element
 from dicomquest.errors import ValueFormatError
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
@@ -65,8 +65,6 @@ from dicomquest.standard.vr import VR, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-Row: TypeAlias = "tuple[Any, ...]"
 
 # Columns of these VRs have few distinct values: the whole element is looked up (30 ns) instead of
 # built (90 ns).
@@ -241,11 +239,9 @@ class ResponseEncoder:
 
     def data_set(self, row: Row) -> DataSet:
         """Return the response identifier as decoded elements, without Specific Character Set."""
-        elements = {
-            field.tag: Element(field.vr, _values(field.vr, field.text)) for field in self._constants
-        }
+        elements = {field.tag: text_element(field.vr, field.text) for field in self._constants}
         for field, value in zip(self._columns, row, strict=True):
-            elements[field.tag] = _element(field, value)
+            elements[field.tag] = row_element(field, value)
         return dict(sorted(elements.items()))
 
     def _is_fast(self) -> bool:
@@ -366,18 +362,6 @@ def encode_row(row, terms, charset_element):
 
 def _indented(lines: list[str], spaces: int) -> str:
     return "\n".join(" " * spaces + line for line in lines)
-
-
-def _values(vr: str, text: str | None) -> tuple[str, ...]:
-    if not text:
-        return ()
-    return tuple(text.split("\\")) if VR[vr].multiple else (text,)
-
-
-def _element(field: Field, value: Any) -> Element:
-    if field.source is Source.JSON:
-        return Element(field.vr, ()) if value is None else element_from_json(json.loads(value))
-    return Element(field.vr, _values(field.vr, None if value is None else str(value)))
 
 
 def inflate(data: bytes) -> bytes:

@@ -5,8 +5,16 @@ The index says by ``Field`` values what its rows hold; the fast encoder compiles
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, TypeAlias
+
+from dicomquest.dataset.elements import Element, element_from_json
+from dicomquest.standard.vr import VR
+
+Row: TypeAlias = "tuple[Any, ...]"
+"""One match: a value for each field that is not CONSTANT, in the order of the fields."""
 
 
 class Source(Enum):
@@ -26,3 +34,19 @@ class Field:
     vr: str
     source: Source
     text: str = ""
+
+
+def text_element(vr: str, text: str) -> Element:
+    """Return the element of a text whose values are joined by backslashes; "" has no value."""
+    if not text:
+        return Element(vr, ())
+    return Element(vr, tuple(text.split("\\")) if VR[vr].multiple else (text,))
+
+
+def row_element(field: Field, value: Any) -> Element:
+    """Return the element of a row's value; None is no value."""
+    if value is None:
+        return Element(field.vr, ())
+    if field.source is Source.JSON:
+        return element_from_json(json.loads(value))
+    return text_element(field.vr, str(value))

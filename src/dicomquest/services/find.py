@@ -46,10 +46,9 @@ from dicomquest.dataset.charset import (
 )
 from dicomquest.dataset.codec import RemarkKind, Remarks, decode
 from dicomquest.dataset.fast_encoder import ResponseEncoder
-from dicomquest.dataset.response_fields import Field, Source
+from dicomquest.dataset.response_fields import Field, Row, Source
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
 from dicomquest.index.index import Index
-from dicomquest.index.search.plan import Row
 from dicomquest.index.search.sqlite_cursor import Cursor
 from dicomquest.query.extended_negotiation import accepted_options
 from dicomquest.query.identifier.parse import parse_identifier

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.dataset.elements import (
     DataSet,
@@ -14,7 +14,7 @@ from dicomquest.dataset.elements import (
     element_to_json,
     from_json,
 )
-from dicomquest.dataset.response_fields import Field, Source
+from dicomquest.dataset.response_fields import Field, Row, Source, row_element
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.schema import ATTRIBUTES, TABLES
 from dicomquest.query.evaluate import response_element
@@ -22,14 +22,11 @@ from dicomquest.query.search_forms import own_zone
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
-from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:
     from dicomquest.index.tables.dialects import Dialect
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query, ReturnKey
-
-Row: TypeAlias = "tuple[Any, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +149,8 @@ class Plan:
         for tag, creator in self.query.private_creators:
             response[tag] = Element("LO", (creator,))
         for field, value in zip(self.fields, row, strict=False):
-            response[field.tag] = _element(field, value)
+            response[field.tag] = row_element(field, value)
         return dict(sorted(response.items()))
-
-
-def _element(field: Field, value: Any) -> Element:
-    if value is None or value == "":
-        return Element(field.vr, ())
-    if field.source is Source.JSON:
-        return element_from_json(json.loads(value))
-    text = str(value)
-    return Element(field.vr, tuple(text.split("\\")) if VR[field.vr].multiple else (text,))
 
 
 @lru_cache(maxsize=1024)

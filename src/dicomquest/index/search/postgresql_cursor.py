@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
     from sqlalchemy.pool import PoolProxiedConnection
 
-    from dicomquest.index.search.plan import Plan, Row
+    from dicomquest.dataset.response_fields import Row
+    from dicomquest.index.search.plan import Plan
 
 # Rows of one result of libpq: as many as the first responses, which wait for no more of them.
 _CHUNK = 32

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.dataset.elements import element_from_json, from_json
-from dicomquest.index.tables.rows import column_element
+from dicomquest.dataset.response_fields import text_element
 from dicomquest.query.evaluate import matches_data_set
 from dicomquest.standard.keys import Storage
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from dicomquest.dataset.elements import DataSet
-    from dicomquest.index.search.plan import Plan, Residual, Row
+    from dicomquest.dataset.response_fields import Row
+    from dicomquest.index.search.plan import Plan, Residual
 
 FUNCTION = "residual"
 """Called as ``residual(number, expression...)``; the number is that of the plan's residual."""
@@ -47,7 +48,7 @@ def meets(residual: Residual, values: Sequence[str | None], zone_minutes: int) -
         if key.storage is Storage.COMPUTED and key.vr == "SQ":
             data_set[key.tag] = element_from_json(json.loads(text))
         else:
-            data_set[key.tag] = column_element(key, text)
+            data_set[key.tag] = text_element(key.vr, text)
     return matches_data_set(data_set, residual.keys, zone_minutes)
 
 

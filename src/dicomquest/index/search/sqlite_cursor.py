@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import PoolProxiedConnection
 
-    from dicomquest.dataset.response_fields import Field
-    from dicomquest.index.search.plan import Plan, Row
+    from dicomquest.dataset.response_fields import Field, Row
+    from dicomquest.index.search.plan import Plan
 
 # Between two looks at whether to go on: some milliseconds, and no cost that could be measured.
 _INSTRUCTIONS = 100_000

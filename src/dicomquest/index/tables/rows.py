@@ -24,7 +24,7 @@ from dicomquest.index.tables.schema import (
 from dicomquest.query.name_keys import name_words, phonetic_code
 from dicomquest.query.search_forms import BINARY_VRS, is_empty, own_zone, search_form, stored_values
 from dicomquest.standard.attributes import level_of
-from dicomquest.standard.keys import KEYS, KEYS_BY_TAG, Key, Storage
+from dicomquest.standard.keys import KEYS, KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import ANATOMIC_REGION_SEQUENCE, TIMEZONE_OFFSET_FROM_UTC
 from dicomquest.standard.vr import VR, Kind
@@ -272,11 +272,6 @@ def _value_json(element: Element) -> str:
 
 
 _remembered_json = lru_cache(maxsize=16384)(_value_json)
-
-
-def column_element(key: Key, text: str) -> Element:
-    """The element that a column's text was made of."""
-    return Element(key.vr, tuple(text.split("\\")) if VR[key.vr].multiple else (text,))
 
 
 def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
