@@ -1,4 +1,4 @@
-"""The blocking SCU: an association over a socket, driven by whoever calls, without a thread (PS3.7 9.1)."""
+"""The blocking SCU: an association over a socket, without a thread of its own (PS3.7 9.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
 
-# pydicom, and what reads and writes its Datasets, is imported by the methods that have them: it takes 150 ms.
+# pydicom takes 150 ms to import: only methods with Datasets import it, and a C-ECHO needs none.
 if TYPE_CHECKING:
     import os
 
@@ -27,9 +27,12 @@ LOGGER = logging.getLogger("dicomquest.scu")
 T = TypeVar("T")
 
 RECEIVE_SIZE = 64 * 1024
-"""Bytes asked of the socket at once, some hundred responses: of more, most would outlive a garbage collection."""
+"""Bytes asked of the socket at a time: some hundred responses.
 
-# What the handlers are told when the association has come to a state.
+Of more, most would outlive a garbage collection, which slows all later ones.
+"""
+
+# The events that handlers are told when the association has come to a stage of its life.
 NOTIFICATIONS: dict[LifeStage, tuple[evt.NotificationEvent, ...]] = {
     LifeStage.REQUESTED: (),
     LifeStage.ESTABLISHED: (evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED),
@@ -40,9 +43,35 @@ NOTIFICATIONS: dict[LifeStage, tuple[evt.NotificationEvent, ...]] = {
 
 
 class Association(RequestedAssociation):
-    """An association as requestor, in the shape that pynetdicom's users know.
+    """An association as requestor (PS3.8 7), in the shape that pynetdicom's users know.
 
-    It has no thread: what the peer sends is read while a method runs. One thread at a time may use it.
+    ``AE.associate`` makes one. It has no thread: the peer's bytes are read while a method runs. One
+    thread at a time may use it. As a context manager it is released at the end, or aborted if an
+    error passes that is no AssociationError.
+
+    The flags ``is_established``, ``is_rejected``, ``is_released`` and ``is_aborted`` tell its
+    stage, ``failure`` the reason. A request on an association that is not established raises
+    LocalProtocolError, one without an accepted presentation context ContextNotAcceptedError.
+
+    ```python
+    from pydicom.dataset import Dataset
+
+    from dicomquest import AE
+    from dicomquest.sop_class import StudyRootQueryRetrieveInformationModelFind as STUDY_ROOT
+
+
+    def print_studies(host: str, port: int, patient_id: str) -> None:
+        ae = AE()
+        ae.add_requested_context(STUDY_ROOT)
+        query = Dataset()
+        query.QueryRetrieveLevel = "STUDY"
+        query.PatientID = patient_id
+        query.StudyInstanceUID = None
+        with ae.associate(host, port) as association:
+            for status, study in association.send_c_find(query, STUDY_ROOT):
+                if study is not None:
+                    print(study.StudyInstanceUID)
+    ```
     """
 
     def __init__(
@@ -53,10 +82,8 @@ class Association(RequestedAssociation):
         self._socket: socket.socket | None = None
         self._told = LifeStage.REQUESTED
 
-    # Life.
-
     def open(self) -> None:
-        """Connect and negotiate; what came of it is in the flags and in ``failure``."""
+        """Connect and negotiate; the flags and ``failure`` tell the outcome."""
         try:
             self._socket = self._connect()
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
@@ -72,11 +99,11 @@ class Association(RequestedAssociation):
         self._run(self._requestor.establish())
 
     def release(self) -> None:
-        """End the association in good order, after a query that is still being answered has been cancelled."""
+        """End the association in good order (PS3.8 7.2); a running query is cancelled first."""
         self._run(self._requestor.release())
 
     def abort(self) -> None:
-        """End the association now; what is outstanding fails."""
+        """End the association now, with A-ABORT (PS3.8 7.3); outstanding requests fail."""
         self._run(self._requestor.abort())
 
     def __enter__(self) -> Self:
@@ -88,10 +115,12 @@ class Association(RequestedAssociation):
         else:
             self.abort()
 
-    # Services.
-
     def send_c_echo(self, msg_id: int = 1) -> Dataset:
-        """Ask whether the peer answers; an empty Dataset means that the association ended before it did."""
+        """Send a C-ECHO (PS3.7 9.1.5), and return the status of the response.
+
+        The Dataset has Status (0000,0900), and the elements that explain it. It is empty if the
+        association ended before the response.
+        """
         from pydicom.dataset import Dataset
 
         from dicomquest.services.identifiers import status_data_set
@@ -100,7 +129,10 @@ class Association(RequestedAssociation):
         return Dataset() if response is None else status_data_set(response)
 
     def echo(self, message_id: int = 1) -> Response | None:
-        """Ask whether the peer answers, and give its response as it was received: None if there was none."""
+        """Send a C-ECHO, and return the response as it was received.
+
+        None if the association ended before it. Needs no pydicom.
+        """
         context = self._requestor.context_for(VERIFICATION.uid)
         response = self._run(self._requestor.echo(context, message_id=message_id))
         return None if response is None else response.command
@@ -108,10 +140,15 @@ class Association(RequestedAssociation):
     def send_c_find(
         self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
     ) -> Iterator[tuple[Dataset, Dataset | None]]:
-        """Send a query now, and give its responses as (status, identifier) while they come.
+        """Send a query now (PS3.7 9.1.2), and yield its responses as (status, identifier).
 
-        An empty status means that the association ended before the final response. Leaving the loop early is fine: the
-        query is cancelled before the association is used again.
+        ``dataset`` is the identifier, ``query_model`` the SOP class UID, ``msg_id`` the Message ID;
+        ``priority`` is 0 medium, 1 high or 2 low. Pending statuses (FF00, FF01) have an identifier,
+        unless it cannot be read; the final status has None. An empty status comes last if the
+        association ended before the final response.
+
+        Leaving the loop early is fine: the query is cancelled before the association is used again.
+        DataSetError or ValueFormatError for an identifier that cannot be encoded.
         """
         from dicomquest.services.identifiers import read_response
 
@@ -119,9 +156,9 @@ class Association(RequestedAssociation):
         return (read_response(response)[:2] for response in responses)
 
     def responses(self, dataset: Dataset, query_model: str) -> Iterator[ResponseReceived | None]:
-        """Send a query now, and give its responses as they were received; the last one is the final one.
+        """Send a query now, and yield its responses as they were received, the final one last.
 
-        It is None where the association ended before that. As for leaving the loop, see ``send_c_find``.
+        None comes last if the association ended before that. Otherwise as ``send_c_find``.
         """
         return self._receive_responses(self._query(dataset, query_model, None, 2))
 
@@ -133,11 +170,15 @@ class Association(RequestedAssociation):
         originator_aet: str | None = None,
         originator_id: int | None = None,
     ) -> Dataset:
-        """Send an instance, a Dataset or the path of a file, and give the status of the response.
+        """Send an instance (PS3.7 9.1.1), and return the status of the response.
 
-        A file is read while it is sent, as it is; only where the peer did not accept its transfer syntax, and it is
-        uncompressed, its form changes. An empty status means that the association ended before the response.
-        ``originator_aet`` and ``originator_id`` are those of the C-MOVE that this belongs to.
+        ``dataset`` is a Dataset or the path of a file. A file is sent as it is, while it is read.
+        Only if the peer did not accept its transfer syntax, an uncompressed one changes its form
+        between explicit and implicit VR. ``originator_aet`` and ``originator_id`` are the AE title
+        and the Message ID of the C-MOVE that asked for the instance.
+
+        The status is empty if the association ended before the response. DataSetError for an
+        instance that cannot be sent, OSError for a file that cannot be read.
         """
         from pydicom.dataset import Dataset
 
@@ -160,7 +201,8 @@ class Association(RequestedAssociation):
                 self._requestor.send_data(part, is_last=is_last)
                 self._send()
         except BaseException:
-            self.abort()  # a message without its end leaves no other way
+            # The protocol has no other end for a message without its last fragment.
+            self.abort()
             raise
         response = self._run(self._requestor.response(operation))
         return Dataset() if response is None else status_data_set(response.command)
@@ -168,9 +210,10 @@ class Association(RequestedAssociation):
     def send_c_cancel(
         self, msg_id: int, context_id: int | None = None, query_model: str | None = None
     ) -> None:
-        """Ask the peer to stop the query with this Message ID; its final response still comes.
+        """Send a C-CANCEL for the query with this Message ID; its final response still comes.
 
-        The query itself says on which context it runs, so neither further argument is needed.
+        The query knows its context: ``context_id`` and ``query_model``, which pynetdicom's users
+        give, are ignored.
         """
         del context_id, query_model
         self._requestor.cancel(msg_id)
@@ -191,12 +234,10 @@ class Association(RequestedAssociation):
         inbox = operation.inbox
         is_pending = True
         while is_pending:
-            # A turn of the driver takes 3 us, and hundreds of responses come with each.
+            # The driver's turn takes 3 us and brings hundreds of responses: one turn serves all.
             response = inbox.popleft() if inbox else self._run(self._requestor.response(operation))
             is_pending = response is not None and response.command.status in PENDING
             yield response
-
-    # Driving.
 
     def _connect(self) -> socket.socket:
         peer = self._peer
@@ -215,7 +256,10 @@ class Association(RequestedAssociation):
         return connection
 
     def _run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its result: send, receive, resume; then, if the association is over, to the end of that."""
+        """Drive a flow to its result: send, receive, resume.
+
+        If the association is over then, wait until the peer has closed the connection, too.
+        """
         while True:
             try:
                 next(flow)
@@ -245,7 +289,8 @@ class Association(RequestedAssociation):
             return
         seconds = self._requestor.seconds_left()
         try:
-            # Zero would mean not to wait at all, and a passed deadline is still worth a look at what has arrived.
+            # Never zero, which would make the socket non-blocking: bytes that have arrived by now
+            # still count, although the deadline has passed.
             self._socket.settimeout(None if seconds is None else max(seconds, 0.001))
             data = self._socket.recv(RECEIVE_SIZE)
         except TimeoutError:
@@ -259,7 +304,7 @@ class Association(RequestedAssociation):
                 self._requestor.receive_eof()
 
     def _tell(self) -> None:
-        """Tell the handlers what became of the association, once, and close a connection that is over."""
+        """Tell the handlers of a new stage, once, and close a connection that is over."""
         stage = self._requestor.stage
         if stage is not self._told:
             self._told = stage

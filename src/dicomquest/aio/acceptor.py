@@ -66,7 +66,7 @@ Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
 
 
 class Host(Protocol):
-    """What an association needs of its server, which knows associations by their class."""
+    """The server as an association needs it; only the server knows associations by their class."""
 
     @property
     def settings(self) -> ServerSettings:
@@ -195,7 +195,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._pump()
         if self._timer is not None:
             self._timer.cancel()
-        # Whoever waits for the peer must not wait any longer.
+        # A service may wait for the peer to read, and the task for more work: both wake up.
         self._writable.set()
         self._arrived.set()
         self._server.disconnected(self)
@@ -319,7 +319,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
                     response.error_comment,
                 )
             case AssociationAccepted() | AssociationRejected() | ResponseReceived():
-                # Events of requestors.
+                # An acceptor's session has none of these: they are events of requestors.
                 pass
             case _:
                 assert_never(event)

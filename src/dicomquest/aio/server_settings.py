@@ -14,7 +14,7 @@ from dicomquest.ul.timers import Timeouts
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What a server accepts, and how much of it.
+    """The policy, services, time-outs and limits of a server.
 
     - ``policy`` says which associations and presentation contexts are accepted.
     - ``services`` has the service that answers, by abstract syntax.

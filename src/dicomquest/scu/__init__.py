@@ -1,1 +1,1 @@
-"""The SCU: an association as requestor, and what it sends (PS3.7 7, PS3.8 7)."""
+"""The SCU: an association as requestor, and the requests on it (PS3.7 9.1, PS3.8 7)."""

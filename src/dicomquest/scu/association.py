@@ -1,4 +1,4 @@
-"""What an association as requestor shows of itself, whichever face drives it (PS3.8 7)."""
+"""The public view of an association as requestor, whichever face drives it (PS3.8 7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class RequestedAssociation(LifeCycle):
-    """What an association as requestor shows of itself: views of the one state that its ``Requestor`` holds."""
+    """The view of an association as requestor that both faces share.
+
+    Its properties show what its ``Requestor`` holds, and never change anything.
+    """
 
     is_requestor = True
     is_acceptor = False
@@ -30,31 +33,31 @@ class RequestedAssociation(LifeCycle):
 
     @property
     def failure(self) -> Exception | None:
-        """Why the association was rejected or aborted."""
+        """The reason why the association was rejected or aborted; None in its other stages."""
         return self._requestor.failure
 
     @property
     def requestor(self) -> ServiceUser:
-        """This side."""
+        """This side of the association."""
         rq = self._requestor.rq
         return service_user(rq.calling_ae_title, self._local_address, rq.user_information)
 
     @property
     def acceptor(self) -> ServiceUser:
-        """The peer, by what it says of itself once it has accepted."""
+        """The peer, with its own words about itself once it has accepted (PS3.7 D.3.3.2)."""
         return self._requestor.acceptor_user(self._peer)
 
     @property
     def accepted_contexts(self) -> list[PresentationContext]:
-        """The presentation contexts that may be used."""
+        """The presentation contexts that the peer accepted, in the order proposed."""
         return self._requestor.answered_contexts(accepted=True)
 
     @property
     def rejected_contexts(self) -> list[PresentationContext]:
-        """The presentation contexts that the peer did not accept."""
+        """The presentation contexts that the peer did not accept; ``result`` says why."""
         return self._requestor.answered_contexts(accepted=False)
 
     @property
     def extended_negotiation(self) -> dict[str, bytes]:
-        """What the peer answered to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
+        """The peer's answers to the extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
         return self._requestor.extended_negotiation

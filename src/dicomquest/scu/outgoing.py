@@ -1,4 +1,4 @@
-"""Instances on their way to a peer: from files, of which only a part is in memory, or from Datasets (PS3.4 B.2)."""
+"""Instances on their way to a peer, from files in parts or from Datasets (PS3.4 B.2)."""
 
 from __future__ import annotations
 
@@ -30,18 +30,25 @@ from dicomquest.ul.negotiation import AcceptedContext
 PART = 256 * 1024
 """Bytes that are read of a file at a time."""
 
+CONVERTIBLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+"""Transfer syntaxes between which a data set changes its form, and none of its values."""
+
 _HEAD = 32 * 1024
+"""Bytes at the start of a file: its meta information, and the data set as far as the two UIDs."""
+
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
 _SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"].tag
-_DIRECTORY_GROUP = 0x0004  # only a DICOMDIR has elements of it (PS3.3 F)
 
-CONVERTIBLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
-"""Between these a data set changes its form, and not one of its values."""
+_DIRECTORY_GROUP = 0x0004
+"""The group whose elements a DICOMDIR alone has (PS3.3 F)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What a presentation context is chosen by; of the transfer syntaxes the first is that of the file."""
+    """The facts by which a presentation context is chosen for an instance.
+
+    ``transfer_syntaxes`` are those that it can be sent in; the first is the one that it has.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -50,7 +57,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An instance that can be sent: on which context, and its data set, each part with whether it is the last."""
+    """An instance that can be sent, with its presentation context.
+
+    ``parts`` are those of its data set, each with True if it is the last one.
+    """
 
     context: AcceptedContext
     sop_instance_uid: str
@@ -61,10 +71,11 @@ def prepare(
     what: Dataset | str | os.PathLike[str],
     context_for: Callable[[str, Sequence[str]], AcceptedContext],
 ) -> Outgoing:
-    """Look at a file or Dataset, and read its first part: what cannot be sent fails here, before anything is.
+    """Return a file or Dataset ready to be sent, after its first part has been read.
 
-    ``context_for`` chooses among the transfer syntaxes that it can be sent in. DataSetError, OSError, or what that
-    raises.
+    An instance that cannot be sent fails here, before a byte of it is on its way: DataSetError for
+    its content, OSError for its file, and the errors of ``context_for``, which chooses a
+    presentation context by SOP class and transfer syntaxes.
     """
     instance = describe(what)
     context = context_for(instance.sop_class_uid, instance.transfer_syntaxes)
@@ -73,7 +84,10 @@ def prepare(
 
 
 def describe(what: Dataset | str | os.PathLike[str]) -> Instance:
-    """What a file or Dataset is; DataSetError if it cannot be sent, OSError if it cannot be read."""
+    """Describe a file or Dataset.
+
+    DataSetError if it cannot be sent, OSError if the file cannot be read.
+    """
     if isinstance(what, Dataset):
         named = getattr(getattr(what, "file_meta", None), "TransferSyntaxUID", None)
         uids = tuple(str(what.get(keyword, "")) for keyword in ("SOPClassUID", "SOPInstanceUID"))
@@ -109,7 +123,10 @@ def _instance(sop_class: str, sop_instance: str, transfer_syntax: str) -> Instan
 def parts(
     what: Dataset | str | os.PathLike[str], transfer_syntax: str
 ) -> Iterator[tuple[bytes, bool]]:
-    """Give the data set of a file or Dataset in this transfer syntax, each part with whether it is the last."""
+    """Yield the data set of a file or Dataset in parts, each with True if it is the last one.
+
+    DataSetError if it is empty, or cannot be brought to this transfer syntax.
+    """
     if not isinstance(what, Dataset):
         with open(what, "rb") as file:  # noqa: PTH123
             start = read_file_start(file.read(_HEAD))
@@ -117,7 +134,8 @@ def parts(
                 file.seek(start.start)
                 yield from _parts(file)
                 return
-            # The peer takes another form only: rare, and then the data set has to be in memory, and whole.
+            # The peer accepted the other form only. That is rare, and takes the whole data set in
+            # memory. It is decoded first: a file that was cut off must not be made a whole one.
             file.seek(start.start)
             decode(file.read(), start.transfer_syntax, limits=FILE_LIMITS)
     try:
@@ -125,7 +143,7 @@ def parts(
             what if isinstance(what, Dataset) else dcmread(what, force=True), transfer_syntax
         )
     except Exception as error:
-        # What pydicom raises of values that it cannot write may be anything; its words hold patient data.
+        # pydicom raises anything for values that it cannot write, with patient data in its words.
         words = f"a value cannot be brought to {UID(transfer_syntax).name} ({type(error).__name__})"
         raise DataSetError(words) from error
     yield from _parts(BytesIO(data))
@@ -137,13 +155,16 @@ def _parts(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
         raise DataSetError("an empty data set: there is nothing to send")
     while part:
         following = file.read(PART)
-        # A deflated data set may end anywhere (PS3.5 A.5), and no fragment may be odd.
+        # No fragment may have an odd length, and a deflated data set may end anywhere (PS3.5 A.5).
         yield part + b"\0" * (len(part) % 2), not following
         part = following
 
 
 def encoded(data_set: Dataset, transfer_syntax: str) -> bytes:
-    """Encode the data set of an instance in an uncompressed transfer syntax, or in that of its own pixel data."""
+    """Encode the data set of an instance.
+
+    The transfer syntax is an uncompressed one, or the one that its pixel data already have.
+    """
     buffer = DicomBytesIO()
     uid = UID(transfer_syntax)
     buffer.is_implicit_VR, buffer.is_little_endian = uid.is_implicit_VR, uid.is_little_endian

@@ -1,6 +1,6 @@
-"""What an SCU goes to its peer with, from plain values: the way there, the request, the time-outs (PS3.8 7.1.1).
+"""The way to a peer and the time-outs of an SCU, from plain values (PS3.8 7.1.1).
 
-It does without pydicom's types, so that a command which needs none of them starts without pydicom.
+No type of pydicom is needed, so that a command without Datasets starts without pydicom.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import ssl
 
 SCU_ARTIM = 1.0
-"""Seconds that a peer gets to close the connection after our A-ABORT: whoever called waits for it."""
+"""Seconds that a peer gets to close the connection after our A-ABORT; the caller waits for it."""
 
 
 def peer_at(
@@ -24,14 +24,18 @@ def peer_at(
     tls: tuple[ssl.SSLContext, str | None] | None = None,
     bind_address: tuple[str, int] | None = None,
 ) -> Peer:
-    """Say how to reach a peer; ``tls`` is the SSLContext and the name that its certificate must have."""
+    """Return the way to a peer; ValueError for an SSLContext that allows TLS below 1.2.
+
+    ``tls`` is an SSLContext and the name that the peer's certificate must have; ``bind_address`` is
+    this end's (address, port).
+    """
     if tls is None:
         return Peer(host, port, bind_address=bind_address)
     from dicomquest.services.tls import check_tls
 
     context, server_hostname = tls
     check_tls(context)
-    # Without a name a certificate cannot be checked against one: then it is the address that is checked.
+    # Without a name, the host stands in: a certificate that nobody compares is worth nothing.
     return Peer(host, port, context, server_hostname or host, bind_address)
 
 
@@ -43,7 +47,11 @@ def patience(
     network: float | None = 60.0,
     artim: float | None = SCU_ARTIM,
 ) -> Timeouts:
-    """Time-outs by the few that users know, in seconds; None waits for ever."""
+    """Return time-outs, by the few in seconds that users know; None waits for ever.
+
+    ``connection`` bounds connecting, ``acse`` association and release, ``dimse`` the wait for a
+    response, ``network`` a peer that sends or reads nothing, ``artim`` the end of the connection.
+    """
     return Timeouts(
         artim=artim,
         associate_request=acse,

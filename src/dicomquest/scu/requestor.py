@@ -1,7 +1,9 @@
-"""The requestor's side of an association without I/O (PS3.7 7, PS3.8 7): what the blocking and asyncio faces share.
+"""The requestor's side of an association, without I/O (PS3.7 9.1, PS3.8 7).
 
-What takes more than one turn with the peer is a *flow*: a generator that yields whenever it needs the peer, and returns
-its result. A face drives a flow: send what the session has to send, receive, feed, resume.
+The blocking and the asyncio face share all of it. Work that takes more than one turn with the peer
+is a *flow*: a generator that yields when it needs bytes of the peer, and returns its result. A face
+drives a flow in one loop, whether it blocks or awaits: resume the flow, send ``data_to_send()``,
+receive, call ``receive_data``, ``receive_eof`` or ``expire``, and again.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.timers import Timeouts
 
-# What shows contexts as pydicom's UIDs is imported where it is called: a C-ECHO starts in half the time without it.
+# pydicom's UIDs are imported where contexts are shown: a C-ECHO starts in half the time without.
 if TYPE_CHECKING:
     import ssl
 
@@ -53,14 +55,18 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
-
 T = TypeVar("T")
 Flow: TypeAlias = Generator[None, None, T]
+"""A generator that yields whenever it needs bytes of the peer, and returns its result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where the acceptor listens, and how to get there; ``server_hostname`` is what its certificate must say."""
+    """The address of the acceptor, and the way to it.
+
+    With TLS, ``server_hostname`` is the name that its certificate must have. ``bind_address`` is
+    this end's (address, port).
+    """
 
     host: str
     port: int
@@ -74,7 +80,7 @@ class Peer:
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """One request; ``inbox`` holds the responses that have come and are not read yet, the final one last."""
+    """A request with its unread responses in ``inbox``, the final one last."""
 
     message_id: int
     context: AcceptedContext
@@ -85,8 +91,9 @@ class Operation:
 class Requestor:
     """One association from its request to its end.
 
-    Responses are kept by operation, so what a loop leaves unread never shows up in another. A new operation, or a
-    release, first settles the one before: C-CANCEL, then read to its final response.
+    Responses are kept by operation, found by Message ID: a response that one loop left unread never
+    shows up in another. A new operation, or a release, first settles the one before by a C-CANCEL
+    and reads to its final response.
     """
 
     def __init__(self, rq: AAssociateRQ, timeouts: Timeouts) -> None:
@@ -99,29 +106,29 @@ class Requestor:
         self._session: Session | None = None
         self._operations: dict[int, Operation] = {}
 
-        encode(rq)  # so that a request which cannot be sent is refused before there is a connection
+        # A request that cannot be sent is refused here, before there is a connection.
+        encode(rq)
 
     @property
     def session(self) -> Session:
-        """The session on the connection."""
+        """The session on the connection; LocalProtocolError before there is one."""
         if self._session is None:
             raise LocalProtocolError("the association has no connection yet")
         return self._session
 
     @property
     def is_ending(self) -> bool:
-        """Whether the association is over, but the peer has not closed the connection yet."""
+        """Tell whether the association is over, but the peer has yet to close the connection."""
         is_over = self.stage not in (LifeStage.REQUESTED, LifeStage.ESTABLISHED)
         return is_over and self._session is not None and not self._session.should_close
 
-    # What was agreed on.
-
     def context_for(self, abstract_syntax: str) -> AcceptedContext:
-        """Find the context to use as SCU; ContextNotAcceptedError if the peer accepted none, or is gone."""
-        if self.stage is not LifeStage.ESTABLISHED:
-            raise LocalProtocolError(
-                f"a request needs an established association, this one is {self.stage.value}"
-            )
+        """Return the context to use as SCU.
+
+        ContextNotAcceptedError if the peer accepted none, LocalProtocolError if the association is
+        not established.
+        """
+        self._check_established()
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
                 return context
@@ -138,7 +145,10 @@ class Requestor:
     def context_to_store(
         self, abstract_syntax: str, transfer_syntaxes: Sequence[str]
     ) -> AcceptedContext:
-        """Find the context for instances of a class, by the first of the transfer syntaxes that the peer accepted."""
+        """Return the context for instances of a class that can be sent in these transfer syntaxes.
+
+        The first transfer syntax that the peer accepted wins. Errors as ``context_for``.
+        """
         from dicomquest.services.contexts import as_uid
 
         any_context = self.context_for(abstract_syntax)
@@ -152,11 +162,12 @@ class Requestor:
                 return usable[transfer_syntax]
         raise ContextNotAcceptedError(
             f"the peer did not accept a presentation context for {as_uid(abstract_syntax).name} in "
-            f"{as_uid(transfer_syntaxes[0]).name}, only in {as_uid(any_context.transfer_syntax).name}"
+            f"{as_uid(transfer_syntaxes[0]).name}, "
+            f"only in {as_uid(any_context.transfer_syntax).name}"
         )
 
     def answered_contexts(self, *, accepted: bool) -> list[PresentationContext]:
-        """List the contexts that the peer accepted, or those that it did not, in the order proposed."""
+        """List the contexts that the peer accepted, or else the others, in the order proposed."""
         from dicomquest.services.contexts import PresentationContext, as_uid
 
         results = (
@@ -193,25 +204,23 @@ class Requestor:
         }
 
     def acceptor_user(self, peer: Peer) -> ServiceUser:
-        """Describe the peer: by what it says of itself once it has accepted."""
+        """Describe the peer, by its own words once it has accepted."""
         if self.ac is None:
             return ServiceUser(self.rq.called_ae_title, peer.host, peer.port)
         return service_user(
             self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information
         )
 
-    # What the face feeds.
-
     def connected(self) -> None:
         """Ask for the association, on a connection that has just been made."""
         self._session = Session.requestor(self.rq, self.timeouts, monotonic())
 
     def data_to_send(self) -> bytes:
-        """Give the bytes to send since the last call."""
+        """Return the bytes to send since the last call."""
         return b"" if self._session is None else self._session.data_to_send()
 
     def seconds_left(self) -> float | None:
-        """How long to wait for the peer before ``expire`` is due; None is for ever."""
+        """Return the seconds to wait for the peer until ``expire`` is due; None waits for ever."""
         deadline = self.session.next_deadline()
         return None if deadline is None else max(deadline - monotonic(), 0.0)
 
@@ -221,20 +230,18 @@ class Requestor:
         self._take_events()
 
     def receive_eof(self, message: str = "the peer closed the connection") -> None:
-        """Take the end of the connection, however it came."""
+        """Take the end of the connection, however it came about."""
         self.session.receive_eof(monotonic(), message)
         self._take_events()
 
     def expire(self) -> None:
-        """Let time-outs happen."""
+        """Act on the time-outs that are due."""
         self.session.expire(monotonic())
         self._take_events()
 
     def fail_connection(self, message: str) -> None:
-        """Note that there is no transport connection, and why."""
+        """End the association for want of a transport connection."""
         self._end(LifeStage.ABORTED, ConnectionFailedError(message))
-
-    # Flows.
 
     def establish(self) -> Flow[None]:
         """Wait for the answer to the association request."""
@@ -249,7 +256,7 @@ class Requestor:
         message_id: int | None = None,
         priority: int = 0,
     ) -> Flow[Operation]:
-        """Send a C-FIND request."""
+        """Send a C-FIND request; its responses follow by ``response``."""
         yield from self._settle()
         self._check_established()
         sent = self.session.send_find(
@@ -260,7 +267,7 @@ class Requestor:
     def echo(
         self, context: AcceptedContext, *, message_id: int | None = None
     ) -> Flow[ResponseReceived | None]:
-        """Send a C-ECHO request and wait for its response; None if the association ended first."""
+        """Send a C-ECHO request and return its response; None if the association ended first."""
         yield from self._settle()
         self._check_established()
         sent = self.session.send_echo(context.context_id, monotonic(), message_id=message_id)
@@ -275,22 +282,26 @@ class Requestor:
         priority: int = 0,
         originator: tuple[str, int] | None = None,
     ) -> Flow[Operation]:
-        """Begin a C-STORE request; its data set follows by ``send_data``, and its response by ``response``."""
+        """Begin a C-STORE request: its data set follows by ``send_data``, then ``response``."""
         yield from self._settle()
         self._check_established()
         sent = self.session.send_store(
-            context.context_id, sop_instance_uid, monotonic(), priority=priority, message_id=message_id,
+            context.context_id,
+            sop_instance_uid,
+            monotonic(),
+            priority=priority,
+            message_id=message_id,
             originator=originator,
-        )  # fmt: skip
+        )
         return self._start(sent, context)
 
     def send_data(self, data: bytes, *, is_last: bool) -> None:
-        """Send a part of the data set of a C-STORE request; nothing if the association is gone meanwhile."""
+        """Send a part of the data set of a C-STORE request; nothing if the association is gone."""
         if self.stage is LifeStage.ESTABLISHED:
             self.session.send_data(data, monotonic(), is_last=is_last)
 
     def response(self, operation: Operation) -> Flow[ResponseReceived | None]:
-        """Give the next response of an operation; None if the association ended before it came."""
+        """Return the next response of an operation; None if the association ended first."""
         while not operation.inbox:
             if operation.is_answered or self.stage is not LifeStage.ESTABLISHED:
                 return None
@@ -317,21 +328,20 @@ class Requestor:
         yield from ()
 
     def cancel(self, message_id: int) -> None:
-        """Ask the peer to stop an operation; its final response still comes."""
+        """Send a C-CANCEL for a running operation; its final response still comes."""
         if message_id in self._operations and self.stage is LifeStage.ESTABLISHED:
             self.session.send_cancel(message_id, monotonic())
 
-    # Inside.
-
     def _settle(self) -> Flow[None]:
-        """Bring what is outstanding to its end; of its unread responses only the final one stays."""
+        """Bring running operations to their end; only their final responses stay unread."""
         for operation in list(self._operations.values()):
             self.cancel(operation.message_id)
             patience = None if self.timeouts.dimse is None else monotonic() + self.timeouts.dimse
             while not operation.is_answered and self.stage is LifeStage.ESTABLISHED:
                 operation.inbox.clear()
                 if patience is not None and monotonic() > patience:
-                    # A peer that ignores C-CANCEL and streams on would keep us here for as long as it likes.
+                    # A peer that ignores the C-CANCEL and streams on never runs into the session's
+                    # own time-out, and would keep us here for as long as it likes.
                     yield from self.abort()
                     break
                 yield
@@ -357,7 +367,8 @@ class Requestor:
     def _take_events(self) -> None:
         command = take = None
         for event in self.session.events():
-            # The Pending responses of a query share their command: where the first one goes, the others go (0.4 us).
+            # The Pending responses of a query share one command object: the others go where the
+            # first one went, without a look-up (0.4 us each).
             if type(event) is ResponseReceived and event.command is command and take is not None:
                 take(event)
                 continue
@@ -387,7 +398,7 @@ class Requestor:
             case MessageIgnored():
                 LOGGER.warning("%s ignored: %s", name_of(event.command), event.reason)
             case RequestReceived():
-                # Only where the SCP role was asked for and granted.
+                # Possible only if this side asked for the SCP role, and the peer granted it.
                 refusal = response_to(
                     event.command,
                     statuses.SOP_CLASS_NOT_SUPPORTED,
@@ -400,7 +411,7 @@ class Requestor:
                 | DataSetFragmentReceived()
                 | RequestRefused()
             ):
-                # What acceptors are told, and SCPs whose requests wait; here each is refused at once.
+                # Events of acceptors, and of SCPs; a request that comes here is refused at once.
                 pass
             case _:
                 assert_never(event)
