@@ -1,4 +1,8 @@
-"""The errors of every layer; each says what was got, what was expected, and carries the numbers as fields."""
+"""The errors of every layer; each names the value and the remedy, with the numbers as fields.
+
+All of them are a DicomquestError. A program that asks a peer catches AssociationError, each of
+whose classes is a reason why there was no answer.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,19 @@ class DicomquestError(Exception):
 
 
 class ProtocolError(DicomquestError):
-    """Somebody broke the protocol of PS3.7 or PS3.8."""
+    """A breach of the protocol of PS3.7 or PS3.8."""
 
 
 class LocalProtocolError(ProtocolError):
-    """Our own caller asked for something that the protocol forbids now (such as a request after a release)."""
+    """The caller asked for what the protocol forbids now, such as a request after a release."""
 
 
 class RemoteProtocolError(ProtocolError):
     """The peer sent bytes that the protocol forbids.
 
-    ``reason`` is the A-ABORT reason of the service provider (PS3.8 9.3.8): 0 not specified, 1 unrecognized PDU,
-    2 unexpected PDU, 4 unrecognized, 5 unexpected, 6 invalid PDU parameter value.
+    ``reason`` is the A-ABORT reason of the service provider (PS3.8 9.3.8): 0 not specified,
+    1 unrecognized PDU, 2 unexpected PDU, 4 unrecognized PDU parameter, 5 unexpected PDU parameter,
+    6 invalid PDU parameter value.
     """
 
     def __init__(self, message: str, *, reason: int = 0) -> None:
@@ -28,7 +33,10 @@ class RemoteProtocolError(ProtocolError):
 
 
 class DataSetError(DicomquestError):
-    """Bytes that are no data set of the transfer syntax; ``offset`` is where in the bytes, from their start."""
+    """Bytes that are no data set of the transfer syntax (PS3.5 7, A).
+
+    ``offset`` counts the bytes before the fault, ``tag`` is the element; None if not known.
+    """
 
     def __init__(self, message: str, *, offset: int | None = None, tag: int | None = None) -> None:
         super().__init__(message)
@@ -47,10 +55,10 @@ class ValueFormatError(DicomquestError):
 
 
 class IdentifierError(DicomquestError):
-    """A C-FIND identifier that cannot be answered: the final status and its two explaining fields (PS3.4 C.4.1.1.4).
+    """A C-FIND identifier that cannot be answered, with its final response (PS3.4 C.4.1.1.4).
 
-    ``element`` names the offending tags, the enclosing sequence first; ``comment`` has at most 64 characters of the
-    default repertoire (PS3.7 C), longer ones are cut.
+    ``status`` is the status, ``element`` the offending tags with the enclosing sequence first.
+    ``comment`` is cut to 64 characters of the default repertoire (PS3.7 C).
     """
 
     def __init__(self, status: int, comment: str, element: tuple[int, ...] = ()) -> None:
@@ -66,19 +74,19 @@ class IndexDatabaseError(DicomquestError):
 
 
 class MissingIndexError(IndexDatabaseError):
-    """There is no index, and none was to be made."""
+    """No index is at the location, and none was to be made."""
 
 
 class AssociationError(DicomquestError):
-    """No association, or no answer on it: the base of what the short ways (``dicomquest.find``) raise."""
+    """The base of all reasons why a peer gave no answer, such as ``dicomquest.find`` raises."""
 
 
 class ConnectionFailedError(AssociationError):
-    """No transport connection: the host is unknown, the port closed, TLS failed, or it took too long."""
+    """No connection: the host is unknown, the port closed, TLS failed, or it took too long."""
 
 
 class AssociationRejectedError(AssociationError):
-    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    """The peer answered A-ASSOCIATE-RJ; the fields are those of PS3.8 Table 9-21."""
 
     def __init__(self, message: str, *, result: int, source: int, reason: int) -> None:
         super().__init__(message)
@@ -88,11 +96,11 @@ class AssociationRejectedError(AssociationError):
 
 
 class AssociationAbortedError(AssociationError):
-    """The association ended by A-ABORT, by loss of the connection, or by a time-out."""
+    """The association ended by an A-ABORT, by loss of the connection, or by a time-out."""
 
 
 class ContextNotAcceptedError(AssociationError):
-    """The peer accepted the association, yet no presentation context for the service, or not what the query needs."""
+    """The peer accepted no presentation context for the service, or not what the query needs."""
 
 
 class QueryFailedError(AssociationError):
@@ -108,15 +116,15 @@ class QueryFailedError(AssociationError):
 
 
 class LayoutError(DicomquestError):
-    """A template for the paths of received files that is none."""
+    """A template for the paths of received files that cannot be used."""
 
 
 class ArchiveInUseError(DicomquestError):
-    """A folder that somebody else stores in, whose instances another index has."""
+    """Another server stores in the folder, with another index."""
 
 
 class StoreError(DicomquestError):
-    """An instance that cannot be stored: status, comment and offending element of the response (PS3.4 B.2.3)."""
+    """An instance that cannot be stored, with the fields of its response (PS3.4 B.2.3)."""
 
     def __init__(self, status: int, comment: str, element: tuple[int, ...] = ()) -> None:
         super().__init__(comment)

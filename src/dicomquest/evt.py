@@ -1,4 +1,46 @@
-"""What handlers can be bound to and what they are given, by the names that pynetdicom's users know."""
+"""The events that handlers can be bound to, by pynetdicom's names (PS3.7 9.1, PS3.8 7).
+
+A handler takes an ``Event`` and the further arguments of its binding. A *notification* tells any
+number of handlers that something happened, and ignores their results. An *intervention* asks one
+handler for an answer:
+
+- EVT_C_FIND: it yields (status, identifier) pairs, FF00 or FF01 with a Dataset for each match. A
+  last pair of the final status and None may follow; without one the status is Success.
+- EVT_C_ECHO: it returns the status.
+- EVT_SOP_EXTENDED: it returns a dict of SOP class UID to the bytes that answer the offer.
+- EVT_USER_ID: it returns (is verified, bytes of the server's response or None).
+
+A status is a number, or a Dataset with Status and the elements that explain it (PS3.7 C). Handlers
+run in a thread of the server; coroutines and async generators run in its event loop. A handler that
+raises is logged, and the peer gets status C311, or no answer in a negotiation.
+
+```python
+from pydicom.dataset import Dataset
+
+from dicomquest import AE, evt
+from dicomquest.sop_class import StudyRootQueryRetrieveInformationModelFind as STUDY_ROOT
+
+STUDIES = {"4711": ["2.25.1", "2.25.2"]}
+
+
+def answer(event, studies):
+    for uid in studies.get(event.identifier.PatientID, ()):
+        if event.is_cancelled:
+            yield 0xFE00, None
+            return
+        match = Dataset()
+        match.QueryRetrieveLevel = "STUDY"
+        match.StudyInstanceUID = uid
+        yield 0xFF00, match
+
+
+ae = AE()
+ae.add_supported_context(STUDY_ROOT)
+handlers = [(evt.EVT_C_FIND, answer, [STUDIES])]
+server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+server.shutdown()
+```
+"""
 
 from __future__ import annotations
 
@@ -13,7 +55,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 
-# Handlers are given pydicom's types, most who import this bind none: it is imported where it is used.
+# Most programs that import this bind no handler, and need none of pydicom's types.
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pydicom.uid import UID
@@ -22,7 +64,7 @@ LOGGER = logging.getLogger("dicomquest.evt")
 
 
 class NotificationEvent(NamedTuple):
-    """Something that happened; any number of handlers are told, and what they return is not used."""
+    """A happening of which any number of handlers are told; their results are not used."""
 
     name: str
     description: str
@@ -34,7 +76,7 @@ class NotificationEvent(NamedTuple):
 
 
 class InterventionEvent(NamedTuple):
-    """Something that asks for an answer: one handler is called, and what it returns or yields is the answer."""
+    """A request for an answer, which one handler returns or yields."""
 
     name: str
     description: str
@@ -63,7 +105,7 @@ EventType: TypeAlias = NotificationEvent | InterventionEvent
 Binding: TypeAlias = (
     tuple[EventType, Callable[..., Any]] | tuple[EventType, Callable[..., Any], list[Any] | None]
 )
-"""What ``evt_handlers=[...]`` lists: the event, its handler and the handler's further arguments."""
+"""An element of ``evt_handlers=[...]``: an event, its handler, and its further arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +121,7 @@ class BoundHandler:
 
 
 class Handlers:
-    """Which handlers are bound to which event."""
+    """The handlers by the event that they are bound to."""
 
     def __init__(self, bindings: Iterable[Binding] = ()) -> None:
         self._bound: dict[EventType, tuple[BoundHandler, ...]] = {}
@@ -98,31 +140,31 @@ class Handlers:
             self._bound[event] = (*earlier, bound)
 
     def unbind(self, event: EventType, handler: Callable[..., Any]) -> None:
-        """Undo each binding of this handler to this event; none is fine too."""
+        """Undo each binding of this handler to this event; there may be none."""
         self._bound[event] = tuple(
             bound for bound in self._bound.get(event, ()) if bound.function != handler
         )
 
     def events(self) -> list[EventType]:
-        """Name the events with a handler."""
+        """List the events that have a handler."""
         return [event for event, bound in self._bound.items() if bound]
 
     def bound(self, event: EventType) -> tuple[BoundHandler, ...]:
-        """Look up the handlers of an event, in the order of their binding."""
+        """Return the handlers of an event, in the order of their binding."""
         return self._bound.get(event, ())
 
     def notify(self, event: Event) -> None:
-        """Call the handlers of a notification here and now; what they raise is logged and goes no further."""
+        """Call the handlers of a notification here and now; their exceptions are only logged."""
         for bound in self.bound(event.event):
             with guarded(event.event.name):
                 bound(event)
 
 
 class guarded:  # noqa: N801 (read as a statement: with guarded(...))
-    """Run code that is not ours (a handler, a service): log what it raises and go on; ``failure`` holds it then.
+    """A boundary around code that is not ours: it logs an exception, and keeps it in ``failure``.
 
-    This is the one boundary that keeps somebody's mistake from ending an association or printing a traceback, which is
-    logged at DEBUG.
+    A mistake in a handler or a service must not end an association, so every such call goes through
+    here. The traceback is logged at DEBUG.
     """
 
     def __init__(self, what: str) -> None:
@@ -156,7 +198,7 @@ class PresentationContextTuple(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """A DIMSE request by the names of its command elements (PS3.7 9.1); ``Identifier`` is its undecoded data set."""
+    """A DIMSE request, with the names of its command elements as attributes (PS3.7 9.1)."""
 
     command: CEchoRQ | CFindRQ | CStoreRQ
     data_set: bytes | None
@@ -177,17 +219,17 @@ class Request:
 
     @property
     def Priority(self) -> int | None:
-        """The Priority (0000,0700): 0 medium, 1 high, 2 low; None where the message has none."""
+        """The Priority (0000,0700): 0 medium, 1 high, 2 low; None for a C-ECHO."""
         return None if isinstance(self.command, CEchoRQ) else self.command.priority
 
     @property
     def Identifier(self) -> BytesIO | None:
-        """The identifier in the context's transfer syntax."""
+        """The bytes of the identifier, in the context's transfer syntax; None without one."""
         return None if self.data_set is None else BytesIO(self.data_set)
 
     @cached_property
     def identifier(self) -> Dataset:
-        """The identifier, decoded; DataSetError if it is none."""
+        """The identifier, decoded once; DataSetError if it cannot be."""
         from dicomquest.dataset.codec import decode
         from dicomquest.dataset.elements import to_pydicom
 
@@ -195,11 +237,13 @@ class Request:
 
 
 class Event:
-    """What a handler is given: what happened, on which association and when, and what belongs to that event.
+    """An event as a handler is given it.
 
-    | event | attributes besides ``event``, ``assoc`` and ``timestamp`` |
+    All have ``event``, ``assoc`` (the association) and ``timestamp`` (a datetime in local time).
+
+    | Event | Further attributes |
     | --- | --- |
-    | EVT_C_FIND | ``request``, ``context``, ``message_id``, ``identifier`` (pydicom Dataset), ``is_cancelled`` |
+    | EVT_C_FIND | ``request``, ``context``, ``message_id``, ``identifier``, ``is_cancelled`` |
     | EVT_C_ECHO | ``request``, ``context``, ``message_id`` |
     | EVT_CONN_OPEN, EVT_CONN_CLOSE | ``address``: (host, port) of the peer |
     | EVT_SOP_EXTENDED | ``app_info``: dict of SOP class UID to the bytes offered |
@@ -225,17 +269,18 @@ class Event:
 
     @property
     def identifier(self) -> Dataset:
-        """The C-FIND request's identifier."""
+        """The identifier of a C-FIND request, as a pydicom Dataset; DataSetError if unreadable."""
         if (
             not isinstance(request := self._attributes.get("request"), Request)
             or request.data_set is None
         ):
-            raise AttributeError  # __getattr__ says the rest
+            # Python falls back to __getattr__ then, which has the words.
+            raise AttributeError
         return request.identifier
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether a C-CANCEL for this request has arrived; once true it stays so."""
+        """Tell whether a C-CANCEL came or the association ended; once true it stays so."""
         return self._cancelled is not None and self._cancelled()
 
     def __getattr__(self, name: str) -> Any:
@@ -244,5 +289,6 @@ class Event:
         if name in attributes:
             return attributes[name]
         raise AttributeError(
-            f"{self.__dict__.get('event')} has no {name!r}; it has {', '.join(attributes) or 'none'}"
+            f"{self.__dict__.get('event')} has no {name!r}; "
+            f"it has {', '.join(attributes) or 'none'}"
         )

@@ -1,7 +1,14 @@
-"""SOP classes by keyword (PS3.6 A): ``from dicomquest.sop_class import PatientRootQueryRetrieveInformationModelFind``.
+"""SOP classes by keyword (PS3.6 A).
 
-Those of the Verification and the FIND services are written out; every other SOP class that pydicom's dictionary knows
-is an attribute of this module too, looked up when first asked for.
+The classes of the Verification and the FIND services are written out. Every other SOP class of
+pydicom's dictionary is an attribute of this module too, looked up at its first use.
+
+```python
+from dicomquest.sop_class import CTImageStorage, PatientRootQueryRetrieveInformationModelFind
+
+assert CTImageStorage.name == "CT Image Storage"
+assert PatientRootQueryRetrieveInformationModelFind == "1.2.840.10008.5.1.4.1.2.1.1"
+```
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ from pydicom.uid import UID
 
 
 class SOPClass(UID):
-    """The UID of a SOP class."""
+    """The UID of a SOP class: a text, with pydicom's ``name``, ``keyword`` and so on."""
 
 
 Verification = SOPClass("1.2.840.10008.1.1")
@@ -45,7 +52,7 @@ ProtocolApprovalInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.1.200.4")
 
 @cache
 def _dictionary() -> dict[str, SOPClass]:
-    """Map keywords to SOP classes; a row of the dictionary is (name, type, info, retired, keyword)."""
+    """Map keywords to SOP classes; a row of pydicom is (name, type, info, retired, keyword)."""
     return {
         keyword: SOPClass(uid)
         for uid, (_, kind, _, _, keyword) in UID_dictionary.items()
@@ -54,7 +61,7 @@ def _dictionary() -> dict[str, SOPClass]:
 
 
 def uid_to_sop_class(uid: str) -> SOPClass:
-    """Give the SOP class of a UID, also of one that the dictionary does not know."""
+    """Return a UID as SOP class; it need not be in the dictionary."""
     return SOPClass(uid)
 
 
@@ -63,7 +70,7 @@ def __getattr__(name: str) -> SOPClass:
         return _dictionary()[name]
     except KeyError:
         raise AttributeError(
-            f"the dictionary of pydicom has no SOP class with the keyword {name!r}"
+            f"pydicom's dictionary has no SOP class with the keyword {name!r}: use its UID"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The front door: the application entity and the short ways, in the shapes that pynetdicom's users know."""
+"""The front door: the application entity and ``find``, in pynetdicom's call shapes (PS3.8 3.5)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # What ``find`` knows of models and keys is a tenth of what there is to import, and an AE needs none of it.
+    # The models and keys of ``find`` are a tenth of all imports, and an AE needs none of them.
     if name != "find":
         raise AttributeError(f"module 'dicomquest.ae' has no attribute {name!r}")
     from dicomquest.ae.find_call import find  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A running server behind ``AE.start_server``: in the caller's thread, or in one of its own."""
+"""The server behind ``AE.start_server``, in the caller's thread or its own (PS3.8 9.1)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from dicomquest.aio.acceptor import AcceptedAssociation
 from dicomquest.aio.server import Server, new_event_loop
 
 PATIENCE = 1.0
-"""Seconds that running requests get to end when the server is told to."""
+"""Seconds that running requests get to end after ``shutdown``."""
 
 
 class RunningServer:
-    """A server with its event loop; ``shutdown`` may be called from any thread."""
+    """A server with its event loop, as ``AE.start_server(..., block=False)`` returns it.
+
+    As a context manager it shuts down at the end. All methods may be called from any thread.
+    """
 
     def __init__(self, make_server: Callable[[], Server], address: tuple[str, int]) -> None:
         self._make_server = make_server
@@ -31,12 +34,15 @@ class RunningServer:
         self._is_running = False
 
     def run(self) -> None:
-        """Serve in this thread until ``shutdown`` or KeyboardInterrupt; OSError if the address cannot be had."""
+        """Serve in this thread until ``shutdown`` or KeyboardInterrupt.
+
+        OSError if the address is taken, or not this machine's.
+        """
         with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(self._serve())
 
     def start(self) -> None:
-        """Serve in a thread of its own; returns when the server listens, or raises OSError."""
+        """Serve in a thread of its own; return when the server listens. Errors as ``run``."""
         self._thread = threading.Thread(
             target=self._run_in_thread, name="dicomquest-server", daemon=True
         )
@@ -47,9 +53,12 @@ class RunningServer:
             raise self._failure
 
     def shutdown(self) -> None:
-        """Stop listening, end all associations, and wait until that is done."""
+        """Stop listening, end all associations, and wait until that is done.
+
+        Running requests get a second to end. A second call does nothing.
+        """
         if self._loop is not None and self._stop is not None:
-            with suppress(RuntimeError):  # the loop is closed: somebody else was faster
+            with suppress(RuntimeError):  # the loop is closed: another shutdown was faster
                 self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -58,12 +67,12 @@ class RunningServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the server listens."""
+        """Tell whether the server listens."""
         return self._is_running
 
     @property
     def server_address(self) -> tuple[str, int]:
-        """Where the server listens: with port 0, the port that it got."""
+        """The (host, port) where the server listens: with port 0, the port that it got."""
         addresses = self._server.addresses if self._server is not None else []
         return addresses[0] if addresses else self._address
 
@@ -75,12 +84,12 @@ class RunningServer:
     def bind(
         self, event: evt.EventType, handler: Callable[..., Any], args: list[Any] | None = None
     ) -> None:
-        """Bind a handler, for associations that begin later."""
+        """Bind a handler to an event from now on; ``args`` follow the event in its calls."""
         if self._server is not None:
             self._server.handlers.bind(event, handler, args)
 
     def unbind(self, event: evt.EventType, handler: Callable[..., Any]) -> None:
-        """Undo a binding, for associations that begin later."""
+        """Undo the binding of a handler to an event, from now on."""
         if self._server is not None:
             self._server.handlers.unbind(event, handler)
 

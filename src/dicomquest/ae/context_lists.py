@@ -1,4 +1,4 @@
-"""Presentation contexts ready-made by service, under the names that pynetdicom's users know (PS3.4)."""
+"""Ready-made presentation contexts by service, under pynetdicom's names (PS3.4, PS3.6 A)."""
 
 from __future__ import annotations
 
@@ -61,16 +61,19 @@ SERVICES = {
 }
 STORAGE = ("AllStoragePresentationContexts", "StoragePresentationContexts")
 
-# Of security screening and non-destructive testing, which have standards of their own.
+# Security screening and non-destructive testing have standards of their own.
 OTHER_STANDARDS = ("DICOS", "EddyCurrent")
 
 STORAGE_PROPOSED = 120
-"""How many storage contexts ``StoragePresentationContexts`` has: an association has places for 128 (PS3.8 9.3.2.2)."""
+"""Contexts of ``StoragePresentationContexts``: few enough that others fit beside them.
+
+An association has places for 128 (PS3.8 9.3.2.2).
+"""
 
 
 @cache
 def _uids_by_keyword() -> dict[str, UID]:
-    """SOP classes in the order of the dictionary, whose rows are (name, type, info, retired, keyword)."""
+    """Map keywords to SOP classes, but for retired ones of Storage, in the dictionary's order."""
     return {
         keyword: UID(uid)
         for uid, (_, kind, _, retired, keyword) in UID_dictionary.items()
@@ -79,7 +82,7 @@ def _uids_by_keyword() -> dict[str, UID]:
 
 
 def storage_sop_classes() -> list[UID]:
-    """List the SOP classes of the Storage service (PS3.4 B.5)."""
+    """List the SOP classes of the Storage service that are not retired (PS3.4 B.5)."""
     left_out = tuple(f"{name}Storage" for name in NOT_OF_PATIENTS)
     return [
         uid
@@ -91,7 +94,7 @@ def storage_sop_classes() -> list[UID]:
 
 
 def context_list(name: str) -> list[PresentationContext]:
-    """Build the list of this name."""
+    """Build the list of contexts of this name, such as VerificationPresentationContexts."""
     if name in STORAGE:
         uids = storage_sop_classes()[
             : STORAGE_PROPOSED if name == "StoragePresentationContexts" else None

@@ -1,4 +1,4 @@
-"""The application entity (PS3.8 3.5.1): the front door for scripts, in the shape that pynetdicom's users know."""
+"""The application entity: the front door for scripts, in pynetdicom's call shapes (PS3.8 3.5.1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from dicomquest.sync import Association
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, propose_contexts
 from dicomquest.ul.timers import Timeouts
 
-# Imported where they are needed: a program that only asks starts a third sooner without asyncio and the server.
+# A program that only asks starts a third sooner without asyncio and the server: they are imported
+# where they are needed.
 if TYPE_CHECKING:
     from dicomquest.ae.background import RunningServer
     from dicomquest.aio.client import AsyncAssociation
@@ -37,9 +38,54 @@ ANY_SCP = "ANY-SCP"
 
 
 class AE:
-    """An application entity: its title, what it asks for as SCU, what it answers as SCP, and how patient it is.
+    """An application entity: an SCU with ``associate``, an SCP with ``start_server`` (PS3.8 3.5.1).
 
-    Time-outs are in seconds; None waits for ever. They hold for associations and servers that begin later.
+    Its attributes hold for associations and servers that begin later:
+
+    - ``ae_title``: its own title, at most 16 characters.
+    - ``requested_contexts``, ``supported_contexts``: the presentation contexts that it proposes as
+      SCU, and accepts as SCP.
+    - ``maximum_pdu_size``: the longest P-DATA-TF that it takes, in bytes; 0 for any (PS3.8 D.1).
+    - ``maximum_associations``, ``maximum_associations_per_peer``: limits of each server; an
+      association beyond is rejected. None for no limit per address.
+    - ``require_called_aet``: reject requests for another title than the server's.
+    - ``require_calling_aet``: the titles that may ask; empty for all.
+    - ``connection_timeout``, ``acse_timeout``, ``dimse_timeout``, ``network_timeout``: seconds to
+      wait for the connection, for an association request and for the answer to one or to a release,
+      for a response, and for a peer that neither sends nor reads; None waits for ever.
+    - ``artim_timeout``: seconds that the peer of a server gets to close a connection that is over
+      (PS3.8 9.1.5).
+    - ``implementation_class_uid``, ``implementation_version_name``: the words about this program in
+      each association (PS3.7 D.3.3.2).
+
+    An SCP that knows one patient, and an SCU that asks it:
+
+    ```python
+    from pydicom.dataset import Dataset
+
+    from dicomquest import AE, evt
+    from dicomquest.sop_class import PatientRootQueryRetrieveInformationModelFind as PATIENT_ROOT
+
+
+    def answer(event):
+        match = Dataset()
+        match.QueryRetrieveLevel = event.identifier.QueryRetrieveLevel
+        match.PatientID = "4711"
+        yield 0xFF00, match
+
+
+    ae = AE("EXAMPLE")
+    ae.add_supported_context(PATIENT_ROOT)
+    ae.add_requested_context(PATIENT_ROOT)
+    handlers = [(evt.EVT_C_FIND, answer)]
+    with ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers) as server:
+        query = Dataset()
+        query.QueryRetrieveLevel = "PATIENT"
+        query.PatientID = None
+        with ae.associate(*server.server_address) as association:
+            for status, match in association.send_c_find(query, PATIENT_ROOT):
+                print(f"{status.Status:04X}", match and match.PatientID)
+    ```
     """
 
     def __init__(self, ae_title: str = "DICOMQUEST") -> None:
@@ -60,11 +106,9 @@ class AE:
         self._supported: dict[UID, PresentationContext] = {}
         self._servers: list[RunningServer] = []
 
-    # Presentation contexts.
-
     @property
     def requested_contexts(self) -> list[PresentationContext]:
-        """What the SCU proposes."""
+        """The presentation contexts that this AE proposes as SCU, at most 128."""
         return self._requested
 
     @requested_contexts.setter
@@ -74,20 +118,24 @@ class AE:
     def add_requested_context(
         self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None
     ) -> None:
-        """Propose one more context; without transfer syntaxes, the four of the identifier (PS3.5 10)."""
+        """Propose one more context as SCU.
+
+        Without ``transfer_syntax`` it has DEFAULT_TRANSFER_SYNTAXES. ValueError for the 129th
+        context, or for an abstract syntax that is no UID.
+        """
         self._requested = _checked(
             [*self._requested, build_context(abstract_syntax, transfer_syntax)]
         )
 
     def remove_requested_context(self, abstract_syntax: str) -> None:
-        """Propose no context with this abstract syntax."""
+        """Propose no context with this abstract syntax any more."""
         self._requested = [
             context for context in self._requested if context.abstract_syntax != abstract_syntax
         ]
 
     @property
     def supported_contexts(self) -> list[PresentationContext]:
-        """What the SCP accepts, by abstract syntax."""
+        """The presentation contexts that this AE accepts as SCP, in the order of their UIDs."""
         return [self._supported[uid] for uid in sorted(self._supported)]
 
     @supported_contexts.setter
@@ -101,7 +149,11 @@ class AE:
         scu_role: bool | None = None,
         scp_role: bool | None = None,
     ) -> None:
-        """Accept an abstract syntax, or accept it with further transfer syntaxes; roles as in PS3.7 D.3.3.4."""
+        """Accept an abstract syntax as SCP, or accept it with further transfer syntaxes.
+
+        ``scu_role`` and ``scp_role`` are the roles that a requestor may have who asks for them
+        (PS3.7 D.3.3.4). Without ``transfer_syntax`` it has DEFAULT_TRANSFER_SYNTAXES.
+        """
         context = build_context(abstract_syntax, transfer_syntax)
         known = self._supported.setdefault(context.abstract_syntax, context)
         for syntax in context.transfer_syntax:
@@ -111,8 +163,6 @@ class AE:
     def remove_supported_context(self, abstract_syntax: str) -> None:
         """Accept this abstract syntax no more."""
         self._supported.pop(as_uid(str(abstract_syntax)), None)
-
-    # As SCU.
 
     def associate(  # noqa: PLR0917
         self,
@@ -126,11 +176,21 @@ class AE:
         tls_args: tuple[ssl.SSLContext, str | None] | None = None,
         evt_handlers: Iterable[evt.Binding] = (),
     ) -> Association:
-        """Connect and negotiate.
+        """Connect to a peer, and negotiate an association as SCU (PS3.8 7.1).
 
-        Never raises for what the network or the peer does: the association says ``is_established``, ``is_rejected`` or
-        ``is_aborted``, and ``failure`` says why. Raises LocalProtocolError for a request that cannot be sent, such as
-        one without contexts. ``tls_args`` is an SSLContext and the name that the peer's certificate must have.
+        - ``addr``, ``port``: the peer's host and port; ``ae_title`` is its title.
+        - ``contexts``: the presentation contexts to propose, ``requested_contexts`` by default.
+        - ``max_pdu``: as ``maximum_pdu_size``, for this association alone.
+        - ``ext_neg``: further items of the request, such as ``build_role`` or
+          ``UserIdentityNegotiation`` make.
+        - ``bind_address``: the (address, port) of this end of the connection.
+        - ``tls_args``: an SSLContext, and the name that the peer's certificate must have, None for
+          the one in ``addr``.
+        - ``evt_handlers``: (event, handler) pairs, or triples with a list of further arguments.
+
+        The network and the peer never make it raise: the association tells its outcome by
+        ``is_established``, ``is_rejected`` or ``is_aborted``, and the reason by ``failure``.
+        LocalProtocolError for a request that cannot be sent, such as one without contexts.
         """
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
         peer = peer_at(addr, port, tls=tls_args, bind_address=bind_address)
@@ -149,7 +209,7 @@ class AE:
         bind_address: tuple[str, int] | None = None,
         tls_args: tuple[ssl.SSLContext, str | None] | None = None,
     ) -> AsyncAssociation:
-        """Connect and negotiate as ``associate`` does, in the running event loop."""
+        """Connect and negotiate as ``associate`` does, but in the running event loop."""
         from dicomquest.aio.client import AsyncAssociation
 
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
@@ -191,8 +251,6 @@ class AE:
             artim=artim,
         )
 
-    # As SCP.
-
     @overload
     def start_server(
         self,
@@ -224,10 +282,17 @@ class AE:
         ae_title: str | None = None,
         contexts: Iterable[PresentationContext] | None = None,
     ) -> RunningServer | None:
-        """Answer associations on this address by the handlers, until ``shutdown`` or KeyboardInterrupt.
+        """Answer associations as SCP, by handlers, until ``shutdown`` or KeyboardInterrupt.
 
-        With ``block=False`` a thread of its own does so, and the server is returned as soon as it listens. OSError if
-        the address cannot be had.
+        - ``address``: the (host, port) to listen on; port 0 takes a free one.
+        - ``block``: False serves in a thread of its own, and returns the server once it listens.
+        - ``ssl_context``: for TLS 1.2 or 1.3.
+        - ``evt_handlers``: (event, handler) pairs, or triples with a list of further arguments.
+        - ``ae_title``: the title for ``require_called_aet``, ``ae_title`` of the AE by default.
+        - ``contexts``: the presentation contexts to accept, ``supported_contexts`` by default.
+
+        OSError if the address is taken; LocalProtocolError without any context; ValueError for an
+        SSLContext that allows TLS below 1.2.
         """
         from dicomquest.ae.background import RunningServer
         from dicomquest.aio.server import Server
@@ -247,7 +312,7 @@ class AE:
                 self._servers.remove(server)
 
     def shutdown(self) -> None:
-        """End all servers that this AE has started."""
+        """Shut down all servers that this AE has started."""
         for server in list(self._servers):
             server.shutdown()
         self._servers.clear()
@@ -265,7 +330,8 @@ class AE:
         supported = self.supported_contexts if contexts is None else list(contexts)
         if not supported:
             raise LocalProtocolError(
-                "a server without supported presentation contexts: expected at least one"
+                "a server without supported presentation contexts: add one to the AE, "
+                "such as add_supported_context(Verification)"
             )
         policy = AcceptorPolicy(
             supported={
@@ -294,12 +360,12 @@ def _checked(contexts: Iterable[PresentationContext]) -> list[PresentationContex
     contexts = list(contexts)
     if len(contexts) > MAXIMUM_CONTEXTS:
         raise ValueError(
-            f"{len(contexts)} presentation contexts: an association can propose {MAXIMUM_CONTEXTS}"
+            f"{len(contexts)} presentation contexts: an association has room for {MAXIMUM_CONTEXTS}"
         )
     return contexts
 
 
 def _supported_syntax(context: PresentationContext) -> SupportedSyntax:
-    """Say how to serve a context; a role that is not spoken of is the default one, requestor SCU and acceptor SCP."""
+    """Return how to serve a context; a role that is None is the default one, requestor SCU."""
     scu = True if context.scu_role is None else context.scu_role
     return SupportedSyntax(tuple(context.transfer_syntax), scu, bool(context.scp_role))

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 Form = Literal["dataset", "json"]
 
-# What a match is built as, by the name of the form.
+# The readers of an identifier, by the name of the form that they give.
 _READERS: dict[str, Callable[[bytes, str], Any]] = {
     "dataset": decode_to_pydicom,
     "json": decode_to_json,
@@ -51,18 +51,22 @@ _READERS: dict[str, Callable[[bytes, str], Any]] = {
 
 @overload
 def find(
-    host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["json"], called_aet: str = ...,
-    calling_aet: str = ..., limit: int | None = ..., options: QueryOptions | None = ...,
+    host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["json"],
+    called_aet: str = ..., calling_aet: str = ..., limit: int | None = ...,
+    options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
-    connection_timeout: float | None = ..., acse_timeout: float | None = ..., dimse_timeout: float | None = ...,
+    connection_timeout: float | None = ..., acse_timeout: float | None = ...,
+    dimse_timeout: float | None = ...,
     ae_title: str | None = ..., keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
 ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
 @overload
 def find(
-    host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ..., called_aet: str = ...,
-    calling_aet: str = ..., limit: int | None = ..., options: QueryOptions | None = ...,
+    host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ...,
+    called_aet: str = ..., calling_aet: str = ..., limit: int | None = ...,
+    options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
-    connection_timeout: float | None = ..., acse_timeout: float | None = ..., dimse_timeout: float | None = ...,
+    connection_timeout: float | None = ..., acse_timeout: float | None = ...,
+    dimse_timeout: float | None = ...,
     ae_title: str | None = ..., keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
 ) -> Iterator[Dataset]: ...  # fmt: skip
 
@@ -87,13 +91,13 @@ def find(
     keys: Mapping[str | int, Any] | None = None,
     **keywords: Any,
 ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
-    """Query a peer and give the matches while they come (PS3.4 C.4.1.2).
+    """Query a peer, and yield the matches while they come (PS3.4 C.4.1.2).
 
-    Keyword arguments are attributes by keyword, ``keys`` attributes by keyword or tag (``00100020``,
-    ``0010,0020``, ``0x00100020``). A value restricts: text with wild cards or a range, Python's
-    dates, times and numbers, a pair ``(first, last)`` of dates or times with None for an open end,
-    a list of UIDs, Datasets or mappings for a sequence. None or "" asks for the attribute to be
-    returned; unless one is asked for, those that every SCP has to support are.
+    Keyword arguments are attributes by keyword, ``keys`` attributes by keyword or tag
+    (``00100020``, ``0010,0020``, ``0x00100020``). A value restricts: text with wild cards or a
+    range, Python's dates, times and numbers, a pair ``(first, last)`` of dates or times with None
+    for an open end, a list of UIDs, Datasets or mappings for a sequence. None or "" asks for the
+    attribute to be returned; unless one is asked for, those that every SCP has to support are.
 
     ``level`` is PATIENT, STUDY, SERIES or IMAGE; ``model`` is study (root), patient (root) or
     psonly. ``as_`` says what each match is built as: "dataset" is a pydicom Dataset; "json", which
@@ -105,10 +109,19 @@ def find(
 
     Nothing is sent before the first match is asked for. Leaving the loop early cancels the query.
     Raises ValueError for a query that makes no sense, at once, and a subclass of AssociationError
-    where there is no answer, or one that is a failure (QueryFailedError)::
+    where there is no answer, or one that is a failure (QueryFailedError).
 
-        for study in find("pacs", 11112, PatientName="DOE^*", StudyDate=(date(2024, 1, 1), None)):
+    ```python
+    from datetime import date
+
+    from dicomquest import find
+
+
+    def print_studies(host: str, port: int) -> None:
+        since = date(2024, 1, 1)
+        for study in find(host, port, PatientName="CITIZEN^*", StudyDate=(since, None)):
             print(study.StudyInstanceUID)
+    ```
     """
     if as_ not in _READERS:
         raise ValueError(f"as_ {as_!r}: expected {', '.join(_READERS)}")
@@ -129,7 +142,7 @@ def find(
     )
     context = build_context(row.uid, [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
     offered = offer(options or QueryOptions())
-    # Evaluated when the first match is asked for: from then on the generator holds an association open.
+    # Called when the first match is asked for: from then on the generator holds an association.
     associate = partial(
         ae.associate, host, port, [context], called_aet,
         ext_neg=[SOPClassExtendedNegotiation(row.uid, offered)] if offered else [],
@@ -185,7 +198,7 @@ def _failure(association: Association) -> AssociationError:
 
 
 def query_failure(response: Response) -> QueryFailedError:
-    """Say in words why a query failed: what its final response says."""
+    """Return the error for a query whose final response is a failure, with its words."""
     code, comment = response.status, response.error_comment
     message = f"the peer ended the query with status {in_words(code, comment=comment)}"
     return QueryFailedError(

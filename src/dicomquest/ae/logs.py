@@ -1,4 +1,4 @@
-"""Seeing what goes on: the package's log on standard error."""
+"""The package's log on standard error, for those who want to see a script at work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import logging
 
 
 def debug_logger() -> None:
-    """Write what the package logs to standard error; identifiers, and so patients, are not in it."""
+    """Write the package's log, from DEBUG on, to standard error.
+
+    The log has no identifiers, and so no patients. A second call changes nothing.
+    """
     logger = logging.getLogger("dicomquest")
     if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
         handler = logging.StreamHandler()

@@ -1,4 +1,7 @@
-"""The further items of an association request (PS3.7 D.3.3), in the shapes that pynetdicom's users know."""
+"""The further items of an association request, in pynetdicom's shapes (PS3.7 D.3.3).
+
+``AE.associate(..., ext_neg=[...])`` sends them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,11 @@ from dicomquest.pdu.user_information import (
 
 @dataclass(slots=True)
 class SOPClassExtendedNegotiation:
-    """What the requestor offers beyond the basic service of a SOP class (PS3.7 D.3.3.5)."""
+    """An offer beyond the basic service of a SOP class (PS3.7 D.3.3.5).
+
+    The bytes mean what the SOP class says; for C-FIND they are one byte an option, relational
+    queries first (PS3.4 C.5.1.1.1).
+    """
 
     sop_class_uid: str = ""
     service_class_application_information: bytes = b""
@@ -28,7 +35,7 @@ class SOPClassExtendedNegotiation:
 
 @dataclass(slots=True)
 class SOPClassCommonExtendedNegotiation:
-    """Which service class and general SOP classes a SOP class belongs to (PS3.7 D.3.3.6)."""
+    """The service class and the general SOP classes of a SOP class (PS3.7 D.3.3.6)."""
 
     sop_class_uid: str = ""
     service_class_uid: str = ""
@@ -37,7 +44,7 @@ class SOPClassCommonExtendedNegotiation:
 
 @dataclass(slots=True)
 class SCP_SCU_RoleSelectionNegotiation:  # noqa: N801
-    """Which roles the requestor wants for a SOP class (PS3.7 D.3.3.4)."""
+    """The roles that the requestor wants for a SOP class (PS3.7 D.3.3.4)."""
 
     sop_class_uid: str = ""
     scu_role: bool = False
@@ -46,7 +53,10 @@ class SCP_SCU_RoleSelectionNegotiation:  # noqa: N801
 
 @dataclass(slots=True)
 class AsynchronousOperationsWindowNegotiation:
-    """How many operations may be outstanding (PS3.7 D.3.3.3); this package itself never has more than one."""
+    """The most operations that may be outstanding, 0 for any number (PS3.7 D.3.3.3).
+
+    This package itself never has more than one.
+    """
 
     maximum_number_operations_invoked: int = 1
     maximum_number_operations_performed: int = 1
@@ -54,7 +64,11 @@ class AsynchronousOperationsWindowNegotiation:
 
 @dataclass(slots=True)
 class UserIdentityNegotiation:
-    """Who asks (PS3.7 D.3.3.7); types: 1 user name, 2 with passcode, 3 Kerberos, 4 SAML, 5 JSON Web Token."""
+    """The identity of the user who asks (PS3.7 D.3.3.7).
+
+    ``user_identity_type`` is 1 for a user name, 2 for a user name with a passcode in
+    ``secondary_field``, 3 for Kerberos, 4 for SAML, 5 for a JSON Web Token.
+    """
 
     user_identity_type: int = 1
     primary_field: bytes = b""
@@ -62,7 +76,7 @@ class UserIdentityNegotiation:
     positive_response_requested: bool = False
 
     def __repr__(self) -> str:
-        # The fields are credentials, which belong in no log.
+        # The fields are credentials, which belong in no log and no traceback.
         return f"UserIdentityNegotiation(user_identity_type={self.user_identity_type})"
 
 
@@ -78,12 +92,12 @@ NegotiationItem: TypeAlias = (
 def build_role(
     uid: str, scu_role: bool = False, scp_role: bool = False
 ) -> SCP_SCU_RoleSelectionNegotiation:
-    """Build a role selection item for a SOP class."""
+    """Build the role selection item of a SOP class (PS3.7 D.3.3.4)."""
     return SCP_SCU_RoleSelectionNegotiation(UID(str(uid)), scu_role, scp_role)
 
 
 def with_items(base: UserInformation, items: Iterable[NegotiationItem]) -> UserInformation:
-    """Add the items to the user information of a request."""
+    """Return the user information of a request with these items added."""
     roles: list[RoleSelection] = []
     extended: list[ExtendedNegotiation] = []
     common: list[CommonExtendedNegotiation] = []
