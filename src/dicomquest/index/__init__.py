@@ -12,7 +12,7 @@ __all__ = ["Cursor", "Index", "open_index"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on demand: a process that only reads files needs no database."""
+    """Import on demand, because a process that only reads files needs no database."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from dicomquest.index import index  # noqa: PLC0415

@@ -1,4 +1,39 @@
-"""The index as its users see it: instances go in, queries come out, row by row (PS3.4 C.4.1.3)."""
+"""The index: instances in a database, and queries against them (PS3.4 C.4.1.3).
+
+``Index`` is the engine behind every door: the service, the commands, a program of its own. These
+ideas carry it.
+
+*One writer, many readers.* A write transaction holds the write lock of the whole index from its
+start, before all threads and processes. So a batch writes upon what it has read, and no transaction
+has to be tried again. A query reads one snapshot, on a connection of its own, and waits for nobody.
+
+*A query is one statement.* ``search.compile`` makes SQL of a ``Query``: the table of its level
+(``patient``, ``study``, ``series``, ``instance``), joined with those above; a subquery finds one
+chain of descendants for the keys of lower levels. Joins only go up, so no entity comes twice.
+Nothing is sorted or grouped, so the first row comes at once, and memory stays the same for any
+number of rows. Values are parameters: queries of one shape are one text, which the database has
+compiled already.
+
+*A statement leaves out what does not exist.* Most indexes have no second group of a name, and no
+key with several values. The table ``occurrence`` says which of these exist (``plan.Facts``), and
+the statement has no predicate on the others.
+
+*Rows come from a cursor.* ``search`` returns it, ``Cursor.fetch`` the next rows, and any thread may
+``interrupt`` it. A row has one value a field of the response. ``dataset.fast_encoder`` makes bytes
+of it, ``Plan.to_data_set`` decoded elements.
+
+*Python filters what SQL cannot say*: items of sequences, private attributes, times in another zone.
+SQL still leaves out the entities that cannot match; ``search.python_filter`` looks at the others.
+
+*Counts are stored.* Ingest keeps the counts, ModalitiesInStudy and their like exact within its
+transaction, so a query never counts, and ``check`` compares them with the rows that they count.
+
+*SQLite and PostgreSQL* get the same statement in their own words (``tables.dialects``). They differ
+in two ways. SQLite calls the Python filter from its SQL, and reads the facts in the query's own
+snapshot. PostgreSQL cannot call it: the statement selects what the filter has to see, and the
+cursor drops rows. It is a round trip away, too: its cursor remembers the facts, the statement finds
+no rows if there are others, and then it is sent again.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +47,7 @@ from uuid import uuid4
 from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.index.database.pool import Database
 from dicomquest.index.search.compile import compile_query
-from dicomquest.index.search.plan import Facts, select
+from dicomquest.index.search.plan import OCCURRENCES, Facts, select
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor, give_back
 from dicomquest.index.tables.schema import SETTING, TABLES
 from dicomquest.standard.levels import Level
@@ -41,10 +76,8 @@ if TYPE_CHECKING:
 
 TIMEZONE_SETTING = "timezone_offset_minutes"
 IDENTITY_SETTING = "identity"
-_OCCURRENCES = "SELECT path, part FROM occurrence"
 
-
-# A loop that looks at the first matches only costs little; one that runs on wastes few round trips.
+# The first rows are few, for a loop that ends early; the others many, to save round trips.
 _FIRST_ROWS = 32
 _ROWS = 512
 
@@ -58,10 +91,10 @@ def open_index(
 ) -> Index:
     """Open an index by path or database URL, to be closed, as a ``with`` statement does.
 
-    ``create`` makes it where there is none; without, MissingIndexError says that a path is wrong.
-    ``read_location`` is a replica that queries may be answered from. ``timezone_offset_minutes`` is
-    the zone of date-times without an offset; an index keeps the one that it was made with.
-    IndexDatabaseError where the database cannot be opened. The matches are pydicom Datasets::
+    ``create`` makes a missing one; otherwise MissingIndexError says that there is none.
+    ``read_location`` is a replica that may answer queries. ``timezone_offset_minutes``, east of
+    UTC, is the zone of date-times without an offset; an index keeps the one it was made with.
+    IndexDatabaseError says why the database cannot be opened. Matches are pydicom Datasets::
 
         with dicomquest.open_index("scans.sqlite") as index:
             for study in index.find(level="STUDY", PatientName="DOE^*"):
@@ -76,7 +109,10 @@ def open_index(
 
 
 class Index:
-    """An index in a database; safe to share by threads, and any number of processes may open it at once."""
+    """An index in a database; any number of threads may share it, and of processes open it.
+
+    Each method raises IndexDatabaseError if the database fails, or says what else it raises.
+    """
 
     def __init__(
         self,
@@ -86,11 +122,7 @@ class Index:
         read_location: str | os.PathLike[str] | None = None,
         timezone_offset_minutes: int = 0,
     ) -> None:
-        """Open by path or SQLAlchemy URL; IndexDatabaseError if that cannot be.
-
-        ``read_location``: a replica that queries may be answered from. ``timezone_offset_minutes``: the zone of
-        date-times without an offset, kept by an index from its creation on.
-        """
+        """Open the index at a path or URL, as ``open_index`` does, but create a missing one."""
         self._database = Database(location, create=create)
         self._replica = self._database
         if read_location is not None:
@@ -106,7 +138,7 @@ class Index:
         self._known: KnownFacts | None = None
 
     def fields(self, query: Query) -> tuple[Field, ...]:
-        """What each column of the rows of ``query`` will be in the response."""
+        """Return the field of the response for each column of the rows of ``query``, in order."""
         return select(query.return_keys).fields
 
     @overload
@@ -132,14 +164,14 @@ class Index:
         keys: Mapping[str | int, Any] | None = None,
         **keywords: Any,
     ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
-        """Query the index and give the matches while the database finds them (PS3.4 C.4.1.3).
+        """Query the index; give each match as soon as the database finds it (PS3.4 C.4.1.3).
 
         Keys, ``level``, ``model`` and ``as_`` are those of ``dicomquest.find``. ``options`` default
-        to relational ones, so that keys of any level go together. ``limit`` ends the answers after
-        so many. The query reads one snapshot of the index; leaving the loop early ends it.
+        to relational queries, in which keys of any level go together. ``limit`` is the greatest
+        number of matches. The query reads one snapshot of the index; leaving the loop ends it.
 
-        Raises ValueError for a query that makes no sense, at once, and IndexDatabaseError where the
-        database fails.
+        Raises ValueError at once for a query that makes no sense, and IndexDatabaseError, also
+        between two matches, if the database fails.
         """
         # Only programs that ask in this way need what builds Datasets.
         from dicomquest.dataset.elements import to_json, to_pydicom  # noqa: PLC0415
@@ -158,7 +190,7 @@ class Index:
         options: QueryOptions | None,
         keys: Iterable[tuple[str | int, Any]],
     ) -> Query:
-        """Return the query of keyword arguments; RequestError, a ValueError, says why there is none."""
+        """Return the query of keyword arguments, else raise RequestError, which is a ValueError."""
         from dicomquest.query.identifier import request_keys  # noqa: PLC0415
         from dicomquest.query.identifier.parse import parse_identifier  # noqa: PLC0415
         from dicomquest.query.identifier.request_rules import (  # noqa: PLC0415
@@ -199,16 +231,21 @@ class Index:
                 size = _ROWS
 
     def search(self, query: Query, *, is_latest: bool = False) -> Cursor:
-        """Run a query; the cursor has to be closed. ``is_latest``: not from a replica, which may lag behind."""
+        """Return the cursor of a query (PS3.4 C.4.1.3); the caller closes it.
+
+        Rows are tuples with one value a field (``fields``). ``is_latest`` asks the database that
+        writes, not a replica, which may lag behind. IndexDatabaseError comes from here or from
+        ``Cursor.fetch``.
+        """
         database = self._database if is_latest else self._replica
         if database.dialect == "postgresql":
             return self._find_on_server(database, query)
         connection = database.reader()
         try:
             driver: Any = connection.driver_connection
-            # One snapshot for the facts and the rows (QR-172).
+            # The facts must be those of the rows' snapshot (QR-172): it begins with this reading.
             driver.execute("BEGIN")
-            occurrences = frozenset(driver.execute(_OCCURRENCES).fetchall())
+            occurrences = frozenset(driver.execute(OCCURRENCES).fetchall())
             return SQLiteCursor(connection, compile_query(query, self._facts_of(occurrences)))
         except sqlite3.Error as error:
             give_back(connection)
@@ -218,8 +255,12 @@ class Index:
             raise
 
     def _find_on_server(self, database: Database, query: Query) -> Cursor:
-        """As ``search``; the facts are what is known so far, and no connection is used before the first ``fetch``."""
-        from dicomquest.index.search.postgresql_cursor import KnownFacts, PostgreSQLCursor  # noqa: PLC0415  not for SQLite
+        """Return the cursor of a query that takes a connection at its first ``fetch`` only."""
+        # An index in SQLite needs no psycopg.
+        from dicomquest.index.search.postgresql_cursor import (  # noqa: PLC0415
+            KnownFacts,
+            PostgreSQLCursor,
+        )
 
         if self._known is None:
             self._known = KnownFacts(self.timezone_offset_minutes)
@@ -231,10 +272,10 @@ class Index:
         )
 
     def find_data_sets(self, query: Query) -> list[DataSet]:
-        """All response identifiers of a query, decoded: the plain path."""
+        """Return all response identifiers of a query, decoded: the plain path, all in memory."""
         with self.search(query) as cursor:
             found: list[DataSet] = []
-            while rows := cursor.fetch(512):
+            while rows := cursor.fetch(_ROWS):
                 found += [cursor.plan.to_data_set(row) for row in rows]
             return found
 
@@ -245,12 +286,15 @@ class Index:
         jobs: int = 1,
         progress: Callable[[Summary], None] | None = None,
     ) -> Summary:
-        """Index the files at or below ``paths``, read by ``jobs`` processes; start it again to go on after an end.
+        """Index the files at or below ``paths``, read by ``jobs`` processes.
 
-        ``progress`` is called with the summary as it grows. With several jobs, the main module of a script needs its
-        ``if __name__ == "__main__"``, as the processes import it.
+        Files that have not changed since are not read again, so another call goes on where one was
+        interrupted. Unreadable files are skipped and counted in the summary, which ``progress``
+        sees as it grows. Several jobs import the script that calls this, which therefore needs its
+        ``if __name__ == "__main__"``.
         """
-        from dicomquest.index.ingest.files import ingest_files  # noqa: PLC0415  queries need none of it
+        # Here and below: a process that only queries starts without this code.
+        from dicomquest.index.ingest.files import ingest_files  # noqa: PLC0415
 
         names = [os.fspath(path) for path in paths]
         return ingest_files(
@@ -258,29 +302,41 @@ class Index:
         )
 
     def ingest_data_sets(self, data_sets: Iterable[DataSet]) -> Summary:
-        """Index decoded instances; (0002,0010) among an instance's elements is its transfer syntax."""
+        """Index decoded instances, which have no file.
+
+        Element (0002,0010) of an instance is its transfer syntax. The summary counts instances that
+        lack a UID as skipped.
+        """
         from dicomquest.index.ingest.files import ingest_data_sets  # noqa: PLC0415
 
         return ingest_data_sets(self._database, data_sets, self.timezone_offset_minutes)
 
     def receiving(self, uids: Sequence[str]) -> AbstractContextManager[ReceivedBatch]:
-        """Index instances that were just received, in one transaction that the block's end commits.
+        """Index instances that were just received, in one transaction (PS3.4 B.2).
 
-        The batch's ``known`` has the paths of those of ``uids`` that are indexed already; an exception
-        in the block undoes all of it. Nobody else writes meanwhile.
+        The end of the block commits, an exception in it undoes everything, and nobody else writes
+        meanwhile. ``known`` of the batch maps those of the SOP Instance UIDs ``uids`` that the
+        index has already to the paths of their files.
         """
-        from dicomquest.index.ingest.receiving import receiving  # noqa: PLC0415  queries need none of it
+        from dicomquest.index.ingest.receiving import receiving  # noqa: PLC0415
 
         return receiving(self._database, uids, self.timezone_offset_minutes)
 
     def removal(self, query: Query) -> Removal:
-        """Find what is to be removed: it says how much that is, and ``run`` removes it; to be closed."""
-        from dicomquest.index.upkeep.removal import Removal  # noqa: PLC0415  queries need none of it
+        """Find the entities to remove and count them; ``run`` removes exactly these.
+
+        The caller closes the removal. ValueError if the query restricts nothing: that would empty
+        the index.
+        """
+        from dicomquest.index.upkeep.removal import Removal  # noqa: PLC0415
 
         return Removal(self._database, self.search, query, self.timezone_offset_minutes)
 
     def remove(self, query: Query) -> Removed:
-        """Remove the entities that a query finds, and what is left without children by that; no file is touched."""
+        """Remove the entities that a query finds, and entities above that have no children then.
+
+        No file is touched. ValueError if the query restricts nothing.
+        """
         with self.removal(query) as removal:
             return removal.run()
 
@@ -293,8 +349,9 @@ class Index:
     ) -> Pruned:
         """Remove the instances whose files were at or below ``paths`` and are gone.
 
-        A path that is missing or has no file may be a share that is not mounted: what is below it stays, and
-        ``refused`` says so, unless ``even_empty``.
+        A path that is missing or has no file may be a share that is not mounted. Its instances stay
+        unless ``even_empty``, and ``refused`` of the result names the path. ``progress`` sees the
+        result as it grows.
         """
         from dicomquest.index.upkeep.prune import prune  # noqa: PLC0415
 
@@ -308,7 +365,7 @@ class Index:
         )
 
     def forget_moved(self, paths: Sequence[str]) -> None:
-        """Forget files that are gone of instances that a file at one of ``paths`` has, too."""
+        """Forget missing files of the instances that a file at one of ``paths`` has as well."""
         from dicomquest.index.upkeep.prune import forget_moved  # noqa: PLC0415
 
         forget_moved(self._database, paths, self.timezone_offset_minutes)
@@ -320,20 +377,31 @@ class Index:
         jobs: int = 1,
         check: Callable[[], None] = lambda: None,
     ) -> Follower:
-        """Keep the index in step with folders, from notices that the caller waits for: see ``follow.Follower``."""
+        """Keep the index in step with folders, by notices that the caller gives to the follower.
+
+        ``jobs`` is the number of processes that read files. ``check`` is called between the parts
+        of long work, and ends it by an exception.
+        """
         from dicomquest.index.upkeep.follow import Follower  # noqa: PLC0415
 
         names = [os.fspath(path) for path in paths]
         return Follower(self._database, names, self.timezone_offset_minutes, jobs=jobs, check=check)
 
     def check(self, *, repair: bool = False) -> CheckReport:
-        """Compare all that is computed with what it is computed of; ``repair`` writes it anew where it differs."""
+        """Compare counts, search forms and value rows with the attributes that they come from.
+
+        ``repair`` writes those that differ. The report has the number of entities by level, the
+        number of differences, and the first of them in words without patient data.
+        """
         from dicomquest.index.upkeep.check import check  # noqa: PLC0415
 
         return check(self._database, self.timezone_offset_minutes, repair=repair)
 
     def check_files(self, progress: Callable[[FilesReport], None] | None = None) -> FilesReport:
-        """Compare the files that were read with those that are there; nothing is changed."""
+        """Compare size and modification time of all indexed files with the disk; change nothing.
+
+        ``progress`` sees the report as it grows.
+        """
         from dicomquest.index.upkeep.check_files import check_files  # noqa: PLC0415
 
         return check_files(self._database, progress)
@@ -341,30 +409,38 @@ class Index:
     def promote(
         self, attribute: Attribute, progress: Callable[[int, int], None] | None = None
     ) -> None:
-        """Give an attribute without a column an index of its own, while all is in use: see ``promotion.promote``."""
-        from dicomquest.index.upkeep.promotion import promote  # noqa: PLC0415  queries need none of it
+        """Give an attribute without a column value rows, and so an index, while queries go on.
+
+        Another call goes on where one was interrupted. ``progress`` gets the greatest id that is
+        filled and the greatest there is. IndexDatabaseError also if the attribute is dropped
+        meanwhile.
+        """
+        from dicomquest.index.upkeep.promotion import promote  # noqa: PLC0415
 
         promote(self._database, attribute, self.timezone_offset_minutes, progress=progress)
 
     def demote(self, attribute: Attribute, progress: Callable[[int], None] | None = None) -> bool:
-        """Take a promoted attribute's index away; false if it has none."""
+        """Remove the value rows of a promoted attribute; False if it is not promoted.
+
+        Queries match it by Python again. ``progress`` gets the number of rows removed.
+        """
         from dicomquest.index.upkeep.promotion import demote  # noqa: PLC0415
 
         return demote(self._database, attribute, progress=progress)
 
     def promoted(self) -> list[Listed]:
-        """All promoted attributes and their state."""
+        """List the promoted attributes, with state, share filled (0 to 1) and number of rows."""
         from dicomquest.index.upkeep.promotion import listed  # noqa: PLC0415
 
         return listed(self._database)
 
     @property
     def identity(self) -> str:
-        """What tells the index from all others, however it is reached."""
+        """A text that tells this index from all others, by whatever path or URL it is opened."""
         return self._setting(IDENTITY_SETTING, uuid4().hex)
 
     def counts(self) -> dict[Level, int]:
-        """How many entities of each level there are."""
+        """Return the number of entities of each level."""
         with self._database.connect() as connection:
             return {
                 level: connection.exec_driver_sql(
@@ -374,7 +450,7 @@ class Index:
             }
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the connections that are not in use; a cursor's closes with the cursor."""
         self._database.close()
         self._replica.close()
 
@@ -392,14 +468,14 @@ class Index:
     def _facts_of(self, occurrences: frozenset[tuple[str, int]]) -> Facts:
         facts = self._facts.get(occurrences)
         if facts is None:
-            # Few and never fewer, so this stays small.
+            # Occurrences are few and only grow in number, so there are few such sets.
             facts = self._facts[occurrences] = Facts(
                 occurrences=occurrences, zone_minutes=self.timezone_offset_minutes
             )
         return facts
 
     def _setting(self, name: str, default: str) -> str:
-        """Read a setting; one that is missing gets its default, for good."""
+        """Return a setting; a missing one gets its default, for good."""
         query = SETTING.select().where(SETTING.c.name == name)
         with self._database.connect() as connection:
             row = connection.execute(query).first()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query, ReturnKey
 
+OCCURRENCES = "SELECT path, part FROM occurrence"
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

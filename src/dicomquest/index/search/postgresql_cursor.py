@@ -21,7 +21,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 
 from dicomquest.errors import IndexDatabaseError
-from dicomquest.index.search.plan import Facts
+from dicomquest.index.search.plan import OCCURRENCES, Facts
 from dicomquest.index.search.python_filter import accepted
 from dicomquest.index.search.sqlite_cursor import Cursor
 from dicomquest.index.tables.dialects import numbered
@@ -44,7 +44,6 @@ _MOST_STATEMENTS = 100
 # Seconds that a statement may take to end once it is cancelled; its connection is thrown away then.
 _PATIENCE = 3.0
 
-_OCCURRENCES = "SELECT path, part FROM occurrence"
 _NUMBERS = count()
 _ROWS = {ExecStatus.TUPLES_CHUNK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_OK}
 _ADMINISTRATION = b"57P"  # SQLSTATE of a server that shuts down, crashed, or is still starting
@@ -152,7 +151,7 @@ class PostgreSQLCursor(Cursor):
         if rows:
             self._has_rows = True
             return rows if self.plan.row_filter is None else accepted(self.plan, rows)
-        if self._has_rows or not self._known.learn(statement.all_rows(_OCCURRENCES)):
+        if self._has_rows or not self._known.learn(statement.all_rows(OCCURRENCES)):
             self._is_exhausted = True
         else:
             # There are no rows because the plan did not know all: once more with what it has to know.
