@@ -111,7 +111,8 @@ class Incoming:
             self.settle()
         except OSError as error:
             reason = error.strerror or error
-            LOGGER.error("a file cannot be put back to its place, %s: %s", at, reason)  # noqa: TRY400
+            # Without a traceback, which would say no more.
+            LOGGER.error("a file cannot be put back to %s: %s", at, reason)  # noqa: TRY400
 
     def close(self) -> None:
         """Close the file, and leave it on disk."""

@@ -1,4 +1,4 @@
-"""Whether what the index computes is what it is computed of: search forms, value rows, counts (PS3.4 C.3.4)."""
+"""The check that all computed parts of the index are right: search forms, value rows, counts."""
 
 from __future__ import annotations
 
@@ -34,28 +34,32 @@ _MOST_EXAMPLES = 100
 
 @dataclass(slots=True)
 class CheckReport:
-    """How many entities were compared, by level, and the differences; ``examples`` names the first of them."""
+    """The number of entities compared, by level, and of differences; ``examples`` has the first."""
 
     checked: dict[Level, int] = field(default_factory=dict)
     differences: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, difference: str) -> None:
-        """Count one difference, which is described without patient data."""
+        """Count one difference, described without patient data."""
         self.differences += 1
         if len(self.examples) < _MOST_EXAMPLES:
             self.examples.append(difference)
 
 
 def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport:
-    """Compare everything; with ``repair`` write what differs. Some rows a transaction: others get their turn."""
+    """Compare everything; with ``repair``, write anew all that differs.
+
+    Each transaction takes some rows only, so that others can write in between.
+    """
     report = CheckReport()
-    # Before the rows: a trigger takes the text of a row that goes out of them, and fails where they never had it.
+    # Trigrams come before rows: a trigger deletes the trigrams of each row that goes, and fails
+    # where the trigram table never had them.
     if DIALECTS[database.dialect].candidates is not None:
         with database.begin() as connection:
             for level in TRIGRAMS:
                 _check_trigrams(connection, f"{TABLES[level]}_trigram", report, repair=repair)
-    # From the lowest level up: the counts of one are made of those below.
+    # The lowest level comes first: the counts of each level depend on the level below.
     for level in reversed(Level):
         last: int | None = 0
         report.checked[level] = 0
@@ -71,7 +75,7 @@ def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport
 
 
 def _chunk(connection: Connection, level: Level, last: int) -> list[dict[str, Any]]:
-    """The next rows behind that of id ``last``."""
+    """Return the next rows after that of id ``last``."""
     names = [column.name for column in ENTITY[level].columns]
     statement = (
         f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
@@ -91,7 +95,7 @@ class _Comparison:
     def run(self, chunk: list[dict[str, Any]], *, repair: bool) -> None:
         level, table = self._level, TABLES[self._level]
         ids = {row["id"] for row in chunk}
-        # An instance has nothing below it: its one computed column is what was received.
+        # Nothing is below an instance: its one computed column was received with it.
         computed = (
             COMPUTE[level](self._connection, ids, {})
             if level in COMPUTE
@@ -105,7 +109,7 @@ class _Comparison:
             each for each in read_promoted(self._connection) if each.attribute.level is level
         ]
         attributes = filled(promoted).get(level, ())
-        # These come or go at the moment.
+        # An attribute that is being promoted or dropped has some of its value rows only.
         unsettled = tuple(each.attribute.path for each in promoted if each.state != READY)
         writes = Writes(level)
         gone = []
@@ -149,7 +153,8 @@ class _Comparison:
 
     def _stored_values(self, ids: set[int]) -> dict[int, set[ValueRow]]:
         found: dict[int, set[ValueRow]] = {}
-        statement = f"SELECT owner, path, part, search FROM {TABLES[self._level]}_value WHERE owner {{in_values}}"
+        table = f"{TABLES[self._level]}_value"
+        statement = f"SELECT owner, path, part, search FROM {table} WHERE owner {{in_values}}"
         for owner, path, part, search in rows(self._connection, statement, ids):
             found.setdefault(owner, set()).add(ValueRow(path, part, search))
         return found
@@ -168,7 +173,7 @@ def _check_trigrams(
 ) -> None:
     try:
         with connection.begin_nested():
-            # Rank 1: not only whole in itself, but in step with the table that holds the text.
+            # Rank 1 compares the trigrams with the table that holds the texts, too.
             connection.exec_driver_sql(
                 f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
             )

@@ -1,4 +1,4 @@
-"""Whether the files that were read are still there, and as they were."""
+"""The check that indexed files are still there, and unchanged."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from dicomquest.index.upkeep.prune import KnownFile
 
 _MOST_EXAMPLES = 100
-_SECOND_LOOK = 0.2  # seconds until it is taken: longer than a transaction that stores
+_SECOND_LOOK = 0.2  # seconds before it: longer than a transaction that stores
 
 
 class FileTrouble(Enum):
-    """How a file differs from what the index knows of it."""
+    """The way in which a file differs from its entry in the index."""
 
     GONE = "gone"
     CHANGED = "changed since it was indexed"
@@ -30,7 +30,7 @@ class FileTrouble(Enum):
 
 
 class FileDifference(NamedTuple):
-    """One file that differs; ``detail`` is what the system said."""
+    """One file that differs; ``detail`` is the system's message."""
 
     path: str
     trouble: FileTrouble
@@ -39,7 +39,7 @@ class FileDifference(NamedTuple):
 
 @dataclass(slots=True)
 class FilesReport:
-    """How many files were compared, how many differ; ``examples`` names the first of them."""
+    """The number of files compared, and of files that differ; ``examples`` has the first."""
 
     checked: int = 0
     differences: int = 0
@@ -49,7 +49,7 @@ class FilesReport:
 def check_files(
     database: Database, progress: Callable[[FilesReport], None] | None = None
 ) -> FilesReport:
-    """Compare size and time of the last change of all files; ``progress`` is called with the report as it grows."""
+    """Compare the state of all files; call ``progress`` with the growing report."""
     report = FilesReport()
     for page in known_files(database, [os.sep]):
         report.checked += len(page)

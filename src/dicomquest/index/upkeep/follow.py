@@ -1,6 +1,6 @@
-"""An index kept in step with folders, from notices of what was made, changed and deleted in them.
+"""The index follows folders: notices of new, changed and deleted files keep it in step.
 
-Who waits for notices, and what time it is, is the caller's affair: ``now`` is in seconds since the epoch.
+The caller waits for notices and tells the time: ``now`` is in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.index")
 
-# What a file that is still being written looks like; a DICOMDIR, or an instance without UIDs, is whole.
+# A file that is still being written looks like one of these; a DICOMDIR, or an instance without
+# UIDs, is whole.
 _MAY_GET_BETTER = frozenset(
     {Reason.NOT_DICOM, Reason.TRUNCATED, Reason.MALFORMED, Reason.UNREADABLE, Reason.CHANGED}
 )
-# Seconds. A file that nobody has written to for so long is as it is, unless it could not even be opened.
+# Seconds. A file that has not changed for so long will not, unless it could not even be opened.
 _YOUNG = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 512.0
 _MOST_WAITING = 10_000
-# Notices at a time from which on several processes read; starting them takes as long as some hundred files.
+# Notices at a time from which on several processes read: to start them takes as long as to read
+# some hundred files.
 _MANY = 2000
 
 
 @dataclass(slots=True)
 class Step:
-    """What one look, or several together, did: instances indexed, replaced and removed, files skipped and gone.
+    """The outcome of one look or several: counts of instances, and of files skipped and gone.
 
-    ``refused`` has the folders in which files were missed and left, and why.
+    ``refused`` has the reason for each folder in which files were missed, but left in the index.
     """
 
     indexed: int = 0
@@ -61,7 +63,7 @@ class Step:
         )
 
     def add(self, other: Step) -> None:
-        """Count what another look did."""
+        """Add the counts of another look."""
         self.indexed += other.indexed
         self.replaced += other.replaced
         self.removed += other.removed
@@ -72,9 +74,9 @@ class Step:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A file, or a folder that cannot be entered, to be tried again.
+    """A file, or a folder that nobody may enter, to be tried again.
 
-    Its state at the last look, when that is, and how long it waits then.
+    ``state`` is that of the last try, ``due`` the time of the next one, ``pause`` the wait for it.
     """
 
     state: FileState | None
@@ -83,9 +85,9 @@ class _Waiting:
 
 
 class Follower:
-    """Follows folders: ``begin``, ``look`` at all once, then ``take`` notices, and ``retry`` now and then.
+    """Follows folders: ``begin``, ``look`` once, then ``take`` notices, and ``retry`` now and then.
 
-    ``check`` is called between the parts of long work, and ends it by an exception.
+    It calls ``check`` between the parts of long work; an exception from there ends the work.
     """
 
     def __init__(
@@ -108,21 +110,24 @@ class Follower:
 
     @property
     def waiting(self) -> int:
-        """How many files are to be tried again."""
+        """The number of files to be tried again."""
         return len(self._waiting)
 
     def is_in_doubt(self) -> bool:
-        """Whether a folder has come, gone or been replaced since ``begin``, or can be entered that could not be."""
+        """Tell whether a folder came, went, was replaced or was opened to us since ``begin``."""
         return self._has_opened or not all(root.is_there() for root in self.roots)
 
     def begin(self) -> list[str]:
-        """Take the folders for what they are now, before notices of them are asked for; those that are there."""
+        """Note the identity of each folder, and return those that are there.
+
+        To be called before the caller asks for notices of them.
+        """
         self._has_opened = False
         self.roots = [Root(root.path) for root in self.roots]
         return [root.path for root in self.roots if not root.is_missing()]
 
     def look(self, now: float) -> Step:
-        """Bring all into step with the folders that were there at ``begin``."""
+        """Bring the index into step with all folders that were there at ``begin``."""
         paths = [root.path for root in self.roots if not root.is_missing()]
         step = self._read(paths, now, jobs=self._jobs)
         pruned = prune(
@@ -134,15 +139,13 @@ class Follower:
         return self._done(step, pruned)
 
     def take(self, changed: Collection[str], deleted: Collection[str], now: float) -> Step:
-        """Read the files and new folders of some notices, then remove what is gone; all paths are absolute.
-
-        In this order, so that an instance whose file was renamed stays.
-        """
+        """Read changed files and new folders, and remove deleted files; all paths are absolute."""
+        # Reading comes first: so the instance of a renamed file has a file at every moment.
         paths = [path for path in _tops(changed) if not _is_elsewhere(path)]
         step = self._read(paths, now, jobs=self._jobs if len(paths) > _MANY else 1)
         pruned = Pruned()
         for root in self.roots:
-            # Of the root itself nothing is believed: it may have been unmounted.
+            # A notice that the root itself was deleted counts for nothing: it may be unmounted.
             below = _tops([path for path in deleted if root.has(path) and path != root.path])
             for page in known_files(self._database, below):
                 own = [file for file in page if root_of(os.fsdecode(file.path), self.roots) is root]
@@ -154,7 +157,7 @@ class Follower:
         return self._done(step, pruned)
 
     def retry(self, now: float) -> Step:
-        """Try the files again whose time has come."""
+        """Try those files again whose time has come."""
         due = [path for path, waiting in self._waiting.items() if waiting.due <= now]
         if not due:
             return Step()
@@ -182,7 +185,7 @@ class Follower:
         return Step(summary.indexed, summary.replaced, summary.removed, summary.skipped.total())
 
     def _wait(self, path: str, skipped: Skipped, before: _Waiting | None, now: float) -> None:
-        """Have a file tried again if it may be on its way; longer each time that nothing has changed."""
+        """Have a file tried again if somebody may be writing it; later each time it is the same."""
         if skipped.reason not in _MAY_GET_BETTER or len(self._waiting) >= _MOST_WAITING:
             return
         state = _state(path)
@@ -193,7 +196,7 @@ class Follower:
             return
         pause = _FIRST_PAUSE if before is None or before.state != state else 2 * before.pause
         if os.path.isdir(path):  # noqa: PTH112
-            # Nobody is told when it can be entered, nor what happens in it until then.
+            # No notice tells when it opens, or what happens in it until then: so never give up.
             pause = min(pause, _LONGEST_PAUSE)
         if pause <= _LONGEST_PAUSE:
             self._waiting[path] = _Waiting(state, now + pause, pause)
@@ -210,9 +213,9 @@ class Follower:
 
 
 def _tops(paths: Collection[str]) -> list[str]:
-    """The paths that are below none of the others, in order."""
+    """Return the paths that are below none of the others, in order."""
     found: list[str] = []
-    # Separators before all else, so that what is below a path comes right after it.
+    # Separators sort before all else: so all that is below a path comes right after it.
     for path in sorted(paths, key=lambda path: path.replace(os.sep, "\0")):
         if not (found and path.startswith(found[-1] + os.sep)):
             found.append(path)
@@ -220,12 +223,12 @@ def _tops(paths: Collection[str]) -> list[str]:
 
 
 def _is_elsewhere(path: str) -> bool:
-    """Whether a path is a folder behind a symbolic link: as in any look, it is not entered."""
+    """Tell whether a path is a link to a folder, which ``walk`` does not follow either."""
     return os.path.islink(path) and os.path.isdir(path)  # noqa: PTH112, PTH114
 
 
 def _is_missing(path: str) -> bool:
-    """Whether there is surely nothing."""
+    """Tell whether there is surely nothing at a path."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -236,7 +239,7 @@ def _is_missing(path: str) -> bool:
 
 
 def _state(path: str) -> FileState | None:
-    """Size and time of the last change; None if there is no such file."""
+    """Return the state of a file; None if there is none."""
     try:
         return FileState.of(path, os.stat(path))  # noqa: PTH116
     except OSError:

@@ -1,7 +1,9 @@
-"""Attributes are promoted, and dropped again, while the index is in use: some rows a transaction; each can be resumed.
+"""Promotion of attributes, and its reverse, while the index is in use.
 
-From the transaction that registers an attribute on, every writer stores its values; the rows of before are filled from
-the lowest id up, and the last of these transactions tells queries. Dropping goes the other way round.
+A promoted attribute has value rows, by which queries find it. From the transaction that registers
+it on, every writer adds them for new rows. Further transactions fill the older rows, some at a
+time, from the lowest id up; the last one lets queries use them. Dropping goes the other way round.
+Whoever is interrupted, in either, goes on where it ended.
 """
 
 from __future__ import annotations
@@ -59,22 +61,22 @@ if TYPE_CHECKING:
     from dicomquest.index.tables.dialects import Dialect
 
 BATCH = 1000
-"""Rows of one transaction, so that others get their turn between two."""
+"""Rows of one transaction, so that others can write between two."""
 
-# What an Identifier has of its own, and says nothing of what it looks for (PS3.4 C.4.1.1.3).
+# Attributes that an Identifier has for itself: they match nothing (PS3.4 C.4.1.1.3).
 _OF_THE_IDENTIFIER = frozenset(
     {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC}
 )
-
-# As `attribute list` writes them, too: a private one with xx for its block.
+# Private tags as well in the form of `attribute list`, with xx for their block.
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4}|xx[0-9A-Fa-f]{2})\)?")
 _BY_NAME = "tag = ? AND creator = ? AND level = ?"
 
 
 class Listed(NamedTuple):
-    """A promoted attribute as users see it: how much of its level is filled (0 to 1), and how many value rows it has.
+    """A promoted attribute as users see it; ``share`` (0 to 1) of its level is filled.
 
-    ``is_used`` is false while it is not ready, and where a value is too long for an index.
+    ``rows`` counts its value rows. Queries use them (``is_used``) when all are there, and none has
+    a value too long for an index.
     """
 
     attribute: Attribute
@@ -87,9 +89,9 @@ class Listed(NamedTuple):
 def attribute_named(
     name: str, *, creator: str = "", vr: str = "", level: Level | None = None
 ) -> Attribute:
-    """The attribute of a keyword or tag; ValueError says why it cannot be promoted.
+    """Return the attribute of a keyword or tag; ValueError if it cannot be promoted.
 
-    ``vr`` is needed for a private attribute that the dictionary does not know.
+    A private attribute needs its creator, and its VR if the dictionary does not know it.
     """
     written = _TAG.fullmatch(name)
     tag = (
@@ -153,9 +155,10 @@ def promote(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Promote an attribute, or go on where that ended; IndexDatabaseError if it is dropped meanwhile.
+    """Promote an attribute, or go on where an earlier call ended.
 
-    ``progress`` is called with the greatest id that is filled and the greatest there is.
+    ``progress`` is called with the greatest id that is filled, and the greatest of all.
+    IndexDatabaseError if somebody drops the attribute meanwhile.
     """
     with database.begin() as connection:
         current = _current(connection, attribute)
@@ -200,16 +203,18 @@ def _expect_same(current: Promoted, attribute: Attribute) -> None:
 def _register(connection: Connection, attribute: Attribute) -> None:
     execute(
         connection,
-        "INSERT INTO promoted_attribute (tag, creator, level, keyword, vr, path, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO promoted_attribute (tag, creator, level, keyword, vr, path, state) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (*_name(attribute), attribute.keyword, attribute.vr, attribute.path, FILLING),
     )
-    # A program that does not know of promoted attributes would store rows without them.
+    # From now on older programs must not open the index: they do not know of promoted attributes,
+    # and would store rows without their values.
     statement = "UPDATE setting SET value = ? WHERE name = ? AND value < ?"
     execute(connection, statement, (HEAD, OLDEST_REVISION_SETTING, HEAD))
 
 
 def _fill(connection: Connection, attribute: Attribute, done: int, default_zone: int) -> int | None:
-    """Fill the next rows; the greatest id among them, None if there are no more."""
+    """Fill the next rows, and return the greatest id among them; None if there are no more."""
     table = TABLES[attribute.level]
     name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
     tags = (attribute.tag, TIMEZONE_OFFSET_FROM_UTC)
@@ -241,8 +246,11 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
         values += [(*value, identifier) for value in forms.values]
         occurrences |= forms.occurrences
     if values:
-        # What was written since the attribute was registered is there.
-        statement = f"INSERT INTO {table}_value (path, part, search, owner) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        # A row that was written since the attribute was registered has its values already.
+        statement = (
+            f"INSERT INTO {table}_value (path, part, search, owner) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING"
+        )
         execute(connection, statement, values)
     if occurrences:
         execute(connection, INSERT_OCCURRENCE, sorted(occurrences))
@@ -254,16 +262,16 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
 def demote(
     database: Database, attribute: Attribute, *, progress: Callable[[int], None] | None = None
 ) -> bool:
-    """Drop a promoted attribute, or go on where that ended; false if it is none.
+    """Drop a promoted attribute, or go on where an earlier call ended; return False if it is none.
 
-    ``progress`` is called with the number of value rows that are gone.
+    ``progress`` is called with the number of value rows deleted so far.
     """
     with database.begin() as connection:
         current = _current(connection, attribute)
         if current is None:
             return False
         _set(connection, attribute, DROPPING, current.done)
-        # Queries that run have their snapshot; those that come do without.
+        # Before any row goes: running queries have their snapshot, and later ones do without.
         execute(
             connection,
             "DELETE FROM occurrence WHERE path = ? AND part = ?",
@@ -292,7 +300,7 @@ def demote(
 
 
 def listed(database: Database) -> list[Listed]:
-    """All promoted attributes, in the order in which they were promoted."""
+    """Return all promoted attributes in the order of their promotion."""
     found = []
     with database.connect() as connection:
         occurrences = {
@@ -318,7 +326,7 @@ def listed(database: Database) -> list[Listed]:
 
 
 def _rows_of(attribute: Attribute) -> tuple[str, tuple[str, ...]]:
-    """The condition of an attribute's value rows: of a sequence those of its items' attributes."""
+    """Return the condition of an attribute's value rows; a sequence has those of its items."""
     if attribute.vr == "SQ":
         return "path > ? AND path < ?", (f"{attribute.path}.", f"{attribute.path}/")
     return "path = ?", (attribute.path,)

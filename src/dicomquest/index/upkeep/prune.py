@@ -1,10 +1,11 @@
-"""Files that are gone leave the index, and with them the instances that no other file has.
+"""Files that are gone leave the index, and with them the instances that have no other file.
 
-What such an instance is in the index may be what the file that is gone had said, so the others are read again.
+The entry of an instance may come from the file that is gone, so its other files are read again.
 
-A file counts as gone where its folder answers that there is none; where nothing can be learned (no permission, a share
-that fails) it stays. A folder that is missing, has not one file, or has become another one since may be a share that is
-not mounted: what the index has of it stays unless told otherwise.
+A file counts as gone if its folder answers that it has no such file; without an answer (no
+permission, a share that fails) it stays. A folder that is missing, without a single file, or
+another one than before may be a share that is not mounted: its files stay, too, unless the caller
+says otherwise.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _PAGE = 1000
 
 
 class KnownFile(NamedTuple):
-    """A file as the index has it, its path in the system's bytes."""
+    """A file as the index has it; ``path`` is in the system's bytes."""
 
     path: bytes
     size: int
@@ -38,10 +39,10 @@ class KnownFile(NamedTuple):
 
 @dataclass(slots=True)
 class Pruned:
-    """What came of the files of the index that were looked at.
+    """The outcome for the files of the index: ``files`` looked at, ``gone`` of them removed.
 
-    ``gone`` of them were removed, with ``entities`` by level; ``refused`` says below which paths some were missed and
-    left, and why.
+    ``entities`` counts those removed with them, by level. ``refused`` has, by path, the reason why
+    missing files stay in the index.
     """
 
     files: int = 0
@@ -51,26 +52,29 @@ class Pruned:
 
 
 class Root:
-    """A path that is kept in step, and which folder it was when it was first looked at."""
+    """A path to keep in step, with the identity that its folder had at first."""
 
     def __init__(self, path: str) -> None:
-        self.path = os.path.abspath(path)  # noqa: PTH100  a Path cannot say what the system's bytes say
+        self.path = os.path.abspath(path)  # noqa: PTH100  Path.absolute keeps '..'
         self._identity = _identity(self.path)
 
     def has(self, path: str) -> bool:
-        """Whether an absolute path is this one or below it."""
+        """Tell whether an absolute path is this one or below it."""
         return path == self.path or path.startswith(self.path.rstrip(os.sep) + os.sep)
 
     def is_there(self) -> bool:
-        """Whether it is what it was; of a folder that was missing, whether it still is."""
+        """Tell whether the folder is the one that it was, or, if it was missing, still is."""
         return _identity(self.path) == self._identity
 
     def is_missing(self) -> bool:
-        """Whether there was nothing when it was first looked at."""
+        """Tell whether there was nothing at first."""
         return self._identity is None
 
     def doubt(self, *, noticed: bool = False) -> str | None:
-        """Why a file that is not found may not be gone; ``noticed``: the system said that it was deleted."""
+        """Return a reason why missing files may not be gone, or None.
+
+        ``noticed``: the system said that they were deleted, so the folder may be empty.
+        """
         identity = _identity(self.path)
         if identity is None:
             return "it is not there"
@@ -89,12 +93,15 @@ def prune(
     even_empty: bool = False,
     progress: Callable[[Pruned], None] | None = None,
 ) -> Pruned:
-    """Remove what was at or below ``paths`` and is gone; ``even_empty`` trusts a path that is missing or empty, too."""
+    """Remove the files at or below ``paths`` that are gone.
+
+    ``even_empty``: also where such a path is missing or empty, which an unmounted share would be.
+    """
     pruned = Pruned()
     roots = [Root(path) for path in paths]
     for root in roots:
         for page in known_files(database, [root.path]):
-            # Of paths within each other the inner one decides: it may be a share of its own.
+            # Of nested paths the inner one decides: it may be a share of its own.
             own = [file for file in page if root_of(os.fsdecode(file.path), roots) is root]
             pruned.files += len(own)
             if not remove_gone(database, own, default_zone, pruned, None if even_empty else root):
@@ -105,7 +112,7 @@ def prune(
 
 
 def forget_moved(database: Database, paths: Sequence[str], default_zone: int) -> None:
-    """Forget files that are gone of instances that a file at one of ``paths`` has, too."""
+    """Forget files that are gone, if their instance has a file at one of ``paths`` as well."""
     for start in range(0, len(paths), _PAGE):
         names = [os.fsencode(path) for path in paths[start : start + _PAGE]]
         same = f"SELECT instance FROM file WHERE path IN ({', '.join('?' * len(names))})"
@@ -116,14 +123,14 @@ def forget_moved(database: Database, paths: Sequence[str], default_zone: int) ->
 
 
 def root_of(path: str, roots: Sequence[Root]) -> Root | None:
-    """The innermost of the roots that a path is in."""
+    """Return the innermost root that a path is in."""
     return max(
         (root for root in roots if root.has(path)), key=lambda root: len(root.path), default=None
     )
 
 
 def known_files(database: Database, paths: Sequence[str]) -> Iterator[Sequence[KnownFile]]:
-    """The files of the index at or below absolute paths, some at a time."""
+    """Yield the files of the index at or below absolute paths, some at a time."""
     columns = "SELECT path, size, modified_ns, instance FROM file"
     folders: list[bytes] = []
     for start in range(0, len(paths), _PAGE):
@@ -139,7 +146,7 @@ def known_files(database: Database, paths: Sequence[str]) -> Iterator[Sequence[K
     below = f"{columns} WHERE path > ? AND path < ? ORDER BY path LIMIT {_PAGE}"
     for folder in folders:
         last = folder.rstrip(separator) + separator
-        # All that begins with this comes before what has the next byte in the separator's place.
+        # All paths below sort before ``end``: the folder, then the byte after the separator.
         end = last[:-1] + bytes([last[-1] + 1])
         while page := _page(database, below, (last, end)):
             yield page
@@ -160,18 +167,18 @@ def remove_gone(
     *,
     noticed: bool = False,
 ) -> bool:
-    """Remove those of the files that are gone; False if ``root`` is in doubt, and so are they."""
+    """Remove those files that are gone; return False if ``root`` is in doubt, and they stay."""
     gone = [file for file in files if is_gone(file.path)]
     if not gone:
         return True
-    # Asked after the files: a share that was unmounted meanwhile shows now.
+    # Asked after the files: so a share that was unmounted in between is seen.
     reason = root.doubt(noticed=noticed) if root is not None else None
     if root is not None and reason is not None:
         pruned.refused[root.path] = reason
         return False
     with database.begin() as connection:
         batch = Batch(connection, (), default_zone)
-        # One that came back meanwhile, and was read anew, has another state or another instance.
+        # A file that has come back and was read again meanwhile has another state or instance.
         connection.exec_driver_sql(
             "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?",
             gone,
@@ -183,7 +190,8 @@ def remove_gone(
         batch.write()
         others = _others(gone, left)
         if others:
-            # Whoever is cut off before they are read again leaves files that look changed.
+            # A state that no file has: if we die before they are read again below, the next run
+            # reads them.
             connection.exec_driver_sql(
                 "UPDATE file SET modified_ns = -1 WHERE path = ?", [(path,) for path in others]
             )
@@ -196,7 +204,7 @@ def remove_gone(
 
 
 def _others(gone: Sequence[KnownFile], left: Sequence[KnownFile]) -> list[bytes]:
-    """Of the files that instances have left those that are no copies of what is gone: what they say may be another."""
+    """Return the remaining files that are no copies of one that is gone: they may say otherwise."""
     states = {(file.instance, file.size, file.modified_ns) for file in gone}
     return sorted(
         file.path for file in left if (file.instance, file.size, file.modified_ns) not in states
@@ -204,7 +212,7 @@ def _others(gone: Sequence[KnownFile], left: Sequence[KnownFile]) -> list[bytes]
 
 
 def is_gone(path: bytes) -> bool:
-    """Whether there is surely no file any more."""
+    """Tell whether there is surely no file any more."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
@@ -214,7 +222,7 @@ def is_gone(path: bytes) -> bool:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Which folder it is, whatever its name; the same for every file; None if there is nothing."""
+    """Return the identity of a folder, the same one for all files, or None for nothing."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:

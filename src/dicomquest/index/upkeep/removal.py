@@ -1,7 +1,8 @@
-"""What a query found, out of the index again; counts and all that is computed stay right (PS3.4 C.3.4).
+"""Removal of the entities that a query finds; counts stay right (PS3.4 C.3.4).
 
-Instances go, and with them each series, study and patient that is left without any. What stays keeps the attributes
-that it has, even those that only an instance now gone has told: which instance said what is not recorded.
+Instances go, and with them each series, study and patient that has no other instance. A remaining
+entity keeps its attributes, even those that only a removed instance had: the index does not record
+which instance an attribute came from.
 """
 
 from __future__ import annotations
@@ -31,20 +32,23 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query
 
 BATCH = 1000
-"""Instances that go in one transaction, so that others get their turn between two."""
+"""Instances removed in one transaction, so that others can write between two."""
 BATCH_OF_FILES = 100
-"""The same where their files go, too, which others who want to write wait for."""
+"""The same where their files are deleted, too, for which all other writers have to wait."""
 
 _FETCH = 512
-_IN_MEMORY = 1 << 20  # bytes of what was found; the rest is in a temporary file
+_IN_MEMORY = 1 << 20  # bytes of found names; more of them lie in a temporary file
 _MOST_EXAMPLES = 1000
 
 Names = tuple[str, ...]
-"""What an entity is known by, whatever its row: its unique key, and what is needed beside it."""
+"""The values that tell an entity from all others: its unique key, and what it needs beside it."""
 
 
 class _Way(NamedTuple):
-    """How the entities of one level are named, found by the first of their names, and joined with their instances."""
+    """The keywords of one level's names, and the SQL from first names to ids, and to instances.
+
+    ``number`` is the keyword of the number of instances, None for an instance itself.
+    """
 
     names: tuple[str, ...]
     number: str | None
@@ -57,8 +61,8 @@ _WAYS = {
         ("PatientID", "IssuerOfPatientID"),
         "NumberOfPatientRelatedInstances",
         "SELECT id, patient_id, issuer_of_patient_id FROM patient WHERE patient_id {in_values}",
-        "study JOIN series ON series.parent = study.id JOIN instance ON instance.parent = series.id "
-        "WHERE study.parent {in_values}",
+        "study JOIN series ON series.parent = study.id "
+        "JOIN instance ON instance.parent = series.id WHERE study.parent {in_values}",
     ),
     Level.STUDY: _Way(
         ("StudyInstanceUID",),
@@ -67,11 +71,11 @@ _WAYS = {
         "series JOIN instance ON instance.parent = series.id WHERE series.parent {in_values}",
     ),
     Level.SERIES: _Way(
-        # A series UID that two studies have, against the Standard, is a series in each.
+        # Against the Standard, two studies may have one Series Instance UID: a series in each.
         ("SeriesInstanceUID", "StudyInstanceUID"),
         "NumberOfSeriesRelatedInstances",
-        "SELECT series.id, series_instance_uid, study_instance_uid FROM series JOIN study ON study.id = series.parent "
-        "WHERE series_instance_uid {in_values}",
+        "SELECT series.id, series_instance_uid, study_instance_uid "
+        "FROM series JOIN study ON study.id = series.parent WHERE series_instance_uid {in_values}",
         "instance WHERE instance.parent {in_values}",
     ),
     Level.IMAGE: _Way(
@@ -84,7 +88,7 @@ _WAYS = {
 
 
 class KeptFile(NamedTuple):
-    """A file that was to be deleted and was not, and why."""
+    """A file that could not be deleted, with the reason."""
 
     path: str
     reason: str
@@ -92,9 +96,10 @@ class KeptFile(NamedTuple):
 
 @dataclass(slots=True)
 class Removed:
-    """What has gone so far: entities by level, and files from the disk.
+    """The numbers of entities removed so far, by level, and of files deleted.
 
-    ``files_kept``: files that could not be deleted, whose instances stay in the index; ``examples`` names the first.
+    ``files_kept`` counts files that could not be deleted, whose instances stay in the index;
+    ``examples`` has the first of them.
     """
 
     entities: dict[Level, int] = field(default_factory=lambda: dict.fromkeys(Level, 0))
@@ -103,7 +108,7 @@ class Removed:
     examples: list[KeptFile] = field(default_factory=list)
 
     def add(self, gone: dict[Level, int]) -> None:
-        """Count what one transaction removed."""
+        """Add the counts of one transaction."""
         for level, count in gone.items():
             self.entities[level] += count
 
@@ -115,18 +120,18 @@ class Removed:
 
 
 class Removal:
-    """The entities that a query found: exactly these are removed, however the index changes meanwhile.
+    """The entities that a query found: ``run`` removes these, however the index has changed since.
 
-    ``entities`` and ``instances`` say how many; ``run`` removes them. To be closed.
+    ``entities`` and ``instances`` say how many. The caller has to ``close`` it.
     """
 
     def __init__(
         self, database: Database, find: Callable[[Query], Cursor], query: Query, default_zone: int
     ) -> None:
-        """Run the query; ValueError if it restricts nothing, and so would empty the index."""
+        """Run the query; ValueError if it has no criteria, and so would empty the index."""
         if all(isinstance(key.criterion, HasValue) for key in query.criteria):
             raise ValueError(
-                "a query without criteria finds everything: expected one that restricts"
+                "a query without criteria finds everything: expected a key with a value"
             )
         self.level = query.level
         self.entities = 0
@@ -134,8 +139,8 @@ class Removal:
         self._database = database
         self._default_zone = default_zone
         self._way = _WAYS[query.level]
-        # Spooled, because the query's snapshot must not stay open while much is written.
-        self._found = SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115  closed by ``close``
+        # All names are fetched now: the snapshot of the query must not stay open during the writes.
+        self._found = SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115
         keywords = (*self._way.names, self._way.number) if self._way.number else self._way.names
         with find(replace(query, return_keys=_return_keys(keywords))) as cursor:
             places = {field.tag: place for place, field in enumerate(cursor.fields)}
@@ -153,10 +158,10 @@ class Removal:
     def run(
         self, *, delete_below: str | None = None, progress: Callable[[Removed], None] | None = None
     ) -> Removed:
-        """Remove them, some instances a transaction; ``progress`` is called with the result as it grows.
+        """Remove them, some instances a transaction; call ``progress`` with the growing result.
 
-        With ``delete_below`` their files at or below that folder are deleted first. A file that has changed since it
-        was indexed, or that cannot be deleted, stays, and its instance in the index with it.
+        With ``delete_below``, delete their files at or below that folder first. A file that has
+        changed since it was indexed, or that cannot be deleted, stays, and so does its instance.
         """
         removed = Removed()
         for names in self._groups():
@@ -168,7 +173,7 @@ class Removal:
         return removed
 
     def _groups(self) -> Iterator[set[Names]]:
-        """The entities, some at a time, that have about a batch of instances together."""
+        """Yield groups of entities that together have about a batch of instances."""
         self._found.seek(0)
         group: set[Names] = set()
         size = 0
@@ -185,12 +190,13 @@ class Removal:
     def _remove(
         self, names: set[Names], last: int, delete_below: str | None, removed: Removed
     ) -> int | None:
-        """Remove the next instances; the last id looked at, None if there are no more."""
+        """Remove the next instances, and return the last id looked at; None if it was the last."""
         limit = BATCH if delete_below is None else BATCH_OF_FILES
         with self._database.begin() as connection:
             found = gone = self._instances(connection, names, last, limit)
             if delete_below is not None:
-                # Within the transaction: nobody stores another version meanwhile, whose file would be taken for ours.
+                # Within the transaction, so that nobody stores a newer version, whose file we would
+                # delete.
                 files = self._files(connection, found, delete_below)
                 gone = [each for each in found if _delete(files[each], removed)]
             batch = Batch(connection, (), self._default_zone)
@@ -202,7 +208,7 @@ class Removal:
     def _files(
         self, connection: Connection, instances: Sequence[int], below: str
     ) -> dict[int, list[FileState]]:
-        """The files of instances that are at or below a folder."""
+        """Return the files of instances at or below a folder."""
         files: dict[int, list[FileState]] = {identifier: [] for identifier in instances}
         statement = "SELECT instance, path, size, modified_ns FROM file WHERE instance {in_values}"
         for instance, path, size, modified_ns in rows(connection, statement, instances):
@@ -213,7 +219,11 @@ class Removal:
     def _instances(
         self, connection: Connection, names: set[Names], last: int, limit: int
     ) -> Sequence[int]:
-        """So many of their instances behind ``last``, by id: rows may have been given anew since the query."""
+        """Return the next instances after ``last``, up to a limit.
+
+        By names, not by the ids that the query saw: a row deleted since then may have given its id
+        to another entity.
+        """
         entities = [
             identifier
             for identifier, *values in rows(connection, self._way.find, {name[0] for name in names})
@@ -221,14 +231,15 @@ class Removal:
         ]
         words = words_of(connection)
         statement = (
-            f"SELECT instance.id FROM {self._way.instances} AND instance.id > ? ORDER BY instance.id LIMIT {limit}"
+            f"SELECT instance.id FROM {self._way.instances} AND instance.id > ? "
+            f"ORDER BY instance.id LIMIT {limit}"
         ).replace("{in_values}", words.in_values)
         return list(
             connection.exec_driver_sql(statement, (words.as_list(entities), last)).scalars()
         )
 
     def close(self) -> None:
-        """Forget what was found."""
+        """Forget the entities."""
         self._found.close()
 
     def __enter__(self) -> Self:
@@ -239,9 +250,9 @@ class Removal:
 
 
 def _trouble(file: FileState) -> str | None:
-    """Why a file must not be deleted; one that is gone is no trouble."""
+    """Return the reason why a file must not be deleted; there is none if it is gone."""
     try:
-        status = os.stat(file.path)  # noqa: PTH116  a Path cannot say what the system's bytes say
+        status = os.stat(file.path)  # noqa: PTH116
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -250,7 +261,8 @@ def _trouble(file: FileState) -> str | None:
 
 
 def _delete(files: Sequence[FileState], removed: Removed) -> bool:
-    """Delete the files of one instance; false if one of them stays."""
+    """Delete the files of one instance; return False if one of them stays."""
+    # All are looked at before the first is deleted: one that has changed keeps the others, too.
     for file in files:
         if trouble := _trouble(file):
             removed.keep(file.path, trouble)
