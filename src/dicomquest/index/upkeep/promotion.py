@@ -37,13 +37,13 @@ from dicomquest.index.tables.schema import (
     TABLES,
     TOO_LONG,
 )
+from dicomquest.query.identifier.request_rules import NO_KEYS
 from dicomquest.query.search_forms import BINARY_VRS
 from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import (
-    QUERY_RETRIEVE_LEVEL,
-    SPECIFIC_CHARACTER_SET,
+    FIRST_TAG,
     TIMEZONE_OFFSET_FROM_UTC,
     is_private,
     private_tag_text,
@@ -63,10 +63,7 @@ if TYPE_CHECKING:
 BATCH = 1000
 """Rows of one transaction, so that others can write between two."""
 
-# Attributes that an Identifier has for itself: they match nothing (PS3.4 C.4.1.1.3).
-_OF_THE_IDENTIFIER = frozenset(
-    {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC}
-)
+_PIXEL_DATA_GROUP = 0x7FE00000
 # Private tags as well in the form of `attribute list`, with xx for their block.
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4}|xx[0-9A-Fa-f]{2})\)?")
 _BY_NAME = "tag = ? AND creator = ? AND level = ?"
@@ -127,7 +124,7 @@ def _standard(tag: int, creator: str, vr: str) -> Attribute:
     key = KEYS_BY_TAG.get(tag)
     if key is not None and key.storage is not Storage.JSON:
         raise ValueError(f"{keyword} is indexed always")
-    if tag >> 16 < 0x0008 or tag >> 16 >= 0x7FE0 or tag & 0xFFFF == 0 or tag in _OF_THE_IDENTIFIER:
+    if not FIRST_TAG <= tag < _PIXEL_DATA_GROUP or tag & 0xFFFF == 0 or tag in NO_KEYS:
         raise ValueError(f"{keyword} is not matched in queries")
     return Attribute(tag, "", level_of(tag), keyword, known)
 
