@@ -80,7 +80,7 @@ class Arrival:
 
 
 class _FileIdentity(NamedTuple):
-    """The identity of a file, for which its number is not enough: systems give numbers anew."""
+    """The identity of a file. Its number alone is none: a system reuses numbers."""
 
     device: int
     number: int
@@ -193,6 +193,7 @@ class Archive:
         if failure is None:
             self._note_trouble("")
         elif len(arrivals) > 1 and not self._is_closed and synced.exception() is None:
+            # Only if the disk did its part: one that fails is not asked again.
             for arrival in arrivals:
                 self._store([arrival], synced)
             return
@@ -268,7 +269,9 @@ class Archive:
             texts = {level: record.texts for level, record in arrival.received.records.items()}
             arrival.path = f"{self._folder}/{self._layout.path(texts)}"
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
+            # Files outside the folder are somebody else's.
             moved |= {path for path in earlier if path.startswith(f"{self._folder}/")}
+            # A batch may take an instance away from a path and back to it.
             moved.discard(arrival.path)
             chosen[uid] = arrival
         return list(chosen.values()), moved
@@ -290,7 +293,10 @@ class Archive:
 
 
 def _is_there(paths: Sequence[str]) -> bool:
-    """Tell whether a known instance has a file: a power cut may take the rename, not the commit."""
+    """Tell whether a known instance has a file, or never had one.
+
+    A power cut may take the rename and leave the commit.
+    """
     return not paths or any(map(os.path.exists, paths))
 
 
