@@ -542,7 +542,7 @@ def test_nagle_is_off_on_both_sides() -> None:
     ):
         (there,) = server.active_associations
         assert association._socket is not None
-        for connection in (association._socket, there._transport.get_extra_info("socket")):
+        for connection in (association._socket, there.protocol._transport.get_extra_info("socket")):
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from dicomquest import evt
-from dicomquest.aio import acceptor
+from dicomquest.aio import session_protocol
 from dicomquest.aio.server import new_event_loop
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRQ, CFindRSP, CStoreRQ
 from dicomquest.pdu.pdus import AAbort, AAssociateAC, AAssociateRJ, AReleaseRP, AReleaseRQ
@@ -461,10 +461,10 @@ def test_peer_that_does_not_close_is_closed(ending: str) -> None:
 def test_nagle_is_off() -> None:
     with running() as server, associated(server.server_address[1]):
         (association,) = server.active_associations
-        assert association._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert association.protocol._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
-@pytest.mark.skipif(acceptor._QUICKACK is None, reason="there is no TCP_QUICKACK")
+@pytest.mark.skipif(session_protocol._QUICKACK is None, reason="there is no TCP_QUICKACK")
 def test_only_partial_message_is_acknowledged_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """TCP acknowledges early only while a message is incomplete."""
     set_options: list[tuple[int, ...]] = []
@@ -475,7 +475,7 @@ def test_only_partial_message_is_acknowledged_early(monkeypatch: pytest.MonkeyPa
 
     with running() as server, raw_requestor(server.server_address[1]) as peer:
         (association,) = server.active_associations
-        monkeypatch.setattr(association, "_socket", Noting())
+        monkeypatch.setattr(association.protocol, "_socket", Noting())
         peer.send_command(CEchoRQ(message_id=1, affected_sop_class_uid=VERIFICATION), context_id=1)
         assert isinstance(peer.receive_command(), CEchoRSP)
         assert set_options == []
@@ -483,7 +483,7 @@ def test_only_partial_message_is_acknowledged_early(monkeypatch: pytest.MonkeyPa
         deadline = time.monotonic() + LONG
         while not set_options and time.monotonic() < deadline:
             time.sleep(SHORT / 10)
-        assert set_options == [(socket.IPPROTO_TCP, acceptor._QUICKACK, 1)]
+        assert set_options == [(socket.IPPROTO_TCP, session_protocol._QUICKACK, 1)]
         peer.send(b"\0\4\0\0\0\0")
         assert peer.receive() == AReleaseRP()
 

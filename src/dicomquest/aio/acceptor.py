@@ -1,21 +1,21 @@
-"""One association of the server: a transport, a session, and a task (PS3.7 9.1, PS3.8 9.2)."""
+"""One association of the server: its events and the task that answers (PS3.7 9.1, PS3.8 7)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never, cast
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 
 from dicomquest import evt
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.aio.response_log import log_response
 from dicomquest.aio.server_settings import ServerSettings
+from dicomquest.aio.session_protocol import SessionProtocol
 from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
@@ -53,14 +53,6 @@ LOGGER = logging.getLogger("dicomquest.server")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-WRITE_BUFFER = 256 * 1024
-"""Unsent bytes at which a service has to wait: about one write of 512 responses."""
-
-LAST_WORDS = 0.5
-"""Seconds that the last unsent bytes get when a connection is closed."""
-
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
-
 Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
 """The work of an association's task, done in the order of its arrival."""
 
@@ -89,7 +81,7 @@ class Host(Protocol):
         """Run blocking code in the server's own threads."""
 
 
-class AcceptedAssociation(LifeCycle, asyncio.Protocol):
+class AcceptedAssociation(LifeCycle):
     """An association as acceptor, as handlers and services see it.
 
     Everything runs in the event loop's thread, except ``abort``, which handlers call from theirs.
@@ -98,7 +90,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
 
     - ``number`` counts the server's associations, as its log has it.
     - ``requestor`` and ``acceptor`` describe the two sides.
-    - ``peer_address`` is the (host, port) of the peer's end of the connection.
+    - ``protocol`` drives the session on the transport, for the event loop.
     """
 
     is_requestor = False
@@ -106,7 +98,6 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
 
     def __init__(self, server: Host, number: int) -> None:
         self.number = number
-        self.peer_address = ("", 0)
         self.requestor = ServiceUser("", "", 0)
         self.acceptor = ServiceUser("", "", 0)
         self._server = server
@@ -114,24 +105,24 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._session = Session.acceptor(
             server.settings.timeouts, monotonic(), server.settings.session
         )
+        self.protocol = SessionProtocol(self._session, self)
         self._stage = LifeStage.REQUESTED
         self._info: AssociationInfo | None = None
         self._requests: dict[int, ServiceRequest] = {}
         self._inbox: deque[Task] = deque()
         self._arrived = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
-        self._is_lost = False
         self._is_closing = False
-        self._transport: asyncio.Transport
         self.task: asyncio.Task[None]
 
     @property
     def stage(self) -> LifeStage:
         """The stage of its life that the association has come to."""
         return self._stage
+
+    @property
+    def peer_address(self) -> tuple[str, int]:
+        """The (host, port) of the peer's end of the connection."""
+        return self.protocol.peer_address
 
     @property
     def accepted_contexts(self) -> list[PresentationContext]:
@@ -157,59 +148,15 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         """End the association now, with A-ABORT; from any thread."""
         self._loop.call_soon_threadsafe(self.end)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, with a timer that runs until the peer asks for an association."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        # TCP_NODELAY is set by the event loop.
-        self._socket = transport.get_extra_info("socket")
-        self.peer_address = (transport.get_extra_info("peername") or ("", 0))[:2]
+    def connected(self) -> None:
+        """Start the task, and take part in the server's connections."""
         self.task = self._loop.create_task(self._serve())
         self._server.connected(self)
-        self._pump()
 
-    def data_received(self, data: bytes) -> None:
-        """Feed bytes of the peer to the session."""
-        self._session.receive_data(data, monotonic())
-        if _QUICKACK is not None and self._session.is_inside_message:
-            # A peer that sends a message in several writes without TCP_NODELAY waits for our
-            # acknowledgement between them, 40 ms each: storescu came to 19 instances a second. The
-            # kernel forgets the option, so it is set each time; a whole message needs none, because
-            # its response acknowledges it.
-            with suppress(OSError):
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        self._pump()
-
-    def eof_received(self) -> None:
-        """Note that the peer sends no more; returning None lets the transport close itself."""
-        self._session.receive_eof(monotonic())
-        self._pump()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the association, and its outstanding requests, with the connection."""
-        self._session.receive_eof(
-            monotonic(), f"the connection is lost: {exc}" if exc else "the connection is closed"
-        )
-        # Before the pump, which would write to the lost transport.
-        self._is_lost = True
-        self._pump()
-        if self._timer is not None:
-            self._timer.cancel()
-        # A service may wait for the peer to read, and the task for more work: both wake up.
-        self._writable.set()
+    def disconnected(self) -> None:
+        """Let the task end once its inbox is empty."""
         self._arrived.set()
         self._server.disconnected(self)
-
-    def pause_writing(self) -> None:
-        """Make services wait: the peer reads more slowly than they answer."""
-        self._writable.clear()
-        self._session.writing_paused(monotonic())
-        self._set_timer()
-
-    def resume_writing(self) -> None:
-        """Let services go on."""
-        self._session.writing_resumed()
-        self._writable.set()
 
     async def send_pending(
         self,
@@ -228,10 +175,10 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             # The final response takes these along: one write instead of two saves a wake-up of the
             # peer, a tenth of a small query's time.
             return
-        self._pump()
+        self.protocol.pump()
         # Give other associations a turn, and this peer's C-CANCEL a chance to be read.
         await asyncio.sleep(0)
-        await self._writable.wait()
+        await self.protocol.drain()
 
     async def send_final(
         self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
@@ -244,8 +191,8 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
         log_response(self.number, self.requestor, request.command, status, comment)
-        self._pump()
-        await self._writable.wait()
+        self.protocol.pump()
+        await self.protocol.drain()
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's threads."""
@@ -253,10 +200,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
 
     def end(self) -> None:
         """Abort the association, and close the connection without waiting for the peer to do so."""
-        if not self._is_lost:
-            self._session.abort(monotonic())
-            self._pump()
-            self._close()
+        self.protocol.abort()
 
     def end_when_idle(self) -> None:
         """End the association as soon as no request is running; accept no new one."""
@@ -266,26 +210,10 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
 
     def drop(self) -> None:
         """Close the connection at once."""
-        self._transport.abort()
+        self.protocol.drop()
 
-    def _pump(self) -> None:
-        """Send the session's bytes and sort its events, after every call that may change it."""
-        session = self._session
-        if (data := session.data_to_send()) and not self._is_lost:
-            self._transport.write(data)
-        for event in session.events():
-            self._take(event)
-        if session.should_close and not self._transport.is_closing():
-            self._close()
-        self._set_timer()
-
-    def _close(self) -> None:
-        """Close the connection, and soon drop it if the peer does not read the last bytes."""
-        self._transport.close()
-        if self._transport.get_write_buffer_size():
-            self._loop.call_later(LAST_WORDS, self._transport.abort)
-
-    def _take(self, event: SessionEvent) -> None:
+    def take(self, event: SessionEvent) -> None:
+        """Sort an event: what is quick is done now, the rest waits for the task."""
         match event:
             case RequestReceived():
                 self._put(self._begin(event))
@@ -329,7 +257,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         for request in self._requests.values():
             request.cancel(is_abandoned=True)
         self._requests.clear()
-        self._writable.set()
+        self.protocol.wake_writers()
 
     def _begin(self, event: RequestReceived) -> ServiceRequest:
         if self._info is None:
@@ -343,7 +271,9 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
                 name_of(event.command),
             )
         stream = (
-            DataSetStream(self._pause_reading, self._resume_reading) if event.is_streamed else None
+            DataSetStream(self.protocol.pause_reading, self.protocol.resume_reading)
+            if event.is_streamed
+            else None
         )
         request = ServiceRequest(
             self, self._info, event.context, event.command, event.data_set, stream=stream
@@ -351,44 +281,16 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
         self._requests[event.command.message_id] = request
         return request
 
-    def _pause_reading(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
     def _put(self, task: Task) -> None:
         self._inbox.append(task)
         self._arrived.set()
-
-    def _set_timer(self) -> None:
-        """Have ``_expire`` called at the session's next deadline.
-
-        Every message moves the deadline, mostly to later. A timer that comes too early is left as
-        it is, and sets the next one: that is cheaper than a new timer for each message.
-        """
-        deadline = self._session.next_deadline()
-        if deadline is None or self._is_lost:
-            return
-        if self._timer is not None:
-            if self._timer_at <= deadline:
-                return
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_later(max(deadline - monotonic(), 0.0), self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        self._session.expire(monotonic())
-        self._pump()
 
     async def _serve(self) -> None:
         """Do the inbox's work in its order, until the connection is gone."""
         try:
             await self._notify(evt.EVT_CONN_OPEN, address=self.peer_address)
-            while self._inbox or not self._is_lost:
+            # The inbox is emptied also after the connection is lost: handlers hear of the end.
+            while self._inbox or not self.protocol.is_lost:
                 if self._inbox:
                     await self._react(self._inbox.popleft())
                 else:
@@ -420,7 +322,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
                 assert_never(task)
 
     async def _negotiate(self, rq: AAssociateRQ) -> None:
-        own_address = (self._transport.get_extra_info("sockname") or ("", 0))[:2]
+        own_address = self.protocol.own_address
         self.requestor = service_user(rq.calling_ae_title, self.peer_address, rq.user_information)
         self.acceptor = ServiceUser(rq.called_ae_title, *own_address)
         LOGGER.info(
@@ -442,7 +344,7 @@ class AcceptedAssociation(LifeCycle, asyncio.Protocol):
             # The peer has aborted, or is gone, while handlers looked at its request.
             LOGGER.info("association %d: not answered: %s", self.number, error)
             return
-        self._pump()
+        self.protocol.pump()
         if isinstance(answer, AAssociateRJ):
             LOGGER.info("association %d: %s", self.number, answer)
             await self._notify(evt.EVT_REJECTED)

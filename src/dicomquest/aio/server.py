@@ -12,8 +12,9 @@ from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 from dicomquest import evt
-from dicomquest.aio.acceptor import LAST_WORDS, AcceptedAssociation
+from dicomquest.aio.acceptor import AcceptedAssociation
 from dicomquest.aio.server_settings import ServerSettings
+from dicomquest.aio.session_protocol import LAST_WORDS
 from dicomquest.services.tls import check_tls
 
 LOGGER = logging.getLogger("dicomquest.server")
@@ -75,7 +76,7 @@ class Server:
         loop.set_exception_handler(_log_exception)
         tls = self.settings.ssl_context
         self._listener = await loop.create_server(
-            lambda: AcceptedAssociation(self, next(self._numbers)),
+            lambda: AcceptedAssociation(self, next(self._numbers)).protocol,
             host,
             port,
             ssl=tls,

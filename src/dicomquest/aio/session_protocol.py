@@ -1,0 +1,175 @@
+"""A session on an asyncio transport: its bytes, its deadlines, and who waits for whom (PS3.8 9.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from time import monotonic
+from typing import Protocol, cast
+
+from dicomquest.dimse.events import SessionEvent
+from dicomquest.dimse.session import Session
+
+WRITE_BUFFER = 256 * 1024
+"""Unsent bytes at which a service has to wait: about one write of 512 responses."""
+
+LAST_WORDS = 0.5
+"""Seconds that the last unsent bytes get when a connection is closed."""
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
+
+
+class SessionOwner(Protocol):
+    """The association whose session it is."""
+
+    def connected(self) -> None:
+        """Begin: the transport is there, and no byte has been read."""
+
+    def take(self, event: SessionEvent) -> None:
+        """React to an event of the session, without waiting."""
+
+    def disconnected(self) -> None:
+        """Note that the connection is gone, after the last event."""
+
+
+class SessionProtocol(asyncio.Protocol):
+    """The asyncio protocol that drives a session; all of it runs in the event loop's thread.
+
+    The owner calls the session as it likes, and ``pump`` after each call.
+    """
+
+    def __init__(self, session: Session, owner: SessionOwner) -> None:
+        self.session = session
+        self.peer_address = ("", 0)
+        self.is_lost = False
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._transport: asyncio.Transport
+
+    @property
+    def own_address(self) -> tuple[str, int]:
+        """The (host, port) of this end of the connection."""
+        return (self._transport.get_extra_info("sockname") or ("", 0))[:2]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, with a timer that runs until the peer asks for an association."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        # TCP_NODELAY is set by the event loop.
+        self._socket = transport.get_extra_info("socket")
+        self.peer_address = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self._owner.connected()
+        self.pump()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed bytes of the peer to the session."""
+        self.session.receive_data(data, monotonic())
+        if _QUICKACK is not None and self.session.is_inside_message:
+            # A peer that sends a message in several writes without TCP_NODELAY waits for our
+            # acknowledgement between them, 40 ms each: storescu came to 19 instances a second. The
+            # kernel forgets the option, so it is set each time; a whole message needs none, because
+            # its response acknowledges it.
+            with suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        self.pump()
+
+    def eof_received(self) -> None:
+        """Note that the peer sends no more; returning None lets the transport close itself."""
+        self.session.receive_eof(monotonic())
+        self.pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the association with its connection."""
+        self.session.receive_eof(
+            monotonic(), f"the connection is lost: {exc}" if exc else "the connection is closed"
+        )
+        # Before the pump, which would write to the lost transport.
+        self.is_lost = True
+        self.pump()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.wake_writers()
+        self._owner.disconnected()
+
+    def pause_writing(self) -> None:
+        """Make services wait: the peer reads more slowly than they answer."""
+        self._writable.clear()
+        self.session.writing_paused(monotonic())
+        self._set_timer()
+
+    def resume_writing(self) -> None:
+        """Let services go on."""
+        self.session.writing_resumed()
+        self._writable.set()
+
+    async def drain(self) -> None:
+        """Wait while the peer reads more slowly than we write."""
+        await self._writable.wait()
+
+    def wake_writers(self) -> None:
+        """Let whoever waits in ``drain`` go on: nothing that they write will be read."""
+        self._writable.set()
+
+    def pause_reading(self) -> None:
+        """Read no more of the peer's bytes, so that it has to wait."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read the peer's bytes again."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def pump(self) -> None:
+        """Send the session's bytes and pass on its events, after every call that may change it."""
+        session = self.session
+        if (data := session.data_to_send()) and not self.is_lost:
+            self._transport.write(data)
+        for event in session.events():
+            self._owner.take(event)
+        if session.should_close and not self._transport.is_closing():
+            self._close()
+        self._set_timer()
+
+    def abort(self) -> None:
+        """Abort the association, and close the connection without waiting for the peer to do so."""
+        if not self.is_lost:
+            self.session.abort(monotonic())
+            self.pump()
+            self._close()
+
+    def drop(self) -> None:
+        """Close the connection at once, without a word."""
+        self._transport.abort()
+
+    def _close(self) -> None:
+        """Close the connection, and soon drop it if the peer does not read the last bytes."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(LAST_WORDS, self._transport.abort)
+
+    def _set_timer(self) -> None:
+        """Have ``_expire`` called at the session's next deadline.
+
+        Every message moves the deadline, mostly to later. A timer that comes too early is left as
+        it is, and sets the next one: that is cheaper than a new timer for each message.
+        """
+        deadline = self.session.next_deadline()
+        if deadline is None or self.is_lost:
+            return
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(deadline - monotonic(), 0.0), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.session.expire(monotonic())
+        self.pump()
