@@ -1,4 +1,4 @@
-"""The folder and its index when things go wrong: commits that fail, disks that fail, renames that a power cut took."""
+"""The folder and its index when commits fail, disks fail, and a power cut takes renames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
 def test_rename_that_power_cut_took_is_made_up_for(
     index: Index, tmp_path: Path, keeps_first: bool
 ) -> None:
-    """Also where the first instance of a UID is kept: the index has it, and its only file is the leftover."""
+    """Also where the first instance of a UID is kept: its only file is the leftover."""
     first = Archive(index, tmp_path / "store", LAYOUT, keeps_first=keeps_first)
     arrival = arrived(first, 1)
     temporary = arrival.incoming.path
@@ -222,7 +222,7 @@ def test_file_moved_away_and_back_is_there(index: Index, tmp_path: Path) -> None
 def test_file_that_cannot_be_removed_stays_known(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So no later start takes it for an instance that has just arrived; the next one of its UID takes it away."""
+    """So no later start takes it for a new instance; the next one of its UID removes it."""
     with Archive(index, tmp_path / "store", LAYOUT) as archive:
         assert store(archive, [arrived(archive, 1)]) == [""]
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Where received files lie: within their folder, under names that are names, no two instances under one."""
+"""Received files lie within their folder, under valid names, and each has a name of its own."""
 
 from __future__ import annotations
 
@@ -85,8 +85,9 @@ def test_invalid_file_name_becomes_valid(text: str) -> None:
 @pytest.mark.parametrize(
     "template",
     [
-        "", "/{SOPInstanceUID}", "{SOPInstanceUID}/x", "{PatientID}", "{Nothing}/{SOPInstanceUID}", "{SOPInstanceUID",
-        "{}/{SOPInstanceUID}", "{PatientID!r}/{SOPInstanceUID}", "a//{SOPInstanceUID}",
+        "", "/{SOPInstanceUID}", "{SOPInstanceUID}/x", "{PatientID}", "{Nothing}/{SOPInstanceUID}",
+        "{SOPInstanceUID", "{}/{SOPInstanceUID}", "{PatientID!r}/{SOPInstanceUID}",
+        "a//{SOPInstanceUID}",
     ],
 )  # fmt: skip
 def test_template_that_is_none_is_refused(template: str) -> None:

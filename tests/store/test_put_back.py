@@ -119,7 +119,7 @@ class _KilledError(BaseException):
 
 
 class Kill:
-    """Ends a process at one of the system calls of a store, before or after it; later ones do nothing any more."""
+    """Ends a process before one of the system calls of a store; later calls do nothing."""
 
     CALLS = ("link", "replace", "unlink", "utime")
 
@@ -175,7 +175,7 @@ def test_killed_process_leaves_one_version_whole(
 
 
 def fail_and_not_put_back(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Store the first version, and fail with the second one on a disk that keeps the first from its place."""
+    """Store one version, then fail with a second, on a disk that refuses to put the first back."""
     replace = os.replace
 
     def failing(path: str, to: str) -> None:
@@ -239,7 +239,7 @@ def test_instance_removed_meanwhile_is_not_put_back(
 def test_nobody_stores_while_file_is_put_back(
     index: Index, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is held when the place is empty; the other one's instance, which is stored then, is not the victim."""
+    """One archive is held while the place is empty; the other stores then, and loses nothing."""
     folder = tmp_path / "store"
     replace, flock = os.replace, fcntl.flock
     is_held, goes_on = threading.Event(), threading.Event()

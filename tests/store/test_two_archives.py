@@ -1,4 +1,4 @@
-"""Two archives, as two processes have them, in one folder and with one index: what they store at the same time."""
+"""Two archives, as two processes have them, store into one folder and index at a time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def uid_of(number: int) -> str:
 
 
 def sending(archive: Archive, thread: int, start: threading.Barrier) -> Callable[[], list[str]]:
-    """Store batches: instances that others send as well, of either patient, and one of this thread's own."""
+    """Store batches of instances that others send, too, and one of this thread's own in each."""
 
     def run() -> list[str]:
         random = Random(thread)

@@ -1,4 +1,4 @@
-"""Instances merge into their entities: the last received wins, nothing is erased, counts are right."""
+"""Instances merge into their entities: the last wins, nothing is erased, counts are right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def answers(
     index: Index, level: str, *keywords: str, root: str = "study", **keys: str
 ) -> list[tuple[str | None, ...]]:
-    """What a query returns for some keywords, sorted."""
+    """Return the answers to a query as tuples of some keywords' values, sorted."""
     found = index.find_data_sets(query(level, root, **dict.fromkeys(keywords, ""), **keys))
     return sorted(tuple(text_of(answer, keyword) for keyword in keywords) for answer in found)
 

@@ -85,7 +85,7 @@ def test_data_set_without_meta_information_is_read(tmp_path: Path) -> None:
     assert "available_transfer_syntax_uid" not in found.records[Level.IMAGE].texts
 
 
-# An empty directory record sequence: what tells a DICOMDIR when its SOP class is not in the data set.
+# An empty Directory Record Sequence: it tells a DICOMDIR whose data set has no SOP class.
 DIRECTORY = struct.pack("<HH2s2xI", 4, 0x1220, b"SQ", 0)
 
 SKIPPED: list[tuple[bytes, Reason]] = [

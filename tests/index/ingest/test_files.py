@@ -1,4 +1,4 @@
-"""Folders go into the index once, however often it is asked; what is skipped is counted with its reason."""
+"""Folders enter the index once, however often asked; skipped files are counted by reason."""
 
 from __future__ import annotations
 

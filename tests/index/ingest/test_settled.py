@@ -1,4 +1,4 @@
-"""What the index takes over of studies and series that only get new instances is what counting everything gives."""
+"""Series and studies that only get new instances have the columns that a full count gives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sent(NamedTuple):
     path: str
 
     def received(self) -> tuple[Received, FileState | None]:
-        """What ingest is given of it."""
+        """Return what ingest gets of it."""
         attributes: dict[str, Any] = {"PatientID": self.patient, "Modality": self.modality}
         if self.sop_class != "none":
             attributes["SOPClassUID"] = self.sop_class
@@ -64,7 +64,8 @@ def uids(count: int) -> st.SearchStrategy[str]:
     return st.integers(1, count).map("1.{}".format)
 
 
-# Few of everything, so that instances meet. Many instances: most that arrive are new to the series that is there.
+# Few of everything, so that instances meet; but many instances, so that most that arrive are new to
+# a known series.
 SENT = st.builds(
     Sent,
     uid=uids(30),
@@ -83,7 +84,7 @@ STEPS = st.lists(st.one_of(st.lists(SENT, min_size=1, max_size=4), REMOVED), min
 
 
 class Plain:
-    """The same in dicts, without any shortcut: what is computed is counted anew of all that is there."""
+    """The same in dicts, without a shortcut: everything is counted anew from all instances."""
 
     def __init__(self) -> None:
         self.instances: dict[str, Sent] = {}
@@ -93,7 +94,7 @@ class Plain:
 
     def receive(self, batch: Sequence[Sent]) -> None:
         for sent in batch:
-            # Without a patient's ID a study stays whose it is, and at first is a patient of its own.
+            # Without a Patient ID, a known study keeps its patient, and a new one has its own.
             self._patients[sent.study] = sent.patient or self._patients.get(sent.study, sent.study)
             place = sent.study, sent.series
             self._modalities[place] = sent.modality or self._modalities.get(place, "")
@@ -118,7 +119,7 @@ class Plain:
         return Counter((sent.study, sent.series) for sent in self.instances.values())
 
     def studies(self) -> dict[str, tuple[Any, ...]]:
-        """By study: series, instances, modalities, SOP classes and the codes of anatomic regions."""
+        """By study: numbers of series and instances, modalities, SOP classes and region codes."""
         found = {}
         for study in self._patients:
             instances = [sent for sent in self.instances.values() if sent.study == study]
@@ -148,7 +149,7 @@ class Plain:
         return found
 
     def values(self) -> list[tuple[str, str, str]]:
-        """What studies are matched by: study, path and value."""
+        """Return the values by which studies are matched, with study and path."""
         return sorted(
             (study, path, value)
             for study, (_, _, modalities, classes, _) in self.studies().items()
@@ -159,7 +160,7 @@ class Plain:
 
 
 def distinct(texts: Iterable[str]) -> str | None:
-    """All values of texts, each once; an empty text has none, but among others an empty value is one."""
+    """Return all values of texts, each once; an empty text has none, but a part may be empty."""
     return (
         "\\".join(sorted({value for text in texts if text for value in text.split("\\")})) or None
     )
@@ -192,8 +193,9 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
     assert {(study, uid): count for study, uid, count in series} == plain.series()
     studies = rows(
         index,
-        "SELECT study_instance_uid, number_of_study_related_series, number_of_study_related_instances, "
-        "modalities_in_study, sop_classes_in_study, anatomic_regions_in_study_code_sequence FROM study",
+        "SELECT study_instance_uid, number_of_study_related_series, "
+        "number_of_study_related_instances, modalities_in_study, sop_classes_in_study, "
+        "anatomic_regions_in_study_code_sequence FROM study",
     )
     assert {
         study: (*computed, codes(regions)) for study, *computed, regions in studies
@@ -208,7 +210,8 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
     } == plain.patients()
     values = rows(
         index,
-        "SELECT study_instance_uid, path, search FROM study_value JOIN study ON study.id = study_value.owner "
+        "SELECT study_instance_uid, path, search "
+        "FROM study_value JOIN study ON study.id = study_value.owner "
         "WHERE path IN ('00080061', '00080062')",
     )
     assert sorted(values) == plain.values()

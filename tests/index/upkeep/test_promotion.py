@@ -1,4 +1,4 @@
-"""Attributes that get value rows while the index is in use: which can, where it goes on, what queries use."""
+"""Attributes get value rows while the index is in use, resume, and serve queries when filled."""
 
 from __future__ import annotations
 
@@ -143,7 +143,10 @@ def test_key_unfit_for_promoted_vr_uses_stored_vr(index: Index, vr: str) -> None
 
 def test_queries_use_rows_only_when_all_are_there() -> None:
     ready, too_long = (FILTER.path, ALL_THERE), (FILTER.path, TOO_LONG)
-    rows = "instance.id IN (SELECT owner FROM instance_value WHERE path = '00181160' AND (part = 0 AND search = ?))"
+    rows = (
+        "instance.id IN (SELECT owner FROM instance_value "
+        "WHERE path = '00181160' AND (part = 0 AND search = ?))"
+    )
     assert rows in compile_query(QUERY, Facts(occurrences=frozenset({ready}))).sql
     assert "residual(" not in compile_query(QUERY, Facts(occurrences=frozenset({ready}))).sql
     for occurrences in (frozenset[tuple[str, int]](), frozenset({ready, too_long})):

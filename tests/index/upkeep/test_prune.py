@@ -1,4 +1,4 @@
-"""The index keeps in step with files: what is gone leaves it, what may only be unmounted does not."""
+"""Files that are gone leave the index; files that may only be unmounted do not."""
 
 from __future__ import annotations
 

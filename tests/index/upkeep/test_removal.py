@@ -1,4 +1,4 @@
-"""What is removed is gone as if it had never been there, but for the attributes of parents that stay."""
+"""Removed entities leave no trace, but for the attributes of parents that stay."""
 
 from __future__ import annotations
 
