@@ -14,7 +14,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dicomquest.index.ingest.computed import COMPUTE, SERIES_COUNT, Columns, rows, value_rows
+from dicomquest.index.ingest.computed import COMPUTE, SERIES_COUNT, Columns, value_rows
 from dicomquest.index.ingest.merged_entity import Entity, patient_identity
 from dicomquest.index.ingest.writes import (
     COLUMNS,
@@ -24,7 +24,7 @@ from dicomquest.index.ingest.writes import (
     Writes,
     table_row,
 )
-from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.dialects import execute, rows, words_of
 from dicomquest.index.tables.promoted import (
     NOTHING,
     PromotedForms,

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.dataset.elements import Element, element_from_json, element_to_json
-from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.dialects import rows, words_of
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, ValueRow
 from dicomquest.query.computed_values import anatomic_regions, distinct
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
@@ -30,13 +30,6 @@ OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequ
 
 MODALITIES_PATH = f"{KEYS_BY_KEYWORD['ModalitiesInStudy'].tag:08X}"
 SOP_CLASSES_PATH = f"{KEYS_BY_KEYWORD['SOPClassesInStudy'].tag:08X}"
-
-
-def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
-    """Return the rows for a list of values: the one parameter, at ``{in_values}``."""
-    words = words_of(connection)
-    statement = statement.replace("{in_values}", words.in_values)
-    return list(execute(connection, statement, (words.as_list(list(values)),)))
 
 
 def _distinct_list(connection: Connection, column: str) -> str:

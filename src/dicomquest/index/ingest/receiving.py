@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dicomquest.index.ingest.batch import Batch
-from dicomquest.index.ingest.computed import rows
+from dicomquest.index.tables.dialects import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

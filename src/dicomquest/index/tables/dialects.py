@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -111,6 +111,13 @@ def execute(
     return driver.execute(
         percent_marks(statement), parameters[0] if isinstance(parameters, list) else parameters
     )
+
+
+def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
+    """Return the rows for a list of values: the one parameter, at ``{in_values}``."""
+    words = words_of(connection)
+    statement = statement.replace("{in_values}", words.in_values)
+    return list(execute(connection, statement, (words.as_list(list(values)),)))
 
 
 def words_of(connection: Connection) -> Words:

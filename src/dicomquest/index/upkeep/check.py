@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DatabaseError
 
-from dicomquest.index.ingest.computed import COMPUTE, rows, value_rows
+from dicomquest.index.ingest.computed import COMPUTE, value_rows
 from dicomquest.index.ingest.writes import (
     INSERT_OCCURRENCE,
     Writes,
@@ -15,7 +15,7 @@ from dicomquest.index.ingest.writes import (
     fitting_value,
     table_row,
 )
-from dicomquest.index.tables.dialects import DIALECTS, execute, words_of
+from dicomquest.index.tables.dialects import DIALECTS, execute, rows, words_of
 from dicomquest.index.tables.promoted import READY, filled, promoted_forms, read_promoted
 from dicomquest.index.tables.rows import ValueRow, forms, record_from_row
 from dicomquest.index.tables.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS

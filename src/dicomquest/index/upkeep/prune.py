@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.ingest.batch import Batch
-from dicomquest.index.ingest.computed import rows
 from dicomquest.index.ingest.files import ingest_files, walk
+from dicomquest.index.tables.dialects import rows
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:

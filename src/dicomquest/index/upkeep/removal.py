@@ -14,9 +14,8 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from dicomquest.index.ingest.batch import Batch
-from dicomquest.index.ingest.computed import rows
 from dicomquest.index.ingest.file_reader import FileState
-from dicomquest.index.tables.dialects import words_of
+from dicomquest.index.tables.dialects import rows, words_of
 from dicomquest.query.criteria import HasValue
 from dicomquest.query.model import ReturnKey
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
