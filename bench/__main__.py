@@ -18,9 +18,9 @@ from servers import missing_programs
 from sizes import SIZES
 
 CLAIMS = (
-    "p01_stream", "p02_workers", "p03_lookup", "p04_associations", "p05_growth", "p06_first_match", "p07_memory",
-    "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "p13_store", "p14_fallback",
-    "p15_postgresql", "p16_senders", "limits",
+    "p01_stream", "p02_workers", "p03_lookup", "p04_associations", "p05_growth", "p06_first_match",
+    "p07_memory", "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "p13_store",
+    "p14_fallback", "p15_postgresql", "p16_senders", "limits",
 )  # fmt: skip
 
 
@@ -76,7 +76,8 @@ def main() -> None:
     missing = missing_programs()
     if missing:
         sys.exit(
-            f"bench: not installed: {', '.join(missing)} (Debian: apt-get install dcmtk orthanc postgresql)"
+            f"bench: not installed: {', '.join(missing)} "
+            "(Debian: apt-get install dcmtk orthanc postgresql)"
         )
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
     output = options.output
@@ -84,9 +85,12 @@ def main() -> None:
         output = Path("docs/explanation/benchmarks.md")
     page = [
         "# Benchmarks", "",
-        "Written by `make bench`: medians of alternating runs, with minimum and maximum in brackets.",
-        "Every peer is driven by the same raw-socket client, which has no DICOM library in it (`bench/client.py`).",
-        "Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, unless said otherwise.",
+        ("Written by `make bench`: medians of alternating runs, "
+        "with minimum and maximum in brackets."),
+        ("Every peer is driven by the same raw-socket client, "
+        "which has no DICOM library in it (`bench/client.py`)."),
+        ("Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, "
+        "unless said otherwise."),
         "What limits what, and why a target is missed, is in [performance](performance.md).",
         "", f"Size of the run: {options.size} (`bench/sizes.py`).", f"Machine: {machine()}.",
         f"Versions: {versions()}.", "",

@@ -1,7 +1,8 @@
-"""The raw-socket C-FIND client that drives every peer alike: no DICOM library, so that only the peer is measured.
+"""The raw-socket C-FIND client that drives every peer alike.
 
-It knows just enough of PS3.8 and PS3.7 to associate, send one query, count Pending responses and see the final status.
-TCP_QUICKACK is re-armed before each read: a peer that does not set TCP_NODELAY then does not wait 40 ms for our delayed
+No DICOM library takes part, so that only the peer is measured. The client knows enough of PS3.8 and
+PS3.7 to associate, send one query, count Pending responses and see the final status. TCP_QUICKACK
+is re-armed before each read: a peer without TCP_NODELAY then does not wait 40 ms for our delayed
 acknowledgement. ``quickack=False`` shows what such a peer costs an ordinary client.
 """
 
@@ -76,7 +77,7 @@ def associate_rq(
 def identifier(
     keys: dict[int, str], returns: dict[int, bytes] = USUAL_KEYS, level: str = "STUDY"
 ) -> bytes:
-    """An Explicit VR Little Endian identifier: ``returns`` by VR, with the values of ``keys`` where given."""
+    """Encode an Explicit VR Little Endian identifier: ``returns`` by VR, the values of ``keys``."""
     elements = dict.fromkeys(returns, "") | keys
     vrs = dict(returns)
     elements[0x00080052] = level
@@ -158,7 +159,7 @@ def read_pdvs(buffer: bytearray, at: int, end: int, answer: Answer, *, keep: boo
 
 @dataclass(slots=True)
 class Answer:
-    """What one query brought: counts, the final status, and seconds to the first match and to the end."""
+    """The outcome of one query: counts, final status, seconds to the first match and to the end."""
 
     matches: int = 0
     status: int = -1
@@ -216,7 +217,7 @@ class Client:
         return kind, body
 
     def find(self, query: bytes, *, keep: bool = False) -> Answer:
-        """Send a ready C-FIND-RQ and count what comes; the final response is a PDU whose status is not Pending."""
+        """Send a ready C-FIND-RQ and count responses up to the one whose status is not Pending."""
         answer = Answer()
         started = time.perf_counter()
         self.socket.sendall(query)
@@ -241,7 +242,7 @@ class Client:
             offset = 0
 
     def drain(self, query: bytes) -> Answer:
-        """As ``find``, but only counts status elements in what arrives: the least that a client can do."""
+        """Count the status elements that arrive, and no more: the least that a client can do."""
         answer = Answer()
         started = time.perf_counter()
         self.socket.sendall(query)
@@ -250,7 +251,7 @@ class Client:
             data = tail + self._receive(1 << 20)
             answer.received += len(data) - len(tail)
             last = data.rfind(STATUS)
-            # The tail may hold the beginning of a status element, never one that is counted already.
+            # The tail may hold the beginning of a status element, never one counted already.
             cut = (
                 last
                 if 0 <= last > len(data) - 10
@@ -271,7 +272,7 @@ class Client:
     def swallow(self, query: bytes, expected: Answer) -> float:
         """Send a query whose answer is known, and only take it off the socket; seconds to its end.
 
-        The cheapest client there can be: no byte is looked at but the last ones, which must be the final response.
+        The cheapest client there can be: it looks at the last bytes only, the final response.
         """
         buffer = bytearray(1 << 20)
         left = expected.received

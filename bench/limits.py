@@ -1,4 +1,4 @@
-"""The physical limits: what SQLite alone gives Python for the same rows, and what a loopback socket takes."""
+"""The physical limits: the rows that SQLite gives Python, and the bytes that loopback takes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from sizes import Size
 
 ROWS = """
-SELECT study_date, study_time, accession_number, modalities_in_study, study_description, patient_name, patient_id,
-  patient_birth_date, study_instance_uid, number_of_study_related_series, number_of_study_related_instances
+SELECT study_date, study_time, accession_number, modalities_in_study, study_description,
+  patient_name, patient_id, patient_birth_date, study_instance_uid,
+  number_of_study_related_series, number_of_study_related_instances
 FROM study JOIN patient ON patient.id = study.parent
 """
 RESPONSE = bytes(420)
@@ -34,7 +35,7 @@ def sqlite_rate(size: Size) -> float:
 
 
 def socket_rate(size: Size) -> float:
-    """Responses a second that fit through loopback in writes of 512, to a reader that only reads."""
+    """Return the responses a second that loopback takes in writes of 512, if only read."""
     here, there = socket.create_server(("127.0.0.1", 0)), socket.socket()
     there.connect(here.getsockname())
     accepted, _ = here.accept()

@@ -1,4 +1,4 @@
-"""Runs in turn and medians: these machines are noisy, so figures are compared run by run, A B A B, never one by one."""
+"""Runs in turn and medians: machines are noisy, so runs alternate, A B A B, and are compared."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Figure:
 
 @dataclass(slots=True)
 class Claim:
-    """What a bench file shows: its figures, its target and whether it is met."""
+    """The claim of a bench file: its figures, its target, and whether it is met."""
 
     number: str
     title: str

@@ -31,7 +31,7 @@ def worker_of(client: Client, workers: list[int]) -> int | None:
 
 
 def connect(port: int, workers: list[int], wanted: int) -> Client:
-    """A client of the worker ``wanted``: which one takes a connection is the kernel's choice, by the client's port."""
+    """Connect to the worker ``wanted``: the kernel chooses a worker by the client's port."""
     for _ in range(200):
         client = Client(port, "DICOMQUEST")
         if worker_of(client, workers) == wanted:
@@ -41,7 +41,7 @@ def connect(port: int, workers: list[int], wanted: int) -> Client:
 
 
 class Drained(NamedTuple):
-    """One big answer: its matches, the moment of its end, and the processor time that the client took for it."""
+    """One big answer: its matches, the moment of its end, the processor time of the client."""
 
     matches: int
     end: float
@@ -49,7 +49,7 @@ class Drained(NamedTuple):
 
 
 def drain(port: int, workers: list[int], wanted: int, start: float) -> Drained:
-    """Ask once for what there is to come; then wait for the common start, and drain the same again."""
+    """Ask once to learn the answer; then wait for the common start, and drain the same again."""
     client = connect(port, workers, wanted)
     query = find_rq(identifier({}))
     expected = client.drain(query)
@@ -122,8 +122,9 @@ def run(size: Size) -> Claim:
     possible = median(figures["counting two"]) / median(figures["counting one"])
     claim.is_met = ratio >= 1.7
     claim.remark = (
-        "Four processes share the machine's cores here, two servers and two clients, each client on a worker of its "
-        "own; a client looks at nothing of what it reads. The last line is what a second process of plain computation "
+        "Four processes share the machine's cores here, two servers and two clients, "
+        "each client on a worker of its own; a client looks at nothing of what it reads. "
+        "The last line is what a second process of plain computation "
         "wins on the same cores, without any client."
     )
     claim.figures = [

@@ -19,7 +19,7 @@ def run(size: Size) -> Claim:
         "p50 of the one-patient query as the index grows, in ms",
         "the largest at most 1.5x the smallest",
     )
-    # Ten million take an hour to build: they are measured where they have been, by index_of(10_000_000).
+    # Ten million take an hour to build: measured only where index_of(10_000_000) has built them.
     growth = [
         studies for studies in size.growth if studies < 10_000_000 or path_of(studies).exists()
     ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from servers import Served
     from sizes import Size
 
-# The name of the query, its keys, VRs of keys beyond the usual ones, and the most milliseconds that are allowed.
+# Name of the query, its keys, VRs of unusual keys, and the most milliseconds that are allowed.
 QUERIES: tuple[tuple[str, dict[int, str], dict[int, bytes], float | None], ...] = (
     ("name, prefix: SVENSSON*", {0x00100010: "SVENSSON*"}, {}, 5),
     ("dates of one day", {0x00080020: "20200115-20200115"}, {}, 5),
@@ -56,7 +56,8 @@ def run(size: Size) -> Claim:
     claim = Claim(
         "P6",
         f"the first match among {size.large:,} studies, in ms",
-        "at most 5 ms where a B-tree serves, 150 ms for inner wild cards; the one without an index is stated",
+        "at most 5 ms where a B-tree serves, 150 ms for inner wild cards; "
+        "the one without an index is stated",
     )
     with ours(size.large) as served:
         claim.figures, claim.is_met = first_matches(served, size.runs)

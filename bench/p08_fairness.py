@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def stream(port: int, aet: str, is_streaming: Event) -> None:
-    """Ask for everything, again and again: a process of its own, so that it does not slow the client that measures."""
+    """Ask for everything, again and again, in a process that does not slow the measuring client."""
     client = Client(port, aet)
     client.find(find_rq(identifier({0x00100020: "P0100000001"})))
     is_streaming.set()

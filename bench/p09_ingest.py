@@ -1,4 +1,4 @@
-"""P9: ``dicomquest index`` on a folder of files beside dcmqridx and Orthanc's REST upload: files a second."""
+"""P9: ``dicomquest index`` beside dcmqridx and Orthanc's REST upload: files a second."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""P10: our SCU beside pynetdicom's, both asking our server: matches a second as Datasets and as JSON rows.
+"""P10: our SCU beside pynetdicom's, both asking our server: matches a second.
 
-JSON rows are objects of the DICOM JSON Model. Ours is timed with its association, pynetdicom's without.
+Ours gives Datasets and objects of the DICOM JSON Model. Ours is timed with its association,
+pynetdicom's without.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def by_pynetdicom(served: Served) -> float:
 
 def run(size: Size) -> Claim:
     claim = Claim(
-        "P10", f"SCU, {size.stream:,} matches (pynetdicom {size.pynetdicom:,}), in matches a second",
+        "P10",
+        f"SCU, {size.stream:,} matches (pynetdicom {size.pynetdicom:,}), in matches a second",
         "at least 30x pynetdicom's SCU as Datasets, 80x as JSON rows",
     )  # fmt: skip
     with ours(size.stream) as large, ours(size.pynetdicom) as small:

@@ -1,4 +1,4 @@
-"""P13: small instances received by C-STORE, over one association and over eight: instances a second."""
+"""P13: small instances received by C-STORE, over one and eight associations, a second."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def dcmtk(folder: Path) -> Iterator[tuple[int, str, int]]:
 
 @contextlib.contextmanager
 def orthanc_peer(folder: Path) -> Iterator[tuple[int, str, int]]:
-    """Orthanc with a thread for each association: with its own four, eight associations store 14 a second in all."""
+    """Orthanc with a thread for each association: with its own four, eight store 14 a second."""
     with orthanc(folder, [], DicomThreadsCount=16) as peer:
         yield peer.port, peer.aet, 0
 

@@ -1,4 +1,4 @@
-"""P14: answers that are not all plain ASCII columns, and what the plain path costs, in matches a second."""
+"""P14: answers that are not all plain ASCII columns, and the plain path: matches a second."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""P16: other people's senders: storescu, Orthanc and pynetdicom store in four transfer syntaxes, on one association and
-on eight; all is found at once, and the server stays small."""
+"""P16: storescu, Orthanc and pynetdicom store in four transfer syntaxes, over one association and
+eight; all is found at once, and the server stays small."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SYNTAXES = {
     "SC_rgb_jpeg_gdcm.dcm": "-xs",  # JPEG Lossless
     "GDCMJ2K_TextGBR.dcm": "-xv",  # JPEG 2000, lossless
 }
-"""Files that the instances are made of, each with the option by which storescu proposes its transfer syntax."""
+"""The files that instances are made of, each with storescu's option for its transfer syntax."""
 
 
 def folders_of(instances: int) -> list[tuple[str, Path]]:
@@ -67,7 +67,7 @@ def folders_of(instances: int) -> list[tuple[str, Path]]:
 
 
 def run_all(commands: Sequence[Sequence[str]], at_once: int) -> None:
-    """Run programs to their end, so many at once; AssertionError with what one printed that failed."""
+    """Run programs to their end, so many at once; AssertionError has the output of a failed one."""
 
     def call(command: Sequence[str]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -139,7 +139,8 @@ def run(size: Size) -> Claim:
     instances = size.stored // 8 * 8
     claim = Claim(
         "P16",
-        f"{instances:,} instances in four transfer syntaxes, two of them compressed, from other programs, a second",
+        f"{instances:,} instances in four transfer syntaxes, two of them compressed, "
+        "from other programs, a second",
         "all found at once, in less than 150 MB of memory",
     )
     claim.remark = (

@@ -1,7 +1,7 @@
-"""Populations of 10^4 to 10^7 studies, the same for the same seed: several studies a patient, several scripts.
+"""Populations of 10^4 to 10^7 studies, the same for the same seed, with several scripts.
 
-``instances`` yields decoded headers, ready for the ingest code; ``write_files`` writes them as Part 10 files, for
-the peers.
+``instances`` yields decoded headers, ready for the ingest code; ``write_files`` writes them as
+Part 10 files, for the peers.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ GIVEN = [
     "Noah",
     "Emma",
 ]
-# One patient in twenty has a name with an ideographic (and some a phonetic) group, in its own script.
+# One patient in twenty has an ideographic (and some a phonetic) group, in its own script.
 SCRIPTS = (
     "YAMADA^Tarou=山田^太郎=やまだ^たろう",
     "SUZUKI^Hanako=鈴木^花子=すずき^はなこ",
@@ -146,7 +146,7 @@ def _date(rng: random.Random, first: int, years: int) -> str:
 
 
 def _acquisition() -> DataSet:
-    """What a scanner's headers have besides: of the kind and number of a CT slice's, private ones and sequences too."""
+    """Return elements of the kind and number of a CT slice's, private ones and sequences too."""
     reference: DataSet = {
         0x00081150: _text("UI", "1.2.840.10008.3.1.2.3.1"),
         0x00081155: _text("UI", f"{ROOT}.77.1"),
@@ -163,15 +163,16 @@ def _acquisition() -> DataSet:
         "LO": (0x00081090, 0x00181000, 0x00181020, 0x00181030, 0x00321060, 0x00400254, 0x00180010),
         "SH": (0x00081010, 0x00400253, 0x00180024, 0x00181210),
         "DS": (
-            0x00180050, 0x00180060, 0x00180090, 0x00181100, 0x00181110, 0x00181111, 0x00181120, 0x00181130, 0x00189305,
-            0x00201041, 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00101030, 0x00101020, 0x00189306, 0x00189309,
+            0x00180050, 0x00180060, 0x00180090, 0x00181100, 0x00181110, 0x00181111, 0x00181120,
+            0x00181130, 0x00189305, 0x00201041, 0x00281050, 0x00281051, 0x00281052, 0x00281053,
+            0x00101030, 0x00101020, 0x00189306, 0x00189309,
         ),
         "IS": (0x00181150, 0x00181151, 0x00181152, 0x00181170, 0x00200012, 0x00200013, 0x00201002),
         "PN": (0x00081050, 0x00081070, 0x00081060),
     }  # fmt: skip
     samples = {
-        "CS": "HFS", "DA": "20240517", "TM": "101530.123000", "LO": "THORAX ROUTINE 1.0", "SH": "CTAWP60", "DS": "1.25",
-        "IS": "120", "PN": "TECHNOLOGIST^ONE",
+        "CS": "HFS", "DA": "20240517", "TM": "101530.123000", "LO": "THORAX ROUTINE 1.0",
+        "SH": "CTAWP60", "DS": "1.25", "IS": "120", "PN": "TECHNOLOGIST^ONE",
     }  # fmt: skip
     found = {tag: _text(vr, samples[vr]) for vr, tags in texts.items() for tag in tags if tag}
     found |= {
@@ -213,9 +214,10 @@ def with_acquisition(data_sets: Iterator[DataSet]) -> Iterator[DataSet]:
 def instances(
     studies: int, *, seed: int = 1, most_series: int = 2, most_instances: int = 1
 ) -> Iterator[DataSet]:
-    """Headers of ``studies`` studies: one to five a patient, up to ``most_series`` of up to ``most_instances``.
+    """Yield the headers of ``studies`` studies, one to five a patient.
 
-    One instance a series unless told otherwise, because what is measured is at STUDY level.
+    A patient has up to ``most_series`` series a study, of up to ``most_instances`` instances: one
+    unless told otherwise, because the benches measure the STUDY level.
     """
     rng = random.Random(seed)
     study = 0

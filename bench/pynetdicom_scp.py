@@ -1,4 +1,4 @@
-"""An SCP made with pynetdicom, ``PORT STUDIES``: its handler yields data sets made beforehand, by Patient ID."""
+"""An SCP made with pynetdicom, ``PORT STUDIES``: its handler yields ready data sets."""
 
 from __future__ import annotations
 

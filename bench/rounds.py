@@ -1,7 +1,8 @@
 """Associations with one query each, many at a time, kept going by one thread.
 
-A thread for each was part of what was measured: 32 that take turns in one interpreter cost the client 250 to 300
-microseconds a round instead of 156, and two such clients got a tenth more rounds out of our server than one.
+A thread for each would be measured too: 32 that take turns in one interpreter cost the client 250
+to 300 microseconds a round instead of 156, and two such clients got a tenth more rounds out of our
+server than one.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class _Round:
 
 
 def run_rounds(port: int, called: str, queries: Iterable[bytes], at_once: int) -> list[Answer]:
-    """One association a query, ``at_once`` of them at any time; the answers in the order of their ends."""
+    """Make one association a query, ``at_once`` at a time; return answers in order of their end."""
     waiting = iter(queries)
     answers: list[Answer] = []
     with selectors.DefaultSelector() as selector:

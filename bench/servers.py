@@ -1,4 +1,4 @@
-"""The SCPs under test as processes, each over the same kind of population, each on a port of its own."""
+"""The SCPs under test as processes, each with the same kind of population and its own port."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PYNETDICOM_SCP = Path(__file__).parent / "pynetdicom_scp.py"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running SCP, the number of studies that it holds, and its process (the parent of its workers)."""
+    """A running SCP, the number of its studies, and its process (the parent of its workers)."""
 
     name: str
     port: int
@@ -61,10 +61,11 @@ class Served:
 
 
 def scratch() -> Path:
-    """A new folder, which stays until the program ends.
+    """Make a folder that stays until the program ends.
 
-    For minutes after a file went, ext4 does not use its inode again, but looks at it whenever it makes a file nearby:
-    behind the deletion of some ten thousand files each new one took 0.7 ms instead of 0.02, whoever made it.
+    For minutes after a file went, ext4 does not use its inode again, but looks at it whenever it
+    makes a file nearby: behind the deletion of some ten thousand files each new one took 0.7 ms
+    instead of 0.02, whoever made it.
     """
     if not SCRATCH.exists():
         SCRATCH.mkdir(parents=True)
@@ -73,15 +74,16 @@ def scratch() -> Path:
 
 
 def path_of(studies: int) -> Path:
-    """Where the index of a population is, once it is built."""
+    """Return the path of a population's index, once it is built."""
     return CACHE / f"studies-{studies}.sqlite"
 
 
 def index_of(studies: int) -> Path:
-    """The index of a population, built through the ingest code the first time that it is asked for.
+    """Return the index of a population; the first call builds it through the ingest code.
 
-    Another process makes the instances and prepares them, as ``dicomquest index`` has its readers do. From ten million
-    studies on each has one series: it is the studies that count there, and it takes half an hour as it is.
+    Another process makes and prepares the instances, as readers of ``dicomquest index`` do. From
+    ten million studies on, each has one series: only the studies count there, and building them
+    takes half an hour as it is.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     path = path_of(studies)
@@ -109,7 +111,7 @@ def _build(database: Database, studies: int) -> None:
 
 @contextlib.contextmanager
 def postgresql_of(studies: int) -> Iterator[str]:
-    """The URL of the same population in a PostgreSQL server of its own; a large one's data are kept between runs."""
+    """Yield the URL of the population in its own PostgreSQL; large data stay for later runs."""
     cluster = Cluster()
     built = None
     if studies >= WORTH_KEEPING:
@@ -190,7 +192,7 @@ def orthanc_peer(studies: int) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def pynetdicom(studies: int) -> Iterator[Served]:
-    """An SCP made with pynetdicom whose handler yields ready data sets from memory: the most it can do."""
+    """An SCP of pynetdicom whose handler yields ready data sets from memory: the most it can do."""
     port = free_port()
     command = [sys.executable, str(PYNETDICOM_SCP), str(port), str(studies)]
     with server(command, port, scratch() / "log") as process:
@@ -206,7 +208,7 @@ def missing_programs() -> list[str]:
 def sample_patient_ids(studies: int, count: int = 200) -> list[str]:
     """Patient IDs of the population, spread over all of it, for queries that find one patient."""
     if studies > 100_000:
-        # They are numbered, and 7 patients have 15 studies: making all of a large population would take minutes.
+        # Patients are numbered, and 7 have 15 studies: a whole large population takes minutes.
         last = studies * 45 // 100
         return [f"P01{number:08d}" for number in range(1, last, last // count)][:count]
     step = max(1, studies // count)

@@ -1,7 +1,8 @@
-"""``python bench/sizing.py [URL]``: the bytes that a patient, a study, a series and an instance take in an index.
+"""``python bench/sizing.py [URL]``: the bytes that each entity takes in an index.
 
-Without a URL in a new SQLite file, with that of an empty PostgreSQL database there. Two kinds of header: the short one
-of ``population``, and that of a CT with its scanner's private elements, as what has no column is kept as JSON.
+The index is a new SQLite file, or the empty PostgreSQL database of the URL. There are two kinds of
+header: the short one of ``population``, and that of a CT with its scanner's private elements,
+because attributes without a column are kept as JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def ct_header() -> DataSet:
 
 
 def measure(location: str, header: DataSet) -> dict[str, tuple[int, int]]:
-    """Rows and bytes by level, after ``STUDIES`` studies of one or two series of up to 30 instances are added."""
+    """Add ``STUDIES`` studies of one or two series of up to 30 instances; return rows and bytes."""
     before = sizes(location)
     with Index(location) as index:
         added = instances(STUDIES, seed=2 if header else 1, most_series=2, most_instances=30)
@@ -47,7 +48,7 @@ def measure(location: str, header: DataSet) -> dict[str, tuple[int, int]]:
 
 
 def sizes(location: str) -> dict[str, tuple[int, int]]:
-    """Rows and bytes by level: its table with its value and trigram tables, and the indexes of all of them."""
+    """Return rows and bytes by level: its table, value and trigram tables, and their indexes."""
     return _postgresql(location) if is_postgresql(location) else _sqlite(location)
 
 

@@ -1,4 +1,4 @@
-"""The raw-socket C-STORE client: one instance at a time on each of several associations, driven by one thread."""
+"""The raw-socket C-STORE client: one thread drives several associations, an instance each."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _associate_rq(called: str) -> bytes:
 
 
 def store_all(port: int, called: str, made: Sequence[Instance], associations: int) -> float:
-    """Store instances over so many associations, each with studies of its own; those stored a second."""
+    """Store instances over so many associations, each with its own studies; return the rate."""
     shares: list[list[Instance]] = [[] for _ in range(associations)]
     studies: dict[str, int] = {}
     for instance in made:

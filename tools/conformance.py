@@ -65,8 +65,8 @@ def report(
         for number in unknown
     ]
     lines.append(
-        f"{len(requirements)} requirements: {counts['covered']} covered, {counts['otherwise']} answered otherwise, "
-        f"{counts['MISSING']} MISSING"
+        f"{len(requirements)} requirements: {counts['covered']} covered, "
+        f"{counts['otherwise']} answered otherwise, {counts['MISSING']} MISSING"
     )
     return lines, not unknown and counts["MISSING"] == 0
 

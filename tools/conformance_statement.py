@@ -126,7 +126,8 @@ def character_sets() -> Iterable[str]:
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     table.__name__: table
     for table in (
-        sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses, character_sets,
+        sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses,
+        character_sets,
     )
 }  # fmt: skip
 

@@ -75,17 +75,22 @@ def page(answers: dict[str, list[Outcome]]) -> str:
     right = answers["dicomquest"]
     lines = [
         "# Differences", "",
-        "Written by `python tools/differences.py`: the same queries, sent by DCMTK's findscu, to dicomquest and to two",
-        f"archives that hold the same {len(realistic.instances())} instances (`tests/peers/realistic.py`).",
+        ("Written by `python tools/differences.py`: the same queries, sent by DCMTK's findscu, "
+        "to dicomquest and to two"),
+        (f"archives that hold the same {len(realistic.instances())} instances "
+        "(`tests/peers/realistic.py`)."),
         "Only queries that are answered differently by at least one of the three are listed.",
-        "What is found is held against counts made by hand, and against the plain meaning of each query, in",
+        ("What is found is held against counts made by hand, "
+        "and against the plain meaning of each query, in"),
         "`tests/peers/test_query_table.py`.",
         "",
         "The *right* column says why ours is the answer, by the clause of PS3.4 beside it.",
         "Not every difference is a fault of the other side:",
-        "whether case and accents count in names, and how precise a time is, is left to each implementation;",
+        ("whether case and accents count in names, and how precise a time is, "
+        "is left to each implementation;"),
         "an optional key need not be supported (then the SCP says so by the status FF01);",
-        "and an error for a malformed key is more than the Standard asks for where no match is an answer too.",
+        ("and an error for a malformed key is more than the Standard asks for "
+        "where no match is an answer too."),
         "",
     ]  # fmt: skip
     for name, outcomes in answers.items():

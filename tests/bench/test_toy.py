@@ -17,7 +17,8 @@ def test_every_claim_can_be_measured(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--size", "toy", "--output", str(page)],
-        cwd=ROOT, env={**os.environ, "DICOMQUEST_BENCH_CACHE": str(tmp_path)}, capture_output=True, check=False,
+        cwd=ROOT, env={**os.environ, "DICOMQUEST_BENCH_CACHE": str(tmp_path)}, capture_output=True,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     text = page.read_text(encoding="utf-8")
