@@ -1,4 +1,4 @@
-"""What an SCU sees in the answers: which keys the SCP seems to have ignored (PS3.4 C.4.1.2.1, notes)."""
+"""A look at answers: the keys that the SCP seems to have ignored (PS3.4 C.4.1.2.1, notes)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRemark:
-    """Something about one key in the answers: ``count`` of the ``total`` answers show it."""
+    """A remark on one key: ``count`` of the ``total`` answers give reason for it."""
 
     tag: int
     name: str
@@ -28,9 +28,10 @@ class AnswerRemark:
 
 
 def review_answers(query: Query, answers: Sequence[DataSet]) -> tuple[AnswerRemark, ...]:
-    """Keys whose returned values do not match, or that are missing from answers; empty answers give no remark.
+    """Remark on keys with returned values that do not match, and on keys missing from answers.
 
-    ``query`` is the SCU's own reading of what it sent. A value that is there but empty is no sign: it may be unknown.
+    ``query`` is the SCU's own reading of its identifier. An empty value gives no remark, because
+    the SCP may not know it.
     """
     zone = query.options.timezone_offset_minutes
     unmatched: dict[tuple[int, str], int] = {}

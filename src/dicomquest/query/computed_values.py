@@ -9,19 +9,20 @@ if TYPE_CHECKING:
 
     from dicomquest.dataset.elements import DataSet
 
-# What tells one code from another (PS3.3 8.1), in the order by which codes are sorted.
+# The attributes that tell one code from another (PS3.3 8.1), in the order of sorting.
 _CODE_IDENTITY = (0x00080102, 0x00080100, 0x00080119, 0x00080120, 0x00080103, 0x00080104)
 
 
 def distinct(values: Iterable[object]) -> tuple[str, ...]:
-    """Each value once, in code point order: ModalitiesInStudy, SOPClassesInStudy."""
+    """Return each value once, by code points: ModalitiesInStudy, SOPClassesInStudy."""
     return tuple(sorted({str(value) for value in values}))
 
 
 def anatomic_regions(items: Iterable[object]) -> tuple[DataSet, ...]:
-    """AnatomicRegionsInStudyCodeSequence: each code of the instances' AnatomicRegionSequence once, in their order.
+    """Return AnatomicRegionsInStudyCodeSequence: each code of the given items once, sorted.
 
-    Items are reduced to what makes the code, so that they don't depend on which instance came first.
+    The items are those of the instances' AnatomicRegionSequence. The result keeps only the
+    attributes of the code, so it does not depend on the order of the instances.
     """
     found: dict[tuple[str, ...], DataSet] = {}
     for item in items:

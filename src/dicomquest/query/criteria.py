@@ -56,7 +56,7 @@ class KeyCriterion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SingleValue:
-    """Equality of text, with case (C.2.2.2.1): AE AS CS LO LT SH ST UC UI UR UT; AT as hex digits."""
+    """Equality of text, with case (C.2.2.2.1): AE AS CS LO LT SH ST UC UI UR UT; AT in hex."""
 
     value: str
 
@@ -79,7 +79,7 @@ class SingleInterval:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range of dates or times, both ends included (C.2.2.2.5); None is an open end, at most one."""
+    """A range of dates or times, both ends included (C.2.2.2.5); one end may be open (None)."""
 
     lower: str | None
     upper: str | None
@@ -178,7 +178,7 @@ class MultipleValue:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Some stored value meets some part: several key values to which the Standard gives no meaning."""
+    """Some stored value meets some part; the Standard leaves the meaning of such keys open."""
 
     parts: tuple[Criterion, ...]
 

@@ -1,11 +1,11 @@
-"""Keys against decoded data sets: what they find, whether it matches, what is returned (PS3.4 C.2.2.2, C.2.2.3)."""
+"""Keys on decoded data sets: do they match, and what is returned (PS3.4 C.2.2.2, C.2.2.3)."""
 
 from __future__ import annotations
 
 import struct
 from datetime import datetime, timedelta
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from dicomquest.dataset.elements import Element
 from dicomquest.errors import ValueFormatError
@@ -14,12 +14,20 @@ from dicomquest.query.criteria import (
     ByStoredVR,
     DateTimePairMatch,
     EmptyValue,
+    FuzzyName,
     HasValue,
     KeyCriterion,
     MultipleValue,
+    PersonName,
+    Range,
     SequenceMatch,
+    SingleInterval,
+    SingleNumber,
+    SingleValue,
     Step,
     TextByStoredVR,
+    UIDList,
+    WildCard,
 )
 from dicomquest.query.identifier.key_values import read_key
 from dicomquest.query.matching import matches
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def find_element(data_set: DataSet, step: Step) -> Element | None:
-    """The element of a step; a private one in whichever block its creator reserved (PS3.5 7.8.1)."""
+    """Return the element of a step; a private one from the block of its creator (PS3.5 7.8.1)."""
     if step.creator is None:
         return data_set.get(step.tag)
     group = step.tag & 0xFFFF0000
@@ -56,10 +64,10 @@ def find_element(data_set: DataSet, step: Step) -> Element | None:
 def matches_data_set(
     data_set: DataSet, keys: Iterable[KeyCriterion], zone_minutes: int = 0
 ) -> bool:
-    """Whether the attributes of one entity meet all keys.
+    """Tell whether the attributes of one entity or item meet all keys.
 
-    ``zone_minutes`` is the zone of a data set without TimezoneOffsetFromUTC. The last step of each key's path is looked
-    up, so keys of the entity itself have one step.
+    ``zone_minutes`` is the zone of a data set without TimezoneOffsetFromUTC. The data set is the
+    one that holds the last step of each key's path.
     """
     zone = own_zone(data_set, zone_minutes)
     return all(_matches_key(data_set, key, zone) for key in keys)
@@ -77,17 +85,31 @@ def _matches_key(data_set: DataSet, key: KeyCriterion, zone: int) -> bool:
             return False
         case HasValue():
             return True
-        case SequenceMatch():
-            return bool(matching_items(element, criterion.keys, zone))
-        case MultipleValue():
-            # Each part may be met by another value of the attribute.
-            return all(_matches_element(part, key.vr, element, zone) for part in criterion.parts)
-        case _:
+        case SequenceMatch(keys):
+            return bool(matching_items(element, keys, zone))
+        case MultipleValue(parts):
+            # Another value of the attribute may meet each part.
+            return all(_matches_element(part, key.vr, element, zone) for part in parts)
+        case (
+            SingleValue()
+            | SingleNumber()
+            | SingleInterval()
+            | Range()
+            | WildCard()
+            | PersonName()
+            | FuzzyName()
+            | UIDList()
+            | AnyOf()
+            | ByStoredVR()
+            | TextByStoredVR()
+        ):
             return _matches_element(criterion, key.vr, element, zone)
+        case _:
+            assert_never(criterion)
 
 
 def _matches_element(criterion: Criterion, vr: str, element: Element | None, zone: int) -> bool:
-    """Any stored value may satisfy a key (C.2.2.3)."""
+    """Tell whether some stored value satisfies a key (C.2.2.3)."""
     if isinstance(criterion, ByStoredVR):
         return element is not None and _matches_opaque(criterion, element, zone)
     if isinstance(criterion, TextByStoredVR):
@@ -120,7 +142,10 @@ def _matches_values(values: tuple[Any, ...], element: Element, zone: int) -> boo
 
 
 def values_in(vr: str, criterion: ByStoredVR | TextByStoredVR) -> tuple[Any, ...]:
-    """A key's text or bytes as values of a VR, none where they are not; UN is always little endian (PS3.5 6.2.2)."""
+    """Return a key's text or bytes as values of a VR, no values if they do not fit.
+
+    Bytes of VR UN are little endian (PS3.5 6.2.2).
+    """
     row = VR[vr]
     if isinstance(criterion, TextByStoredVR):
         return () if row.kind is Kind.SEQUENCE else criterion.values
@@ -140,7 +165,7 @@ def values_in(vr: str, criterion: ByStoredVR | TextByStoredVR) -> tuple[Any, ...
 def _matches_pair(
     data_set: DataSet, key: KeyCriterion, criterion: DateTimePairMatch, zone: int
 ) -> bool:
-    """Every date with every time, where there are several: the Standard knows pairs of single values only."""
+    """Tell whether a stored date and time meet a pair; of several, any date with any time."""
     elements = data_set.get(criterion.date), data_set.get(criterion.time)
     unknown = [key.or_unknown and is_empty(element) for element in elements]
     dates, times = (
@@ -162,10 +187,14 @@ def _matches_pair(
 
 
 def shifted(date: str | None, time: str | None, minutes: int) -> SearchForm:
-    """A sortable date and time moved by minutes; the date stays where there is no time, or no calendar for it."""
+    """Return a sortable date and time moved by minutes.
+
+    They stay as they are without a time, and at the ends of the calendar.
+    """
     if time is None or minutes == 0:
         return date, time
-    day = datetime.strptime(date or "20000101", "%Y%m%d")  # noqa: DTZ007  the zone is what is being changed
+    # A naive datetime: the shift is the difference of two zones.
+    day = datetime.strptime(date or "20000101", "%Y%m%d")  # noqa: DTZ007
     try:
         moved = day + timedelta(hours=int(time[:2]), minutes=int(time[2:4]) + minutes)
     except OverflowError:
@@ -176,14 +205,14 @@ def shifted(date: str | None, time: str | None, minutes: int) -> SearchForm:
 def matching_items(
     element: Element | None, keys: Iterable[KeyCriterion], zone: int
 ) -> list[DataSet]:
-    """The items of a sequence that meet all item keys, each within the one item (C.2.2.2.6)."""
+    """Return the items of a sequence that meet all item keys, each alone (C.2.2.2.6)."""
     if element is None or element.vr != "SQ":
         return []
     return [item for item in element.values if all(_matches_key(item, key, zone) for key in keys)]
 
 
 def response_element(data_set: DataSet, key: ReturnKey, zone: int) -> Element:
-    """What a response has for a key: all stored values, or the matching items reduced to the attributes asked for."""
+    """Return the element of a response: all stored values, or the matching items, reduced."""
     element = find_element(data_set, key.step)
     if element is None or is_empty(element):
         return Element(key.vr, ())
@@ -194,7 +223,10 @@ def response_element(data_set: DataSet, key: ReturnKey, zone: int) -> Element:
 
 
 def reduced_item(item: DataSet, keys: Iterable[ReturnKey], zone: int) -> DataSet:
-    """An item with the attributes asked for, ascending; private ones in the request's blocks, with their creators."""
+    """Return an item with only the attributes asked for, ascending by tag.
+
+    Private ones stand in the blocks of the request, with their creators.
+    """
     reduced: dict[int, Any] = {}
     for key in keys:
         reduced[key.tag] = response_element(item, key, zone)

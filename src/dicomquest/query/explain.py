@@ -1,4 +1,4 @@
-"""What the Standard says of each key of an identifier, for this model and level (PS3.4 C.2.2.1, C.4.1.2, C.6)."""
+"""The keys of an identifier, explained for a model and level (PS3.4 C.2.2.1, C.4.1.2, C.6)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from dicomquest.query.identifier.identifier_keys import (
     private_creator,
 )
 from dicomquest.query.identifier.key_values import EMPTY_VALUE_KEY
-from dicomquest.query.identifier.parse import read_level
+from dicomquest.query.identifier.parse import read_level, read_model
 from dicomquest.query.matching import BY_CRITERION
 from dicomquest.query.patterns import has_wild_card
-from dicomquest.standard import statuses
 from dicomquest.standard.attributes import (
     attribute_name,
     level_of,
 )
 from dicomquest.standard.keys import KEYS_BY_TAG, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import MODELS_BY_UID, InformationModel
+from dicomquest.standard.models import InformationModel
 from dicomquest.standard.tags import INSTANCE_AVAILABILITY, creator_tag, without_block
 from dicomquest.standard.vr import VR, Matching
 
@@ -32,10 +31,14 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet, Element
     from dicomquest.query.options import QueryOptions
 
+_MISSING = "missing: the unique key of the query level must be there (C.4.1.2.1)"
+_UPPER = "without relational queries each upper unique key needs one value (C.4.1.2.1)"
+_MISSING_UPPER = f"missing: {_UPPER}"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyExplanation:
-    """One key: its type and level in the model, the matching it asks for, and what is wrong with it, if anything."""
+    """One key: its type and level in the model, its kind of matching, and its faults."""
 
     tag: int
     name: str
@@ -48,16 +51,13 @@ class KeyExplanation:
 def explain_keys(
     data_set: DataSet, sop_class_uid: str, options: QueryOptions
 ) -> tuple[KeyExplanation, ...]:
-    """A row a key, ascending by tag, and rows for the unique keys that are missing.
+    """Return a row a key, ascending by tag, and then rows for the missing unique keys.
 
-    ``options`` are those that were negotiated. Nothing is rejected: what an SCP would reject is in the remarks.
-    IdentifierError only where the SOP class is none of ours or the level none of its model's.
+    ``options`` are those that were negotiated. A remark names each fault for which an SCP would
+    reject the identifier. IdentifierError tells of an unknown SOP class, or a level that its model
+    does not have.
     """
-    model = MODELS_BY_UID.get(sop_class_uid)
-    if model is None:
-        raise IdentifierError(
-            statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}"
-        )
+    model = read_model(sop_class_uid)
     level = read_level(data_set, model, strict=False)
     rows = [
         _explain(tag, element, data_set, (model, level), options)
@@ -67,9 +67,7 @@ def explain_keys(
     present = {row.tag for row in found}
     for missing in (UNIQUE_KEYS[each] for each in model.levels if each <= level):
         if missing.tag not in present and (missing.level is level or not options.relational):
-            remark = "missing: the unique key of the query level must be there (C.4.1.2.1)"
-            if missing.level is not level:
-                remark = "missing: without relational queries each upper unique key needs one value (C.4.1.2.1)"
+            remark = _MISSING if missing.level is level else _MISSING_UPPER
             name = attribute_name(missing.tag)
             found.append(
                 KeyExplanation(missing.tag, name, KeyType.UNIQUE, missing.level, "none", (remark,))
@@ -112,7 +110,7 @@ def _explain(
         and not options.relational
         and matching != "Single Value"
     ):
-        remarks.append("without relational queries an upper unique key needs one value (C.4.1.2.1)")
+        remarks.append(_UPPER)
     return KeyExplanation(tag, name, kind, entity, matching, tuple(remarks))
 
 
@@ -125,7 +123,7 @@ def _explain_control(tag: int, model: InformationModel, level: Level) -> KeyExpl
 
 
 def _matching(tag: int, data_set: DataSet, options: QueryOptions) -> str:
-    """The kind of matching that one key asks for, read alone."""
+    """Return the kind of matching of one key, read alone."""
     alone = {tag: data_set[tag]}
     if private_creator(tag, data_set):
         alone[creator_tag(tag)] = data_set[creator_tag(tag)]
@@ -141,14 +139,11 @@ def _matching(tag: int, data_set: DataSet, options: QueryOptions) -> str:
 
 
 def _level_remarks(kind: KeyType, entity: Level, level: Level, options: QueryOptions) -> list[str]:
+    place = f"of {entity.name} level in a {level.name} query"
     if entity > level:
-        return [
-            f"of {entity.name} level in a {level.name} query: not allowed, an SCP may ignore it (C.4.1.2.1)"
-        ]
+        return [f"{place}: not allowed, an SCP may ignore it (C.4.1.2.1)"]
     if entity < level and kind is not KeyType.UNIQUE and not options.relational:
-        return [
-            f"of {entity.name} level in a {level.name} query: needs relational queries (C.4.1.2.2)"
-        ]
+        return [f"{place}: needs relational queries (C.4.1.2.2)"]
     return []
 
 

@@ -17,11 +17,14 @@ SUPPORTED = QueryOptions(
     empty_value=True,
     multiple_value=True,
 )
-"""All that this package can do; it converts no images, so there are no views."""
+"""All options that this package has; it converts no images, so there are no views."""
 
 
 def negotiate(offer: bytes, supported: QueryOptions = SUPPORTED) -> bytes:
-    """The acceptor's answer: a 1 for each byte that is offered as 1 and supported, never longer than the offer."""
+    """Return the acceptor's answer: a 1 for each byte that is offered as 1 and supported.
+
+    It is never longer than the offer.
+    """
     return bytes(
         1 if value == 1 and getattr(supported, row.option) else 0
         for value, row in zip(offer, EXTENDED_OPTIONS, strict=False)
@@ -29,13 +32,16 @@ def negotiate(offer: bytes, supported: QueryOptions = SUPPORTED) -> bytes:
 
 
 def offer(wanted: QueryOptions) -> bytes:
-    """The requestor's bytes for the options wanted, without trailing zeros; none if no option is wanted."""
+    """Return the requestor's bytes for the options wanted, without trailing zeros."""
     return bytes(int(getattr(wanted, row.option)) for row in EXTENDED_OPTIONS).rstrip(b"\0")
 
 
 @lru_cache(maxsize=256)
 def accepted_options(answer: bytes, base: QueryOptions | None = None) -> QueryOptions:
-    """What a query may do after this answer; missing bytes are 0, the other fields are those of ``base``."""
+    """Return the options of a query after this answer, the fields it does not name from ``base``.
+
+    A missing byte is 0.
+    """
     changes: dict[str, Any] = {
         row.option: row.byte <= len(answer) and answer[row.byte - 1] == 1
         for row in EXTENDED_OPTIONS

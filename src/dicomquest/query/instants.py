@@ -1,4 +1,4 @@
-"""Date, time and date-time keys: single values by meaning, ranges, pairs combined to one range (PS3.4 C.2.2.2.5)."""
+"""Date, time and date-time keys: single values by meaning, ranges, pairs (PS3.4 C.2.2.2.5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dicomquest.query.criteria import Range, SingleInterval
 
 
 def read_instants(vr: str, text: str, zone_minutes: int) -> SingleInterval | Range:
-    """The criterion of one DA, TM or DT key value; any hyphen makes a range (C.2.2.2.1.3, note 3)."""
+    """Return the criterion of a DA, TM or DT key value; a hyphen makes a range (C.2.2.2.1.3)."""
     is_range = "-" in text
     lower: str | None
     upper: str | None
@@ -33,10 +33,10 @@ def read_instants(vr: str, text: str, zone_minutes: int) -> SingleInterval | Ran
 
 
 def combined_range(date: str, time: str) -> Range | None:
-    """A date range and a time range of the same form as one range of instants, None if they are not (C.2.2.2.5.4).
+    """Return a date range and a time range as one range of instants (C.2.2.2.5.4).
 
-    The times are bounds of the first and the last day, so 2200-0200 is a range here. ValueFormatError if the first
-    instant is after the last.
+    None if they are not two ranges with the same open ends. The times bound the first and the last
+    day, so 2200-0200 is a range here. ValueFormatError if the first instant is after the last.
     """
     dates, times = (tuple(bound.strip(" ") for bound in text.split("-")) for text in (date, time))
     if len(dates) != 2 or len(times) != 2 or [bool(d) for d in dates] != [bool(t) for t in times]:

@@ -1,8 +1,8 @@
 """Person name keys, literal and fuzzy (PS3.4 C.2.2.2.1.1, C.2.2.2.4; PS3.5 6.2.1).
 
-Literal matching compares folded component groups: without case, accents, width, component padding and trailing empty
-components. Fuzzy matching takes a name apart into words, whatever their order and group: a stored word fits a word of
-the key if it begins with it or has the same Metaphone code.
+Literal matching compares folded component groups: without case, accents, width, component padding
+and trailing empty components. Fuzzy matching takes a name apart into words of any order and group:
+a stored word fits a word of the key if it begins with it or has the same Metaphone code.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from dicomquest.query.patterns import is_universal, matches
 
 GROUPS = ("alphabetic", "ideographic", "phonetic")
 
-# Noncharacters stand for the wild cards while a key is folded, because folding turns a full-width asterisk, which is a
-# letter to the Standard, into the wild card.
+# Noncharacters stand for the wild cards while a key is folded: folding turns a full-width asterisk,
+# which is a letter to the Standard, into the wild card.
 _STAND_INS = str.maketrans({"*": "\ufdd0", "?": "\ufdd1"})
 _WILDS = {"\ufdd0": Wild.ANY, "\ufdd1": Wild.ONE}
 _TOKENS = re.compile("[\ufdd0\ufdd1]|[^\ufdd0\ufdd1]+")
-# No regular word class: it leaves out combining marks, which are letters' parts in Thai or Devanagari.
+# Not \w, which leaves out combining marks: they belong to the letters of Thai or Devanagari.
 _BETWEEN_WORDS = re.compile(r"[\s^=,;.()/\-\u3000\u30fb]+")
 _WITHIN_WORDS = str.maketrans("", "", "'\u2019`")
 
 
 def parse_name(text: str, *, fuzzy: bool) -> PersonName | FuzzyName | None:
-    """The criterion of a PN key value, None if it asks nothing (``*``); ValueFormatError if there is no name in it."""
+    """Return the criterion of a PN key value, None if it asks nothing (``*``).
+
+    ValueFormatError if it has no name or more than three component groups.
+    """
     groups = text.split("=")
     if len(groups) > len(GROUPS):
         raise ValueFormatError("PN", text, "at most three component groups")
@@ -49,7 +52,7 @@ def parse_name(text: str, *, fuzzy: bool) -> PersonName | FuzzyName | None:
 
 
 def fold_pattern(text: str) -> Pattern:
-    """One component group of a key, folded as stored names are, its wild cards kept."""
+    """Return one component group of a key, folded as stored names are, with its wild cards."""
     plain = text.replace("\ufdd0", "\ufffd").replace("\ufdd1", "\ufffd")
     folded = fold_name(plain.translate(_STAND_INS))
     tokens: list[str | Wild] = []
@@ -61,7 +64,10 @@ def fold_pattern(text: str) -> Pattern:
 
 
 def _alternatives(pattern: Pattern) -> tuple[Pattern, ...] | None:
-    """The pattern and what it is when its last components are empty: ``doe^*`` and ``doe``; None if it asks nothing."""
+    """Return the pattern and those without empty last components: ``doe^*`` and ``doe``.
+
+    None if one of them asks nothing.
+    """
     found = [pattern]
     while len(pattern) >= 2 and pattern[-1] is Wild.ANY:
         before = pattern[-2]
@@ -76,18 +82,18 @@ def _alternatives(pattern: Pattern) -> tuple[Pattern, ...] | None:
 
 
 def split_words(name: str) -> tuple[str, ...]:
-    """The words of a folded name or component group, each once."""
+    """Return the words of a folded name or component group, each once."""
     words = _BETWEEN_WORDS.split(name.translate(_WITHIN_WORDS))
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def name_words(groups: tuple[str, str, str]) -> tuple[str, ...]:
-    """The words of a stored name's folded groups: what the value tables hold as part 8."""
+    """Return the words of a stored name's folded groups."""
     return split_words("=".join(groups))
 
 
 def phonetic_code(word: str) -> str:
-    """How a folded word sounds (Metaphone), in the value tables as part 9; empty unless it has Latin letters only."""
+    """Return the Metaphone code of a folded word, "" unless it has Latin letters only."""
     return metaphone(word) if word.isascii() and word.isalpha() else ""
 
 
@@ -106,12 +112,12 @@ def _key_words(text: str) -> tuple[FuzzyWord, ...]:
 
 
 def matches_group(alternatives: tuple[Pattern, ...], group: str | None) -> bool:
-    """Whether a stored, folded group fits one of the alternatives; an empty group fits none."""
+    """Tell whether a stored, folded group fits one of the alternatives; an empty one fits none."""
     return bool(group) and any(matches(pattern, group or "") for pattern in alternatives)
 
 
 def matches_name(criterion: PersonName, groups: tuple[str | None, ...]) -> bool:
-    """Whether a stored name's three folded groups fit."""
+    """Tell whether a stored name's three folded groups fit."""
     if criterion.any_group:
         (alternatives,) = criterion.groups
         return alternatives is not None and any(
@@ -124,12 +130,12 @@ def matches_name(criterion: PersonName, groups: tuple[str | None, ...]) -> bool:
 
 
 def matches_word(word: FuzzyWord, stored: str) -> bool:
-    """Whether a stored word fits one word of a fuzzy key."""
+    """Tell whether a stored word fits one word of a fuzzy key."""
     return matches(word.pattern, stored) or (word.code != "" and word.code == phonetic_code(stored))
 
 
 def matches_fuzzily(criterion: FuzzyName, groups: tuple[str | None, ...]) -> bool:
-    """Whether a stored name fits literally, or all words of the key are among its own."""
+    """Tell whether a stored name fits literally, or has a word for each word of the key."""
     if matches_name(criterion.literal, groups):
         return True
     stored = split_words("=".join(group or "" for group in groups))

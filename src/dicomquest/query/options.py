@@ -1,4 +1,4 @@
-"""What a query may do: the seven negotiated options (PS3.4 C.5.1.1) and our choices where the Standard leaves one."""
+"""The options of a query: seven negotiated ones (PS3.4 C.5.1.1), and choices of our own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SeveralValues: TypeAlias = Literal["or", "reject"]
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """The options under which one identifier is read; the first seven are the bytes of Table C.5-1, in its order."""
+    """The options under which an identifier is read; the first seven are bytes of Table C.5-1."""
 
     relational: bool = False
     combined_datetime: bool = False
@@ -21,13 +21,13 @@ class QueryOptions:
     multiple_value: bool = False
 
     strict: bool = False
-    """Reject what deviates from the Standard with A900 instead of reading it as it was surely meant."""
+    """Reject a deviation from the Standard with A900, instead of guessing what the SCU means."""
 
     unknown_matches: bool = False
-    """An empty stored value of a required or optional key matches any key value (the letter of C.2.2.1.2)."""
+    """An empty stored value of a required or optional key matches any key value (C.2.2.1.2)."""
 
     several_values: SeveralValues = "or"
-    """Several values in a key that is no UID, multiple value matching not negotiated: any of them, or A900."""
+    """Several values of a key that is no UID, if not negotiated: any of them matches, or A900."""
 
     timezone_offset_minutes: int = 0
-    """The zone of the server: of date-times without an offset, and of data sets without (0008,0201)."""
+    """The server's zone, for date-times without an offset and data sets without (0008,0201)."""

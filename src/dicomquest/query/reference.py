@@ -1,7 +1,8 @@
-"""The plain meaning of a query: decoded instances in, response identifiers out (PS3.4 C.4.1.3.1, C.4.1.3.2).
+"""The plain meaning of a query: instances in, response identifiers out (PS3.4 C.4.1.3).
 
-No database, no index, no speed: this is what the engine is held to. Entities are made of instances as the index makes
-them: of conflicting attributes the instance received last wins, and one without a value erases nothing.
+It has no database, no index and no speed: tests hold the engine to it. Entities come of instances
+as in the index: of conflicting attributes the instance received last wins, and an empty attribute
+erases nothing.
 """
 
 from __future__ import annotations
@@ -42,16 +43,17 @@ class _Entity:
     children: dict[object, _Entity] = field(default_factory=dict)
 
     def below(self, level: Level) -> list[_Entity]:
-        """All descendants of a level, itself if it is of that level."""
+        """Return all descendants of a level; the entity itself if it is of that level."""
         if self.level is level:
             return [self]
         return [entity for child in self.children.values() for entity in child.below(level)]
 
 
 def find(instances: Sequence[DataSet], query: Query) -> list[DataSet]:
-    """The identifiers of all Pending responses, in no order that means anything.
+    """Return the identifiers of all Pending responses, in any order.
 
-    They have the level, but not what the service adds: RetrieveAETitle, InstanceAvailability, SpecificCharacterSet.
+    They have the level, but not the elements of the service: RetrieveAETitle, InstanceAvailability,
+    SpecificCharacterSet.
     """
     default_zone = query.options.timezone_offset_minutes
     by_level = {level: [key for key in query.criteria if key.level is level] for level in Level}
@@ -75,12 +77,12 @@ class _Archive:
 
     def __init__(self) -> None:
         self.patients: dict[_Identity, _Entity] = {}
-        # Where each study and instance is: one received again may move (C.3.1: it has one parent).
+        # The parent of each study and instance: one received again may move, as it has one (C.3.1).
         self._patient_of: dict[str, _Identity] = {}
         self._series_of: dict[str, _Entity] = {}
 
     def add(self, instance: DataSet) -> None:
-        """Take one instance in; one without a UID of its own at some level is none (C.2.2.1.1)."""
+        """Take one instance in, unless it lacks the single UID of some level (C.2.2.1.1)."""
         study, series, image = (
             _text(instance, keyword)
             for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -103,12 +105,12 @@ class _Archive:
             _merge(entity, instance)
 
     def _identity(self, instance: DataSet, study: str) -> _Identity:
-        """Which patient; an ID or an issuer that is not said changes nothing for a study that is known."""
+        """Return the patient; a missing ID or issuer leaves a known study at its patient."""
         patient_id, issuer = _text(instance, "PatientID"), _text(instance, "IssuerOfPatientID")
         current = self._patient_of.get(study)
         if current is not None and (not patient_id or (not issuer and current[0] == patient_id)):
             return current
-        # Patients without an ID cannot be told apart: each of their studies is one's.
+        # Nothing tells patients without an ID apart: each of their studies gets one of its own.
         return (patient_id, issuer, "") if patient_id else ("", "", study)
 
 
@@ -124,7 +126,7 @@ def _build(instances: Sequence[DataSet]) -> list[_Entity]:
 
 
 def _without_childless(entity: _Entity) -> None:
-    """What is left without children goes."""
+    """Remove the entities that have no instances left."""
     for uid, child in list(entity.children.items()):
         if child.below(Level.IMAGE):
             _without_childless(child)
@@ -145,7 +147,7 @@ def _merge(entity: _Entity, instance: DataSet) -> None:
 
 
 def _compute(patient: _Entity) -> None:
-    """The attributes of PS3.4 C.3.4, from the entities below."""
+    """Compute the attributes of PS3.4 C.3.4 from the entities below."""
     studies, series, images = (
         patient.below(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE)
     )
@@ -176,7 +178,7 @@ def _values(entities: list[_Entity], tag: int) -> list[object]:
 
 
 def _chains(patients: list[_Entity], level: Level) -> Iterator[tuple[_Entity, ...]]:
-    """Each entity of the query level behind its ancestors."""
+    """Give each entity of the query level behind its ancestors."""
     chains: list[tuple[_Entity, ...]] = [(patient,) for patient in patients]
     for _ in range(level - Level.PATIENT):
         chains = [(*chain, child) for chain in chains for child in chain[-1].children.values()]
@@ -184,7 +186,7 @@ def _chains(patients: list[_Entity], level: Level) -> Iterator[tuple[_Entity, ..
 
 
 def _has_descendants(entity: _Entity, by_level: dict[Level, list[KeyCriterion]], zone: int) -> bool:
-    """Whether one chain of descendants meets all keys below the query level."""
+    """Tell whether one chain of descendants meets all keys below the query level."""
     if not any(keys for level, keys in by_level.items() if level > entity.level):
         return True
     return any(

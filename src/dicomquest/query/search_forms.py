@@ -1,7 +1,7 @@
-"""Stored values as they are compared: the search form of each VR (PS3.4 C.2.2.2.1; PS3.5 6.2).
+"""The search form of each VR: stored values as criteria compare them (PS3.4 C.2.2.2.1; PS3.5 6.2).
 
-This is also what a search column or a row of a value table holds. Most VRs have one form; a name has three, one a
-component group. None is a form that no key value equals: an empty group, a date that is none.
+A value of most VRs has one form; a name has three, one a component group. No key value equals the
+form None: an empty group, a text that is no date.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ UNSPLIT_VRS = frozenset(row.vr for row in VR.values() if row.kind is Kind.TEXT a
 
 
 def search_form(vr: str, value: Any, zone_minutes: int) -> SearchForm:
-    """One stored value in the search form of the key's VR; ``zone_minutes`` is that of date-times without an offset."""
+    """Return one stored value in the search form of the key's VR.
+
+    ``zone_minutes`` is the zone of date-times without an offset.
+    """
     if vr in NUMBER_VRS:
         return (canonical_number(str(value)),)
     if vr == "AT":
@@ -46,14 +49,14 @@ def search_form(vr: str, value: Any, zone_minutes: int) -> SearchForm:
 
 
 def search_forms(vr: str, element: Element | None, zone_minutes: int) -> list[SearchForm]:
-    """All values of a stored element in the search form of the key's VR; an element of another kind has none."""
+    """Return all values of a stored element in the search form of the key's VR, none of an SQ."""
     if element is None or element.vr == "SQ":
         return []
     return [search_form(vr, value, zone_minutes) for value in stored_values(vr, element)]
 
 
 def stored_values(vr: str, element: Element) -> tuple[Any, ...]:
-    """The values of a stored element, read with the key's VR where its own is unknown."""
+    """Return the values of a stored element, read with the key's VR if its own is unknown."""
     if element.vr not in BINARY_VRS:
         return tuple(value for value in element.values if value not in ("", None))
     texts = [opaque_text(data) for data in element.values]
@@ -66,7 +69,7 @@ def stored_values(vr: str, element: Element) -> tuple[Any, ...]:
 
 
 def opaque_text(data: bytes) -> str:
-    """Bytes of an unknown VR as text, without padding."""
+    """Return bytes of an unknown VR as text, without padding."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -75,9 +78,9 @@ def opaque_text(data: bytes) -> str:
 
 
 def is_empty(element: Element | None) -> bool:
-    """Whether an attribute has no value; absent and of zero length are the same to matching (C.2.2.2.7).
+    """Tell whether an attribute has no value: absent and empty are the same here (C.2.2.2.7).
 
-    A name that consists of the delimiters of its groups has none: they may be left out (PS3.5 6.2.1).
+    A name of nothing but the delimiters of its groups is empty, as they are optional (PS3.5 6.2.1).
     """
     if element is None:
         return True
@@ -90,7 +93,10 @@ def is_empty(element: Element | None) -> bool:
 
 
 def own_zone(data_set: DataSet, default_minutes: int) -> int:
-    """The zone of a data set's times: its TimezoneOffsetFromUTC, else the default, in minutes east of UTC."""
+    """Return the zone of a data set's times, in minutes east of UTC.
+
+    It is TimezoneOffsetFromUTC, else the default.
+    """
     element = data_set.get(TIMEZONE_OFFSET_FROM_UTC)
     if element is None or not element.values:
         return default_minutes

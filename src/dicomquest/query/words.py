@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def sentence(query: Query) -> str:
-    """``studies whose Patient's Name starts with 'DOE' and whose Study Date is on or after 2024-01-01; return ...``."""
-    # That an entity has its unique key goes without saying.
+    """Return a query in words: ``studies whose Patient's Name starts with 'DOE'; return ...``."""
+    # Every entity has its unique key: HasValue goes without saying.
     own = [
         key
         for key in query.criteria
@@ -37,7 +37,7 @@ def _clause(key: KeyCriterion) -> str:
 
 def _descendants(query: Query, level: Level) -> str:
     clauses = [f"whose {_clause(key)}" for key in query.criteria if key.level is level]
-    # With keys of both series and instances, it is an instance of that very series.
+    # With keys of both series and instances, the instance belongs to that very series.
     nested = level > query.level + 1 and any(
         query.level < key.level < level for key in query.criteria
     )

@@ -1,4 +1,4 @@
-"""The keys of one data set or item: their attributes, what they ask, what of it we cannot do (PS3.4 C.4.1.1.3)."""
+"""The keys of one data set or item: attribute, criterion, support (PS3.4 C.4.1.1.3)."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import Criterion
     from dicomquest.query.options import QueryOptions
 
-# Elements that are no keys at all: they say how to read the others. The first is LengthToEnd, of ACR-NEMA.
+# Elements that say how to read the others, so no keys. The first is LengthToEnd, of ACR-NEMA.
 _READING = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET_FROM_UTC})
-# RetrieveAETitle, and what it stands for with us: StorageMediaFileSetID and StorageMediaFileSetUID.
+# The other two are StorageMediaFileSetID and StorageMediaFileSetUID.
 RETRIEVAL = frozenset({RETRIEVE_AE_TITLE, 0x00880130, 0x00880140})
-"""Elements by which the service says where to retrieve from (PS3.4 C.4.1.1.3.2): never matched."""
+"""Elements by which the service names a source to retrieve from (C.4.1.1.3.2): never matched."""
 _SERVICE = RETRIEVAL | {QUERY_RETRIEVE_LEVEL, QUERY_RETRIEVE_VIEW, INSTANCE_AVAILABILITY}
 
 _PIXEL_DATA_GROUP = 0x7FE0
@@ -64,9 +64,10 @@ _PIXEL_DATA_GROUP = 0x7FE0
 
 @dataclass(frozen=True, slots=True)
 class ReadKey:
-    """One key, read: ``criterion`` None asks nothing. ``trouble`` says why it is not supported, or not for matching.
+    """One key, read.
 
-    ``exists`` False: the attribute is not returned either.
+    ``criterion`` None asks nothing. ``trouble`` says why the attribute is not matched; with
+    ``exists`` False it is not returned either.
     """
 
     tag: int
@@ -80,7 +81,7 @@ class ReadKey:
     def key_criteria(
         self, above: tuple[Step, ...], level: Level, *, or_unknown: bool
     ) -> tuple[KeyCriterion, ...]:
-        """The criterion as that of a path, none if the key asks nothing."""
+        """Return the criterion as that of a path, none if the key asks nothing."""
         if self.item_keys is not None:
             inner = self.item_criteria(above, level, or_unknown=or_unknown)
             criterion: Criterion | None = SequenceMatch(inner) if inner else None
@@ -89,7 +90,7 @@ class ReadKey:
         if criterion is None or self.trouble:
             return ()
         if isinstance(criterion, DateTimePairMatch):
-            # The time's key of a pair may stand alone; the criterion's place is the date's all the same.
+            # The time key may stand alone: the criterion still belongs to the path of the date.
             return (
                 KeyCriterion((*above, Step(criterion.date)), level, "DA", criterion, or_unknown),
             )
@@ -98,7 +99,7 @@ class ReadKey:
     def item_criteria(
         self, above: tuple[Step, ...], level: Level, *, or_unknown: bool
     ) -> tuple[KeyCriterion, ...]:
-        """What an item must meet."""
+        """Return the criteria that an item must meet."""
         path = (*above, self.step)
         return tuple(
             criterion
@@ -107,7 +108,7 @@ class ReadKey:
         )
 
     def return_key(self, above: tuple[Step, ...], level: Level, *, or_unknown: bool) -> ReturnKey:
-        """What is returned for the key."""
+        """Return the attribute of the responses."""
         if self.item_keys is None:
             return ReturnKey(self.tag, self.vr, level, self.step.creator)
         path = (*above, self.step)
@@ -120,7 +121,7 @@ class ReadKey:
         return ReturnKey(self.tag, self.vr, level, self.step.creator, items, criteria)
 
     def troubles(self, above: tuple[int, ...] = ()) -> Iterator[IgnoredKey]:
-        """This key's trouble and those of its items' keys."""
+        """Give the troubles of the key and of the keys in its item."""
         if self.trouble:
             yield IgnoredKey((*above, self.tag), self.trouble)
         for key in self.item_keys or ():
@@ -131,7 +132,8 @@ class ReadKey:
 class KeyReader:
     """Reads the keys of a data set and, in turn, of its items.
 
-    ``zone_minutes`` is the zone of the request's times, ``adjusts`` whether dates and times are compared in it.
+    ``zone_minutes``, east of UTC, is the zone of the request's times. ``adjusts`` says that stored
+    dates and times are moved into it before they are compared.
     """
 
     options: QueryOptions
@@ -139,7 +141,7 @@ class KeyReader:
     adjusts: bool
 
     def read(self, data_set: DataSet, above: tuple[int, ...] = ()) -> list[ReadKey]:
-        """All keys, ascending by tag; IdentifierError A900 names the one whose value cannot be used."""
+        """Return all keys, ascending by tag; IdentifierError A900 names a key with a bad value."""
         combined = self._combined(data_set, above)
         keys = [
             ReadKey(tag, Step(tag), described(tag, None, element)[0])
@@ -212,7 +214,7 @@ class KeyReader:
         return replace(key, item_keys=tuple(items), trouble=trouble)
 
     def _combined(self, data_set: DataSet, above: tuple[int, ...]) -> dict[DateTimePair, Range]:
-        """The pairs whose two ranges are one (C.2.2.2.5.4)."""
+        """Return the pairs whose two ranges are one (C.2.2.2.5.4)."""
         found: dict[DateTimePair, Range] = {}
         if not self.options.combined_datetime:
             return found
@@ -228,7 +230,7 @@ class KeyReader:
         return found
 
     def _pair(self, pair: DateTimePair, combined: Range | None, keys: dict[int, ReadKey]) -> None:
-        """Put the criteria of a date and its time together where they are matched as one."""
+        """Make one criterion of a date and its time if they are matched together."""
         date, time = (_instants(keys.get(tag)) for tag in pair)
         zone = self.zone_minutes if self.adjusts else None
         if combined is None and (zone is None or (date is None and time is None)):
@@ -242,22 +244,23 @@ class KeyReader:
 
 
 def is_universal(tag: int, element: Element) -> bool:
-    """Whether an element is a standard attribute without a value: it asks nothing, whatever stands beside it."""
+    """Tell whether an element asks nothing, for itself: a standard attribute without a value."""
     return not element.values and element.vr != "SQ" and not (tag >> 16) & 1
 
 
 @lru_cache(maxsize=4096)
 def universal_key(tag: int, sent_vr: str) -> ReadKey:
-    """The key of a standard attribute without a value: most of a request, and the same in every request."""
+    """Return the key of a standard attribute without a value; most keys are, in each request."""
     vr, _ = described(tag, None, Element(sent_vr, ()))
     trouble = _unsupported(tag, None, vr, sent_vr)
     return ReadKey(tag, Step(tag), vr, trouble=trouble, exists=not trouble)
 
 
 def is_key(tag: int, *, in_item: bool = False) -> bool:
-    """Whether an element is a key: no group length, no private creator, and none that steers query or service.
+    """Tell whether an element is a key.
 
-    What belongs to the service does so in the identifier itself; in an item it is an attribute like any other.
+    Group lengths, private creators and elements that steer the query or the service are none. In an
+    item the elements of the service are attributes like any other.
     """
     if tag & 0xFFFF == 0 or is_private_creator(tag) or tag in _READING:
         return False
@@ -265,7 +268,10 @@ def is_key(tag: int, *, in_item: bool = False) -> bool:
 
 
 def private_creator(tag: int, data_set: DataSet) -> str | None:
-    """The creator of a private tag in its data set or item (PS3.5 7.8.1): '' if missing, None for a standard tag."""
+    """Return the creator of a private tag in its data set or item (PS3.5 7.8.1).
+
+    It is "" if it is missing, and None for a standard tag.
+    """
     if not is_private(tag):
         return None
     element = data_set.get(creator_tag(tag))
@@ -273,7 +279,10 @@ def private_creator(tag: int, data_set: DataSet) -> str | None:
 
 
 def described(tag: int, creator: str | None, element: Element) -> tuple[str, str]:
-    """VR and VM of an attribute: the dictionary's where it knows it, else the VR as sent (PS3.6; '' for neither)."""
+    """Return VR and VM of an attribute by the dictionary (PS3.6), else the VR as sent.
+
+    The VR is "" if neither tells.
+    """
     sent = element.vr
     try:
         if creator is not None:
@@ -285,7 +294,7 @@ def described(tag: int, creator: str | None, element: Element) -> tuple[str, str
     if creator is not None and sent != "UN":
         return sent, vm
     if sent == "UN" and any(element.values) and (vr == "UN" or VR[vr].kind is not Kind.TEXT):
-        # What the bytes are is said by the VR of what is stored.
+        # The VR of the stored element tells how to read the bytes.
         return sent, vm
     if vr in DICTIONARY_CHOICES:
         vr = sent if sent in vr.split(" or ") else DICTIONARY_CHOICES[vr]
@@ -294,13 +303,13 @@ def described(tag: int, creator: str | None, element: Element) -> tuple[str, str
 
 @lru_cache(maxsize=4096)
 def _dictionary_entry(tag: int) -> tuple[str, str]:
-    """VR and VM of a standard attribute; KeyError if the dictionary has none."""
+    """Return VR and VM of a standard attribute; KeyError if the dictionary has none."""
     vr, vm = get_entry(tag)[:2]
     return vr, vm
 
 
 def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
-    """Why an attribute is not supported at all; empty if it is."""
+    """Return the reason why an attribute is neither matched nor returned, "" if it is."""
     group = tag >> 16
     if group < 8:
         return "no group of a data set"
@@ -314,7 +323,7 @@ def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
 
 
 def _by_stored_vr(criterion: Criterion, values: tuple[str, ...]) -> Criterion:
-    """A private key's text, whatever VR its attribute may have: LO is what there is to send where nobody knows it."""
+    """Return the criterion of a private key's text for any VR: SCUs send LO if they know none."""
     return (
         criterion
         if isinstance(criterion, EmptyValue | MultipleValue)

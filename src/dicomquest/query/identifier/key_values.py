@@ -1,4 +1,4 @@
-"""One key's values to a criterion: which kind of matching they ask for, and whether they fit the VR (PS3.4 C.2.2.2)."""
+"""The values of one key as a criterion, by the VR and the negotiated options (PS3.4 C.2.2.2)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from dicomquest.query.options import QueryOptions
 
 EMPTY_VALUE_KEY = '""'
-# SQLite takes no GLOB pattern of more than 50,000 bytes; the longest VR with a limit, LT, has 10,240 characters.
 LONGEST_WILD_CARD = 10_240
+"""Characters of a pattern: LT, the longest VR with a limit, has so many, and an index bounds it."""
 
 _AGE = re.compile(r"\d{3}[DWMY]", re.ASCII)
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
@@ -41,9 +41,10 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 def read_key(
     vr: str, values: Sequence[Any], vm: str, options: QueryOptions, zone_minutes: int
 ) -> Criterion | None:
-    """The criterion of a key's values, None for universal matching; ValueFormatError where they don't fit the VR.
+    """Return the criterion of a key's values, None for universal matching; not for sequences.
 
-    ``vm`` is the dictionary's, ``zone_minutes`` the zone of date-times without an offset. Not for sequences.
+    ``vm`` is the dictionary's, ``zone_minutes`` the zone of date-times without an offset.
+    ValueFormatError if a value does not fit the VR.
     """
     if vr == "UN":
         return _opaque(values)
@@ -69,7 +70,7 @@ def read_key(
 
 
 def _clean(vr: str, value: Any) -> str:
-    """One value without what its VR makes insignificant (PS3.5 6.2)."""
+    """Return one value without the padding and spaces that its VR ignores (PS3.5 6.2)."""
     if vr == "AT" and isinstance(value, int):
         return f"{value:08X}"
     text = unicodedata.normalize("NFC", str(value)).rstrip("\0")
@@ -95,7 +96,8 @@ def _several(
     vr: str, values: tuple[str, ...], vm: str, options: QueryOptions, zone_minutes: int
 ) -> AnyOf | MultipleValue | None:
     if options.multiple_value and Matching.MULTIPLE_VALUE in VR[vr].matching and vm != "1":
-        # "No wild cards": theirs are letters here, which finds less, never more (C.2.2.2.8).
+        # Several values have "no wild cards" (C.2.2.2.8): here they are letters, which finds less
+        # than the SCU may mean, never more.
         return MultipleValue(tuple(_literal(vr, value, options, zone_minutes) for value in values))
     if options.several_values == "reject":
         raise ValueFormatError(vr, "\\".join(values), "one value")

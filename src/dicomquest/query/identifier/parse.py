@@ -1,7 +1,8 @@
-"""A C-FIND identifier to a query: level, hierarchy, what is lenient and what is strict (PS3.4 C.4.1.1.3 to C.4.1.3).
+"""A C-FIND identifier as a query: level, hierarchy, keys (PS3.4 C.4.1.1.3 to C.4.1.3).
 
-Lenient (the default) reads what deviates as it was surely meant, and says so in ``notes``; it never makes a key ask
-less than it says. Strict answers A900 with the element and a comment.
+Lenient reading (the default) takes a deviation as the SCU must have meant it, and says so in
+``notes``; it never makes a key ask less than it says. Strict reading answers A900 with the element
+and a comment.
 """
 
 from __future__ import annotations
@@ -45,17 +46,14 @@ if TYPE_CHECKING:
     from dicomquest.query.options import QueryOptions
 
 
-# Keys without a value of one request whose reading is remembered; usual requests have a dozen or two.
+# A request with more keys without value than this is not remembered, so that the cache stays small;
+# usual requests have a dozen or two.
 _MOST_REMEMBERED = 200
 
 
 def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -> Query:
-    """The query that an identifier asks; IdentifierError (A900, 0122) with element and comment if there is none."""
-    model = MODELS_BY_UID.get(sop_class_uid)
-    if model is None:
-        raise IdentifierError(
-            statuses.SOP_CLASS_NOT_SUPPORTED, f"no FIND SOP class of ours: {sop_class_uid}"
-        )
+    """Return the query of an identifier; IdentifierError (A900, 0122) has element and comment."""
+    model = read_model(sop_class_uid)
     level = read_level(data_set, model, strict=options.strict)
     reading = _Reading(model, level, options)
     zone = reading.check_control(data_set)
@@ -84,8 +82,18 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     )
 
 
+def read_model(sop_class_uid: str) -> InformationModel:
+    """Return the information model of a FIND SOP class; IdentifierError 0122 if we have none."""
+    model = MODELS_BY_UID.get(sop_class_uid)
+    if model is None:
+        raise IdentifierError(
+            statuses.SOP_CLASS_NOT_SUPPORTED, f"unsupported SOP class {sop_class_uid}"
+        )
+    return model
+
+
 def read_level(data_set: DataSet, model: InformationModel, *, strict: bool) -> Level:
-    """The query level; IdentifierError A900 if it is missing or none of the model's."""
+    """Return the query level; IdentifierError A900 if it is missing or not one of the model's."""
     element = data_set.get(QUERY_RETRIEVE_LEVEL)
     values = [str(value) for value in element.values] if element is not None else []
     legal = "/".join(level.name for level in model.levels)
@@ -114,7 +122,7 @@ class _Reading:
     unsupported: bool = False
 
     def check_control(self, data_set: DataSet) -> int | None:
-        """Check the elements that are no keys; the zone of TimezoneOffsetFromUTC in minutes, if there is one."""
+        """Check the elements that are no keys; return TimezoneOffsetFromUTC in minutes, or None."""
         view = data_set.get(QUERY_RETRIEVE_VIEW)
         if view is not None:
             self._deviates(
@@ -142,7 +150,7 @@ class _Reading:
             return parse_offset(text)
         except ValueFormatError as error:
             if text and self.options.timezone_adjustment:
-                # Other times than the ones meant would match: that is no deviation to overlook.
+                # Lenience would match other times than the SCU means.
                 raise _rejected(
                     TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC: {error}"
                 ) from error
@@ -154,11 +162,11 @@ class _Reading:
     def add_universal_keys(self, data_set: DataSet) -> DataSet:
         """Take in the keys that ask nothing, and return the other elements.
 
-        Requests come in few shapes, in which only the values of the other keys change: reading these at once, by their
-        tags and VRs, is a fifth of the time of a small query.
+        Requests come in few shapes, of which only the values change. To remember the keys without
+        value by their tags and VRs saves a fifth of the time of a small query.
         """
         if self.options.strict:
-            # Of several faults the first by its tag is told.
+            # A strict answer names the first fault by tag, so all keys are read in their order.
             return data_set
         keys: list[tuple[int, str]] = []
         asking: DataSet = {}
@@ -176,7 +184,7 @@ class _Reading:
         return asking
 
     def add(self, key: ReadKey) -> None:
-        """Take one key in, as its level has it."""
+        """Take one key in, by its level."""
         entity = level_of(key.step.tag) if key.step.creator is None else Level.IMAGE
         level = self.model.query_level(entity)
         kind = key_type(key.tag, self.model)
@@ -207,7 +215,10 @@ class _Reading:
             self.creators[creator_tag(key.tag)] = key.step.creator
 
     def _add_below(self, key: ReadKey, entity: Level, *, or_unknown: bool) -> None:
-        """A key of a lower level: some descendant must match it, but there is no one value to return (C.4.1.3.2)."""
+        """Take in a key of a lower level: some descendant must match, and no value is returned.
+
+        The descendants have many values for the one element of the response (C.4.1.3.2).
+        """
         if self.options.strict and not self.options.relational:
             raise _rejected(
                 key.tag,
@@ -224,7 +235,7 @@ class _Reading:
         self.unsupported = True
 
     def check_unique_keys(self) -> None:
-        """The unique keys of the query level and above: there (C.4.1.2.1), single above, and always returned."""
+        """Check the unique keys of the query level and above (C.4.1.2.1); add missing ones."""
         for level in self.model.levels:
             if level > self.level:
                 break
@@ -251,7 +262,7 @@ class _Reading:
             self._require_patient_id()
 
     def _require_patient_id(self) -> None:
-        """Patients without an ID are no entities of their level: they could be neither told apart nor asked for."""
+        """Leave out patients without an ID: no answer could tell them apart, no query name them."""
         unique = UNIQUE_KEYS[Level.PATIENT]
         path = (Step(unique.tag),)
         if all(
@@ -269,7 +280,7 @@ class _Reading:
 def _universal_keys(
     uid: str, level: Level, options: QueryOptions, keys: tuple[tuple[int, str], ...]
 ) -> _Reading:
-    """What keys without a value come to under a model, by tag and VR; nobody changes it."""
+    """Return the reading of keys without a value; callers share it and never change it."""
     reading = _Reading(MODELS_BY_UID[uid], level, options)
     for tag, vr in sorted(keys):
         if is_key(tag):

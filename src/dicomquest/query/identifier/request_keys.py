@@ -40,7 +40,7 @@ _NO_KEYS = frozenset({QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET})
 
 
 def model_by_name(name: str) -> InformationModel:
-    """Return the information model called ``study``, ``patient`` or ``psonly``, else RequestError."""
+    """Return the information model ``study``, ``patient`` or ``psonly``, else RequestError."""
     model = MODELS_BY_NAME.get(name.lower())
     if model is None:
         raise RequestError(f"model {name!r}: expected {', '.join(MODELS_BY_NAME)}")

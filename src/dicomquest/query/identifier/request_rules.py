@@ -1,4 +1,4 @@
-"""What a request identifier may hold, for whoever is about to send one (PS3.4 C.4.1.1.3.1, C.4.1.2)."""
+"""The rules for the identifier of a request, for its sender (PS3.4 C.4.1.1.3.1, C.4.1.2)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SEVERAL = re.compile(r"[\\*?]")
 
 
 class RequestError(DicomquestError, ValueError):
-    """An identifier that must not be sent; ``option`` is the one of QueryOptions that would allow it, if one would."""
+    """An identifier that must not be sent; ``option`` is the field of QueryOptions to allow it."""
 
     def __init__(self, message: str, option: str = "") -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class RequestError(DicomquestError, ValueError):
 def check_request(
     data_set: DataSet, model: InformationModel, level: Level, options: QueryOptions
 ) -> None:
-    """Hold an identifier against what these options allow its sender; RequestError says what they do not."""
+    """Check an identifier by the options of its sender; RequestError names the first breach."""
     if INSTANCE_AVAILABILITY in data_set:
         raise RequestError("InstanceAvailability must not be in a request (PS3.4 C.4.1.1.3.2)")
     if TIMEZONE_OFFSET_FROM_UTC in data_set and not _ZONE.fullmatch(
