@@ -5,7 +5,6 @@ import pytest
 from pydicom.uid import UID
 
 from dicomquest import sop_class
-from dicomquest.ae.context_lists import SERVICES, context_list, storage_sop_classes
 from dicomquest.standard.sop_classes import SERVED
 
 # pynetdicom keeps names of its own beside those of the dictionary.
@@ -41,21 +40,3 @@ def test_name_that_is_none() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = sop_class.Nonsense
     assert sop_class.uid_to_sop_class("1.2.3") == "1.2.3"
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_context_lists_are_those_of_services(name: str) -> None:
-    """The lists of contexts are those of the services."""
-    theirs = {context.abstract_syntax for context in getattr(pynetdicom, name)}
-    assert {context.abstract_syntax for context in context_list(name)} == theirs
-
-
-def test_storage_is_what_dictionary_calls_so() -> None:
-    ours = set(storage_sop_classes())
-    theirs = {
-        UID(str(context.abstract_syntax)) for context in pynetdicom.AllStoragePresentationContexts
-    }
-    assert ours <= theirs
-    # Of what they have besides, this version of pydicom's dictionary knows nothing.
-    assert {uid.keyword for uid in theirs - ours} == {""}
-    assert len(context_list("StoragePresentationContexts")) == 120

@@ -47,7 +47,6 @@ EXEMPT: tuple[str, ...] = (
     "tests/vectors",
     "tests/conftest.py",
     "tests/docs",
-    "tests/test_ae.py",
     "tests/test_examples_page.py",
     "tests/test_sop_class.py",
     "tests/test_sync.py",

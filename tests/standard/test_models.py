@@ -5,7 +5,6 @@ from pydicom.uid import UID
 
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
-from dicomquest.standard.sop_classes import SERVED, SERVED_BY_UID
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 
 
@@ -40,9 +39,3 @@ def test_uids_are_those_of_the_registry() -> None:
             syntax.little_endian,
             syntax.deflated,
         )
-
-
-def test_served_sop_classes() -> None:
-    """The served SOP classes are Verification and the three models."""
-    assert [each.service for each in SERVED] == ["C-ECHO", "C-FIND", "C-FIND", "C-FIND"]
-    assert set(SERVED_BY_UID) == {"1.2.840.10008.1.1", *(model.uid for model in MODELS)}

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.statuses import (
     C_ECHO_STATUSES,
     C_FIND_STATUSES,
@@ -70,8 +69,3 @@ def test_store_gives_another_meaning_to_a900() -> None:
     assert row is not None
     assert "data set" in row.meaning
     assert find_status(0xA9FF, C_FIND_STATUSES) is None
-
-
-def test_options_stand_in_order_of_their_bytes() -> None:
-    """Extended options stand in the order of their bytes."""
-    assert [row.byte for row in EXTENDED_OPTIONS] == [1, 2, 3, 4, 5, 6, 7]

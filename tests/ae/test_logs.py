@@ -1,0 +1,26 @@
+"""The debug logger."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_debug_logger_shows_events_but_no_patient(tmp_path: Path) -> None:
+    """debug_logger() shows what happens but no patient."""
+    program = f"""
+from dicomquest import debug_logger
+debug_logger()
+debug_logger()
+import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from fixtures.faces import *
+with serving(lambda _: [(0xFF00, data_set(PatientName="CITIZEN^Jan"))]) as port, associated(port) as association:
+    assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stderr.count("accepted, 2 contexts") == 1
+    assert "established" in done.stderr
+    assert "CITIZEN" not in done.stderr
