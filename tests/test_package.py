@@ -19,7 +19,10 @@ def test_package_offers_its_names() -> None:
 
 
 def test_importing_package_imports_next_to_nothing() -> None:
-    program = "import sys, dicomquest; print([name for name in sys.modules if name.partition('.')[0] == 'pydicom'])"
+    program = """
+import sys, dicomquest
+print([name for name in sys.modules if name.partition('.')[0] == 'pydicom'])
+"""
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -96,7 +96,8 @@ from dicomquest import AE, evt
 ae = AE()
 ae.add_supported_context("1.2.840.10008.1.1")
 port = int(sys.argv[1])
-ae.start_server(("127.0.0.1", port), evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: print("open", flush=True))])
+opened = (evt.EVT_CONN_OPEN, lambda event: print("open", flush=True))
+ae.start_server(("127.0.0.1", port), evt_handlers=[opened])
 print("ended")
 """
 
@@ -109,8 +110,9 @@ def test_interrupt_ends_blocking_server_cleanly() -> None:
         [sys.executable, "-W", "error", "-c", BLOCKING, str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell that has the tests in the background lets them, and so their children, ignore it.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  it takes no lock
+        # A shell starts background jobs with SIGINT ignored, and children inherit that. It is safe
+        # before exec, because setting a signal's default takes no lock.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         ae = scu()
         while not (association := ae.associate(HOST, port)).is_established:

@@ -47,8 +47,9 @@ def test_find() -> None:
     with serving(handler) as port:
         matches = list(
             find(
-                HOST, port, PatientName="CITIZEN*", StudyDate="20240101-", ModalitiesInStudy=["CT", "MR"],
-                RequestAttributesSequence=[item], called_aet="PACS", calling_aet="ME",
+                HOST, port, PatientName="CITIZEN*", StudyDate="20240101-",
+                ModalitiesInStudy=["CT", "MR"], RequestAttributesSequence=[item],
+                called_aet="PACS", calling_aet="ME",
             )
         )  # fmt: skip
     assert [match.StudyInstanceUID for match in matches] == [

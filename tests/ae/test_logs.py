@@ -15,7 +15,8 @@ debug_logger()
 debug_logger()
 import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from fixtures.faces import *
-with serving(lambda _: [(0xFF00, data_set(PatientName="CITIZEN^Jan"))]) as port, associated(port) as association:
+answers = [(0xFF00, data_set(PatientName="CITIZEN^Jan"))]
+with serving(lambda _: answers) as port, associated(port) as association:
     assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
 """
     done = subprocess.run(
