@@ -1,8 +1,11 @@
-# One command runs, one tests: see README.md. Everything is installed into .venv, once; PYTHON names the interpreter.
+# README.md has the two commands. Everything is installed into .venv, once; PYTHON names the
+# interpreter.
 
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+  --constraint constraints.txt
 STAMP := $(VENV)/installed
 PORT ?= 11112
 DIST ?= $(CURDIR)/dist
@@ -28,13 +31,14 @@ setup: $(STAMP)
 # --no-build-isolation, so that the build back end too is the one pinned in constraints.txt.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "dicomquest needs Python 3.11 or later, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "dicomquest needs Python 3.11 or later." >&2; \
+	  echo "'$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
 	  echo "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	  $(PYTHON) -m venv --clear $(VENV) || { \
 	  echo "'$(PYTHON) -m venv' failed: on Debian, install the package python3-venv." >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --no-build-isolation --editable '.[dev,docs]'
+	$(PIP_INSTALL) hatchling editables
+	$(PIP_INSTALL) --no-build-isolation --editable '.[dev,docs]'
 	@touch $@
 
 run: $(STAMP)
