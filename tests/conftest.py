@@ -1,4 +1,4 @@
-"""Markers, Hypothesis profiles and what every test may use."""
+"""Markers, Hypothesis profiles, and the PostgreSQL server of all tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ hypothesis.settings.load_profile(
 )
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As a shell starts what it has run in the background; a program that a test interrupts would inherit that.
+    # A shell starts background jobs with SIGINT ignored. A program that a test interrupts would
+    # inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIREMENT_NUMBER = re.compile(r"(UL|QR|EN)-\d{3}")
@@ -39,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose peers are not installed; in the continuous integration they must be, so fail there."""
+    """Skip a test whose peers are missing; in the continuous integration fail it."""
     _require(program for marker in item.iter_markers("peer") for program in marker.args)
 
 
@@ -65,6 +66,6 @@ def postgresql() -> Iterator[Cluster]:
 
 @pytest.fixture
 def postgresql_database(postgresql: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database of this test's own; an indirect parameter names the database that it is a copy of."""
+    """The URL of a database for one test; an indirect parameter names its template."""
     with postgresql.database(getattr(request, "param", None)) as url:
         yield url

@@ -1,7 +1,7 @@
-"""The two scripts of a known tutorial, as one writes them for pynetdicom, under either package's name.
+"""Two scripts in the way of pynetdicom's users run under either package's name.
 
-They make the calls of pynetdicom's page "Query/Retrieve (Find) Service Examples" in its order and with its arguments;
-the package, the port and the folder are filled in.
+They make the calls of pynetdicom's page "Query/Retrieve (Find) Service Examples" in its order and
+with its arguments; the test fills in package, port and folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ query.QueryRetrieveLevel = 'PATIENT'
 
 association = ae.associate("127.0.0.1", {port})
 if association.is_established:
-    for status, identifier in association.send_c_find(query, PatientRootQueryRetrieveInformationModelFind):
+    responses = association.send_c_find(
+        query, PatientRootQueryRetrieveInformationModelFind
+    )
+    for status, identifier in responses:
         if status:
             print(f"status 0x{{status.Status:04X}}", identifier.PatientName if identifier else None)
         else:
@@ -61,7 +64,9 @@ def answer(event):
     if asked.QueryRetrieveLevel == 'PATIENT':
         if 'PatientName' in asked:
             if asked.PatientName not in ['*', '', '?']:
-                found = [instance for instance in instances if instance.PatientName == asked.PatientName]
+                found = [
+                    instance for instance in instances if instance.PatientName == asked.PatientName
+                ]
     for instance in found:
         if event.is_cancelled:
             yield (0xFE00, None)
@@ -81,7 +86,7 @@ PACKAGES = ("dicomquest", "pynetdicom")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three instances: two of the patient that is asked for, and one of another."""
+    """Three instances: two of the patient in the query, and one of another."""
     folder = tmp_path_factory.mktemp("instances")
     for number, name in enumerate(("CITIZEN^Jan", "CITIZEN^Snip", "CITIZEN^Jan")):
         instance = Dataset()
@@ -95,7 +100,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def running_scp(package: str, folder: Path, log: Path) -> Iterator[Peer]:
-    """Run the server's script, which says nothing on standard error."""
+    """Run the server's script, which writes nothing to standard error."""
     port = free_port()
     script = SCP.format(package=package, folder=str(folder), port=port)
     with server([sys.executable, "-W", "error", "-c", script], port, log):
@@ -132,7 +137,7 @@ def test_server_against_findscu(folder: Path, tmp_path: Path) -> None:
         found = findscu(scp, "PATIENT", {"PatientName": "CITIZEN^Jan"}, model="patient")
         assert [answer["PatientName"] for answer in found.answers] == ["CITIZEN^Jan", "CITIZEN^Jan"]
         assert "Success" in found.final
-        # The script has no answer for "*": its variable is unbound, which is a failure of the handler.
+        # The script has no case for "*": its variable is unbound, so the handler fails.
         found = findscu(scp, "PATIENT", {"PatientName": "*"}, model="patient")
         assert found.answers == []
         assert "UnableToProcess" in found.final

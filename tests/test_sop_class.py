@@ -9,9 +9,11 @@ from dicomquest.standard.sop_classes import SERVED
 
 # pynetdicom keeps names of its own beside those of the dictionary.
 OWN_NAMES = {
-    "ColorPaletteInformationModelGet", "ColorPaletteInformationModelMove", "HeightMapSegmentationStorage",
+    "ColorPaletteInformationModelGet", "ColorPaletteInformationModelMove",
+    "HeightMapSegmentationStorage",
     "LabelMapSegmentationStorage", "OphthlamicOpticalCoherenceTomographyBscanVolumeAnalysisStorage",
-    "PseudoColorSoftcopyPresentationStageStorage", "RTBrachyApplicationSetupDeliveryInstructionsStorage",
+    "PseudoColorSoftcopyPresentationStageStorage",
+    "RTBrachyApplicationSetupDeliveryInstructionsStorage",
     "RoboticArmRadiationRecordStorage", "VariableModalityLUTSoftcopyPresentationStageStorage",
     "WaveformAcquisitionPresentationStateStorage", "WaveformPresentationStateStorage",
 }  # fmt: skip

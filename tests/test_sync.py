@@ -52,7 +52,7 @@ from fixtures.timing import LONG, MS, SHORT
 
 
 def many(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-    """More than the network holds, by name what was asked for and a number; ends when cancelled."""
+    """More patients than the network buffers, named by the key and a number, until a C-CANCEL."""
     for number in range(100_000):
         if event.is_cancelled:
             yield 0xFE00, None
@@ -71,9 +71,6 @@ def pending(message_id: int) -> CFindRSP:
 
 def final(message_id: int, status: int = 0x0000) -> CFindRSP:
     return CFindRSP(message_id_being_responded_to=message_id, status=status)
-
-
-# Life.
 
 
 def test_echo() -> None:
@@ -247,7 +244,8 @@ def test_failed_block_aborts_unanswered_releases() -> None:
 
 def test_handlers_are_told_of_each_step() -> None:
     events = (
-        evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED,
+        evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED,
+        evt.EVT_RELEASED,
         evt.EVT_CONN_CLOSE,
     )  # fmt: skip
     told: list[tuple[str, bool]] = []
@@ -267,9 +265,6 @@ def test_unsendable_request_fails_before_connecting() -> None:
         scu().associate(HOST, 1, ae_title="much too long a title")
     with pytest.raises(LocalProtocolError, match="0 presentation contexts"):
         AE().associate(HOST, 1)
-
-
-# What was agreed on.
 
 
 def test_both_sides_identify_themselves() -> None:
@@ -313,9 +308,6 @@ def test_accepted_and_rejected_contexts() -> None:
         assert accepted.as_scu
         assert not accepted.as_scp
         assert (rejected.context_id, rejected.abstract_syntax, rejected.result) == (3, "1.2.3", 3)
-
-
-# Queries.
 
 
 @pytest.mark.requirement("UL-099", "QR-150")

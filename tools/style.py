@@ -29,10 +29,7 @@ EXEMPT: tuple[str, ...] = (
     "src/dicomquest/standard",
     "src/dicomquest/ul",
     "src/dicomquest/__init__.py",
-    "tests/aio",
-    "tests/cli",
     "tests/dataset",
-    "tests/dimse",
     "tests/fixtures",
     "tests/index",
     "tests/nodes",
@@ -44,11 +41,7 @@ EXEMPT: tuple[str, ...] = (
     "tests/strategies",
     "tests/ul",
     "tests/vectors",
-    "tests/conftest.py",
     "tests/docs",
-    "tests/test_examples_page.py",
-    "tests/test_sop_class.py",
-    "tests/test_sync.py",
 )
 
 LINE_LIMIT = 100

@@ -22,6 +22,6 @@ def test_storage_is_what_dictionary_calls_so() -> None:
         UID(str(context.abstract_syntax)) for context in pynetdicom.AllStoragePresentationContexts
     }
     assert ours <= theirs
-    # Of what they have besides, this version of pydicom's dictionary knows nothing.
+    # The others are missing in this version of pydicom's dictionary.
     assert {uid.keyword for uid in theirs - ours} == {""}
     assert len(context_list("StoragePresentationContexts")) == 120

@@ -90,7 +90,7 @@ def test_queries_in_every_transfer_syntax(transfer_syntax: str) -> None:
     with serving(lambda _: patients(3), ae=server) as port, associated(port, client) as association:
         (context,) = association.accepted_contexts
         assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["0", "1", "2"]
-        # Implicit VR is always offered and accepted besides; the server's preference decides.
+        # The requestor always offers Implicit VR besides; the acceptor's preference decides.
         assert context.transfer_syntax == [transfer_syntax]
 
 

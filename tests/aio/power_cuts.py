@@ -1,9 +1,10 @@
-"""The power is cut while a server receives: what a disk has at that moment is what the next start finds.
+"""After a power cut, the next start finds each instance that the server had answered.
 
-Not part of the suite, as it mounts file systems: as root, ``pytest tests/aio/power_cuts.py``.
+Not part of the suite because it mounts file systems: as root, ``pytest tests/aio/power_cuts.py``.
 
-The disk is an ext4 image that writes nothing of its own accord for minutes, so that it has what somebody waited for and
-no more. At a cut the server is stopped, the image is copied, and the server goes on; then one is started on each copy.
+The disk is an ext4 image that writes nothing by itself for minutes, so it holds only what a program
+has waited for. At a cut the test stops the server, copies the image, and lets the server go on.
+Then it starts a server on each copy.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ CUTS = 8
 APART = 50
 """Instances that are answered between two cuts."""
 SENT = 600
-"""Instances that an association sends, if it comes so far."""
+"""Instances that each association would send without an end of the server."""
 SIZE = 128 << 20
 
 
@@ -54,7 +55,7 @@ def threads(process: int) -> list[str]:
 
 @contextlib.contextmanager
 def stopped(store: Store) -> Iterator[None]:
-    """Stop the server; what it has asked of the disk is done then."""
+    """Stop the server; its requests to the disk are done by then."""
     os.killpg(store.process.pid, signal.SIGSTOP)
     while set(threads(store.process.pid)) != {"T"}:
         time.sleep(MS)
@@ -65,7 +66,7 @@ def stopped(store: Store) -> Iterator[None]:
 
 
 def sent_by(number: int, duplicates: int, patients: str) -> list[Dataset]:
-    """What an association sends, each another size: so many instances, again and again, of one patient or another."""
+    """The instances of one association, each of its own size, over and over."""
     return [
         instance(
             number,
@@ -80,7 +81,7 @@ def sent_by(number: int, duplicates: int, patients: str) -> list[Dataset]:
 def allowed_versions(
     files: Sequence[Sequence[Path]], answered: Collection[Path]
 ) -> dict[str, list[Path]]:
-    """Of each instance that was answered the version that was so last, and those that were sent later."""
+    """For each instance the version that was answered last, and those sent later."""
     allowed: dict[str, list[Path]] = {}
     for path in [path for paths in files for path in paths]:
         uid = str(dcmread(path).SOPInstanceUID)
@@ -92,7 +93,7 @@ def allowed_versions(
 
 
 def start_after_a_cut(disk: Path, allowed: dict[str, list[Path]]) -> int:
-    """Start a server on what the disk has; how many instances it has taken up."""
+    """Start a server on a disk; return the number of instances that it recovered."""
     before = indexed(disk / "index.sqlite")
     with storing(disk) as store:
         known, on_disk = indexed(store.index), stored_files(store.folder)
@@ -136,5 +137,5 @@ def test_answered_store_survives_power_cut(tmp_path: Path, duplicates: int, pati
     for copy, answered in cuts.items():
         with mounted(copy, tmp_path / "mounted") as disk:
             taken_up += start_after_a_cut(disk, allowed_versions(files, answered))
-    # Else nothing was cut.
+    # With nothing to recover, no cut came in the middle of a store.
     assert taken_up

@@ -73,7 +73,7 @@ InLoop: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 
 @pytest.fixture(params=[asyncio.new_event_loop, new_event_loop], ids=["asyncio", "uvloop"])
 def in_loop(request: pytest.FixtureRequest) -> InLoop:
-    """Run a coroutine to its end, in the event loop of the standard library and in the fastest one."""
+    """Run a coroutine to its end, in the standard event loop and in uvloop."""
 
     def run(test: Callable[[], Awaitable[None]]) -> None:
         async def bounded() -> None:
@@ -155,7 +155,7 @@ def test_files_are_stored_as_they_are(in_loop: InLoop, tmp_path: Path) -> None:
     assert stored.keys() == sent.keys()
     for uid, path in sent.items():
         data_set = data_set_bytes(path)
-        # A deflated one may have an odd length in a file, and no fragment may.
+        # A deflated data set may have an odd length in a file, but no fragment may.
         assert data_set_bytes(stored[uid]) == data_set + b"\0" * (len(data_set) % 2)
 
 
@@ -200,7 +200,7 @@ def test_task_cancelled_while_sending_ends_association(in_loop: InLoop) -> None:
         ae = AE()
         ae.add_requested_context(CTImageStorage, ImplicitVRLittleEndian)
         association = await ae.associate_async(HOST, port)
-        # More than the connection takes while nobody reads.
+        # More bytes than the connection buffers.
         sending = asyncio.create_task(association.send_c_store(instance(1, 1, pixels=64_000_000)))
         assert await asyncio.to_thread(is_sending.wait, LONG)
         sending.cancel()

@@ -1,4 +1,4 @@
-"""A server that is killed while it receives: what it answered with 0000 is kept, and only what is whole is found."""
+"""A killed server keeps what it answered with 0000, and its index has only whole files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fixtures.storing import data_set_bytes, instance, stored_files, storing, wr
 
 KILLS = int(os.environ.get("DICOMQUEST_KILLS", "3"))
 ENOUGH = 12
-"""Instances that are answered before the server is killed, in the middle of the next ones."""
+"""Instances that are answered before the kill, which comes in the middle of the next ones."""
 
 
 def made_for(kill: int, number: int) -> list[Dataset]:
-    """What an association sends: the first one's instances come again each time, with other pixels."""
+    """The instances of one association; the first one sends the same ones again in each round."""
     if number == 0:
         return [instance(0, each, pixels=512 + 2 * kill) for each in range(1, 201)]
     return [instance(kill * ASSOCIATIONS + number, each) for each in range(1, 201)]
@@ -28,7 +28,7 @@ def made_for(kill: int, number: int) -> list[Dataset]:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_answered_stores_are_kept(tmp_path: Path, workers: str) -> None:
-    # Of each instance the version that was answered last, and those that were sent after it without an answer.
+    # For each instance the version that was answered last, and those sent later without an answer.
     sent: dict[str, list[Path]] = {}
     answered: set[str] = set()
     for kill in range(KILLS):
@@ -49,12 +49,12 @@ def test_answered_stores_are_kept(tmp_path: Path, workers: str) -> None:
         on_disk, known = stored_files(store.folder), indexed(store.index)
         assert answered <= on_disk.keys()
         assert answered <= known
-        # What is found is there, whole, whether it was answered or not.
+        # The index has only files that are there and whole, answered or not.
         assert known <= on_disk.keys()
         for uid, path in on_disk.items():
             assert isinstance(read_file(str(path), 0), Received)
             assert data_set_bytes(path) in map(data_set_bytes, sent[uid])
-    # The next start takes over what was whole, and leaves nothing unfinished.
+    # The next start adds the whole leftovers, and leaves nothing unfinished.
     with storing(tmp_path) as store:
         assert indexed(store.index) == stored_files(store.folder).keys() >= answered
     with Index(store.index) as index:

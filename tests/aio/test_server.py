@@ -40,13 +40,14 @@ from fixtures.faces import (
 from fixtures.timing import LONG, SHORT
 
 LIFE = (
-    evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_REJECTED, evt.EVT_ESTABLISHED, evt.EVT_RELEASED,
+    evt.EVT_CONN_OPEN, evt.EVT_REQUESTED, evt.EVT_ACCEPTED, evt.EVT_REJECTED,
+    evt.EVT_ESTABLISHED, evt.EVT_RELEASED,
     evt.EVT_ABORTED, evt.EVT_CONN_CLOSE,
 )  # fmt: skip
 
 
 class Told:
-    """Notes the life-cycle events of associations, in whatever threads they come."""
+    """Notes the life-cycle events of associations, from whatever thread."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -57,9 +58,6 @@ class Told:
         self.names.append(event.event.name.removeprefix("EVT_"))
         if event.event == evt.EVT_CONN_CLOSE:
             self.closed.set()
-
-
-# Kinds of handlers.
 
 
 def a_generator(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
@@ -96,7 +94,8 @@ class AnAsyncCallable:
 @pytest.mark.parametrize(
     "handler",
     [
-        a_generator, a_function, an_async_generator, a_coroutine, ACallable(), AnAsyncCallable(), lambda _: patients(3),
+        a_generator, a_function, an_async_generator, a_coroutine, ACallable(),
+        AnAsyncCallable(), lambda _: patients(3),
         partial(a_generator), partial(an_async_generator),
     ],
 )  # fmt: skip
@@ -251,9 +250,6 @@ def test_response_does_not_wait_for_the_next() -> None:
         assert statuses(responses) == [0xFF00, 0x0000]
 
 
-# Cancel, abort, slow readers.
-
-
 @pytest.mark.requirement("UL-080")
 def test_handler_sees_cancel_and_keeps_seeing_it() -> None:
     """A handler sees the C-CANCEL and goes on seeing it."""
@@ -309,7 +305,7 @@ def test_cancel_that_comes_with_its_request_counts() -> None:
 
 
 class _Collecting:
-    """Stands in for a socket, so that several messages go out in one piece."""
+    """A stand-in for a socket that sends several messages in one piece."""
 
     def __init__(self, sent: list[bytes]) -> None:
         self._sent = sent
@@ -394,9 +390,6 @@ def test_release_while_streaming_ends_query_first() -> None:
         assert isinstance(response, CFindRSP)
         assert response.status == 0xFE00
         assert peer.receive() == AReleaseRP()
-
-
-# Bad input: the server answers as spec says, and goes on serving others.
 
 
 @pytest.mark.requirement("UL-011", "UL-123")
@@ -552,9 +545,6 @@ def test_requests_of_another_service_are_refused() -> None:
         assert getattr(peer.receive_command(), "status", None) == 0xFF00
 
 
-# How many.
-
-
 @pytest.mark.requirement("UL-033", "UL-124")
 def test_associations_over_limit_are_rejected() -> None:
     """Associations over the limit are rejected until one has ended."""
@@ -612,9 +602,6 @@ def test_blocking_handlers_run_at_once() -> None:
         for each, association in zip(responses, associations, strict=True):
             assert statuses(each) == [0xFF00, 0x0000]
             association.release()
-
-
-# Life.
 
 
 def test_handlers_are_told_of_each_step() -> None:

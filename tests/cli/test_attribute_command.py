@@ -1,4 +1,4 @@
-"""`dicomquest attribute`: what it prints and how it exits."""
+"""`dicomquest attribute`: its output and its exit statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dicomquest find` and `echo`: what they send, what they print, how they end."""
+"""`dicomquest find` and `echo`: their requests, their output and their exit statuses."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_failure_status_is_the_peers_failure(status: int | Dataset, message: str
     with serving(Archive(JAN, (status, None))) as port:
         result = find(port, "PatientName=A*", "StudyInstanceUID")
     assert result.exit_code == 1
-    assert "CITIZEN^Jan" in result.stdout  # what came before is a result all the same
+    assert "CITIZEN^Jan" in result.stdout  # matches before a failure still count
     assert message in result.stderr
 
 
@@ -322,7 +322,7 @@ def implicit(tag: int, value: bytes) -> bytes:
 
 
 def odd_peer(identifier: bytes) -> Callable[[RawPeer], None]:
-    """A peer whose one answer is these bytes."""
+    """A peer with one answer: these bytes."""
 
     def serve(peer: RawPeer) -> None:
         peer.accept()

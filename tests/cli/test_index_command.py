@@ -1,4 +1,4 @@
-"""`dicomquest index`: what it says of the files that it met."""
+"""`dicomquest index`: its summary of the files."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_on_terminal_there_is_progress_bar(files: Path, tmp_path: Path) -> None:
         try:
             while part := terminal.read(4096):
                 shown += part
-        except OSError:  # what Linux says when the other end of a terminal is closed
+        except OSError:  # Linux reports the closed other end of a terminal so
             pass
         assert process.wait(LONG) == 0
     assert "━".encode() in shown
@@ -139,14 +139,14 @@ def test_on_terminal_there_is_progress_bar(files: Path, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_it_and_next_run_goes_on(files: Path, tmp_path: Path) -> None:
-    fifo = files / "deep" / "a-fifo"  # is no regular file, so that it is passed over
+    fifo = files / "deep" / "a-fifo"  # no regular file, so it is skipped
     os.mkfifo(fifo)
     whole = (files / "deep" / "deeper" / "instance000").read_bytes()
     for number in range(3000):
         (files / f"copy{number:04}").write_bytes(whole)
     command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), str(files)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=ENVIRONMENT)
-    # There is something to interrupt once the index is there; if it is quicker than we are, it ends with 0.
+    # The test interrupts as soon as the index exists; a quicker program ends with 0.
     while not (tmp_path / "i.sqlite").exists() and process.poll() is None:
         pass
     process.send_signal(signal.SIGINT)

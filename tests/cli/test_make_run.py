@@ -1,4 +1,4 @@
-"""`make run` does what the README promises: what it prints can be pasted, and both lines answer."""
+"""`make run` keeps the README's promise: its output can be pasted, and both commands answer."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def test_printed_lines_answer_with_patients(tmp_path: Path) -> None:
             assert "CompressedSamples^CT1" in done.stdout + done.stderr, line
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
             process.wait(LONG)
     assert "Traceback" not in log.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`dicomquest remove` and `dicomquest check`: what they say, refuse and ask."""
+"""`dicomquest remove` and `dicomquest check`: their output, refusals and questions."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ STUDY_UID = 0x0020000D
 
 
 def request(
-    *texts: str, model: str = "study", level: Level = Level.STUDY, relational: bool = False, as_is: bool = False,
+    *texts: str, model: str = "study", level: Level = Level.STUDY, relational: bool = False,
+    as_is: bool = False,
     charset: str | None = None,
 ) -> Request:  # fmt: skip
     return build_request(

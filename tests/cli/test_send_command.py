@@ -1,4 +1,4 @@
-"""`dicomquest send`: what it leaves out and why, and what Ctrl-C makes of it."""
+"""`dicomquest send`: the files that it leaves out, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INTERRUPTED = "Error: interrupted; what was answered is stored at the peer\n"
 
 
 def test_dicomdir_is_left_out_as_what_it_is() -> None:
-    """In the words of `dicomquest index`."""
+    """The summary, in the words of `dicomquest index`."""
     path = str(get_testdata_file("DICOMDIR", download=False))
     result = CliRunner().invoke(main, ["send", path, "127.0.0.1", str(free_port())])
     assert result.exit_code == 1
@@ -81,7 +81,7 @@ def test_odd_values_that_change_form_do_not_warn(tmp_path: Path) -> None:
 
 
 def files_that_cannot_change_their_form(folder: Path) -> list[Path]:
-    """In explicit VR: one with a VR that nobody knows, one whose pixel data is cut off."""
+    """Two files in explicit VR: one with an unknown VR, one whose pixel data is cut off."""
     (whole,) = write(folder, [instance(1, 1)])
     data = whole.read_bytes()
     (folder / "cut.dcm").write_bytes(data[:-100])
@@ -123,7 +123,7 @@ def test_peer_of_one_form_gets_that(tmp_path: Path, taken: str, name: str) -> No
 def storescp(
     folder: Path, *options: str
 ) -> Iterator[Callable[[Path], subprocess.CompletedProcess[bytes]]]:
-    """Run DCMTK's server; the function sends it what is in a folder."""
+    """Run DCMTK's server; yield a function that sends it the files of a folder."""
     (folder / "received").mkdir()
     port = free_port()
 
@@ -164,7 +164,7 @@ def test_ctrl_c_while_peer_does_not_answer(tmp_path: Path) -> None:
     write(tmp_path, [instance(1, 1)])
 
     def interrupt(peer: RawPeer) -> None:
-        peer.receive()  # the association request, so that it is under way
+        peer.receive()  # the association request, so the command is at work
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=LONG)
         assert (running.returncode, err.decode()) == (130, INTERRUPTED)

@@ -1,4 +1,4 @@
-"""`dicomquest serve` as a process: how it starts, shares its port, and ends."""
+"""`dicomquest serve` as a process: it starts, shares its port, and ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Running:
-    """A server in a process group of its own, and what it has logged."""
+    """A server in a process group of its own, with its log."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process = process
@@ -52,7 +52,8 @@ def serving(index: Path, tmp_path: Path, *options: str) -> Iterator[Running]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*COMMAND, "serve", "--index", str(index), "--port", str(port), *options],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+            start_new_session=True,
         )  # fmt: skip
     try:
         wait_until_listening(process, port, log)
@@ -69,9 +70,7 @@ def test_signal_ends_it_cleanly(
     index: Path, tmp_path: Path, number: signal.Signals, workers: str
 ) -> None:
     with serving(index, tmp_path, "--workers", workers) as server:
-        with socket.create_connection(
-            ("127.0.0.1", server.port)
-        ):  # somebody is connected, and silent
+        with socket.create_connection(("127.0.0.1", server.port)):  # a connected, silent peer
             server.process.send_signal(number)
             assert server.process.wait(LONG) == 0, server.log
         assert "Traceback" not in server.log
@@ -93,7 +92,7 @@ def worker_pids(log: str) -> list[int]:
 def test_workers_share_the_port(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path, "--workers", "2") as server:
         pids = set()
-        # The kernel spreads connections by their addresses: among this many, each worker gets some.
+        # The kernel spreads connections by address: of this many, each worker gets some.
         for _ in range(64):
             assert associate(server.port) == b"\x02"
             pids = set(re.findall(r"^\S+ \S+ (\d+) INFO association", server.log, re.MULTILINE))
@@ -112,7 +111,7 @@ def associate(port: int) -> bytes:
 
 def test_server_ends_if_a_worker_dies(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path, "--workers", "2") as server:
-        assert associate(server.port) == b"\x02"  # so one of them has logged that it listens
+        assert associate(server.port) == b"\x02"  # so one of the workers has logged that it listens
         os.kill(worker_pids(server.log)[0], signal.SIGKILL)
         assert server.process.wait(LONG) == 1
         assert "a server process ended too early" in server.log
@@ -151,4 +150,4 @@ def test_it_listens_on_loopback_only(index: Path, tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(
                 ("127.0.0.2", server.port), timeout=LONG
-            )  # what 0.0.0.0 would have answered
+            )  # 0.0.0.0 would have answered there

@@ -1,4 +1,4 @@
-"""The server that `dicomquest serve` assembles, asked over the wire: statuses, switches and what differs by peer."""
+"""The server of `dicomquest serve`, over the wire: statuses, switches, and settings by peer."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_settings_by_calling_ae_title(location: Path) -> None:
         modality = {"Modality": "CT", "SeriesInstanceUID": ""}
         assert find(port, "SERIES", aet="STRICT", **modality)[-1][0].Status == 0xA900
         assert find(port, "SERIES", aet="OTHER", **modality)[-1][0].Status == 0x0000
-        # The birth date of CITIZEN^Snip is not known.
+        # CITIZEN^Snip has no birth date.
         born = {"PatientID": "12345679", "PatientBirthDate": "19000101", "StudyInstanceUID": ""}
         assert len(matches(find(port, "STUDY", aet="LETTER", **born))) == 1
         assert len(matches(find(port, "STUDY", aet="OTHER", **born))) == 0

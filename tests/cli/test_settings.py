@@ -1,4 +1,4 @@
-"""What `dicomquest serve` is told, by options and by a file."""
+"""The settings of `dicomquest serve`, from options and from a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dicomquest.cli.settings import ServeSettings
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[ServeSettings]:
-    """The settings with which the server was started."""
+    """The settings that the server was started with."""
     settings: list[ServeSettings] = []
     monkeypatch.setattr(serve_command, "run", settings.append)
     monkeypatch.delenv("DICOMQUEST_INDEX", raising=False)

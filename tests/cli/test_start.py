@@ -1,4 +1,4 @@
-"""The program starts at once: what a command does not need, it does not import."""
+"""The program starts at once: a command imports only the modules it needs."""
 
 from __future__ import annotations
 

@@ -37,14 +37,14 @@ def until_logged(log: Path, text: str, process: subprocess.Popen[bytes] | None =
     while text not in log.read_text():
         assert process is None or process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
-        time.sleep(50 * MS)  # a log gives no other sign
+        time.sleep(50 * MS)  # a log file announces no new line
 
 
 @contextlib.contextmanager
 def watching(
     files: Path, *options: str, ending: signal.Signals = signal.SIGTERM
 ) -> Iterator[Callable[[int], None]]:
-    """Run it; the function that is given waits for a number of instances in the index."""
+    """Run `watch`; yield a function that waits for a number of instances in the index."""
     location, log = files.parent / "i.sqlite", files.parent / "log"
     Index(location).close()
     with log.open("wb") as output:
@@ -57,9 +57,7 @@ def watching(
                 while index.counts()[Level.IMAGE] != count:
                     assert process.poll() is None, log.read_text()
                     assert time.monotonic() < deadline, f"{index.counts()}\n{log.read_text()}"
-                    time.sleep(
-                        50 * MS
-                    )  # the state of the database is all that there is to wait for
+                    time.sleep(50 * MS)  # only the database shows when a file is indexed
 
         try:
             until_logged(log, "looked at everything", process)

@@ -1,4 +1,4 @@
-"""Command sets by vectors, by Hypothesis, and held against pynetdicom's."""
+"""Command sets: by vectors, by Hypothesis, and against pynetdicom."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NUMBER = {name: element for element, _, name in ELEMENTS}
 
 
 def elements_of(data: bytes) -> list[tuple[int, int, bytes]]:
-    """Group, element and value of each element, by nothing but PS3.5 7.1.3."""
+    """Group, element and value of each element, read by PS3.5 7.1.3 alone."""
     found = []
     while data:
         group, element, length = unpack_from("<HHI", data)
@@ -62,7 +62,7 @@ def command_set(**values: bytes) -> bytes:
 
 
 def decode_or_reason(data: bytes) -> Command | int:
-    """The command, or the A-ABORT reason where it cannot be decoded."""
+    """The command, or the A-ABORT reason if it cannot be decoded."""
     try:
         return decode_command(data)
     except RemoteProtocolError as error:

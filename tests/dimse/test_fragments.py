@@ -78,7 +78,7 @@ def received(
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:
-    """Pieces of these sizes in turn, as often as it takes."""
+    """Pieces of the stream, whose sizes are used in turn until it ends."""
     pieces: list[bytes] = []
     for size in chain.from_iterable(repeat(sizes)):
         if not data:
@@ -91,7 +91,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 def pdvs_for(
     context_id: int, stream: int, fragments: list[bytes], noise: int = 0
 ) -> list[PresentationDataValue]:
-    """PDVs of one command set or data set in fragments of any length; ``noise`` is in bits 2 to 7."""
+    """PDVs of one command set or data set in fragments; ``noise`` is in bits 2 to 7."""
     last = len(fragments) - 1
     return [
         PresentationDataValue(

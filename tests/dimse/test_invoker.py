@@ -1,4 +1,4 @@
-"""The requests that we send, and the responses to them."""
+"""The requests that this side sends, and their responses."""
 
 from __future__ import annotations
 
@@ -347,8 +347,6 @@ def test_data_set_goes_with_requests_that_have_one() -> None:
         )
 
 
-# Time-outs.
-
 TIMEOUTS = Timeouts(first_response=300.0, dimse=60.0, idle=None)
 
 
@@ -400,7 +398,7 @@ def test_overdue_cancelled_query_is_aborted() -> None:
 
 @pytest.mark.requirement("UL-061")
 def test_query_ended_by_time_out_cancel_is_over() -> None:
-    """A query that ends after the C-CANCEL of a time-out is just over."""
+    """A query that ends after the C-CANCEL of a time-out is over, and nothing fails."""
     pair = Pair.established(timeouts=TIMEOUTS)
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.pass_time(300)
@@ -423,7 +421,7 @@ def test_overdue_c_echo_is_aborted() -> None:
 
 @pytest.mark.requirement("UL-061")
 def test_without_time_outs_waiting_never_ends() -> None:
-    """Without time-outs a response is waited for for ever."""
+    """Without time-outs the wait for a response never ends."""
     pair = Pair.established(timeouts=Timeouts(first_response=None, dimse=None, idle=None))
     pair.scu.send_find(FIND, b"abcd", pair.now)
     pair.feed_scu(message(FIND, find_response(0xFF00), b"ab"))

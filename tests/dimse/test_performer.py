@@ -1,4 +1,4 @@
-"""The requests that the peer sends, and our responses to them."""
+"""The requests that the peer sends, and this side's responses."""
 
 from __future__ import annotations
 
@@ -319,16 +319,13 @@ def test_data_set_of_c_echo_is_thrown_away(is_announced: bool) -> None:
     assert received.command.message_id == 8
 
 
-# C-CANCEL.
-
-
 @pytest.mark.requirement("UL-080")
 def test_c_cancel_is_told_while_responses_are_sent() -> None:
     pair = Pair.established()
     pair.feed_scp(find_request())
     pair.scp_events.clear()
     pair.scp.send_pending(FIND, 7, 0xFF00, [b"ab"] * 100, pair.now)
-    # Nothing of that has been read by the peer.
+    # The peer has read nothing of it.
     pair.feed_scp(message(FIND, CCancelRQ(message_id_being_responded_to=7)))
     assert pair.take(pair.scp_events, CancelReceived) == [CancelReceived(7)]
     pair.scp.send_response(IS_FIND, response_to(IS_FIND, 0xFE00), None, pair.now)
@@ -361,9 +358,6 @@ def test_c_cancel_of_nothing_is_ignored(case: str) -> None:
     (ignored,) = pair.take(pair.scp_events, MessageIgnored)
     assert ignored.command == cancel
     assert pair.scp.data_to_send() == b""
-
-
-# More requests than the window allows.
 
 
 @pytest.mark.requirement("UL-038")
@@ -436,9 +430,6 @@ def test_requests_run_side_by_side_in_window() -> None:
     assert [
         each.command.message_id for each in pair.scp.events() if isinstance(each, RequestReceived)
     ] == [9]
-
-
-# Sending.
 
 
 @pytest.mark.requirement("UL-070", "UL-072", "UL-095")
@@ -520,8 +511,6 @@ def test_only_final_response_ends_operation() -> None:
     with pytest.raises(LocalProtocolError, match="no such request runs"):
         pair.scp.send_response(IS_FIND, response_to(IS_FIND, 0x0000), None, pair.now)
 
-
-# Streamed data sets.
 
 STREAMED = SessionOptions(limits=Limits(data_set=4), streams_stores=True)
 

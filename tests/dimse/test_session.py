@@ -1,4 +1,4 @@
-"""The life of an association with its operations: both of its sides wired together, and single ones."""
+"""The life of an association with its operations, with both sides or with one."""
 
 from __future__ import annotations
 
@@ -91,9 +91,6 @@ def kinds(events: list[SessionEvent]) -> list[type[SessionEvent]]:
     return [type(event) for event in events]
 
 
-# Both sides together.
-
-
 @pytest.mark.requirement("UL-014", "UL-070", "UL-075", "UL-099")
 @given(
     st.tuples(MAXIMUM_LENGTHS, MAXIMUM_LENGTHS),
@@ -183,7 +180,7 @@ def test_rejection_is_told() -> None:
 
 
 def cut_maximum_length(data: bytes, maximum_length: int) -> bytes:
-    """The bytes of an A-ASSOCIATE PDU that announces 8, changed to announce what we would not."""
+    """An A-ASSOCIATE PDU whose maximum length of 8 is changed to one that no PDU of ours has."""
     head, item, tail = data.partition(b"\x51\0\0\4\0\0\0")
     assert tail[:1] == b"\x08"
     return head + item + bytes([maximum_length]) + tail[1:]
@@ -218,9 +215,6 @@ def test_peer_with_no_room_beside_header_is_aborted(maximum_length: int) -> None
     (aborted,) = pair.take(pair.scp_events, Aborted)
     assert aborted.message == f"a maximum length of {maximum_length} bytes: no fragment fits"
     assert kinds(pair.scu_events) == [Aborted, Ended]
-
-
-# What a peer cannot send.
 
 
 @pytest.mark.requirement("UL-045")
@@ -276,7 +270,7 @@ def test_p_data_beyond_the_announced_length() -> None:
 def test_message_that_cannot_be(name: str, data: bytes, reason: int) -> None:
     del name
     pair = Pair.established()
-    # What comes in the same breath is not looked at any more.
+    # The session does not look at bytes behind the error any more.
     pair.feed_scp(data + FIND_REQUEST)
     (aborted,) = pair.take(pair.scp_events, Aborted)
     assert (aborted.source, aborted.reason, aborted.by_peer) == (2, reason, False)
@@ -325,9 +319,6 @@ def test_anything_is_survived_and_end_told_once(stream: list[bytes], pieces: lis
     assert isinstance(events[-1], Ended)
     assert sum(isinstance(event, Ended) for event in events) == 1
     assert pair.scp.should_close
-
-
-# Release.
 
 
 @pytest.mark.requirement("UL-057")
@@ -423,9 +414,6 @@ def test_release_collision_ends_for_requestor() -> None:
     assert pair.scu_events == []
     pair.feed_scu(RELEASE_RP)
     assert kinds(pair.scu_events) == [Released, Ended]
-
-
-# Abort, and loss of the connection.
 
 
 @pytest.mark.requirement("UL-058")
@@ -561,7 +549,7 @@ def test_message_spans_first_byte_to_last() -> None:
 
 
 def test_open_and_close_is_hardly_worth_telling() -> None:
-    """A connection that only opens and closes is hardly worth telling."""
+    """A connection that only opens and closes is an event of no interest to the log."""
     session = Session.acceptor(TIMEOUTS, 0.0)
     session.receive_eof(1.0)
     assert kinds(session.events()) == [Ended]
@@ -574,9 +562,6 @@ def test_other_protocols_are_aborted(data: bytes) -> None:
     assert len(aborts_in(session)) == 1
     session.receive_eof(1.0)
     assert kinds(session.events()) == [Ended]
-
-
-# Time.
 
 
 @pytest.mark.requirement("UL-061")

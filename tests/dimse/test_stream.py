@@ -1,4 +1,4 @@
-"""Streams of Pending responses by the fast way, held equal to the plain way, however the bytes come (PS3.7 9.3.2)."""
+"""The fast way to read Pending responses equals the plain one, however the bytes come."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIONS = SessionOptions(limits=Limits(data_set=LONGEST))
 
 
 class PlainReader(PduReader):
-    """Gives PDU by PDU."""
+    """Takes the bytes PDU by PDU."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ class PlainReader(PduReader):
 
 
 class PlainReassembler(Reassembler):
-    """Takes PDV by PDV."""
+    """Takes the PDUs PDV by PDV."""
 
     def receive_repeated(
         self, context_id: int, pdvs: object, position: int
@@ -86,7 +86,7 @@ odd = st.sampled_from(
         p_data(FIND, (COMMAND | LAST, PENDING)) + p_data(ECHO, (LAST, b"ab")),
         message(FIND, PENDING.replace(b"\x00\xff", b"\xfe\xff"), b"ab"),
         message(FIND, b"nonsense"),
-        b"\x04\0\0\0\0\x08\0\0\0\x03\x01\x02ab",  # a PDV that is shorter than its PDU, by what is no PDV
+        b"\x04\0\0\0\0\x08\0\0\0\x03\x01\x02ab",  # a PDV, then two stray bytes
         b"\x04\0\0\0\0\x05\0\0\0\x01\x01\x02",
         b"\x04\0\0\0\0\x00",
         b"\x04\0\0\x01\0\x00",
@@ -101,7 +101,7 @@ streams = st.lists(st.one_of(two_pdus, two_pdus, one_pdu, fragments, odd), max_s
 
 
 def told(pair: Pair, pieces: list[bytes]) -> list[object]:
-    """All that can be seen of the SCU after each piece."""
+    """Everything that shows of the SCU after each piece."""
     seen: list[object] = []
     for piece in pieces:
         pair.now += 1
