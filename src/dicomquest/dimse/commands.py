@@ -10,9 +10,9 @@ from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-
-INVALID_VALUE: Final = 6
-"""The A-ABORT reason for a command set that cannot be read: invalid PDU parameter value (PS3.8 9.3.8)."""
+from dicomquest.pdu.reasons import AbortReason
+from dicomquest.standard import statuses
+from dicomquest.standard.vr import VALUE_REPRESENTATIONS
 
 RESPONSE: Final = 0x8000
 """The bit of the Command Field that a response adds to its request's (PS3.7 E.1)."""
@@ -23,7 +23,7 @@ NO_DATA_SET: Final = 0x0101
 DATA_SET: Final = 0x0001
 """What we send to say that one does: any other value would do."""
 
-PENDING: Final = frozenset({0xFF00, 0xFF01})
+PENDING: Final = frozenset({statuses.PENDING, statuses.PENDING_WITH_UNSUPPORTED_KEYS})
 """The statuses of a C-FIND response that carries an identifier (PS3.4 C.4.1.1.4)."""
 
 LONGEST_COMMENT: Final = 64
@@ -214,9 +214,7 @@ _EXPLICIT = Struct("<HH2sH")
 _UL = Struct("<I")
 _US = Struct("<H")
 _AT = Struct("<HH")
-_LONG_VRS = frozenset(
-    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-)
+_LONG_VRS = frozenset(row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if row.long_form)
 
 # Texts have one value, so no backslash, and no control characters (PS3.5 6.1, 6.2): an error's words may have any.
 _DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
@@ -389,7 +387,9 @@ def decode_command(data: bytes) -> Command:
             if command_field is None
             else "Command Data Set Type (0000,0800)"
         )
-        raise RemoteProtocolError(f"a command set without {missing}", reason=INVALID_VALUE)
+        raise RemoteProtocolError(
+            f"a command set without {missing}", reason=AbortReason.INVALID_VALUE
+        )
     layout = _LAYOUTS.get(command_field, _LAYOUT_UNKNOWN)
     if (
         layout.message.command is CCancelRQ
@@ -404,7 +404,7 @@ def decode_command(data: bytes) -> Command:
             found[name] = decoded
     if missing_names := [name for name in layout.message.required if name not in found]:
         raise RemoteProtocolError(
-            f"{layout.message.name} without {missing_names[0]}", reason=INVALID_VALUE
+            f"{layout.message.name} without {missing_names[0]}", reason=AbortReason.INVALID_VALUE
         )
     if found.get("priority", Priority.MEDIUM) not in Priority.__members__.values():
         found["priority"] = Priority.MEDIUM
@@ -443,7 +443,7 @@ def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
         if end - offset < _IMPLICIT.size:
             raise RemoteProtocolError(
                 f"{end - offset} bytes at {offset} of a command set: an element has 8 or more",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         if explicit:
             group, element, vr, length = _EXPLICIT.unpack_from(data, offset)
@@ -452,7 +452,7 @@ def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
                 if end - start < _UL.size:
                     raise RemoteProtocolError(
                         f"{end - start} bytes at {start} of a command set: expected a length of 4",
-                        reason=INVALID_VALUE,
+                        reason=AbortReason.INVALID_VALUE,
                     )
                 (length,) = _UL.unpack_from(data, start)
                 start += _UL.size
@@ -463,7 +463,7 @@ def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
         if offset > end:
             raise RemoteProtocolError(
                 f"command element ({group:04X},{element:04X}) of {length} bytes: {end - start} are left",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         if group == 0:
             yield element, data[start:offset]

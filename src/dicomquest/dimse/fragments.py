@@ -8,22 +8,18 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
-from dicomquest.dimse.commands import INVALID_VALUE, Command, decode_command, name_of
+from dicomquest.dimse.commands import Command, decode_command, name_of
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import (
     COMMAND,
     LAST,
     PDU_HEADER,
     PDV_HEADER,
+    PDV_OVERHEAD,
     PduType,
     PresentationDataValue,
 )
-
-UNEXPECTED_PARAMETER: Final = 5
-"""The A-ABORT reason for a fragment that cannot come now: unexpected PDU parameter (PS3.8 9.3.8)."""
-
-PDV_OVERHEAD: Final = 6
-"""Bytes of a PDV before its fragment: item length, presentation context ID, message control header."""
+from dicomquest.pdu.reasons import AbortReason
 
 _BITS: Final = COMMAND | LAST
 
@@ -111,7 +107,7 @@ class Reassembler:
         if context_id != self._context_id and self._context_id is not None:
             raise RemoteProtocolError(
                 f"a PDV on presentation context {context_id} within a message on {self._context_id}",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         if control & COMMAND:
             return self._receive_command(context_id, control & LAST, fragment)
@@ -160,14 +156,14 @@ class Reassembler:
         if self._command is not None:
             raise RemoteProtocolError(
                 f"a command fragment before the end of the data set of {name_of(self._command)}",
-                reason=UNEXPECTED_PARAMETER,
+                reason=AbortReason.UNEXPECTED_PARAMETER,
             )
         self._context_id = context_id
         size = len(self._buffer) + len(fragment)
         if size > self._limits.command_set:
             raise RemoteProtocolError(
                 f"a command set of {size} bytes or more: {self._limits.command_set} are accepted",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         if not last:
             self._buffer += fragment
@@ -206,12 +202,13 @@ class Reassembler:
     def _receive_stray(self, context_id: int, last: int) -> None:
         if self._context_id is not None:
             raise RemoteProtocolError(
-                "a data set fragment before the end of the command set", reason=UNEXPECTED_PARAMETER
+                "a data set fragment before the end of the command set",
+                reason=AbortReason.UNEXPECTED_PARAMETER,
             )
         if context_id != self._stray_context_id:
             raise RemoteProtocolError(
                 f"a data set fragment on presentation context {context_id} without a command",
-                reason=UNEXPECTED_PARAMETER,
+                reason=AbortReason.UNEXPECTED_PARAMETER,
             )
         if last:
             self._stray_context_id = None

@@ -72,7 +72,7 @@ def _is_of_another_service(arrival: Arrival) -> bool:
 
 # PS3.7 C.5 and PS3.4 C.4.1.1.4; the first row that applies counts. 0210 and 0211 have no Error Comment.
 REFUSALS: Final = (
-    Refusal(lambda arrival: arrival.is_outstanding, 0x0210),
+    Refusal(lambda arrival: arrival.is_outstanding, statuses.DUPLICATE_INVOCATION),
     Refusal(
         lambda arrival: not arrival.we_are_scp,
         statuses.SOP_CLASS_NOT_SUPPORTED,

@@ -8,7 +8,7 @@ next request. What the peer does wrong is answered here and raises nothing; Loca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, assert_never
+from typing import assert_never
 
 from dicomquest.dimse.commands import (
     CCancelRQ,
@@ -38,18 +38,13 @@ from dicomquest.dimse.invoker import Invoker
 from dicomquest.dimse.link import HopelessError, Link, SessionOptions
 from dicomquest.dimse.performer import Performer
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-from dicomquest.pdu.items import INVALID_VALUE
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ, PresentationDataValue
-from dicomquest.pdu.reasons import abort_words
+from dicomquest.pdu.reasons import AbortReason, AbortSource, abort_words
 from dicomquest.ul import indications
 from dicomquest.ul.connection import UpperLayer
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.states import Event, Role, State
 from dicomquest.ul.timers import Timeouts
-
-_USER: Final = 0
-_PROVIDER: Final = 2
-"""The sources of an A-ABORT (PS3.8 9.3.8)."""
 
 
 class Session:
@@ -356,7 +351,7 @@ class Session:
                     by_peer=True,
                 )
             case indications.ProviderAborted(reason, message):
-                self._tell_aborted(_PROVIDER, reason, message)
+                self._tell_aborted(AbortSource.SERVICE_PROVIDER, reason, message)
             case indications.TransportClosed(message):
                 self._link.events.append(Ended(message))
             case _:
@@ -368,7 +363,7 @@ class Session:
             return True
         self._fail(
             f"a maximum length of {self.peer_maximum_length} bytes: no fragment fits",
-            INVALID_VALUE,
+            AbortReason.INVALID_VALUE,
             now,
         )
         return False
@@ -407,7 +402,7 @@ class Session:
         self._is_deaf = True
         if self._upper_layer.allows(Event.ABORT_REQUEST):
             self._upper_layer.send_abort(now)
-            self._tell_aborted(_USER, 0, message)
+            self._tell_aborted(AbortSource.SERVICE_USER, 0, message)
             self._take_indications(now)
 
     def _fail(self, message: str, reason: int, now: float) -> None:

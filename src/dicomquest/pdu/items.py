@@ -10,6 +10,7 @@ from functools import lru_cache
 from struct import Struct
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+from dicomquest.pdu.reasons import AbortReason
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 """The only application context name of DICOM (PS3.7 A.2.1)."""
@@ -20,9 +21,6 @@ LONGEST_UID_RECEIVED = 256
 
 MAXIMUM_CONTEXTS = 128
 """As many odd numbers as there are in one byte (PS3.8 9.3.2.2)."""
-
-INVALID_VALUE = 6
-"""The A-ABORT reason "invalid PDU parameter value" (PS3.8 9.3.8)."""
 
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*", re.ASCII)
 _ITEM_HEADER = Struct(">BxH")
@@ -85,7 +83,7 @@ def decode_uid(data: bytes) -> str:
     if len(data) > LONGEST_UID_RECEIVED:
         raise RemoteProtocolError(
             f"a UID of {len(data)} bytes: at most {LONGEST_UID_RECEIVED} are accepted",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     return data.rstrip(b"\0 ").decode("ascii", "backslashreplace")
 
@@ -108,14 +106,14 @@ def iterate_items(data: bytes, inside: str) -> Iterator[tuple[int, bytes]]:
         if start > end:
             raise RemoteProtocolError(
                 f"{end - offset} bytes at the end of the {inside}: an item header has 4",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         item_type, length = _ITEM_HEADER.unpack_from(data, offset)
         offset = start + length
         if offset > end:
             raise RemoteProtocolError(
                 f"item {item_type:02X}H of {length} bytes overruns the {inside}, which has {end - start} left",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         yield item_type, data[start:offset]
 
@@ -145,7 +143,7 @@ def decode_context_rq(content: bytes) -> PresentationContextRQ:
     if len(abstract) != 1:
         raise RemoteProtocolError(
             f"presentation context {context_id[0]} has {len(abstract)} abstract syntaxes: expected 1",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     return PresentationContextRQ(context_id[0], abstract[0], transfer)
 
@@ -166,7 +164,7 @@ def decode_context_ac(content: bytes) -> PresentationContextAC:
     if result == ContextResult.ACCEPTANCE and len(transfer) != 1:
         raise RemoteProtocolError(
             f"presentation context {context_id} is accepted with {len(transfer)} transfer syntaxes: expected 1",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     return PresentationContextAC(context_id, result, transfer[0] if transfer else "")
 
@@ -177,7 +175,7 @@ def _decode_context(
     if len(content) < header.size:
         raise RemoteProtocolError(
             f"a presentation context item of {len(content)} bytes: expected {header.size} or more",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     syntaxes = [
         (item_type, decode_uid(uid))

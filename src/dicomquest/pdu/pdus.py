@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias, assert_never
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.items import (
     APPLICATION_CONTEXT,
-    INVALID_VALUE,
     MAXIMUM_CONTEXTS,
     ItemType,
     PresentationContextAC,
@@ -25,7 +24,7 @@ from dicomquest.pdu.items import (
     encode_uid,
     iterate_items,
 )
-from dicomquest.pdu.reasons import REJECT_WORDS, abort_words, reject_words
+from dicomquest.pdu.reasons import REJECT_WORDS, AbortReason, abort_words, reject_words
 from dicomquest.pdu.user_information import (
     UserInformation,
     decode_user_information,
@@ -34,9 +33,6 @@ from dicomquest.pdu.user_information import (
 
 PROTOCOL_VERSION = 1
 """Version 1 is bit 0, the only bit that a receiver tests (PS3.8 9.3.2)."""
-
-UNRECOGNIZED_PDU = 1
-"""The A-ABORT reason for an unknown PDU type (PS3.8 9.3.8)."""
 
 COMMAND = 0x01
 """Bit 0 of the message control header: a fragment of the command set, not of the data set (PS3.8 E.2)."""
@@ -49,6 +45,9 @@ PDU_HEADER = Struct(">BxI")
 
 PDV_HEADER = Struct(">IBB")
 """Item length (of what follows it), presentation context ID, message control header."""
+
+PDV_OVERHEAD = PDV_HEADER.size
+"""Bytes of a PDV before its fragment."""
 
 _ASSOCIATE = Struct(">Hxx16s16s32s")
 _REJECT = Struct(">xBBB")
@@ -195,7 +194,7 @@ def encode_p_data(pdvs: Iterable[PresentationDataValue]) -> bytes:
     for context_id, control, fragment in pdvs:
         size = len(fragment)
         parts += (PDV_HEADER.pack(size + 2, context_id, control), fragment)
-        length += 6 + size
+        length += PDV_OVERHEAD + size
     parts[0] = PDU_HEADER.pack(PduType.P_DATA_TF, length)
     return b"".join(parts)
 
@@ -208,7 +207,7 @@ def decode(pdu_type: int, body: bytes | memoryview) -> PDU:
     decoder = _DECODERS.get(pdu_type)
     if decoder is None:
         raise RemoteProtocolError(
-            f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=UNRECOGNIZED_PDU
+            f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=AbortReason.UNRECOGNIZED_PDU
         )
     return decoder(body)
 
@@ -315,7 +314,7 @@ def _decode_associate(body: bytes | memoryview, name: str, context_type: ItemTyp
     if len(data) < _ASSOCIATE.size:
         raise RemoteProtocolError(
             f"{name} of {len(data)} bytes: expected {_ASSOCIATE.size} and its items",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     found: dict[int, list[bytes]] = {
         ItemType.APPLICATION_CONTEXT: [], context_type: [], ItemType.USER_INFORMATION: []
@@ -361,10 +360,11 @@ def _read_associate_rq(data: bytes) -> AAssociateRQ:
     contexts = tuple(map(decode_context_rq, common.contexts))
     if not contexts:
         raise RemoteProtocolError(
-            "A-ASSOCIATE-RQ without a presentation context: expected 1 to 128", reason=6
+            "A-ASSOCIATE-RQ without a presentation context: expected 1 to 128",
+            reason=AbortReason.INVALID_VALUE,
         )
     if fault := _fault_of_ids([context.context_id for context in contexts]):
-        raise RemoteProtocolError(fault, reason=INVALID_VALUE)
+        raise RemoteProtocolError(fault, reason=AbortReason.INVALID_VALUE)
     return AAssociateRQ(
         called_ae_title=_decode_ae_title(common.echo[:16]),
         calling_ae_title=_decode_ae_title(common.echo[16:32]),
@@ -392,18 +392,18 @@ def _decode_p_data(body: bytes | memoryview) -> PDataTF:
     offset = 0
     end = len(body)
     while True:
-        start = offset + 6
+        start = offset + PDV_OVERHEAD
         if start > end:
             raise RemoteProtocolError(
                 f"P-DATA-TF: {end - offset} bytes at {offset}, a PDV item has 6 or more",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         length, context_id, control = PDV_HEADER.unpack_from(body, offset)
         offset += 4 + length
         if length < 2 or offset > end:
             raise RemoteProtocolError(
                 f"P-DATA-TF: a PDV item of {length} bytes where 2 to {end - start + 2} fit",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         pdvs.append(PresentationDataValue(context_id, control, bytes(body[start:offset])))
         if offset == end:
@@ -412,7 +412,9 @@ def _decode_p_data(body: bytes | memoryview) -> PDataTF:
 
 def _fixed(body: bytes | memoryview, name: str) -> bytes | memoryview:
     if len(body) != 4:
-        raise RemoteProtocolError(f"{name} of {len(body)} bytes: expected 4", reason=INVALID_VALUE)
+        raise RemoteProtocolError(
+            f"{name} of {len(body)} bytes: expected 4", reason=AbortReason.INVALID_VALUE
+        )
     return body
 
 

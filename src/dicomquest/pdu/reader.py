@@ -6,17 +6,16 @@ from collections.abc import Container
 from struct import Struct
 
 from dicomquest.errors import RemoteProtocolError
-from dicomquest.pdu.items import INVALID_VALUE
 from dicomquest.pdu.pdus import (
     COMMAND,
     PDU,
     PDU_HEADER,
     PDV_HEADER,
-    UNRECOGNIZED_PDU,
     PduType,
     PresentationDataValue,
     decode,
 )
+from dicomquest.pdu.reasons import AbortReason
 
 FIXED_LENGTHS = {
     PduType.A_ASSOCIATE_RJ: 4,
@@ -150,23 +149,24 @@ class PduReader:
             if length > self.p_data_limit:
                 return RemoteProtocolError(
                     f"P-DATA-TF of {length} bytes: at most {self.p_data_limit} are received",
-                    reason=INVALID_VALUE,
+                    reason=AbortReason.INVALID_VALUE,
                 )
         elif pdu_type in FIXED_LENGTHS:
             expected = FIXED_LENGTHS[PduType(pdu_type)]
             if length != expected:
                 return RemoteProtocolError(
                     f"PDU of type {pdu_type:02X}H with length {length}: expected {expected}",
-                    reason=INVALID_VALUE,
+                    reason=AbortReason.INVALID_VALUE,
                 )
         elif pdu_type not in (PduType.A_ASSOCIATE_RQ, PduType.A_ASSOCIATE_AC):
             return RemoteProtocolError(
-                f"PDU type {pdu_type:02X}H: expected 01H to 07H", reason=UNRECOGNIZED_PDU
+                f"PDU type {pdu_type:02X}H: expected 01H to 07H",
+                reason=AbortReason.UNRECOGNIZED_PDU,
             )
         elif length > self.association_limit:
             return RemoteProtocolError(
                 f"PDU of type {pdu_type:02X}H with {length} bytes: at most {self.association_limit} are received",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         return None
 

@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+
+class AbortSource(IntEnum):
+    """The source of an A-ABORT; 1 is reserved."""
+
+    SERVICE_USER = 0
+    SERVICE_PROVIDER = 2
+
+
+class AbortReason(IntEnum):
+    """The reason of an A-ABORT whose source is the service provider; 3 is reserved."""
+
+    NOT_SPECIFIED = 0
+    UNRECOGNIZED_PDU = 1
+    UNEXPECTED_PDU = 2
+    UNRECOGNIZED_PARAMETER = 4
+    UNEXPECTED_PARAMETER = 5
+    INVALID_VALUE = 6
+
+
 _RESULTS = {1: "rejected permanently", 2: "rejected for now"}
 
 _REASONS = {
@@ -23,15 +44,14 @@ REJECT_WORDS = {
 }
 """The meaning of every (result, source, reason) that A-ASSOCIATE-RJ may have."""
 
-ABORT_WORDS = {
-    0: "reason not specified",
-    1: "unrecognized PDU",
-    2: "unexpected PDU",
-    4: "unrecognized PDU parameter",
-    5: "unexpected PDU parameter",
-    6: "invalid PDU parameter value",
+ABORT_WORDS: dict[int, str] = {
+    AbortReason.NOT_SPECIFIED: "reason not specified",
+    AbortReason.UNRECOGNIZED_PDU: "unrecognized PDU",
+    AbortReason.UNEXPECTED_PDU: "unexpected PDU",
+    AbortReason.UNRECOGNIZED_PARAMETER: "unrecognized PDU parameter",
+    AbortReason.UNEXPECTED_PARAMETER: "unexpected PDU parameter",
+    AbortReason.INVALID_VALUE: "invalid PDU parameter value",
 }
-"""The meaning of the reason of an A-ABORT whose source is the service provider (2)."""
 
 
 def reject_words(result: int, source: int, reason: int) -> str:
@@ -43,11 +63,11 @@ def reject_words(result: int, source: int, reason: int) -> str:
 
 def abort_words(source: int, reason: int) -> str:
     """Return what an A-ABORT says; the reason counts only when its source is the service provider."""
-    if source == 0:
+    if source == AbortSource.SERVICE_USER:
         return "aborted by the service user"
     words = ABORT_WORDS.get(reason, f"reason {reason}")
     return (
         f"aborted by the service provider: {words}"
-        if source == 2
+        if source == AbortSource.SERVICE_PROVIDER
         else f"aborted: source {source}, {words}"
     )

@@ -8,7 +8,8 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-from dicomquest.pdu.items import INVALID_VALUE, decode_uid, encode_item, encode_uid, iterate_items
+from dicomquest.pdu.items import decode_uid, encode_item, encode_uid, iterate_items
+from dicomquest.pdu.reasons import AbortReason
 
 IMPLEMENTATION_CLASS_UID = "2.25.257192617560364977383362664556267143616"
 IMPLEMENTATION_VERSION_NAME = "DICOMQUEST_0_1"
@@ -109,7 +110,7 @@ class _Reader:
         if end > len(self.content):
             raise RemoteProtocolError(
                 f"{self.name}: {count} bytes at {self.offset} overrun the sub-item of {len(self.content)}",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
         taken = self.content[self.offset : end]
         self.offset = end
@@ -148,7 +149,7 @@ def _decode_maximum_length(reader: _Reader) -> int:
     if 0 < length < SMALLEST_MAXIMUM_LENGTH:
         raise RemoteProtocolError(
             f"the peer receives at most {length} bytes: P-DATA needs {SMALLEST_MAXIMUM_LENGTH}",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     return length
 

@@ -22,6 +22,7 @@ from dicomquest.pdu.pdus import (
     is_remembered,
 )
 from dicomquest.pdu.reader import PduReader
+from dicomquest.pdu.reasons import AbortReason, AbortSource
 from dicomquest.ul.indications import (
     Aborted,
     AssociateAccepted,
@@ -62,9 +63,6 @@ P_DATA_LIMIT_IF_UNLIMITED = 1 << 27
 
 SEND_LIMIT_IF_UNLIMITED = 128 * 1024
 """Bytes of a P-DATA-TF to a peer that announces "no limit" (0): some such peers have small buffers all the same."""
-
-UNEXPECTED_PDU = 2
-"""The A-ABORT reason for a known PDU in a state that does not allow it (PS3.8 9.3.8)."""
 
 
 class UpperLayer:
@@ -357,7 +355,7 @@ class UpperLayer:
         *,
         data: bytes = b"",
         indication: Indication | None = None,
-        reason: int = UNEXPECTED_PDU,
+        reason: int = AbortReason.UNEXPECTED_PDU,
         message: str = "",
     ) -> None:
         """Carry out the cell of Table 9-10; ``reason`` and ``message`` are for an abort by the provider."""
@@ -379,9 +377,9 @@ class UpperLayer:
                 case Effect.SEND_REJECT:
                     self._outgoing.append(encode(PROTOCOL_VERSION_NOT_SUPPORTED))
                 case Effect.SEND_USER_ABORT:
-                    self._outgoing.append(encode(AAbort(0, 0)))
+                    self._outgoing.append(encode(AAbort(AbortSource.SERVICE_USER, 0)))
                 case Effect.SEND_PROVIDER_ABORT:
-                    self._outgoing.append(encode(AAbort(2, reason)))
+                    self._outgoing.append(encode(AAbort(AbortSource.SERVICE_PROVIDER, reason)))
                 case Effect.INDICATE_PROVIDER_ABORT:
                     words = (
                         message

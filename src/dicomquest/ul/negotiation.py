@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.items import (
     APPLICATION_CONTEXT,
-    INVALID_VALUE,
     MAXIMUM_CONTEXTS,
     ContextResult,
     PresentationContextAC,
     PresentationContextRQ,
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
+from dicomquest.pdu.reasons import AbortReason
 from dicomquest.pdu.user_information import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -252,10 +252,10 @@ def check_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:
     if ac.application_context != rq.application_context:
         raise RemoteProtocolError(
             f"application context {ac.application_context!r} accepted: proposed was {rq.application_context!r}",
-            reason=INVALID_VALUE,
+            reason=AbortReason.INVALID_VALUE,
         )
     if fault := _fault_of_results(rq, ac):
-        raise RemoteProtocolError(fault, reason=INVALID_VALUE)
+        raise RemoteProtocolError(fault, reason=AbortReason.INVALID_VALUE)
 
 
 def check_own_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
-from dicomquest.pdu.items import INVALID_VALUE
-from dicomquest.pdu.pdus import COMMAND, LAST, PresentationDataValue
+from dicomquest.pdu.pdus import COMMAND, LAST, PDV_OVERHEAD, PresentationDataValue
+from dicomquest.pdu.reasons import AbortReason
 
 
 def check_sent(
@@ -25,7 +25,7 @@ def check_sent(
             raise LocalProtocolError(
                 f"a fragment of {len(fragment)} bytes: expected an even number, not 0"
             )
-        length += 6 + len(fragment)
+        length += PDV_OVERHEAD + len(fragment)
     if not length:
         raise LocalProtocolError("P-DATA without a PDV: expected one or more")
     if 0 < maximum_length < length:
@@ -40,5 +40,5 @@ def check_received(pdvs: Iterable[PresentationDataValue], accepted: Container[in
         if pdv.context_id not in accepted:
             raise RemoteProtocolError(
                 f"P-DATA-TF on presentation context {pdv.context_id}, which was not accepted",
-                reason=INVALID_VALUE,
+                reason=AbortReason.INVALID_VALUE,
             )
