@@ -1,4 +1,9 @@
-"""Command sets, as values and as bytes: C-ECHO, C-FIND, C-CANCEL and C-STORE (PS3.7 6.3, 9.3, E)."""
+"""Command sets as values and as bytes: C-ECHO, C-FIND, C-CANCEL, C-STORE (PS3.7 6.3, 9.3, E).
+
+Each message is a frozen class whose fields are named like the command elements. ``MESSAGES`` says
+what a message must have, ``ELEMENTS`` the tag and VR of each element; encoder and decoder loop over
+both tables. A command set is Implicit VR Little Endian on every presentation context.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +20,19 @@ from dicomquest.standard import statuses
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS
 
 RESPONSE: Final = 0x8000
-"""The bit of the Command Field that a response adds to its request's (PS3.7 E.1)."""
+"""The bit that makes the Command Field of a request that of its response (PS3.7 E.1)."""
 
 NO_DATA_SET: Final = 0x0101
 """The one value of Command Data Set Type that says that no data set follows (PS3.7 E.1)."""
 
 DATA_SET: Final = 0x0001
-"""What we send to say that one does: any other value would do."""
+"""The value that is sent for a data set; peers send any other value but 0101H."""
 
 PENDING: Final = frozenset({statuses.PENDING, statuses.PENDING_WITH_UNSUPPORTED_KEYS})
 """The statuses of a C-FIND response that carries an identifier (PS3.4 C.4.1.1.4)."""
 
 LONGEST_COMMENT: Final = 64
-"""Characters of an LO (PS3.5 6.2)."""
+"""Characters of an Error Comment, which is an LO (PS3.5 6.2)."""
 
 
 class Priority(IntEnum):
@@ -40,7 +45,7 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CEchoRQ:
-    """The question whether the peer answers."""
+    """The question to a peer whether it answers."""
 
     message_id: int
     affected_sop_class_uid: str = ""
@@ -62,7 +67,7 @@ class CEchoRSP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CFindRQ:
-    """A query, whose identifier is the data set that follows."""
+    """A query; the data set that follows is its identifier."""
 
     message_id: int
     affected_sop_class_uid: str = ""
@@ -72,7 +77,7 @@ class CFindRQ:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CFindRSP:
-    """A match, whose identifier is the data set that follows, or with any status but Pending the end of the query."""
+    """A match, if the status is Pending, its identifier follows; else the end of the query."""
 
     message_id_being_responded_to: int
     status: int
@@ -85,7 +90,7 @@ class CFindRSP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CCancelRQ:
-    """The wish that the operation of this Message ID end; it has no response of its own."""
+    """A request to end the operation of this Message ID; it has no response of its own."""
 
     message_id_being_responded_to: int
     has_data_set: bool = False
@@ -93,7 +98,7 @@ class CCancelRQ:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CStoreRQ:
-    """An instance to be stored, which is the data set that follows."""
+    """An instance to store; it is the data set that follows."""
 
     message_id: int
     affected_sop_class_uid: str = ""
@@ -106,7 +111,7 @@ class CStoreRQ:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CStoreRSP:
-    """What became of an instance."""
+    """The outcome of storing an instance."""
 
     message_id_being_responded_to: int
     status: int
@@ -120,7 +125,7 @@ class CStoreRSP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownCommand:
-    """A message of another service: C-GET, C-MOVE, DIMSE-N, or a Command Field that no service has."""
+    """A message that is not in ``MESSAGES``: C-GET, C-MOVE, DIMSE-N, or of no service."""
 
     command_field: int
     message_id: int | None = None
@@ -131,7 +136,7 @@ class UnknownCommand:
 
     @property
     def is_response(self) -> bool:
-        """Whether its Command Field is that of a response."""
+        """Tell whether its Command Field is that of a response."""
         return self.command_field & RESPONSE != 0
 
 
@@ -141,7 +146,7 @@ Command: TypeAlias = Request | Response | CCancelRQ | UnknownCommand
 
 
 class DataSetRule(Enum):
-    """When a message has a data set (PS3.7 9.3)."""
+    """The rule by which a message has a data set (PS3.7 9.3)."""
 
     NEVER = auto()
     ALWAYS = auto()
@@ -149,9 +154,9 @@ class DataSetRule(Enum):
 
 
 class Message(NamedTuple):
-    """A message: its value's class, its Command Field, and what it cannot be without (PS3.7 9.3).
+    """A row of ``MESSAGES``: the class of its values, its Command Field, its fields (PS3.7 9.3).
 
-    ``required`` is what a receiver cannot do without; ``sent`` is what the sender must fill besides.
+    A receiver cannot do without the fields in ``required``; a sender fills those in ``sent`` too.
     """
 
     name: str
@@ -177,7 +182,7 @@ MESSAGES = (
     Message("C-CANCEL-RQ", CCancelRQ, 0x0FFF, _NEVER,      (_ID_RESPONDED_TO,)),
 )
 
-# PS3.7 E.1, of group 0000.
+# PS3.7 E.1; all of group 0000.
 ELEMENTS: tuple[tuple[int, str, str], ...] = (
     (0x0000, "UL", "CommandGroupLength"),
     (0x0002, "UI", "AffectedSOPClassUID"),
@@ -216,7 +221,8 @@ _US = Struct("<H")
 _AT = Struct("<HH")
 _LONG_VRS = frozenset(row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if row.long_form)
 
-# Texts have one value, so no backslash, and no control characters (PS3.5 6.1, 6.2): an error's words may have any.
+# A text has one value, so no backslash, and no control characters (PS3.5 6.1, 6.2). The words of an
+# error may have both: they become a slash and spaces.
 _DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
 
 _WORD = compile_pattern(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -227,7 +233,7 @@ def _snake_case(keyword: str) -> str:
 
 
 class _Codec(NamedTuple):
-    """How the values of a VR become bytes and back; an undecodable value is None, as if it were not there."""
+    """The two ways between values of a VR and bytes; an undecodable value is None, absent."""
 
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
@@ -248,7 +254,7 @@ def _encode_text(text: str) -> bytes:
 
 
 def _decode_text(data: bytes) -> str:
-    # Only the default repertoire is allowed; peers that write more are still to be understood by people.
+    # Only the default repertoire is allowed. Peers write more, and people want to read it.
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -291,7 +297,7 @@ _FIELDS = {
 
 
 class _Layout(NamedTuple):
-    """What the tables say of one message, laid out for encoding and decoding: its elements in ascending order."""
+    """One message as encoder and decoder want it: its row, and its elements in ascending order."""
 
     message: Message
     elements: tuple[tuple[int, str, _Codec], ...]
@@ -330,7 +336,7 @@ def response_to(
     error_comment: str = "",
     offending_element: tuple[int, ...] = (),
 ) -> Response:
-    """Return the response to a request: Pending ones of C-FIND have a data set, no others do."""
+    """Return the response to a request; only a Pending one to C-FIND has a data set."""
     response = _RESPONSES[type(request)](
         message_id_being_responded_to=request.message_id,
         status=status,
@@ -345,7 +351,7 @@ def response_to(
 
 
 def encode_command(command: Command) -> bytes:
-    """Return a command set; raise LocalProtocolError for one that the message's row does not allow."""
+    """Return the bytes of a command; LocalProtocolError for one that its row does not allow."""
     if isinstance(command, UnknownCommand):
         layout, command_field = _LAYOUT_UNKNOWN, command.command_field
     else:
@@ -364,7 +370,7 @@ def encode_command(command: Command) -> bytes:
 
 
 def encode_elements(values: Mapping[int, bytes]) -> bytes:
-    """Return a command set of the elements given, by their number in group 0000, after the group length."""
+    """Return a command set of ``values`` by their number in group 0000, the group length first."""
     body = b"".join(
         _IMPLICIT.pack(0, element, len(value)) + value for element, value in sorted(values.items())
     )
@@ -372,11 +378,13 @@ def encode_elements(values: Mapping[int, bytes]) -> bytes:
 
 
 def decode_command(data: bytes) -> Command:
-    """Return what a command set says, whatever more it holds; raise RemoteProtocolError if it cannot be understood.
+    """Return the command of a command set; RemoteProtocolError if it cannot be understood.
 
-    AffectedSOPClassUID stays empty where it is missing: the context's abstract syntax is what it should say.
+    Unknown and retired elements are passed over. A missing AffectedSOPClassUID stays empty: who
+    knows the presentation context fills it in.
     """
     elements: dict[int, bytes] = {}
+    # Of an element that comes twice the first counts, as in a data set.
     for element, value in _iterate(data):
         elements.setdefault(element, value)
     command_field = _decode_number(elements.get(_COMMAND_FIELD, b""))
@@ -396,7 +404,7 @@ def decode_command(data: bytes) -> Command:
         and _MESSAGE_ID_RESPONDED_TO not in elements
         and _MESSAGE_ID in elements
     ):
-        # Some peers name the query to cancel in the wrong element.
+        # Some peers name the query to cancel in Message ID.
         elements[_MESSAGE_ID_RESPONDED_TO] = elements[_MESSAGE_ID]
     found: dict[str, Any] = {"has_data_set": data_set_type != NO_DATA_SET}
     for element, name, codec in layout.elements:
@@ -406,13 +414,14 @@ def decode_command(data: bytes) -> Command:
         raise RemoteProtocolError(
             f"{layout.message.name} without {missing_names[0]}", reason=AbortReason.INVALID_VALUE
         )
+    # A request with an undefined priority is answered like one without: none is considered.
     if found.get("priority", Priority.MEDIUM) not in Priority.__members__.values():
         found["priority"] = Priority.MEDIUM
     return layout.message.command(**found)
 
 
 def _check(command: Request | Response | CCancelRQ, message: Message) -> None:
-    """Hold a command to send against its message's row."""
+    """Raise LocalProtocolError for a command to send that its row does not allow."""
     for name in message.sent:
         if not getattr(command, name):
             raise LocalProtocolError(f"{message.name} without {name}")
@@ -434,9 +443,9 @@ def _check(command: Request | Response | CCancelRQ, message: Message) -> None:
 
 
 def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the elements of group 0000, whatever their order."""
-    # A few broken peers encode command sets as Explicit VR. "UL" gives them away, where Implicit VR has the length of
-    # the group length, which is 4: nothing that is right is read otherwise.
+    """Yield the elements of group 0000 in any order; the group length means nothing."""
+    # A few broken peers encode command sets in Explicit VR. The letters "UL" give them away: there
+    # Implicit VR has the length of the group length, which is 4.
     explicit = data[:6] == b"\0\0\0\0UL"
     offset, end = 0, len(data)
     while offset < end:
@@ -462,7 +471,8 @@ def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
         offset = start + length
         if offset > end:
             raise RemoteProtocolError(
-                f"command element ({group:04X},{element:04X}) of {length} bytes: {end - start} are left",
+                f"command element ({group:04X},{element:04X}) of {length} bytes:"
+                f" {end - start} are left",
                 reason=AbortReason.INVALID_VALUE,
             )
         if group == 0:

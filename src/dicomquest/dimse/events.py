@@ -1,4 +1,8 @@
-"""What a session tells its user (PS3.7 9.1, PS3.8 7)."""
+"""The events of a session, what it tells its user (PS3.7 9.1, PS3.8 7).
+
+``Session.events`` returns them in the order in which they happened. After ``Released``, ``Aborted``
+or ``AssociationRejected`` nothing comes but ``Ended``.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +39,12 @@ class AssociationRejected:
 
 @dataclass(frozen=True, slots=True)
 class RequestReceived:
-    """A request to be answered by ``send_pending`` and ``send_response``; AffectedSOPClassUID is that of the context.
+    """A request, to be answered by ``send_pending`` and ``send_response``.
 
-    ``data_set`` is None where the peer announced none, though the service needs one. With ``is_streamed`` the data set
-    follows as ``DataSetFragmentReceived``; the request may be answered before its end. ``is_class_told`` is False where
-    the peer named no SOP class.
+    Its AffectedSOPClassUID is that of the context; ``is_class_told`` is False if the peer named
+    none. ``data_set`` is None if the peer announced none, though the service may need one. With
+    ``is_streamed`` the data set follows as ``DataSetFragmentReceived``; the request may be answered
+    before its end.
     """
 
     context: AcceptedContext
@@ -51,7 +56,7 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
-    """A request that nobody need be asked about; ``response`` has been sent: for the log."""
+    """A request that the session itself has refused by ``response``: for the log."""
 
     command: Request
     response: Response
@@ -69,9 +74,11 @@ class DataSetFragmentReceived:
 class ResponseReceived(NamedTuple):
     """A response to one of our requests; any status but Pending ends the operation.
 
-    Only Pending responses have a data set: what a peer adds to a final one is thrown away. None means that there was
-    none, or with ``is_oversized`` that it was longer than the limit.
+    Only a Pending one has a data set: one that a peer adds to a final response is thrown away.
+    ``data_set`` is None if there was none, or if it was longer than the limit (``is_oversized``).
     """
+
+    # A NamedTuple, where the other events are dataclasses: one is made for each match of a query.
 
     context: AcceptedContext
     command: Response
@@ -81,14 +88,14 @@ class ResponseReceived(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CancelReceived:
-    """The peer wants this running C-FIND to end, by C-CANCEL or by asking for release; a final response is due."""
+    """The peer wants this C-FIND to end, by C-CANCEL or A-RELEASE-RQ; a final response is due."""
 
     message_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class MessageIgnored:
-    """The peer sent what does no harm and belongs to nothing: for the log."""
+    """A message that does no harm and belongs to nothing: for the log."""
 
     command: Command
     reason: str
@@ -98,8 +105,8 @@ class MessageIgnored:
 class Released:
     """The association ended, not by failure.
 
-    ``is_orderly`` is False when the peer just closed the connection, with nothing going on. ``outstanding`` has the
-    Message IDs of our requests that will get no response any more.
+    ``is_orderly`` is False if the peer just closed the connection while nothing was going on.
+    ``outstanding`` are the Message IDs of our requests that get no response any more.
     """
 
     is_orderly: bool = True
@@ -108,10 +115,10 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Aborted:
-    """The association failed, with all that was going on: by an A-ABORT of either side, or by loss of the connection.
+    """The association failed, and all its operations: by A-ABORT or by loss of the connection.
 
-    ``source`` and ``reason`` are those of PS3.8 9.3.8; ``outstanding`` has the Message IDs of our requests that will
-    get no response any more. This is told once.
+    ``source`` and ``reason`` are those of PS3.8 9.3.8; ``outstanding`` are the Message IDs of our
+    requests that get no response any more. It is told once.
     """
 
     source: int
@@ -123,7 +130,7 @@ class Aborted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last event: close the connection, after what is left to send. ``message`` says what ended it."""
+    """The last event: close the connection, after sending what is left; ``message`` says why."""
 
     message: str = ""
 

@@ -1,4 +1,10 @@
-"""Messages to fragments and back: PDVs of command sets and data sets (PS3.8 9.3.5, Annex E; PS3.7 6.3)."""
+"""Messages to fragments and back (PS3.8 9.3.5, Annex E; PS3.7 6.3).
+
+A message is a command set and, for some, a data set. Each travels in fragments, one a PDV, that say
+which of the two they belong to and whether they are its last. A ``Reassembler`` puts the PDVs of
+one direction together; ``encode_message`` cuts a message up, and a ``PendingFramer`` the thousands
+of messages that answer one query, which differ in their identifiers only.
+"""
 
 from __future__ import annotations
 
@@ -24,25 +30,29 @@ from dicomquest.pdu.reasons import AbortReason
 _BITS: Final = COMMAND | LAST
 
 _USUAL: Final = 256
-"""Bytes of a command set that may be worth remembering; that of a C-FIND-RQ has 90."""
+"""Bytes of a command set that is worth remembering; that of a C-FIND-RQ has 90."""
 
 HEADER_CACHE: Final = 1024
-"""Lengths of identifiers for which a framer keeps the header; those of one query differ by few tens of bytes."""
+"""Lengths of identifiers whose header a framer keeps; in one query they differ by some tens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a peer's messages may hold, in bytes; a data set beyond that is read and thrown away."""
+    """The bytes that a peer's messages may have.
+
+    A longer command set ends the association. A longer data set is read and thrown away, so that
+    the request can be refused by a status.
+    """
 
     command_set: int = 64 * 1024
     data_set: int = 16 * 1024 * 1024
 
 
 class Message(NamedTuple):
-    """A command with its data set, None where it has none.
+    """A command with its data set, None if it has none.
 
-    Instead of a data set there may be ``is_oversized``, when it was longer than the limit, or ``is_streamed``: it
-    follows as ``DataSetFragment``.
+    The data set is missing, too, if it was longer than the limit (``is_oversized``), or if it
+    follows as ``DataSetFragment`` (``is_streamed``).
     """
 
     context_id: int
@@ -71,9 +81,10 @@ def _stream_nothing(command: Command) -> bool:
 
 
 class Reassembler:
-    """Puts the messages of one direction together; only context IDs and bits 0 and 1 of control headers count.
+    """Puts the messages of one direction together, by context IDs and bits 0 and 1 of PDVs.
 
-    ``streamed`` chooses the commands whose data sets are handed out fragment by fragment, without a limit.
+    ``streamed`` chooses the commands whose data sets are handed out fragment by fragment, without a
+    limit.
     """
 
     def __init__(
@@ -82,7 +93,8 @@ class Reassembler:
         self._limits = limits or Limits()
         self._is_streamed = streamed
         self._buffer = bytearray()
-        # The message in progress: its context, and its command once that is complete and a data set has to follow.
+        # The message in progress: its context, and its command once this is complete and a data set
+        # has to follow.
         self._context_id: int | None = None
         self._command: Command | None = None
         self._streams = False
@@ -95,18 +107,20 @@ class Reassembler:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no message is incomplete."""
+        """Tell whether no message is incomplete."""
         return self._context_id is None
 
     def receive(self, pdv: PresentationDataValue) -> Message | DataSetFragment | None:
-        """Take the next PDV; raise RemoteProtocolError if none such can come now.
+        """Take the next PDV; return the message that it completes, or None if more is to come.
 
-        Returns what it completes, or None: more is to come.
+        Raises RemoteProtocolError for a PDV that cannot come now.
         """
         context_id, control, fragment = pdv
+        # The messages of one direction are not interleaved (PS3.8 Annex E).
         if context_id != self._context_id and self._context_id is not None:
             raise RemoteProtocolError(
-                f"a PDV on presentation context {context_id} within a message on {self._context_id}",
+                f"a PDV on presentation context {context_id}"
+                f" within a message on {self._context_id}",
                 reason=AbortReason.INVALID_VALUE,
             )
         if control & COMMAND:
@@ -115,16 +129,17 @@ class Reassembler:
 
     @property
     def known_command(self) -> Command | None:
-        """The command that came last; the data sets of its repetitions are what ``receive_repeated`` takes."""
+        """The command that came last; ``receive_repeated`` takes its repetitions."""
         return self._known_command
 
     def receive_repeated(
         self, context_id: int, pdvs: Sequence[PresentationDataValue], position: int
     ) -> tuple[list[bytes], int]:
-        """Take messages that repeat the command known byte for byte, each with a data set of one fragment.
+        """Take messages that repeat the known command, each with a data set of one fragment.
 
-        Returns their data sets, and the position of the first PDV that ``receive`` has to take. It is for the Pending
-        responses of a query: 0.4 us each, where ``receive`` takes 3 for its two PDVs.
+        Return their data sets, and the position of the first PDV for ``receive``. It serves the
+        Pending responses of a query, which repeat their command byte for byte: 0.4 us each, where
+        ``receive`` takes 3 for the two PDVs.
         """
         data_sets: list[bytes] = []
         end = len(pdvs) - 1
@@ -148,6 +163,7 @@ class Reassembler:
                 break
             data_sets.append(data_set)
             position += 2
+        # As ``receive`` leaves it behind a command that announced its data set.
         if data_sets:
             self._stray_context_id = None
         return data_sets, position
@@ -190,6 +206,8 @@ class Reassembler:
             self._command = self._context_id = None
         if self._streams:
             return DataSetFragment(context_id, command, fragment, bool(last))
+        # A data set over the limit is read to its last fragment and not kept: what the peer sends
+        # next is found only behind it.
         if self._oversized or len(self._buffer) + len(fragment) > self._limits.data_set:
             self._oversized = True
             self._buffer.clear()
@@ -200,6 +218,7 @@ class Reassembler:
         return Message(context_id, command, self._take(fragment))
 
     def _receive_stray(self, context_id: int, last: int) -> None:
+        """Throw away a data set that its command did not announce."""
         if self._context_id is not None:
             raise RemoteProtocolError(
                 "a data set fragment before the end of the command set",
@@ -214,7 +233,8 @@ class Reassembler:
             self._stray_context_id = None
 
     def _take(self, fragment: bytes) -> bytes:
-        """Return what was collected with the last fragment, and collect anew."""
+        """Return all fragments together, the last one included, and collect anew."""
+        # Nearly every command set and identifier is one fragment, which need not be copied.
         if not self._buffer:
             return fragment
         self._buffer += fragment
@@ -223,6 +243,7 @@ class Reassembler:
         return whole
 
     def _decode(self, data: bytes) -> Command:
+        # Longer ones are decoded each time: the cache is bounded in bytes, too.
         if self._known_command is None or data != self._known_bytes:
             self._known_command = (
                 _known_command(data) if len(data) <= _USUAL else decode_command(data)
@@ -233,14 +254,15 @@ class Reassembler:
 
 @lru_cache(maxsize=256)
 def _known_command(data: bytes) -> Command:
-    """What a command set says: those of queries differ by their Message IDs alone, which begin anew with each peer."""
+    """Decode a command set that may come again: those of queries differ in Message IDs alone."""
     return decode_command(data)
 
 
 def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) -> int:
-    """Return how many bytes a fragment may have where PDU-length may be ``maximum_length``; 0 if none fits.
+    """Return the most bytes of a fragment for a peer's maximum length; 0 if none fits (PS3.8 D.1).
 
-    ``counts_pdu_header`` is for peers that wrongly count the PDU's own header of 6 bytes too.
+    ``counts_pdu_header`` is for peers that wrongly count the 6 bytes of the PDU header too.
+    Fragments have an even number of bytes.
     """
     length = maximum_length - PDV_OVERHEAD - (PDU_HEADER.size if counts_pdu_header else 0)
     return max(length // 2 * 2, 0)
@@ -249,9 +271,10 @@ def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) ->
 def fragment_pdus(
     context_id: int, control: int, data: bytes, longest: int, *, is_end: bool = True
 ) -> Iterator[bytes]:
-    """Yield header and fragment of each P-DATA-TF for one command set or data set; ``longest`` is a fragment's.
+    """Yield header and fragment of each P-DATA-TF for one command set or data set.
 
-    ``control`` is COMMAND or 0; the bit for the last one is added here, unless more follows (``is_end``).
+    No fragment has more than ``longest`` bytes. ``control`` is COMMAND or 0; the bit for the last
+    fragment is added here, unless more data follows (``is_end`` is False).
     """
     _check_length(len(data))
     for start in range(0, len(data), longest):
@@ -264,7 +287,10 @@ def fragment_pdus(
 def encode_message(
     context_id: int, command_set: bytes, data_set: bytes | None, longest: int
 ) -> bytes:
-    """Return the P-DATA-TF PDUs of one message; LocalProtocolError for a data set of 0 or an odd number of bytes."""
+    """Return the P-DATA-TF PDUs of one message.
+
+    Raises LocalProtocolError for a data set of no or an odd number of bytes (PS3.5 7.1).
+    """
     parts = chain(
         fragment_pdus(context_id, COMMAND, command_set, longest),
         () if data_set is None else fragment_pdus(context_id, 0, data_set, longest),
@@ -275,8 +301,9 @@ def encode_message(
 class PendingFramer:
     """Turns the identifiers of Pending responses into P-DATA-TF PDUs, many at a time.
 
-    All Pending responses of a query have the same command set, so what precedes an identifier depends on nothing but
-    its length: those bytes are made once a length, and the loop over the identifiers runs in C.
+    All Pending responses of a query have the same command set, so the bytes before an identifier
+    depend on its length alone. They are made once for each length: the whole command PDU, and the
+    header of the data PDU. What is left is to join two sequences, and that loop runs in C.
     """
 
     def __init__(
@@ -290,7 +317,8 @@ class PendingFramer:
         )
 
     def frame(self, identifiers: Sequence[bytes]) -> bytes:
-        """Return the PDUs of one response an identifier; raise LocalProtocolError as ``encode_message`` does."""
+        """Return the PDUs of one response for each identifier; raise as ``encode_message`` does."""
+        # One identifier over the peer's maximum length sends the batch to the loop that cuts up.
         if max(map(len, identifiers), default=0) > self._longest:
             return b"".join(chain.from_iterable(map(self._parts, identifiers)))
         prefixes = map(self._prefixes.__getitem__, map(len, identifiers))
@@ -306,7 +334,7 @@ class PendingFramer:
 
 
 class _Prefixes(dict[int, bytes]):
-    """By the length of an identifier that fits in one PDU: all that is sent before it."""
+    """All that is sent before an identifier, by its length, if it fits in one PDU."""
 
     def __init__(
         self, context_id: int, command_set: bytes, command_pdus: bytes, shared_length: int
@@ -317,11 +345,13 @@ class _Prefixes(dict[int, bytes]):
         self._command_pdv = (
             PDV_HEADER.pack(len(command_set) + 2, context_id, COMMAND | LAST) + command_set
         )
-        # What both PDVs may have together if they are to share a PDU; 0 if they are not.
+        # The longest PDU for both PDVs together; 0 if they are not to share one, which is the
+        # default: not every peer is known to take both in one.
         self._shared_length = shared_length + PDV_OVERHEAD if shared_length else 0
 
     def __missing__(self, length: int) -> bytes:
         _check_length(length)
+        # Identifiers of ever new lengths do not grow the table for ever.
         if len(self) >= HEADER_CACHE:
             self.clear()
         shared = len(self._command_pdv) + PDV_OVERHEAD + length

@@ -1,4 +1,10 @@
-"""Operations that we invoke: requests out, responses in, matched by Message ID (PS3.7 8.1, 9.1, 9.3)."""
+"""Operations that this side invokes: requests out, responses in (PS3.7 8.1, 9.1, 9.3).
+
+A request is *outstanding* from its sending to its final response. A response belongs to the
+outstanding request whose Message ID it names, whatever came in between. So a user who stops reading
+a query's matches gets none of them as an answer to the next query. Each outstanding request has a
+deadline; an overdue query is cancelled first and aborted later.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +35,10 @@ from dicomquest.ul.timers import Timeouts
 LAST_MESSAGE_ID: Final = 0xFFFF
 
 IGNORED_RESPONSES: Final = 16
-"""Responses that belong to no operation of ours: a peer that sends more is aborted."""
+"""Responses to no outstanding request that are put up with; a peer that sends more is aborted."""
 
 CANCEL_PATIENCE: Final = 10.0
-"""Seconds that a peer which answers no more is given after C-CANCEL, before A-ABORT."""
+"""Seconds from the C-CANCEL of an overdue query to the A-ABORT."""
 
 _REQUEST_OF: Final[dict[type[Response], type[Request]]] = {
     CEchoRSP: CEchoRQ,
@@ -43,7 +49,10 @@ _REQUEST_OF: Final[dict[type[Response], type[Request]]] = {
 
 @dataclass(slots=True)
 class _Operation:
-    """A request of ours until its final response; ``seconds`` are what the ``deadline`` comes from."""
+    """A request until its final response; ``deadline`` is ``seconds`` after the last response.
+
+    ``is_expiring`` says that it was cancelled because it was overdue.
+    """
 
     context_id: int
     request: Request
@@ -58,7 +67,7 @@ class _Operation:
 
 
 class Invoker:
-    """Our requests that wait for responses; ``window`` is how many there may be at a time, 0 for any number."""
+    """The outstanding requests; ``window`` is their greatest number at a time, 0 for any number."""
 
     def __init__(self, link: Link, timeouts: Timeouts) -> None:
         self.window = 1
@@ -67,7 +76,8 @@ class Invoker:
         self._operations: dict[int, _Operation] = {}
         self._last_message_id = 0
         self._ignored_responses = 0
-        # Context ID and Message ID of the C-STORE request whose data set is being sent.
+        # Context ID and Message ID of the C-STORE request whose data set is being sent: no other
+        # message may come in between (PS3.8 Annex E).
         self._storing: tuple[int, int] | None = None
 
     @property
@@ -79,7 +89,7 @@ class Invoker:
         return bool(self._operations)
 
     def new_message_id(self) -> int:
-        """Return the next Message ID, 1 to 65535 and around, that no outstanding operation has."""
+        """Return the next Message ID, 1 to 65535 and around, that is not outstanding."""
         if len(self._operations) >= LAST_MESSAGE_ID:
             raise LocalProtocolError(
                 f"{len(self._operations)} operations are outstanding: no Message ID is left"
@@ -96,7 +106,8 @@ class Invoker:
         self._check(context_id, request)
         self._link.send(context_id, request, data_set, now)
         operation = _Operation(context_id, request)
-        # A query may take long to find its first match; from then on, and for the other services, responses are due.
+        # A query may take long to find its first match. From then on, and for other services, each
+        # response is due soon.
         is_find = isinstance(request, CFindRQ)
         operation.restart(self._timeouts.first_response if is_find else self._timeouts.dimse, now)
         self._operations[request.message_id] = operation
@@ -111,8 +122,8 @@ class Invoker:
             )
         if self.window and len(self._operations) >= self.window:
             raise LocalProtocolError(
-                f"{name_of(request)} while {len(self._operations)} operations await their final response: "
-                f"{self.window} may at a time"
+                f"{name_of(request)} while {len(self._operations)} operations await their final"
+                f" response: {self.window} may at a time"
             )
         if request.message_id in self._operations:
             raise LocalProtocolError(
@@ -127,7 +138,7 @@ class Invoker:
         self._storing = context_id, request.message_id
 
     def send_data(self, data: bytes, now: float, *, is_last: bool) -> None:
-        """Send a part of the data set, of an even number of bytes; its response is due after the last one."""
+        """Send a part of the data set, an even number of bytes; the last starts the deadline."""
         if self._storing is None:
             raise LocalProtocolError(
                 "a part of a data set without a C-STORE request that it belongs to"
@@ -136,12 +147,13 @@ class Invoker:
         self._link.send_data(context_id, data, now, is_last=is_last)
         if is_last:
             self._storing = None
-            # Some peers refuse before they have read all; the message is to be completed all the same.
+            # Some peers refuse before they have read all, so the operation may be gone. The message
+            # has to be completed all the same: the next one begins behind it.
             if (operation := self._operations.get(message_id)) is not None:
                 operation.restart(self._timeouts.dimse, now)
 
     def send_cancel(self, message_id: int, now: float) -> None:
-        """Send C-CANCEL-RQ once for a C-FIND; its final response is due then."""
+        """Send C-CANCEL-RQ for a C-FIND, once; from then on its final response is due."""
         operation = self._operations.get(message_id)
         if operation is None or not isinstance(operation.request, CFindRQ):
             raise LocalProtocolError(
@@ -153,6 +165,7 @@ class Invoker:
 
     def receive_response(self, message: Message, response: Response, now: float) -> None:
         """Tell the user of a response; raise HopelessError for one that makes no sense."""
+        # The type must fit, too: a C-ECHO-RSP with the Message ID of a query is not its answer.
         message_id = response.message_id_being_responded_to
         operation = self._operations.get(message_id)
         if operation is None or type(operation.request) is not _REQUEST_OF[type(response)]:
@@ -161,21 +174,25 @@ class Invoker:
         context = self._link.upper_layer.contexts[message.context_id]
         if isinstance(response, CFindRSP):
             if response.status in PENDING:
+                # An overdue query that was cancelled has to end: matches do not prolong it.
                 if not operation.is_expiring:
                     operation.restart(self._timeouts.dimse, now)
                 self._link.events.append(
                     ResponseReceived(context, response, message.data_set, message.is_oversized)
                 )
                 return
+            # FF02 to FFFF look like Pending and are undefined (PS3.4 C.4.1.1.4): whether more
+            # follows, nobody can tell.
             if response.status & 0xFF00 == 0xFF00:
                 raise HopelessError(
-                    f"C-FIND-RSP with status {response.status:04X}: of the Pending ones, FF00 and FF01 are"
+                    f"C-FIND-RSP with status {response.status:04X}:"
+                    " the Pending ones are FF00 and FF01"
                 )
         del self._operations[message_id]
         self._link.events.append(ResponseReceived(context, response, None))
 
     def context_of_stream(self, response: Command | None) -> int | None:
-        """The context ID of the C-FIND of ours that this Pending response belongs to; None if it is anything else."""
+        """Return the context ID of the query that a Pending response belongs to, else None."""
         if not isinstance(response, CFindRSP) or response.status not in PENDING:
             return None
         operation = self._operations.get(response.message_id_being_responded_to)
@@ -183,7 +200,7 @@ class Invoker:
         return operation.context_id if operation is not None and is_find else None
 
     def receive_stream(self, response: Response, data_sets: Iterable[bytes], now: float) -> None:
-        """Tell the user of many Pending responses to the same query, as ``receive_response`` does of one."""
+        """Tell the user of many Pending responses to one query, as ``receive_response`` does."""
         operation = self._operations[response.message_id_being_responded_to]
         if not operation.is_expiring:
             operation.restart(self._timeouts.dimse, now)
@@ -203,14 +220,14 @@ class Invoker:
         self._link.events.append(MessageIgnored(response, "it responds to no outstanding request"))
 
     def next_deadline(self) -> float | None:
-        """When the next response is overdue."""
+        """Return the time at which the next response is overdue."""
         deadlines = (
             each.deadline for each in self._operations.values() if each.deadline is not None
         )
         return min(deadlines, default=None)
 
     def expire(self, now: float) -> None:
-        """Cancel a query whose response is overdue; raise HopelessError if that does not help."""
+        """Cancel a query whose response is overdue; raise HopelessError if that did not help."""
         for message_id, operation in self._operations.items():
             if operation.deadline is None or operation.deadline > now:
                 continue
@@ -225,7 +242,7 @@ class Invoker:
                 )
             self._cancel(operation, now)
             operation.is_expiring = True
-            # The message of an abort is to name what was waited for in the first place.
+            # ``seconds`` stays: the message of the abort names the time-out that ran out first.
             operation.deadline = now + min(operation.seconds or 0.0, CANCEL_PATIENCE)
 
     def fail(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What the two halves of a session share: the upper layer to send by, and the events to tell (PS3.7 8.1)."""
+"""The link that both halves of a session share: a way to send, and a list of events (PS3.7 8.1)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from dicomquest.ul.states import Event, Role
 
 
 class HopelessError(RemoteProtocolError):
-    """What the peer does with its operations leaves nothing but A-ABORT by the service user, which has no reason."""
+    """The peer leaves no way out but A-ABORT by the service user, which has no reason.
+
+    The bytes were valid; their sense was not: too many requests, responses to nothing, no response.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What may differ by peer.
+    """Options that may differ by peer.
 
-    ``streams_stores`` hands out the data sets of C-STORE requests while they arrive. ``shares_pdu`` puts command and
-    identifier of a Pending response in one PDU where they fit. ``counts_pdu_header`` is for peers whose maximum length
-    wrongly includes the PDU header.
+    ``streams_stores`` hands out the data sets of C-STORE requests while they arrive. ``shares_pdu``
+    puts command and identifier of a Pending response in one PDU if they fit. ``counts_pdu_header``
+    is for peers whose maximum length wrongly includes the PDU header.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -45,11 +48,11 @@ class Link:
 
     @property
     def may_send(self) -> bool:
-        """Whether messages can be sent."""
+        """Tell whether the state allows messages to be sent."""
         return self.upper_layer.allows(Event.P_DATA_REQUEST)
 
     def measure(self) -> int:
-        """Find out how many bytes a fragment to the peer may have; 0 if none fits in its maximum length."""
+        """Set and return the most bytes of a fragment to the peer; 0 if no fragment fits."""
         self.longest_fragment = longest_fragment(
             self.upper_layer.send_limit, counts_pdu_header=self.options.counts_pdu_header
         )
@@ -59,13 +62,12 @@ class Link:
         """Return an accepted presentation context."""
         context = self.upper_layer.contexts.get(context_id)
         if context is None:
-            raise LocalProtocolError(
-                f"presentation context {context_id}: accepted are {sorted(self.upper_layer.contexts)}"
-            )
+            accepted = sorted(self.upper_layer.contexts)
+            raise LocalProtocolError(f"presentation context {context_id}: accepted are {accepted}")
         return context
 
     def we_are_scu(self, context: AcceptedContext) -> bool:
-        """Whether requests on this context may go from us to the peer."""
+        """Tell whether requests on this context may go to the peer."""
         return (
             context.requestor_is_scu
             if self.upper_layer.role is Role.REQUESTOR
@@ -73,7 +75,7 @@ class Link:
         )
 
     def we_are_scp(self, context: AcceptedContext) -> bool:
-        """Whether requests on this context may come from the peer."""
+        """Tell whether requests on this context may come from the peer."""
         return (
             context.requestor_is_scu
             if self.upper_layer.role is Role.ACCEPTOR
@@ -81,7 +83,7 @@ class Link:
         )
 
     def send(self, context_id: int, command: Command, data_set: bytes | None, now: float) -> None:
-        """Send a message."""
+        """Send a message; LocalProtocolError if it lacks its data set, or has one too many."""
         if command.has_data_set is not (data_set is not None):
             raise LocalProtocolError(
                 f"{name_of(command)} {'without its' if command.has_data_set else 'with a'} data set"
@@ -105,12 +107,12 @@ class Link:
         self.upper_layer.send_encoded_p_data(b"".join(pdus), now)
 
     def answer(self, context_id: int, command: Command, now: float) -> None:
-        """Answer without the user; too late if the association has ended in the same breath."""
+        """Answer without the user; do nothing if the association has ended meanwhile."""
         if self.may_send:
             self.send(context_id, command, None, now)
 
 
 @lru_cache(maxsize=256)
 def _final_response(context_id: int, response: CFindRSP | CEchoRSP, longest: int) -> bytes:
-    """The PDUs of a response without a data set: most say Success to one of the first Message IDs."""
+    """Return the PDUs of a response without a data set: most are Success to a low Message ID."""
     return encode_message(context_id, encode_command(response), None, longest)

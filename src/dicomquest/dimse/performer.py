@@ -1,4 +1,8 @@
-"""Operations that we perform: requests in, responses out (PS3.7 8.1, 9.1, 9.3)."""
+"""Operations that this side performs: requests in, responses out (PS3.7 8.1, 9.1, 9.3).
+
+A request is refused at once if a row of ``REFUSALS`` applies. Else it *runs*, if the negotiated
+window has room, or *waits* for its turn. The user hears of it when it runs.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ from dicomquest.standard.sop_classes import SERVED_BY_UID
 from dicomquest.ul.negotiation import AcceptedContext
 
 QUEUE_LIMIT: Final = 8
-"""Requests beyond the window that wait for their turn; a peer that sends more has lost count and is aborted."""
+"""Requests beyond the window that may wait; a peer that sends more is aborted."""
 
 SERVICES: Final[dict[type[Request], str]] = {
     CEchoRQ: "C-ECHO",
@@ -48,7 +52,7 @@ SERVICES: Final[dict[type[Request], str]] = {
 
 
 class Arrival(NamedTuple):
-    """A request that has arrived, with what decides whether it is refused at once."""
+    """A request that has arrived, with the facts that ``REFUSALS`` look at."""
 
     context: AcceptedContext
     request: Request
@@ -58,7 +62,7 @@ class Arrival(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A reason to refuse a request without asking the user: the status, and what its Error Comment says."""
+    """A reason to refuse a request without asking the user: the status and its Error Comment."""
 
     applies: Callable[[Arrival], bool]
     status: int
@@ -70,7 +74,8 @@ def _is_of_another_service(arrival: Arrival) -> bool:
     return sop_class is not None and sop_class.service != SERVICES[type(arrival.request)]
 
 
-# PS3.7 C.5 and PS3.4 C.4.1.1.4; the first row that applies counts. 0210 and 0211 have no Error Comment.
+# PS3.7 C.5 and PS3.4 C.4.1.1.4; the first row that applies counts. Statuses 0210 and 0211 have no
+# Error Comment.
 REFUSALS: Final = (
     Refusal(lambda arrival: arrival.is_outstanding, statuses.DUPLICATE_INVOCATION),
     Refusal(
@@ -94,7 +99,7 @@ REFUSALS: Final = (
 
 @dataclass(slots=True)
 class _Operation:
-    """A request of the peer's until our final response; ``framers`` by the status of Pending responses."""
+    """A request of the peer until its final response; ``framers`` by the status of Pending ones."""
 
     context: AcceptedContext
     request: Request
@@ -103,21 +108,22 @@ class _Operation:
 
 
 class Performer:
-    """The peer's requests that wait for responses; ``window`` is how many run at a time, 0 for any number."""
+    """The peer's requests; at most ``window`` of them run at a time, 0 is no limit."""
 
     def __init__(self, link: Link) -> None:
         self.window = 1
         self._link = link
         self._running: dict[int, _Operation] = {}
         self._waiting: deque[RequestReceived] = deque()
-        # Whether the data set that arrives in fragments is that of a request which was told to the user.
+        # Whether the user knows the request whose data set arrives in fragments: those of a refused
+        # one are thrown away.
         self._tells_fragments = False
         # The Message ID of the request whose data set is still arriving.
         self._receiving: int | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request waits for us, and not for the rest of its data set."""
+        """Tell whether a request waits for this side, and not for the rest of its data set."""
         return bool(self._waiting) or any(
             message_id != self._receiving for message_id in self._running
         )
@@ -126,15 +132,16 @@ class Performer:
         return bool(self._running or self._waiting)
 
     def is_streamed(self, command: object) -> bool:
-        """Whether the data set of this command is handed out while it arrives."""
+        """Tell whether the data set of this command is handed out while it arrives."""
         return self._link.options.streams_stores and isinstance(command, CStoreRQ)
 
     def receive_request(self, message: Message, request: Request) -> Response | None:
-        """Tell the user of a request, now or when it is its turn; return the response to one that is refused.
+        """Tell the user of a request, now or in its turn; return the response to a refused one.
 
-        Raises HopelessError if more requests wait than can be remembered.
+        Raises HopelessError if too many requests wait already.
         """
         context = self._link.upper_layer.contexts[message.context_id]
+        # Some peers leave the SOP class out: the presentation context has it.
         is_class_told = bool(request.affected_sop_class_uid)
         if not is_class_told:
             request = replace(request, affected_sop_class_uid=context.abstract_syntax)
@@ -155,8 +162,10 @@ class Performer:
         if not self._waiting and self._has_room:
             self._begin(received)
         elif len(self._waiting) >= QUEUE_LIMIT or message.is_streamed:
+            # A streamed data set arrives now, and cannot wait for the turn of its request.
             raise HopelessError(
-                f"{name_of(request)} while {len(self._running)} requests are answered and {len(self._waiting)} wait"
+                f"{name_of(request)} while {len(self._running)} requests are answered"
+                f" and {len(self._waiting)} wait"
             )
         else:
             self._waiting.append(received)
@@ -173,7 +182,7 @@ class Performer:
             )
 
     def receive_cancel(self, cancel: CCancelRQ, now: float) -> None:
-        """Tell the user of a C-CANCEL; a request that still waits for its turn is answered at once."""
+        """Tell the user of a C-CANCEL; a request that waits for its turn is answered at once."""
         message_id = cancel.message_id_being_responded_to
         operation = self._running.get(message_id)
         waiting = next(
@@ -196,7 +205,7 @@ class Performer:
             )
 
     def receive_unknown(self, context_id: int, command: UnknownCommand, now: float) -> None:
-        """Answer a request of a service that there is not; raise HopelessError if it cannot be answered."""
+        """Refuse a request of an unknown service; raise HopelessError if it cannot be answered."""
         if command.is_response or command.message_id is None:
             raise HopelessError(f"{name_of(command)}, which cannot be answered")
         response = UnknownCommand(
@@ -216,12 +225,13 @@ class Performer:
         identifiers: Sequence[bytes],
         now: float,
     ) -> None:
-        """Send one Pending response an identifier."""
+        """Send one Pending response for each identifier."""
         operation = self._running.get(message_id)
         if operation is None or operation.context.context_id != context_id:
             raise LocalProtocolError(
                 f"response to Message ID {message_id} on context {context_id}: no such request runs"
             )
+        # The command set is encoded once for a query and a status, not for each response.
         framer = operation.framers.get(status) or self._framer(operation, status)
         self._link.upper_layer.send_encoded_p_data(framer.frame(identifiers), now)
 
@@ -232,7 +242,8 @@ class Performer:
         operation = self._running.get(request.message_id)
         if operation is None or response.message_id_being_responded_to != request.message_id:
             raise LocalProtocolError(
-                f"{name_of(response)} to Message ID {response.message_id_being_responded_to}: no such request runs"
+                f"{name_of(response)} to Message ID {response.message_id_being_responded_to}:"
+                " no such request runs"
             )
         self._link.send(operation.context.context_id, response, identifier, now)
         if not (isinstance(response, CFindRSP) and response.status in PENDING):
@@ -241,7 +252,7 @@ class Performer:
                 self._begin(self._waiting.popleft())
 
     def cancel_all(self) -> None:
-        """Let queries end early: the peer says good-bye."""
+        """Tell the user that all queries may end: the peer asks for release."""
         for operation in self._running.values():
             if isinstance(operation.request, CFindRQ) and not operation.is_cancelled:
                 self._cancel(operation)
@@ -288,6 +299,6 @@ class Performer:
 def _pending_framer(
     request: CFindRQ, status: int, context_id: int, longest_fragment: int, shares_pdu: bool
 ) -> PendingFramer:
-    """The framer of a request: most associations count their Message IDs from 1, so they need the same few."""
+    """Return the framer of a query: most associations count Message IDs from 1, so few differ."""
     command_set = encode_command(response_to(request, status))
     return PendingFramer(context_id, command_set, longest_fragment, shares_pdu=shares_pdu)

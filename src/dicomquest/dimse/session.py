@@ -1,8 +1,29 @@
-"""One association as DIMSE sees it: the upper layer, and the operations that are outstanding (PS3.7 7, 8, 9).
+"""The session: one association with its operations, on either side (PS3.7 7, 8, 9).
 
-It never waits and reads no clock: bytes and times go in, bytes and events come out. After every call that takes
-``now``, send what ``data_to_send`` gives and look at ``events``: sending a final response, for instance, may bring the
-next request. What the peer does wrong is answered here and raises nothing; LocalProtocolError is for our own caller.
+A ``Session`` is the upper layer and the operations that are outstanding on it. It does no I/O and
+reads no clock: bytes and times go in, bytes and events come out.
+
+- ``receive_data`` and ``receive_eof`` take what the connection brought.
+- ``accept``, ``release``, ``send_find``, ``send_pending`` and their like do what the user wants.
+- ``data_to_send`` returns the bytes for the connection, ``events`` what has happened.
+- ``next_deadline`` and ``expire`` say when to come back without news, and act on it.
+
+Nothing here waits: a message that is not all there is kept, and the call returns. A face (``sync``,
+``aio``) waits for its socket, not longer than until ``next_deadline``. After every call that takes
+``now`` it sends ``data_to_send`` and looks at ``events``: sending a final response, for instance,
+may bring out the next request.
+
+Operations are matched by Message ID, never by their order. ``Invoker`` has the requests of this
+side: a response goes to the outstanding request whose Message ID it names, and to no other.
+``Performer`` has the requests of the peer: it refuses them, or tells them and lets them run until
+their final response. So a C-CANCEL is heard while responses are being sent, and a query that
+nobody reads any more leaves nothing behind for the next one.
+
+There are two classes of errors. ``LocalProtocolError`` is for the caller, who asked for what the
+state or the negotiation forbids; it is raised, and nothing has changed. ``RemoteProtocolError`` is
+for the peer, and stays within: the session answers with A-ABORT, for the reason that the error has,
+and tells ``Aborted``. Whatever a peer sends, ``receive_data`` raises nothing for it. An association
+ends with one of ``Released``, ``Aborted`` and ``AssociationRejected``, told once, and ``Ended``.
 """
 
 from __future__ import annotations
@@ -61,16 +82,17 @@ class Session:
         self._reassembler = Reassembler(options.limits, streamed=self._performer.is_streamed)
         self._is_busy = False
         self._release_requested = False
-        # Whether we have aborted: what the peer sends then, or sent in the same breath, is not looked at.
+        # Set by an abort of this side: PDVs that arrive later, or came in the same bytes, are not
+        # looked at.
         self._is_deaf = False
-        # Whether Released, Aborted or AssociationRejected has been told: nothing but Ended comes after it.
+        # Set once Released, Aborted or AssociationRejected is told: only Ended comes after it.
         self._is_over = False
 
     @classmethod
     def requestor(
         cls, rq: AAssociateRQ, timeouts: Timeouts, now: float, options: SessionOptions | None = None
     ) -> Session:
-        """Return the requestor's side of an association on a connection that has just been made."""
+        """Return the requestor's side of an association, on a connection that is just made."""
         session = cls(Role.REQUESTOR, timeouts, options)
         session._upper_layer.send_associate_rq(rq, now)
         session._upper_layer.transport_connected(now)
@@ -80,16 +102,14 @@ class Session:
     def acceptor(
         cls, timeouts: Timeouts, now: float, options: SessionOptions | None = None
     ) -> Session:
-        """Return the acceptor's side of an association on a connection that has just been accepted."""
+        """Return the acceptor's side of an association, on a connection that is just accepted."""
         session = cls(Role.ACCEPTOR, timeouts, options)
         session._upper_layer.transport_connected(now)
         return session
 
-    # What is.
-
     @property
     def is_established(self) -> bool:
-        """Whether requests may be sent, as far as the association is concerned."""
+        """Tell whether the association allows requests to be sent."""
         return self._upper_layer.state is State.STA6
 
     @property
@@ -114,7 +134,7 @@ class Session:
 
     @property
     def peer_maximum_length(self) -> int:
-        """What the peer announced to receive, in bytes of the PDU-length field; 0 is no limit."""
+        """The longest P-DATA-TF that the peer receives, in bytes of PDU-length; 0 is no limit."""
         return self._upper_layer.peer_maximum_length
 
     @property
@@ -124,15 +144,13 @@ class Session:
 
     @property
     def is_inside_message(self) -> bool:
-        """Whether a PDU or a message has begun to arrive that is not all there."""
+        """Tell whether a PDU or a message has begun to arrive and is not complete."""
         return not self._reassembler.is_idle or self._upper_layer.is_inside_pdu
 
     @property
     def should_close(self) -> bool:
-        """Whether the connection is to be closed, after what is left to send."""
+        """Tell whether to close the connection, after sending what is left."""
         return self._upper_layer.should_close
-
-    # Bytes, events, time.
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the connection, in pieces of any size."""
@@ -142,8 +160,10 @@ class Session:
     def receive_eof(self, now: float, message: str = "the peer closed the connection") -> None:
         """Take the end of the connection, however it came.
 
-        Many peers close without a release when they are done: where nothing is outstanding that is no failure.
+        Many peers close without a release when they are done: with nothing outstanding that is no
+        failure.
         """
+        # Released is told before the upper layer tells a loss, which then finds the session over.
         is_quiet = self._reassembler.is_idle and not self._invoker and not self._performer
         if self._upper_layer.is_inside_pdu:
             is_quiet, message = False, f"{message} within a PDU"
@@ -153,26 +173,26 @@ class Session:
         self._take_indications(now)
 
     def events(self) -> list[SessionEvent]:
-        """Give what has happened since the last call."""
+        """Return the events since the last call, in their order."""
         events = self._link.events
         self._link.events = []
         return events
 
     def data_to_send(self) -> bytes:
-        """Give the bytes to send since the last call."""
+        """Return the bytes to send since the last call."""
         return self._upper_layer.data_to_send()
 
     def next_deadline(self) -> float | None:
-        """When to call ``expire`` at the latest."""
+        """Return the time to call ``expire`` at the latest; None if no timer runs."""
         deadline = self._upper_layer.next_deadline()
-        # Asked after each event of an association, and nearly always without an operation of our own.
+        # A face asks after each event, and nearly always has no operation of its own.
         overdue = self._invoker.next_deadline() if self._invoker else None
         if deadline is None or overdue is None:
             return overdue if deadline is None else deadline
         return min(deadline, overdue)
 
     def expire(self, now: float) -> None:
-        """Let happen what the time-outs that have run out by now demand."""
+        """Act on the time-outs that have run out by now."""
         self._upper_layer.expire(now)
         self._take_indications(now)
         try:
@@ -188,10 +208,8 @@ class Session:
         """Say that the connection takes bytes again."""
         self._upper_layer.writing_resumed()
 
-    # The association.
-
     def accept(self, ac: AAssociateAC, now: float) -> None:
-        """Accept the association; raises LocalProtocolError for an answer that does not fit the request."""
+        """Accept the association; LocalProtocolError if the answer does not fit the request."""
         self._upper_layer.send_associate_ac(ac, now)
         self._establish(ac)
 
@@ -201,7 +219,7 @@ class Session:
         self._is_over = True
 
     def release(self, now: float) -> None:
-        """End the association in good order: the requestor may, when all its operations have their final response."""
+        """Ask for the orderly end, as requestor with no operation outstanding (PS3.7 A.5)."""
         if self._upper_layer.role is Role.ACCEPTOR:
             raise LocalProtocolError(
                 "A-RELEASE request by the acceptor of the association: only the requestor may"
@@ -213,10 +231,8 @@ class Session:
         self._upper_layer.send_release_rq(now)
 
     def abort(self, now: float) -> None:
-        """End the association now; one that is over is left alone."""
+        """End the association at once; one that is over is left alone."""
         self._abort("this side aborted the association", now)
-
-    # Requests.
 
     def send_echo(self, context_id: int, now: float, *, message_id: int | None = None) -> int:
         """Send C-ECHO-RQ; return its Message ID."""
@@ -233,7 +249,10 @@ class Session:
         priority: int = 0,
         message_id: int | None = None,
     ) -> int:
-        """Send C-FIND-RQ with an identifier in the context's transfer syntax; return its Message ID."""
+        """Send C-FIND-RQ and return its Message ID.
+
+        The identifier is encoded in the context's transfer syntax.
+        """
         uid = self._link.context(context_id).abstract_syntax
         request = CFindRQ(
             message_id=self._message_id(message_id), affected_sop_class_uid=uid, priority=priority
@@ -250,9 +269,9 @@ class Session:
         message_id: int | None = None,
         originator: tuple[str, int] | None = None,
     ) -> int:
-        """Send C-STORE-RQ and return its Message ID; the data set follows by ``send_data``, in parts.
+        """Send C-STORE-RQ and return its Message ID; the data set follows by ``send_data``.
 
-        ``originator``: the AE title and the Message ID of the C-MOVE that this is a sub-operation of.
+        ``originator``: AE title and Message ID of the C-MOVE that this is a sub-operation of.
         """
         request = CStoreRQ(
             message_id=self._message_id(message_id),
@@ -268,13 +287,13 @@ class Session:
         return request.message_id
 
     def send_data(self, data: bytes, now: float, *, is_last: bool) -> None:
-        """Send a part of the data set of the C-STORE request sent last, in the context's transfer syntax."""
+        """Send a part of the data set of the last C-STORE request, in its transfer syntax."""
         self._invoker.send_data(data, now, is_last=is_last)
 
     def send_request(
         self, context_id: int, request: Request, data_set: bytes | None, now: float
     ) -> int:
-        """Send any request, with its data set where it has one; return its Message ID."""
+        """Send any request, with its data set if it has one; return its Message ID."""
         self._check_established(request)
         self._invoker.send_request(context_id, request, data_set, now)
         self._note_busy(now)
@@ -287,13 +306,11 @@ class Session:
             )
 
     def send_cancel(self, message_id: int, now: float) -> None:
-        """Ask the peer to end a C-FIND of ours; responses go on to come until the final one. Asking once is enough."""
+        """Ask the peer to end a query; responses go on until the final one. Again does nothing."""
         self._invoker.send_cancel(message_id, now)
 
     def _message_id(self, wanted: int | None) -> int:
         return self._invoker.new_message_id() if wanted is None else wanted
-
-    # Responses.
 
     def send_pending(
         self,
@@ -303,21 +320,23 @@ class Session:
         identifiers: Sequence[bytes],
         now: float,
     ) -> None:
-        """Send one Pending response an identifier, in the context's transfer syntax, all with this status."""
+        """Send one Pending response for each identifier, all with this status.
+
+        The identifiers are encoded in the context's transfer syntax.
+        """
         self._performer.send_pending(context_id, message_id, status, identifiers, now)
 
     def send_response(
         self, request: Request, response: Response, identifier: bytes | None, now: float
     ) -> None:
-        """Send one response to a running request: Pending with an identifier, or the final one without."""
+        """Send one response: Pending with an identifier, or the final one without."""
         self._performer.send_response(request, response, identifier, now)
         self._note_busy(now)
+        # The peer's release may be waiting for this last final response.
         self._answer_release(now)
 
-    # Inside: the life of the association.
-
     def _take_indications(self, now: float) -> None:
-        # What is done here can itself bring indications.
+        # In a loop, as acting on one indication can bring others: an abort, for instance.
         while received := self._upper_layer.events():
             for indication in received:
                 self._take(indication, now)
@@ -358,7 +377,7 @@ class Session:
                 assert_never(indication)
 
     def _has_room_for_fragments(self, now: float) -> bool:
-        """Abort where not even the shortest fragment fits in what the peer receives."""
+        """Tell whether a fragment fits in what the peer receives; abort if none does."""
         if self._link.measure():
             return True
         self._fail(
@@ -369,6 +388,7 @@ class Session:
         return False
 
     def _establish(self, ac: AAssociateAC) -> None:
+        """Set the windows of both halves: "invoked" and "performed" are the requestor's words."""
         offer = self.rq and self.rq.user_information.async_operations_window
         window = ac.user_information.async_operations_window
         if offer is not None and window is not None:
@@ -377,7 +397,10 @@ class Session:
             self._performer.window = window.performed if is_requestor else window.invoked
 
     def _answer_release(self, now: float) -> None:
-        """Answer the peer's release request once our final responses are sent; it cannot be refused (PS3.8 7.2)."""
+        """Answer the peer's release request, which cannot be refused (PS3.8 7.2).
+
+        It waits until the final responses are sent, and in a collision for its turn.
+        """
         if (
             not self._release_requested
             or self._performer
@@ -386,12 +409,14 @@ class Session:
             return
         self._release_requested = False
         self._upper_layer.send_release_rp(now)
-        # In a collision, the requestor's own release is confirmed after this.
+        # In a collision the requestor answers first, and its own release is confirmed after this.
         if self.state is State.STA13:
             self._tell_released()
 
     def _note_busy(self, now: float) -> None:
-        # Of a peer that stops within a data set the idle timer tells.
+        """Tell the upper layer whether operations are outstanding, if that has changed."""
+        # A request whose data set does not go on is not counted as busy: its peer has to time out,
+        # and the idle timer does that.
         is_busy = bool(self._invoker) or self._performer.is_busy
         if is_busy is not self._is_busy:
             self._is_busy = is_busy
@@ -406,7 +431,8 @@ class Session:
             self._take_indications(now)
 
     def _fail(self, message: str, reason: int, now: float) -> None:
-        """End the association for what the peer sent; the upper layer's indication tells the user."""
+        """End the association for what the peer sent."""
+        # The upper layer indicates its own abort, and from that the user is told.
         self._is_deaf = True
         self._upper_layer.send_provider_abort(reason, message, now)
 
@@ -426,11 +452,10 @@ class Session:
             self._is_over = True
             self._link.events.append(Released(is_orderly, outstanding))
 
-    # Inside: messages.
-
     def _receive_pdvs(self, pdvs: Sequence[PresentationDataValue], now: float) -> None:
         position = 0
         while position < len(pdvs):
+            # Asked anew for each PDV: the one before may have led to an abort.
             if self._is_deaf:
                 return
             if (after := self._receive_stream(pdvs, position, now)) > position:
@@ -453,7 +478,7 @@ class Session:
     def _receive_stream(
         self, pdvs: Sequence[PresentationDataValue], position: int, now: float
     ) -> int:
-        """Take the Pending responses that repeat the one before; return the position of the first PDV of another."""
+        """Take the Pending responses that repeat the last one; return the position of the rest."""
         command = self._reassembler.known_command
         context_id = self._invoker.context_of_stream(command)
         if context_id is None or not isinstance(command, CFindRSP):
