@@ -1,4 +1,4 @@
-"""The bytes of PDUs as another implementation reads and writes them."""
+"""The bytes of PDUs, as pynetdicom reads and writes them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from strategies.pdu import ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, ASSOCIATE_RQ, P_DA
 
 
 def through(their_class: Any, data: bytes) -> tuple[Any, bytes]:
-    """Their object for our bytes, and their bytes for that object."""
+    """Read our bytes by pynetdicom; return its object and the bytes that it writes."""
     read = their_class()
     read.decode(data)
     return read, read.encode()
 
 
 def has_a_name(pdu: AAssociateRQ) -> bool:
-    """Whether an identity, if there is one, is not empty: theirs reads an empty primary field to the item's end."""
+    """Tell whether any identity is not empty: pynetdicom misreads an empty primary field."""
     identity = pdu.user_information.user_identity_rq
     return identity is None or identity.primary != b""
 
@@ -55,7 +55,7 @@ def test_requests(pdu: AAssociateRQ) -> None:
         read.user_information.implementation_class_uid
         == pdu.user_information.implementation_class_uid
     )
-    # They write each sub-item where it was read, so equal bytes say that all fields were understood alike.
+    # pynetdicom writes each sub-item in its old place, so equal bytes mean equal fields.
     assert written == data
     assert decode(1, written[6:]) == pdu
 
@@ -71,7 +71,7 @@ def test_acceptances(pdu: AAssociateAC) -> None:
         (context.context_id, context.result, context.transfer_syntax)
         for context in pdu.presentation_contexts
     ]
-    # What stands in the reserved bytes is not kept by them.
+    # pynetdicom does not keep reserved bytes.
     assert written[:10] == data[:10]
     assert written[74:] == data[74:]
 

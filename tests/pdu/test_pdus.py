@@ -48,7 +48,7 @@ def decode_whole(data: bytes) -> PDU:
 
 
 def pdu_or_reason(pdu_type: int, body: bytes | memoryview) -> PDU | int:
-    """The PDU, or the reason of the error; any other error fails the test."""
+    """The PDU, or the reason of the error; another error fails the test."""
     try:
         return decode(pdu_type, body)
     except RemoteProtocolError as error:
@@ -196,7 +196,7 @@ def test_unknown_sub_items_of_context_are_skipped() -> None:
 @pytest.mark.requirement("UL-010")
 @pytest.mark.parametrize("pdu", [RQ, AC])
 def test_associate_pdu_cut_anywhere_is_refused(pdu: AAssociateRQ | AAssociateAC) -> None:
-    """Only where an item ends may a body end; and then a request lacks what it needs, or is shorter and valid."""
+    """A body ends only where an item ends: the request is shorter and valid, or lacks one."""
     data = encode(pdu)
     ends = {len(data) - 6}
     offset = 74

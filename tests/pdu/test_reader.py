@@ -1,4 +1,4 @@
-"""From a byte stream to PDUs: whole, byte by byte, coalesced, and refused."""
+"""A byte stream becomes PDUs: whole, byte by byte, coalesced, or refused."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_pdu_after_undecodable_one_is_read() -> None:
 
 
 def test_fragments_outlive_the_buffer() -> None:
-    """The buffer is used again; what was read from it must not change with it."""
+    """The reader reuses its buffer, and PDUs read from it do not change."""
     first, second = (
         PDataTF((PresentationDataValue(1, 2, bytes([number]) * 50),)) for number in (1, 2)
     )
@@ -165,7 +165,7 @@ def test_fragments_outlive_the_buffer() -> None:
 @pytest.mark.requirement("UL-123")
 @given(st.lists(st.binary(max_size=60), max_size=12))
 def test_any_stream_is_read_to_its_end(pieces: list[bytes]) -> None:
-    """Every byte is either in a PDU, skipped, or waiting; a refusal never comes twice for one PDU."""
+    """Every byte is in a PDU, skipped or waiting, and a PDU is refused only once."""
     reader = PduReader(64, 64)
     refusals = 0
     for piece in pieces:

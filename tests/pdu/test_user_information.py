@@ -63,7 +63,7 @@ def test_sub_items_ascend_mandatory_ones_first(information: UserInformation) -> 
 
 @given(USER_INFORMATION_RQ, st.randoms(use_true_random=False))
 def test_sub_items_are_received_in_any_order(information: UserInformation, random: object) -> None:
-    """The order of several sub-items of one type is kept, that of the types does not matter."""
+    """Sub-items of one type keep their order; the order of types does not matter."""
     content = encode_user_information(information, RQ)
     parts: dict[int, bytes] = {}
     while content:

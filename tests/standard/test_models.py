@@ -23,7 +23,8 @@ def test_patient_keys_are_studys_in_study_root() -> None:
 
 
 def test_uids_are_those_of_the_registry() -> None:
-    assert [UID(model.uid).name.replace("–", "-") for model in MODELS] == [  # noqa: RUF001  the registry's dash
+    # The registry has another dash.
+    assert [UID(model.uid).name.replace("–", "-") for model in MODELS] == [  # noqa: RUF001
         model.name.removesuffix(" (Retired)") for model in MODELS
     ]
     assert [UID(syntax.uid).name for syntax in TRANSFER_SYNTAXES] == [

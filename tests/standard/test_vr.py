@@ -1,4 +1,4 @@
-"""The table of value representations, beside the lists of the Standard (PS3.5 6.2, 7.1.2; PS3.4 C.2.2.2)."""
+"""The table of VRs beside the Standard's lists (PS3.5 6.2, 7.1.2; PS3.4 C.2.2.2)."""
 
 from __future__ import annotations
 

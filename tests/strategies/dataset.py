@@ -1,4 +1,4 @@
-"""What Hypothesis draws of data sets: decoded elements of every VR, as a decoder leaves them; text by character set."""
+"""Hypothesis strategies for data sets: decoded elements of every VR, text by character set."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
 
 TEXT_VRS = [row.vr for row in VALUE_REPRESENTATIONS if row.kind is Kind.TEXT]
 NUMBER_LIMITS = {
-    "US": (0, 2**16 - 1), "SS": (-(2**15), 2**15 - 1), "UL": (0, 2**32 - 1), "SL": (-(2**31), 2**31 - 1),
-    "UV": (0, 2**64 - 1), "SV": (-(2**63), 2**63 - 1),
+    "US": (0, 2**16 - 1), "SS": (-(2**15), 2**15 - 1), "UL": (0, 2**32 - 1),
+    "SL": (-(2**31), 2**31 - 1), "UV": (0, 2**64 - 1), "SV": (-(2**63), 2**63 - 1),
 }  # fmt: skip
 
 ASCII_TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
@@ -25,7 +25,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 PROSE = st.text(st.characters(codec="utf-8", exclude_characters="\0\x1b"), max_size=30)
 
 transfer_syntaxes = st.sampled_from([syntax.uid for syntax in TRANSFER_SYNTAXES])
-# No text stands before Specific Character Set, (0008,0005): a decoder could not know how to read it.
+# No text stands before Specific Character Set (0008,0005): no decoder could read it.
 tags = st.integers(0x00080006, 0x7FE0FFFF).filter(
     lambda tag: tag & 0xFFFF and tag not in (0x00280103, 0x7FE00010)
 )
@@ -140,7 +140,7 @@ def characters_of(terms: tuple[str, ...]) -> st.SearchStrategy[str]:
 
 
 def encoded_text(terms: tuple[str, ...]) -> st.SearchStrategy[bytes]:
-    """Value fields in the character set of one term that stands alone, or in the sets of several."""
+    """Value fields in the character set of one term, or in the sets of several."""
     codec = next((row.codec for row in SINGLE_SETS if (row.term,) == terms), None)
     if codec is None:
         characters = characters_of(terms)

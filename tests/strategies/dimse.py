@@ -1,4 +1,4 @@
-"""What Hypothesis draws of DIMSE: every command set that we may send, data sets as bytes, how a stream is cut."""
+"""Hypothesis strategies for DIMSE: command sets, data sets as bytes, cuts of a stream."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ COMMENTS = st.text(
 ERROR_IDS = st.none() | NUMBERS
 
 MAXIMUM_LENGTHS = st.sampled_from([8, 9, 10, 15, 128, 4096, 16384, 0]) | st.integers(8, 100_000)
-"""What a peer may announce, with those that leave room for one or two bytes; 0 is no limit."""
+"""Maximum lengths of a peer, also those with room for one or two bytes; 0 is no limit."""
 
 
 def data_sets(min_size: int = 2, max_size: int = 600) -> st.SearchStrategy[bytes]:
-    """Any bytes of an even number: this layer does not look into data sets."""
+    """Any even number of bytes: DIMSE does not look into data sets."""
     return st.binary(min_size=min_size // 2, max_size=max_size // 2).map(lambda half: half + half)
 
 
@@ -61,7 +61,7 @@ def responses_find() -> st.SearchStrategy[CFindRSP]:
 
 
 def requests() -> st.SearchStrategy[CEchoRQ | CFindRQ | CStoreRQ]:
-    """Requests, but for C-CANCEL."""
+    """Requests other than C-CANCEL."""
     return st.one_of(
         st.builds(CEchoRQ, message_id=NUMBERS, affected_sop_class_uid=uids()),
         st.builds(CFindRQ, message_id=NUMBERS, affected_sop_class_uid=uids(), priority=PRIORITIES),
@@ -78,7 +78,7 @@ def requests() -> st.SearchStrategy[CEchoRQ | CFindRQ | CStoreRQ]:
 
 
 def commands() -> st.SearchStrategy[Command]:
-    """Every command set that may be sent, those of services unknown to us too."""
+    """Every command set that we may send, those of services unknown to us too."""
     return st.one_of(
         requests(),
         responses_find(),
@@ -115,5 +115,5 @@ def commands() -> st.SearchStrategy[Command]:
 
 
 def cuts(most: int = 40) -> st.SearchStrategy[list[int]]:
-    """In what pieces a stream arrives: sizes that are used in turn, over and over."""
+    """Sizes of the pieces in which a stream arrives, used in turn over and over."""
     return st.lists(st.integers(1, most) | st.integers(1, 10_000), min_size=1, max_size=6)

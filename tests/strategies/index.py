@@ -1,4 +1,4 @@
-"""What Hypothesis draws of an index: queries made of what is stored, so that they find something."""
+"""Hypothesis strategies for an index: queries made of stored values, so that they match."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTROL = {tag_of("TimezoneOffsetFromUTC"), tag_of("SpecificCharacterSet")}
 
 @st.composite
 def questions(draw: st.DrawFn, corpus: Sequence[DataSet]) -> Asked:
-    """An identifier whose keys are values of one stored instance, as they are or changed a little."""
+    """An identifier with values of one stored instance as keys, some of them changed a little."""
     stored = draw(st.sampled_from(corpus))
     model = draw(st.sampled_from((*MODELS, PATIENT_ROOT, STUDY_ROOT)))
     level = draw(st.sampled_from(model.levels))
@@ -64,7 +64,7 @@ def _keys(draw: st.DrawFn, stored: DataSet, tags: Sequence[int]) -> DataSet:
 
 
 def _unknown(key: Element) -> Element:
-    """A private key as somebody sends it who does not know its VR."""
+    """A private key from an SCU that does not know its VR."""
     if VR[key.vr].kind in {Kind.TEXT, Kind.NUMBER}:
         return Element("LO", tuple(map(str, key.values)))
     return key

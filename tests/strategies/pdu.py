@@ -1,4 +1,4 @@
-"""What Hypothesis draws of PDUs: every PDU, item and sub-item that we may send."""
+"""Hypothesis strategies for PDUs: every PDU, item and sub-item that we may send."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ASCII = st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters
 
 
 def uids() -> st.SearchStrategy[str]:
-    """UIDs of the Standard and of nobody, from one component to 64 characters."""
+    """Registered and invented UIDs, from one component to 64 characters."""
     free = st.lists(st.integers(0, 10**12), min_size=1, max_size=40).map(
         lambda numbers: ".".join(map(str, numbers))[:64].rstrip(".")
     )

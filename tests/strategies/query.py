@@ -1,10 +1,10 @@
-"""What Hypothesis draws of queries: hostile values of every VR, corpora of instances, identifiers that ask for them.
+"""Hypothesis strategies for queries: hostile values, corpora of instances, identifiers.
 
-Values come from small pools, so that keys and stored values meet often, and from free text besides. Decoded values are
-as a decoder leaves them: NFC, without the padding that their VR makes insignificant.
+Values come from small pools, so that keys and stored values meet often, and from free text. Decoded
+values are as a decoder leaves them: NFC, without the padding that their VR makes insignificant.
 """
 
-# ruff: noqa: RUF001  full-width and Cyrillic letters that look like others are what these strategies are about
+# ruff: noqa: RUF001  these strategies are about letters that look like others
 from __future__ import annotations
 
 import unicodedata
@@ -24,26 +24,31 @@ CHARACTERS = (
     "aAbBcC09 %_[]*?'\"()^$.-=#&/äÄßéÉøİıΣσςЖжЁ王小東山田太郎홍길동やまだヤマダﾔﾀﾞＡ＊？％＿𠮷ก็ไשלום"
 )
 WORDS = (
-    "ABC", "abc", "A_C", "A%C", "AXC", "a[b]c", "[a-c]", "x*y", "what?", "O'Brien", 'say "hi"', '""', "Müller",
-    "Muller", "ＡＢＣ", "A B", "-", "()", ".", "^", "$", "王小東", "홍길동", "ÅNGSTRÖM", "𠮷野家", "ก็", "CT", "MR",
+    "ABC", "abc", "A_C", "A%C", "AXC", "a[b]c", "[a-c]", "x*y", "what?", "O'Brien", 'say "hi"',
+    '""', "Müller", "Muller", "ＡＢＣ", "A B", "-", "()", ".", "^", "$", "王小東", "홍길동", "ÅNGSTRÖM",
+    "𠮷野家", "ก็", "CT", "MR",
     "e\u0301a",
 )  # fmt: skip
 NAMES = (
-    "Doe^John", "DOE^JOHN^^^", "doe ^ john", "Doe", "John^Doe", "Müller^Änne", "MULLER^ANNE", "Citizen^Snip^^^",
+    "Doe^John", "DOE^JOHN^^^", "doe ^ john", "Doe", "John^Doe", "Müller^Änne", "MULLER^ANNE",
+    "Citizen^Snip^^^",
     "Wang^XiaoDong=王^小東=", "=王^小東", "Yamada^Tarou=山田^太郎=やまだ^たろう", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎", "ヤマダ^タロウ",
     "Hong^Gildong=洪^吉洞=홍^길동", "O'Brien^Éamon", "Smith^Mary", "Smyth^Marie", "Smith^Mary^A^Dr^PhD",
     "Ｄｏｅ^Ｊｏｈｎ", "Люкceмбypг", "Διονυσιος", "*^?", "a_b%c", "^", "=", "A=B=C=D", "A^B^C^D^E^F",
     "von der Heide^Jan-Ove",
 )  # fmt: skip
 DATES = (
-    "20240101", "20240102", "20231231", "20240229", "1999.05.31", "19990531", "20240230", "2024", "00010101",
+    "20240101", "20240102", "20231231", "20240229", "1999.05.31", "19990531", "20240230", "2024",
+    "00010101",
     "99991231",
 )  # fmt: skip
 TIMES = (
-    "120000", "12", "1200", "120030.5", "120030.500000", "235960", "2400", "12:30:00", "000000", "0030", "2330", "9",
+    "120000", "12", "1200", "120030.5", "120030.500000", "235960", "2400", "12:30:00", "000000",
+    "0030", "2330", "9",
 )  # fmt: skip
 DATE_TIMES = (
-    "20240101120000", "20240101120000.5", "20240101130000+0100", "20240101", "2024", "202401", "20231231233000-0500",
+    "20240101120000", "20240101120000.5", "20240101130000+0100", "20240101", "2024", "202401",
+    "20231231233000-0500",
     "20240101000000+1400", "20241301", "00010101000000+1400", "99991231235959-1200",
 )  # fmt: skip
 UIDS = ("1.2.3", "1.2.30", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "2.25.1")
@@ -84,7 +89,7 @@ def _attribute(keyword: str, vr: str, level: Level, item: str = "") -> Attribute
 
 
 CREATOR = "ACME 1.0"
-# What the items of each sequence are drawn from: code items, references, or requests with codes nested in them.
+# The attributes of each sequence's items: codes, references, or requests with codes nested inside.
 _ITEMS = {"RequestAttributesSequence": "request", "OtherPatientIDsSequence": "patient"}
 _UNIQUE = (
     "PatientID",
@@ -198,13 +203,13 @@ def elements(attribute: Attribute) -> st.SearchStrategy[Element]:
 
 @st.composite
 def items(draw: st.DrawFn, kind: str) -> DataSet:
-    """An item of a sequence, some of its attributes there."""
+    """An item of a sequence with some of its attributes."""
     chosen = draw(st.lists(st.sampled_from(ITEM_ATTRIBUTES[kind]), max_size=4, unique=True))
     return _assembled(draw, chosen, elements)
 
 
 def _assembled(draw: st.DrawFn, chosen: list[Attribute], of: Any) -> DataSet:
-    """The chosen attributes with what ``of`` draws for each, private ones in a block of this data set's own."""
+    """The chosen attributes with values of ``of``; private ones are in a block of their own."""
     block = draw(st.sampled_from((0x10, 0x11, 0xFF)))
     found: DataSet = {}
     for attribute in chosen:
@@ -220,9 +225,9 @@ def _assembled(draw: st.DrawFn, chosen: list[Attribute], of: Any) -> DataSet:
 def corpora(
     draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, again: bool = False
 ) -> list[DataSet]:
-    """Instances of a few patients, in the order received; attributes of the levels above conflict now and then.
+    """Instances of a few patients in the order received; entities above conflict now and then.
 
-    With ``again``, some are received again, altered, and some of these in another series, study or patient.
+    With ``again``, some come again, altered, and some of these in another series, study or patient.
     """
     found: list[DataSet] = []
     for patient in range(draw(st.integers(0, max_patients))):
@@ -369,10 +374,10 @@ _STORED_UIDS = {
 
 @st.composite
 def queries(draw: st.DrawFn) -> Asked:
-    """An identifier with keys of all levels; what it asks may be nonsense, which the parser has to say."""
+    """An identifier with keys of all levels, which the parser may have to reject."""
     model = draw(st.sampled_from((*MODELS, PATIENT_ROOT, STUDY_ROOT)))
     level = draw(st.sampled_from(model.levels))
-    # Mostly keys of the level; some of others, of the computed ones, and of what restricts nothing.
+    # Mostly keys of the level, some of others, computed ones, and elements that restrict nothing.
     near = [each for at in Level if model.query_level(at) <= level for each in BY_LEVEL[at]]
     chosen = draw(st.lists(st.sampled_from(near), max_size=3, unique=True))
     if draw(st.booleans()):

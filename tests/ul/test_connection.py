@@ -479,7 +479,7 @@ def test_pdvs_against_the_rules_are_not_sent(
     st.sampled_from(list(Role)),
 )
 def test_pdvs_of_any_kind_are_delivered(pdvs: list[PresentationDataValue], role: Role) -> None:
-    """Odd, empty, with bits that mean nothing, command and data set in one PDU: the reassembly decides."""
+    """PDVs that are odd, empty, with unknown bits, or mixed: reassembly decides, not this layer."""
     layer = established(role)
     layer.receive_data(encode_p_data(pdvs), NOW)
     assert layer.events() == [DataReceived(tuple(pdvs))]
@@ -516,7 +516,7 @@ def test_any_bytes_of_a_peer_raise_nothing(where: tuple[State, Role], pieces: li
     )
 )
 def test_two_sides_that_keep_rules_never_abort(steps: list[tuple[bool, str]]) -> None:
-    """Whatever they do and however slow the network is, all data arrive in order and both ends are released."""
+    """All data arrive in order and both ends are released, however slow the network is."""
     ends = pair()
     wires: list[bytearray] = [bytearray(), bytearray()]
     sent: list[list[PresentationDataValue]] = [[], []]

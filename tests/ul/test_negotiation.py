@@ -1,4 +1,4 @@
-"""What is proposed, what is answered, and what both sides make of it."""
+"""Negotiation: the proposal, the answer, and the outcome on both sides."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def request(contexts: Mapping[str, tuple[str, ...]], **information: object) -> A
 
 
 def accept(rq: AAssociateRQ, policy: AcceptorPolicy = POLICY) -> AAssociateAC:
-    """The acceptance, which must be one that may be sent and that the requestor takes."""
+    """The acceptance, which may be sent and which the requestor takes."""
     ac = negotiate(rq, policy)
     assert isinstance(ac, AAssociateAC)
     check_own_answer(rq, ac)

@@ -1,4 +1,4 @@
-"""All cells of Table 9-10, as data and as what the upper layer does."""
+"""All cells of Table 9-10, as data and in the upper layer."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from dicomquest.ul.indications import ProviderAborted, TransportClosed
 from dicomquest.ul.states import LOCAL_EVENTS, OUTCOMES, TRANSITIONS, Action, Event, Role, State
 from fixtures.associations import NEVER, NOW, RECEIVED, WAYS, happen, layer_in, sent_by
 
-# What each event does in each state, written anew from PS3.8 without the names of the actions:
+# The outcome of each event in each state, written anew from PS3.8 without the names of the actions:
 # the next state, and then
-#   s sends what was asked for        i indicates what was received    c closes the transport connection
-#   u sends A-ABORT as service user   p sends A-ABORT as provider      l indicates that the association is lost
+#   s sends the PDU asked for         i indicates the PDU received     c closes the connection
+#   u sends A-ABORT as service user   p sends A-ABORT as provider      l indicates the loss
 #   r of 9/10 is the state of the requestor and of the acceptor
 EXPECTED = """
-   Event                    1     2     3     4     5     6     7       8     9     10    11    12    13
-   ASSOCIATE_REQUEST        4     .     .     .     .     .     .       .     .     .     .     .     .
-   TRANSPORT_CONFIRMED      .     .     .     5s    .     .     .       .     .     .     .     .     .
-   ASSOCIATE_AC_RECEIVED    .     13u   13pl  .     6i    13pl  13pl    13pl  13pl  13pl  13pl  13pl  13
-   ASSOCIATE_RJ_RECEIVED    .     13u   13pl  .     1ic   13pl  13pl    13pl  13pl  13pl  13pl  13pl  13
-   TRANSPORT_INDICATED      2     .     .     .     .     .     .       .     .     .     .     .     .
-   ASSOCIATE_RQ_RECEIVED    .     3i    13pl  .     13pl  13pl  13pl    13pl  13pl  13pl  13pl  13pl  13p
-   ASSOCIATE_ACCEPT         .     .     6s    .     .     .     .       .     .     .     .     .     .
-   ASSOCIATE_REJECT         .     .     13s   .     .     .     .       .     .     .     .     .     .
-   P_DATA_REQUEST           .     .     .     .     .     6s    .       8s    .     .     .     .     .
-   P_DATA_RECEIVED          .     13u   13pl  .     13pl  6i    7i      13pl  13pl  13pl  13pl  13pl  13
-   RELEASE_REQUEST          .     .     .     .     .     7s    .       .     .     .     .     .     .
-   RELEASE_RQ_RECEIVED      .     13u   13pl  .     13pl  8i    9/10i   13pl  13pl  13pl  13pl  13pl  13
-   RELEASE_RP_RECEIVED      .     13u   13pl  .     13pl  13pl  1ic     13pl  13pl  12i   1ic   13pl  13
-   RELEASE_RESPONSE         .     .     .     .     .     .     .       13s   11s   .     .     13s   .
-   ABORT_REQUEST            .     .     13u   1c    13u   13u   13u     13u   13u   13u   13u   13u   .
-   ABORT_RECEIVED           .     1c    1ic   .     1ic   1ic   1ic     1ic   1ic   1ic   1ic   1ic   1c
-   TRANSPORT_CLOSED         .     1c    1lc   1lc   1lc   1lc   1lc     1lc   1lc   1lc   1lc   1lc   1c
-   ARTIM_EXPIRED            .     1c    .     .     .     .     .       .     .     .     .     .     1c
-   INVALID_PDU              .     13u   13pl  .     13pl  13pl  13pl    13pl  13pl  13pl  13pl  13pl  13p
+ Event                  1     2     3     4     5     6     7      8     9     10    11    12    13
+ ASSOCIATE_REQUEST      4     .     .     .     .     .     .      .     .     .     .     .     .
+ TRANSPORT_CONFIRMED    .     .     .     5s    .     .     .      .     .     .     .     .     .
+ ASSOCIATE_AC_RECEIVED  .     13u   13pl  .     6i    13pl  13pl   13pl  13pl  13pl  13pl  13pl  13
+ ASSOCIATE_RJ_RECEIVED  .     13u   13pl  .     1ic   13pl  13pl   13pl  13pl  13pl  13pl  13pl  13
+ TRANSPORT_INDICATED    2     .     .     .     .     .     .      .     .     .     .     .     .
+ ASSOCIATE_RQ_RECEIVED  .     3i    13pl  .     13pl  13pl  13pl   13pl  13pl  13pl  13pl  13pl  13p
+ ASSOCIATE_ACCEPT       .     .     6s    .     .     .     .      .     .     .     .     .     .
+ ASSOCIATE_REJECT       .     .     13s   .     .     .     .      .     .     .     .     .     .
+ P_DATA_REQUEST         .     .     .     .     .     6s    .      8s    .     .     .     .     .
+ P_DATA_RECEIVED        .     13u   13pl  .     13pl  6i    7i     13pl  13pl  13pl  13pl  13pl  13
+ RELEASE_REQUEST        .     .     .     .     .     7s    .      .     .     .     .     .     .
+ RELEASE_RQ_RECEIVED    .     13u   13pl  .     13pl  8i    9/10i  13pl  13pl  13pl  13pl  13pl  13
+ RELEASE_RP_RECEIVED    .     13u   13pl  .     13pl  13pl  1ic    13pl  13pl  12i   1ic   13pl  13
+ RELEASE_RESPONSE       .     .     .     .     .     .     .      13s   11s   .     .     13s   .
+ ABORT_REQUEST          .     .     13u   1c    13u   13u   13u    13u   13u   13u   13u   13u   .
+ ABORT_RECEIVED         .     1c    1ic   .     1ic   1ic   1ic    1ic   1ic   1ic   1ic   1ic   1c
+ TRANSPORT_CLOSED       .     1c    1lc   1lc   1lc   1lc   1lc    1lc   1lc   1lc   1lc   1lc   1c
+ ARTIM_EXPIRED          .     1c    .     .     .     .     .      .     .     .     .     .     1c
+ INVALID_PDU            .     13u   13pl  .     13pl  13pl  13pl   13pl  13pl  13pl  13pl  13pl  13p
 """
 SENT: dict[Event, type[PDU]] = {
     Event.TRANSPORT_CONFIRMED: AAssociateRQ,
@@ -58,7 +58,7 @@ SENT: dict[Event, type[PDU]] = {
     Event.RELEASE_REQUEST: AReleaseRQ,
     Event.RELEASE_RESPONSE: AReleaseRP,
 }
-"""What the user asks to be sent by each event."""
+"""The PDU that the user asks to send by each event."""
 
 STATES = list(State)
 CELLS = [

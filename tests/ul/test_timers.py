@@ -1,4 +1,4 @@
-"""When each timer runs, and what its end does; time is what the test says it is."""
+"""Each timer's start, stop and expiry, under a time that the test sets."""
 
 from __future__ import annotations
 
