@@ -1,1 +1,1 @@
-"""A query becomes SQL, and its rows become matches (PS3.4 C.4.1.3)."""
+"""The SQL of a query, and the cursors that its rows come from (PS3.4 C.4.1.3)."""

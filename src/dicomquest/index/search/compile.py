@@ -1,11 +1,13 @@
-"""A query to SQL (PS3.4 C.4.1.3.1.1, C.4.1.3.2.2): pure, and cheap enough to be done for each query.
+"""The compiler of a query to one statement (PS3.4 C.4.1.3.1.1, C.4.1.3.2.2).
 
-One statement a query: the table of the query level, joined with the tables above that it needs; keys of levels below
-are a subquery of one chain of descendants. Nothing is sorted or grouped, so that the first row comes at once, and no
-entity comes twice, because joins only go up. Tables are named by their own names, which mean the innermost.
+It is pure, and takes some 50 microseconds, so that it runs for each query. The statement reads the
+table of the query level, joined with the tables above that it needs; a subquery finds one chain of
+descendants for the keys of levels below. Nothing is sorted or grouped, so the first row comes at
+once. Joins only go up, so no entity comes twice. A table's own name means its innermost use.
 
-Keys that only Python can match are a function that SQL calls, where it can; else the statement selects what Python must
-see behind the fields (``RowFilter``), and finds the entities that may be meant.
+Python matches the keys that SQL cannot say. SQLite calls it as a function. For PostgreSQL the
+statement finds the entities that may match, and selects what Python has to see of them behind the
+fields (``RowFilter``).
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _NO_FACTS = Facts()
 
 
 def compile_query(query: Query, facts: Facts = _NO_FACTS) -> Plan:
-    """The plan of a query on a database of which ``facts`` hold."""
+    """Return the plan of a query on a database of which ``facts`` hold."""
     return _Compiler(query, facts).plan()
 
 
@@ -98,26 +100,22 @@ class _Compiler:
         return Plan(query, text, parameters, selection, tuple(self._residuals), row_filter)
 
     def _promoted_guards(self) -> Iterable[Sql]:
-        """That the value rows which the plan trusts in are still there: else it has no rows, as with ``_guard``."""
-        for path in sorted(
-            {searched_path(key, self._facts.occurrences) or "" for key in self._criteria} - {""}
-        ):
-            yield (
-                f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})",
-                (path,),
-            )
+        """Give conditions that promoted attributes still have their value rows (see ``_guard``)."""
+        paths = {searched_path(key, self._facts.occurrences) for key in self._criteria}
+        text = f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})"
+        for path in sorted(path for path in paths if path is not None):
+            yield text, (path,)
 
     def _row_filter(self) -> RowFilter:
-        upper = tuple(each for each in self._residuals if each.level <= self._query.level)
-        return RowFilter(
-            upper, tuple(each for each in self._residuals if each.level > self._query.level)
-        )
+        level = self._query.level
+        upper = tuple(each for each in self._residuals if each.level <= level)
+        return RowFilter(upper, tuple(each for each in self._residuals if each.level > level))
 
     def _selectivity(self, key: KeyCriterion) -> Selectivity:
         return selectivity(key, self._facts.occurrences)
 
     def _choose_leader(self) -> KeyCriterion | None:
-        """The key whose value rows or descendants lead to the entities, if it leaves fewer than any column does."""
+        """Return the key whose value rows or descendants lead, if no column leaves as few."""
         guesses = [(self._selectivity(key), key) for key in self._upper if is_led_by_rows(key)]
         guesses += [
             (Selectivity.SOME if is_found_by_trigrams(key) else self._selectivity(key), key)
@@ -127,7 +125,7 @@ class _Compiler:
         return leader if best > max(self._best_column, Selectivity.MANY) else None
 
     def _level_predicates(self, level: Level) -> Iterable[Sql]:
-        """What must hold of an entity of one level, the cheap before the dear."""
+        """Give the conditions on an entity of one level; Python comes last, as it costs most."""
         zone = self._query.options.timezone_offset_minutes
         needs_trigrams = self._best_column < Selectivity.SOME
         residual: list[KeyCriterion] = []
@@ -147,13 +145,11 @@ class _Compiler:
         residual = _residual_of(level, keys)
         self._residuals.append(residual)
         if self._words.calls_python:
-            yield (
-                f"{FUNCTION}({', '.join([str(number), *residual.expressions(self._facts.dialect)])})",
-                (),
-            )
+            arguments = [str(number), *residual.expressions(self._facts.dialect)]
+            yield f"{FUNCTION}({', '.join(arguments)})", ()
 
     def _descendants(self) -> Sql:
-        """One chain of descendants that meets all keys of the levels below."""
+        """Return that one chain of descendants meets all keys of the levels below."""
         first = Level(self._query.level + 1)
         lowest = max(key.level for key in self._lower)
         tables = TABLES[first]
@@ -181,19 +177,21 @@ class _Compiler:
     def _chains_of(
         self, tables: str, predicates: Sequence[Sql], residuals: Sequence[Residual]
     ) -> Sql:
-        """All chains of descendants that may be meant, as one JSON list of what Python has to see of each."""
+        """Return the chains of descendants that may match, as a JSON list of Python's views."""
         seen = [
             each for residual in residuals for each in residual.expressions(self._facts.dialect)
         ]
-        where = joined("AND", predicates)
-        return (
-            f"(SELECT json_agg(json_build_array({', '.join(seen)}))::text FROM {tables} WHERE {where[0]})",
-            where[1],
-        )
+        text, parameters = joined("AND", predicates)
+        chains = f"json_agg(json_build_array({', '.join(seen)}))::text"
+        return f"(SELECT {chains} FROM {tables} WHERE {text})", parameters
 
 
 def _guard(facts: Facts) -> Sql:
-    """That nothing occurs which the plan does not know of: else it has no rows, and the facts are to be read again."""
+    """Return that nothing occurs which the plan does not know.
+
+    Without this the statement would miss matches: it leaves out predicates on what does not occur.
+    With it a plan on old facts finds no rows, and the cursor reads the facts again.
+    """
     known = [f"{path}{part}" for path, part in sorted(facts.occurrences)]
     return "NOT EXISTS (SELECT 1 FROM occurrence WHERE path || part <> ALL(?))", (known,)
 
@@ -211,7 +209,7 @@ def _child_of(level: Level) -> str:
 
 
 def _residual_of(level: Level, keys: Sequence[KeyCriterion]) -> Residual:
-    """What Python has to see of an entity to match these keys: elements, columns, the zone of its times."""
+    """Return what Python has to see to match these keys: elements, columns, the zone of times."""
     tags = dict.fromkeys(tag for key in keys for tag in _tags(key))
     stored = [KEYS_BY_TAG[tag] for tag in tags if tag in KEYS_BY_TAG]
     columns = tuple(key for key in stored if key.storage in {Storage.COLUMN, Storage.COMPUTED})

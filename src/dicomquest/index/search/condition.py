@@ -1,4 +1,4 @@
-"""A condition of a statement: its text, with ``?`` for each parameter, and the parameters in order."""
+"""A condition of a statement: text with a ``?`` for each parameter, and the parameters."""
 
 from __future__ import annotations
 

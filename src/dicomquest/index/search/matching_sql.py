@@ -39,7 +39,7 @@ Columns: TypeAlias = "tuple[str, ...]"
 
 
 class Selectivity(IntEnum):
-    """How few entities of a level a key leaves, if an index finds them; SCAN if none does."""
+    """The share of a level's entities that an index finds for a key; SCAN if no index does."""
 
     SCAN = 0
     MANY = 1

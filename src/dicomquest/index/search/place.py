@@ -1,4 +1,4 @@
-"""Where a key's predicate stands in a statement, and how much of the key it says."""
+"""The place of a key's predicate in a statement, and how much of the key it says."""
 
 from __future__ import annotations
 

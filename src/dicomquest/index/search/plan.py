@@ -1,4 +1,4 @@
-"""What a query is to the database: SQL, its parameters, and what its rows are (PS3.4 C.4.1.3)."""
+"""The plan of a query: a statement, its parameters, and the meaning of its rows (PS3.4 C.4.1.3)."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ OCCURRENCES = "SELECT path, part FROM occurrence"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan depends on besides its query; the database has them.
+    """The facts of a database on which a plan depends, besides its query.
 
-    ``occurrences``: the search forms outside a key's first column that exist at all (see ``schema.OCCURRENCE``).
-    ``zone_minutes``: the zone that stored date-times without an offset were read in. ``trigrams``: whether there are
-    trigram tables.
+    ``occurrences``: the search forms outside the first column of a key that exist at all (see
+    ``schema.OCCURRENCE``). ``zone_minutes``: the zone in which ingest read date-times without an
+    offset. ``trigrams``: the database has trigram tables.
     """
 
     dialect: Dialect = "sqlite"
@@ -47,14 +47,15 @@ class Facts:
 
     @property
     def are_guarded(self) -> bool:
-        """Whether they may be of an earlier moment than the rows: then the statement itself holds them against it."""
+        """Tell whether the facts may be older than the rows, so that the statement checks them."""
         return self.dialect == "postgresql"
 
 
 class Residual(NamedTuple):
-    """Keys of one level that only Python can match, and what of an entity it has to see for that.
+    """Keys of one level that only Python can match, and its view of an entity.
 
-    ``tags``: elements of the JSON column, None for all of it (in which block a private one stands is not known).
+    ``tags``: elements of the JSON column. None is the whole column, because the block of a private
+    element is not known.
     """
 
     level: Level
@@ -63,7 +64,7 @@ class Residual(NamedTuple):
     keys: tuple[KeyCriterion, ...]
 
     def expressions(self, dialect: Dialect) -> list[str]:
-        """What it has to see: the JSON, then the columns."""
+        """Return the SQL of Python's view: the JSON, then the columns."""
         table = TABLES[self.level]
         json_texts = (
             [f"{table}.{ATTRIBUTES}"]
@@ -74,15 +75,16 @@ class Residual(NamedTuple):
 
     @property
     def width(self) -> int:
-        """How many expressions that are."""
+        """The number of the expressions."""
         return (1 if self.tags is None else len(self.tags)) + len(self.columns)
 
 
 class RowFilter(NamedTuple):
-    """What Python says of each row where SQL cannot call it: the columns behind the fields are for this.
+    """The keys that Python matches row by row, on columns behind the fields, if SQL cannot call it.
 
-    ``upper``: of the entity and those above it, their expressions one after the other. ``chain``: of the levels below,
-    the last column: a JSON list of chains of descendants, each a list of these residuals' expressions.
+    ``upper``: those of the entity and its ancestors, whose expressions follow each other.
+    ``chain``: those of the levels below; the last column is a JSON list of chains of descendants,
+    each a list of the expressions of these residuals.
     """
 
     upper: tuple[Residual, ...]
@@ -90,7 +92,7 @@ class RowFilter(NamedTuple):
 
 
 class Reduction(NamedTuple):
-    """A column of JSON that becomes the element of a return key in Python: a private one, or a reduced sequence.
+    """A JSON column of which Python makes an element: a private one, or a reduced sequence.
 
     The JSON is that of the level's whole data set, or of the one element (``of_element``).
     """
@@ -102,7 +104,7 @@ class Reduction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The columns of the result: what the response has, where it comes from, and what Python makes of it."""
+    """The columns of the result, the fields of the response, and the reductions in Python."""
 
     columns: tuple[str, ...]
     fields: tuple[Field, ...]
@@ -111,9 +113,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A compiled query. Its rows are aligned with ``fields`` once ``finish`` has reduced what needs it.
+    """A compiled query; its rows have a value for each of ``fields`` after ``finish``.
 
-    ``residuals`` are what SQL calls Python for, by number; where it cannot, ``row_filter`` has them.
+    SQL calls Python for ``residuals``, by number; if it cannot, ``row_filter`` has them.
     """
 
     query: Query
@@ -125,11 +127,11 @@ class Plan:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What each column of a row is in the response."""
+        """The fields of the response, one a column of a finished row."""
         return self.selection.fields
 
     def finish(self, row: Row) -> Row:
-        """Reduce the columns that Python has to; needed only where ``selection.reductions`` has any."""
+        """Return the row after its reductions; a query without any needs no call."""
         values = list(row)
         read: dict[str, DataSet] = {}
         for position, key, of_element in self.selection.reductions:
@@ -146,7 +148,7 @@ class Plan:
         return tuple(values)
 
     def to_data_set(self, row: Row) -> DataSet:
-        """The response identifier of a finished row, without what the service adds: the plain path."""
+        """Return the response identifier of a finished row, without the elements of the service."""
         response = {QUERY_RETRIEVE_LEVEL: Element("CS", (self.query.level.name,))}
         for tag, creator in self.query.private_creators:
             response[tag] = Element("LO", (creator,))
@@ -157,7 +159,7 @@ class Plan:
 
 @lru_cache(maxsize=1024)
 def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> Selection:
-    """The columns for the return keys; made once a shape, and then the same object."""
+    """Return the columns for the return keys: one object for each shape of them."""
     columns: list[str] = []
     fields: list[Field] = []
     reductions: list[Reduction] = []
@@ -177,7 +179,7 @@ def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> S
             continue
         fields.append(Field(return_key.tag, return_key.vr, Source.JSON))
         if return_key.creator is not None or return_key.item_keys is not None:
-            # In which block a private element stands, and in which zone an item's times are, the data set says.
+            # Only the data set has the block of a private element and the zone of an item.
             columns.append(f"{table}.{ATTRIBUTES}")
             reductions.append(Reduction(position, return_key, of_element=False))
         else:
@@ -186,7 +188,7 @@ def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> S
 
 
 def element_sql(level: Level, tag: int, dialect: Dialect) -> str:
-    """The expression of one element of a level's JSON column as JSON text, NULL where there is none."""
+    """Return the expression of one element of a level's JSON column: JSON text, or NULL."""
     return DIALECTS[dialect].element.format(
         column=f"{TABLES[level]}.{ATTRIBUTES}", tag=f"{tag:08X}"
     )

@@ -1,10 +1,13 @@
-"""A running query on PostgreSQL: one statement, one round trip, rows in chunks as the server makes them.
+"""A running query on PostgreSQL: one statement, one round trip, rows in chunks as they are found.
 
-Measured on one machine, with psycopg 3.3 and libpq 18: one patient's studies take 0.11 ms as a prepared statement by
-libpq's own functions, 0.25 ms by a psycopg cursor, 1.2 ms by a server-side cursor in its transaction (five round
-trips); 200,000 studies come at 480,000 rows/s in chunks and at 260,000 by a server-side cursor. In both ways the server
-waits while nobody reads, and memory is bounded. So libpq's functions are called here, as ``Cursor.stream`` of psycopg
-does, which would prepare nothing.
+The cursor calls libpq's functions, as ``Cursor.stream`` of psycopg does, which would prepare no
+statement. Measured on one machine, with psycopg 3.3 and libpq 18:
+
+- one patient's studies take 0.11 ms as a prepared statement by libpq, 0.25 ms by a psycopg cursor,
+  1.2 ms by a server-side cursor in its transaction (five round trips);
+- 200,000 studies come at 480,000 rows/s in chunks, at 260,000 rows/s by a server-side cursor.
+
+Either way the server waits while nobody reads, and memory is bounded.
 """
 
 from __future__ import annotations
@@ -36,12 +39,12 @@ if TYPE_CHECKING:
     from dicomquest.dataset.response_fields import Row
     from dicomquest.index.search.plan import Plan
 
-# Rows of one result of libpq: as many as the first responses, which wait for no more of them.
+# Rows of one result of libpq: no more than the first write of responses needs.
 _CHUNK = 32
-# A statement that comes again on a connection is prepared there, which saves its planning: 0.2 ms.
+# A statement that a connection gets this often is prepared, which saves its planning: 0.2 ms.
 _PREPARED_AT = 3
 _MOST_STATEMENTS = 100
-# Seconds that a statement may take to end once it is cancelled; its connection is thrown away then.
+# Seconds for a cancelled statement to end; then its connection is thrown away.
 _PATIENCE = 3.0
 
 _NUMBERS = count()
@@ -50,15 +53,16 @@ _ADMINISTRATION = b"57P"  # SQLSTATE of a server that shuts down, crashed, or is
 
 
 class KnownFacts:
-    """What this process knows of a database, which may be less than there is; plans have a guard against that."""
+    """The facts that this process knows of a database; plans have a guard against unknown ones."""
 
     def __init__(self, zone_minutes: int) -> None:
         self.facts = Facts("postgresql", frozenset(), zone_minutes, trigrams=False)
 
     def learn(self, occurrences: Iterable[tuple[str, int]]) -> bool:
-        """Take over what occurs; whether there was anything new. What occurs on one server may not yet on another.
+        """Take over what occurs on a server; tell whether anything changed.
 
-        Only a promoted attribute may cease to be one: queries then must not trust in its value rows any more.
+        Known occurrences stay, because another server may have them already. Only a promoted
+        attribute may cease to be one: then queries must not trust in its value rows any more.
         """
         lasting = {each for each in self.facts.occurrences if each[1] >= 0}
         every = frozenset(lasting.union(occurrences))
@@ -69,18 +73,18 @@ class KnownFacts:
 
 
 class _LostError(IndexDatabaseError):
-    """The connection is of no use any more."""
+    """The connection to the server is lost."""
 
 
 class _InterruptedError(IndexDatabaseError):
-    """Somebody asked for the end."""
+    """Another thread interrupted the query."""
 
 
 class PostgreSQLCursor(Cursor):
     """A query on a connection of PostgreSQL, which it takes when it runs.
 
-    ``compile_plan`` makes the plan on the facts known; ``reader`` checks a connection out, ``lose_idle`` closes those
-    that nobody uses.
+    ``compile_plan`` makes the plan on the facts known. ``reader`` checks a connection out,
+    ``lose_idle`` closes the idle ones.
     """
 
     def __init__(
@@ -95,7 +99,9 @@ class PostgreSQLCursor(Cursor):
         self._lose_idle = lose_idle
         self._known = known
         self._compile_plan = compile_plan
-        self._lock = threading.Lock()  # held by whoever uses the writing end, or closes it
+        # Whoever writes to the pipe or closes it holds this lock: after that the number of the
+        # descriptor may belong to another file.
+        self._lock = threading.Lock()
         self._wake: tuple[int, int] | None = os.pipe()
         self._connection: PoolProxiedConnection | None = None
         self._statement: _Statement | None = None
@@ -104,7 +110,7 @@ class PostgreSQLCursor(Cursor):
         self._is_exhausted = False
 
     def fetch(self, size: int) -> list[Row]:
-        """At most ``size`` rows; fewer means that there are no more. IndexDatabaseError if interrupted or failed."""
+        """Return the next rows; fewer than ``size`` are the last."""
         rows = self._waiting
         try:
             while len(rows) < size and not self._is_exhausted:
@@ -112,7 +118,7 @@ class PostgreSQLCursor(Cursor):
                     raise _InterruptedError("the query was interrupted")
                 rows += self._next()
         except IndexDatabaseError as error:
-            # In this thread, so that whoever closes the cursor need not wait.
+            # This thread ends the statement, so that ``close`` in another need not wait.
             self._end(is_lost=isinstance(error, _LostError))
             raise
         if self._is_interrupted:
@@ -120,19 +126,19 @@ class PostgreSQLCursor(Cursor):
         self._waiting = rows[size:]
         return self._finished(rows[:size])
 
-    def fetch_at_once(self, size: int) -> list[Row] | None:  # noqa: ARG002  as for the other databases
-        """None: who waits for a server must not be whom everybody else waits for."""
+    def fetch_at_once(self, size: int) -> list[Row] | None:  # noqa: ARG002
+        """Return None: a caller that waits for a server would hold up all others."""
         return None
 
     def interrupt(self) -> None:
-        """Have the database give up: the ``fetch`` that runs raises, and every later one."""
+        """Stop the query: the ``fetch`` that runs raises, and each later one."""
         with self._lock:
             self._is_interrupted = True
             if self._wake is not None:
                 os.write(self._wake[1], b"!")
 
     def close(self) -> None:
-        """End the query and give the connection back; more than once is well."""
+        """End the query and give the connection back; another call does nothing."""
         self._end(is_lost=False)
         with self._lock:
             wake, self._wake = self._wake, None
@@ -141,11 +147,11 @@ class PostgreSQLCursor(Cursor):
 
     @property
     def closes_at_once(self) -> bool:
-        """Whether ``close`` waits for nobody: a statement that runs has to be cancelled, which takes milliseconds."""
+        """Tell whether ``close`` waits for nothing: to cancel a statement takes milliseconds."""
         return self._statement is None or self._is_exhausted
 
     def _next(self) -> list[Row]:
-        """Some more rows, perhaps none; ``_is_exhausted`` says when there are no more."""
+        """Return some more rows, perhaps none; after the last ones set ``_is_exhausted``."""
         statement = self._statement or self._begin()
         rows = statement.rows()
         if rows:
@@ -154,13 +160,13 @@ class PostgreSQLCursor(Cursor):
         if self._has_rows or not self._known.learn(statement.all_rows(OCCURRENCES)):
             self._is_exhausted = True
         else:
-            # There are no rows because the plan did not know all: once more with what it has to know.
+            # The guard of the plan found unknown facts, so it gave no rows: run it again on these.
             self.plan = self._compile_plan(self._known.facts)
             statement.send(self.plan)
         return []
 
     def _begin(self) -> _Statement:
-        """Send the statement; on a new connection if one that lay idle turns out to be dead."""
+        """Send the statement; if an idle connection turns out to be dead, on a new one."""
         if self._wake is None:
             raise IndexDatabaseError("the query is closed")
         while True:
@@ -173,13 +179,13 @@ class PostgreSQLCursor(Cursor):
                 self._end(is_lost=True)
                 if not was_idle:
                     raise
-                # So are the others that lie idle, most likely: the server went away.
+                # The server went away, so most likely the other idle connections are dead too.
                 self._lose_idle()
             else:
                 return statement
 
     def _end(self, *, is_lost: bool) -> None:
-        """Give the connection back, in a state to be used again or not at all."""
+        """Give the connection back if it can be used again, else throw it away."""
         connection, self._connection = self._connection, None
         statement, self._statement = self._statement, None
         if connection is None:
@@ -194,7 +200,7 @@ _STATEMENTS = "statements"
 
 
 class _Statement:
-    """A statement that runs on a connection, seen through libpq; nothing else may run there meanwhile."""
+    """A statement that runs on a connection, by libpq; nothing else may run there meanwhile."""
 
     def __init__(self, connection: PoolProxiedConnection, wake: int) -> None:
         driver: Connection[Any] = connection.driver_connection  # type: ignore[assignment]
@@ -205,7 +211,7 @@ class _Statement:
         self._poll.register(wake, select.POLLIN)
         self._transformer = Transformer(driver)
         self._has_loaders = False
-        # How often each statement came on this connection, or under which name it is prepared.
+        # For each text the number of its runs on this connection, or the name it is prepared by.
         self._statements: dict[str, int | bytes] = connection.info.setdefault(_STATEMENTS, {})
 
     def send(self, plan: Plan) -> None:
@@ -232,7 +238,7 @@ class _Statement:
             ) from error
 
     def rows(self) -> list[Row]:
-        """The next chunk; none means that there are no more."""
+        """Return the next chunk; an empty one follows the last."""
         try:
             while True:
                 self._wait_for_result()
@@ -252,7 +258,7 @@ class _Statement:
             ) from error
 
     def all_rows(self, statement: str) -> list[Row]:
-        """All rows of another statement, which is small; this one has ended."""
+        """Return all rows of another, small statement, after this one has ended."""
         self._libpq.send_query_params(statement.encode(), None)
         self._has_loaders = False
         found: list[Row] = []
@@ -262,7 +268,7 @@ class _Statement:
         return found
 
     def end(self) -> bool:
-        """End the statement wherever it is; False if the connection is of no use then."""
+        """End the statement wherever it is; tell whether the connection can be used again."""
         until = monotonic() + _PATIENCE
         try:
             if (
@@ -281,14 +287,14 @@ class _Statement:
         return self._libpq.transaction_status == TransactionStatus.IDLE
 
     def _is_drained(self) -> bool:
-        """Take what has come; whether that was all."""
+        """Take the results that have come; tell whether these were all."""
         while not self._libpq.is_busy():
             if self._libpq.get_result() is None:
                 return True
         return False
 
     def _prepared(self, text: str) -> bytes | None:
-        """The name of the prepared statement; None if it is to be sent as it is."""
+        """Return the name of the prepared statement; None to send its text."""
         known = self._statements.pop(text, 0)
         if isinstance(known, int):
             known += 1
@@ -296,7 +302,7 @@ class _Statement:
                 name = b"dicomquest_%d" % next(_NUMBERS)
                 self._run(lambda: self._libpq.send_prepare(name, text.encode()))
                 known = name
-        # The last used is the last, and the first goes.
+        # A dict keeps its order: the last used goes to the end, so the first is the oldest.
         self._statements[text] = known
         if len(self._statements) > _MOST_STATEMENTS:
             oldest = self._statements.pop(next(iter(self._statements)))
@@ -318,7 +324,7 @@ class _Statement:
 
     def _flush(self) -> None:
         while self._libpq.flush():
-            # A server that answers before it has read all has to be read.
+            # A server that answers before it has read everything blocks until it is read.
             self._poll.modify(self._libpq.socket, select.POLLIN | select.POLLOUT)
             self._wait()
             self._libpq.consume_input()
@@ -334,7 +340,7 @@ class _Statement:
             raise _InterruptedError("the query was interrupted")
 
     def _failure(self, result: PGresult) -> IndexDatabaseError:
-        """What the server says, without its details: they may hold patient data."""
+        """Return the server's message, without its details: they may hold patient data."""
         message = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message
         words = f"the query failed: {message.decode('utf-8', 'replace')}"
         state = result.error_field(DiagnosticField.SQLSTATE) or b""
@@ -344,14 +350,14 @@ class _Statement:
 
 
 def _encoded(parameter: Any) -> bytes:
-    """A parameter as text of PostgreSQL, whose texts have neither surrogates nor NUL; a list is an array."""
+    """Return a parameter as text of PostgreSQL, without surrogates and NUL; a list is an array."""
     if isinstance(parameter, list):
         return array_text(parameter).encode()
     return stored_text(str(parameter)).replace("\0", "\ufffd").encode()
 
 
 def array_text(values: Iterable[str]) -> str:
-    """A list of texts as PostgreSQL reads an array."""
+    """Return a list of texts as PostgreSQL reads an array."""
     texts = (stored_text(value).replace("\0", "\ufffd") for value in values)
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
     return "{" + ",".join(quoted) + "}"

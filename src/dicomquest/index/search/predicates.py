@@ -227,7 +227,7 @@ def _is_absent(key: KeyCriterion, place: Place) -> Sql:
 
 
 def _presence(key: KeyCriterion, place: Place) -> Sql | None:
-    """Return a cheap test of the JSON text for a tag or creator; items and texts may hold it too."""
+    """Return a cheap test of the JSON text for a tag or creator, which an item may hold too."""
     step = key.path[-1]
     if key.or_unknown or isinstance(key.criterion, EmptyValue):
         return None

@@ -1,4 +1,4 @@
-"""The keys that SQL cannot match, said of an entity's JSON and columns (PS3.4 C.2.2.2)."""
+"""The keys that SQL cannot match, on an entity's JSON and columns (PS3.4 C.2.2.2)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from dicomquest.index.search.plan import Plan, Residual
 
 FUNCTION = "residual"
-"""Called as ``residual(number, expression...)``; the number is that of the plan's residual."""
+"""SQL calls it as ``residual(number, expression...)``, with the number of the plan's residual."""
 
 
 def residual_function(residuals: tuple[Residual, ...], zone_minutes: int) -> Callable[..., bool]:
-    """The function that SQL calls for one plan; ``zone_minutes`` is the zone of data sets that name none."""
+    """Return the function that SQL calls; ``zone_minutes`` is that of data sets without a zone."""
 
     def matches(number: int, *values: str | None) -> bool:
         return meets(residuals[number], values, zone_minutes)
@@ -31,7 +31,7 @@ def residual_function(residuals: tuple[Residual, ...], zone_minutes: int) -> Cal
 
 
 def meets(residual: Residual, values: Sequence[str | None], zone_minutes: int) -> bool:
-    """Whether an entity meets the keys; ``values`` are those of the residual's expressions."""
+    """Tell whether an entity meets the keys, by the values of the residual's expressions."""
     data_set: DataSet = {}
     if residual.tags is None:
         if values[0] is not None:
@@ -53,7 +53,7 @@ def meets(residual: Residual, values: Sequence[str | None], zone_minutes: int) -
 
 
 def accepted(plan: Plan, rows: Iterable[Row]) -> list[Row]:
-    """The rows that the plan's filter lets pass, without the columns that it has seen."""
+    """Return the rows that pass the plan's filter, without the columns that it needs."""
     row_filter = plan.row_filter
     if row_filter is None:
         return list(rows)
@@ -77,5 +77,5 @@ def _all_meet(residuals: Iterable[Residual], values: Sequence[Any], zone_minutes
 
 
 def _some_chain_meets(residuals: Sequence[Residual], chains: str | None, zone_minutes: int) -> bool:
-    """Whether one and the same chain of descendants meets all keys of the levels below (PS3.4 C.4.1.3.2.2)."""
+    """Tell whether one chain of descendants meets all keys of the levels below (C.4.1.3.2.2)."""
     return any(_all_meet(residuals, chain, zone_minutes) for chain in json.loads(chains or "[]"))

@@ -1,4 +1,4 @@
-"""How few entities a key leaves, which decides on the index that a query starts from.
+"""The selectivity of a key, which decides on the index that a query starts from.
 
 The guess comes from the key alone: its kind (``matching_sql``), its attribute, and which index that
 has. The database has no statistics, on purpose: a plan must not change under a running archive.

@@ -1,4 +1,4 @@
-"""A running query: rows as they come, and an end whenever somebody asks for it (PS3.4 C.4.1.3.2)."""
+"""A running query, and that on SQLite: rows in turn, and an end at any time (PS3.4 C.4.1.3.2)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from dicomquest.dataset.response_fields import Field, Row
     from dicomquest.index.search.plan import Plan
 
-# Between two looks at whether to go on: some milliseconds, and no cost that could be measured.
+# SQLite's instructions between two looks at an interruption: some milliseconds, without a cost that
+# can be measured.
 _INSTRUCTIONS = 100_000
-# What a query may take that is run at once: about 0.2 ms, many times what one patient's studies need; at most twice
-# that, see ``_give_up_next``.
+# The instructions of a query that runs at once: about 0.2 ms, many times the need of one patient's
+# studies, and at most twice that (see ``_give_up_next``).
 _FEW_INSTRUCTIONS = 5_000
 
 
 class Cursor(ABC):
     """A query and its own connection; the first ``fetch`` runs it.
 
-    ``fetch`` and ``close`` are called one after the other, from whatever threads; ``interrupt`` at any time, from any.
+    Threads call ``fetch`` and ``close`` one after the other, and ``interrupt`` at any time.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -39,31 +40,35 @@ class Cursor(ABC):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What each column of a row is in the response."""
+        """The fields of the response, one a column of a row."""
         return self.plan.fields
 
     @abstractmethod
     def fetch(self, size: int) -> list[Row]:
-        """At most ``size`` rows; fewer means that there are no more. IndexDatabaseError if interrupted or failed."""
+        """Return the next rows; fewer than ``size`` are the last.
+
+        IndexDatabaseError if the query is interrupted or fails.
+        """
 
     @abstractmethod
     def fetch_at_once(self, size: int) -> list[Row] | None:
-        """The first rows if they take the database next to nothing, else None; ``fetch`` then begins anew.
+        """Return the first rows if they cost the database next to nothing, else None.
 
-        It saves small queries the way to another thread and back, which costs more than they do.
+        After None ``fetch`` begins anew. A small query costs less than its way to another thread
+        and back, so a server tries it where it is.
         """
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Have the database give up: the ``fetch`` that runs raises, and every later one."""
+        """Stop the query: the ``fetch`` that runs raises IndexDatabaseError, and each later one."""
 
     @abstractmethod
     def close(self) -> None:
-        """End the query and give the connection back; more than once is well."""
+        """End the query and give the connection back; another call does nothing."""
 
     @property
     def closes_at_once(self) -> bool:
-        """Whether ``close`` waits for nobody."""
+        """Tell whether ``close`` waits for nothing."""
         return True
 
     def __enter__(self) -> Self:
@@ -81,14 +86,15 @@ class SQLiteCursor(Cursor):
 
     def __init__(self, connection: PoolProxiedConnection, plan: Plan) -> None:
         super().__init__(plan)
-        # Held by whoever gives the connection away or interrupts it: a late interrupt must not hit its next query.
+        # Whoever gives the connection back or interrupts it holds this lock: a late interrupt would
+        # hit the next query on the connection.
         self._lock = threading.Lock()
         self._connection: PoolProxiedConnection | None = connection
         self._driver: sqlite3.Connection = connection.driver_connection  # type: ignore[assignment]
         self._rows: sqlite3.Cursor | None = None
 
     def fetch(self, size: int) -> list[Row]:
-        """At most ``size`` rows; fewer means that there are no more. IndexDatabaseError if interrupted or failed."""
+        """Return the next rows; fewer than ``size`` are the last."""
         if self._is_interrupted:
             raise IndexDatabaseError("the query was interrupted")
         try:
@@ -100,16 +106,16 @@ class SQLiteCursor(Cursor):
         return self._finished(rows)
 
     def fetch_at_once(self, size: int) -> list[Row] | None:
-        """The first rows if they take the database next to nothing, else None; ``fetch`` then begins anew."""
+        """Return the first rows if they cost the database next to nothing, else None."""
         if self._rows is not None or self.plan.residuals or "_trigram" in self.plan.sql:
-            # Functions and full-text tables do their work outside the instructions that are counted.
+            # Functions and full-text tables work outside the instructions that SQLite counts.
             return None
         self._driver.set_progress_handler(_give_up_next(), _FEW_INSTRUCTIONS)
         try:
             rows = self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
             found: list[Row] = rows.fetchmany(size)
         except sqlite3.OperationalError:
-            # Given up; or failed, as it will again.
+            # Given up; or failed, as ``fetch`` will fail again.
             return None
         finally:
             self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
@@ -121,19 +127,19 @@ class SQLiteCursor(Cursor):
         if self.plan.residuals:
             zone = self.plan.query.options.timezone_offset_minutes
             self._driver.create_function(FUNCTION, -1, residual_function(self.plan.residuals, zone))
-        # An interrupt in the moment before the statement runs is lost to the database, but not to this.
+        # SQLite forgets an interrupt that comes before the statement runs; the handler does not.
         self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
         return self._driver.execute(self.plan.sql, _storable(self.plan.parameters))
 
     def interrupt(self) -> None:
-        """Have the database give up: the ``fetch`` that runs raises, and every later one."""
+        """Stop the query: the ``fetch`` that runs raises, and each later one."""
         with self._lock:
             self._is_interrupted = True
             if self._connection is not None:
                 self._driver.interrupt()
 
     def close(self) -> None:
-        """End the query and give the connection back; more than once is well."""
+        """End the query and give the connection back; another call does nothing."""
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -144,17 +150,17 @@ class SQLiteCursor(Cursor):
 
 
 def _give_up_next() -> Callable[[], bool]:
-    """A progress handler that lets go on once, then gives up.
+    """Return a progress handler that lets the statement go on once, then gives up.
 
-    The driver keeps statements, and SQLite counts the instructions of one over all its runs: the first call may come
-    anywhere in this run. (A statement that was given up is also compiled anew at each later run, which takes twice as
-    long as what one patient's studies need.)
+    The driver keeps statements, and SQLite counts the instructions of one over all its runs: the
+    first call may come anywhere in this run. To give up too early is dear, because SQLite compiles
+    such a statement anew at each later run: twice the time of one patient's studies.
     """
     return chain((False,), repeat(True)).__next__
 
 
 def give_back(connection: PoolProxiedConnection) -> None:
-    """Give a reader's connection back without its snapshot."""
+    """Give a reader's connection back, and end its snapshot."""
     driver: Any = connection.driver_connection
     if driver.in_transaction:
         driver.execute("ROLLBACK")
@@ -162,5 +168,5 @@ def give_back(connection: PoolProxiedConnection) -> None:
 
 
 def _storable(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The parameters with what no text of the database holds replaced as it was in the texts."""
+    """Return the parameters with the same characters replaced as in stored texts."""
     return tuple([stored_text(value) if isinstance(value, str) else value for value in parameters])
