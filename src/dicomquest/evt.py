@@ -284,7 +284,8 @@ class Event:
         return self._cancelled is not None and self._cancelled()
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only for names that are no attribute of every event.
+        # Reached only for names that not every event has. By __dict__, because copy and pickle ask
+        # before there is an _attributes, which would be looked for here, without end.
         attributes = self.__dict__.get("_attributes", {})
         if name in attributes:
             return attributes[name]

@@ -110,6 +110,7 @@ class Association(RequestedAssociation):
         return self
 
     def __exit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
+        # GeneratorExit is no failure: the loop over a generator with this association was left.
         if exception_type is None or issubclass(exception_type, AssociationError | GeneratorExit):
             self.release()
         else:
@@ -152,6 +153,7 @@ class Association(RequestedAssociation):
         """
         from dicomquest.services.identifiers import read_response
 
+        # No generator function: that would send the query when the first response is asked for.
         responses = self._receive_responses(self._query(dataset, query_model, msg_id, priority))
         return (read_response(response)[:2] for response in responses)
 
@@ -268,6 +270,7 @@ class Association(RequestedAssociation):
                 break
             self._send()
             self._receive()
+        # The flow's last turn may have left an A-ABORT or an A-RELEASE-RP.
         self._send()
         while self._requestor.is_ending:
             self._receive()

@@ -118,4 +118,5 @@ class RunningServer:
         except BaseException as failure:  # noqa: BLE001 (raised in the thread that called ``start``)
             self._failure = failure
         finally:
+            # After a failure, too: ``start`` waits for it.
             self._started.set()

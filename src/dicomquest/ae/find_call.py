@@ -127,7 +127,7 @@ def find(
         raise ValueError(f"as_ {as_!r}: expected {', '.join(_READERS)}")
     if ae_title is not None:
         if called_aet != ANY_SCP:
-            raise ValueError("ae_title is another name of called_aet: expected one of them")
+            raise ValueError("ae_title is another name of called_aet: give one of them")
         called_aet = ae_title
     row = model_by_name(model)
     query_level = level_by_name(level, row)

@@ -23,6 +23,7 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Tell whether calling a function gives a coroutine or an async generator, so never blocks."""
     while isinstance(function, partial):
         function = function.func
+    # inspect knows functions only, so of an object with __call__ that is looked at.
     called = (
         function if hasattr(function, "__code__") else getattr(type(function), "__call__", function)  # noqa: B004
     )

@@ -70,11 +70,13 @@ class AsyncAssociation(RequestedAssociation):
                     peer.host,
                     peer.port,
                     ssl=peer.ssl_context,
+                    # asyncio refuses a name without TLS.
                     server_hostname=peer.server_hostname if peer.ssl_context is not None else None,
                     local_addr=peer.bind_address,
                     limit=RECEIVE_SIZE,
                 )
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
+            # A TimeoutError of asyncio has no words.
             self._requestor.fail_connection(f"no connection to {peer}: {str(error) or 'timed out'}")
             return
         connection = self._writer.get_extra_info("socket")
@@ -97,6 +99,7 @@ class AsyncAssociation(RequestedAssociation):
         return self
 
     async def __aexit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
+        # GeneratorExit is no failure: the loop over a generator with this association was left.
         if exception_type is None or issubclass(exception_type, AssociationError | GeneratorExit):
             await self.release()
         else:

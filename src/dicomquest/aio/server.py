@@ -96,6 +96,7 @@ class Server:
         """
         if self._listener is not None:
             self._listener.close()
+        # Noted now: an association leaves the set while its task still tells handlers of its end.
         tasks = [association.task for association in self._connections]
         for association in list(self._connections):
             association.end_when_idle()

@@ -1,4 +1,4 @@
-"""A session on an asyncio transport: its bytes, its deadlines, and who waits for whom (PS3.8 9.1)."""
+"""A session on an asyncio transport: bytes both ways, deadlines, back-pressure (PS3.8 9.1)."""
 
 from __future__ import annotations
 

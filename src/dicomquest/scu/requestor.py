@@ -134,12 +134,15 @@ class Requestor:
                 return context
         from dicomquest.services.contexts import as_uid
 
+        name = as_uid(abstract_syntax).name
         proposed = any(
             context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts
         )
-        reason = "did not accept" if proposed else "was not asked for"
         raise ContextNotAcceptedError(
-            f"the peer {reason} a presentation context for {as_uid(abstract_syntax).name}"
+            f"the peer did not accept a presentation context for {name}"
+            if proposed
+            else f"the peer was not asked for a presentation context for {name}: propose one, "
+            "such as by AE.add_requested_context"
         )
 
     def context_to_store(
@@ -154,6 +157,7 @@ class Requestor:
         any_context = self.context_for(abstract_syntax)
         usable = {
             context.transfer_syntax: context
+            # Reversed, so that of several contexts the first one stays.
             for context in reversed(list(self.contexts.values()))
             if context.abstract_syntax == abstract_syntax and context.requestor_is_scu
         }
@@ -325,6 +329,7 @@ class Requestor:
             self._end(
                 LifeStage.ABORTED, AssociationAbortedError("this side aborted the association")
             )
+        # Makes this a generator, and so a flow.
         yield from ()
 
     def cancel(self, message_id: int) -> None:
@@ -356,10 +361,12 @@ class Requestor:
     def _check_established(self) -> None:
         if self.stage is not LifeStage.ESTABLISHED:
             raise LocalProtocolError(
-                f"a request needs an established association, this one is {self.stage.value}"
+                f"a request needs an established association, this one is {self.stage.value}: "
+                "associate anew"
             )
 
     def _end(self, stage: LifeStage, failure: AssociationError | None) -> None:
+        # The first end counts: the end of the connection follows each of them.
         if self.stage in (LifeStage.REQUESTED, LifeStage.ESTABLISHED):
             self.stage = stage
             self.failure = failure

@@ -68,6 +68,7 @@ class Gatherer(Generic[Item]):
                 for _, done in batch:
                     if not done.done():
                         done.set_result(None)
+                # All that take part now will probably be back with their next item.
                 self._expected = min(len(batch) + len(self._waiting), MOST)
         finally:
             self._task = None

@@ -91,7 +91,7 @@ def _read_status(status: Any) -> Answer:
             tuple(int(tag) for tag in tags),
         )
     if not isinstance(status, int):
-        raise TypeError(f"a handler gave {status!r} as status, expected a number or a Dataset")
+        raise TypeError(f"a handler gave {status!r} as status: give a number or a Dataset")
     return Answer(int(status))
 
 
@@ -115,6 +115,7 @@ def parse_answer(item: Any, transfer_syntax: str) -> Answer:
 
 def iterate(outcome: Any) -> Iterator[Any]:
     """Iterate over the answers of a blocking handler, which returned several or a single one."""
+    # First, because tuples and Datasets are iterable, too.
     if isinstance(outcome, tuple | int | Dataset):
         return iter((outcome,))
     if isinstance(outcome, Iterable):
@@ -224,6 +225,7 @@ class HandlerService:
         async with aclosing(items):
             async for item in items:
                 answer = parse_answer(item, request.context.transfer_syntax)
+                # One turn more after a C-CANCEL, as in ``_produce``.
                 if was_cancelled or not answer.is_pending:
                     final = Answer(statuses.CANCEL) if answer.is_pending else answer
                     break
@@ -241,6 +243,7 @@ class HandlerService:
         try:
             while not (running.done() and handoff.is_empty):
                 request.check_association()
+                # One write for a run of equal statuses, which mostly is all that there is.
                 for status, answers in groupby(await handoff.take(), key=attrgetter("status")):
                     if request.is_cancelled:
                         is_complete = False
