@@ -190,8 +190,8 @@ def remove_gone(
         batch.write()
         others = _others(gone, left)
         if others:
-            # A state that no file has: if we die before they are read again below, the next run
-            # reads them.
+            # A state that no file has: if this process dies before it reads them below, the next
+            # run does.
             connection.exec_driver_sql(
                 "UPDATE file SET modified_ns = -1 WHERE path = ?", [(path,) for path in others]
             )

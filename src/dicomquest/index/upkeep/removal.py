@@ -189,13 +189,13 @@ class Removal:
     def _remove(
         self, names: set[Names], last: int, delete_below: str | None, removed: Removed
     ) -> int | None:
-        """Remove the next instances, and return the last id looked at; None if it was the last."""
+        """Remove the next instances; return the last id looked at, or None if there are no more."""
         limit = BATCH if delete_below is None else BATCH_OF_FILES
         with self._database.begin() as connection:
             found = gone = self._instances(connection, names, last, limit)
             if delete_below is not None:
-                # Within the transaction, so that nobody stores a newer version, whose file we would
-                # delete.
+                # Within the transaction: so nobody stores a newer version, whose file would be
+                # deleted for the older one.
                 files = self._files(connection, found, delete_below)
                 gone = [each for each in found if _delete(files[each], removed)]
             batch = Batch(connection, (), self._default_zone)
