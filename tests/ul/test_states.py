@@ -20,8 +20,23 @@ from dicomquest.pdu.pdus import (
     PDataTF,
 )
 from dicomquest.ul.indications import ProviderAborted, TransportClosed
-from dicomquest.ul.states import LOCAL_EVENTS, OUTCOMES, TRANSITIONS, Action, Event, Role, State
+from dicomquest.ul.states import OUTCOMES, TRANSITIONS, Action, Event, Role, State
 from fixtures.associations import NEVER, NOW, RECEIVED, WAYS, happen, layer_in, sent_by
+
+# Requests of the layer's user: in a state without a cell they are the user's error.
+LOCAL_EVENTS = frozenset(
+    {
+        Event.ASSOCIATE_REQUEST,
+        Event.TRANSPORT_CONFIRMED,
+        Event.TRANSPORT_INDICATED,
+        Event.ASSOCIATE_ACCEPT,
+        Event.ASSOCIATE_REJECT,
+        Event.P_DATA_REQUEST,
+        Event.RELEASE_REQUEST,
+        Event.RELEASE_RESPONSE,
+        Event.ABORT_REQUEST,
+    }
+)
 
 # The outcome of each event in each state, written anew from PS3.8 without the names of the actions:
 # the next state, and then

@@ -1,4 +1,10 @@
-"""One association seen from the upper layer: bytes, primitives and time in, bytes and indications out (PS3.8 9.2)."""
+"""The upper layer of one association, without I/O (PS3.8 9.2).
+
+``UpperLayer`` is the interpreter of the tables in ``states``: every call becomes an event, and
+``_act`` carries out the cell of Table 9-10. Bytes, the user's requests and times go in; bytes and
+indications come out. What the tables leave open is done around ``_act``: PDUs are cut out of the
+byte stream, PDVs and answers are checked against what was negotiated, timers are looked at.
+"""
 
 from __future__ import annotations
 
@@ -56,22 +62,27 @@ from dicomquest.ul.states import (
 from dicomquest.ul.timers import EXPIRIES, Deadlines, Timeouts, Timer
 
 ASSOCIATION_PDU_LIMIT = 1 << 20
-"""Bytes of an A-ASSOCIATE-RQ or -AC; 128 contexts with many transfer syntaxes and a long SAML assertion fit well."""
+"""The longest A-ASSOCIATE-RQ or -AC that is received.
+
+128 contexts with many transfer syntaxes and a long SAML assertion fit well.
+"""
 
 P_DATA_LIMIT_IF_UNLIMITED = 1 << 27
-"""Bytes of a P-DATA-TF that we take after having announced "no limit" (0)."""
+"""The longest P-DATA-TF that is received after announcing "no limit" (0)."""
 
 SEND_LIMIT_IF_UNLIMITED = 128 * 1024
-"""Bytes of a P-DATA-TF to a peer that announces "no limit" (0): some such peers have small buffers all the same."""
+"""The longest P-DATA-TF to a peer that announces "no limit": some have small buffers."""
 
 
 class UpperLayer:
-    """The state machine of one association on one transport connection; it never waits and never reads a clock.
+    """The state machine of one association on one transport connection.
 
-    Times are seconds of any monotonic clock. Requests that the state does not allow raise LocalProtocolError and
-    change nothing; whatever the peer sends is answered as Table 9-10 says, and raises nothing.
+    It never waits and reads no clock: times are seconds of any monotonic clock. A request that the
+    state does not allow raises LocalProtocolError and changes nothing; whatever the peer sends is
+    answered as Table 9-10 says, and raises nothing.
     """
 
+    # A server holds one for each association, and most of these are idle.
     __slots__ = (
         "_ac",
         "_contexts",
@@ -114,12 +125,12 @@ class UpperLayer:
 
     @property
     def role(self) -> Role:
-        """Which side of the association this is."""
+        """The side of the association that this is."""
         return self._role
 
     @property
     def should_close(self) -> bool:
-        """Whether the face is to send what is left and close the connection; once true it stays so."""
+        """Tell whether to send what is left and close the connection; once true it stays so."""
         return self._should_close
 
     @property
@@ -139,7 +150,7 @@ class UpperLayer:
 
     @property
     def peer_maximum_length(self) -> int:
-        """What the peer announced to receive, in bytes of the PDU-length field of P-DATA-TF; 0 is no limit."""
+        """The longest P-DATA-TF that the peer receives, in bytes of PDU-length; 0 is no limit."""
         return self._peer_maximum_length
 
     @property
@@ -148,11 +159,11 @@ class UpperLayer:
         return self._peer_maximum_length or SEND_LIMIT_IF_UNLIMITED
 
     def allows(self, event: Event) -> bool:
-        """Whether Table 9-10 has a cell for this event in the present state."""
+        """Tell whether Table 9-10 has a cell for this event in the present state."""
         return self._state in TRANSITIONS[event] and not self._should_close
 
     def transport_connected(self, now: float) -> None:
-        """Begin: the face has accepted a connection, or connected it after ``send_associate_rq``."""
+        """Begin: the connection is accepted, or is made after ``send_associate_rq``."""
         event = (
             Event.TRANSPORT_INDICATED if self._role is Role.ACCEPTOR else Event.TRANSPORT_CONFIRMED
         )
@@ -171,9 +182,10 @@ class UpperLayer:
         self._act(Event.ASSOCIATE_REQUEST, now)
 
     def send_associate_ac(self, pdu: AAssociateAC, now: float) -> None:
-        """Accept; raises LocalProtocolError for an answer that does not fit the request."""
+        """Accept; raise LocalProtocolError for an answer that does not fit the request."""
         self._check(Event.ASSOCIATE_ACCEPT)
         rq = self._requested()
+        # An answer to a request that holds a password is not remembered, as the request is not.
         data, contexts = (
             _remembered_answer(rq, pdu) if is_remembered(rq) else _checked_answer(rq, pdu)
         )
@@ -188,7 +200,7 @@ class UpperLayer:
         self._act(Event.ASSOCIATE_REJECT, now, data=encode(AAssociateRJ(result, source, reason)))
 
     def send_p_data(self, pdvs: Iterable[PresentationDataValue], now: float) -> None:
-        """Send PDVs in one P-DATA-TF, after checking them against PS3.8 9.3.5 and what was negotiated."""
+        """Send PDVs in one P-DATA-TF; LocalProtocolError if one is not allowed (PS3.8 9.3.5)."""
         self._check(Event.P_DATA_REQUEST)
         pdvs = tuple(pdvs)
         check_sent(pdvs, self._contexts, self._peer_maximum_length)
@@ -196,7 +208,7 @@ class UpperLayer:
         self._postpone_idle(now)
 
     def send_encoded_p_data(self, data: bytes, now: float) -> None:
-        """Send whole P-DATA-TF PDUs as they are: whoever framed them has kept to ``send_limit``."""
+        """Send whole P-DATA-TF PDUs unchecked: their maker has kept to ``send_limit``."""
         self._check(Event.P_DATA_REQUEST)
         self._act(Event.P_DATA_REQUEST, now, data=data)
         self._postpone_idle(now)
@@ -212,12 +224,14 @@ class UpperLayer:
         self._act(Event.RELEASE_RESPONSE, now, data=encode(AReleaseRP()))
 
     def send_abort(self, now: float) -> None:
-        """End the association as its user; nothing is indicated but the end of the transport."""
+        """End the association as its user; only the end of the transport is indicated."""
         self._check(Event.ABORT_REQUEST)
         self._act(Event.ABORT_REQUEST, now)
 
     def send_provider_abort(self, reason: int, message: str, now: float) -> None:
-        """End the association because the layer above found what the peer sent invalid; nothing if it has ended."""
+        """End the association for a message that the layer above finds invalid; nothing if over."""
+        # AA-8 alone tells the user; the other actions for this event belong to an association that
+        # has not begun, or is ending already.
         if TRANSITIONS[Event.INVALID_PDU].get(self._state) is Action.AA_8:
             self._act(Event.INVALID_PDU, now, reason=reason, message=message)
 
@@ -231,7 +245,8 @@ class UpperLayer:
         is_first = True
         while not self._should_close:
             try:
-                # One look at the state for all the data that has come together: data does not change it.
+                # The fast way: all PDVs of a stream of responses by one event, as data does not
+                # change state 6. Anything else is left to the plain way.
                 if self._state is State.STA6 and (pdvs := reader.next_p_data(self._contexts)):
                     self._act(Event.P_DATA_RECEIVED, now, indication=DataReceived(tuple(pdvs)))
                     self._postpone_idle(now)
@@ -241,28 +256,32 @@ class UpperLayer:
                     break
                 self._receive(pdu, now)
             except RemoteProtocolError as error:
+                # The reader is past the bad PDU; the loop goes on, as the table has cells for PDUs
+                # that come after an abort (state 13).
                 self._act(Event.INVALID_PDU, now, reason=error.reason, message=str(error))
             is_first = False
         self._time_pdu(now, is_new=not is_first)
 
     def receive_eof(self, now: float, message: str = "the peer closed the connection") -> None:
-        """Take the end of the connection, or that it could not be made; ``message`` says what happened."""
+        """Take the end of the connection, or its failure; ``message`` says what happened."""
+        # Nobody is there to read what was not sent yet.
         self._outgoing.clear()
         self._act(Event.TRANSPORT_CLOSED, now, reason=0, message=message)
 
     @property
     def is_inside_pdu(self) -> bool:
-        """Whether a PDU has begun to arrive that is not all there."""
+        """Tell whether a PDU has begun to arrive and is not complete."""
         return self._reader.is_inside_pdu
 
     def events(self) -> list[Indication]:
-        """Give the indications since the last call."""
+        """Return the indications since the last call."""
         indications = self._indications
         self._indications = []
         return indications
 
     def data_to_send(self) -> bytes:
-        """Give the bytes to send since the last call."""
+        """Return the bytes to send since the last call."""
+        # A batch of responses is one ``bytes`` already: joining would copy it.
         outgoing = self._outgoing
         if not outgoing:
             return b""
@@ -270,25 +289,25 @@ class UpperLayer:
         return outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
 
     def next_deadline(self) -> float | None:
-        """When to call ``expire`` at the latest."""
+        """Return the time to call ``expire`` at the latest; None if no timer runs."""
         return self._deadlines.next()
 
     def expire(self, now: float) -> None:
-        """Let happen what the timers that have run out by now demand."""
+        """Act on the timers that have run out by now."""
         while (timer := self._deadlines.take_expired(now)) is not None:
             self._expire(timer, now)
 
     def set_busy(self, is_busy: bool, now: float) -> None:
-        """Say whether operations are outstanding; the idle timer runs only between them."""
+        """Take note whether operations are outstanding: the idle timer runs only between them."""
         self._deadlines.set_busy(is_busy, self._state, now)
 
     def writing_paused(self, now: float) -> None:
-        """Say that the connection takes no more bytes for now."""
+        """Take note that the connection takes no more bytes for now."""
         if not self._should_close and Timer.WRITE not in self._deadlines:
             self._deadlines.start(Timer.WRITE, now)
 
     def writing_resumed(self) -> None:
-        """Say that the connection takes bytes again."""
+        """Take note that the connection takes bytes again."""
         self._deadlines.stop(Timer.WRITE)
 
     def _check(self, event: Event) -> None:
@@ -299,6 +318,8 @@ class UpperLayer:
             )
 
     def _receive(self, pdu: PDU, now: float) -> None:
+        # A PDU is checked against the negotiation only if the state allows it at all: in other
+        # states the table alone decides, and its reason is the one that the peer hears.
         match pdu:
             case PDataTF():
                 if self._action(Event.P_DATA_RECEIVED) in (Action.DT_2, Action.AR_6):
@@ -358,14 +379,20 @@ class UpperLayer:
         reason: int = AbortReason.UNEXPECTED_PDU,
         message: str = "",
     ) -> None:
-        """Carry out the cell of Table 9-10; ``reason`` and ``message`` are for an abort by the provider."""
+        """Carry out the cell of Table 9-10 for an event in the present state.
+
+        ``data`` is what SEND sends, ``indication`` what INDICATE tells; ``reason`` and ``message``
+        are for an abort by the provider.
+        """
         before = self._state
         action = TRANSITIONS[event].get(before)
         if action is None:
             return
+        # Nearly all actions have one outcome, whose condition need not be asked.
         outcome, *otherwise = OUTCOMES[action]
         if otherwise and not self._holds(outcome.condition):
             (outcome,) = otherwise
+        # The state comes first: START_ARTIM depends on it.
         self._state = outcome.next_state
         for effect in outcome.effects:
             match effect:
@@ -405,6 +432,7 @@ class UpperLayer:
             case Condition.ALWAYS:
                 return True
             case Condition.ACCEPTABLE:
+                # A receiver tests bit 0 only (PS3.8 9.3.2).
                 return self._requested().protocol_version & 1 == 1
             case Condition.REQUESTOR:
                 return self._role is Role.REQUESTOR
@@ -416,7 +444,11 @@ class UpperLayer:
             self._deadlines.start(Timer.IDLE, now)
 
     def _time_pdu(self, now: float, *, is_new: bool) -> None:
-        """Let the PDU timer run from the first bytes of a PDU to its last."""
+        """Let the PDU timer run from the first bytes of a PDU to its last.
+
+        ``is_new`` says that other PDUs were completed meanwhile. Without it a running timer goes
+        on, so that a peer cannot prolong a PDU by sending it byte by byte.
+        """
         if self._should_close or not self._reader.is_inside_pdu:
             self._deadlines.stop(Timer.PDU)
         elif is_new or Timer.PDU not in self._deadlines:
@@ -425,6 +457,7 @@ class UpperLayer:
     def _expire(self, timer: Timer, now: float) -> None:
         expiry = EXPIRIES[timer]
         message = f"{expiry.words} within {self._deadlines.seconds(timer):g} s"
+        # A user's abort indicates nothing by itself, but here the user did not ask for it.
         if expiry.event is Event.ABORT_REQUEST and self._action(Event.ABORT_REQUEST) is not None:
             self._indications.append(ProviderAborted(0, message))
         self._act(expiry.event, now, reason=0, message=message)
@@ -435,7 +468,7 @@ class UpperLayer:
 def _checked_answer(
     rq: AAssociateRQ, ac: AAssociateAC
 ) -> tuple[bytes, Mapping[int, AcceptedContext]]:
-    """The bytes and the contexts of an answer of our own, LocalProtocolError if the request does not allow it."""
+    """Return the bytes and the contexts of an answer; LocalProtocolError if it does not fit."""
     check_own_answer(rq, ac)
     return encode(ac), accepted_contexts(rq, ac)
 

@@ -1,4 +1,4 @@
-"""What the upper layer tells its user: indications and confirmations (PS3.8 7)."""
+"""The indications and confirmations that the upper layer tells its user (PS3.8 7)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ class AssociateRejected:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """The PDVs of a P-DATA-TF, or of several that came together, all on accepted presentation contexts."""
+    """The PDVs of one P-DATA-TF or several, all on accepted presentation contexts."""
 
     pdvs: tuple[PresentationDataValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequested:
-    """The peer wants to release; answer with ``send_release_rp`` as soon as ``allows(Event.RELEASE_RESPONSE)``.
+    """The peer wants to release; answer with ``send_release_rp``.
 
-    In a collision the acceptor has to wait for ``ReleaseConfirmed`` first.
+    In a collision the acceptor has to wait for ``ReleaseConfirmed`` first:
+    ``allows(Event.RELEASE_RESPONSE)`` tells.
     """
 
 
@@ -59,7 +60,7 @@ class Aborted:
 
 @dataclass(frozen=True, slots=True)
 class ProviderAborted:
-    """The association is lost: by the peer's error, a time-out or the end of the connection; ``message`` says which."""
+    """The association is lost; ``message`` says by which error, time-out or end of connection."""
 
     reason: int
     message: str
@@ -67,7 +68,7 @@ class ProviderAborted:
 
 @dataclass(frozen=True, slots=True)
 class TransportClosed:
-    """The last indication, exactly once: the state is 1 for good, and the face is to close its end."""
+    """The last indication, told once: the state is 1 for good, and the face has to close."""
 
     message: str
 

@@ -1,4 +1,9 @@
-"""Negotiation as pure functions: what to propose, what to answer, what came of it (PS3.7 D.3, PS3.8 9.3)."""
+"""Negotiation as pure functions: the proposal, the answer, the outcome (PS3.7 D.3, PS3.8 9.3).
+
+A requestor uses ``propose_contexts``, an acceptor ``negotiate``. Both sides hold the answer against
+the request (``check_answer``, ``check_own_answer``), and compute from the two PDUs alone what was
+agreed (``accepted_contexts``): so they cannot come to think differently of it.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +48,12 @@ LOCAL_LIMIT_EXCEEDED = AAssociateRJ(2, 3, 2)
 
 @dataclass(frozen=True, slots=True)
 class SupportedSyntax:
-    """How an acceptor serves an abstract syntax.
+    """The terms on which an acceptor serves an abstract syntax.
 
-    Transfer syntaxes stand in the acceptor's order of preference; Implicit VR Little Endian is accepted even when
-    it is not among them (PS3.5 10.1). ``scu_role`` and ``scp_role`` are what the *requestor* may be, should it ask.
-    ``requestor_prefers``: the first that the requestor proposes is taken instead, so that it need not convert.
+    Transfer syntaxes stand in the acceptor's order of preference; Implicit VR Little Endian is
+    accepted even if it is not among them (PS3.5 10.1). With ``requestor_prefers`` the first one
+    that the requestor proposes is taken instead, so that it need not convert. ``scu_role`` and
+    ``scp_role`` say what the *requestor* may be, should it ask.
     """
 
     transfer_syntaxes: tuple[str, ...]
@@ -58,11 +64,12 @@ class SupportedSyntax:
 
 @dataclass(frozen=True, slots=True)
 class AcceptorPolicy:
-    """What an acceptor grants; ``None`` for a set of AE titles lets all pass.
+    """The rules by which an acceptor answers; ``None`` for a set of AE titles lets all pass.
 
-    ``answer_extended`` is given a SOP class UID and the requestor's information and returns the answer, or None for
-    no answer. ``verify_identity`` returns the server response (empty for types 1, 2 and 5), or None when it does not
-    believe; without it identities are ignored.
+    ``answer_extended`` takes a SOP class UID and the requestor's information, and returns the
+    answer or None for no answer. ``verify_identity`` returns the server response (empty for types
+    1, 2 and 5), or None for an identity that it does not believe; without it identities are
+    ignored.
     """
 
     supported: Mapping[str, SupportedSyntax]
@@ -78,9 +85,9 @@ class AcceptorPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedContext:
-    """A presentation context that both sides may use, with the roles that the association's requestor has on it.
+    """A presentation context that both sides may use, and the requestor's roles on it.
 
-    ``extended_negotiation`` is the acceptor's answer to what was offered for the SOP class, None without one.
+    ``extended_negotiation`` is the acceptor's answer for the SOP class, None if there is none.
     """
 
     context_id: int
@@ -94,10 +101,10 @@ class AcceptedContext:
 def propose_contexts(
     wanted: Iterable[tuple[str, Sequence[str]]],
 ) -> tuple[PresentationContextRQ, ...]:
-    """Number (abstract syntax, transfer syntaxes) pairs with odd IDs in their order, and complete them.
+    """Return presentation contexts for (abstract syntax, transfer syntaxes) pairs, in their order.
 
-    What PS3.5 wants offered is added: Implicit VR Little Endian once for each abstract syntax (10.1), and Explicit VR
-    Little Endian for one offered Deflated (A.5).
+    Transfer syntaxes that PS3.5 wants offered are added: Implicit VR Little Endian once for each
+    abstract syntax (10.1), Explicit VR Little Endian for one that is offered Deflated (A.5).
     """
     pairs = [(abstract, list(dict.fromkeys(transfer))) for abstract, transfer in wanted]
     if not 1 <= len(pairs) <= MAXIMUM_CONTEXTS:
@@ -121,7 +128,10 @@ def propose_contexts(
 
 
 def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssociateRJ:
-    """Answer an association request; the protocol version is the upper layer's own business (AE-6)."""
+    """Return the answer to an association request, by the policy.
+
+    The protocol version is the upper layer's own affair (AE-6).
+    """
     information = rq.user_information
     if rq.application_context != APPLICATION_CONTEXT:
         return APPLICATION_CONTEXT_NOT_SUPPORTED
@@ -131,6 +141,7 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
         return CALLING_AE_TITLE_NOT_RECOGNIZED
     identity = information.user_identity_rq
     identity_ac = None
+    # A requestor gets a response only if it asked for one (PS3.7 D.3.3.7).
     if identity is not None and policy.verify_identity is not None:
         server_response = policy.verify_identity(identity)
         if server_response is None:
@@ -161,7 +172,8 @@ def _answer_context(
     context: PresentationContextRQ, policy: AcceptorPolicy
 ) -> PresentationContextAC:
     supported = policy.supported.get(context.abstract_syntax)
-    # The transfer syntax of a rejected context means nothing, yet some peers expect to read one.
+    # A rejected context needs no transfer syntax (PS3.8 9.3.3.2), but some peers expect to read
+    # one.
     if supported is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
@@ -179,6 +191,7 @@ def _answer_context(
 def _answer_window(
     offer: AsyncOperationsWindow, own: AsyncOperationsWindow
 ) -> AsyncOperationsWindow:
+    # 0 is no limit; the answer never exceeds the offer (PS3.7 D.3.3.3).
     def least(offered: int, ours: int) -> int:
         return min(offered, ours) if offered and ours else offered or ours
 
@@ -216,7 +229,11 @@ def _answer_extended(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[Extended
 
 
 def accepted_contexts(rq: AAssociateRQ, ac: AAssociateAC) -> dict[int, AcceptedContext]:
-    """Return the accepted contexts by their ID; those without a result count as rejected."""
+    """Return the accepted contexts by their ID; a context without a result counts as rejected.
+
+    A role holds if the requestor proposed and the acceptor confirmed it; without role selection the
+    requestor is SCU (PS3.7 D.3.3.4). Answers to what was not offered are ignored.
+    """
     proposed = {context.context_id: context for context in rq.presentation_contexts}
     offered_roles = {role.sop_class_uid: role for role in rq.user_information.roles}
     answered_roles = {role.sop_class_uid: role for role in ac.user_information.roles}
@@ -247,11 +264,13 @@ def accepted_contexts(rq: AAssociateRQ, ac: AAssociateAC) -> dict[int, AcceptedC
 def check_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:
     """Raise RemoteProtocolError for an A-ASSOCIATE-AC that does not answer the request.
 
-    What does no harm passes: results for contexts that were not proposed, and sub-items that were not asked for.
+    Peers send results for contexts that were not proposed, and sub-items that were not asked for:
+    these do no harm, and pass.
     """
     if ac.application_context != rq.application_context:
         raise RemoteProtocolError(
-            f"application context {ac.application_context!r} accepted: proposed was {rq.application_context!r}",
+            f"application context {ac.application_context!r} accepted:"
+            f" proposed was {rq.application_context!r}",
             reason=AbortReason.INVALID_VALUE,
         )
     if fault := _fault_of_results(rq, ac):
@@ -259,7 +278,7 @@ def check_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:
 
 
 def check_own_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:
-    """Raise LocalProtocolError for an A-ASSOCIATE-AC of our own that the request does not allow."""
+    """Raise LocalProtocolError for an A-ASSOCIATE-AC to send that the request does not allow."""
     if fault := _fault_of_results(rq, ac) or _fault_of_items(rq, ac):
         raise LocalProtocolError(fault)
     answered = {result.context_id for result in ac.presentation_contexts}
@@ -271,7 +290,7 @@ def check_own_answer(rq: AAssociateRQ, ac: AAssociateAC) -> None:
 
 
 def _fault_of_results(rq: AAssociateRQ, ac: AAssociateAC) -> str:
-    """Say which result cannot be one for this request, or nothing."""
+    """Say which result does not fit this request; '' if all do."""
     proposed = {context.context_id: context for context in rq.presentation_contexts}
     seen = set()
     for result in ac.presentation_contexts:
@@ -283,14 +302,14 @@ def _fault_of_results(rq: AAssociateRQ, ac: AAssociateAC) -> str:
             continue
         if result.transfer_syntax not in context.transfer_syntaxes:
             return (
-                f"presentation context {result.context_id} accepted with {result.transfer_syntax!r}: "
-                f"proposed were {', '.join(context.transfer_syntaxes)}"
+                f"presentation context {result.context_id} accepted with"
+                f" {result.transfer_syntax!r}: proposed were {', '.join(context.transfer_syntaxes)}"
             )
     return ""
 
 
 def _fault_of_items(rq: AAssociateRQ, ac: AAssociateAC) -> str:
-    """Say which sub-item answers nothing, or more than was offered, or nothing."""
+    """Say which sub-item answers more than was offered, or what nobody asked; '' if none does."""
     asked, answer = rq.user_information, ac.user_information
     window, offer = answer.async_operations_window, asked.async_operations_window
     if window is not None:

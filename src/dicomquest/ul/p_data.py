@@ -1,4 +1,4 @@
-"""What P-DATA may be sent and received on an association (PS3.8 9.3.5, Annex E)."""
+"""The rules for P-DATA that is sent and received on an association (PS3.8 9.3.5, Annex E)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from dicomquest.pdu.reasons import AbortReason
 def check_sent(
     pdvs: Iterable[PresentationDataValue], accepted: Container[int], maximum_length: int
 ) -> None:
-    """Raise LocalProtocolError for PDVs that may not be sent in one P-DATA-TF; a maximum length of 0 is no limit."""
+    """Raise LocalProtocolError for PDVs that may not be sent in one P-DATA-TF.
+
+    ``maximum_length`` is the peer's; 0 is no limit.
+    """
     length = 0
     for context_id, control, fragment in pdvs:
         if context_id not in accepted:

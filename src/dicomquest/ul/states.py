@@ -1,7 +1,30 @@
-"""The state machine of the upper layer as data: Table 9-10 and the actions of Tables 9-6 to 9-9 (PS3.8 9.2).
+"""The state machine of the upper layer as data: Tables 9-1 to 9-10 (PS3.8 9.2).
 
-Everything about transitions lives here: this is the only place that names a next state. ``connection`` looks up the
-cell of an event and the present state, and carries out what the action's row says.
+An association is in one of 13 states. 19 events can happen to it: its user asks for something, a
+PDU arrives, the transport connection comes or goes, the ARTIM timer runs out. Table 9-10 has a row
+for each event and a column for each state; the cell names an action. Tables 9-6 to 9-9 say what
+each action does, and which state comes next. All of it stands here as literals, laid out to be read
+beside the Standard:
+
+- ``_TABLE_9_10`` is the table itself. The row P_DATA_RECEIVED reads: when a P-DATA-TF arrives in
+  state 6, the action is DT-2; in state 7 it is AR-6, in state 13 AA-6; in state 1, with a dot, it
+  cannot happen. ``TRANSITIONS`` is the same table as dictionaries.
+- ``OUTCOMES`` has the row of each action: its effects in the order in which they happen, and the
+  next state. The Standard lets AE-6 and AR-8 go two ways: the first outcome counts if its condition
+  holds, the second otherwise.
+
+An ``Effect`` is a value that does nothing by itself. ``UpperLayer._act`` in ``connection`` is the
+only interpreter: it looks up the cell of an event and the present state, takes the next state from
+the outcome, and carries out the effects.
+
+Nothing else names a next state, or sets one: all other code offers an event and lets the table
+decide. So this page can be held against the Standard by eye, and a test offers every event in every
+state. An event in a state without a cell for it is the caller's error if the user asks for it
+(``UpperLayer._check`` raises LocalProtocolError); any other event changes nothing.
+
+Two things lie outside of the table. The face opens the transport connection itself, so AE-1 has no
+effect. Timers besides ARTIM, which are not the Standard's, run out as events of the table
+(``timers``).
 """
 
 from __future__ import annotations
@@ -11,14 +34,14 @@ from typing import NamedTuple, Self
 
 
 class Role(Enum):
-    """Which side of the association this is."""
+    """The side of an association: who requested it, or who was asked."""
 
     REQUESTOR = "requestor"
     ACCEPTOR = "acceptor"
 
 
 class _Worded(IntEnum):
-    """A number of the Standard's, with the words for it."""
+    """A number of the Standard, with the words for it in messages."""
 
     words: str
 
@@ -48,7 +71,7 @@ class State(_Worded):
 
 
 class Event(_Worded):
-    """The rows of Table 9-10; what the service user and the timers do, and what comes from the peer."""
+    """The rows of Table 9-10: what the service user, the peer, the transport and ARTIM do."""
 
     ASSOCIATE_REQUEST = 1, "A-ASSOCIATE request"
     TRANSPORT_CONFIRMED = 2, "transport connection confirmed"
@@ -105,7 +128,7 @@ class Action(IntEnum):
 
 
 class Effect(Enum):
-    """What actions are made of."""
+    """The parts that actions are made of."""
 
     SEND = "send the PDU that the service user asked for"
     SEND_REJECT = "send A-ASSOCIATE-RJ for what the provider itself does not accept"
@@ -119,7 +142,7 @@ class Effect(Enum):
 
 
 class Condition(Enum):
-    """What two of the actions make their next state depend on."""
+    """The conditions that the next state of AE-6 and AR-8 depends on."""
 
     ALWAYS = "always; of a second outcome: otherwise"
     ACCEPTABLE = "the provider can accept the A-ASSOCIATE-RQ"
@@ -127,7 +150,7 @@ class Condition(Enum):
 
 
 class Outcome(NamedTuple):
-    """One way in which an action goes: what is done, in this order, and the state after it."""
+    """One way that an action goes: its effects, in this order, and the state after it."""
 
     effects: tuple[Effect, ...]
     next_state: State
@@ -177,26 +200,26 @@ OUTCOMES: dict[Action, tuple[Outcome, ...]] = {
 }
 
 _TABLE_9_10 = """
-   Event                    1     2     3     4     5     6     7     8     9     10    11    12    13
-   ASSOCIATE_REQUEST        AE-1  .     .     .     .     .     .     .     .     .     .     .     .
-   TRANSPORT_CONFIRMED      .     .     .     AE-2  .     .     .     .     .     .     .     .     .
-   ASSOCIATE_AC_RECEIVED    .     AA-1  AA-8  .     AE-3  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
-   ASSOCIATE_RJ_RECEIVED    .     AA-1  AA-8  .     AE-4  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
-   TRANSPORT_INDICATED      AE-5  .     .     .     .     .     .     .     .     .     .     .     .
-   ASSOCIATE_RQ_RECEIVED    .     AE-6  AA-8  .     AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-7
-   ASSOCIATE_ACCEPT         .     .     AE-7  .     .     .     .     .     .     .     .     .     .
-   ASSOCIATE_REJECT         .     .     AE-8  .     .     .     .     .     .     .     .     .     .
-   P_DATA_REQUEST           .     .     .     .     .     DT-1  .     AR-7  .     .     .     .     .
-   P_DATA_RECEIVED          .     AA-1  AA-8  .     AA-8  DT-2  AR-6  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
-   RELEASE_REQUEST          .     .     .     .     .     AR-1  .     .     .     .     .     .     .
-   RELEASE_RQ_RECEIVED      .     AA-1  AA-8  .     AA-8  AR-2  AR-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
-   RELEASE_RP_RECEIVED      .     AA-1  AA-8  .     AA-8  AA-8  AR-3  AA-8  AA-8  AR-10 AR-3  AA-8  AA-6
-   RELEASE_RESPONSE         .     .     .     .     .     .     .     AR-4  AR-9  .     .     AR-4  .
-   ABORT_REQUEST            .     .     AA-1  AA-2  AA-1  AA-1  AA-1  AA-1  AA-1  AA-1  AA-1  AA-1  .
-   ABORT_RECEIVED           .     AA-2  AA-3  .     AA-3  AA-3  AA-3  AA-3  AA-3  AA-3  AA-3  AA-3  AA-2
-   TRANSPORT_CLOSED         .     AA-5  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AR-5
-   ARTIM_EXPIRED            .     AA-2  .     .     .     .     .     .     .     .     .     .     AA-2
-   INVALID_PDU              .     AA-1  AA-8  .     AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-7
+Event                 1     2     3     4     5     6     7     8     9     10    11    12    13
+ASSOCIATE_REQUEST     AE-1  .     .     .     .     .     .     .     .     .     .     .     .
+TRANSPORT_CONFIRMED   .     .     .     AE-2  .     .     .     .     .     .     .     .     .
+ASSOCIATE_AC_RECEIVED .     AA-1  AA-8  .     AE-3  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
+ASSOCIATE_RJ_RECEIVED .     AA-1  AA-8  .     AE-4  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
+TRANSPORT_INDICATED   AE-5  .     .     .     .     .     .     .     .     .     .     .     .
+ASSOCIATE_RQ_RECEIVED .     AE-6  AA-8  .     AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-7
+ASSOCIATE_ACCEPT      .     .     AE-7  .     .     .     .     .     .     .     .     .     .
+ASSOCIATE_REJECT      .     .     AE-8  .     .     .     .     .     .     .     .     .     .
+P_DATA_REQUEST        .     .     .     .     .     DT-1  .     AR-7  .     .     .     .     .
+P_DATA_RECEIVED       .     AA-1  AA-8  .     AA-8  DT-2  AR-6  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
+RELEASE_REQUEST       .     .     .     .     .     AR-1  .     .     .     .     .     .     .
+RELEASE_RQ_RECEIVED   .     AA-1  AA-8  .     AA-8  AR-2  AR-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-6
+RELEASE_RP_RECEIVED   .     AA-1  AA-8  .     AA-8  AA-8  AR-3  AA-8  AA-8  AR-10 AR-3  AA-8  AA-6
+RELEASE_RESPONSE      .     .     .     .     .     .     .     AR-4  AR-9  .     .     AR-4  .
+ABORT_REQUEST         .     .     AA-1  AA-2  AA-1  AA-1  AA-1  AA-1  AA-1  AA-1  AA-1  AA-1  .
+ABORT_RECEIVED        .     AA-2  AA-3  .     AA-3  AA-3  AA-3  AA-3  AA-3  AA-3  AA-3  AA-3  AA-2
+TRANSPORT_CLOSED      .     AA-5  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AA-4  AR-5
+ARTIM_EXPIRED         .     AA-2  .     .     .     .     .     .     .     .     .     .     AA-2
+INVALID_PDU           .     AA-1  AA-8  .     AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-7
 """
 # fmt: on
 
@@ -215,19 +238,4 @@ def _read(table: str) -> dict[Event, dict[State, Action]]:
 
 
 TRANSITIONS = _read(_TABLE_9_10)
-"""By event and state, the action; a cell that is not there cannot happen, or is ignored when it does."""
-
-LOCAL_EVENTS = frozenset(
-    {
-        Event.ASSOCIATE_REQUEST,
-        Event.TRANSPORT_CONFIRMED,
-        Event.TRANSPORT_INDICATED,
-        Event.ASSOCIATE_ACCEPT,
-        Event.ASSOCIATE_REJECT,
-        Event.P_DATA_REQUEST,
-        Event.RELEASE_REQUEST,
-        Event.RELEASE_RESPONSE,
-        Event.ABORT_REQUEST,
-    }
-)
-"""What our own caller does: in a state without a cell for it, that is the caller's error."""
+"""The action by event and state; an event without a cell cannot happen, or changes nothing."""

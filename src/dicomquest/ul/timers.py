@@ -1,4 +1,10 @@
-"""The timers of an association: as data, in which states each runs and what its end does (PS3.8 9.1.4, 9.1.5)."""
+"""The timers of an association as data: when each runs, what its end does (PS3.8 9.1.4, 9.1.5).
+
+The Standard has one timer, ARTIM, and forbids its use for establishment and release. The other
+timers are ours, so that no peer can hold an association by doing nothing. None of them has actions
+of its own: a timer that runs out is an event of Table 9-10 (``EXPIRIES``). Nothing here reads a
+clock; the time is an argument, of any monotonic clock.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +17,10 @@ from dicomquest.ul.states import Event, Role, State
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait, in seconds; None waits for ever. Only ARTIM is the Standard's own.
+    """The time-outs in seconds; None waits for ever.
 
-    ``first_response`` and ``dimse`` are the session's: from a request to its first response, and between responses.
+    Only ``artim`` is the Standard's. ``first_response`` and ``dimse`` are the session's: from a
+    request to its first response, and between responses.
     """
 
     artim: float | None = 10.0
@@ -42,7 +49,10 @@ class Timer(IntEnum):
 
 
 class Expiry(NamedTuple):
-    """What happens when a timer runs out: an event of Table 9-10, and whether we then close without waiting."""
+    """The end of a timer: its time-out, an event of Table 9-10, the words for the message.
+
+    ``closes`` says that this side then closes at once, and does not wait for the peer to close.
+    """
 
     timeout: str
     event: Event
@@ -50,26 +60,28 @@ class Expiry(NamedTuple):
     words: str
 
 
-# The Standard has one ARTIM timer; in state 2 ours has a longer time-out, so it is a row of its own.
-# fmt: off
+_ARTIM, _ABORT, _INVALID = Event.ARTIM_EXPIRED, Event.ABORT_REQUEST, Event.INVALID_PDU
+
+# The Standard has one ARTIM timer. In state 2 ours has a longer time-out, so it is a row of its
+# own. A peer that does not connect, release or read is not waited for to close. fmt: off
 EXPIRIES = {
-    Timer.ARTIM:            Expiry("artim", Event.ARTIM_EXPIRED, False, "the peer did not close the connection"),
-    Timer.ARTIM_OF_STATE_2: Expiry("associate_request", Event.ARTIM_EXPIRED, False, "no A-ASSOCIATE-RQ"),
-    Timer.CONNECT:          Expiry("connect", Event.ABORT_REQUEST, True, "no transport connection"),
-    Timer.ASSOCIATION:      Expiry("association", Event.ABORT_REQUEST, False, "no answer to A-ASSOCIATE-RQ"),
-    Timer.RELEASE:          Expiry("release", Event.ABORT_REQUEST, True, "no answer to A-RELEASE-RQ"),
-    Timer.IDLE:             Expiry("idle", Event.ABORT_REQUEST, False, "no operation on the association"),
-    Timer.PDU:              Expiry("pdu", Event.INVALID_PDU, False, "a PDU was begun and not completed"),
-    Timer.WRITE:            Expiry("write", Event.ABORT_REQUEST, True, "the peer did not read what was sent to it"),
+    Timer.ARTIM: Expiry("artim", _ARTIM, False, "the peer did not close the connection"),
+    Timer.ARTIM_OF_STATE_2: Expiry("associate_request", _ARTIM, False, "no A-ASSOCIATE-RQ"),
+    Timer.CONNECT: Expiry("connect", _ABORT, True, "no transport connection"),
+    Timer.ASSOCIATION: Expiry("association", _ABORT, False, "no answer to A-ASSOCIATE-RQ"),
+    Timer.RELEASE: Expiry("release", _ABORT, True, "no answer to A-RELEASE-RQ"),
+    Timer.IDLE: Expiry("idle", _ABORT, False, "no operation on the association"),
+    Timer.PDU: Expiry("pdu", _INVALID, False, "a PDU was begun and not completed"),
+    Timer.WRITE: Expiry("write", _ABORT, True, "the peer did not read what was sent to it"),
 }
 
-# A timer of this table starts when its states are entered, and stops when they are left. ARTIM, PDU and WRITE are
-# started and stopped by actions, by what is received, and by the face.
+# A timer of this table starts when its states are entered, and stops when they are left. The others
+# are started and stopped elsewhere: ARTIM by actions, PDU by bytes that arrive, WRITE by the face.
 STATES = {
-    Timer.CONNECT:     frozenset({State.STA4}),
+    Timer.CONNECT: frozenset({State.STA4}),
     Timer.ASSOCIATION: frozenset({State.STA5}),
-    Timer.RELEASE:     frozenset({State.STA7, State.STA9, State.STA10, State.STA11}),
-    Timer.IDLE:        frozenset({State.STA6}),
+    Timer.RELEASE: frozenset({State.STA7, State.STA9, State.STA10, State.STA11}),
+    Timer.IDLE: frozenset({State.STA6}),
 }
 # fmt: on
 
@@ -79,7 +91,7 @@ _OF_STATE = {
 }
 
 ONLY_ROLE = {Timer.IDLE: Role.ACCEPTOR}
-"""Timers that run on one side only: a requestor may keep an association for as long as it wants."""
+"""Timers that run on one side only: a requestor may keep an association as long as it wants."""
 
 
 class Deadlines:
@@ -114,6 +126,7 @@ class Deadlines:
     def change_state(self, before: State, state: State, now: float) -> None:
         """Start the timers whose states are entered, stop those whose states are left."""
         left, entered = _OF_STATE[before], _OF_STATE[state]
+        # Most changes are between states of no timer, or of the same one, which then goes on.
         if left == entered:
             return
         for timer in left - entered:
@@ -123,7 +136,7 @@ class Deadlines:
                 self.start(timer, now)
 
     def set_busy(self, is_busy: bool, state: State, now: float) -> None:
-        """Let the idle timer stand still while operations are outstanding, and start anew after them."""
+        """Stop the idle timer while operations are outstanding, and start it anew after them."""
         self._is_busy = is_busy
         if is_busy:
             self._at.pop(Timer.IDLE, None)
@@ -131,11 +144,11 @@ class Deadlines:
             self.start(Timer.IDLE, now)
 
     def next(self) -> float | None:
-        """When the first timer runs out."""
+        """Return the time at which the first timer runs out; None if none runs."""
         return min(self._at.values()) if self._at else None
 
     def take_expired(self, now: float) -> Timer | None:
-        """Take out the timer that ran out first, if one has by now."""
+        """Take out the timer that ran out first; None if none has by now."""
         timer = min(self._at, key=self._at.__getitem__, default=None)
         if timer is None or self._at[timer] > now:
             return None
@@ -143,12 +156,12 @@ class Deadlines:
         return timer
 
     def seconds(self, timer: Timer) -> float | None:
-        """How long a timer runs."""
+        """Return the time-out of a timer; None if it never runs."""
         seconds: float | None = getattr(self._timeouts, EXPIRIES[timer].timeout)
         return seconds
 
     def _may_run(self, timer: Timer) -> bool:
-        """Whether a timer runs on this side now, given that its state is there."""
+        """Tell whether a timer of the present state runs on this side now."""
         if timer is Timer.IDLE and self._is_busy:
             return False
         return ONLY_ROLE.get(timer, self._role) is self._role
