@@ -1,4 +1,4 @@
-"""Presentation contexts, their UIDs and the header that all items share (PS3.8 9.3.2, 9.3.3, Annex F)."""
+"""Items: presentation contexts, UIDs, and the header of all items (PS3.8 9.3.2, 9.3.3, Annex F)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 
 LONGEST_UID_SENT = 64
 LONGEST_UID_RECEIVED = 256
-"""Longer than the Standard's 64 characters (PS3.8 Annex F), for peers that send such; no UID needs more."""
+"""More than the 64 characters of the Standard (PS3.8 Annex F), as some peers send longer ones."""
 
 MAXIMUM_CONTEXTS = 128
-"""As many odd numbers as there are in one byte (PS3.8 9.3.2.2)."""
+"""The number of odd IDs in one byte (PS3.8 9.3.2.2)."""
 
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*", re.ASCII)
 _ITEM_HEADER = Struct(">BxH")
@@ -30,7 +30,7 @@ _LONGEST_ITEM = 0xFFFF
 
 
 class ItemType(IntEnum):
-    """The items of A-ASSOCIATE-RQ and -AC; those of the user information stand in ``user_information``."""
+    """The items of A-ASSOCIATE-RQ and -AC; ``user_information`` has the sub-items of the last."""
 
     APPLICATION_CONTEXT = 0x10
     PRESENTATION_CONTEXT_RQ = 0x20
@@ -52,7 +52,7 @@ class ContextResult(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresentationContextRQ:
-    """A proposed presentation context: an odd number 1..255, one abstract syntax, transfer syntaxes to choose from."""
+    """A proposed presentation context; its ID is an odd number of 1 to 255."""
 
     context_id: int
     abstract_syntax: str
@@ -61,7 +61,7 @@ class PresentationContextRQ:
 
 @dataclass(frozen=True, slots=True)
 class PresentationContextAC:
-    """The answer to a presentation context; the transfer syntax means nothing unless the result is 0."""
+    """The answer to a presentation context; the transfer syntax only counts if the result is 0."""
 
     context_id: int
     result: int
@@ -70,7 +70,10 @@ class PresentationContextAC:
 
 @lru_cache(maxsize=1024)
 def encode_uid(uid: str) -> bytes:
-    """Return the bytes of a UID, unpadded; raise LocalProtocolError for what is no UID of the Standard."""
+    """Return the bytes of a UID; LocalProtocolError for a text that is no UID.
+
+    UIDs of PDUs have no padding, other than those of data sets (PS3.8 Annex F).
+    """
     if not _UID.fullmatch(uid) or len(uid) > LONGEST_UID_SENT:
         raise LocalProtocolError(
             f"{uid!r} is no UID: expected numbers and dots, at most {LONGEST_UID_SENT} characters"
@@ -79,7 +82,8 @@ def encode_uid(uid: str) -> bytes:
 
 
 def decode_uid(data: bytes) -> str:
-    """Return the text of a UID without the padding that some peers add; its grammar is not tested."""
+    """Return the text of a UID, without the padding that some peers add, whatever its grammar."""
+    # A UID is only compared with known ones, so a malformed one matches nothing and does no harm.
     if len(data) > LONGEST_UID_RECEIVED:
         raise RemoteProtocolError(
             f"a UID of {len(data)} bytes: at most {LONGEST_UID_RECEIVED} are accepted",
@@ -98,7 +102,7 @@ def encode_item(item_type: int, content: bytes) -> bytes:
 
 
 def iterate_items(data: bytes, inside: str) -> Iterator[tuple[int, bytes]]:
-    """Yield type and content of each item; ``inside`` names the place for the error when one overruns it."""
+    """Yield type and content of each item; ``inside`` names the place for an error's words."""
     offset = 0
     end = len(data)
     while offset < end:
@@ -112,7 +116,8 @@ def iterate_items(data: bytes, inside: str) -> Iterator[tuple[int, bytes]]:
         offset = start + length
         if offset > end:
             raise RemoteProtocolError(
-                f"item {item_type:02X}H of {length} bytes overruns the {inside}, which has {end - start} left",
+                f"item {item_type:02X}H of {length} bytes overruns the {inside},"
+                f" which has {end - start} left",
                 reason=AbortReason.INVALID_VALUE,
             )
         yield item_type, data[start:offset]
@@ -142,7 +147,8 @@ def decode_context_rq(content: bytes) -> PresentationContextRQ:
     transfer = tuple(uid for item_type, uid in syntaxes if item_type == ItemType.TRANSFER_SYNTAX)
     if len(abstract) != 1:
         raise RemoteProtocolError(
-            f"presentation context {context_id[0]} has {len(abstract)} abstract syntaxes: expected 1",
+            f"presentation context {context_id[0]} has {len(abstract)} abstract syntaxes:"
+            " expected 1",
             reason=AbortReason.INVALID_VALUE,
         )
     return PresentationContextRQ(context_id[0], abstract[0], transfer)
@@ -161,9 +167,11 @@ def decode_context_ac(content: bytes) -> PresentationContextAC:
     """Return the presentation context of an item of A-ASSOCIATE-AC."""
     (context_id, result), syntaxes = _decode_context(content, _CONTEXT_AC)
     transfer = [uid for item_type, uid in syntaxes if item_type == ItemType.TRANSFER_SYNTAX]
+    # Some peers leave the transfer syntax of a rejected context out.
     if result == ContextResult.ACCEPTANCE and len(transfer) != 1:
         raise RemoteProtocolError(
-            f"presentation context {context_id} is accepted with {len(transfer)} transfer syntaxes: expected 1",
+            f"presentation context {context_id} is accepted with {len(transfer)} transfer"
+            " syntaxes: expected 1",
             reason=AbortReason.INVALID_VALUE,
         )
     return PresentationContextAC(context_id, result, transfer[0] if transfer else "")
@@ -172,6 +180,7 @@ def decode_context_ac(content: bytes) -> PresentationContextAC:
 def _decode_context(
     content: bytes, header: Struct
 ) -> tuple[tuple[int, ...], list[tuple[int, str]]]:
+    """Return the fields of an item's header, and its syntaxes; unknown sub-items are skipped."""
     if len(content) < header.size:
         raise RemoteProtocolError(
             f"a presentation context item of {len(content)} bytes: expected {header.size} or more",

@@ -1,4 +1,10 @@
-"""The seven PDUs of the upper layer protocol, as values and as bytes (PS3.8 9.3)."""
+"""The seven PDUs of the upper layer protocol, as values and as bytes (PS3.8 9.3).
+
+``encode`` and ``decode`` are pure functions. The encoder holds a value to the letter of the
+Standard and raises LocalProtocolError. The decoder is as liberal as it can be without doubt: it
+skips unknown items, tests no reserved byte, takes padded UIDs and AE titles; else it raises
+RemoteProtocolError.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +41,10 @@ PROTOCOL_VERSION = 1
 """Version 1 is bit 0, the only bit that a receiver tests (PS3.8 9.3.2)."""
 
 COMMAND = 0x01
-"""Bit 0 of the message control header: a fragment of the command set, not of the data set (PS3.8 E.2)."""
+"""Bit 0 of the message control header: a fragment of the command set (PS3.8 E.2)."""
 
 LAST = 0x02
-"""Bit 1 of the message control header: the last fragment of its command set or data set (PS3.8 E.2)."""
+"""Bit 1 of the message control header: the last fragment of its set (PS3.8 E.2)."""
 
 PDU_HEADER = Struct(">BxI")
 """PDU type, and the length of what follows."""
@@ -55,7 +61,8 @@ _ABORT = Struct(">xxBB")
 _RELEASE_BODY = bytes(4)
 _AE_TITLE_LENGTH = 16
 
-# What is kept of requests: so many, of so many bytes at most; 128 contexts of a usual storage SCU are 15,000.
+# Requests that are remembered, and the bytes of the longest: a storage SCU that proposes 128
+# contexts sends 15,000. Both together bound the memory in bytes.
 _MOST_KNOWN = 64
 _LONGEST_KNOWN = 16384
 
@@ -72,6 +79,7 @@ class PduType(IntEnum):
     A_ABORT = 0x07
 
 
+# A NamedTuple, where the PDUs are dataclasses: a stream of responses has two for each match.
 class PresentationDataValue(NamedTuple):
     """One PDV: a fragment of a command set or data set (PS3.8 9.3.5.1, E.2)."""
 
@@ -81,12 +89,12 @@ class PresentationDataValue(NamedTuple):
 
     @property
     def is_command(self) -> bool:
-        """Whether the fragment belongs to the command set."""
+        """Tell whether the fragment belongs to the command set."""
         return self.control & COMMAND != 0
 
     @property
     def is_last(self) -> bool:
-        """Whether the fragment ends its command set or data set."""
+        """Tell whether the fragment ends its command set or data set."""
         return self.control & LAST != 0
 
 
@@ -94,7 +102,8 @@ class PresentationDataValue(NamedTuple):
 class AAssociateRQ:
     """The request for an association; AE titles without their padding.
 
-    ``echo`` holds bytes 10 to 73 as received, which the acceptor sends back unchanged; empty in a request of our own.
+    ``echo`` are bytes 10 to 73 as received, which the acceptor sends back unchanged (PS3.8 9.3.3);
+    it is empty in a request to send.
     """
 
     called_ae_title: str
@@ -108,7 +117,7 @@ class AAssociateRQ:
 
 @dataclass(frozen=True, slots=True)
 class AAssociateAC:
-    """The acceptance of an association; ``echo`` is bytes 10 to 73 of the request, which nobody tests."""
+    """The acceptance of an association; nobody tests ``echo``, bytes 10 to 73 of the request."""
 
     presentation_contexts: tuple[PresentationContextAC, ...]
     user_information: UserInformation
@@ -119,7 +128,7 @@ class AAssociateAC:
 
 @dataclass(frozen=True, slots=True)
 class AAssociateRJ:
-    """The refusal of an association; ``str`` says in words what the three numbers mean."""
+    """The refusal of an association; ``str`` says its three numbers in words."""
 
     result: int
     source: int
@@ -148,7 +157,7 @@ class AReleaseRP:
 
 @dataclass(frozen=True, slots=True)
 class AAbort:
-    """The end of the association at once; ``str`` says in words what the two numbers mean."""
+    """The end of the association at once; ``str`` says its two numbers in words."""
 
     source: int
     reason: int
@@ -163,7 +172,7 @@ PDU: TypeAlias = (
 
 
 def encode(pdu: PDU) -> bytes:
-    """Return the bytes of a PDU; raise LocalProtocolError for a value that the Standard does not allow."""
+    """Return the bytes of a PDU; LocalProtocolError for values that the Standard does not allow."""
     match pdu:
         case PDataTF():
             return encode_p_data(pdu.pdvs)
@@ -188,7 +197,7 @@ def encode(pdu: PDU) -> bytes:
 
 
 def encode_p_data(pdvs: Iterable[PresentationDataValue]) -> bytes:
-    """Return one P-DATA-TF PDU; the caller minds the peer's maximum length."""
+    """Return one P-DATA-TF; its caller has to mind the peer's maximum length."""
     parts = [b""]
     length = 0
     for context_id, control, fragment in pdvs:
@@ -200,9 +209,10 @@ def encode_p_data(pdvs: Iterable[PresentationDataValue]) -> bytes:
 
 
 def decode(pdu_type: int, body: bytes | memoryview) -> PDU:
-    """Return the PDU whose header said ``pdu_type``; ``body`` is all that follows the header.
+    """Return the PDU of type ``pdu_type``; ``body`` is all that follows its header.
 
-    The values keep nothing of ``body`` itself. Raises RemoteProtocolError with the reason for the A-ABORT.
+    The PDU keeps no reference to ``body``. Raises RemoteProtocolError with the reason for the
+    A-ABORT.
     """
     decoder = _DECODERS.get(pdu_type)
     if decoder is None:
@@ -232,12 +242,14 @@ def _encode_ae_title(title: str) -> bytes:
 
 
 def _decode_ae_title(data: bytes) -> str:
+    # Spaces around a title mean nothing (PS3.8 9.3.2); some peers pad with NUL.
     return data.strip(b"\0 ").decode("ascii", "backslashreplace")
 
 
 def _encode_items(
     application_context: str, contexts: Iterable[bytes], user_information: bytes
 ) -> bytes:
+    # Items go out in ascending order of their types (PS3.8 9.3.2, 9.3.3).
     return b"".join(
         (
             encode_item(ItemType.APPLICATION_CONTEXT, encode_uid(application_context)),
@@ -275,6 +287,7 @@ def _encode_associate_rq(pdu: AAssociateRQ) -> bytes:
 
 def _encode_associate_ac(pdu: AAssociateAC) -> bytes:
     _check_protocol_version(pdu.protocol_version)
+    # Both AE titles and the reserved bytes go back as they came (PS3.8 9.3.3).
     if len(pdu.echo) != 64:
         raise LocalProtocolError(
             f"echo of {len(pdu.echo)} bytes: expected the 64 bytes 10 to 73 of the request"
@@ -290,7 +303,7 @@ def _encode_associate_ac(pdu: AAssociateAC) -> bytes:
 
 
 def _fault_of_ids(ids: list[int]) -> str:
-    """Say what is wrong with the presentation context IDs of a request, or nothing."""
+    """Say what is wrong with the presentation context IDs of a request; '' if nothing is."""
     for context_id in ids:
         if not (0 < context_id <= 0xFF and context_id % 2 == 1):
             return f"presentation context ID {context_id}: expected an odd number of 1 to 255"
@@ -300,7 +313,7 @@ def _fault_of_ids(ids: list[int]) -> str:
 
 
 class _Associate(NamedTuple):
-    """What A-ASSOCIATE-RQ and -AC have in common; contexts are still bytes."""
+    """The common part of A-ASSOCIATE-RQ and -AC; contexts are still bytes."""
 
     protocol_version: int
     echo: bytes
@@ -319,11 +332,14 @@ def _decode_associate(body: bytes | memoryview, name: str, context_type: ItemTyp
     found: dict[int, list[bytes]] = {
         ItemType.APPLICATION_CONTEXT: [], context_type: [], ItemType.USER_INFORMATION: []
     }  # fmt: skip
+    # Unknown items are skipped by their length (PS3.8 9.3.1); several user information items are
+    # read as one.
     for item_type, content in iterate_items(data[_ASSOCIATE.size :], name):
         if item_type in found:
             found[item_type].append(content)
     names = found[ItemType.APPLICATION_CONTEXT]
-    # A missing name stays empty: no party knows an application context of that name, so it is refused as such.
+    # A missing name stays empty: nobody knows an application context of that name, so it is
+    # refused.
     return _Associate(
         protocol_version=_ASSOCIATE.unpack_from(data)[0],
         echo=data[4 : _ASSOCIATE.size],
@@ -334,7 +350,10 @@ def _decode_associate(body: bytes | memoryview, name: str, context_type: ItemTyp
 
 
 _known_requests: dict[bytes, AAssociateRQ] = {}
-"""Requests by their bytes: a peer proposes the same in each of its associations."""
+"""Requests by their bytes: a peer proposes the same in each of its associations.
+
+A dict and no ``lru_cache``, as not every request may be kept.
+"""
 
 
 def _decode_associate_rq(body: bytes | memoryview) -> AAssociateRQ:
@@ -342,7 +361,8 @@ def _decode_associate_rq(body: bytes | memoryview) -> AAssociateRQ:
     rq = _known_requests.get(data)
     if rq is None:
         rq = _read_associate_rq(data)
-        # Passwords are not kept for longer than their association.
+        # A request with a user identity may hold a password, which must not outlive its
+        # association.
         if len(data) <= _LONGEST_KNOWN and rq.user_information.user_identity_rq is None:
             if len(_known_requests) >= _MOST_KNOWN:
                 _known_requests.clear()
@@ -351,7 +371,8 @@ def _decode_associate_rq(body: bytes | memoryview) -> AAssociateRQ:
 
 
 def is_remembered(rq: AAssociateRQ) -> bool:
-    """Whether a request is among those that are kept: what is made of it may be kept as well."""
+    """Tell whether a request is remembered, so that an answer to it may be remembered too."""
+    # By identity: comparing requests of 128 contexts by value takes longer.
     return any(rq is known for known in _known_requests.values())
 
 
@@ -388,6 +409,7 @@ def _decode_associate_ac(body: bytes | memoryview) -> AAssociateAC:
 
 
 def _decode_p_data(body: bytes | memoryview) -> PDataTF:
+    # Empty and odd fragments pass: peers send them, and they do no harm (PS3.8 Annex E).
     pdvs = []
     offset = 0
     end = len(body)

@@ -1,4 +1,4 @@
-"""What the numbers of A-ASSOCIATE-RJ and A-ABORT mean (PS3.8 9.3.4, 9.3.8)."""
+"""The numbers of A-ASSOCIATE-RJ and A-ABORT, in words (PS3.8 9.3.4, 9.3.8)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _REASONS = {
     (3, 1): "temporary congestion",
     (3, 2): "local limit exceeded",
 }
-"""By source (1 user, 2 provider's ACSE, 3 provider's presentation part) and reason; all others are reserved."""
+"""The words by source (1 user, 2 ACSE, 3 presentation) and reason; other numbers are reserved."""
 
 REJECT_WORDS = {
     (result, source, reason): f"{result_words}: {words}"
@@ -55,14 +55,14 @@ ABORT_WORDS: dict[int, str] = {
 
 
 def reject_words(result: int, source: int, reason: int) -> str:
-    """Return what an A-ASSOCIATE-RJ says, reserved numbers included."""
+    """Return an A-ASSOCIATE-RJ in words, reserved numbers included."""
     return REJECT_WORDS.get(
         (result, source, reason), f"rejected: result {result}, source {source}, reason {reason}"
     )
 
 
 def abort_words(source: int, reason: int) -> str:
-    """Return what an A-ABORT says; the reason counts only when its source is the service provider."""
+    """Return an A-ABORT in words; the reason of a service user means nothing."""
     if source == AbortSource.SERVICE_USER:
         return "aborted by the service user"
     words = ABORT_WORDS.get(reason, f"reason {reason}")

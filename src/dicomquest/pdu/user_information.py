@@ -1,4 +1,7 @@
-"""The user information item and its sub-items (PS3.8 9.3.2.3, Annex D.1; PS3.7 Annex D.3.3)."""
+"""The user information item and its sub-items (PS3.8 9.3.2.3, Annex D.1; PS3.7 Annex D.3.3).
+
+``_SUB_ITEMS`` has a row for each sub-item; encoder and decoder loop over it.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ IMPLEMENTATION_CLASS_UID = "2.25.257192617560364977383362664556267143616"
 IMPLEMENTATION_VERSION_NAME = "DICOMQUEST_0_1"
 
 MAXIMUM_LENGTH = 65536
-"""What we announce to receive unless told otherwise."""
+"""The maximum length that is announced unless told otherwise."""
 
 MAXIMUM_LENGTH_IF_ABSENT = 16384
-"""What a peer that announces nothing is held to receive: the size that every implementation since 1993 can take."""
+"""The maximum length of a peer that announces none: every implementation since 1993 takes it."""
 
 SMALLEST_MAXIMUM_LENGTH = 8
-"""Less leaves no room for a PDV item header of 6 bytes and an even fragment."""
+"""The least that leaves room for a PDV header of 6 bytes and an even fragment."""
 
 LONGEST_VERSION_NAME = 16
 
@@ -33,7 +36,7 @@ _LONGEST_FIELD = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class AsyncOperationsWindow:
-    """Outstanding operations that the association's requestor may have as invoker and as performer; 0 is unlimited."""
+    """The operations that the association's requestor may have outstanding; 0 is no limit."""
 
     invoked: int = 1
     performed: int = 1
@@ -41,7 +44,7 @@ class AsyncOperationsWindow:
 
 @dataclass(frozen=True, slots=True)
 class RoleSelection:
-    """Roles that the association's requestor proposes for itself, or the acceptor's answer to that."""
+    """Roles that the association's requestor proposes for itself, or the acceptor's answer."""
 
     sop_class_uid: str
     scu_role: bool
@@ -50,7 +53,7 @@ class RoleSelection:
 
 @dataclass(frozen=True, slots=True)
 class ExtendedNegotiation:
-    """Service-class-application-information of one SOP class; its meaning is the service class's own."""
+    """Service-class-application-information of one SOP class, which its service class defines."""
 
     sop_class_uid: str
     application_information: bytes
@@ -67,7 +70,10 @@ class CommonExtendedNegotiation:
 
 @dataclass(frozen=True, slots=True)
 class UserIdentityRQ:
-    """Who the requestor is: type 1 name, 2 name and passcode, 3 Kerberos, 4 SAML, 5 JWT; never shown by ``repr``."""
+    """The identity of the requestor; ``repr`` never shows it.
+
+    Type 1 is a name, 2 a name and a passcode, 3 Kerberos, 4 SAML, 5 a JSON Web Token.
+    """
 
     identity_type: int
     primary: bytes = field(repr=False)
@@ -84,7 +90,7 @@ class UserIdentityAC:
 
 @dataclass(frozen=True, slots=True)
 class UserInformation:
-    """All sub-items; None, an empty tuple or (received only) an empty class UID stand for an absent one."""
+    """All sub-items; an absent one is None or empty, as a class UID that a peer left out."""
 
     maximum_length: int = MAXIMUM_LENGTH
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
@@ -98,7 +104,7 @@ class UserInformation:
 
 
 class _Reader:
-    """Takes fields of one sub-item in order; running out of bytes is the peer's error."""
+    """Takes the fields of one sub-item in order; a lack of bytes is the peer's error."""
 
     def __init__(self, content: bytes, name: str) -> None:
         self.content = content
@@ -109,7 +115,8 @@ class _Reader:
         end = self.offset + count
         if end > len(self.content):
             raise RemoteProtocolError(
-                f"{self.name}: {count} bytes at {self.offset} overrun the sub-item of {len(self.content)}",
+                f"{self.name}: {count} bytes at {self.offset} overrun the sub-item"
+                f" of {len(self.content)}",
                 reason=AbortReason.INVALID_VALUE,
             )
         taken = self.content[self.offset : end]
@@ -171,18 +178,21 @@ def _encode_role(role: RoleSelection) -> bytes:
 def _decode_role(reader: _Reader) -> RoleSelection:
     uid = reader.uid()
     scu_role, scp_role = reader.take(2)
+    # 1 is the one value that means yes (PS3.7 D.3.3.4).
     return RoleSelection(uid, scu_role == 1, scp_role == 1)
 
 
 def _encode_version_name(name: str) -> bytes:
     if not 1 <= len(name) <= LONGEST_VERSION_NAME or not name.isascii() or not name.isprintable():
         raise LocalProtocolError(
-            f"implementation version name {name!r}: expected 1 to {LONGEST_VERSION_NAME} ASCII characters"
+            f"implementation version name {name!r}:"
+            f" expected 1 to {LONGEST_VERSION_NAME} ASCII characters"
         )
     return name.encode("ascii")
 
 
 def _decode_version_name(reader: _Reader) -> str | None:
+    # Some peers pad the name, or send more than 16 characters: only people read it.
     name = reader.rest().strip(b"\0 ").decode("ascii", "backslashreplace")
     return name[:LONGEST_VERSION_NAME] or None
 
@@ -244,7 +254,10 @@ def _decode_identity_ac(reader: _Reader) -> UserIdentityAC:
 
 
 class _SubItem(NamedTuple):
-    """Where a sub-item's value stands in ``UserInformation``, which PDUs may carry it, and how it is written."""
+    """A sub-item: its field in ``UserInformation``, the PDUs that may carry it, its two functions.
+
+    ``many`` says that there may be one for each SOP class, and that the field is a tuple.
+    """
 
     item_type: int
     name: str
@@ -260,28 +273,31 @@ _RQ = frozenset({"A-ASSOCIATE-RQ"})
 _AC = frozenset({"A-ASSOCIATE-AC"})
 
 # In the order in which they are sent: ascending, as old peers expect.
-# fmt: off
 _SUB_ITEMS = (
-    _SubItem(0x51, "maximum length", "maximum_length", _BOTH, False, _encode_maximum_length, _decode_maximum_length),
+    _SubItem(0x51, "maximum length", "maximum_length", _BOTH, False,
+             _encode_maximum_length, _decode_maximum_length),
     _SubItem(0x52, "implementation class UID", "implementation_class_uid", _BOTH, False,
              encode_uid, lambda reader: decode_uid(reader.rest())),
     _SubItem(0x53, "asynchronous operations window", "async_operations_window", _BOTH, False,
              _encode_window, _decode_window),
-    _SubItem(0x54, "role selection", "roles", _BOTH, True, _encode_role, _decode_role),
+    _SubItem(0x54, "role selection", "roles", _BOTH, True,
+             _encode_role, _decode_role),
     _SubItem(0x55, "implementation version name", "implementation_version_name", _BOTH, False,
              _encode_version_name, _decode_version_name),
-    _SubItem(0x56, "extended negotiation", "extended_negotiations", _BOTH, True, _encode_extended, _decode_extended),
+    _SubItem(0x56, "extended negotiation", "extended_negotiations", _BOTH, True,
+             _encode_extended, _decode_extended),
     _SubItem(0x57, "common extended negotiation", "common_extended_negotiations", _RQ, True,
              _encode_common_extended, _decode_common_extended),
-    _SubItem(0x58, "user identity request", "user_identity_rq", _RQ, False, _encode_identity_rq, _decode_identity_rq),
-    _SubItem(0x59, "user identity response", "user_identity_ac", _AC, False, _encode_identity_ac, _decode_identity_ac),
-)
-# fmt: on
+    _SubItem(0x58, "user identity request", "user_identity_rq", _RQ, False,
+             _encode_identity_rq, _decode_identity_rq),
+    _SubItem(0x59, "user identity response", "user_identity_ac", _AC, False,
+             _encode_identity_ac, _decode_identity_ac),
+)  # fmt: skip
 _SUB_ITEMS_BY_TYPE = {row.item_type: row for row in _SUB_ITEMS}
 
 
 def encode_user_information(information: UserInformation, pdu: str) -> bytes:
-    """Return the content of the user information item of ``pdu`` ("A-ASSOCIATE-RQ" or "A-ASSOCIATE-AC")."""
+    """Return the content of the item for ``pdu``, "A-ASSOCIATE-RQ" or "A-ASSOCIATE-AC"."""
     items: list[bytes] = []
     for row in _SUB_ITEMS:
         value = getattr(information, row.field)
@@ -297,7 +313,11 @@ def encode_user_information(information: UserInformation, pdu: str) -> bytes:
 
 
 def decode_user_information(content: bytes) -> UserInformation:
-    """Return what the sub-items say: in any order, unknown ones skipped, the first of duplicates taken."""
+    """Return the sub-items of a user information item.
+
+    They may come in any order; unknown ones are skipped (PS3.8 D.2), the first of duplicates
+    counts.
+    """
     fields: dict[str, Any] = {
         "maximum_length": MAXIMUM_LENGTH_IF_ABSENT,
         "implementation_class_uid": "",
@@ -309,6 +329,7 @@ def decode_user_information(content: bytes) -> UserInformation:
         row = _SUB_ITEMS_BY_TYPE.get(item_type)
         if row is None:
             continue
+        # Bytes behind the known fields are reserved for later versions: the readers leave them.
         value = row.decode(_Reader(item, row.name))
         if row.many:
             many.setdefault(row.field, {}).setdefault(value.sop_class_uid, value)
