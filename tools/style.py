@@ -27,7 +27,6 @@ EXEMPT: tuple[str, ...] = (
     "src/dicomquest/index",
     "src/dicomquest/pdu",
     "src/dicomquest/standard",
-    "src/dicomquest/ul",
     "src/dicomquest/__init__.py",
     "tests/dataset",
     "tests/index",
