@@ -1,7 +1,8 @@
-"""The level of every attribute, by the entity that its module belongs to (PS3.3 C.7, C.8; PS3.4 C.3.1).
+"""The level of every attribute, by the entity of its module (PS3.3 C.7, C.8; PS3.4 C.3.1).
 
-Keys with a row in ``keys`` have their level there. Attributes that some IODs put in a series module and others in an
-image module (ReconstructionDiameter: PET series, CT image) are the instance's: it always has its own value.
+Keys with a row in ``keys`` have their level there. Some IODs put an attribute in a series module,
+others in an image module (ReconstructionDiameter: PET series, CT image). Such an attribute belongs
+to the instance, which always has its own value.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ MODULES: tuple[Module, ...] = (
         "Patient",
         "C.7.1.1",
         """
-        TypeOfPatientID IssuerOfPatientIDQualifiersSequence PatientMotherBirthName PatientBirthDateInAlternativeCalendar
-        PatientDeathDateInAlternativeCalendar PatientAlternativeCalendar QualityControlSubject StrainDescription
-        StrainNomenclature StrainStockSequence StrainAdditionalInformation StrainCodeSequence
-        GeneticModificationsSequence PatientSpeciesDescription PatientSpeciesCodeSequence PatientBreedDescription
-        PatientBreedCodeSequence BreedRegistrationSequence ResponsiblePersonRole ResponsibleOrganization
-        PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence
-        SourcePatientGroupIdentificationSequence GroupOfPatientsIdentificationSequence
-        EthnicGroupCodeSequence ReferencedPatientPhotoSequence
+        TypeOfPatientID IssuerOfPatientIDQualifiersSequence PatientMotherBirthName
+        PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar
+        PatientAlternativeCalendar QualityControlSubject StrainDescription StrainNomenclature
+        StrainStockSequence StrainAdditionalInformation StrainCodeSequence
+        GeneticModificationsSequence PatientSpeciesDescription PatientSpeciesCodeSequence
+        PatientBreedDescription PatientBreedCodeSequence BreedRegistrationSequence
+        ResponsiblePersonRole ResponsibleOrganization PatientIdentityRemoved DeidentificationMethod
+        DeidentificationMethodCodeSequence SourcePatientGroupIdentificationSequence
+        GroupOfPatientsIdentificationSequence EthnicGroupCodeSequence ReferencedPatientPhotoSequence
         """,
     ),
     Module(
@@ -47,9 +49,10 @@ MODULES: tuple[Module, ...] = (
         "Patient Demographic, Identification and Medical",
         "C.2.2, C.2.3, C.2.4",
         """
-        PatientAddress PatientTelephoneNumbers PatientTelecomInformation CountryOfResidence RegionOfResidence
-        MilitaryRank BranchOfService PatientReligiousPreference PatientPrimaryLanguageCodeSequence
-        PatientInsurancePlanCodeSequence InsurancePlanIdentification MedicalRecordLocator
+        PatientAddress PatientTelephoneNumbers PatientTelecomInformation CountryOfResidence
+        RegionOfResidence MilitaryRank BranchOfService PatientReligiousPreference
+        PatientPrimaryLanguageCodeSequence PatientInsurancePlanCodeSequence
+        InsurancePlanIdentification MedicalRecordLocator
         ConfidentialityConstraintOnPatientDataDescription
         """,
     ),
@@ -58,10 +61,11 @@ MODULES: tuple[Module, ...] = (
         "Clinical Trial Subject",
         "C.7.1.3",
         """
-        ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSiteID
-        ClinicalTrialSiteName ClinicalTrialSubjectID ClinicalTrialSubjectReadingID
-        ClinicalTrialProtocolEthicsCommitteeName ClinicalTrialProtocolEthicsCommitteeApprovalNumber
-        IssuerOfClinicalTrialProtocolID OtherClinicalTrialProtocolIDsSequence IssuerOfClinicalTrialSiteID
+        ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName
+        ClinicalTrialSiteID ClinicalTrialSiteName ClinicalTrialSubjectID
+        ClinicalTrialSubjectReadingID ClinicalTrialProtocolEthicsCommitteeName
+        ClinicalTrialProtocolEthicsCommitteeApprovalNumber IssuerOfClinicalTrialProtocolID
+        OtherClinicalTrialProtocolIDsSequence IssuerOfClinicalTrialSiteID
         IssuerOfClinicalTrialSubjectID IssuerOfClinicalTrialSubjectReadingID
         """,
     ),
@@ -70,10 +74,10 @@ MODULES: tuple[Module, ...] = (
         "General Study",
         "C.7.2.1",
         """
-        ReferringPhysicianIdentificationSequence ConsultingPhysicianName ConsultingPhysicianIdentificationSequence
-        IssuerOfAccessionNumberSequence PhysiciansOfRecordIdentificationSequence
-        PhysiciansReadingStudyIdentificationSequence RequestingService RequestingServiceCodeSequence
-        ReasonForPerformedProcedureCodeSequence
+        ReferringPhysicianIdentificationSequence ConsultingPhysicianName
+        ConsultingPhysicianIdentificationSequence IssuerOfAccessionNumberSequence
+        PhysiciansOfRecordIdentificationSequence PhysiciansReadingStudyIdentificationSequence
+        RequestingService RequestingServiceCodeSequence ReasonForPerformedProcedureCodeSequence
         """,
     ),
     Module(
@@ -81,9 +85,10 @@ MODULES: tuple[Module, ...] = (
         "Patient Study",
         "C.7.2.2",
         """
-        AdmittingDiagnosesCodeSequence PatientSizeCodeSequence PatientBodyMassIndex MeasuredAPDimension
-        MeasuredLateralDimension MedicalAlerts Allergies SmokingStatus PregnancyStatus LastMenstrualDate PatientState
-        IssuerOfAdmissionID IssuerOfAdmissionIDSequence ServiceEpisodeID IssuerOfServiceEpisodeID
+        AdmittingDiagnosesCodeSequence PatientSizeCodeSequence PatientBodyMassIndex
+        MeasuredAPDimension MeasuredLateralDimension MedicalAlerts Allergies SmokingStatus
+        PregnancyStatus LastMenstrualDate PatientState IssuerOfAdmissionID
+        IssuerOfAdmissionIDSequence ServiceEpisodeID IssuerOfServiceEpisodeID
         IssuerOfServiceEpisodeIDSequence ServiceEpisodeDescription PatientSexNeutered ReasonForVisit
         ReasonForVisitCodeSequence
         """,
@@ -93,13 +98,15 @@ MODULES: tuple[Module, ...] = (
         "Visit and Imaging Service Request",
         "C.3, C.4.12",
         """
-        ReferencedVisitSequence VisitStatusID RouteOfAdmissions AdmittingDate AdmittingTime CurrentPatientLocation
-        PatientInstitutionResidence SpecialNeeds VisitComments InstitutionCodeSequence
-        StudyStatusID StudyPriorityID StudyIDIssuer StudyVerifiedDate StudyVerifiedTime StudyReadDate StudyReadTime
-        ScheduledStudyStartDate ScheduledStudyStartTime ScheduledStudyStopDate ScheduledStudyStopTime
-        ReasonForStudy RequestingPhysician RequestedProcedureDescription RequestedProcedureCodeSequence
-        RequestedProcedureID ReasonForTheRequestedProcedure StudyArrivalDate StudyArrivalTime StudyCompletionDate
-        StudyCompletionTime StudyComments PlacerOrderNumberImagingServiceRequest FillerOrderNumberImagingServiceRequest
+        ReferencedVisitSequence VisitStatusID RouteOfAdmissions AdmittingDate AdmittingTime
+        CurrentPatientLocation PatientInstitutionResidence SpecialNeeds VisitComments
+        InstitutionCodeSequence StudyStatusID StudyPriorityID StudyIDIssuer StudyVerifiedDate
+        StudyVerifiedTime StudyReadDate StudyReadTime ScheduledStudyStartDate
+        ScheduledStudyStartTime ScheduledStudyStopDate ScheduledStudyStopTime ReasonForStudy
+        RequestingPhysician RequestedProcedureDescription RequestedProcedureCodeSequence
+        RequestedProcedureID ReasonForTheRequestedProcedure StudyArrivalDate StudyArrivalTime
+        StudyCompletionDate StudyCompletionTime StudyComments PlacerOrderNumberImagingServiceRequest
+        FillerOrderNumberImagingServiceRequest
         """,
     ),
     Module(
@@ -107,8 +114,9 @@ MODULES: tuple[Module, ...] = (
         "Clinical Trial Study",
         "C.7.2.3",
         """
-        ClinicalTrialTimePointID ClinicalTrialTimePointDescription LongitudinalTemporalOffsetFromEvent
-        LongitudinalTemporalEventType ConsentForClinicalTrialUseSequence ClinicalTrialTimePointTypeCodeSequence
+        ClinicalTrialTimePointID ClinicalTrialTimePointDescription
+        LongitudinalTemporalOffsetFromEvent LongitudinalTemporalEventType
+        ConsentForClinicalTrialUseSequence ClinicalTrialTimePointTypeCodeSequence
         IssuerOfClinicalTrialTimePointID
         """,
     ),
@@ -117,9 +125,10 @@ MODULES: tuple[Module, ...] = (
         "General Series",
         "C.7.3.1, 10.13, 10.16",
         """
-        SeriesDescriptionCodeSequence PerformingPhysicianIdentificationSequence OperatorIdentificationSequence
-        ReferencedPerformedProcedureStepSequence RelatedSeriesSequence SmallestPixelValueInSeries
-        LargestPixelValueInSeries AnatomicalOrientationType PerformedProcedureStepEndDate PerformedProcedureStepEndTime
+        SeriesDescriptionCodeSequence PerformingPhysicianIdentificationSequence
+        OperatorIdentificationSequence ReferencedPerformedProcedureStepSequence
+        RelatedSeriesSequence SmallestPixelValueInSeries LargestPixelValueInSeries
+        AnatomicalOrientationType PerformedProcedureStepEndDate PerformedProcedureStepEndTime
         PerformedProtocolCodeSequence CommentsOnThePerformedProcedureStep TreatmentSessionUID
         ReferencedDefinedProtocolSequence ReferencedPerformedProtocolSequence
         """,
@@ -153,8 +162,9 @@ MODULES: tuple[Module, ...] = (
         "General Equipment",
         "C.7.5.1",
         """
-        InstitutionAddress InstitutionalDepartmentTypeCodeSequence GantryID UDISequence DeviceUID SpatialResolution
-        DateOfManufacture DateOfInstallation DateOfLastCalibration TimeOfLastCalibration
+        InstitutionAddress InstitutionalDepartmentTypeCodeSequence GantryID UDISequence DeviceUID
+        SpatialResolution DateOfManufacture DateOfInstallation DateOfLastCalibration
+        TimeOfLastCalibration
         """,
     ),
     Module(
@@ -163,8 +173,8 @@ MODULES: tuple[Module, ...] = (
         "C.8.6.1",
         """
         ConversionType SecondaryCaptureDeviceID SecondaryCaptureDeviceManufacturer
-        SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions VideoImageFormatAcquired
-        DigitalImageFormatAcquired
+        SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions
+        VideoImageFormatAcquired DigitalImageFormatAcquired
         """,
     ),
     Module(
@@ -172,9 +182,9 @@ MODULES: tuple[Module, ...] = (
         "PET Series",
         "C.8.9.1",
         """
-        Units CountsSource SeriesType ReprojectionMethod NumberOfTimeSlices NumberOfSlices RandomsCorrectionMethod
-        DetectorLinesOfResponseUsed AxialAcceptance AxialMash TransverseMash DetectorElementSize CoincidenceWindowWidth
-        SecondaryCountsType
+        Units CountsSource SeriesType ReprojectionMethod NumberOfTimeSlices NumberOfSlices
+        RandomsCorrectionMethod DetectorLinesOfResponseUsed AxialAcceptance AxialMash TransverseMash
+        DetectorElementSize CoincidenceWindowWidth SecondaryCountsType
         """,
     ),
     Module(
@@ -197,18 +207,22 @@ MODULES: tuple[Module, ...] = (
     ),
 )
 
+# The keys come last, so that their rows win.
 LEVELS_BY_TAG: dict[int, Level] = {
     keyword_dict[keyword]: module.level for module in MODULES for keyword in module.keywords.split()
 } | {tag: key.level for tag, key in KEYS_BY_TAG.items()}
 
 
 def level_of(tag: int) -> Level:
-    """The level whose entity owns an attribute; private attributes and those of no table belong to the instance."""
+    """Return the level of an attribute; private ones and those of no table are the instance's."""
     return LEVELS_BY_TAG.get(tag, Level.IMAGE)
 
 
 def attribute_name(tag: int, creator: str | None = None) -> str:
-    """The name of an attribute in a sentence: that of PS3.6, else its tag; a private one has its creator beside it."""
+    """Return the name of an attribute in a sentence: that of PS3.6, else its tag.
+
+    A private one is its tag with its creator.
+    """
     if creator is not None:
         return f"{private_tag_text(tag)} of {creator}"
     if dictionary_has_tag(tag):

@@ -1,4 +1,4 @@
-"""The defined terms of Specific Character Set (0008,0005), one row a term or escape (PS3.3 C.12.1.1.2, PS3.5 6.1.2)."""
+"""The terms of Specific Character Set, one row a term or escape (PS3.3 C.12.1.1.2, PS3.5 6.1.2)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ class SingleSet(NamedTuple):
 
 
 class CodeElement(NamedTuple):
-    """What an escape sequence designates as G0 (bytes below 80H) or G1 (above): a set of one- or two-byte characters.
+    """A set of characters that an escape sequence designates, with ``size`` bytes a character.
 
-    ``codec`` reads the bytes behind ``prefix``, a designation that Python's codec wants to see.
+    ``element`` is 0 for G0 (bytes below 80H), 1 for G1 (bytes above). ``codec`` reads the bytes
+    behind ``prefix``, a designation that Python's codec wants to see.
     """
 
     term: str
@@ -31,7 +32,7 @@ class CodeElement(NamedTuple):
     prefix: bytes = b""
 
 
-# Tables C.12-2 and C.12-5; ISO_IR 6 is no term of theirs, yet widely sent for the default repertoire.
+# Tables C.12-2 and C.12-5. ISO_IR 6 is in neither, yet widely sent for the default repertoire.
 SINGLE_SETS = (
     SingleSet("ISO_IR 6", "Default repertoire", "ascii"),
     SingleSet("ISO_IR 100", "Latin alphabet No. 1", "iso8859_1"),
@@ -55,7 +56,7 @@ ALONE = ("ISO_IR 192", "GB18030", "GBK")
 """Terms that allow no other beside them."""
 
 DEFAULT_TERM = "ISO 2022 IR 6"
-"""What an empty value 1 of several means."""
+"""The meaning of an empty value 1 of several."""
 
 # Tables C.12-3 and C.12-4.
 CODE_ELEMENTS = (
@@ -87,7 +88,8 @@ CODE_ELEMENTS = (
     CodeElement("ISO 2022 IR 58", "Simplified Chinese", 1, b"\x1b$)A", 2, "gb2312"),
 )
 
-# What implementations write instead, letters in upper case. ISO-IR n, ISO_IR_n and their like are read by their digits.
+# Terms that implementations write instead, in upper case. Others, such as ISO-IR 100 and
+# ISO_IR_100, are read by their digits.
 MISSPELT = {
     "ISO 2022 58": "ISO 2022 IR 58",
     "ISO 2022 GBK": "GBK",

@@ -1,4 +1,4 @@
-"""SOP class extended negotiation of C-FIND: its seven bytes, one row a byte (PS3.4 C.5.1.1, Tables C.5-1 and C.5-2)."""
+"""The extended negotiation of C-FIND, one row a byte (PS3.4 C.5.1.1, Tables C.5-1 and C.5-2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 
 class ExtendedOption(NamedTuple):
-    """One byte of the service-class-application-information: 1 offers or accepts, 0 or absent does not."""
+    """One byte of the service-class-application-information: 1 offers or accepts, 0 does not.
+
+    An absent byte counts as 0.
+    """
 
     byte: int
     option: str

@@ -1,4 +1,4 @@
-"""The keys of the Query/Retrieve information models, one row a key (PS3.4 Tables C.6-1 to C.6-5, C.3-1)."""
+"""The keys of the information models, one row a key (PS3.4 Tables C.6-1 to C.6-5, C.3-1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class KeyType(Enum):
-    """What an SCP owes for a key (PS3.4 C.2.2.1)."""
+    """The type of a key: what an SCP owes for it (PS3.4 C.2.2.1)."""
 
     UNIQUE = "U"
     REQUIRED = "R"
@@ -22,7 +22,7 @@ class KeyType(Enum):
 
 
 class Storage(Enum):
-    """Where the index keeps the values of an attribute."""
+    """The place where the index keeps the values of an attribute."""
 
     COLUMN = "a typed column of its level's table"
     VALUES = "the JSON column, and a row a value in its level's value table"
@@ -169,7 +169,10 @@ UNIQUE_KEYS: dict[Level, Key] = {key.level: key for key in KEYS if key.type is K
 
 
 def key_type(tag: int, model: InformationModel) -> KeyType:
-    """What an SCP owes for an attribute under a model; all those without a row are optional (the tables' last line)."""
+    """Return the type of a key under a model; a key without a row is optional.
+
+    That is the last line of each table: "all other attributes of the level".
+    """
     key = KEYS_BY_TAG.get(tag)
     if key is None:
         return KeyType.OPTIONAL
@@ -179,7 +182,7 @@ def key_type(tag: int, model: InformationModel) -> KeyType:
 EXISTENCE_ONLY: frozenset[int] = frozenset(
     key.tag for key in KEYS if key.storage is Storage.COMPUTED and key.vr == "IS"
 ) | {KEYS_BY_KEYWORD["AlternateRepresentationSequence"].tag}
-"""Keys that are returned but not matched: the counts, and what C.6.1.1.5.1 defines no matching for."""
+"""Keys that are returned but not matched: counts, and one without a matching in C.6.1.1.5.1."""
 
 
 class ItemKey(NamedTuple):
@@ -232,7 +235,7 @@ ITEM_KEYS: dict[str, tuple[ItemKey, ...]] = {
         ItemKey(0x00400554, "SpecimenUID", "UI"),
     ),
 }
-"""The item keys that the tables list by sequence keyword; any other attribute may stand in an item too."""
+"""The item keys of the tables by sequence keyword; an item may have any other attribute, too."""
 
 
 class DateTimePair(NamedTuple):

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """An entity of the composite hierarchy, top first; ``name`` is the value of QueryRetrieveLevel (0008,0052)."""
+    """An entity of the hierarchy, top first; ``name`` is the value of QueryRetrieveLevel."""
 
     PATIENT = 1
     STUDY = 2

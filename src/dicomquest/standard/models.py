@@ -1,4 +1,4 @@
-"""The three Query/Retrieve information models and their FIND SOP classes (PS3.4 C.6.1, C.6.2, C.6.3)."""
+"""The Query/Retrieve information models and their FIND SOP classes (PS3.4 C.6.1 to C.6.3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dicomquest.standard.levels import Level
 
 
 class InformationModel(NamedTuple):
-    """One information model: where its hierarchy starts and ends."""
+    """An information model: its SOP class and its levels, top first."""
 
     uid: str
     name: str
@@ -27,7 +27,10 @@ class InformationModel(NamedTuple):
         return self.levels[-1]
 
     def query_level(self, entity: Level) -> Level:
-        """The level at which attributes of an entity are keys: the Study Root counts a patient's as the study's."""
+        """Return the level at which attributes of an entity are keys.
+
+        Under Study Root those of a patient are keys of STUDY level (PS3.4 C.6.2.1).
+        """
         return max(entity, self.top)
 
 

@@ -8,7 +8,7 @@ from dicomquest.standard.models import MODELS
 
 
 class SOPClass(NamedTuple):
-    """A service-object pair class: ``service`` is the DIMSE service that travels on its presentation contexts."""
+    """A service-object pair class; ``service`` is the DIMSE service on its contexts."""
 
     uid: str
     name: str

@@ -1,4 +1,4 @@
-"""The statuses of C-FIND, C-ECHO and C-STORE, one row a status (PS3.7 C, 9.1; PS3.4 Tables C.4-1, B.2-1)."""
+"""The statuses of C-FIND, C-ECHO and C-STORE, one row each (PS3.7 C; PS3.4 Tables C.4-1, B.2-1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class StatusClass(Enum):
-    """What a status says of the operation (PS3.7 Annex C)."""
+    """The class of a status (PS3.7 Annex C)."""
 
     SUCCESS = "Success"
     PENDING = "Pending"
@@ -17,12 +17,12 @@ class StatusClass(Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no response follows."""
+        """Tell whether no response follows."""
         return self is not StatusClass.PENDING
 
 
 class Status(NamedTuple):
-    """A status or a range of them; ``fields`` are the keywords of the command elements that may explain it."""
+    """A status, or a range of them; ``fields`` are keywords of command elements that explain it."""
 
     first: int
     last: int
@@ -31,7 +31,7 @@ class Status(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
-# The codes of the rows below that are sent by this program itself.
+# Codes of the rows below that this program sends itself.
 SUCCESS = 0x0000
 INVALID_SOP_INSTANCE = 0x0117
 SOP_CLASS_NOT_SUPPORTED = 0x0122
@@ -134,18 +134,18 @@ _CLASSES = (
 
 
 def find_status(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> Status | None:
-    """The row of a status code, None if it has none."""
+    """Return the row of a status code, None if it has none."""
     return next((row for row in statuses if row.first <= code <= row.last), None)
 
 
 def in_words(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES, comment: str = "") -> str:
-    """A status as people read it: its code, its meaning, and the Error Comment."""
+    """Return a status as people read it: its code, its meaning, and the Error Comment."""
     row = find_status(code, statuses)
     return f"{code:04X}" + (f", {row.meaning}" if row else "") + (f": {comment}" if comment else "")
 
 
 def status_class(code: int, statuses: tuple[Status, ...] = C_FIND_STATUSES) -> StatusClass:
-    """The class of any code, also of one that no table names; a code of no class is a failure."""
+    """Return the class of any code; one that no table and no range names is a failure."""
     row = find_status(code, statuses)
     if row is not None:
         return row.status_class

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class TransferSyntax(NamedTuple):
-    """How a data set is laid out in bytes."""
+    """A transfer syntax: the layout of a data set in bytes."""
 
     uid: str
     name: str
@@ -28,4 +28,3 @@ TRANSFER_SYNTAXES = (
     ),
     TransferSyntax(EXPLICIT_VR_BIG_ENDIAN, "Explicit VR Big Endian (Retired)", True, False, False),
 )
-TRANSFER_SYNTAXES_BY_UID = {syntax.uid: syntax for syntax in TRANSFER_SYNTAXES}
