@@ -21,7 +21,6 @@ PARTS = ("src", "tests", "tools", "bench", "fuzz")
 EXEMPT: tuple[str, ...] = (
     "src/dicomquest/ae",
     "src/dicomquest/aio",
-    "src/dicomquest/cli",
     "src/dicomquest/dataset",
     "src/dicomquest/dimse",
     "src/dicomquest/index",

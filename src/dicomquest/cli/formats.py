@@ -117,19 +117,31 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def write_json(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:  # noqa: ARG001
+def write_json(
+    matches: Iterable[DataSet],
+    keys: Sequence[Key],  # noqa: ARG001
+    out: TextIO,
+) -> None:
     """Write an array of objects by keyword, with all attributes that the peer sent."""
     _write_array((json.dumps(plain(match), ensure_ascii=False) for match in matches), out)
 
 
-def write_jsonl(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:  # noqa: ARG001
+def write_jsonl(
+    matches: Iterable[DataSet],
+    keys: Sequence[Key],  # noqa: ARG001
+    out: TextIO,
+) -> None:
     """Write the same objects, one per line."""
     for match in matches:
         out.write(json.dumps(plain(match), ensure_ascii=False) + "\n")
         out.flush()
 
 
-def write_dicom_json(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:  # noqa: ARG001
+def write_dicom_json(
+    matches: Iterable[DataSet],
+    keys: Sequence[Key],  # noqa: ARG001
+    out: TextIO,
+) -> None:
     """Write an array in the DICOM JSON Model (PS3.18 F)."""
     from dicomquest.dataset.elements import to_json
 

@@ -123,7 +123,7 @@ def collecting_seldom() -> Iterator[None]:
 
 def _existing(settings: IndexSettings) -> list[str]:
     """Return the paths to read; UsageError if one is missing and is not to be pruned."""
-    missing = [path for path in settings.paths if not os.path.exists(path)]  # noqa: PTH110  bytes that are no text are a path, too
+    missing = [path for path in settings.paths if not os.path.exists(path)]  # noqa: PTH110
     if missing and not settings.prune_empty:
         hint = "; --prune-empty removes the instances below it" if settings.prune else ""
         raise click.UsageError(f"{click.format_filename(missing[0])!r} does not exist{hint}")

@@ -1,4 +1,4 @@
-"""What the commands say on standard error, and the exit statuses that they end with."""
+"""The messages of the commands on standard error, and their exit statuses."""
 
 from __future__ import annotations
 

@@ -138,7 +138,8 @@ def _remove(settings: RemoveSettings, removal: Removal) -> None:
         return
     if removal.entities > 1 and not settings.yes:
         _ask(what)
-    below = None if settings.delete_files is None else os.path.abspath(settings.delete_files)  # noqa: PTH100
+    folder = settings.delete_files
+    below = None if folder is None else os.path.abspath(folder)  # noqa: PTH100
     with progress_bar(removal.instances) as progress:
         removed = removal.run(delete_below=below, progress=progress)
     _report(removed, deletes=below is not None)

@@ -119,12 +119,10 @@ class WatchLoop:
         if len(notices) > _FLOOD:
             self._is_flooded = True
         deleted = {path for change, path in notices if change is Change.deleted}
+        added = {path for change, path in notices if change is Change.added}
+        modified = {path for change, path in notices if change is Change.modified}
         # A modified folder is no work: the changed files in it have notices of their own.
-        changed = {
-            path
-            for change, path in notices
-            if change is Change.added or (change is Change.modified and not os.path.isdir(path))  # noqa: PTH112
-        }
+        changed = added | {path for path in modified if not os.path.isdir(path)}  # noqa: PTH112
         if deleted or changed:
             step = self._follower.take(changed, deleted, time.time())
             if step:
@@ -173,7 +171,7 @@ class WatchLoop:
                 raise give_up(
                     f"the system gives no notices ({error}); --poll does without them"
                 ) from error
-            # A look opens a file whose name is not text, and so gets the same error: look less often.
+            # A look opens a file whose name is not text, and so gets the same error: look less.
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             LOGGER.warning(
                 "notices were lost (%s); looking at all files in %d s", error, self._pause
