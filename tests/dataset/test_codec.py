@@ -577,13 +577,13 @@ def test_items_inherit_the_character_set() -> None:
     """An item inherits the character set unless it has its own."""
     data = wire("""
         08000500 'CS' 0A00 'ISO_IR~144'
-        08001010 'SH' 0200 B6B7                              # Cyrillic
+        08001010 'SH' 0200 B6B7                             # Cyrillic
         08003210 'SQ' 0000 48000000
-            FEFF00E0 0A000000  08000401 'LO' 0200 B6B7       # inherits
+            FEFF00E0 0A000000  08000401 'LO' 0200 B6B7      # inherits
             FEFF00E0 1C000000
                 08000500 'CS' 0A00 'ISO_IR~126'
-                08000401 'LO' 0200 E1E2                      # Greek
-            FEFF00E0 0A000000  08000401 'LO' 0200 B6B7       # inherits: the sibling's set is its own
+                08000401 'LO' 0200 E1E2                     # Greek
+            FEFF00E0 0A000000  08000401 'LO' 0200 B6B7      # inherits: the sibling's set is its own
         10002000 'LO' 0200 B6B7
     """)
     decoded = decode(data, EXPLICIT_VR_LITTLE_ENDIAN)
