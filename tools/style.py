@@ -27,13 +27,9 @@ EXEMPT: tuple[str, ...] = (
     "src/dicomquest/pdu",
     "src/dicomquest/standard",
     "src/dicomquest/__init__.py",
-    "tests/dataset",
     "tests/index",
     "tests/nodes",
     "tests/peers",
-    "tests/query",
-    "tests/services",
-    "tests/vectors",
     "tests/docs",
 )
 
