@@ -23,7 +23,6 @@ EXEMPT: tuple[str, ...] = (
     "src/dicomquest/aio",
     "src/dicomquest/dataset",
     "src/dicomquest/dimse",
-    "src/dicomquest/index",
     "src/dicomquest/pdu",
     "src/dicomquest/standard",
     "src/dicomquest/__init__.py",

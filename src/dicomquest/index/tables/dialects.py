@@ -107,16 +107,14 @@ def execute(
     """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        return (driver.executemany if isinstance(parameters, list) else driver.execute)(
-            statement, parameters
-        )
+        run = driver.executemany if isinstance(parameters, list) else driver.execute
+        return run(statement, parameters)
     if isinstance(parameters, list) and len(parameters) > 1:
         cursor = driver.cursor()
         cursor.executemany(percent_marks(statement), parameters)
         return cursor
-    return driver.execute(
-        percent_marks(statement), parameters[0] if isinstance(parameters, list) else parameters
-    )
+    once = parameters[0] if isinstance(parameters, list) else parameters
+    return driver.execute(percent_marks(statement), once)
 
 
 def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
@@ -126,10 +124,14 @@ def rows(connection: Connection, statement: str, values: Iterable[int | str]) ->
     return list(execute(connection, statement, (words.as_list(list(values)),)))
 
 
+def dialect_of(connection: Connection) -> Dialect:
+    """Return the dialect of the database behind a connection."""
+    return "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
+
+
 def words_of(connection: Connection) -> Words:
     """Return the words of the database behind a connection."""
-    name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
-    return DIALECTS[name]
+    return DIALECTS[dialect_of(connection)]
 
 
 # The next two replace each ``?``: the SQL of this project has it for parameters only, and no value
