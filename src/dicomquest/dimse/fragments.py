@@ -303,7 +303,7 @@ class PendingFramer:
 
     All Pending responses of a query have the same command set, so the bytes before an identifier
     depend on its length alone. They are made once for each length: the whole command PDU, and the
-    header of the data PDU. What is left is to join two sequences, and that loop runs in C.
+    header of the data PDU. Joining two sequences is all that is left, and that loop runs in C.
     """
 
     def __init__(

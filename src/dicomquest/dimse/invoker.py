@@ -133,6 +133,8 @@ class Invoker:
     def begin_store(self, context_id: int, request: CStoreRQ, now: float) -> None:
         """Send a C-STORE request whose data set follows by ``send_data``."""
         self._check(context_id, request)
+        # No deadline yet: the response is due when the whole data set is sent, and how long that
+        # takes is the sender's affair.
         self._link.send_command(context_id, request, now)
         self._operations[request.message_id] = _Operation(context_id, request)
         self._storing = context_id, request.message_id
@@ -212,6 +214,7 @@ class Invoker:
         ]
 
     def _ignore(self, response: Response) -> None:
+        # One late response does no harm; an endless row of them does.
         self._ignored_responses += 1
         if self._ignored_responses > IGNORED_RESPONSES:
             raise HopelessError(
@@ -231,6 +234,8 @@ class Invoker:
         for message_id, operation in self._operations.items():
             if operation.deadline is None or operation.deadline > now:
                 continue
+            # Only a query can be cancelled, once, and only while messages may be sent: for any
+            # other overdue operation A-ABORT is what is left.
             if (
                 operation.is_cancelled
                 or not isinstance(operation.request, CFindRQ)

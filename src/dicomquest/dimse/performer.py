@@ -117,8 +117,8 @@ class Performer:
         self._link = link
         self._running: dict[int, _Operation] = {}
         self._waiting: deque[RequestReceived] = deque()
-        # Whether the user knows the request whose data set arrives in fragments: those of a refused
-        # one are thrown away.
+        # True while the user knows the request whose data set arrives in fragments: the fragments
+        # of a refused request are thrown away.
         self._tells_fragments = False
         # The Message ID of the request whose data set is still arriving.
         self._receiving: int | None = None
@@ -197,6 +197,7 @@ class Performer:
         ):
             self._cancel(operation)
         elif waiting is not None and isinstance(waiting.command, CFindRQ):
+            # The user has not heard of it, and need not.
             self._waiting.remove(waiting)
             self._link.answer(
                 waiting.context.context_id, response_to(waiting.command, statuses.CANCEL), now
@@ -248,6 +249,7 @@ class Performer:
                 " no such request runs"
             )
         self._link.send(operation.context.context_id, response, identifier, now)
+        # A final response makes room in the window for requests that wait.
         if not (isinstance(response, CFindRSP) and response.status in PENDING):
             del self._running[request.message_id]
             while self._waiting and self._has_room:

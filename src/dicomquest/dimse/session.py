@@ -193,6 +193,7 @@ class Session:
 
     def expire(self, now: float) -> None:
         """Act on the time-outs that have run out by now."""
+        # The upper layer comes first: if it ends the association, no operation is left to expire.
         self._upper_layer.expire(now)
         self._take_indications(now)
         try:
@@ -201,11 +202,11 @@ class Session:
             self._abort(str(error), now)
 
     def writing_paused(self, now: float) -> None:
-        """Say that the connection takes no more bytes for now."""
+        """Take note that the connection takes no more bytes for now."""
         self._upper_layer.writing_paused(now)
 
     def writing_resumed(self) -> None:
-        """Say that the connection takes bytes again."""
+        """Take note that the connection takes bytes again."""
         self._upper_layer.writing_resumed()
 
     def accept(self, ac: AAssociateAC, now: float) -> None:
@@ -216,6 +217,7 @@ class Session:
     def reject(self, rj: AAssociateRJ, now: float) -> None:
         """Refuse the association."""
         self._upper_layer.send_associate_rj(rj.result, rj.source, rj.reason, now)
+        # The user knows that it is over; only the end of the connection is still to be told.
         self._is_over = True
 
     def release(self, now: float) -> None:
@@ -346,6 +348,7 @@ class Session:
             case indications.DataReceived(pdvs):
                 self._receive_pdvs(pdvs, now)
             case indications.AssociateRequested(rq):
+                # The peer's maximum length is known from here on.
                 if self._has_room_for_fragments(now):
                     self._link.events.append(AssociationRequested(rq))
             case indications.AssociateAccepted(ac):
@@ -356,10 +359,13 @@ class Session:
                 self._is_over = True
                 self._link.events.append(AssociationRejected(rj))
             case indications.ReleaseRequested():
+                # A peer that wants to go needs no more matches: its queries are told to end, and
+                # the answer waits for their final responses.
                 self._release_requested = True
                 self._performer.cancel_all()
                 self._answer_release(now)
             case indications.ReleaseConfirmed():
+                # In a collision the acceptor's turn to answer comes with this confirmation.
                 self._answer_release(now)
                 self._tell_released()
             case indications.Aborted(source, reason):
@@ -391,6 +397,7 @@ class Session:
         """Set the windows of both halves: "invoked" and "performed" are the requestor's words."""
         offer = self.rq and self.rq.user_information.async_operations_window
         window = ac.user_information.async_operations_window
+        # Without both, the windows stay 1: one operation at a time (PS3.7 D.3.3.3).
         if offer is not None and window is not None:
             is_requestor = self._upper_layer.role is Role.REQUESTOR
             self._invoker.window = window.invoked if is_requestor else window.performed
@@ -427,6 +434,7 @@ class Session:
         self._is_deaf = True
         if self._upper_layer.allows(Event.ABORT_REQUEST):
             self._upper_layer.send_abort(now)
+            # Told here: the upper layer indicates nothing when its user aborts.
             self._tell_aborted(AbortSource.SERVICE_USER, 0, message)
             self._take_indications(now)
 
@@ -439,6 +447,7 @@ class Session:
     def _tell_aborted(
         self, source: int, reason: int, message: str, *, by_peer: bool = False
     ) -> None:
+        # Several things may go wrong at the end of an association; the first one is its reason.
         outstanding = self._invoker.fail()
         self._performer.fail()
         if not self._is_over:
@@ -458,6 +467,7 @@ class Session:
             # Asked anew for each PDV: the one before may have led to an abort.
             if self._is_deaf:
                 return
+            # Pending responses come in long rows; each way takes as many PDVs as it can.
             if (after := self._receive_stream(pdvs, position, now)) > position:
                 position = after
                 continue
@@ -495,6 +505,7 @@ class Session:
                 self._invoker.receive_response(message, command, now)
             case CFindRQ() | CEchoRQ() | CStoreRQ():
                 refusal = self._performer.receive_request(message, command)
+                # After a release request of this side no response may be sent (PS3.8 Table 9-10).
                 if refusal is not None and self._link.may_send:
                     self._link.answer(message.context_id, refusal, now)
                     self._link.events.append(RequestRefused(command, refusal))

@@ -2,8 +2,8 @@
 
 ``UpperLayer`` is the interpreter of the tables in ``states``: every call becomes an event, and
 ``_act`` carries out the cell of Table 9-10. Bytes, the user's requests and times go in; bytes and
-indications come out. What the tables leave open is done around ``_act``: PDUs are cut out of the
-byte stream, PDVs and answers are checked against what was negotiated, timers are looked at.
+indications come out. The methods around ``_act`` do the rest: they cut PDUs out of the byte stream,
+hold PDVs and answers against the negotiation, and look at the timers.
 """
 
 from __future__ import annotations
@@ -164,6 +164,8 @@ class UpperLayer:
 
     def transport_connected(self, now: float) -> None:
         """Begin: the connection is accepted, or is made after ``send_associate_rq``."""
+        # The Standard has two events for one fact: an acceptor is told of the connection, a
+        # requestor has asked for it.
         event = (
             Event.TRANSPORT_INDICATED if self._role is Role.ACCEPTOR else Event.TRANSPORT_CONFIRMED
         )
@@ -173,6 +175,7 @@ class UpperLayer:
 
     def send_associate_rq(self, pdu: AAssociateRQ, now: float) -> None:
         """Ask for an association; the request goes out as soon as the transport is connected."""
+        # The table would allow it in state 1, as it has no roles.
         if self._role is Role.ACCEPTOR:
             raise LocalProtocolError("A-ASSOCIATE request by the acceptor of the association")
         self._check(Event.ASSOCIATE_REQUEST)
