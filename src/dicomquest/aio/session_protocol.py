@@ -14,6 +14,14 @@ from dicomquest.dimse.session import Session
 WRITE_BUFFER = 256 * 1024
 """Unsent bytes at which a service has to wait: about one write of 512 responses."""
 
+MOST_UNREAD = 2 * WRITE_BUFFER
+"""Unsent bytes at which nothing more of the peer is read.
+
+Services wait at ``WRITE_BUFFER`` while their peer may still send a C-CANCEL. The rest is room for
+answers without a service, to refused and unknown commands: a peer that sends such commands and
+reads none of the answers has to wait as well.
+"""
+
 LAST_WORDS = 0.5
 """Seconds that the last unsent bytes get when a connection is closed."""
 
@@ -47,6 +55,9 @@ class SessionProtocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._writable = asyncio.Event()
         self._writable.set()
+        # Reading pauses for a full stream, for unread answers, or for both.
+        self._is_stream_full = False
+        self._is_unread = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._transport: asyncio.Transport
@@ -105,6 +116,8 @@ class SessionProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let services go on."""
         self.session.writing_resumed()
+        self._is_unread = False
+        self._read_or_pause()
         self._writable.set()
 
     async def drain(self) -> None:
@@ -117,12 +130,20 @@ class SessionProtocol(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Read no more of the peer's bytes, so that it has to wait."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._is_stream_full = True
+        self._read_or_pause()
 
     def resume_reading(self) -> None:
         """Read the peer's bytes again."""
-        if not self._transport.is_closing():
+        self._is_stream_full = False
+        self._read_or_pause()
+
+    def _read_or_pause(self) -> None:
+        if self._transport.is_closing():
+            return
+        if self._is_stream_full or self._is_unread:
+            self._transport.pause_reading()
+        else:
             self._transport.resume_reading()
 
     def pump(self) -> None:
@@ -130,6 +151,9 @@ class SessionProtocol(asyncio.Protocol):
         session = self.session
         if (data := session.data_to_send()) and not self.is_lost:
             self._transport.write(data)
+            if self._transport.get_write_buffer_size() > MOST_UNREAD and not self._is_unread:
+                self._is_unread = True
+                self._read_or_pause()
         for event in session.events():
             self._owner.take(event)
         if session.should_close and not self._transport.is_closing():

@@ -7,16 +7,17 @@ both tables. A command set is Implicit VR Little Endian on every presentation co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum, IntEnum, auto
+from re import compile as compile_pattern
 from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.reasons import AbortReason
 from dicomquest.standard import statuses
-from dicomquest.standard.keys import snake_case
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS
 
 RESPONSE: Final = 0x8000
@@ -225,6 +226,12 @@ _LONG_VRS = frozenset(row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if
 # error may have both: they become a slash and spaces.
 _DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
 
+_WORD = compile_pattern(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _snake_case(keyword: str) -> str:
+    return _WORD.sub("_", keyword).lower()
+
 
 class _Codec(NamedTuple):
     """The two ways between values of a VR and bytes; an undecodable value is None, absent."""
@@ -284,7 +291,7 @@ _CODECS = {
 }
 
 _FIELDS = {
-    snake_case(keyword): (element, _CODECS[vr])
+    _snake_case(keyword): (element, _CODECS[vr])
     for element, vr, keyword in ELEMENTS
     if vr in _CODECS
 }
@@ -334,14 +341,27 @@ def response_to(
     response = _RESPONSES[type(request)](
         message_id_being_responded_to=request.message_id,
         status=status,
-        affected_sop_class_uid=request.affected_sop_class_uid,
+        affected_sop_class_uid=echoed_uid(request.affected_sop_class_uid),
         offending_element=offending_element,
         error_comment=error_comment,
         has_data_set=isinstance(request, CFindRQ) and status in PENDING,
     )
     if isinstance(request, CStoreRQ) and isinstance(response, CStoreRSP):
-        return replace(response, affected_sop_instance_uid=request.affected_sop_instance_uid)
+        uid = echoed_uid(request.affected_sop_instance_uid)
+        return replace(response, affected_sop_instance_uid=uid)
     return response
+
+
+_ECHOED_UID = re.compile(r"[0-9.]{1,256}")
+
+
+def echoed_uid(uid: str) -> str:
+    """Return a request's UID for its response, "" if it is none.
+
+    Else a peer that reads nothing could have 60 KB sent for each small command. Leading zeros and
+    up to 256 characters are let pass: instances have such UIDs, and their SCU waits for its own.
+    """
+    return uid if _ECHOED_UID.fullmatch(uid) else ""
 
 
 def encode_command(command: Command) -> bytes:

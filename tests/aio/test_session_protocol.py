@@ -1,0 +1,62 @@
+"""A server bounds what it holds for a peer that does not read."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+import pytest
+
+from dicomquest.dimse.commands import (
+    CEchoRQ,
+    Command,
+    UnknownCommand,
+    encode_command,
+)
+from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue, encode
+from fixtures.faces import raw_requestor, serving
+from fixtures.timing import SHORT
+
+KERNEL = 16 << 20
+"""Bytes that the buffers of both sockets may take on loopback."""
+
+
+def pdu(command: Command, context_id: int = 1) -> bytes:
+    pdv = PresentationDataValue(context_id, COMMAND | LAST, encode_command(command))
+    return encode(PDataTF((pdv,)))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        UnknownCommand(command_field=0x0150, message_id=7),
+        CEchoRQ(message_id=7, affected_sop_class_uid="1.2.840.10008.1.1.1"),
+    ],
+    ids=["unknown", "refused"],
+)
+def test_a_peer_that_reads_nothing_has_to_wait(
+    command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Answers without a service count, too: the server reads no further command meanwhile."""
+    caplog.set_level(logging.CRITICAL, "dicomquest.server")
+    many = pdu(command) * 1000
+    sent = 0
+    with serving() as port, raw_requestor(port) as peer:
+        peer.socket.settimeout(10 * SHORT)
+        with contextlib.suppress(TimeoutError):
+            while sent < 4 * KERNEL:
+                sent += peer.socket.send(many)
+        assert sent < 4 * KERNEL
+
+
+@pytest.mark.parametrize(
+    ("uid", "echoed"), [("1.2.3", "1.2.3"), ("1.02.3", "1.02.3"), ("x" * 60_000, "")]
+)
+def test_only_uids_are_echoed(uid: str, echoed: str) -> None:
+    with serving() as port, raw_requestor(port) as peer:
+        peer.send_command(
+            UnknownCommand(command_field=0x0150, message_id=7, affected_sop_class_uid=uid)
+        )
+        response = peer.receive_command()
+    assert isinstance(response, UnknownCommand)
+    assert response.affected_sop_class_uid == echoed
