@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.iso2022 import CodeExtensions, decode_set, encode_set
+from dicomquest.dataset.remembering import LONGEST_REMEMBERED, remembered
 from dicomquest.standard.character_sets import (
     ALONE,
     CODE_ELEMENTS,
@@ -111,7 +111,7 @@ def normalise_term(term: str) -> str | None:
     return next((each for each in candidates if each in _SINGLE or each in _EXTENSIONS), None)
 
 
-@lru_cache(maxsize=256)
+@remembered(256, lambda terms: sum(map(len, terms)) <= LONGEST_REMEMBERED)
 def charset_of(terms: Terms) -> Charset:
     """Return the meaning of Specific Character Set, its wrong and superfluous values put right.
 

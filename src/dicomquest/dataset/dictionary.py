@@ -7,6 +7,7 @@ from functools import lru_cache
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VR, keyword_dict, private_dictionary_VR
 
+from dicomquest.dataset.remembering import is_short, remembered
 from dicomquest.standard.vr import DICTIONARY_CHOICES, VR
 
 US_OR_SS = "US or SS"
@@ -49,7 +50,7 @@ def close_keywords(keyword: str) -> list[str]:
     return [by_folded[folded] for folded in close]
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, lambda _tag, creator: is_short(creator))
 def private_vr(tag: int, creator: str) -> str | None:
     """Return the VR of a private element if pydicom's dictionary lists its creator, else None.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+
+from dicomquest.dataset.remembering import is_short, remembered
 
 _GROUPS = 3
 _COMPONENTS = 5
@@ -55,7 +56,7 @@ class PersonName:
         return "=".join("^".join(group) for group in self.groups)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, is_short)
 def fold_name(group: str) -> str:
     """Return a component group in the form that names are compared in.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
+from dicomquest.dataset.remembering import LONGEST_REMEMBERED, remembered
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 
@@ -36,7 +36,7 @@ def offer(wanted: QueryOptions) -> bytes:
     return bytes(int(getattr(wanted, row.option)) for row in EXTENDED_OPTIONS).rstrip(b"\0")
 
 
-@lru_cache(maxsize=256)
+@remembered(256, lambda answer, _base=None: len(answer) <= LONGEST_REMEMBERED)
 def accepted_options(answer: bytes, base: QueryOptions | None = None) -> QueryOptions:
     """Return the options of a query after this answer, the fields it does not name from ``base``.
 

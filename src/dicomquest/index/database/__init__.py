@@ -1,1 +1,1 @@
-"""The connections to a database, SQLite or PostgreSQL: one writer and many readers."""
+"""The connection to a database: SQLite or PostgreSQL, one writer and many readers."""

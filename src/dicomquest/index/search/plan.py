@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.dataset.elements import (
@@ -14,6 +13,7 @@ from dicomquest.dataset.elements import (
     element_to_json,
     from_json,
 )
+from dicomquest.dataset.remembering import remembered
 from dicomquest.dataset.response_fields import Field, Row, Source, row_element
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.schema import ATTRIBUTES, TABLES
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query, ReturnKey
 
 OCCURRENCES = "SELECT path, part FROM occurrence"
+
+
+# Usual queries ask for a dozen or two.
+_MOST_REMEMBERED_KEYS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,19 @@ class Plan:
         return dict(sorted(response.items()))
 
 
-@lru_cache(maxsize=1024)
+def _is_usual(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> bool:
+    """Tell whether a cache may keep a selection."""
+    del dialect
+    return _count(return_keys) <= _MOST_REMEMBERED_KEYS
+
+
+def _count(return_keys: tuple[ReturnKey, ...]) -> int:
+    """Count the keys with those of their items."""
+    nested = [_count(key.item_keys) for key in return_keys if key.item_keys is not None]
+    return len(return_keys) + sum(nested)
+
+
+@remembered(1024, _is_usual)
 def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> Selection:
     """Return the columns for the return keys: one object for each shape of them."""
     columns: list[str] = []

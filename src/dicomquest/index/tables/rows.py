@@ -1,4 +1,4 @@
-"""The attributes of one entity in the index: texts by column, and JSON elements (PS3.18 F)."""
+"""The attributes of one entity as the index keeps them: texts by column, and JSON elements (PS3.18 F)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.dataset.dictionary import standard_vr
 from dicomquest.dataset.elements import DataSet, Element, element_from_json, element_to_json
+from dicomquest.dataset.remembering import is_short, remembered
 from dicomquest.index.tables.schema import (
     ATTRIBUTES,
     CODE_PART,
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
     from dicomquest.query.search_forms import SearchForm
 
 LARGEST_BINARY = 1024
-"""Bytes of a binary value that is kept; larger ones are pictures, tables and curves."""
+"""Binary values of more bytes are not kept: they are pictures, tables and curves, which nobody asks for by C-FIND."""
 
 _COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
 _COLUMNS = {key.tag: key.column for key in KEYS if key.storage is Storage.COLUMN}
 
 
 class _Searched(NamedTuple):
-    """A key with search forms; a COLUMN key may have ``columns`` for forms besides its text."""
+    """A key with search forms; ``columns`` are those of a COLUMN key with forms besides its text."""
 
     tag: int
     path: str
@@ -50,8 +51,7 @@ class _Searched(NamedTuple):
     columns: tuple[str, ...]
 
 
-# By column, and by path. A column without a search form besides its text, and never with several
-# values, needs no work here.
+# By column and by path. A column that has no form besides its text, and never several values, has nothing to be found.
 _SEARCHED_COLUMNS = {
     level: {
         key.column: _Searched(
@@ -78,29 +78,25 @@ _FIRST_GROUP = 0x0008  # groups below belong to files and messages, not to data 
 _LAST_GROUP = 0x7FDF  # pixel data, and what trails it
 _GROUP_LENGTH = 0x0000FFFF
 
-# The databases' text is UTF-8, which has no surrogates; PostgreSQL's has no NUL either, not even as
-# an escape in JSON.
+# The databases' text is UTF-8, which has no surrogates, and that of PostgreSQL no NUL, not even written as an escape.
 _NOT_STORED = re.compile("[\0\ud800-\udfff]")
 _NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 ANATOMIC_REGION_PATH = f"{ANATOMIC_REGION_SEQUENCE:08X}"
-"""Value rows of this path hold whole elements, for AnatomicRegionsInStudyCodeSequence."""
+"""The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
 
 _ONE_PART = (VALUE_PART,)
 _ZONE_PATH = f"{TIMEZONE_OFFSET_FROM_UTC:08X}"
 
 
 class Record(NamedTuple):
-    """The attributes of one entity: ``texts`` by column, ``elements`` as JSON by ``GGGGEEEE``.
-
-    No text is empty.
-    """
+    """What one entity has: ``texts`` by column, ``elements`` by tag (``GGGGEEEE``) as JSON. Nothing is empty."""
 
     texts: dict[str, str]
     elements: dict[str, str]
 
     def attributes(self) -> str | None:
-        """Return the JSON column, its tags ascending."""
+        """The JSON column, its tags ascending."""
         if not self.elements:
             return None
         return (
@@ -108,11 +104,11 @@ class Record(NamedTuple):
         )
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns without the search forms."""
+        """Its columns, but for the search forms."""
         return {**self.texts, ATTRIBUTES: self.attributes()}
 
     def copy(self) -> Record:
-        """Return a record of its own."""
+        """A record of its own."""
         return Record(self.texts.copy(), self.elements.copy())
 
 
@@ -125,7 +121,7 @@ class ValueRow(NamedTuple):
 
 
 class Forms(NamedTuple):
-    """The search forms of one entity: in columns (those that are not NULL) and in value rows."""
+    """What predicates read of one entity: ``columns`` without those that are NULL, and the value rows."""
 
     columns: dict[str, str]
     values: frozenset[ValueRow]
@@ -133,7 +129,7 @@ class Forms(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """The place of an attribute: its level, its column if it has one, its key in the JSON."""
+    """Where an attribute is kept: its entity, its column if it has one, its key in the JSON column."""
 
     level: Level
     column: str | None
@@ -142,7 +138,7 @@ class _Place(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """The stored form of an attribute: the text of its column, or its JSON if it has none."""
+    """What of an attribute is kept: the text of its column, or its JSON where it has none."""
 
     level: Level
     column: str | None
@@ -152,7 +148,7 @@ class _Kept(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def _place(tag: int) -> _Place | None:
-    """Return the place of an attribute, None if it is not kept; headers ask for the same ones."""
+    """The place of an attribute, None if it is not kept; a header asks hundreds of times, and always the same."""
     if not _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP or tag & _GROUP_LENGTH == 0 or tag in _COMPUTED:
         return None
     column = _COLUMNS.get(tag)
@@ -162,7 +158,7 @@ def _place(tag: int) -> _Place | None:
 
 
 def records(data_set: DataSet) -> dict[Level, Record]:
-    """Return the attributes of an instance by the level that owns each (PS3.4 C.3.1)."""
+    """The attributes of an instance by the entity that owns each (PS3.4 C.3.1)."""
     found = {
         Level.PATIENT: Record({}, {}),
         Level.STUDY: Record({}, {}),
@@ -177,14 +173,14 @@ def records(data_set: DataSet) -> dict[Level, Record]:
         if column is not None:
             found[level].texts[column] = text
             continue
-        # The zone belongs to every level, because each has times in it.
+        # The zone belongs to every level: the times of each are in it.
         for each in _LEVELS if tag == TIMEZONE_OFFSET_FROM_UTC else (level,):
             found[each].elements[path] = text
     return found
 
 
 def _kept(tag: int, element: Element) -> _Kept | None:
-    """Return the stored form of an attribute; None if it is not kept."""
+    """What is kept of an attribute; None if nothing is."""
     place = _place(tag)
     if place is None or is_empty(element):
         return None
@@ -198,15 +194,15 @@ def _kept(tag: int, element: Element) -> _Kept | None:
 
 @lru_cache(maxsize=16384)
 def _remembered_kept(tag: int, element: Element) -> _Kept | None:
-    """Return the same from a cache: a scanner repeats its values, and this takes a fifth."""
+    """The same, of what a scanner sends again and again: it takes a fifth of the time."""
     return _kept(tag, element)
 
 
 def column_text(vr: str, element: Element) -> str:
-    """Return all values of an element, joined by backslashes."""
+    """All values of an element, joined by backslashes."""
     values = element.values
     if len(values) == 1 and type(values[0]) is str:
-        # A short cut: nearly every element is one text, and ingest spends much of its time here.
+        # Nearly always, and ingest spends much of its time here.
         text = values[0]
         return text if text.isascii() and "\0" not in text else stored_text(text)
     if element.vr in BINARY_VRS:
@@ -215,7 +211,7 @@ def column_text(vr: str, element: Element) -> str:
 
 
 def stored_text(text: str) -> str:
-    """Return ``text`` as a database can hold it: NUL and surrogates become U+FFFD."""
+    """``text`` as a database can hold it."""
     return text if text.isascii() and "\0" not in text else _NOT_STORED.sub("\ufffd", text)
 
 
@@ -224,10 +220,9 @@ def _stored_json(text: str) -> str:
 
 
 def element_json(element: Element) -> str | None:
-    """Return an attribute of the DICOM JSON Model as text; None if it is not kept.
+    """An attribute of the DICOM JSON Model as text; None if it is not kept.
 
-    The text is made by hand: a header has a hundred of these, and ``json.dumps`` takes five times
-    as long.
+    Written by hand, because a header has a hundred of these, and a general writer takes five times as long.
     """
     vr, values = element
     kind = VR[vr].kind
@@ -246,8 +241,8 @@ def _item_json(item: DataSet) -> Iterator[str]:
             yield f'"{tag:08X}":{text}'
 
 
-# Texts and whole numbers: a scanner repeats them. Not floats, which may be equal and yet differ, as
-# 0.0 and -0.0 do.
+# Texts and whole numbers, of which a scanner sends the same again and again; among the others there are values that are
+# equal without being the same, as 0.0 and -0.0.
 _REMEMBERED_VRS = frozenset(
     row.vr
     for row in VR.values()
@@ -259,12 +254,11 @@ _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _comes_again(element: Element) -> bool:
-    """Tell whether an element is remembered: a short one, which bounds the cache in bytes."""
+    """Whether an element is short, and of a VR that is remembered: so what is kept is bounded in bytes, too."""
     vr, values = element
     if vr not in _REMEMBERED_VRS or len(values) > _MOST_VALUES:
         return False
-    # A generator in any() takes three times as long as this loop.
-    for value in values:  # noqa: SIM110
+    for value in values:  # noqa: SIM110  a generator costs three times this
         if type(value) is str and len(value) > _LONGEST_VALUE:
             return False
     return True
@@ -282,7 +276,7 @@ _remembered_json = lru_cache(maxsize=16384)(_value_json)
 
 
 def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
-    """Return the record of a row of the level's table."""
+    """The record of a row of the level's table."""
     texts = {
         key.column: row[key.column] for key in COLUMN_KEYS[level] if row[key.column] is not None
     }
@@ -291,9 +285,9 @@ def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
 
 
 def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | None = None) -> Forms:
-    """Return the search forms of an entity; ``default_zone``, in minutes, is for one without zone.
+    """The search forms of an entity; ``default_zone`` in minutes is that of its times if it names none.
 
-    ``decoded`` is the data set of the record, if it is at hand: then no JSON is parsed.
+    ``decoded``: the data set that the record was made of, where it is at hand, so that no JSON is parsed.
     """
 
     def element_of(path: str, tag: int) -> Element:
@@ -321,14 +315,12 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
         if "\\" in text and VR[key.vr].multiple:
             found = [value for value in text.split("\\") if value]
             if len(found) > 1 or not key.columns:
-                # A column holds no form of several values: each gets a value row, and an occurrence
-                # tells queries so. The same holds for one value among empty ones if the column's
-                # text itself is the search form.
+                # No column holds the forms of several values: each has its value row, and queries know of it. Nor that
+                # of one among empty ones, where the text is the form.
                 values.update(element_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
                 occurrences.add((key.path, SEVERAL_VALUES))
                 continue
-            # One value among empty ones.
-            text = "".join(found)  # noqa: PLW2901
+            text = "".join(found)  # noqa: PLW2901  one value among empty ones
         if key.columns and text:
             _column_forms(key, text, zone).add_to(columns, values, occurrences)
     for path in elements.keys() & _SEARCHED_VALUES[level].keys():
@@ -342,7 +334,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
 
 
 class _ColumnForms(NamedTuple):
-    """The search forms of one text of a column."""
+    """What one text of a column adds to the forms of its entity."""
 
     columns: dict[str, str]
     values: frozenset[ValueRow]
@@ -357,9 +349,9 @@ class _ColumnForms(NamedTuple):
             occurrences |= self.occurrences
 
 
-@lru_cache(maxsize=16384)
+@remembered(16384, lambda _key, text, _zone: is_short(text))
 def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
-    """Return the forms of one value from a cache: values repeat, and folding a name is dear."""
+    """The forms of one value: the same dates, numbers and names come again and again, and folding a name is dear."""
     form = search_form(key.vr, text, zone)
     columns = {
         name: stored_text(each)
@@ -377,10 +369,7 @@ def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
 
 
 def element_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
-    """Give the rows of one element; of a sequence those of its items, to any depth.
-
-    Private elements of items have none.
-    """
+    """Make the rows of one element: of a sequence those of its items' elements, to any depth, private ones left out."""
     if element.vr == "SQ":
         for item in element.values:
             for tag, inner in item.items():
@@ -406,7 +395,7 @@ def value_path(tags: Iterable[int]) -> str:
 
 
 def item_key_vr(tag: int) -> str | None:
-    """Return the VR of an item's attribute as a key; None if value rows cannot decide it."""
+    """The VR of an item's attribute as a key, whatever the VR it is stored with; None if value rows don't tell."""
     vr = standard_vr(tag)
     return vr if vr in VR and VR[vr].kind is Kind.TEXT else None
 

@@ -1,9 +1,8 @@
-"""The tables of the index, made from the table of keys (PS3.4 C.6; QR-008).
+"""The tables of the index, made from the table of keys (PS3.4 C.6; spec QR-008): four levels and their value tables.
 
-Each level has a table, and a value table for attributes with several values. ``migrations`` creates
-the same tables step by step; a test holds both equal. A level's table has its integer key, that of
-its parent, a column for each single-valued key, then their search forms. The JSON column comes
-last, so that a scan of the others does not read it; it has everything else of the header.
+``migrations`` creates the same tables step by step; a test holds the two equal. Every level's table has its integer
+key, its parent's, a column for each single-valued key, then the search forms of those columns, and last the JSON column
+with everything else of the header, so that a scan of the columns does not read it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
 
 HEAD = "0003"
-"""The newest revision of ``migrations``; a later revision is a greater text."""
+"""The newest revision of ``migrations``; of two revisions the later is the greater text."""
 
 TABLES = {
     Level.PATIENT: "patient",
@@ -35,7 +34,7 @@ TABLES = {
     Level.SERIES: "series",
     Level.IMAGE: "instance",
 }
-"""The table of each level; ``<table>_value`` is its value table, ``<table>_trigram`` another."""
+"""The table of each level; its value table is named ``<table>_value``, its trigram table ``<table>_trigram``."""
 
 SEARCH_SUFFIXES: dict[str, tuple[str, ...]] = {
     "PN": ("_alphabetic", "_ideographic", "_phonetic"),
@@ -45,14 +44,14 @@ SEARCH_SUFFIXES: dict[str, tuple[str, ...]] = {
     "IS": ("_number",),
     "DS": ("_number",),
 }
-"""The suffixes of the columns of search forms; the text of any other VR is its own form."""
+"""What is appended to a column's name for its search forms; the text of any other VR is its own search form."""
 
 ATTRIBUTES = "attributes"
 """The JSON column (PS3.18 F.2): the elements of the level that have no column."""
 
 
 class Indexed(NamedTuple):
-    """One B-tree: its table and columns; a partial one leaves out rows without a value."""
+    """One B-tree: its table and columns; a partial one leaves out the rows that have no value."""
 
     table: str
     columns: tuple[str, ...]
@@ -61,7 +60,7 @@ class Indexed(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the index, cut to the 63 characters that PostgreSQL keeps."""
+        """The index's name, no longer than PostgreSQL's names are."""
         return f"ix_{self.table}_{'_'.join(self.columns)}"[:63]
 
 
@@ -73,7 +72,7 @@ class TrigramIndex(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the index."""
+        """The index's name."""
         return f"ix_{self.table}_{self.column}_trigram"
 
 
@@ -84,7 +83,7 @@ _SEARCH_COLUMNS = {
 
 
 def search_columns(key: Key) -> tuple[str, ...]:
-    """Return the columns that predicates on a COLUMN key read: a name's three groups, else one."""
+    """The columns that predicates on a COLUMN key read: three for a name (its groups), else one."""
     return _SEARCH_COLUMNS[key.tag]
 
 
@@ -153,17 +152,17 @@ TRIGRAMS: dict[Level, tuple[str, ...]] = {
 TRIGRAM_INDEXES = tuple(
     TrigramIndex(TABLES[level], column) for level in TRIGRAMS for column in TRIGRAMS[level]
 )
-"""PostgreSQL's indexes instead of trigram tables, if it has the extension pg_trgm."""
+"""The indexes that PostgreSQL has in place of trigram tables, if it has the extension pg_trgm."""
 
 METADATA = MetaData()
 
-# Ids go beyond 2^31. Texts compare byte by byte, as in SQLite, whatever the locale of the server.
+# Rows are counted beyond 2^31, and texts are compared byte by byte, as SQLite does of itself.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _deferrable(column: str) -> ForeignKey:
-    """Return a foreign key that is checked at the commit: ingest writes children before parents."""
+    """A key that has to hold when the transaction ends: children are written before their parents."""
     return ForeignKey(column, deferrable=True)
 
 
@@ -171,14 +170,14 @@ def _entity_table(level: Level) -> Table:
     name = TABLES[level]
     columns: list[Column[object]] = [Column("id", _ID, primary_key=True, autoincrement=False)]
     if level is Level.PATIENT:
-        # JSON of PatientID and IssuerOfPatientID; without a PatientID also of the study.
+        # Which patient this is: JSON of PatientID and IssuerOfPatientID, and of the study where there is no PatientID.
         columns.append(Column("identity", _TEXT, nullable=False))
     else:
         columns.append(
             Column("parent", _ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False)
         )
     columns += [Column(key.column, _TEXT) for key in COLUMN_KEYS[level]]
-    # Counts are numbers, several values a text joined by backslashes, sequences JSON.
+    # Counts are numbers; what has several values is text, its values joined by backslash; sequences are JSON.
     columns += [
         Column(key.column, Integer, nullable=False, server_default="0")
         if key.vr == "IS"
@@ -196,12 +195,12 @@ def _entity_table(level: Level) -> Table:
 
 
 def _value_table(level: Level) -> Table:
-    """Return a table with a row a search form; its primary key is the index of predicates."""
+    """One row a search form of a value that no column holds; the key is the index that predicates use."""
     name = TABLES[level]
     return Table(
         f"{name}_value",
         METADATA,
-        # 'GGGGEEEE', in the items of a sequence 'GGGGEEEE.GGGGEEEE'.
+        # 'GGGGEEEE', inside a sequence 'GGGGEEEE.GGGGEEEE'.
         Column("path", _TEXT, primary_key=True),
         # One of the parts below.
         Column("part", Integer, primary_key=True),
@@ -238,7 +237,7 @@ FILE = Table(
     "file",
     METADATA,
     Column("id", _ID, primary_key=True),
-    # The bytes of the operating system, because a path need not be text.
+    # As the operating system has it: a path need not be text.
     Column("path", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
@@ -246,7 +245,7 @@ FILE = Table(
         "instance", _ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True
     ),
 )
-"""The files that were read; ingest does not read an unchanged one again."""
+"""The files that were read, so that an unchanged one is not read again."""
 
 OCCURRENCE = Table(
     "occurrence",
@@ -255,11 +254,10 @@ OCCURRENCE = Table(
     Column("part", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )
-"""The search forms of COLUMN keys outside their first search column that exist at all.
+"""The search forms of COLUMN keys that exist outside their first search column: several values, other name groups.
 
-They are several values, and the other groups of names: queries leave out predicates on those that
-no entity has. The transaction that stores the first one adds the row, which stays for ever. The
-rows of promoted attributes come and go: they tell whether queries may use their value rows.
+Queries leave out the predicates on what no entity has. It only grows, in the transaction that stores the first one;
+but for the promoted attributes, of which it says whether queries may use their value rows.
 """
 
 SEVERAL_VALUES = 0
@@ -268,9 +266,9 @@ SEVERAL_VALUES = 0
 A part of ``GROUP_PARTS`` says that some name has this group; the first one goes without saying.
 """
 ALL_THERE = -1
-"""The part of an occurrence which says that a promoted attribute has all its value rows."""
+"""The part of an occurrence which says that the value rows of a promoted attribute are all there."""
 TOO_LONG = -2
-"""The part which says that some value of a promoted attribute is too long for a value row."""
+"""The part which says that a promoted attribute has a value too long for an index: its value rows do not tell all."""
 
 SETTING = Table(
     "setting",
@@ -279,30 +277,27 @@ SETTING = Table(
     Column("value", _TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
-"""``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
+"""What belongs to all: ``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
 
 OLDEST_REVISION_SETTING = "oldest_revision"
-"""The setting with the oldest HEAD of a program that may still use the database.
-
-A revision that only adds leaves it as it is.
-"""
+"""The setting with the oldest HEAD of a program that may use the database: a revision that only adds leaves it."""
 
 PROMOTED_ATTRIBUTE = Table(
     "promoted_attribute",
     METADATA,
     Column("id", Integer, primary_key=True),
-    # 'GGGGEEEE'; ``creator`` is that of a private attribute, or ''.
+    # 'GGGGEEEE', and the private creator or ''.
     Column("tag", _TEXT, nullable=False),
     Column("creator", _TEXT, nullable=False, server_default=""),
     Column("level", Integer, nullable=False),
     Column("keyword", _TEXT, nullable=False),
     Column("vr", _TEXT, nullable=False),
-    # The path of its value rows.
+    # That of its value rows.
     Column("path", _TEXT, nullable=False, unique=True),
     # 'filling', 'ready' or 'dropping'.
     Column("state", _TEXT, nullable=False),
-    # Rows of its level with ids up to this one have their value rows.
+    # The greatest id of its level's rows that is filled.
     Column("done", _ID, nullable=False, server_default="0"),
     UniqueConstraint("tag", "creator", "level"),
 )
-"""The attributes of the JSON column that have value rows, by request."""
+"""Attributes of the JSON column that were given value rows while the index was in use."""

@@ -1,10 +1,10 @@
-"""The entry of Alembic: it runs the revisions on the connection that the program gives it."""
+"""What Alembic runs: the revisions, on the connection that the program hands over."""
 
 from __future__ import annotations
 
 from alembic import context
 
-# Each revision gets a transaction, unless the connection is in one already.
+# Where the connection is not in a transaction already, each revision gets one.
 context.configure(
     connection=context.config.attributes["connection"], transaction_per_migration=True
 )
