@@ -54,19 +54,31 @@ class ValueFormatError(DicomquestError):
         self.expected = expected
 
 
+LONGEST_COMMENT = 64
+"""Characters of an Error Comment (0000,0902), an LO."""
+
+
+def error_comment(message: str) -> str:
+    """Return a message as an Error Comment, cut at a word, in the default repertoire (PS3.7 C)."""
+    text = message.encode("ascii", "replace").decode("ascii").replace("\\", "/")
+    if len(text) <= LONGEST_COMMENT:
+        return text
+    whole_words = text[: LONGEST_COMMENT + 1].rpartition(" ")[0]
+    return whole_words.rstrip(" :,;") or text[:LONGEST_COMMENT]
+
+
 class IdentifierError(DicomquestError):
     """A C-FIND identifier that cannot be answered, with its final response (PS3.4 C.4.1.1.4).
 
     ``status`` is the status, ``element`` the offending tags with the enclosing sequence first.
-    ``comment`` is cut to 64 characters of the default repertoire (PS3.7 C).
+    The message is whole; ``comment`` is what fits in an Error Comment.
     """
 
-    def __init__(self, status: int, comment: str, element: tuple[int, ...] = ()) -> None:
-        comment = comment.encode("ascii", "replace").decode("ascii").replace("\\", "/")[:64]
-        super().__init__(comment)
+    def __init__(self, status: int, message: str, element: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
         self.status = status
         self.element = element
-        self.comment = comment
+        self.comment = error_comment(message)
 
 
 class IndexDatabaseError(DicomquestError):

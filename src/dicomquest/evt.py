@@ -230,10 +230,11 @@ class Request:
     @cached_property
     def identifier(self) -> Dataset:
         """The identifier, decoded once; DataSetError if it cannot be."""
-        from dicomquest.dataset.codec import decode
+        from dicomquest.dataset.codec import IDENTIFIER_LIMITS, decode
         from dicomquest.dataset.elements import to_pydicom
 
-        return to_pydicom(decode(self.data_set or b"", self.transfer_syntax))
+        data = self.data_set or b""
+        return to_pydicom(decode(data, self.transfer_syntax, limits=IDENTIFIER_LIMITS))
 
 
 class Event:

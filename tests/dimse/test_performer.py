@@ -284,7 +284,7 @@ def test_identifier_beyond_limit_is_refused() -> None:
     pair.feed_scp(message(FIND, IS_FIND, bytes(12)))
     assert len(pair.take(pair.scp_events, RequestRefused)) == 1
     assert messages_from(pair.scp) == [
-        Message(FIND, find_answer(0xA700, "data set is longer than the limit"))
+        Message(FIND, find_answer(0xC001, "identifier is longer than the limit"))
     ]
     pair.feed_scp(message(FIND, IS_FIND, bytes(10)))
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1

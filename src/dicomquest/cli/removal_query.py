@@ -25,7 +25,7 @@ def build_query(
     level: str | None,
     zone_minutes: int,
 ) -> Query:
-    """Return the query of the command line; click's UsageError if that is wrong."""
+    """The query of the command line; a wrong one raises click's UsageError."""
     if len(named) + bool(keys) != 1:
         raise click.UsageError(
             "expected one of --patient, --study, --series, --instance, or KEY=VALUE with --level"
@@ -33,11 +33,13 @@ def build_query(
     if named:
         if level is not None:
             raise click.UsageError(
-                "--level belongs to KEY=VALUE; --patient, --study, --series, --instance need none"
+                "--level is for KEY=VALUE: the other options name their level themselves"
             )
         return _query_of_names(*named[0])
     if level is None:
-        raise click.UsageError("KEY=VALUE needs --level: PATIENT, STUDY, SERIES or IMAGE")
+        raise click.UsageError(
+            "KEY=VALUE needs --level: whether it finds patients, studies, series or instances"
+        )
     try:
         return _query_of_keys(parse_keys(keys), Level[level.upper()], zone_minutes)
     except (KeyTextError, IdentifierError) as error:
@@ -45,11 +47,11 @@ def build_query(
 
 
 def _query_of_names(level: Level, values: tuple[str, ...]) -> Query:
-    """Return a query by unique keys; no character of a value is a wild card or a delimiter."""
+    """A query for entities by their unique keys: nothing in a value is a wild card or a delimiter."""
     unique = UNIQUE_KEYS[level]
     values = tuple(dict.fromkeys(value.strip() for value in values))
     if "" in values:
-        raise click.UsageError(f"{unique.keyword} is empty; give a value")
+        raise click.UsageError(f"an empty {unique.keyword} names nothing")
     ids = tuple(SingleValue(value) for value in values)
     criterion = UIDList(values) if unique.vr == "UI" else ids[0] if len(ids) == 1 else AnyOf(ids)
     key = KeyCriterion((Step(unique.tag),), level, unique.vr, criterion)
@@ -57,15 +59,14 @@ def _query_of_names(level: Level, values: tuple[str, ...]) -> Query:
 
 
 def _query_of_keys(keys: list[Key], level: Level, zone_minutes: int) -> Query:
-    """Return a query of keys; KeyTextError if one restricts nothing and would remove too much."""
+    """A query each of whose keys restricts: one that is passed over would remove more than it says."""
     model = PATIENT_ROOT if level is Level.PATIENT else STUDY_ROOT
     options = QueryOptions(relational=True, timezone_offset_minutes=zone_minutes)
     for key in keys:
         alone = parse_identifier(_identifier([key], level), model.uid, options)
         if all(isinstance(each.criterion, HasValue) for each in alone.criteria):
             raise KeyTextError(
-                f"{key.name}={key.value} restricts nothing, so it would remove everything; "
-                "leave it out or give another value"
+                f"{key.name}={key.value}: restricts nothing, so it must not choose what is removed"
             )
     return parse_identifier(_identifier(keys, level), model.uid, options)
 

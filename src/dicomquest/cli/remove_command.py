@@ -1,4 +1,4 @@
-"""``dicomquest remove``: remove patients, studies, series or instances from the index."""
+"""``dicomquest remove``: take entities out of the index."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
-from dicomquest.cli.messages import give_up, index_failures, say
+from dicomquest.cli.peer import INTERRUPTED, give_up, say
 from dicomquest.cli.shared_options import LEVEL, index_option
+from dicomquest.errors import IndexDatabaseError
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ class RemoveSettings:
     delete_files: str | None
 
     def named(self) -> list[tuple[Level, tuple[str, ...]]]:
-        """Return the options that name entities, with their values."""
+        """The options that name entities, with their values."""
         by_level = zip(
             Level, (self.patients, self.studies, self.series, self.instances), strict=True
         )
         return [(level, values) for level, values in by_level if values]
 
 
-@click.command()
+@click.command(short_help="Take patients, studies, series or instances out of the index.")
 @click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
 @index_option
 @click.option(
@@ -74,36 +75,35 @@ class RemoveSettings:
     "-L",
     "--level",
     type=LEVEL,
-    help="The level of the entities that the KEYs find; KEYs need it.",
+    help="What the KEYs are to find; needed with them.",
 )
 @click.option(
-    "-n", "--dry-run", is_flag=True, help="Print how much would be removed, and remove nothing."
+    "-n", "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing."
 )
-@click.option("-y", "--yes", is_flag=True, help="Remove more than one entity without asking.")
+@click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask before more than one entity is removed."
+)
 @click.option(
     "--delete-files",
     type=click.Path(exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Delete also the files of the removed instances, at or below FOLDER; needs --yes.",
+    help="Delete the files of what is removed too, those at or below FOLDER; needs --yes.",
 )
 def remove(keys: tuple[str, ...], **values: Any) -> None:
-    """Remove entities from the index, with all below them and each parent that is left empty.
+    """Take entities out of the index, all that belongs to them, and what is left empty by that.
 
-    Name them by --patient, --study, --series or --instance (repeat the option for several), or let
-    a query find them: KEY=VALUE as for `dicomquest find`, with --level. Files stay on the disk, and
-    the next `dicomquest index` brings them back; --delete-files deletes them.
+    They are named by --patient, --study, --series or --instance, each of which can be repeated, or they are those that
+    a query finds: KEY=VALUE as for `dicomquest find`, with --level. Files stay where they are unless --delete-files
+    says otherwise; those that stay come back with the next `dicomquest index`.
 
     \b
     One study:
       dicomquest remove --study 1.2.3
-    Count the studies before 2010, then remove them:
+    How many studies are older than 2010, and then without them:
       dicomquest remove --level STUDY StudyDate=-20091231 --dry-run
       dicomquest remove --level STUDY StudyDate=-20091231 --yes
-    A patient, with the files in the archive's folder:
+    A patient, and the files of this patient in the archive's folder:
       dicomquest remove --patient 4711 --delete-files /srv/archive --yes
-
-    The exit status is 0 if all was removed, 1 if the index failed or a file could not be deleted,
-    2 if the command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
     run(RemoveSettings(keys=keys, **values))
 
@@ -114,16 +114,23 @@ def run(settings: RemoveSettings) -> None:
     from dicomquest.index import Index
 
     if settings.delete_files is not None and not settings.yes:
-        raise click.UsageError("--delete-files needs --yes: a deleted file does not come back")
-    with (
-        index_failures("what is removed stays removed, and the same command goes on"),
-        Index(settings.location, create=False) as index,
-    ):
-        query = build_query(
-            settings.named(), settings.keys, settings.level, index.timezone_offset_minutes
+        raise click.UsageError(
+            "--delete-files needs --yes: a file that is deleted does not come back"
         )
-        with index.removal(query) as removal:
-            _remove(settings, removal)
+    try:
+        with Index(settings.location, create=False) as index:
+            query = build_query(
+                settings.named(), settings.keys, settings.level, index.timezone_offset_minutes
+            )
+            with index.removal(query) as removal:
+                _remove(settings, removal)
+    except IndexDatabaseError as error:
+        raise give_up(str(error)) from error
+    except KeyboardInterrupt:
+        raise give_up(
+            "interrupted; what is removed so far is removed, and the same command goes on from there",
+            INTERRUPTED,
+        ) from None
 
 
 def _remove(settings: RemoveSettings, removal: Removal) -> None:
@@ -131,15 +138,14 @@ def _remove(settings: RemoveSettings, removal: Removal) -> None:
     if removal.level is not Level.IMAGE:
         what += f" with {counted(removal.instances, Level.IMAGE)}"
     if not removal.entities:
-        say(f"No {removal.level.entity} matches; nothing was removed.")
+        say(f"no {removal.level.entity} of the index matches: nothing removed")
         return
     if settings.dry_run:
         say(f"would remove {what}")
         return
     if removal.entities > 1 and not settings.yes:
         _ask(what)
-    folder = settings.delete_files
-    below = None if folder is None else os.path.abspath(folder)  # noqa: PTH100
+    below = None if settings.delete_files is None else os.path.abspath(settings.delete_files)  # noqa: PTH100
     with progress_bar(removal.instances) as progress:
         removed = removal.run(delete_below=below, progress=progress)
     _report(removed, deletes=below is not None)
@@ -147,15 +153,13 @@ def _remove(settings: RemoveSettings, removal: Removal) -> None:
 
 def _ask(what: str) -> None:
     if not sys.stdin.isatty():
-        raise give_up(
-            f"this would remove {what}, and nobody can answer here: --yes removes without asking"
-        )
+        raise give_up(f"this would remove {what}: --yes says that it is meant")
     click.confirm(f"Remove {what} from the index?", abort=True, err=True)
 
 
 @contextmanager
 def progress_bar(instances: int) -> Iterator[Callable[[Removed], None] | None]:
-    """Show a bar on standard error, if that is a terminal."""
+    """Show a bar on standard error, where that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -174,6 +178,5 @@ def _report(removed: Removed, *, deletes: bool) -> None:
     say(f"removed {counted_each(removed.entities)}{files}")
     if removed.files_kept:
         raise give_up(
-            f"{counted_files(removed.files_kept)} could not be deleted, and their instances stay "
-            "in the index; remove the reason above, and run the same command again"
+            f"{counted_files(removed.files_kept)} could not be deleted, and what was in them stays in the index"
         )

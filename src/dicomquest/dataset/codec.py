@@ -10,6 +10,7 @@ from dicomquest.dataset.charset import FALLBACK, Terms
 from dicomquest.dataset.decoder import (
     FILE_LIMITS,
     IDENTIFIER_LIMITS,
+    RESPONSE_LIMITS,
     Decoder,
     Limits,
     Place,
@@ -31,6 +32,7 @@ __all__ = [
     "FILE_LIMITS",
     "IDENTIFIER_LIMITS",
     "PIXEL_DATA",
+    "RESPONSE_LIMITS",
     "Header",
     "Limits",
     "Remark",
@@ -65,7 +67,7 @@ def decode(
     transfer_syntax: str,
     *,
     fallback: Terms = FALLBACK,
-    limits: Limits = IDENTIFIER_LIMITS,
+    limits: Limits = RESPONSE_LIMITS,
     remarks: Remarks | None = None,
 ) -> DataSet:
     """Return the elements of a whole data set; DataSetError for other bytes and beyond the limits.
@@ -77,9 +79,7 @@ def decode(
     if transfer_syntax in _DEFLATED:
         data, is_whole = _inflate(data, 0, limits.inflated)
         if not is_whole:
-            raise DataSetError(
-                f"a deflate stream that is cut off or inflates to more than {limits.inflated} bytes"
-            )
+            raise DataSetError(f"deflated: cut off, or more than {limits.inflated} bytes inflated")
     # A transfer syntax that is not named here is one of compressed pixel data: all those are
     # explicit VR little endian (PS3.5 A.4).
     decoder = Decoder(

@@ -41,7 +41,7 @@ from dicomquest.standard.tags import (
     is_private_creator,
     tag_text,
 )
-from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
+from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind, ValueRepresentation
 
 UNDEFINED = 0xFFFFFFFF
 ITEM = 0xFFFEE000
@@ -63,7 +63,7 @@ _UNPACK = {
 }
 # DCMTK writes question marks for a VR that it does not know, with 32 bits of length (PS3.5 7.1.2).
 _UNKNOWN_FORM = b"??"
-# Zeros behind the last element are padding up to this number.
+# Zeros behind the last element, in which no header can be read: more of them are no padding.
 _LONGEST_PADDING = 64
 
 
@@ -71,21 +71,41 @@ _LONGEST_PADDING = 64
 class Limits:
     """The bounds on a data set, which a peer could make as costly as it likes.
 
-    ``depth`` is that of sequences in sequences, ``elements`` counts all those of the data set and
-    its items, ``items`` those of one sequence, ``value`` the bytes of one value; ``inflated`` are
-    the bytes that a deflated data set may become.
+    They are checked on bytes, before anything is decoded. ``depth`` is that of sequences in
+    sequences, ``elements`` counts all those of the data set and its items, ``items`` those of one
+    sequence, ``value`` the bytes of one value field. ``text`` are the bytes of a text field,
+    ``values`` its values, and ``uids`` those of a UI field, whose bytes only ``value`` bounds.
+    ``inflated`` are the bytes that a deflated data set may become.
     """
 
     depth: int = 32
     elements: int = 10_000
     items: int = 100_000
     value: int = 1 << 24
+    text: int = 1 << 24
+    values: int = 1 << 20
+    uids: int = 1 << 20
     inflated: int = 1 << 26
 
 
-IDENTIFIER_LIMITS = Limits()
+RESPONSE_LIMITS = Limits()
+"""The bounds on what an SCP answers: a response may hold a whole header."""
+IDENTIFIER_LIMITS = Limits(
+    elements=1_000,  # ten times the keys of PS3.4 C.6
+    items=100,  # a sequence key has one item (PS3.4 C.2.2.2.6)
+    value=1 << 20,
+    text=1 << 14,  # LT, the longest text with a limit, has 10,240 characters
+    values=100,
+    uids=20_000,  # lists of all studies of a cohort are asked for at once
+    inflated=1 << 20,  # holds a list of 15,000 UIDs of the longest kind
+)
+"""The bounds on what an SCU asks: whatever is within them is read in some milliseconds."""
 # A header with functional groups of thousands of frames has millions of elements (PS3.3 C.7.6.16).
-FILE_LIMITS = Limits(elements=4_000_000, items=1_000_000, value=1 << 31)
+FILE_LIMITS = Limits(
+    elements=4_000_000, items=1_000_000, value=1 << 31, text=1 << 31, values=1 << 31, uids=1 << 31
+)
+MOST_VALUES = 20_000
+"""Values beyond which a field is left out of a header, as a text longer than ``LARGEST_TEXT`` is."""
 LARGEST_TEXT = 1 << 20
 """Bytes beyond which even a text is left out of a header: no index keeps it."""
 
@@ -121,7 +141,7 @@ class Decoder:
         data: bytes,
         *,
         big_endian: bool = False,
-        limits: Limits = IDENTIFIER_LIMITS,
+        limits: Limits = RESPONSE_LIMITS,
         fallback: Terms = FALLBACK,
         remarks: Remarks | None = None,
         largest_opaque: int | None = None,
@@ -132,6 +152,8 @@ class Decoder:
         self._limits = limits
         self._fallback = fallback
         self._remarks = Remarks() if remarks is None else remarks
+        # An index leaves out what is too large for it; whoever sends a data set on needs all.
+        self._leaves_out = largest_opaque is not None
         self._largest_opaque = limits.value if largest_opaque is None else largest_opaque
         self._budget = limits.elements
         order = ">" if big_endian else "<"
@@ -242,6 +264,8 @@ class Decoder:
             place.in_order = False
         return True
 
+    # ---- the less common forms
+
     def _element(
         self, place: Place, tag: int, code: bytes | None, position: int, end: int
     ) -> tuple[Element | None, int]:
@@ -339,20 +363,37 @@ class Decoder:
 
     def value(self, place: Place, tag: int, vr: str, start: int, end: int) -> Element | None:
         """Read a value field of any VR but SQ; None for one that is too large to keep."""
-        if end - start > self._limits.value:
-            message = (
-                f"{tag_text(tag)}: a value of {end - start} bytes, of at most {self._limits.value}"
-            )
-            raise DataSetError(message, offset=start, tag=tag)
-        if end - start > self._largest_opaque and (
-            VR[vr].kind is Kind.OPAQUE or end - start > LARGEST_TEXT
-        ):
+        size = end - start
+        if size > self._limits.value:
+            raise self._too_large(tag, start, f"a value of {size} bytes", self._limits.value)
+        facts = VR[vr]
+        if size > self._largest_opaque and (facts.kind is Kind.OPAQUE or size > LARGEST_TEXT):
             return None
         data = self._data[start:end]
         element = None
-        if len(data) <= REMEMBERED_LENGTH and place.scope.is_ascii:
-            element = self._remembered(CODES[vr], data)
+        if size <= REMEMBERED_LENGTH:
+            if place.scope.is_ascii:
+                element = self._remembered(CODES[vr], data)
+        elif facts.kind is Kind.TEXT and not self._is_bearable(tag, facts, start, data):
+            return None
         return self._reader.element(tag, vr, data, place.scope) if element is None else element
+
+    def _is_bearable(self, tag: int, facts: ValueRepresentation, start: int, data: bytes) -> bool:
+        """Hold a text field against the limits; False for one that an index leaves out."""
+        size = len(data)
+        is_uid = facts.vr == "UI"
+        if size > self._limits.text and not is_uid:
+            raise self._too_large(tag, start, f"a text of {size} bytes", self._limits.text)
+        most = self._limits.uids if is_uid else self._limits.values
+        if size <= min(most, MOST_VALUES) or not facts.multiple:
+            return True
+        count = data.count(b"\\") + 1
+        if count > most:
+            raise self._too_large(tag, start, f"{count} values", most)
+        return count <= MOST_VALUES or not self._leaves_out
+
+    def _too_large(self, tag: int, start: int, what: str, most: int) -> DataSetError:
+        return DataSetError(f"{tag_text(tag)}: {what}, at most {most}", offset=start, tag=tag)
 
     def _little_endian(self) -> Decoder:
         """Return the decoder for values that are little endian in every transfer syntax."""

@@ -22,6 +22,13 @@ class HopelessError(RemoteProtocolError):
     """
 
 
+REQUEST_LIMITS = Limits(data_set=1 << 20)
+"""The limits of an acceptor, in bytes: an identifier with a list of 15,000 UIDs is shorter.
+
+They do not bound the data sets of C-STORE where these are streamed.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
     """Options that may differ by peer.

@@ -23,6 +23,7 @@ from dicomquest.dimse.commands import (
     Request,
     Response,
     UnknownCommand,
+    echoed_uid,
     encode_command,
     name_of,
     response_to,
@@ -70,8 +71,6 @@ class Refusal(NamedTuple):
 
 
 def _is_of_another_service(arrival: Arrival) -> bool:
-    # A C-ECHO on a context for queries, for instance. SOP classes that no table has are the user's
-    # affair.
     sop_class = SERVED_BY_UID.get(arrival.context.abstract_syntax)
     return sop_class is not None and sop_class.service != SERVICES[type(arrival.request)]
 
@@ -91,6 +90,11 @@ REFUSALS: Final = (
         "SOP class is not the abstract syntax of the context",
     ),
     Refusal(_is_of_another_service, statuses.UNRECOGNIZED_OPERATION),
+    Refusal(
+        lambda arrival: arrival.is_oversized and isinstance(arrival.request, CFindRQ),
+        statuses.IDENTIFIER_UNREADABLE,
+        "identifier is longer than the limit",
+    ),
     Refusal(
         lambda arrival: arrival.is_oversized,
         statuses.OUT_OF_RESOURCES,
@@ -214,7 +218,7 @@ class Performer:
         response = UnknownCommand(
             command_field=command.command_field | RESPONSE,
             message_id_being_responded_to=command.message_id,
-            affected_sop_class_uid=command.affected_sop_class_uid,
+            affected_sop_class_uid=echoed_uid(command.affected_sop_class_uid),
             status=statuses.UNRECOGNIZED_OPERATION,
         )
         self._link.events.append(MessageIgnored(command, "there is no such service here"))
@@ -271,7 +275,6 @@ class Performer:
         return not self.window or len(self._running) < self.window
 
     def _is_outstanding(self, message_id: int) -> bool:
-        # A Message ID is free again after its final response: some peers use 1 always (PS3.7 9.1).
         return message_id in self._running or any(
             each.command.message_id == message_id for each in self._waiting
         )

@@ -56,7 +56,7 @@ from dicomquest.dimse.events import (
 )
 from dicomquest.dimse.fragments import Message, Reassembler
 from dicomquest.dimse.invoker import Invoker
-from dicomquest.dimse.link import HopelessError, Link, SessionOptions
+from dicomquest.dimse.link import REQUEST_LIMITS, HopelessError, Link, SessionOptions
 from dicomquest.dimse.performer import Performer
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ, PresentationDataValue
@@ -103,7 +103,7 @@ class Session:
         cls, timeouts: Timeouts, now: float, options: SessionOptions | None = None
     ) -> Session:
         """Return the acceptor's side of an association, on a connection that is just accepted."""
-        session = cls(Role.ACCEPTOR, timeouts, options)
+        session = cls(Role.ACCEPTOR, timeouts, options or SessionOptions(limits=REQUEST_LIMITS))
         session._upper_layer.transport_connected(now)
         return session
 

@@ -44,7 +44,13 @@ from dicomquest.dataset.charset import (
     FALLBACK,
     normalise_terms,
 )
-from dicomquest.dataset.codec import RemarkKind, Remarks, decode
+from dicomquest.dataset.codec import (
+    IDENTIFIER_LIMITS,
+    RemarkKind,
+    Remarks,
+    decode,
+    is_deflated,
+)
 from dicomquest.dataset.fast_encoder import ResponseEncoder
 from dicomquest.dataset.response_fields import Field, Row, Source
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
@@ -76,6 +82,19 @@ BATCH = 512
 That keeps the network busy while the next batch is made, and a small query of another association
 waits no longer than for one batch (3 ms).
 """
+
+SMALL_IDENTIFIER = 1024
+"""Bytes of an identifier that is read in the event loop, which takes well below 2 ms.
+
+Usual ones have some hundred. A longer one is read by a thread, because every association would wait
+for it; so is a deflated one, of which the bytes tell nothing.
+"""
+
+MOST_REMEMBERED_FIELDS = 256
+"""Fields of a response whose encoder is remembered; long ones would fill the memory."""
+
+MOST_NOTES = 20
+"""Lines that the log gets of one identifier's deviations; the last one counts the others."""
 
 LONGEST_AT_ONCE = 0.02
 """Seconds that a first batch may take in the event loop before threads are thought of."""
@@ -124,25 +143,32 @@ class FindService:
     def __init__(self, index: Index, choices: FindChoices) -> None:
         self._index = index
         self._choices = choices
+        # One thread reads long identifiers: several would keep the event loop from its turns.
+        self._reading = asyncio.Lock()
         self._at_once_from = 0.0
         self._slow_until = 0.0
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response (PS3.4 C.4.1.3)."""
         peer = self._choices.for_peer(request.association.requestor.ae_title)
+        is_small = _is_small(request)
         try:
-            query = self._parse(request, peer)
+            if is_small:
+                query, encoder = self._understand(request, peer)
+            else:
+                async with self._reading:
+                    request.check_association()
+                    query, encoder = await request.run(self._understand, request, peer)
         except (DataSetError, IdentifierError) as error:
             await request.send_final(*failure_of(error))
             return
         _log(request, query)
-        search = _Search(
-            self._index, query, self._encoder(request, query), request.association.state.has_stored
-        )
+        search = _Search(self._index, query, encoder, request.association.state.has_stored)
         request.on_cancel(search.interrupt)
         batches = _Batches(request, search, peer.result_limit)
         try:
-            if monotonic() >= self._at_once_from:
+            # A long query takes its time to be compiled, too.
+            if is_small and monotonic() >= self._at_once_from:
                 self._begin_at_once(batches)
             await self._stream(request, query, batches, peer)
         except IndexDatabaseError as error:
@@ -173,6 +199,13 @@ class FindService:
                 self._at_once_from = ended + THREADS_ONLY
             self._slow_until = ended + THREADS_ONLY
 
+    def _understand(
+        self, request: ServiceRequest, peer: PeerChoices
+    ) -> tuple[Query, ResponseEncoder]:
+        """Return the query of a request, and the encoder of its responses; in any thread."""
+        query = self._parse(request, peer)
+        return query, self._encoder(request, query)
+
     def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
         sop_class = request.context.abstract_syntax
         negotiated = request.association.extended_negotiation.get(sop_class, b"")
@@ -182,6 +215,7 @@ class FindService:
             request.data_set or b"",
             request.context.transfer_syntax,
             fallback=fallback,
+            limits=IDENTIFIER_LIMITS,
             remarks=remarks,
         )
         for tag, kind, _ in remarks:
@@ -193,16 +227,17 @@ class FindService:
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
-        constants = _constants(
+        is_usual = len(query.return_keys) <= MOST_REMEMBERED_FIELDS
+        constants = (_constants if is_usual else _constants.__wrapped__)(
             query.level,
             self._choices.retrieve_ae_title,
             query.private_creators,
             query.wants_availability,
         )
+        fields = (*self._index.fields(query), *constants)
         requested = normalise_terms(query.charset_terms)
-        return _response_encoder(
-            (*self._index.fields(query), *constants), request.context.transfer_syntax, requested
-        )
+        make = _response_encoder if is_usual else ResponseEncoder
+        return make(fields, request.context.transfer_syntax, requested)
 
     async def _stream(
         self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices
@@ -231,6 +266,12 @@ class FindService:
             await request.send_final(
                 statuses.OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached"
             )
+
+
+def _is_small(request: ServiceRequest) -> bool:
+    """Tell whether an identifier is read faster than a thread is reached."""
+    size = len(request.data_set or b"")
+    return size <= SMALL_IDENTIFIER and not is_deflated(request.context.transfer_syntax)
 
 
 @lru_cache(maxsize=256)
@@ -370,8 +411,11 @@ def _log(request: ServiceRequest, query: Query) -> None:
     """Log one line for the query and one for each key that does not act as asked; no values."""
     number = request.association.number
     LOGGER.info("association %d: C-FIND %s at %s level", number, query.model.name, query.level.name)
-    for note in query.notes:
-        LOGGER.info("association %d: %s", number, note)
+    lines = [*query.notes]
     for ignored in query.ignored:
         path = ".".join(map(tag_text, ignored.path))
-        LOGGER.info("association %d: key %s: %s", number, path, ignored.reason)
+        lines.append(f"key {path}: {ignored.reason}")
+    if len(lines) > MOST_NOTES:
+        lines = [*lines[: MOST_NOTES - 1], f"and {len(lines) - MOST_NOTES + 1} more deviations"]
+    for line in lines:
+        LOGGER.info("association %d: %s", number, line)

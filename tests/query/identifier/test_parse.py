@@ -556,3 +556,28 @@ def items(asked: Asked) -> list[Any]:
         if element.vr == "SQ"
         for item in element.values
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (
+            {"StudyDescription": "\\".join(["a"] * 600), "StudyID": "\\".join(["a"] * 401)},
+            "1002 values in all keys",
+        ),
+        ({"StudyDescription": "?" * 101}, "at most 100 wild cards"),
+    ],
+)
+def test_values_and_wild_cards_are_bounded(keys: dict[str, str], words: str) -> None:
+    with pytest.raises(IdentifierError, match=words) as raised:
+        query("STUDY", **keys)
+    assert raised.value.status == 0xA900
+
+
+def test_private_creator_is_bounded() -> None:
+    identifier = data_set(QueryRetrieveLevel="STUDY") | {
+        0x00090010: Element("LO", ("x" * 65,)),
+        0x00091001: Element("LO", ("a",)),
+    }
+    with pytest.raises(IdentifierError, match="private creator of 65 characters"):
+        parse_identifier(identifier, ROOTS["study"], QueryOptions())

@@ -61,6 +61,9 @@ _SERVICE = RETRIEVAL | {QUERY_RETRIEVE_LEVEL, QUERY_RETRIEVE_VIEW, INSTANCE_AVAI
 
 _PIXEL_DATA_GROUP = 0x7FE0
 
+LONGEST_CREATOR = 64
+"""Characters of a private creator: it is an LO (PS3.5 6.2, 7.8.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadKey:
@@ -275,7 +278,14 @@ def private_creator(tag: int, data_set: DataSet) -> str | None:
     if not is_private(tag):
         return None
     element = data_set.get(creator_tag(tag))
-    return str(element.values[0]) if element is not None and element.values else ""
+    creator = str(element.values[0]) if element is not None and element.values else ""
+    if len(creator) > LONGEST_CREATOR:
+        raise IdentifierError(
+            statuses.IDENTIFIER_DOES_NOT_MATCH,
+            f"private creator of {len(creator)} characters: at most {LONGEST_CREATOR}",
+            (creator_tag(tag),),
+        )
+    return creator
 
 
 def described(tag: int, creator: str | None, element: Element) -> tuple[str, str]:

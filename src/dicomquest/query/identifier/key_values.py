@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dicomquest.query.options import QueryOptions
 
 EMPTY_VALUE_KEY = '""'
+MOST_WILD_CARDS = 100
+"""Wild cards of a pattern: each may cost a scan of the text that it is held against."""
 LONGEST_WILD_CARD = 10_240
 """Characters of a pattern: LT, the longest VR with a limit, has so many, and an index bounds it."""
 
@@ -143,4 +145,9 @@ def _check_length(vr: str, text: str) -> None:
     if len(text) > LONGEST_WILD_CARD:
         raise ValueFormatError(
             vr, text[:8] + "...", f"at most {LONGEST_WILD_CARD} characters, got {len(text)}"
+        )
+    count = text.count("*") + text.count("?")
+    if count > MOST_WILD_CARDS:
+        raise ValueFormatError(
+            vr, text[:8] + "...", f"at most {MOST_WILD_CARDS} wild cards, got {count}"
         )

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 # usual requests have a dozen or two.
 _MOST_REMEMBERED = 200
 
+MOST_VALUES = 1_000
+"""Values of all keys of an identifier together, lists of UIDs apart: each costs SQL of its own."""
+
 
 def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -> Query:
     """Return the query of an identifier; IdentifierError (A900, 0122) has element and comment."""
@@ -60,6 +63,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     own = options.timezone_offset_minutes
     adjusts = options.timezone_adjustment and zone is not None
     asking = reading.add_universal_keys(data_set)
+    _check_number_of_values(asking)
     for key in KeyReader(options, own if zone is None else zone, adjusts).read(asking):
         reading.add(key)
     reading.check_unique_keys()
@@ -79,6 +83,24 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
         wants_availability=INSTANCE_AVAILABILITY in data_set and not options.strict,
         charset_terms=tuple(str(value) for value in charset.values) if charset is not None else (),
         timezone_offset_minutes=zone,
+    )
+
+
+def _check_number_of_values(data_set: DataSet) -> None:
+    """Refuse more values than are read and compiled within some ten milliseconds."""
+    count = _values_in(data_set)
+    if count > MOST_VALUES:
+        raise IdentifierError(
+            statuses.IDENTIFIER_DOES_NOT_MATCH, f"{count} values in all keys: at most {MOST_VALUES}"
+        )
+
+
+def _values_in(data_set: DataSet) -> int:
+    """Count the values of keys that are no lists of UIDs, those of items with them."""
+    return sum(
+        sum(map(_values_in, element.values)) if element.vr == "SQ" else len(element.values)
+        for element in data_set.values()
+        if element.vr != "UI"
     )
 
 
