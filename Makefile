@@ -68,9 +68,10 @@ style: $(STAMP)
 	@$(BIN)/python tools/style.py $(if $(SINCE),--since $(SINCE))
 
 # Material for MkDocs advertises its successor on standard error, unless it is told not to.
+# No --quiet: with it MkDocs does not see the warnings that --strict is to count.
 docs: $(STAMP)
 	$(BIN)/python tools/import_graph.py docs/explanation/import-graph.svg
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python tools/check_site.py build/site
 
 bench: $(STAMP)

@@ -1,4 +1,4 @@
-"""The three machines and the balancer of docs/explanation/scaling.md, as sets of processes.
+"""The three machines and the balancer of docs/how-to/several-nodes.md, as sets of processes.
 
 Their configuration is the page's own, with other addresses, folders and passwords.
 """
@@ -30,7 +30,7 @@ from peers.processes import Peer, ports_of_servers, wait_until_listening
 PROGRAMS = ("etcd", "patroni", "haproxy", "postgres", "pg_rewind")
 """What the machines run, besides dicomquest."""
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "scaling.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "several-nodes.md"
 SECTION = "## Three nodes with HAProxy and Patroni"
 NAMES = ("db1", "db2", "db3")
 PASSWORD = "not-a-secret"

@@ -1,4 +1,4 @@
-"""The layout of docs/explanation/scaling.md: three machines behind HAProxy; one dies.
+"""The layout of docs/how-to/several-nodes.md: three machines behind HAProxy; one dies.
 
 Not part of the suite, as it takes a minute and some forty processes: ``pytest tests/nodes/three_machines.py``.
 """

@@ -1,4 +1,4 @@
-"""The page on scaling: the health check that it gives to HAProxy finds a node healthy."""
+"""The page on several nodes: the health check that it gives to HAProxy finds a node healthy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dicomquest.index import Index
 from fixtures.timing import LONG
 from peers import ours
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "scaling.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "several-nodes.md"
 
 STEP = re.compile(r"^ +tcp-check (send-binary|expect binary) ([0-9a-f]+)$", re.MULTILINE)
 

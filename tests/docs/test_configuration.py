@@ -1,0 +1,56 @@
+"""The page on the configuration file: its keys and defaults are those of ``dicomquest serve``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicomquest.cli.settings import PEER_SETTINGS, ServeSettings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text("utf-8")
+
+SETTINGS = {
+    each.name.replace("_", "-"): each for each in fields(ServeSettings) if each.name != "peers"
+}
+
+ROWS = dict(re.findall(r"^\| `([\w-]+)` \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
+
+IN_WORDS = {
+    "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
+    "retrieve-aet": "that of `aet`",
+}
+"""Defaults that are no constant."""
+
+
+def test_the_page_has_each_key() -> None:
+    assert ROWS.keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_a_default_is_that_of_the_program(key: str) -> None:
+    assert ROWS[key] == IN_WORDS.get(key, _words(SETTINGS[key]))
+
+
+def _words(setting: Field[Any]) -> str:
+    default = setting.default
+    assert default is not MISSING
+    match default:
+        case None:
+            return "none"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+def test_the_page_has_each_key_of_a_peer() -> None:
+    (line,) = re.findall(r"^These keys may stand there: (.+)\.$", PAGE, re.MULTILINE)
+    assert set(re.findall(r"`([\w-]+)`", line)) == {
+        name.replace("_", "-") for name in PEER_SETTINGS
+    }
