@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dicomquest.dataset.elements import DataSet
-from dicomquest.dataset.iso2022 import CodeExtensions, decode_set, encode_set
+from dicomquest.dataset.iso2022 import ESCAPE, CodeExtensions, decode_set, encode_set
 from dicomquest.dataset.remembering import LONGEST_REMEMBERED, remembered
 from dicomquest.standard.character_sets import (
     ALONE,
@@ -42,7 +42,6 @@ _EXTENSIONS: dict[str, tuple[CodeElement, ...]] = {
     for element in CODE_ELEMENTS
 }
 _ASCII = _EXTENSIONS[DEFAULT_TERM][0]
-_ESCAPE = 0x1B
 _SINGLE_SPELLING = re.compile(r"ISO[ _-]?IR[ _-]?(\d+)", re.ASCII)
 _EXTENSION_SPELLING = re.compile(r"ISO[ _-]?2022[ _-]?IR[ _-]?(\d+)", re.ASCII)
 
@@ -80,7 +79,7 @@ class Charset:
         """
         # A set that declares no escapes is read by its codec, which is written in C, unless there
         # is an escape: some writers leave the second term out.
-        if self.escapes is not None and (self.extensions is not None or _ESCAPE in data):
+        if self.escapes is not None and (self.extensions is not None or ESCAPE in data):
             return self.escapes.decode(data, _DELIMITER_BYTES[vr], errors)
         return decode_set(self.codec, data, errors)
 

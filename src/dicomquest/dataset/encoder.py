@@ -26,7 +26,7 @@ from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.dataset.value_fields import swapped
 from dicomquest.dataset.values import check_uid
 from dicomquest.errors import DataSetError, ValueFormatError
-from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
+from dicomquest.standard.tags import FIRST_TAG, SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -36,7 +36,6 @@ from dicomquest.standard.vr import VR, Kind
 
 # The largest even length of a 16-bit length field (PS3.5 7.1.2).
 _SHORT_FORM_LIMIT = 0xFFFE
-_FIRST_GROUP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def _elements(
         _element(BaseTag(tag), data_set[tag], form)
         for tag in sorted(data_set)
         if tag & 0xFFFF
-        and tag >> 16 >= _FIRST_GROUP
+        and tag >= FIRST_TAG
         and (tag != SPECIFIC_CHARACTER_SET or (form.terms and not is_item))
     ]
 

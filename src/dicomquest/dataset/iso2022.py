@@ -18,7 +18,7 @@ from functools import lru_cache
 from dicomquest.standard.character_sets import CODE_ELEMENTS, JIS_X_0201, CodeElement
 
 _ESCAPES = {element.escape: element for element in CODE_ELEMENTS}
-_ESCAPE = 0x1B
+ESCAPE = 0x1B
 # Behind TAB and each end of line or page the sets of value 1 are active again (PS3.5 6.1.2.5.3).
 _RESETS = b"\t\n\f\r"
 
@@ -67,7 +67,7 @@ def _encode_character(element: CodeElement, character: str) -> bytes | None:
     data = data[len(element.prefix) :]
     # Codecs know more than the one set: ASCII besides, and their own escapes. Those do not count.
     above = all(byte >= 0x80 for byte in data)
-    fits = len(data) == element.size and _ESCAPE not in data and above == (element.element == 1)
+    fits = len(data) == element.size and ESCAPE not in data and above == (element.element == 1)
     return data if fits else None
 
 
@@ -90,7 +90,7 @@ class CodeExtensions:
         ``errors`` is strict.
         """
         # Nothing switches and nothing is in G1: nearly every value.
-        if _ESCAPE not in data and data.isascii():
+        if ESCAPE not in data and data.isascii():
             return decode_set(self.home_g0.codec, data, errors)
         # Where value 1 has no G1, writers that forget the escape mean the one G1 that they declare.
         undesignated = next((element for element in self.declared if element.element == 1), None)
@@ -100,7 +100,7 @@ class CodeExtensions:
         position = 0
         while position < len(data):
             byte = data[position]
-            if byte == _ESCAPE:
+            if byte == ESCAPE:
                 length, element = _designated(data, position)
                 if element is None:
                     if errors == "strict":

@@ -12,7 +12,7 @@ from dicomquest.dataset.decoder import FILE_LIMITS, Decoder, Place, TruncatedDat
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.value_fields import CODES, scope_of
 from dicomquest.errors import DataSetError
-from dicomquest.standard.tags import TRANSFER_SYNTAX_UID
+from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -29,7 +29,7 @@ _LONG_META_ELEMENT = struct.Struct("<HH2sHI")
 _VR_CODES = frozenset(CODES.values())
 # A data set without File Meta Information begins with group 0008, in the oldest files with its
 # length. Read in the wrong byte order, a small group is a large one: 0008 is 0800.
-_FIRST_GROUP = 0x0008
+_FIRST_GROUP = FIRST_TAG >> 16
 _LARGEST_FIRST_GROUP = 0x0400
 # The first element is short, so its length ends with two zeros, which other files seldom have
 # there.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dicomquest.dataset.charset import Charset, Terms, charset_of
 from dicomquest.dataset.elements import Element, split_text
+from dicomquest.dataset.iso2022 import ESCAPE
 from dicomquest.standard.character_sets import JIS_X_0201
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Kind
@@ -28,7 +29,6 @@ time of decoding them. Longer ones seldom do, and would fill the memory.
 
 _REMEMBERED = 16_384
 _EMPTY = {row.vr: Element(row.vr, ()) for row in VALUE_REPRESENTATIONS}
-_ESCAPE = 0x1B
 
 
 class RemarkKind(Enum):
@@ -101,7 +101,7 @@ def _plain_element(order: str, code: bytes, data: bytes) -> Element | None:
     facts = VR[vr]
     if facts.kind is Kind.TEXT:
         # An escape is ASCII and still switches to another set.
-        if not data.isascii() or (facts.charset and _ESCAPE in data):
+        if not data.isascii() or (facts.charset and ESCAPE in data):
             return None
         return Element(vr, split_text(vr, data.decode("ascii")))
     if facts.kind is Kind.OPAQUE:
@@ -168,7 +168,7 @@ class ValueReader:
             if not data.isascii():
                 self._remarks.add(tag, RemarkKind.UNDECODABLE, f"8-bit bytes in {vr}")
             return data.decode("latin-1")
-        if charset.is_default and _ESCAPE not in data:
+        if charset.is_default and ESCAPE not in data:
             if data.isascii():
                 return data.decode("ascii")
             self._remarks.add(tag, RemarkKind.NO_CHARSET)

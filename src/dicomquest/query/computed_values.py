@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dicomquest.standard.keys import CODE_SEQUENCE_KEYS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dicomquest.dataset.elements import DataSet
 
 # The attributes that tell one code from another (PS3.3 8.1), in the order of sorting.
-_CODE_IDENTITY = (0x00080102, 0x00080100, 0x00080119, 0x00080120, 0x00080103, 0x00080104)
+_CODE_TAGS = {key.keyword: key.tag for key in CODE_SEQUENCE_KEYS}
+_CODE_IDENTITY = tuple(
+    _CODE_TAGS[keyword]
+    for keyword in (
+        "CodingSchemeDesignator",
+        "CodeValue",
+        "LongCodeValue",
+        "URNCodeValue",
+        "CodingSchemeVersion",
+        "CodeMeaning",
+    )
+)
 
 
 def distinct(values: Iterable[object]) -> tuple[str, ...]:
