@@ -533,8 +533,9 @@ def test_nagle_is_off_on_both_sides() -> None:
         associated(server.server_address[1]) as association,
     ):
         (there,) = server.active_associations
-        assert association._socket is not None
-        for connection in (association._socket, there.protocol._transport.get_extra_info("socket")):
+        assert association._connection is not None
+        here = association._connection._socket
+        for connection in (here, there.protocol._transport.get_extra_info("socket")):
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 

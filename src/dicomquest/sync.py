@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
@@ -12,6 +13,7 @@ from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import AssociationError
 from dicomquest.scu.association import RequestedAssociation
+from dicomquest.scu.peer_socket import PeerSocket
 from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
@@ -26,12 +28,6 @@ LOGGER = logging.getLogger("dicomquest.scu")
 
 T = TypeVar("T")
 
-RECEIVE_SIZE = 64 * 1024
-"""Bytes asked of the socket at a time: some hundred responses.
-
-Of more, most would outlive a garbage collection, which slows all later ones.
-"""
-
 # The events that handlers are told when the association has come to a stage of its life.
 NOTIFICATIONS: dict[LifeStage, tuple[evt.NotificationEvent, ...]] = {
     LifeStage.REQUESTED: (),
@@ -45,8 +41,9 @@ NOTIFICATIONS: dict[LifeStage, tuple[evt.NotificationEvent, ...]] = {
 class Association(RequestedAssociation):
     """An association as requestor (PS3.8 7), in the shape that pynetdicom's users know.
 
-    ``AE.associate`` makes one. It has no thread: the peer's bytes are read while a method runs. One
-    thread at a time may use it. As a context manager it is released at the end, or aborted if an
+    ``AE.associate`` makes one. It has no thread: the peer's bytes are read while a method runs, and
+    by the flags, so that they tell of an end that came meanwhile. One thread at a time may use it.
+    As a context manager it is released at the end, or aborted if an
     error passes that is no AssociationError.
 
     The flags ``is_established``, ``is_rejected``, ``is_released`` and ``is_aborted`` tell its
@@ -79,18 +76,22 @@ class Association(RequestedAssociation):
     ) -> None:
         super().__init__(peer, requestor)
         self._handlers = handlers or evt.Handlers()
-        self._socket: socket.socket | None = None
+        self._connection: PeerSocket | None = None
+        # Held by a thread that drives the session, but not while it waits for the peer. The number
+        # of drivers is kept apart, because those that wait are some, too.
+        self._lock = threading.RLock()
+        self._drivers = 0
         self._told = LifeStage.REQUESTED
 
     def open(self) -> None:
         """Connect and negotiate; the flags and ``failure`` tell the outcome."""
         try:
-            self._socket = self._connect()
+            self._connection = PeerSocket(self._peer, self._requestor.timeouts.connect)
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
             self._requestor.fail_connection(f"no connection to {self._peer}: {error}")
             self._tell()
             return
-        self._local_address = self._socket.getsockname()[:2]
+        self._local_address = self._connection.own_address
         self._handlers.notify(
             evt.Event(self, evt.EVT_CONN_OPEN, address=(self._peer.host, self._peer.port))
         )
@@ -134,6 +135,7 @@ class Association(RequestedAssociation):
 
         None if the association ended before it. Needs no pydicom.
         """
+        self._look()
         context = self._requestor.context_for(VERIFICATION.uid)
         response = self._run(self._requestor.echo(context, message_id=message_id))
         return None if response is None else response.command
@@ -187,6 +189,7 @@ class Association(RequestedAssociation):
         from dicomquest.scu.outgoing import prepare
         from dicomquest.services.identifiers import status_data_set
 
+        self._look()
         outgoing = prepare(dataset, self._requestor.context_to_store)
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)
         operation = self._run(
@@ -226,6 +229,7 @@ class Association(RequestedAssociation):
     ) -> Operation:
         from dicomquest.services.identifiers import encode_request
 
+        self._look()
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
         return self._run(
@@ -241,87 +245,128 @@ class Association(RequestedAssociation):
             is_pending = response is not None and response.command.status in PENDING
             yield response
 
-    def _connect(self) -> socket.socket:
-        peer = self._peer
-        timeout = self._requestor.timeouts.connect
-        connection = socket.create_connection((peer.host, peer.port), timeout, peer.bind_address)
-        try:
-            # Without it a peer's delayed acknowledgement costs a small query 40 ms.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if peer.ssl_context is not None:
-                return peer.ssl_context.wrap_socket(
-                    connection, server_hostname=peer.server_hostname
-                )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     def _run(self, flow: Flow[T]) -> T:
         """Drive a flow to its result: send, receive, resume.
 
         If the association is over then, wait until the peer has closed the connection, too.
         """
-        while True:
+        try:
+            with self._driven():
+                while True:
+                    try:
+                        next(flow)
+                    except StopIteration as end:
+                        result: T = end.value
+                        break
+                    self._send()
+                    self._receive()
+                self._end_if_over()
+        finally:
+            # Of an end that a flow met, too: it raises then, because it cannot go on.
+            self._tell()
+        return result
+
+    def _look(self) -> None:
+        """Take what an idle peer has sent meanwhile, such as the end of the association."""
+        # Without a thread nobody else reads the socket between two requests. Not while responses
+        # wait, because a peer that streams on must wait, too.
+        requestor = self._requestor
+        if (
+            self._connection is None
+            or requestor.stage is LifeStage.REQUESTED
+            or requestor.has_unread_responses
+        ):
+            return
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._drivers:
+                return
+            with self._driven():
+                if self._take_arrived():
+                    self._end_if_over()
+        finally:
+            self._lock.release()
+        self._tell()
+
+    @contextmanager
+    def _driven(self) -> Iterator[None]:
+        """Hold the lock of the session, but for the time in ``_receive``."""
+        with self._lock:
+            self._drivers += 1
             try:
-                next(flow)
-            except StopIteration as end:
-                result: T = end.value
-                break
-            self._send()
-            self._receive()
-        # The flow's last turn may have left an A-ABORT or an A-RELEASE-RP.
+                yield
+            finally:
+                self._drivers -= 1
+
+    def _end_if_over(self) -> None:
+        # The last turn may have left an A-ABORT or an A-RELEASE-RP.
         self._send()
         while self._requestor.is_ending:
             self._receive()
-        self._tell()
-        return result
 
     def _send(self) -> None:
         data = self._requestor.data_to_send()
-        if not data or self._socket is None:
+        if not data or self._connection is None:
             return
         try:
-            self._socket.settimeout(self._requestor.timeouts.write)
-            self._socket.sendall(data)
+            self._connection.send(data, self._requestor.timeouts.write)
         except OSError as error:
             self._requestor.receive_eof(f"the connection is lost: {error}")
 
     def _receive(self) -> None:
-        if self._socket is None:
+        if self._connection is None:
             return
         seconds = self._requestor.seconds_left()
+        # So that another thread can cancel the query, or abort the association.
+        self._lock.release()
         try:
-            # Never zero, which would make the socket non-blocking: bytes that have arrived by now
-            # still count, although the deadline has passed.
-            self._socket.settimeout(None if seconds is None else max(seconds, 0.001))
-            data = self._socket.recv(RECEIVE_SIZE)
-        except TimeoutError:
+            # Bytes that have arrived by now still count, although the deadline has passed.
+            has_arrived = self._connection.wait(seconds)
+        finally:
+            self._lock.acquire()
+        if has_arrived:
+            self._take_arrived()
+        else:
             self._requestor.expire()
+
+    def _take_arrived(self) -> bool:
+        """Take the peer's bytes that are there; False if there are none."""
+        if self._connection is None:
+            return False
+        try:
+            data = self._connection.receive()
         except OSError as error:
             self._requestor.receive_eof(f"the connection is lost: {error}")
+            return True
+        if data is None:
+            return False
+        if data:
+            self._requestor.receive_data(data)
         else:
-            if data:
-                self._requestor.receive_data(data)
-            else:
-                self._requestor.receive_eof()
+            self._requestor.receive_eof()
+        return True
 
     def _tell(self) -> None:
         """Tell the handlers of a new stage, once, and close a connection that is over."""
-        stage = self._requestor.stage
-        if stage is not self._told:
-            self._told = stage
-            LOGGER.info(
-                "association with %s: %s%s",
-                self._peer,
-                stage.value,
-                f": {self.failure}" if self.failure else "",
-            )
-            for event in NOTIFICATIONS[stage]:
-                self._handlers.notify(evt.Event(self, event))
-        if self._socket is not None and self._requestor.session.should_close:
-            self._socket.close()
-            self._socket = None
-            self._handlers.notify(
-                evt.Event(self, evt.EVT_CONN_CLOSE, address=(self._peer.host, self._peer.port))
-            )
+        news: list[evt.Event] = []
+        with self._lock:
+            stage = self._requestor.stage
+            if stage is not self._told:
+                self._told = stage
+                failure = self._requestor.failure
+                LOGGER.info(
+                    "association with %s: %s%s",
+                    self._peer,
+                    stage.value,
+                    f": {failure}" if failure else "",
+                )
+                news += [evt.Event(self, event) for event in NOTIFICATIONS[stage]]
+            if self._connection is not None and self._requestor.session.should_close:
+                self._connection.close()
+                self._connection = None
+                address = (self._peer.host, self._peer.port)
+                news.append(evt.Event(self, evt.EVT_CONN_CLOSE, address=address))
+        # Not under the lock: a handler may wait for another thread that uses the association.
+        for event in news:
+            self._handlers.notify(event)

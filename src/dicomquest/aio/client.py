@@ -16,6 +16,7 @@ from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.outgoing import prepare
 from dicomquest.scu.requestor import Flow
 from dicomquest.services.identifiers import encode_request, read_response, status_data_set
+from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
 
 LOGGER = logging.getLogger("dicomquest.scu")
@@ -60,6 +61,7 @@ class AsyncAssociation(RequestedAssociation):
 
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
+    _is_driven = False
 
     async def open(self) -> None:
         """Connect and negotiate; the flags and ``failure`` tell the outcome."""
@@ -110,6 +112,7 @@ class AsyncAssociation(RequestedAssociation):
 
         The Dataset is empty if the association ended before the response.
         """
+        self._look()
         context = self._requestor.context_for(VERIFICATION.uid)
         response = await self._run(self._requestor.echo(context, message_id=msg_id))
         return Dataset() if response is None else status_data_set(response.command)
@@ -123,6 +126,7 @@ class AsyncAssociation(RequestedAssociation):
         the first response is asked for. Leaving the loop early cancels the query before the
         association is used again.
         """
+        self._look()
         context = self._requestor.context_for(query_model)
         identifier = encode_request(dataset, context.transfer_syntax)
         operation = await self._run(
@@ -151,6 +155,7 @@ class AsyncAssociation(RequestedAssociation):
         a thread. A task that is cancelled while it sends aborts the association, because the
         protocol has no other end for a message without its last fragment.
         """
+        self._look()
         outgoing = await asyncio.to_thread(prepare, dataset, self._requestor.context_to_store)
         originator = None if originator_aet is None else (originator_aet, originator_id or 0)
         operation = await self._run(
@@ -183,19 +188,42 @@ class AsyncAssociation(RequestedAssociation):
 
         If the association is over then, wait until the peer has closed the connection, too.
         """
-        while True:
-            try:
-                next(flow)
-            except StopIteration as end:
-                result: T = end.value
-                break
+        self._is_driven = True
+        try:
+            while True:
+                try:
+                    next(flow)
+                except StopIteration as end:
+                    result: T = end.value
+                    break
+                await self._send()
+                await self._receive()
             await self._send()
-            await self._receive()
-        await self._send()
-        while self._requestor.is_ending:
-            await self._receive()
-        await self._close_if_over()
+            while self._requestor.is_ending:
+                await self._receive()
+        finally:
+            self._is_driven = False
+            # After an end that a flow met, too: it raises then, because it cannot go on.
+            await self._close_if_over()
         return result
+
+    def _look(self) -> None:
+        requestor = self._requestor
+        if (
+            self._reader is None
+            or self._writer is None
+            or self._is_driven
+            or requestor.stage is LifeStage.REQUESTED
+            or requestor.has_unread_responses
+            or (data := _read_now(self._reader)) is None
+        ):
+            return
+        self._take(data)
+        if requestor.stage is not LifeStage.ESTABLISHED:
+            self._writer.write(requestor.data_to_send())
+            self._writer.close()
+            self._writer = self._reader = None
+            requestor.receive_eof()
 
     async def _send(self) -> None:
         data = self._requestor.data_to_send()
@@ -219,10 +247,13 @@ class AsyncAssociation(RequestedAssociation):
         except OSError as error:
             self._requestor.receive_eof(f"the connection is lost: {error}")
         else:
-            if data:
-                self._requestor.receive_data(data)
-            else:
-                self._requestor.receive_eof()
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            self._requestor.receive_data(data)
+        else:
+            self._requestor.receive_eof()
 
     async def _close_if_over(self) -> None:
         if self._writer is None or not self._requestor.session.should_close:
@@ -233,3 +264,18 @@ class AsyncAssociation(RequestedAssociation):
             await writer.wait_closed()
         except OSError as error:
             LOGGER.debug("closing the connection with %s: %s", self._peer, error)
+
+
+def _read_now(reader: asyncio.StreamReader) -> bytes | None:
+    """Return what has arrived: None for nothing yet, b"" for the end of the connection."""
+    reading = reader.read(RECEIVE_SIZE)
+    try:
+        # A coroutine that need not wait ends at its first step.
+        reading.send(None)
+    except StopIteration as end:
+        data: bytes = end.value
+        return data
+    except OSError:
+        return b""
+    reading.close()
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from dicomquest.scu.requestor import Peer, Requestor
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class RequestedAssociation(LifeCycle):
     """The view of an association as requestor that both faces share.
 
-    Its properties show what its ``Requestor`` holds, and never change anything.
+    Its properties show what its ``Requestor`` holds. Those that tell the stage look first at what
+    the peer has sent meanwhile.
     """
 
     is_requestor = True
@@ -29,11 +31,17 @@ class RequestedAssociation(LifeCycle):
     @property
     def stage(self) -> LifeStage:
         """The stage of its life that the association has come to."""
+        self._look()
         return self._requestor.stage
+
+    @abstractmethod
+    def _look(self) -> None:
+        """Take what an idle peer has sent meanwhile, without waiting for more."""
 
     @property
     def failure(self) -> Exception | None:
         """The reason why the association was rejected or aborted; None in its other stages."""
+        self._look()
         return self._requestor.failure
 
     @property

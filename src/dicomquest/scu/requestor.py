@@ -122,6 +122,11 @@ class Requestor:
         is_over = self.stage not in (LifeStage.REQUESTED, LifeStage.ESTABLISHED)
         return is_over and self._session is not None and not self._session.should_close
 
+    @property
+    def has_unread_responses(self) -> bool:
+        """Tell whether responses have arrived that nobody has read yet."""
+        return any(operation.inbox for operation in self._operations.values())
+
     def context_for(self, abstract_syntax: str) -> AcceptedContext:
         """Return the context to use as SCU.
 

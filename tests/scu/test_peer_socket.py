@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from dicomquest.scu.peer_socket import PeerSocket
+from dicomquest.scu.requestor import Peer
+from fixtures.authority import Authority
+from fixtures.faces import HOST
+from fixtures.timing import LONG, SHORT
+
+
+def test_nothing_end_and_data_are_told_apart() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        connection = PeerSocket(Peer(*listener.getsockname()), LONG)
+        there, _ = listener.accept()
+        with there:
+            assert connection.receive() is None
+            assert not connection.wait(SHORT)
+            there.sendall(b"data")
+            assert connection.wait(LONG)
+            assert connection.receive() == b"data"
+        assert connection.wait(LONG)
+        assert connection.receive() == b""
+        connection.close()
+
+
+def test_send_waits_for_a_slow_reader() -> None:
+    data = b"0123456789" * 1_000_000
+    received = bytearray()
+
+    def read() -> None:
+        while part := there.recv(65536):
+            received.extend(part)
+
+    with socket.create_server((HOST, 0)) as listener:
+        connection = PeerSocket(Peer(*listener.getsockname()), LONG)
+        there, _ = listener.accept()
+        with there:
+            thread = threading.Thread(target=read)
+            thread.start()
+            connection.send(data, LONG)
+            connection.close()
+            thread.join(LONG)
+    assert bytes(received) == data
+
+
+def test_send_gives_up_on_a_peer_that_does_not_read() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        connection = PeerSocket(Peer(*listener.getsockname()), LONG)
+        there, _ = listener.accept()
+        with there, pytest.raises(TimeoutError):
+            connection.send(bytes(32 << 20), SHORT)
+        connection.close()
+
+
+def test_closing_ends_the_wait_of_another_thread() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        connection = PeerSocket(Peer(*listener.getsockname()), LONG)
+        there, _ = listener.accept()
+        with there:
+            thread = threading.Thread(target=connection.wait, args=(None,))
+            thread.start()
+            connection.close()
+            thread.join(LONG)
+            assert not thread.is_alive()
+
+
+def test_tls_data_that_is_decrypted_already_counts(authority: Authority) -> None:
+    """Bytes that OpenSSL holds count as arrived, although the socket has no more."""
+    with socket.create_server((HOST, 0)) as listener:
+
+        def serve() -> None:
+            raw, _ = listener.accept()
+            with authority.server_context().wrap_socket(raw, server_side=True) as there:
+                there.sendall(bytes(100_000))
+                there.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        peer = Peer(HOST, port, authority.client_context(), HOST)
+        connection = PeerSocket(peer, LONG)
+        count = 0
+        while count < 100_000:
+            assert connection.wait(LONG)
+            count += len(connection.receive() or b"")
+        assert connection.receive() is None
+        connection.send(b"x", LONG)
+        connection.close()
+        thread.join(LONG)
