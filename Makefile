@@ -10,6 +10,7 @@ STAMP := $(VENV)/installed
 PORT ?= 11112
 DIST ?= $(CURDIR)/dist
 RUN_INDEX := $(CURDIR)/build/run.sqlite
+PROGRAM = $(patsubst $(CURDIR)/%,%,$(BIN))/dicomquest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint style docs bench conformance dist picture clean
@@ -41,15 +42,17 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP_INSTALL) --no-build-isolation --editable '.[dev,docs]'
 	@touch $@
 
+# The printed commands work as pasted, in the project's folder.
 run: $(STAMP)
 	@mkdir -p $(dir $(RUN_INDEX))
 	@data=$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pydicom").submodule_search_locations[0])')/data; \
 	$(BIN)/dicomquest index --index $(RUN_INDEX) "$$data/test_files" "$$data/charset_files"
 	@echo
-	@echo 'In a second terminal, the patients whose name starts with C, by dicomquest and by DCMTK:'
-	@echo
-	@echo "  $(BIN)/dicomquest find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientSex"
+	@echo "DICOMQUEST listens on 127.0.0.1 port $(PORT). In a second terminal, in this folder:"
+	@echo "  $(PROGRAM) find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientSex"
 	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' -k PatientID -k PatientSex 127.0.0.1 $(PORT)"
+	@echo "Ctrl-C here stops the server."
+	@echo "The documentation begins with docs/index.md; $(PROGRAM) --help lists the commands."
 	@echo
 	@exec $(BIN)/dicomquest serve --index $(RUN_INDEX) --port $(PORT)
 

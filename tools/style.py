@@ -21,20 +21,14 @@ PARTS = ("src", "tests", "tools", "bench", "fuzz")
 EXEMPT: tuple[str, ...] = (
     "src/dicomquest/ae",
     "src/dicomquest/aio",
-    "src/dicomquest/cli",
     "src/dicomquest/dataset",
     "src/dicomquest/dimse",
-    "src/dicomquest/index",
     "src/dicomquest/pdu",
     "src/dicomquest/standard",
     "src/dicomquest/__init__.py",
-    "tests/dataset",
     "tests/index",
     "tests/nodes",
     "tests/peers",
-    "tests/query",
-    "tests/services",
-    "tests/vectors",
     "tests/docs",
 )
 

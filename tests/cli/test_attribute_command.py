@@ -52,7 +52,7 @@ def test_attribute_is_added_listed_and_dropped(location: str) -> None:
         "1",
     ]
     assert run(location, "drop", "0018,1160")[0] == 0
-    assert run(location, "list") == (0, "", "no attribute was added\n")
+    assert run(location, "list") == (0, "", "No attribute was added.\n")
     code, _, error = run(location, "drop", "FilterType")
     assert code == 2
     assert "Error: FilterType has no index that was added" in error

@@ -62,7 +62,7 @@ def test_matches_to_stdout_rest_to_stderr() -> None:
 def test_no_match_is_an_answer() -> None:
     with serving(Archive()) as port:
         result = find(port, "PatientName=NOBODY")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no studies\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No studies.\n")
 
 
 def test_keys_are_sent_as_given() -> None:
@@ -139,7 +139,7 @@ def failure(status: int, **fields: Any) -> Dataset:
             failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"),
             "A900, Error: identifier does not match",
         ),
-        (failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"), ": no (at 0010,0010)"),
+        (failure(0xA900, OffendingElement=[0x00100010], ErrorComment="no"), ": no, at (0010,0010)"),
         (0xC000, "status C000, Failed: unable to process"),
         (0xCFED, "status CFED, Failed: unable to process"),
         (0x0122, "status 0122, Refused: SOP class not supported"),
@@ -164,7 +164,7 @@ def test_abort_is_the_peers_failure() -> None:
     with serving(abort) as port:
         result = find(port, "PatientName=A*", "StudyInstanceUID")
     assert result.exit_code == 1
-    assert "Error: the query was not answered to its end: " in result.stderr
+    assert "Error: the peer did not answer the query to its end: " in result.stderr
 
 
 def test_closed_port_is_said_so() -> None:
@@ -193,7 +193,7 @@ def test_service_that_is_not_offered_is_said_so() -> None:
     with serving(Archive(), ae=ae) as port:
         result = find(port)
         assert result.exit_code == 1
-        assert "does not offer the service Study Root Query/Retrieve" in result.stderr
+        assert "does not offer Study Root Query/Retrieve" in result.stderr
 
 
 def test_echo() -> None:
@@ -210,13 +210,13 @@ def test_echo() -> None:
         (["PatientNam=A"], "did you mean PatientName"),
         (["-L", "PATIENT"], "Study Root has no level PATIENT"),
         (["-L", "SERIES"], "add StudyInstanceUID=VALUE"),
-        (["Rows=many"], "expected a number"),
-        (["PatientName=Å", "--charset", "ISO_IR 126"], "without all characters of the keys"),
+        (["Rows=many"], "write a number"),
+        (["PatientName=Å", "--charset", "ISO_IR 126"], "lacks characters of the keys"),
         (["--format", "xml"], "'xml' is not one of"),
         (["--limit", "0"], "0 is not in the range"),
         (["--offer", "magic"], "'magic' is not one of"),
         (["--aet", "A" * 17], "is no AE title"),
-        (["--tls-key", __file__], "--tls-key needs --tls-cert"),
+        (["--tls-key", __file__], "add --tls-cert FILE"),
         (["--tls-ca", __file__], "TLS: cannot use"),
         (["--nonsense"], "No such option"),
     ],
@@ -246,7 +246,7 @@ def test_relational_query_not_sent_unless_accepted() -> None:
     with serving(archive, (evt.EVT_SOP_EXTENDED, extended(b"\0"))) as port:
         result = find(port, "-L", "SERIES", "Modality=CT", "--offer", "relational")
     assert result.exit_code == 1
-    assert "the peer did not accept what this query needs" in result.stderr
+    assert "the peer did not accept an option that this query needs" in result.stderr
     assert archive.asked == []
 
 
@@ -288,7 +288,7 @@ def test_explain_tells_query_and_peers_answer() -> None:
     said = result.stderr
     assert "Query (Study Root): studies whose Patient's Name starts with 'CITIZEN'; return " in said
     assert "Study Description (0008,1030): optional key of STUDY level; matching: Universal" in said
-    assert "with status FF01: the peer did not support an optional key" in said
+    assert "status FF01: the peer does not support an optional key" in said
     assert "Patient's Name: the value returned does not match the key (in 1 of 2)" in said
     assert "Study Description: asked for, not returned (in 2 of 2)" in said
 

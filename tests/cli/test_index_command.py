@@ -43,7 +43,7 @@ def test_it_ends_with_summary_on_standard_error(files: Path, tmp_path: Path) -> 
         rf"{INSTANCES} files in \d+\.\d s: {INSTANCES} indexed, 0 replaced, 0 unchanged, 0 skipped",
         first,
     )
-    assert second == f"the index has 5 patients, 6 studies, 9 series, {INSTANCES} instances"
+    assert second == f"The index has 5 patients, 6 studies, 9 series, {INSTANCES} instances."
 
 
 def test_second_run_changes_nothing(files: Path, tmp_path: Path) -> None:
@@ -58,15 +58,22 @@ def test_skipped_file_is_named_with_reason(files: Path, tmp_path: Path) -> None:
     (files / "notes.txt").write_text("no DICOM at all")
     (files / "cut").write_bytes(whole[:-3])
     (files / "empty").touch()
-    result = index("--index", tmp_path / "i.sqlite", files)
+    result = index("--index", tmp_path / "i.sqlite", "--verbose", files)
     assert result.exit_code == 0
-    assert re.search(r"^skipped: .*/files/notes\.txt: no DICOM file", result.stderr, re.MULTILINE)
-    assert re.search(r"^skipped: .*/files/cut: truncated", result.stderr, re.MULTILINE)
-    assert re.search(r"^skipped: .*/files/empty: ", result.stderr, re.MULTILINE)
-    assert "3 skipped (" in result.stderr
-    quiet = index("--index", tmp_path / "i.sqlite", "--quiet", files)
-    assert "notes.txt" not in quiet.stderr
-    assert "3 skipped (" in quiet.stderr
+    assert re.search(r"^skipped: .*/files/notes\.txt: not DICOM$", result.stderr, re.MULTILINE)
+    assert re.search(r"^skipped: .*/files/cut: truncated \(", result.stderr, re.MULTILINE)
+    assert re.search(r"^skipped: .*/files/empty: not DICOM$", result.stderr, re.MULTILINE)
+    assert result.stderr.splitlines()[-2] == "  skipped: 2 not DICOM, 1 truncated"
+
+
+def test_skipped_files_are_counted_by_reason(files: Path, tmp_path: Path) -> None:
+    for number in range(1200):
+        (files / f"note{number}").write_text("no DICOM at all")
+    result = index("--index", tmp_path / "i.sqlite", files)
+    _, reasons, _ = result.stderr.splitlines()
+    assert reasons == "  skipped: 1,200 not DICOM (--verbose names them)"
+    verbose = index("--index", tmp_path / "i.sqlite", "--verbose", files)
+    assert len(re.findall(r"^skipped: .*/files/note\d+: ", verbose.stderr, re.MULTILINE)) == 1200
 
 
 def test_several_processes_read_the_same(files: Path, tmp_path: Path) -> None:
@@ -96,7 +103,7 @@ def test_index_keeps_its_zone(files: Path, tmp_path: Path) -> None:
     assert index("--index", location, "--timezone", "-0130", files).exit_code == 0
     result = index("--index", location, "--timezone", "+0100", files)
     assert result.exit_code == 2
-    assert "the index was made with -0130 and keeps it" in result.stderr
+    assert "the index was made with -0130 and keeps that" in result.stderr
 
 
 @pytest.mark.parametrize(("minutes", "text"), [(0, "+0000"), (-90, "-0130"), (345, "+0545")])

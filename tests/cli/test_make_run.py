@@ -36,16 +36,20 @@ def test_printed_lines_answer_with_patients(tmp_path: Path) -> None:
         )
     try:
         wait_until_listening(process, port, log)
-        lines = [
-            line.strip()
-            for line in log.read_text(encoding="utf-8").splitlines()
-            if line.startswith("  ")
-        ]
-        printed = [line for line in lines if " find " in line or line.startswith("findscu")]
-        assert len(printed) == 2, log.read_text(encoding="utf-8")
+        indexed, *blocks = log.read_text(encoding="utf-8").split("\n\n")
+        assert len([line for line in indexed.splitlines() if "skipped:" in line]) == 1
+        address, ours, theirs, stop, docs = blocks[0].splitlines()
+        assert f"127.0.0.1 port {port}" in address
+        assert "Ctrl-C" in stop
+        assert (ROOT / "docs" / "index.md").exists()
+        assert "docs/index.md" in docs
+        printed = [ours.strip(), theirs.strip()]
+        shown = bin_folder.relative_to(ROOT) if bin_folder.is_relative_to(ROOT) else bin_folder
+        assert printed[0].startswith(f"{shown}/dicomquest find ")
+        assert printed[1].startswith("findscu ")
         for line in printed:
             done = subprocess.run(
-                line, shell=True, cwd="/", capture_output=True, check=False, text=True
+                line, shell=True, cwd=ROOT, capture_output=True, check=False, text=True
             )
             assert done.returncode == 0, done.stderr
             assert "Citizen^Jan" in done.stdout + done.stderr, line

@@ -47,7 +47,7 @@ def test_one_study_goes_without_a_question(location: Path) -> None:
     result = run("remove", location, "--study", corpus.uid(1))
     assert (result.exit_code, result.stderr) == (
         0,
-        "no study of the index matches: nothing removed\n",
+        "No study matches; nothing was removed.\n",
     )
 
 
@@ -59,7 +59,10 @@ def test_more_than_one_needs_a_yes(location: Path) -> None:
     )
     refused = run("remove", location, *keys)
     assert refused.exit_code == 1
-    assert "Error: this would remove 3 studies with 16 instances: --yes" in refused.stderr
+    assert (
+        "Error: this would remove 3 studies with 16 instances, and nobody can answer here: --yes"
+        in refused.stderr
+    )
     assert left(location) == INSTANCES
     assert run("remove", location, *keys, "--yes").exit_code == 0
     assert left(location) == INSTANCES - 16
@@ -89,14 +92,14 @@ def test_on_a_terminal_it_asks(location: Path, answer: bytes, status: int) -> No
         ((), "expected one of --patient"),
         (("--study", "1.2", "--series", "1.3"), "expected one of --patient"),
         (("--study", "1.2", "PatientID=1"), "expected one of --patient"),
-        (("--study", "1.2", "-L", "STUDY"), "--level is for KEY=VALUE"),
-        (("--study", ""), "names nothing"),
+        (("--study", "1.2", "-L", "STUDY"), "--level belongs to KEY=VALUE"),
+        (("--study", ""), "StudyInstanceUID is empty"),
         (("PatientID=1",), "needs --level"),
         (("-L", "STUDY", "PatientID"), "restricts nothing"),
         (("-L", "STUDY", "PatientName=*"), "restricts nothing"),
         (
             ("-L", "STUDY", "PatientID=1", "RetrieveAETitle=X"),
-            "RetrieveAETitle=X: restricts nothing",
+            "RetrieveAETitle=X restricts nothing",
         ),
         (("-L", "PATIENT", "PatientID=*"), "restricts nothing"),
         (("-L", "STUDY", "StudyDate=yesterday"), "is no DA value"),
@@ -114,7 +117,7 @@ def test_wrong_command_line_removes_nothing(
 
 
 def test_patient_id_is_taken_as_it_is(location: Path) -> None:
-    assert "no patient" in run("remove", location, "--patient", "D-*", "--yes").stderr
+    assert "No patient matches" in run("remove", location, "--patient", "D-*", "--yes").stderr
     assert left(location) == INSTANCES
 
 

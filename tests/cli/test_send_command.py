@@ -25,7 +25,7 @@ from fixtures.timing import LONG
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import free_port, server
 
-INTERRUPTED = "Error: interrupted; what was answered is stored at the peer\n"
+INTERRUPTED = "Error: interrupted; the peer has stored the files that it answered\n"
 
 
 def test_dicomdir_is_left_out_as_what_it_is() -> None:
@@ -34,7 +34,8 @@ def test_dicomdir_is_left_out_as_what_it_is() -> None:
     result = CliRunner().invoke(main, ["send", path, "127.0.0.1", str(free_port())])
     assert result.exit_code == 1
     assert (
-        result.stderr == f"skipped: {path}: {Reason.DICOMDIR.value}\nError: no DICOM file to send\n"
+        result.stderr
+        == f"skipped: {path}: {Reason.DICOMDIR.value}\nError: there is no DICOM file to send\n"
     )
 
 

@@ -60,7 +60,7 @@ def watching(
                     time.sleep(50 * MS)  # only the database shows when a file is indexed
 
         try:
-            until_logged(log, "looked at everything", process)
+            until_logged(log, "looked at all files", process)
             wait(INSTANCES)
             yield wait
             process.send_signal(ending)

@@ -1,4 +1,4 @@
-"""Specific Character Set: what its terms mean, text in and out, the set of a response (PS3.3 C.12.1.1.2)."""
+"""Specific Character Set: its terms, text in and out, and the set of a response."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def test_single_byte_sets_round_trip(term: str) -> None:
     """Every character of a single-byte set survives encoding and decoding."""
     upper = single_byte_repertoire(term)
     assert len(upper) == {
-        "ISO_IR 6": 0, "ISO_IR 13": 63, "ISO_IR 109": 121, "ISO_IR 126": 125, "ISO_IR 127": 83, "ISO_IR 138": 92,
-        "ISO_IR 166": 119,
+        "ISO_IR 6": 0, "ISO_IR 13": 63, "ISO_IR 109": 121, "ISO_IR 126": 125, "ISO_IR 127": 83,
+        "ISO_IR 138": 92, "ISO_IR 166": 119,
     }.get(term, 128)  # fmt: skip
     lower = ASCII.replace("~", "\u203e") if term == "ISO_IR 13" else ASCII
     data = encode_text(lower + upper, (term,), "LT")
@@ -114,7 +114,7 @@ def test_code_elements_decode_behind_their_escape(element: object) -> None:
     assert decode_text(encoded, terms, "LT") == text
     if element.term != "ISO 2022 IR 6":
         assert element.escape in encoded
-    # The escape is obeyed though nobody declared it.
+    # The decoder obeys an escape that nobody declared.
     assert decode_text(encoded, ("ISO 2022 IR 6", "ISO 2022 IR 100"), "LT") == text
     assert decode_text(encoded, ("ISO_IR 100",), "LT") == text
 

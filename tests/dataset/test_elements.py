@@ -31,7 +31,7 @@ from strategies.dataset import data_sets
 
 
 def without_trailing_groups(data_set: DataSet) -> DataSet:
-    """Names without the trailing ``=`` that the JSON Model has no place for."""
+    """Names without the trailing ``=``, for which the JSON Model has no place."""
     names: DataSet = {}
     for tag, (vr, values) in data_set.items():
         if vr == "SQ":
@@ -163,7 +163,7 @@ def test_any_json_raises_only_declared_error(obj: Any, vr: str) -> None:
 
 
 def has_empty_last_group(data_set: DataSet) -> bool:
-    """Whether a name ends with a delimiter of groups, which pydicom leaves out: it says nothing (PS3.5 6.2.1)."""
+    """Tell whether a name ends with ``=``, which pydicom drops: it means nothing (PS3.5 6.2.1)."""
     return any(
         any(map(has_empty_last_group, element.values))
         if element.vr == "SQ"

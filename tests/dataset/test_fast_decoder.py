@@ -1,4 +1,4 @@
-"""Identifiers straight from the wire, held equal to what the decoder makes of them (PS3.5 7.1, PS3.18 F)."""
+"""The fast decoder of identifiers equals the plain one (PS3.5 7.1, PS3.18 F)."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ from dicomquest.standard.transfer_syntaxes import (
 )
 from strategies.dataset import EXTENDED_TERMS, data_sets, encoded_text, transfer_syntaxes
 
-# Tags of a usual answer, with values that are right, odd and wrong for their VR.
+# The attributes of a usual answer, and values that are right, odd or wrong for their VR.
 ATTRIBUTES = {
-    0x00080020: b"DA", 0x00080030: b"TM", 0x00080050: b"SH", 0x00080054: b"AE", 0x00080061: b"CS", 0x00081030: b"LO",
-    0x00081080: b"LO", 0x00100010: b"PN", 0x00100030: b"DA", 0x00101010: b"AS", 0x00101030: b"DS", 0x001021B0: b"LT",
-    0x00104000: b"LT", 0x0020000D: b"UI", 0x00201206: b"IS", 0x00280010: b"US", 0x00280103: b"US", 0x00400009: b"SH",
+    0x00080020: b"DA", 0x00080030: b"TM", 0x00080050: b"SH", 0x00080054: b"AE", 0x00080061: b"CS",
+    0x00081030: b"LO", 0x00081080: b"LO", 0x00100010: b"PN", 0x00100030: b"DA", 0x00101010: b"AS",
+    0x00101030: b"DS", 0x001021B0: b"LT", 0x00104000: b"LT", 0x0020000D: b"UI", 0x00201206: b"IS",
+    0x00280010: b"US", 0x00280103: b"US", 0x00400009: b"SH",
 }  # fmt: skip
 SAMPLES = [
-    b"", b" ", b"\0", b"A", b" A ", b"A\\B ", b"\\", b"A\\ B", b"CITIZEN^Jan", b"A=B=C", b"=", b"CT\\MR", b"ct",
-    b"1.2.3\0", b"1.02", b"1..2", b"20240229", b"20241399", b"2024-02-29", b"120000.5", b"2500", b"042Y", b"007",
-    b"-1", b"+1", b"1.5", b"1e5", b"99999999999999999999", b"x" * 17, b"x" * 65, b"\xc3\xa9", b"\xe9^\xe8",
+    b"", b" ", b"\0", b"A", b" A ", b"A\\B ", b"\\", b"A\\ B", b"CITIZEN^Jan", b"A=B=C", b"=",
+    b"CT\\MR", b"ct", b"1.2.3\0", b"1.02", b"1..2", b"20240229", b"20241399", b"2024-02-29",
+    b"120000.5", b"2500", b"042Y", b"007", b"-1", b"+1", b"1.5", b"1e5", b"99999999999999999999",
+    b"x" * 17, b"x" * 65, b"\xc3\xa9", b"\xe9^\xe8",
     b"\x1b$B;3ED\x1b(B^x", b"\t", b"a\nb", b"\x1b", b"\xb6\xaf", b"~\x7f",
 ]  # fmt: skip
-# Attributes whose text is in the character set, so that layouts have many of them.
+# Text attributes that follow the character set: layouts with many of them.
 CODED = [tag for tag, vr in ATTRIBUTES.items() if vr in (b"SH", b"LO", b"PN")]
 DEFINED_TERMS = {
     "\\".join(terms).encode(): terms
@@ -86,7 +88,7 @@ def outcome(read: object, data: bytes, syntax: str) -> object:
 
 
 def assert_equal(found: object, expected: object) -> None:
-    """Hold two Datasets, or errors, equal in order, VR, type and value; reading them must not bring a warning."""
+    """Hold two Datasets, or errors, equal in order, VR, type and value, read without a warning."""
     if not isinstance(expected, Dataset) or not isinstance(found, Dataset):
         assert found is expected
         return
@@ -147,8 +149,8 @@ def test_any_bytes_raise_only_declared_error(data: bytes, syntax: str) -> None:
 USUAL = b"".join(
     element(tag, ATTRIBUTES[tag], value)
     for tag, value in {
-        0x00080020: b"20240131", 0x00080061: b"CT\\SR ", 0x00081030: b"Thorax", 0x00100010: b"Citizen^Jan ",
-        0x0020000D: b"1.2.3\0", 0x00201206: b"12",
+        0x00080020: b"20240131", 0x00080061: b"CT\\SR ", 0x00081030: b"Thorax",
+        0x00100010: b"Citizen^Jan ", 0x0020000D: b"1.2.3\0", 0x00201206: b"12",
     }.items()
 )  # fmt: skip
 

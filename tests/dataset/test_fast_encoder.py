@@ -1,4 +1,4 @@
-"""The response encoder's fast path is held equal, byte for byte, to pydicom's encoding of the same Dataset."""
+"""The response encoder's fast path equals pydicom's encoding, byte for byte."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def test_equals_pydicom(
             assert len(identifier) % 2 == 0
             plain, uncompressed = inflate(identifier), EXPLICIT_VR_LITTLE_ENDIAN
         assert plain == encode(encoder.data_set(row), uncompressed, terms)
-        # pydicom switches between the sets of code extensions otherwise than PS3.5 6.1.2.5.3 asks, and writes question
-        # marks for half-width katakana.
+        # pydicom switches between the sets of code extensions in another way than PS3.5 6.1.2.5.3
+        # says, and writes question marks for half-width katakana.
         if len(terms) < 2 and terms != ("ISO_IR 13",):
             assert plain == by_pydicom(encoder, row, terms)
         decoded.pop(0x00080005, None)

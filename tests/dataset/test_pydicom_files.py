@@ -26,7 +26,7 @@ from dicomquest.standard.transfer_syntaxes import (
 )
 from fixtures.shipped_files import DATA, SHIPPED
 
-# pydicom reads the part that is there of a sequence that is cut off; here the whole element counts as missing.
+# Of a sequence that is cut off, pydicom reads the beginning; our decoder leaves it out as a whole.
 CUT_OFF = {"rtplan_truncated.dcm": 0x300A00B0, "DICOMDIR-nooffset": 0x00041220}
 
 

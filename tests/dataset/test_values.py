@@ -33,7 +33,7 @@ def test_other_uids_are_refused(uid: str) -> None:
         ("SH", "山" * 16, False),  # 16 characters; 48 bytes of UTF-8, 38 with escapes in ISO 2022
         ("SH", "山" * 17, True),
         ("LO", "e\u0301" * 32, False),
-        ("LO", "e\u0301" * 33, True),  # combining characters count
+        ("LO", "e\u0301" * 33, True),  # each combining character counts
         ("PN", "山" * 63 + "=" + "x" * 64, False),
         ("PN", "山" * 64 + "=" + "x" * 64, True),
         ("PN", "x" * 64, False),

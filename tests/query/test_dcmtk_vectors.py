@@ -1,6 +1,6 @@
-"""The cases of DCMTK's unit test of attribute matching (dcmdata/tests/tmatch.cc), as facts of ours.
+"""The cases of DCMTK's unit test of attribute matching (dcmdata/tests/tmatch.cc), as facts.
 
-Each row: VR, key, stored value, DCMTK's answer, ours, and why where they differ. A missing reason means no difference.
+Each row has VR, key, stored value, DCMTK's answer, ours, and the reason if the answers differ.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Vector(NamedTuple):
 
 
 YES, NO = True, False
-# A bound stands for the whole interval that its precision leaves open, as a single value does (PS3.4 C.2.2.2.1.3 leaves
-# the manner open, and no SCU that asks for times up to 12 means to leave out 12:00:01).
+# A bound stands for the whole interval that its precision leaves open, as a single value does.
+# PS3.4 C.2.2.2.1.3 leaves this open, and an SCU that asks for times up to 12 wants 12:00:01, too.
 INTERVAL = "the upper bound is the last instant of its interval, not the first"
 VECTORS = [
     Vector("LO", "", "hello world", YES, YES),

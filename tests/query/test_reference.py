@@ -657,7 +657,7 @@ PATH = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID
 def paths(
     corpus: list[DataSet], found: Query, level: Level, levels: set[Level]
 ) -> set[tuple[str | None, ...]]:
-    """Which entities of a level the query's keys of these levels alone select."""
+    """The entities of a level that the query's keys of these levels select."""
     keywords = PATH[: level + 1]
     returned = tuple(KEYS_BY_KEYWORD[keyword] for keyword in keywords)
     alone = replace(

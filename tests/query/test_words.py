@@ -27,7 +27,8 @@ PLAIN = QueryOptions()
             PLAIN,
             {"PatientName": "CITIZEN*", "StudyDate": "20240101-"},
             (
-                "studies whose Study Date is on or after 2024-01-01 and whose Patient's Name starts with 'CITIZEN'; "
+                "studies whose Study Date is on or after 2024-01-01 "
+                "and whose Patient's Name starts with 'CITIZEN'; "
                 "return Study Date, Patient's Name and Study Instance UID"
             ),
         ),
@@ -59,7 +60,8 @@ PLAIN = QueryOptions()
             PLAIN,
             {"Modality": "CT", "BodyPartExamined": "HEAD", "SOPClassUID": "1.2"},
             (
-                "studies that have a series whose Modality is 'CT' and whose Body Part Examined is 'HEAD' "
+                "studies that have a series whose Modality is 'CT' "
+                "and whose Body Part Examined is 'HEAD' "
                 "and that have in it an instance whose SOP Class UID is '1.2'"
             ),
         ),
@@ -89,12 +91,18 @@ PLAIN = QueryOptions()
                 "StudyTime": "10-12",
                 "TimezoneOffsetFromUTC": "-0500",
             },
-            "studies whose Study Date with Study Time is from 2024-01-01 10:00 to 2024-01-02 12:59 in the zone -0500",
+            (
+                "studies whose Study Date with Study Time is from 2024-01-01 10:00 "
+                "to 2024-01-02 12:59 in the zone -0500"
+            ),
         ),
         (
             NEGOTIATED,
             {"StudyDate": "20240101", "StudyTime": "10", "TimezoneOffsetFromUTC": "+0100"},
-            "studies whose Study Date is 2024-01-01 and whose Study Time is from 10:00 to 10:59 in the zone +0100",
+            (
+                "studies whose Study Date is 2024-01-01 "
+                "and whose Study Time is from 10:00 to 10:59 in the zone +0100"
+            ),
         ),
         (
             QueryOptions(unknown_matches=True),

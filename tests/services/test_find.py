@@ -95,7 +95,7 @@ def index(request: pytest.FixtureRequest) -> Index:
 
 @dataclass
 class Channel:
-    """What the service sends; ``before_run`` and ``after_pending`` are when the peer does something."""
+    """A channel that notes responses; the peer acts in ``before_run`` and ``after_pending``."""
 
     pending: list[tuple[int, bytes]] = field(default_factory=list)
     finals: list[tuple[int, str, tuple[int, ...]]] = field(default_factory=list)
@@ -160,7 +160,7 @@ def ask(
     service: FindService | None = None,
     **choices: Any,
 ) -> Channel:
-    """Have one request answered; ``charset`` is that of the identifier, ``choices`` are of PeerChoices."""
+    """Have one request answered; ``charset`` is the identifier's, ``choices`` are PeerChoices."""
     data = identifier if isinstance(identifier, bytes) else encode(identifier, syntax, charset)
     channel = channel or Channel()
     context = AcceptedContext(1, model, syntax)
@@ -194,9 +194,6 @@ def nothing_at_once(cursor: Cursor, size: int) -> None:
     """Every query takes long."""
 
 
-# Status and flow.
-
-
 def test_sender_is_not_answered_by_lagging_replica(tmp_path: Path) -> None:
     """A replica that lags behind does not answer a peer that has stored."""
     Index(tmp_path / "empty.sqlite").close()
@@ -215,7 +212,8 @@ def test_small_query_needs_no_other_thread(sqlite_index: Index) -> None:
     assert len(ran) == len(large.batches) - 1
 
 
-# When a query comes, and when its first batch is there; one that goes to a thread asks only once what time it is.
+# The clock gives the time of a query, then of its first batch; a query that goes to a thread reads
+# the clock only once.
 _SLOW = 2 * LONGEST_AT_ONCE
 
 
@@ -449,9 +447,6 @@ def test_choices_are_those_of_calling_ae_title(index: Index) -> None:
     ]
 
 
-# Cancel and abort.
-
-
 @pytest.mark.requirement("QR-160", "QR-165")
 @pytest.mark.parametrize("batches", [1, 2])
 def test_cancel_while_streaming_ends_with_fe00(index: Index, batches: int) -> None:
@@ -484,9 +479,12 @@ def test_long_search_without_matches_is_interrupted(
     sqlite_index: Index, is_abandoned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A search that finds nothing for long is interrupted."""
-    # The database runs for many seconds, as in a scan of ten million studies.
+    # The database is busy for many seconds, as in a scan of ten million studies.
     running, errors = threading.Event(), list[str]()
-    long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) SELECT i FROM n WHERE i < 0"
+    long = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000)"
+        " SELECT i FROM n WHERE i < 0"
+    )
     channel = Channel()
 
     class Long(SQLiteCursor):
@@ -495,7 +493,7 @@ def test_long_search_without_matches_is_interrupted(
             object.__setattr__(self.plan, "parameters", ())
             self._driver.create_function("told", 0, running.set)
             try:
-                # A quick cancel interrupts this already.
+                # A quick C-CANCEL interrupts this statement already.
                 self._driver.execute("SELECT told()").fetchone()
                 return super()._run()
             except sqlite3.OperationalError as error:
@@ -533,8 +531,6 @@ def test_lost_association_ends_streaming_search(index: Index) -> None:
     assert channel.statuses == [0xFF00] * FIRST_BATCH
     assert_given_back(index)
 
-
-# Response identifiers.
 
 CHAIN = {
     "PatientID": "P2",
@@ -722,9 +718,6 @@ def test_log_has_line_per_query_without_values(
     assert "(0008,0054)" in caplog.text
 
 
-# On an association.
-
-
 @pytest.fixture
 def port(index: Index) -> Iterator[int]:
     service = FindService(index, FindChoices("ARCHIVE"))
@@ -766,7 +759,7 @@ IMAGES = encode(ALL_IMAGES | data_set(PatientID="P1"), IMPLICIT_VR_LITTLE_ENDIAN
 @pytest.mark.requirement("QR-140", "QR-160", "QR-161", "QR-162", "QR-165")
 def test_cancels_on_the_wire(port: int) -> None:
     with raw_requestor(port) as peer:
-        # The cancel is there when the search begins: no response is needed to see it.
+        # The C-CANCEL has arrived before the search begins, so no response is needed to see it.
         peer.send_command(CCancelRQ(message_id_being_responded_to=5))
         cancel = PDataTF(
             (
@@ -781,7 +774,7 @@ def test_cancels_on_the_wire(port: int) -> None:
         assert final(peer).status == 0xFE00
         for message_id in (5, 5, 77):
             peer.send_command(CCancelRQ(message_id_being_responded_to=message_id))
-        # Nothing answers those: the next response is that of the next request.
+        # The server answers none of these: the next response is that of the next request.
         peer.send_find(6, IMAGES)
         assert (final(peer).status, final_id(peer, 7)) == (0x0000, 7)
 

@@ -1,4 +1,4 @@
-"""Sequences may be nested 32 deep, in what is stored, indexed and asked; beyond that the reason is told."""
+"""Sequences may be 32 deep in files, in the index and in queries; a deeper one is refused."""
 
 from __future__ import annotations
 

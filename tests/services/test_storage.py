@@ -1,4 +1,4 @@
-"""C-STORE requests of a raw peer: the statuses of PS3.4 B.2.3, duplicates, and fragments of any length."""
+"""C-STORE: the statuses of PS3.4 B.2.3, duplicates, and fragments of any length."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_no_room_is_out_of_resources(served: Served, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("keeps_first", [False, True])
 def test_duplicates(tmp_path: Path, keeps_first: bool) -> None:
-    """The one kept is the one found, and the other one's file is gone, also where it had another path."""
+    """The index has the kept instance, and the other one's file is gone, also from another path."""
     second = instance(1, 1)
     second.PatientID = "OTHER"
     with storing(tmp_path, keeps_first=keeps_first) as served:
@@ -184,7 +184,7 @@ def test_association_ending_in_data_set_leaves_nothing(served: Served) -> None:
     with raw_requestor(served.port, RQ) as peer:
         command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID)
         peer.send(PDataTF((PresentationDataValue(1, COMMAND | LAST, encode_command(command)),)))
-        for _ in range(70):  # more than is written at a time
+        for _ in range(70):  # more than one write takes
             peer.send(PDataTF((PresentationDataValue(1, 0, bytes(10_000)),)))
     with raw_requestor(served.port, RQ) as peer:
         assert send(peer, UID, bytes_of(instance(1, 1))).status == 0

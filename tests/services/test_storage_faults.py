@@ -1,4 +1,4 @@
-"""A file system that fails in the middle of a store: the peer is told, and what was stored before is as it was."""
+"""A file system that fails in the middle of a store: the peer is told, older instances stay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def other_version() -> Dataset:
 
 FIRST, NEXT, LAST, OTHER = instance(1, 1), instance(1, 2), instance(1, 3), other_version()
 SAME = instance(1, 1, pixels=256)
-"""The first instance again, other pixels of it, in the same place."""
+"""The first instance again, with other pixels, in the same place."""
 ALWAYS = 1000
 
 

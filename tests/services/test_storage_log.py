@@ -1,4 +1,4 @@
-"""The log says of an instance that is not stored which one it is, who sent it, and why not: one line each."""
+"""The log tells of each instance that is not stored: its UID, its sender and the reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MR = "1.2.840.10008.5.1.4.1.1.4"
 def send_of(
     peer: RawPeer, data_set: bytes, *, sop_class: str = "", uid: str = "", message_id: int = 1
 ) -> Command:
-    """Send a C-STORE request that may lack what it must have, and receive the response."""
+    """Send a C-STORE request that may lack mandatory elements, and receive the response."""
     texts = {0x0002: sop_class, 0x1000: uid}
     numbers = {0x0100: 0x0001, 0x0110: message_id, 0x0700: 0, 0x0800: 1}
     elements = {number: value.to_bytes(2, "little") for number, value in numbers.items()} | {

@@ -1,4 +1,4 @@
-"""A server that is stopped in the middle of a store: the instance is stored and answered, or there is none of it."""
+"""A server stopped in the middle of a store has stored and answered the instance, or neither."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CALLS = ("open", "writev", "pwrite", "fsync", "replace", "utime")
 """The system calls of a store, in their order."""
 
 IN_TURN = ("fsync", "replace", "utime")
-"""Those that an archive waits for before it closes."""
+"""The calls that an archive waits for before it closes."""
 
 
 def wait_for_threads() -> None:
-    """Wait for those that the server has left to themselves."""
+    """Wait for the threads that the server has abandoned."""
     for thread in threading.enumerate():
         if thread.name.startswith("dicomquest_"):
             thread.join(LONG)
@@ -96,7 +96,8 @@ def test_overlong_store_is_unanswered_whole_or_absent(
     found = stored_at_the_next_start(tmp_path)
     second = found.pop(uid_of(SECOND), None)
     assert found == {uid_of(FIRST): bytes_of(FIRST)}
-    # Whoever has the turn is waited for; whether the one whose file is not on disk yet has it is a matter of luck.
+    # The archive waits for the store whose turn it is. A store whose file is not on disk yet may or
+    # may not have its turn.
     whole = bytes_of(SECOND)
     allowed: dict[str, set[bytes | None]] = {
         "replace": {whole},

@@ -1,4 +1,4 @@
-"""What the index could read, and yet is not kept because others could not; and what costs more than it is worth."""
+"""Files that the index could read, but that other programs could not, or that cost too much."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NO_END = "truncated: pixel data without an end"
 
 
 def answered(served: Served, syntax: str, data_set: bytes) -> tuple[int, str]:
-    """Send it on a context of a transfer syntax; the status and the Error Comment."""
+    """Send a data set in a transfer syntax; return the status and the Error Comment."""
     request = AAssociateRQ(
         "SCP", "RAW", (PresentationContextRQ(1, CT, (syntax,)),), UserInformation()
     )
@@ -108,7 +108,7 @@ def mixed(first: int, last: int, form: str, rest: str) -> bytes:
 def test_part_in_other_form_of_vr_is_refused(
     tmp_path: Path, first: int, last: int, *, syntax: str, other: str, found: str
 ) -> None:
-    """Explicit VR within implicit VR reads as a length far too long: that is told, but of pixel data."""
+    """Explicit VR within implicit VR reads as a huge length, which the comment names instead."""
     with storing(tmp_path) as served:
         status, comment = answered(served, syntax, mixed(first, last, other, syntax))
         assert status == 0xC000
@@ -197,7 +197,7 @@ def test_deflate_stream_must_have_its_end(tmp_path: Path, pixels: int) -> None:
 
 
 def is_unfit(path: Path) -> bool:
-    """Whether an instance with File Meta Information would not be kept if it came by C-STORE."""
+    """Tell whether C-STORE would refuse an instance in a file with File Meta Information."""
     try:
         start = read_file_start(path.read_bytes())
     except DataSetError:
@@ -209,7 +209,7 @@ def is_unfit(path: Path) -> bool:
 
 
 def test_no_file_of_others_is_unfit() -> None:
-    """Of all that pydicom ships one is: it says JPEG, and is in implicit VR."""
+    """One file of pydicom's is unfit: it says JPEG, and is in implicit VR."""
     assert [path.name for path in SHIPPED if is_unfit(path)] == ["SC_rgb_jpeg.dcm"]
 
 

@@ -18,7 +18,7 @@ from dicomquest.dimse.commands import (
 
 
 class Vector(NamedTuple):
-    """Bytes, and the value they stand for; ``is_sent`` when we would send just these bytes for the value."""
+    """Bytes and their value; ``is_sent``: this package sends the value as these bytes."""
 
     name: str
     data: bytes
@@ -27,7 +27,7 @@ class Vector(NamedTuple):
 
 
 def _hex(*lines: str) -> bytes:
-    """Bytes of lines of hex digits, with text in quotes; what stands after a semicolon is a comment."""
+    """Bytes of lines of hex digits, with text in quotes; a comment follows a semicolon."""
     data = b""
     for line in lines:
         for number, part in enumerate(line.partition(";")[0].split("'")):
@@ -103,7 +103,7 @@ VECTORS = (
             "0000 2001  02000000  0700",
             "0000 0008  02000000  0101",
             "0000 0009  02000000  00a9                   ; Status A900",
-            "0000 0109  08000000  0800 5200  1000 2000   ; OffendingElement: (0008,0052) and (0010,0020)",
+            "0000 0109  08000000  0800 5200  1000 2000   ; OffendingElement: two tags",
             "0000 0209  0a000000  'bad level '           ; ErrorComment, padded by a space",
         ),
         CFindRSP(
@@ -198,9 +198,9 @@ VECTORS = (
         "C-ECHO-RQ as old and careless peers send it",
         _hex(
             "0000 0008  02000000  0101                   ; not in ascending order",
-            "0000 0000  04000000  01000000               ; a wrong group length, in the wrong place",
+            "0000 0000  04000000  01000000               ; group length: wrong, misplaced",
             "0000 0100  04000000  44000000               ; (0000,0001) length to end, retired",
-            "0000 0200  14000000  '1.2.840.10008.1.1 ' 0000 ; padded by a space and by too many NULs",
+            "0000 0200  14000000  '1.2.840.10008.1.1 ' 0000 ; padded by a space and NULs",
             "0000 1000  0c000000  'ACR-NEMA 2.0'         ; (0000,0010) recognition code, retired",
             "0000 0001  02000000  3000",
             "0000 1001  02000000  0100",

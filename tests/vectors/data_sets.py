@@ -20,7 +20,7 @@ class Vector(NamedTuple):
 
 
 def wire(text: str) -> bytes:
-    """Bytes of lines of ``hex hex 'characters'  # what they are``; a tilde is a space."""
+    """Bytes of lines of ``hex hex 'characters'  # comment``; a tilde is a space."""
     data = bytearray()
     for line in text.splitlines():
         for token in line.partition("#")[0].split():
@@ -36,12 +36,12 @@ EXPLICIT_IDENTIFIER = Vector(
     "an identifier in explicit VR little endian",
     EXPLICIT_VR_LITTLE_ENDIAN,
     wire("""
-        08000500 'CS' 0A00 'ISO_IR~100'             # (0008,0005) Specific Character Set
-        08005200 'CS' 0600 'STUDY~'                 # (0008,0052) Query/Retrieve Level, padded
-        08006100 'CS' 0600 'CT\\MR~'                # (0008,0061) Modalities in Study, two values
-        10001000 'PN' 0800 4DFC6C6C65725E2A         # (0010,0010) Patient's Name: Müller^*
-        10003000 'DA' 0000                          # (0010,0030) Patient's Birth Date, zero length
-        20000D00 'UI' 0600 '1.2.3' 00               # (0020,000D) Study Instance UID, padded with NUL
+        08000500 'CS' 0A00 'ISO_IR~100'       # (0008,0005) Specific Character Set
+        08005200 'CS' 0600 'STUDY~'           # (0008,0052) Query/Retrieve Level, padded
+        08006100 'CS' 0600 'CT\\MR~'          # (0008,0061) Modalities in Study, two values
+        10001000 'PN' 0800 4DFC6C6C65725E2A   # (0010,0010) Patient's Name: Müller^*
+        10003000 'DA' 0000                    # (0010,0030) Patient's Birth Date, zero length
+        20000D00 'UI' 0600 '1.2.3' 00         # (0020,000D) Study Instance UID, padded with NUL
     """),
     {
         0x00080005: Element("CS", ("ISO_IR 100",)),
@@ -57,13 +57,13 @@ IMPLICIT_IDENTIFIER = Vector(
     "an identifier in implicit VR little endian",
     IMPLICIT_VR_LITTLE_ENDIAN,
     wire("""
-        08005200 08000000 'PATIENT~'                # (0008,0052)
-        10001000 00000000                           # (0010,0010)
-        10002000 04000000 'A1~' 00                  # (0010,0020) Patient ID, padded with a space and a NUL
-        28000200 02000000 0300                      # (0028,0002) Samples per Pixel, US
-        28000900 04000000 1800 6310                 # (0028,0009) Frame Increment Pointer, AT: (0018,1063)
-        11001000 04000000 'ACME'                    # (0011,0010) private creator, LO
-        11000110 02000000 0102                      # (0011,1001) an element of a creator that nobody knows, UN
+        08005200 08000000 'PATIENT~'          # (0008,0052)
+        10001000 00000000                     # (0010,0010)
+        10002000 04000000 'A1~' 00            # (0010,0020) Patient ID, padded with space and NUL
+        28000200 02000000 0300                # (0028,0002) Samples per Pixel, US
+        28000900 04000000 1800 6310           # (0028,0009) Frame Increment Pointer, AT: (0018,1063)
+        11001000 04000000 'ACME'              # (0011,0010) private creator, LO
+        11000110 02000000 0102                # (0011,1001) of an unknown creator, UN
     """),
     {
         0x00080052: Element("CS", ("PATIENT",)),
@@ -80,11 +80,11 @@ BIG_ENDIAN = Vector(
     "explicit VR big endian swaps tags, lengths and words, not text",
     EXPLICIT_VR_BIG_ENDIAN,
     wire("""
-        00080052 'CS' 0006 'STUDY~'                 # (0008,0052)
+        00080052 'CS' 0006 'STUDY~'           # (0008,0052)
         00280002 'US' 0002 0003                     # (0028,0002)
         00280009 'AT' 0004 0018 1063                # (0028,0009)
-        00281201 'OW' 0000 00000004 0102 0304       # (0028,1201) Red Palette Color Lookup Table Data: 0102H, 0304H
-        00321064 'SQ' 0000 00000010                 # (0032,1064) Requested Procedure Code Sequence, 16 bytes
+        00281201 'OW' 0000 00000004 0102 0304       # (0028,1201) Red Palette Data: 0102H, 0304H
+        00321064 'SQ' 0000 00000010                 # (0032,1064) Procedure Code Sequence, 16 bytes
             FFFEE000 00000008                       # an item of 8 bytes
                 00080100 'SH' 0000                  # (0008,0100) Code Value, zero length
     """),

@@ -28,7 +28,7 @@ from dicomquest.pdu.user_information import (
 
 
 class Vector(NamedTuple):
-    """Bytes, and the value they stand for; ``is_sent`` when we would send just these bytes for the value."""
+    """Bytes and their value; ``is_sent``: this package sends the value as these bytes."""
 
     name: str
     data: bytes
@@ -37,7 +37,7 @@ class Vector(NamedTuple):
 
 
 def _hex(*lines: str) -> bytes:
-    """Bytes of lines of hex digits; what stands after a semicolon is a comment."""
+    """Bytes of lines of hex digits; a comment follows a semicolon."""
     return bytes.fromhex("".join(line.partition(";")[0] for line in lines))
 
 
@@ -62,12 +62,12 @@ _ASSOCIATE_RQ = _hex(
     "31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 33 2e 31 2e 31 2e 31",
     "20 00 00 2e               ; presentation context, 46 bytes",
     "01 00 00 00               ; ID 1",
-    "30 00 00 11 31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 31 2e 31       ; abstract syntax",
-    "40 00 00 11 31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 31 2e 32       ; transfer syntax",
+    "30 00 00 11 31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 31 2e 31  ; abstract syntax",
+    "40 00 00 11 31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 31 2e 32  ; transfer syntax",
     "50 00 00 2d               ; user information, 45 bytes",
     "51 00 00 04 00 00 40 00   ; maximum length 16384",
-    "52 00 00 10 31 2e 32 2e 38 32 36 2e 30 2e 31 2e 33 36 38 30          ; implementation class UID",
-    "55 00 00 0d 46 49 4e 44 5f 4d 45 5f 34 5f 31 5f 32                   ; implementation version name",
+    "52 00 00 10 31 2e 32 2e 38 32 36 2e 30 2e 31 2e 33 36 38 30     ; implementation class UID",
+    "55 00 00 0d 46 49 4e 44 5f 4d 45 5f 34 5f 31 5f 32              ; implementation version name",
 )
 
 _ASSOCIATE_AC = _hex(
@@ -85,21 +85,21 @@ _ASSOCIATE_AC = _hex(
     "51 00 00 04 00 01 00 00   ; maximum length 65536",
     "52 00 00 09 31 2e 32 2e 33 2e 34 2e 35",
     "53 00 00 04 00 01 00 01   ; asynchronous operations window 1, 1",
-    "59 00 00 07 00 05 74 6f 6b 65 6e                                     ; user identity response 'token'",
+    "59 00 00 07 00 05 74 6f 6b 65 6e                                ; identity response 'token'",
 )
 
 _EVERY_SUB_ITEM = _hex(
     "51 00 00 04 00 00 00 00   ; maximum length: unlimited",
     "52 00 00 09 31 2e 32 2e 33 2e 34 2e 35",
     "53 00 00 04 00 00 00 05   ; window: invoked unlimited, performed 5",
-    "54 00 00 0d 00 09 31 2e 32 2e 33 2e 34 2e 36 01 00                   ; SCU yes, SCP no",
-    "54 00 00 0d 00 09 31 2e 32 2e 33 2e 34 2e 37 00 01                   ; SCU no, SCP yes",
+    "54 00 00 0d 00 09 31 2e 32 2e 33 2e 34 2e 36 01 00              ; SCU yes, SCP no",
+    "54 00 00 0d 00 09 31 2e 32 2e 33 2e 34 2e 37 00 01              ; SCU no, SCP yes",
     "55 00 00 01 56",
-    "56 00 00 0e 00 09 31 2e 32 2e 33 2e 34 2e 36 01 00 01                ; relational, date-time not, fuzzy",
-    "57 00 00 26 00 09 31 2e 32 2e 33 2e 34 2e 36                         ; SOP class",
-    "            00 09 31 2e 32 2e 33 2e 34 2e 38                         ; service class",
-    "            00 0e 00 05 31 2e 32 2e 33 00 05 31 2e 32 2e 34          ; two related general SOP classes",
-    "58 00 00 0e 02 01 00 05 61 6c 69 63 65 00 03 6b 65 79                ; 'alice', passcode 'key', answer please",
+    "56 00 00 0e 00 09 31 2e 32 2e 33 2e 34 2e 36 01 00 01           ; relational and fuzzy",
+    "57 00 00 26 00 09 31 2e 32 2e 33 2e 34 2e 36                    ; SOP class",
+    "            00 09 31 2e 32 2e 33 2e 34 2e 38                    ; service class",
+    "            00 0e 00 05 31 2e 32 2e 33 00 05 31 2e 32 2e 34     ; two related classes",
+    "58 00 00 0e 02 01 00 05 61 6c 69 63 65 00 03 6b 65 79           ; 'alice', passcode 'key'",
 )
 
 VECTORS = (
@@ -173,7 +173,7 @@ VECTORS = (
     Vector("A-RELEASE-RP", _hex("06 00 00 00 00 04 00 00 00 00"), AReleaseRP()),
     Vector("A-ABORT of a user", _hex("07 00 00 00 00 04 00 00 00 00"), AAbort(0, 0)),
     Vector("A-ABORT of a provider", _hex("07 00 00 00 00 04 00 00 02 06"), AAbort(2, 6)),
-    # What only others send.
+    # These come only from other implementations.
     Vector(
         "reserved bytes that are not zero",
         _hex("03 ff 00 00 00 04 ff 02 03 01"),
@@ -193,16 +193,17 @@ VECTORS = (
         is_sent=False,
     ),
     Vector(
-        "A-ASSOCIATE-AC: padded UIDs, unknown items, a rejected context without transfer syntax, no user information",
-        _hex("02 00 00 00 00 91", "ff fd 12 34")  # protocol version: bit 0 is what counts
+        "A-ASSOCIATE-AC: padded UIDs, unknown items, a rejected context without syntax, no user"
+        " information",
+        _hex("02 00 00 00 00 91", "ff fd 12 34")  # protocol version: only bit 0 counts
         + b"x" * 64
         + _hex(
             "10 00 00 16 31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 33 2e 31 2e 31 2e 31 00",
-            "99 ab 00 03 01 02 03                                                   ; an item of another world",
-            "21 00 00 04 03 00 03 00                                                ; ID 3, rejected",
-            "21 00 00 20 01 ff 00 ff                                                ; ID 1, accepted",
+            "99 ab 00 03 01 02 03                                       ; an item of another world",
+            "21 00 00 04 03 00 03 00                                    ; ID 3, rejected",
+            "21 00 00 20 01 ff 00 ff                                    ; ID 1, accepted",
             "40 00 00 12 31 2e 32 2e 38 34 30 2e 31 30 30 30 38 2e 31 2e 32 20",
-            "77 00 00 02 00 00                                                      ; an unknown sub-item",
+            "77 00 00 02 00 00                                          ; an unknown sub-item",
         ),
         AAssociateAC(
             (PresentationContextAC(3, 3, ""), PresentationContextAC(1, 0, IMPLICIT)),

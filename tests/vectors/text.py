@@ -1,4 +1,4 @@
-"""Text in character sets: the examples of PS3.5 Annexes H to K and others, as bytes beside what they say."""
+"""Text in character sets as bytes: the examples of PS3.5 Annexes H to K, and others."""
 
 # ruff: noqa: RUF001  Cyrillic letters that look like Latin ones are as the Standard has them
 from __future__ import annotations
@@ -19,7 +19,8 @@ def coded(*parts: str) -> bytes:
     )
 
 
-# Person names. ESC is 1B: 1B2442 kanji, 1B2842 ISO 646, 1B284A romaji, 1B242943 Korean, 1B242941 Chinese.
+# Person names. Escapes: 1B2442 kanji, 1B2842 ISO 646, 1B284A romaji, 1B242943 Korean,
+# 1B242941 Chinese.
 NAMES = (
     TextVector(  # H.3.1
         ("", "ISO 2022 IR 87"),

@@ -1,50 +1,100 @@
-"""The command line: the commands below, described in docs/cli.md."""
+"""The command line ``dicomquest``; docs/cli.md describes its commands."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from dicomquest import __version__
 
+
+class Command(NamedTuple):
+    """One command: the function of a module, and the line about it in the list of commands."""
+
+    module: str
+    function: str
+    words: str
+
+
+# In the order in which a user meets them. The words stand here, not beside the functions, so that
+# `dicomquest --help` imports no command.
 COMMANDS = {
-    # name: module, function; imported when asked for, so that --help starts at once
-    "index": ("dicomquest.cli.index_command", "index"),
-    "watch": ("dicomquest.cli.watch_command", "watch"),
-    "check": ("dicomquest.cli.check_command", "check"),
-    "attribute": ("dicomquest.cli.attribute_command", "attribute"),
-    "remove": ("dicomquest.cli.remove_command", "remove"),
-    "serve": ("dicomquest.cli.serve_command", "serve"),
-    "find": ("dicomquest.cli.find_command", "find"),
-    "send": ("dicomquest.cli.send_command", "send"),
-    "echo": ("dicomquest.cli.echo_command", "echo"),
+    "index": Command("dicomquest.cli.index_command", "index", "Read DICOM files into the index."),
+    "watch": Command(
+        "dicomquest.cli.watch_command", "watch", "Keep the index in step with folders."
+    ),
+    "check": Command("dicomquest.cli.check_command", "check", "Check the index, and repair it."),
+    "attribute": Command(
+        "dicomquest.cli.attribute_command", "attribute", "Give further attributes an index."
+    ),
+    "remove": Command(
+        "dicomquest.cli.remove_command",
+        "remove",
+        "Remove patients, studies, series or instances from the index.",
+    ),
+    "serve": Command(
+        "dicomquest.cli.serve_command",
+        "serve",
+        "Answer queries (C-FIND) from the index; store instances (C-STORE).",
+    ),
+    "find": Command(
+        "dicomquest.cli.find_command", "find", "Query a peer and print the matches (C-FIND)."
+    ),
+    "send": Command("dicomquest.cli.send_command", "send", "Send DICOM files to a peer (C-STORE)."),
+    "echo": Command("dicomquest.cli.echo_command", "echo", "Test the way to a peer (C-ECHO)."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported by need."""
+    """A group that imports a command when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names in the order in which one meets them."""
+        """Return the names in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import a command; None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
-        module, function = COMMANDS[cmd_name]
-        command = getattr(import_module(module), function)
+        row = COMMANDS[cmd_name]
+        command = getattr(import_module(row.module), row.function)
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.words) for name, row in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; UsageError names the closest one for a wrong name."""
+        from difflib import get_close_matches
+
+        name = args[0]
+        if name not in COMMANDS and not (name.startswith("-") or ctx.resilient_parsing):
+            close = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
+            ctx.fail(f"{name!r} is not a command; {hint}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; Ctrl-C that it does not speak of itself, as while it is imported, is a line, too."""
+        """Run a command; Ctrl-C that it does not handle (during its import) ends it with a line."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            from dicomquest.cli.peer import INTERRUPTED, give_up
+            from dicomquest.cli.messages import INTERRUPTED, give_up
 
             raise give_up("interrupted", INTERRUPTED) from None
 
@@ -55,4 +105,12 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, package_name="dicomquest")
 def main() -> None:
-    """Index or receive DICOM files, answer C-FIND queries over them, and query any DICOM archive or send to it."""
+    """Index or receive DICOM files, answer queries over them, query and feed any DICOM archive.
+
+    \b
+      dicomquest index /data/dicom
+      dicomquest serve
+      dicomquest find 127.0.0.1 11112 'PatientName=DOE*'
+
+    `dicomquest COMMAND --help` has the options of a command, and examples.
+    """  # noqa: D301

@@ -1,4 +1,4 @@
-"""``dicomquest attribute``: attributes on demand, which queries find by an index of their own."""
+"""``dicomquest attribute``: attributes that get an index of their own while the service goes on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import number_of
-from dicomquest.cli.peer import INTERRUPTED, give_up, say
+from dicomquest.cli.messages import index_failures, say
 from dicomquest.cli.shared_options import LEVEL, index_option
-from dicomquest.errors import IndexDatabaseError
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -28,12 +27,13 @@ _creator_option = click.option(
 )
 
 
-@click.group(short_help="Index further attributes while the service goes on.")
+@click.group()
 def attribute() -> None:
-    """Index attributes that are asked for often.
+    """Give an index to attributes that queries ask for often.
 
-    Any attribute of a header can be matched. The usual ones have an index; for the others each entity that may match is
-    looked at. `attribute add` gives such an attribute an index. Servers and ingest go on meanwhile.
+    A query can match any attribute of a header. The usual ones have an index; for another one,
+    the server looks at each entity that may match. `attribute add` gives such an attribute an
+    index. Servers and `dicomquest index` go on meanwhile.
 
     \b
       dicomquest attribute add ReconstructionDiameter
@@ -45,7 +45,11 @@ def attribute() -> None:
 
 @attribute.command(short_help="Give an attribute an index.")
 @click.argument("name", metavar="KEYWORD|TAG")
-@click.option("--level", type=LEVEL, help="The level that the attribute is expected to be of.")
+@click.option(
+    "--level",
+    type=LEVEL,
+    help="The level that you expect the attribute at; another level is an error.",
+)
 @_creator_option
 @click.option(
     "--vr",
@@ -55,9 +59,9 @@ def attribute() -> None:
 )
 @index_option
 def add(name: str, level: str | None, creator: str, vr: str, location: str) -> None:
-    """Give an attribute an index: new instances at once, the older ones in small batches.
+    """Give an attribute an index: of new instances at once, of older ones in small batches.
 
-    Queries use it when all are done. If the command is interrupted, the same command goes on from there.
+    Queries use the index when all batches are done. After an interruption the same command goes on.
 
     \b
       dicomquest attribute add SliceThickness
@@ -71,7 +75,7 @@ def add(name: str, level: str | None, creator: str, vr: str, location: str) -> N
 @_creator_option
 @index_option
 def drop(name: str, creator: str, location: str) -> None:
-    """Take the index of an attribute away; it is matched as before that.
+    """Take the index of an attribute away; queries match the attribute as before `add`.
 
     \b
       dicomquest attribute drop SliceThickness
@@ -82,7 +86,7 @@ def drop(name: str, creator: str, location: str) -> None:
 @attribute.command(name="list", short_help="Show the attributes that were added.")
 @index_option
 def list_attributes(location: str) -> None:
-    """Show the attributes that were added: keyword, tag, level, VR, state, how much is done, rows in the index.
+    """Show the added attributes: keyword, tag, level, VR, state, share done, rows in the index.
 
     \b
       dicomquest attribute list
@@ -91,14 +95,11 @@ def list_attributes(location: str) -> None:
 
 
 def run_add(location: str, name: str, level: str | None, creator: str, vr: str) -> None:
-    """Promote; raise click's Exit if that fails, UsageError if there is no such attribute to promote."""
+    """Promote; raise click's Exit if that fails, UsageError if the attribute cannot be promoted."""
     from dicomquest.index import Index
 
     attribute = _attribute(name, creator, vr, Level[level.upper()] if level else None)
-    with (
-        _failing("interrupted; the same command goes on from there"),
-        Index(location, create=False) as index,
-    ):
+    with index_failures("the same command goes on"), Index(location, create=False) as index:
         with _bar(f"fill {attribute.keyword}") as progress:
             index.promote(attribute, progress)
         rows, is_used = next(
@@ -108,20 +109,20 @@ def run_add(location: str, name: str, level: str | None, creator: str, vr: str) 
         )
     say(f"{attribute.keyword} has an index of {number_of(rows, 'row')}")
     if not is_used:
-        say("queries do without it: a value is too long for an index")
+        say("Queries do not use it: one value is too long for an index.")
 
 
 def run_drop(location: str, name: str, creator: str) -> None:
-    """Drop; raise click's UsageError if it is not promoted."""
+    """Drop; raise click's UsageError if the attribute is not promoted."""
     from dicomquest.index import Index
 
-    with (
-        _failing("interrupted; the same command does the rest"),
-        Index(location, create=False) as index,
-    ):
+    with index_failures("the same command does the rest"), Index(location, create=False) as index:
         attribute = _attribute(name, creator, _promoted_vr(index, name, creator), None)
         if not index.demote(attribute):
-            raise click.UsageError(f"{attribute.keyword} has no index that was added")
+            raise click.UsageError(
+                f"{attribute.keyword} has no index that was added; "
+                "`dicomquest attribute list` shows the added ones"
+            )
     say(f"{attribute.keyword} has no index any more")
 
 
@@ -129,17 +130,16 @@ def run_list(location: str) -> None:
     """Print a line for each promoted attribute."""
     from dicomquest.index import Index
 
-    with _failing("interrupted"), Index(location, create=False) as index:
+    with index_failures("nothing was changed"), Index(location, create=False) as index:
         promoted = index.promoted()
     if not promoted:
-        say("no attribute was added")
+        say("No attribute was added.")
         return
     table = [_HEADINGS, *map(_cells, promoted)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
-        click.echo(
-            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        )
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
 
 
 def _cells(each: Listed) -> tuple[str, ...]:
@@ -148,21 +148,13 @@ def _cells(each: Listed) -> tuple[str, ...]:
 
     tag, creator, level, keyword, vr = each.attribute
     state = "too long" if each.state == READY and not each.is_used else each.state
-    # Nothing is done before all is: 99.6 % are not 100.
-    return (
-        keyword,
-        tag_text(tag),
-        creator,
-        level.name,
-        vr,
-        state,
-        f"{int(each.share * 100)} %",
-        str(each.rows),
-    )
+    # Rounded down: 99.6 % is not 100 % while queries cannot use the index yet.
+    done = f"{int(each.share * 100)} %"
+    return (keyword, tag_text(tag), creator, level.name, vr, state, done, str(each.rows))
 
 
 def _promoted_vr(index: Index, name: str, creator: str) -> str:
-    """The VR of a private attribute, which was told when it was added."""
+    """Return the VR of a private attribute, which only ``add`` was told."""
     attribute = _attribute(name, creator, "LO" if creator else "", None)
     found = (each.attribute.vr for each in index.promoted() if each.attribute[:2] == attribute[:2])
     return next(found, attribute.vr)
@@ -178,19 +170,8 @@ def _attribute(name: str, creator: str, vr: str, level: Level | None) -> Attribu
         return attribute_named(name, creator=creator, vr=vr, level=level)
     except ValueError as error:
         close = close_keywords(name) if name.isalpha() and tag_for_keyword(name) is None else []
-        raise click.UsageError(
-            str(error) + (f"; did you mean {' or '.join(close)}?" if close else "")
-        ) from error
-
-
-@contextmanager
-def _failing(interrupted: str) -> Iterator[None]:
-    try:
-        yield
-    except IndexDatabaseError as error:
-        raise give_up(str(error)) from error
-    except KeyboardInterrupt:
-        raise give_up(interrupted, INTERRUPTED) from None
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise click.UsageError(f"{error}{hint}") from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How many entities or files, in words."""
+"""Numbers of entities and files in words."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def counted(count: int, level: Level) -> str:
-    """Write a number of entities: ``1 study``, ``2 studies``."""
-    return f"{count} {level.entity if count == 1 else level.entities}"
+    """Write a number of entities: ``1 study``, ``2,000 studies``."""
+    return f"{count:,} {level.entity if count == 1 else level.entities}"
 
 
 def counted_each(counts: Mapping[Level, int]) -> str:
@@ -20,10 +20,10 @@ def counted_each(counts: Mapping[Level, int]) -> str:
 
 
 def counted_files(count: int) -> str:
-    """Write a number of files: ``1 file``, ``2 files``."""
+    """Write a number of files: ``1 file``, ``2,000 files``."""
     return number_of(count, "file")
 
 
 def number_of(count: int, noun: str) -> str:
     """Write a number of things whose plural ends in ``s``."""
-    return f"{count} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -1,4 +1,4 @@
-"""``dicomquest find``: query a peer and print what it answers."""
+"""``dicomquest find``: query a peer and print the matches (C-FIND, PS3.4 C.4.1)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dicomquest.cli.counting import counted, number_of
 from dicomquest.cli.formats import FORMATS
-from dicomquest.cli.peer import PeerSettings, associated, give_up, say
+from dicomquest.cli.messages import give_up, say
+from dicomquest.cli.peer import PeerSettings, associated
 from dicomquest.cli.shared_options import LEVEL, PORT, options_of
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.levels import Level
@@ -51,7 +53,7 @@ class FindSettings:
 
 @dataclass(slots=True)
 class Progress:
-    """What came: Pending responses by status, those that could not be read, the final one, and kept matches."""
+    """The responses so far: Pending by status, unreadable, the final one; and kept matches."""
 
     keep: bool
     pending: Counter[int] = field(default_factory=Counter)
@@ -61,7 +63,7 @@ class Progress:
     kept: list[DataSet] = field(default_factory=list)
 
 
-@click.command(short_help="Query a peer and print what it answers.")
+@click.command()
 @click.argument("host")
 @click.argument("port", type=PORT)
 @click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
@@ -71,7 +73,7 @@ class Progress:
     type=LEVEL,
     default="STUDY",
     show_default=True,
-    help="What to look for.",
+    help="The level of the matches.",
 )
 @click.option(
     "-m",
@@ -90,37 +92,41 @@ class Progress:
     help="; ".join(f"{name}: {each.words}" for name, each in FORMATS.items()) + ".",
 )
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Cancel the query after N matches."
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Cancel the query (C-CANCEL) after N matches.",
 )
 @click.option(
     "--explain",
     is_flag=True,
-    help="Say what the query means before it is sent, and how the peer took it.",
+    help="Print the meaning of the query before it is sent, and what the peer made of it.",
 )
 @click.option(
     "--charset",
     metavar="TERMS",
-    help="The character set of keys that are not ASCII, as a defined term such as 'ISO_IR 100', several joined by "
-    "backslashes; ISO_IR 192 (UTF-8) if not given.",
+    help="The character set of keys beyond ASCII, as defined terms such as 'ISO_IR 100', with "
+    "backslashes between several; ISO_IR 192 (UTF-8) by default.",
 )
 @click.option(
     "--offer",
     multiple=True,
     metavar="OPTION",
     type=click.Choice(OFFERS),
-    help="Offer an option of SOP class extended negotiation, and say whether the peer accepts it: "
-    f"{', '.join(OFFERS)}. Can be repeated.",
+    help="Offer an option of SOP class extended negotiation, and print the peer's answer: "
+    f"{', '.join(OFFERS)}. Repeat it for several.",
 )
 @click.option(
-    "--as-is", is_flag=True, help="Send the keys even where the Standard does not allow them."
+    "--as-is", is_flag=True, help="Send the keys even if the Standard does not allow them."
 )
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     """Query the archive at HOST and PORT, and print the matches.
 
-    KEY=VALUE restricts, KEY alone asks for the attribute; without a KEY alone, the usual attributes are asked for. A
-    KEY is a keyword, a tag, a dotted path into a sequence, or a private tag with its creator. A VALUE may have the
-    wild cards * and ?, be a range of dates or times, or a list of UIDs with backslashes between.
+    KEY=VALUE restricts the matches; KEY alone asks the peer to return the attribute. If every KEY
+    has a VALUE, the command asks for the usual attributes. A KEY is a keyword, a tag, a dotted path
+    into a sequence, or a private tag with its creator. A VALUE is text with the wild cards * and ?,
+    a range of dates or times, or a list of UIDs with backslashes between them.
 
     \b
     Studies since January of patients whose name starts with CITIZEN:
@@ -128,18 +134,19 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     The CT series of one study, as JSON:
       dicomquest find pacs 11112 -L SERIES StudyInstanceUID=1.2.3 Modality=CT --format json
     Patients under Patient Root, as a CSV file, from a peer that knows us as LAB:
-      dicomquest find pacs 11112 -m patient -L PATIENT 'PatientID=A?-*' --aet LAB --format csv > patients.csv
+      dicomquest find pacs 11112 -m patient -L PATIENT 'PatientID=A?-*' --aet LAB --format csv
     By tag, in a sequence, and a private attribute with its creator:
       dicomquest find pacs 11112 0010,0020=4711
-      dicomquest find pacs 11112 -L SERIES StudyInstanceUID=1.2.3 RequestAttributesSequence.RequestedProcedureID=P1
+      dicomquest find pacs 11112 -L SERIES StudyInstanceUID=1.2.3 \\
+        RequestAttributesSequence.RequestedProcedureID=P1
       dicomquest find pacs 11112 '0023,xx01:AcmeCompany=x'
 
     \b
-    What the query means, and how the peer took it, with names found by sound if the peer can:
+    The meaning of a query, with names found by sound if the peer can:
       dicomquest find pacs 11112 PatientName=MEYER --offer fuzzy --explain
 
-    The exit status is 0 if the peer answered, with or without a match, 1 if it refused or failed, 2 if this command
-    line is wrong.
+    The exit status is 0 if the peer answered, with or without a match, 1 if it refused or failed,
+    2 if the command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
     peer = PeerSettings(**{name: values.pop(name) for name in PeerSettings.__slots__})
     run(FindSettings(host=host, port=port, keys=keys, peer=peer, **values))
@@ -153,7 +160,7 @@ def run(settings: FindSettings) -> None:
     from dicomquest.query.extended_negotiation import accepted_options, offer
     from dicomquest.query.options import QueryOptions
 
-    # What a peer sends may be odd in ways that pydicom warns of; it is printed as it came.
+    # pydicom warns of odd values; we print what the peer sends as it comes.
     warnings.simplefilter("ignore")
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
@@ -192,7 +199,9 @@ def _check_acceptance(
     try:
         check(request.columns, model, request.level, options)
     except KeyTextError as error:
-        raise give_up(f"the peer did not accept what this query needs: {error}") from error
+        raise give_up(
+            f"the peer did not accept an option that this query needs: {error}"
+        ) from error
 
 
 def _query(
@@ -245,27 +254,25 @@ def _matches(
 def _conclude(
     settings: FindSettings, request: Request, association: Association, progress: Progress
 ) -> None:
-    """Say how many matches there were; raise unless the peer ended the query well or was told to."""
+    """Print the number of matches; raise unless the peer ended the query well or we did."""
     from dicomquest.ae.find_call import query_failure
+    from dicomquest.standard.tags import tag_text
 
     count = progress.pending.total()
     final = progress.final
     is_answered = final is not None and status_class(final.status) is StatusClass.SUCCESS
     if settings.format_ == "table" and (count or (is_answered and not progress.unreadable)):
-        words = request.level.entity if count == 1 else request.level.entities
-        say(
-            f"{count or 'no'} {words}"
-            + (", and the query was cancelled" if progress.is_limited else "")
-        )
+        if count:
+            ending = ", and the query was cancelled" if progress.is_limited else ""
+            say(f"{counted(count, request.level)}{ending}")
+        else:
+            say(f"No {request.level.entities}.")
     if progress.unreadable:
-        raise give_up(f"{progress.unreadable} of the peer's responses could not be read")
+        raise give_up(f"{number_of(progress.unreadable, 'response')} of the peer could not be read")
     if progress.is_limited or is_answered:
         return
     if final is None:
-        raise give_up(
-            f"the query was not answered to its end: {association.failure or 'the association ended'}"
-        )
-    message = str(query_failure(final))
-    if final.offending_element:
-        message += f" (at {', '.join(f'{tag >> 16:04X},{tag & 0xFFFF:04X}' for tag in final.offending_element)})"
-    raise give_up(message)
+        reason = association.failure or "the association ended"
+        raise give_up(f"the peer did not answer the query to its end: {reason}")
+    tags = ", ".join(map(tag_text, final.offending_element or ()))
+    raise give_up(f"{query_failure(final)}{f', at {tags}' if tags else ''}")

@@ -1,10 +1,10 @@
-"""``dicomquest find --explain``: the query in words before it is sent, and how the peer took it afterwards."""
+"""``find --explain``: the query in words before it is sent, and afterwards its answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dicomquest.cli.peer import say
+from dicomquest.cli.messages import say
 from dicomquest.cli.request_identifier import Request
 from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import IdentifierError
@@ -16,27 +16,27 @@ from dicomquest.query.options import QueryOptions
 from dicomquest.query.words import sentence
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.models import InformationModel
+from dicomquest.standard.tags import tag_text
 
 OPTIONAL_KEY_IGNORED = 0xFF01
+"""Pending, but the SCP does not support an optional key (PS3.4 C.4.1.1.4)."""
 
 
 def explain_request(request: Request, model: InformationModel, options: QueryOptions) -> None:
-    """Say what the query means, and what the Standard says of each key."""
+    """Print the meaning of the query, and what the Standard says of each key."""
     try:
         say(f"Query ({model.words}): {sentence(_read(request, model, options))}")
     except IdentifierError as error:
         say(f"Query ({model.words}): the Standard gives it no meaning: {error.comment}")
     for key in explain_keys(request.identifier, model.uid, options):
-        tag = f"{key.tag >> 16:04X},{key.tag & 0xFFFF:04X}"
-        say(
-            f"  {key.name} ({tag}): {key.type.name.lower()} key of {key.level.name} level; matching: {key.matching}"
-        )
+        kind = f"{key.type.name.lower()} key of {key.level.name} level"
+        say(f"  {key.name} {tag_text(key.tag)}: {kind}; matching: {key.matching}")
         for remark in key.remarks:
             say(f"    {remark}")
 
 
 def explain_acceptance(wanted: QueryOptions, accepted: QueryOptions) -> None:
-    """Say which of the offered options of extended negotiation the peer accepted."""
+    """Print which of the offered options of extended negotiation the peer accepted."""
     for row in EXTENDED_OPTIONS:
         if getattr(wanted, row.option):
             answer = (
@@ -52,9 +52,9 @@ def explain_answers(
     matches: Sequence[DataSet],
     pending: Mapping[int, int],
 ) -> None:
-    """Say which keys the peer seems to have ignored."""
+    """Print which keys the peer seems to have ignored."""
     if pending.get(OPTIONAL_KEY_IGNORED):
-        say("Answers: with status FF01: the peer did not support an optional key, or its matching")
+        say("Answers: status FF01: the peer does not support an optional key, or matching on it")
     try:
         query = _read(request, model, options)
     except IdentifierError:

@@ -1,4 +1,4 @@
-"""How ``dicomquest find`` prints its matches, one function a format; each writes as the matches come, but the table."""
+"""The formats of ``dicomquest find``: one function each, which all but the table stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def values_at(data_set: DataSet, path: Sequence[PathStep]) -> list[Any]:
-    """Return the values of an attribute, those of all items where the path goes through sequences."""
+    """Return the values of an attribute; those of all items where the path has sequences."""
     element = _element(data_set, path[0])
     if element is None:
         return []
@@ -43,14 +43,14 @@ def _element(data_set: DataSet, step: PathStep) -> Element | None:
     if step.creator is None:
         return data_set.get(step.tag)
     group = step.tag & 0xFFFF0000
-    for block in range(0x10, 0x100):  # the peer may have put the creator in another block
+    for block in range(0x10, 0x100):  # a peer may reserve another block than we asked with
         if group | block in data_set and step.creator in data_set[group | block].values:
             return data_set.get(in_block(step.tag, block))
     return None
 
 
 def text_at(data_set: DataSet, path: Sequence[PathStep]) -> str:
-    """Return the values of an attribute as one text, several joined by backslashes."""
+    """Return the values of an attribute as one text, with backslashes between them."""
     return "\\".join(_text(value) for value in values_at(data_set, path))
 
 
@@ -61,7 +61,7 @@ def _text(value: Any) -> str:
 
 
 def plain(data_set: DataSet) -> dict[str, Any]:
-    """Turn a data set into an object by keyword: text as the peer sent it, null for no value, a list for several."""
+    """Return an object by keyword: text as sent, null for no value, a list for several."""
     return {
         _name(data_set, tag): _plain_value(element)
         for tag, element in data_set.items()
@@ -86,7 +86,7 @@ def _plain_value(element: Element) -> Any:
 
 
 def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:
-    """Write a table for a person: a column a key; in a pipe it is not cut to a width."""
+    """Write a table for a person: a column per key; in a pipe its rows are as wide as they need."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -95,7 +95,7 @@ def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) ->
     for key in keys:
         table.add_column(_heading(key), overflow="fold")
     for match in matches:
-        # A control character that a peer sends must not reach the terminal.
+        # A control character from a peer must not steer the terminal.
         table.add_row(*(_printable(text_at(match, key.path)) for key in keys))
     if table.row_count:
         Console(
@@ -117,19 +117,31 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def write_json(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:  # noqa: ARG001
-    """Write an array of objects by keyword, with all that the peer sent."""
+def write_json(
+    matches: Iterable[DataSet],
+    keys: Sequence[Key],  # noqa: ARG001
+    out: TextIO,
+) -> None:
+    """Write an array of objects by keyword, with all attributes that the peer sent."""
     _write_array((json.dumps(plain(match), ensure_ascii=False) for match in matches), out)
 
 
-def write_jsonl(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:  # noqa: ARG001
-    """Write the same objects, one a line."""
+def write_jsonl(
+    matches: Iterable[DataSet],
+    keys: Sequence[Key],  # noqa: ARG001
+    out: TextIO,
+) -> None:
+    """Write the same objects, one per line."""
     for match in matches:
         out.write(json.dumps(plain(match), ensure_ascii=False) + "\n")
         out.flush()
 
 
-def write_dicom_json(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:  # noqa: ARG001
+def write_dicom_json(
+    matches: Iterable[DataSet],
+    keys: Sequence[Key],  # noqa: ARG001
+    out: TextIO,
+) -> None:
     """Write an array in the DICOM JSON Model (PS3.18 F)."""
     from dicomquest.dataset.elements import to_json
 
@@ -145,7 +157,7 @@ def _write_array(objects: Iterable[str], out: TextIO) -> None:
 
 
 def write_csv(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) -> None:
-    """Write comma-separated values (RFC 4180) under a line of headings; a column a key."""
+    """Write comma-separated values (RFC 4180) under a line of headings; a column per key."""
     writer = csv.writer(out)
     writer.writerow([_heading(key) for key in keys])
     for match in matches:
@@ -162,7 +174,7 @@ class Format(NamedTuple):
 FORMATS = {
     "table": Format(write_table, "a table for a person"),
     "json": Format(write_json, "an array of objects by keyword"),
-    "jsonl": Format(write_jsonl, "such an object a line, as they come"),
+    "jsonl": Format(write_jsonl, "such an object per line, as they come"),
     "csv": Format(write_csv, "comma-separated values under headings"),
     "dicom-json": Format(write_dicom_json, "the DICOM JSON Model (PS3.18 F)"),
 }

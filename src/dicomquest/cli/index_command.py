@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.cli.counting import counted, counted_each, counted_files, number_of
-from dicomquest.cli.peer import INTERRUPTED, give_up, say
-from dicomquest.cli.shared_options import index_option, utc_offset
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.cli.counting import counted, counted_each, counted_files
+from dicomquest.cli.messages import give_up, index_failures, say
+from dicomquest.cli.shared_options import index_option, jobs_option, timezone_option
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
     from dicomquest.index.ingest.files import Summary
+    from dicomquest.index.ingest.instance import Skipped
     from dicomquest.index.upkeep.prune import Pruned
 
 
@@ -36,48 +36,42 @@ class IndexSettings:
     timezone: int | None
     prune: bool
     prune_empty: bool
+    verbose: bool
     quiet: bool
 
 
-@click.command(short_help="Read DICOM files into the index.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @index_option
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="How many processes read; one a core if not given.",
-)
-@click.option(
-    "--timezone",
-    type=utc_offset,
-    metavar="OFFSET",
-    help="The zone of dates and times that name none, as +HHMM or -HHMM; a new index keeps it, +0000 if not given.",
-)
+@jobs_option
+@timezone_option
 @click.option(
     "--prune",
     is_flag=True,
-    help="Then remove what is in the index of files below PATH that are gone.",
+    help="Afterwards remove the instances whose files below PATH are gone.",
 )
 @click.option(
     "--prune-empty",
     is_flag=True,
-    help="Prune a PATH, too, that is missing or has no file: a share may be unmounted.",
+    help="Prune also a PATH that is missing or holds no file. Without this option such a PATH may "
+    "be an unmounted share, and its instances stay.",
 )
-@click.option(
-    "-q", "--quiet", is_flag=True, help="Neither the progress bar nor the files that are skipped."
-)
+@click.option("-v", "--verbose", is_flag=True, help="Name each skipped file, with the reason.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 def index(paths: tuple[str, ...], **values: Any) -> None:
     """Read the headers of all DICOM files at or below each PATH into the index.
 
-    Files are known by their content, not by their name. What is there already is brought up to date, so a run that was
-    interrupted is simply started again. What is skipped is reported with the reason, at the end stands a summary.
-    With --prune, instances whose last file is gone leave the index.
+    The command knows a DICOM file by its content, not by its name. It reads new and changed files
+    only, so after an interruption the same command goes on. A summary ends it and counts the
+    skipped files by reason. With --prune, instances leave the index when their last file is gone.
 
     \b
       dicomquest index /data/dicom
       dicomquest index --index /srv/dicom.sqlite --jobs 4 /data/ct /data/mr
-      dicomquest index --prune /data/dicom
+      dicomquest index --verbose --prune /data/dicom
+
+    The exit status is 0 also if files were skipped, 1 if the index failed or a PATH was not pruned,
+    2 if the command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
     run(IndexSettings(paths, **values))
 
@@ -87,34 +81,36 @@ def run(settings: IndexSettings) -> None:
     started = monotonic()
     paths = _existing(settings)
     pruned = None
-    try:
-        with open_index(settings.location, settings.timezone) as index:
-            is_shown = not settings.quiet and sys.stderr.isatty()
-            with collecting_seldom(), progress_bar(paths, shown=is_shown) as progress:
-                summary = index.ingest(
-                    paths, jobs=settings.jobs or os.cpu_count() or 1, progress=progress
-                )
-            if settings.prune or settings.prune_empty:
-                pruned = index.prune(settings.paths, even_empty=settings.prune_empty)
-            counts = index.counts()
-    except IndexDatabaseError as error:
-        raise give_up(str(error)) from error
-    except KeyboardInterrupt:
-        message = "interrupted; what is indexed stays, and the same command goes on from there"
-        raise give_up(message, INTERRUPTED) from None
-    if not settings.quiet:
-        _report_skipped(summary)
-    _report(summary, monotonic() - started)
+    with (
+        index_failures("what is indexed stays, and the same command goes on"),
+        open_index(settings.location, settings.timezone) as index,
+    ):
+        # Lines and a bar on one terminal would overwrite each other.
+        is_shown = sys.stderr.isatty() and not (settings.quiet or settings.verbose)
+        with collecting_seldom(), progress_bar(paths, shown=is_shown) as progress:
+            summary = index.ingest(
+                paths,
+                jobs=settings.jobs or os.cpu_count() or 1,
+                progress=progress,
+                on_skip=_name_skipped if settings.verbose else None,
+            )
+        if settings.prune or settings.prune_empty:
+            pruned = index.prune(settings.paths, even_empty=settings.prune_empty)
+        counts = index.counts()
+    _report(summary, monotonic() - started, names_skipped=settings.verbose)
     if pruned is not None:
         _report_pruned(pruned)
-    say(f"the index has {counted_each(counts)}")
+    say(f"The index has {counted_each(counts)}.")
     if pruned is not None and pruned.refused:
-        raise give_up("not all was pruned: --prune-empty says that the files are gone for good")
+        raise give_up(
+            "instances of missing files stay in the index: the share may be unmounted. "
+            "--prune-empty removes them"
+        )
 
 
 @contextmanager
 def collecting_seldom() -> Iterator[None]:
-    """Have the garbage collector look seldom while files are indexed."""
+    """Make the garbage collector look seldom while files are indexed."""
     from dicomquest.index.ingest.files import COLLECTED_AFTER
 
     usual = gc.get_threshold()
@@ -126,23 +122,26 @@ def collecting_seldom() -> Iterator[None]:
 
 
 def _existing(settings: IndexSettings) -> list[str]:
-    """The paths to read; one that is missing is a wrong command line unless that is to be pruned."""
-    missing = [path for path in settings.paths if not os.path.exists(path)]  # noqa: PTH110  bytes that are no text are a path, too
+    """Return the paths to read; UsageError if one is missing and is not to be pruned."""
+    missing = [path for path in settings.paths if not os.path.exists(path)]  # noqa: PTH110
     if missing and not settings.prune_empty:
-        hint = "; --prune-empty removes from the index what was below it" if settings.prune else ""
-        raise click.UsageError(f"there is no {click.format_filename(missing[0])!r}{hint}")
+        hint = "; --prune-empty removes the instances below it" if settings.prune else ""
+        raise click.UsageError(f"{click.format_filename(missing[0])!r} does not exist{hint}")
     return [path for path in settings.paths if path not in missing]
 
 
 def open_index(location: str, timezone: int | None = None) -> Index:
-    """Open an index, or make it; UsageError if it has another zone than ``timezone``."""
+    """Open or make an index; UsageError if it keeps another zone than ``timezone``, in minutes."""
     from dicomquest.index import Index
 
     index = Index(location, timezone_offset_minutes=timezone or 0)
     if timezone not in {None, index.timezone_offset_minutes}:
         kept = offset_text(index.timezone_offset_minutes)
         index.close()
-        raise click.UsageError(f"--timezone: the index was made with {kept} and keeps it")
+        raise click.UsageError(
+            f"--timezone {offset_text(timezone or 0)}: the index was made with {kept} and keeps "
+            "that; leave the option out, or make another index"
+        )
     return index
 
 
@@ -150,7 +149,7 @@ def open_index(location: str, timezone: int | None = None) -> Index:
 def progress_bar(
     paths: Sequence[str], *, shown: bool
 ) -> Iterator[Callable[[Summary], None] | None]:
-    """Show a bar on standard error; how many files there are is counted meanwhile, in a thread."""
+    """Show a bar on standard error, while a thread counts the files."""
     if not shown:
         yield None
         return
@@ -179,31 +178,29 @@ def progress_bar(
         def count() -> None:
             bar.update(task, total=sum(1 for _ in walk(paths)))
 
-        # rich's Progress has a lock of its own; a daemon, since nobody waits for the number when the work is done.
+        # rich's Progress has a lock of its own. A daemon, as nobody needs the number afterwards.
         threading.Thread(target=count, daemon=True).start()
         yield lambda summary: bar.update(task, completed=summary.files)
 
 
-def _report_skipped(summary: Summary) -> None:
-    for path, skipped in summary.examples:
-        detail = f" ({skipped.detail})" if skipped.detail else ""
-        say(f"skipped: {click.format_filename(path)}: {skipped.reason.value}{detail}")
-    more = summary.skipped.total() - len(summary.examples)
-    if more:
-        say(f"skipped: {number_of(more, 'more file')}")
+def _name_skipped(path: str, skipped: Skipped) -> None:
+    detail = f" ({skipped.detail})" if skipped.detail else ""
+    say(f"skipped: {click.format_filename(path)}: {skipped.reason.value}{detail}")
 
 
-def _report(summary: Summary, seconds: float) -> None:
-    reasons = ", ".join(
-        f"{count} {reason.value}" for reason, count in summary.skipped.most_common()
-    )
+def _report(summary: Summary, seconds: float, *, names_skipped: bool) -> None:
     say(
-        f"{counted_files(summary.files)} in {seconds:.1f} s: {summary.indexed} indexed, {summary.replaced} replaced, "
-        f"{summary.unchanged} unchanged, {summary.skipped.total()} skipped"
-        + (f" ({reasons})" if reasons else "")
+        f"{counted_files(summary.files)} in {seconds:.1f} s: {summary.indexed:,} indexed, "
+        f"{summary.replaced:,} replaced, {summary.unchanged:,} unchanged, "
+        f"{summary.skipped.total():,} skipped"
     )
+    if summary.skipped:
+        reasons = ", ".join(
+            f"{count:,} {reason.value}" for reason, count in summary.skipped.most_common()
+        )
+        say(f"  skipped: {reasons}" + ("" if names_skipped else " (--verbose names them)"))
     if summary.removed:
-        say(f"removed {counted(summary.removed, Level.IMAGE)} whose files have others now")
+        say(f"removed {counted(summary.removed, Level.IMAGE)}: their files hold others now")
 
 
 def _report_pruned(pruned: Pruned) -> None:

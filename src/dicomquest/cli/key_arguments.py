@@ -1,13 +1,13 @@
-"""``KEY[=VALUE]`` on the command line: by keyword, by tag, in sequences by a dotted path, private with their creator.
+"""``KEY[=VALUE]`` on the command line: attributes by keyword, tag or path, and what they match.
 
-====================================================================  =======================================
-PatientName=CITIZEN*                                                  by keyword
-0010,0010=CITIZEN*  or  00100010=CITIZEN*                             by tag
-RequestAttributesSequence.ScheduledProcedureStepID=SPS1               in the item of a sequence
-0023,xx01:AcmeCompany=x                                               private; xx: in the creator's block, any
-0023,1001:AcmeCompany=x                                               private; the creator reserves block 10
-0023,0010=AcmeCompany  0023,1001=x                                    the same, the creator as a key of its own
-====================================================================  =======================================
+=======================================================  ========================================
+PatientName=CITIZEN*                                     by keyword
+0010,0010=CITIZEN*  or  00100010=CITIZEN*                by tag
+RequestAttributesSequence.ScheduledProcedureStepID=SPS1  in the item of a sequence
+0023,xx01:AcmeCompany=x                                  private, in any block of the creator
+0023,1001:AcmeCompany=x                                  private; the creator reserves block 10
+0023,0010=AcmeCompany  0023,1001=x                       the same, the creator as a key of its own
+=======================================================  ========================================
 
 A creator ends before ``=``, or before a dot that a tag or a known keyword follows.
 """
@@ -34,18 +34,18 @@ NUMBERS: dict[str, Callable[[str], float]] = {
 WITHOUT_MULTIPLICITY = frozenset({"LT", "ST", "UR", "UT"})
 WITHOUT_TEXT = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
-# A private attribute has no VR that we could know unless its creator is in pydicom's dictionary. LO compares as text,
-# and a peer that knows the attribute takes its own VR.
+# The dictionary has few private creators. LO compares as text, and a peer that knows the attribute
+# takes its own VR.
 UNKNOWN_PRIVATE_VR = "LO"
 
 
 class KeyTextError(ValueError):
-    """A KEY[=VALUE] that cannot be read; the message says what is wrong with it."""
+    """A KEY[=VALUE] that is wrong; the message names it and says what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """One attribute: its tag (block 0 where the block is open), and the creator if one was given."""
+    """One attribute: its tag (block 0 if any block will do), and the private creator if given."""
 
     tag: int
     creator: str | None = None
@@ -53,13 +53,13 @@ class PathStep:
 
     @property
     def is_private(self) -> bool:
-        """Whether the group is odd and the element no creator (PS3.5 7.8.1)."""
+        """Tell whether the group is odd and the element is no creator (PS3.5 7.8.1)."""
         return is_private(self.tag) and (self.any_block or not is_private_creator(self.tag))
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key; ``value`` is '' where the attribute is only to be returned."""
+    """One key; without a ``value`` the peer only returns the attribute."""
 
     name: str
     path: tuple[PathStep, ...]
@@ -67,7 +67,7 @@ class Key:
 
 
 def parse_key(text: str) -> Key:
-    """Read one ``KEY[=VALUE]``; KeyTextError says what is wrong."""
+    """Parse one ``KEY[=VALUE]``; KeyTextError if it is wrong."""
     name, _, value = text.partition("=")
     name = name.strip()
     if not name:
@@ -86,7 +86,7 @@ def parse_key(text: str) -> Key:
     for step in path[:-1]:
         if vr_of(step) not in {"SQ", None}:
             raise KeyTextError(
-                f"{text!r}: {label(step)} is no sequence, so it has no items to look into"
+                f"{text!r}: {label(step)} is not a sequence, so it holds no further attribute"
             )
     return Key(name, tuple(path), value)
 
@@ -110,11 +110,13 @@ def _parse_step(name: str, position: int, text: str) -> tuple[PathStep, int]:
     step = PathStep(int(digits.replace("xx", "00"), 16), creator, any_block)
     if (any_block or creator is not None) and not is_private(step.tag):
         raise KeyTextError(
-            f"{text!r}: group {digits[:4]} is even, so the attribute is not private and has no creator"
+            f"{text!r}: group {digits[:4]} is even, so the attribute is not private; "
+            "leave the creator out"
         )
     if any_block and creator is None:
         raise KeyTextError(
-            f"{text!r}: a private attribute in any block needs its creator: {match['tag']}:CREATOR"
+            f"{text!r}: a private attribute in any block needs its creator; "
+            f"write {match['tag']}:CREATOR"
         )
     return step, end
 
@@ -134,7 +136,7 @@ def _tag_of(keyword: str, text: str) -> int:
     tag = tag_for_keyword(keyword)
     if tag is not None:
         return int(tag)
-    message = f"{text!r}: {keyword!r} is no keyword of the DICOM dictionary"
+    message = f"{text!r}: {keyword!r} is not a keyword of the DICOM dictionary"
     close = close_keywords(keyword)
     if close:
         message += f"; did you mean {' or '.join(close)}?"
@@ -142,7 +144,7 @@ def _tag_of(keyword: str, text: str) -> int:
 
 
 def vr_of(step: PathStep) -> str | None:
-    """Return the VR in the dictionary, the first where it leaves a choice; None for an unknown private attribute."""
+    """Return the VR of the dictionary, the first of several; None for an unknown private tag."""
     from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
     if is_private(step.tag):
@@ -156,11 +158,11 @@ def vr_of(step: PathStep) -> str | None:
     try:
         return dictionary_VR(step.tag)[:2]
     except KeyError:
-        raise KeyTextError(f"{label(step)} is no attribute of the DICOM dictionary") from None
+        raise KeyTextError(f"{label(step)} is not in the DICOM dictionary") from None
 
 
 def label(step: PathStep) -> str:
-    """Return what to call an attribute in a message and in a column's head."""
+    """Return the name of an attribute for messages and for the heads of columns."""
     from pydicom.datadict import keyword_for_tag
 
     block = "xx" if step.any_block else f"{step.tag >> 8 & 0xFF:02X}"
@@ -169,14 +171,14 @@ def label(step: PathStep) -> str:
 
 
 def parse_keys(texts: Iterable[str]) -> list[Key]:
-    """Read all keys; the same attribute twice is an error."""
+    """Parse all keys; KeyTextError if one is wrong or an attribute occurs twice."""
     keys: list[Key] = []
     paths = set()
     for text in texts:
         key = parse_key(text)
         if key.path in paths:
             raise KeyTextError(
-                f"{text!r}: {key.name} is given twice; separate several values by a backslash"
+                f"{text!r}: {key.name} occurs twice; write a backslash between several values"
             )
         paths.add(key.path)
         keys.append(key)
@@ -184,7 +186,7 @@ def parse_keys(texts: Iterable[str]) -> list[Key]:
 
 
 def build_identifier(keys: Sequence[Key]) -> DataSet:
-    """Put the keys into a data set; those in the same sequence share its one item (PS3.4 C.2.2.2.6)."""
+    """Put the keys into a data set; keys of one sequence share its one item (PS3.4 C.2.2.2.6)."""
     identifier: DataSet = {}
     for key in keys:
         target = identifier
@@ -195,7 +197,7 @@ def build_identifier(keys: Sequence[Key]) -> DataSet:
             target = target[tag].values[0]
         step = key.path[-1]
         vr = vr_of(step) or UNKNOWN_PRIVATE_VR
-        # A sequence that another key goes into is asked for already.
+        # An earlier key inside this sequence has asked for it already.
         target.setdefault(_place(target, step), Element(vr, _values(key, vr)))
     return _ascending(identifier)
 
@@ -210,7 +212,7 @@ def _ascending(data_set: DataSet) -> DataSet:
 
 
 def _place(target: DataSet, step: PathStep) -> int:
-    """Return the tag in this data set, with the private creator's element beside it (PS3.5 7.8.1)."""
+    """Return the tag in this data set; reserve the block of a private creator (PS3.5 7.8.1)."""
     if step.creator is None:
         return step.tag
     group = step.tag & 0xFFFF0000
@@ -223,7 +225,9 @@ def _place(target: DataSet, step: PathStep) -> int:
         block = step.tag >> 8 & 0xFF
     reserved = target.setdefault(group | block, creator)
     if reserved != creator:
-        raise KeyTextError(f"{label(step)}: {reserved.values[0]!r} has reserved that block already")
+        raise KeyTextError(
+            f"{label(step)}: {reserved.values[0]!r} has this block already; write xx for any block"
+        )
     return in_block(step.tag, block)
 
 
@@ -233,11 +237,11 @@ def _values(key: Key, vr: str) -> tuple[Any, ...]:
         return ()
     if vr == "SQ":
         raise KeyTextError(
-            f"{key.name} is a sequence: give the attributes of its item as {key.name}.KEYWORD=VALUE"
+            f"{key.name} is a sequence; write an attribute of its item: {key.name}.KEYWORD=VALUE"
         )
     if vr in WITHOUT_TEXT:
         raise KeyTextError(
-            f"{key.name}: a value of VR {vr} cannot be matched; leave it empty to have it returned"
+            f"{key.name}: no query can match VR {vr}; leave the value out to have it returned"
         )
     parts = (text,) if vr in WITHOUT_MULTIPLICITY else tuple(text.split("\\"))
     try:
@@ -248,5 +252,5 @@ def _values(key: Key, vr: str) -> tuple[Any, ...]:
             return tuple(int(part.strip("() ").replace(",", ""), 16) for part in parts)
     except ValueError:
         expected = "a tag such as 0010,0010" if vr == "AT" else "a number"
-        raise KeyTextError(f"{key.name}={text!r}: expected {expected}, as its VR is {vr}") from None
+        raise KeyTextError(f"{key.name}={text!r}: write {expected}, as the VR is {vr}") from None
     return parts

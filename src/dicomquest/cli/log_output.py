@@ -1,4 +1,4 @@
-"""The log of the commands that go on until they are told to end: lines on standard error."""
+"""The log of ``serve`` and ``watch``: lines on standard error."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 import sys
 
 CHATTY = ("alembic", "watchfiles")
-"""Loggers of libraries that speak of each step; only their warnings are shown."""
+"""Loggers of libraries that report each step; only their warnings are shown."""
 
 
 def log_to_stderr(level: str, *, names_process: bool = False) -> None:
-    """Show what is logged at ``level`` and above, with the process where there are several."""
+    """Show messages of ``level`` and above, with the process number where there are several."""
     process = "%(process)d " if names_process else ""
     logging.basicConfig(
         level=level.upper(),

@@ -1,4 +1,4 @@
-"""What ``find`` and ``echo`` have in common: how to reach the peer, and what to say when that fails."""
+"""The way to a peer: its options, and one association with one presentation context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dicomquest.cli.messages import give_up
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
+from dicomquest.errors import AssociationRejectedError
 
 if TYPE_CHECKING:
     import ssl
@@ -17,67 +19,62 @@ if TYPE_CHECKING:
     from dicomquest.scu.requestor import Requestor
     from dicomquest.sync import Association
 
-FAILED = 1
-"""The exit status when the peer refused or failed; a wrong command line is click's 2."""
-
-INTERRUPTED = 130
-"""The exit status after Ctrl-C: what shells make of SIGINT."""
-
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """Explicit and Implicit VR Little Endian, for identifiers (PS3.5 10)."""
 
 
+REMEDIES = {
+    (1, 3): "The peer has to know our title: name one that it knows with --aet TITLE.",
+    (1, 7): "Name the title of the peer with --aec TITLE.",
+    (3, 1): "The peer is busy; try again later.",
+    (3, 2): "The peer has too many associations; try again later.",
+}
+"""The user's way out of a rejection, by its source and reason (PS3.8 9.3.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """How to reach a peer; an option each."""
+    """The way to a peer; each field is an option."""
 
-    aec: str = setting("ANY-SCP", "The AE title to call.", type=ae_title, metavar="TITLE")
-    aet: str = setting("DICOMQUEST", "The AE title to call from.", type=ae_title, metavar="TITLE")
+    aec: str = setting(
+        "ANY-SCP", "The AE title of the peer (called).", type=ae_title, metavar="TITLE"
+    )
+    aet: str = setting("DICOMQUEST", "Our own AE title (calling).", type=ae_title, metavar="TITLE")
     connection_timeout: float = setting(
-        10.0, "How long to wait for the connection.", type=SECONDS, metavar="SECONDS"
+        10.0, "Wait so long for the connection.", type=SECONDS, metavar="SECONDS"
     )
     acse_timeout: float = setting(
         30.0,
-        "How long to wait for the answer to an association or release request.",
+        "Wait so long for the answer to an association or release request.",
         type=SECONDS,
         metavar="SECONDS",
     )
     dimse_timeout: float = setting(
-        60.0, "How long to wait for a response.", type=SECONDS, metavar="SECONDS"
+        60.0, "Wait so long for a response.", type=SECONDS, metavar="SECONDS"
     )
     max_pdu: int = setting(
         65536,
-        "The longest P-DATA-TF PDU to receive, in bytes.",
+        "Receive P-DATA-TF PDUs of at most so many bytes.",
         type=click.IntRange(4096, 1 << 20),
         metavar="BYTES",
     )
-    tls: bool = setting(
-        False, "Speak TLS, and trust the authorities that the system trusts.", is_flag=True
-    )
+    tls: bool = setting(False, "Speak TLS, and trust the authorities of the system.", is_flag=True)
     tls_ca: str | None = setting(
-        None, "Speak TLS, and trust these authorities (PEM).", type=FILE, metavar="FILE"
+        None, "Speak TLS, and trust the authorities in this file (PEM).", type=FILE, metavar="FILE"
     )
     tls_cert: str | None = setting(
-        None, "Speak TLS, and show this certificate (PEM).", type=FILE, metavar="FILE"
+        None, "Speak TLS, and show the certificate in this file (PEM).", type=FILE, metavar="FILE"
     )
     tls_key: str | None = setting(
-        None, "The certificate's key, if it is in another file.", type=FILE, metavar="FILE"
+        None,
+        "The key of --tls-cert, if it is in a file of its own (PEM).",
+        type=FILE,
+        metavar="FILE",
     )
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return None for a connection without TLS."""
         return client_tls(tls=self.tls, cert=self.tls_cert, key=self.tls_key, ca=self.tls_ca)
-
-
-def say(message: str) -> None:
-    """Tell the user something that is no result."""
-    click.echo(message, err=True)
-
-
-def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:
-    """Say why there is no answer, and return what to raise."""
-    say(f"Error: {message}")
-    return click.exceptions.Exit(status)
 
 
 @contextmanager
@@ -88,17 +85,18 @@ def associated(
     abstract_syntax: str,
     extended: Mapping[str, bytes] | None = None,
 ) -> Iterator[Association]:
-    """Hold an association with one presentation context, or raise with the reason why there is none."""
+    """Hold an association with one presentation context, or print why there is none and raise."""
     requestor = _requestor(settings, abstract_syntax, extended or {})
     association = _associate(host, port, settings, requestor)
     if not requestor.contexts:
         association.release()
         raise give_up(
-            f"{settings.aec} at {host} port {port} does not offer {service_name(abstract_syntax)}"
+            f"{peer_name(host, port, settings)} accepts associations, but does not offer "
+            f"{service_name(abstract_syntax)}"
         )
     try:
         yield association
-    except click.exceptions.Exit:  # what we have to say of the peer is no reason to be rude to it
+    except click.exceptions.Exit:  # the peer failed a request, the association is in order
         association.release()
         raise
     except BaseException:
@@ -110,7 +108,7 @@ def associated(
 def _requestor(
     settings: PeerSettings, abstract_syntax: str, extended: Mapping[str, bytes]
 ) -> Requestor:
-    # Not by AE, whose contexts are pydicom's UIDs: pydicom would take half of the time of ``echo``.
+    # Not by AE: its contexts are pydicom's UIDs, and importing pydicom takes as long as an echo.
     from dicomquest.pdu.pdus import AAssociateRQ
     from dicomquest.pdu.user_information import (
         IMPLEMENTATION_CLASS_UID,
@@ -149,14 +147,26 @@ def _associate(host: str, port: int, settings: PeerSettings, requestor: Requesto
     )
     association.open()
     if not association.is_established:
-        raise give_up(
-            f"no association with {settings.aec} at {host} port {port}: {association.failure}"
-        )
+        raise give_up(no_association(host, port, settings, association.failure))
     return association
 
 
+def peer_name(host: str, port: int, settings: PeerSettings) -> str:
+    """Name a peer for a message."""
+    return f"{settings.aec} at {host} port {port}"
+
+
+def no_association(host: str, port: int, settings: PeerSettings, failure: Exception | None) -> str:
+    """Return why there is no association, and on a second line the way out if there is one."""
+    words = f"no association with {peer_name(host, port, settings)}: {failure}"
+    if not isinstance(failure, AssociationRejectedError):
+        return words
+    remedy = REMEDIES.get((failure.source, failure.reason))
+    return words if remedy is None else f"{words}\n  {remedy}"
+
+
 def service_name(abstract_syntax: str) -> str:
-    """Name the service of an abstract syntax."""
+    """Return the name of the service of an abstract syntax."""
     from pydicom.uid import UID
 
-    return f"the service {UID(abstract_syntax).name}"
+    return UID(abstract_syntax).name

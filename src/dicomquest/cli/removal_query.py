@@ -25,7 +25,7 @@ def build_query(
     level: str | None,
     zone_minutes: int,
 ) -> Query:
-    """The query of the command line; a wrong one raises click's UsageError."""
+    """Return the query of the command line; click's UsageError if that is wrong."""
     if len(named) + bool(keys) != 1:
         raise click.UsageError(
             "expected one of --patient, --study, --series, --instance, or KEY=VALUE with --level"
@@ -33,13 +33,11 @@ def build_query(
     if named:
         if level is not None:
             raise click.UsageError(
-                "--level is for KEY=VALUE: the other options name their level themselves"
+                "--level belongs to KEY=VALUE; --patient, --study, --series, --instance need none"
             )
         return _query_of_names(*named[0])
     if level is None:
-        raise click.UsageError(
-            "KEY=VALUE needs --level: whether it finds patients, studies, series or instances"
-        )
+        raise click.UsageError("KEY=VALUE needs --level: PATIENT, STUDY, SERIES or IMAGE")
     try:
         return _query_of_keys(parse_keys(keys), Level[level.upper()], zone_minutes)
     except (KeyTextError, IdentifierError) as error:
@@ -47,11 +45,11 @@ def build_query(
 
 
 def _query_of_names(level: Level, values: tuple[str, ...]) -> Query:
-    """A query for entities by their unique keys: nothing in a value is a wild card or a delimiter."""
+    """Return a query by unique keys; no character of a value is a wild card or a delimiter."""
     unique = UNIQUE_KEYS[level]
     values = tuple(dict.fromkeys(value.strip() for value in values))
     if "" in values:
-        raise click.UsageError(f"an empty {unique.keyword} names nothing")
+        raise click.UsageError(f"{unique.keyword} is empty; give a value")
     ids = tuple(SingleValue(value) for value in values)
     criterion = UIDList(values) if unique.vr == "UI" else ids[0] if len(ids) == 1 else AnyOf(ids)
     key = KeyCriterion((Step(unique.tag),), level, unique.vr, criterion)
@@ -59,14 +57,15 @@ def _query_of_names(level: Level, values: tuple[str, ...]) -> Query:
 
 
 def _query_of_keys(keys: list[Key], level: Level, zone_minutes: int) -> Query:
-    """A query each of whose keys restricts: one that is passed over would remove more than it says."""
+    """Return a query of keys; KeyTextError if one restricts nothing and would remove too much."""
     model = PATIENT_ROOT if level is Level.PATIENT else STUDY_ROOT
     options = QueryOptions(relational=True, timezone_offset_minutes=zone_minutes)
     for key in keys:
         alone = parse_identifier(_identifier([key], level), model.uid, options)
         if all(isinstance(each.criterion, HasValue) for each in alone.criteria):
             raise KeyTextError(
-                f"{key.name}={key.value}: restricts nothing, so it must not choose what is removed"
+                f"{key.name}={key.value} restricts nothing, so it would remove everything; "
+                "leave it out or give another value"
             )
     return parse_identifier(_identifier(keys, level), model.uid, options)
 

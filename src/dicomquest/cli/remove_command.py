@@ -1,4 +1,4 @@
-"""``dicomquest remove``: take entities out of the index."""
+"""``dicomquest remove``: remove patients, studies, series or instances from the index."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
-from dicomquest.cli.peer import INTERRUPTED, give_up, say
+from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import LEVEL, index_option
-from dicomquest.errors import IndexDatabaseError
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ class RemoveSettings:
     delete_files: str | None
 
     def named(self) -> list[tuple[Level, tuple[str, ...]]]:
-        """The options that name entities, with their values."""
+        """Return the options that name entities, with their values."""
         by_level = zip(
             Level, (self.patients, self.studies, self.series, self.instances), strict=True
         )
         return [(level, values) for level, values in by_level if values]
 
 
-@click.command(short_help="Take patients, studies, series or instances out of the index.")
+@click.command()
 @click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
 @index_option
 @click.option(
@@ -75,35 +74,36 @@ class RemoveSettings:
     "-L",
     "--level",
     type=LEVEL,
-    help="What the KEYs are to find; needed with them.",
+    help="The level of the entities that the KEYs find; KEYs need it.",
 )
 @click.option(
-    "-n", "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing."
+    "-n", "--dry-run", is_flag=True, help="Print how much would be removed, and remove nothing."
 )
-@click.option(
-    "-y", "--yes", is_flag=True, help="Do not ask before more than one entity is removed."
-)
+@click.option("-y", "--yes", is_flag=True, help="Remove more than one entity without asking.")
 @click.option(
     "--delete-files",
     type=click.Path(exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Delete the files of what is removed too, those at or below FOLDER; needs --yes.",
+    help="Delete also the files of the removed instances, at or below FOLDER; needs --yes.",
 )
 def remove(keys: tuple[str, ...], **values: Any) -> None:
-    """Take entities out of the index, all that belongs to them, and what is left empty by that.
+    """Remove entities from the index, with all below them and each parent that is left empty.
 
-    They are named by --patient, --study, --series or --instance, each of which can be repeated, or they are those that
-    a query finds: KEY=VALUE as for `dicomquest find`, with --level. Files stay where they are unless --delete-files
-    says otherwise; those that stay come back with the next `dicomquest index`.
+    Name them by --patient, --study, --series or --instance (repeat the option for several), or let
+    a query find them: KEY=VALUE as for `dicomquest find`, with --level. Files stay on the disk, and
+    the next `dicomquest index` brings them back; --delete-files deletes them.
 
     \b
     One study:
       dicomquest remove --study 1.2.3
-    How many studies are older than 2010, and then without them:
+    Count the studies before 2010, then remove them:
       dicomquest remove --level STUDY StudyDate=-20091231 --dry-run
       dicomquest remove --level STUDY StudyDate=-20091231 --yes
-    A patient, and the files of this patient in the archive's folder:
+    A patient, with the files in the archive's folder:
       dicomquest remove --patient 4711 --delete-files /srv/archive --yes
+
+    The exit status is 0 if all was removed, 1 if the index failed or a file could not be deleted,
+    2 if the command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
     run(RemoveSettings(keys=keys, **values))
 
@@ -114,23 +114,16 @@ def run(settings: RemoveSettings) -> None:
     from dicomquest.index import Index
 
     if settings.delete_files is not None and not settings.yes:
-        raise click.UsageError(
-            "--delete-files needs --yes: a file that is deleted does not come back"
+        raise click.UsageError("--delete-files needs --yes: a deleted file does not come back")
+    with (
+        index_failures("what is removed stays removed, and the same command goes on"),
+        Index(settings.location, create=False) as index,
+    ):
+        query = build_query(
+            settings.named(), settings.keys, settings.level, index.timezone_offset_minutes
         )
-    try:
-        with Index(settings.location, create=False) as index:
-            query = build_query(
-                settings.named(), settings.keys, settings.level, index.timezone_offset_minutes
-            )
-            with index.removal(query) as removal:
-                _remove(settings, removal)
-    except IndexDatabaseError as error:
-        raise give_up(str(error)) from error
-    except KeyboardInterrupt:
-        raise give_up(
-            "interrupted; what is removed so far is removed, and the same command goes on from there",
-            INTERRUPTED,
-        ) from None
+        with index.removal(query) as removal:
+            _remove(settings, removal)
 
 
 def _remove(settings: RemoveSettings, removal: Removal) -> None:
@@ -138,14 +131,15 @@ def _remove(settings: RemoveSettings, removal: Removal) -> None:
     if removal.level is not Level.IMAGE:
         what += f" with {counted(removal.instances, Level.IMAGE)}"
     if not removal.entities:
-        say(f"no {removal.level.entity} of the index matches: nothing removed")
+        say(f"No {removal.level.entity} matches; nothing was removed.")
         return
     if settings.dry_run:
         say(f"would remove {what}")
         return
     if removal.entities > 1 and not settings.yes:
         _ask(what)
-    below = None if settings.delete_files is None else os.path.abspath(settings.delete_files)  # noqa: PTH100
+    folder = settings.delete_files
+    below = None if folder is None else os.path.abspath(folder)  # noqa: PTH100
     with progress_bar(removal.instances) as progress:
         removed = removal.run(delete_below=below, progress=progress)
     _report(removed, deletes=below is not None)
@@ -153,13 +147,15 @@ def _remove(settings: RemoveSettings, removal: Removal) -> None:
 
 def _ask(what: str) -> None:
     if not sys.stdin.isatty():
-        raise give_up(f"this would remove {what}: --yes says that it is meant")
+        raise give_up(
+            f"this would remove {what}, and nobody can answer here: --yes removes without asking"
+        )
     click.confirm(f"Remove {what} from the index?", abort=True, err=True)
 
 
 @contextmanager
 def progress_bar(instances: int) -> Iterator[Callable[[Removed], None] | None]:
-    """Show a bar on standard error, where that is a terminal."""
+    """Show a bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -178,5 +174,6 @@ def _report(removed: Removed, *, deletes: bool) -> None:
     say(f"removed {counted_each(removed.entities)}{files}")
     if removed.files_kept:
         raise give_up(
-            f"{counted_files(removed.files_kept)} could not be deleted, and what was in them stays in the index"
+            f"{counted_files(removed.files_kept)} could not be deleted, and their instances stay "
+            "in the index; remove the reason above, and run the same command again"
         )

@@ -1,4 +1,4 @@
-"""From the keys of the command line to a request identifier that the Standard allows (PS3.4 C.4.1.1.3.1, C.4.1.2.1)."""
+"""The request identifier of the keys of the command line (PS3.4 C.4.1.1.3.1, C.4.1.2.1)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from dicomquest.standard.tags import (
 
 MODEL_NAMES = dict(zip(("patient", "study", "psonly"), MODELS, strict=True))
 
-# Attributes of a request that are no keys, and why they cannot be given as one.
+# Attributes of a request that the user cannot give as a key, and the reason.
 NO_KEYS = {
-    SPECIFIC_CHARACTER_SET: "the character set follows from the keys; --charset names another one",
-    QUERY_RETRIEVE_LEVEL: "the level is the option -L",
-    INSTANCE_AVAILABILITY: "a request must not contain it (PS3.4 C.4.1.1.3.2)",
+    SPECIFIC_CHARACTER_SET: "the command chooses the character set; --charset names another one",
+    QUERY_RETRIEVE_LEVEL: "give the level by the option -L",
+    INSTANCE_AVAILABILITY: "a request must not contain it (PS3.4 C.4.1.1.3.2); leave it out",
 }
 
-# Asked for where the user names no attribute to return.
+# The command asks for these where the user names no attribute to return.
 USUAL_KEYS = {
     Level.PATIENT: (
         "PatientName",
@@ -63,7 +63,7 @@ USUAL_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to send: its identifier, the keys that are asked to be returned (in order), and remarks on it."""
+    """A request to send: its identifier, the keys to show in order, and remarks for the user."""
 
     level: Level
     identifier: DataSet
@@ -80,10 +80,10 @@ def build_request(
     as_is: bool = False,
     charset: str | None = None,
 ) -> Request:
-    """Complete the keys and check them against the options that are going to be offered; KeyTextError says why not."""
+    """Complete the keys and check them against the options on offer; KeyTextError if wrong."""
     if level not in model.levels:
         allowed = ", ".join(each.name for each in model.levels)
-        raise KeyTextError(f"{model.words} has no level {level.name}; its levels are {allowed}")
+        raise KeyTextError(f"{model.words} has no level {level.name}; -L takes {allowed} there")
     for key in keys:
         if len(key.path) == 1 and key.path[0].tag in NO_KEYS:
             raise KeyTextError(f"{key.name}: {NO_KEYS[key.path[0].tag]}")
@@ -105,16 +105,21 @@ def _character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
         return choose(identifier)
     given = tuple(charset.split("\\"))
     if unknown := charset_of(given).unknown:
-        raise KeyTextError(f"--charset: {' and '.join(map(repr, unknown))}: no such character set")
+        raise KeyTextError(
+            f"--charset: {' and '.join(map(repr, unknown))} is not a character set; "
+            "write a defined term such as 'ISO_IR 100'"
+        )
     terms = normalise_terms(given)
     chosen = choose(identifier, terms, terms)
     if chosen not in {(), terms}:
-        raise KeyTextError(f"--charset {charset!r}: without all characters of the keys")
+        raise KeyTextError(
+            f"--charset {charset!r} lacks characters of the keys; 'ISO_IR 192' (UTF-8) has all"
+        )
     return chosen
 
 
 def _usual_names(model: InformationModel, level: Level) -> Iterator[str]:
-    # Under Study Root a patient's attributes are keys of the study (PS3.4 C.6.2.1.2).
+    # Under Study Root the attributes of a patient are keys of the study (PS3.4 C.6.2.1.2).
     levels = [entity for entity in Level if model.query_level(entity) == level]
     return (
         name
@@ -133,15 +138,12 @@ def _absent(names: Iterable[str], present: Sequence[Key]) -> list[Key]:
 def check(
     keys: Sequence[Key], model: InformationModel, level: Level, options: QueryOptions
 ) -> list[str]:
-    """Hold the keys against what the options allow; return remarks, or KeyTextError says what is not allowed."""
+    """Return remarks on the keys; KeyTextError if the options do not allow one."""
     try:
         check_request(build_identifier(keys), model, level, options)
     except RequestError as error:
-        offer = (
-            f"--offer {error.option.replace('_', '-')} asks the peer to allow it, "
-            if error.option
-            else ""
-        )
+        option = error.option.replace("_", "-") if error.option else ""
+        offer = f"--offer {option} asks the peer to allow it, " if option else ""
         raise KeyTextError(f"{error}; {offer}--as-is sends it all the same") from error
     notes = []
     for key in keys:
@@ -150,6 +152,7 @@ def check(
         if tag not in NO_LEVEL and of_level > level:
             name = label(key.path[0])
             notes.append(
-                f"{name} belongs to {of_level.name} level: below {level.name} level the peer may ignore it"
+                f"{name} is an attribute of {of_level.name} level, below {level.name}: "
+                "the peer may ignore it"
             )
     return notes

@@ -1,4 +1,4 @@
-"""``dicomquest send``: send DICOM files to a peer (C-STORE)."""
+"""``dicomquest send``: send DICOM files to a peer (C-STORE, PS3.4 B)."""
 
 from __future__ import annotations
 
@@ -12,39 +12,46 @@ from typing import Any
 import click
 
 from dicomquest.cli.counting import counted, counted_files
-from dicomquest.cli.peer import INTERRUPTED, PeerSettings, give_up, say
+from dicomquest.cli.messages import INTERRUPTED, give_up, say
+from dicomquest.cli.peer import PeerSettings
 from dicomquest.cli.shared_options import PORT, options_of
 from dicomquest.standard.levels import Level
 
 
-@click.command(short_help="Send DICOM files to a peer (C-STORE).")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True))
 @click.argument("host")
 @click.argument("port", type=PORT)
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
-    help="How many associations send at the same time.",
+    help="Send over N associations at the same time.",
 )  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar, and no word of what went well.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print failures and warnings only; no progress bar."
+)
 @options_of(PeerSettings)
 def send(
     paths: tuple[str, ...], host: str, port: int, jobs: int, *, quiet: bool, **values: Any
 ) -> None:
     """Send all DICOM files at or below each PATH to the peer at HOST and PORT (C-STORE).
 
-    Files are sent as they are, in their own transfer syntax; an uncompressed one changes its form where the peer takes
-    no other. What is no DICOM file is skipped, what the peer refuses is named, and at the end stands a summary.
+    The command sends each file as it is, in its own transfer syntax; an uncompressed one changes
+    between explicit and implicit VR if the peer takes only the other. It names the files that it
+    skips as not DICOM, the failures with their status, and ends with a summary.
 
     \b
       dicomquest send /data/ct pacs 11112
       dicomquest send --jobs 4 --aec ARCHIVE --aet LAB /data/ct /data/mr pacs 104
 
-    The exit status is 0 if the peer has taken all, 1 if it has not, 2 if this command line is wrong, 130 after Ctrl-C.
+    The exit status is 0 if the peer took all files, 1 if it did not, 2 if the command line is
+    wrong, 130 after Ctrl-C.
     """  # noqa: D301
     try:
         run(paths, host, port, PeerSettings(**values), jobs=jobs, quiet=quiet)
     except KeyboardInterrupt:
-        raise give_up("interrupted; what was answered is stored at the peer", INTERRUPTED) from None
+        raise give_up(
+            "interrupted; the peer has stored the files that it answered", INTERRUPTED
+        ) from None
 
 
 def run(
@@ -53,23 +60,23 @@ def run(
     """Send the files; raise click's Exit unless the peer has taken all of them."""
     from dicomquest.cli.sending import Outcome, Way, groups, look_at, send_group
 
-    # Values that change their form may be odd in ways that pydicom warns of; they are sent as they are.
+    # pydicom warns of odd values when it changes their form; we send them as they are.
     warnings.simplefilter("ignore")
     started = monotonic()
     outcome = Outcome()
     files = list(look_at(paths, outcome, quiet=quiet))
     if not files:
-        raise give_up("no DICOM file to send")
+        raise give_up("there is no DICOM file to send")
     with _progress_bar(len(files), shown=not quiet and sys.stderr.isatty()) as advance:
         for group in groups(files):
             send_group(group, Way(host, port, settings), outcome, advance, jobs)
     if not quiet or outcome.failed:
         seconds = monotonic() - started
-        warned = f", {outcome.warned} of them with a warning" if outcome.warned else ""
+        warned = f", {outcome.warned:,} of them with a warning" if outcome.warned else ""
         say(
             f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s "
             f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s){warned}, "
-            f"{outcome.failed} failed, {counted_files(outcome.skipped)} skipped"
+            f"{outcome.failed:,} failed, {counted_files(outcome.skipped)} skipped"
         )
     if outcome.unreachable:
         raise give_up(outcome.unreachable)
@@ -79,7 +86,7 @@ def run(
 
 @contextmanager
 def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error; what is yielded moves it on by one."""
+    """Show a bar on standard error; the yielded function moves it on by one."""
     if not shown:
         yield lambda: None
         return

@@ -1,4 +1,4 @@
-"""Send files over several associations, which take from one queue (PS3.4 B)."""
+"""The sending of files over several associations that take from one queue (PS3.4 B)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import click
 
 from dicomquest.ae import AE
-from dicomquest.cli.peer import PeerSettings, say
+from dicomquest.cli.messages import say
+from dicomquest.cli.peer import PeerSettings, no_association, peer_name
 from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
 from dicomquest.index.ingest.files import walk
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
@@ -22,7 +23,7 @@ from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
 
 MOST_LOST = 3
-"""Associations that may end early, one after the other, until what is left is given up."""
+"""Give up when so many associations have ended early, one after the other."""
 
 
 class File(NamedTuple):
@@ -35,7 +36,7 @@ class File(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of the files so far; threads share it. Of those sent, ``warned`` were so with a warning."""
+    """The counts so far, which the threads share; ``warned`` of the ``sent`` got a warning."""
 
     sent: int = 0
     size: int = 0
@@ -47,7 +48,7 @@ class Outcome:
 
 
 def look_at(paths: Sequence[str], outcome: Outcome, *, quiet: bool) -> Iterator[File]:
-    """Find the instances; those that peers of no kind take are left out."""
+    """Find the instances; name and count the files that no peer can take."""
 
     def skip(path: str, reason: str) -> None:
         outcome.skipped += 1
@@ -84,16 +85,17 @@ def groups(files: Iterable[File], most: int = MAXIMUM_CONTEXTS) -> list[list[Fil
 
 
 def _contexts_of(file: File) -> set[tuple[str, str]]:
-    """What the file can be sent in, and what every SCP takes (PS3.5 10.1), on contexts of their own.
+    """Return the contexts of a file: its own syntaxes, and the one of every SCP (PS3.5 10.1).
 
-    On a common one the peer would choose, and a compressed instance cannot be brought to its choice.
+    Each syntax has a context of its own. On a common context the peer would choose, and we cannot
+    bring a compressed instance to its choice.
     """
     syntaxes = {*file.instance.transfer_syntaxes, IMPLICIT_VR_LITTLE_ENDIAN}
     return {(file.instance.sop_class_uid, syntax) for syntax in syntaxes}
 
 
 class Way(NamedTuple):
-    """The way to a peer."""
+    """The way to a peer, for several associations."""
 
     host: str
     port: int
@@ -118,7 +120,7 @@ class Way(NamedTuple):
 
     def __str__(self) -> str:
         """Name the peer, for messages."""
-        return f"{self.settings.aec} at {self.host} port {self.port}"
+        return peer_name(self.host, self.port, self.settings)
 
 
 def send_group(
@@ -149,13 +151,15 @@ def _work(
     outcome: Outcome,
     advance: Callable[[], None],
 ) -> None:
-    """Send what is in the queue; an association that ends early is replaced, if that leads anywhere."""
+    """Send the files of the queue; replace an association that ends early, a few times."""
     lost = 0
     while queue and lost < MOST_LOST:
         association = way.associate([build_context(*pair) for pair in pairs])
         if not association.is_established:
             with outcome.lock:
-                outcome.unreachable = f"no association with {way}: {association.failure}"
+                outcome.unreachable = no_association(
+                    way.host, way.port, way.settings, association.failure
+                )
             return
         with association:
             while (file := _next_for(association, queue)) is not None:
@@ -176,7 +180,10 @@ def _work(
                 lost += 1
     if lost and queue:
         with outcome.lock:
-            outcome.unreachable = f"{way} ended {lost} associations, one after the other"
+            outcome.unreachable = (
+                f"{way} ended {lost} associations early, one after the other; "
+                "the rest of the files was not sent"
+            )
 
 
 def _next_for(association: Association, queue: deque[File]) -> File | None:
@@ -187,7 +194,7 @@ def _next_for(association: Association, queue: deque[File]) -> File | None:
 
 
 def _send(association: Association, file: File) -> tuple[StatusClass, str]:
-    """Send one file; whether it is stored, and why not, or what the peer's warning is."""
+    """Send one file; return the class of the answer, and the words of a failure or a warning."""
     try:
         status = association.send_c_store(file.path)
     except (AssociationError, LocalProtocolError, DataSetError) as error:

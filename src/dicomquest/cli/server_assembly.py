@@ -1,4 +1,4 @@
-"""The server of ``dicomquest serve``: its index, its archive, its services and what it accepts."""
+"""The server of ``dicomquest serve``: its index, archive, services and accepted contexts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dicomquest.aio.server_settings import ServerSettings
-from dicomquest.cli.peer import give_up
+from dicomquest.cli.messages import give_up
 from dicomquest.cli.settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.dimse.link import REQUEST_LIMITS, SessionOptions
@@ -44,19 +44,19 @@ PREFERENCE = (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
 )
-"""Which of the transfer syntaxes that a peer offers is accepted: the first of these."""
+"""The order of choice among the transfer syntaxes that a peer offers for queries."""
 
 
 def open_index(settings: ServeSettings) -> Index:
-    """Open the index that is served; IndexDatabaseError if there is none, and none may be made."""
+    """Open the index, or make it if instances are stored; IndexDatabaseError if there is none."""
     return Index(
         settings.index, create=settings.store is not None, read_location=settings.read_index
     )
 
 
 def make_store_folder(settings: ServeSettings) -> None:
-    """Have a folder to store in, in which the index may be, too."""
-    parse_layout(settings.store_layout)  # to complain before anything is started
+    """Make the folder to store in; the index may be in it, too."""
+    parse_layout(settings.store_layout)  # a wrong template is told before the folder is made
     if settings.store is not None:
         try:
             Path(settings.store).mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def make_store_folder(settings: ServeSettings) -> None:
 
 
 def prepare_store(settings: ServeSettings, index: Index) -> None:
-    """Have all in the index that is in the folder, before anybody can ask."""
+    """Index the instances that a server left behind here, before any peer can query."""
     if settings.store is None:
         return
     with open_archive(settings, index) as archive:
@@ -75,13 +75,13 @@ def prepare_store(settings: ServeSettings, index: Index) -> None:
             raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
     if recovered:
         LOGGER.warning(
-            "a server here ended early: %d instances that it left were indexed", recovered
+            "an earlier server ended early; indexed %d instances that it had stored", recovered
         )
 
 
 @contextmanager
 def open_archive(settings: ServeSettings, index: Index) -> Iterator[Archive | None]:
-    """Give the archive of this process, None if nothing is stored."""
+    """Hold the archive of this process; None if no instances are stored."""
     if settings.store is None:
         yield None
         return
@@ -99,7 +99,7 @@ def open_archive(settings: ServeSettings, index: Index) -> Iterator[Archive | No
 def server_settings(
     settings: ServeSettings, index: Index, archive: Archive | None = None
 ) -> ServerSettings:
-    """Assemble the services and what the server accepts."""
+    """Assemble the services, and the presentation contexts that the server accepts."""
     find = FindService(index, find_choices(settings, index.timezone_offset_minutes))
     syntax = SupportedSyntax(PREFERENCE)
     services: dict[str, Service] = {
@@ -108,7 +108,7 @@ def server_settings(
     }
     supported = dict.fromkeys(services, syntax)
     if archive is not None:
-        # What comes is kept as it is, so the peer's own choice of transfer syntax is the best.
+        # An instance is kept as it comes, so the peer's own choice of transfer syntax is the best.
         stored = SupportedSyntax(tuple(stored_transfer_syntaxes()), requestor_prefers=True)
         services |= dict.fromkeys(stored_sop_classes(), StorageService(archive))
         supported |= dict.fromkeys(stored_sop_classes(), stored)
@@ -138,7 +138,7 @@ def server_settings(
 
 
 def find_choices(settings: ServeSettings, timezone: int) -> FindChoices:
-    """Translate the settings, and those by calling AE title, to the choices of the find service."""
+    """Translate the settings, those by calling AE title too, to choices of the find service."""
     own = {each.name: getattr(settings, each.name) for each in fields(settings)} | {
         "timezone": timezone
     }

@@ -1,8 +1,9 @@
-"""The processes of ``dicomquest serve``: their shared port, their signals, and the event loop of each."""
+"""The processes of ``dicomquest serve``: the port they share, their signals, their event loops."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -12,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from dicomquest.aio.server import Server, new_event_loop
-from dicomquest.cli.peer import give_up
+from dicomquest.cli.messages import give_up
 from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
 from dicomquest.cli.settings import ServeSettings
 from dicomquest.errors import IndexDatabaseError
@@ -22,12 +23,12 @@ LOGGER = logging.getLogger("dicomquest.serve")
 ENDING = {signal.SIGINT, signal.SIGTERM}
 
 PATIENCE = 5.0
-"""Seconds that running queries get to end in when the server is told to stop."""
+"""Seconds that running queries may take to end when the server has to stop."""
 
 
 def run_processes(settings: ServeSettings) -> None:
     """Serve until SIGINT or SIGTERM, in this process or in several of their own."""
-    # Blocked until whoever is to be told can be: from now on no signal is lost, and none ends us halfway.
+    # Blocked until a loop or `sigwait` handles them: no signal is lost, and none ends us halfway.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     if settings.workers == 1:
         serve_process(settings, settings.port)
@@ -36,15 +37,14 @@ def run_processes(settings: ServeSettings) -> None:
 
 
 def supervise(settings: ServeSettings) -> None:
-    """Fork the processes, and end them all when we are told to end or when one of them has ended."""
+    """Fork the processes; end them all after a signal, or when one of them has ended."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     workers: set[int] = set()
     with reserved_port(settings.host, settings.port) as reservation:
         port = reservation.getsockname()[1]
         for _ in range(settings.workers):
-            workers.add(
-                os.fork() or _work(settings, port)
-            )  # no thread runs here yet, and no event loop
+            # A fork copies neither threads nor a running event loop; there is none here yet.
+            workers.add(os.fork() or _work(settings, port))
         told = signal.sigwait({*ENDING, signal.SIGCHLD})
         for worker in workers:
             with suppress(ProcessLookupError):
@@ -52,28 +52,35 @@ def supervise(settings: ServeSettings) -> None:
         statuses = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
     if told is signal.SIGCHLD or any(statuses):
         raise give_up(
-            f"a server process ended too early (they ended with {', '.join(map(str, statuses))})"
+            f"a server process ended early (exit statuses {', '.join(map(str, statuses))}); "
+            "the log above says why"
         )
 
 
 def _work(settings: ServeSettings, port: int) -> NoReturn:
-    """Be one of the processes; what the parent has open is the parent's to clean up."""
+    """Serve as one of the processes, then exit without the clean-up that is the parent's."""
     status = 1
     try:
         serve_process(settings, port)
         status = 0
     except OSError as error:
-        LOGGER.error("cannot listen on %s port %d: %s", settings.host, port, error)  # noqa: TRY400
+        LOGGER.error("%s", cannot_listen(settings.host, port, error))  # noqa: TRY400
     except IndexDatabaseError as error:
         LOGGER.error("%s", error)  # noqa: TRY400
     finally:
         os._exit(status)
 
 
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Return the message about a port that cannot be bound."""
+    hint = "; --port names another one" if error.errno == errno.EADDRINUSE else ""
+    return f"cannot listen on {host} port {port}: {error.strerror or error}{hint}"
+
+
 def reserved_port(host: str, port: int) -> socket.socket:
-    """Bind a port that only sockets with SO_REUSEPORT may bind too; OSError if somebody else has it."""
+    """Bind a port that only sockets with SO_REUSEPORT share; OSError if another program has it."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # Another program's listener with SO_REUSEPORT would not stand in the way of one of ours, so ask without it.
+    # Without SO_REUSEPORT first: with it, the bind succeeds beside another program that has it too.
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
@@ -99,8 +106,8 @@ async def _serve(settings: ServeSettings, port: int) -> None:
     with open_index(settings) as index, open_archive(settings, index) as archive:
         server = Server(server_settings(settings, index, archive))
         await server.start(settings.host, port)
-        # What the start has made stays for good. Looking at it in each full collection took 35 ms, in which nobody was
-        # answered, after every three thousand associations.
+        # Objects of the start stay for good. A full collection that looked at them took 35 ms after
+        # every three thousand associations, and answered nobody meanwhile.
         gc.collect()
         gc.freeze()
         await told_to_end.wait()

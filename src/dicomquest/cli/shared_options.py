@@ -1,4 +1,4 @@
-"""Options that several commands share, and how an option is made of a setting."""
+"""Options that several commands share, and the way from a field of settings to an option."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_INDEX = "dicomquest.sqlite"
 INDEX_VARIABLE = "DICOMQUEST_INDEX"
+INDEX_WORDS = "The index: the path of a SQLite file, or a database URL (postgresql://...)."
 
 
 def setting(default: Any, words: str, **parameters: Any) -> Any:
-    """Declare a field of a settings class: its default, its help, and further parameters of ``click.option``."""
+    """Declare a field of a settings class; ``parameters`` are those of ``click.option``."""
     return dataclasses.field(default=default, metadata={"help": words, **parameters})
 
 
@@ -47,12 +48,44 @@ def options_of(settings: type) -> Callable[[Command], Command]:
 def index_setting() -> Any:
     """Declare the field ``index``."""
     return setting(
-        DEFAULT_INDEX,
-        "The index: the path of a SQLite file, or a SQLAlchemy URL.",
-        envvar=INDEX_VARIABLE,
-        show_envvar=True,
-        metavar="URL",
+        DEFAULT_INDEX, INDEX_WORDS, envvar=INDEX_VARIABLE, show_envvar=True, metavar="URL"
     )
+
+
+LEVEL = click.Choice([level.name for level in Level], case_sensitive=False)
+LOG_LEVEL = click.Choice(["error", "warning", "info", "debug"], case_sensitive=False)
+PORT = click.IntRange(0, 65535)
+SECONDS = click.FloatRange(min=0, min_open=True)
+FILE = click.Path(exists=True, dir_okay=False)
+AE_TITLE_LENGTH = 16
+"""Bytes of the AE title fields of A-ASSOCIATE (PS3.8 9.3.2)."""
+
+
+def ae_title(value: str) -> str:
+    """Read an AE title: 1 to 16 ASCII characters, no backslash (PS3.5 6.2)."""
+    title = value.strip()
+    if (
+        not 1 <= len(title) <= AE_TITLE_LENGTH
+        or "\\" in title
+        or not (title.isascii() and title.isprintable())
+    ):
+        raise click.BadParameter(
+            f"{value!r} is no AE title; write 1 to 16 ASCII characters without backslash"
+        )
+    return title
+
+
+def utc_offset(value: str | int) -> int:
+    """Return the minutes of an offset from UTC, +HHMM or -HHMM (PS3.3 C.12.1.1.8)."""
+    if isinstance(value, int):  # click calls a type again for a value that it has converted
+        return value
+    match = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", value)
+    minutes = int(match[2]) * 60 + int(match[3]) if match else 0
+    if match is None or minutes > (14 * 60 if match[1] == "+" else 12 * 60):
+        raise click.BadParameter(
+            f"{value!r} is no offset from UTC; write +HHMM or -HHMM, from -1200 to +1400"
+        )
+    return minutes if match[1] == "+" else -minutes
 
 
 index_option = click.option(
@@ -63,50 +96,29 @@ index_option = click.option(
     envvar=INDEX_VARIABLE,
     show_envvar=True,
     metavar="URL",
-    help="The index: the path of a SQLite file, or a SQLAlchemy URL.",
+    help=INDEX_WORDS,
 )
-
-LEVEL = click.Choice([level.name for level in Level], case_sensitive=False)
-LOG_LEVEL = click.Choice(["error", "warning", "info", "debug"], case_sensitive=False)
-PORT = click.IntRange(0, 65535)
-SECONDS = click.FloatRange(min=0, min_open=True)
-FILE = click.Path(exists=True, dir_okay=False)
-AE_TITLE_LENGTH = 16
-
-
-def ae_title(value: str) -> str:
-    """Read an AE title: 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2)."""
-    title = value.strip()
-    if (
-        not 1 <= len(title) <= AE_TITLE_LENGTH
-        or "\\" in title
-        or not (title.isascii() and title.isprintable())
-    ):
-        raise click.BadParameter(
-            f"{value!r} is no AE title: expected 1 to 16 ASCII characters without backslash"
-        )
-    return title
-
-
-def utc_offset(value: str | int) -> int:
-    """Read an offset from UTC, +HHMM or -HHMM (PS3.3 C.12.1.1.8), as minutes; minutes stay as they are."""
-    if isinstance(value, int):
-        return value
-    match = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", value)
-    minutes = int(match[2]) * 60 + int(match[3]) if match else 0
-    if match is None or minutes > (14 * 60 if match[1] == "+" else 12 * 60):
-        raise click.BadParameter(
-            f"{value!r} is no offset from UTC: expected +HHMM or -HHMM, from -1200 to +1400"
-        )
-    return minutes if match[1] == "+" else -minutes
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Read with N processes; one per core by default.",
+)
+timezone_option = click.option(
+    "--timezone",
+    type=utc_offset,
+    metavar="OFFSET",
+    help="The zone of dates and times without one, as +HHMM or -HHMM. A new index keeps it; "
+    "+0000 by default.",
+)
 
 
 def server_tls(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLContext | None:
-    """Make the TLS context of a server: with ``ca``, clients must show a certificate signed by it."""
+    """Make the TLS context of a server; with ``ca``, clients must show a certificate of it."""
     if cert is None:
         if key is not None or ca is not None:
             raise click.UsageError(
-                "--tls-key and --tls-ca need --tls-cert: the server's own certificate"
+                "--tls-key and --tls-ca need the server's own certificate: add --tls-cert FILE"
             )
         return None
     import ssl
@@ -122,9 +134,9 @@ def server_tls(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLCont
 def client_tls(
     *, tls: bool, cert: str | None, key: str | None, ca: str | None
 ) -> ssl.SSLContext | None:
-    """Make the TLS context of a client, that trusts ``ca`` or else the system's authorities; None without TLS."""
+    """Make the TLS context of a client that trusts ``ca``, or the system; None without TLS."""
     if key is not None and cert is None:
-        raise click.UsageError("--tls-key needs --tls-cert: the certificate that it belongs to")
+        raise click.UsageError("--tls-key needs the certificate of that key: add --tls-cert FILE")
     if not tls and cert is None and ca is None:
         return None
     import ssl

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from dicomquest.cli.counting import counted_each
-from dicomquest.cli.peer import give_up
-from dicomquest.cli.shared_options import LOG_LEVEL, index_option, utc_offset
+from dicomquest.cli.messages import index_failure
+from dicomquest.cli.shared_options import LOG_LEVEL, index_option, jobs_option, timezone_option
 from dicomquest.errors import IndexDatabaseError
 
 
@@ -28,7 +28,7 @@ class WatchSettings:
     log_level: str
 
 
-@click.command(short_help="Keep the index in step with folders.")
+@click.command()
 @click.argument(
     "paths",
     nargs=-1,
@@ -37,47 +37,42 @@ class WatchSettings:
     type=click.Path(exists=True, file_okay=False),
 )
 @index_option
+@jobs_option
+@timezone_option
 @click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="How many processes read; one a core if not given.",
+    "--poll",
+    is_flag=True,
+    help="List the folders every second instead of waiting for notices of the system, which gives "
+    "none of changes that other machines make on a network share.",
 )
-@click.option(
-    "--timezone",
-    type=utc_offset,
-    metavar="OFFSET",
-    help="The zone of dates and times that name none, as +HHMM or -HHMM; a new index keeps it, +0000 if not given.",
-)
-@click.option(
-    "--poll", is_flag=True, help="Compare listings instead of waiting for notices: network shares give none of what "
-    "other machines do."
-)  # fmt: skip
 @click.option(
     "--rescan",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     metavar="MINUTES",
-    help="How often to look at everything, in case a notice was lost; 0 is never.",
+    help="Look at all files so often, in case a notice was lost; 0 is never.",
 )
 @click.option(
     "--log-level",
     default="info",
     show_default=True,
     type=LOG_LEVEL,
-    help="What to log, on standard error; debug names files.",
+    help="Log so much on standard error; debug names files.",
 )
 def watch(paths: tuple[str, ...], **values: Any) -> None:
     """Keep the index in step with each folder PATH, until SIGINT or SIGTERM.
 
-    First everything is indexed and pruned as by `dicomquest index --prune`; then files that appear or change are
-    indexed, and instances whose last file goes are removed. A file that cannot be read yet is tried again. What was
-    below a PATH that is gone as a whole stays until it is back: it may be a share that is not mounted.
+    The command first does the work of `dicomquest index --prune`. Then it indexes files that appear
+    or change, and removes instances when their last file goes. It tries a file again that it cannot
+    read yet. If a whole PATH goes, its instances stay in the index: the share may be unmounted.
 
     \b
       dicomquest watch /data/dicom
       dicomquest watch --index /srv/dicom.sqlite --poll --rescan 10 /mnt/ct /mnt/mr
+
+    The exit status is 0 after SIGINT or SIGTERM, 1 if the index or the watching fails, 2 if the
+    command line is wrong.
     """  # noqa: D301
     run(WatchSettings(paths, **values))
 
@@ -107,7 +102,10 @@ def run(settings: WatchSettings) -> None:
             total = follower.total
             LOGGER.info(
                 "ended: %d indexed, %d replaced, %d removed; the index has %s",
-                total.indexed, total.replaced, total.removed, counted_each(index.counts()),
-            )  # fmt: skip
+                total.indexed,
+                total.replaced,
+                total.removed,
+                counted_each(index.counts()),
+            )
     except IndexDatabaseError as error:
-        raise give_up(str(error)) from error
+        raise index_failure(error) from error

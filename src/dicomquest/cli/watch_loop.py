@@ -1,4 +1,4 @@
-"""The loop of ``dicomquest watch``: it waits for the system's notices and has the index follow them."""
+"""The loop of ``dicomquest watch``: the system gives notices of changes, the index follows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.counting import number_of
-from dicomquest.cli.peer import give_up
+from dicomquest.cli.messages import give_up
 from dicomquest.errors import IndexDatabaseError
 
 if TYPE_CHECKING:
@@ -23,23 +23,25 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.watch")
 
-# Milliseconds: a batch of notices ends when none comes for so long, or at last after so long.
+# Milliseconds: a batch of notices ends after a pause of the first length, at the latest after the
+# second.
 _QUIET, _LONGEST_BATCH = 200, 1000
-# Milliseconds without a notice after which we look around; the same in seconds between two tries of what failed.
+# Milliseconds: without a notice for so long, the loop tries files again and sees a signal.
 _TICK = 500
+# Seconds between two tries of what failed; the pause doubles up to the longest.
 _PAUSE, _LONGEST_PAUSE = 1.0, 300.0
-# So many notices at once may have been too many for the system's queue, which on Linux holds 16384 by default and drops
-# what is too much. Nobody tells us so, hence another look at everything once it is quiet.
+# So many notices at once may have overflowed the system's queue (16384 on Linux by default), which
+# drops the rest without a word. Hence another look at all files once it is quiet.
 _FLOOD = 4096
 
 
 class StoppedError(Exception):
-    """Somebody wants us to end."""
+    """A signal tells us to end."""
 
 
 @contextmanager
 def told_to_end(stop: threading.Event) -> Iterator[None]:
-    """Have SIGINT and SIGTERM set the event; a second one ends the process as usual."""
+    """Make SIGINT and SIGTERM set the event; a second one ends the process as usual."""
     before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, _frame: object) -> None:
@@ -56,12 +58,12 @@ def told_to_end(stop: threading.Event) -> Iterator[None]:
 
 
 class WatchLoop:
-    """The loop: wait, follow, look at everything where notices may be missing."""
+    """The loop: wait, follow, look at all files where notices may be missing."""
 
     def __init__(
         self, follower: Follower, stop: threading.Event, *, poll: bool, rescan: float
     ) -> None:
-        """Follow until ``stop`` is set; look at everything every ``rescan`` minutes, 0 is never."""
+        """Follow until ``stop`` is set; look at all files every ``rescan`` minutes, 0 is never."""
         self._polls = poll
         self._rescan = rescan
         self._follower = follower
@@ -77,7 +79,7 @@ class WatchLoop:
             try:
                 self._watch()
             except FileNotFoundError:
-                LOGGER.debug("a folder went before it could be watched")
+                LOGGER.debug("a folder went before the watch on it began")
             except IndexDatabaseError as error:
                 if not self._has_looked:
                     raise
@@ -85,10 +87,10 @@ class WatchLoop:
             self._stop.wait(self._pause)
 
     def _watch(self) -> None:
-        """Look, then follow the folders that are there until one comes or goes, or a notice is lost."""
+        """Look, then follow the present folders until one comes or goes, or a notice is lost."""
         paths = self._follower.begin()
         with closing(self._notices(paths) if paths else self._ticks()) as batches:
-            # The first wait starts the notices: what happens during the look is not missed.
+            # The first wait starts the notices before the look, so that no change falls between.
             first = next(batches, None)
             if first is None:
                 return
@@ -96,9 +98,7 @@ class WatchLoop:
             self._take(first)
             for notices in batches:
                 if self._follower.is_in_doubt():
-                    LOGGER.warning(
-                        "a folder is gone, is back, is another one than before, or can be entered now"
-                    )
+                    LOGGER.warning("a folder went, came back, was replaced, or can be entered now")
                     self._pause = _PAUSE
                     return
                 self._take(notices)
@@ -110,7 +110,7 @@ class WatchLoop:
         step = self._follower.look(time.time())
         self._look_at = time.time() + 60 * self._rescan if self._rescan else math.inf
         self._is_flooded = False
-        self._log(step, f"looked at everything in {time.monotonic() - started:.1f} s")
+        self._log(step, f"looked at all files in {time.monotonic() - started:.1f} s")
         self._has_looked = True
 
     def _take(self, notices: set[tuple[Change, str]]) -> None:
@@ -119,12 +119,10 @@ class WatchLoop:
         if len(notices) > _FLOOD:
             self._is_flooded = True
         deleted = {path for change, path in notices if change is Change.deleted}
-        # A folder that is said to be modified has notices of what changed in it, too.
-        changed = {
-            path
-            for change, path in notices
-            if change is Change.added or (change is Change.modified and not os.path.isdir(path))  # noqa: PTH112
-        }
+        added = {path for change, path in notices if change is Change.added}
+        modified = {path for change, path in notices if change is Change.modified}
+        # A modified folder is no work: the changed files in it have notices of their own.
+        changed = added | {path for path in modified if not os.path.isdir(path)}  # noqa: PTH112
         if deleted or changed:
             step = self._follower.take(changed, deleted, time.time())
             if step:
@@ -134,16 +132,21 @@ class WatchLoop:
             self._log(step, "tried again")
 
     def _log(self, step: Step, why: str) -> None:
-        waiting = f", {self._follower.waiting} to be tried again" if self._follower.waiting else ""
+        waiting = f", {self._follower.waiting} to try again" if self._follower.waiting else ""
         LOGGER.info(
             "%s: %d indexed, %d replaced, %d removed, %d skipped%s",
-            why, step.indexed, step.replaced, step.removed, step.skipped, waiting,
-        )  # fmt: skip
+            why,
+            step.indexed,
+            step.replaced,
+            step.removed,
+            step.skipped,
+            waiting,
+        )
         for path, reason in step.refused.items():
             LOGGER.warning("not pruned: %s: %s", path, reason)
 
     def _notices(self, paths: list[str]) -> Generator[set[tuple[Change, str]], None, None]:
-        """The system's notices, in batches; an empty one now and then. They end with ``stop``, or if one is lost."""
+        """Give notices in batches, an empty one now and then, until ``stop`` or a lost notice."""
         from watchfiles import watch
 
         try:
@@ -163,18 +166,18 @@ class WatchLoop:
         except FileNotFoundError:
             raise
         except (RuntimeError, OSError) as error:
-            # WatchfilesRustInternalError is a RuntimeError: a name that is no text, too many folders.
+            # WatchfilesRustInternalError is a RuntimeError: a name in bytes, too many folders.
             if not self._has_looked:
                 raise give_up(
-                    f"the system gives no notices ({error}); --poll does without"
+                    f"the system gives no notices ({error}); --poll does without them"
                 ) from error
-            # A name that is no text may come up with every look, because that opens the file: then looks become rare.
+            # A look opens a file whose name is not text, and so gets the same error: look less.
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             LOGGER.warning(
-                "notices were lost (%s): looking at everything in %d s", error, self._pause
+                "notices were lost (%s); looking at all files in %d s", error, self._pause
             )
 
     def _ticks(self) -> Generator[set[tuple[Change, str]]]:
-        """Stands in for notices where there is no folder to watch."""
+        """Give empty batches where there is no folder to watch."""
         while not self._stop.wait(_TICK / 1000):
             yield set()

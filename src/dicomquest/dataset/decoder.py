@@ -63,7 +63,7 @@ _UNPACK = {
 }
 # DCMTK writes question marks for a VR that it does not know, with 32 bits of length (PS3.5 7.1.2).
 _UNKNOWN_FORM = b"??"
-# Zeros behind the last element, in which no header can be read: more of them are no padding.
+# Zeros behind the last element are padding up to this number.
 _LONGEST_PADDING = 64
 
 
@@ -263,8 +263,6 @@ class Decoder:
             self._remarks.add(tag, RemarkKind.OUT_OF_ORDER)
             place.in_order = False
         return True
-
-    # ---- the less common forms
 
     def _element(
         self, place: Place, tag: int, code: bytes | None, position: int, end: int

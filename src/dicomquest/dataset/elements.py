@@ -71,8 +71,6 @@ def split_text(vr: str, text: str) -> tuple[str, ...]:
     )
 
 
-# ---- pydicom
-
 # pydicom raises all of these for values that do not fit their VR, and has no error of its own.
 _PYDICOM_ERRORS = (
     ArithmeticError,
@@ -191,9 +189,6 @@ _PYDICOM_TYPES: dict[str, Callable[[Any], Any]] = {
     "UI": _uid,
 }
 _PYDICOM_EMPTY: dict[str, Any] = {"DS": None, "IS": None, "PN": _person_name("")}
-
-
-# ---- the DICOM JSON Model
 
 
 def to_json(data_set: DataSet) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum, IntEnum, auto
-from re import compile as compile_pattern
 from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.reasons import AbortReason
 from dicomquest.standard import statuses
+from dicomquest.standard.keys import snake_case
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS
 
 RESPONSE: Final = 0x8000
@@ -226,12 +226,6 @@ _LONG_VRS = frozenset(row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if
 # error may have both: they become a slash and spaces.
 _DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
 
-_WORD = compile_pattern(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def _snake_case(keyword: str) -> str:
-    return _WORD.sub("_", keyword).lower()
-
 
 class _Codec(NamedTuple):
     """The two ways between values of a VR and bytes; an undecodable value is None, absent."""
@@ -291,7 +285,7 @@ _CODECS = {
 }
 
 _FIELDS = {
-    _snake_case(keyword): (element, _CODECS[vr])
+    snake_case(keyword): (element, _CODECS[vr])
     for element, vr, keyword in ELEMENTS
     if vr in _CODECS
 }

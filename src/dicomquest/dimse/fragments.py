@@ -262,7 +262,7 @@ def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) ->
     """Return the most bytes of a fragment for a peer's maximum length; 0 if none fits (PS3.8 D.1).
 
     ``counts_pdu_header`` is for peers that wrongly count the 6 bytes of the PDU header too.
-    Fragments have an even number of bytes.
+    Fragments are even, so an odd maximum is rounded down.
     """
     length = maximum_length - PDV_OVERHEAD - (PDU_HEADER.size if counts_pdu_header else 0)
     return max(length // 2 * 2, 0)

@@ -71,6 +71,8 @@ class Refusal(NamedTuple):
 
 
 def _is_of_another_service(arrival: Arrival) -> bool:
+    # A C-ECHO on a context for queries, for instance. SOP classes that no table has are the user's
+    # affair.
     sop_class = SERVED_BY_UID.get(arrival.context.abstract_syntax)
     return sop_class is not None and sop_class.service != SERVICES[type(arrival.request)]
 
@@ -275,6 +277,7 @@ class Performer:
         return not self.window or len(self._running) < self.window
 
     def _is_outstanding(self, message_id: int) -> bool:
+        # A Message ID is free again after its final response: some peers use 1 always (PS3.7 9.1).
         return message_id in self._running or any(
             each.command.message_id == message_id for each in self._waiting
         )

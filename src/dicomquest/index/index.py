@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Field
     from dicomquest.index.ingest.files import Summary
+    from dicomquest.index.ingest.instance import Skipped
     from dicomquest.index.ingest.receiving import ReceivedBatch
     from dicomquest.index.search.postgresql_cursor import KnownFacts
     from dicomquest.index.tables.promoted import Attribute
@@ -285,20 +286,26 @@ class Index:
         *,
         jobs: int = 1,
         progress: Callable[[Summary], None] | None = None,
+        on_skip: Callable[[str, Skipped], None] | None = None,
     ) -> Summary:
         """Index the files at or below ``paths``, read by ``jobs`` processes.
 
         Files that have not changed since are not read again, so another call goes on where one was
         interrupted. Unreadable files are skipped and counted in the summary, which ``progress``
-        sees as it grows. Several jobs import the script that calls this, which therefore needs its
-        ``if __name__ == "__main__"``.
+        sees as it grows; ``on_skip`` gets the path and the reason of each. Several jobs import the
+        script that calls this, which therefore needs its ``if __name__ == "__main__"``.
         """
         # Here and below: a process that only queries starts without this code.
         from dicomquest.index.ingest.files import ingest_files  # noqa: PLC0415
 
         names = [os.fspath(path) for path in paths]
         return ingest_files(
-            self._database, names, self.timezone_offset_minutes, jobs=jobs, progress=progress
+            self._database,
+            names,
+            self.timezone_offset_minutes,
+            jobs=jobs,
+            progress=progress,
+            on_skip=on_skip,
         )
 
     def ingest_data_sets(self, data_sets: Iterable[DataSet]) -> Summary:

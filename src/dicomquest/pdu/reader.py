@@ -68,9 +68,9 @@ class PduReader:
             self._buffer = data
             self._offset = 0
             return
-        # The rest is copied only if it is no longer than the new piece, which keeps the work linear;
-        # and fragments are cut out of ``bytes`` in half the time. A longer rest becomes a
-        # ``bytearray``, which grows in place.
+        # The rest is copied only if it is no longer than the new piece, so that all copying
+        # together stays linear; and fragments are cut out of ``bytes`` in half the time. A longer
+        # rest becomes a ``bytearray``, which grows in place.
         if len(self._buffer) - self._offset <= len(data):
             self._buffer = bytes(self._buffer[self._offset :]) + data
             self._offset = 0
@@ -156,7 +156,10 @@ class PduReader:
         return pdvs
 
     def _fault(self, pdu_type: int, length: int) -> RemoteProtocolError | None:
-        """Return the error of a PDU that is refused by its header alone; None if it is not."""
+        """Return the error of a PDU that is refused by its header alone; None if it is not.
+
+        It need not arrive as a whole: nobody waits for the gigabytes that a header may promise.
+        """
         if pdu_type == PduType.P_DATA_TF:
             if length > self.p_data_limit:
                 return RemoteProtocolError(
@@ -170,6 +173,7 @@ class PduReader:
                     f"PDU of type {pdu_type:02X}H with length {length}: expected {expected}",
                     reason=AbortReason.INVALID_VALUE,
                 )
+        # TLS and HTTP on the wrong port end here: no PDU type is their first byte.
         elif pdu_type not in (PduType.A_ASSOCIATE_RQ, PduType.A_ASSOCIATE_AC):
             return RemoteProtocolError(
                 f"PDU type {pdu_type:02X}H: expected 01H to 07H",

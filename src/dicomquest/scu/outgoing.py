@@ -99,7 +99,7 @@ def describe(what: Dataset | str | os.PathLike[str]) -> Instance:
         head, start.transfer_syntax, start=start.start, stop_tag=_SOP_INSTANCE_UID + 1
     ).data_set
     if any(tag >> 16 == _DIRECTORY_GROUP for tag in found):
-        raise DataSetError("a DICOMDIR")
+        raise DataSetError("DICOMDIR")
     elements = [found.get(tag) for tag in (_SOP_CLASS_UID, _SOP_INSTANCE_UID)]
     uids = tuple(
         str(element.values[0]) if element and element.values else "" for element in elements

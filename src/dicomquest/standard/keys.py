@@ -45,14 +45,15 @@ class Key(NamedTuple):
     @property
     def column(self) -> str:
         """The keyword in snake_case: PatientID is patient_id."""
-        return _in_snake_case(self.keyword)
+        return snake_case(self.keyword)
 
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @cache
-def _in_snake_case(keyword: str) -> str:
+def snake_case(keyword: str) -> str:
+    """Return a keyword of PS3.6 or PS3.7 as a name of Python or SQL."""
     return _WORD_START.sub("_", keyword.replace("IDs", "Ids").replace("UIDs", "Uids")).lower()
 
 

@@ -79,8 +79,8 @@ _UIDS = _M.SINGLE | _M.UID_LIST
 _ITEMS = _M.SEQUENCE
 _NOT = _M.NONE
 
-# Of the columns, len is the length field, code says whether Specific Character Set holds, VM whether
-# a backslash separates values, pads which spaces are padding; as is the struct format.
+# Of the columns, len is the length field, code says whether Specific Character Set holds, VM
+# whether a backslash separates values, pads which spaces are padding; as is the struct format.
 # fmt: off
 _ROWS = (
     # VR   name                         kind   len   pad   code  VM     pads   limit  as    matching

@@ -149,6 +149,8 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
         if identity.positive_response_requested:
             identity_ac = UserIdentityAC(server_response)
     window = information.async_operations_window
+    # An association without any accepted context is accepted, too: the requestor may release it.
+    # The sub-items answer those of the request, and are absent where it has none (PS3.7 D.3.3).
     return AAssociateAC(
         presentation_contexts=tuple(
             _answer_context(context, policy) for context in rq.presentation_contexts
@@ -177,6 +179,8 @@ def _answer_context(
     if supported is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
+    # An acceptor may not refuse a supported abstract syntax that is offered with Implicit VR Little
+    # Endian (PS3.5 10.1), so that is its last preference always.
     preferred: Sequence[str] = (*supported.transfer_syntaxes, IMPLICIT_VR_LITTLE_ENDIAN)
     proposed: Sequence[str] = context.transfer_syntaxes
     if supported.requestor_prefers:
@@ -201,6 +205,8 @@ def _answer_window(
 
 
 def _answer_roles(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[RoleSelection, ...]:
+    # 1 is never answered where 0 was proposed (PS3.7 D.3.3.4); roles for a SOP class without a
+    # context get no answer.
     proposed = {context.abstract_syntax for context in rq.presentation_contexts}
     return tuple(
         RoleSelection(
@@ -215,6 +221,7 @@ def _answer_roles(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[RoleSelecti
 
 
 def _answer_extended(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[ExtendedNegotiation, ...]:
+    # No answer is one, too: it means the defaults of the service class (PS3.7 D.3.3.5).
     if policy.answer_extended is None:
         return ()
     answers = (

@@ -163,7 +163,8 @@ _LOST = Effect.INDICATE_PROVIDER_ABORT
 
 # fmt: off
 OUTCOMES: dict[Action, tuple[Outcome, ...]] = {
-    # Association establishment: Table 9-6. The face itself opens the connection for AE-1.
+    # Association establishment: Table 9-6. The face itself opens the connection for AE-1. A face
+    # that gets a connection has accepted it already, so AE-5 only starts the timer.
     Action.AE_1:  (Outcome((), State.STA4),),
     Action.AE_2:  (Outcome((_SEND,), State.STA5),),
     Action.AE_3:  (Outcome((_INDICATE,), State.STA6),),
@@ -176,7 +177,8 @@ OUTCOMES: dict[Action, tuple[Outcome, ...]] = {
     # Data transfer: Table 9-7.
     Action.DT_1:  (Outcome((_SEND,), State.STA6),),
     Action.DT_2:  (Outcome((_INDICATE,), State.STA6),),
-    # Association release: Table 9-8.
+    # Association release: Table 9-8. AR-8 is the collision: both sides have asked for release, and
+    # the requestor of the association answers first.
     Action.AR_1:  (Outcome((_SEND,), State.STA7),),
     Action.AR_2:  (Outcome((_INDICATE,), State.STA8),),
     Action.AR_3:  (Outcome((_INDICATE, _CLOSE), State.STA1),),
@@ -188,7 +190,8 @@ OUTCOMES: dict[Action, tuple[Outcome, ...]] = {
                    Outcome((_INDICATE,), State.STA10)),
     Action.AR_9:  (Outcome((_SEND,), State.STA11),),
     Action.AR_10: (Outcome((_INDICATE,), State.STA12),),
-    # Association abort: Table 9-9.
+    # Association abort: Table 9-9. After its own A-ABORT a side waits in state 13 for the peer to
+    # close, as long as ARTIM runs. AA-7 does not start it anew: it runs already.
     Action.AA_1:  (Outcome((Effect.SEND_USER_ABORT, _START), State.STA13),),
     Action.AA_2:  (Outcome((_STOP, _CLOSE), State.STA1),),
     Action.AA_3:  (Outcome((_INDICATE, _CLOSE), State.STA1),),

@@ -64,8 +64,8 @@ def test_url_wins_over_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("postgresql://h/db?colour=red", 'not understood: invalid URI query parameter: "colour"'),
-        ("postgresql://me:sec%ret@h/db", "not understood: invalid percent-encoded token$"),
+        ("postgresql://h/db?colour=red", 'is malformed: invalid URI query parameter: "colour"'),
+        ("postgresql://me:sec%ret@h/db", "is malformed: invalid percent-encoded token$"),
     ],
 )
 def test_malformed_url_is_refused_without_password(location: str, message: str) -> None:

@@ -241,7 +241,7 @@ def test_replica_that_receives_nothing_is_refused(
             "postgresql+psycopg://me:secret@127.0.0.1:1,127.0.0.1:2/x",
             "port 1, 127.0.0.1 port 2 cannot be opened",
         ),
-        ("postgresql://me:secret@127.0.0.1/x?nonsense=1", "not understood"),
+        ("postgresql://me:secret@127.0.0.1/x?nonsense=1", "is malformed"),
     ],
 )
 def test_unopenable_location_says_why_no_password(location: str, message: str) -> None:

@@ -1,1 +1,1 @@
-"""The connection to a database: SQLite or PostgreSQL, one writer and many readers."""
+"""The connections to a database, SQLite or PostgreSQL: one writer and many readers."""

@@ -1,4 +1,4 @@
-"""The database of an index: opened by path or URL, migrated, and shared by one writer and many readers."""
+"""The database of an index: opened by path or URL, migrated, for one writer and many readers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.index")
 
-# Seconds that a replica may be behind a change of the schema, and between two looks at it.
+# Seconds for a replica to follow a change of the schema, and between two looks at it.
 _REPLICATION = 60.0
 _PAUSE = 0.1
 
 
 class Backend(Protocol):
-    """What a kind of database does in its own way. ``errors`` are those of its driver, ``name`` is for messages."""
+    """One kind of database; ``errors`` are those of its driver, ``name`` is for messages."""
 
     dialect: Dialect
     name: str
@@ -43,10 +43,10 @@ class Backend(Protocol):
     readers: Engine
 
     def refuse_unfit(self, connection: Connection) -> None:
-        """IndexDatabaseError if the database can hold no index at all."""
+        """Raise IndexDatabaseError if the database can hold no index at all."""
 
     def is_replaying(self, connection: Connection) -> bool:
-        """Whether what it has comes from another server."""
+        """Tell whether the server replays the changes of another one."""
 
     def upgrading(self) -> AbstractContextManager[Connection]:
         """Give the one connection that changes the schema."""
@@ -55,17 +55,17 @@ class Backend(Protocol):
         """Run the missing revisions."""
 
     def has_trigrams(self, connection: Connection) -> bool:
-        """Whether inner wild cards have an index."""
+        """Tell whether wild cards inside a text have an index."""
 
     def add_trigrams(self) -> bool:
-        """Give them one; False if this database cannot."""
+        """Give them one; tell whether this database can."""
 
     def cause(self, error: Exception) -> str:
-        """What went wrong, without patient data."""
+        """Return the words of an error, without patient data."""
 
 
 class Database:
-    """An open database at a schema that this program knows: ``begin`` to write, ``reader`` to query.
+    """An open database of a known schema: ``begin`` to write, ``connect`` and ``reader`` to read.
 
     Threads may share it. After a failure of the server the next call connects anew.
     """
@@ -73,7 +73,7 @@ class Database:
     def __init__(
         self, location: str | os.PathLike[str], *, create: bool = True, is_replica: bool = False
     ) -> None:
-        """Open, and bring the schema to the newest revision unless that comes by replication (``is_replica``)."""
+        """Open, and bring the schema to the newest revision; a replica gets it by replication."""
         text = os.fspath(location)
         self._backend: Backend = (
             PostgreSQL(text, is_replica=is_replica)
@@ -101,7 +101,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Give the connection of a write transaction, which has the write lock from its start."""
+        """Give the connection of a write transaction; it holds the write lock from its start."""
         with (
             self._failing("written"),
             self._writer.begin() as connection,
@@ -121,7 +121,7 @@ class Database:
 
     @contextmanager
     def _failing(self, done: str) -> Iterator[None]:
-        """Raise IndexDatabaseError for the driver's errors, unless they only follow from an interruption."""
+        """Raise the driver's errors as IndexDatabaseError, or as the interruption behind them."""
         before = sys.exception()
         try:
             yield
@@ -133,7 +133,7 @@ class Database:
             ) from error
 
     def reader(self) -> PoolProxiedConnection:
-        """Check out the raw connection of one query; ``close`` gives it back."""
+        """Check out the driver's connection for one query; its ``close`` gives it back."""
         try:
             return self._readers.raw_connection()
         except self._errors as error:
@@ -142,7 +142,7 @@ class Database:
             ) from error
 
     def discard_readers(self) -> None:
-        """Close all idle connections that read: where one is found broken, so are those that were open beside it."""
+        """Close all idle connections that read: if one is broken, the others are too."""
         self._readers.dispose()
 
     def close(self) -> None:
@@ -151,8 +151,8 @@ class Database:
         self._readers.dispose()
 
     def _migrate(self, *, may_create: bool, may_upgrade: bool) -> None:
-        """Bring the schema to the newest revision; IndexDatabaseError if that is not what this program can use."""
-        # Asked as a reader first: it does not wait for a writer.
+        """Bring the schema to the newest revision; IndexDatabaseError if it stays unusable."""
+        # A reader looks first: it does not wait for a writer.
         with self._readers.connect() as connection:
             revision = _revision(connection)
             if self._is_usable(connection, revision):
@@ -165,7 +165,7 @@ class Database:
         if revision is None and not may_create:
             raise MissingIndexError(f"{self._backend.name} has no index")
         with self._backend.upgrading() as connection:
-            # Asked again with the lock: another process may have been first.
+            # Another process may have upgraded before this one got the lock.
             revision = _revision(connection)
             if self._is_usable(connection, revision):
                 return
@@ -173,7 +173,7 @@ class Database:
             self._backend.upgrade(connection)
 
     def _await_replication(self, revision: str | None) -> None:
-        """Wait until a replica has replayed what its primary's schema has become; IndexDatabaseError if it does not."""
+        """Wait until a replica has the schema of its primary; IndexDatabaseError after a minute."""
         replica = f"the replica {self._backend.name}"
         patience = _REPLICATION if self.dialect == "postgresql" else 0.0
         if patience:
@@ -188,11 +188,11 @@ class Database:
                     return
                 is_replaying = self._backend.is_replaying(connection)
         waited = f", after {patience:.0f} s" if patience else ""
-        hint = "" if is_replaying else "; it is no replica: nothing comes to it from another server"
+        hint = "" if is_replaying else "; it is no replica: no other server sends it changes"
         raise IndexDatabaseError(f"{replica} {_lack(revision)}{waited}{hint}")
 
     def _is_usable(self, connection: Connection, revision: str | None) -> bool:
-        """Whether the schema is this program's, or a newer one that has only grown; IndexDatabaseError if too new."""
+        """Tell whether this program can use the schema; IndexDatabaseError if it is too new."""
         if revision is None or revision < HEAD:
             return False
         if revision == HEAD:
@@ -201,12 +201,12 @@ class Database:
         statement = "SELECT value FROM setting WHERE name = ?"
         oldest = connection.exec_driver_sql(statement, (OLDEST_REVISION_SETTING,)).scalar()
         if oldest is None or oldest > HEAD:
-            known = f"this program knows none newer than {HEAD!r}"
+            known = f"this program knows none newer than {HEAD!r}: update dicomquest"
             raise IndexDatabaseError(f"{self._backend.name} has schema {revision!r}; {known}")
         return True
 
     def _refuse_foreign(self, connection: Connection, revision: str | None) -> None:
-        """IndexDatabaseError if there are tables, but not ours: Alembic's own may be there for another program."""
+        """Raise IndexDatabaseError if the tables are not ours; others may use Alembic, too."""
         tables = set(inspect(connection).get_table_names())
         if tables if revision is None else not tables.issuperset({SETTING.name, *TABLES.values()}):
             raise IndexDatabaseError(
@@ -216,7 +216,7 @@ class Database:
 
 @contextmanager
 def _ended_if_interrupted(connection: Connection) -> Iterator[None]:
-    """End the connection with an interruption: in what state that leaves the driver is not known."""
+    """Close the connection after an interruption, which leaves its driver in an unknown state."""
     before = sys.exception()
     try:
         yield
@@ -227,7 +227,7 @@ def _ended_if_interrupted(connection: Connection) -> Iterator[None]:
 
 
 def _is_interruption(error: BaseException, before: BaseException | None) -> bool:
-    """Whether an error is an interruption or came of one, not of what was being handled ``before``."""
+    """Tell whether an error is an interruption or follows from one that came after ``before``."""
     each: BaseException | None = error
     while each is not None and each is not before:
         if isinstance(each, KeyboardInterrupt):
@@ -246,5 +246,5 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _lack(revision: str | None) -> str:
-    """What a database lacks."""
+    """Return the fault of a schema in words."""
     return "has no index" if revision is None else f"has schema {revision!r}, expected {HEAD!r}"

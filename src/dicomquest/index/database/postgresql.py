@@ -1,8 +1,9 @@
 """An index in a PostgreSQL database, on one server or on a primary and its replicas.
 
-Queries see the last commit and are never blocked (QR-172). One transaction of all nodes at a time writes: it holds an
-advisory lock from its start, as an SQLite transaction has the file's lock. So what a batch reads is what it writes
-upon, ids are counted up without a sequence, and no deadlock or serialization failure has to be tried again after.
+Queries see the last commit and are never blocked (QR-172). Of all nodes one transaction at a time
+writes: it holds an advisory lock from its start, as an SQLite transaction holds the lock of the
+file. So a batch writes upon what it has read, ids need no sequence, and no transaction fails for a
+deadlock or a conflict and has to be tried again.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ LOGGER = logging.getLogger("dicomquest.index")
 
 _OLDEST_SERVER = 13
 
-# Connections that stay open between queries; more are opened for more queries at a time.
+# Connections that stay open between queries; more queries at a time open more.
 _IDLE_READERS = 8
 
-# The advisory locks: a writer's, and that of whoever changes the schema. Any numbers will do that others do not take.
+# The advisory locks, of writers and of a change of the schema: numbers that no other program takes.
 _WRITE_LOCK = 0x64715F77
 _SCHEMA_LOCK = 0x64715F73
 
-# A node that is gone without a word must not keep the write lock: its connection ends as nodes.DEFAULTS end ours.
+# A node that is gone without a word must not keep the write lock: the server ends its connection as
+# soon as nodes.DEFAULTS end ours.
 _PEER_IS_GONE = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -49,14 +51,15 @@ _PEER_IS_GONE = {
 }
 _WRITER_SETTINGS = {
     **_PEER_IS_GONE,
-    "statement_timeout": "0",  # a commit that is cancelled while it waits for a replica says that it is done
-    "lock_timeout": "60s",  # how long a writer waits for its turn
-    "idle_in_transaction_session_timeout": "5min",  # a process that is stopped, not gone
+    # No limit, because a commit that is cancelled while it waits for a replica reports success.
+    "statement_timeout": "0",
+    "lock_timeout": "60s",  # for a writer to get its turn
+    "idle_in_transaction_session_timeout": "5min",  # for a process that is stopped, not gone
 }
 _SCHEMA_SETTINGS = {
     **_PEER_IS_GONE,
     "statement_timeout": "0",
-    # Who waits for a table's lock lets no query pass: so not for long, but again and again.
+    # Queries queue behind a connection that waits for a table's lock, so it waits for short times.
     "lock_timeout": "300ms",
 }
 _LOCK_ATTEMPTS = 1000
@@ -70,10 +73,12 @@ class PostgreSQL:
 
     def __init__(self, location: str, *, is_replica: bool = False) -> None:
         try:
-            import psycopg  # noqa: PLC0415  an index in SQLite does without
+            # An index in SQLite does without.
+            import psycopg  # noqa: PLC0415
         except ImportError as error:
-            message = f"an index in PostgreSQL needs psycopg, which dicomquest[postgresql] brings: {error}"
-            raise IndexDatabaseError(message) from error
+            raise IndexDatabaseError(
+                f"an index in PostgreSQL needs psycopg: install dicomquest[postgresql] ({error})"
+            ) from error
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         self.name = nodes.described(location)
         read = nodes.Use.READ_REPLICA if is_replica else nodes.Use.READ
@@ -100,7 +105,8 @@ class PostgreSQL:
         setting = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
 
         def connect() -> Any:
-            connection = psycopg.connect(**parameters, autocommit=True)  # type: ignore[arg-type]  # texts, as libpq has
+            # libpq takes all of them as texts.
+            connection = psycopg.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
             try:
                 connection.execute(setting)
                 connection.autocommit = use is not nodes.Use.WRITE
@@ -129,13 +135,13 @@ class PostgreSQL:
             context: Any,
             _many: object,
         ) -> tuple[str, Any]:
-            # What SQLAlchemy has compiled is the driver's dialect already.
+            # A statement that SQLAlchemy has compiled is in the driver's dialect already.
             return (percent_marks(statement) if context.compiled is None else statement), parameters
 
         return engine
 
     def refuse_unfit(self, connection: Connection) -> None:
-        """IndexDatabaseError if the server is too old, or the database cannot hold all texts."""
+        """Raise IndexDatabaseError if the server is too old, or the encoding is not UTF8."""
         version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10000
         if version < _OLDEST_SERVER:
             raise IndexDatabaseError(
@@ -143,22 +149,23 @@ class PostgreSQL:
             )
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
         if encoding != "UTF8":
-            hint = "`createdb --encoding UTF8 --template template0` makes another"
+            hint = "make a database with `createdb --encoding UTF8 --template template0`"
             raise IndexDatabaseError(
                 f"{self.name} has the encoding {encoding}, expected UTF8: {hint}"
             )
 
     def is_replaying(self, connection: Connection) -> bool:
-        """Whether what it has comes from another server."""
+        """Tell whether the server replays the changes of another one."""
         return bool(connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one())
 
     @contextmanager
     def upgrading(self) -> Iterator[Connection]:
-        """Give the one connection that changes the schema: writers and readers of all nodes go on meanwhile."""
+        """Give the one connection that changes the schema; writers and readers go on meanwhile."""
         engine = self._engine(nodes.Use.WRITE, _SCHEMA_SETTINGS, NullPool)
         with engine.connect() as connection:
             has_waited = False
-            # Who waits inside a statement has a snapshot, which would hold up an index that is built CONCURRENTLY.
+            # It tries again and again: to wait inside a statement is to hold a snapshot, and that
+            # would hold up an index that another connection builds CONCURRENTLY.
             while not connection.exec_driver_sql(
                 f"SELECT pg_try_advisory_lock({_SCHEMA_LOCK})"
             ).scalar():
@@ -168,14 +175,15 @@ class PostgreSQL:
                 has_waited = True
                 time.sleep(_PAUSE)
             connection.rollback()
-            # The lock ends with the connection, which no pool keeps.
+            # No pool keeps the connection, so the lock ends with it.
             yield connection
 
     def upgrade(self, connection: Connection) -> None:
-        """Run the missing revisions, each in a transaction of its own; one that finds a table locked is run again."""
+        """Run the missing revisions, each in a transaction; try again if a table is locked."""
         from psycopg.errors import LockNotAvailable  # noqa: PLC0415
 
-        from dicomquest.index.tables.migrations import run  # noqa: PLC0415  it takes 100 ms to import
+        # Alembic takes 100 ms to import, and nearly every start finds the schema current.
+        from dicomquest.index.tables.migrations import run  # noqa: PLC0415
 
         connection.rollback()
         for _ in range(_LOCK_ATTEMPTS):
@@ -189,15 +197,15 @@ class PostgreSQL:
             else:
                 return
         raise IndexDatabaseError(
-            f"{self.name}: its tables are in use by long queries, so its schema stays as it is"
+            f"{self.name}: long queries hold its tables, so the schema stays as it is: try again"
         )
 
     def has_trigrams(self, connection: Connection) -> bool:
-        """Whether inner wild cards have an index."""
+        """Tell whether wild cards inside a text have an index."""
         return not _missing_trigrams(connection)
 
     def add_trigrams(self) -> bool:
-        """Build the trigram indexes that are missing, while all go on; False if the server does not let us."""
+        """Build missing trigram indexes while all go on; tell whether the server lets us."""
         with self.upgrading() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             try:
@@ -209,28 +217,29 @@ class PostgreSQL:
                     self.cause(error),
                 )
                 return False
-            # It waits for those who write, but nobody waits for it.
+            # To build an index CONCURRENTLY waits for writers, but nobody waits for it.
             connection.exec_driver_sql("SET lock_timeout = 0")
             for index in _missing_trigrams(connection):
-                # One that was not finished is there, but not valid.
+                # An unfinished index exists already, but is not valid.
                 connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
                 connection.exec_driver_sql(
-                    f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} USING gin ({index.column} gin_trgm_ops) "
-                    f"WHERE {index.column} IS NOT NULL"
+                    f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} "
+                    f"USING gin ({index.column} gin_trgm_ops) WHERE {index.column} IS NOT NULL"
                 )
         return True
 
     def cause(self, error: Exception) -> str:
-        """The server's own words, without the SQL, its parameters and the row in question: they are patient data."""
+        """Return the server's words, without SQL, parameters and row, which are patient data."""
         original: Any = getattr(error, "orig", None) or error
         diagnosis = getattr(original, "diag", None)
         return (diagnosis.message_primary if diagnosis else None) or nodes.one_line(original)
 
 
 def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool connect anew if the server is gone: an idle connection has nothing to read but its end.
+    """Make the pool connect anew if the server is gone.
 
-    Asking the server takes 50 us, this takes one; a batch is worth the former, as it cannot be run again.
+    An idle connection has nothing to read but its end, and to look takes 1 us. To ask the server
+    takes 50 us, which only the writer does (``pool_pre_ping``), as a batch cannot run again.
     """
     if connection.closed or _is_readable(connection.fileno()):
         raise InvalidatePoolError
@@ -239,7 +248,7 @@ def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
 def _is_readable(descriptor: int) -> bool:
     if sys.platform == "win32":
         return bool(select.select([descriptor], [], [], 0)[0])
-    # Unlike select, it takes descriptors beyond 1,023, which a server with as many associations has.
+    # select refuses descriptors beyond 1,023, which a server with as many associations has.
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))

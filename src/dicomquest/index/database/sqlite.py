@@ -1,7 +1,7 @@
 """An index in an SQLite file.
 
-SQLite runs in WAL mode: readers see the last commit and are never blocked, writers take turns (QR-172). Every running
-query has a connection of its own, which another thread may interrupt.
+SQLite runs in WAL mode: readers see the last commit and are never blocked, writers take turns
+(QR-172). Every running query has a connection of its own, which another thread may interrupt.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 # The trigram tokenizer of FTS5 came with 3.34, the JSON operators of the queries with 3.38.
 _OLDEST_SQLITE = (3, 38, 0)
 
-# Connections that stay open between queries; more are opened for more queries at a time.
+# Connections that stay open between queries; more queries at a time open more.
 _IDLE_READERS = 8
 
 # Each connection gets these; the values are SQLite's units.
 _PRAGMAS = {
-    "busy_timeout": 60_000,  # milliseconds that a writer waits for its turn
+    "busy_timeout": 60_000,  # milliseconds for a writer to get its turn
     "foreign_keys": "ON",
-    "synchronous": "NORMAL",  # a power cut may lose the last commits, never the database: files can be read again
+    # A power cut may lose the last commits, never the database: files can be read again.
+    "synchronous": "NORMAL",
     "temp_store": "MEMORY",
-    "cache_size": -8_000,  # KiB: the memory of a running query is bounded by this
+    "cache_size": -8_000,  # KiB (by the sign), the bound on the memory of a running query
 }
 
 
@@ -63,19 +64,19 @@ class SQLite:
                     f"there is no folder {path.absolute().parent} to hold the index"
                 )
         except OSError as error:
-            raise IndexDatabaseError(f"{path} cannot be looked at: {error.strerror}") from error
+            raise IndexDatabaseError(f"{path} cannot be read: {error.strerror}") from error
         self.writer = _engine(url, writer=True)
         self.readers = _engine(url, writer=False)
 
     def refuse_unfit(self, connection: Connection) -> None:
-        """Nothing to refuse: every file holds all texts."""
+        """Refuse nothing: every file holds all texts."""
 
-    def is_replaying(self, connection: Connection) -> bool:  # noqa: ARG002  who copies a file says so to nobody
-        """Whether what it has comes from another server."""
+    def is_replaying(self, connection: Connection) -> bool:  # noqa: ARG002
+        """Return True: a file cannot tell whether a program copies it from another machine."""
         return True
 
     def upgrading(self) -> AbstractContextManager[Connection]:
-        """Give the one connection that changes the schema: nobody writes meanwhile, readers go on."""
+        """Give the one connection that changes the schema; writers wait, readers go on."""
         return self.writer.begin()
 
     def upgrade(self, connection: Connection) -> None:
@@ -85,16 +86,16 @@ class SQLite:
 
         run.upgrade(connection)
 
-    def has_trigrams(self, connection: Connection) -> bool:  # noqa: ARG002  every SQLite that is new enough has them
-        """Whether inner wild cards have an index."""
+    def has_trigrams(self, connection: Connection) -> bool:  # noqa: ARG002
+        """Return True: the trigram tables come with the schema."""
         return True
 
     def add_trigrams(self) -> bool:
-        """Nothing to be done: they come with the tables."""
+        """Return True: they are there."""
         return True
 
     def cause(self, error: Exception) -> str:
-        """The driver's own words, without the SQL and its parameters: they may hold patient data."""
+        """Return the driver's words, without SQL and parameters, which may be patient data."""
         return str(getattr(error, "orig", None) or error)
 
 
@@ -103,9 +104,10 @@ def _url(location: str | os.PathLike[str]) -> URL:
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError) as error:
-        # There may be a password in it.
+        # The message leaves out the rest, which may hold a password.
         raise IndexDatabaseError(
-            f"what begins with {text.partition('://')[0]}:// is no database URL"
+            f"{text.partition('://')[0]}://... is no database URL: "
+            "write postgresql://HOST/DATABASE, or the path of a file"
         ) from error
     if url.get_backend_name() == "postgresql":
         raise IndexDatabaseError(f"{url.drivername}:// is not supported: write postgresql://")
@@ -133,7 +135,8 @@ def _engine(url: URL, *, writer: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
-        # The driver's own transaction control opens none for DDL and none at once: ours is explicit.
+        # We begin transactions ourselves: the driver begins none before a statement that changes
+        # rows, and none for DDL.
         connection.isolation_level = None
         for name, value in _PRAGMAS.items():
             connection.execute(f"PRAGMA {name}={value}")

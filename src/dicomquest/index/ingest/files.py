@@ -59,7 +59,8 @@ class Summary:
     """The outcome so far: each file counts once, as unchanged, indexed, replaced or skipped.
 
     ``replaced``: the instance was indexed before. ``examples`` has the first thousand skipped
-    files. ``removed`` counts instances whose last file now has another instance.
+    files. ``removed`` counts instances whose last file now has another instance. ``on_skip`` is
+    called with the path of each skipped file.
     """
 
     unchanged: int = 0
@@ -68,6 +69,7 @@ class Summary:
     skipped: Counter[Reason] = field(default_factory=Counter)
     examples: list[tuple[str, Skipped]] = field(default_factory=list)
     removed: int = 0
+    on_skip: Callable[[str, Skipped], None] | None = None
 
     @property
     def files(self) -> int:
@@ -79,6 +81,8 @@ class Summary:
         self.skipped[skipped.reason] += 1
         if len(self.examples) < _MOST_EXAMPLES:
             self.examples.append((path, skipped))
+        if self.on_skip is not None:
+            self.on_skip(path, skipped)
 
 
 def walk(
@@ -135,9 +139,10 @@ def ingest_files(
     *,
     jobs: int = 1,
     progress: Callable[[Summary], None] | None = None,
+    on_skip: Callable[[str, Skipped], None] | None = None,
 ) -> Summary:
     """Index all files at or below ``paths``; call ``progress`` with the growing summary."""
-    summary = Summary()
+    summary = Summary(on_skip=on_skip)
 
     def on_error(error: OSError) -> None:
         summary.skip(

@@ -34,8 +34,8 @@ _TRANSFER_SYNTAX_COLUMN = KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column
 class Reason(Enum):
     """The reason why an instance is not indexed."""
 
-    NOT_DICOM = "no DICOM file"
-    DICOMDIR = "a DICOMDIR"
+    NOT_DICOM = "not DICOM"
+    DICOMDIR = "DICOMDIR"
     TRUNCATED = "truncated"
     MALFORMED = "malformed data set"
     NO_SOP_INSTANCE_UID = "no SOP Instance UID"

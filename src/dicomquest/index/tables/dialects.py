@@ -20,15 +20,18 @@ Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 
 
 class Words(NamedTuple):
-    """The words of one database; what stands in braces is filled in by ``format``.
+    """The words of one database; ``format`` fills in names in braces.
 
-    ``in_values``: the condition of a column on a list that is one parameter, which ``as_list`` makes of the values.
-    ``distinct_list``: an aggregate, a JSON list. ``element``: one element of a JSON column as JSON text, NULL if it is
-    not there. ``contains``: whether a text has another. ``backslash``: that character. ``candidates``: the ids of a
-    trigram table's rows for its query language, None where columns have trigram indexes of their own.
-    ``defer_constraints``: have foreign keys hold when the transaction ends. ``calls_python``: whether SQL can.
-    ``copies``: whether COPY takes many rows. ``cuts_long_texts``: whether an indexed text has a greatest length.
-    ``streamed``: what ends a query of which the first row is wanted at once.
+    - ``in_values``: a column is one of a list, which is one parameter; ``as_list`` makes it.
+    - ``distinct_list``: an aggregate that makes a JSON list of distinct values.
+    - ``element``: one element of a JSON column as JSON text, NULL if it is missing.
+    - ``contains``: a text contains another one; ``backslash``: that character.
+    - ``candidates``: the rows of a trigram table by a query of its language; None if the columns
+      have trigram indexes instead.
+    - ``defer_constraints``: foreign keys are checked when the transaction ends.
+    - ``calls_python``: SQL can call Python functions. ``copies``: COPY takes many rows.
+    - ``cuts_long_texts``: an indexed text has a greatest length.
+    - ``streamed``: the end of a query that wants its first row at once.
     """
 
     in_values: str
@@ -75,18 +78,21 @@ DIALECTS: dict[Dialect, Words] = {
         calls_python=False,
         copies=True,
         cuts_long_texts=True,
-        # No limit, but the planner cannot know: it takes a plan whose first tenth costs little, as for a cursor.
+        # No limit, but the planner cannot know that: it prefers a plan whose first rows cost
+        # little, as it does for a server-side cursor.
         streamed=" LIMIT (SELECT NULL::bigint)",
     ),
 }
 
 READER_SETTINGS = {
-    # Plans that go row by row from index to index, whatever the statistics: the first row comes at once, and memory
-    # does not grow with the number of rows. For 200,000 studies with their patients a hash join is no faster.
+    # Plans then go row by row from index to index, whatever the statistics say: the first row comes
+    # at once, and memory does not grow with the number of rows. For 200,000 studies with their
+    # patients a hash join is no faster.
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_sort": "off",
-    # Compiling takes up to a second before the first row; processes beside one would wait with it for a slow peer.
+    # The compiler takes up to a second before the first row, and parallel workers would wait with
+    # their leader for a slow peer.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "default_transaction_read_only": "on",
@@ -98,23 +104,21 @@ READER_SETTINGS = {
 def execute(
     connection: Connection, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()
 ) -> Any:
-    """Run a statement once, or once for each tuple of a list; a cursor over its rows. It raises the driver's errors.
+    """Run a statement once, or once for each tuple of a list; return a cursor over its rows.
 
-    The driver is called as it is: SQLAlchemy's way takes 40 us more, as much as a small statement itself, and storing a
-    single instance takes two dozen.
+    It raises the driver's errors. It calls the driver itself, because SQLAlchemy takes 40 us more,
+    as much as a small statement, and a single instance is stored by two dozen.
     """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        return (driver.executemany if isinstance(parameters, list) else driver.execute)(
-            statement, parameters
-        )
+        run = driver.executemany if isinstance(parameters, list) else driver.execute
+        return run(statement, parameters)
     if isinstance(parameters, list) and len(parameters) > 1:
         cursor = driver.cursor()
         cursor.executemany(percent_marks(statement), parameters)
         return cursor
-    return driver.execute(
-        percent_marks(statement), parameters[0] if isinstance(parameters, list) else parameters
-    )
+    once = parameters[0] if isinstance(parameters, list) else parameters
+    return driver.execute(percent_marks(statement), once)
 
 
 def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
@@ -124,13 +128,14 @@ def rows(connection: Connection, statement: str, values: Iterable[int | str]) ->
     return list(execute(connection, statement, (words.as_list(list(values)),)))
 
 
+def dialect_of(connection: Connection) -> Dialect:
+    """Return the dialect of the database behind a connection."""
+    return "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
+
+
 def words_of(connection: Connection) -> Words:
-    """The words of the database behind a connection."""
-    name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
-    return DIALECTS[name]
-
-
-# The SQL of this project has question marks for parameters only: values are never part of it.
+    """Return the words of the database behind a connection."""
+    return DIALECTS[dialect_of(connection)]
 
 
 def _is_usual(statement: str) -> bool:
@@ -138,14 +143,16 @@ def _is_usual(statement: str) -> bool:
     return len(statement) <= _LONGEST_STATEMENT
 
 
+# The next two replace each ``?``: the SQL of this project has it for parameters only, and no value
+# is ever part of a statement.
 @remembered(1024, _is_usual)
 def percent_marks(statement: str) -> str:
-    """A statement as psycopg takes it: ``%s`` for each parameter."""
+    """Return a statement as psycopg takes it: ``%s`` for each parameter."""
     return statement.replace("%", "%%").replace("?", "%s")
 
 
 @remembered(1024, _is_usual)
 def numbered(statement: str) -> str:
-    """A statement as PostgreSQL takes it: ``$1`` for its first parameter."""
+    """Return a statement as PostgreSQL takes it: ``$1`` for its first parameter."""
     first, *rest = statement.split("?")
     return first + "".join(f"${number}{text}" for number, text in enumerate(rest, 1))

@@ -1,7 +1,7 @@
-"""Promoted attributes: those without a column whose values have rows in the value tables all the same.
+"""Promoted attributes: they have no column, but their values have rows in the value tables.
 
-What an index has promoted is known from its table ``promoted_attribute``, which each write transaction reads; queries
-know by ``occurrence`` which of them are complete, in the snapshot that they see.
+The table ``promoted_attribute`` lists them, and each write transaction reads it. Queries learn from
+``occurrence`` which of them are complete, in the snapshot that they see.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import KeyCriterion
 
 FILLING, READY, DROPPING = "filling", "ready", "dropping"
-"""The states: new rows have their values and old ones get them; all have; they are being taken out again."""
+"""The states: value rows are being filled in; all are there; they are being removed."""
 
-# A row of a B-tree of PostgreSQL has 2,704 bytes at most, a character up to four.
+# Characters: a row in a B-tree of PostgreSQL has 2,704 bytes at most, a character up to four.
 _LONGEST = 600
 
 _ZONE_PATH = f"{TIMEZONE_OFFSET_FROM_UTC:08X}"
 
 
 class Attribute(NamedTuple):
-    """An attribute that can be promoted; a private one is named by its creator and has block 0 (``gggg00ee``)."""
+    """An attribute to promote; a private one has its creator, and block 0 (``gggg00ee``)."""
 
     tag: int
     creator: str
@@ -55,17 +55,17 @@ class Attribute(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The path of its value rows, or what the paths of its items' attributes begin with."""
+        """The path of its value rows; of a sequence the prefix of the paths of its rows."""
         return _path(self.tag, self.creator, self.vr)
 
     @property
     def step(self) -> Step:
-        """The attribute as a key names it."""
+        """The attribute as a step of a key's path."""
         return Step(self.tag, self.creator or None)
 
 
 class Promoted(NamedTuple):
-    """A promoted attribute; ``done`` is the greatest id of its level's rows that is filled."""
+    """A promoted attribute; its level's rows with ids up to ``done`` have their values."""
 
     attribute: Attribute
     state: str
@@ -73,7 +73,7 @@ class Promoted(NamedTuple):
 
 
 class PromotedForms(NamedTuple):
-    """What promoted attributes add to the forms of an entity."""
+    """The search forms that promoted attributes add to an entity."""
 
     values: frozenset[ValueRow]
     occurrences: frozenset[tuple[str, int]]
@@ -83,18 +83,18 @@ NOTHING = PromotedForms(frozenset(), frozenset())
 
 
 def _path(tag: int, creator: str, vr: str) -> str:
-    # A creator may be any text, which must not be met in SQL.
+    # In hex, because a creator may be any text, and the path stands in SQL.
     return f"{tag:08X}:{vr}:{creator.encode('utf-8', 'replace').hex()}" if creator else f"{tag:08X}"
 
 
 def standard_key_vr(tag: int) -> str | None:
-    """The VR of a standard attribute as a key, None if the dictionary knows none."""
+    """Return the VR of a standard attribute as a key, None if the dictionary has none."""
     vr = standard_vr(tag)
     return "US" if vr == US_OR_SS else vr
 
 
 def searched_path(key: KeyCriterion, occurrences: Collection[tuple[str, int]]) -> str | None:
-    """The path of the value rows that tell all of a key without a column, None if there are none."""
+    """Return the path of the value rows that decide a key without a column, or None."""
     step = key.path[0]
     path = _path(step.tag, step.creator or "", key.vr)
     if (path, ALL_THERE) not in occurrences or (path, TOO_LONG) in occurrences:
@@ -103,14 +103,14 @@ def searched_path(key: KeyCriterion, occurrences: Collection[tuple[str, int]]) -
 
 
 def told_by_promotion(key: KeyCriterion, occurrences: Collection[tuple[str, int]]) -> KeyCriterion:
-    """A private key of unknown VR, read with the VR that its attribute was promoted with if it was and they fit."""
+    """Read a private key of unknown VR with that of its promoted attribute; else return the key."""
     step, criterion = key.path[0], key.criterion
     if step.creator is None or not isinstance(criterion, ByStoredVR | TextByStoredVR):
         return key
     vr = next(
         (vr for vr in VR if (_path(step.tag, step.creator, vr), ALL_THERE) in occurrences), None
     )
-    # In which zone the times of a row without one are, only the row says.
+    # Only the stored data set has the zone of its date-times, so Python reads a DT.
     if vr is None or vr == "DT":
         return key
     values = values_in(vr, criterion)
@@ -122,7 +122,7 @@ def told_by_promotion(key: KeyCriterion, occurrences: Collection[tuple[str, int]
 
 
 def read_promoted(connection: Connection) -> tuple[Promoted, ...]:
-    """All that the index has promoted, as this transaction sees it."""
+    """Return all promoted attributes, as this transaction sees them."""
     statement = (
         "SELECT tag, creator, level, keyword, vr, state, done FROM promoted_attribute ORDER BY id"
     )
@@ -133,7 +133,7 @@ def read_promoted(connection: Connection) -> tuple[Promoted, ...]:
 
 
 def filled(promoted: Iterable[Promoted]) -> dict[Level, list[Attribute]]:
-    """The attributes of which each new or changed row has to have its values, by level."""
+    """Return by level the attributes whose values each new or changed row needs."""
     found: dict[Level, list[Attribute]] = {}
     for each in promoted:
         if each.state != DROPPING:
@@ -144,7 +144,7 @@ def filled(promoted: Iterable[Promoted]) -> dict[Level, list[Attribute]]:
 def promoted_forms(
     attributes: Iterable[Attribute], elements: Mapping[str, str], default_zone: int
 ) -> PromotedForms:
-    """The value rows of an entity whose elements (JSON by ``GGGGEEEE``) are ``elements``."""
+    """Return the value rows of an entity, by its elements: JSON texts by ``GGGGEEEE``."""
     values: set[ValueRow] = set()
     occurrences: set[tuple[str, int]] = set()
     for attribute in attributes:

@@ -1,4 +1,4 @@
-"""The attributes of one entity as the index keeps them: texts by column, and JSON elements (PS3.18 F)."""
+"""The attributes of one entity in the index: texts by column, and JSON elements (PS3.18 F)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from dicomquest.query.search_forms import SearchForm
 
 LARGEST_BINARY = 1024
-"""Binary values of more bytes are not kept: they are pictures, tables and curves, which nobody asks for by C-FIND."""
+"""Bytes of a binary value that is kept; larger ones are pictures, tables and curves."""
 
 _COMPUTED = frozenset(key.tag for key in KEYS if key.storage is Storage.COMPUTED)
 _COLUMNS = {key.tag: key.column for key in KEYS if key.storage is Storage.COLUMN}
 
 
 class _Searched(NamedTuple):
-    """A key with search forms; ``columns`` are those of a COLUMN key with forms besides its text."""
+    """A key with search forms; a COLUMN key may have ``columns`` for forms besides its text."""
 
     tag: int
     path: str
@@ -51,7 +51,8 @@ class _Searched(NamedTuple):
     columns: tuple[str, ...]
 
 
-# By column and by path. A column that has no form besides its text, and never several values, has nothing to be found.
+# By column, and by path. A column without a search form besides its text, and never with several
+# values, needs no work here.
 _SEARCHED_COLUMNS = {
     level: {
         key.column: _Searched(
@@ -78,25 +79,29 @@ _FIRST_GROUP = 0x0008  # groups below belong to files and messages, not to data 
 _LAST_GROUP = 0x7FDF  # pixel data, and what trails it
 _GROUP_LENGTH = 0x0000FFFF
 
-# The databases' text is UTF-8, which has no surrogates, and that of PostgreSQL no NUL, not even written as an escape.
+# The databases' text is UTF-8, which has no surrogates; PostgreSQL's has no NUL either, not even as
+# an escape in JSON.
 _NOT_STORED = re.compile("[\0\ud800-\udfff]")
 _NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 ANATOMIC_REGION_PATH = f"{ANATOMIC_REGION_SEQUENCE:08X}"
-"""The value rows of this path are whole elements: AnatomicRegionsInStudyCodeSequence is made of them."""
+"""Value rows of this path hold whole elements, for AnatomicRegionsInStudyCodeSequence."""
 
 _ONE_PART = (VALUE_PART,)
 _ZONE_PATH = f"{TIMEZONE_OFFSET_FROM_UTC:08X}"
 
 
 class Record(NamedTuple):
-    """What one entity has: ``texts`` by column, ``elements`` by tag (``GGGGEEEE``) as JSON. Nothing is empty."""
+    """The attributes of one entity: ``texts`` by column, ``elements`` as JSON by ``GGGGEEEE``.
+
+    No text is empty.
+    """
 
     texts: dict[str, str]
     elements: dict[str, str]
 
     def attributes(self) -> str | None:
-        """The JSON column, its tags ascending."""
+        """Return the JSON column, its tags ascending."""
         if not self.elements:
             return None
         return (
@@ -104,11 +109,11 @@ class Record(NamedTuple):
         )
 
     def columns(self) -> dict[str, Any]:
-        """Its columns, but for the search forms."""
+        """Return the columns without the search forms."""
         return {**self.texts, ATTRIBUTES: self.attributes()}
 
     def copy(self) -> Record:
-        """A record of its own."""
+        """Return a record of its own."""
         return Record(self.texts.copy(), self.elements.copy())
 
 
@@ -121,7 +126,7 @@ class ValueRow(NamedTuple):
 
 
 class Forms(NamedTuple):
-    """What predicates read of one entity: ``columns`` without those that are NULL, and the value rows."""
+    """The search forms of one entity: in columns (those that are not NULL) and in value rows."""
 
     columns: dict[str, str]
     values: frozenset[ValueRow]
@@ -129,7 +134,7 @@ class Forms(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where an attribute is kept: its entity, its column if it has one, its key in the JSON column."""
+    """The place of an attribute: its level, its column if it has one, its key in the JSON."""
 
     level: Level
     column: str | None
@@ -138,7 +143,7 @@ class _Place(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What of an attribute is kept: the text of its column, or its JSON where it has none."""
+    """The stored form of an attribute: the text of its column, or its JSON if it has none."""
 
     level: Level
     column: str | None
@@ -148,7 +153,7 @@ class _Kept(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def _place(tag: int) -> _Place | None:
-    """The place of an attribute, None if it is not kept; a header asks hundreds of times, and always the same."""
+    """Return the place of an attribute, None if it is not kept; headers ask for the same ones."""
     if not _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP or tag & _GROUP_LENGTH == 0 or tag in _COMPUTED:
         return None
     column = _COLUMNS.get(tag)
@@ -158,7 +163,7 @@ def _place(tag: int) -> _Place | None:
 
 
 def records(data_set: DataSet) -> dict[Level, Record]:
-    """The attributes of an instance by the entity that owns each (PS3.4 C.3.1)."""
+    """Return the attributes of an instance by the level that owns each (PS3.4 C.3.1)."""
     found = {
         Level.PATIENT: Record({}, {}),
         Level.STUDY: Record({}, {}),
@@ -173,14 +178,14 @@ def records(data_set: DataSet) -> dict[Level, Record]:
         if column is not None:
             found[level].texts[column] = text
             continue
-        # The zone belongs to every level: the times of each are in it.
+        # The zone belongs to every level, because each has times in it.
         for each in _LEVELS if tag == TIMEZONE_OFFSET_FROM_UTC else (level,):
             found[each].elements[path] = text
     return found
 
 
 def _kept(tag: int, element: Element) -> _Kept | None:
-    """What is kept of an attribute; None if nothing is."""
+    """Return the stored form of an attribute; None if it is not kept."""
     place = _place(tag)
     if place is None or is_empty(element):
         return None
@@ -194,15 +199,15 @@ def _kept(tag: int, element: Element) -> _Kept | None:
 
 @lru_cache(maxsize=16384)
 def _remembered_kept(tag: int, element: Element) -> _Kept | None:
-    """The same, of what a scanner sends again and again: it takes a fifth of the time."""
+    """Return the same from a cache: a scanner repeats its values, and this takes a fifth."""
     return _kept(tag, element)
 
 
 def column_text(vr: str, element: Element) -> str:
-    """All values of an element, joined by backslashes."""
+    """Return all values of an element, joined by backslashes."""
     values = element.values
     if len(values) == 1 and type(values[0]) is str:
-        # Nearly always, and ingest spends much of its time here.
+        # A short cut: nearly every element is one text, and ingest spends much of its time here.
         text = values[0]
         return text if text.isascii() and "\0" not in text else stored_text(text)
     if element.vr in BINARY_VRS:
@@ -211,7 +216,7 @@ def column_text(vr: str, element: Element) -> str:
 
 
 def stored_text(text: str) -> str:
-    """``text`` as a database can hold it."""
+    """Return ``text`` as a database can hold it: NUL and surrogates become U+FFFD."""
     return text if text.isascii() and "\0" not in text else _NOT_STORED.sub("\ufffd", text)
 
 
@@ -220,9 +225,10 @@ def _stored_json(text: str) -> str:
 
 
 def element_json(element: Element) -> str | None:
-    """An attribute of the DICOM JSON Model as text; None if it is not kept.
+    """Return an attribute of the DICOM JSON Model as text; None if it is not kept.
 
-    Written by hand, because a header has a hundred of these, and a general writer takes five times as long.
+    The text is made by hand: a header has a hundred of these, and ``json.dumps`` takes five times
+    as long.
     """
     vr, values = element
     kind = VR[vr].kind
@@ -241,8 +247,8 @@ def _item_json(item: DataSet) -> Iterator[str]:
             yield f'"{tag:08X}":{text}'
 
 
-# Texts and whole numbers, of which a scanner sends the same again and again; among the others there are values that are
-# equal without being the same, as 0.0 and -0.0.
+# Texts and whole numbers: a scanner repeats them. Not floats, which may be equal and yet differ, as
+# 0.0 and -0.0 do.
 _REMEMBERED_VRS = frozenset(
     row.vr
     for row in VR.values()
@@ -254,11 +260,12 @@ _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _comes_again(element: Element) -> bool:
-    """Whether an element is short, and of a VR that is remembered: so what is kept is bounded in bytes, too."""
+    """Tell whether an element is remembered: a short one, which bounds the cache in bytes."""
     vr, values = element
     if vr not in _REMEMBERED_VRS or len(values) > _MOST_VALUES:
         return False
-    for value in values:  # noqa: SIM110  a generator costs three times this
+    # A generator in any() takes three times as long as this loop.
+    for value in values:  # noqa: SIM110
         if type(value) is str and len(value) > _LONGEST_VALUE:
             return False
     return True
@@ -276,7 +283,7 @@ _remembered_json = lru_cache(maxsize=16384)(_value_json)
 
 
 def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
-    """The record of a row of the level's table."""
+    """Return the record of a row of the level's table."""
     texts = {
         key.column: row[key.column] for key in COLUMN_KEYS[level] if row[key.column] is not None
     }
@@ -285,9 +292,9 @@ def record_from_row(level: Level, row: Mapping[str, Any]) -> Record:
 
 
 def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | None = None) -> Forms:
-    """The search forms of an entity; ``default_zone`` in minutes is that of its times if it names none.
+    """Return the search forms of an entity; ``default_zone``, in minutes, is for one without zone.
 
-    ``decoded``: the data set that the record was made of, where it is at hand, so that no JSON is parsed.
+    ``decoded`` is the data set of the record, if it is at hand: then no JSON is parsed.
     """
 
     def element_of(path: str, tag: int) -> Element:
@@ -315,12 +322,14 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
         if "\\" in text and VR[key.vr].multiple:
             found = [value for value in text.split("\\") if value]
             if len(found) > 1 or not key.columns:
-                # No column holds the forms of several values: each has its value row, and queries know of it. Nor that
-                # of one among empty ones, where the text is the form.
+                # A column holds no form of several values: each gets a value row, and an occurrence
+                # tells queries so. The same holds for one value among empty ones if the column's
+                # text itself is the search form.
                 values.update(element_rows(key.path, key.vr, Element(key.vr, tuple(found)), zone))
                 occurrences.add((key.path, SEVERAL_VALUES))
                 continue
-            text = "".join(found)  # noqa: PLW2901  one value among empty ones
+            # One value among empty ones.
+            text = "".join(found)  # noqa: PLW2901
         if key.columns and text:
             _column_forms(key, text, zone).add_to(columns, values, occurrences)
     for path in elements.keys() & _SEARCHED_VALUES[level].keys():
@@ -334,7 +343,7 @@ def forms(level: Level, record: Record, default_zone: int, decoded: DataSet | No
 
 
 class _ColumnForms(NamedTuple):
-    """What one text of a column adds to the forms of its entity."""
+    """The search forms of one text of a column."""
 
     columns: dict[str, str]
     values: frozenset[ValueRow]
@@ -351,7 +360,7 @@ class _ColumnForms(NamedTuple):
 
 @remembered(16384, lambda _key, text, _zone: is_short(text))
 def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
-    """The forms of one value: the same dates, numbers and names come again and again, and folding a name is dear."""
+    """Return the forms of one value from a cache: values repeat, and folding a name is dear."""
     form = search_form(key.vr, text, zone)
     columns = {
         name: stored_text(each)
@@ -369,7 +378,10 @@ def _column_forms(key: _Searched, text: str, zone: int) -> _ColumnForms:
 
 
 def element_rows(path: str, vr: str, element: Element, zone: int) -> Iterable[ValueRow]:
-    """Make the rows of one element: of a sequence those of its items' elements, to any depth, private ones left out."""
+    """Give the rows of one element; of a sequence those of its items, to any depth.
+
+    Private elements of items have none.
+    """
     if element.vr == "SQ":
         for item in element.values:
             for tag, inner in item.items():
@@ -395,7 +407,7 @@ def value_path(tags: Iterable[int]) -> str:
 
 
 def item_key_vr(tag: int) -> str | None:
-    """The VR of an item's attribute as a key, whatever the VR it is stored with; None if value rows don't tell."""
+    """Return the VR of an item's attribute as a key; None if value rows cannot decide it."""
     vr = standard_vr(tag)
     return vr if vr in VR and VR[vr].kind is Kind.TEXT else None
 

@@ -1,8 +1,9 @@
-"""The tables of the index, made from the table of keys (PS3.4 C.6; spec QR-008): four levels and their value tables.
+"""The tables of the index, made from the table of keys (PS3.4 C.6; QR-008).
 
-``migrations`` creates the same tables step by step; a test holds the two equal. Every level's table has its integer
-key, its parent's, a column for each single-valued key, then the search forms of those columns, and last the JSON column
-with everything else of the header, so that a scan of the columns does not read it.
+Each level has a table, and a value table for attributes with several values. ``migrations`` creates
+the same tables step by step; a test holds both equal. A level's table has its integer key, that of
+its parent, a column for each single-valued key, then their search forms. The JSON column comes
+last, so that a scan of the others does not read it; it has everything else of the header.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
 
 HEAD = "0003"
-"""The newest revision of ``migrations``; of two revisions the later is the greater text."""
+"""The newest revision of ``migrations``; a later revision is a greater text."""
 
 TABLES = {
     Level.PATIENT: "patient",
@@ -34,7 +35,7 @@ TABLES = {
     Level.SERIES: "series",
     Level.IMAGE: "instance",
 }
-"""The table of each level; its value table is named ``<table>_value``, its trigram table ``<table>_trigram``."""
+"""The table of each level; ``<table>_value`` is its value table, ``<table>_trigram`` another."""
 
 SEARCH_SUFFIXES: dict[str, tuple[str, ...]] = {
     "PN": ("_alphabetic", "_ideographic", "_phonetic"),
@@ -44,14 +45,14 @@ SEARCH_SUFFIXES: dict[str, tuple[str, ...]] = {
     "IS": ("_number",),
     "DS": ("_number",),
 }
-"""What is appended to a column's name for its search forms; the text of any other VR is its own search form."""
+"""The suffixes of the columns of search forms; the text of any other VR is its own form."""
 
 ATTRIBUTES = "attributes"
 """The JSON column (PS3.18 F.2): the elements of the level that have no column."""
 
 
 class Indexed(NamedTuple):
-    """One B-tree: its table and columns; a partial one leaves out the rows that have no value."""
+    """One B-tree: its table and columns; a partial one leaves out rows without a value."""
 
     table: str
     columns: tuple[str, ...]
@@ -60,7 +61,7 @@ class Indexed(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The index's name, no longer than PostgreSQL's names are."""
+        """The name of the index, cut to the 63 characters that PostgreSQL keeps."""
         return f"ix_{self.table}_{'_'.join(self.columns)}"[:63]
 
 
@@ -72,7 +73,7 @@ class TrigramIndex(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The index's name."""
+        """The name of the index."""
         return f"ix_{self.table}_{self.column}_trigram"
 
 
@@ -83,7 +84,7 @@ _SEARCH_COLUMNS = {
 
 
 def search_columns(key: Key) -> tuple[str, ...]:
-    """The columns that predicates on a COLUMN key read: three for a name (its groups), else one."""
+    """Return the columns that predicates on a COLUMN key read: a name's three groups, else one."""
     return _SEARCH_COLUMNS[key.tag]
 
 
@@ -152,17 +153,17 @@ TRIGRAMS: dict[Level, tuple[str, ...]] = {
 TRIGRAM_INDEXES = tuple(
     TrigramIndex(TABLES[level], column) for level in TRIGRAMS for column in TRIGRAMS[level]
 )
-"""The indexes that PostgreSQL has in place of trigram tables, if it has the extension pg_trgm."""
+"""PostgreSQL's indexes instead of trigram tables, if it has the extension pg_trgm."""
 
 METADATA = MetaData()
 
-# Rows are counted beyond 2^31, and texts are compared byte by byte, as SQLite does of itself.
+# Ids go beyond 2^31. Texts compare byte by byte, as in SQLite, whatever the locale of the server.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _deferrable(column: str) -> ForeignKey:
-    """A key that has to hold when the transaction ends: children are written before their parents."""
+    """Return a foreign key that is checked at the commit: ingest writes children before parents."""
     return ForeignKey(column, deferrable=True)
 
 
@@ -170,14 +171,14 @@ def _entity_table(level: Level) -> Table:
     name = TABLES[level]
     columns: list[Column[object]] = [Column("id", _ID, primary_key=True, autoincrement=False)]
     if level is Level.PATIENT:
-        # Which patient this is: JSON of PatientID and IssuerOfPatientID, and of the study where there is no PatientID.
+        # JSON of PatientID and IssuerOfPatientID; without a PatientID also of the study.
         columns.append(Column("identity", _TEXT, nullable=False))
     else:
         columns.append(
             Column("parent", _ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False)
         )
     columns += [Column(key.column, _TEXT) for key in COLUMN_KEYS[level]]
-    # Counts are numbers; what has several values is text, its values joined by backslash; sequences are JSON.
+    # Counts are numbers, several values a text joined by backslashes, sequences JSON.
     columns += [
         Column(key.column, Integer, nullable=False, server_default="0")
         if key.vr == "IS"
@@ -195,12 +196,12 @@ def _entity_table(level: Level) -> Table:
 
 
 def _value_table(level: Level) -> Table:
-    """One row a search form of a value that no column holds; the key is the index that predicates use."""
+    """Return a table with a row a search form; its primary key is the index of predicates."""
     name = TABLES[level]
     return Table(
         f"{name}_value",
         METADATA,
-        # 'GGGGEEEE', inside a sequence 'GGGGEEEE.GGGGEEEE'.
+        # 'GGGGEEEE', in the items of a sequence 'GGGGEEEE.GGGGEEEE'.
         Column("path", _TEXT, primary_key=True),
         # One of the parts below.
         Column("part", Integer, primary_key=True),
@@ -237,7 +238,7 @@ FILE = Table(
     "file",
     METADATA,
     Column("id", _ID, primary_key=True),
-    # As the operating system has it: a path need not be text.
+    # The bytes of the operating system, because a path need not be text.
     Column("path", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
@@ -245,7 +246,7 @@ FILE = Table(
         "instance", _ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True
     ),
 )
-"""The files that were read, so that an unchanged one is not read again."""
+"""The files that were read; ingest does not read an unchanged one again."""
 
 OCCURRENCE = Table(
     "occurrence",
@@ -254,10 +255,11 @@ OCCURRENCE = Table(
     Column("part", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )
-"""The search forms of COLUMN keys that exist outside their first search column: several values, other name groups.
+"""The search forms of COLUMN keys outside their first search column that exist at all.
 
-Queries leave out the predicates on what no entity has. It only grows, in the transaction that stores the first one;
-but for the promoted attributes, of which it says whether queries may use their value rows.
+They are several values, and the other groups of names: queries leave out predicates on those that
+no entity has. The transaction that stores the first one adds the row, which stays for ever. The
+rows of promoted attributes come and go: they tell whether queries may use their value rows.
 """
 
 SEVERAL_VALUES = 0
@@ -266,9 +268,9 @@ SEVERAL_VALUES = 0
 A part of ``GROUP_PARTS`` says that some name has this group; the first one goes without saying.
 """
 ALL_THERE = -1
-"""The part of an occurrence which says that the value rows of a promoted attribute are all there."""
+"""The part of an occurrence which says that a promoted attribute has all its value rows."""
 TOO_LONG = -2
-"""The part which says that a promoted attribute has a value too long for an index: its value rows do not tell all."""
+"""The part which says that some value of a promoted attribute is too long for a value row."""
 
 SETTING = Table(
     "setting",
@@ -277,27 +279,30 @@ SETTING = Table(
     Column("value", _TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
-"""What belongs to all: ``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
+"""``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
 
 OLDEST_REVISION_SETTING = "oldest_revision"
-"""The setting with the oldest HEAD of a program that may use the database: a revision that only adds leaves it."""
+"""The setting with the oldest HEAD of a program that may still use the database.
+
+A revision that only adds leaves it as it is.
+"""
 
 PROMOTED_ATTRIBUTE = Table(
     "promoted_attribute",
     METADATA,
     Column("id", Integer, primary_key=True),
-    # 'GGGGEEEE', and the private creator or ''.
+    # 'GGGGEEEE'; ``creator`` is that of a private attribute, or ''.
     Column("tag", _TEXT, nullable=False),
     Column("creator", _TEXT, nullable=False, server_default=""),
     Column("level", Integer, nullable=False),
     Column("keyword", _TEXT, nullable=False),
     Column("vr", _TEXT, nullable=False),
-    # That of its value rows.
+    # The path of its value rows.
     Column("path", _TEXT, nullable=False, unique=True),
     # 'filling', 'ready' or 'dropping'.
     Column("state", _TEXT, nullable=False),
-    # The greatest id of its level's rows that is filled.
+    # Rows of its level with ids up to this one have their value rows.
     Column("done", _ID, nullable=False, server_default="0"),
     UniqueConstraint("tag", "creator", "level"),
 )
-"""Attributes of the JSON column that were given value rows while the index was in use."""
+"""The attributes of the JSON column that have value rows, by request."""

@@ -18,7 +18,7 @@ from dicomquest.dataset.dictionary import private_vr
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.ingest.writes import INSERT_OCCURRENCE
 from dicomquest.index.search.plan import element_sql
-from dicomquest.index.tables.dialects import execute
+from dicomquest.index.tables.dialects import dialect_of, execute
 from dicomquest.index.tables.promoted import (
     DROPPING,
     FILLING,
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dicomquest.index.database.pool import Database
-    from dicomquest.index.tables.dialects import Dialect
 
 BATCH = 1000
 """Rows of one transaction, so that others can write between two."""
@@ -213,7 +212,7 @@ def _register(connection: Connection, attribute: Attribute) -> None:
 def _fill(connection: Connection, attribute: Attribute, done: int, default_zone: int) -> int | None:
     """Fill the next rows, and return the greatest id among them; None if there are no more."""
     table = TABLES[attribute.level]
-    name: Dialect = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
+    name = dialect_of(connection)
     tags = (attribute.tag, TIMEZONE_OFFSET_FROM_UTC)
     wanted = (
         [f"{table}.{ATTRIBUTES}"]

@@ -1,10 +1,10 @@
-"""What Alembic runs: the revisions, on the connection that the program hands over."""
+"""The entry of Alembic: it runs the revisions on the connection that the program gives it."""
 
 from __future__ import annotations
 
 from alembic import context
 
-# Where the connection is not in a transaction already, each revision gets one.
+# Each revision gets a transaction, unless the connection is in one already.
 context.configure(
     connection=context.config.attributes["connection"], transaction_per_migration=True
 )

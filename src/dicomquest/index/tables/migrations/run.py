@@ -1,4 +1,4 @@
-"""Alembic run from the program: no command line, no configuration file."""
+"""Alembic, run from the program without a command line or a configuration file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _config() -> Config:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run the missing revisions, inside the transaction of ``connection`` if it is in one."""
+    """Run the missing revisions, in the transaction of ``connection`` if it is in one."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

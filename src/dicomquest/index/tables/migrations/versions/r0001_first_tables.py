@@ -19,51 +19,55 @@ _LEVELS = (
         "patient",
         sa.Column("identity", _TEXT, nullable=False),
         """
-        patient_name patient_id issuer_of_patient_id patient_birth_date patient_birth_time patient_sex ethnic_group
-        patient_comments patient_birth_name responsible_person
+        patient_name patient_id issuer_of_patient_id patient_birth_date patient_birth_time
+        patient_sex ethnic_group patient_comments patient_birth_name responsible_person
         """,
         """
-        number_of_patient_related_studies number_of_patient_related_series number_of_patient_related_instances
+        number_of_patient_related_studies number_of_patient_related_series
+        number_of_patient_related_instances
         """,
         """
-        patient_name_alphabetic patient_name_ideographic patient_name_phonetic patient_birth_date_sort
-        patient_birth_time_sort patient_birth_name_alphabetic patient_birth_name_ideographic
-        patient_birth_name_phonetic responsible_person_alphabetic responsible_person_ideographic
-        responsible_person_phonetic
+        patient_name_alphabetic patient_name_ideographic patient_name_phonetic
+        patient_birth_date_sort patient_birth_time_sort patient_birth_name_alphabetic
+        patient_birth_name_ideographic patient_birth_name_phonetic responsible_person_alphabetic
+        responsible_person_ideographic responsible_person_phonetic
         """,
     ),
     (
         "study",
         sa.Column("parent", _ID, sa.ForeignKey("patient.id", deferrable=True), nullable=False),
         """
-        study_date study_time accession_number study_id study_instance_uid referring_physician_name study_description
-        patient_age patient_size patient_weight occupation additional_patient_history admission_id modalities_in_study
-        sop_classes_in_study anatomic_regions_in_study_code_sequence
+        study_date study_time accession_number study_id study_instance_uid referring_physician_name
+        study_description patient_age patient_size patient_weight occupation
+        additional_patient_history admission_id modalities_in_study sop_classes_in_study
+        anatomic_regions_in_study_code_sequence
         """,
         """
         number_of_study_related_series number_of_study_related_instances
         """,
         """
-        study_date_sort study_time_sort referring_physician_name_alphabetic referring_physician_name_ideographic
-        referring_physician_name_phonetic patient_size_number patient_weight_number
+        study_date_sort study_time_sort referring_physician_name_alphabetic
+        referring_physician_name_ideographic referring_physician_name_phonetic patient_size_number
+        patient_weight_number
         """,
     ),
     (
         "series",
         sa.Column("parent", _ID, sa.ForeignKey("study.id", deferrable=True), nullable=False),
         """
-        modality series_number series_instance_uid series_date series_time series_description body_part_examined
-        laterality patient_position protocol_name performed_procedure_step_start_date
-        performed_procedure_step_start_time performed_procedure_step_id performed_procedure_step_description
-        manufacturer manufacturer_model_name station_name institution_name institutional_department_name
+        modality series_number series_instance_uid series_date series_time series_description
+        body_part_examined laterality patient_position protocol_name
+        performed_procedure_step_start_date performed_procedure_step_start_time
+        performed_procedure_step_id performed_procedure_step_description manufacturer
+        manufacturer_model_name station_name institution_name institutional_department_name
         device_serial_number frame_of_reference_uid
         """,
         """
         number_of_series_related_instances
         """,
         """
-        series_number_number series_date_sort series_time_sort performed_procedure_step_start_date_sort
-        performed_procedure_step_start_time_sort
+        series_number_number series_date_sort series_time_sort
+        performed_procedure_step_start_date_sort performed_procedure_step_start_time_sort
         """,
     ),
     (
@@ -71,15 +75,15 @@ _LEVELS = (
         sa.Column("parent", _ID, sa.ForeignKey("series.id", deferrable=True), nullable=False),
         """
         instance_number sop_instance_uid sop_class_uid container_identifier instance_creation_date
-        instance_creation_time content_date content_time acquisition_date acquisition_time acquisition_date_time
-        acquisition_number number_of_frames image_comments content_label completion_flag verification_flag
-        available_transfer_syntax_uid
+        instance_creation_time content_date content_time acquisition_date acquisition_time
+        acquisition_date_time acquisition_number number_of_frames image_comments content_label
+        completion_flag verification_flag available_transfer_syntax_uid
         """,
         "",
         """
-        instance_number_number instance_creation_date_sort instance_creation_time_sort content_date_sort
-        content_time_sort acquisition_date_sort acquisition_time_sort acquisition_date_time_sort
-        acquisition_number_number number_of_frames_number
+        instance_number_number instance_creation_date_sort instance_creation_time_sort
+        content_date_sort content_time_sort acquisition_date_sort acquisition_time_sort
+        acquisition_date_time_sort acquisition_number_number number_of_frames_number
         """,
     ),
 )
@@ -128,15 +132,16 @@ _TRIGRAMS = (
     (
         "study",
         """
-        accession_number study_description referring_physician_name_alphabetic referring_physician_name_ideographic
-        referring_physician_name_phonetic
+        accession_number study_description referring_physician_name_alphabetic
+        referring_physician_name_ideographic referring_physician_name_phonetic
         """,
     ),
     ("series", "series_description protocol_name institution_name"),
 )
 
 
-# Which column a trigram is in, but not where, nor how long the text is: candidates are all that is asked of it.
+# The table stores the column of a trigram, but no position and no length of the text: queries ask
+# it only for candidates.
 _TRIGRAM_OPTIONS = "tokenize='trigram case_sensitive 1', detail=column, columnsize=0"
 
 
@@ -205,19 +210,20 @@ def upgrade() -> None:
 
 
 def _create_trigrams(table: str, columns: list[str]) -> None:
-    """Create an FTS5 table beside ``table``, which holds no text of its own, and the triggers that keep it in step."""
+    """Create an FTS5 table without text of its own, and the triggers that keep it in step."""
     names = ", ".join(columns)
     old = ", ".join(f"old.{column}" for column in columns)
     new = ", ".join(f"new.{column}" for column in columns)
     trigram = f"{table}_trigram"
     forget = f"INSERT INTO {trigram} ({trigram}, rowid, {names}) VALUES ('delete', old.id, {old});"
     learn = f"INSERT INTO {trigram} (rowid, {names}) VALUES (new.id, {new});"
+    change = f"AFTER UPDATE OF {names} ON {table}"
     options = f"content='{table}', content_rowid='id', {_TRIGRAM_OPTIONS}"
     for statement in (
         f"CREATE VIRTUAL TABLE {trigram} USING fts5({names}, {options})",
         f"CREATE TRIGGER {trigram}_insert AFTER INSERT ON {table} BEGIN {learn} END",
         f"CREATE TRIGGER {trigram}_delete AFTER DELETE ON {table} BEGIN {forget} END",
-        f"CREATE TRIGGER {trigram}_update AFTER UPDATE OF {names} ON {table} BEGIN {forget} {learn} END",
+        f"CREATE TRIGGER {trigram}_update {change} BEGIN {forget} {learn} END",
     ):
         op.get_bind().exec_driver_sql(statement)
 

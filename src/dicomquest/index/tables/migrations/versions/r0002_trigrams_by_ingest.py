@@ -1,8 +1,9 @@
-"""New rows are entered in the trigram tables by ingest, many at a time.
+"""Ingest enters new rows in the trigram tables, many at a time.
 
-A trigger did so row by row, and an FTS5 table writes out what it has gathered at each statement inside a trigger: that
-took a third of the time of ingest. The triggers for changes and deletions, which are rare, stay. An older program that
-goes on writing during the upgrade leaves gaps, which ``check`` finds and repairs.
+A trigger did so row by row, and an FTS5 table writes out its buffer at each statement inside a
+trigger: that took a third of the time of ingest. The triggers for changes and deletions stay, as
+these are rare. An older program that goes on writing during the upgrade leaves gaps, which
+``check`` finds and repairs.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ depends_on = None
 _TRIGRAMS = {
     "patient": "patient_name_alphabetic patient_name_ideographic patient_name_phonetic patient_id",
     "study": """
-        accession_number study_description
-        referring_physician_name_alphabetic referring_physician_name_ideographic referring_physician_name_phonetic
+        accession_number study_description referring_physician_name_alphabetic
+        referring_physician_name_ideographic referring_physician_name_phonetic
         """,
     "series": "series_description protocol_name institution_name",
 }

@@ -1,8 +1,8 @@
-"""What an index needs to grow while it is in use: which programs may use it, and its promoted attributes.
+"""The growth of an index in use: the oldest program for it, and its promoted attributes.
 
-It only adds, so a program of revision 0002 could go on with the database. A revision that takes something away, or
-wants something of every writer, sets ``oldest_revision`` to the revision that first did without, and comes a release
-later than that one.
+It only adds, so a program of revision 0002 goes on with the database. A revision that removes
+something, or needs something of every writer, sets ``oldest_revision`` to the first revision that
+copes with that, and comes a release later than that one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,44 @@
+"""The messages of the commands on standard error, and their exit statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from dicomquest.errors import IndexDatabaseError, MissingIndexError
+
+FAILED = 1
+"""The exit status when peer or index refused or failed; a wrong command line is click's 2."""
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, the one that shells report for SIGINT."""
+
+
+def say(message: str) -> None:
+    """Tell the user something that is not a result."""
+    click.echo(message, err=True)
+
+
+def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:
+    """Print the reason of a failure, and return the exception that ends the command."""
+    say(f"Error: {message}")
+    return click.exceptions.Exit(status)
+
+
+def index_failure(error: IndexDatabaseError) -> click.exceptions.Exit:
+    """Print why the index failed, and return the exception that ends the command."""
+    hint = "; `dicomquest index PATH...` makes one" if isinstance(error, MissingIndexError) else ""
+    return give_up(f"{error}{hint}")
+
+
+@contextmanager
+def index_failures(interrupted: str) -> Iterator[None]:
+    """Turn failures of the index, and Ctrl-C with the words ``interrupted``, into messages."""
+    try:
+        yield
+    except IndexDatabaseError as error:
+        raise index_failure(error) from error
+    except KeyboardInterrupt:
+        raise give_up(f"interrupted; {interrupted}", INTERRUPTED) from None
