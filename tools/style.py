@@ -21,10 +21,6 @@ PARTS = ("src", "tests", "tools", "bench", "fuzz")
 EXEMPT: tuple[str, ...] = (
     "src/dicomquest/ae",
     "src/dicomquest/aio",
-    "src/dicomquest/dataset",
-    "src/dicomquest/dimse",
-    "src/dicomquest/pdu",
-    "src/dicomquest/standard",
     "src/dicomquest/__init__.py",
     "tests/index",
     "tests/nodes",

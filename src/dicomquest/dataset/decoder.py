@@ -89,7 +89,7 @@ class Limits:
 
 
 RESPONSE_LIMITS = Limits()
-"""The bounds on what an SCP answers: a response may hold a whole header."""
+"""The bounds on a response of an SCP, which may hold a whole header."""
 IDENTIFIER_LIMITS = Limits(
     elements=1_000,  # ten times the keys of PS3.4 C.6
     items=100,  # a sequence key has one item (PS3.4 C.2.2.2.6)
@@ -99,13 +99,13 @@ IDENTIFIER_LIMITS = Limits(
     uids=20_000,  # lists of all studies of a cohort are asked for at once
     inflated=1 << 20,  # holds a list of 15,000 UIDs of the longest kind
 )
-"""The bounds on what an SCU asks: whatever is within them is read in some milliseconds."""
+"""The bounds on a request of an SCU: an identifier within them is read in some milliseconds."""
 # A header with functional groups of thousands of frames has millions of elements (PS3.3 C.7.6.16).
 FILE_LIMITS = Limits(
     elements=4_000_000, items=1_000_000, value=1 << 31, text=1 << 31, values=1 << 31, uids=1 << 31
 )
 MOST_VALUES = 20_000
-"""Values beyond which a field is left out of a header, as a text longer than ``LARGEST_TEXT`` is."""
+"""Values beyond which a field is left out of a header, as a text over ``LARGEST_TEXT`` is."""
 LARGEST_TEXT = 1 << 20
 """Bytes beyond which even a text is left out of a header: no index keeps it."""
 

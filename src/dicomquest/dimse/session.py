@@ -223,9 +223,7 @@ class Session:
     def release(self, now: float) -> None:
         """Ask for the orderly end, as requestor with no operation outstanding (PS3.7 A.5)."""
         if self._upper_layer.role is Role.ACCEPTOR:
-            raise LocalProtocolError(
-                "A-RELEASE request by the acceptor of the association: only the requestor may"
-            )
+            raise LocalProtocolError("A-RELEASE request by the acceptor: only the requestor may")
         if self._invoker:
             raise LocalProtocolError(
                 f"A-RELEASE request while operations {self.outstanding} are outstanding"
@@ -251,10 +249,7 @@ class Session:
         priority: int = 0,
         message_id: int | None = None,
     ) -> int:
-        """Send C-FIND-RQ and return its Message ID.
-
-        The identifier is encoded in the context's transfer syntax.
-        """
+        """Send C-FIND-RQ, its identifier in the context's syntax; return its Message ID."""
         uid = self._link.context(context_id).abstract_syntax
         request = CFindRQ(
             message_id=self._message_id(message_id), affected_sop_class_uid=uid, priority=priority
@@ -302,10 +297,8 @@ class Session:
         return request.message_id
 
     def _check_established(self, request: Request) -> None:
-        if self.state is not State.STA6:
-            raise LocalProtocolError(
-                f"{name_of(request)} in state {self.state:d} ({self.state.words})"
-            )
+        if (state := self.state) is not State.STA6:
+            raise LocalProtocolError(f"{name_of(request)} in state {state:d} ({state.words})")
 
     def send_cancel(self, message_id: int, now: float) -> None:
         """Ask the peer to end a query; responses go on until the final one. Again does nothing."""
@@ -322,10 +315,7 @@ class Session:
         identifiers: Sequence[bytes],
         now: float,
     ) -> None:
-        """Send one Pending response for each identifier, all with this status.
-
-        The identifiers are encoded in the context's transfer syntax.
-        """
+        """Send one Pending response for each identifier, in the context's transfer syntax."""
         self._performer.send_pending(context_id, message_id, status, identifiers, now)
 
     def send_response(
@@ -369,12 +359,8 @@ class Session:
                 self._answer_release(now)
                 self._tell_released()
             case indications.Aborted(source, reason):
-                self._tell_aborted(
-                    source,
-                    reason,
-                    f"A-ABORT of the peer: {abort_words(source, reason)}",
-                    by_peer=True,
-                )
+                message = f"A-ABORT of the peer: {abort_words(source, reason)}"
+                self._tell_aborted(source, reason, message, by_peer=True)
             case indications.ProviderAborted(reason, message):
                 self._tell_aborted(AbortSource.SERVICE_PROVIDER, reason, message)
             case indications.TransportClosed(message):
@@ -386,11 +372,8 @@ class Session:
         """Tell whether a fragment fits in what the peer receives; abort if none does."""
         if self._link.measure():
             return True
-        self._fail(
-            f"a maximum length of {self.peer_maximum_length} bytes: no fragment fits",
-            AbortReason.INVALID_VALUE,
-            now,
-        )
+        message = f"a maximum length of {self.peer_maximum_length} bytes: no fragment fits"
+        self._fail(message, AbortReason.INVALID_VALUE, now)
         return False
 
     def _establish(self, ac: AAssociateAC) -> None:
