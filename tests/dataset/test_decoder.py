@@ -267,3 +267,30 @@ def test_trailing_zero_bytes_are_let_pass() -> None:
     for padding in (1, 7, 8, 12, 17):
         data = EXPLICIT_IDENTIFIER.data + bytes(padding)
         assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == EXPLICIT_IDENTIFIER.data_set
+
+
+@pytest.mark.parametrize("code", [b"??", b"\0\0", b"  ", b"lo", b"L?", b"ZZ"])
+def test_bytes_that_are_no_vr_have_a_short_length(code: bytes) -> None:
+    """The length of 16 bits is taken where the one of 32 bits does not fit, as DCMTK does."""
+    data = b"\x10\0\x20\0" + code + b"\x04\0" + b"4711" + wire("10004000 'CS' 0200 'MF'")
+    remarks = Remarks()
+    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN, remarks=remarks) == {
+        0x00100020: Element("LO", ("4711",)),
+        0x00100040: Element("CS", ("MF",)),
+    }
+    assert [remark.kind for remark in remarks][-1] is RemarkKind.VR_FORM
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, None])
+def test_un_with_explicit_items_is_read(length: int | None) -> None:
+    """The first item of a UN sequence tells whether its elements name their VR."""
+    element = wire("08000001 'SH' 0400 'CODE'")
+    item = wire("FEFF00E0") + len(element).to_bytes(4, "little") + element
+    if length is None:
+        value = len(item).to_bytes(4, "little") + item
+    else:
+        value = length.to_bytes(4, "little") + item + wire("FEFFDDE0 00000000")
+    data = wire("08003210 'UN' 0000") + value
+    assert decode(data, EXPLICIT_VR_LITTLE_ENDIAN) == {
+        0x00081032: Element("SQ", ({0x00080100: Element("SH", ("CODE",))},))
+    }

@@ -54,7 +54,7 @@ def test_refuses_a_value_of_another_kind(vr: str, value: Any) -> None:
         value_text(vr, value)
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-1e300, 1e300))
 def test_decimal_string_has_16_characters(value: float) -> None:
     text = value_text("DS", value)
     assert len(text) <= 16

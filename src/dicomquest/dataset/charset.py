@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dicomquest.dataset.elements import DataSet
@@ -21,7 +22,9 @@ from dicomquest.standard.character_sets import (
     CODE_ELEMENTS,
     DEFAULT_TERM,
     JIS_X_0201,
+    LATIN_PARTS,
     MISSPELT,
+    READ_ONLY_SETS,
     SINGLE_SETS,
     CodeElement,
 )
@@ -43,6 +46,7 @@ _EXTENSIONS: dict[str, tuple[CodeElement, ...]] = {
 }
 _ASCII = _EXTENSIONS[DEFAULT_TERM][0]
 _SINGLE_SPELLING = re.compile(r"ISO[ _-]?IR[ _-]?(\d+)", re.ASCII)
+_PART_SPELLING = re.compile(r"ISO[ _-]?8859[ _-]?(\d+)", re.ASCII)
 _EXTENSION_SPELLING = re.compile(r"ISO[ _-]?2022[ _-]?IR[ _-]?(\d+)", re.ASCII)
 
 # Behind these characters the sets of value 1 are active again: at each value, and at each
@@ -81,6 +85,12 @@ class Charset:
         # is an escape: some writers leave the second term out.
         if self.escapes is not None and (self.extensions is not None or ESCAPE in data):
             return self.escapes.decode(data, _DELIMITER_BYTES[vr], errors)
+        if self.codec == JIS_X_0201 and errors != "strict":
+            # Writers that declare katakana alone and use kanji write Shift JIS, of which
+            # JIS X 0201 is a part: that is what bytes mean which the set leaves undefined.
+            for codec in (self.codec, "shift_jis"):
+                with suppress(UnicodeDecodeError):
+                    return decode_set(codec, data)
         return decode_set(self.codec, data, errors)
 
     def encode(self, text: str, vr: str = "LO") -> bytes:
@@ -93,13 +103,15 @@ class Charset:
 def normalise_term(term: str) -> str | None:
     """Return the defined term that a peer means; '' stays '', None if it means none."""
     term = term.strip(" \0")
-    if not term or term in _SINGLE or term in _EXTENSIONS:
+    if not term or term in _SINGLE or term in _EXTENSIONS or term in READ_ONLY_SETS:
         return term
     upper = term.upper()
     if upper in _SINGLE or upper in _EXTENSIONS:
         return upper
     if upper in MISSPELT:
         return MISSPELT[upper]
+    if match := _PART_SPELLING.fullmatch(upper):
+        return LATIN_PARTS.get(match[1])
     # Not every register number has both forms: ISO 2022 IR 192 is meant as ISO_IR 192.
     if match := _SINGLE_SPELLING.fullmatch(upper):
         candidates = (f"ISO_IR {match[1]}", f"ISO 2022 IR {match[1]}")
@@ -128,6 +140,9 @@ def charset_of(terms: Terms) -> Charset:
     # Of several values each has the ISO 2022 form (PS3.3 C.12.1.1.2); the single form is taken
     # for it.
     extended = [term.replace("ISO_IR", "ISO 2022 IR") for term in normal]
+    if len(normal) == 1 and normal[0] in READ_ONLY_SETS:
+        # Without terms, because no response can name the set.
+        return Charset((), READ_ONLY_SETS[normal[0]], None, None, unknown)
     if len(normal) == 1:
         single = normal[0].replace("ISO 2022 IR", "ISO_IR")
         if single in _SINGLE:

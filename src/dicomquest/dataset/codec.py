@@ -7,17 +7,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dicomquest.dataset.charset import FALLBACK, Terms
-from dicomquest.dataset.decoder import (
+from dicomquest.dataset.decoder import Decoder, Place, TruncatedDataSetError
+from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.encoder import deflate, encode
+from dicomquest.dataset.limits import (
     FILE_LIMITS,
     IDENTIFIER_LIMITS,
     RESPONSE_LIMITS,
-    Decoder,
     Limits,
-    Place,
-    TruncatedDataSetError,
 )
-from dicomquest.dataset.elements import DataSet
-from dicomquest.dataset.encoder import deflate, encode
 from dicomquest.dataset.value_fields import Remark, RemarkKind, Remarks, scope_of
 from dicomquest.errors import DataSetError
 from dicomquest.standard.transfer_syntaxes import (

@@ -22,6 +22,7 @@ from dicomquest.dataset.dictionary import (
     standard_vr,
 )
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.dataset.limits import LARGEST_TEXT, MOST_VALUES, RESPONSE_LIMITS, Limits
 from dicomquest.dataset.value_fields import (
     CODES,
     REMEMBERED_LENGTH,
@@ -57,6 +58,7 @@ _CHANGE_SCOPE = (SPECIFIC_CHARACTER_SET, PIXEL_REPRESENTATION)
 
 _SHORT_FORM = frozenset(CODES[row.vr] for row in VALUE_REPRESENTATIONS if not row.long_form)
 _LONG_FORM = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if row.long_form}
+_ALL_CODES = frozenset(CODES.values())
 _UNPACK = {
     order: tuple(struct.Struct(order + layout).unpack_from for layout in ("HH2sH", "HHI", "I"))
     for order in "<>"
@@ -65,49 +67,6 @@ _UNPACK = {
 _UNKNOWN_FORM = b"??"
 # Zeros behind the last element are padding up to this number.
 _LONGEST_PADDING = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds on a data set, which a peer could make as costly as it likes.
-
-    They are checked on bytes, before anything is decoded. ``depth`` is that of sequences in
-    sequences, ``elements`` counts all those of the data set and its items, ``items`` those of one
-    sequence, ``value`` the bytes of one value field. ``text`` are the bytes of a text field,
-    ``values`` its values, and ``uids`` those of a UI field, whose bytes only ``value`` bounds.
-    ``inflated`` are the bytes that a deflated data set may become.
-    """
-
-    depth: int = 32
-    elements: int = 10_000
-    items: int = 100_000
-    value: int = 1 << 24
-    text: int = 1 << 24
-    values: int = 1 << 20
-    uids: int = 1 << 20
-    inflated: int = 1 << 26
-
-
-RESPONSE_LIMITS = Limits()
-"""The bounds on a response of an SCP, which may hold a whole header."""
-IDENTIFIER_LIMITS = Limits(
-    elements=1_000,  # ten times the keys of PS3.4 C.6
-    items=100,  # a sequence key has one item (PS3.4 C.2.2.2.6)
-    value=1 << 20,
-    text=1 << 14,  # LT, the longest text with a limit, has 10,240 characters
-    values=100,
-    uids=20_000,  # lists of all studies of a cohort are asked for at once
-    inflated=1 << 20,  # holds a list of 15,000 UIDs of the longest kind
-)
-"""The bounds on a request of an SCU: an identifier within them is read in some milliseconds."""
-# A header with functional groups of thousands of frames has millions of elements (PS3.3 C.7.6.16).
-FILE_LIMITS = Limits(
-    elements=4_000_000, items=1_000_000, value=1 << 31, text=1 << 31, values=1 << 31, uids=1 << 31
-)
-MOST_VALUES = 20_000
-"""Values beyond which a field is left out of a header, as a text over ``LARGEST_TEXT`` is."""
-LARGEST_TEXT = 1 << 20
-"""Bytes beyond which even a text is left out of a header: no index keeps it."""
 
 
 class TruncatedDataSetError(DataSetError):
@@ -290,6 +249,14 @@ class Decoder:
         position += 4
         if length == UNDEFINED:
             return self._undefined(place, tag, vr, position, end, explicit=explicit)
+        if code is not None and code not in _LONG_FORM and position + length > end:
+            # Bytes that are no VR (blanks, NULs, question marks) and a length that does not fit:
+            # it is a short one, and stands where explicit VR has it.
+            short = position if not explicit else position - 4
+            size = int(self._explicit_header(self._data, short - 8)[3])
+            if short + size <= end:
+                self._remarks.add(tag, RemarkKind.VR_FORM, "no VR, and a length of 16 bits")
+                vr, position, length = self._dictionary_vr(place, tag), short, size
         start, position = position, position + length
         if position > end:
             raise self._overrun(start, tag, length, end)
@@ -336,11 +303,23 @@ class Decoder:
         # Items of UN are implicit VR little endian, in every transfer syntax (PS3.5 6.2.2
         # note 5).
         decoder = self._little_endian() if vr == "UN" else self
-        explicit = explicit and vr == "SQ"
+        explicit = explicit and (vr == "SQ" or decoder.has_explicit_items(position, end))
         items, position = decoder.items(
             place, tag, position, end, explicit=explicit, delimited=True
         )
         return Element("SQ", items), position
+
+    def has_explicit_items(self, position: int, end: int) -> bool:
+        """Tell by the first item of a UN value whether its elements name their VR all the same.
+
+        The letters of a VR would be the beginning of a length of 32 bits, of 16 KiB and more: they
+        are a VR if so many bytes are not there.
+        """
+        element = position + 8
+        if element + 8 > end or bytes(self._data[element + 4 : element + 6]) not in _ALL_CODES:
+            return False
+        length: int = self._length(self._data, element + 4)[0]
+        return element + 8 + length > end
 
     def _unknown(self, place: Place, tag: int, start: int, end: int) -> Element | None:
         """Read a value sent as UN by the dictionary's VR; a sequence that fails stays opaque.
@@ -352,7 +331,8 @@ class Decoder:
         decoder = self._little_endian()
         if vr == "SQ":
             try:
-                items, _ = decoder.items(place, tag, start, end, explicit=False, delimited=False)
+                explicit = decoder.has_explicit_items(start, end)
+                items, _ = decoder.items(place, tag, start, end, explicit=explicit, delimited=False)
             except DataSetError:
                 vr = "UN"
             else:

@@ -29,16 +29,14 @@ _WITHIN_WORDS = str.maketrans("", "", "'\u2019`")
 
 
 def parse_name(text: str, *, fuzzy: bool) -> PersonName | FuzzyName | None:
-    """Return the criterion of a PN key value, None if it asks nothing (``*``).
+    """Return the criterion of a PN key value, None if it asks nothing (``*``, ``^``).
 
-    ValueFormatError if it has no name or more than three component groups.
+    ValueFormatError if it has more than three component groups.
     """
     groups = text.split("=")
     if len(groups) > len(GROUPS):
         raise ValueFormatError("PN", text, "at most three component groups")
     patterns = [fold_pattern(group) for group in groups]
-    if not any(patterns):
-        raise ValueFormatError("PN", text, "a name, or no value at all")
     alternatives = [_alternatives(pattern) if pattern else None for pattern in patterns]
     if all(group is None for group in alternatives):
         return None

@@ -80,14 +80,15 @@ def opaque_text(data: bytes) -> str:
 def is_empty(element: Element | None) -> bool:
     """Tell whether an attribute has no value: absent and empty are the same here (C.2.2.2.7).
 
-    A name of nothing but the delimiters of its groups is empty, as they are optional (PS3.5 6.2.1).
+    A name of nothing but delimiters is empty: those of empty groups and components are optional
+    (PS3.5 6.2.1).
     """
     if element is None:
         return True
     for value in element.values:
         if value not in _EMPTY_VALUES:
             return element.vr == "PN" and not any(
-                each and each.strip("=") for each in element.values
+                each and each.strip("=^ ") for each in element.values
             )
     return True
 

@@ -88,8 +88,8 @@ CODE_ELEMENTS = (
     CodeElement("ISO 2022 IR 58", "Simplified Chinese", 1, b"\x1b$)A", 2, "gb2312"),
 )
 
-# Terms that implementations write instead, in upper case. Others, such as ISO-IR 100 and
-# ISO_IR_100, are read by their digits.
+# Terms that implementations write instead, in upper case. Others, such as ISO-IR 100, ISO_IR_100
+# and ISO-8859-1, are read by their digits.
 MISSPELT = {
     "ISO 2022 58": "ISO 2022 IR 58",
     "ISO 2022 GBK": "GBK",
@@ -107,14 +107,29 @@ MISSPELT = {
     "ISO646": "ISO_IR 6",
     "LATIN1": "ISO_IR 100",
     "LATIN-1": "ISO_IR 100",
-    "ISO-8859-1": "ISO_IR 100",
-    "ISO8859-1": "ISO_IR 100",
-    "ISO_8859-1": "ISO_IR 100",
-    "ISO-8859-2": "ISO_IR 101",
-    "ISO-8859-5": "ISO_IR 144",
-    "ISO-8859-6": "ISO_IR 127",
-    "ISO-8859-7": "ISO_IR 126",
-    "ISO-8859-8": "ISO_IR 138",
-    "ISO-8859-9": "ISO_IR 148",
-    "ISO-8859-15": "ISO_IR 203",
 }
+
+# Parts of ISO/IEC 8859 by their number, which implementations write in many spellings.
+LATIN_PARTS = {
+    "1": "ISO_IR 100",
+    "2": "ISO_IR 101",
+    "3": "ISO_IR 109",
+    "4": "ISO_IR 110",
+    "5": "ISO_IR 144",
+    "6": "ISO_IR 127",
+    "7": "ISO_IR 126",
+    "8": "ISO_IR 138",
+    "9": "ISO_IR 148",
+    "10": "ISO 8859-10",
+    "11": "ISO_IR 166",
+    "13": "ISO 8859-13",
+    "15": "ISO_IR 203",
+    "16": "ISO 8859-16",
+}
+
+READ_ONLY_SETS = {
+    "ISO 8859-10": "iso8859_10",
+    "ISO 8859-13": "iso8859_13",
+    "ISO 8859-16": "iso8859_16",
+}
+"""Sets that the Standard has no term for, with their codecs: read where a peer names them."""

@@ -292,7 +292,7 @@ def test_bad_time_zone_matters_only_with_adjustment() -> None:
         ("SOPClassesInStudy", "1.2\\?"),
         ("PatientWeight", "*"),
         ("PatientAge", "30"),
-        ("PatientName", "^"),
+        ("PatientName", "A=B=C=D"),
         ("StudyDate", "20240101\\x"),
     ],
 )

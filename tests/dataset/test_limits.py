@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from dicomquest.dataset.codec import FILE_LIMITS, IDENTIFIER_LIMITS, decode, decode_header
-from dicomquest.dataset.decoder import MOST_VALUES
+from dicomquest.dataset.limits import MOST_VALUES
 from dicomquest.errors import DataSetError
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN as DEFLATED,
