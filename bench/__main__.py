@@ -85,13 +85,14 @@ def main() -> None:
         output = Path("docs/explanation/benchmarks.md")
     page = [
         "# Benchmarks", "",
-        ("Written by `make bench`: medians of alternating runs, "
+        ("`make bench` writes this page: medians of alternating runs, "
         "with minimum and maximum in brackets."),
-        ("Every peer is driven by the same raw-socket client, "
-        "which has no DICOM library in it (`bench/client.py`)."),
+        ("The same raw-socket client drives every peer; "
+        "it has no DICOM library in it (`bench/client.py`)."),
         ("Study Root, STUDY level, 11 return keys, Explicit VR Little Endian, "
         "unless said otherwise."),
-        "What limits what, and why a target is missed, is in [performance](performance.md).",
+        ("[Performance](performance.md) says what limits each figure, "
+        "and why a target is missed."),
         "", f"Size of the run: {options.size} (`bench/sizes.py`).", f"Machine: {machine()}.",
         f"Versions: {versions()}.", "",
     ]  # fmt: skip

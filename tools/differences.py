@@ -36,6 +36,25 @@ STATUSES = {"Error: DataSetDoesNotMatchSOPClass": "A900", "Failed: UnableToProce
 """findscu's words for the failures that occur."""
 
 
+INTRODUCTION = """\
+# Differences
+
+`python tools/differences.py` writes this page.
+DCMTK's findscu sends the same queries to dicomquest and to two other archives.
+All three hold the same {count} instances (`tests/peers/realistic.py`).
+The table lists the queries that at least one of the three answers differently.
+A test holds our answers against counts made by hand, and against the plain meaning of each query
+(`tests/peers/test_query_table.py`).
+
+The *right* column says why ours is the answer, by the clause of PS3.4 beside it.
+Not every difference is a fault of the other side:
+
+- Each implementation may choose if case and accents count in names, and how precise a time is.
+- An SCP need not support an optional key; it then says so by the status FF01.
+- We answer a malformed key with an error; by the Standard, no match would be an answer too.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Unique keys with how often each came, and findscu's word for the final status."""
@@ -73,26 +92,7 @@ def key_words(row: Row) -> str:
 def page(answers: dict[str, list[Outcome]]) -> str:
     """The table, and how often each peer differs."""
     right = answers["dicomquest"]
-    lines = [
-        "# Differences", "",
-        ("Written by `python tools/differences.py`: the same queries, sent by DCMTK's findscu, "
-        "to dicomquest and to two"),
-        (f"archives that hold the same {len(realistic.instances())} instances "
-        "(`tests/peers/realistic.py`)."),
-        "Only queries that are answered differently by at least one of the three are listed.",
-        ("What is found is held against counts made by hand, "
-        "and against the plain meaning of each query, in"),
-        "`tests/peers/test_query_table.py`.",
-        "",
-        "The *right* column says why ours is the answer, by the clause of PS3.4 beside it.",
-        "Not every difference is a fault of the other side:",
-        ("whether case and accents count in names, and how precise a time is, "
-        "is left to each implementation;"),
-        "an optional key need not be supported (then the SCP says so by the status FF01);",
-        ("and an error for a malformed key is more than the Standard asks for "
-        "where no match is an answer too."),
-        "",
-    ]  # fmt: skip
+    lines = [INTRODUCTION.format(count=len(realistic.instances()))]
     for name, outcomes in answers.items():
         if name != "dicomquest":
             count = sum(mine != theirs for mine, theirs in zip(right, outcomes, strict=True))

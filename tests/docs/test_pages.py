@@ -118,6 +118,13 @@ def test_links_between_the_pages_lead_somewhere() -> None:
             )
 
 
+def test_the_files_that_a_page_names_exist() -> None:
+    for page in DOCS.rglob("*.md"):
+        for name in re.findall(r"`(\w+(?:/\w+)+\.py)`", page.read_text(encoding="utf-8")):
+            folders = [ROOT, ROOT / "src" / "dicomquest"]
+            assert any((folder / name).exists() for folder in folders), f"{page.name}: {name}"
+
+
 def test_the_readme_has_the_two_commands() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make run" in readme

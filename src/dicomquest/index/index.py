@@ -95,11 +95,15 @@ def open_index(
     ``create`` makes a missing one; otherwise MissingIndexError says that there is none.
     ``read_location`` is a replica that may answer queries. ``timezone_offset_minutes``, east of
     UTC, is the zone of date-times without an offset; an index keeps the one it was made with.
-    IndexDatabaseError says why the database cannot be opened. Matches are pydicom Datasets::
+    IndexDatabaseError says why the database cannot be opened. Matches are pydicom Datasets.
 
-        with dicomquest.open_index("scans.sqlite") as index:
-            for study in index.find(level="STUDY", PatientName="DOE^*"):
-                print(study.StudyInstanceUID)
+    ```python
+    import dicomquest
+
+    with dicomquest.open_index("scans.sqlite", create=True) as index:
+        for study in index.find(level="STUDY", PatientName="DOE^*"):
+            print(study.StudyInstanceUID)
+    ```
     """
     return Index(
         location,
