@@ -17,10 +17,7 @@ from dicomquest.query.identifier.key_values import EMPTY_VALUE_KEY
 from dicomquest.query.identifier.parse import read_level, read_model
 from dicomquest.query.matching import BY_CRITERION
 from dicomquest.query.patterns import has_wild_card
-from dicomquest.standard.attributes import (
-    attribute_name,
-    level_of,
-)
+from dicomquest.standard.attributes import attribute_name, level_of
 from dicomquest.standard.keys import KEYS_BY_TAG, UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import InformationModel

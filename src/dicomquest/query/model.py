@@ -53,7 +53,11 @@ class Query:
 
     Responses hold exactly ``return_keys``, ``private_creators``, the level, and the elements that
     the service adds. ``return_keys`` ascend by tag: the requested attributes, and the unique keys
-    of the query level and above.
+    of the query level and above. ``private_creators`` has the tag and the text of each creator.
+
+    ``pending_status`` is FF00, or FF01 if some key is not supported (C.4.1.1.4); ``ignored`` says
+    which, ``notes`` tell of deviations that were read leniently. ``charset_terms`` is the Specific
+    Character Set of the request, ``timezone_offset_minutes`` its zone in minutes east of UTC.
     """
 
     model: InformationModel

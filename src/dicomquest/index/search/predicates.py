@@ -15,14 +15,7 @@ from typing import assert_never
 from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.matching_sql import criterion_sql
 from dicomquest.index.search.pattern_sql import are_taken
-from dicomquest.index.search.place import (
-    MOST_PARTS,
-    PYTHON,
-    Place,
-    Predicate,
-    of_parts,
-    one_of,
-)
+from dicomquest.index.search.place import MOST_PARTS, PYTHON, Place, Predicate, of_parts, one_of
 from dicomquest.index.search.plan import element_sql
 from dicomquest.index.search.trigrams import with_candidates
 from dicomquest.index.search.value_rows import by_words, is_one_list, on_values
@@ -121,7 +114,7 @@ def _on_column(criterion: Criterion, key: Key, place: Place) -> Predicate:
 def _on_one_value(criterion: Criterion, key: Key, place: Place) -> Predicate:
     """Return the predicate on the columns, which hold the forms of an attribute's single value."""
     columns = tuple(f"{place.table}.{column}" for column in search_columns(key))
-    path = value_path([key.tag])
+    path = f"{key.tag:08X}"
     occurrences = place.facts.occurrences
     dialect = place.facts.dialect
     match criterion:
@@ -168,7 +161,7 @@ def _has_no_backslash(column: str, place: Place) -> str:
 
 def _or_on_values(found: Predicate, criterion: Criterion, key: Key, place: Place) -> Predicate:
     """Add the value rows, if any entity of the index has several values of the key."""
-    path = value_path([key.tag])
+    path = f"{key.tag:08X}"
     if found.sql is None or (path, SEVERAL_VALUES) not in place.facts.occurrences:
         return found
     several = Place(place.facts, place.zone_minutes, place.level, leads=True)
@@ -243,7 +236,7 @@ def _pair(key: KeyCriterion, criterion: DateTimePairMatch, place: Place) -> Pred
     if date is None or time is None or len(key.path) > 1:
         return PYTHON
     for each in (date, time):
-        if (value_path([each.tag]), SEVERAL_VALUES) in place.facts.occurrences:
+        if (f"{each.tag:08X}", SEVERAL_VALUES) in place.facts.occurrences:
             return PYTHON
     (date_column,), (time_column,) = (
         [f"{place.table}.{column}" for column in search_columns(each)] for each in (date, time)

@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicomquest.dataset.dictionary import (
-    US_OR_SS,
-    standard_vr,
-)
+from dicomquest.dataset.dictionary import US_OR_SS, standard_vr
 from dicomquest.dataset.elements import element_from_json, from_json
 from dicomquest.errors import ValueFormatError
 from dicomquest.index.tables.dialects import execute

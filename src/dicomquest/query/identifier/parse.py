@@ -24,10 +24,7 @@ from dicomquest.query.identifier.identifier_keys import (
 )
 from dicomquest.query.model import IgnoredKey, Query, ReturnKey
 from dicomquest.standard import statuses
-from dicomquest.standard.attributes import (
-    attribute_name,
-    level_of,
-)
+from dicomquest.standard.attributes import attribute_name, level_of
 from dicomquest.standard.keys import UNIQUE_KEYS, KeyType, key_type
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS_BY_UID, InformationModel
