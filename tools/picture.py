@@ -24,13 +24,13 @@ from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "terminal.svg"
-COLUMNS = 100
+COLUMNS = 104
 
-INDEX = "dicomquest index scans --quiet"
+INDEX = "dicomquest index scans"
 SERVE = "dicomquest serve --port {port}"
 FINDS = (
     "dicomquest find 127.0.0.1 {port} 'PatientName=DOE^*' StudyDate=19990101- ModalitiesInStudy",
-    "dicomquest find 127.0.0.1 {port} StudyDate=2001-05-01",
+    "dicomquest find 127.0.0.1 {port} PatientNam=DOE",
 )
 
 
