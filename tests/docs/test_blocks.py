@@ -15,18 +15,18 @@ from fixtures.postgresql_cluster import PROGRAMS, SUPERUSER, Cluster
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-PAGES = sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
-PAGES.remove("cli.md")
-RUN = [page for page in PAGES if any(not block.reason for block in read_blocks(DOCS / page))]
+PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in DOCS.rglob("*.md"))]
+PAGES.remove("docs/cli.md")
+RUN = [page for page in PAGES if any(not block.reason for block in read_blocks(ROOT / page))]
 
 NEEDS: dict[str, tuple[str, ...]] = {
-    "how-to/postgresql.md": (*PROGRAMS, "createdb", "psql"),
-    "how-to/from-dcmqrscp.md": ("dcmqrscp", "findscu"),
-    "how-to/tls.md": ("openssl",),
+    "docs/how-to/postgresql.md": (*PROGRAMS, "createdb", "psql"),
+    "docs/how-to/from-dcmqrscp.md": ("dcmqrscp", "findscu"),
+    "docs/how-to/tls.md": ("openssl",),
 }
 """The programs of other people that the blocks of a page start."""
 
-IN_A_CLONE = ("tutorial/first-search.md",)
+IN_A_CLONE = ("docs/tutorial/first-search.md",)
 """The pages that begin with a fresh clone; all others go on from there."""
 
 
@@ -50,7 +50,7 @@ def make_clone(folder: Path) -> None:
 def test_the_blocks_of_a_page_run_as_shown(
     page: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    blocks = read_blocks(DOCS / page)
+    blocks = read_blocks(ROOT / page)
     folder, port = tmp_path / "dicomquest", None
     if page in IN_A_CLONE:
         make_clone(folder)
@@ -60,7 +60,7 @@ def test_the_blocks_of_a_page_run_as_shown(
         if not starts and any(PORT in block.text for block in blocks):
             port = request.getfixturevalue("served").port
     environment = {}
-    if page == "how-to/postgresql.md":
+    if page == "docs/how-to/postgresql.md":
         cluster: Cluster = request.getfixturevalue("postgresql")
         request.addfinalizer(lambda: cluster.drop_database("dicom"))
         environment = {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.port), "PGUSER": SUPERUSER}
@@ -71,16 +71,16 @@ def test_the_blocks_of_a_page_run_as_shown(
                 try:
                     run.run(block)
                 except AssertionError as error:
-                    raise AssertionError(f"docs/{page}:{block.line}: {error}") from None
+                    raise AssertionError(f"{page}:{block.line}: {error}") from None
     finally:
         run.end()
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_block_is_run_or_says_why_not(page: str) -> None:
-    for block in read_blocks(DOCS / page):
+    for block in read_blocks(ROOT / page):
         assert block.is_runnable or block.reason, (
-            f"docs/{page}:{block.line}: no test runs a block of {block.language or 'no language'}: "
+            f"{page}:{block.line}: no test runs a block of {block.language or 'no language'}: "
             "write <!-- not run: the reason --> above it"
         )
-    assert indented_blocks(DOCS / page) == [], "fence this code"
+    assert indented_blocks(ROOT / page) == [], "fence this code"
