@@ -1,0 +1,41 @@
+"""A command that fails says why on standard error, and its exit status says how."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from dicomquest.cli.messages import give_up, index_failures
+from dicomquest.errors import IndexDatabaseError, MissingIndexError
+
+
+def test_reason_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert give_up("the disk is full").exit_code == 1
+    assert capsys.readouterr() == ("", "Error: the disk is full\n")
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "message"),
+    [
+        (IndexDatabaseError("no server"), 1, "Error: no server\n"),
+        (
+            MissingIndexError("no index at x.sqlite"),
+            1,
+            "Error: no index at x.sqlite; `dicomquest index PATH...` makes one\n",
+        ),
+        (KeyboardInterrupt(), 130, "Error: interrupted; nothing is lost\n"),
+    ],
+    ids=["database", "missing", "interrupted"],
+)
+def test_failure_of_the_index_ends_the_command(
+    failure: BaseException, status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(click.exceptions.Exit) as ended, index_failures("nothing is lost"):
+        raise failure
+    assert ended.value.exit_code == status
+    assert capsys.readouterr() == ("", message)
+
+
+def test_other_failures_pass_through() -> None:
+    with pytest.raises(ZeroDivisionError), index_failures("nothing is lost"):
+        raise ZeroDivisionError
