@@ -26,7 +26,6 @@ from fixtures.faces import (
     QUERY,
     RQ,
     VERIFICATION,
-    RawPeer,
     associated,
     names,
     patients,
@@ -574,18 +573,6 @@ def test_associations_over_peer_limit_are_rejected() -> None:
         with associated(port, bind_address=("127.0.0.2", 0)) as other:
             assert other.send_c_echo().Status == 0x0000
             assert first.send_c_echo().Status == 0x0000
-
-
-@pytest.mark.requirement("UL-124")
-def test_connections_far_over_limit_are_dropped() -> None:
-    ae = scp()
-    ae.maximum_associations = 1
-    with serving(ae=ae) as port:
-        peers = [socket.create_connection((HOST, port), timeout=LONG) for _ in range(80)]
-        dropped = RawPeer(peers[-1])
-        assert dropped.receive() is None
-        for peer in peers:
-            peer.close()
 
 
 def test_blocking_handlers_run_at_once() -> None:

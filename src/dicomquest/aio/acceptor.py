@@ -69,10 +69,13 @@ class Host(Protocol):
         """The handlers that are bound now."""
 
     def connected(self, association: AcceptedAssociation) -> None:
-        """Note a connection; one too many is dropped."""
+        """Note a connection; if it is one too many, drop one that waits for an association."""
 
     def admit(self, association: AcceptedAssociation) -> bool:
         """Give an association its place if there is room for one more; False if there is none."""
+
+    def dismiss(self, association: AcceptedAssociation) -> None:
+        """Take back the place of an association that is rejected after all."""
 
     def disconnected(self, association: AcceptedAssociation) -> None:
         """Note the end of a connection, and free the place of its association."""
@@ -123,6 +126,11 @@ class AcceptedAssociation(LifeCycle):
     def peer_address(self) -> tuple[str, int]:
         """The (host, port) of the peer's end of the connection."""
         return self.protocol.peer_address
+
+    @property
+    def host(self) -> str:
+        """The address that the peer connected from."""
+        return self.protocol.peer_address[0]
 
     @property
     def accepted_contexts(self) -> list[PresentationContext]:
@@ -337,6 +345,7 @@ class AcceptedAssociation(LifeCycle):
         try:
             if isinstance(answer, AAssociateRJ):
                 self._stage = LifeStage.REJECTED
+                self._server.dismiss(self)
                 self._session.reject(answer, monotonic())
             else:
                 self._establish(rq, answer, own_address)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from dicomquest import evt
 from dicomquest.aio.acceptor import AcceptedAssociation
+from dicomquest.aio.connections import Connections
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import LAST_WORDS
 from dicomquest.services.tls import check_tls
@@ -21,12 +21,6 @@ LOGGER = logging.getLogger("dicomquest.server")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-SPARE_CONNECTIONS = 64
-"""Connections beyond the most associations, whose peers learn the reason by A-ASSOCIATE-RJ.
-
-Connections beyond these are dropped unheard.
-"""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -51,9 +45,9 @@ class Server:
         self.settings = settings
         self.handlers = handlers or evt.Handlers()
         self._numbers = count(1)
-        self._connections: set[AcceptedAssociation] = set()
-        self._admitted: dict[AcceptedAssociation, str] = {}
-        self._per_peer: Counter[str] = Counter()
+        self._connections: Connections[AcceptedAssociation] = Connections(
+            settings.maximum_associations, settings.maximum_associations_per_peer
+        )
         self._pool = ThreadPoolExecutor(
             settings.threads or settings.maximum_associations, "dicomquest"
         )
@@ -98,11 +92,11 @@ class Server:
             self._listener.close()
         # Noted now: an association leaves the set while its task still tells handlers of its end.
         tasks = [association.task for association in self._connections]
-        for association in list(self._connections):
+        for association in self._connections:
             association.end_when_idle()
         if tasks and patience:
             await asyncio.wait(tasks, timeout=patience)
-        for association in list(self._connections):
+        for association in self._connections:
             association.end()
         if tasks:
             # Twice: for the last bytes of the connections, and for the handlers of their ends.
@@ -126,36 +120,26 @@ class Server:
         )
 
     def connected(self, association: AcceptedAssociation) -> None:
-        """Note a connection; one too many is dropped."""
-        self._connections.add(association)
-        if len(self._connections) > self.settings.maximum_associations + SPARE_CONNECTIONS:
+        """Note a connection; if it is one too many, drop one that waits for an association."""
+        goes = self._connections.open(association)
+        if goes is not None:
             LOGGER.warning(
-                "connection from %s dropped: %d are open",
-                association.peer_address[0],
-                len(self._connections),
+                "connection from %s dropped: too many are open, and it had no association",
+                goes.host,
             )
-            association.drop()
+            goes.drop()
 
     def admit(self, association: AcceptedAssociation) -> bool:
         """Give an association its place if there is room, in all and for its peer; else False."""
-        host = association.peer_address[0]
-        per_peer = self.settings.maximum_associations_per_peer
-        if len(self._admitted) >= self.settings.maximum_associations:
-            return False
-        if per_peer is not None and self._per_peer[host] >= per_peer:
-            return False
-        self._admitted[association] = host
-        self._per_peer[host] += 1
-        return True
+        return self._connections.admit(association)
+
+    def dismiss(self, association: AcceptedAssociation) -> None:
+        """Take back the place of an association that is rejected after all."""
+        self._connections.dismiss(association)
 
     def disconnected(self, association: AcceptedAssociation) -> None:
         """Note the end of a connection, and free the place of its association."""
-        self._connections.discard(association)
-        host = self._admitted.pop(association, None)
-        if host is not None:
-            self._per_peer[host] -= 1
-            if not self._per_peer[host]:
-                del self._per_peer[host]
+        self._connections.close(association)
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -20,7 +20,8 @@ class ServerSettings:
     - ``services`` has the service that answers, by abstract syntax.
     - ``timeouts`` are in seconds.
     - ``maximum_associations`` bounds all associations at a time, ``maximum_associations_per_peer``
-      those of one address; an association too many is rejected (PS3.8 9.3.4).
+      those of one address; an association too many is rejected (PS3.8 9.3.4). ``Connections`` has
+      the rules for connections that have none yet.
     - ``threads`` bounds the pool for blocking handlers and databases; without it each association
       can have one thread.
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).

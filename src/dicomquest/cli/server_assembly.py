@@ -46,6 +46,13 @@ PREFERENCE = (
 )
 """The order of choice among the transfer syntaxes that a peer offers for queries."""
 
+SHARE_OF_ADDRESS = 0.8
+"""The share of all associations that one address may hold.
+
+A hospital's gateway, or a balancer, speaks for everybody from one address, so it gets most of them.
+The rest stays free for others, whatever that one address does.
+"""
+
 
 def open_index(settings: ServeSettings) -> Index:
     """Open the index, or make it if instances are stored; IndexDatabaseError if there is none."""
@@ -130,7 +137,8 @@ def server_settings(
         services=services,
         timeouts=timeouts,
         maximum_associations=settings.max_associations,
-        maximum_associations_per_peer=settings.max_associations_per_peer,
+        maximum_associations_per_peer=settings.max_associations_per_peer
+        or max(1, int(settings.max_associations * SHARE_OF_ADDRESS)),
         ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
         reuse_port=settings.workers > 1,
         session=SessionOptions(limits=REQUEST_LIMITS, streams_stores=archive is not None),

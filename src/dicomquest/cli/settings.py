@@ -86,7 +86,8 @@ class ServeSettings:
     )
     max_associations_per_peer: int | None = setting(
         None,
-        "Hold at most N associations of one address; any number by default.",
+        "Hold at most N associations of one address in a process; four fifths of "
+        "--max-associations by default.",
         type=click.IntRange(1),
         metavar="N",
     )
