@@ -22,8 +22,6 @@ EXEMPT: tuple[str, ...] = (
     "src/dicomquest/ae",
     "src/dicomquest/aio",
     "src/dicomquest/__init__.py",
-    "tests/index",
-    "tests/nodes",
     "tests/peers",
     "tests/docs",
 )

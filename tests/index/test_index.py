@@ -1,4 +1,4 @@
-"""A running query: rows as they come, one snapshot, and an end whenever somebody asks for it."""
+"""A running query: rows as they come, one snapshot, and an end at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of many nodes ask: all studies of the corpus, by our client and by findscu."""
+"""The question of the tests of many nodes: all studies, by our client and by findscu."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from peers.corpus import STUDIES, uid
 from peers.processes import Peer
 
 FAILED = {0xA700, 0xC002}
-"""What a find may end with while there is no database."""
+"""The endings of a find while there is no database."""
 
 EXPECTED = {uid(number) for number in range(1, len(STUDIES) + 1)}
 
 
 def find_all(peer: Peer) -> str:
-    """Ask by our client; say how it failed. An answer that is not complete is the test's failure."""
+    """Ask by our client; return the failure in words. An incomplete answer fails the test."""
     try:
         found = {
             study.StudyInstanceUID

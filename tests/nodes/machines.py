@@ -28,7 +28,7 @@ from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import Peer, ports_of_servers, wait_until_listening
 
 PROGRAMS = ("etcd", "patroni", "haproxy", "postgres", "pg_rewind")
-"""What the machines run, besides dicomquest."""
+"""The programs of the machines, besides dicomquest."""
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "several-nodes.md"
 SECTION = "## Three nodes with HAProxy and Patroni"
@@ -38,7 +38,7 @@ _SERVICES = {"postgresql": 5432, "patroni": 8008, "etcd": 2379, "etcd peer": 238
 
 
 def block_of_page(beginning: str) -> str:
-    """The block of the page's section that begins so."""
+    """The block with this beginning in the page's section."""
     section = PAGE.read_text(encoding="utf-8").split(f"{SECTION}\n")[1].split("\n## ")[0]
     blocks: list[str] = re.findall(r"^```\w*\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     [found] = [block for block in blocks if block.startswith(beginning)]
@@ -47,7 +47,7 @@ def block_of_page(beginning: str) -> str:
 
 @dataclass(eq=False)
 class Machine:
-    """One of the three: its processes by their service, in the order in which they are started."""
+    """One of the three machines: its processes by service, in the order of their start."""
 
     name: str
     folder: Path
@@ -56,7 +56,7 @@ class Machine:
 
     @property
     def node(self) -> Peer:
-        """Its ``dicomquest serve``."""
+        """The machine's ``dicomquest serve``."""
         return Peer("127.0.0.1", self.ports["dicom"], "NODE")
 
     def log(self, service: str) -> Path:
@@ -67,7 +67,8 @@ class Machine:
     ) -> None:
         with self.log(service).open("ab") as output:
             self.running[service] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder,
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                cwd=self.folder,
                 env=environment, start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509  it takes no lock
                 **options,
@@ -75,7 +76,7 @@ class Machine:
         wait_until_listening(self.running[service], self.ports[service], self.log(service))
 
     def kill(self) -> None:
-        """End all of it at once, as a power cut does."""
+        """End all processes at once, as a power cut does."""
         own = [process.pid for process in self.running.values()] + self._database_server()
         pids = [pid for each in own for pid in (each, *children(each))]
         for pid in pids:
@@ -93,10 +94,10 @@ class Machine:
 
 
 class Machines:
-    """All three, and the balancer before them; ``peer`` is what a DICOM client talks to."""
+    """All three machines and their balancer; DICOM clients talk to ``peer``."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` must have a short path, as sockets are made in it, and be open to the server's user."""
+        """``folder`` has a short path, for its sockets, and the server's user may enter it."""
         self.folder = folder
         ports = iter(ports_of_servers(len(NAMES) * len(_SERVICES) + 1))
         self.peer = Peer("127.0.0.1", next(ports), "NODE")
@@ -113,8 +114,6 @@ class Machines:
         self._passwords.chmod(0o600)
         self._environment = {**ENVIRONMENT, "PGPASSFILE": str(self._passwords)}
         self._balancer: subprocess.Popen[bytes] | None = None
-
-    # ---- what the page says
 
     def _here(self, text: str) -> str:
         """A text of the page with the addresses and folders of this run."""
@@ -136,7 +135,7 @@ class Machines:
         return text
 
     def _own(self, text: str, machine: Machine) -> str:
-        """A text that the page has for its first machine, as another one has it."""
+        """A text that the page has for its first machine, adapted to another one."""
         text = re.sub(r"(name:? )db1\b", rf"\1{machine.name}", text)
         text = re.sub(
             r"(connect_address: |advertise-client-urls http://|advertise-peer-urls http://)db1",
@@ -157,10 +156,8 @@ class Machines:
         words = self._own(block_of_page(beginning), machine).replace("\\\n", " ").split()
         return [word.strip("'") for word in words[1:]]
 
-    # ---- what runs
-
     def start_database(self) -> None:
-        """Start etcd and Patroni everywhere, and wait until there are a primary and two replicas."""
+        """Start etcd and Patroni everywhere, and wait for a primary and two replicas."""
         for machine in self.all:
             self._start_etcd(machine)
         for machine in self.all:
@@ -175,13 +172,14 @@ class Machines:
         file.write_text(self._here(block_of_page("defaults")))
         with (self.folder / "haproxy.log").open("wb") as output:
             self._balancer = subprocess.Popen(
-                [program("haproxy"), "-db", "-f", str(file)], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, preexec_fn=die_with_parent,  # noqa: PLW1509  it takes no lock
+                [program("haproxy"), "-db", "-f", str(file)], stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  it takes no lock
             )  # fmt: skip
         wait_until_listening(self._balancer, self.peer.port, self.folder / "haproxy.log")
 
     def restart(self, machine: Machine) -> None:
-        """Start what a machine has after a power cut, and wait until it has joined the others."""
+        """Start a machine's services after a power cut, and wait until it has joined the others."""
         self._start_etcd(machine)
         self._start_patroni(machine)
         self._start_node(machine)
@@ -202,7 +200,7 @@ class Machines:
     def _start_patroni(self, machine: Machine) -> None:
         file = machine.folder / "dicom.yml"
         file.write_text(self._own(block_of_page("scope:"), machine))
-        # It keeps its passwords in the home of the user, who is another one here.
+        # Patroni keeps its passwords in the home of the user, who is another one here.
         environment = {**ENVIRONMENT, "HOME": str(machine.folder)}
         machine.run("patroni", [program("patroni"), str(file)], environment, **as_user())
 
@@ -210,15 +208,13 @@ class Machines:
         arguments = self._arguments("dicomquest serve", machine)
         machine.run("dicom", [*COMMAND, *arguments, "--aet", "NODE"], self._environment)
 
-    # ---- what is asked
-
     def ends_of_logs(self) -> str:
-        """What each process said last."""
+        """The last log lines of each process."""
         logs = sorted(self.folder.glob("**/*.log"))
         return "\n".join(f"--- {log}\n{log.read_text(errors='replace')[-2000:]}" for log in logs)
 
     def members(self) -> list[dict[str, Any]]:
-        """The database servers as Patroni sees them; none where nobody answers."""
+        """The database servers as Patroni sees them; none if Patroni does not answer."""
         for machine in self.all:
             url = f"http://127.0.0.1:{machine.ports['patroni']}/cluster"
             with (
@@ -230,7 +226,7 @@ class Machines:
         return []
 
     def wait_for_members(self, count: int) -> None:
-        """Wait until so many serve: a primary, one replica that it waits for, and others."""
+        """Wait for so many servers: a primary, one synchronous replica, and others."""
 
         def are_there() -> bool:
             up = [
@@ -246,14 +242,14 @@ class Machines:
         return self.all[NAMES.index(leader)]
 
     def url(self) -> str:
-        """The index, as ``--index`` of the page has it."""
+        """The index, as the page gives it to ``--index``."""
         arguments = self._arguments("dicomquest serve", self.all[0])
         return arguments[arguments.index("--index") + 1].replace(
             "dicomquest@", f"dicomquest:{PASSWORD}@"
         )
 
     def create_index(self) -> None:
-        """Make the role and the database, as the page does by commands that ask for a password."""
+        """Make the role and the database; the page's commands would ask for a password."""
         machine = self.primary()
         address = f"host={machine.folder} port={machine.ports['postgresql']} user=postgres"
         with psycopg.connect(f"{address} dbname=postgres", autocommit=True) as connection:
@@ -267,7 +263,7 @@ class Machines:
 
 @contextlib.contextmanager
 def three_machines() -> Iterator[Machines]:
-    """Have them for as long as the block lasts."""
+    """Run the machines for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="dq-ha-"))
     folder.chmod(0o755)
     machines = Machines(folder)

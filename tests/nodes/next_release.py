@@ -1,4 +1,4 @@
-"""`dicomquest` as its next release may be: a program that knows one more revision of the schema."""
+"""`dicomquest` as a next release: it knows one more revision of the schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes: `dicomquest serve` on a database that others serve too, and what asks them without a pause."""
+"""Nodes on one database, and load: queries and stores without a pause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from peers.processes import Peer, free_port, server
 
 
 def log_of(peer: Peer, folder: Path) -> str:
-    """What a node has logged so far."""
+    """The log of a node so far."""
     return (folder / f"serve-{peer.port}.log").read_text(encoding="utf-8")
 
 
@@ -45,7 +45,7 @@ def node(url: str, folder: Path, *options: str, program: Sequence[str] = COMMAND
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """When something was begun and ended, and what went wrong; an empty text is well."""
+    """The begin and end of one attempt, and its failure in words, empty if all is well."""
 
     began: float
     ended: float
@@ -58,7 +58,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Load:
-    """Does the same over and over in a thread of its own; ``act`` says what went wrong, with nothing if all is well."""
+    """Attempts the same over and over in a thread; ``act`` returns its failure in words."""
 
     name: str
     act: Callable[[], str]
@@ -90,11 +90,11 @@ class Load:
             self._error = error
 
     def successes_since(self, moment: float) -> list[Attempt]:
-        """What was begun after the moment and went well."""
+        """The successful attempts that began after a moment."""
         self.check()
         return [each for each in list(self.attempts) if each.began >= moment and not each.failure]
 
     def check(self) -> None:
-        """Do not wait for what has ended."""
+        """Do not wait for attempts that have ended."""
         if self._error is not None:
             raise AssertionError(f"{self.name} failed otherwise than it may") from self._error

@@ -1,4 +1,4 @@
-"""What stores at nodes without a pause, and remembers what was acknowledged."""
+"""Storers: they send to nodes without a pause and remember the acknowledged instances."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def instance(number: int) -> Dataset:
 
 
 class Storer:
-    """Sends instances, one by one, by pynetdicom or by our own SCU, and remembers which were acknowledged."""
+    """Sends instances one by one, by pynetdicom or our SCU, and remembers the acknowledged ones."""
 
     def __init__(self, peer: Peer, first: int, *, may_be_cut: bool = False) -> None:
-        """``may_be_cut``: that an association is not had, or breaks, is said, and is no failure of the test.
+        """``may_be_cut``: a lost association is told, and is no failure of the test.
 
-        Then it is our own SCU's: pynetdicom leaves the sockets of such associations open.
+        This takes our own SCU: pynetdicom leaves the sockets of such associations open.
         """
         self.acknowledged: list[str] = []
         self._numbers = itertools.count(first)
@@ -47,7 +47,7 @@ class Storer:
         self._may_be_cut = may_be_cut
 
     def store(self) -> str:
-        """Store the next one; say what went wrong."""
+        """Store the next instance; return the failure in words."""
         association = self._ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.aet)
         if not association.is_established and self._may_be_cut:
             return "no association"
@@ -66,7 +66,8 @@ class Storer:
 
 def stored_instances(peer: Peer) -> set[str]:
     found = find(
-        peer.host, peer.port, level="IMAGE", StudyInstanceUID=STORED_STUDY, SeriesInstanceUID=STORED_SERIES,
+        peer.host, peer.port, level="IMAGE", StudyInstanceUID=STORED_STUDY,
+        SeriesInstanceUID=STORED_SERIES,
         SOPInstanceUID=None,
     )  # fmt: skip
     return {each.SOPInstanceUID for each in found}

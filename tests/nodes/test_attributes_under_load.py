@@ -1,4 +1,4 @@
-"""Attributes are promoted and dropped, and instances indexed, while nodes answer: no find fails, all are right."""
+"""Nodes answer rightly while attributes come and go and instances arrive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXPECTED = {f"1.2.3.{number}" for number in range(7, OLD, EACH)}
 
 
 def ask(peer: Peer) -> str:
-    """Find by the attribute: all the old ones, and of the new ones only those that have it."""
+    """Find by the attribute: all old instances, and of the new ones those that have it."""
     keys: dict[str, Any] = {
         "StudyInstanceUID": "1.2.4.1",
         "SeriesInstanceUID": "1.2.5.1",

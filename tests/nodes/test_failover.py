@@ -1,4 +1,4 @@
-"""Two nodes on a primary and its replica, under load: the primary dies, the replica takes its place."""
+"""Two nodes under load when their primary dies and its replica takes over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from peers import corpus
 pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
 
 DEADLINE = 5000 * MS
-"""Within which finds go on after the primary's death."""
+"""The time within which finds go on after the primary's death."""
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_finds_and_stores_go_on_and_lose_nothing(primary: Cluster, tmp_path: Pat
         for load in loads:
             assert load.successes_since(killed)[0].ended - killed < DEADLINE, load.name
         for load in (*loads, *stores):
-            # A find that fails does so soon, and once they go on they do not fail again.
+            # A find that fails does so soon, and once finds go on they do not fail again.
             assert max(attempt.seconds for attempt in load.attempts) < DEADLINE, load.name
             assert not [
                 each.failure

@@ -1,4 +1,4 @@
-"""A node and a database that is not there: at the start, for a while, or not as new as its primary."""
+"""A node whose database is missing at the start, lost for a while, or behind its primary."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def studies(peer: Peer) -> set[str]:
 
 
 def test_asynchronous_replication_loses_last_commits(cluster: Cluster) -> None:
-    """As docs/explanation/scaling.md says: the last commits, if the replica did not receive them."""
+    """The last commits, if the replica did not receive them, as the page about scaling says."""
     replica = cluster.replica()
     replica.configure(primary_conninfo="")
     wait_for(
@@ -127,7 +127,10 @@ def test_replica_behind_migration_is_waited_for(cluster: Cluster) -> None:
         lambda: replica.query("SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
         "replay pauses",
     )
-    asked = "SELECT 1 FROM pg_stat_activity WHERE datname = 'migrated' AND application_name = 'dicomquest'"
+    asked = (
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = 'migrated' AND application_name = 'dicomquest'"
+    )
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(Index, url, read_location=replica.url("migrated"))
         wait_for(lambda: bool(replica.query(asked)), "the replica is asked")

@@ -1,4 +1,4 @@
-"""Two nodes of the next release start at once, on a database that a node of this release serves: no find fails."""
+"""Two nodes of the next release start on a served database, and no find fails."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_schema_changes_once_and_no_find_fails(
             stack.enter_context(Load("findscu", partial(findscu_all, itertools.repeat(old)))),
         ]
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        # As a long query has it: whoever changes the table must wait for that, and nobody for him.
+        # A long query's lock: a change of the table waits for it, and no query for the change.
         with psycopg.connect(url) as long_query:
             long_query.execute("SELECT id FROM study")
             starting = [pool.submit(started, stack, url, tmp_path) for _ in range(2)]
@@ -74,7 +74,7 @@ def test_schema_changes_once_and_no_find_fails(
             )
             assert revision(url) == HEAD
         new = [each.result() for each in starting]
-        # Run once: a second run would have failed on the column that is there.
+        # The revision ran once: a second run would fail on the column that is there.
         assert revision(url) == "9999"
         loads += [
             stack.enter_context(Load("finds of a new node", partial(find_all, peer)))

@@ -1,6 +1,7 @@
 """The layout of docs/how-to/several-nodes.md: three machines behind HAProxy; one dies.
 
-Not part of the suite, as it takes a minute and some forty processes: ``pytest tests/nodes/three_machines.py``.
+Not part of the suite because it takes a minute and some forty processes:
+``pytest tests/nodes/three_machines.py``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
 
 FINDS_GO_ON = 5000 * MS
 STORES_GO_ON = 60_000 * MS
-"""Patroni has its primary's word for ``ttl``, 20 s, before it makes another one; then come the elections."""
+"""Patroni waits ``ttl``, 20 s, for its primary before it elects another one."""
 
 
 def find_through_balancer(peer: Peer) -> str:
@@ -78,8 +79,8 @@ def test_machine_of_three_dies_and_comes_back(tmp_path: Path) -> None:
             killed = time.monotonic()
             dead.kill()
             wait_for(
-                lambda: all(load.successes_since(killed) for load in loads), "finds and stores go on",
-                deadline=9 * LONG,
+                lambda: all(load.successes_since(killed) for load in loads),
+                "finds and stores go on", deadline=9 * LONG,
             )  # fmt: skip
             resumed = time.monotonic()
             wait_for(
@@ -102,9 +103,9 @@ def test_machine_of_three_dies_and_comes_back(tmp_path: Path) -> None:
                 each.failure for each in load.attempts if each.ended < killed and each.failure
             ], load.name
         for machine in machines.all:
-            # Its node may ask a replica that is a moment behind.
+            # The machine's node may ask a replica that is a moment behind.
             wait_for(
-                lambda: {*storer.acknowledged} <= stored_instances(machine.node),  # noqa: B023  it is called at once
+                lambda: {*storer.acknowledged} <= stored_instances(machine.node),  # noqa: B023
                 f"{machine.name} finds what was acknowledged",
             )
             assert "Traceback" not in machine.log("dicom").read_text(encoding="utf-8")

@@ -45,7 +45,8 @@ def run(*arguments: str) -> Done:
 def run_to_head(lines: int, *arguments: str) -> Done:
     """Run a command whose output is read for some lines only, as ``| head`` does."""
     with subprocess.Popen(
-        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=ENVIRONMENT,
     ) as process:  # fmt: skip
         assert process.stdout is not None

@@ -104,7 +104,8 @@ class Outcome:
 def client(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Outcome:
     """Run a client program to its end."""
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=6 * LONG,
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        timeout=6 * LONG,
         check=False, env=environment,
     )  # fmt: skip
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"))

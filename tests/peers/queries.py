@@ -29,7 +29,8 @@ QUERIES = [
     ),
     KnownQuery(
         "one patient by ID",
-        "patient", "PATIENT", {"PatientID": "D-1", "PatientName": "", "PatientBirthDate": "", "PatientSex": ""},
+        "patient", "PATIENT",
+        {"PatientID": "D-1", "PatientName": "", "PatientBirthDate": "", "PatientSex": ""},
         ("PatientName", "PatientBirthDate", "PatientSex"), [("DOE^JOHN", "19550620", "M")],
     ),
     KnownQuery(
@@ -40,7 +41,8 @@ QUERIES = [
     KnownQuery(
         "studies in a range of dates",
         "study", "STUDY", {"StudyDate": "20240101-20240229", "StudyInstanceUID": ""},
-        ("StudyInstanceUID", "StudyDate"), [(uid(1), "20240105"), (uid(2), "20240210"), (uid(3), "20240210")],
+        ("StudyInstanceUID", "StudyDate"),
+        [(uid(1), "20240105"), (uid(2), "20240210"), (uid(3), "20240210")],
     ),
     KnownQuery(
         "studies by one accession number",
@@ -59,13 +61,16 @@ QUERIES = [
     ),
     KnownQuery(
         "series of a study by modality",
-        "study", "SERIES", {"StudyInstanceUID": uid(1), "Modality": "SR", "SeriesInstanceUID": "", "SeriesNumber": ""},
+        "study", "SERIES",
+        {"StudyInstanceUID": uid(1), "Modality": "SR", "SeriesInstanceUID": "", "SeriesNumber": ""},
         ("SeriesInstanceUID", "Modality", "SeriesNumber"), [(uid(1, 2), "SR", "2")],
     ),
     KnownQuery(
         "instances of a series",
         "study", "IMAGE",
-        {"StudyInstanceUID": uid(1), "SeriesInstanceUID": uid(1, 1), "SOPInstanceUID": "", "InstanceNumber": ""},
-        ("SOPInstanceUID", "InstanceNumber"), sorted((uid(1, 1, number), str(number)) for number in range(1, 9)),
+        {"StudyInstanceUID": uid(1), "SeriesInstanceUID": uid(1, 1), "SOPInstanceUID": "",
+         "InstanceNumber": ""},
+        ("SOPInstanceUID", "InstanceNumber"),
+        sorted((uid(1, 1, number), str(number)) for number in range(1, 9)),
     ),
 ]  # fmt: skip

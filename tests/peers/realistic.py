@@ -1,4 +1,4 @@
-"""Some 200 instances as hospitals have them: what real archives differ on, and what every archive must hold."""
+"""Some 200 instances as hospitals have them, with all that real archives differ on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROOT = "1.2.826.0.1.3680043.8.498.9"
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One patient; ``charset`` is that of the instances."""
+    """One patient; ``charset`` is the character set of the instances."""
 
     name: str
     patient_id: str
@@ -45,7 +45,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One study; ``series`` holds modality, number of instances and further attributes of the series."""
+    """One study; ``series`` has modality, number of instances and attributes of each series."""
 
     patient: int
     date: str
@@ -109,14 +109,16 @@ def _plain(modality: str, count: int = 1, **more: Any) -> tuple[str, int, dict[s
 
 STUDIES = (
     Study(0, "20240105", "101500", "A001", "HEAD CT", (_ct(8), _plain("SR"))),
-    Study(0, "20240210", "235959.5", "A002", "HEAD MR", (_mr(5), _mr(5, SeriesDescription="T2_TSE"))),
+    Study(0, "20240210", "235959.5", "A002", "HEAD MR",
+        (_mr(5), _mr(5, SeriesDescription="T2_TSE"))),
     Study(0, "20231231", "0730", "A003", "CHEST PA", (_plain("DX", 2),)),
     Study(1, "20240210", "0730", "A004", "KNEE 50%_A", (_mr(4), _mr(4, SeriesNumber=7))),
     Study(1, "", "", "", "", (_plain("OT", 2),)),
     Study(2, "20191231", "120030", "a001", "head ct", (_ct(3),)),
     Study(3, "20200101", "12", "A005", "[CT] THORAX", (_ct(4), _plain("PT", 4))),
     Study(4, "20200229", "120000", "A_06", "CT*THORAX", (_ct(3),)),
-    Study(4, "20230704", "235959", "AX06", "CT THORAX", (_ct(3, OperatorsName="TECH^ONE\\TECH^TWO"),)),
+    Study(4, "20230704", "235959", "AX06", "CT THORAX",
+        (_ct(3, OperatorsName="TECH^ONE\\TECH^TWO"),)),
     Study(5, "20240301", "000000", "A007", "ABDOMEN", (_plain("US", 6),)),
     Study(5, "20240301", "235959.999999", "A008", "ABDOMEN 2", (_plain("US", 6),)),
     Study(6, "20230101", "060000", "A009", "SCAN", (_plain("OT", 3),)),
@@ -135,13 +137,17 @@ STUDIES = (
     Study(19, "20210101", "120000", "B001", "PET CT", (_ct(6), _plain("PT", 6), _plain("SR"))),
     Study(20, "20210102", "120059", "B002", "CODED", (_ct(6, RequestAttributesSequence=REQUESTS),),
           {"ProcedureCodeSequence": [CODE]}),
-    Study(20, "20210103", "1200", "B003", "CODED 2", (_ct(6, RequestAttributesSequence=REQUESTS[1:]),),
+    Study(20, "20210103", "1200", "B003", "CODED 2",
+          (_ct(6, RequestAttributesSequence=REQUESTS[1:]),),
           {"ProcedureCodeSequence": [CODE, CODE_2]}),
-    Study(21, "20210104", "120100", "B004", "WEIGHT", (_mr(6),), {"PatientWeight": "70.0", "PatientAge": "050Y"}),
-    Study(21, "20210105", "115959", "B005", "WEIGHT 2", (_mr(6),), {"PatientWeight": "70", "PatientAge": "051Y"}),
+    Study(21, "20210104", "120100", "B004", "WEIGHT", (_mr(6),),
+          {"PatientWeight": "70.0", "PatientAge": "050Y"}),
+    Study(21, "20210105", "115959", "B005", "WEIGHT 2", (_mr(6),),
+          {"PatientWeight": "70", "PatientAge": "051Y"}),
     Study(21, "20210106", "120000", "B006", "READ", (_mr(4),),
           {"NameOfPhysiciansReadingStudy": ["READER^ONE", "READER^TWO"]}),
-    Study(0, "20240401", "100000", "A020", "MIXED", (_ct(2), _mr(2), _plain("PT", 2), _plain("SR"))),
+    Study(0, "20240401", "100000", "A020", "MIXED",
+          (_ct(2), _mr(2), _plain("PT", 2), _plain("SR"))),
     Study(4, "20240402", "100000", "A021", "FOLLOW UP", (_ct(2), _ct(2), _ct(2))),
 )  # fmt: skip
 

@@ -96,8 +96,10 @@ def expected(row: Row) -> tuple[Counter[str], int]:
 
 
 @pytest.mark.requirement(
-    "QR-003", "QR-007", "QR-008", "QR-009", "QR-042", "QR-045", "QR-046", "QR-060", "QR-061", "QR-090",
-    "QR-091", "QR-092", "QR-093", "QR-094", "QR-095", "QR-096", "QR-098", "QR-100", "QR-103", "QR-105", "QR-109",
+    "QR-003", "QR-007", "QR-008", "QR-009", "QR-042", "QR-045", "QR-046", "QR-060", "QR-061",
+    "QR-090",
+    "QR-091", "QR-092", "QR-093", "QR-094", "QR-095", "QR-096", "QR-098", "QR-100", "QR-103",
+    "QR-105", "QR-109",
     "QR-114", "QR-115", "QR-116", "QR-120", "QR-121", "QR-131", "QR-132", "QR-133",
 )  # fmt: skip
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.level}-{row.says}"[:60])

@@ -81,7 +81,8 @@ def test_storescu_in_each_transfer_syntax(store: Store, option: str) -> None:
 def test_storescu_sends_each_files_transfer_syntax(store: Store, tmp_path: Path) -> None:
     """storescu sends each file in its own transfer syntax; nothing is transcoded."""
     own = {
-        "CT_small.dcm": "-xe", "MR_small_implicit.dcm": "-xi", "ExplVR_BigEnd.dcm": "-xb", "JPEG-lossy.dcm": "-xx",
+        "CT_small.dcm": "-xe", "MR_small_implicit.dcm": "-xi", "ExplVR_BigEnd.dcm": "-xb",
+        "JPEG-lossy.dcm": "-xx",
         "GDCMJ2K_TextGBR.dcm": "-xv", "SC_rgb_jpeg_gdcm.dcm": "-xs",
     }  # fmt: skip
     paths = {path.name: path for path in syntax_files()}

@@ -1,4 +1,4 @@
-"""How several PostgreSQL servers are named and reached; no server is needed for most of it."""
+"""Several PostgreSQL servers: their names and the ways to reach them, mostly without a server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_location_is_postgresql_url_by_its_scheme(location: str, expected: bool)
         ("postgresql://h/db", Use.WRITE, "read-write"),
         ("postgresql://h/db", Use.READ, "any"),
         ("postgresql://h/db", Use.READ_REPLICA, "prefer-standby"),
-        # Readers of several servers must see what the writers beside them have written.
+        # Readers of several servers must see the commits of the writers beside them.
         ("postgresql://h1,h2/db", Use.READ, "read-write"),
         ("postgresql://h1,h2/db", Use.READ_REPLICA, "prefer-standby"),
         ("postgresql://h1,h2/db?target_session_attrs=any", Use.READ, "any"),
@@ -56,7 +56,8 @@ def test_url_wins_over_the_defaults() -> None:
         "postgresql://me:secret@h1:1,h2:2/db?connect_timeout=9&sslmode=require", Use.WRITE
     )
     assert found == {
-        **DEFAULTS, "target_session_attrs": "read-write", "user": "me", "password": "secret", "host": "h1,h2",
+        **DEFAULTS, "target_session_attrs": "read-write", "user": "me", "password": "secret",
+        "host": "h1,h2",
         "port": "1,2", "dbname": "db", "connect_timeout": "9", "sslmode": "require",
     }  # fmt: skip
 
@@ -101,9 +102,11 @@ def test_errors_take_one_line() -> None:
     not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option"
 )
 def test_dead_machine_is_noticed(postgresql_database: str) -> None:
-    """Nothing on one machine can show a peer that is silent for ever, so the socket is asked how it would notice."""
+    """The socket would notice a dead peer: no peer on one machine can be silent for ever."""
     with (
-        psycopg.connect(**parameters(postgresql_database, Use.READ)) as connection,  # type: ignore[arg-type]
+        psycopg.connect(
+            **parameters(postgresql_database, Use.READ)  # type: ignore[arg-type]
+        ) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as shared,
     ):
         options = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def definitions(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Columns and indexes of each table, as SQLite describes them; trigram tables and Alembic's left out."""
+    """Columns and indexes of each table in SQLite, without trigram tables and Alembic's."""
     connection = sqlite3.connect(path)
     found: dict[str, list[tuple[object, ...]]] = {}
     for (table,) in connection.execute(

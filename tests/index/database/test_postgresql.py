@@ -1,4 +1,4 @@
-"""An index in PostgreSQL: opened by many at once, written by many in turn, reached again after a server was lost."""
+"""An index in PostgreSQL: many open it at once, write in turn, and survive a lost server."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.peer("postgres")
 
 COLUMNS = """
-    SELECT table_name, column_name, data_type, collation_name, is_nullable, split_part(column_default, '(', 1)
-    FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    SELECT table_name, column_name, data_type, collation_name, is_nullable,
+        split_part(column_default, '(', 1)
+    FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name <> 'alembic_version'
 """
 KEYS = """
     SELECT conrelid::regclass::text, contype, pg_get_constraintdef(oid) FROM pg_constraint
@@ -89,7 +91,7 @@ def test_migrations_make_tables_of_schema(
             postgresql.query(statement, database=name_of(postgresql_database))
         )
         assert migrated
-    # Texts are compared as SQLite does, whatever the database's own collation.
+    # Texts compare as in SQLite, whatever the database's own collation.
     texts = postgresql.query(
         f"SELECT DISTINCT collation_name FROM ({COLUMNS}) AS each WHERE data_type = 'text'",
         database=name_of(own_location),
@@ -144,10 +146,12 @@ def test_table_in_use_delays_only_migration(postgresql: Cluster, old_location: s
     with ThreadPoolExecutor(1) as pool, psycopg.connect(old_location) as user:
         user.execute("LOCK TABLE setting IN SHARE MODE")
         opening = pool.submit(Database, old_location)
-        # It gives up and tries again, so that it has waited twice.
+        # The migration gives up and tries again, so it waits twice.
         for state in (True, False, True):
             wait_for(
-                lambda state=state: bool(postgresql.query(waiting, name_of(old_location))) is state,  # type: ignore[misc]
+                lambda state=state: (  # type: ignore[misc]
+                    bool(postgresql.query(waiting, name_of(old_location))) is state
+                ),
                 "the migration waits, and again",
             )
         assert postgresql.query("SELECT count(*) FROM setting", database=name_of(old_location)) == [
@@ -293,7 +297,7 @@ def test_writers_of_several_nodes_take_turns(location: str) -> None:
         with Index(location) as index:
             together.wait(30)
             for round_ in range(5):
-                # The same study in part, and a patient of each node's own.
+                # Each node has a part of the same study, and a patient of its own.
                 shared = [
                     instance(10 * number + each, PatientName=f"Node{number}") for each in range(3)
                 ]
@@ -342,7 +346,7 @@ def test_lost_connection_is_error_then_replaced(postgresql: Cluster, location: s
         with pytest.raises(IndexDatabaseError, match="could not be written"):
             lose_and_run(database.begin(), "SELECT 1")
         end_connections(postgresql, location)
-        # Idle connections are tried before a batch is written on them.
+        # The index tries an idle connection before it writes a batch on it.
         index.ingest_data_sets([instance(2)])
         with pytest.raises(IndexDatabaseError, match="could not be read"):
             lose_and_run(database.connect(), "SELECT 1")
@@ -379,7 +383,7 @@ def test_interruption_in_pipeline_stays_one(index: Index, monkeypatch: pytest.Mo
     def interrupted(connection: Any, generator: Any, *args: Any, **more: Any) -> Any:
         nonlocal count
         count += 1
-        if count == 3:  # the one that is to leave the pipeline
+        if count == 3:  # the wait that leaves the pipeline
             raise KeyboardInterrupt
         return waits(connection, generator, *args, **more)
 
@@ -390,6 +394,6 @@ def test_interruption_in_pipeline_stays_one(index: Index, monkeypatch: pytest.Mo
 
     with pytest.raises(KeyboardInterrupt):
         write()
-    # Nobody has the lock any more, and the next connection is a good one.
+    # No connection holds the lock any more, and the next one is good.
     index.ingest_data_sets([instance(1)])
     assert index.counts()[Level.IMAGE] == 1

@@ -1,4 +1,4 @@
-"""Queries of an index and its replica: which of the two answers. Both are files here; what differs tells them apart."""
+"""An index and its replica: queries go to the right one of two files that differ."""
 
 from __future__ import annotations
 

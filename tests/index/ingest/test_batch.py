@@ -26,7 +26,7 @@ def answers(
 
 
 def store(index: Index, *instances: DataSet, batches: bool = True) -> None:
-    """Ingest, and see that all that is computed is right."""
+    """Ingest, and check all computed columns."""
     for each in [[one] for one in instances] if batches else [list(instances)]:
         index.ingest_data_sets(each)
     assert index.check().examples == []
@@ -53,7 +53,7 @@ def test_last_received_wins_and_empty_erases_nothing(
     assert [record.getMessage() for record in caplog.records] == [
         "patient 1: conflicting patient_name: the instance received last wins"
     ]
-    # The old name is not found any more, by none of its forms.
+    # No form of the old name is found any more.
     assert answers(index, "STUDY", "StudyInstanceUID", PatientName="First") == []
     assert answers(index, "STUDY", "StudyInstanceUID", PatientName="*irs*") == []
 
@@ -222,7 +222,7 @@ def test_studies_without_patient_id_have_no_patient(index: Index) -> None:
         ("", "Roe"),
         ("P1", "Known"),
     ]
-    # As soon as one of its instances says the ID, the study is that patient's.
+    # As soon as one of its instances has the ID, the study is that patient's.
     store(index, instance(2, study=1, PatientID="P7"))
     assert answers(index, "PATIENT", "PatientID", "PatientName", root="patient") == [
         ("P1", "Known"),
@@ -232,7 +232,7 @@ def test_studies_without_patient_id_have_no_patient(index: Index) -> None:
 
 def test_overlong_texts_are_found_by_their_start(index: Index) -> None:
     """Texts too long for a database's index are stored and found by their beginning."""
-    # Not to be compressed, so that it is as long in an index.
+    # A text that does not compress, so that it is as long in an index.
     long = "".join(chr(0x4E00 + number) for number in Random(1).choices(range(20_000), k=3000))
     item = [data_set(CodeValue="1", CodingSchemeDesignator="SCT", CodeMeaning=long)]
     keys = {

@@ -1,4 +1,4 @@
-"""Files of any name are told by their content, and each that is none says why."""
+"""A file is told by its content, whatever its name; a file that is no instance says why."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_data_set_without_meta_information_is_read(tmp_path: Path) -> None:
     assert "available_transfer_syntax_uid" not in found.records[Level.IMAGE].texts
 
 
-# An empty Directory Record Sequence: it tells a DICOMDIR whose data set has no SOP class.
+# An empty Directory Record Sequence marks a DICOMDIR whose data set has no SOP class.
 DIRECTORY = struct.pack("<HH2s2xI", 4, 0x1220, b"SQ", 0)
 
 SKIPPED: list[tuple[bytes, Reason]] = [

@@ -121,7 +121,7 @@ def test_several_processes_give_same_index_as_one(
     )
     assert counted(summary) == (0, 20, 0, 1)
     assert seen == sorted(seen)
-    # Of conflicting attributes that of the last path wins, whichever process was first.
+    # Of conflicting attributes the last path's wins, whichever process was first.
     assert names(index) == {"Name17"}
     assert index.check().examples == []
 

@@ -41,7 +41,7 @@ class Sent(NamedTuple):
     path: str
 
     def received(self) -> tuple[Received, FileState | None]:
-        """Return what ingest gets of it."""
+        """Return the instance as ingest gets it."""
         attributes: dict[str, Any] = {"PatientID": self.patient, "Modality": self.modality}
         if self.sop_class != "none":
             attributes["SOPClassUID"] = self.sop_class
@@ -110,7 +110,7 @@ class Plain:
         for uid in gone:
             self.instances.pop(uid, None)
         self._files = {path: uid for path, uid in self._files.items() if uid in self.instances}
-        # What is left without instances is forgotten, and with it what they said of it.
+        # The model forgets an entity without instances, and the attributes that it had from them.
         places = {(sent.study, sent.series) for sent in self.instances.values()}
         self._modalities = {place: self._modalities[place] for place in places}
         self._patients = {study: self._patients[study] for study, _ in places}

@@ -1,4 +1,4 @@
-"""Queries to SQL, by their exact text: what is compared, in which table, and what leads to the entities."""
+"""Queries as exact SQL text: their predicates, their tables, and the index that leads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dicomquest.query.options import QueryOptions
 from fixtures.building import data_set, query
 
 RELATIONAL = QueryOptions(relational=True)
-# A database where all that is rare occurs: names in three scripts, and several values where the Standard has one.
+# A database with all that is rare: names in three scripts, several values in single-valued keys.
 EVERYTHING = Facts(
     occurrences=frozenset(
         {
@@ -39,7 +39,7 @@ def where(plan: Any) -> str:
     return str(plan.sql).partition(" WHERE ")[2]
 
 
-# Keys of a STUDY query under Study Root; what must hold; its parameters.
+# Keys of a STUDY query under Study Root; the condition; its parameters.
 KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     ({"StudyDate": ""}, "", ()),
     ({"StudyDate": "20240101"}, "study.study_date_sort = ?", ("20240101",)),
@@ -62,7 +62,10 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     ),
     (
         {"AccessionNumber": "A?[1]"},
-        "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number GLOB ?",
+        (
+            "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number"
+            " GLOB ?"
+        ),
         ("A", "B", "A?[[]1]"),
     ),
     (
@@ -103,14 +106,18 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     (
         {"SOPClassesInStudy": "1.2\\1.3", "StudyDate": "20240101"},
         (
-            "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value WHERE path = '00080062'"
+            "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value"
+            " WHERE path = '00080062'"
             " AND (part = 0 AND search IN (SELECT value FROM json_each(?))) AND owner = study.id)"
         ),
         ("20240101", '["1.2", "1.3"]'),
     ),
     (
         {"OtherStudyNumbers": "007"},
-        "study.id IN (SELECT owner FROM study_value WHERE path = '00201070' AND (part = 0 AND search = ?))",
+        (
+            "study.id IN (SELECT owner FROM study_value"
+            " WHERE path = '00201070' AND (part = 0 AND search = ?))"
+        ),
         ("7",),
     ),
     (
@@ -125,14 +132,16 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
         {"Modality": "CT", "SOPClassUID": "1.2"},
         (
             "EXISTS (SELECT 1 FROM series JOIN instance ON instance.parent = series.id"
-            " WHERE series.parent = study.id AND (series.modality = ?) AND (instance.sop_class_uid = ?))"
+            " WHERE series.parent = study.id AND (series.modality = ?)"
+            " AND (instance.sop_class_uid = ?))"
         ),
         ("CT", "1.2"),
     ),
     (
         {"SOPInstanceUID": "1.2.3"},
         (
-            "study.id IN (SELECT series.parent FROM series JOIN instance ON instance.parent = series.id"
+            "study.id IN (SELECT series.parent FROM series"
+            " JOIN instance ON instance.parent = series.id"
             " WHERE instance.sop_instance_uid = ?)"
         ),
         ("1.2.3",),
@@ -140,15 +149,18 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     (
         {"ProcedureCodeSequence": [data_set(CodeValue="T1", CodeMeaning="")]},
         (
-            "study.id IN (SELECT owner FROM study_value WHERE path = '00081032.00080100' AND (part = 0 AND search = ?))"
-            """ AND residual(0, study.attributes -> '$."00081032"', study.attributes -> '$."00080201"')"""
+            "study.id IN (SELECT owner FROM study_value"
+            " WHERE path = '00081032.00080100' AND (part = 0 AND search = ?))"
+            """ AND residual(0, study.attributes -> '$."00081032"', study.attributes"""
+            """ -> '$."00080201"')"""
         ),
         ("T1",),
     ),
     (
         {"MedicalAlerts": "ALLERGY"},
         (
-            """instr(study.attributes, '"00102000":') > 0 AND residual(0, study.attributes -> '$."00102000"', """
+            """instr(study.attributes, '"00102000":') > 0 """
+            """AND residual(0, study.attributes -> '$."00102000"', """
             """study.attributes -> '$."00080201"')"""
         ),
         (),
@@ -183,7 +195,8 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
         QueryOptions(multiple_value=True),
         {"ModalitiesInStudy": "CT\\PT", "StudyID": "1"},
         (
-            "(EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 AND search = ?)"
+            "(EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 "
+            "AND search = ?)"
             " AND owner = study.id)) AND (EXISTS (SELECT 1 FROM study_value WHERE path = '00080061'"
             " AND (part = 0 AND search = ?) AND owner = study.id)) AND study.study_id = ?"
         ),
@@ -201,7 +214,8 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
         {"StudyDate": "20240101", "StudyTime": "23-", "TimezoneOffsetFromUTC": "-0500"},
         (
             "study.study_date_sort >= ? AND study.study_date_sort <= ?"
-            """ AND residual(0, study.attributes -> '$."00080020"', study.attributes -> '$."00080030"', """
+            """ AND residual(0, study.attributes -> '$."00080020"', study.attributes"""
+            """ -> '$."00080030"', """
             """study.attributes -> '$."00080201"', study.study_date, study.study_time)"""
         ),
     ),
@@ -209,8 +223,10 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
         QueryOptions(fuzzy=True),
         {"ReferringPhysicianName": "Smith"},
         (
-            "study.id IN (SELECT owner FROM (SELECT owner FROM study_value WHERE path = '00080090' AND part = 8"
-            " AND search >= ? AND search < ? UNION ALL SELECT owner FROM study_value WHERE path = '00080090'"
+            "study.id IN (SELECT owner FROM (SELECT owner FROM study_value"
+            " WHERE path = '00080090' AND part = 8"
+            " AND search >= ? AND search < ? UNION ALL SELECT owner FROM study_value"
+            " WHERE path = '00080090'"
             " AND part = 9 AND search = ?) AS word"
             " UNION SELECT id FROM study WHERE study.referring_physician_name_alphabetic = ?)"
         ),
@@ -231,7 +247,8 @@ OCCURRING: list[tuple[dict[str, Any], str]] = [
         {"PatientName": "Doe"},
         (
             "(((patient.patient_name_alphabetic = ?) OR (patient.patient_name_ideographic = ?)"
-            " OR (patient.patient_name_phonetic = ?)) OR (patient.id IN (SELECT owner FROM patient_value"
+            " OR (patient.patient_name_phonetic = ?)) OR (patient.id IN (SELECT owner"
+            " FROM patient_value"
             " WHERE path = '00100010' AND (part IN (1, 2, 3) AND (search = ?)))))"
         ),
     ),
@@ -239,14 +256,16 @@ OCCURRING: list[tuple[dict[str, Any], str]] = [
         {"PatientID": "1"},
         (
             "((patient.patient_id = ?) OR (patient.id IN"
-            " (SELECT owner FROM patient_value WHERE path = '00100020' AND (part = 0 AND search = ?))))"
+            " (SELECT owner FROM patient_value WHERE path = '00100020' AND (part = 0 "
+            "AND search = ?))))"
         ),
     ),
     (
         {"StudyDescription": "A*"},
         (
             "(((study.study_description >= ? AND study.study_description < ?)"
-            " AND (NOT instr(study.study_description, char(92)) > 0)) OR (study.id IN (SELECT owner FROM study_value"
+            " AND (NOT instr(study.study_description, char(92)) > 0)) "
+            "OR (study.id IN (SELECT owner FROM study_value"
             " WHERE path = '00081030' AND (part = 0 AND search >= ? AND search < ?))))"
         ),
     ),
@@ -285,8 +304,10 @@ def test_columns_are_return_keys_in_order() -> None:
         "SERIES", "patient", PatientName="", Modality="", OtherPatientNames="", GantryID=""
     )
     assert plan.sql.partition(" FROM ")[0] == (
-        "SELECT series.modality, patient.patient_name, patient.patient_id, patient.attributes -> '$.\"00101001\"',"
-        " series.attributes -> '$.\"00181008\"', study.study_instance_uid, series.series_instance_uid"
+        "SELECT series.modality, patient.patient_name, patient.patient_id, patient.attributes"
+        " -> '$.\"00101001\"',"
+        " series.attributes -> '$.\"00181008\"', study.study_instance_uid, "
+        "series.series_instance_uid"
     )
     sources = [(f"{field.tag:08X}", field.vr, field.source) for field in plan.fields]
     assert sources == [
@@ -358,7 +379,10 @@ ON_POSTGRESQL: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     ),
     (
         {"AccessionNumber": "A?_[1]%"},
-        "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number LIKE ? AND ",
+        (
+            "study.accession_number >= ? AND study.accession_number < ? AND study.accession_number"
+            " LIKE ? AND "
+        ),
         ("A", "B", r"A_\_[1]\%"),
     ),
     ({"StudyDescription": "*CHEST*"}, "study.study_description LIKE ? AND ", ("%CHEST%",)),
@@ -366,7 +390,8 @@ ON_POSTGRESQL: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     (
         {"ModalitiesInStudy": "MR"},
         (
-            "EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 AND search = ?)"
+            "EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 "
+            "AND search = ?)"
             " AND owner = study.id) AND "
         ),
         ("MR",),
@@ -397,7 +422,8 @@ def test_several_values_are_one_set_on_postgresql() -> None:
     plan = compiled("STUDY", facts=facts, PatientID="1", PatientName="Doe")
     assert where(plan) == (
         "(patient.patient_name_alphabetic = ?) OR (patient.patient_name_ideographic = ?)".join("()")
-        + " AND patient.id IN (SELECT patient.id FROM patient WHERE patient.patient_id = ? UNION ALL SELECT patient.id"
+        + " AND patient.id IN (SELECT patient.id FROM patient WHERE patient.patient_id = ?"
+        " UNION ALL SELECT patient.id"
         " FROM patient WHERE patient.id IN (SELECT owner FROM patient_value WHERE path = '00100020'"
         f" AND (part = 0 AND search = ?))) AND {GUARD}"
     )
@@ -418,7 +444,8 @@ def test_postgresql_adds_columns_for_python() -> None:
         str(plan.sql)
         .partition(" FROM ")[0]
         .endswith(
-            f"study.study_instance_uid, {element('00081032')}, {element('00102000')}, {element('00080201')}"
+            f"study.study_instance_uid, {element('00081032')}, {element('00102000')}, "
+            f"{element('00080201')}"
         )
     )
     assert len(plan.fields) == 3
@@ -442,10 +469,13 @@ def test_chains_seen_by_python_are_one_column() -> None:
     )
     assert plan.sql == (
         "SELECT study.study_instance_uid, (SELECT json_agg(json_build_array("
-        "(series.attributes::json -> '00181008')::text, (series.attributes::json -> '00080201')::text, "
-        "(instance.attributes::json -> '00280010')::text, (instance.attributes::json -> '00080201')::text))::text "
+        "(series.attributes::json -> '00181008')::text, (series.attributes::json"
+        " -> '00080201')::text, "
+        "(instance.attributes::json -> '00280010')::text, (instance.attributes::json"
+        " -> '00080201')::text))::text "
         f"FROM {tables} WHERE (series.parent = study.id) AND {conditions}) FROM study WHERE "
-        f"EXISTS (SELECT 1 FROM {tables} WHERE series.parent = study.id AND {conditions}) AND {GUARD}"
+        f"EXISTS (SELECT 1 FROM {tables} WHERE series.parent = study.id AND {conditions})"
+        f" AND {GUARD}"
     )
     assert plan.parameters == ("CT", "CT", [])
     assert plan.row_filter is not None

@@ -1,4 +1,4 @@
-"""What is rare in archives and easily got wrong in SQL: the engine and the plain meaning, case by case."""
+"""Rare values that SQL gets wrong easily: the engine answers as the plain meaning does."""
 
 from __future__ import annotations
 
@@ -27,22 +27,29 @@ PRIVATE_ITEM: DataSet = {
 }
 
 STORED: list[DataSet] = [
-    instance(1, study=1, PatientID="1", PatientName="Doe^John=山田^太郎", StudyDate="20240101", StudyTime="2330"),
-    instance(1, study=2, PatientID="2", PatientName="Doe^John=王\\Roe^Jane=山田^太郎", StudyDate="20240102\\20230101"),
-    instance(1, study=3, PatientID="3\\33", PatientName="Smith^Mary\\Jones^Adam", StudyDescription="A\\B",
-             StudyTime="12"),
-    instance(1, study=4, PatientID="4", PatientName="Smith^Adam", StudyDescription="AxB", TimezoneOffsetFromUTC="-0500",
-             StudyDate="20240101", StudyTime="2330", AcquisitionDateTime="20240101233000"),
-    instance(1, study=5, PatientID="", PatientName="", AcquisitionDateTime="20240102043000", StudyDate="20240131"),
-    instance(1, study=6, PatientID="6", OtherPatientNames="A^B=王\\C^D=山", ImageType="ORIGINAL\\PRIMARY",
+    instance(1, study=1, PatientID="1", PatientName="Doe^John=山田^太郎",
+             StudyDate="20240101", StudyTime="2330"),
+    instance(1, study=2, PatientID="2", PatientName="Doe^John=王\\Roe^Jane=山田^太郎",
+             StudyDate="20240102\\20230101"),
+    instance(1, study=3, PatientID="3\\33", PatientName="Smith^Mary\\Jones^Adam",
+             StudyDescription="A\\B", StudyTime="12"),
+    instance(1, study=4, PatientID="4", PatientName="Smith^Adam", StudyDescription="AxB",
+             TimezoneOffsetFromUTC="-0500", StudyDate="20240101", StudyTime="2330",
+             AcquisitionDateTime="20240101233000"),
+    instance(1, study=5, PatientID="", PatientName="",
+             AcquisitionDateTime="20240102043000", StudyDate="20240131"),
+    instance(1, study=6, PatientID="6", OtherPatientNames="A^B=王\\C^D=山",
+             ImageType="ORIGINAL\\PRIMARY",
              ProcedureCodeSequence=[data_set(CodeValue="1", CodingSchemeDesignator="X"),
                                     data_set(CodeValue="2", CodingSchemeDesignator="Y")]),
-    instance(1, study=7, PatientID="7", StudyDate="20240101", StudyTime="", Modality="CT\\PT", SOPClassUID="1.2.1",
+    instance(1, study=7, PatientID="7", StudyDate="20240101", StudyTime="",
+             Modality="CT\\PT", SOPClassUID="1.2.1",
              ProcedureCodeSequence=[data_set(CodeValue="1", CodingSchemeDesignator="Y",
                                              ContextGroupVersion="20240101000000")]),
     instance(2, study=7, series=2, PatientID="7", Modality="MR", SOPClassUID="1.2.2", Rows=(512,)),
-    instance(1, study=8, PatientID="8", StudyDate="", StudyTime="10", AccessionNumber="\\A", StudyID="%_[a]*?",
-             PatientMotherBirthName="=", ReferringPhysicianName="==", ProcedureCodeSequence=[PRIVATE_ITEM]),
+    instance(1, study=8, PatientID="8", StudyDate="", StudyTime="10", AccessionNumber="\\A",
+             StudyID="%_[a]*?", PatientMotherBirthName="=", ReferringPhysicianName="==",
+             ProcedureCodeSequence=[PRIVATE_ITEM]),
 ]  # fmt: skip
 PRIVATE = [
     {
@@ -99,13 +106,17 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
     (COMBINED, "STUDY", {"StudyDate": "20240102-", "StudyTime": "00-"}, 2),
     (None, "STUDY", {"StudyDate": "20240101-20240102", "StudyTime": "2300-2359"}, 2),
     (ADJUSTED, "STUDY", {"StudyDate": "20240102", "TimezoneOffsetFromUTC": "+0100"}, 2),
-    (ADJUSTED, "STUDY", {"StudyDate": "20240101", "StudyTime": "1730", "TimezoneOffsetFromUTC": "-0500"}, 1),
-    # Date-times in the zone of their data set, else in that of the server, which may be another than the index's.
-    (QueryOptions(timezone_offset_minutes=ZONE), "IMAGE", {"AcquisitionDateTime": "20240102053000"}, 1),
-    (QueryOptions(timezone_offset_minutes=ZONE), "IMAGE", {"AcquisitionDateTime": "20240102043000"}, 1),
-    (QueryOptions(timezone_offset_minutes=0), "IMAGE", {"AcquisitionDateTime": "20240102043000"}, 2),
+    (ADJUSTED, "STUDY",
+     {"StudyDate": "20240101", "StudyTime": "1730", "TimezoneOffsetFromUTC": "-0500"}, 1),
+    # Date-times without a zone are in their data set's, or else the server's, not the index's.
+    (QueryOptions(timezone_offset_minutes=ZONE), "IMAGE",
+     {"AcquisitionDateTime": "20240102053000"}, 1),
+    (QueryOptions(timezone_offset_minutes=ZONE), "IMAGE",
+     {"AcquisitionDateTime": "20240102043000"}, 1),
+    (QueryOptions(timezone_offset_minutes=0), "IMAGE",
+     {"AcquisitionDateTime": "20240102043000"}, 2),
     (QueryOptions(timezone_offset_minutes=0), "IMAGE", {"AcquisitionDateTime": "202401020530"}, 0),
-    # Nothing stored.
+    # Entities without a value.
     (UNKNOWN, "STUDY", {"StudyDate": "20240131"}, 5),
     (UNKNOWN, "STUDY", {"PatientName": "Smith*"}, 7),
     (UNKNOWN, "STUDY", {"AccessionNumber": "zzz"}, 8),
@@ -126,20 +137,23 @@ CASES: list[tuple[QueryOptions | None, str, dict[str, Any], int]] = [
     (EMPTY, "STUDY", {"StudyDate": '""'}, 4),
     (EMPTY, "STUDY", {"OtherPatientNames": '""'}, 8),
     (EMPTY, "STUDY", {"PatientID": '""'}, 1),
-    # Several values asked for.
+    # Several values in the key.
     (None, "STUDY", {"ModalitiesInStudy": "MR\\XX"}, 1),
     (MULTIPLE, "STUDY", {"ModalitiesInStudy": "MR\\PT"}, 1),
     (MULTIPLE, "STUDY", {"ModalitiesInStudy": "MR\\XX"}, 0),
     (MULTIPLE, "IMAGE", {"ImageType": "PRIMARY\\ORIGINAL"}, 1),
     (None, "STUDY", {"SOPClassesInStudy": "1.2.9\\1.2.2"}, 1),
-    # Item keys hold of one and the same item, and only matching items come back.
-    (None, "STUDY", {"ProcedureCodeSequence": [data_set(CodeValue="1", CodingSchemeDesignator="X")]}, 1),
-    (None, "STUDY", {"ProcedureCodeSequence": [data_set(CodeValue="1", CodingSchemeDesignator="Y")]}, 1),
+    # Item keys hold for one item, and only matching items come back.
+    (None, "STUDY",
+     {"ProcedureCodeSequence": [data_set(CodeValue="1", CodingSchemeDesignator="X")]}, 1),
+    (None, "STUDY",
+     {"ProcedureCodeSequence": [data_set(CodeValue="1", CodingSchemeDesignator="Y")]}, 1),
     (None, "STUDY", {"ProcedureCodeSequence": [PRIVATE_ITEM]}, 1),
-    (None, "STUDY", {"ProcedureCodeSequence": [data_set(ContextGroupVersion="20231231230000+0000")]}, 0),
+    (None, "STUDY",
+     {"ProcedureCodeSequence": [data_set(ContextGroupVersion="20231231230000+0000")]}, 0),
     (QueryOptions(timezone_offset_minutes=ZONE), "STUDY",
      {"ProcedureCodeSequence": [data_set(ContextGroupVersion="20231231230000+0000")]}, 1),
-    # Keys below the query level hold of one chain of descendants.
+    # Keys below the query level hold for one chain of descendants.
     (RELATIONAL, "STUDY", {"Modality": "CT", "SOPClassUID": "1.2.1"}, 1),
     (RELATIONAL, "STUDY", {"Modality": "CT", "SOPClassUID": "1.2.2"}, 0),
     (RELATIONAL, "STUDY", {"Modality": "MR", "Rows": (512,)}, 1),

@@ -1,4 +1,4 @@
-"""The engine finds what the plain meaning finds, response for response, whatever is stored and whatever is asked."""
+"""The engine finds what the reference finds, response for response, for any corpus and query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That SQLite serves queries from its indexes and sorts nothing: the plans it makes, without any statistics."""
+"""SQLite's plans: queries use its indexes and sort nothing, without any statistics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SEVERAL_VALUES = Facts(occurrences=frozenset({("00100020", 0), ("00080050", 0), 
 def steps(
     index: Index, level: str, root: str, facts: Facts, options: QueryOptions, **keys: Any
 ) -> list[str]:
-    """What the database does for a query, outer loop first."""
+    """The steps of the database for a query, outer loop first."""
     plan = compile_query(query(level, root, options, **keys), facts)
     connection = index._database.reader()
     driver: Any = connection.driver_connection
@@ -37,7 +37,7 @@ def steps(
     return found
 
 
-# Level, root, keys, and what must be among the steps.
+# Level, root, keys, and the steps that must be there.
 SERVED: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("PATIENT", "patient", {"PatientID": "P1"}, ("INDEX ix_patient_patient_id",)),
     (

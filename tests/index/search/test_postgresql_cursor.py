@@ -1,4 +1,4 @@
-"""A query on PostgreSQL: what it asks of the server, how it ends, and what becomes of its connection."""
+"""A query on PostgreSQL: its statements, its end, and its connection afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
 ALL = query("STUDY", StudyInstanceUID="")
 FOREVER = "SELECT pg_sleep(1000)::text"
-# Rows that no buffer between the server and here holds.
+# More rows than the buffers between the server and the client hold.
 MANY = "SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"
 
 
@@ -44,7 +44,7 @@ def running(index: Index, statement: str) -> Cursor:
 
 
 def backends(postgresql: Cluster, statement: str) -> list[Any]:
-    """Process, state and what it waits for, of each connection that ran the statement last."""
+    """Process, state and wait of each connection that ran the statement last."""
     return postgresql.query(
         "SELECT pid, state, wait_event FROM pg_stat_activity WHERE query = %s", statement
     )
@@ -189,7 +189,7 @@ def test_first_value_from_another_node_is_found(index: Index, location: str) -> 
     with Index(location) as other:
         other.ingest_data_sets([instance(1, PatientName="Yamada^Tarou=山田^太郎")])
     assert len(index.find_data_sets(asked)) == 1
-    # What is known once needs no second look.
+    # A value that is known once is never looked up again.
     with index.search(asked) as cursor:
         assert "patient_name_ideographic" in cursor.plan.sql
 
@@ -210,7 +210,10 @@ def test_statements_that_come_again_are_prepared(
         }
     connection = index._database.reader()
     driver: Any = connection.driver_connection
-    names = "SELECT statement FROM pg_prepared_statements WHERE name LIKE 'dicomquest%' ORDER BY prepare_time"
+    names = (
+        "SELECT statement FROM pg_prepared_statements"
+        " WHERE name LIKE 'dicomquest%' ORDER BY prepare_time"
+    )
     prepared = driver.execute(names).fetchall()
     connection.close()
     assert [

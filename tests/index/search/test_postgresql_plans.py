@@ -1,4 +1,4 @@
-"""That PostgreSQL serves queries from its indexes and gathers nothing before the first row, as its planner says."""
+"""PostgreSQL's plans: queries use its indexes and gather nothing before the first row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEVERAL_VALUES = Facts("postgresql", frozenset({("00100020", 0), ("00080050", 0)
 
 
 def steps(index: Index, facts: Facts, options: QueryOptions, keys: dict[str, Any]) -> str:
-    """What the database does for a STUDY query, as it would with tables too large to be read whole."""
+    """The plan of a STUDY query, as for tables too large to be read whole."""
     plan = compile_query(query("STUDY", options=options, **keys), facts)
     connection = index._database.reader()
     driver: Any = connection.driver_connection
@@ -55,7 +55,7 @@ def test_key_is_served_by_its_index(
     found = steps(index, PLAIN, RELATIONAL, keys)
     for each in served:
         assert each in found, found
-    # One look at what occurs, which is a handful of rows.
+    # One look at the values that occur, a handful of rows.
     assert found.count("Seq Scan") <= found.count("Seq Scan on occurrence"), found
 
 
@@ -94,7 +94,7 @@ def test_fuzzy_name_is_led_by_its_words(index: Index) -> None:
     ],
 )
 def test_nothing_is_gathered_before_first_row(index: Index, keys: dict[str, Any]) -> None:
-    # Enough of them that a plan which gathers first would cost less in all.
+    # So many rows that a plan which gathers first would cost less in all.
     index.ingest_data_sets(
         instance(
             1,

@@ -1,4 +1,4 @@
-"""Promoted attributes are matched as the plain meaning says, whenever they are promoted or dropped."""
+"""Promoted attributes match like the reference, whenever they are promoted or dropped."""
 
 from __future__ import annotations
 

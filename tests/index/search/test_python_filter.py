@@ -1,4 +1,4 @@
-"""What Python says of entities that SQL cannot decide: of their JSON and columns, row by row, chain by chain."""
+"""The filter in Python for entities that SQL cannot decide, row by row, chain by chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of an instance: at which level, as which text, in which search forms."""
+"""The rows of an instance: the level, the text and the search forms of each attribute."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ def test_attributes_go_to_level_keys_to_columns() -> None:
     """Attributes go to the level of their module, and keys to columns."""
     found = records(
         data_set(
-            PatientName="Doe^John=王", PatientAddress="Street 1", StudyDate="20240101", MedicalAlerts="A\\B",
-            Modality="CT", GantryID="G", SOPInstanceUID="1.2", Rows=(512,), TimezoneOffsetFromUTC="+0100",
+            PatientName="Doe^John=王", PatientAddress="Street 1", StudyDate="20240101",
+            MedicalAlerts="A\\B",
+            Modality="CT", GantryID="G", SOPInstanceUID="1.2", Rows=(512,),
+            TimezoneOffsetFromUTC="+0100",
         )
     )  # fmt: skip
     texts = {level: found[level].texts for level in Level}
@@ -168,7 +170,7 @@ def test_record_comes_back_from_its_row(corpus: list[DataSet]) -> None:
             record.texts.pop(KEYS_BY_KEYWORD["AvailableTransferSyntaxUID"].column, None)
             row = dict.fromkeys(key.column for key in COLUMN_KEYS[level]) | record.columns()
             assert record_from_row(level, row) == record
-        # The forms of decoded elements and of what was stored of them are the same.
+        # A decoded element and its stored JSON have the same forms.
         assert forms(Level.IMAGE, received.records[Level.IMAGE], 0) == received.forms
 
 

@@ -12,7 +12,7 @@ from fixtures.building import instance, query
 if TYPE_CHECKING:
     from dicomquest.index import Index
 
-# What is done to the tables, and what the check says of it.
+# A damage to the tables, and the words of the check for it.
 DAMAGES = [
     (
         "UPDATE study SET number_of_study_related_series = 7",
@@ -82,7 +82,7 @@ def damage_and_repair(index: Index, damage: str, said: str) -> None:
         connection.exec_driver_sql(damage)
     report = index.check()
     assert said in report.examples
-    # Looking changes nothing.
+    # A check without repair changes nothing.
     assert said in index.check(repair=True).examples
     assert index.check().differences == 0
     assert index.counts() == dict.fromkeys(Level, 1)

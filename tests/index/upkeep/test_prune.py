@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 INSTANCES = len(corpus.instances())
 NOW = 4e9
-"""After all files were written, by far: nothing is young."""
+"""A time long after all files were written: no file is young."""
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_folder_that_may_be_unmounted_is_not_pruned(index: Index, folder: Path) 
     assert list(index.prune([folder]).refused.values()) == ["it is not there"]
     (folder / "deep").mkdir(parents=True)
     assert list(index.prune([folder]).refused.values()) == ["there is no file in it"]
-    # Of paths within each other the inner one has its own say.
+    # Of two paths, one within the other, the inner one decides for itself.
     (folder / "another").write_text("not empty")
     assert list(index.prune([folder.parent, folder / "deep"]).refused) == [str(folder / "deep")]
     assert instances(index) == INSTANCES
@@ -136,7 +136,7 @@ def test_notices_are_followed(index: Index, folder: Path) -> None:
     follower = index.follow([folder])
     assert follower.look(NOW).indexed == INSTANCES
     deep = folder / "deep"
-    # A folder that was renamed has one notice for each of its names.
+    # A renamed folder has one notice for each of its names.
     deep.rename(folder / "new")
     step = follower.take({str(folder / "new")}, {str(deep)}, NOW)
     assert (step.replaced, step.gone, step.removed) == (INSTANCES, INSTANCES, 0)
@@ -144,7 +144,7 @@ def test_notices_are_followed(index: Index, folder: Path) -> None:
     assert follower.take(set(), {str(folder / "new" / "instance000")}, NOW).removed == 1
     # Deleted, and there again.
     assert follower.take(set(), {str(folder / "new" / "instance001")}, NOW).removed == 0
-    # A link to a folder is not entered.
+    # The follower does not enter a link to a folder.
     outside = folder.parent / "outside"
     outside.mkdir()
     corpus.write(outside)
@@ -281,7 +281,7 @@ def test_file_that_is_being_written_is_tried_again(index: Index, folder: Path) -
     path.write_bytes(whole)
     assert follower.retry(now + 2).indexed == 1
     assert follower.waiting == 0
-    # One that does not change is given up in the end.
+    # The follower gives up a file that does not change.
     path.write_bytes(whole[:-9])
     now = path.stat().st_mtime
     follower.take({str(path)}, set(), now)

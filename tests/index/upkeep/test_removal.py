@@ -45,7 +45,7 @@ COUNTED = {
 
 
 def state(index: Index) -> list[list[tuple[str | None, ...]]]:
-    """All entities, with what is computed of those below them."""
+    """All entities, with the computed columns of each."""
     found = []
     for level, keywords in COUNTED.items():
         asked = query(level, "patient", RELATIONAL, **dict.fromkeys(keywords, ""))

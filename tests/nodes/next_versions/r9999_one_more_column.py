@@ -1,4 +1,4 @@
-"""What a revision may do to tables that are in use: add a column, fill it, index it."""
+"""A revision of tables in use: add a column, fill it, index it."""
 
 from __future__ import annotations
 
