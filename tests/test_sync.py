@@ -310,6 +310,25 @@ def test_accepted_and_rejected_contexts() -> None:
         assert (rejected.context_id, rejected.abstract_syntax, rejected.result) == (3, "1.2.3", 3)
 
 
+def test_no_accepted_context_aborts_association() -> None:
+    """An association for which the peer accepts no context is aborted, on both sides."""
+    ae, there = AE(), threading.Event()
+    ae.add_requested_context("1.2.3")
+    told: list[evt.EventType] = []
+    bindings: list[evt.Binding] = [
+        (event, lambda event: told.append(event.event))
+        for event in (evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE)
+    ]
+    with serving(None, (evt.EVT_ABORTED, lambda _: there.set())) as port:
+        association = ae.associate(HOST, port, evt_handlers=bindings)
+        assert (association.is_established, association.is_aborted) == (False, True)
+        assert isinstance(association.failure, ContextNotAcceptedError)
+        assert "1.2.3" in str(association.failure)
+        assert [context.abstract_syntax for context in association.rejected_contexts] == ["1.2.3"]
+        assert there.wait(LONG)
+    assert told == [evt.EVT_ACCEPTED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE]
+
+
 @pytest.mark.requirement("UL-099", "QR-150")
 def test_all_responses_of_a_query() -> None:
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:

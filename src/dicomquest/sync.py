@@ -28,13 +28,13 @@ LOGGER = logging.getLogger("dicomquest.scu")
 
 T = TypeVar("T")
 
-# The events that handlers are told when the association has come to a stage of its life.
-NOTIFICATIONS: dict[LifeStage, tuple[evt.NotificationEvent, ...]] = {
-    LifeStage.REQUESTED: (),
-    LifeStage.ESTABLISHED: (evt.EVT_ACCEPTED, evt.EVT_ESTABLISHED),
-    LifeStage.REJECTED: (evt.EVT_REJECTED,),
-    LifeStage.RELEASED: (evt.EVT_RELEASED,),
-    LifeStage.ABORTED: (evt.EVT_ABORTED,),
+# The event that handlers are told when the association has come to a stage of its life.
+NOTIFICATIONS: dict[LifeStage, evt.NotificationEvent] = {
+    LifeStage.REQUESTED: evt.EVT_REQUESTED,
+    LifeStage.ESTABLISHED: evt.EVT_ESTABLISHED,
+    LifeStage.REJECTED: evt.EVT_REJECTED,
+    LifeStage.RELEASED: evt.EVT_RELEASED,
+    LifeStage.ABORTED: evt.EVT_ABORTED,
 }
 
 
@@ -352,6 +352,8 @@ class Association(RequestedAssociation):
         news: list[evt.Event] = []
         with self._lock:
             stage = self._requestor.stage
+            if self._requestor.ac is not None and self._told is LifeStage.REQUESTED:
+                news.append(evt.Event(self, evt.EVT_ACCEPTED))
             if stage is not self._told:
                 self._told = stage
                 failure = self._requestor.failure
@@ -361,7 +363,7 @@ class Association(RequestedAssociation):
                     stage.value,
                     f": {failure}" if failure else "",
                 )
-                news += [evt.Event(self, event) for event in NOTIFICATIONS[stage]]
+                news.append(evt.Event(self, NOTIFICATIONS[stage]))
             if self._connection is not None and self._requestor.session.should_close:
                 self._connection.close()
                 self._connection = None

@@ -18,7 +18,7 @@ from pynetdicom.events import Event
 
 from dicomquest.cli import main
 from dicomquest.index.ingest.instance import Reason
-from fixtures.faces import RawPeer, raw_acceptor
+from fixtures.faces import RawPeer, raw_acceptor, serving
 from fixtures.programs import program
 from fixtures.storing import instance, write
 from fixtures.timing import LONG
@@ -79,6 +79,17 @@ def test_odd_values_that_change_form_do_not_warn(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.decode()) == (0, "")
     (path,) = (tmp_path / "received").iterdir()
     assert path.read_bytes().count(b"P" * 255) == 1
+
+
+def test_class_that_the_peer_takes_not_fails_alone(tmp_path: Path) -> None:
+    """Files of which the peer accepts no context fail one by one, and each is named."""
+    write(tmp_path, [instance(1, 1), instance(1, 2)])
+    with serving() as port:
+        result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(port)])
+    assert result.exit_code == 1
+    failed = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 2
+    assert all("did not accept a presentation context for CT Image" in line for line in failed)
 
 
 def files_that_cannot_change_their_form(folder: Path) -> list[Path]:

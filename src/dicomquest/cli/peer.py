@@ -11,7 +11,7 @@ import click
 
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
-from dicomquest.errors import AssociationRejectedError
+from dicomquest.errors import AssociationRejectedError, ContextNotAcceptedError
 
 if TYPE_CHECKING:
     import ssl
@@ -88,12 +88,13 @@ def associated(
     """Hold an association with one presentation context, or print why there is none and raise."""
     requestor = _requestor(settings, abstract_syntax, extended or {})
     association = _associate(host, port, settings, requestor)
-    if not requestor.contexts:
-        association.release()
+    if isinstance(association.failure, ContextNotAcceptedError):
         raise give_up(
             f"{peer_name(host, port, settings)} accepts associations, but does not offer "
             f"{service_name(abstract_syntax)}"
         )
+    if not association.is_established:
+        raise give_up(no_association(host, port, settings, association.failure))
     try:
         yield association
     except click.exceptions.Exit:  # the peer failed a request, the association is in order
@@ -146,8 +147,6 @@ def _associate(host: str, port: int, settings: PeerSettings, requestor: Requesto
         peer_at(host, port, tls=None if tls is None else (tls, host)), requestor
     )
     association.open()
-    if not association.is_established:
-        raise give_up(no_association(host, port, settings, association.failure))
     return association
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +14,12 @@ import click
 from dicomquest.ae import AE
 from dicomquest.cli.messages import say
 from dicomquest.cli.peer import PeerSettings, no_association, peer_name
-from dicomquest.errors import AssociationError, DataSetError, LocalProtocolError
+from dicomquest.errors import (
+    AssociationError,
+    ContextNotAcceptedError,
+    DataSetError,
+    LocalProtocolError,
+)
 from dicomquest.index.ingest.files import walk
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.scu.outgoing import Instance, describe
@@ -155,6 +161,9 @@ def _work(
     lost = 0
     while queue and lost < MOST_LOST:
         association = way.associate([build_context(*pair) for pair in pairs])
+        if isinstance(association.failure, ContextNotAcceptedError):
+            _fail_all(queue, association.failure, outcome, advance)
+            return
         if not association.is_established:
             with outcome.lock:
                 outcome.unreachable = no_association(
@@ -184,6 +193,22 @@ def _work(
                 f"{way} ended {lost} associations early, one after the other; "
                 "the rest of the files was not sent"
             )
+
+
+def _fail_all(
+    queue: deque[File],
+    error: ContextNotAcceptedError,
+    outcome: Outcome,
+    advance: Callable[[], None],
+) -> None:
+    """Fail what is in the queue: the peer takes none of it, though maybe other groups of files."""
+    while queue:
+        with suppress(IndexError):
+            file = queue.popleft()
+            with outcome.lock:
+                outcome.failed += 1
+                say(f"failed: {click.format_filename(file.path)}: {error}")
+                advance()
 
 
 def _next_for(association: Association, queue: deque[File]) -> File | None:

@@ -60,6 +60,10 @@ Flow: TypeAlias = Generator[None, None, T]
 """A generator that yields whenever it needs bytes of the peer, and returns its result."""
 
 
+NAMED_CONTEXTS = 3
+"""SOP classes that a message names; a request may have 128."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """The address of the acceptor, and the way to it.
@@ -396,7 +400,12 @@ class Requestor:
                 self._take_response(event)
             case AssociationAccepted():
                 self.ac, self.contexts = event.ac, dict(event.contexts)
-                self.stage = LifeStage.ESTABLISHED
+                if self.contexts:
+                    self.stage = LifeStage.ESTABLISHED
+                else:
+                    # Of no use to anyone, and the peer has a place taken by it.
+                    self._end(LifeStage.ABORTED, _no_context(self.rq))
+                    self.session.abort(monotonic())
             case AssociationRejected():
                 rj = event.rj
                 failure = AssociationRejectedError(
@@ -436,3 +445,15 @@ class Requestor:
         if event.command.status not in PENDING:
             operation.is_answered = True
             del self._operations[operation.message_id]
+
+
+def _no_context(rq: AAssociateRQ) -> ContextNotAcceptedError:
+    from dicomquest.services.contexts import as_uid
+
+    uids = dict.fromkeys(context.abstract_syntax for context in rq.presentation_contexts)
+    names = ", ".join(as_uid(uid).name for uid in list(uids)[:NAMED_CONTEXTS])
+    more = f" and {len(uids) - NAMED_CONTEXTS} more" if len(uids) > NAMED_CONTEXTS else ""
+    return ContextNotAcceptedError(
+        f"the peer did not accept a presentation context for {names}{more}: "
+        "ask for what it offers, or add this to what it supports"
+    )
