@@ -1,23 +1,94 @@
-"""Errors carry what a peer is told, and a whole message for everybody else."""
+"""The errors are those that pynetdicom's users catch, over the wire and beside them."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 
-from dicomquest.errors import IdentifierError
+import pynetdicom
+import pytest
+from pydicom import DataElement
+from pydicom.dataset import Dataset
+
+import dicomquest
+from fixtures.faces import HOST, PATIENT_ROOT, QUERY, STUDY_ROOT, VERIFICATION
+
+UNENCODABLE = Dataset()
+UNENCODABLE.add(DataElement(0x00280010, "US", "no number", already_converted=True))
+
+
+def after_release(association: Any) -> None:
+    association.release()
+    association.send_c_echo()
+
+
+def after_abort(association: Any) -> None:
+    association.abort()
+    association.send_c_find(QUERY, PATIENT_ROOT)
+
+
+def cancel_after_release(association: Any) -> None:
+    association.release()
+    association.send_c_cancel(1, query_model=PATIENT_ROOT)
+
+
+def without_context(association: Any) -> None:
+    association.send_c_find(QUERY, STUDY_ROOT)
+
+
+def cancel_without_context(association: Any) -> None:
+    association.send_c_cancel(1, query_model=STUDY_ROOT)
+
+
+def unencodable(association: Any) -> None:
+    association.send_c_find(UNENCODABLE, PATIENT_ROOT)
+
+
+def unencodable_text(association: Any) -> None:
+    query = Dataset()
+    query.add(DataElement(0x00100020, "LO", object(), already_converted=True))
+    association.send_c_find(query, PATIENT_ROOT)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    ae = dicomquest.AE()
+    for uid in (VERIFICATION, PATIENT_ROOT):
+        ae.add_supported_context(uid)
+    with ae.start_server((HOST, 0), block=False) as server:
+        yield server.server_address[1]
+
+
+def raised(action: Callable[[Any], None], package: ModuleType, port: int) -> type[Exception]:
+    """The class that the action raises: RuntimeError, ValueError or TypeError."""
+    ae = package.AE()
+    for uid in (VERIFICATION, PATIENT_ROOT):
+        ae.add_requested_context(uid)
+    association = ae.associate(HOST, port)
+    assert association.is_established
+    try:
+        with pytest.raises((RuntimeError, ValueError, TypeError)) as caught:
+            action(association)
+    finally:
+        association.abort()
+    return next(
+        kind for kind in (RuntimeError, ValueError, TypeError) if isinstance(caught.value, kind)
+    )
 
 
 @pytest.mark.parametrize(
-    ("message", "comment"),
+    "action",
     [
-        ("short", "short"),
-        ("x" * 64, "x" * 64),
-        ("word " * 20, " ".join(["word"] * 13)),
-        ("x" * 70, "x" * 64),
-        ("Größe\\1", "Gr??e/1"),
+        after_release,
+        after_abort,
+        cancel_after_release,
+        without_context,
+        cancel_without_context,
+        unencodable,
+        unencodable_text,
     ],
 )
-def test_error_comment_is_cut_at_a_word(message: str, comment: str) -> None:
-    error = IdentifierError(0xA900, message)
-    assert error.comment == comment
-    assert str(error) == message
+def test_request_raises_what_pynetdicom_raises(action: Callable[[Any], None], port: int) -> None:
+    kinds = [raised(action, package, port) for package in (dicomquest, pynetdicom)]
+    assert kinds[0] is kinds[1]

@@ -1,7 +1,8 @@
 """The errors of every layer; each names the value and the remedy, with the numbers as fields.
 
 All of them are a DicomquestError. A program that asks a peer catches AssociationError, each of
-whose classes is a reason why there was no answer.
+whose classes is a reason why there was no answer. Where pynetdicom raises Python's RuntimeError or
+ValueError, ours is one, too.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ class ProtocolError(DicomquestError):
     """A breach of the protocol of PS3.7 or PS3.8."""
 
 
-class LocalProtocolError(ProtocolError):
+class LocalProtocolError(ProtocolError, RuntimeError):
     """The caller asked for what the protocol forbids now, such as a request after a release."""
+
+
+class MissingContextsError(LocalProtocolError, ValueError):
+    """A server was to start without a presentation context that it could accept."""
 
 
 class RemoteProtocolError(ProtocolError):
@@ -32,8 +37,8 @@ class RemoteProtocolError(ProtocolError):
         self.reason = reason
 
 
-class DataSetError(DicomquestError):
-    """Bytes that are no data set of the transfer syntax (PS3.5 7, A).
+class DataSetError(DicomquestError, ValueError):
+    """Bytes that are no data set of the transfer syntax, or values that make none (PS3.5 7, A).
 
     ``offset`` counts the bytes before the fault, ``tag`` is the element; None if not known.
     """
@@ -44,7 +49,7 @@ class DataSetError(DicomquestError):
         self.tag = tag
 
 
-class ValueFormatError(DicomquestError):
+class ValueFormatError(DicomquestError, ValueError):
     """A text value that its value representation does not allow (PS3.5 6.2)."""
 
     def __init__(self, vr: str, value: str, expected: str) -> None:
@@ -111,7 +116,7 @@ class AssociationAbortedError(AssociationError):
     """The association ended by an A-ABORT, by loss of the connection, or by a time-out."""
 
 
-class ContextNotAcceptedError(AssociationError):
+class ContextNotAcceptedError(AssociationError, ValueError):
     """The peer accepted no presentation context for the service, or not what the query needs."""
 
 

@@ -217,12 +217,17 @@ class Association(RequestedAssociation):
     ) -> None:
         """Send a C-CANCEL for the query with this Message ID; its final response still comes.
 
-        The query knows its context: ``context_id`` and ``query_model``, which pynetdicom's users
-        give, are ignored.
+        The query knows its context: pynetdicom's users give ``context_id`` or ``query_model``, and
+        the latter is checked. Nothing is sent if the query has ended, or never was.
         """
-        del context_id, query_model
-        self._requestor.cancel(msg_id)
-        self._send()
+        del context_id
+        self._look()
+        with self._lock:
+            self._requestor.check_established()
+            if query_model is not None:
+                self._requestor.context_for(query_model)
+            self._requestor.cancel(msg_id)
+            self._send()
 
     def _query(
         self, dataset: Dataset, query_model: str, message_id: int | None, priority: int

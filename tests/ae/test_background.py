@@ -69,8 +69,9 @@ def test_address_that_cannot_be_had_is_os_error(block: bool) -> None:
 
 
 def test_server_needs_something_to_support() -> None:
-    with pytest.raises(LocalProtocolError, match="without supported"):
+    with pytest.raises(LocalProtocolError, match="without supported") as caught:
         AE().start_server((HOST, 0), block=False)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_blocking_server_ends_from_another_thread() -> None:

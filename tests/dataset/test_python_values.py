@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -47,14 +49,31 @@ def test_text_of_a_value(vr: str, value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vr", "value"), [("DA", time(12)), ("TM", date(2024, 1, 5)), ("DT", time(12)), ("IS", 1.5)]
+    ("vr", "value"),
+    [
+        ("DA", time(12)),
+        ("TM", date(2024, 1, 5)),
+        ("DT", time(12)),
+        ("IS", 1.5),
+        ("IS", math.nan),
+        ("DS", math.inf),
+        ("LO", object()),
+        ("LO", {"a": "mapping"}),
+    ],
 )
 def test_refuses_a_value_of_another_kind(vr: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=f"no {vr} value"):
         value_text(vr, value)
 
 
-@given(st.floats(-1e300, 1e300))
+@pytest.mark.parametrize("value", [sys.float_info.max, -sys.float_info.max, 1.7976931345e308])
+def test_greatest_floats_stay_finite(value: float) -> None:
+    text = value_text("DS", value)
+    assert len(text) <= 16
+    assert float(text) == pytest.approx(value, rel=1e-6)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
 def test_decimal_string_has_16_characters(value: float) -> None:
     text = value_text("DS", value)
     assert len(text) <= 16

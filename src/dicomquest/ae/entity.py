@@ -11,7 +11,7 @@ from pydicom.uid import UID
 
 from dicomquest import evt
 from dicomquest.ae.negotiation_items import NegotiationItem, with_items
-from dicomquest.errors import LocalProtocolError
+from dicomquest.errors import MissingContextsError
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import (
@@ -291,8 +291,8 @@ class AE:
         - ``ae_title``: the title for ``require_called_aet``, ``ae_title`` of the AE by default.
         - ``contexts``: the presentation contexts to accept, ``supported_contexts`` by default.
 
-        OSError if the address is taken; LocalProtocolError without any context; ValueError for an
-        SSLContext that allows TLS below 1.2.
+        OSError if the address is taken; MissingContextsError, a ValueError, without any context;
+        ValueError for an SSLContext that allows TLS below 1.2.
         """
         from dicomquest.ae.background import RunningServer
         from dicomquest.aio.server import Server
@@ -329,7 +329,7 @@ class AE:
 
         supported = self.supported_contexts if contexts is None else list(contexts)
         if not supported:
-            raise LocalProtocolError(
+            raise MissingContextsError(
                 "a server without supported presentation contexts: add one to the AE, "
                 "such as add_supported_context(Verification)"
             )

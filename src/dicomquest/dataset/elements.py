@@ -96,6 +96,9 @@ def from_pydicom(dataset: Dataset) -> DataSet:
             try:
                 element = dataset[tag]
                 data_set[int(tag)] = _element_from_pydicom(element.VR, element.value)
+            except DataSetError:
+                # Of an element in an item, which it names; it is a ValueError, too.
+                raise
             except _PYDICOM_ERRORS as error:
                 raise DataSetError(
                     f"{tag} has no value of its VR: {error}", tag=int(tag)
@@ -246,9 +249,10 @@ def from_json(obj: Any) -> DataSet:
             f"a data set in the DICOM JSON Model is an object, not {type(obj).__name__}"
         )
     try:
-        return {int(tag, 16): element_from_json(obj[tag]) for tag in sorted(obj)}
+        tags = [(int(tag, 16), tag) for tag in sorted(obj)]
     except ValueError as error:
         raise DataSetError(f"expected tags of eight hexadecimal digits: {error}") from error
+    return {number: element_from_json(obj[tag]) for number, tag in tags}
 
 
 def element_from_json(obj: Any) -> Element:
@@ -272,6 +276,9 @@ def element_from_json(obj: Any) -> Element:
             vr,
             tuple([_NOT_FINITE[each] if each in _NOT_FINITE else number(each) for each in values]),
         )
+    except DataSetError:
+        # Of an item, which has the words; it is a ValueError, too.
+        raise
     except (
         LookupError,
         TypeError,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, time
 from decimal import Decimal
+from numbers import Number
 from typing import Any
 
-from pydicom.valuerep import format_number_as_ds
+from pydicom.valuerep import PersonName, format_number_as_ds
+
+_GREATEST = 1.79769313e308
+"""The greatest float that has 16 characters, with its sign."""
 
 
 def value_text(vr: str, value: Any) -> str:
@@ -29,12 +34,14 @@ def value_text(vr: str, value: Any) -> str:
     if isinstance(value, datetime | date | time) and vr in ("DA", "TM", "DT"):
         return _instant_text(vr, value)
     if vr == "IS" and isinstance(value, float | Decimal):
-        if value != int(value):
+        if not math.isfinite(value) or value != int(value):
             raise ValueError(f"{value!r} is no IS value: expected a whole number")
         return str(int(value))
     if vr == "DS" and isinstance(value, float | Decimal):
         return _decimal_text(value)
-    return str(value)
+    if isinstance(value, Number | PersonName):
+        return str(value)
+    raise TypeError(f"{value!r} is no {vr} value: give text, or a number, date or time")
 
 
 def _instant_text(vr: str, value: date | time) -> str:
@@ -63,5 +70,10 @@ def _time_text(value: datetime | time) -> str:
 
 def _decimal_text(value: float | Decimal) -> str:
     """Return a number in at most 16 characters (PS3.5 6.2, DS)."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is no DS value: expected a finite number")
     text = str(value)
-    return text if len(text) <= 16 else format_number_as_ds(value)
+    if len(text) > 16:
+        text = format_number_as_ds(value)
+    # Rounded up, the greatest floats would be infinite for their readers.
+    return text if math.isfinite(float(text)) else f"{math.copysign(_GREATEST, value)}"

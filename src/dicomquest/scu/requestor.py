@@ -137,7 +137,7 @@ class Requestor:
         ContextNotAcceptedError if the peer accepted none, LocalProtocolError if the association is
         not established.
         """
-        self._check_established()
+        self.check_established()
         for context in self.contexts.values():
             if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
                 return context
@@ -271,7 +271,7 @@ class Requestor:
     ) -> Flow[Operation]:
         """Send a C-FIND request; its responses follow by ``response``."""
         yield from self._settle()
-        self._check_established()
+        self.check_established()
         sent = self.session.send_find(
             context.context_id, identifier, monotonic(), priority=priority, message_id=message_id
         )
@@ -282,7 +282,7 @@ class Requestor:
     ) -> Flow[ResponseReceived | None]:
         """Send a C-ECHO request and return its response; None if the association ended first."""
         yield from self._settle()
-        self._check_established()
+        self.check_established()
         sent = self.session.send_echo(context.context_id, monotonic(), message_id=message_id)
         return (yield from self.response(self._start(sent, context)))
 
@@ -297,7 +297,7 @@ class Requestor:
     ) -> Flow[Operation]:
         """Begin a C-STORE request: its data set follows by ``send_data``, then ``response``."""
         yield from self._settle()
-        self._check_established()
+        self.check_established()
         sent = self.session.send_store(
             context.context_id,
             sop_instance_uid,
@@ -367,7 +367,8 @@ class Requestor:
         self._operations[message_id] = operation
         return operation
 
-    def _check_established(self) -> None:
+    def check_established(self) -> None:
+        """Raise LocalProtocolError if the association is not established."""
         if self.stage is not LifeStage.ESTABLISHED:
             raise LocalProtocolError(
                 f"a request needs an established association, this one is {self.stage.value}: "

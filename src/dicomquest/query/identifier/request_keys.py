@@ -15,7 +15,6 @@ from pydicom.dataset import Dataset
 from dicomquest.dataset.dictionary import close_keywords, standard_vr
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, split_text
 from dicomquest.dataset.python_values import value_text
-from dicomquest.errors import DataSetError
 from dicomquest.query.identifier.request_rules import RequestError
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
@@ -126,7 +125,7 @@ def _element(tag: int, value: Any) -> Element:
     vr = _vr_of(tag)
     try:
         return Element(vr, _values(vr, value))
-    except (ArithmeticError, DataSetError, TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{attribute_name(tag)}: {error}") from error
