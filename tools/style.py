@@ -22,7 +22,6 @@ EXEMPT: tuple[str, ...] = (
     "src/dicomquest/ae",
     "src/dicomquest/aio",
     "src/dicomquest/__init__.py",
-    "tests/peers",
     "tests/docs",
 )
 

@@ -1,4 +1,4 @@
-"""C-FIND answers as plain dicts by keyword, so that what different clients got can be compared."""
+"""C-FIND answers as plain dicts by keyword, which compare across clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.multival import MultiValue
 
 Answer: TypeAlias = dict[str, Any]
-"""A keyword (GGGGEEEE where there is none) with its text, '' for none; a list for several values, of dicts for a SQ."""
+"""Texts by keyword, or by GGGGEEEE without one.
+
+'' is no value, a list has several values, and a list of dicts the items of a sequence.
+"""
 
 
 def plain(data_set: Dataset) -> Answer:
@@ -28,7 +31,7 @@ def plain(data_set: Dataset) -> Answer:
 
 
 def only(answers: Iterable[Answer], *keywords: str) -> list[tuple[str, ...]]:
-    """Return the given attributes of each answer, sorted, to be compared with those that another client got."""
+    """Return the given attributes of each answer, sorted, to compare two clients."""
     return sorted(
         tuple(str(answer.get(keyword, "absent")) for keyword in keywords) for answer in answers
     )

@@ -1,4 +1,4 @@
-"""Certificates for TLS tests, made afresh: an authority, a server, a client, and a client of another authority."""
+"""Fresh certificates for TLS tests: an authority, a server, a client, and a stranger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Certificates:
 
 
 def make(folder: Path) -> Certificates:
-    # RSA, since DCMTK's profiles have cipher suites for it in every version.
+    # RSA, because DCMTK's profiles have cipher suites for it in every version.
     authority, other = (
         trustme.CA(key_type=trustme.KeyType.RSA),
         trustme.CA(key_type=trustme.KeyType.RSA),

@@ -1,4 +1,4 @@
-"""Real peers, each started once, over the same small archive."""
+"""Real peers over one small archive, each started once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small, plain archive that every peer can hold: what the same query must find the same in."""
+"""A small, plain archive that every peer can hold and answers from in the same way."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOP_CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One study and its patient; ``series`` holds modality and number of instances."""
+    """One study and its patient; ``series`` has modality and number of instances."""
 
     patient_name: str
     patient_id: str
@@ -126,7 +126,7 @@ def instances() -> list[Dataset]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write the instances as files, and return where."""
+    """Write the instances as files, and return their paths."""
     paths = []
     for number, instance in enumerate(instances()):
         path = folder / f"instance{number:03}"

@@ -22,7 +22,7 @@ MODELS = {"patient": "-P", "study": "-S", "psonly": "-O"}
 
 @dataclass(frozen=True, slots=True)
 class FindOutcome:
-    """What findscu got: the Pending responses, and the words that it has for the final status."""
+    """The outcome of findscu: the Pending responses, and its words for the final status."""
 
     answers: list[Answer]
     final: str
@@ -33,7 +33,7 @@ class FindOutcome:
 def findscu(
     peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study"
 ) -> FindOutcome:
-    """Query with findscu; keys are keywords or sequence paths as findscu takes them."""
+    """Query with findscu; keys are keywords or sequence paths in findscu's form."""
     texts = [
         text
         for name, value in {"QueryRetrieveLevel": level, **keys}.items()
@@ -43,7 +43,7 @@ def findscu(
 
 
 def findscu_file(peer: Peer, path: Path, *, model: str = "study") -> FindOutcome:
-    """Query with the identifier of a file, its bytes as they are."""
+    """Query with the identifier of a file, byte for byte."""
     return _find(peer, model, [], [str(path)])
 
 

@@ -1,7 +1,8 @@
 """GDCM's gdcmscu.
 
-Version 3.0.21 throws ("ProtocolStream as nullptr is invalid") and aborts once any peer has confirmed its release,
-before it prints what it found. So what it received is read from its debugging output: each message's command set.
+Version 3.0.21 throws ("ProtocolStream as nullptr is invalid") and aborts once a peer has confirmed
+its release, before it prints the matches. So the tests read the responses from its debugging
+output, which has each message's command set.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from fixtures.programs import program
 from peers.processes import Peer, client
 
-# A P-DATA-TF as gdcmscu prints it: the control header of a whole command set, then the elements up to the status.
+# A P-DATA-TF in gdcmscu's output: the control header of a command set, and all up to the status.
 STATUS = re.compile(r"MessageHeader: 3\n(?:\(0000,.*\n)*?\(0000,0900\) .*?\(US\) (\d+)")
 
 MODELS = {"patient": "--patientroot", "study": "--studyroot"}
@@ -21,7 +22,7 @@ MODELS = {"patient": "--patientroot", "study": "--studyroot"}
 
 @dataclass(frozen=True, slots=True)
 class GdcmOutcome:
-    """The statuses of all responses, in order; whether gdcmscu calls it a success and released the association."""
+    """The statuses of all responses in order, and the success and release that gdcmscu tells."""
 
     statuses: list[int]
     success: bool
@@ -48,6 +49,6 @@ def gdcmscu_echo(peer: Peer) -> GdcmOutcome:
 def gdcmscu_find(
     peer: Peer, level: str, keys: Mapping[str, str], *, model: str = "study"
 ) -> GdcmOutcome:
-    """Query with gdcmscu; keys are ``group,element`` in hexadecimal without leading zeros, as it wants them."""
+    """Query with gdcmscu; keys are ``group,element`` in hexadecimal without leading zeros."""
     texts = [text for tag, value in keys.items() for text in ("--key", f"{tag}={value}")]
     return _run(peer, "--find", MODELS[model], f"--{level.lower()}", *texts)

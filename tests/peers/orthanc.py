@@ -14,7 +14,7 @@ from peers.processes import Peer, free_port, server, wait_until_listening
 
 @contextlib.contextmanager
 def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator[Peer]:
-    """Run Orthanc with the instances in it; anybody may query it. ``settings`` go into its configuration."""
+    """Run Orthanc with the instances; anybody may query it. ``settings`` add to its own."""
     port, http_port = free_port(), free_port()
     configuration = folder / "orthanc.json"
     configuration.write_text(

@@ -23,7 +23,7 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "DICOMQ
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended: its exit status, and what it wrote where."""
+    """The end of a command: its exit status and its output."""
 
     status: int
     out: str
@@ -94,7 +94,7 @@ def serve(
 def find(
     peer: Peer, level: str, keys: Mapping[str, str], *options: str, model: str = "study"
 ) -> list[Answer]:
-    """Query with ``dicomquest find``, in this process: starting one takes longer than a hundred queries."""
+    """Query with ``dicomquest find`` in this process: a new one takes longer than 100 queries."""
     command = [
         "find",
         peer.host,

@@ -25,7 +25,7 @@ class Peer:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on now."""
+    """Return a port of the loopback interface on which nobody listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def ports_of_servers(count: int) -> list[int]:
-    """So many ports that nobody listens on now, and that no client will be given before a server has bound them."""
+    """Free ports that no client will get before a server has bound them."""
     try:
         first_of_clients = int(
             Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
@@ -49,7 +49,7 @@ def ports_of_servers(count: int) -> list[int]:
 
 
 def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Connect until somebody answers; a process that has ended, or time that has run out, is the test's failure."""
+    """Connect until somebody answers; fail when the process or the time has ended."""
     command, deadline = process.args, time.monotonic() + 3 * LONG
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -61,7 +61,7 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
             socket.create_connection(("127.0.0.1", port), timeout=LONG),
         ):
             return
-        time.sleep(20 * MS)  # the peer has no other way to say that it listens
+        time.sleep(20 * MS)  # a peer announces in no other way that it listens
     raise AssertionError(
         f"{command!r} does not listen on {port}:\n{log.read_text(errors='replace')}"
     )
@@ -71,7 +71,7 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
 def server(
     command: Sequence[str], port: int, log: Path, *, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server for as long as the block lasts; what it prints goes to ``log``."""
+    """Run a server for as long as the block lasts; its output goes to ``log``."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -95,7 +95,7 @@ def server(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a client program did: its exit status and all that it printed."""
+    """The outcome of a client program: its exit status and its output."""
 
     status: int
     output: str

@@ -1,6 +1,6 @@
-"""A Find SCP and SCU made with pynetdicom, as programs: ``scp``, ``find`` and ``find-files`` (see ``main``).
+"""A Find SCP and SCU made with pynetdicom: ``scp``, ``find`` and ``find-files`` (see ``main``).
 
-Run as processes, so that its threads and its logging stay out of the tests.
+They run as processes, so that their threads and logging stay out of the tests.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def find(arguments: argparse.Namespace) -> None:
 
 
 def find_files(arguments: argparse.Namespace) -> None:
-    """As ``find``, with the identifiers of files, their bytes as they are, one after the other on one association."""
+    """As ``find``, with identifiers of files, byte for byte, one after the other."""
     with_association(arguments, map(pydicom.dcmread, arguments.paths))
 
 

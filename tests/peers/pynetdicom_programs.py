@@ -21,7 +21,7 @@ PROGRAM = Path(__file__).parent / "pynetdicom_peer.py"
 
 @contextlib.contextmanager
 def pynetdicom_scp(folder: Path) -> Iterator[Peer]:
-    """Run the SCP over a folder of instances; it prints its port when it listens, and ends with its input."""
+    """Run the SCP over a folder; it prints its port, and ends at the end of its input."""
     process = subprocess.Popen(
         [sys.executable, PROGRAM, "scp", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""Queries whose answers are known from ``corpus``, for every client and every SCP."""
+"""Queries over ``corpus`` with known answers, for every client and every SCP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hundred queries over ``realistic``, one row each, with the clause of PS3.4 that says what the answer is."""
+"""A hundred queries over ``realistic``, one row each, with the clause of PS3.4 that decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from peers.realistic import uid
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One query, with ``keys`` as findscu takes them, and how many entities it finds, counted from the corpus."""
+    """One query, with ``keys`` in findscu's form, and the number of matches, counted by hand."""
 
     level: str
     keys: dict[str, str]
@@ -232,7 +232,7 @@ ROWS: tuple[Row, ...] = (
         "an optional key: Body Part Examined"),
     Row("SERIES", {"StudyInstanceUID": uid(2), "SeriesDescription": "T1_*"}, "C.2.2.2.4", 1,
         "_ is literal"),
-    # What is no query of the model.
+    # Queries outside the model.
     Row("PATIENT", {"PatientName": "DOE*"}, "C.6.2.1", 0, "no PATIENT level under Study Root"),
     Row("NONSENSE", {"PatientName": "DOE*"}, "C.4.1.1.3.1", 0, "no such level"),
     Row("IMAGE", {"StudyInstanceUID": STUDY_1, "SeriesInstanceUID": uid(1, 1),

@@ -1,4 +1,4 @@
-"""C-CANCEL by other people's clients, while the answers stream: more than all buffers between the two can hold."""
+"""C-CANCEL by other clients while more answers stream than all buffers between can hold."""
 
 from __future__ import annotations
 

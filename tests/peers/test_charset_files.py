@@ -1,7 +1,8 @@
-"""Names in the character sets of PS3.3 C.12.1.1.2, as pydicom's files have them, asked for by other people's clients.
+"""Other clients ask for names in the character sets of PS3.3 C.12.1.1.2, from pydicom's files.
 
-What each name is, is what pydicom decodes; each of its groups is a key, as it is and with wild cards, in UTF-8 and in
-the character set of its file, so that key, stored value and response differ in their bytes.
+pydicom's decoding is right by definition. Each group of a name is a key, as it is and with wild
+cards, in UTF-8 and in the character set of its file, so that key, stored value and response differ
+in their bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ UTF_8 = "ISO_IR 192"
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A patient of a file; ``charset`` holds the terms of its Specific Character Set, joined by backslash."""
+    """A patient of a file; ``charset`` has the terms of its character set, joined by backslash."""
 
     file: str
     name: str
@@ -45,7 +46,7 @@ class Patient:
 
     @property
     def groups(self) -> list[str]:
-        """The alphabetic, ideographic and phonetic form, those that there are."""
+        """The alphabetic, ideographic and phonetic form, as far as they are there."""
         return [group for group in self.name.split("=") if group]
 
 
@@ -127,7 +128,7 @@ def test_files_are_those_that_were_meant() -> None:
 @charsets
 @pytest.mark.requirement("EN-030", "QR-052", "QR-094", "QR-114", "QR-116")
 @pytest.mark.peer("findscu")
-# A process each key; over PostgreSQL pynetdicom asks the same.
+# findscu takes a process for each key; over PostgreSQL only pynetdicom asks for the names.
 @pytest.mark.parametrize("scp", ["sqlite"], indirect=True)
 def test_findscu_finds_name_by_each_of_its_groups(
     scp: Peer, patient: Patient, charset: str, tmp_path: Path

@@ -1,4 +1,4 @@
-"""Our SCU against other people's archives: the same answers as their own clients get."""
+"""Our SCU gets the same answers from other archives as their own clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peers against each other, so that a difference seen elsewhere is ours and not the fixtures'."""
+"""The peers agree with each other, so a difference seen elsewhere is not the fixtures'."""
 
 from __future__ import annotations
 

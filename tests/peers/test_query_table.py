@@ -1,4 +1,4 @@
-"""The queries of the table over the wire: our SCP answers each as the plain meaning of the query does."""
+"""The queries of the table over the wire: our SCP answers each as the reference does."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDED = {
     tag_for_keyword(keyword)
     for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle")
 }
-"""What the service adds to what the query asks for."""
+"""The elements that the service adds to those of the query."""
 
 
 @cache
@@ -42,7 +42,7 @@ def instances() -> list[DataSet]:
 
 
 def identifier_of(row: Row) -> DataSet:
-    """Build the identifier of a row as findscu does of the same keys."""
+    """Build the identifier of a row as findscu builds it of the same keys."""
     keys: dict[str, Any] = {"SpecificCharacterSet": "ISO_IR 192", "QueryRetrieveLevel": row.level}
     items: dict[str, dict[str, str]] = {}
     for path, value in row.keys.items():
@@ -87,7 +87,7 @@ def plain(answer: DataSet) -> str:
 
 
 def expected(row: Row) -> tuple[Counter[str], int]:
-    """What the reference finds, and the final status."""
+    """The matches of the reference, and the final status."""
     try:
         query = parse_identifier(identifier_of(row), ROOTS[row.model], QueryOptions())
     except IdentifierError as error:

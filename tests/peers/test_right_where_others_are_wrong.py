@@ -1,4 +1,4 @@
-"""Regressions of other archives and clients, each shown right over the wire, against ``dicomquest serve``."""
+"""Faults of other archives and clients, none of which `dicomquest serve` has."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def instances() -> Iterator[Dataset]:
                     instance.SOPInstanceUID = f"{ROOT}.{patient}.{study}.{series}.{number}"
                     instance.StudyDate = DATES[patient]
                     instance.StudyTime = TIMES[patient + study]
-                    # One study of each patient has MR in the place of CT.
+                    # One study of each patient has MR instead of CT.
                     is_mr = study == 1 and modality == "CT"
                     instance.Modality = "MR" if is_mr else modality
                     instance.SOPClassUID = MRImageStorage if is_mr else sop_class
@@ -120,7 +120,7 @@ def test_open_range_of_dates(scp: Peer) -> None:
 
 @pytest.mark.requirement("QR-100")
 def test_time_is_matched_by_its_meaning(scp: Peer) -> None:
-    """1200 is the minute from 12:00:00 on; stored are 11:59:59.999999, 12:00, 12:00:59.5 and 12:01:00."""
+    """1200 is the minute from 12:00:00; also 11:59:59.999999 and 12:01:00 are stored."""
     assert studies(scp, StudyTime="1200") == ["0.1", "1.0", "1.1", "2.0"]
 
 
@@ -135,9 +135,9 @@ def test_modalities_in_study_filters_and_is_returned(scp: Peer) -> None:
 
 
 @pytest.mark.requirement("QR-133", "QR-009")
-@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # pydicom's word on the star
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # pydicom warns of the star
 def test_sop_classes_in_study_of_a_patient(scp: Peer) -> None:
-    """The second query of the page that scripts start from: a star in a UID is universal matching here."""
+    """A star in a UID is universal, as scripts after pynetdicom's page expect."""
     query = Dataset()
     query.SOPClassesInStudy = ""
     query.PatientID = "1234567"

@@ -1,4 +1,4 @@
-"""C-STORE with other people's programs on the other side: they to us, and we to them."""
+"""C-STORE with other programs on the other side: they send to us, and we to them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from peers.orthanc import orthanc
 from peers.processes import client, free_port, server
 
 LARGE = int(os.environ.get("DICOMQUEST_LARGE_INSTANCE", "200_000_000"))
-"""Bytes of pixel data: more than the server may have of memory."""
+"""Bytes of pixel data, more than the server's memory may grow by."""
 MOST_MEMORY = 150_000_000
 
 
@@ -54,7 +54,7 @@ def uid_of(path: Path) -> str:
 @pytest.mark.peer("storescu")
 @pytest.mark.parametrize("option", ["-xs", "-xy", "-xx", "-xv", "-xw", "-xd", "-xb", "-xi"])
 def test_storescu_in_each_transfer_syntax(store: Store, option: str) -> None:
-    """Each proposal is taken as it comes; what storescu can convert arrives in what was agreed on."""
+    """The server takes each proposal, and storescu converts its files to it where it can."""
     paths = syntax_files()
     command = [
         program("storescu"),
@@ -181,7 +181,7 @@ def test_pynetdicom_sends_to_us(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
 def test_we_send_to_ourselves(store: Store, tmp_path: Path, jobs: str) -> None:
-    """In every transfer syntax, and byte for byte."""
+    """In every transfer syntax, byte for byte."""
     for path in syntax_files():
         (tmp_path / "sent").mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "sent")
@@ -204,7 +204,7 @@ def test_we_send_to_ourselves(store: Store, tmp_path: Path, jobs: str) -> None:
 
 @pytest.mark.peer("storescp")
 def test_we_send_to_storescp(tmp_path: Path) -> None:
-    """It accepts every transfer syntax with +xa, and only the uncompressed ones without."""
+    """storescp accepts every transfer syntax with +xa, only uncompressed ones without."""
     received = tmp_path / "received"
     received.mkdir()
     port = free_port()
@@ -220,7 +220,7 @@ def test_we_send_to_storescp(tmp_path: Path) -> None:
 
 @pytest.mark.peer("storescp")
 def test_refused_file_is_named(tmp_path: Path) -> None:
-    """A peer of implicit VR alone: what is explicit changes its form, what is compressed is refused."""
+    """For a peer of implicit VR alone, explicit VR is converted and compressed data refused."""
     port = free_port()
     explicit, compressed = (
         str(path) for path in syntax_files() if path.name in ("CT_small.dcm", "JPEG-lossy.dcm")

@@ -1,4 +1,4 @@
-"""DICOM over TLS (PS3.15 B.12): our SCP with DCMTK's client, our client with our SCP and with Orthanc."""
+"""DICOM over TLS (PS3.15 B.12): our SCP with DCMTK, our client with our SCP and Orthanc."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def scp(
     archive: Path, pem: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Peer]:
-    """Asks clients for a certificate."""
+    """A server that asks clients for a certificate."""
     location = tmp_path_factory.mktemp("tls") / "index.sqlite"
     ours.index(location, archive)
     options = ("--tls-cert", pem.server.cert, "--tls-key", pem.server.key, "--tls-ca", pem.ca)
