@@ -18,9 +18,10 @@ from pynetdicom.events import Event
 
 from dicomquest.cli import main
 from dicomquest.index.ingest.instance import Reason
+from dicomquest.scu.outgoing import Instance, describe
 from fixtures.faces import RawPeer, raw_acceptor, serving
 from fixtures.programs import program
-from fixtures.storing import instance, write
+from fixtures.storing import instance, syntax_files, write
 from fixtures.timing import LONG
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import free_port, server
@@ -92,32 +93,96 @@ def test_class_that_the_peer_takes_not_fails_alone(tmp_path: Path) -> None:
     assert all("did not accept a presentation context for CT Image" in line for line in failed)
 
 
-def files_that_cannot_change_their_form(folder: Path) -> list[Path]:
-    """Two files in explicit VR: one with an unknown VR, one whose pixel data is cut off."""
+def cut_files(folder: Path) -> list[Path]:
+    """Files that end within pixel data, native and encapsulated, a header, a deflated data set."""
+    folder.mkdir()
+    names = ("CT_small.dcm", "JPEG-lossy.dcm", "image_dfl.dcm")
+    wholes = [Path(str(get_testdata_file(name, download=False))) for name in names]
+    for whole in wholes:
+        (folder / whole.name).write_bytes(whole.read_bytes()[:-1000])
+    (folder / "header.dcm").write_bytes(wholes[0].read_bytes()[:1000])
+    return sorted(folder.iterdir())
+
+
+def test_truncated_files_are_refused_at_once(tmp_path: Path) -> None:
+    """No peer waits for their ends: they are skipped before an association is asked for."""
+    ct, jpeg, header, deflated = cut_files(tmp_path / "cut")
+    result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"skipped: {ct}: truncated (39068 bytes expected, 38206 there)",
+        f"skipped: {jpeg}: truncated (pixel data without an end)",
+        f"skipped: {header}: truncated (1066 bytes expected, 1000 there)",
+        f"skipped: {deflated}: truncated (a deflated data set without its end)",
+        "Error: there is no DICOM file to send",
+    ]
+
+
+def test_reason_of_truncated_file_is_that_of_index(tmp_path: Path) -> None:
+    ct, _, header, _ = cut_files(tmp_path / "cut")
+    index = str(tmp_path / "index.sqlite")
+    indexed = CliRunner().invoke(main, ["index", "-v", "--index", index, str(tmp_path / "cut")])
+    sent = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
+    for path in (ct, header):
+        (line,) = (each for each in sent.stderr.splitlines() if f"{path}:" in each)
+        assert line in indexed.stderr.splitlines()
+
+
+def test_whole_files_of_each_syntax_count_as_whole() -> None:
+    for path in syntax_files():
+        assert describe(path).sop_instance_uid
+
+
+def test_closed_port_is_told_before_all_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files behind the first hundred are not looked at."""
+    read = []
+
+    def counted(path: str) -> Instance:
+        read.append(path)
+        return describe(path)
+
+    write(tmp_path, [instance(1, number) for number in range(150)])
+    monkeypatch.setattr("dicomquest.cli.sending.describe", counted)
+    result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: no association with ")
+    assert result.stderr.endswith("Connection refused\n")
+    assert len(read) == 100
+
+
+def test_summary_names_no_rate_without_bytes(tmp_path: Path) -> None:
+    write(tmp_path, [instance(1, 1)])
+    result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
+    assert "/s)" not in result.stderr
+    assert result.stderr.startswith("0 instances sent in ")
+
+
+def file_that_cannot_change_its_form(folder: Path) -> Path:
+    """Write a file in explicit VR with a VR that its value does not fit."""
     (whole,) = write(folder, [instance(1, 1)])
     data = whole.read_bytes()
-    (folder / "cut.dcm").write_bytes(data[:-100])
     (folder / "odd.dcm").write_bytes(data.replace(b"\x20\x00\x13\x00IS", b"\x20\x00\x13\x00FL", 1))
     whole.unlink()
-    return sorted(folder.iterdir())
+    return folder / "odd.dcm"
 
 
 @pytest.mark.peer("storescp")
 def test_unconvertible_file_fails_rest_is_sent(tmp_path: Path) -> None:
     """A file that cannot change to implicit VR fails; the rest is sent."""
-    cut, odd = files_that_cannot_change_their_form(tmp_path / "sent")
+    odd = file_that_cannot_change_its_form(tmp_path / "sent")
     write(tmp_path / "sent" / "good", [instance(1, 2), instance(1, 3)])
     with storescp(tmp_path, "+xi") as send:
         done = send(tmp_path / "sent")
     assert done.returncode == 1
     lines = done.stderr.decode().splitlines()
-    assert lines[0].startswith(f"failed: {cut}: ")
-    assert lines[1].startswith(
+    assert lines[0].startswith(
         f"failed: {odd}: a value cannot be brought to Implicit VR Little Endian ("
     )
-    assert lines[2].startswith("2 instances sent in ")
-    assert lines[2].endswith(", 2 failed, 0 files skipped")
-    assert len(lines) == 3
+    assert lines[1].startswith("2 instances sent in ")
+    assert lines[1].endswith(" kB/s), 1 failed, 0 files skipped")
+    assert len(lines) == 2
 
 
 @pytest.mark.peer("storescp")

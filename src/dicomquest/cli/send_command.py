@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,9 @@ from dicomquest.cli.messages import INTERRUPTED, give_up, say
 from dicomquest.cli.peer import PeerSettings
 from dicomquest.cli.shared_options import PORT, options_of
 from dicomquest.standard.levels import Level
+
+FIRST = 100
+"""Files after which the command asks the peer for an association: they are read in no time."""
 
 
 @click.command()
@@ -37,7 +41,7 @@ def send(
 
     The command sends each file as it is, in its own transfer syntax; an uncompressed one changes
     between explicit and implicit VR if the peer takes only the other. It names the files that it
-    skips as not DICOM, the failures with their status, and ends with a summary.
+    skips as not DICOM or truncated, the failures with their status, and ends with a summary.
 
     \b
       dicomquest send /data/ct pacs 11112
@@ -58,30 +62,44 @@ def run(
     paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool
 ) -> None:
     """Send the files; raise click's Exit unless the peer has taken all of them."""
-    from dicomquest.cli.sending import Outcome, Way, groups, look_at, send_group
+    from dicomquest.cli.sending import Outcome, Way, groups, look_at, refusal, send_group
 
     # pydicom warns of odd values when it changes their form; we send them as they are.
     warnings.simplefilter("ignore")
     started = monotonic()
     outcome = Outcome()
-    files = list(look_at(paths, outcome, quiet=quiet))
+    way = Way(host, port, settings)
+    found = look_at(paths, outcome, quiet=quiet)
+    files = list(islice(found, FIRST))
+    # To read many files takes minutes, so the peer is asked first whether it takes any.
+    if len(files) == FIRST and (reason := refusal(files[0], way)):
+        raise give_up(reason)
+    files += found
     if not files:
         raise give_up("there is no DICOM file to send")
     with _progress_bar(len(files), shown=not quiet and sys.stderr.isatty()) as advance:
         for group in groups(files):
-            send_group(group, Way(host, port, settings), outcome, advance, jobs)
+            send_group(group, way, outcome, advance, jobs)
     if not quiet or outcome.failed:
         seconds = monotonic() - started
         warned = f", {outcome.warned:,} of them with a warning" if outcome.warned else ""
         say(
-            f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s "
-            f"({outcome.size / 1e6 / max(seconds, 1e-3):.1f} MB/s){warned}, "
+            f"{counted(outcome.sent, Level.IMAGE)} sent in {seconds:.1f} s"
+            f"{_rate(outcome.size, seconds)}{warned}, "
             f"{outcome.failed:,} failed, {counted_files(outcome.skipped)} skipped"
         )
     if outcome.unreachable:
         raise give_up(outcome.unreachable)
     if outcome.failed:
         raise click.exceptions.Exit(1)
+
+
+def _rate(size: int, seconds: float) -> str:
+    """Write the bytes a second, in the unit that shows a number; nothing if no byte was sent."""
+    kilobytes = size / 1e3 / max(seconds, 1e-3)
+    if not size:
+        return ""
+    return f" ({kilobytes / 1e3:.1f} MB/s)" if kilobytes >= 1e3 else f" ({kilobytes:.1f} kB/s)"
 
 
 @contextmanager

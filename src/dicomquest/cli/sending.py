@@ -16,6 +16,8 @@ from dicomquest.cli.messages import say
 from dicomquest.cli.peer import PeerSettings, no_association, peer_name
 from dicomquest.errors import (
     AssociationError,
+    AssociationRejectedError,
+    ConnectionFailedError,
     ContextNotAcceptedError,
     DataSetError,
     LocalProtocolError,
@@ -127,6 +129,22 @@ class Way(NamedTuple):
     def __str__(self) -> str:
         """Name the peer, for messages."""
         return peer_name(self.host, self.port, self.settings)
+
+
+def refusal(file: File, way: Way) -> str:
+    """Return why the peer cannot be reached or rejects associations; nothing if it takes one.
+
+    The association is for this file's presentation contexts. A peer that accepts none of them may
+    still take other files.
+    """
+    association = way.associate([build_context(*pair) for pair in sorted(_contexts_of(file))])
+    if association.is_established:
+        association.release()
+        return ""
+    failure = association.failure
+    if isinstance(failure, (ConnectionFailedError, AssociationRejectedError)):
+        return no_association(way.host, way.port, way.settings, failure)
+    return ""
 
 
 def send_group(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
@@ -15,13 +17,23 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
 
-from dicomquest.dataset.codec import FILE_LIMITS, decode, decode_header, deflate
-from dicomquest.dataset.part10 import read_file_start
+from dicomquest.dataset.codec import (
+    FILE_LIMITS,
+    Header,
+    decode,
+    decode_header,
+    deflate,
+    is_deflated,
+    is_whole_stream,
+)
+from dicomquest.dataset.part10 import FileStart, read_file_start
+from dicomquest.dataset.pixel_fragments import is_whole
 from dicomquest.errors import DataSetError
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.tags import FIRST_TAG
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
@@ -35,6 +47,11 @@ CONVERTIBLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
 _HEAD = 32 * 1024
 """Bytes at the start of a file: its meta information, and the data set as far as the two UIDs."""
+
+_LARGEST_OPAQUE = 0
+"""Bytes of an opaque value that are kept: none, as only the end of the data set matters."""
+
+_UNCOMPRESSED = {*CONVERTIBLE, EXPLICIT_VR_BIG_ENDIAN}
 
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"].tag
 _SOP_INSTANCE_UID = KEYS_BY_KEYWORD["SOPInstanceUID"].tag
@@ -94,17 +111,67 @@ def describe(what: Dataset | str | os.PathLike[str]) -> Instance:
         return _instance(uids[0], uids[1], str(named or EXPLICIT_VR_LITTLE_ENDIAN))
     with open(what, "rb") as file:  # noqa: PTH123
         head = file.read(_HEAD)
-    start = read_file_start(head)
-    found = decode_header(
-        head, start.transfer_syntax, start=start.start, stop_tag=_SOP_INSTANCE_UID + 1
-    ).data_set
-    if any(tag >> 16 == _DIRECTORY_GROUP for tag in found):
-        raise DataSetError("DICOMDIR")
+        start = read_file_start(head)
+        found = decode_header(
+            head, start.transfer_syntax, start=start.start, stop_tag=_SOP_INSTANCE_UID + 1
+        ).data_set
+        if any(tag >> 16 == _DIRECTORY_GROUP for tag in found):
+            raise DataSetError("DICOMDIR")
+        _refuse_truncated(file, head, start)
     elements = [found.get(tag) for tag in (_SOP_CLASS_UID, _SOP_INSTANCE_UID)]
     uids = tuple(
         str(element.values[0]) if element and element.values else "" for element in elements
     )
     return _instance(uids[0], uids[1], start.transfer_syntax)
+
+
+def _refuse_truncated(file: BinaryIO, head: bytes, start: FileStart) -> None:
+    """Raise DataSetError for a file that ends too early: many peers wait for the rest of it.
+
+    A file that is malformed in another way is sent as it is: the peer may read it.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if is_deflated(start.transfer_syntax):
+        with suppress(zlib.error):
+            if not is_whole_stream(head + file.read(), start.start, FILE_LIMITS.inflated):
+                raise DataSetError("truncated (a deflated data set without its end)")
+        return
+    try:
+        header = _header(file, head, start, size)
+    except DataSetError:
+        return
+    if header.needed > size:
+        raise DataSetError(f"truncated ({header.needed} bytes expected, {size} there)")
+    if start.transfer_syntax not in _UNCOMPRESSED and not _has_all_fragments(file, header):
+        raise DataSetError("truncated (pixel data without an end)")
+
+
+def _header(file: BinaryIO, data: bytes, start: FileStart, size: int) -> Header:
+    """Decode the elements before the pixel data, of which ``data`` is the beginning."""
+    while True:
+        header = decode_header(
+            data, start.transfer_syntax, start=start.start, largest_opaque=_LARGEST_OPAQUE
+        )
+        if header.stopped or len(data) >= size:
+            return header
+        # Twice the bytes at least, so that all attempts together cost little more than the last.
+        more = file.read(max(header.needed, 2 * len(data)) - len(data))
+        if not more:
+            return header
+        data += more
+
+
+def _has_all_fragments(file: BinaryIO, header: Header) -> bool:
+    """Tell whether the encapsulated pixel data ends in the file; True for other content, too."""
+
+    def read(count: int, at: int) -> bytes:
+        file.seek(at)
+        return file.read(count)
+
+    try:
+        return not header.stopped or is_whole(read, header.end)
+    except DataSetError:
+        return True
 
 
 def _instance(sop_class: str, sop_instance: str, transfer_syntax: str) -> Instance:

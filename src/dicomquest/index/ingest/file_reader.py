@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from dicomquest.dataset.codec import (
@@ -18,9 +19,9 @@ from dicomquest.dataset.codec import (
 )
 from dicomquest.dataset.elements import Element
 from dicomquest.dataset.part10 import read_file_start
+from dicomquest.dataset.pixel_fragments import is_whole
 from dicomquest.errors import DataSetError
 from dicomquest.index.ingest.instance import Reason, Received, Skipped, receive
-from dicomquest.index.ingest.pixel_fragments import is_whole
 from dicomquest.index.tables.rows import LARGEST_BINARY
 from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID, tag_text
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
@@ -184,7 +185,7 @@ def _unfit(
             header.stopped
             and not header.needed
             and is_explicit
-            and not is_whole(descriptor, header.end)
+            and not is_whole(partial(os.pread, descriptor), header.end)
         )
     return Skipped(Reason.TRUNCATED, "pixel data without an end") if is_cut else None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from dicomquest.dataset.codec import PIXEL_DATA
@@ -20,12 +20,13 @@ _READ: Final = 1 << 12
 """Bytes of one read: many small fragments, and of a large one no more than a page."""
 
 
-def is_whole(descriptor: int, at: int) -> bool:
+def is_whole(read: Callable[[int, int], bytes], at: int) -> bool:
     """Tell whether a file has all of the encapsulated pixel data at ``at``, if there is any.
 
-    The element is in explicit VR little endian. DataSetError if anything but a fragment is in it.
+    ``read(count, at)`` returns bytes of the file. The element is in explicit VR little endian.
+    DataSetError if anything but a fragment is in it.
     """
-    data = os.pread(descriptor, _READ, at)
+    data = read(_READ, at)
     if len(data) < _ELEMENT.size:
         return False
     group, number, _, length = _ELEMENT.unpack_from(data)
@@ -34,7 +35,7 @@ def is_whole(descriptor: int, at: int) -> bool:
     position, read_from = at + _ELEMENT.size, at
     for _ in range(_MOST):
         if position + _FRAGMENT.size > read_from + len(data):
-            read_from, data = position, os.pread(descriptor, _READ, position)
+            read_from, data = position, read(_READ, position)
             if len(data) < _FRAGMENT.size:
                 return False
         group, number, length = _FRAGMENT.unpack_from(data, position - read_from)
