@@ -1,6 +1,6 @@
-"""A DICOM Query/Retrieve Find service, both sides of it: SCP over an index or over handlers, and SCU (PS3.4 C).
+"""A DICOM Query/Retrieve (Find) service: an SCP over an index or handlers, and an SCU (PS3.4 C).
 
-What is named here is imported when it is first asked for, so that a program starts as fast as what it uses.
+The first use of a name imports its module, so a program loads only what it uses.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
 
 @pytest.fixture(scope="module")
 def printed(served: Peer, storing: Peer) -> dict[str, dict[str, str]]:
-    """What the lines of each name print, by library."""
+    """The output of each name's lines, by library."""
     texts = {name: text for lines in [*LINES.values(), DIFFERENCES] for name, text in lines.items()}
     running = {}
     for library, primitives in PRIMITIVES.items():

@@ -68,7 +68,7 @@ def test_the_list_of_commands_has_each(name: str) -> None:
     assert f"`{name}`" in listed
 
 
-def test_the_help_of_serve_begins_with_all_that_it_does() -> None:
+def test_help_of_serve_begins_with_all_it_does() -> None:
     beginning = (command("serve").help or "").partition("\b")[0]
     assert all(word in beginning for word in ("C-FIND", "C-ECHO", "C-STORE", "--store"))
     assert "C-STORE" in COMMANDS["serve"].words

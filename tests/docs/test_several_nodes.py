@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "several-nodes.md"
 STEP = re.compile(r"^ +tcp-check (send-binary|expect binary) ([0-9a-f]+)$", re.MULTILINE)
 
 
-def test_the_health_check_is_answered_as_the_page_expects(tmp_path: Path) -> None:
+def test_health_check_is_answered_as_the_page_says(tmp_path: Path) -> None:
     steps = STEP.findall(PAGE.read_text(encoding="utf-8"))
     assert [kind for kind, _ in steps] == ["send-binary", "expect binary"] * 2
     Index(tmp_path / "index.sqlite").close()

@@ -115,7 +115,8 @@ class RunningServer:
     def _run_in_thread(self) -> None:
         try:
             self.run()
-        except BaseException as failure:  # noqa: BLE001 (raised in the thread that called ``start``)
+        # The thread that called ``start`` raises it again.
+        except BaseException as failure:  # noqa: BLE001
             self._failure = failure
         finally:
             # After a failure, too: ``start`` waits for it.

@@ -24,9 +24,9 @@ def is_async(function: Callable[..., Any]) -> bool:
     while isinstance(function, partial):
         function = function.func
     # inspect knows functions only, so of an object with __call__ that is looked at.
-    called = (
-        function if hasattr(function, "__code__") else getattr(type(function), "__call__", function)  # noqa: B004
-    )
+    called = function
+    if not hasattr(function, "__code__"):
+        called = getattr(type(function), "__call__", function)  # noqa: B004
     return iscoroutinefunction(called) or isasyncgenfunction(called)
 
 
