@@ -27,10 +27,10 @@ C = TypeVar("C", bound=Connection)
 class Connections(Generic[C]):
     """The connections of a server, in the order of their accept.
 
-    A connection *waits* until its association gets a place, and again once that is rejected. To wait
-    costs a peer nothing, so it gives way: beyond the limits, a new connection takes the place of the
-    oldest waiting one, of the address that has most of these. So an address that opens connections
-    and says nothing takes the places of its own connections, not of others.
+    A connection *waits* until its association gets a place, and again once that is rejected. To
+    wait costs a peer nothing, so it gives way: beyond the limits, a new connection takes the place
+    of the oldest waiting one, of the address that has most of these. So an address that opens
+    connections and says nothing takes the places of its own connections, not of others.
     """
 
     def __init__(self, most: int, most_of_address: int | None) -> None:
