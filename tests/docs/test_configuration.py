@@ -22,6 +22,7 @@ ROWS = dict(re.findall(r"^\| `([\w-]+)` \| (.+?) \| .+ \|$", PAGE, re.MULTILINE)
 IN_WORDS = {
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
+    "max-associations-per-peer": "four fifths of `max-associations`",
 }
 """Defaults that are no constant."""
 
