@@ -25,16 +25,20 @@ CHARACTERS = (
 )
 WORDS = (
     "ABC", "abc", "A_C", "A%C", "AXC", "a[b]c", "[a-c]", "x*y", "what?", "O'Brien", 'say "hi"',
-    '""', "Müller", "Muller", "ＡＢＣ", "A B", "-", "()", ".", "^", "$", "王小東", "홍길동", "ÅNGSTRÖM",
+    '""', "Müller", "Muller", "ＡＢＣ", "A B", "-", "()", ".", "^", "$", "王小東",
+    "홍길동", "ÅNGSTRÖM",
     "𠮷野家", "ก็", "CT", "MR",
     "e\u0301a",
 )  # fmt: skip
 NAMES = (
     "Doe^John", "DOE^JOHN^^^", "doe ^ john", "Doe", "John^Doe", "Müller^Änne", "MULLER^ANNE",
     "Citizen^Snip^^^",
-    "Wang^XiaoDong=王^小東=", "=王^小東", "Yamada^Tarou=山田^太郎=やまだ^たろう", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎", "ヤマダ^タロウ",
-    "Hong^Gildong=洪^吉洞=홍^길동", "O'Brien^Éamon", "Smith^Mary", "Smyth^Marie", "Smith^Mary^A^Dr^PhD",
-    "Ｄｏｅ^Ｊｏｈｎ", "Люкceмбypг", "Διονυσιος", "*^?", "a_b%c", "^", "=", "A=B=C=D", "A^B^C^D^E^F",
+    "Wang^XiaoDong=王^小東=", "=王^小東", "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎", "ヤマダ^タロウ",
+    "Hong^Gildong=洪^吉洞=홍^길동", "O'Brien^Éamon", "Smith^Mary",
+    "Smyth^Marie", "Smith^Mary^A^Dr^PhD",
+    "Ｄｏｅ^Ｊｏｈｎ", "Люкceмбypг", "Διονυσιος", "*^?", "a_b%c", "^", "=",
+    "A=B=C=D", "A^B^C^D^E^F",
     "von der Heide^Jan-Ove",
 )  # fmt: skip
 DATES = (

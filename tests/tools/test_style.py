@@ -23,7 +23,7 @@ def tree(files: dict[str, str]) -> Any:
 
 
 def breaches(files: dict[str, str]) -> list[str]:
-    return [str(breach) for breach in style.check(tree(files), ())]
+    return [str(breach) for breach in style.check(tree(files))]
 
 
 def test_clean_tree_has_no_breach() -> None:
@@ -112,12 +112,6 @@ def test_each_circle_is_counted_once() -> None:
     assert style.circles(graph) == [["a", "b", "c"], ["e", "f"]]
 
 
-def test_exempt_path_is_not_checked() -> None:
-    files = tree({"src/dicomquest/a/b.py": "x" * 101, "src/dicomquest/ab.py": "x" * 101})
-    found = style.check(files, ("src/dicomquest/a",))
-    assert [breach.path for breach in found] == ["src/dicomquest/ab.py"]
-
-
 def test_figures_are_those_of_the_product() -> None:
     files = tree(
         {
@@ -139,10 +133,6 @@ def test_figures_are_those_of_the_product() -> None:
         "circles between modules": "0",
         "commit subject: median / max": "7 / 13",
     }
-
-
-def test_each_exempt_path_is_there() -> None:
-    assert [path for path in style.EXEMPT if not (ROOT / path).exists()] == []
 
 
 def test_check_fails_with_a_line_a_breach(tmp_path: Path) -> None:
