@@ -169,7 +169,7 @@ class guarded:  # noqa: N801 (read as a statement: with guarded(...))
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -180,12 +180,17 @@ class guarded:  # noqa: N801 (read as a statement: with guarded(...))
         failure: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if not isinstance(failure, Exception):
+        if failure is None or self.lets_pass(failure):
             return False
         self.failure = failure
-        LOGGER.error("%s: the handler raised %s: %s", self._what, type(failure).__name__, failure)
+        words = f"{type(failure).__name__}: {failure}".removesuffix(": ")
+        LOGGER.error("%s: the handler raised %s", self._what, words)
         LOGGER.debug("%s: traceback", self._what, exc_info=failure)
         return True
+
+    def lets_pass(self, failure: BaseException) -> bool:
+        """Tell whether to let an exception pass: here what ends the program, such as Ctrl-C."""
+        return not isinstance(failure, Exception)
 
 
 class PresentationContextTuple(NamedTuple):

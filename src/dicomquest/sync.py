@@ -86,6 +86,14 @@ class Association(RequestedAssociation):
     def open(self) -> None:
         """Connect and negotiate; the flags and ``failure`` tell the outcome."""
         try:
+            self._open()
+        except BaseException:
+            # Ctrl-C, or a handler that ends the program: nobody gets the association to end it.
+            self.abort()
+            raise
+
+    def _open(self) -> None:
+        try:
             self._connection = PeerSocket(self._peer, self._requestor.timeouts.connect)
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
             self._requestor.fail_connection(f"no connection to {self._peer}: {error}")

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 
 from dicomquest import evt
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
+from dicomquest.aio.containment import contained
 from dicomquest.aio.response_log import log_response
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import SessionProtocol
@@ -400,7 +401,7 @@ class AcceptedAssociation(LifeCycle):
                     statuses.SOP_CLASS_NOT_SUPPORTED, "no service for this abstract syntax"
                 )
                 return
-            with evt.guarded(f"association {self.number}: {name}") as guard:
+            with contained(f"association {self.number}: {name}") as guard:
                 try:
                     await service.handle(request)
                 except (IdentifierError, DataSetError) as error:
@@ -415,7 +416,7 @@ class AcceptedAssociation(LifeCycle):
 
     async def _notify(self, event: evt.NotificationEvent, **attributes: Any) -> None:
         for bound in self._server.handlers.bound(event):
-            with evt.guarded(f"association {self.number}: {event}"):
+            with contained(f"association {self.number}: {event}"):
                 told = evt.Event(self, event, **attributes)
                 if is_async(bound.function):
                     await bound(told)

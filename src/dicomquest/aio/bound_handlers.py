@@ -9,6 +9,7 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 from dicomquest import evt
+from dicomquest.aio.containment import contained
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.contexts import as_uid
@@ -76,7 +77,7 @@ def answer_association(
     for bound in handlers.bound(evt.EVT_SOP_EXTENDED) if offers else ():
         app_info = {as_uid(offer.sop_class_uid): offer.application_information for offer in offers}
         answers: dict[str, bytes] = {}
-        with evt.guarded("EVT_SOP_EXTENDED"):
+        with contained("EVT_SOP_EXTENDED"):
             answers = dict(bound(evt.Event(assoc, evt.EVT_SOP_EXTENDED, app_info=app_info)) or {})
         policy = replace(policy, answer_extended=partial(_look_up, answers))
     for bound in handlers.bound(evt.EVT_USER_ID):
@@ -97,7 +98,7 @@ def _verify(assoc: Any, bound: evt.BoundHandler, identity: UserIdentityRQ) -> by
         primary_field=identity.primary,
         secondary_field=identity.secondary,
     )
-    with evt.guarded("EVT_USER_ID"):
+    with contained("EVT_USER_ID"):
         is_verified, response = bound(event)
         return (response or b"") if is_verified else None
     return None

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from dicomquest import evt
 from dicomquest.aio.acceptor import AcceptedAssociation
 from dicomquest.aio.connections import Connections
+from dicomquest.aio.containment import Escape, escape_of
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import LAST_WORDS
 from dicomquest.services.tls import check_tls
@@ -115,9 +116,12 @@ class Server:
         asyncio's default pool has only some more threads than the machine has cores, and belongs to
         the rest of the program.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, partial(function, *args, **kwargs)
+        result = await asyncio.get_running_loop().run_in_executor(
+            self._pool, escape_of, partial(function, *args, **kwargs)
         )
+        if isinstance(result, Escape):
+            raise result.failure
+        return result
 
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; if it is one too many, drop one that waits for an association."""

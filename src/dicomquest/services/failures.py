@@ -37,7 +37,7 @@ def failure_of(error: ServiceError) -> Failure:
             assert_never(error)
 
 
-def failure_of_handler(error: Exception | None) -> Failure:
+def failure_of_handler(error: BaseException | None) -> Failure:
     """Return the final response for a handler that raised, or that ended without one (None).
 
     Only the error's class is told: its words may hold anything, patient data too.

@@ -236,7 +236,7 @@ class HandlerService:
 
     async def _find_in_thread(self, request: ServiceRequest, handler: Handler) -> None:
         handoff = Handoff()
-        running = asyncio.ensure_future(request.run(_produce, request, handler, handoff))
+        running = asyncio.ensure_future(request.run(_run_to_end, request, handler, handoff))
         running.add_done_callback(handoff.wake)
         request.on_cancel(handoff.wake)
         is_complete = True
@@ -256,9 +256,24 @@ class HandlerService:
         finally:
             handoff.stop()
         final = running.result()
+        if isinstance(final, BaseException):
+            raise final
         if final.status == statuses.SUCCESS and not is_complete:
             final = Answer(statuses.CANCEL)
         await request.send_final(final.status, final.comment, final.offending)
+
+
+def _run_to_end(
+    request: ServiceRequest, handler: Handler, handoff: Handoff
+) -> Answer | BaseException:
+    """Run a blocking handler to its end; return its final answer, or the exception that it raised.
+
+    SystemExit, say, must not be raised in a task of its own: that would end the event loop.
+    """
+    try:
+        return _produce(request, handler, handoff)
+    except BaseException as failure:  # noqa: BLE001 (raised again where it is guarded)
+        return failure
 
 
 def _produce(request: ServiceRequest, handler: Handler, handoff: Handoff) -> Answer:
@@ -280,7 +295,7 @@ def _produce(request: ServiceRequest, handler: Handler, handoff: Handoff) -> Ans
     return Answer(statuses.SUCCESS)
 
 
-def _forget(running: asyncio.Future[Answer]) -> None:
+def _forget(running: asyncio.Future[Answer | BaseException]) -> None:
     if not running.cancelled():
         running.exception()
 
