@@ -25,3 +25,21 @@ with serving(lambda _: answers) as port, associated(port) as association:
     assert done.stderr.count("accepted, 2 contexts") == 1
     assert "established" in done.stderr
     assert "CITIZEN" not in done.stderr
+
+
+def test_debug_logger_escapes_what_peers_send(tmp_path: Path) -> None:
+    """An AE title with a line break forges no line."""
+    program = f"""
+from dicomquest import debug_logger
+debug_logger()
+import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from fixtures.faces import *
+with serving() as port, raw_requestor(port, None) as peer:
+    peer.send(encode(RQ).replace(b"RAW ", b"\\nI: "))
+    assert peer.receive() is not None
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert "requested by \\x0aI: at 127.0.0.1" in done.stderr
+    assert not [line for line in done.stderr.splitlines() if "dicomquest" not in line]

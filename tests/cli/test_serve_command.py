@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.pdu.items import PresentationContextRQ
 from dicomquest.pdu.pdus import AAssociateRQ, encode
 from dicomquest.pdu.user_information import UserInformation
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
+from fixtures.faces import raw_requestor
 from fixtures.timing import LONG
 from peers import corpus, ours
 from peers.ours import COMMAND, ENVIRONMENT
@@ -107,6 +109,33 @@ def associate(port: int) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
         connection.sendall(encode(AAssociateRQ("ANY-SCP", "TEST", (context,), UserInformation())))
         return connection.recv(1)
+
+
+def test_no_peer_writes_lines_of_the_log(index: Path, tmp_path: Path) -> None:
+    """Line breaks and escape sequences of AE titles and UIDs are escaped."""
+    rq = AAssociateRQ(
+        "ANY-SCP",
+        "MARK1",
+        (PresentationContextRQ(1, "1.2.840.10008.1.1", (IMPLICIT_VR_LITTLE_ENDIAN,)),),
+        UserInformation(),
+    )
+    with serving(index, tmp_path) as server, raw_requestor(server.port, None) as peer:
+        peer.send(encode(rq).replace(b"MARK1", b"\n\x1b[2J"))
+        peer.receive()
+        peer.send_command(
+            CStoreRQ(
+                message_id=7,
+                affected_sop_class_uid="1.2.840.10008.1.1",
+                affected_sop_instance_uid="1\n\x1b[1A2",
+            ),
+            b"\0\0",
+            context_id=1,
+        )
+        peer.receive_command()
+        log = server.log
+    assert "requested by \\x0a\\x1b[2J at 127.0.0.1" in log
+    assert "\x1b" not in log
+    assert all(re.match(r"\d{4}-\d\d-\d\d ", line) for line in log.splitlines())
 
 
 def test_server_ends_if_a_worker_dies(index: Path, tmp_path: Path) -> None:

@@ -161,3 +161,13 @@ def test_missing_folder_is_wrong_command_line(tmp_path: Path) -> None:
     )
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
+
+
+def test_file_name_is_one_line_of_the_log(files: Path) -> None:
+    """A file name with a line break forges no line."""
+    (files / "a\nforged\x1b[2J").write_bytes(b"no DICOM file")
+    with watching(files, "--log-level", "debug"):
+        pass
+    log = (files.parent / "log").read_text()
+    assert r"a\x0aforged\x1b[2J" in log
+    assert "\nforged" not in log

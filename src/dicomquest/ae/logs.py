@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 
+from dicomquest.escaping import EscapingFormatter
+
 
 def debug_logger() -> None:
     """Write the package's log, from DEBUG on, to standard error.
 
-    The log has no identifiers, and so no patients. A second call changes nothing.
+    The log has no identifiers, and so no patients. It has control characters of peers escaped. A
+    second call changes nothing.
     """
     logger = logging.getLogger("dicomquest")
     if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(levelname).1s: %(name)s: %(message)s"))
+        handler.setFormatter(EscapingFormatter("%(levelname).1s: %(name)s: %(message)s"))
         logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
