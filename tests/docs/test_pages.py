@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+import dicomquest
 from dicomquest.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,16 @@ def test_links_between_the_pages_lead_somewhere() -> None:
             assert target in MADE_BY_MAKE_DOCS or (page.parent / target).exists(), (
                 f"{page.name}: {target}"
             )
+
+
+def test_the_python_page_has_each_public_name() -> None:
+    page = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^::: (\S+)", page, re.MULTILINE))
+    for name in dicomquest.__all__:
+        value = getattr(dicomquest, name)
+        home = getattr(value, "__module__", getattr(value, "__name__", ""))
+        places = {home, f"{home}.{name}"}
+        assert places & described or f"`{name}`" in page, f"reference/python.md: {name}"
 
 
 def test_the_files_that_a_page_names_exist() -> None:
