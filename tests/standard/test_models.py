@@ -5,7 +5,6 @@ from pydicom.uid import UID
 
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
-from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 
 
 @pytest.mark.requirement("QR-001")
@@ -27,16 +26,3 @@ def test_uids_are_those_of_the_registry() -> None:
     assert [UID(model.uid).name.replace("–", "-") for model in MODELS] == [  # noqa: RUF001
         model.name.removesuffix(" (Retired)") for model in MODELS
     ]
-    assert [UID(syntax.uid).name for syntax in TRANSFER_SYNTAXES] == [
-        "Implicit VR Little Endian",
-        "Explicit VR Little Endian",
-        "Deflated Explicit VR Little Endian",
-        "Explicit VR Big Endian",
-    ]
-    for syntax in TRANSFER_SYNTAXES:
-        uid = UID(syntax.uid)
-        assert (uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated) == (
-            not syntax.explicit_vr,
-            syntax.little_endian,
-            syntax.deflated,
-        )
