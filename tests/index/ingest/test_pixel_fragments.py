@@ -7,9 +7,9 @@ import struct
 from pathlib import Path
 
 import pytest
+from dicomquest.index.ingest.pixel_fragments import is_whole
 
 from dicomquest.errors import DataSetError
-from dicomquest.index.ingest.pixel_fragments import is_whole
 
 BEFORE = b"before"
 PIXEL_DATA = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff"
