@@ -45,12 +45,14 @@ $(STAMP): pyproject.toml constraints.txt
 # The printed commands work as pasted, in the project's folder.
 run: $(STAMP)
 	@mkdir -p $(dir $(RUN_INDEX))
-	@data=$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pydicom").submodule_search_locations[0])')/data; \
+	@data=$$($(BIN)/python -c 'import pydicom; print(pydicom.__path__[0])')/data; \
 	$(BIN)/dicomquest index --index $(RUN_INDEX) "$$data/test_files" "$$data/charset_files"
 	@echo
 	@echo "DICOMQUEST listens on 127.0.0.1 port $(PORT). In a second terminal, in this folder:"
-	@echo "  $(PROGRAM) find 127.0.0.1 $(PORT) -m patient -L PATIENT 'PatientName=C*' PatientID PatientSex"
-	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' -k PatientID -k PatientSex 127.0.0.1 $(PORT)"
+	@echo "  $(PROGRAM) find 127.0.0.1 $(PORT) -m patient -L PATIENT \
+	'PatientName=C*' PatientID PatientSex"
+	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' \
+	-k PatientID -k PatientSex 127.0.0.1 $(PORT)"
 	@echo "Ctrl-C here stops the server."
 	@echo "The documentation begins with docs/index.md; $(PROGRAM) --help lists the commands."
 	@echo
