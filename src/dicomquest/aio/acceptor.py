@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 from dicomquest import evt
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.aio.containment import contained
-from dicomquest.aio.response_log import log_response
+from dicomquest.aio.response_log import ResponseLog
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import SessionProtocol
 from dicomquest.dimse.commands import name_of, response_to
@@ -44,6 +44,7 @@ from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
+from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
@@ -116,6 +117,8 @@ class AcceptedAssociation(LifeCycle):
         self._inbox: deque[Task] = deque()
         self._arrived = asyncio.Event()
         self._is_closing = False
+        self._lines = RepeatedLines()
+        self._response_log = ResponseLog(number, self._lines)
         self.task: asyncio.Task[None]
 
     @property
@@ -199,7 +202,7 @@ class AcceptedAssociation(LifeCycle):
         )
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
-        log_response(self.number, self.requestor, request.command, status, comment)
+        self._response_log.performed(self.requestor, request.command, status, comment)
         self.protocol.pump()
         await self.protocol.drain()
 
@@ -241,25 +244,21 @@ class AcceptedAssociation(LifeCycle):
             case Ended():
                 self._abandon_requests()
             case MessageIgnored():
-                LOGGER.warning(
-                    "association %d: %s ignored: %s",
-                    self.number,
-                    name_of(event.command),
-                    event.reason,
+                self._log_repeated(
+                    logging.WARNING, "ignored", f"{name_of(event.command)} ignored: {event.reason}"
                 )
             case RequestRefused(command, response):
-                log_response(
-                    self.number,
-                    self.requestor,
-                    command,
-                    response.status,
-                    response.error_comment,
+                self._response_log.refused(
+                    self.requestor, command, response.status, response.error_comment
                 )
             case AssociationAccepted() | AssociationRejected() | ResponseReceived():
                 # An acceptor's session has none of these: they are events of requestors.
                 pass
             case _:
                 assert_never(event)
+
+    def _log_repeated(self, level: int, kind: str, words: str) -> None:
+        self._lines.log(LOGGER, level, kind, f"association {self.number}: {words}")
 
     def _abandon_requests(self) -> None:
         """Tell the services that nobody reads their responses any more, however long they wait."""
@@ -274,10 +273,10 @@ class AcceptedAssociation(LifeCycle):
                 f"association {self.number}: a request before the association is accepted"
             )
         if not event.is_class_told:
-            LOGGER.info(
-                "association %d: %s without SOP class, taken for that of the context",
-                self.number,
-                name_of(event.command),
+            self._log_repeated(
+                logging.INFO,
+                "without class",
+                f"{name_of(event.command)} without SOP class, taken for that of the context",
             )
         stream = (
             DataSetStream(self.protocol.pause_reading, self.protocol.resume_reading)
@@ -307,6 +306,7 @@ class AcceptedAssociation(LifeCycle):
                     await self._arrived.wait()
             await self._notify(evt.EVT_CONN_CLOSE, address=self.peer_address)
         finally:
+            self._lines.end()
             self.drop()
 
     async def _react(self, task: Task) -> None:
@@ -389,6 +389,7 @@ class AcceptedAssociation(LifeCycle):
             identity.primary.decode("utf-8", "replace")
             if identity and identity.identity_type in (1, 2)
             else None,
+            lines=self._lines,
         )
 
     async def _perform(self, request: ServiceRequest) -> None:

@@ -219,9 +219,7 @@ class FindService:
             remarks=remarks,
         )
         for tag, kind, _ in remarks:
-            LOGGER.info(
-                "association %d: %s: %s", request.association.number, tag_text(tag), kind.value
-            )
+            _note(request, f"{tag_text(tag)}: {kind.value}")
             if kind is RemarkKind.UNDECODABLE and peer.options.strict:
                 raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
         return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
@@ -409,8 +407,12 @@ class _Batches:
 
 def _log(request: ServiceRequest, query: Query) -> None:
     """Log one line for the query and one for each key that does not act as asked; no values."""
-    number = request.association.number
-    LOGGER.info("association %d: C-FIND %s at %s level", number, query.model.name, query.level.name)
+    LOGGER.info(
+        "association %d: C-FIND %s at %s level",
+        request.association.number,
+        query.model.name,
+        query.level.name,
+    )
     lines = [*query.notes]
     for ignored in query.ignored:
         path = ".".join(map(tag_text, ignored.path))
@@ -418,4 +420,11 @@ def _log(request: ServiceRequest, query: Query) -> None:
     if len(lines) > MOST_NOTES:
         lines = [*lines[: MOST_NOTES - 1], f"and {len(lines) - MOST_NOTES + 1} more deviations"]
     for line in lines:
-        LOGGER.info("association %d: %s", number, line)
+        _note(request, line)
+
+
+def _note(request: ServiceRequest, words: str) -> None:
+    """Log a deviation of an identifier; also in the thread that reads long ones."""
+    association = request.association
+    line = f"association {association.number}: {words}"
+    association.lines.log(LOGGER, logging.INFO, "identifier", line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.user_information import UserInformation
+from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.ul.negotiation import AcceptedContext
 
 # A stream is the server's: a program that only asks starts sooner without asyncio.
@@ -75,6 +76,7 @@ class AssociationInfo:
     - ``extended_negotiation`` has the answered bytes of the SOP class extended negotiation, by SOP
       class UID (PS3.7 D.3.3.5).
     - ``user_identity`` is the accepted user name, None without one (PS3.7 D.3.3.7).
+    - ``lines`` take what services log of each request, however many come.
     """
 
     number: int
@@ -84,6 +86,7 @@ class AssociationInfo:
     extended_negotiation: Mapping[str, bytes] = field(default_factory=dict)
     user_identity: str | None = None
     state: AssociationState = field(default_factory=AssociationState, compare=False)
+    lines: RepeatedLines = field(default_factory=RepeatedLines, compare=False, repr=False)
 
 
 class Channel(Protocol):
