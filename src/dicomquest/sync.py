@@ -96,7 +96,8 @@ class Association(RequestedAssociation):
         try:
             self._connection = PeerSocket(self._peer, self._requestor.timeouts.connect)
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
-            self._requestor.fail_connection(f"no connection to {self._peer}: {error}")
+            reason = getattr(error, "strerror", None) or error
+            self._requestor.fail_connection(f"no connection to {self._peer}: {reason}")
             self._tell()
             return
         self._local_address = self._connection.own_address

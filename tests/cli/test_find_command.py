@@ -172,7 +172,7 @@ def test_closed_port_is_said_so() -> None:
     for arguments in (["find", HOST, str(port)], ["echo", HOST, str(port)]):
         result = run(*arguments)
         assert result.exit_code == 1
-        assert f"no association with ANY-SCP at {HOST} port {port}: " in result.stderr
+        assert f"Error: no connection to {HOST} port {port}: " in result.stderr
         assert "refused" in result.stderr
 
 

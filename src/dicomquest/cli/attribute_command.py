@@ -144,13 +144,14 @@ def run_list(location: str) -> None:
 
 def _cells(each: Listed) -> tuple[str, ...]:
     from dicomquest.index.tables.promoted import READY
-    from dicomquest.standard.tags import tag_text
+    from dicomquest.standard.tags import private_tag_text, tag_text
 
     tag, creator, level, keyword, vr = each.attribute
     state = "too long" if each.state == READY and not each.is_used else each.state
     # Rounded down: 99.6 % is not 100 % while queries cannot use the index yet.
     done = f"{int(each.share * 100)} %"
-    return (keyword, tag_text(tag), creator, level.name, vr, state, done, str(each.rows))
+    written = private_tag_text(tag) if creator else tag_text(tag)
+    return (keyword, written, creator, level.name, vr, state, done, str(each.rows))
 
 
 def _promoted_vr(index: Index, name: str, creator: str) -> str:

@@ -11,7 +11,11 @@ import click
 
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
-from dicomquest.errors import AssociationRejectedError, ContextNotAcceptedError
+from dicomquest.errors import (
+    AssociationRejectedError,
+    ConnectionFailedError,
+    ContextNotAcceptedError,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -157,6 +161,8 @@ def peer_name(host: str, port: int, settings: PeerSettings) -> str:
 
 def no_association(host: str, port: int, settings: PeerSettings, failure: Exception | None) -> str:
     """Return why there is no association, and on a second line the way out if there is one."""
+    if isinstance(failure, ConnectionFailedError):
+        return str(failure)
     words = f"no association with {peer_name(host, port, settings)}: {failure}"
     if not isinstance(failure, AssociationRejectedError):
         return words

@@ -74,7 +74,9 @@ def _work(settings: ServeSettings, port: int) -> NoReturn:
 def cannot_listen(host: str, port: int, error: OSError) -> str:
     """Return the message about a port that cannot be bound."""
     hint = "; --port names another one" if error.errno == errno.EADDRINUSE else ""
-    return f"cannot listen on {host} port {port}: {error.strerror or error}{hint}"
+    # Not error.strerror, in which asyncio names the address once more.
+    reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+    return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
 def reserved_port(host: str, port: int) -> socket.socket:

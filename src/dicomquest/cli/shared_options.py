@@ -158,5 +158,6 @@ def _load(context: ssl.SSLContext, cert: str | None, key: str | None, ca: str | 
             context.load_verify_locations(ca)
     except OSError as error:  # ssl.SSLError is one
         raise click.UsageError(
-            f"TLS: cannot use {', '.join(filter(None, (cert, key, ca)))}: {error}"
+            f"TLS: cannot use {', '.join(filter(None, (cert, key, ca)))}: {error}; "
+            "expected PEM files, and the key of the certificate"
         ) from error

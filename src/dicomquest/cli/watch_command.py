@@ -87,6 +87,7 @@ def run(settings: WatchSettings) -> None:
 
     log_to_stderr(settings.log_level)
     stop = threading.Event()
+    folders = ", ".join(map(click.format_filename, settings.paths))
 
     def check() -> None:
         if stop.is_set():
@@ -94,6 +95,7 @@ def run(settings: WatchSettings) -> None:
 
     try:
         with told_to_end(stop), open_index(settings.location, settings.timezone) as index:
+            LOGGER.info("reading %s, then watching; SIGINT or SIGTERM ends it", folders)
             follower = index.follow(
                 settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check
             )
