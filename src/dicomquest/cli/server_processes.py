@@ -74,8 +74,9 @@ def _work(settings: ServeSettings, port: int) -> NoReturn:
 def cannot_listen(host: str, port: int, error: OSError) -> str:
     """Return the message about a port that cannot be bound."""
     hint = "; --port names another one" if error.errno == errno.EADDRINUSE else ""
-    # Not error.strerror, in which asyncio names the address once more.
-    reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+    # asyncio names the address once more in strerror; an errno below zero is getaddrinfo's.
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror or error
     return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
