@@ -147,7 +147,7 @@ def test_closed_port_is_told_before_all_is_read(
     monkeypatch.setattr("dicomquest.cli.sending.describe", counted)
     result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: no association with ")
+    assert result.stderr.startswith("Error: no connection to ")
     assert result.stderr.endswith("Connection refused\n")
     assert len(read) == 100
 
