@@ -53,7 +53,12 @@ def serve(**values: Any) -> None:
 def run(settings: ServeSettings) -> None:
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     from dicomquest.cli.log_output import log_to_stderr
-    from dicomquest.cli.server_assembly import make_store_folder, open_index, prepare_store
+    from dicomquest.cli.server_assembly import (
+        make_store_folder,
+        open_index,
+        prepare_store,
+        tell_read_only,
+    )
     from dicomquest.cli.server_processes import cannot_listen, run_processes
 
     log_to_stderr(settings.log_level, names_process=settings.workers > 1)
@@ -62,6 +67,7 @@ def run(settings: ServeSettings) -> None:
     try:
         make_store_folder(settings)
         with open_index(settings) as index:
+            tell_read_only(settings, index)
             prepare_store(settings, index)
     except IndexDatabaseError as error:
         raise index_failure(error) from error

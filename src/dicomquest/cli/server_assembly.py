@@ -61,6 +61,21 @@ def open_index(settings: ServeSettings) -> Index:
     )
 
 
+def tell_read_only(settings: ServeSettings, index: Index) -> None:
+    """Say that an index is read-only; raise click's Exit if instances are to be stored in it."""
+    reason = index.read_only_reason
+    if not reason:
+        return
+    if settings.store is not None:
+        raise give_up(
+            f"cannot store: the index is read-only: {reason}; "
+            "give this account the right, or serve without --store"
+        )
+    LOGGER.warning(
+        "the index is read-only: %s; it answers queries, and nobody can add to it", reason
+    )
+
+
 def make_store_folder(settings: ServeSettings) -> None:
     """Make the folder to store in; the index may be in it, too."""
     parse_layout(settings.store_layout)  # a wrong template is told before the folder is made

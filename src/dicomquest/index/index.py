@@ -136,9 +136,8 @@ class Index:
             except BaseException:
                 self._database.close()
                 raise
-        self.timezone_offset_minutes = int(
-            self._setting(TIMEZONE_SETTING, str(timezone_offset_minutes))
-        )
+        zone = self._setting(TIMEZONE_SETTING, str(timezone_offset_minutes))
+        self.timezone_offset_minutes = int(zone)
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
         self._known: KnownFacts | None = None
 
@@ -446,6 +445,11 @@ class Index:
         return listed(self._database)
 
     @property
+    def read_only_reason(self) -> str:
+        """The reason why the index cannot be written, such as a missing right; else nothing."""
+        return self._database.read_only_reason()
+
+    @property
     def identity(self) -> str:
         """A text that tells this index from all others, by whatever path or URL it is opened."""
         return self._setting(IDENTITY_SETTING, uuid4().hex)
@@ -453,12 +457,9 @@ class Index:
     def counts(self) -> dict[Level, int]:
         """Return the number of entities of each level."""
         with self._database.connect() as connection:
-            return {
-                level: connection.exec_driver_sql(
-                    f"SELECT count(*) FROM {TABLES[level]}"
-                ).scalar_one()
-                for level in Level
-            }
+            run = connection.exec_driver_sql
+            statements = {level: f"SELECT count(*) FROM {TABLES[level]}" for level in Level}
+            return {level: run(each).scalar_one() for level, each in statements.items()}
 
     def close(self) -> None:
         """Close the connections that are not in use; a cursor's closes with the cursor."""
@@ -480,9 +481,8 @@ class Index:
         facts = self._facts.get(occurrences)
         if facts is None:
             # Occurrences are few and only grow in number, so there are few such sets.
-            facts = self._facts[occurrences] = Facts(
-                occurrences=occurrences, zone_minutes=self.timezone_offset_minutes
-            )
+            facts = Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
+            self._facts[occurrences] = facts
         return facts
 
     def _setting(self, name: str, default: str) -> str:
@@ -490,7 +490,7 @@ class Index:
         query = SETTING.select().where(SETTING.c.name == name)
         with self._database.connect() as connection:
             row = connection.execute(query).first()
-        if row is None:
+        if row is None and not self._database.read_only_reason():
             with self._database.begin() as connection:
                 row = connection.execute(query).first()
                 if row is None:

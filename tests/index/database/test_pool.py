@@ -114,6 +114,29 @@ def test_newer_schema_is_refused_unless_only_grown(tmp_path: Path) -> None:
     Database(path).close()
 
 
+def test_use_of_newer_schema_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A program that may write into the index of a newer one says that it does."""
+    path = tmp_path / "x.sqlite"
+    Database(path).close()
+    assert not caplog.messages
+    set_revision(path, "9999", oldest=HEAD)
+    Database(path).close()
+    (message,) = caplog.messages
+    assert message.startswith(f"{path} has schema '9999' of a newer dicomquest, ")
+    assert message.endswith(f"which lets this one with schema '{HEAD}' read and write it")
+
+
+@pytest.mark.parametrize(
+    ("revision", "oldest"), [("branch", "branch"), ("0000abcd", "x"), ("", "9999"), ("9999", "")]
+)
+def test_schema_of_no_known_form_is_refused(tmp_path: Path, revision: str, oldest: str) -> None:
+    path = tmp_path / "x.sqlite"
+    Database(path).close()
+    set_revision(path, revision, oldest)
+    with pytest.raises(IndexDatabaseError, match=f"schema '{revision}'.*update dicomquest"):
+        Database(path)
+
+
 @pytest.mark.parametrize(
     ("location", "message"),
     [

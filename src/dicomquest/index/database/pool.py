@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from contextlib import AbstractContextManager, contextmanager
@@ -32,6 +33,8 @@ LOGGER = logging.getLogger("dicomquest.index")
 _REPLICATION = 60.0
 _PAUSE = 0.1
 
+_REVISION = re.compile(r"\d{4}")
+
 
 class Backend(Protocol):
     """One kind of database; ``errors`` are those of its driver, ``name`` is for messages."""
@@ -47,6 +50,12 @@ class Backend(Protocol):
 
     def is_replaying(self, connection: Connection) -> bool:
         """Tell whether the server replays the changes of another one."""
+
+    def read_only_reason(self) -> str:
+        """Return the reason why the index cannot be written; nothing if it can."""
+
+    def damage(self, connection: Connection) -> str:
+        """Return the first fault of the files that hold the database; nothing if there is none."""
 
     def upgrading(self) -> AbstractContextManager[Connection]:
         """Give the one connection that changes the schema."""
@@ -87,7 +96,7 @@ class Database:
             self._migrate(may_create=create, may_upgrade=not is_replica)
             with self._readers.connect() as connection:
                 self.has_trigrams = self._backend.has_trigrams(connection)
-            if not (self.has_trigrams or is_replica):
+            if not (self.has_trigrams or is_replica or self._backend.read_only_reason()):
                 self.has_trigrams = self._backend.add_trigrams()
         except self._errors as error:
             self.close()
@@ -99,9 +108,38 @@ class Database:
             self.close()
             raise
 
+    @property
+    def name(self) -> str:
+        """The path, or database and servers, for messages."""
+        return self._backend.name
+
+    def read_only_reason(self) -> str:
+        """Return the reason why the index cannot be written; nothing if it can.
+
+        A server answers for now: a replica may become a primary.
+        """
+        with self._failing("read"):
+            return self._backend.read_only_reason()
+
+    def refuse_read_only(self) -> None:
+        """Raise IndexDatabaseError unless the index can be written."""
+        reason = self.read_only_reason()
+        if reason:
+            raise IndexDatabaseError(f"{self.name} is read-only: {reason}")
+
+    def refuse_damaged(self) -> None:
+        """Raise IndexDatabaseError if the files that hold the database have a fault."""
+        with self.connect() as connection:
+            damage = self._backend.damage(connection)
+        if damage:
+            raise IndexDatabaseError(f"{self.name} is damaged: {damage}")
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Give the connection of a write transaction; it holds the write lock from its start."""
+        if self.dialect == "sqlite":
+            # SQLite would say so only at the first change, and without the reason.
+            self.refuse_read_only()
         with (
             self._failing("written"),
             self._writer.begin() as connection,
@@ -164,6 +202,7 @@ class Database:
             return
         if revision is None and not may_create:
             raise MissingIndexError(f"{self._backend.name} has no index")
+        self._refuse_read_only_upgrade(revision)
         with self._backend.upgrading() as connection:
             # Another process may have upgraded before this one got the lock.
             revision = _revision(connection)
@@ -171,6 +210,17 @@ class Database:
                 return
             self._refuse_foreign(connection, revision)
             self._backend.upgrade(connection)
+
+    def _refuse_read_only_upgrade(self, revision: str | None) -> None:
+        """Raise IndexDatabaseError if the schema has to change, and the file cannot."""
+        if self.dialect != "sqlite" or revision is None:
+            return
+        reason = self._backend.read_only_reason()
+        if reason:
+            raise IndexDatabaseError(
+                f"{self._backend.name} {_lack(revision)}: open it once with this program and the "
+                f"right to write, as `dicomquest check` does ({reason})"
+            )
 
     def _await_replication(self, revision: str | None) -> None:
         """Wait until a replica has the schema of its primary; IndexDatabaseError after a minute."""
@@ -193,16 +243,20 @@ class Database:
 
     def _is_usable(self, connection: Connection, revision: str | None) -> bool:
         """Tell whether this program can use the schema; IndexDatabaseError if it is too new."""
-        if revision is None or revision < HEAD:
+        if revision is None:
             return False
-        if revision == HEAD:
-            return True
+        is_known = _REVISION.fullmatch(revision) is not None and revision <= HEAD
+        if is_known:
+            return revision == HEAD
         self._refuse_foreign(connection, revision)
         statement = "SELECT value FROM setting WHERE name = ?"
         oldest = connection.exec_driver_sql(statement, (OLDEST_REVISION_SETTING,)).scalar()
-        if oldest is None or oldest > HEAD:
-            known = f"this program knows none newer than {HEAD!r}: update dicomquest"
-            raise IndexDatabaseError(f"{self._backend.name} has schema {revision!r}; {known}")
+        newer = f"{self._backend.name} has schema {revision!r} of a newer dicomquest"
+        if oldest is None or _REVISION.fullmatch(oldest) is None or oldest > HEAD:
+            raise IndexDatabaseError(
+                f"{newer}, this one knows {HEAD!r} and may not use it: update dicomquest"
+            )
+        LOGGER.warning("%s, which lets this one with schema %r read and write it", newer, HEAD)
         return True
 
     def _refuse_foreign(self, connection: Connection, revision: str | None) -> None:

@@ -158,6 +158,19 @@ class PostgreSQL:
         """Tell whether the server replays the changes of another one."""
         return bool(connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one())
 
+    def read_only_reason(self) -> str:
+        """Return the reason why the index cannot be written now; nothing if it can."""
+        with self.readers.connect() as connection:
+            if self.is_replaying(connection):
+                return "its server replays the changes of another one"
+            statement = "SELECT has_table_privilege('instance', 'INSERT')"
+            may_write = connection.exec_driver_sql(statement).scalar_one()
+        return "" if may_write else "the account has no right to write its tables"
+
+    def damage(self, connection: Connection) -> str:  # noqa: ARG002
+        """Return nothing: the server looks after its own files."""
+        return ""
+
     @contextmanager
     def upgrading(self) -> Iterator[Connection]:
         """Give the one connection that changes the schema; writers and readers go on meanwhile."""

@@ -142,6 +142,8 @@ def ingest_files(
     on_skip: Callable[[str, Skipped], None] | None = None,
 ) -> Summary:
     """Index all files at or below ``paths``; call ``progress`` with the growing summary."""
+    # Before any file is read, as to read them may take hours.
+    database.refuse_read_only()
     summary = Summary(on_skip=on_skip)
 
     def on_error(error: OSError) -> None:

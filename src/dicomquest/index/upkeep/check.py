@@ -50,8 +50,10 @@ class CheckReport:
 def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport:
     """Compare everything; with ``repair``, write anew all that differs.
 
-    Each transaction takes some rows only, so that others can write in between.
+    IndexDatabaseError says what to do about a file that is damaged itself. Each transaction takes
+    some rows only, so that others can write in between.
     """
+    database.refuse_damaged()
     report = CheckReport()
     # Trigrams come before rows: a trigger deletes the trigrams of each row that goes, and fails
     # where the trigram table never had them.

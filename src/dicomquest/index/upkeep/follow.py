@@ -99,6 +99,7 @@ class Follower:
         jobs: int,
         check: Callable[[], None],
     ) -> None:
+        database.refuse_read_only()
         self.roots = [Root(path) for path in dict.fromkeys(paths)]
         self.total = Step()
         self._database = database
