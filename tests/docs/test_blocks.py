@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in DOCS.rglob("*.md"))]
-PAGES.remove("docs/cli.md")
 RUN = [page for page in PAGES if any(not block.reason for block in read_blocks(ROOT / page))]
 
 NEEDS: dict[str, tuple[str, ...]] = {

@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 
 MADE_BY_MAKE_DOCS = {"import-graph.svg"}
 
-COMMAND_LINE = (DOCS / "cli.md").read_text(encoding="utf-8")
+COMMAND_LINE = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
 
 
 def command(name: str) -> click.Command:
@@ -27,9 +27,9 @@ def command(name: str) -> click.Command:
 
 
 def section(name: str) -> str:
-    """The part of cli.md under the heading of one command."""
+    """The part of command-line.md under the heading of one command."""
     match = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", COMMAND_LINE, re.MULTILINE | re.DOTALL)
-    assert match is not None, f"docs/cli.md has no section '## {name}'"
+    assert match is not None, f"docs/reference/command-line.md has no section '## {name}'"
     return match[1]
 
 
@@ -51,7 +51,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_each_option_is_documented(name: str, option: str) -> None:
     assert re.search(rf"`{re.escape(option)}[ `]", section(name)), (
-        f"docs/cli.md: ## {name} does not say `{option}`"
+        f"docs/reference/command-line.md: ## {name} does not say `{option}`"
     )
 
 

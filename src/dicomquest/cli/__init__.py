@@ -1,4 +1,4 @@
-"""The command line ``dicomquest``; docs/cli.md describes its commands."""
+"""The command line ``dicomquest``; docs/reference/command-line.md describes its commands."""
 
 from __future__ import annotations
 
