@@ -37,6 +37,10 @@ STATUSES = {"Error: DataSetDoesNotMatchSOPClass": "A900", "Failed: UnableToProce
 
 
 INTRODUCTION = """\
+---
+hide: [toc]
+---
+
 # Differences
 
 `python tools/differences.py` writes this page.

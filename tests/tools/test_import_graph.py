@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from types import ModuleType
 
@@ -32,3 +33,10 @@ def test_engine_and_network_have_their_sides(tool: ModuleType) -> None:
     assert tool.sides()["index"] == "engine"
     assert tool.sides()["ul"] == "network"
     assert "services" not in tool.sides()
+
+
+def test_the_page_describes_each_package(tool: ModuleType) -> None:
+    page = tool.ROOT / "docs" / "explanation" / "how-it-works.md"
+    cells = re.findall(r"^\| (`[^|]+`) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    described = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert described == {name for row in tool.layers() for name in row}
