@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterable, Iterator
 
 import hypothesis
 import pytest
 
-from fixtures.postgresql_cluster import PROGRAMS, Cluster
-from fixtures.programs import find_program
+from fixtures.postgresql import postgresql, postgresql_database
+from fixtures.programs import require
+
+__all__ = ["postgresql", "postgresql_database"]
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile(
@@ -41,31 +42,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose peers are missing; in the continuous integration fail it."""
-    _require(program for marker in item.iter_markers("peer") for program in marker.args)
-
-
-def _require(programs: Iterable[str]) -> None:
-    missing = sorted({program for program in programs if find_program(program) is None})
-    if missing:
-        message = f"not installed: {', '.join(missing)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Cluster]:
-    """A PostgreSQL server for the databases of all tests."""
-    _require(PROGRAMS)
-    cluster = Cluster()
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture
-def postgresql_database(postgresql: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database for one test; an indirect parameter names its template."""
-    with postgresql.database(getattr(request, "param", None)) as url:
-        yield url
+    require(program for marker in item.iter_markers("peer") for program in marker.args)
