@@ -17,6 +17,7 @@ from dicomquest.aio.containment import contained
 from dicomquest.aio.response_log import ResponseLog
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import SessionProtocol
+from dicomquest.aio.tls_handshake import TlsHandshake
 from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
@@ -95,14 +96,16 @@ class AcceptedAssociation(LifeCycle):
 
     - ``number`` counts the server's associations, as its log has it.
     - ``requestor`` and ``acceptor`` describe the two sides.
+    - ``handshake`` is the TLS handshake that came before, if there was one.
     - ``protocol`` drives the session on the transport, for the event loop.
     """
 
     is_requestor = False
     is_acceptor = True
 
-    def __init__(self, server: Host, number: int) -> None:
+    def __init__(self, server: Host, number: int, handshake: TlsHandshake | None = None) -> None:
         self.number = number
+        self.handshake = handshake
         self.requestor = ServiceUser("", "", 0)
         self.acceptor = ServiceUser("", "", 0)
         self._server = server

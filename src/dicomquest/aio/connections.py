@@ -48,8 +48,10 @@ class Connections(Generic[C]):
     def __len__(self) -> int:
         return len(self._all)
 
-    def open(self, connection: C) -> C | None:
+    def open(self, connection: C, instead_of: C | None = None) -> C | None:
         """Note a connection; forget and return the one that has to go for it, if any has to."""
+        if instead_of is not None:
+            self.close(instead_of)
         self._all[connection] = None
         self._wait(connection)
         goes = self._one_too_many(connection.host)

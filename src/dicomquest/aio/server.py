@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,6 +17,8 @@ from dicomquest.aio.connections import Connections
 from dicomquest.aio.containment import Escape, escape_of
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import LAST_WORDS
+from dicomquest.aio.tls_handshake import TlsHandshake
+from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.tls import check_tls
 
 LOGGER = logging.getLogger("dicomquest.server")
@@ -46,9 +49,10 @@ class Server:
         self.settings = settings
         self.handlers = handlers or evt.Handlers()
         self._numbers = count(1)
-        self._connections: Connections[AcceptedAssociation] = Connections(
+        self._connections: Connections[AcceptedAssociation | TlsHandshake] = Connections(
             settings.maximum_associations, settings.maximum_associations_per_peer
         )
+        self._lines = RepeatedLines()
         self._pool = ThreadPoolExecutor(
             settings.threads or settings.maximum_associations, "dicomquest"
         )
@@ -63,7 +67,11 @@ class Server:
     @property
     def active_associations(self) -> list[AcceptedAssociation]:
         """The associations that are established."""
-        return [association for association in self._connections if association.is_established]
+        return [
+            connection
+            for connection in self._connections
+            if isinstance(connection, AcceptedAssociation) and connection.is_established
+        ]
 
     async def start(self, host: str | None, port: int) -> None:
         """Listen on an address; OSError if that is taken. Port 0 takes a free one."""
@@ -71,13 +79,9 @@ class Server:
         loop.set_exception_handler(_log_exception)
         tls = self.settings.ssl_context
         self._listener = await loop.create_server(
-            lambda: AcceptedAssociation(self, next(self._numbers)).protocol,
+            self.associate if tls is None else partial(self._begin_tls, tls),
             host,
             port,
-            ssl=tls,
-            ssl_handshake_timeout=self.settings.timeouts.associate_request
-            if tls is not None
-            else None,
             reuse_port=self.settings.reuse_port or None,
             backlog=1024,
         )
@@ -108,6 +112,7 @@ class Server:
         # Waiting for a handler that does not end would hang the server; the interpreter, at its
         # exit, waits for the thread.
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._lines.end()
         LOGGER.info("server closed")
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -123,13 +128,45 @@ class Server:
             raise result.failure
         return result
 
+    def associate(self, handshake: TlsHandshake | None = None) -> asyncio.Protocol:
+        """Make the association of a new connection; it takes the place of its handshake."""
+        return AcceptedAssociation(self, next(self._numbers), handshake).protocol
+
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; if it is one too many, drop one that waits for an association."""
-        goes = self._connections.open(association)
+        self._open(association, association.handshake)
+
+    def shaking_hands(self, handshake: TlsHandshake) -> None:
+        """Note a connection whose TLS handshake begins; it waits for an association, too."""
+        self._open(handshake)
+
+    def shook_hands(self, handshake: TlsHandshake, failure: str | None) -> None:
+        """Note the end of a TLS handshake, and log the reason if it failed."""
+        self._connections.close(handshake)
+        if failure is not None:
+            self._lines.log(
+                LOGGER,
+                logging.WARNING,
+                "handshake",
+                f"connection from {handshake.host}: the TLS handshake failed: {failure}",
+            )
+
+    def _begin_tls(self, context: ssl.SSLContext) -> TlsHandshake:
+        return TlsHandshake(self, context, self.settings.timeouts.associate_request)
+
+    def _open(
+        self,
+        connection: AcceptedAssociation | TlsHandshake,
+        instead_of: TlsHandshake | None = None,
+    ) -> None:
+        goes = self._connections.open(connection, instead_of)
         if goes is not None:
-            LOGGER.warning(
-                "connection from %s dropped: too many are open, and it had no association",
-                goes.host,
+            self._lines.log(
+                LOGGER,
+                logging.WARNING,
+                "dropped",
+                f"connection from {goes.host} dropped: too many are open, "
+                "and it had no association",
             )
             goes.drop()
 
@@ -147,6 +184,6 @@ class Server:
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log errors that reach the event loop alone, such as a failed TLS handshake, in one line."""
+    """Log errors that reach the event loop alone, in one line each."""
     del loop
     LOGGER.warning("%s: %s", context.get("message"), context.get("exception"))

@@ -93,7 +93,7 @@ class ServeSettings:
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
-        "Wait so long for the association request on a new connection.",
+        "Wait so long for the TLS handshake and the association request on a new connection.",
         type=SECONDS,
         metavar="SECONDS",
     )
