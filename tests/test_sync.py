@@ -552,8 +552,8 @@ def test_nagle_is_off_on_both_sides() -> None:
         associated(server.server_address[1]) as association,
     ):
         (there,) = server.active_associations
-        assert association._connection is not None
-        here = association._connection._socket
+        assert association._driver._socket is not None
+        here = association._driver._socket._socket
         for connection in (here, there.protocol._transport.get_extra_info("socket")):
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
-from dicomquest.errors import AssociationError
+from dicomquest.errors import AssociationError, LocalProtocolError
 from dicomquest.scu.association import RequestedAssociation
-from dicomquest.scu.peer_socket import PeerSocket
+from dicomquest.scu.driver import Driver
 from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor
+from dicomquest.scu.turns import Turn, Turns
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
 
@@ -42,9 +42,11 @@ class Association(RequestedAssociation):
     """An association as requestor (PS3.8 7), in the shape that pynetdicom's users know.
 
     ``AE.associate`` makes one. It has no thread: the peer's bytes are read while a method runs, and
-    by the flags, so that they tell of an end that came meanwhile. One thread at a time may use it.
-    As a context manager it is released at the end, or aborted if an
-    error passes that is no AssociationError.
+    by the flags, so that they tell of an end that came meanwhile. As a context manager it is
+    released at the end, or aborted if an error passes that is no AssociationError.
+
+    Threads that share it take turns: a request waits until another thread's query has been read to
+    its end, for ``dimse_timeout`` at most. ``abort`` and ``send_c_cancel`` wait for nobody.
 
     The flags ``is_established``, ``is_rejected``, ``is_released`` and ``is_aborted`` tell its
     stage, ``failure`` the reason. A request on an association that is not established raises
@@ -76,11 +78,8 @@ class Association(RequestedAssociation):
     ) -> None:
         super().__init__(peer, requestor)
         self._handlers = handlers or evt.Handlers()
-        self._connection: PeerSocket | None = None
-        # Held by a thread that drives the session, but not while it waits for the peer. The number
-        # of drivers is kept apart, because those that wait are some, too.
-        self._lock = threading.RLock()
-        self._drivers = 0
+        self._driver = Driver(requestor)
+        self._turns = Turns()
         self._told = LifeStage.REQUESTED
 
     def open(self) -> None:
@@ -94,13 +93,12 @@ class Association(RequestedAssociation):
 
     def _open(self) -> None:
         try:
-            self._connection = PeerSocket(self._peer, self._requestor.timeouts.connect)
+            self._local_address = self._driver.connect(self._peer)
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
             reason = getattr(error, "strerror", None) or error
             self._requestor.fail_connection(f"no connection to {self._peer}: {reason}")
             self._tell()
             return
-        self._local_address = self._connection.own_address
         self._handlers.notify(
             evt.Event(self, evt.EVT_CONN_OPEN, address=(self._peer.host, self._peer.port))
         )
@@ -110,6 +108,10 @@ class Association(RequestedAssociation):
 
     def release(self) -> None:
         """End the association in good order (PS3.8 7.2); a running query is cancelled first."""
+        if self.is_established:
+            # Patience has an end: then another thread's query is cancelled, too.
+            with suppress(LocalProtocolError), self._turn():
+                pass
         self._run(self._requestor.release())
 
     def abort(self) -> None:
@@ -144,9 +146,9 @@ class Association(RequestedAssociation):
 
         None if the association ended before it. Needs no pydicom.
         """
-        self._look()
-        context = self._requestor.context_for(VERIFICATION.uid)
-        response = self._run(self._requestor.echo(context, message_id=message_id))
+        with self._turn():
+            context = self._requestor.context_for(VERIFICATION.uid)
+            response = self._run(self._requestor.echo(context, message_id=message_id))
         return None if response is None else response.command
 
     def send_c_find(
@@ -165,7 +167,7 @@ class Association(RequestedAssociation):
         from dicomquest.services.identifiers import read_response
 
         # No generator function: that would send the query when the first response is asked for.
-        responses = self._receive_responses(self._query(dataset, query_model, msg_id, priority))
+        responses = self._query(dataset, query_model, msg_id, priority)
         return (read_response(response)[:2] for response in responses)
 
     def responses(self, dataset: Dataset, query_model: str) -> Iterator[ResponseReceived | None]:
@@ -173,7 +175,7 @@ class Association(RequestedAssociation):
 
         None comes last if the association ended before that. Otherwise as ``send_c_find``.
         """
-        return self._receive_responses(self._query(dataset, query_model, None, 2))
+        return self._query(dataset, query_model, None, 2)
 
     def send_c_store(
         self,
@@ -195,30 +197,10 @@ class Association(RequestedAssociation):
         """
         from pydicom.dataset import Dataset
 
-        from dicomquest.scu.outgoing import prepare
         from dicomquest.services.identifiers import status_data_set
 
-        self._look()
-        outgoing = prepare(dataset, self._requestor.context_to_store)
-        originator = None if originator_aet is None else (originator_aet, originator_id or 0)
-        operation = self._run(
-            self._requestor.store(
-                outgoing.context,
-                outgoing.sop_instance_uid,
-                message_id=msg_id,
-                priority=priority,
-                originator=originator,
-            )
-        )
-        try:
-            for part, is_last in outgoing.parts:
-                self._requestor.send_data(part, is_last=is_last)
-                self._send()
-        except BaseException:
-            # The protocol has no other end for a message without its last fragment.
-            self.abort()
-            raise
-        response = self._run(self._requestor.response(operation))
+        with self._turn():
+            response = self._store(dataset, msg_id, priority, originator_aet, originator_id)
         return Dataset() if response is None else status_data_set(response.command)
 
     def send_c_cancel(
@@ -231,140 +213,116 @@ class Association(RequestedAssociation):
         """
         del context_id
         self._look()
-        with self._lock:
+        with self._driver.lock:
             self._requestor.check_established()
             if query_model is not None:
                 self._requestor.context_for(query_model)
             self._requestor.cancel(msg_id)
-            self._send()
+            self._driver.send()
+
+    def _store(
+        self,
+        dataset: Dataset | str | os.PathLike[str],
+        message_id: int,
+        priority: int,
+        originator_aet: str | None,
+        originator_id: int | None,
+    ) -> ResponseReceived | None:
+        from dicomquest.scu.outgoing import prepare
+
+        outgoing = prepare(dataset, self._requestor.context_to_store)
+        originator = None if originator_aet is None else (originator_aet, originator_id or 0)
+        operation = self._run(
+            self._requestor.store(
+                outgoing.context,
+                outgoing.sop_instance_uid,
+                message_id=message_id,
+                priority=priority,
+                originator=originator,
+            )
+        )
+        try:
+            for part, is_last in outgoing.parts:
+                self._requestor.send_data(part, is_last=is_last)
+                self._driver.send()
+        except BaseException:
+            # The protocol has no other end for a message without its last fragment.
+            self.abort()
+            raise
+        return self._run(self._requestor.response(operation))
 
     def _query(
         self, dataset: Dataset, query_model: str, message_id: int | None, priority: int
-    ) -> Operation:
+    ) -> Iterator[ResponseReceived | None]:
+        """Send a query, and return its responses, the final one or None last."""
         from dicomquest.services.identifiers import encode_request
 
-        self._look()
-        context = self._requestor.context_for(query_model)
-        identifier = encode_request(dataset, context.transfer_syntax)
-        return self._run(
-            self._requestor.find(context, identifier, message_id=message_id, priority=priority)
-        )
+        turn = self._turns.take(self._requestor.timeouts.dimse)
+        try:
+            self._look()
+            context = self._requestor.context_for(query_model)
+            identifier = encode_request(dataset, context.transfer_syntax)
+            operation = self._run(
+                self._requestor.find(context, identifier, message_id=message_id, priority=priority)
+            )
+        except BaseException:
+            self._turns.give_back(turn)
+            raise
+        turn.operation = operation
+        responses = self._receive_responses(operation, turn)
+        # To its first yield: a generator that has not begun would not give its turn back.
+        next(responses)
+        return responses
 
-    def _receive_responses(self, operation: Operation) -> Iterator[ResponseReceived | None]:
-        inbox = operation.inbox
-        is_pending = True
-        while is_pending:
-            # The driver's turn takes 3 us and brings hundreds of responses: one turn serves all.
-            response = inbox.popleft() if inbox else self._run(self._requestor.response(operation))
-            is_pending = response is not None and response.command.status in PENDING
-            yield response
+    def _receive_responses(
+        self, operation: Operation, turn: Turn
+    ) -> Iterator[ResponseReceived | None]:
+        try:
+            yield None
+            inbox = operation.inbox
+            is_pending = True
+            while is_pending:
+                response: ResponseReceived | None
+                # The driver's turn takes 3 us and brings hundreds of responses: one serves all.
+                if inbox:
+                    response = inbox.popleft()
+                else:
+                    response = self._run(self._requestor.response(operation))
+                    if operation.is_answered:
+                        # The rest is here: the next thread need not wait until it is read.
+                        self._turns.give_back(turn)
+                is_pending = response is not None and response.command.status in PENDING
+                yield response
+        finally:
+            self._turns.give_back(turn)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold the turn of this thread for one request."""
+        turn = self._turns.take(self._requestor.timeouts.dimse)
+        try:
+            self._look()
+            yield
+        finally:
+            self._turns.give_back(turn)
 
     def _run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its result: send, receive, resume.
-
-        If the association is over then, wait until the peer has closed the connection, too.
-        """
+        """Drive a flow to its result, and tell the handlers what has happened."""
         try:
-            with self._driven():
-                while True:
-                    try:
-                        next(flow)
-                    except StopIteration as end:
-                        result: T = end.value
-                        break
-                    self._send()
-                    self._receive()
-                self._end_if_over()
+            return self._driver.run(flow)
         finally:
             # Of an end that a flow met, too: it raises then, because it cannot go on.
             self._tell()
-        return result
 
     def _look(self) -> None:
-        """Take what an idle peer has sent meanwhile, such as the end of the association."""
-        # Without a thread nobody else reads the socket between two requests. Not while responses
-        # wait, because a peer that streams on must wait, too.
-        requestor = self._requestor
-        if (
-            self._connection is None
-            or requestor.stage is LifeStage.REQUESTED
-            or requestor.has_unread_responses
-        ):
-            return
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            if self._drivers:
-                return
-            with self._driven():
-                if self._take_arrived():
-                    self._end_if_over()
-        finally:
-            self._lock.release()
-        self._tell()
-
-    @contextmanager
-    def _driven(self) -> Iterator[None]:
-        """Hold the lock of the session, but for the time in ``_receive``."""
-        with self._lock:
-            self._drivers += 1
-            try:
-                yield
-            finally:
-                self._drivers -= 1
-
-    def _end_if_over(self) -> None:
-        # The last turn may have left an A-ABORT or an A-RELEASE-RP.
-        self._send()
-        while self._requestor.is_ending:
-            self._receive()
-
-    def _send(self) -> None:
-        data = self._requestor.data_to_send()
-        if not data or self._connection is None:
-            return
-        try:
-            self._connection.send(data, self._requestor.timeouts.write)
-        except OSError as error:
-            self._requestor.receive_eof(f"the connection is lost: {error}")
-
-    def _receive(self) -> None:
-        if self._connection is None:
-            return
-        seconds = self._requestor.seconds_left()
-        # So that another thread can cancel the query, or abort the association.
-        self._lock.release()
-        try:
-            # Bytes that have arrived by now still count, although the deadline has passed.
-            has_arrived = self._connection.wait(seconds)
-        finally:
-            self._lock.acquire()
-        if has_arrived:
-            self._take_arrived()
-        else:
-            self._requestor.expire()
-
-    def _take_arrived(self) -> bool:
-        """Take the peer's bytes that are there; False if there are none."""
-        if self._connection is None:
-            return False
-        try:
-            data = self._connection.receive()
-        except OSError as error:
-            self._requestor.receive_eof(f"the connection is lost: {error}")
-            return True
-        if data is None:
-            return False
-        if data:
-            self._requestor.receive_data(data)
-        else:
-            self._requestor.receive_eof()
-        return True
+        # Without a thread nobody else reads the socket between two requests.
+        if self._driver.look():
+            self._tell()
 
     def _tell(self) -> None:
         """Tell the handlers of a new stage, once, and close a connection that is over."""
         news: list[evt.Event] = []
-        with self._lock:
+        with self._driver.lock:
             stage = self._requestor.stage
             if self._requestor.ac is not None and self._told is LifeStage.REQUESTED:
                 news.append(evt.Event(self, evt.EVT_ACCEPTED))
@@ -378,9 +336,7 @@ class Association(RequestedAssociation):
                     f": {failure}" if failure else "",
                 )
                 news.append(evt.Event(self, NOTIFICATIONS[stage]))
-            if self._connection is not None and self._requestor.session.should_close:
-                self._connection.close()
-                self._connection = None
+            if self._driver.close_if_over():
                 address = (self._peer.host, self._peer.port)
                 news.append(evt.Event(self, evt.EVT_CONN_CLOSE, address=address))
         # Not under the lock: a handler may wait for another thread that uses the association.

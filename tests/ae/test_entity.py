@@ -119,9 +119,9 @@ def test_queries_over_tls(authority: Authority, version: ssl.TLSVersion) -> None
         serving(lambda _: patients(1000), ssl_context=authority.server_context()) as port,
         associated(port, tls_args=(context, None)) as association,
     ):
-        assert association._connection is not None
-        assert isinstance(association._connection._socket, ssl.SSLSocket)
-        assert association._connection._socket.version() == version.name.replace("_", ".")
+        assert association._driver._socket is not None
+        assert isinstance(association._driver._socket._socket, ssl.SSLSocket)
+        assert association._driver._socket._socket.version() == version.name.replace("_", ".")
         assert len(names(association.send_c_find(QUERY, PATIENT_ROOT))) == 1000
 
 

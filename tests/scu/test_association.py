@@ -69,8 +69,8 @@ def idle_then_ended(
 
 
 def wait_for_news(association: Association) -> None:
-    assert association._connection is not None
-    assert association._connection.wait(LONG)
+    assert association._driver._socket is not None
+    assert association._driver._socket.wait(LONG)
 
 
 @pytest.mark.parametrize(("end", "stage", "event"), ENDS)

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from dicomquest.errors import AssociationError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.outgoing import prepare
-from dicomquest.scu.requestor import Flow
+from dicomquest.scu.requestor import Flow, Peer, Requestor
 from dicomquest.services.identifiers import encode_request, read_response, status_data_set
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
@@ -30,7 +30,10 @@ Responses = AsyncGenerator[tuple[Dataset, Dataset | None], None]
 
 
 class AsyncAssociation(RequestedAssociation):
-    """An association as requestor, in an event loop; one task at a time may wait on it.
+    """An association as requestor, in an event loop.
+
+    Tasks may share it, but a new request cuts off another task's query that is not read to its end:
+    that raises LocalProtocolError then.
 
     ``AE.associate_async`` makes one. As a context manager it is released at the end, or aborted if
     an error that is not of an association passes. It is used as ``dicomquest.Association`` is, with
@@ -61,7 +64,11 @@ class AsyncAssociation(RequestedAssociation):
 
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
-    _is_driven = False
+
+    def __init__(self, peer: Peer, requestor: Requestor) -> None:
+        super().__init__(peer, requestor)
+        # Held by the task that drives the session: a stream has one reader at a time.
+        self._driving = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect and negotiate; the flags and ``failure`` tell the outcome."""
@@ -95,6 +102,11 @@ class AsyncAssociation(RequestedAssociation):
 
     async def abort(self) -> None:
         """End the association now, with A-ABORT (PS3.8 7.3); outstanding requests fail."""
+        if self._driving.locked():
+            # The task that waits for the peer hears of the end, and closes the connection.
+            for _ in self._requestor.abort():
+                pass
+            await self._send()
         await self._run(self._requestor.abort())
 
     async def __aenter__(self) -> Self:
@@ -188,23 +200,22 @@ class AsyncAssociation(RequestedAssociation):
 
         If the association is over then, wait until the peer has closed the connection, too.
         """
-        self._is_driven = True
-        try:
-            while True:
-                try:
-                    next(flow)
-                except StopIteration as end:
-                    result: T = end.value
-                    break
+        async with self._driving:
+            try:
+                while True:
+                    try:
+                        next(flow)
+                    except StopIteration as end:
+                        result: T = end.value
+                        break
+                    await self._send()
+                    await self._receive()
                 await self._send()
-                await self._receive()
-            await self._send()
-            while self._requestor.is_ending:
-                await self._receive()
-        finally:
-            self._is_driven = False
-            # After an end that a flow met, too: it raises then, because it cannot go on.
-            await self._close_if_over()
+                while self._requestor.is_ending:
+                    await self._receive()
+            finally:
+                # After an end that a flow met, too: it raises then, because it cannot go on.
+                await self._close_if_over()
         return result
 
     def _look(self) -> None:
@@ -212,7 +223,7 @@ class AsyncAssociation(RequestedAssociation):
         if (
             self._reader is None
             or self._writer is None
-            or self._is_driven
+            or self._driving.locked()
             or requestor.stage is LifeStage.REQUESTED
             or requestor.has_unread_responses
             or (data := _read_now(self._reader)) is None

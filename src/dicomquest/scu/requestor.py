@@ -84,12 +84,16 @@ class Peer:
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """A request with its unread responses in ``inbox``, the final one last."""
+    """A request with its unread responses in ``inbox``, the final one last.
+
+    ``is_cut`` says that responses were thrown away unread, for a later request.
+    """
 
     message_id: int
     context: AcceptedContext
     inbox: deque[ResponseReceived] = field(default_factory=deque)
     is_answered: bool = False
+    is_cut: bool = False
 
 
 class Requestor:
@@ -314,8 +318,16 @@ class Requestor:
             self.session.send_data(data, monotonic(), is_last=is_last)
 
     def response(self, operation: Operation) -> Flow[ResponseReceived | None]:
-        """Return the next response of an operation; None if the association ended first."""
+        """Return the next response of an operation; None if the association ended first.
+
+        LocalProtocolError if the operation succeeded, but not with all of its responses read.
+        """
         while not operation.inbox:
+            if operation.is_cut and operation.is_answered:
+                raise LocalProtocolError(
+                    "responses of this query were thrown away for a later request: read a query "
+                    "to its end before the next request, or use two associations"
+                )
             if operation.is_answered or self.stage is not LifeStage.ESTABLISHED:
                 return None
             yield
@@ -352,6 +364,7 @@ class Requestor:
             self.cancel(operation.message_id)
             patience = None if self.timeouts.dimse is None else monotonic() + self.timeouts.dimse
             while not operation.is_answered and self.stage is LifeStage.ESTABLISHED:
+                operation.is_cut = operation.is_cut or bool(operation.inbox)
                 operation.inbox.clear()
                 if patience is not None and monotonic() > patience:
                     # A peer that ignores the C-CANCEL and streams on never runs into the session's
@@ -359,8 +372,7 @@ class Requestor:
                     yield from self.abort()
                     break
                 yield
-            while len(operation.inbox) > 1:
-                operation.inbox.popleft()
+            _keep_final_response(operation)
 
     def _start(self, message_id: int, context: AcceptedContext) -> Operation:
         operation = Operation(message_id, context)
@@ -446,6 +458,22 @@ class Requestor:
         if event.command.status not in PENDING:
             operation.is_answered = True
             del self._operations[operation.message_id]
+
+
+def _keep_final_response(operation: Operation) -> None:
+    """Throw the Pending responses of a query away; then a Success would be a lie, and goes, too."""
+    *unread, last = operation.inbox or (None,)
+    operation.inbox.clear()
+    if not operation.is_answered or last is None:
+        operation.is_cut = True
+        return
+    operation.is_cut = operation.is_cut or bool(unread)
+    is_complete = statuses.status_class(last.command.status) in (
+        statuses.StatusClass.SUCCESS,
+        statuses.StatusClass.WARNING,
+    )
+    if not (operation.is_cut and is_complete):
+        operation.inbox.append(last)
 
 
 def _no_context(rq: AAssociateRQ) -> ContextNotAcceptedError:
