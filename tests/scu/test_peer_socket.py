@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 from dicomquest.scu.peer_socket import PeerSocket
 from dicomquest.scu.requestor import Peer
 from fixtures.authority import Authority
-from fixtures.faces import HOST
+from fixtures.faces import HOST, scu, serving
 from fixtures.timing import LONG, SHORT
 
 
@@ -91,3 +92,45 @@ def test_tls_data_that_is_decrypted_already_counts(authority: Authority) -> None
         connection.send(b"x", LONG)
         connection.close()
         thread.join(LONG)
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_bound_port_is_free_again_at_once() -> None:
+    """An association from a port of its own can be made again as soon as it has ended."""
+    own = free_port()
+    with serving() as port:
+        for _ in range(3):
+            association = scu().associate(HOST, port, bind_address=(HOST, own))
+            assert association.is_established, association.failure
+            assert association.requestor.port == own
+            association.release()
+            association = scu().associate(HOST, port, bind_address=(HOST, own))
+            assert association.is_established, association.failure
+            association.abort()
+
+
+def test_bound_port_is_free_again_in_an_event_loop() -> None:
+    own = free_port()
+
+    async def test(port: int) -> None:
+        for _ in range(3):
+            association = await scu().associate_async(HOST, port, bind_address=(HOST, own))
+            assert association.is_established, association.failure
+            assert association.requestor.port == own
+            await association.release()
+
+    with serving() as port:
+        asyncio.run(test(port))
+
+
+def test_host_with_two_addresses_is_tried_at_each() -> None:
+    """An address that cannot be reached from the bound one leads on to the next."""
+    with serving() as port:
+        association = scu().associate("localhost", port, bind_address=(HOST, 0))
+        assert association.is_established, association.failure
+        association.release()

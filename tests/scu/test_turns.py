@@ -11,6 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicomquest import evt
+from dicomquest.aio.client import AsyncAssociation
 from dicomquest.dimse.commands import CCancelRQ, CFindRSP
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import AReleaseRP, AReleaseRQ
@@ -158,11 +159,11 @@ def test_another_thread_ends_a_waiting_query(how: str) -> None:
 def test_tasks_never_get_a_wrong_answer() -> None:
     """Tasks that share an association get all rows, or an error that says why not."""
 
-    async def one(association: object, name: str) -> bool:
+    async def one(association: AsyncAssociation, name: str) -> bool:
         query = data_set(QueryRetrieveLevel="PATIENT", PatientName=name)
         found, final = [], None
         try:
-            async for status, match in association.send_c_find(query, PATIENT_ROOT):  # type: ignore[attr-defined]
+            async for status, match in association.send_c_find(query, PATIENT_ROOT):
                 final = status.Status
                 if match is not None:
                     found.append(str(match.PatientName))

@@ -7,13 +7,14 @@ import logging
 import os
 import socket
 from collections.abc import AsyncGenerator
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydicom.dataset import Dataset
 
 from dicomquest.errors import AssociationError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.outgoing import prepare
+from dicomquest.scu.peer_socket import OWN_PORT_PATIENCE, bound_socket
 from dicomquest.scu.requestor import Flow, Peer, Requestor
 from dicomquest.services.identifiers import encode_request, read_response, status_data_set
 from dicomquest.services.life_cycle import LifeStage
@@ -76,12 +77,10 @@ class AsyncAssociation(RequestedAssociation):
         try:
             async with asyncio.timeout(self._requestor.timeouts.connect):
                 self._reader, self._writer = await asyncio.open_connection(
-                    peer.host,
-                    peer.port,
+                    **await _address(peer),
                     ssl=peer.ssl_context,
                     # asyncio refuses a name without TLS.
                     server_hostname=peer.server_hostname if peer.ssl_context is not None else None,
-                    local_addr=peer.bind_address,
                     limit=RECEIVE_SIZE,
                 )
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
@@ -269,8 +268,17 @@ class AsyncAssociation(RequestedAssociation):
     async def _close_if_over(self) -> None:
         if self._writer is None or not self._requestor.session.should_close:
             return
-        writer, self._writer, self._reader = self._writer, None, None
-        writer.close()
+        reader, writer, self._writer, self._reader = self._reader, self._writer, None, None
+        try:
+            if reader is not None and self._peer.has_own_port and writer.can_write_eof():
+                # The address is not free before the peer has closed its end, too.
+                writer.write_eof()
+                async with asyncio.timeout(OWN_PORT_PATIENCE):
+                    await reader.read()
+        except OSError as error:
+            LOGGER.debug("waiting for the end of the connection with %s: %s", self._peer, error)
+        finally:
+            writer.close()
         try:
             await writer.wait_closed()
         except OSError as error:
@@ -290,3 +298,31 @@ def _read_now(reader: asyncio.StreamReader) -> bytes | None:
         return b""
     reading.close()
     return None
+
+
+async def _address(peer: Peer) -> dict[str, Any]:
+    """Return the way to a peer: its address, or a socket connected to it from the address asked."""
+    if peer.bind_address is None:
+        return {"host": peer.host, "port": peer.port}
+    loop = asyncio.get_running_loop()
+    failure: OSError | None = None
+    for family, kind, protocol, _, resolved in await loop.getaddrinfo(
+        peer.host, peer.port, type=socket.SOCK_STREAM
+    ):
+        try:
+            connected = bound_socket(family, kind, protocol, peer.bind_address)
+        except OSError as error:
+            failure = error
+            continue
+        connected.setblocking(False)
+        try:
+            await loop.sock_connect(connected, resolved)
+        except OSError as error:
+            connected.close()
+            failure = error
+        except BaseException:
+            connected.close()
+            raise
+        else:
+            return {"sock": connected}
+    raise failure or OSError(f"{peer.host} has no address")

@@ -6,6 +6,7 @@ import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from dicomquest.scu.requestor import Peer
@@ -18,6 +19,9 @@ RECEIVE_SIZE = 64 * 1024
 
 Of more, most would outlive a garbage collection, which slows all later ones.
 """
+
+OWN_PORT_PATIENCE = 1.0
+"""Seconds that a peer gets to close its end of a connection from a port that is asked for."""
 
 
 class PeerSocket:
@@ -46,6 +50,7 @@ class PeerSocket:
             connected.close()
             raise
         self._socket = connected
+        self._has_own_port = peer.has_own_port
         self.own_address: tuple[str, int] = connected.getsockname()[:2]
 
     def send(self, data: bytes, timeout: float | None) -> None:
@@ -71,8 +76,17 @@ class PeerSocket:
     def close(self) -> None:
         """Close the connection; a thread in ``wait`` goes on."""
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_WR if self._has_own_port else socket.SHUT_RDWR)
+            if self._has_own_port:
+                self._await_end()
         self._socket.close()
+
+    def _await_end(self) -> None:
+        """Read to the peer's end of the connection: its address is not free before that."""
+        deadline = monotonic() + OWN_PORT_PATIENCE
+        while (left := deadline - monotonic()) > 0 and self._is_ready(left):
+            if not self._socket.recv(RECEIVE_SIZE):
+                break
 
     def _now(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Call a function of the socket; None if it would have to wait."""
@@ -93,4 +107,35 @@ class PeerSocket:
 
 def _connected(peer: Peer, timeout: float | None) -> socket.socket:
     """Return a socket that is connected to a peer, from the address that it asks for."""
-    return socket.create_connection((peer.host, peer.port), timeout, peer.bind_address)
+    address = (peer.host, peer.port)
+    if peer.bind_address is None:
+        return socket.create_connection(address, timeout)
+    failure: OSError | None = None
+    for family, kind, protocol, _, resolved in socket.getaddrinfo(*address, 0, socket.SOCK_STREAM):
+        try:
+            connected = bound_socket(family, kind, protocol, peer.bind_address)
+        except OSError as error:
+            failure = error
+            continue
+        try:
+            connected.settimeout(timeout)
+            connected.connect(resolved)
+        except OSError as error:
+            connected.close()
+            failure = error
+        else:
+            return connected
+    raise failure or OSError(f"{peer.host} has no address")
+
+
+def bound_socket(family: int, kind: int, protocol: int, address: tuple[str, int]) -> socket.socket:
+    """Return a socket that is bound to an address, even right after a connection from it ended."""
+    made = socket.socket(family, kind, protocol)
+    try:
+        # The address of a closed connection stays taken for minutes otherwise (TIME_WAIT).
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made

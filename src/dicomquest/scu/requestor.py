@@ -78,6 +78,11 @@ class Peer:
     server_hostname: str | None = None
     bind_address: tuple[str, int] | None = None
 
+    @property
+    def has_own_port(self) -> bool:
+        """Tell whether the connection comes from a certain port, which the next one needs again."""
+        return self.bind_address is not None and self.bind_address[1] != 0
+
     def __str__(self) -> str:
         return f"{self.host} port {self.port}"
 
