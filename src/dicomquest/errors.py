@@ -60,16 +60,21 @@ class ValueFormatError(DicomquestError, ValueError):
 
 
 LONGEST_COMMENT = 64
-"""Characters of an Error Comment (0000,0902), an LO."""
+"""Characters of an Error Comment (0000,0902), an LO (PS3.5 6.2)."""
+
+# A text has one value, so no backslash, and no control characters (PS3.5 6.1, 6.2). The words of an
+# error may have both: they become a slash and spaces.
+_DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
 
 
 def error_comment(message: str) -> str:
     """Return a message as an Error Comment, cut at a word, in the default repertoire (PS3.7 C)."""
-    text = message.encode("ascii", "replace").decode("ascii").replace("\\", "/")
+    text = message.encode("ascii", "replace").translate(_DEFAULT_REPERTOIRE).decode("ascii")
     if len(text) <= LONGEST_COMMENT:
         return text
-    whole_words = text[: LONGEST_COMMENT + 1].rpartition(" ")[0]
-    return whole_words.rstrip(" :,;") or text[:LONGEST_COMMENT]
+    whole_words = text[: LONGEST_COMMENT + 1].rpartition(" ")[0].rstrip(" :,;")
+    # A long word at the end, such as a UID, is worth more in part than not at all.
+    return whole_words if 2 * len(whole_words) > LONGEST_COMMENT else text[:LONGEST_COMMENT]
 
 
 class IdentifierError(DicomquestError):

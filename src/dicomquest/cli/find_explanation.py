@@ -27,7 +27,7 @@ def explain_request(request: Request, model: InformationModel, options: QueryOpt
     try:
         say(f"Query ({model.words}): {sentence(_read(request, model, options))}")
     except IdentifierError as error:
-        say(f"Query ({model.words}): the Standard gives it no meaning: {error.comment}")
+        say(f"Query ({model.words}): the Standard gives it no meaning: {error}")
     for key in explain_keys(request.identifier, model.uid, options):
         kind = f"{key.type.name.lower()} key of {key.level.name} level"
         say(f"  {key.name} {tag_text(key.tag)}: {kind}; matching: {key.matching}")

@@ -14,7 +14,7 @@ from enum import Enum, IntEnum, auto
 from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from dicomquest.errors import LocalProtocolError, RemoteProtocolError
+from dicomquest.errors import LocalProtocolError, RemoteProtocolError, error_comment
 from dicomquest.pdu.reasons import AbortReason
 from dicomquest.standard import statuses
 from dicomquest.standard.keys import snake_case
@@ -31,9 +31,6 @@ DATA_SET: Final = 0x0001
 
 PENDING: Final = frozenset({statuses.PENDING, statuses.PENDING_WITH_UNSUPPORTED_KEYS})
 """The statuses of a C-FIND response that carries an identifier (PS3.4 C.4.1.1.4)."""
-
-LONGEST_COMMENT: Final = 64
-"""Characters of an Error Comment, which is an LO (PS3.5 6.2)."""
 
 
 class Priority(IntEnum):
@@ -222,10 +219,6 @@ _US = Struct("<H")
 _AT = Struct("<HH")
 _LONG_VRS = frozenset(row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if row.long_form)
 
-# A text has one value, so no backslash, and no control characters (PS3.5 6.1, 6.2). The words of an
-# error may have both: they become a slash and spaces.
-_DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
-
 
 class _Codec(NamedTuple):
     """The two ways between values of a VR and bytes; an undecodable value is None, absent."""
@@ -244,7 +237,7 @@ def _decode_uid(data: bytes) -> str:
 
 
 def _encode_text(text: str) -> bytes:
-    data = text.encode("ascii", "replace").translate(_DEFAULT_REPERTOIRE)[:LONGEST_COMMENT]
+    data = error_comment(text).encode("ascii")
     return data + b" " * (len(data) % 2)
 
 

@@ -100,7 +100,7 @@ def _explain(
         matching = _matching(tag, data_set, options)
     except IdentifierError as error:
         matching = "none"
-        remarks.append(f"not valid: {error.comment}")
+        remarks.append(f"not valid: {error}")
     if (
         kind is KeyType.UNIQUE
         and entity < level

@@ -212,8 +212,8 @@ class ServiceRequest:
     ) -> None:
         """Send the final response.
 
-        ``comment`` is the Error Comment (0000,0902), at most 64 characters; ``offending`` are the
-        tags of the Offending Element (0000,0901).
+        ``comment`` is the Error Comment (0000,0902), which is cut at a word on the wire;
+        ``offending`` are the tags of the Offending Element (0000,0901).
         """
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)
