@@ -24,6 +24,10 @@ class MissingContextsError(LocalProtocolError, ValueError):
     """A server was to start without a presentation context that it could accept."""
 
 
+class TitleError(LocalProtocolError, ValueError):
+    """An AE title that no association can carry (PS3.8 9.3.2)."""
+
+
 class RemoteProtocolError(ProtocolError):
     """The peer sent bytes that the protocol forbids.
 

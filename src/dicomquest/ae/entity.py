@@ -5,12 +5,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import TYPE_CHECKING, Literal, overload
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pydicom.uid import UID
 
 from dicomquest import evt
 from dicomquest.ae.negotiation_items import NegotiationItem, with_items
+from dicomquest.ae.titles import checked_title
 from dicomquest.errors import MissingContextsError
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.pdu.pdus import AAssociateRQ
@@ -49,7 +52,8 @@ class AE:
     - ``maximum_associations``, ``maximum_associations_per_peer``: limits of each server; an
       association beyond is rejected. None for no limit per address.
     - ``require_called_aet``: reject requests for another title than the server's.
-    - ``require_calling_aet``: the titles that may ask; empty for all.
+    - ``require_calling_aet``: the titles that may ask; empty for all. Both hold for the next
+      association of a running server, too.
     - ``connection_timeout``, ``acse_timeout``, ``dimse_timeout``, ``network_timeout``: seconds to
       wait for the connection, for an association request and for the answer to one or to a release,
       for a response, and for a peer that neither sends nor reads; None waits for ever.
@@ -88,7 +92,7 @@ class AE:
     ```
     """
 
-    def __init__(self, ae_title: str = "DICOMQUEST") -> None:
+    def __init__(self, ae_title: str | bytes = "DICOMQUEST") -> None:
         self.ae_title = ae_title
         self.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         self.implementation_version_name: str | None = IMPLEMENTATION_VERSION_NAME
@@ -96,7 +100,7 @@ class AE:
         self.maximum_associations = 100
         self.maximum_associations_per_peer: int | None = None
         self.require_called_aet = False
-        self.require_calling_aet: list[str] = []
+        self.require_calling_aet = []
         self.connection_timeout: float | None = 10.0
         self.acse_timeout: float | None = 30.0
         self.dimse_timeout: float | None = 60.0
@@ -105,6 +109,37 @@ class AE:
         self._requested: list[PresentationContext] = []
         self._supported: dict[UID, PresentationContext] = {}
         self._servers: list[RunningServer] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A misspelt access list or time-out would silently not apply. A subclass has its own names.
+        if name not in _NAMES:
+            close = get_close_matches(name, _NAMES, 1)
+            if type(self) is AE or close:
+                hint = f": did you mean {close[0]!r}?" if close else ""
+                raise AttributeError(f"an AE has no attribute {name!r}{hint}")
+        super().__setattr__(name, value)
+
+    @property
+    def ae_title(self) -> str:
+        """Its own title, at most 16 characters of ASCII; TitleError for another one."""
+        return self._ae_title
+
+    @ae_title.setter
+    def ae_title(self, value: str | bytes) -> None:
+        self._ae_title = checked_title(value)
+
+    @property
+    def require_calling_aet(self) -> list[str]:
+        """The titles that may ask; empty for all."""
+        return self._require_calling_aet
+
+    @require_calling_aet.setter
+    def require_calling_aet(self, titles: Iterable[str | bytes]) -> None:
+        if isinstance(titles, str | bytes):
+            raise TypeError(f"require_calling_aet {titles!r}: expected a list of titles")
+        self._require_calling_aet = [
+            checked_title(title, "require_calling_aet") for title in titles
+        ]
 
     @property
     def requested_contexts(self) -> list[PresentationContext]:
@@ -169,7 +204,7 @@ class AE:
         addr: str,
         port: int,
         contexts: Iterable[PresentationContext] | None = None,
-        ae_title: str = ANY_SCP,
+        ae_title: str | bytes = ANY_SCP,
         max_pdu: int | None = None,
         ext_neg: Iterable[NegotiationItem] = (),
         bind_address: tuple[str, int] | None = None,
@@ -203,7 +238,7 @@ class AE:
         addr: str,
         port: int,
         contexts: Iterable[PresentationContext] | None = None,
-        ae_title: str = ANY_SCP,
+        ae_title: str | bytes = ANY_SCP,
         max_pdu: int | None = None,
         ext_neg: Iterable[NegotiationItem] = (),
         bind_address: tuple[str, int] | None = None,
@@ -222,7 +257,7 @@ class AE:
     def _requestor(
         self,
         contexts: Iterable[PresentationContext] | None,
-        ae_title: str,
+        ae_title: str | bytes,
         max_pdu: int | None,
         ext_neg: Iterable[NegotiationItem],
     ) -> Requestor:
@@ -233,7 +268,7 @@ class AE:
             implementation_version_name=self.implementation_version_name,
         )
         rq = AAssociateRQ(
-            ae_title,
+            checked_title(ae_title),
             self.ae_title,
             propose_contexts(
                 (str(context.abstract_syntax), context.transfer_syntax) for context in proposed
@@ -258,7 +293,7 @@ class AE:
         block: Literal[True] = True,
         ssl_context: ssl.SSLContext | None = None,
         evt_handlers: Iterable[evt.Binding] = (),
-        ae_title: str | None = None,
+        ae_title: str | bytes | None = None,
         contexts: Iterable[PresentationContext] | None = None,
     ) -> None: ...
 
@@ -269,7 +304,7 @@ class AE:
         block: Literal[False],
         ssl_context: ssl.SSLContext | None = None,
         evt_handlers: Iterable[evt.Binding] = (),
-        ae_title: str | None = None,
+        ae_title: str | bytes | None = None,
         contexts: Iterable[PresentationContext] | None = None,
     ) -> RunningServer: ...
 
@@ -279,7 +314,7 @@ class AE:
         block: bool = True,
         ssl_context: ssl.SSLContext | None = None,
         evt_handlers: Iterable[evt.Binding] = (),
-        ae_title: str | None = None,
+        ae_title: str | bytes | None = None,
         contexts: Iterable[PresentationContext] | None = None,
     ) -> RunningServer | None:
         """Answer associations as SCP, by handlers, until ``shutdown`` or KeyboardInterrupt.
@@ -319,7 +354,7 @@ class AE:
 
     def _server_settings(
         self,
-        ae_title: str | None,
+        ae_title: str | bytes | None,
         contexts: Iterable[PresentationContext] | None,
         ssl_context: ssl.SSLContext | None,
         handlers: evt.Handlers,
@@ -337,14 +372,23 @@ class AE:
             supported={
                 str(context.abstract_syntax): _supported_syntax(context) for context in supported
             },
-            called_ae_titles=frozenset({ae_title or self.ae_title})
-            if self.require_called_aet
-            else None,
-            calling_ae_titles=frozenset(self.require_calling_aet) or None,
             maximum_length=self.maximum_pdu_size,
             implementation_class_uid=str(self.implementation_class_uid),
             implementation_version_name=self.implementation_version_name,
         )
+        own_title = checked_title(ae_title or self.ae_title)
+
+        def access(policy: AcceptorPolicy) -> AcceptorPolicy:
+            """Apply the titles that the AE requires now, not those at the server's start."""
+            return replace(
+                policy,
+                called_ae_titles=frozenset({own_title.strip(" ")})
+                if self.require_called_aet
+                else None,
+                calling_ae_titles=frozenset(title.strip(" ") for title in self.require_calling_aet)
+                or None,
+            )
+
         service = BoundHandlers(handlers)
         return ServerSettings(
             policy=policy,
@@ -353,7 +397,18 @@ class AE:
             maximum_associations=self.maximum_associations,
             maximum_associations_per_peer=self.maximum_associations_per_peer,
             ssl_context=ssl_context,
+            access=access,
         )
+
+
+# What may be set of an AE; a property's own name stands beside the one that holds its value.
+_NAMES = frozenset({
+    "ae_title", "_ae_title", "implementation_class_uid", "implementation_version_name",
+    "maximum_pdu_size", "maximum_associations", "maximum_associations_per_peer",
+    "require_called_aet", "require_calling_aet", "_require_calling_aet",
+    "connection_timeout", "acse_timeout", "dimse_timeout", "network_timeout", "artim_timeout",
+    "requested_contexts", "supported_contexts", "_requested", "_supported", "_servers",
+})  # fmt: skip
 
 
 def _checked(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:

@@ -373,7 +373,7 @@ class AcceptedAssociation(LifeCycle):
             return TEMPORARY_CONGESTION
         if not self._server.admit(self):
             return LOCAL_LIMIT_EXCEEDED
-        policy, handlers = self._server.settings.policy, self._server.handlers
+        policy, handlers = self._server.settings.policy_now, self._server.handlers
         if any(handlers.bound(event) for event in NEGOTIATION_EVENTS):
             return await self.run(answer_association, self, rq, policy, handlers)
         return negotiate(rq, policy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from dicomquest.dimse.link import SessionOptions
@@ -25,6 +25,7 @@ class ServerSettings:
     - ``threads`` bounds the pool for blocking handlers and databases; without it each association
       can have one thread.
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
+    - ``access`` changes the policy for each association: titles may change while the server runs.
     """
 
     policy: AcceptorPolicy
@@ -36,3 +37,9 @@ class ServerSettings:
     ssl_context: ssl.SSLContext | None = None
     reuse_port: bool = False
     session: SessionOptions | None = None
+    access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
+
+    @property
+    def policy_now(self) -> AcceptorPolicy:
+        """The policy for an association that begins now."""
+        return self.policy if self.access is None else self.access(self.policy)
