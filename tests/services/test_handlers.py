@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from pydicom import DataElement
 from pydicom.dataset import Dataset
 
+from dicomquest import evt
 from dicomquest.services.handlers import Answer, iterate, parse_answer, parse_status
 from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES
-from fixtures.faces import EXPLICIT, data_set
+from fixtures.faces import (
+    EXPLICIT,
+    PATIENT_ROOT,
+    QUERY,
+    associated,
+    data_set,
+    serving,
+    statuses,
+)
 
 EXPLAINED = data_set(Status=0xA900, ErrorComment="no level", OffendingElement=[0x00080052])
 
@@ -78,5 +88,53 @@ def test_single_answer_is_iterated_as_one() -> None:
     assert list(iterate(EXPLAINED)) == [EXPLAINED]
     assert list(iterate([pair, pair])) == [pair, pair]
     assert list(iterate(iter([pair]))) == [pair]
-    with pytest.raises(TypeError, match="returned NoneType: yield"):
-        iterate(None)
+    assert list(iterate(None)) == []
+    with pytest.raises(TypeError, match="returned float: yield"):
+        iterate(1.5)
+
+
+def nothing(event: evt.Event) -> None: ...
+
+
+async def nothing_awaited(event: evt.Event) -> None: ...
+
+
+def no_rows(event: evt.Event) -> Iterator[Any]:
+    yield from ()
+
+
+async def no_rows_awaited(event: evt.Event) -> AsyncIterator[Any]:
+    for row in no_rows(event):
+        yield row
+
+
+@pytest.mark.parametrize("handler", [nothing, nothing_awaited, no_rows, no_rows_awaited])
+def test_handler_without_answers_is_success(handler: Callable[[evt.Event], Any]) -> None:
+    with serving(handler) as port, associated(port) as association:
+        assert statuses(association.send_c_find(QUERY, PATIENT_ROOT)) == [0x0000]
+
+
+def explained(event: evt.Event) -> Iterator[Any]:
+    for number in range(3):
+        comment = f"row {number}" if number else ""
+        status = data_set(Status=0xFF01, ErrorComment=comment, OffendingElement=[0x00100020])
+        yield (status if number else 0xFF01), data_set(PatientID=str(number))
+    yield 0x0000, None
+
+
+async def explained_awaited(event: evt.Event) -> AsyncIterator[Any]:
+    for each in explained(event):
+        yield each
+
+
+@pytest.mark.parametrize("handler", [explained, explained_awaited])
+def test_pending_status_is_explained_on_the_wire(handler: Callable[[evt.Event], Any]) -> None:
+    """The Error Comment and the Offending Element of a Pending status go out with it."""
+    with serving(handler) as port, associated(port) as association:
+        responses = list(association.send_c_find(QUERY, PATIENT_ROOT))
+    assert statuses(responses) == [0xFF01, 0xFF01, 0xFF01, 0x0000]
+    told = [(status.get("ErrorComment"), match and match.PatientID) for status, match in responses]
+    assert told == [(None, "0"), ("row 1", "1"), ("row 2", "2"), (None, None)]
+    assert [status.get("OffendingElement") for status, _ in responses] == [
+        None, 0x00100020, 0x00100020, None,
+    ]  # fmt: skip

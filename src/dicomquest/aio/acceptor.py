@@ -195,6 +195,24 @@ class AcceptedAssociation(LifeCycle):
         await asyncio.sleep(0)
         await self.protocol.drain()
 
+    async def send_explained(
+        self,
+        request: ServiceRequest,
+        status: int,
+        identifier: bytes,
+        comment: str,
+        offending: tuple[int, ...],
+    ) -> None:
+        """Send one Pending response with an Error Comment or Offending Elements."""
+        request.check_association()
+        response = response_to(
+            request.command, status, error_comment=comment, offending_element=offending
+        )
+        self._session.send_response(request.command, response, identifier, monotonic())
+        self.protocol.pump()
+        await asyncio.sleep(0)
+        await self.protocol.drain()
+
     async def send_final(
         self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
     ) -> None:

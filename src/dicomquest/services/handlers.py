@@ -56,6 +56,11 @@ class Answer(NamedTuple):
         """Tell whether more responses follow."""
         return self.status in PENDING
 
+    @property
+    def explained(self) -> tuple[int, str, tuple[int, ...]]:
+        """The status, with the elements that explain it."""
+        return self.status, self.comment, self.offending
+
 
 def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
     """Read the status that a handler gave: a number, or a Dataset that explains it too (PS3.7 C).
@@ -114,7 +119,9 @@ def parse_answer(item: Any, transfer_syntax: str) -> Answer:
 
 
 def iterate(outcome: Any) -> Iterator[Any]:
-    """Iterate over the answers of a blocking handler, which returned several or a single one."""
+    """Iterate over the answers of a blocking handler: several, a single one, or None for none."""
+    if outcome is None:
+        return iter(())
     # First, because tuples and Datasets are iterable, too.
     if isinstance(outcome, tuple | int | Dataset):
         return iter((outcome,))
@@ -231,7 +238,7 @@ class HandlerService:
                     break
                 was_cancelled = request.is_cancelled
                 if not was_cancelled:
-                    await request.send_pending(answer.status, [answer.identifier])
+                    await _send(request, [answer])
         await request.send_final(final.status, final.comment, final.offending)
 
     async def _find_in_thread(self, request: ServiceRequest, handler: Handler) -> None:
@@ -244,11 +251,11 @@ class HandlerService:
             while not (running.done() and handoff.is_empty):
                 request.check_association()
                 # One write for a run of equal statuses, which mostly is all that there is.
-                for status, answers in groupby(await handoff.take(), key=attrgetter("status")):
+                for _, answers in groupby(await handoff.take(), key=attrgetter("explained")):
                     if request.is_cancelled:
                         is_complete = False
                         break
-                    await request.send_pending(status, [answer.identifier for answer in answers])
+                    await _send(request, list(answers))
         except BaseException:
             # The handler may go on after its association is gone: asyncio must not report its end.
             running.add_done_callback(_forget)
@@ -261,6 +268,16 @@ class HandlerService:
         if final.status == statuses.SUCCESS and not is_complete:
             final = Answer(statuses.CANCEL)
         await request.send_final(final.status, final.comment, final.offending)
+
+
+async def _send(request: ServiceRequest, answers: list[Answer]) -> None:
+    """Send Pending responses, all with the same status and explanation."""
+    status, comment, offending = answers[0].explained
+    if not comment and not offending:
+        await request.send_pending(status, [answer.identifier for answer in answers])
+        return
+    for answer in answers:
+        await request.send_explained(status, answer.identifier, comment, offending)
 
 
 def _run_to_end(

@@ -102,6 +102,16 @@ class Channel(Protocol):
     ) -> None:
         """Send a Pending response for each identifier; wait while the peer reads too slowly."""
 
+    async def send_explained(
+        self,
+        request: ServiceRequest,
+        status: int,
+        identifier: bytes,
+        comment: str,
+        offending: tuple[int, ...],
+    ) -> None:
+        """Send one Pending response with an Error Comment or Offending Elements."""
+
     async def send_final(
         self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
     ) -> None:
@@ -206,6 +216,12 @@ class ServiceRequest:
         ``final_follows`` promises the final response without delay: all go out in one write.
         """
         await self.channel.send_pending(self, status, identifiers, final_follows=final_follows)
+
+    async def send_explained(
+        self, status: int, identifier: bytes, comment: str, offending: tuple[int, ...]
+    ) -> None:
+        """Send one Pending response with an Error Comment or Offending Elements."""
+        await self.channel.send_explained(self, status, identifier, comment, offending)
 
     async def send_final(
         self, status: int, comment: str = "", offending: tuple[int, ...] = ()
