@@ -10,7 +10,7 @@ import click
 
 from dicomquest.cli.counting import number_of
 from dicomquest.cli.messages import index_failures, say
-from dicomquest.cli.shared_options import LEVEL, index_option
+from dicomquest.cli.shared_options import LEVEL, LEVELS, index_option
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def attribute() -> None:
 @click.option(
     "--level",
     type=LEVEL,
+    metavar=LEVELS,
     help="The level that you expect the attribute at; another level is an error.",
 )
 @_creator_option

@@ -15,7 +15,7 @@ from dicomquest.cli.counting import counted, number_of
 from dicomquest.cli.formats import FORMATS
 from dicomquest.cli.messages import give_up, say
 from dicomquest.cli.peer import PeerSettings, associated
-from dicomquest.cli.shared_options import LEVEL, PORT, options_of
+from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.statuses import StatusClass, status_class
@@ -71,6 +71,7 @@ class Progress:
     "-L",
     "--level",
     type=LEVEL,
+    metavar=LEVELS,
     default="STUDY",
     show_default=True,
     help="The level of the matches.",

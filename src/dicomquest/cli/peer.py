@@ -45,20 +45,20 @@ class PeerSettings:
     )
     aet: str = setting("DICOMQUEST", "Our own AE title (calling).", type=ae_title, metavar="TITLE")
     connection_timeout: float = setting(
-        10.0, "Wait so long for the connection.", type=SECONDS, metavar="SECONDS"
+        10.0, "Wait at most this long for the connection.", type=SECONDS, metavar="SECONDS"
     )
     acse_timeout: float = setting(
         30.0,
-        "Wait so long for the answer to an association or release request.",
+        "Wait at most this long for the answer to an association or release request.",
         type=SECONDS,
         metavar="SECONDS",
     )
     dimse_timeout: float = setting(
-        60.0, "Wait so long for a response.", type=SECONDS, metavar="SECONDS"
+        60.0, "Wait at most this long for a response.", type=SECONDS, metavar="SECONDS"
     )
     max_pdu: int = setting(
         65536,
-        "Receive P-DATA-TF PDUs of at most so many bytes.",
+        "The longest P-DATA-TF PDU to receive.",
         type=click.IntRange(4096, 1 << 20),
         metavar="BYTES",
     )

@@ -13,7 +13,7 @@ import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
 from dicomquest.cli.messages import give_up, index_failures, say
-from dicomquest.cli.shared_options import LEVEL, index_option
+from dicomquest.cli.shared_options import LEVEL, LEVELS, index_option
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class RemoveSettings:
     "-L",
     "--level",
     type=LEVEL,
+    metavar=LEVELS,
     help="The level of the entities that the KEYs find; KEYs need it.",
 )
 @click.option(

@@ -55,9 +55,11 @@ class ServeSettings:
         type=click.Choice(["replace", "keep"]),
     )
     host: str = setting(
-        "127.0.0.1", "Listen on this address; 0.0.0.0 is every IPv4 address of the machine."
+        "127.0.0.1",
+        "Listen on this address; 0.0.0.0 is every IPv4 address of the machine.",
+        metavar="ADDRESS",
     )
-    port: int = setting(11112, "Listen on this port; 0 takes a free one.", type=PORT)
+    port: int = setting(11112, "Listen on this port; 0 takes a free one.", type=PORT, metavar="N")
     aet: str = setting("DICOMQUEST", "The AE title of the server.", type=ae_title, metavar="TITLE")
     check_aet: bool = setting(
         False, "Refuse associations that call another AE title.", is_flag=True
@@ -80,7 +82,7 @@ class ServeSettings:
     )
     max_pdu: int = setting(
         65536,
-        "Receive P-DATA-TF PDUs of at most so many bytes.",
+        "The longest P-DATA-TF PDU to receive.",
         type=click.IntRange(4096, 1 << 20),
         metavar="BYTES",
     )
@@ -93,31 +95,31 @@ class ServeSettings:
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
-        "Wait so long for the TLS handshake and the association request on a new connection.",
+        "Wait at most this long for the TLS handshake and the association request.",
         type=SECONDS,
         metavar="SECONDS",
     )
     artim_timeout: float | None = setting(
         TIMEOUTS.artim,
-        "Wait so long for the peer to close a connection that has ended (ARTIM).",
+        "Wait at most this long for the peer to close a connection that has ended (ARTIM).",
         type=SECONDS,
         metavar="SECONDS",
     )
     idle_timeout: float | None = setting(
         TIMEOUTS.idle,
-        "End an association that is without a request for so long.",
+        "End an association that is without a request for this long.",
         type=SECONDS,
         metavar="SECONDS",
     )
     pdu_timeout: float | None = setting(
         TIMEOUTS.pdu,
-        "End an association whose PDU takes so long to arrive.",
+        "End an association whose PDU takes this long to arrive.",
         type=SECONDS,
         metavar="SECONDS",
     )
     write_timeout: float | None = setting(
         TIMEOUTS.write,
-        "End an association whose peer reads nothing for so long.",
+        "End an association whose peer reads nothing for this long.",
         type=SECONDS,
         metavar="SECONDS",
     )
@@ -162,7 +164,9 @@ class ServeSettings:
         "The character set of requests that name none and have 8-bit bytes, such as 'ISO_IR 100'.",
         metavar="TERM",
     )
-    log_level: str = setting("info", "Log so much on standard error.", type=LOG_LEVEL)
+    log_level: str = setting(
+        "info", "Log messages of this level and above on standard error.", type=LOG_LEVEL
+    )
     peers: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict, metadata={"is_option": False}
     )

@@ -53,6 +53,8 @@ def index_setting() -> Any:
 
 
 LEVEL = click.Choice([level.name for level in Level], case_sensitive=False)
+LEVELS = "|".join(LEVEL.choices)
+"""Shown in help texts, where click would write the names in small letters."""
 LOG_LEVEL = click.Choice(["error", "warning", "info", "debug"], case_sensitive=False)
 PORT = click.IntRange(0, 65535)
 SECONDS = click.FloatRange(min=0, min_open=True)

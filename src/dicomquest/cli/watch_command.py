@@ -51,14 +51,14 @@ class WatchSettings:
     default=60.0,
     show_default=True,
     metavar="MINUTES",
-    help="Look at all files so often, in case a notice was lost; 0 is never.",
+    help="Look at all files again after so many minutes, in case a notice was lost; 0 is never.",
 )
 @click.option(
     "--log-level",
     default="info",
     show_default=True,
     type=LOG_LEVEL,
-    help="Log so much on standard error; debug names files.",
+    help="Log messages of this level and above on standard error; debug names files.",
 )
 def watch(paths: tuple[str, ...], **values: Any) -> None:
     """Keep the index in step with each folder PATH, until SIGINT or SIGTERM.

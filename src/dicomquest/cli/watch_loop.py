@@ -26,7 +26,7 @@ LOGGER = logging.getLogger("dicomquest.watch")
 # Milliseconds: a batch of notices ends after a pause of the first length, at the latest after the
 # second.
 _QUIET, _LONGEST_BATCH = 200, 1000
-# Milliseconds: without a notice for so long, the loop tries files again and sees a signal.
+# Milliseconds: without a notice for this long, the loop tries files again and sees a signal.
 _TICK = 500
 # Seconds between two tries of what failed; the pause doubles up to the longest.
 _PAUSE, _LONGEST_PAUSE = 1.0, 300.0
