@@ -27,7 +27,8 @@ TEST_FILE_LIMIT = 800
 
 OPENINGS = ("What", "Whether", "Where", "How", "Who", "From", "When")
 VAGUE_NAMES = ("utils", "helpers", "common", "manager", "misc")
-UNIQUE_EXCEPT = ("__init__",)
+# pynetdicom's names stand for themselves: association, events.
+UNIQUE_EXCEPT = ("__init__", "association", "events")
 
 OPENING = re.compile(rf"(?:{'|'.join(OPENINGS)})\b")
 BANNER = re.compile(r"\s*#\s*([-=#*~_])\1{3,}")

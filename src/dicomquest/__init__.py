@@ -25,6 +25,11 @@ if TYPE_CHECKING:
         debug_logger,
         find,
     )
+    from dicomquest.ae.implementation import (
+        PYNETDICOM_IMPLEMENTATION_UID,
+        PYNETDICOM_IMPLEMENTATION_VERSION,
+        PYNETDICOM_UID_PREFIX,
+    )
     from dicomquest.errors import (
         ArchiveInUseError,
         AssociationAbortedError,
@@ -70,6 +75,9 @@ _HOMES = {
     # Name: module. Error classes are in dicomquest.errors, all others in dicomquest.ae.
     "Association": "dicomquest.sync",
     "Index": "dicomquest.index",
+    "PYNETDICOM_IMPLEMENTATION_UID": "dicomquest.ae.implementation",
+    "PYNETDICOM_IMPLEMENTATION_VERSION": "dicomquest.ae.implementation",
+    "PYNETDICOM_UID_PREFIX": "dicomquest.ae.implementation",
     "QueryOptions": "dicomquest.query.options",
     "open_index": "dicomquest.index",
 }
@@ -78,6 +86,9 @@ __all__ = [
     "AE",
     "ALL_TRANSFER_SYNTAXES",
     "DEFAULT_TRANSFER_SYNTAXES",
+    "PYNETDICOM_IMPLEMENTATION_UID",
+    "PYNETDICOM_IMPLEMENTATION_VERSION",
+    "PYNETDICOM_UID_PREFIX",
     "AllStoragePresentationContexts",
     "ArchiveInUseError",
     "Association",

@@ -18,7 +18,7 @@ from peers.processes import Peer
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "from-pynetdicom.md"
 
-PRIMITIVES = {"pynetdicom": "pynetdicom.pdu_primitives", "dicomquest": "dicomquest"}
+PRIMITIVES = {"pynetdicom": "pynetdicom.pdu_primitives", "dicomquest": "dicomquest.pdu_primitives"}
 
 # Runs each text in a namespace of its own. The servers that the lines leave behind end with it.
 PROGRAM = """

@@ -26,6 +26,9 @@ from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES, Status, find_status
 
+INVALID_PRIOR_RECORD = 0xA710
+"""The failure of a Repository Query that names an unknown record (PS3.4 C.6.4.3)."""
+
 HANDOFF_LIMIT = 256
 """Responses that a handler's thread may be ahead of the network.
 
@@ -68,8 +71,10 @@ def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
     ValueError for a status that the service does not have, TypeError for what is no status.
     """
     answer = _read_status(status)
-    # Warnings (Bxxx) belong to SOP classes that the tables do not have, such as Repository Query.
-    if find_status(answer.status, statuses) is None and answer.status & 0xF000 != 0xB000:
+    # Warnings (Bxxx) and A710 belong to SOP classes that the tables do not have, such as
+    # Repository Query.
+    is_known = find_status(answer.status, statuses) is not None
+    if not is_known and answer.status & 0xF000 != 0xB000 and answer.status != INVALID_PRIOR_RECORD:
         raise ValueError(
             f"a handler gave the status {answer.status:04X}, which this service does not have: "
             "give one of PS3.7 Annex C or of the service"

@@ -1,0 +1,41 @@
+"""The events, under pynetdicom's module name: the same as ``dicomquest.evt`` (PS3.7 9.1)."""
+
+from __future__ import annotations
+
+from dicomquest.evt import (
+    EVT_ABORTED,
+    EVT_ACCEPTED,
+    EVT_C_ECHO,
+    EVT_C_FIND,
+    EVT_CONN_CLOSE,
+    EVT_CONN_OPEN,
+    EVT_ESTABLISHED,
+    EVT_REJECTED,
+    EVT_RELEASED,
+    EVT_REQUESTED,
+    EVT_SOP_EXTENDED,
+    EVT_USER_ID,
+    Event,
+    EventType,
+    InterventionEvent,
+    NotificationEvent,
+)
+
+__all__ = [
+    "EVT_ABORTED",
+    "EVT_ACCEPTED",
+    "EVT_CONN_CLOSE",
+    "EVT_CONN_OPEN",
+    "EVT_C_ECHO",
+    "EVT_C_FIND",
+    "EVT_ESTABLISHED",
+    "EVT_REJECTED",
+    "EVT_RELEASED",
+    "EVT_REQUESTED",
+    "EVT_SOP_EXTENDED",
+    "EVT_USER_ID",
+    "Event",
+    "EventType",
+    "InterventionEvent",
+    "NotificationEvent",
+]

@@ -1,0 +1,19 @@
+"""The further items of an association request, under pynetdicom's module name (PS3.7 D.3.3)."""
+
+from __future__ import annotations
+
+from dicomquest.ae.negotiation_items import (
+    AsynchronousOperationsWindowNegotiation,
+    SCP_SCU_RoleSelectionNegotiation,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    UserIdentityNegotiation,
+)
+
+__all__ = [
+    "AsynchronousOperationsWindowNegotiation",
+    "SCP_SCU_RoleSelectionNegotiation",
+    "SOPClassCommonExtendedNegotiation",
+    "SOPClassExtendedNegotiation",
+    "UserIdentityNegotiation",
+]

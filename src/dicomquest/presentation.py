@@ -1,0 +1,30 @@
+"""Presentation contexts and their ready-made lists, under pynetdicom's module name (PS3.8 7.1)."""
+
+from __future__ import annotations
+
+from dicomquest.ae.context_lists import SERVICES, STORAGE, context_list
+from dicomquest.ae.negotiation_items import build_role
+from dicomquest.evt import PresentationContextTuple
+from dicomquest.services.contexts import (
+    DEFAULT_TRANSFER_SYNTAXES,
+    PresentationContext,
+    build_context,
+)
+
+__all__ = [  # noqa: PLE0604 (the lists are made when they are asked for)
+    "DEFAULT_TRANSFER_SYNTAXES",
+    "PresentationContext",
+    "PresentationContextTuple",
+    "build_context",
+    "build_role",
+    *SERVICES,
+    *STORAGE,
+]
+
+
+def __getattr__(name: str) -> list[PresentationContext]:
+    if name not in SERVICES and name not in STORAGE:
+        raise AttributeError(f"module 'dicomquest.presentation' has no attribute {name!r}")
+    contexts = context_list(name)
+    globals()[name] = contexts
+    return contexts

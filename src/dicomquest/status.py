@@ -1,0 +1,90 @@
+"""The status codes of the FIND and Verification services, in pynetdicom's tables (PS3.7 C).
+
+Each table maps a code to its category, such as ``"Failure"``, and its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dicomquest.standard.statuses import (
+    C_FIND_STATUSES,
+    C_STORE_STATUSES,
+    GENERAL_STATUSES,
+    Status,
+    StatusClass,
+    find_status,
+)
+
+STATUS_SUCCESS = "Success"
+STATUS_PENDING = "Pending"
+STATUS_CANCEL = "Cancel"
+STATUS_WARNING = "Warning"
+STATUS_FAILURE = "Failure"
+STATUS_UNKNOWN = "Unknown"
+
+_CATEGORIES = {
+    StatusClass.SUCCESS: STATUS_SUCCESS,
+    StatusClass.PENDING: STATUS_PENDING,
+    StatusClass.CANCEL: STATUS_CANCEL,
+    StatusClass.WARNING: STATUS_WARNING,
+    StatusClass.FAILURE: STATUS_FAILURE,
+}
+
+# PS3.7 Annex C, by the first digits: what no table of a service has.
+_CATEGORIES_BY_DIGIT = {0xA: STATUS_FAILURE, 0xB: STATUS_WARNING, 0xC: STATUS_FAILURE}
+
+StatusTable = dict[int, tuple[str, str]]
+
+
+def _table(rows: Iterable[Status], more: StatusTable | None = None) -> StatusTable:
+    codes = {
+        code: (_CATEGORIES[row.status_class], row.meaning)
+        for row in rows
+        for code in range(row.first, row.last + 1)
+    }
+    return codes | (more or {})
+
+
+_CANCEL: StatusTable = {0xFE00: (STATUS_CANCEL, "Terminated due to cancel request")}
+
+GENERAL_STATUS = _table(GENERAL_STATUSES, _CANCEL)
+VERIFICATION_SERVICE_CLASS_STATUS = GENERAL_STATUS
+STORAGE_SERVICE_CLASS_STATUS = _table(C_STORE_STATUSES, _CANCEL)
+
+# With the two of Repository Query (PS3.4 C.6.4.3).
+QR_FIND_SERVICE_CLASS_STATUS = _table(
+    C_FIND_STATUSES,
+    {
+        0xA710: (STATUS_FAILURE, "Invalid prior record key"),
+        0xB001: (STATUS_WARNING, "Matching reached the response limit"),
+    },
+)
+MODALITY_WORKLIST_SERVICE_CLASS_STATUS = _table(C_FIND_STATUSES)
+SUBSTANCE_ADMINISTRATION_SERVICE_CLASS_STATUS = _table(C_FIND_STATUSES)
+
+# PS3.4 Q.2.1.1.4 has no other of Cxxx, and one Pending status.
+RELEVANT_PATIENT_SERVICE_CLASS_STATUS = _table(
+    GENERAL_STATUSES,
+    {
+        **_CANCEL,
+        0xA700: (STATUS_FAILURE, "Refused: out of resources"),
+        0xA900: (STATUS_FAILURE, "Error: identifier does not match SOP class"),
+        0xC000: (STATUS_FAILURE, "Failed: unable to process"),
+        0xC100: (STATUS_FAILURE, "More than one match found"),
+        0xC200: (STATUS_FAILURE, "Unable to support the requested template"),
+        0xFF00: (STATUS_PENDING, "The current match is supplied"),
+    },
+)
+
+
+def code_to_category(code: int) -> str:
+    """Return the category of a status code, "Unknown" if it has none; ValueError for no code."""
+    if code < 0:
+        raise ValueError(f"{code!r} is no status code: expected a number from 0 to 65535")
+    row = find_status(code)
+    if row is not None:
+        return _CATEGORIES[row.status_class]
+    if code == 1:
+        return STATUS_WARNING
+    return _CATEGORIES_BY_DIGIT.get(code >> 12, STATUS_UNKNOWN)
