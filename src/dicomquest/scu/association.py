@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from dicomquest.errors import ContextNotAcceptedError
 from dicomquest.scu.requestor import Peer, Requestor
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
 from dicomquest.services.request import ServiceUser, service_user
@@ -69,3 +70,21 @@ class RequestedAssociation(LifeCycle):
     def extended_negotiation(self) -> dict[str, bytes]:
         """The peer's answers to the extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
         return self._requestor.extended_negotiation
+
+    def _get_valid_context(
+        self, ab_syntax: str, tr_syntax: str = "", role: str | None = None
+    ) -> PresentationContext:
+        """Return the accepted context for a SOP class; pynetdicom's own findscu asks this way.
+
+        ContextNotAcceptedError, a ValueError, if there is none.
+        """
+        self._requestor.context_for(ab_syntax)
+        for context in self.accepted_contexts:
+            if context.abstract_syntax == ab_syntax and (
+                (not tr_syntax or tr_syntax in context.transfer_syntax)
+                and (role != "scp" or context.as_scp)
+            ):
+                return context
+        raise ContextNotAcceptedError(
+            f"the peer did not accept a presentation context for {ab_syntax} in {tr_syntax}"
+        )
