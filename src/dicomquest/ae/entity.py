@@ -34,6 +34,7 @@ from dicomquest.ul.timers import Timeouts
 # where they are needed.
 if TYPE_CHECKING:
     from dicomquest.ae.background import RunningServer
+    from dicomquest.aio.acceptor import AcceptedAssociation
     from dicomquest.aio.client import AsyncAssociation
     from dicomquest.aio.server_settings import ServerSettings
 
@@ -162,10 +163,17 @@ class AE:
             [*self._requested, build_context(abstract_syntax, transfer_syntax)]
         )
 
-    def remove_requested_context(self, abstract_syntax: str) -> None:
-        """Propose no context with this abstract syntax any more."""
+    def remove_requested_context(
+        self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None
+    ) -> None:
+        """Propose no context with this abstract syntax any more.
+
+        With ``transfer_syntax`` only these are taken away; a context that keeps none is, too.
+        """
         self._requested = [
-            context for context in self._requested if context.abstract_syntax != abstract_syntax
+            context
+            for context in self._requested
+            if context.abstract_syntax != abstract_syntax or _keeps(context, transfer_syntax)
         ]
 
     @property
@@ -195,9 +203,52 @@ class AE:
             known.add_transfer_syntax(syntax)
         known.scu_role, known.scp_role = scu_role, scp_role
 
-    def remove_supported_context(self, abstract_syntax: str) -> None:
-        """Accept this abstract syntax no more."""
-        self._supported.pop(as_uid(str(abstract_syntax)), None)
+    def remove_supported_context(
+        self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None
+    ) -> None:
+        """Accept this abstract syntax no more, or not in these transfer syntaxes."""
+        uid = as_uid(str(abstract_syntax))
+        context = self._supported.get(uid)
+        if context is not None and not _keeps(context, transfer_syntax):
+            del self._supported[uid]
+
+    @property
+    def active_associations(self) -> list[AcceptedAssociation]:
+        """The associations that are established with the servers of this AE."""
+        return [each for server in self._servers for each in server.active_associations]
+
+    def __str__(self) -> str:
+        lines = ["", f"Application Entity {self.ae_title}"]
+        for what, contexts in (
+            ("Requested", self.requested_contexts),
+            ("Supported", self.supported_contexts),
+        ):
+            lines += ["", f"  {what} Presentation Contexts:"]
+            for context in contexts:
+                lines.append(f"\t{context.abstract_syntax.name}")
+                lines += [f"\t\t{syntax.name}" for syntax in context.transfer_syntax]
+            if not contexts:
+                lines.append("\tNone")
+        lines += [
+            "",
+            f"  ACSE timeout: {self.acse_timeout} s",
+            f"  DIMSE timeout: {self.dimse_timeout} s",
+            f"  Network timeout: {self.network_timeout} s",
+            f"  Connection timeout: {self.connection_timeout} s",
+            "",
+        ]
+        if self.require_calling_aet:
+            lines.append(f"  Required calling AE title(s): {', '.join(self.require_calling_aet)}")
+        active = self.active_associations
+        lines += [
+            f"  Require called AE title: {self.require_called_aet}",
+            "",
+            f"  Association(s): {len(active)}/{self.maximum_associations}",
+        ]
+        for association in active:
+            peer = association.requestor
+            lines.append(f"\tPeer: {peer.ae_title} on {peer.address}:{peer.port}")
+        return "\n".join(lines)
 
     def associate(  # noqa: PLR0917
         self,
@@ -417,7 +468,20 @@ def _checked(contexts: Iterable[PresentationContext]) -> list[PresentationContex
         raise ValueError(
             f"{len(contexts)} presentation contexts: an association has room for {MAXIMUM_CONTEXTS}"
         )
+    for context in contexts:
+        if not context.abstract_syntax or not context.transfer_syntax:
+            raise ValueError(
+                "a presentation context without abstract or transfer syntax: set both before use"
+            )
     return contexts
+
+
+def _keeps(context: PresentationContext, removed: str | Iterable[str] | None) -> bool:
+    """Take transfer syntaxes from a context; False if it keeps none, None takes all."""
+    gone = {removed} if isinstance(removed, str) else removed and set(removed)
+    kept = [syntax for syntax in context.transfer_syntax if gone and syntax not in gone]
+    context.transfer_syntax = kept
+    return bool(kept)
 
 
 def _supported_syntax(context: PresentationContext) -> SupportedSyntax:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydicom import config
 from pydicom.uid import UID, AllTransferSyntaxes
@@ -38,6 +39,25 @@ def as_uid(text: str) -> UID:
     return UID(text, config.IGNORE)
 
 
+def _given_uid(value: str | bytes) -> UID:
+    return as_uid(value.decode("ascii") if isinstance(value, bytes) else str(value))
+
+
+RESULTS = {
+    None: "Pending",
+    0: "Accepted",
+    1: "User Rejected",
+    2: "Provider Rejected",
+    3: "Abstract Syntax Not Supported",
+    4: "Transfer Syntax(es) Not Supported",
+}
+"""The results of a negotiated context, in the words that scripts compare (PS3.8 Table 9-18)."""
+
+
+NO_UID = UID("")
+"""The abstract syntax of a context that is not filled in yet."""
+
+
 @dataclass(slots=True)
 class PresentationContext:
     """An abstract syntax with its transfer syntaxes: proposed, supported, or as it was answered.
@@ -51,11 +71,11 @@ class PresentationContext:
       1 rejected by the user, 2 by the provider, 3 for the abstract, 4 for the transfer syntaxes.
     - ``as_scu`` and ``as_scp`` say what this side may do on an accepted context.
 
-    Build one with ``build_context``.
+    Build one with ``build_context``, or fill in an empty one: UIDs may be set as text.
     """
 
-    abstract_syntax: UID
-    transfer_syntax: list[UID] = field(default_factory=lambda: list(DEFAULT_TRANSFER_SYNTAXES))
+    abstract_syntax: UID = NO_UID
+    transfer_syntax: list[UID] = field(default_factory=list)
     context_id: int | None = None
     scu_role: bool | None = None
     scp_role: bool | None = None
@@ -63,10 +83,36 @@ class PresentationContext:
     as_scu: bool = False
     as_scp: bool = False
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "abstract_syntax":
+            value = _given_uid(value)
+        elif name == "transfer_syntax":
+            value = [_given_uid(each) for each in ([value] if isinstance(value, str) else value)]
+        object.__setattr__(self, name, value)
+
+    @property
+    def status(self) -> str:
+        """The result in words (PS3.8 Table 9-18)."""
+        return RESULTS.get(self.result, "Unknown")
+
+    def __str__(self) -> str:
+        lines = [] if self.context_id is None else [f"ID: {self.context_id}"]
+        if self.abstract_syntax:
+            lines.append(f"Abstract Syntax: {self.abstract_syntax.name}")
+        lines.append("Transfer Syntax(es):")
+        lines += [f"    ={syntax.name}" for syntax in self.transfer_syntax] or ["    (none)"]
+        if self.result is not None:
+            lines.append(f"Result: {self.status}")
+        if self.result == 0:
+            roles = {"SCU": self.as_scu, "SCP": self.as_scp}
+            held = [role for role, is_held in roles.items() if is_held]
+            lines.append(f"Role: {' and '.join(held)}{' only' if len(held) == 1 else ''}")
+        return "\n".join(lines)
+
     def add_transfer_syntax(self, syntax: str) -> None:
         """Offer or support one more transfer syntax, as the last choice; twice is once."""
         if syntax not in self.transfer_syntax:
-            self.transfer_syntax.append(as_uid(syntax))
+            self.transfer_syntax.append(_given_uid(syntax))
 
 
 def build_context(
