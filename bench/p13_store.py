@@ -41,7 +41,6 @@ def ours(
         index or str(folder / "index.sqlite"),
     ]
     command += ["--store", str(folder / "store"), "--port", str(port), "--workers", str(workers)]
-    command += ["--log-level", "error"]
     with server(command, port, folder / "log") as process:
         yield port, "DICOMQUEST", process.pid
 

@@ -171,7 +171,7 @@ def ours(studies: int, *, workers: int = 1, index: str | None = None) -> Iterato
     index = index or str(index_of(studies))
     port = free_port()
     command = [sys.executable, "-m", "dicomquest", "serve", "--index", index, "--port", str(port)]
-    command += ["--workers", str(workers), "--log-level", "error", "--max-associations", "4000"]
+    command += ["--workers", str(workers), "--max-associations", "4000"]
     with server(command, port, scratch() / "log") as process:
         yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid)
 

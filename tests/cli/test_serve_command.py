@@ -19,6 +19,7 @@ from dicomquest.pdu.pdus import AAssociateRQ, encode
 from dicomquest.pdu.user_information import UserInformation
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from fixtures.faces import raw_requestor
+from fixtures.postgresql_cluster import wait_for
 from fixtures.timing import LONG
 from peers import corpus, ours
 from peers.ours import COMMAND, ENVIRONMENT
@@ -45,6 +46,11 @@ class Running:
     @property
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")
+
+    def log_with(self, words: str) -> str:
+        """The log as soon as it has these words: lines wait for others a moment."""
+        wait_for(lambda: words in self.log, f"{words!r} in the log")
+        return self.log
 
 
 @contextlib.contextmanager
@@ -100,6 +106,9 @@ def test_workers_share_the_port(index: Path, tmp_path: Path) -> None:
             pids = set(re.findall(r"^\S+ \S+ (\d+) INFO association", server.log, re.MULTILINE))
             if len(pids) == 2:
                 break
+        server.process.terminate()
+        assert server.process.wait(LONG) == 0
+        pids = set(re.findall(r"^\S+ \S+ (\d+) INFO association", server.log, re.MULTILINE))
         assert len(pids) == 2
 
 
@@ -132,7 +141,7 @@ def test_no_peer_writes_lines_of_the_log(index: Path, tmp_path: Path) -> None:
             context_id=1,
         )
         peer.receive_command()
-        log = server.log
+        log = server.log_with("C-STORE-RQ")
     assert "requested by \\x0a\\x1b[2J at 127.0.0.1" in log
     assert "\x1b" not in log
     assert all(re.match(r"\d{4}-\d\d-\d\d ", line) for line in log.splitlines())
@@ -141,7 +150,7 @@ def test_no_peer_writes_lines_of_the_log(index: Path, tmp_path: Path) -> None:
 def test_server_ends_if_a_worker_dies(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path, "--workers", "2") as server:
         assert associate(server.port) == b"\x02"  # so one of the workers has logged that it listens
-        os.kill(worker_pids(server.log)[0], signal.SIGKILL)
+        os.kill(worker_pids(server.log_with(" listening "))[0], signal.SIGKILL)
         assert server.process.wait(LONG) == 1
         assert "a server process ended early" in server.log
 
@@ -175,7 +184,7 @@ def test_bad_certificate_is_wrong_command_line(index: Path, tmp_path: Path) -> N
 
 def test_it_listens_on_loopback_only(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path) as server:
-        assert "listening on 127.0.0.1 port" in server.log
+        assert server.log_with("listening on 127.0.0.1 port")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(
                 ("127.0.0.2", server.port), timeout=LONG

@@ -293,7 +293,7 @@ def test_log_has_line_per_query_without_values(
     index: Index, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has a line for each query, and none of its values."""
-    caplog.set_level(logging.INFO, "dicomquest.find")
+    caplog.set_level(logging.DEBUG, "dicomquest.find")
     ask(
         index,
         data_set(
@@ -303,7 +303,7 @@ def test_log_has_line_per_query_without_values(
             RetrieveAETitle="HIDDEN",
         ),
     )
-    assert caplog.messages[0] == f"association 7: C-FIND {STUDY_ROOT.name} at STUDY level"
+    assert caplog.messages[0] == f"association 7: C-FIND {STUDY_ROOT.name} at STUDY level begins"
     assert "SECRET" not in caplog.text
     assert "HIDDEN" not in caplog.text
     assert "(0008,0054)" in caplog.text

@@ -228,7 +228,9 @@ class AcceptedAssociation(LifeCycle):
         )
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
-        self._response_log.performed(self.requestor, request.command, status, comment)
+        self._response_log.performed(
+            self.requestor, request.command, status, comment, request.words
+        )
         self.protocol.pump()
         await self.protocol.drain()
 
@@ -343,11 +345,10 @@ class AcceptedAssociation(LifeCycle):
                 await self._negotiate(rq)
             case Released():
                 self._stage = LifeStage.RELEASED
-                LOGGER.info(
-                    "association %d: released%s",
-                    self.number,
-                    "" if task.is_orderly else " by closing",
-                )
+                # The usual end has no line at INFO: what went on before has one.
+                level = logging.DEBUG if task.is_orderly else logging.INFO
+                words = "released" if task.is_orderly else "released by closing"
+                LOGGER.log(level, "association %d: %s", self.number, words)
                 await self._notify(evt.EVT_RELEASED)
             case Aborted():
                 self._stage = LifeStage.ABORTED
@@ -362,13 +363,6 @@ class AcceptedAssociation(LifeCycle):
             rq.calling_ae_title, self.peer_address, rq.user_information, rq
         )
         self.acceptor = ServiceUser(rq.called_ae_title, *own_address)
-        LOGGER.info(
-            "association %d: requested by %s at %s, called %s",
-            self.number,
-            rq.calling_ae_title,
-            self.peer_address[0],
-            rq.called_ae_title,
-        )
         await self._notify(evt.EVT_REQUESTED)
         answer = await self._answer(rq)
         try:
@@ -380,18 +374,27 @@ class AcceptedAssociation(LifeCycle):
                 self._establish(rq, answer, own_address)
         except LocalProtocolError as error:
             # The peer has aborted, or is gone, while handlers looked at its request.
-            LOGGER.info("association %d: not answered: %s", self.number, error)
+            self._log_answer(f"not answered: {error}")
             return
         self.protocol.pump()
         if isinstance(answer, AAssociateRJ):
-            LOGGER.info("association %d: %s", self.number, answer)
+            self._log_answer(str(answer))
             await self._notify(evt.EVT_REJECTED)
         else:
-            LOGGER.info(
-                "association %d: accepted, %d contexts", self.number, len(self._session.contexts)
-            )
+            self._log_answer(f"accepted, {len(self._session.contexts)} contexts")
             await self._notify(evt.EVT_ACCEPTED)
             await self._notify(evt.EVT_ESTABLISHED)
+
+    def _log_answer(self, answer: str) -> None:
+        # One line for request and answer: each line is a hundredth of a short association's time.
+        LOGGER.info(
+            "association %d: requested by %s at %s, called %s: %s",
+            self.number,
+            self.requestor.ae_title,
+            self.peer_address[0],
+            self.acceptor.ae_title,
+            answer,
+        )
 
     async def _answer(self, rq: AAssociateRQ) -> AAssociateAC | AAssociateRJ:
         if self._is_closing:

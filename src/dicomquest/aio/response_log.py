@@ -30,25 +30,45 @@ class ResponseLog:
         self._lines = lines
 
     def performed(
-        self, requestor: ServiceUser, command: Request, status: int, comment: str
+        self,
+        requestor: ServiceUser,
+        command: Request,
+        status: int,
+        comment: str,
+        words: str = "",
     ) -> None:
-        """Log how a request ended that a service has answered.
+        """Log how a request ended that a service has answered, and ``words`` for what it was.
 
         Requests that were carried out have a line each; C-ECHO and failures cost a peer little.
         """
-        line = self._line(requestor, command, status, comment)
+        level = _level(command, status)
+        if not LOGGER.isEnabledFor(level):
+            return
+        if level == logging.INFO and status in CARRIED_OUT and not isinstance(command, CEchoRQ):
+            # The log's own thread formats it.
+            name = words or name_of(command)
+            LOGGER.info("association %d: %s ended with %04X", self._number, name, status)
+            return
+        line = self._line(requestor, command, status, comment, words)
         if isinstance(command, CEchoRQ) or status not in CARRIED_OUT:
-            self._lines.log(LOGGER, _level(command, status), "ended", line)
+            self._lines.log(LOGGER, level, "ended", line)
         else:
-            LOGGER.log(_level(command, status), "%s", line)
+            LOGGER.log(level, "%s", line)
 
     def refused(self, requestor: ServiceUser, command: Request, status: int, comment: str) -> None:
         """Log how a request ended that no service has seen."""
         line = self._line(requestor, command, status, comment)
         self._lines.log(LOGGER, _level(command, status), "refused", line)
 
-    def _line(self, requestor: ServiceUser, command: Request, status: int, comment: str) -> str:
-        name = name_of(command)
+    def _line(
+        self,
+        requestor: ServiceUser,
+        command: Request,
+        status: int,
+        comment: str,
+        words: str = "",
+    ) -> str:
+        name = words or name_of(command)
         if not isinstance(command, CStoreRQ) or status == statuses.SUCCESS:
             return f"association {self._number}: {name} ended with {status:04X}"
         # A peer may put anything in place of a UID, line breaks and megabytes too.

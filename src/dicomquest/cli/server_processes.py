@@ -68,6 +68,7 @@ def _work(settings: ServeSettings, port: int) -> NoReturn:
     except IndexDatabaseError as error:
         LOGGER.error("%s", error)  # noqa: TRY400
     finally:
+        logging.shutdown()  # os._exit does not: lines may still wait
         os._exit(status)
 
 

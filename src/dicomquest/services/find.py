@@ -406,13 +406,12 @@ class _Batches:
 
 
 def _log(request: ServiceRequest, query: Query) -> None:
-    """Log one line for the query and one for each key that does not act as asked; no values."""
-    LOGGER.info(
-        "association %d: C-FIND %s at %s level",
-        request.association.number,
-        query.model.name,
-        query.level.name,
-    )
+    """Name the query for the log, and log a line for each key that does not act as asked.
+
+    No line has values.
+    """
+    request.words = f"C-FIND {query.model.name} at {query.level.name} level"
+    LOGGER.debug("association %d: %s begins", request.association.number, request.words)
     lines = [*query.notes]
     for ignored in query.ignored:
         path = ".".join(map(tag_text, ignored.path))

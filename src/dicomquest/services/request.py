@@ -158,6 +158,7 @@ class ServiceRequest:
     - ``command`` is the command set, ``data_set`` the bytes of the data set in the context's
       transfer syntax, None without one.
     - ``stream`` has the data set instead if it is handed out while it arrives, as for C-STORE.
+    - ``words`` are those of its service for the log's line about its end; none at first.
 
     All of it is used in the event loop's thread; blocking code goes through ``run``. Sending on an
     association that is gone raises AssociationAbortedError, so a service need not look for that.
@@ -174,6 +175,7 @@ class ServiceRequest:
         "context",
         "data_set",
         "stream",
+        "words",
     )
 
     def __init__(
@@ -197,6 +199,7 @@ class ServiceRequest:
         self.command = command
         self.data_set = data_set
         self.stream = stream
+        self.words = ""
 
     @property
     def is_cancelled(self) -> bool:
