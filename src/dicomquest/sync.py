@@ -17,6 +17,7 @@ from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor
 from dicomquest.scu.turns import Turn, Turns
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
+from dicomquest.standard.statuses import in_words
 
 # pydicom takes 150 ms to import: only methods with Datasets import it, and a C-ECHO needs none.
 if TYPE_CHECKING:
@@ -299,6 +300,7 @@ class Association(RequestedAssociation):
             yield None
             inbox = operation.inbox
             is_pending = True
+            count = 0
             while is_pending:
                 response: ResponseReceived | None
                 # The driver's turn takes 3 us and brings hundreds of responses: one serves all.
@@ -310,6 +312,13 @@ class Association(RequestedAssociation):
                         # The rest is here: the next thread need not wait until it is read.
                         self._turns.give_back(turn)
                 is_pending = response is not None and response.command.status in PENDING
+                if is_pending:
+                    count += 1
+                else:
+                    status = "none" if response is None else in_words(response.command.status)
+                    LOGGER.debug(
+                        "C-FIND %d: %d matches, status %s", operation.message_id, count, status
+                    )
                 yield response
         finally:
             self._turns.give_back(turn)
@@ -323,6 +332,13 @@ class Association(RequestedAssociation):
             yield
         finally:
             self._turns.give_back(turn)
+
+    def _log_negotiation(self) -> None:
+        if LOGGER.isEnabledFor(logging.DEBUG):
+            LOGGER.debug("association with %s: the peer is %s", self._peer, self.acceptor)
+            for context in (*self.accepted_contexts, *self.rejected_contexts):
+                words = str(context).replace("\n", "; ")
+                LOGGER.debug("association with %s: %s", self._peer, words)
 
     def _run(self, flow: Flow[T]) -> T:
         """Drive a flow to its result, and tell the handlers what has happened."""
@@ -344,6 +360,7 @@ class Association(RequestedAssociation):
             stage = self._requestor.stage
             if self._requestor.ac is not None and self._told is LifeStage.REQUESTED:
                 news.append(evt.Event(self, evt.EVT_ACCEPTED))
+                self._log_negotiation()
             if stage is not self._told:
                 self._told = stage
                 failure = self._requestor.failure

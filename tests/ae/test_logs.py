@@ -24,6 +24,10 @@ with serving(lambda _: answers) as port, associated(port) as association:
     )
     assert done.stderr.count("accepted, 2 contexts") == 1
     assert "established" in done.stderr
+    context = "ID: 1; Abstract Syntax: Verification SOP Class; Transfer Syntax(es):;     ="
+    assert context in done.stderr
+    assert "C-FIND 1: 1 matches, status 0000" in done.stderr
+    assert "ae_title='ANY-SCP'" in done.stderr
     assert "CITIZEN" not in done.stderr
 
 

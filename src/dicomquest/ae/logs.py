@@ -10,7 +10,8 @@ from dicomquest.escaping import EscapingFormatter
 def debug_logger() -> None:
     """Write the package's log, from DEBUG on, to standard error.
 
-    The log has no identifiers, and so no patients. It has control characters of peers escaped. A
+    It shows the negotiation context by context, each query's status and number of matches, and
+    no identifiers, and so no patients. It has control characters of peers escaped. A
     second call changes nothing.
     """
     logger = logging.getLogger("dicomquest")
