@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from dicomquest import __version__
+from dicomquest.cli.output_encoding import escape_missing_characters
 
 
 class Command(NamedTuple):
@@ -88,6 +89,11 @@ class LazyGroup(click.Group):
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
             ctx.fail(f"{name!r} is not a command; {hint}")
         return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; no character of its output makes it fail."""
+        escape_missing_characters()
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; Ctrl-C that it does not handle (during its import) ends it with a line."""

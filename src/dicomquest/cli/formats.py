@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from dicomquest.cli.output_encoding import escaped
 from dicomquest.standard.tags import (
     creator_tag,
     in_block,
@@ -96,7 +97,8 @@ def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) ->
         table.add_column(_heading(key), overflow="fold")
     for match in matches:
         # A control character from a peer must not steer the terminal.
-        table.add_row(*(_printable(text_at(match, key.path)) for key in keys))
+        texts = (_printable(text_at(match, key.path)) for key in keys)
+        table.add_row(*(escaped(text, out.encoding) for text in texts))
     if table.row_count:
         Console(
             file=out,
