@@ -231,9 +231,11 @@ def corpora(
 ) -> list[DataSet]:
     """Instances of a few patients in the order received; entities above conflict now and then.
 
+    Some patients have the ID of another one, but demographics of their own.
     With ``again``, some come again, altered, and some of these in another series, study or patient.
     """
     found: list[DataSet] = []
+    identities: list[DataSet] = []
     for patient in range(draw(st.integers(0, max_patients))):
         identity = {
             tag_of("PatientID"): draw(elements(_attribute("PatientID", "LO", Level.PATIENT))),
@@ -241,6 +243,10 @@ def corpora(
                 st.sampled_from((Element("LO", ()), Element("LO", ("H1",))))
             ),
         }
+        is_shared: bool = draw(st.booleans())
+        if identities and is_shared:
+            identity = draw(st.sampled_from(identities))
+        identities.append(identity)
         of_patient = draw(_chosen(Level.PATIENT))
         for study in range(draw(st.integers(1, max_children))):
             of_study = draw(_chosen(Level.STUDY))

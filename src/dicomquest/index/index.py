@@ -459,6 +459,8 @@ class Index:
         with self._database.connect() as connection:
             run = connection.exec_driver_sql
             statements = {level: f"SELECT count(*) FROM {TABLES[level]}" for level in Level}
+            # Variants are no patients of their own.
+            statements[Level.PATIENT] += " WHERE variant_of IS NULL"
             return {level: run(each).scalar_one() for level, each in statements.items()}
 
     def close(self) -> None:

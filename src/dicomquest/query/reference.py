@@ -2,7 +2,8 @@
 
 It has no database, no index and no speed: tests hold the engine to it. Entities come of instances
 as in the index: of conflicting attributes the instance received last wins, and an empty attribute
-erases nothing.
+erases nothing. A study shows the demographics that it received itself, as two persons may have one
+Patient ID; a patient has the last ones of all its studies (C.3.2, C.6.2).
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ _Identity: TypeAlias = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Entity:
+    """``number`` counts studies as received; ``patient`` has the attributes of one's patient."""
+
     level: Level
     attributes: DataSet = field(default_factory=dict)
     children: dict[object, _Entity] = field(default_factory=dict)
+    number: int = 0
+    patient: DataSet = field(default_factory=dict)
 
     def below(self, level: Level) -> list[_Entity]:
         """Return all descendants of a level; the entity itself if it is of that level."""
@@ -93,16 +98,19 @@ class _Archive:
         patient = self.patients.setdefault(identity, _Entity(Level.PATIENT))
         before = self._patient_of.get(study, identity)
         if before != identity:
-            patient.children[study] = self.patients[before].children.pop(study)
+            patient.children[study] = moving = self.patients[before].children.pop(study)
+            moving.patient = {}
         self._patient_of[study] = identity
         if image in self._series_of:
             del self._series_of[image].children[image]
         chain = [patient]
         for level, uid in ((Level.STUDY, study), (Level.SERIES, series), (Level.IMAGE, image)):
-            chain.append(chain[-1].children.setdefault(uid, _Entity(level)))
+            new = _Entity(level, number=len(self._patient_of))
+            chain.append(chain[-1].children.setdefault(uid, new))
         self._series_of[image] = chain[-2]
         for entity in chain:
-            _merge(entity, instance)
+            _merge(entity.attributes, entity.level, instance)
+        _merge(chain[1].patient, Level.PATIENT, instance)
 
     def _identity(self, instance: DataSet, study: str) -> _Identity:
         """Return the patient; a missing ID or issuer leaves a known study at its patient."""
@@ -121,6 +129,7 @@ def _build(instances: Sequence[DataSet]) -> list[_Entity]:
     patients = [patient for patient in archive.patients.values() if patient.below(Level.IMAGE)]
     for patient in patients:
         _without_childless(patient)
+        _keep_supported(patient)
         _compute(patient)
     return patients
 
@@ -134,16 +143,27 @@ def _without_childless(entity: _Entity) -> None:
             del entity.children[uid]
 
 
-def _merge(entity: _Entity, instance: DataSet) -> None:
+def _keep_supported(patient: _Entity) -> None:
+    """Replace attributes that no study has any more by those of the newest study that has them."""
+    newest_first = sorted(patient.children.values(), key=lambda study: -study.number)
+    for tag, element in list(patient.attributes.items()):
+        found = [study.patient[tag] for study in newest_first if tag in study.patient]
+        if not found:
+            del patient.attributes[tag]
+        elif element not in found:
+            patient.attributes[tag] = found[0]
+
+
+def _merge(attributes: DataSet, level: Level, instance: DataSet) -> None:
     for tag, element in instance.items():
         if tag in _COMPUTED or is_empty(element):
             continue
-        if tag == TIMEZONE_OFFSET_FROM_UTC or level_of(tag) is entity.level:
-            entity.attributes[tag] = element
-    if entity.level is Level.IMAGE:
+        if tag == TIMEZONE_OFFSET_FROM_UTC or level_of(tag) is level:
+            attributes[tag] = element
+    if level is Level.IMAGE:
         syntax = instance.get(TRANSFER_SYNTAX_UID)
         if syntax is not None:
-            entity.attributes[_TAGS["AvailableTransferSyntaxUID"]] = syntax
+            attributes[_TAGS["AvailableTransferSyntaxUID"]] = syntax
 
 
 def _compute(patient: _Entity) -> None:
@@ -178,11 +198,24 @@ def _values(entities: list[_Entity], tag: int) -> list[object]:
 
 
 def _chains(patients: list[_Entity], level: Level) -> Iterator[tuple[_Entity, ...]]:
-    """Give each entity of the query level behind its ancestors."""
-    chains: list[tuple[_Entity, ...]] = [(patient,) for patient in patients]
-    for _ in range(level - Level.PATIENT):
+    """Give each entity of the query level behind its ancestors, the patient as its study shows."""
+    if level is Level.PATIENT:
+        yield from ((patient,) for patient in patients)
+        return
+    chains: list[tuple[_Entity, ...]] = [
+        (_shown(patient, study), study)
+        for patient in patients
+        for study in patient.children.values()
+    ]
+    for _ in range(level - Level.STUDY):
         chains = [(*chain, child) for chain in chains for child in chain[-1].children.values()]
     yield from chains
+
+
+def _shown(patient: _Entity, study: _Entity) -> _Entity:
+    """Return the patient as a study shows it: what is counted is counted of all its studies."""
+    counts = {tag: element for tag, element in patient.attributes.items() if tag in _COMPUTED}
+    return _Entity(Level.PATIENT, study.patient | counts)
 
 
 def _has_descendants(entity: _Entity, by_level: dict[Level, list[KeyCriterion]], zone: int) -> bool:

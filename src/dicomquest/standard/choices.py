@@ -124,6 +124,12 @@ CHOICES: tuple[Choice, ...] = (
         "The value received last; the conflict is logged",
     ),
     Choice(
+        "Studies of one patient that disagree on its attributes",
+        "C.3.2, C.6.2",
+        "Each study matches and returns those that it received last itself, under every model; a "
+        "PATIENT response has the last ones of all; the disagreement is logged",
+    ),
+    Choice(
         "Specific Character Set of responses",
         "C.4.1.1.3.2",
         "None where the text is ASCII, else the request's where it holds the text, else ISO_IR 192",

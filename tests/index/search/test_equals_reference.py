@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,14 @@ from hypothesis import strategies as st
 from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
 from dicomquest.query import reference
-from fixtures.reference_indexes import ZONES, canonical, empty, parse
+from fixtures.reference_indexes import (
+    ZONES,
+    canonical,
+    empty,
+    parse,
+    rows_of_patients,
+    see_that_patients_hang_together,
+)
 from strategies.index import questions
 from strategies.query import Asked, corpora, queries
 
@@ -73,9 +82,30 @@ def test_engine_finds_what_reference_finds(
         assert canonical(index.find_data_sets(query)) == expected, asked
 
 
+@pytest.mark.requirement("QR-009")
+@settings(max_examples=settings().max_examples // 2)
+@given(corpus=corpora().filter(bool), drawn=st.data())
+def test_batches_show_what_one_batch_shows(
+    indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject
+) -> None:
+    """Each study shows its own demographics, in whichever batches the instances come."""
+    index = indexes[0]
+    empty(index)
+    cuts = sorted(drawn.draw(st.lists(st.integers(0, len(corpus)), max_size=4)))
+    for start, end in pairwise([0, *cuts, len(corpus)]):
+        index.ingest_data_sets(corpus[start:end])
+    for asked in drawn.draw(st.lists(questions(corpus), min_size=3, max_size=6)):
+        query = parse(asked)
+        if query is not None:
+            expected = canonical(reference.find(corpus, query))
+            assert canonical(index.find_data_sets(query)) == expected, asked
+    event(f"{rows_of_patients(index)} rows of patients")
+    see_that_patients_hang_together(index)
+
+
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
 @settings(max_examples=settings().max_examples // 2)
-@given(corpus=corpora(max_patients=2), again=st.data())
+@given(corpus=corpora(max_patients=2, again=True), again=st.data())
 def test_computed_values_stay_right_in_any_batches(
     indexes: dict[int, Index], corpus: list[DataSet], again: st.DataObject
 ) -> None:
@@ -90,3 +120,4 @@ def test_computed_values_stay_right_in_any_batches(
     index.ingest_data_sets(received[cut:])
     report = index.check()
     assert report.examples == []
+    see_that_patients_hang_together(index)

@@ -8,23 +8,23 @@ When the transaction ends, counts and all other computed attributes are right (Q
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dicomquest.index.ingest.computed import COMPUTE, SERIES_COUNT, Columns, value_rows
-from dicomquest.index.ingest.merged_entity import Entity, patient_identity
-from dicomquest.index.ingest.writes import (
-    COLUMNS,
-    COMPUTED,
-    INSERT_OCCURRENCE,
-    Stored,
-    Writes,
-    table_row,
+from dicomquest.index.ingest.computed import (
+    COMPUTE,
+    SERIES_COUNT,
+    Columns,
+    add_variants,
+    value_rows,
 )
-from dicomquest.index.tables.dialects import execute, rows, words_of
+from dicomquest.index.ingest.demographics import keep_supported, settle
+from dicomquest.index.ingest.loaded import Loaded
+from dicomquest.index.ingest.merged_entity import Patient
+from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, Writes, table_row
+from dicomquest.index.tables.dialects import execute, rows
 from dicomquest.index.tables.promoted import (
     NOTHING,
     PromotedForms,
@@ -32,26 +32,23 @@ from dicomquest.index.tables.promoted import (
     promoted_forms,
     read_promoted,
 )
-from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, Record, forms, record_from_row
-from dicomquest.index.tables.schema import TABLES
+from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, Record, forms
+from dicomquest.index.tables.schema import LATEST, TABLES, VARIANTS
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.ingest.merged_entity import Entity
+    from dicomquest.index.ingest.writes import Stored
 
 LOGGER = logging.getLogger("dicomquest.index")
 
 _UPPER = (Level.PATIENT, Level.STUDY, Level.SERIES)
-_KEYS = {
-    Level.PATIENT: "identity",
-    Level.STUDY: "study_instance_uid",
-    Level.SERIES: "series_instance_uid",
-}
 _UPSERT_FILE = """
     INSERT INTO file (path, size, modified_ns, instance) VALUES (?, ?, ?, ?)
     ON CONFLICT (path) DO UPDATE
@@ -75,15 +72,13 @@ class Batch:
         """Load the rows that the database has of ``instances`` and of all above them."""
         self._connection = connection
         self._default_zone = default_zone
-        self._next_ids: dict[Level, int] = {}
-        self._is_deferred = False
-        self._entities: dict[Level, dict[Any, Entity]] = {level: {} for level in _UPPER}
-        self._patients_by_id: dict[int, Entity] = {}
+        self._loaded = Loaded(connection, list(instances))
         self._instances: dict[str, _Instance] = {}
         self._files: dict[str, tuple[FileState, str]] = {}
         # Entities whose computed columns may change; among them those that lost a child.
         self._touched: dict[Level, set[int]] = {level: set() for level in _UPPER}
-        self._before: dict[Level, dict[int, Stored]] = {level: {} for level in _UPPER}
+        # Patients that lost a study, which may have been the one with their latest attributes.
+        self._bereft: set[int] = set()
         # Series that lost an instance, or have one that was received again.
         self._unsettled: set[int] = set()
         self._occurrences: set[tuple[str, int]] = set()
@@ -92,106 +87,35 @@ class Batch:
         self._promoted = filled(read_promoted(connection))
         self.replaced = 0
         self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
-        self._load(list(instances))
-
-    def _load(self, instances: list[Received]) -> None:
-        studies = self._load_level(Level.STUDY, {each.study_uid for each in instances})
-        self._entities[Level.STUDY] = {study.key: study for study in studies}
-        patients = self._load_level(Level.PATIENT, {patient_identity(each) for each in instances})
-        # A known study may be another patient's until now.
-        others = {study.parent for study in studies} - {each.id for each in patients}
-        patients += self._load_level(Level.PATIENT, others, "id")
-        self._patients_by_id = {patient.id: patient for patient in patients}
-        self._entities[Level.PATIENT] = {patient.key: patient for patient in patients}
-        series = self._load_level(Level.SERIES, {each.series_uid for each in instances})
-        self._entities[Level.SERIES] = {(each.parent, each.key): each for each in series}
-        statement = (
-            "SELECT sop_instance_uid, id, parent FROM instance WHERE sop_instance_uid {in_values}"
-        )
-        found = rows(self._connection, statement, [each.sop_uid for each in instances])
-        self._stored = {uid: (identifier, parent) for uid, identifier, parent in found}
-
-    def _load_level(self, level: Level, values: set[Any], column: str = "") -> list[Entity]:
-        """Load the entities whose key, or else ``column``, is among the values."""
-        if not values:
-            return []
-        names = COLUMNS[level]
-        key = _KEYS[level]
-        statement = (
-            f"SELECT {', '.join(names)} FROM {TABLES[level]} WHERE {column or key} {{in_values}}"
-        )
-        dicts = [
-            dict(zip(names, row, strict=True)) for row in rows(self._connection, statement, values)
-        ]
-        for row in dicts:
-            self._before[level][row["id"]] = Stored(
-                row.get("parent", 0), {name: row[name] for name in COMPUTED[level]}
-            )
-        return [
-            Entity(row["id"], row[key], row.get("parent", 0), record_from_row(level, row))
-            for row in dicts
-        ]
 
     def add(self, received: Received, file: FileState | None = None) -> None:
         """Merge an instance into its patient, study and series."""
-        study = self._entities[Level.STUDY].get(received.study_uid)
-        patient = self._patient(received, study)
+        loaded = self._loaded
+        patient = loaded.patient_of(received)
+        study = loaded.studies.get(received.study_uid)
         if study is None:
-            study = self._new(Level.STUDY, received.study_uid, received.study_uid, patient.id)
-        elif study.parent != patient.id:
+            study = loaded.new_study(received.study_uid, patient)
+        elif study.main is not patient:
             LOGGER.info("study %d moves: the instance received last has another patient", study.id)
-            study.parent = patient.id
-        series = self._entities[Level.SERIES].get((study.id, received.series_uid))
+            self._bereft.add(study.main.id)
+            study.move_to(patient)
+        series = loaded.series.get((study.id, received.series_uid))
         if series is None:
-            series = self._new(
-                Level.SERIES, (study.id, received.series_uid), received.series_uid, study.id
-            )
-        for level, entity in (
-            (Level.PATIENT, patient),
-            (Level.STUDY, study),
-            (Level.SERIES, series),
-        ):
-            entity.merge(received.records[level])
-            self._touched[level].add(entity.id)
+            series = loaded.new_series(received.series_uid, study.id)
+        study.receive_patient(received.records[Level.PATIENT])
+        study.merge(received.records[Level.STUDY])
+        series.merge(received.records[Level.SERIES])
+        self._touched[Level.PATIENT].add(patient.id)
+        self._touched[Level.STUDY].add(study.id)
+        self._touched[Level.SERIES].add(series.id)
         self._add_instance(received, series, file)
-
-    def _patient(self, received: Received, study: Entity | None) -> Entity:
-        patient_id, issuer = received.patient
-        if study is not None:
-            current = self._patients_by_id[study.parent]
-            if not patient_id or (not issuer and json.loads(current.key)[0] == patient_id):
-                # No Patient ID, or the same one without its issuer, contradicts nothing.
-                return current
-        identity = patient_identity(received)
-        patient = self._entities[Level.PATIENT].get(identity)
-        if patient is None:
-            patient = self._new(Level.PATIENT, identity, identity, 0)
-            self._patients_by_id[patient.id] = patient
-        return patient
-
-    def _new(self, level: Level, place: Any, key: str, parent: int) -> Entity:
-        if not self._is_deferred:
-            # Children are written before their parents, whose computed columns depend on them. Only
-            # where a parent is new, because SQLite compiles all its statements anew after this.
-            execute(self._connection, words_of(self._connection).defer_constraints)
-            self._is_deferred = True
-        entity = Entity(self._take_id(level), key, parent, None)
-        self._entities[level][place] = entity
-        return entity
-
-    def _take_id(self, level: Level) -> int:
-        taken = self._next_ids.get(level)
-        if taken is None:
-            statement = f"SELECT coalesce(max(id), 0) + 1 FROM {TABLES[level]}"
-            taken = int(next(iter(execute(self._connection, statement)))[0])
-        self._next_ids[level] = taken + 1
-        return taken
 
     def _add_instance(self, received: Received, series: Entity, file: FileState | None) -> None:
         uid = received.sop_uid
-        stored = self._stored.get(uid)
+        stored = self._loaded.instances.get(uid)
         before = self._instances.get(uid)
-        identifier = stored[0] if stored else before.id if before else self._take_id(Level.IMAGE)
+        known = stored[0] if stored else before.id if before else None
+        identifier = self._loaded.take_id(Level.IMAGE) if known is None else known
         if stored or before:
             self.replaced += 1
             self._unsettled.add(series.id)
@@ -234,8 +158,9 @@ class Batch:
         """Write all rows, the lowest level first; nothing can be added afterwards."""
         self._remove_displaced()
         self._write_instances()
-        for level in reversed(_UPPER):
-            self._write_level(level)
+        self._write_level(Level.SERIES)
+        self._write_level(Level.STUDY)
+        self._write_patients()
         instances, files = self._instances, self._files.values()
         self._many(
             _UPSERT_FILE,
@@ -254,12 +179,55 @@ class Batch:
         writes.run(self._connection)
 
     def _write_level(self, level: Level) -> None:
-        """Write the entities of one level that change, and delete those without children."""
+        """Write the series or studies that change, and delete those without children."""
         touched = self._touched[level]
-        stored = self._stored_computed(level, touched)
+        stored = self._loaded.stored(level, touched)
         computed = COMPUTE[level](self._connection, touched, self._settled(level))
+        if level is Level.STUDY:
+            self._settle_demographics(stored, computed)
+        self.removed[level] += self._write_rows(level, stored, computed)
+        above = self._touched[Level(level - 1)]
+        above.update(each.parent for each in stored.values())
+        above.update(each.parent for each in self._loaded.entities(level) if each.id in touched)
+
+    def _settle_demographics(
+        self, stored: Mapping[int, Stored], computed: Mapping[int, Columns]
+    ) -> None:
+        """Let each study of the batch show its own demographics."""
+        gone = stored.keys() - computed.keys()
+        self._bereft.update(stored[each].parent for each in gone)
+        staying = []
+        for study in self._loaded.studies.values():
+            if study.id in computed:
+                staying.append(study)
+            else:
+                self._bereft.add(study.main.id)
+        self._touched[Level.PATIENT] |= settle(self._connection, self._loaded, staying, gone)
+
+    def _write_patients(self) -> None:
+        """Write the patients that change: variants first, because main rows follow from them."""
+        loaded = self._loaded
+        touched = self._touched[Level.PATIENT] | self._bereft
+        loaded.know_patients(touched)
+        variants = {each for each in touched if loaded.rows[each].parent}
+        if variants:
+            self._write_patient_rows(variants)
+        keep_supported(self._connection, {loaded.main_of(each) for each in self._bereft})
+        mains = {loaded.main_of(each).id for each in touched} if variants else touched
+        self.removed[Level.PATIENT] += self._write_patient_rows(mains)
+
+    def _write_patient_rows(self, ids: set[int]) -> int:
+        computed = COMPUTE[Level.PATIENT](self._connection, ids, {})
+        if latest := {each for each in ids if self._loaded.rows[each].demographics == LATEST}:
+            add_variants(self._connection, computed, latest)
+        return self._write_rows(Level.PATIENT, self._loaded.stored(Level.PATIENT, ids), computed)
+
+    def _write_rows(
+        self, level: Level, stored: Mapping[int, Stored], computed: Mapping[int, Columns]
+    ) -> int:
+        """Write rows that change; delete those without computed columns, and return how many."""
         in_batch = {
-            entity.id: entity for entity in self._entities[level].values() if entity.id in touched
+            entity.id: entity for entity in self._loaded.entities(level) if entity.id in computed
         }
         writes = Writes(level)
         for identifier, columns in computed.items():
@@ -268,23 +236,21 @@ class Batch:
                 entity.log_conflicts(level)
                 found = forms(level, entity.record, self._default_zone)
                 head = entity.key if level is Level.PATIENT else entity.parent
-                row = table_row(
-                    level, identifier, head, entity.record.columns() | found.columns | columns
-                )
+                row = entity.record.columns() | found.columns | columns
+                if isinstance(entity, Patient):
+                    row |= entity.links
+                    if entity.parent:
+                        self._occurrences.add(VARIANTS)
                 promoted = self._promoted_forms(level, entity.record)
                 values = found.values | value_rows(level, columns) | promoted.values
-                writes.add(row, values, is_new=entity.is_new)
+                writes.add(table_row(level, identifier, head, row), values, is_new=entity.is_new)
                 self._occurrences |= found.occurrences | promoted.occurrences
             elif columns != stored[identifier].columns:
                 writes.add_computed(identifier, columns, stored[identifier].columns)
         writes.run(self._connection)
         gone = [(identifier,) for identifier in stored if identifier not in computed]
         self._many(f"DELETE FROM {TABLES[level]} WHERE id = ?", gone)
-        self.removed[level] += len(gone)
-        if level is not Level.PATIENT:
-            above = self._touched[Level(level - 1)]
-            above.update(each.parent for each in stored.values())
-            above.update(entity.parent for entity in in_batch.values())
+        return len(gone)
 
     def _settled(self, level: Level) -> dict[int, Columns]:
         """Return the computed columns that follow from the new instances and the old columns alone.
@@ -292,7 +258,7 @@ class Batch:
         These are series and studies that only get new instances. To look at all their instances
         again would make each one of thousands slower to receive than the one before.
         """
-        stored = self._before[level]
+        stored = self._loaded.before[level]
         only_new = self._touched[level] & stored.keys()
         if level is Level.SERIES:
             added = Counter(instance.parent for instance in self._instances.values())
@@ -310,11 +276,10 @@ class Batch:
 
     def _studies_with_others(self) -> set[int]:
         """Return the studies that lose or change an instance, or get one unlike those they have."""
-        stored = self._before[Level.STUDY]
-        studies = {
-            identifier: series.parent for identifier, series in self._before[Level.SERIES].items()
-        }
-        studies |= {series.id: series.parent for series in self._entities[Level.SERIES].values()}
+        stored = self._loaded.before[Level.STUDY]
+        before = self._loaded.before[Level.SERIES]
+        studies = {identifier: series.parent for identifier, series in before.items()}
+        studies |= {series.id: series.parent for series in self._loaded.series.values()}
         found = {studies[series] for series in self._unsettled}
         for instance in self._instances.values():
             study = studies[instance.parent]
@@ -335,18 +300,6 @@ class Batch:
             if attributes
             else NOTHING
         )
-
-    def _stored_computed(self, level: Level, ids: set[int]) -> dict[int, Stored]:
-        """Return the stored columns of entities; those that only lost a child are loaded here."""
-        before = self._before[level]
-        asked = ids - before.keys() - {entity.id for entity in self._entities[level].values()}
-        if asked:
-            head = "0" if level is Level.PATIENT else "parent"
-            columns = ", ".join(COMPUTED[level])
-            statement = f"SELECT id, {head}, {columns} FROM {TABLES[level]} WHERE id {{in_values}}"
-            for identifier, parent, *values in rows(self._connection, statement, asked):
-                before[identifier] = Stored(parent, dict(zip(COMPUTED[level], values, strict=True)))
-        return {identifier: before[identifier] for identifier in ids & before.keys()}
 
     def _many(self, statement: str, parameters: Sequence[tuple[Any, ...]]) -> None:
         if parameters:

@@ -25,8 +25,16 @@ Columns = dict[str, Any]
 """Values by column."""
 
 SERIES_COUNT = "number_of_series_related_instances"
+STUDY_COUNT = "number_of_patient_related_studies"
 OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequence")
 """The columns of a study that depend on each of its instances."""
+
+_PATIENT_COUNTS = (
+    STUDY_COUNT,
+    "number_of_patient_related_series",
+    "number_of_patient_related_instances",
+)
+_STUDIES = "count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)"
 
 MODALITIES_PATH = f"{KEYS_BY_KEYWORD['ModalitiesInStudy'].tag:08X}"
 SOP_CLASSES_PATH = f"{KEYS_BY_KEYWORD['SOPClassesInStudy'].tag:08X}"
@@ -99,18 +107,25 @@ def _studies(
 def _patients(
     connection: Connection, ids: set[int], _settled: Mapping[int, Columns]
 ) -> dict[int, Columns]:
-    statement = """
-        SELECT parent, count(*), sum(number_of_study_related_series),
-            sum(number_of_study_related_instances)
-        FROM study WHERE parent {in_values} GROUP BY parent"""
+    statement = f"SELECT parent, {_STUDIES} FROM study WHERE parent {{in_values}} GROUP BY parent"
     return {
-        parent: {
-            "number_of_patient_related_studies": studies,
-            "number_of_patient_related_series": series,
-            "number_of_patient_related_instances": instances,
-        }
-        for parent, studies, series, instances in rows(connection, statement, ids)
+        parent: dict(zip(_PATIENT_COUNTS, counts, strict=True))
+        for parent, *counts in rows(connection, statement, ids)
     }
+
+
+def add_variants(connection: Connection, computed: dict[int, Columns], mains: set[int]) -> None:
+    """Add to the counts of main rows those of their variants: studies show one or the other."""
+    statement = f"""
+        SELECT patient.variant_of, {_STUDIES}
+        FROM patient JOIN study ON study.parent = patient.id
+        WHERE patient.variant_of {{in_values}} GROUP BY patient.variant_of"""
+    for main, *counts in rows(connection, statement, mains):
+        own = computed.get(main, dict.fromkeys(_PATIENT_COUNTS, 0))
+        computed[main] = {
+            column: own[column] + count
+            for column, count in zip(_PATIENT_COUNTS, counts, strict=True)
+        }
 
 
 def _distinct_values(texts: Iterable[str | None]) -> str | None:

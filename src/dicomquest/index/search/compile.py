@@ -12,7 +12,7 @@ fields (``RowFilter``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.matching_sql import Selectivity
@@ -44,6 +44,22 @@ def compile_query(query: Query, facts: Facts = _NO_FACTS) -> Plan:
     return _Compiler(query, facts).plan()
 
 
+class _Children(NamedTuple):
+    """Tables with the children of an entity, the condition that they are, and their entity's id."""
+
+    tables: str
+    link: str
+    parent: str
+
+
+# The studies of a patient are children of its main row, or of its variants.
+_CHILDREN_OF_VARIANTS = _Children(
+    "patient AS shown JOIN study ON study.parent = shown.id",
+    "shown.id = patient.id OR shown.variant_of = patient.id",
+    "coalesce(shown.variant_of, shown.id)",
+)
+
+
 class _Compiler:
     def __init__(self, query: Query, facts: Facts) -> None:
         self._query = query
@@ -64,7 +80,7 @@ class _Compiler:
 
     def plan(self) -> Plan:
         query = self._query
-        selection = select(query.return_keys, self._facts.dialect)
+        selection = select(query.return_keys, self._facts.dialect, self._facts.have_variants)
         used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
         top = min([*used, query.level])
         predicates = [
@@ -72,6 +88,8 @@ class _Compiler:
             for level in range(query.level, top - 1, -1)
             for found in self._level_predicates(Level(level))
         ]
+        if query.level is Level.PATIENT and self._facts.have_variants:
+            predicates.append(("patient.variant_of IS NULL", ()))
         if self._lower:
             predicates.append(self._descendants())
         tables = TABLES[query.level]
@@ -152,27 +170,35 @@ class _Compiler:
         """Return that one chain of descendants meets all keys of the levels below."""
         first = Level(self._query.level + 1)
         lowest = max(key.level for key in self._lower)
-        tables = TABLES[first]
+        children = self._children()
+        tables, link = children.tables, children.link
         predicates: list[Sql] = list(self._level_predicates(first))
         for level in range(first + 1, lowest + 1):
             tables += f" JOIN {TABLES[Level(level)]} ON {_child_of(Level(level))}"
             predicates += self._level_predicates(Level(level))
         below = [each for each in self._residuals if each.level > self._query.level]
         if below and not self._words.calls_python:
-            self._chains = self._chains_of(tables, [(_child_of(first), ()), *predicates], below)
+            self._chains = self._chains_of(tables, [(link, ()), *predicates], below)
         if not predicates:
-            return f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)})", ()
+            return f"EXISTS (SELECT 1 FROM {tables} WHERE {_bracketed(link)})", ()
         where = joined("AND", predicates)
         if self._leader is not None and self._leader in self._lower:
             owner = f"{TABLES[self._query.level]}.id"
             return (
-                f"{owner} IN (SELECT {TABLES[first]}.parent FROM {tables} WHERE {where[0]})",
+                f"{owner} IN (SELECT {children.parent} FROM {tables} WHERE {where[0]})",
                 where[1],
             )
         return (
-            f"EXISTS (SELECT 1 FROM {tables} WHERE {_child_of(first)} AND {_bracketed(where[0])})",
+            f"EXISTS (SELECT 1 FROM {tables} WHERE {_bracketed(link)} AND {_bracketed(where[0])})",
             where[1],
         )
+
+    def _children(self) -> _Children:
+        """Return how the statement finds the children of an entity of the query level."""
+        child = Level(self._query.level + 1)
+        if child is Level.STUDY and self._facts.have_variants:
+            return _CHILDREN_OF_VARIANTS
+        return _Children(TABLES[child], _child_of(child), f"{TABLES[child]}.parent")
 
     def _chains_of(
         self, tables: str, predicates: Sequence[Sql], residuals: Sequence[Residual]

@@ -16,7 +16,7 @@ from dicomquest.dataset.elements import (
 from dicomquest.dataset.remembering import remembered
 from dicomquest.dataset.response_fields import Field, Row, Source, row_element
 from dicomquest.index.tables.dialects import DIALECTS
-from dicomquest.index.tables.schema import ATTRIBUTES, TABLES
+from dicomquest.index.tables.schema import ATTRIBUTES, COMPUTED_KEYS, TABLES, VARIANTS
 from dicomquest.query.evaluate import response_element
 from dicomquest.query.search_forms import own_zone
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
@@ -48,6 +48,11 @@ class Facts:
     occurrences: frozenset[tuple[str, int]] = frozenset()
     zone_minutes: int = 0
     trigrams: bool = True
+
+    @property
+    def have_variants(self) -> bool:
+        """Tell whether a study may show demographics that are not the latest of its patient."""
+        return VARIANTS in self.occurrences
 
     @property
     def are_guarded(self) -> bool:
@@ -161,9 +166,13 @@ class Plan:
         return dict(sorted(response.items()))
 
 
-def _is_usual(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> bool:
+def _is_usual(
+    return_keys: tuple[ReturnKey, ...],
+    dialect: Dialect = "sqlite",
+    have_variants: bool = False,
+) -> bool:
     """Tell whether a cache may keep a selection."""
-    del dialect
+    del dialect, have_variants
     return _count(return_keys) <= _MOST_REMEMBERED_KEYS
 
 
@@ -174,7 +183,11 @@ def _count(return_keys: tuple[ReturnKey, ...]) -> int:
 
 
 @remembered(1024, _is_usual)
-def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> Selection:
+def select(
+    return_keys: tuple[ReturnKey, ...],
+    dialect: Dialect = "sqlite",
+    have_variants: bool = False,
+) -> Selection:
     """Return the columns for the return keys: one object for each shape of them."""
     columns: list[str] = []
     fields: list[Field] = []
@@ -184,7 +197,8 @@ def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> S
         key = KEYS_BY_TAG.get(return_key.tag)
         storage = key.storage if key is not None else Storage.JSON
         if key is not None and storage in {Storage.COLUMN, Storage.COMPUTED}:
-            columns.append(f"{table}.{key.column}")
+            is_of_main = have_variants and key in COMPUTED_KEYS[Level.PATIENT]
+            columns.append(_of_main(key) if is_of_main else f"{table}.{key.column}")
             is_json = key.vr == "SQ"
             source = (
                 Source.NUMBER if key.vr == "IS" and storage is Storage.COMPUTED else Source.TEXT
@@ -201,6 +215,12 @@ def select(return_keys: tuple[ReturnKey, ...], dialect: Dialect = "sqlite") -> S
         else:
             columns.append(element_sql(return_key.level, return_key.tag, dialect))
     return Selection(tuple(columns), tuple(fields), tuple(reductions))
+
+
+def _of_main(key: Key) -> str:
+    """Return the expression of a count that only the main row of a patient has."""
+    main = "main.id = coalesce(patient.variant_of, patient.id)"
+    return f"(SELECT main.{key.column} FROM patient AS main WHERE {main})"
 
 
 def element_sql(level: Level, tag: int, dialect: Dialect) -> str:

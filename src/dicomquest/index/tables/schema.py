@@ -26,7 +26,7 @@ from sqlalchemy import (
 from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
 
-HEAD = "0003"
+HEAD = "0005"
 """The newest revision of ``migrations``; a later revision is a greater text."""
 
 TABLES = {
@@ -104,6 +104,8 @@ INDEXED = (
     Indexed("patient", ("patient_name_ideographic",), partial=True),
     Indexed("patient", ("patient_name_phonetic",), partial=True),
     Indexed("patient", ("patient_birth_date_sort",)),
+    # Partial, so that no planner takes it for ``IS NULL``, which nearly every row meets.
+    Indexed("patient", ("variant_of",), partial=True),
     Indexed("study", ("parent",)),
     Indexed("study", ("study_instance_uid",), unique=True),
     Indexed("study", ("study_date_sort", "study_time_sort")),
@@ -171,7 +173,8 @@ def _entity_table(level: Level) -> Table:
     name = TABLES[level]
     columns: list[Column[object]] = [Column("id", _ID, primary_key=True, autoincrement=False)]
     if level is Level.PATIENT:
-        # JSON of PatientID and IssuerOfPatientID; without a PatientID also of the study.
+        # JSON of PatientID and IssuerOfPatientID; without a PatientID also of the study. A variant
+        # also has a digest of its attributes.
         columns.append(Column("identity", _TEXT, nullable=False))
     else:
         columns.append(
@@ -192,6 +195,11 @@ def _entity_table(level: Level) -> Table:
         if name != key.column
     ]
     columns.append(Column(ATTRIBUTES, _TEXT))
+    if level is Level.PATIENT:
+        columns += [
+            Column("variant_of", _ID, _deferrable("patient.id")),
+            Column("demographics", Integer),
+        ]
     return Table(name, METADATA, *columns)
 
 
@@ -220,6 +228,21 @@ WORD_PART = 8
 """The part of each word of a name (fuzzy semantic matching)."""
 CODE_PART = 9
 """The part of the phonetic code of each word."""
+
+PATIENT_LINKS = ("variant_of", "demographics")
+"""The columns of a patient that say which studies show it (PS3.4 C.6.2).
+
+An identity has one main row, with its latest demographics. While all its studies agree on them,
+they are the children of that row. As soon as they do not, each study is the child of a variant: a
+row with the demographics that this study shows. ``variant_of`` is the main row of a variant.
+"""
+
+OWN, LATEST = 0, 1
+"""The values of ``demographics``: whose the row has.
+
+OWN: those that each of its studies received. LATEST: those that the identity received last; its
+studies show variants. NULL: a program before revision 0004 merged them from all its studies.
+"""
 
 ENTITY = {level: _entity_table(level) for level in Level}
 VALUE = {level: _value_table(level) for level in Level}
@@ -267,6 +290,8 @@ SEVERAL_VALUES = 0
 
 A part of ``GROUP_PARTS`` says that some name has this group; the first one goes without saying.
 """
+VARIANTS = ("variant", 0)
+"""The occurrence which says that some patient has variants."""
 ALL_THERE = -1
 """The part of an occurrence which says that a promoted attribute has all its value rows."""
 TOO_LONG = -2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DatabaseError
 
-from dicomquest.index.ingest.computed import COMPUTE, value_rows
+from dicomquest.index.ingest.computed import COMPUTE, add_variants, value_rows
 from dicomquest.index.ingest.writes import (
     INSERT_OCCURRENCE,
     Writes,
@@ -18,7 +18,14 @@ from dicomquest.index.ingest.writes import (
 from dicomquest.index.tables.dialects import DIALECTS, execute, rows, words_of
 from dicomquest.index.tables.promoted import READY, filled, promoted_forms, read_promoted
 from dicomquest.index.tables.rows import ValueRow, forms, record_from_row
-from dicomquest.index.tables.schema import COMPUTED_KEYS, ENTITY, TABLES, TRIGRAMS
+from dicomquest.index.tables.schema import (
+    COMPUTED_KEYS,
+    ENTITY,
+    PATIENT_LINKS,
+    TABLES,
+    TRIGRAMS,
+    VARIANTS,
+)
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -103,6 +110,8 @@ class _Comparison:
             if level in COMPUTE
             else {row["id"]: row for row in chunk}
         )
+        if level is Level.PATIENT:
+            add_variants(self._connection, computed, ids)
         stored_values = self._stored_values(ids)
         occurring = {
             tuple(row) for row in execute(self._connection, "SELECT path, part FROM occurrence")
@@ -124,8 +133,13 @@ class _Comparison:
             record = record_from_row(level, row)
             found = forms(level, record, self._default_zone)
             columns = {key.column: computed[identifier][key.column] for key in COMPUTED_KEYS[level]}
+            # Nothing but the received instances tells which row a study shows.
+            links = {name: row[name] for name in PATIENT_LINKS if name in row}
             expected = table_row(
-                level, identifier, row[_head(level)], record.columns() | found.columns | columns
+                level,
+                identifier,
+                row[_head(level)],
+                record.columns() | found.columns | columns | links,
             )
             added = promoted_forms(attributes, record.elements, self._default_zone)
             values = found.values | value_rows(level, columns) | added.values
@@ -140,6 +154,8 @@ class _Comparison:
             ):
                 differing.append(f"{table}_value")
             missing = (found.occurrences | added.occurrences) - occurring
+            if row.get("variant_of") is not None:
+                missing |= {VARIANTS} - occurring
             if missing:
                 differing.append("occurrence")
             if differing:
