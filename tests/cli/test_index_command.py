@@ -16,6 +16,7 @@ from dicomquest.cli import main
 from dicomquest.cli.index_command import offset_text
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
+from fixtures import storing
 from fixtures.timing import LONG
 from peers import corpus
 from peers.ours import COMMAND, ENVIRONMENT
@@ -165,3 +166,40 @@ def test_ctrl_c_ends_it_and_next_run_goes_on(files: Path, tmp_path: Path) -> Non
     result = index("--index", tmp_path / "i.sqlite", "--quiet", files)
     assert result.exit_code == 0
     assert f"{INSTANCES} instances" in result.stderr
+
+
+def test_studies_that_disagree_are_counted(tmp_path: Path) -> None:
+    """Patients whose studies disagree are counted, and named with --verbose only."""
+    files = tmp_path / "files"
+    files.mkdir()
+    made = [storing.instance(number, 1) for number in (1, 2, 3)]
+    for each, name in zip(made, ("HELLO", "FOO", "HELLO"), strict=True):
+        each.PatientID, each.PatientName = "P1", name
+    storing.write(files, made)
+    quiet = index("--index", tmp_path / "i.sqlite", files)
+    *_, last = quiet.stderr.splitlines()
+    assert last == (
+        "Studies of 1 patient disagree on name, birth date or sex: each study shows its own "
+        "(--verbose names them)"
+    )
+    assert "HELLO" not in quiet.stderr
+    # Nothing is read again, but what the index has is said again.
+    verbose = index("--index", tmp_path / "i.sqlite", "--verbose", files)
+    assert "3 unchanged" in verbose.stderr
+    assert (
+        "disagree: patient 'P1': 'HELLO' born ? sex ? (2 studies), 'FOO' born ? sex ? (1 study)"
+        in verbose.stderr
+    )
+
+
+def test_reread_reads_unchanged_files(files: Path, tmp_path: Path) -> None:
+    location = tmp_path / "i.sqlite"
+    index("--index", location, files)
+    with Index(location) as opened, opened._database.begin() as connection:
+        connection.exec_driver_sql("UPDATE series SET modality = NULL")
+    assert f"{INSTANCES} unchanged" in index("--index", location, files).stderr
+    result = index("--index", location, "--reread", files)
+    assert f"0 indexed, {INSTANCES} replaced, 0 unchanged" in result.stderr
+    with Index(location) as opened, opened._database.connect() as connection:
+        query = "SELECT count(*) FROM series WHERE modality IS NULL"
+        assert connection.exec_driver_sql(query).scalar_one() == 0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dicomquest.index import Index
     from dicomquest.index.ingest.files import Summary
     from dicomquest.index.ingest.instance import Skipped
+    from dicomquest.index.upkeep.disagreements import Disagreement
     from dicomquest.index.upkeep.prune import Pruned
 
 
@@ -34,6 +35,7 @@ class IndexSettings:
     location: str
     jobs: int | None
     timezone: int | None
+    reread: bool
     prune: bool
     prune_empty: bool
     verbose: bool
@@ -46,6 +48,11 @@ class IndexSettings:
 @jobs_option
 @timezone_option
 @click.option(
+    "--reread",
+    is_flag=True,
+    help="Read unchanged files, too, for what an older version did not keep of them.",
+)
+@click.option(
     "--prune",
     is_flag=True,
     help="Afterwards remove the instances whose files below PATH are gone.",
@@ -56,7 +63,12 @@ class IndexSettings:
     help="Prune also a PATH that is missing or holds no file. Without this option such a PATH may "
     "be an unmounted share, and its instances stay.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Name each skipped file, with the reason.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Name each skipped file, with the reason, and patients whose studies disagree.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 def index(paths: tuple[str, ...], **values: Any) -> None:
     """Read the headers of all DICOM files at or below each PATH into the index.
@@ -93,14 +105,18 @@ def run(settings: IndexSettings) -> None:
                 jobs=settings.jobs or os.cpu_count() or 1,
                 progress=progress,
                 on_skip=_name_skipped if settings.verbose else None,
+                reread=settings.reread,
             )
         if settings.prune or settings.prune_empty:
             pruned = index.prune(settings.paths, even_empty=settings.prune_empty)
         counts = index.counts()
+        disagreeing = index.disagreements()
     _report(summary, monotonic() - started, names_skipped=settings.verbose)
     if pruned is not None:
         _report_pruned(pruned)
     say(f"The index has {counted_each(counts)}.")
+    if disagreeing:
+        _report_disagreeing(disagreeing, are_named=settings.verbose)
     if pruned is not None and pruned.refused:
         raise give_up(
             "instances of missing files stay in the index: the share may be unmounted. "
@@ -186,6 +202,20 @@ def progress_bar(
 def _name_skipped(path: str, skipped: Skipped) -> None:
     detail = f" ({skipped.detail})" if skipped.detail else ""
     say(f"skipped: {click.format_filename(path)}: {skipped.reason.value}{detail}")
+
+
+def _report_disagreeing(found: Sequence[Disagreement], *, are_named: bool) -> None:
+    for patient_id, issuer, persons in found if are_named else ():
+        named = ", ".join(
+            f"{name!r} born {birth_date or '?'} sex {sex or '?'} ({counted(studies, Level.STUDY)})"
+            for name, birth_date, sex, studies in persons
+        )
+        of_issuer = f" of {issuer!r}" if issuer else ""
+        say(f"disagree: patient {patient_id!r}{of_issuer}: {named}")
+    say(
+        f"Studies of {counted(len(found), Level.PATIENT)} disagree on name, birth date or sex: "
+        "each study shows its own" + ("" if are_named else " (--verbose names them)")
+    )
 
 
 def _report(summary: Summary, seconds: float, *, names_skipped: bool) -> None:

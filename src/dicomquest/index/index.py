@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from dicomquest.index.tables.promoted import Attribute
     from dicomquest.index.upkeep.check import CheckReport
     from dicomquest.index.upkeep.check_files import FilesReport
+    from dicomquest.index.upkeep.disagreements import Disagreement
     from dicomquest.index.upkeep.follow import Follower
     from dicomquest.index.upkeep.promotion import Listed
     from dicomquest.index.upkeep.prune import Pruned
@@ -290,26 +291,23 @@ class Index:
         jobs: int = 1,
         progress: Callable[[Summary], None] | None = None,
         on_skip: Callable[[str, Skipped], None] | None = None,
+        reread: bool = False,
     ) -> Summary:
         """Index the files at or below ``paths``, read by ``jobs`` processes.
 
-        Files that have not changed since are not read again, so another call goes on where one was
-        interrupted. Unreadable files are skipped and counted in the summary, which ``progress``
-        sees as it grows; ``on_skip`` gets the path and the reason of each. Several jobs import the
-        script that calls this, which therefore needs its ``if __name__ == "__main__"``.
+        Unchanged files are not read again unless you ``reread`` them, so another call goes on where
+        one was interrupted. Unreadable files are skipped and counted in the summary, which
+        ``progress`` sees as it grows; ``on_skip`` gets the path and the reason of each. Several
+        jobs import the calling script, which needs its ``if __name__ == "__main__"``.
         """
         # Here and below: a process that only queries starts without this code.
         from dicomquest.index.ingest.files import ingest_files  # noqa: PLC0415
 
         names = [os.fspath(path) for path in paths]
         return ingest_files(
-            self._database,
-            names,
-            self.timezone_offset_minutes,
-            jobs=jobs,
-            progress=progress,
-            on_skip=on_skip,
-        )
+            self._database, names, self.timezone_offset_minutes,
+            jobs=jobs, progress=progress, on_skip=on_skip, reread=reread,
+        )  # fmt: skip
 
     def ingest_data_sets(self, data_sets: Iterable[DataSet]) -> Summary:
         """Index decoded instances, which have no file.
@@ -367,12 +365,9 @@ class Index:
 
         names = [os.fspath(path) for path in paths]
         return prune(
-            self._database,
-            names,
-            self.timezone_offset_minutes,
-            even_empty=even_empty,
-            progress=progress,
-        )
+            self._database, names, self.timezone_offset_minutes,
+            even_empty=even_empty, progress=progress,
+        )  # fmt: skip
 
     def forget_moved(self, paths: Sequence[str]) -> None:
         """Forget missing files of the instances that a file at one of ``paths`` has as well."""
@@ -459,9 +454,14 @@ class Index:
         with self._database.connect() as connection:
             run = connection.exec_driver_sql
             statements = {level: f"SELECT count(*) FROM {TABLES[level]}" for level in Level}
-            # Variants are no patients of their own.
-            statements[Level.PATIENT] += " WHERE variant_of IS NULL"
+            statements[Level.PATIENT] += " WHERE variant_of IS NULL"  # variants are no patients
             return {level: run(each).scalar_one() for level, each in statements.items()}
+
+    def disagreements(self) -> list[Disagreement]:
+        """Return the patients whose studies disagree on who they are, with what these say."""
+        from dicomquest.index.upkeep.disagreements import disagreements  # noqa: PLC0415
+
+        return disagreements(self._database)
 
     def close(self) -> None:
         """Close the connections that are not in use; a cursor's closes with the cursor."""

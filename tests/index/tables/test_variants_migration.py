@@ -59,7 +59,7 @@ def index(old_location: str) -> Iterator[Index]:
 
 
 def shown(index: Index) -> dict[str, tuple[str | None, ...]]:
-    """What each study shows of its patient, by its number."""
+    """Return the demographics that each study shows, by its number."""
     keywords = ("PatientName", "PatientBirthDate", "PatientSex")
     asked = query("STUDY", **dict.fromkeys(keywords, ""))
     return {
@@ -121,7 +121,7 @@ def test_instance_of_older_study_leaves_others_alone(index: Index) -> None:
 
 
 def test_only_study_of_its_patient_keeps_what_it_had(index: Index) -> None:
-    """What the only study of a patient shows is its own, so an instance adds to it."""
+    """The only study of a patient shows its own, so an instance adds to it."""
     index.ingest_data_sets([instance(2, study=3, PatientID="P2", PatientBirthDate="19700101")])
     assert shown(index)["3"] == ("ALONE", "19700101", "M")
     assert rows_of_patients(index) == 2

@@ -11,7 +11,7 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicomquest.index.ingest.merged_entity import Merged, variant_identity
+from dicomquest.index.ingest.merged_entity import variant_identity
 from dicomquest.index.ingest.writes import COLUMNS
 from dicomquest.index.tables.dialects import execute, rows, words_of
 from dicomquest.index.tables.rows import Record, record_from_row
@@ -37,15 +37,6 @@ class _Wanted(NamedTuple):
     demographics: int | None
     studies: Sequence[Study]
     others: Sequence[int] = ()
-
-
-def own_demographics(shown: Patient, studies: int) -> Merged:
-    """Return what a stored study received itself; nothing if its row does not tell.
-
-    ``shown`` is the row that it shows, and ``studies`` the number of studies of its identity.
-    """
-    is_own = shown.demographics == OWN or (shown.demographics is None and studies == 1)
-    return Merged(shown.record if is_own else Record({}, {}))
 
 
 def settle(

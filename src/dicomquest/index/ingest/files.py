@@ -140,8 +140,12 @@ def ingest_files(
     jobs: int = 1,
     progress: Callable[[Summary], None] | None = None,
     on_skip: Callable[[str, Skipped], None] | None = None,
+    reread: bool = False,
 ) -> Summary:
-    """Index all files at or below ``paths``; call ``progress`` with the growing summary."""
+    """Index all files at or below ``paths``, unchanged ones only to ``reread`` them.
+
+    ``progress`` is called with the growing summary.
+    """
     # Before any file is read, as to read them may take hours.
     database.refuse_read_only()
     summary = Summary(on_skip=on_skip)
@@ -153,9 +157,9 @@ def ingest_files(
 
     waiting: list[tuple[Received, FileState]] = []
     with _Readers(jobs, default_zone) as readers:
-        chunks = (
-            _changed(database, chunk, summary) for chunk in _chunks(walk(paths, on_error), _CHUNK)
-        )
+        chunks = _chunks(walk(paths, on_error), _CHUNK)
+        if not reread:
+            chunks = (_changed(database, chunk, summary) for chunk in chunks)
         for files, outcomes in readers.read(chunks):
             for file, outcome in zip(files, outcomes, strict=True):
                 if isinstance(outcome, Skipped):

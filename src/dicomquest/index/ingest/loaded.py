@@ -6,12 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.index.ingest.computed import STUDY_COUNT
-from dicomquest.index.ingest.demographics import own_demographics
 from dicomquest.index.ingest.merged_entity import Entity, Merged, Patient, Study, patient_identity
 from dicomquest.index.ingest.writes import COLUMNS, COMPUTED, Stored
 from dicomquest.index.tables.dialects import execute, rows, words_of
 from dicomquest.index.tables.rows import Record, record_from_row
-from dicomquest.index.tables.schema import TABLES
+from dicomquest.index.tables.schema import OWN, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Loaded:
         for row in studies:
             shown = self.rows[row["parent"]]
             main = self.main_of(shown.id)
-            own = own_demographics(shown, self.before[Level.PATIENT][main.id].columns[STUDY_COUNT])
+            own = _own_demographics(shown, self.before[Level.PATIENT][main.id].columns[STUDY_COUNT])
             record = record_from_row(Level.STUDY, row)
             uid = row["study_instance_uid"]
             self.studies[uid] = Study(row["id"], uid, shown.id, record, main=main, own=own)
@@ -178,3 +177,12 @@ class Loaded:
             for identifier, parent, *values in rows(self._connection, statement, asked):
                 before[identifier] = Stored(parent, dict(zip(COMPUTED[level], values, strict=True)))
         return {each: before[each] for each in identifiers & before.keys()}
+
+
+def _own_demographics(shown: Patient, studies: int) -> Merged:
+    """Return what a stored study received itself; nothing if its row does not tell.
+
+    ``shown`` is the row that it shows, and ``studies`` the number of studies of its identity.
+    """
+    is_own = shown.demographics == OWN or (shown.demographics is None and studies == 1)
+    return Merged(shown.record if is_own else Record({}, {}))
