@@ -135,7 +135,7 @@ UNENCODABLE = (
     ("handler", "pending"),
     [
         (lambda _: 1 / 0, 0),
-        (lambda _: None, 0),
+        (lambda _: 1.5, 0),
         (lambda _: [NO_IDENTIFIER], 0),
         (lambda _: [NO_DATASET], 0),
         (lambda _: [NO_STATUS], 0),
