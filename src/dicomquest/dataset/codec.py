@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from dicomquest.dataset.charset import FALLBACK, Terms
 from dicomquest.dataset.decoder import Decoder, Place, TruncatedDataSetError
@@ -214,20 +215,33 @@ def _inflate(data: bytes, start: int, size: int) -> tuple[bytes, bool]:
     Bytes behind the stream's end pass, such as the NUL that makes it even (PS3.5 A.5).
     """
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
-    parts: list[bytes] = []
-    position, left = start, size
+    # Joined parts would be in memory twice; a map grows in place, and its slices are bytes.
+    inflated = mmap.mmap(-1, size)
+    position, left, pending = start, size, b""
     try:
-        while left and not inflater.eof and position < len(data):
-            parts.append(inflater.decompress(data[position : position + _DEFLATED_PART], left))
-            position += _DEFLATED_PART
-            left -= len(parts[-1])
+        while left and not inflater.eof:
+            if not pending:
+                pending = data[position : position + _DEFLATED_PART]
+                position += _DEFLATED_PART
+            is_last = position >= len(data)
+            part = inflater.decompress(pending, min(left, _FIRST_INFLATED))
+            pending = inflater.unconsumed_tail
+            inflated.write(part)
+            left -= len(part)
+            # The inflater may still hold bytes when it has taken all.
+            if is_last and not part and not pending:
+                break
         # Output of exactly ``size`` bytes may be whole: the end mark of the stream is still to
         # come.
-        rest = inflater.unconsumed_tail + data[position : position + _DEFLATED_PART]
+        rest = pending + data[position : position + _DEFLATED_PART]
         is_whole = inflater.eof or (not inflater.decompress(rest, 1) and inflater.eof)
     except zlib.error as error:
         raise DataSetError(f"no deflate stream: {error}") from error
-    return b"".join(parts), is_whole
+    if size - left <= _FIRST_INFLATED:
+        return inflated[: size - left], is_whole
+    if left:
+        inflated.resize(size - left)
+    return cast("bytes", inflated), is_whole
 
 
 def _is_explicit(data: bytes, start: int, transfer_syntax: str, remarks: Remarks | None) -> bool:
