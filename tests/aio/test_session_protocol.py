@@ -60,3 +60,25 @@ def test_only_uids_are_echoed(uid: str, echoed: str) -> None:
         response = peer.receive_command()
     assert isinstance(response, UnknownCommand)
     assert response.affected_sop_class_uid == echoed
+
+
+def test_turns_keep_messages_in_order() -> None:
+    """Bytes that have to wait for the next turn come before those that are read later."""
+    numbers = range(1, 5001)
+    with serving() as port, raw_requestor(port) as peer:
+        peer.send(*(pdu(UnknownCommand(command_field=0x0150, message_id=n)) for n in numbers))
+        for number in numbers:
+            response = peer.receive_command()
+            assert getattr(response, "message_id_being_responded_to", None) == number
+
+
+def test_end_between_turns_is_harmless() -> None:
+    """A peer that sends much and goes leaves the server as it was."""
+    many = pdu(UnknownCommand(command_field=0x0150, message_id=1)) * 20_000
+    with serving() as port:
+        for _ in range(3):
+            with raw_requestor(port) as peer:
+                peer.send(many[: len(many) // 4])
+        with raw_requestor(port) as peer:
+            peer.send(pdu(UnknownCommand(command_field=0x0150, message_id=9)))
+            assert getattr(peer.receive_command(), "message_id_being_responded_to", None) == 9
