@@ -97,7 +97,7 @@ PEERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[tuple[int, s
 
 
 FEWER = {"dcmqrscp": 4, "pynetdicom qrscp": 40}
-"""What part of the instances the slow ones get."""
+"""The slow ones get one instance in so many."""
 
 
 def rate(name: str, made: list[Instance], associations: int, resident: list[int]) -> float:

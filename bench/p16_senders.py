@@ -144,7 +144,7 @@ def run(size: Size) -> Claim:
         "all found at once, in less than 150 MB of memory",
     )
     claim.remark = (
-        "What a sender takes for itself is in its figure: it reads its files, and shares the cores."
+        "Each figure includes the sender's own work: it reads its files, and shares the cores."
     )
     claim.is_met = True
     with contextlib.ExitStack() as stack:

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 CACHE = Path(
     os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench")
 )
-"""Where built indexes and files are kept between runs: 10^6 studies take minutes to build."""
+"""The folder that keeps built indexes between runs: 10^6 studies take minutes to build."""
 
 SCRATCH = CACHE / f"scratch-{os.getpid()}"
-"""Where what the servers of this run write is kept, until the run ends."""
+"""The folder of the servers of this run, until it ends."""
 
 WORTH_KEEPING = 100_000
 """Studies from which on PostgreSQL's data are kept too."""

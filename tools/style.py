@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,8 +31,8 @@ VAGUE_NAMES = ("utils", "helpers", "common", "manager", "misc")
 # pynetdicom's names stand for themselves: association, events.
 UNIQUE_EXCEPT = ("__init__", "association", "events")
 
-OPENING = re.compile(rf"(?:{'|'.join(OPENINGS)})\b")
-BANNER = re.compile(r"\s*#\s*([-=#*~_])\1{3,}")
+OPENING = re.compile(rf"(?:{'|'.join(OPENINGS)})\b", re.IGNORECASE)
+BANNER = re.compile(r"\s*#.*([-=#*~_])\1{2,}\s*$|\s*#\s*([-=#*~_])\2{2,}")
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,23 @@ class Source:
 
     @property
     def docstrings(self) -> Iterator[tuple[int, str]]:
-        """Each docstring of the module, its classes and functions, with its line number."""
+        """Each docstring of the module, its classes, functions and attributes, with its line."""
         for node in ast.walk(self.tree):
+            body = node.body if isinstance(node, ast.Module | ast.ClassDef) else []
+            for before, after in pairwise(body):
+                if isinstance(before, ast.Assign | ast.AnnAssign) and (found := _text(after)):
+                    yield after.lineno, found
             if isinstance(
                 node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
             ) and (text := ast.get_docstring(node)):
                 yield node.body[0].lineno, text
+
+
+def _text(node: ast.stmt) -> str:
+    """Return the text of a statement that is nothing but a text."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return str(node.value.value) if isinstance(node.value.value, str) else ""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +157,26 @@ def imports(sources: Sequence[Source]) -> dict[str, dict[str, int]]:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module is not None:
-                inner = [f"{node.module}.{alias.name}" for alias in node.names]
-                names = [name if name in known else node.module for name in inner]
+            elif isinstance(node, ast.ImportFrom):
+                package = _package(source, node)
+                inner = [f"{package}.{alias.name}" for alias in node.names]
+                names = [name if name in known else package for name in inner]
             else:
                 continue
             for name in names:
                 if name in known and name != source.module:
                     targets.setdefault(name, node.lineno)
     return graph
+
+
+def _package(source: Source, node: ast.ImportFrom) -> str:
+    """Return what an import is from; dots in front count up from the module's own package."""
+    if not node.level:
+        return node.module or ""
+    parts = source.module.split(".")
+    is_package = source.path.endswith("__init__.py")
+    above = parts[: len(parts) - node.level + is_package]
+    return ".".join([*above, *([node.module] if node.module else [])])
 
 
 def circles(graph: Mapping[str, Mapping[str, int]]) -> list[list[str]]:

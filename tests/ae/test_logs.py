@@ -22,7 +22,7 @@ with serving(lambda _: answers) as port, associated(port) as association:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert done.stderr.count("accepted, 2 contexts") == 1
+    assert done.stderr.count("accepted, contexts: 2") == 1
     assert "established" in done.stderr
     context = "ID: 1; Abstract Syntax: Verification SOP Class; Transfer Syntax(es):;     ="
     assert context in done.stderr

@@ -266,3 +266,8 @@ def test_any_text_is_interval_range_or_refused(vr: str, text: str) -> None:
             continue
         assert low is None or high is None or low <= high
         assert low or high
+
+
+def test_a_date_with_hyphens_says_what_to_write() -> None:
+    with pytest.raises(ValueFormatError, match="YYYYMMDD without hyphens, so 20240105"):
+        date_range("2024-01-05")

@@ -60,7 +60,7 @@ def test_options_can_be_strict(filled: str) -> None:
         index.find(level="SERIES", options=QueryOptions(), Modality="CT")
 
 
-@pytest.mark.parametrize(("limit", "count"), [(None, 3), (0, 0), (2, 2), (3, 3), (9, 3)])
+@pytest.mark.parametrize(("limit", "count"), [(None, 3), (1, 1), (2, 2), (3, 3), (9, 3)])
 def test_limit(filled: str, limit: int | None, count: int) -> None:
     with open_index(filled) as index:
         assert len(list(index.find(limit=limit))) == count
@@ -80,6 +80,8 @@ def test_leaving_loop_frees_connection(filled: str) -> None:
         ({"level": "FILM"}, "STUDY, SERIES, IMAGE"),
         ({"StudyDate": "2024-01-05"}, "Study Date"),
         ({"as_": "arrow"}, "expected dataset, json"),
+        ({"limit": 0}, "a number of matches from 1 on"),
+        ({"limit": "x"}, "a number of matches from 1 on"),
     ],
 )
 def test_refuses_what_makes_no_sense(filled: str, arguments: dict[str, Any], words: str) -> None:

@@ -22,6 +22,7 @@ from dicomquest.errors import (
 )
 from dicomquest.query.extended_negotiation import accepted_options, offer
 from dicomquest.query.identifier.request_keys import (
+    check_limit,
     level_by_name,
     model_by_name,
     request_identifier,
@@ -129,6 +130,7 @@ def find(
         if called_aet != ANY_SCP:
             raise ValueError("ae_title is another name of called_aet: give one of them")
         called_aet = ae_title
+    check_limit(limit)
     row = model_by_name(model)
     query_level = level_by_name(level, row)
     identifier = request_identifier(row, query_level, [*(keys or {}).items(), *keywords.items()])

@@ -374,7 +374,7 @@ class AcceptedAssociation(LifeCycle):
             self._log_answer(str(answer))
             await self._notify(evt.EVT_REJECTED)
         else:
-            self._log_answer(f"accepted, {len(self._session.contexts)} contexts")
+            self._log_answer(f"accepted, contexts: {len(self._session.contexts)}")
             await self._notify(evt.EVT_ACCEPTED)
             await self._notify(evt.EVT_ESTABLISHED)
 

@@ -33,6 +33,9 @@ _DATE_TIME = re.compile(
 # hyphen of the range.
 _MAY_BE_OFFSET = re.compile(r"-(?:0\d[0-5]\d|1[01][0-5]\d|1200)(?=-|$)", re.ASCII)
 
+# ISO 8601 writes dates so, and people do.
+_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+
 _DATE_EXPECTED = "YYYYMMDD"
 _TIME_EXPECTED = "HH, HHMM, HHMMSS or HHMMSS.F to HHMMSS.FFFFFF"
 _DATE_TIME_EXPECTED = "YYYY to YYYYMMDDHHMMSS.FFFFFF, then an offset of -1200 to +1400 or none"
@@ -198,6 +201,8 @@ def _to_utc(minute: str, offset_minutes: int) -> str:
 
 
 def _halves(vr: str, text: str) -> tuple[str, str]:
+    if vr == "DA" and (match := _ISO_DATE.fullmatch(text.strip())):
+        raise ValueFormatError(vr, text, f"YYYYMMDD without hyphens, so {''.join(match.groups())}")
     if text.count("-") != 1:
         raise ValueFormatError(vr, text, _RANGE_EXPECTED)
     lower, _, upper = text.partition("-")

@@ -180,11 +180,13 @@ class Index:
         """
         # Only programs that ask in this way need what builds Datasets.
         from dicomquest.dataset.elements import to_json, to_pydicom  # noqa: PLC0415
+        from dicomquest.query.identifier.request_keys import check_limit  # noqa: PLC0415
 
         builders: dict[str, Callable[[DataSet], Any]] = {"dataset": to_pydicom, "json": to_json}
         if as_ not in builders:
             raise ValueError(f"as_ {as_!r}: expected {', '.join(builders)}")
         asked = [*(keys or {}).items(), *keywords.items()]
+        check_limit(limit)
         query = self._query(level, model, options, asked)
         return self._matches(query, builders[as_], limit)
 
@@ -196,12 +198,8 @@ class Index:
         keys: Iterable[tuple[str | int, Any]],
     ) -> Query:
         """Return the query of keyword arguments, else raise RequestError, which is a ValueError."""
-        from dicomquest.query.identifier import request_keys  # noqa: PLC0415
+        from dicomquest.query.identifier import request_keys, request_rules  # noqa: PLC0415
         from dicomquest.query.identifier.parse import parse_identifier  # noqa: PLC0415
-        from dicomquest.query.identifier.request_rules import (  # noqa: PLC0415
-            RequestError,
-            check_request,
-        )
         from dicomquest.query.options import QueryOptions  # noqa: PLC0415
 
         model = request_keys.model_by_name(model_name)
@@ -209,11 +207,11 @@ class Index:
         given = QueryOptions(relational=True) if options is None else options
         own = replace(given, timezone_offset_minutes=self.timezone_offset_minutes)
         identifier = request_keys.request_identifier(model, level, keys)
-        check_request(identifier, model, level, own)
+        request_rules.check_request(identifier, model, level, own)
         try:
             return parse_identifier(identifier, model.uid, own)
         except IdentifierError as error:
-            raise RequestError(str(error)) from error
+            raise request_rules.RequestError(str(error)) from error
 
     def _matches(
         self, query: Query, build: Callable[[DataSet], Any], limit: int | None

@@ -77,7 +77,7 @@ class PostgreSQL:
             import psycopg  # noqa: PLC0415
         except ImportError as error:
             raise IndexDatabaseError(
-                f"an index in PostgreSQL needs psycopg: install dicomquest[postgresql] ({error})"
+                f"an index in PostgreSQL needs psycopg: pip install 'psycopg[binary]' ({error})"
             ) from error
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         self.name = nodes.described(location)

@@ -60,7 +60,7 @@ def receiving(
 ) -> Iterator[ReceivedBatch]:
     """Give the batch of one transaction, which commits at its end; an exception undoes all of it.
 
-    Nobody else writes meanwhile, so what ``known`` says of ``uids`` holds until then.
+    Nobody else writes meanwhile, so ``known`` stays true until then.
     """
     with database.begin() as connection:
         batch = ReceivedBatch(connection, _known(connection, uids), default_zone)

@@ -3,7 +3,7 @@
 A promoted attribute has value rows, by which queries find it. From the transaction that registers
 it on, every writer adds them for new rows. Further transactions fill the older rows, some at a
 time, from the lowest id up; the last one lets queries use them. Dropping goes the other way round.
-Whoever is interrupted, in either, goes on where it ended.
+Either can be interrupted, and goes on where it ended.
 """
 
 from __future__ import annotations

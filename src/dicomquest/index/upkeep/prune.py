@@ -204,7 +204,7 @@ def remove_gone(
 
 
 def _others(gone: Sequence[KnownFile], left: Sequence[KnownFile]) -> list[bytes]:
-    """Return the remaining files that are no copies of one that is gone: they may say otherwise."""
+    """Return the files that differ in size or time from all that are gone: they are read again."""
     states = {(file.instance, file.size, file.modified_ns) for file in gone}
     return sorted(
         file.path for file in left if (file.instance, file.size, file.modified_ns) not in states

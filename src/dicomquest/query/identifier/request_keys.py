@@ -55,6 +55,12 @@ def level_by_name(name: str, model: InformationModel) -> Level:
     return level
 
 
+def check_limit(limit: object) -> None:
+    """Raise RequestError unless a limit of matches is a number from 1 on, or None."""
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise RequestError(f"limit {limit!r}: expected a number of matches from 1 on, or None")
+
+
 def request_identifier(
     model: InformationModel, level: Level, keys: Iterable[tuple[str | int, Any]]
 ) -> DataSet:
