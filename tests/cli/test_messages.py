@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from dicomquest.cli.messages import give_up, index_failures
+from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.errors import IndexDatabaseError, MissingIndexError
 
 
@@ -39,3 +39,8 @@ def test_failure_of_the_index_ends_the_command(
 def test_other_failures_pass_through() -> None:
     with pytest.raises(ZeroDivisionError), index_failures("nothing is lost"):
         raise ZeroDivisionError
+
+
+def test_messages_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("skipped: a\x1b[2J\u202eb\nsecond line")
+    assert capsys.readouterr().err == "skipped: a\\x1b[2J\\u202eb\nsecond line\n"

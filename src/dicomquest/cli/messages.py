@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 
 from dicomquest.errors import IndexDatabaseError, MissingIndexError
+from dicomquest.escaping import escaped
 
 FAILED = 1
 """The exit status when peer or index refused or failed; a wrong command line is click's 2."""
@@ -17,8 +18,8 @@ INTERRUPTED = 130
 
 
 def say(message: str) -> None:
-    """Tell the user something that is not a result."""
-    click.echo(message, err=True)
+    """Tell the user something that is not a result; names and comments of peers are escaped."""
+    click.echo("\n".join(map(escaped, message.split("\n"))), err=True)
 
 
 def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:
