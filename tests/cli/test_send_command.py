@@ -48,7 +48,7 @@ def test_ctrl_c_before_anything_is_sent(
         raise KeyboardInterrupt
 
     write(tmp_path, [instance(1, 1)])
-    monkeypatch.setattr(f"dicomquest.cli.sending.{place}", interrupt)
+    monkeypatch.setattr(f"dicomquest.cli.send_queue.{place}", interrupt)
     result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
     assert (result.exit_code, result.stderr) == (130, INTERRUPTED)
 
@@ -144,7 +144,7 @@ def test_closed_port_is_told_before_all_is_read(
         return describe(path)
 
     write(tmp_path, [instance(1, number) for number in range(150)])
-    monkeypatch.setattr("dicomquest.cli.sending.describe", counted)
+    monkeypatch.setattr("dicomquest.cli.send_queue.describe", counted)
     result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: no connection to ")

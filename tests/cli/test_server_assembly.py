@@ -14,8 +14,8 @@ from pydicom import Dataset
 from dicomquest import AE, SOPClassExtendedNegotiation
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
+from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import server_settings
-from dicomquest.cli.settings import ServeSettings
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRSP
 from dicomquest.index import Index
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dicomquest.cli.settings import PEER_SETTINGS, ServeSettings
+from dicomquest.cli.serve_settings import PEER_SETTINGS, ServeSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text("utf-8")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from alembic.config import Config
 
 from dicomquest.cli import main
-from dicomquest.index.tables import migrations, schema
+from dicomquest.index.tables import migrations
 from dicomquest.index.tables.migrations import run
 
 VERSIONS = Path(__file__).parent / "next_versions"
-OWN_HEAD = schema.HEAD
+OWN_NEWEST = migrations.NEWEST_REVISION
 ORIGINAL_CONFIG = run._config
 
 
@@ -24,6 +24,6 @@ def config_with_one_more() -> Config:
 
 
 if __name__ == "__main__":
-    schema.HEAD = "9999"
+    migrations.NEWEST_REVISION = "9999"
     run._config = config_with_one_more
     main()

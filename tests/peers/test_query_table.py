@@ -14,8 +14,8 @@ from pydicom.datadict import tag_for_keyword
 from dicomquest import AE
 from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
+from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import server_settings
-from dicomquest.cli.settings import ServeSettings
 from dicomquest.dataset.elements import DataSet, from_pydicom, to_json, to_pydicom
 from dicomquest.errors import IdentifierError
 from dicomquest.index import Index

@@ -8,7 +8,7 @@ from dicomquest.cli.messages import say
 from dicomquest.cli.request_identifier import Request
 from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import IdentifierError
-from dicomquest.query.answers import review_answers
+from dicomquest.query.answer_review import review_answers
 from dicomquest.query.explain import explain_keys
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query

@@ -62,7 +62,7 @@ def run(
     paths: Sequence[str], host: str, port: int, settings: PeerSettings, *, jobs: int, quiet: bool
 ) -> None:
     """Send the files; raise click's Exit unless the peer has taken all of them."""
-    from dicomquest.cli.sending import Outcome, Way, groups, look_at, refusal, send_group
+    from dicomquest.cli.send_queue import Outcome, Way, groups, look_at, refusal, send_group
 
     # pydicom warns of odd values when it changes their form; we send them as they are.
     warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dicomquest.cli.messages import give_up, index_failure
-from dicomquest.cli.settings import PEERS, ServeSettings, read_config
+from dicomquest.cli.serve_settings import PEERS, ServeSettings, read_config
 from dicomquest.cli.shared_options import FILE, options_of, server_tls
 from dicomquest.errors import IndexDatabaseError, LayoutError
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.cli.messages import give_up
-from dicomquest.cli.settings import ServeSettings
+from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.dimse.link import REQUEST_LIMITS, SessionOptions
 from dicomquest.errors import ArchiveInUseError

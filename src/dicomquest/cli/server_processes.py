@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from dicomquest.aio.server import Server, new_event_loop
 from dicomquest.cli.messages import give_up
+from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
-from dicomquest.cli.settings import ServeSettings
 from dicomquest.errors import IndexDatabaseError
 
 LOGGER = logging.getLogger("dicomquest.serve")

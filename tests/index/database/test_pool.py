@@ -12,7 +12,8 @@ from sqlalchemy import create_engine
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.database.pool import Database
-from dicomquest.index.tables.schema import HEAD, METADATA, TABLES, TRIGRAMS
+from dicomquest.index.tables.migrations import NEWEST_REVISION
+from dicomquest.index.tables.schema import METADATA, TABLES, TRIGRAMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,9 @@ def test_database_is_created_once_for_all_openers(tmp_path: Path) -> None:
         for database in pool.map(Database, [tmp_path / "x.sqlite"] * 4):
             database.close()
     connection = sqlite3.connect(tmp_path / "x.sqlite")
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+        (NEWEST_REVISION,)
+    ]
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
 
@@ -108,9 +111,9 @@ def test_newer_schema_is_refused_unless_only_grown(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite"
     Database(path).close()
     set_revision(path, "9999", oldest="9998")
-    with pytest.raises(IndexDatabaseError, match=f"'9999'.*{HEAD}"):
+    with pytest.raises(IndexDatabaseError, match=f"'9999'.*{NEWEST_REVISION}"):
         Database(path)
-    set_revision(path, "9999", oldest=HEAD)
+    set_revision(path, "9999", oldest=NEWEST_REVISION)
     Database(path).close()
 
 
@@ -119,11 +122,13 @@ def test_use_of_newer_schema_is_told(tmp_path: Path, caplog: pytest.LogCaptureFi
     path = tmp_path / "x.sqlite"
     Database(path).close()
     assert not caplog.messages
-    set_revision(path, "9999", oldest=HEAD)
+    set_revision(path, "9999", oldest=NEWEST_REVISION)
     Database(path).close()
     (message,) = caplog.messages
     assert message.startswith(f"{path} has schema '9999' of a newer dicomquest, ")
-    assert message.endswith(f"which lets this one with schema '{HEAD}' read and write it")
+    assert message.endswith(
+        f"which lets this one with schema '{NEWEST_REVISION}' read and write it"
+    )
 
 
 @pytest.mark.parametrize(

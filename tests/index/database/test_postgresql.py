@@ -19,8 +19,8 @@ from dicomquest.index.database import postgresql as postgresql_backend
 from dicomquest.index.database.pool import Database
 from dicomquest.index.ingest.writes import insert
 from dicomquest.index.tables.dialects import execute
-from dicomquest.index.tables.migrations import run
-from dicomquest.index.tables.schema import HEAD, METADATA, TRIGRAM_INDEXES
+from dicomquest.index.tables.migrations import NEWEST_REVISION, run
+from dicomquest.index.tables.schema import METADATA, TRIGRAM_INDEXES
 from dicomquest.standard.levels import Level
 from fixtures.building import instance, query
 from fixtures.postgresql_cluster import wait_for
@@ -106,7 +106,7 @@ def test_database_is_made_once_however_many_open_it(
         for database in pool.map(Database, [postgresql_database] * 4):
             assert database.has_trigrams
             database.close()
-    assert revision(postgresql, postgresql_database) == [(HEAD,)]
+    assert revision(postgresql, postgresql_database) == [(NEWEST_REVISION,)]
 
 
 def test_queries_go_on_while_nodes_change_schema(postgresql: Cluster, old_location: str) -> None:
@@ -137,7 +137,7 @@ def test_queries_go_on_while_nodes_change_schema(postgresql: Cluster, old_locati
             node.result(60)
         done.set()
         assert asking.result(60) > 0
-    assert revision(postgresql, old_location) == [(HEAD,)]
+    assert revision(postgresql, old_location) == [(NEWEST_REVISION,)]
 
 
 def test_table_in_use_delays_only_migration(postgresql: Cluster, old_location: str) -> None:
@@ -159,7 +159,7 @@ def test_table_in_use_delays_only_migration(postgresql: Cluster, old_location: s
         ]
         user.rollback()
         opening.result(60).close()
-    assert revision(postgresql, old_location) == [(HEAD,)]
+    assert revision(postgresql, old_location) == [(NEWEST_REVISION,)]
 
 
 def test_newer_schema_is_used_only_if_just_grown(own_location: str, postgresql: Cluster) -> None:
@@ -170,7 +170,7 @@ def test_newer_schema_is_used_only_if_just_grown(own_location: str, postgresql: 
     postgresql.query(
         "UPDATE setting SET value = '9998' WHERE name = 'oldest_revision'", database=database
     )
-    with pytest.raises(IndexDatabaseError, match=f"'9999'.*{HEAD}"):
+    with pytest.raises(IndexDatabaseError, match=f"'9999'.*{NEWEST_REVISION}"):
         Database(own_location)
 
 

@@ -88,7 +88,7 @@ def test_older_index_answers_as_before(old_location: str, caplog: pytest.LogCapt
 
 def test_older_program_opens_it_no_more(old_location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Database(old_location).close()
-    monkeypatch.setattr(pool, "HEAD", "0003")
+    monkeypatch.setattr(pool, "NEWEST_REVISION", "0003")
     with pytest.raises(IndexDatabaseError, match="knows '0003' and may not use it"):
         Database(old_location)
 

@@ -17,7 +17,8 @@ from dicomquest.errors import IndexDatabaseError, MissingIndexError
 from dicomquest.index.database.nodes import is_postgresql
 from dicomquest.index.database.postgresql import PostgreSQL
 from dicomquest.index.database.sqlite import SQLite
-from dicomquest.index.tables.schema import HEAD, OLDEST_REVISION_SETTING, SETTING, TABLES
+from dicomquest.index.tables.migrations import NEWEST_REVISION
+from dicomquest.index.tables.schema import OLDEST_REVISION_SETTING, SETTING, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,18 +246,20 @@ class Database:
         """Tell whether this program can use the schema; IndexDatabaseError if it is too new."""
         if revision is None:
             return False
-        is_known = _REVISION.fullmatch(revision) is not None and revision <= HEAD
+        is_known = _REVISION.fullmatch(revision) is not None and revision <= NEWEST_REVISION
         if is_known:
-            return revision == HEAD
+            return revision == NEWEST_REVISION
         self._refuse_foreign(connection, revision)
         statement = "SELECT value FROM setting WHERE name = ?"
         oldest = connection.exec_driver_sql(statement, (OLDEST_REVISION_SETTING,)).scalar()
         newer = f"{self._backend.name} has schema {revision!r} of a newer dicomquest"
-        if oldest is None or _REVISION.fullmatch(oldest) is None or oldest > HEAD:
+        if oldest is None or _REVISION.fullmatch(oldest) is None or oldest > NEWEST_REVISION:
             raise IndexDatabaseError(
-                f"{newer}, this one knows {HEAD!r} and may not use it: update dicomquest"
+                f"{newer}, this one knows {NEWEST_REVISION!r} and may not use it: update dicomquest"
             )
-        LOGGER.warning("%s, which lets this one with schema %r read and write it", newer, HEAD)
+        LOGGER.warning(
+            "%s, which lets this one with schema %r read and write it", newer, NEWEST_REVISION
+        )
         return True
 
     def _refuse_foreign(self, connection: Connection, revision: str | None) -> None:
@@ -301,4 +304,8 @@ def _revision(connection: Connection) -> str | None:
 
 def _lack(revision: str | None) -> str:
     """Return the fault of a schema in words."""
-    return "has no index" if revision is None else f"has schema {revision!r}, expected {HEAD!r}"
+    return (
+        "has no index"
+        if revision is None
+        else f"has schema {revision!r}, expected {NEWEST_REVISION!r}"
+    )

@@ -26,9 +26,6 @@ from sqlalchemy import (
 from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
 
-HEAD = "0005"
-"""The newest revision of ``migrations``; a later revision is a greater text."""
-
 TABLES = {
     Level.PATIENT: "patient",
     Level.STUDY: "study",
@@ -307,7 +304,7 @@ SETTING = Table(
 """``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
 
 OLDEST_REVISION_SETTING = "oldest_revision"
-"""The setting with the oldest HEAD of a program that may still use the database.
+"""The setting with the oldest NEWEST_REVISION of a program that may still use the database.
 
 A revision that only adds leaves it as it is.
 """

@@ -19,6 +19,7 @@ from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.ingest.writes import INSERT_OCCURRENCE
 from dicomquest.index.search.plan import element_sql
 from dicomquest.index.tables.dialects import dialect_of, execute
+from dicomquest.index.tables.migrations import NEWEST_REVISION
 from dicomquest.index.tables.promoted import (
     DROPPING,
     FILLING,
@@ -32,7 +33,6 @@ from dicomquest.index.tables.promoted import (
 from dicomquest.index.tables.schema import (
     ALL_THERE,
     ATTRIBUTES,
-    HEAD,
     OLDEST_REVISION_SETTING,
     TABLES,
     TOO_LONG,
@@ -206,7 +206,7 @@ def _register(connection: Connection, attribute: Attribute) -> None:
     # From now on older programs must not open the index: they do not know of promoted attributes,
     # and would store rows without their values.
     statement = "UPDATE setting SET value = ? WHERE name = ? AND value < ?"
-    execute(connection, statement, (HEAD, OLDEST_REVISION_SETTING, HEAD))
+    execute(connection, statement, (NEWEST_REVISION, OLDEST_REVISION_SETTING, NEWEST_REVISION))
 
 
 def _fill(connection: Connection, attribute: Attribute, done: int, default_zone: int) -> int | None:

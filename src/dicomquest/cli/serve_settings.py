@@ -182,7 +182,7 @@ PEER_SETTINGS = (
 )
 """The settings that a table [peers.TITLE] may change for a calling AE title."""
 
-PEERS = "dicomquest.cli.settings.peers"
+PEERS = "dicomquest.cli.serve_settings.peers"
 """The key of click's context under which the [peers.TITLE] tables reach the command."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicomquest.cli.sending import File, groups
+from dicomquest.cli.send_queue import File, groups
 from dicomquest.scu.outgoing import Instance
 
 JPEG, IMPLICIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2"

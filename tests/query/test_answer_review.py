@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dicomquest.query.answers import AnswerRemark, review_answers
+from dicomquest.query.answer_review import AnswerRemark, review_answers
 from fixtures.building import data_set, query
 
 

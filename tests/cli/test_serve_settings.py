@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicomquest.cli import main, serve_command
-from dicomquest.cli.settings import ServeSettings
+from dicomquest.cli.serve_settings import ServeSettings
 
 
 @pytest.fixture
