@@ -11,15 +11,15 @@ from dicomquest.services.contexts import (
     build_context,
 )
 
-__all__ = [  # noqa: PLE0604 (the lists are made when they are asked for)
+__all__ = [
     "DEFAULT_TRANSFER_SYNTAXES",
     "PresentationContext",
     "PresentationContextTuple",
     "build_context",
     "build_role",
-    *SERVICES,
-    *STORAGE,
 ]
+# The lists are made when they are asked for.
+__all__.extend((*SERVICES, *STORAGE))  # noqa: PYI056 (the page builder reads no other form)
 
 
 def __getattr__(name: str) -> list[PresentationContext]:
