@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "dicomquest"
 LAYERS, SIDES = "layers", "the engine knows no network"
 
-WIDTH, ROW, MARGIN = 760, 62, 24
+WIDTH, ROW, MARGIN = 820, 62, 24
 BOX_WIDTH, BOX_HEIGHT, GAP = 132, 38, 28
 
 STYLE = """
