@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_debug_logger_shows_events_but_no_patient(tmp_path: Path) -> None:
-    """debug_logger() shows what happens but no patient."""
+from fixtures.faces import PATIENT_ROOT, QUERY, associated, data_set, names, serving
+
+
+def test_debug_logger_shows_events_and_identifiers(tmp_path: Path) -> None:
+    """debug_logger() shows what happens, whole identifiers too."""
     program = f"""
 from dicomquest import debug_logger
 debug_logger()
@@ -28,7 +33,19 @@ with serving(lambda _: answers) as port, associated(port) as association:
     assert context in done.stderr
     assert "C-FIND 1: 1 matches, status 0000" in done.stderr
     assert "ae_title='ANY-SCP'" in done.stderr
-    assert "CITIZEN" not in done.stderr
+    shown = ("request sent", "response sent", "response received")
+    assert [f"identifier of a {words}:" in done.stderr for words in shown] == [True] * 3
+    assert done.stderr.count("PN: 'CITIZEN^Jan'") == 2
+
+
+def test_a_debug_level_alone_shows_no_patient(caplog: pytest.LogCaptureFixture) -> None:
+    """Only debug_logger() asks for patients: another log at DEBUG has none."""
+    caplog.set_level(logging.DEBUG, "dicomquest")
+    answers = [(0xFF00, data_set(PatientName="CITIZEN^Jan"))]
+    with serving(lambda _: answers) as port, associated(port) as association:
+        assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
+    assert caplog.messages
+    assert not [line for line in caplog.messages if "CITIZEN" in line]
 
 
 def test_debug_logger_escapes_what_peers_send(tmp_path: Path) -> None:

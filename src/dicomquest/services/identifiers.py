@@ -23,6 +23,11 @@ from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
+IDENTIFIERS = logging.getLogger("dicomquest.identifiers")
+"""The log of whole identifiers, patients and all: silent until ``debug_logger`` turns it on."""
+if IDENTIFIERS.level == logging.NOTSET:  # else ``debug_logger`` came before this import
+    IDENTIFIERS.setLevel(logging.CRITICAL)
+
 _TAGS = {keyword: tag for tag, _, keyword in ELEMENTS}
 _STATUS, _OFFENDING_ELEMENT = _TAGS["Status"], _TAGS["OffendingElement"]
 _ERROR_COMMENT, _ERROR_ID = _TAGS["ErrorComment"], _TAGS["ErrorID"]
@@ -35,6 +40,7 @@ def encode_response(identifier: Dataset, transfer_syntax: str) -> bytes:
 
     DataSetError or ValueFormatError for a value that cannot be encoded.
     """
+    _show("identifier of a response sent", identifier)
     data_set, declared = _taken_apart(identifier)
     return encode(data_set, transfer_syntax, choose(data_set, declared))
 
@@ -44,6 +50,7 @@ def encode_request(identifier: Dataset, transfer_syntax: str) -> bytes:
 
     Another one is chosen if that lacks a character of the values. Errors as ``encode_response``.
     """
+    _show("identifier of a request sent", identifier)
     data_set, declared = _taken_apart(identifier)
     terms = choose(data_set, declared)
     if not terms and normalise_terms(declared) == declared:
@@ -56,6 +63,13 @@ def _taken_apart(identifier: Dataset) -> tuple[DataSet, Terms]:
     data_set = from_pydicom(identifier)
     declared = data_set.pop(SPECIFIC_CHARACTER_SET, None)
     return data_set, () if declared is None else declared.values
+
+
+def _show(words: str, identifier: Dataset) -> None:
+    """Log an identifier, an element a line."""
+    if IDENTIFIERS.isEnabledFor(logging.DEBUG):
+        for line in (f"{words}:", *str(identifier).splitlines()):
+            IDENTIFIERS.debug("%s", line)
 
 
 def status_data_set(response: Response) -> Dataset:
@@ -95,4 +109,6 @@ def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset |
         return Dataset(), None, False
     is_pending = response.command.status in PENDING
     identifier = read_identifier(response, decode_to_pydicom) if is_pending else None
+    if identifier is not None:
+        _show("identifier of a response received", identifier)
     return status_data_set(response.command), identifier, is_pending
