@@ -277,3 +277,44 @@ def test_find_refuses_nonsense_before_connecting(settings: dict[str, Any], words
 def test_find_over_tls(authority: Authority) -> None:
     with serving(studies, ssl_context=authority.server_context()) as port:
         assert len(list(find(HOST, port, limit=2, ssl_context=authority.client_context()))) == 2
+
+
+@pytest.mark.parametrize("converts", [False, True])
+def test_pydicom_settings_change_nothing_sent(
+    converts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """find() and send_c_find send the same bytes whatever pydicom.config says."""
+    asked: list[bytes] = []
+
+    def handler(event: evt.Event) -> list[tuple[int, None]]:
+        assert event.request.Identifier is not None
+        asked.append(event.request.Identifier.getvalue())
+        return []
+
+    monkeypatch.setattr("pydicom.config.datetime_conversion", converts)
+    monkeypatch.setattr("pydicom.config.use_DS_decimal", converts)
+    with serving(handler) as port:
+        keys = {"00100020": "4711"}
+        found = find(HOST, port, StudyDate="20240101-20240131", PatientWeight=70.5, keys=keys)
+        assert list(found) == []
+    assert b"20240101-20240131" in asked[0]
+    assert b"70.5" in asked[0]
+    assert b"4711" in asked[0]
+
+
+def test_names_of_find_are_forgiving() -> None:
+    """A level in lower case, ae_title and tags are understood; a misspelt keyword is not."""
+    asked: list[evt.Event] = []
+
+    def handler(event: evt.Event) -> list[tuple[int, None]]:
+        asked.append(event)
+        assert event.assoc.acceptor.ae_title == "PACS"
+        return []
+
+    with serving(handler) as port:
+        uid = {"0020000D": "1.2"}
+        assert list(find(HOST, port, level="series", ae_title="PACS", keys=uid)) == []
+    assert asked[0].identifier.QueryRetrieveLevel == "SERIES"
+    assert asked[0].identifier.StudyInstanceUID == "1.2"
+    with pytest.raises(ValueError, match="did you mean PatientName"):
+        find(HOST, 1, PatientNam="A")

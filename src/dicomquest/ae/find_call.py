@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
@@ -22,6 +22,7 @@ from dicomquest.errors import (
 )
 from dicomquest.query.extended_negotiation import accepted_options, offer
 from dicomquest.query.identifier.request_keys import (
+    Keys,
     check_limit,
     level_by_name,
     model_by_name,
@@ -58,7 +59,7 @@ def find(
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
     dimse_timeout: float | None = ...,
-    ae_title: str | None = ..., keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
+    ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
 @overload
 def find(
@@ -68,7 +69,7 @@ def find(
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
     dimse_timeout: float | None = ...,
-    ae_title: str | None = ..., keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
+    ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Iterator[Dataset]: ...  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def find(
     acse_timeout: float | None = 30.0,
     dimse_timeout: float | None = 60.0,
     ae_title: str | None = None,
-    keys: Mapping[str | int, Any] | None = None,
+    keys: Keys | None = None,
     **keywords: Any,
 ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
     """Query a peer, and yield the matches while they come (PS3.4 C.4.1.2).

@@ -53,7 +53,7 @@ from dicomquest.index.tables.schema import SETTING, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from dicomquest.index.upkeep.promotion import Listed
     from dicomquest.index.upkeep.prune import Pruned
     from dicomquest.index.upkeep.removal import Removal, Removed
+    from dicomquest.query.identifier.request_keys import Keys
     from dicomquest.query.model import Query
     from dicomquest.query.options import QueryOptions
 
@@ -150,13 +151,13 @@ class Index:
     def find(
         self, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ...,
         limit: int | None = ..., options: QueryOptions | None = ...,
-        keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
+        keys: Keys | None = ..., **keywords: Any,
     ) -> Iterator[Dataset]: ...  # fmt: skip
     @overload
     def find(
         self, *, level: str = ..., model: str = ..., as_: Literal["json"],
         limit: int | None = ..., options: QueryOptions | None = ...,
-        keys: Mapping[str | int, Any] | None = ..., **keywords: Any,
+        keys: Keys | None = ..., **keywords: Any,
     ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
     def find(
         self,
@@ -166,7 +167,7 @@ class Index:
         as_: Literal["dataset", "json"] = "dataset",
         limit: int | None = None,
         options: QueryOptions | None = None,
-        keys: Mapping[str | int, Any] | None = None,
+        keys: Keys | None = None,
         **keywords: Any,
     ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
         """Query the index; give each match as soon as the database finds it (PS3.4 C.4.1.3).

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
@@ -27,6 +27,9 @@ from dicomquest.standard.models import (
 )
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET
 from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
+
+Keys: TypeAlias = Mapping[str, Any] | Mapping[int, Any] | Mapping[str | int, Any]
+"""Attributes by keyword or tag; three types, because a mapping is invariant in its keys."""
 
 MODELS_BY_NAME = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
 """The information models by the name that a caller gives."""
