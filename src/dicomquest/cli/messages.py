@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,9 @@ INTERRUPTED = 130
 
 def say(message: str) -> None:
     """Tell the user something that is not a result; names and comments of peers are escaped."""
+    # The log is buffered and on the same stream: its earlier lines come first.
+    for handler in logging.getLogger().handlers:
+        handler.flush()
     click.echo("\n".join(map(escaped, message.split("\n"))), err=True)
 
 

@@ -259,7 +259,7 @@ def test_unopenable_location_says_why_no_password(location: str, message: str) -
 def test_missing_psycopg_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the message names the extra that brings it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(IndexDatabaseError, match=r"dicomquest\[postgresql\]"):
+    with pytest.raises(IndexDatabaseError, match=r"pip install 'psycopg\[binary\]'"):
         Database("postgresql://127.0.0.1/x")
 
 
