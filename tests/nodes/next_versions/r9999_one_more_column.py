@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision: str = sys.modules["__main__"].OWN_HEAD
+down_revision: str = sys.modules["__main__"].OWN_NEWEST
 branch_labels = None
 depends_on = None
 
