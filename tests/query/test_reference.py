@@ -691,7 +691,7 @@ def test_relational_is_each_level_in_turn(corpus: list[DataSet], asked: Asked) -
     expected = paths(corpus, found, found.level, set())
     for level in Level:
         if level <= found.level and (level > Level.PATIENT or found.level is Level.PATIENT):
-            keys = {Level.PATIENT, level} if level is Level.STUDY else {level}
+            keys: set[Level] = {Level.PATIENT, level} if level is Level.STUDY else {level}
             selected = paths(corpus, found, level, keys)
             expected = {each for each in expected if each[: level + 1] in selected}
     above = {level for level in Level if level <= found.level}
