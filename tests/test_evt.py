@@ -128,3 +128,16 @@ def test_malformed_identifier_is_data_set_error() -> None:
     request = evt.Request(FIND.command, b"\x08\x00\x52\x00\xff\xff\x00\x00", IMPLICIT)
     with pytest.raises(DataSetError):
         _ = evt.Event(None, evt.EVT_C_FIND, request=request).identifier
+
+
+@pytest.mark.parametrize("name", ["EVT_C_STORE", "EVT_C_GET", "EVT_C_MOVE", "EVT_N_GET"])
+def test_event_that_is_not_here_says_so(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"no {name}: .* keep pynetdicom"):
+        getattr(evt, name)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = evt.nothing
+
+
+def test_name_instead_of_an_event_is_refused() -> None:
+    with pytest.raises(TypeError, match="'EVT_C_FIND' is no event: give one"):
+        evt.Handlers([("EVT_C_FIND", one)])  # type: ignore[list-item]

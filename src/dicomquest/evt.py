@@ -132,6 +132,10 @@ class Handlers:
         self, event: EventType, handler: Callable[..., Any], args: list[Any] | None = None
     ) -> None:
         """Bind one more handler to a notification, or the only one to an intervention event."""
+        if not isinstance(event, NotificationEvent | InterventionEvent):
+            raise TypeError(
+                f"{event!r} is no event: give one of dicomquest.evt, such as evt.EVT_C_FIND"
+            )
         bound = BoundHandler(handler, tuple(args or ()))
         earlier = self._bound.get(event, ())
         if event.is_intervention:
@@ -146,8 +150,18 @@ class Handlers:
         )
 
     def events(self) -> list[EventType]:
-        """List the events that have a handler."""
-        return [event for event, bound in self._bound.items() if bound]
+        """List the events that have a handler, by name."""
+        return sorted((event for event, bound in self._bound.items() if bound), key=str)
+
+    def pairs(self, event: EventType) -> Any:
+        """Return (handler, arguments) pairs of a notification, the one pair of an intervention.
+
+        (None, None) stands for an intervention without a handler.
+        """
+        pairs = [(bound.function, list(bound.arguments) or None) for bound in self.bound(event)]
+        if not event.is_intervention:
+            return pairs
+        return pairs[0] if pairs else (None, None)
 
     def bound(self, event: EventType) -> tuple[BoundHandler, ...]:
         """Return the handlers of an event, in the order of their binding."""
@@ -299,3 +313,12 @@ class Event:
             f"{self.__dict__.get('event')} has no {name!r}; "
             f"it has {', '.join(attributes) or 'none'}"
         )
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("EVT_"):
+        raise AttributeError(
+            f"dicomquest has no {name}: its handlers answer C-ECHO and C-FIND, and "
+            "`dicomquest serve --store` receives instances; keep pynetdicom for the rest"
+        )
+    raise AttributeError(f"module 'dicomquest.evt' has no attribute {name!r}")

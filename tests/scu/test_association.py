@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from pydicom.dataset import Dataset
 
 from dicomquest import evt
 from dicomquest.errors import LocalProtocolError
@@ -25,7 +26,7 @@ from fixtures.faces import (
     scu,
     statuses,
 )
-from fixtures.timing import LONG
+from fixtures.timing import LONG, SHORT
 
 
 def abort(peer: RawPeer) -> None:
@@ -166,3 +167,27 @@ def test_async_association_notices_end_too(end: Callable[[RawPeer], None]) -> No
 
     with raw_acceptor(serve) as port:
         asyncio.run(test(port))
+
+
+@pytest.mark.parametrize("name", ["send_c_get", "send_c_move", "send_n_action"])
+def test_request_that_is_not_here_says_so(name: str) -> None:
+    with running() as server:
+        association = scu().associate(*server.server_address)
+        with pytest.raises(AttributeError, match=f"no {name}: .* keep pynetdicom"):
+            getattr(association, name)
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = association.nothing
+        association.release()
+
+
+def test_timeout_set_on_an_association_applies() -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        peer.receive_command()
+        peer.receive()
+
+    with raw_acceptor(serve) as port:
+        association = scu().associate(HOST, port)
+        association.dimse_timeout = SHORT
+        assert association.send_c_echo() == Dataset()
+        assert association.is_aborted

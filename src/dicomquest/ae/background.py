@@ -32,6 +32,7 @@ class RunningServer:
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._is_running = False
+        self.ae: Any = None
 
     def run(self) -> None:
         """Serve in this thread until ``shutdown`` or KeyboardInterrupt.
@@ -92,6 +93,19 @@ class RunningServer:
         """Undo the binding of a handler to an event, from now on."""
         if self._server is not None:
             self._server.handlers.unbind(event, handler)
+
+    def get_events(self) -> list[evt.EventType]:
+        """List the events that have a handler, by name."""
+        return self._server.handlers.events() if self._server is not None else []
+
+    def get_handlers(self, event: evt.EventType) -> Any:
+        """Return what is bound to an event, as ``Association.get_handlers`` does."""
+        return (self._server.handlers if self._server is not None else evt.Handlers()).pairs(event)
+
+    @property
+    def socket(self) -> Any:
+        """The socket that listens, None if none does."""
+        return self._server.socket if self._server is not None else None
 
     def __enter__(self) -> Self:
         return self

@@ -281,6 +281,7 @@ class AE:
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
         peer = peer_at(addr, port, tls=tls_args, bind_address=bind_address)
         association = Association(peer, requestor, evt.Handlers(evt_handlers or ()))
+        association.ae = self
         association.open()
         return association
 
@@ -302,6 +303,7 @@ class AE:
         association = AsyncAssociation(
             peer_at(addr, port, tls=tls_args, bind_address=bind_address), requestor
         )
+        association.ae = self
         await association.open()
         return association
 
@@ -386,6 +388,7 @@ class AE:
         handlers = evt.Handlers(evt_handlers or ())
         settings = self._server_settings(ae_title, contexts, ssl_context, handlers)
         server = RunningServer(lambda: Server(settings, handlers), address[:2])
+        server.ae = self
         self._servers.append(server)
         try:
             if not block:
@@ -449,6 +452,7 @@ class AE:
             maximum_associations_per_peer=self.maximum_associations_per_peer,
             ssl_context=ssl_context,
             access=access,
+            ae=self,
         )
 
 

@@ -130,6 +130,11 @@ class AcceptedAssociation(LifeCycle):
         return self._stage
 
     @property
+    def ae(self) -> Any:
+        """The AE whose server this is, None for a server without one."""
+        return self._server.settings.ae
+
+    @property
     def peer_address(self) -> tuple[str, int]:
         """The (host, port) of the peer's end of the connection."""
         return self.protocol.peer_address
@@ -354,7 +359,9 @@ class AcceptedAssociation(LifeCycle):
 
     async def _negotiate(self, rq: AAssociateRQ) -> None:
         own_address = self.protocol.own_address
-        self.requestor = service_user(rq.calling_ae_title, self.peer_address, rq.user_information)
+        self.requestor = service_user(
+            rq.calling_ae_title, self.peer_address, rq.user_information, rq
+        )
         self.acceptor = ServiceUser(rq.called_ae_title, *own_address)
         await self._notify(evt.EVT_REQUESTED)
         answer = await self._answer(rq)
@@ -402,7 +409,7 @@ class AcceptedAssociation(LifeCycle):
     def _establish(self, rq: AAssociateRQ, ac: AAssociateAC, own_address: tuple[str, int]) -> None:
         self._session.accept(ac, monotonic())
         self._stage = LifeStage.ESTABLISHED
-        self.acceptor = service_user(rq.called_ae_title, own_address, ac.user_information)
+        self.acceptor = service_user(rq.called_ae_title, own_address, ac.user_information, ac)
         identity = rq.user_information.user_identity_rq
         self._info = AssociationInfo(
             self.number,

@@ -65,6 +65,12 @@ class Server:
         return [listening.getsockname()[:2] for listening in sockets]
 
     @property
+    def socket(self) -> Any:
+        """The first socket that listens, None if none does."""
+        sockets = self._listener.sockets if self._listener is not None else ()
+        return sockets[0] if sockets else None
+
+    @property
     def active_associations(self) -> list[AcceptedAssociation]:
         """The associations that are established."""
         return [

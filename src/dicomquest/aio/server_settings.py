@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.services.request import Service
@@ -25,6 +26,7 @@ class ServerSettings:
     - ``threads`` bounds the pool for blocking handlers and databases; without it each association
       can have one thread.
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
+    - ``ae`` is what handlers find as that of an association.
     - ``access`` changes the policy for each association: titles may change while the server runs.
     """
 
@@ -38,6 +40,8 @@ class ServerSettings:
     reuse_port: bool = False
     session: SessionOptions | None = None
     access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
+
+    ae: Any = None
 
     @property
     def policy_now(self) -> AcceptorPolicy:

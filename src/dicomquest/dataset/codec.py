@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from dicomquest.dataset.charset import FALLBACK, Terms
-from dicomquest.dataset.decoder import Decoder, Place, TruncatedDataSetError
+from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.encoder import deflate, encode
 from dicomquest.dataset.limits import (
@@ -17,7 +17,7 @@ from dicomquest.dataset.limits import (
     RESPONSE_LIMITS,
     Limits,
 )
-from dicomquest.dataset.value_fields import Remark, RemarkKind, Remarks, scope_of
+from dicomquest.dataset.value_fields import Place, Remark, RemarkKind, Remarks, scope_of
 from dicomquest.errors import DataSetError
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -124,9 +124,9 @@ def decode_header(
 ) -> Header:
     """Return the elements from ``start`` on below ``stop_tag``; the bytes may end early.
 
-    ``data`` is the first part of a file or a memory map. Opaque values of more than
-    ``largest_opaque`` bytes are left out, and others of more than ``LARGEST_TEXT``. DataSetError
-    for bytes that are no data set; an end within an element is no error, the result tells it.
+    ``data`` is the first part of a file or a memory map. With ``largest_opaque``, what no index
+    keeps is left out, as ``Decoder`` says. DataSetError for bytes that are no data set; an end
+    within an element is no error, the result tells it.
     """
     if transfer_syntax in _DEFLATED:
 
@@ -149,6 +149,7 @@ def decode_header(
         fallback=fallback,
         remarks=remarks,
         largest_opaque=largest_opaque,
+        start=start,
     )
     place = Place(scope_of(()), explicit=_is_explicit(data, start, transfer_syntax, remarks))
     try:

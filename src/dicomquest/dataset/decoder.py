@@ -9,7 +9,6 @@ a data set may cost, as a peer decides on every length, depth and count.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 
 from dicomquest.dataset.charset import (
     FALLBACK,
@@ -22,13 +21,21 @@ from dicomquest.dataset.dictionary import (
     standard_vr,
 )
 from dicomquest.dataset.elements import DataSet, Element
-from dicomquest.dataset.limits import LARGEST_TEXT, MOST_VALUES, RESPONSE_LIMITS, Limits
+from dicomquest.dataset.limits import (
+    COST_OF_NUMBERS,
+    LARGEST_TEXT,
+    LONGEST_LATE,
+    MOST_KEPT,
+    MOST_VALUES,
+    RESPONSE_LIMITS,
+    Limits,
+)
 from dicomquest.dataset.value_fields import (
     CODES,
     REMEMBERED_LENGTH,
+    Place,
     RemarkKind,
     Remarks,
-    Scope,
     ValueReader,
     big_endian_element,
     inner_scope,
@@ -67,6 +74,8 @@ _UNPACK = {
 _UNKNOWN_FORM = b"??"
 # Zeros behind the last element are padding up to this number.
 _LONGEST_PADDING = 64
+# Beyond any position.
+_NO_END = 1 << 62
 
 
 class TruncatedDataSetError(DataSetError):
@@ -77,22 +86,11 @@ class TruncatedDataSetError(DataSetError):
         self.needed = needed
 
 
-@dataclass(slots=True)
-class Place:
-    """The data set or item that is being read, and what it inherits."""
-
-    scope: Scope
-    explicit: bool
-    depth: int = 0
-    elements: DataSet = field(default_factory=dict)
-    in_order: bool = True
-
-
 class Decoder:
     """Decodes data sets out of ``data``: bytes, or a mapped file, which it touches where needed.
 
-    Opaque values of more than ``largest_opaque`` bytes are left out, and others of more than
-    ``LARGEST_TEXT``.
+    With ``largest_opaque`` it leaves out what no index keeps: opaque values of more bytes, others
+    of more than ``LARGEST_TEXT``, and nearly all that is ``MOST_KEPT`` bytes behind ``start``.
     """
 
     def __init__(
@@ -104,6 +102,7 @@ class Decoder:
         fallback: Terms = FALLBACK,
         remarks: Remarks | None = None,
         largest_opaque: int | None = None,
+        start: int = 0,
     ) -> None:
         self._data = data
         self._size = len(data)
@@ -115,6 +114,8 @@ class Decoder:
         self._leaves_out = largest_opaque is not None
         self._largest_opaque = limits.value if largest_opaque is None else largest_opaque
         self._budget = limits.elements
+        # The position behind which hardly anything is kept.
+        self._kept_until = start + MOST_KEPT if self._leaves_out else _NO_END
         order = ">" if big_endian else "<"
         self._explicit_header, self._implicit_header, self._length = _UNPACK[order]
         self._remembered = big_endian_element if big_endian else little_endian_element
@@ -138,16 +139,15 @@ class Decoder:
             try:
                 if explicit:
                     group, number, code, length = header(data, position)
-                    tag = group << 16 | number
                 else:
                     group, number, length = header(data, position)
-                    tag = group << 16 | number
-                    code = IMPLICIT_CODES.get(tag)
+                    code = IMPLICIT_CODES.get(group << 16 | number)
             except struct.error:
                 if self._is_padding(position, end):
                     position = end
                     break
                 raise self._overrun(position, None, 8, end) from None
+            tag = group << 16 | number
             # In order and below the stop: one comparison for nearly every element.
             if previous < tag < stop:
                 previous = tag
@@ -155,6 +155,8 @@ class Decoder:
                 break
             elif not self._keeps(place, tag):
                 number = 0  # leaves it out below, as group lengths are (PS3.5 7.2)
+            if position > self._kept_until and not _is_kept_late(place, tag):
+                number = 0
             element: Element | None
             if code in _SHORT_FORM:
                 start, position = position + 8, position + 8 + length
@@ -162,6 +164,8 @@ class Decoder:
                     raise self._overrun(start, tag, length, end)
                 # Short values come again in the next header. Where bytes below 80H are not
                 # ISO 646 the same bytes are another text, so those are not looked up.
+                if not number:
+                    continue
                 element = (
                     remembered(code, data[start:position])
                     if length <= REMEMBERED_LENGTH and is_ascii
@@ -260,6 +264,8 @@ class Decoder:
         start, position = position, position + length
         if position > end:
             raise self._overrun(start, tag, length, end)
+        if start > self._kept_until and (place.depth or vr == "SQ" or length > LONGEST_LATE):
+            return None, position
         if vr == "SQ":
             items, _ = self.items(place, tag, start, position, explicit=explicit, delimited=False)
             return Element(vr, items), position
@@ -294,6 +300,7 @@ class Decoder:
         if VR[vr].kind is Kind.OPAQUE and vr != "UN":
             start, position = position, self._skip_fragments(tag, position, end)
             if position - start > self._largest_opaque:
+                self._kept_until += position - start
                 return None, position
             return Element(vr, (self._data[start : position - 8],)), position
         if explicit and vr not in ("SQ", "UN"):
@@ -346,6 +353,9 @@ class Decoder:
             raise self._too_large(tag, start, f"a value of {size} bytes", self._limits.value)
         facts = VR[vr]
         if size > self._largest_opaque and (facts.kind is Kind.OPAQUE or size > LARGEST_TEXT):
+            self._kept_until += size
+            return None
+        if start > self._kept_until and size > LONGEST_LATE:
             return None
         data = self._data[start:end]
         element = None
@@ -353,7 +363,10 @@ class Decoder:
             if place.scope.is_ascii:
                 element = self._remembered(CODES[vr], data)
         elif facts.kind is Kind.TEXT and not self._is_bearable(tag, facts, start, data):
+            self._kept_until += size
             return None
+        elif facts.kind is Kind.NUMBER:
+            self._kept_until -= (COST_OF_NUMBERS - 1) * size
         return self._reader.element(tag, vr, data, place.scope) if element is None else element
 
     def _is_bearable(self, tag: int, facts: ValueRepresentation, start: int, data: bytes) -> bool:
@@ -377,13 +390,15 @@ class Decoder:
         """Return the decoder for values that are little endian in every transfer syntax."""
         if not self._big_endian:
             return self
-        return Decoder(
+        decoder = Decoder(
             self._data,
             limits=self._limits,
             fallback=self._fallback,
             remarks=self._remarks,
             largest_opaque=self._largest_opaque,
         )
+        decoder._kept_until = self._kept_until
+        return decoder
 
     def items(
         self, place: Place, tag: int, position: int, end: int, *, explicit: bool, delimited: bool
@@ -397,6 +412,7 @@ class Decoder:
                 f"sequences nested deeper than {self._limits.depth}", offset=position, tag=tag
             )
         items: list[DataSet] = []
+        count = 0
         while delimited or position < end:
             if position + 8 > end:
                 raise self._overrun(position, tag, 8, end)
@@ -413,7 +429,8 @@ class Decoder:
                 raise DataSetError(
                     f"{tag_text(found)} where an item was expected", offset=position - 8, tag=tag
                 )
-            if len(items) == self._limits.items:
+            count += 1
+            if count > self._limits.items:
                 raise DataSetError(
                     f"more than {self._limits.items} items", offset=position, tag=tag
                 )
@@ -427,7 +444,8 @@ class Decoder:
                 if self.read(item, position, item_end) < item_end:
                     self._remarks.add(tag, RemarkKind.DELIMITER)
                 position = item_end
-            items.append(item.elements)
+            if item.elements or position <= self._kept_until:
+                items.append(item.elements)
         return tuple(items), position
 
     def _end_item(self, tag: int, position: int, end: int) -> int:
@@ -474,3 +492,8 @@ class Decoder:
                 message, offset=position, tag=tag, needed=position + length
             )
         return DataSetError(message, offset=position, tag=tag)
+
+
+def _is_kept_late(place: Place, tag: int) -> bool:
+    """Tell whether an element behind ``MOST_KEPT`` bytes may be kept: there are some thousands."""
+    return not place.depth and not tag >> 16 & 1 and standard_vr(tag) is not None

@@ -40,9 +40,25 @@ IDENTIFIER_LIMITS = Limits(
 """The bounds on a request of an SCU: an identifier within them is read in some milliseconds."""
 # A header with functional groups of thousands of frames has millions of elements (PS3.3 C.7.6.16).
 FILE_LIMITS = Limits(
-    elements=4_000_000, items=1_000_000, value=1 << 31, text=1 << 31, values=1 << 31, uids=1 << 31
+    elements=4_000_000,
+    items=1_000_000,
+    value=1 << 31,
+    text=1 << 31,
+    values=1 << 31,
+    uids=1 << 31,
+    inflated=1 << 25,  # twice as much is in memory for a moment
 )
 MOST_VALUES = 20_000
 """Values beyond which a field is left out of a header, as a text over ``LARGEST_TEXT`` is."""
 LARGEST_TEXT = 1 << 20
 """Bytes beyond which even a text is left out of a header: no index keeps it."""
+MOST_KEPT = 1 << 20
+"""Bytes of a header that an index keeps, without the fields that it leaves out.
+
+An element in memory takes up to forty times its bytes, so that a header of 20 KB, deflated, came to
+600 MB. Behind these bytes only attributes of the Standard outside of sequences are kept, if short.
+"""
+LONGEST_LATE = 1024
+"""Bytes of a value that is kept all the same behind ``MOST_KEPT``."""
+COST_OF_NUMBERS = 4
+"""Bytes that a byte of binary numbers counts in ``MOST_KEPT``: each number becomes an object."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from dicomquest.dataset.decoder import Decoder, Place, TruncatedDataSetError
+from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.limits import FILE_LIMITS
-from dicomquest.dataset.value_fields import CODES, scope_of
+from dicomquest.dataset.value_fields import CODES, Place, scope_of
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID
 from dicomquest.standard.transfer_syntaxes import (

@@ -8,12 +8,13 @@ where to remark on deviations.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
 from dicomquest.dataset.charset import Charset, Terms, charset_of
-from dicomquest.dataset.elements import Element, split_text
+from dicomquest.dataset.elements import DataSet, Element, split_text
 from dicomquest.dataset.iso2022 import ESCAPE
 from dicomquest.standard.character_sets import JIS_X_0201
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
@@ -75,6 +76,17 @@ class Scope(NamedTuple):
     charset: Charset
     is_ascii: bool
     signed: bool
+
+
+@dataclass(slots=True)
+class Place:
+    """The data set or item that is being read, and what it inherits."""
+
+    scope: Scope
+    explicit: bool
+    depth: int = 0
+    elements: DataSet = field(default_factory=dict)
+    in_order: bool = True
 
 
 def scope_of(terms: Terms, *, signed: bool = False) -> Scope:

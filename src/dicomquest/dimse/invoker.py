@@ -222,6 +222,11 @@ class Invoker:
             )
         self._link.events.append(MessageIgnored(response, "it responds to no outstanding request"))
 
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Use other time-outs from now on, in the upper layer, too; what runs keeps its own."""
+        self._timeouts = timeouts
+        self._link.upper_layer.set_timeouts(timeouts)
+
     def next_deadline(self) -> float | None:
         """Return the time at which the next response is overdue."""
         deadlines = (

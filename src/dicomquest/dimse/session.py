@@ -78,6 +78,7 @@ class Session:
         self._upper_layer = UpperLayer(role, timeouts=timeouts)
         self._link = Link(self._upper_layer, options)
         self._invoker = Invoker(self._link, timeouts)
+        self.set_timeouts = self._invoker.set_timeouts
         self._performer = Performer(self._link)
         self._reassembler = Reassembler(options.limits, streamed=self._performer.is_streamed)
         self._is_busy = False
@@ -225,9 +226,8 @@ class Session:
         if self._upper_layer.role is Role.ACCEPTOR:
             raise LocalProtocolError("A-RELEASE request by the acceptor: only the requestor may")
         if self._invoker:
-            raise LocalProtocolError(
-                f"A-RELEASE request while operations {self.outstanding} are outstanding"
-            )
+            message = f"A-RELEASE request while operations {self.outstanding} are outstanding"
+            raise LocalProtocolError(message)
         self._upper_layer.send_release_rq(now)
 
     def abort(self, now: float) -> None:

@@ -80,6 +80,21 @@ class UserIdentityRQ:
     secondary: bytes = field(default=b"", repr=False)
     positive_response_requested: bool = False
 
+    @property
+    def user_identity_type(self) -> int:
+        """The type, under pynetdicom's name."""
+        return self.identity_type
+
+    @property
+    def primary_field(self) -> bytes:
+        """The name or token, under pynetdicom's name."""
+        return self.primary
+
+    @property
+    def secondary_field(self) -> bytes:
+        """The passcode, under pynetdicom's name."""
+        return self.secondary
+
 
 @dataclass(frozen=True, slots=True)
 class UserIdentityAC:

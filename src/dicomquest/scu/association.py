@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from dicomquest.errors import ContextNotAcceptedError
 from dicomquest.scu.requestor import Peer, Requestor
@@ -28,6 +29,7 @@ class RequestedAssociation(LifeCycle):
         self._peer = peer
         self._requestor = requestor
         self._local_address = ("", 0)
+        self.ae: Any = None
 
     @property
     def stage(self) -> LifeStage:
@@ -45,11 +47,63 @@ class RequestedAssociation(LifeCycle):
         self._look()
         return self._requestor.failure
 
+    def is_alive(self) -> bool:
+        """Tell whether the association is established; it has no thread to be alive."""
+        return self.is_established
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for names that are not here.
+        if name.startswith(("send_c_", "send_n_")):
+            raise AttributeError(
+                f"dicomquest has no {name}: it sends C-ECHO, C-FIND, C-STORE and C-CANCEL; "
+                "keep pynetdicom for the rest"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def connection_timeout(self) -> float | None:
+        """Seconds to wait for the connection, None for ever."""
+        return self._requestor.timeouts.connect
+
+    @connection_timeout.setter
+    def connection_timeout(self, seconds: float | None) -> None:
+        self._set_timeouts(connect=seconds)
+
+    @property
+    def acse_timeout(self) -> float | None:
+        """Seconds to wait for the answer to an association or release request, None for ever."""
+        return self._requestor.timeouts.release
+
+    @acse_timeout.setter
+    def acse_timeout(self, seconds: float | None) -> None:
+        self._set_timeouts(associate_request=seconds, association=seconds, release=seconds)
+
+    @property
+    def dimse_timeout(self) -> float | None:
+        """Seconds to wait for a response, None for ever."""
+        return self._requestor.timeouts.dimse
+
+    @dimse_timeout.setter
+    def dimse_timeout(self, seconds: float | None) -> None:
+        self._set_timeouts(first_response=seconds, dimse=seconds)
+
+    @property
+    def network_timeout(self) -> float | None:
+        """Seconds without any sign of the peer, None for ever."""
+        return self._requestor.timeouts.idle
+
+    @network_timeout.setter
+    def network_timeout(self, seconds: float | None) -> None:
+        self._set_timeouts(idle=seconds, pdu=seconds, write=seconds)
+
+    def _set_timeouts(self, **seconds: float | None) -> None:
+        self._requestor.set_timeouts(replace(self._requestor.timeouts, **seconds))
+
     @property
     def requestor(self) -> ServiceUser:
         """This side of the association."""
         rq = self._requestor.rq
-        return service_user(rq.calling_ae_title, self._local_address, rq.user_information)
+        return service_user(rq.calling_ae_title, self._local_address, rq.user_information, rq)
 
     @property
     def acceptor(self) -> ServiceUser:

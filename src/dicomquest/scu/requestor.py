@@ -129,6 +129,12 @@ class Requestor:
             raise LocalProtocolError("the association has no connection yet")
         return self._session
 
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Use other time-outs from now on."""
+        self.timeouts = timeouts
+        if self._session is not None:
+            self._session.set_timeouts(timeouts)
+
     @property
     def is_ending(self) -> bool:
         """Tell whether the association is over, but the peer has yet to close the connection."""
@@ -230,7 +236,7 @@ class Requestor:
         if self.ac is None:
             return ServiceUser(self.rq.called_ae_title, peer.host, peer.port)
         return service_user(
-            self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information
+            self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information, self.ac
         )
 
     def connected(self) -> None:

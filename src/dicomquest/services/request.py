@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import AssociationAbortedError
-from dicomquest.pdu.user_information import UserInformation
+from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
+from dicomquest.pdu.user_information import UserIdentityRQ, UserInformation
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.ul.negotiation import AcceptedContext
 
 # A stream is the server's: a program that only asks starts sooner without asyncio.
 if TYPE_CHECKING:
+    from dicomquest.services.contexts import PresentationContext
     from dicomquest.services.stream import DataSetStream
 
 P = ParamSpec("P")
@@ -28,6 +30,7 @@ class ServiceUser:
     - ``maximum_length`` is the longest P-DATA-TF that it takes, in bytes; 0 for any (PS3.8 D.1).
     - ``sop_class_extended`` holds the bytes that it offered or answered in the SOP class extended
       negotiation, by SOP class UID (PS3.7 D.3.3.5).
+    - ``primitive`` is its A-ASSOCIATE PDU, None for a peer that has sent none.
     """
 
     ae_title: str
@@ -37,10 +40,36 @@ class ServiceUser:
     implementation_class_uid: str = ""
     implementation_version_name: str | None = None
     sop_class_extended: Mapping[str, bytes] = field(default_factory=dict)
+    primitive: AAssociateRQ | AAssociateAC | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def user_identity(self) -> UserIdentityRQ | None:
+        """The identity that the requestor gives, None without one (PS3.7 D.3.3.7)."""
+        pdu = self.primitive
+        return pdu.user_information.user_identity_rq if isinstance(pdu, AAssociateRQ) else None
+
+    @property
+    def requested_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that the requestor proposes; of an acceptor none."""
+        from dicomquest.services.contexts import PresentationContext, as_uid  # noqa: PLC0415
+
+        if not isinstance(self.primitive, AAssociateRQ):
+            return []
+        return [
+            PresentationContext(
+                as_uid(context.abstract_syntax),
+                [as_uid(syntax) for syntax in context.transfer_syntaxes],
+                context.context_id,
+            )
+            for context in self.primitive.presentation_contexts
+        ]
 
 
 def service_user(
-    ae_title: str, address: tuple[str, int], information: UserInformation
+    ae_title: str,
+    address: tuple[str, int],
+    information: UserInformation,
+    primitive: AAssociateRQ | AAssociateAC | None = None,
 ) -> ServiceUser:
     """Describe a side by the user information of its A-ASSOCIATE PDU."""
     return ServiceUser(
@@ -53,6 +82,7 @@ def service_user(
             item.sop_class_uid: item.application_information
             for item in information.extended_negotiations
         },
+        primitive,
     )
 
 

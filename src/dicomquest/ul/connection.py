@@ -300,6 +300,10 @@ class UpperLayer:
         while (timer := self._deadlines.take_expired(now)) is not None:
             self._expire(timer, now)
 
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Use other time-outs for timers that start from now on."""
+        self._deadlines.set_timeouts(timeouts)
+
     def set_busy(self, is_busy: bool, now: float) -> None:
         """Take note whether operations are outstanding: the idle timer runs only between them."""
         self._deadlines.set_busy(is_busy, self._state, now)

@@ -105,6 +105,10 @@ class Deadlines:
         self._at: dict[Timer, float] = {}
         self._is_busy = False
 
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Use other time-outs for timers that start from now on."""
+        self._timeouts = timeouts
+
     def __contains__(self, timer: Timer) -> bool:
         return timer in self._at
 
