@@ -7,6 +7,8 @@ ValueError, ours is one, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DicomquestError(Exception):
     """The base of all errors that this package raises on purpose."""
@@ -139,6 +141,14 @@ class QueryFailedError(AssociationError):
         self.status = status
         self.comment = comment
         self.element = element
+
+
+class ConfigurationError(DicomquestError, ValueError):
+    """A configuration file that cannot be used; ``faults`` are all that is wrong in it."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
 
 
 class LayoutError(DicomquestError):

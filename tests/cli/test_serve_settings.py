@@ -83,7 +83,7 @@ def test_file_sets_what_differs_by_calling_ae_title(
         ("port = true", "port = True: write one value"),
         ('several_values = "all"', "'all' is not one of"),
         ("peers = 1", "'peers' has to be tables, one for each AE title"),
-        ("[peers.X]\nport = 1", "'port' is not a setting here"),
+        ("[peers.X]\nworkers = 1", "'workers' is not a setting here"),
         ("[peers.X]\nresult_limit = 0", "0 is not in the range"),
         ("[peers.AVERYLONGAETITLEINDEED]\nstrict = true", "is no AE title"),
     ],

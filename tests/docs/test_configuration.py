@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 
-from dicomquest.cli.serve_settings import PEER_SETTINGS, ServeSettings
+from dicomquest.cli.serve_settings import PEER_SETTINGS, TABLE_OF, ServeSettings
+from dicomquest.cli.settings.reach_settings import ReachSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text("utf-8")
 
 SETTINGS = {
-    each.name.replace("_", "-"): each for each in fields(ServeSettings) if each.name != "peers"
+    each.name.replace("_", "-"): each for each in fields(ServeSettings) if each.name in TABLE_OF
 }
 
-ROWS = dict(re.findall(r"^\| `([\w-]+)` \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
+ROWS = {
+    key: (table, default)
+    for key, table, default in re.findall(
+        r"^\| `([\w-]+)` \| `\[(\w+)\]` \| (.+?) \| .+ \|$", PAGE, re.MULTILINE
+    )
+}
 
 IN_WORDS = {
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
@@ -33,7 +39,9 @@ def test_the_page_has_each_key() -> None:
 
 @pytest.mark.parametrize("key", SETTINGS)
 def test_a_default_is_that_of_the_program(key: str) -> None:
-    assert ROWS[key] == IN_WORDS.get(key, _words(SETTINGS[key]))
+    table, default = ROWS[key]
+    assert table == TABLE_OF[SETTINGS[key].name]
+    assert default == IN_WORDS.get(key, _words(SETTINGS[key]))
 
 
 def _words(setting: Field[Any]) -> str:
@@ -55,3 +63,8 @@ def test_the_page_has_each_key_of_a_peer() -> None:
     assert set(re.findall(r"`([\w-]+)`", line)) == {
         name.replace("_", "-") for name in PEER_SETTINGS
     }
+
+
+def test_the_page_has_each_way_to_a_peer() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| [^`|\[]+ \|$", PAGE, re.MULTILINE)
+    assert set(rows) == {each.name.replace("_", "-") for each in fields(ReachSettings)}

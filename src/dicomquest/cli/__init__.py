@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from dicomquest import __version__
+from dicomquest.cli.config_option import add_config_option
 from dicomquest.cli.output_encoding import escape_missing_characters
 
 
@@ -66,6 +67,7 @@ class LazyGroup(click.Group):
         row = COMMANDS[cmd_name]
         command = getattr(import_module(row.module), row.function)
         assert isinstance(command, click.Command)  # noqa: S101
+        add_config_option(command)
         return command
 
     def format_commands(

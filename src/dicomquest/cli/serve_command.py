@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from dicomquest.cli.config_option import configured
 from dicomquest.cli.messages import give_up, index_failure
-from dicomquest.cli.serve_settings import PEERS, ServeSettings, read_config
-from dicomquest.cli.shared_options import FILE, options_of, server_tls
-from dicomquest.errors import IndexDatabaseError, LayoutError
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.shared_options import options_of, server_tls
+from dicomquest.errors import ConfigurationError, IndexDatabaseError, LayoutError
+
+ARGUMENTS = "dicomquest.cli.serve_command.arguments"
+"""The key of click's context under which ``serve`` keeps its arguments."""
 
 
-@click.command()
-@click.option(
-    "--config",
-    type=FILE,
-    is_eager=True,
-    expose_value=False,
-    callback=read_config,
-    metavar="FILE",
-    help="A TOML file with the options below by name, such as port = 104, and a table "
-    "[peers.TITLE] for each calling AE title with settings of its own. The command line wins over "
-    "the file.",
-)
+class ServeCommand(click.Command):
+    """The command, which keeps its arguments so that the settings can be read again."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and keep them."""
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=ServeCommand)
 @options_of(ServeSettings)
 def serve(**values: Any) -> None:
     """Answer queries (C-FIND, C-ECHO) from the index, until SIGINT or SIGTERM.
@@ -47,7 +50,25 @@ def serve(**values: Any) -> None:
     The exit status is 0 after SIGINT or SIGTERM, 1 if the server cannot start or fails, 2 if the
     command line or the configuration file is wrong.
     """  # noqa: D301
-    run(ServeSettings(**values, peers=click.get_current_context().meta.get(PEERS, {})))
+    run(_settings(click.get_current_context(), values))
+
+
+def read_again(arguments: Sequence[str]) -> ServeSettings:
+    """Read the environment and the file anew; ConfigurationError says what is wrong.
+
+    ``arguments`` are those that the command was started with, which win over both as before.
+    """
+    try:
+        with serve.make_context("serve", list(arguments)) as ctx:
+            return _settings(ctx, ctx.params)
+    except click.ClickException as error:
+        raise ConfigurationError(error.format_message().split("\n")) from error
+
+
+def _settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSettings:
+    configuration = configured(ctx)
+    of_file = {name: value for name, value in configuration.settings.items() if name not in values}
+    return ServeSettings(**values, **of_file, peers=configuration.rules)
 
 
 def run(settings: ServeSettings) -> None:

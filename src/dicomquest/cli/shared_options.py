@@ -22,27 +22,52 @@ INDEX_WORDS = "The index: the path of a SQLite file, or a database URL (postgres
 
 
 def setting(default: Any, words: str, **parameters: Any) -> Any:
-    """Declare a field of a settings class; ``parameters`` are those of ``click.option``."""
+    """Declare a field of a settings class; ``parameters`` are those of ``click.option``.
+
+    Besides: ``by_peer`` lets a table [peers.TITLE] change the setting for a calling AE title.
+    ``is_option=False`` leaves the setting to the file, and ``parse`` reads its value there.
+    """
     return dataclasses.field(default=default, metadata={"help": words, **parameters})
 
 
+OWN_METADATA = {"by_peer", "is_option", "parse", "short"}
+"""The keys of a setting that are no parameters of its option."""
+
+
+def option_of(field: dataclasses.Field[Any]) -> click.Option:
+    """Make the option of a field: ``tls_cert`` is --tls-cert, and DICOMQUEST_TLS_CERT."""
+    names, parameters = _declaration(field)
+    return click.Option(names, **parameters)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"DICOMQUEST_{name.upper()}"
+
+
 def options_of(settings: type) -> Callable[[Command], Command]:
-    """Make an option of each field of a settings class: ``tls_cert`` is --tls-cert."""
+    """Make an option of each field of a settings class."""
 
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
-            if not field.metadata.get("is_option", True):
-                continue
-            parameters = {
-                "default": field.default,
-                "show_default": field.default not in {None, False},
-                **field.metadata,
-            }
-            names = [f"--{field.name.replace('_', '-')}", field.name]
-            command = click.option(*parameters.pop("short", ()), *names, **parameters)(command)
+            if field.metadata.get("is_option", True):
+                names, parameters = _declaration(field)
+                command = click.option(*names, **parameters)(command)
         return command
 
     return decorate
+
+
+def _declaration(field: dataclasses.Field[Any]) -> tuple[list[str], dict[str, Any]]:
+    parameters = {
+        "default": field.default,
+        "show_default": field.default not in {None, False, ()},
+        "envvar": variable_of(field.name),
+        **{key: value for key, value in field.metadata.items() if key not in OWN_METADATA},
+    }
+    return [
+        *field.metadata.get("short", ()), f"--{field.name.replace('_', '-')}", field.name
+    ], parameters  # fmt: skip
 
 
 def index_setting() -> Any:
