@@ -13,7 +13,7 @@ from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import SQLiteCursor
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindChoices, FindService
+from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindService
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard.models import STUDY_ROOT
 from dicomquest.standard.statuses import C_FIND_STATUSES, find_status
@@ -94,7 +94,7 @@ def test_two_slow_answers_move_queries_to_threads(
     """After two slow answers all queries go to other threads for a while."""
     times = iter(clock)
     monkeypatch.setattr("dicomquest.services.find.monotonic", lambda: next(times))
-    service = FindService(sqlite_index, FindChoices("ARCHIVE"))
+    service = FindService(sqlite_index, "ARCHIVE")
     counts = []
     for _ in in_threads:
         ran: list[ServiceRequest] = []
@@ -280,12 +280,6 @@ def test_limit_that_cuts_is_a700_unless_configured(
 @pytest.mark.parametrize("limit", [FIRST_BATCH, FIRST_BATCH + 1, FIRST_BATCH + BATCH, MANY - 1])
 def test_limit_holds_across_batches(index: Index, limit: int) -> None:
     assert ask(index, ALL_IMAGES, result_limit=limit).statuses == [0xFF00] * limit + [0xA700]
-
-
-def test_choices_are_those_of_calling_ae_title(index: Index) -> None:
-    assert ask(index, ALL_STUDIES, aet="OTHER", result_limit=1).statuses == [0xFF00] * STUDIES + [
-        0x0000
-    ]
 
 
 @pytest.mark.requirement("QR-173")

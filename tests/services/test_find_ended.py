@@ -21,7 +21,7 @@ from dicomquest.errors import AssociationAbortedError
 from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
-from dicomquest.services.find import BATCH, FIRST_BATCH, FindChoices, FindService
+from dicomquest.services.find import BATCH, FIRST_BATCH, FindService
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard.models import PATIENT_ROOT
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
@@ -126,7 +126,7 @@ def test_lost_association_ends_streaming_search(index: Index) -> None:
 
 @pytest.fixture
 def port(index: Index) -> Iterator[int]:
-    service = FindService(index, FindChoices("ARCHIVE"))
+    service = FindService(index, "ARCHIVE")
     policy = AcceptorPolicy({PATIENT_ROOT.uid: SupportedSyntax((IMPLICIT_VR_LITTLE_ENDIAN,))})
     settings = ServerSettings(policy, {PATIENT_ROOT.uid: service})
     server = RunningServer(lambda: Server(settings), ("127.0.0.1", 0))

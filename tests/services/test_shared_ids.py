@@ -14,7 +14,7 @@ from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.index import Index
 from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.find import FindChoices, FindService
+from dicomquest.services.find import FindService
 from dicomquest.standard.models import MODELS
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax
@@ -32,7 +32,7 @@ def port(location: str) -> Iterator[int]:
     with Index(location) as index:
         index.ingest_data_sets([instance(study=1, **HELLO)])
         index.ingest_data_sets([instance(study=2, **FOO)])
-        service = FindService(index, FindChoices("ARCHIVE"))
+        service = FindService(index, "ARCHIVE")
         policy = AcceptorPolicy(models, answer_extended=lambda _, offered: negotiate(offered))
         settings = ServerSettings(policy, dict.fromkeys(models, service))
         server = RunningServer(lambda: Server(settings), ("127.0.0.1", 0))

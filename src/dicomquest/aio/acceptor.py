@@ -42,6 +42,8 @@ from dicomquest.errors import (
     LocalProtocolError,
 )
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
+from dicomquest.services.access import EVERYTHING, Identity
+from dicomquest.services.admission import Admission, Admitted, Refused
 from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
@@ -49,7 +51,13 @@ from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
-from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, negotiate
+from dicomquest.ul.negotiation import (
+    AUTHENTICATION_FAILED,
+    LOCAL_LIMIT_EXCEEDED,
+    TEMPORARY_CONGESTION,
+    AcceptorPolicy,
+    negotiate,
+)
 
 LOGGER = logging.getLogger("dicomquest.server")
 
@@ -116,6 +124,8 @@ class AcceptedAssociation(LifeCycle):
         self.protocol = SessionProtocol(self._session, self)
         self._stage = LifeStage.REQUESTED
         self._info: AssociationInfo | None = None
+        self._admitted: Admitted | None = None
+        self._reason = ""
         self._requests: dict[int, ServiceRequest] = {}
         self._inbox: deque[Task] = deque()
         self._arrived = asyncio.Event()
@@ -378,7 +388,7 @@ class AcceptedAssociation(LifeCycle):
             return
         self.protocol.pump()
         if isinstance(answer, AAssociateRJ):
-            self._log_answer(str(answer))
+            self._log_answer(f"{answer}; {self._reason}" if self._reason else str(answer))
             await self._notify(evt.EVT_REJECTED)
         else:
             self._log_answer(f"accepted, contexts: {len(self._session.contexts)}")
@@ -402,24 +412,39 @@ class AcceptedAssociation(LifeCycle):
         if not self._server.admit(self):
             return LOCAL_LIMIT_EXCEEDED
         policy, handlers = self._server.settings.policy_now, self._server.handlers
+        if self._server.settings.admission is not None:
+            decision = await self._decide(self._server.settings.admission, rq, policy)
+            if isinstance(decision, Refused):
+                self._reason = decision.reason
+                return decision.answer
+            self._admitted, policy = decision, decision.policy
         if any(handlers.bound(event) for event in NEGOTIATION_EVENTS):
             return await self.run(answer_association, self, rq, policy, handlers)
         return negotiate(rq, policy)
+
+    async def _decide(
+        self, admission: Admission, rq: AAssociateRQ, policy: AcceptorPolicy
+    ) -> Admitted | Refused:
+        """Ask the rules of who may ask; whatever goes wrong there lets nobody in."""
+        identity = Identity(rq.calling_ae_title, self.host, certificate=self.protocol.certificate)
+        with contained(f"association {self.number}: the rules of who may ask"):
+            return await admission.decide(rq, policy, identity, self.run)
+        return Refused(AUTHENTICATION_FAILED, "its identity cannot be verified")
 
     def _establish(self, rq: AAssociateRQ, ac: AAssociateAC, own_address: tuple[str, int]) -> None:
         self._session.accept(ac, monotonic())
         self._stage = LifeStage.ESTABLISHED
         self.acceptor = service_user(rq.called_ae_title, own_address, ac.user_information, ac)
-        identity = rq.user_information.user_identity_rq
+        claim, admitted = rq.user_information.user_identity_rq, self._admitted
+        claimed = None if claim is None else claim.user_name
         self._info = AssociationInfo(
             self.number,
             self.requestor,
             self.acceptor,
             dict(self._session.contexts),
             self.acceptor.sop_class_extended,
-            identity.primary.decode("utf-8", "replace")
-            if identity and identity.identity_type in (1, 2)
-            else None,
+            claimed if admitted is None else admitted.identity.user,
+            EVERYTHING if admitted is None else admitted.profile,
             lines=self._lines,
         )
 

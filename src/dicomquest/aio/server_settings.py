@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dicomquest.dimse.link import SessionOptions
+from dicomquest.services.admission import Admission
 from dicomquest.services.request import Service
 from dicomquest.ul.negotiation import AcceptorPolicy
 from dicomquest.ul.timers import Timeouts
@@ -27,6 +28,7 @@ class ServerSettings:
       can have one thread.
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
     - ``ae`` is what handlers find as that of an association.
+    - ``admission`` has the rules of who may ask; without it everybody may.
     - ``access`` changes the policy for each association: titles may change while the server runs.
     """
 
@@ -39,6 +41,7 @@ class ServerSettings:
     ssl_context: ssl.SSLContext | None = None
     reuse_port: bool = False
     session: SessionOptions | None = None
+    admission: Admission | None = None
     access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
 
     ae: Any = None

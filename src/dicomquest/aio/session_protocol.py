@@ -10,6 +10,8 @@ from typing import Protocol, cast
 
 from dicomquest.dimse.events import SessionEvent
 from dicomquest.dimse.session import Session
+from dicomquest.services.access import Certificate
+from dicomquest.services.tls import certificate_of
 
 WRITE_BUFFER = 256 * 1024
 """Unsent bytes at which a service has to wait: about one write of 512 responses."""
@@ -83,6 +85,11 @@ class SessionProtocol(asyncio.Protocol):
     def own_address(self) -> tuple[str, int]:
         """The (host, port) of this end of the connection."""
         return (self._transport.get_extra_info("sockname") or ("", 0))[:2]
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate that the peer showed; None without TLS, or without one."""
+        return certificate_of(self._transport.get_extra_info("ssl_object"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, with a timer that runs until the peer asks for an association."""

@@ -18,7 +18,9 @@ from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.query.options import QueryOptions
-from dicomquest.services.find import FindChoices, FindService, PeerChoices
+from dicomquest.services.access import PeerChoices, Profile
+from dicomquest.services.admission import AccessRules, Admission, PeerRule
+from dicomquest.services.find import FindService
 from dicomquest.services.request import Service
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
@@ -122,7 +124,7 @@ def server_settings(
     settings: ServeSettings, index: Index, archive: Archive | None = None
 ) -> ServerSettings:
     """Assemble the services, and the presentation contexts that the server accepts."""
-    find = FindService(index, find_choices(settings, index.timezone_offset_minutes))
+    find = FindService(index, settings.retrieve_aet or settings.aet)
     syntax = SupportedSyntax(PREFERENCE)
     services: dict[str, Service] = {
         VERIFICATION.uid: VerificationService(),
@@ -150,6 +152,7 @@ def server_settings(
     return ServerSettings(
         policy=policy,
         services=services,
+        admission=admission(settings, index.timezone_offset_minutes),
         timeouts=timeouts,
         maximum_associations=settings.max_associations,
         maximum_associations_per_peer=settings.max_associations_per_peer
@@ -160,22 +163,21 @@ def server_settings(
     )
 
 
-def find_choices(settings: ServeSettings, timezone: int) -> FindChoices:
-    """Translate the settings, those by calling AE title too, to choices of the find service."""
+def admission(settings: ServeSettings, timezone: int) -> Admission:
+    """Translate the settings, those by calling AE title too, to the rules of who may ask."""
     own = {each.name: getattr(settings, each.name) for each in fields(settings)} | {
         "timezone": timezone
     }
-    return FindChoices(
-        retrieve_ae_title=settings.retrieve_aet or settings.aet,
-        default=_peer_choices(own),
-        peers={
-            title: _peer_choices({**own, **changes}) for title, changes in settings.peers.items()
-        },
+    return Admission(
+        AccessRules(
+            default=_rule(own),
+            peers={title: _rule({**own, **changes}) for title, changes in settings.peers.items()},
+        )
     )
 
 
-def _peer_choices(values: Mapping[str, Any]) -> PeerChoices:
-    return PeerChoices(
+def _rule(values: Mapping[str, Any]) -> PeerRule:
+    choices = PeerChoices(
         options=QueryOptions(
             strict=values["strict"],
             unknown_matches=values["unknown_matches"],
@@ -186,3 +188,4 @@ def _peer_choices(values: Mapping[str, Any]) -> PeerChoices:
         limit_is_success=values["limit_is_success"],
         default_charset=values["default_charset"],
     )
+    return PeerRule(profile=Profile(choices=choices))

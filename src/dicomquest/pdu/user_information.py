@@ -95,6 +95,13 @@ class UserIdentityRQ:
         """The passcode, under pynetdicom's name."""
         return self.secondary
 
+    @property
+    def user_name(self) -> str | None:
+        """The name that types 1 and 2 claim; None for the others."""
+        if self.identity_type not in {1, 2}:
+            return None
+        return self.primary.decode("utf-8", "replace")
+
 
 @dataclass(frozen=True, slots=True)
 class UserIdentityAC:

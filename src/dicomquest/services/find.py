@@ -34,9 +34,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
 
@@ -59,7 +57,7 @@ from dicomquest.index.search.sqlite_cursor import Cursor
 from dicomquest.query.extended_negotiation import accepted_options
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
-from dicomquest.query.options import QueryOptions
+from dicomquest.services.access import PeerChoices, Profile
 from dicomquest.services.failures import failure_of
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
@@ -103,46 +101,13 @@ THREADS_ONLY = 1.0
 """Seconds that all queries go to threads after first batches were slow."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerChoices:
-    """The choices for one calling AE title, where the Standard leaves one (PS3.4 C.2.2.2, C.4.1).
-
-    docs/reference/conformance.md, 4.1 lists them.
-
-    - ``options`` say how keys are matched.
-    - ``result_limit`` is the most Pending responses to one query; None for no limit. A query with
-      more ends with A700, or with 0000 if ``limit_is_success``.
-    - ``default_charset`` is the defined term for identifiers that name no character set.
-    """
-
-    options: QueryOptions = field(default_factory=QueryOptions)
-    result_limit: int | None = None
-    limit_is_success: bool = False
-    default_charset: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FindChoices:
-    """The choices of a server; ``peers`` overrides ``default`` for a calling AE title.
-
-    ``retrieve_ae_title`` is the Retrieve AE Title (0008,0054) of all responses.
-    """
-
-    retrieve_ae_title: str
-    default: PeerChoices = field(default_factory=PeerChoices)
-    peers: Mapping[str, PeerChoices] = field(default_factory=dict)
-
-    def for_peer(self, calling_ae_title: str) -> PeerChoices:
-        """Return the choices that hold for a calling AE title."""
-        return self.peers.get(calling_ae_title, self.default)
-
-
 class FindService:
     """Answers C-FIND requests of the three Query/Retrieve information models from one index."""
 
-    def __init__(self, index: Index, choices: FindChoices) -> None:
+    def __init__(self, index: Index, retrieve_ae_title: str) -> None:
+        """Answer from an index; ``retrieve_ae_title`` is the (0008,0054) of all responses."""
         self._index = index
-        self._choices = choices
+        self._retrieve_ae_title = retrieve_ae_title
         # One thread reads long identifiers: several would keep the event loop from its turns.
         self._reading = asyncio.Lock()
         self._at_once_from = 0.0
@@ -150,7 +115,7 @@ class FindService:
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response (PS3.4 C.4.1.3)."""
-        peer = self._choices.for_peer(request.association.requestor.ae_title)
+        peer = request.association.profile.choices
         is_small = _is_small(request)
         try:
             if is_small:
@@ -222,13 +187,15 @@ class FindService:
             _note(request, f"{tag_text(tag)}: {kind.value}")
             if kind is RemarkKind.UNDECODABLE and peer.options.strict:
                 raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
-        return parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
+        query = parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
+        _check_level(query.level, request.association.profile)
+        return query
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
         is_usual = len(query.return_keys) <= MOST_REMEMBERED_FIELDS
         constants = (_constants if is_usual else _constants.__wrapped__)(
             query.level,
-            self._choices.retrieve_ae_title,
+            self._retrieve_ae_title,
             query.private_creators,
             query.wants_availability,
         )
@@ -264,6 +231,15 @@ class FindService:
             await request.send_final(
                 statuses.OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached"
             )
+
+
+def _check_level(level: Level, profile: Profile) -> None:
+    """Raise IdentifierError for a level that the profile does not allow."""
+    if level not in profile.levels:
+        allowed = ", ".join(each.name for each in sorted(profile.levels))
+        raise IdentifierError(
+            statuses.NOT_AUTHORIZED, f"{level.name} level not authorized; allowed: {allowed}"
+        )
 
 
 def _is_small(request: ServiceRequest) -> bool:

@@ -10,6 +10,7 @@ from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ, UserInformation
+from dicomquest.services.access import EVERYTHING, Profile
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.ul.negotiation import AcceptedContext
 
@@ -106,6 +107,7 @@ class AssociationInfo:
     - ``extended_negotiation`` has the answered bytes of the SOP class extended negotiation, by SOP
       class UID (PS3.7 D.3.3.5).
     - ``user_identity`` is the accepted user name, None without one (PS3.7 D.3.3.7).
+    - ``profile`` says what the requestor may do.
     - ``lines`` take what services log of each request, however many come.
     """
 
@@ -115,8 +117,16 @@ class AssociationInfo:
     contexts: Mapping[int, AcceptedContext]
     extended_negotiation: Mapping[str, bytes] = field(default_factory=dict)
     user_identity: str | None = None
+    profile: Profile = EVERYTHING
     state: AssociationState = field(default_factory=AssociationState, compare=False)
     lines: RepeatedLines = field(default_factory=RepeatedLines, compare=False, repr=False)
+
+
+class Run(Protocol):
+    """The way of a server to run blocking code in a thread."""
+
+    async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run it with these arguments, and return its result."""
 
 
 class Channel(Protocol):

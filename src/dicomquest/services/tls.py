@@ -1,8 +1,12 @@
-"""The demands on an ssl.SSLContext (PS3.15 B.12)."""
+"""The demands on an ssl.SSLContext, and the certificates that peers show (PS3.15 B.12)."""
 
 from __future__ import annotations
 
+import hashlib
 import ssl
+from typing import Any
+
+from dicomquest.services.access import Certificate
 
 
 def check_tls(context: ssl.SSLContext) -> None:
@@ -12,3 +16,14 @@ def check_tls(context: ssl.SSLContext) -> None:
             f"the SSLContext allows {context.minimum_version.name}: "
             "set its minimum_version to ssl.TLSVersion.TLSv1_2 or TLSv1_3"
         )
+
+
+def certificate_of(connection: ssl.SSLObject | ssl.SSLSocket | None) -> Certificate | None:
+    """Return the certificate that a peer showed; None without TLS, or if it showed none."""
+    encoded = connection.getpeercert(binary_form=True) if connection is not None else None
+    if connection is None or not encoded:
+        return None
+    # Empty unless the certificate has been verified: then its subject proves nothing.
+    subject: Any = (connection.getpeercert() or {}).get("subject", ())
+    names = [value for parts in subject for key, value in parts if key == "commonName"]
+    return Certificate(hashlib.sha256(encoded).hexdigest(), names[0] if len(names) == 1 else "")

@@ -66,6 +66,7 @@ class SupportedSyntax:
 class AcceptorPolicy:
     """The rules by which an acceptor answers; ``None`` for a set of AE titles lets all pass.
 
+    ``refused`` are abstract syntaxes that are supported, but not for this requestor.
     ``answer_extended`` takes a SOP class UID and the requestor's information, and returns the
     answer or None for no answer. ``verify_identity`` returns the server response (empty for types
     1, 2 and 5), or None for an identity that it does not believe; without it identities are
@@ -75,6 +76,7 @@ class AcceptorPolicy:
     supported: Mapping[str, SupportedSyntax]
     called_ae_titles: frozenset[str] | None = None
     calling_ae_titles: frozenset[str] | None = None
+    refused: frozenset[str] = frozenset()
     maximum_length: int = MAXIMUM_LENGTH
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version_name: str | None = IMPLEMENTATION_VERSION_NAME
@@ -133,12 +135,8 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
     The protocol version is the upper layer's own affair (AE-6).
     """
     information = rq.user_information
-    if rq.application_context != APPLICATION_CONTEXT:
-        return APPLICATION_CONTEXT_NOT_SUPPORTED
-    if policy.called_ae_titles is not None and rq.called_ae_title not in policy.called_ae_titles:
-        return CALLED_AE_TITLE_NOT_RECOGNIZED
-    if policy.calling_ae_titles is not None and rq.calling_ae_title not in policy.calling_ae_titles:
-        return CALLING_AE_TITLE_NOT_RECOGNIZED
+    if (refusal := refuse_titles(rq, policy)) is not None:
+        return refusal
     identity = information.user_identity_rq
     identity_ac = None
     # A requestor gets a response only if it asked for one (PS3.7 D.3.3.7).
@@ -170,6 +168,17 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
     )
 
 
+def refuse_titles(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateRJ | None:
+    """Return the rejection of a request's application context or AE titles; None if all fit."""
+    if rq.application_context != APPLICATION_CONTEXT:
+        return APPLICATION_CONTEXT_NOT_SUPPORTED
+    if policy.called_ae_titles is not None and rq.called_ae_title not in policy.called_ae_titles:
+        return CALLED_AE_TITLE_NOT_RECOGNIZED
+    if policy.calling_ae_titles is not None and rq.calling_ae_title not in policy.calling_ae_titles:
+        return CALLING_AE_TITLE_NOT_RECOGNIZED
+    return None
+
+
 def _answer_context(
     context: PresentationContextRQ, policy: AcceptorPolicy
 ) -> PresentationContextAC:
@@ -178,6 +187,9 @@ def _answer_context(
     # one.
     if supported is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
+        return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
+    if context.abstract_syntax in policy.refused:
+        result = ContextResult.USER_REJECTION
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
     # An acceptor may not refuse a supported abstract syntax that is offered with Implicit VR Little
     # Endian (PS3.5 10.1), so that is its last preference always.

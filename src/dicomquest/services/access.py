@@ -1,0 +1,104 @@
+"""The requestor of an association, and the profile of what it may do (PS3.7 D.3.3.7, PS3.15 B)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import MODELS, InformationModel
+from dicomquest.standard.sop_classes import VERIFICATION
+
+
+class ServiceKind(Enum):
+    """The services that a profile allows; the value is the word of the configuration file."""
+
+    VERIFICATION = "verification"
+    FIND = "find"
+    STORE = "store"
+    RETRIEVE = "retrieve"
+
+
+# The SOP classes of a model differ in their last number: 1 is FIND, 2 MOVE, 3 GET (PS3.4 C.6).
+_MODELS = {model.uid.rpartition(".")[0]: model for model in MODELS}
+
+
+def kind_and_model(abstract_syntax: str) -> tuple[ServiceKind, InformationModel | None]:
+    """Return the service of an abstract syntax, and the model of a query or a retrieval."""
+    if abstract_syntax == VERIFICATION.uid:
+        return ServiceKind.VERIFICATION, None
+    family, _, last = abstract_syntax.rpartition(".")
+    model = _MODELS.get(family)
+    if model is None:
+        return ServiceKind.STORE, None
+    return (ServiceKind.FIND if last == "1" else ServiceKind.RETRIEVE), model
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The certificate that a peer showed in the TLS handshake (PS3.15 B.12).
+
+    ``fingerprint`` is the SHA-256 of its DER form, 64 hexadecimal digits in small letters.
+    ``common_name`` is the CN of its subject, empty unless there is exactly one.
+    """
+
+    fingerprint: str
+    common_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The one who asks; ``user`` is a verified name only.
+
+    The calling AE title is the peer's own word. The address, the user and the certificate are what
+    this side has seen or verified itself.
+    """
+
+    ae_title: str
+    address: str
+    user: str | None = None
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChoices:
+    """The choices for one calling AE title, where the Standard leaves one (PS3.4 C.2.2.2, C.4.1).
+
+    docs/reference/conformance.md, 4.1 lists them.
+
+    - ``options`` say how keys are matched.
+    - ``result_limit`` is the most Pending responses to one query; None for no limit. A query with
+      more ends with A700, or with 0000 if ``limit_is_success``.
+    - ``default_charset`` is the defined term for identifiers that name no character set.
+    """
+
+    options: QueryOptions = field(default_factory=QueryOptions)
+    result_limit: int | None = None
+    limit_is_success: bool = False
+    default_charset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The rights of an identity and the choices for it, the same for its whole association.
+
+    - ``services``, ``models`` and ``levels`` are those that it may use.
+    - ``visible`` is the query that everything it may see has to match, as text; None shows all.
+    - ``choices`` are those of its queries.
+    """
+
+    services: frozenset[ServiceKind] = frozenset(ServiceKind)
+    models: frozenset[InformationModel] = frozenset(MODELS)
+    levels: frozenset[Level] = frozenset(Level)
+    visible: str | None = None
+    choices: PeerChoices = field(default_factory=PeerChoices)
+
+    def allows(self, abstract_syntax: str) -> bool:
+        """Tell whether the identity may have a presentation context for an abstract syntax."""
+        kind, model = kind_and_model(abstract_syntax)
+        return kind in self.services and (model is None or model in self.models)
+
+
+EVERYTHING = Profile()
+"""The profile of a server without rules."""

@@ -1,0 +1,103 @@
+"""User identities verified: in threads, few at a time (PS3.7 D.3.3.7, PS3.15 B.4 to B.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services.access import Identity
+from dicomquest.services.request import Run
+
+MOST_AT_ONCE = 2
+"""Verifications that run at a time: one of a passcode takes 64 MiB and all cores for 50 ms."""
+
+MOST_WAITING = 32
+"""Verifications that run or wait: about a second of work. One more is rejected for now."""
+
+MOST_WAITING_OF_ADDRESS = 8
+"""The same of one address, so that who guesses passcodes does not keep all others waiting."""
+
+USERNAME, USERNAME_AND_PASSCODE, KERBEROS, SAML, JWT = range(1, 6)
+"""The user identity types (PS3.7 Table D.3-14)."""
+
+_TYPES = {
+    USERNAME: "a user name without passcode",
+    USERNAME_AND_PASSCODE: "a user name with passcode",
+    KERBEROS: "a Kerberos ticket",
+    SAML: "a SAML assertion",
+    JWT: "a JSON Web Token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A user who is who it claims to be."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A user identity that is not believed; ``is_congested`` if it was not even looked at."""
+
+    reason: str
+    is_congested: bool = False
+
+
+class Verifier(Protocol):
+    """A way to verify identities of some types."""
+
+    @property
+    def types(self) -> frozenset[int]:
+        """The user identity types that it knows."""
+
+    def verify(self, claim: UserIdentityRQ, identity: Identity) -> Verified | Unverified:
+        """Verify a claim, in a thread: it may take its time."""
+
+
+class UserVerification:
+    """The verifiers of a server, asked in their order until one believes the peer."""
+
+    def __init__(self, verifiers: Sequence[Verifier]) -> None:
+        self._verifiers = verifiers
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+
+    async def verify(
+        self, claim: UserIdentityRQ | None, identity: Identity, run: Run
+    ) -> Verified | Unverified | None:
+        """Verify what a peer claims, None if it claims nothing."""
+        if claim is None:
+            return None
+        kind = claim.identity_type
+        if not any(kind in verifier.types for verifier in self._verifiers):
+            return Unverified(f"no rule verifies {_TYPES.get(kind, f'user identity type {kind}')}")
+        address = identity.address
+        if (
+            self._waiting[address] >= MOST_WAITING_OF_ADDRESS
+            or self._waiting.total() >= MOST_WAITING
+        ):
+            return Unverified("too many user identities wait to be verified", is_congested=True)
+        self._waiting[address] += 1
+        try:
+            async with self._turns:
+                return await run(self._ask, claim, identity)
+        finally:
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                # Else the counter would keep every address that ever came.
+                del self._waiting[address]
+
+    def _ask(self, claim: UserIdentityRQ, identity: Identity) -> Verified | Unverified:
+        reasons = []
+        for verifier in self._verifiers:
+            if claim.identity_type in verifier.types:
+                outcome = verifier.verify(claim, identity)
+                if isinstance(outcome, Verified):
+                    return outcome
+                reasons.append(outcome.reason)
+        return Unverified("; ".join(reasons))

@@ -1,0 +1,124 @@
+"""The rules of who may ask, over the wire: the forbidden is refused, the allowed is not."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+
+from dicomquest import AE
+from dicomquest.services.access import Identity, Profile, ServiceKind
+from dicomquest.services.admission import AccessRules, Network, PeerRule
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
+from fixtures.admitting import IN, NOT_RECOGNIZED, admitting, associate, outcome, outcomes
+from fixtures.faces import HOST, VERIFICATION, data_set
+
+
+def networks(*texts: str) -> tuple[Network, ...]:
+    return tuple(ip_network(text) for text in texts)
+
+
+def limited(**limits: frozenset[object]) -> AccessRules:
+    """Rules that give SCU a profile of its own."""
+    return AccessRules(peers={"SCU": PeerRule(profile=Profile(**limits))})  # type: ignore[arg-type]
+
+
+def test_unknown_title_is_refused() -> None:
+    with admitting(AccessRules(peers={"LAB": PeerRule()}, known_only=True)) as port:
+        assert outcomes(port, {"LAB": "", "OTHER": ""}) == {"LAB": IN, "OTHER": NOT_RECOGNIZED}
+
+
+def test_title_is_bound_to_its_addresses() -> None:
+    peers = {
+        "ONE": PeerRule(networks("127.0.0.2")),
+        "TWO": PeerRule(networks("10.0.0.0/8", "127.0.0.4/30")),
+    }
+    with admitting(AccessRules(peers=peers)) as port:
+        assert outcomes(port, {"ONE": "127.0.0.2", "TWO": "127.0.0.7", "FREE": "127.0.0.9"}) == {
+            "ONE": IN,
+            "TWO": IN,
+            "FREE": IN,
+        }
+        assert outcomes(port, {"ONE": "127.0.0.3", "TWO": "127.0.0.8"}) == {
+            "ONE": NOT_RECOGNIZED,
+            "TWO": NOT_RECOGNIZED,
+        }
+
+
+def test_title_is_bound_to_ipv6_addresses() -> None:
+    peers = {"HERE": PeerRule(networks("::1")), "AWAY": PeerRule(networks("2001:db8::/32"))}
+    with admitting(AccessRules(peers=peers), host="::1") as port:
+        assert outcome(associate(port, "HERE", host="::1")) == IN
+        assert outcome(associate(port, "AWAY", host="::1")) == NOT_RECOGNIZED
+
+
+@pytest.mark.parametrize(
+    ("address", "is_in"),
+    [
+        ("10.1.2.3", True),
+        ("10.2.2.3", False),
+        ("::ffff:10.1.2.3", True),
+        ("::ffff:10.2.2.3", False),
+        ("fe80::1%eth0", True),
+        ("fe81::1%eth0", False),
+        ("", False),
+    ],
+)
+def test_address_is_read_as_a_socket_gives_it(address: str, is_in: bool) -> None:
+    rules = AccessRules(peers={"LAB": PeerRule(networks("10.1.0.0/16", "fe80::/64"))})
+    assert (rules.objection(Identity("LAB", address)) == "") is is_in
+
+
+def test_reason_is_for_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "dicomquest.server")
+    with admitting(AccessRules(peers={"LAB": PeerRule(networks("10.0.0.0/8"))})) as port:
+        assert outcomes(port, {"LAB": ""}) == {"LAB": NOT_RECOGNIZED}
+    assert f"; {HOST} is no address of this title" in caplog.text
+
+
+def test_service_is_refused_in_its_context(tmp_path: Path) -> None:
+    """The contexts of a service that the profile lacks are rejected by the user (PS3.8 9.3.3.2)."""
+    rules = limited(services=frozenset({ServiceKind.VERIFICATION}))
+    with admitting(rules, folder=tmp_path) as port:
+        assert contexts(port, "SCU") == {VERIFICATION: 0, PATIENT_ROOT.uid: 1, STUDY_ROOT.uid: 1}
+        assert contexts(port, "OTHER") == dict.fromkeys(contexts(port, "SCU"), 0)
+
+
+def test_model_is_refused_in_its_context(tmp_path: Path) -> None:
+    with admitting(limited(models=frozenset({STUDY_ROOT})), folder=tmp_path) as port:
+        assert contexts(port, "SCU") == {VERIFICATION: 0, PATIENT_ROOT.uid: 1, STUDY_ROOT.uid: 0}
+
+
+def test_level_is_refused_with_its_status(tmp_path: Path) -> None:
+    with admitting(limited(levels=frozenset({Level.STUDY})), folder=tmp_path) as port:
+        status = find(port, "SCU", "SERIES")
+        assert status.Status == 0x0124
+        assert status.ErrorComment == "SERIES level not authorized; allowed: STUDY"
+        assert "OffendingElement" not in status
+        assert find(port, "SCU", "STUDY").Status == 0x0000
+        assert find(port, "OTHER", "SERIES").Status == 0x0000
+
+
+def contexts(port: int, title: str) -> dict[str, int | None]:
+    """The results of the presentation contexts by abstract syntax."""
+    ae = AE(title)
+    for uid in (VERIFICATION, PATIENT_ROOT.uid, STUDY_ROOT.uid):
+        ae.add_requested_context(uid)
+    with ae.associate(HOST, port) as association:
+        return {
+            str(context.abstract_syntax): context.result
+            for context in (*association.accepted_contexts, *association.rejected_contexts)
+        }
+
+
+def find(port: int, title: str, level: str) -> Dataset:
+    """The final status of a query."""
+    ae = AE(title)
+    ae.add_requested_context(STUDY_ROOT.uid)
+    query = data_set(QueryRetrieveLevel=level, StudyInstanceUID="1.2.3")
+    with ae.associate(HOST, port) as association:
+        *_, (status, _) = association.send_c_find(query, STUDY_ROOT.uid)
+    return status
