@@ -45,6 +45,9 @@ COMMANDS = {
         "dicomquest.cli.find_command", "find", "Query a peer and print the matches (C-FIND)."
     ),
     "send": Command("dicomquest.cli.send_command", "send", "Send DICOM files to a peer (C-STORE)."),
+    "config": Command(
+        "dicomquest.cli.config_command", "config", "Show the settings that hold; check a file."
+    ),
     "echo": Command("dicomquest.cli.echo_command", "echo", "Test the way to a peer (C-ECHO)."),
 }
 

@@ -18,6 +18,12 @@ CONFIGURATION = "dicomquest.cli.configuration"
 """The key of click's context under which the configuration reaches a command."""
 
 
+class ConfigurationFailure(click.ClickException):
+    """A file that cannot be used: a message without the usage of the command."""
+
+    exit_code = click.UsageError.exit_code
+
+
 def add_config_option(command: click.Command) -> None:
     """Give a command, or each command of a group, the option --config; once."""
     if isinstance(command, click.Group):
@@ -60,7 +66,7 @@ def _read_into_context(ctx: click.Context, _: click.Parameter, value: str | None
     try:
         configuration = read_configuration(path)
     except ConfigurationError as error:
-        raise click.UsageError(str(error), ctx) from error
+        raise ConfigurationFailure(str(error)) from error
     ctx.meta[CONFIGURATION] = configuration
     ctx.default_map = _defaults(ctx.command, configuration)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dicomquest.cli.config_option import configured
+from dicomquest.cli.config_option import config_option, configured
 from dicomquest.cli.messages import give_up, index_failure
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import options_of, server_tls
@@ -26,7 +26,7 @@ class ServeCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-@click.command(cls=ServeCommand)
+@click.command(cls=ServeCommand, params=[config_option()])
 @options_of(ServeSettings)
 def serve(**values: Any) -> None:
     """Answer queries (C-FIND, C-ECHO) from the index, until SIGINT or SIGTERM.
@@ -50,7 +50,7 @@ def serve(**values: Any) -> None:
     The exit status is 0 after SIGINT or SIGTERM, 1 if the server cannot start or fails, 2 if the
     command line or the configuration file is wrong.
     """  # noqa: D301
-    run(_settings(click.get_current_context(), values))
+    run(make_settings(click.get_current_context(), values))
 
 
 def read_again(arguments: Sequence[str]) -> ServeSettings:
@@ -60,15 +60,28 @@ def read_again(arguments: Sequence[str]) -> ServeSettings:
     """
     try:
         with serve.make_context("serve", list(arguments)) as ctx:
-            return _settings(ctx, ctx.params)
+            return make_settings(ctx, ctx.params)
     except click.ClickException as error:
         raise ConfigurationError(error.format_message().split("\n")) from error
 
 
-def _settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSettings:
+def make_settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSettings:
+    """Make the settings of the values of the options, and of what only the file can set."""
     configuration = configured(ctx)
     of_file = {name: value for name, value in configuration.settings.items() if name not in values}
     return ServeSettings(**values, **of_file, peers=configuration.rules)
+
+
+def check_settings(settings: ServeSettings) -> None:
+    """Raise UsageError for settings that do not fit each other, or name unusable files."""
+    from dicomquest.store.places import parse_layout
+
+    # Made again by each process; made here first so that a wrong file is told before any starts.
+    server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+    try:
+        parse_layout(settings.store_layout)
+    except LayoutError as error:
+        raise click.UsageError(f"--store-layout: {error}") from error
 
 
 def run(settings: ServeSettings) -> None:
@@ -83,8 +96,7 @@ def run(settings: ServeSettings) -> None:
     from dicomquest.cli.server_processes import cannot_listen, run_processes
 
     log_to_stderr(settings.log_level, names_process=settings.workers > 1)
-    # Made again by each process; made here first so that a wrong file is told before any starts.
-    server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+    check_settings(settings)
     try:
         make_store_folder(settings)
         with open_index(settings) as index:
@@ -92,8 +104,6 @@ def run(settings: ServeSettings) -> None:
             prepare_store(settings, index)
     except IndexDatabaseError as error:
         raise index_failure(error) from error
-    except LayoutError as error:
-        raise click.UsageError(f"--store-layout: {error}") from error
     try:
         run_processes(settings)
     except IndexDatabaseError as error:

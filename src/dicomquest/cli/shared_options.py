@@ -34,10 +34,21 @@ OWN_METADATA = {"by_peer", "is_option", "parse", "short"}
 """The keys of a setting that are no parameters of its option."""
 
 
+class SettingOption(click.Option):
+    """The option of a setting; a message about a wrong variable names the variable."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Name the source of a wrong value."""
+        source = ctx and self.name and ctx.get_parameter_source(self.name)
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            return f"the variable {self.envvar}"
+        return super().get_error_hint(ctx)
+
+
 def option_of(field: dataclasses.Field[Any]) -> click.Option:
     """Make the option of a field: ``tls_cert`` is --tls-cert, and DICOMQUEST_TLS_CERT."""
     names, parameters = _declaration(field)
-    return click.Option(names, **parameters)
+    return SettingOption(names, **parameters)
 
 
 def variable_of(name: str) -> str:
@@ -52,7 +63,7 @@ def options_of(settings: type) -> Callable[[Command], Command]:
         for field in reversed(dataclasses.fields(settings)):
             if field.metadata.get("is_option", True):
                 names, parameters = _declaration(field)
-                command = click.option(*names, **parameters)(command)
+                command = click.option(*names, cls=SettingOption, **parameters)(command)
         return command
 
     return decorate
