@@ -155,6 +155,10 @@ class LayoutError(DicomquestError):
     """A template for the paths of received files that cannot be used."""
 
 
+class AccessError(DicomquestError):
+    """A file of users, a key or a function that cannot be used to verify who asks."""
+
+
 class ArchiveInUseError(DicomquestError):
     """Another server stores in the folder, with another index."""
 

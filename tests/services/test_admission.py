@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+import trustme
 from pydicom.dataset import Dataset
 
 from dicomquest import AE
 from dicomquest.services.access import Identity, Profile, ServiceKind
-from dicomquest.services.admission import AccessRules, Network, PeerRule
+from dicomquest.services.admission import AccessRules, CertificatePin, Network, PeerRule
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
 from fixtures.admitting import IN, NOT_RECOGNIZED, admitting, associate, outcome, outcomes
@@ -77,6 +82,64 @@ def test_reason_is_for_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
     with admitting(AccessRules(peers={"LAB": PeerRule(networks("10.0.0.0/8"))})) as port:
         assert outcomes(port, {"LAB": ""}) == {"LAB": NOT_RECOGNIZED}
     assert f"; {HOST} is no address of this title" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@contextmanager
+def admitting_tls(authority: trustme.CA, rules: AccessRules) -> Iterator[int]:
+    """Serve over TLS, and ask clients for a certificate without demanding one."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    authority.configure_trust(context)
+    authority.issue_cert(HOST).configure_cert(context)
+    with admitting(rules, ssl_context=context) as port:
+        yield port
+
+
+def client(authority: trustme.CA, certificate: trustme.LeafCert | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    if certificate is not None:
+        certificate.configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize("kind", ["fingerprint", "common name"])
+def test_title_is_bound_to_its_certificate(authority: trustme.CA, kind: str) -> None:
+    """The title needs the certificate, and the certificate is good for this title alone."""
+    own = authority.issue_cert("lab.test", common_name="lab")
+    other = authority.issue_cert("other.test", common_name="other")
+    encoded = ssl.PEM_cert_to_DER_cert(own.cert_chain_pems[0].bytes().decode())
+    pin = (
+        CertificatePin(fingerprint=hashlib.sha256(encoded).hexdigest())
+        if kind == "fingerprint"
+        else CertificatePin(common_name="lab")
+    )
+    rules = AccessRules(peers={"LAB": PeerRule(pins=(pin,))})
+    with admitting_tls(authority, rules) as port:
+        outcomes = {
+            (title, name): outcome(associate(port, title, tls=client(authority, certificate)))
+            for title in ("LAB", "FREE")
+            for name, certificate in {"own": own, "other": other, "none": None}.items()
+        }
+    assert outcomes == {
+        ("LAB", "own"): IN,
+        ("LAB", "other"): NOT_RECOGNIZED,
+        ("LAB", "none"): NOT_RECOGNIZED,
+        ("FREE", "own"): NOT_RECOGNIZED,
+        ("FREE", "other"): IN,
+        ("FREE", "none"): IN,
+    }
+
+
+def test_title_with_certificate_needs_tls() -> None:
+    rules = AccessRules(peers={"LAB": PeerRule(pins=(CertificatePin(common_name="lab"),))})
+    with admitting(rules) as port:
+        assert outcomes(port, {"LAB": "", "FREE": ""}) == {"LAB": NOT_RECOGNIZED, "FREE": IN}
 
 
 def test_service_is_refused_in_its_context(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from dicomquest.services.access import Identity
 from dicomquest.services.request import Run
 
 MOST_AT_ONCE = 2
-"""Verifications that run at a time: one of a passcode takes 64 MiB and all cores for 50 ms."""
+"""Verifications that run at a time: one of a passcode takes 64 MiB, and several cores for 0.1 s."""
 
 MOST_WAITING = 32
-"""Verifications that run or wait: about a second of work. One more is rejected for now."""
+"""Verifications that run or wait: some seconds of work. One more is rejected for now."""
 
 MOST_WAITING_OF_ADDRESS = 8
 """The same of one address, so that who guesses passcodes does not keep all others waiting."""
