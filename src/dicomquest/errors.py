@@ -65,6 +65,19 @@ class ValueFormatError(DicomquestError, ValueError):
         self.expected = expected
 
 
+class WrittenValueError(DicomquestError, ValueError):
+    """A key's value as a person wrote it that its VR does not allow, and the one to write.
+
+    ``reason`` continues ``value``; ``perhaps`` is the value that was probably meant, "" if unknown.
+    """
+
+    def __init__(self, value: str, reason: str, perhaps: str = "") -> None:
+        super().__init__(f"'{value}' {reason}.{f' Perhaps {perhaps}.' if perhaps else ''}")
+        self.value = value
+        self.reason = reason
+        self.perhaps = perhaps
+
+
 LONGEST_COMMENT = 64
 """Characters of an Error Comment (0000,0902), an LO (PS3.5 6.2)."""
 

@@ -56,13 +56,14 @@ def test_matches_to_stdout_rest_to_stderr() -> None:
     heading, _, row = result.stdout.splitlines()
     assert heading.split() == ["PatientName", "StudyInstanceUID"]
     assert row.split() == ["CITIZEN^Jan", "1.2.3"]
-    assert result.stderr == "1 study\n"
+    assert result.stderr == "studies whose Patient's Name starts with 'CITIZEN'\n1 study\n"
 
 
 def test_no_match_is_an_answer() -> None:
     with serving(Archive()) as port:
         result = find(port, "PatientName=NOBODY")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No studies.\n")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith("\nNo studies.\n")
 
 
 def test_keys_are_sent_as_given() -> None:
@@ -84,6 +85,16 @@ def test_keys_are_sent_as_given() -> None:
             Rows=None,
         )
     ]
+
+
+def test_date_as_people_write_it_is_said_and_sent() -> None:
+    """A value that is read as people write it is said, whatever the format."""
+    archive = Archive(JAN)
+    with serving(archive) as port:
+        result = find(port, "StudyDate=2024-01", "--format", "csv")
+        find(port, "StudyDate=2024-01", "--as-is")
+    assert result.stderr == "studies whose Study Date is from 2024-01-01 to 2024-01-31\n"
+    assert [str(asked.StudyDate) for asked in archive.asked] == ["20240101-20240131", "2024-01"]
 
 
 @pytest.mark.requirement("QR-024", "EN-029")
@@ -211,6 +222,8 @@ def test_echo() -> None:
         (["-L", "PATIENT"], "Study Root has no level PATIENT"),
         (["-L", "SERIES"], "add StudyInstanceUID=VALUE"),
         (["Rows=many"], "write a number"),
+        (["StudyDate=05.01.2024"], "Study Date '05.01.2024' could be 5 January or 1 May."),
+        (["ModalitiesInStudy=ct"], "Perhaps CT. (--as-is sends it all the same.)"),
         (["PatientName=Å", "--charset", "ISO_IR 126"], "lacks characters of the keys"),
         (["--format", "xml"], "'xml' is not one of"),
         (["--limit", "0"], "0 is not in the range"),
@@ -308,7 +321,7 @@ def test_limit_cancels_the_query() -> None:
         result = find(port, "StudyInstanceUID", "--limit", "3")
     assert result.exit_code == 0
     assert result.stdout.count("1.2.") == 3
-    assert result.stderr == "3 studies, and the query was cancelled\n"
+    assert result.stderr == "all studies\n3 studies, and the query was cancelled\n"
     assert cancelled
 
 
@@ -367,5 +380,5 @@ def test_undecodable_bytes_are_peers_failure() -> None:
     with raw_acceptor(odd_peer(implicit(0x00080020, b"20240101")[:-4])) as port:
         result = find(port, "StudyDate")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: ")
+    assert "\nError: " in result.stderr
     assert isinstance(result.exception, SystemExit)

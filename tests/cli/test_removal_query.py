@@ -6,7 +6,7 @@ import click
 import pytest
 
 from dicomquest.cli.removal_query import build_query
-from dicomquest.query.criteria import AnyOf, SingleValue, UIDList
+from dicomquest.query.criteria import AnyOf, Range, SingleValue, UIDList
 from dicomquest.standard.levels import Level
 
 
@@ -32,6 +32,12 @@ def test_keys_are_read_in_the_index_zone() -> None:
     assert len(query.criteria) >= 1
 
 
+def test_dates_are_read_as_people_write_them() -> None:
+    (key,) = build_query((), ("StudyDate=2024-01",), "study", 0).criteria
+    assert isinstance(key.criterion, Range)
+    assert (key.criterion.lower, key.criterion.upper) == ("20240101", "20240131")
+
+
 STUDY = (Level.STUDY, ("1.2",))
 
 
@@ -46,7 +52,7 @@ STUDY = (Level.STUDY, ("1.2",))
         ([(Level.STUDY, (" ",))], (), None, "StudyInstanceUID is empty"),
         ([], ("StudyDate=",), "STUDY", "StudyDate= restricts nothing"),
         ([], ("PatientName=*",), "STUDY", "restricts nothing"),
-        ([], ("StudyDate=2024-01-01",), "STUDY", "Study Date: '2024-01-01'"),
+        ([], ("StudyDate=05.01.2024",), "STUDY", "Study Date '05.01.2024'"),
         ([], ("Nonsense=1",), "STUDY", "Nonsense"),
     ],
 )

@@ -102,7 +102,7 @@ def test_on_a_terminal_it_asks(location: Path, answer: bytes, status: int) -> No
             "RetrieveAETitle=X restricts nothing",
         ),
         (("-L", "PATIENT", "PatientID=*"), "restricts nothing"),
-        (("-L", "STUDY", "StudyDate=yesterday"), "is no DA value"),
+        (("-L", "STUDY", "StudyDate=soon"), "is no date"),
         (("-L", "STUDY", "PatientNam=X"), "did you mean PatientName"),
         (("--study", "1.2", "--delete-files", "."), "needs --yes"),
     ],

@@ -78,7 +78,7 @@ def test_leaving_loop_frees_connection(filled: str) -> None:
     [
         ({"PatientNam": "A"}, "did you mean PatientName"),
         ({"level": "FILM"}, "STUDY, SERIES, IMAGE"),
-        ({"StudyDate": "2024-01-05"}, "Study Date"),
+        ({"StudyDate": "05.01.2024"}, "Study Date"),
         ({"as_": "arrow"}, "expected dataset, json"),
         ({"limit": 0}, "a number of matches from 1 on"),
         ({"limit": "x"}, "a number of matches from 1 on"),

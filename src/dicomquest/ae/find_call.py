@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
@@ -97,7 +98,8 @@ def find(
 
     Keyword arguments are attributes by keyword, ``keys`` attributes by keyword or tag
     (``00100020``, ``0010,0020``, ``0x00100020``). A value restricts: text with wild cards or a
-    range, Python's dates, times and numbers, a pair ``(first, last)`` of dates or times with None
+    range, a date as you write it (``2024-01-05``, ``2024-01..``, ``today``, ``-7d``), Python's
+    dates, times and numbers, a pair ``(first, last)`` of dates or times with None
     for an open end, a list of UIDs, Datasets or mappings for a sequence. None or "" asks for the
     attribute to be returned; unless one is asked for, those that every SCP has to support are.
 
@@ -134,7 +136,8 @@ def find(
     check_limit(limit)
     row = model_by_name(model)
     query_level = level_by_name(level, row)
-    identifier = request_identifier(row, query_level, [*(keys or {}).items(), *keywords.items()])
+    asked = [*(keys or {}).items(), *keywords.items()]
+    identifier = request_identifier(row, query_level, asked, datetime.now().astimezone())
     check = partial(check_request, identifier, row, query_level)
     check(options or QueryOptions())
     ae = AE(calling_aet)

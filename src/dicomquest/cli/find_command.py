@@ -7,13 +7,14 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dicomquest.cli.counting import counted, number_of
 from dicomquest.cli.formats import FORMATS
-from dicomquest.cli.messages import give_up, say
+from dicomquest.cli.messages import WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.peer import PeerSettings, associated
 from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
 from dicomquest.standard.extended import EXTENDED_OPTIONS
@@ -117,9 +118,7 @@ class Progress:
     help="Offer an option of SOP class extended negotiation, and print the peer's answer: "
     f"{', '.join(OFFERS)}. Repeat it for several.",
 )
-@click.option(
-    "--as-is", is_flag=True, help="Send the keys even if the Standard does not allow them."
-)
+@click.option("--as-is", is_flag=True, help="Send keys and values as they are, allowed or not.")
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     """Query the archive at HOST and PORT, and print the matches.
@@ -127,11 +126,12 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     KEY=VALUE restricts the matches; KEY alone asks the peer to return the attribute. If every KEY
     has a VALUE, the command asks for the usual attributes. A KEY is a keyword, a tag, a dotted path
     into a sequence, or a private tag with its creator. A VALUE is text with the wild cards * and ?,
-    a range of dates or times, or a list of UIDs with backslashes between them.
+    a date or a range as you write it (2024-01-05, 2024, 2024-01..2024-03, today, last-week, -7d), a
+    time (10:11), or a list of UIDs with backslashes between them.
 
     \b
     Studies since January of patients whose name starts with CITIZEN:
-      dicomquest find pacs 11112 'PatientName=CITIZEN*' StudyDate=20240101- StudyDescription
+      dicomquest find pacs 11112 'PatientName=CITIZEN*' StudyDate=2024-01.. StudyDescription
     The CT series of one study, as JSON:
       dicomquest find pacs 11112 -L SERIES StudyInstanceUID=1.2.3 Modality=CT --format json
     Patients under Patient Root, as a CSV file, from a peer that knows us as LAB:
@@ -155,9 +155,10 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
 
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
-    from dicomquest.cli.find_explanation import explain_acceptance, explain_request
+    from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
     from dicomquest.cli.key_arguments import KeyTextError, parse_keys
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
+    from dicomquest.cli.written_keys import KeyValueError, read_written
     from dicomquest.query.extended_negotiation import accepted_options, offer
     from dicomquest.query.options import QueryOptions
 
@@ -167,16 +168,24 @@ def run(settings: FindSettings) -> None:
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
     wanted = QueryOptions(**offered)
     try:
+        typed = keys = parse_keys(settings.keys)
+        if not settings.as_is:
+            way_out = " (--as-is sends it all the same.)"
+            keys = read_written(typed, datetime.now().astimezone(), way_out=way_out)
         request = build_request(
-            parse_keys(settings.keys), model, Level[settings.level], wanted, as_is=settings.as_is,
+            keys, model, Level[settings.level], wanted, as_is=settings.as_is,
             charset=settings.charset,
         )  # fmt: skip
+    except KeyValueError as error:
+        raise give_up(str(error), WRONG_COMMAND_LINE) from error
     except KeyTextError as error:
         raise click.UsageError(str(error)) from error
     for note in request.notes:
         say(f"Note: {note}")
     if settings.explain:
         explain_request(request, model, wanted)
+    elif settings.format_ == "table" or keys != typed:
+        read_back(request, model, wanted)
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
     with associated(
         settings.host, settings.port, settings.peer, model.uid, extended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from dicomquest.cli.messages import say
 from dicomquest.cli.request_identifier import Request
@@ -13,13 +14,19 @@ from dicomquest.query.explain import explain_keys
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
-from dicomquest.query.words import sentence
+from dicomquest.query.words import question, sentence
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.models import InformationModel
 from dicomquest.standard.tags import tag_text
 
 OPTIONAL_KEY_IGNORED = 0xFF01
 """Pending, but the SCP does not support an optional key (PS3.4 C.4.1.1.4)."""
+
+
+def read_back(request: Request, model: InformationModel, options: QueryOptions) -> None:
+    """Print the question in words, so that a wrong one is noticed; nothing if it has no meaning."""
+    with suppress(IdentifierError):
+        say(question(_read(request, model, options)))
 
 
 def explain_request(request: Request, model: InformationModel, options: QueryOptions) -> None:

@@ -12,7 +12,10 @@ from dicomquest.errors import IndexDatabaseError, MissingIndexError
 from dicomquest.escaping import escaped
 
 FAILED = 1
-"""The exit status when peer or index refused or failed; a wrong command line is click's 2."""
+"""The exit status when peer or index refused or failed."""
+
+WRONG_COMMAND_LINE = 2
+"""The exit status of a wrong command line, which is click's own."""
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, the one that shells report for SIGINT."""

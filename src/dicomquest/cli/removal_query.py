@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import click
 
 from dicomquest.cli.key_arguments import Key, KeyTextError, build_identifier, parse_keys
+from dicomquest.cli.written_keys import read_written
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import AnyOf, HasValue, KeyCriterion, SingleValue, Step, UIDList
@@ -39,7 +41,8 @@ def build_query(
     if level is None:
         raise click.UsageError("KEY=VALUE needs --level: PATIENT, STUDY, SERIES or IMAGE")
     try:
-        return _query_of_keys(parse_keys(keys), Level[level.upper()], zone_minutes)
+        written = read_written(parse_keys(keys), datetime.now().astimezone())
+        return _query_of_keys(written, Level[level.upper()], zone_minutes)
     except (KeyTextError, IdentifierError) as error:
         raise click.UsageError(str(error)) from error
 

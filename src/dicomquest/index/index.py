@@ -1,7 +1,6 @@
 """The index: instances in a database, and queries against them (PS3.4 C.4.1.3).
 
-``Index`` is the engine behind every door: the service, the commands, a program of its own. These
-ideas carry it.
+``Index`` is the engine behind every door: the service, the commands, a program of its own.
 
 *One writer, many readers.* A write transaction holds the write lock of the whole index from its
 start, before all threads and processes. So a batch writes upon what it has read, and no transaction
@@ -41,6 +40,7 @@ import os
 import sqlite3
 import sys
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import uuid4
 
@@ -207,7 +207,8 @@ class Index:
         level = request_keys.level_by_name(level_name, model)
         given = QueryOptions(relational=True) if options is None else options
         own = replace(given, timezone_offset_minutes=self.timezone_offset_minutes)
-        identifier = request_keys.request_identifier(model, level, keys)
+        now = datetime.now().astimezone()
+        identifier = request_keys.request_identifier(model, level, keys, now)
         request_rules.check_request(identifier, model, level, own)
         try:
             return parse_identifier(identifier, model.uid, own)

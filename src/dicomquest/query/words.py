@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 def sentence(query: Query) -> str:
     """Return a query in words: ``studies whose Patient's Name starts with 'DOE'; return ...``."""
+    returned = [attribute_name(*key.step) for key in query.return_keys]
+    return f"{question(query)}; return {_listed(returned)}"
+
+
+def question(query: Query) -> str:
+    """Return what a query selects in words: ``studies whose Patient's Name starts with 'DOE'``."""
     # Every entity has its unique key: HasValue goes without saying.
     own = [
         key
@@ -25,9 +31,7 @@ def sentence(query: Query) -> str:
     clauses = [f"whose {_clause(key)}" for key in own]
     below = [_descendants(query, level) for level in Level if level > query.level]
     asked = " and ".join(clauses + [text for text in below if text])
-    selected = f"{query.level.entities} {asked}" if asked else f"all {query.level.entities}"
-    returned = [attribute_name(*key.step) for key in query.return_keys]
-    return f"{selected}; return {_listed(returned)}"
+    return f"{query.level.entities} {asked}" if asked else f"all {query.level.entities}"
 
 
 def _clause(key: KeyCriterion) -> str:

@@ -93,3 +93,24 @@ def test_level_by_name(name: str) -> None:
 def test_misspelt_keyword_gets_a_suggestion() -> None:
     with pytest.raises(RequestError, match=r"'PatientNam' is no key.*did you mean PatientName"):
         request_identifier(STUDY_ROOT, Level.STUDY, [("PatientNam", "A")])
+
+
+def test_dates_and_times_as_people_write_them() -> None:
+    """Text that is no DICOM date is read as people write it; other values stay as they are."""
+    now = datetime(2024, 3, 13, tzinfo=UTC)
+    keys = [
+        ("StudyDate", ("2024-01", None)),
+        ("StudyTime", "10:11"),
+        ("AcquisitionDateTime", "2024-2025"),
+        ("AccessionNumber", "2024-01"),
+        ("RequestAttributesSequence", {"ScheduledProcedureStepStartDate": "today"}),
+    ]
+    identifier = request_identifier(STUDY_ROOT, Level.STUDY, keys, now)
+    assert identifier[0x00080020].values == ("20240101-",)
+    assert identifier[0x00080030].values == ("1011",)
+    assert identifier[0x0008002A].values == ("2024-2025",)
+    assert identifier[0x00080050].values == ("2024-01",)
+    (item,) = identifier[0x00400275].values
+    assert item[0x00400002].values == ("20240313",)
+    with pytest.raises(RequestError, match=r"Study Date: '05\.01\.2024' could be 5 January"):
+        request_identifier(STUDY_ROOT, Level.STUDY, [("StudyDate", "05.01.2024")], now)

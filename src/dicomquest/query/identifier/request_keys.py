@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
@@ -15,6 +16,7 @@ from pydicom.dataset import Dataset
 from dicomquest.dataset.dictionary import close_keywords, standard_vr
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, split_text
 from dicomquest.dataset.python_values import value_text
+from dicomquest.dataset.written_values import written_value
 from dicomquest.query.identifier.request_rules import RequestError
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
@@ -65,15 +67,20 @@ def check_limit(limit: object) -> None:
 
 
 def request_identifier(
-    model: InformationModel, level: Level, keys: Iterable[tuple[str | int, Any]]
+    model: InformationModel,
+    level: Level,
+    keys: Iterable[tuple[str | int, Any]],
+    now: datetime | None = None,
 ) -> DataSet:
     """Build the identifier of a request from attributes by keyword or tag.
+
+    Dates and times may be written as people do, if there is a ``now`` that ``today`` looks from.
 
     A key with a value restricts, one with None or "" asks for the attribute. Where every key
     restricts, the unique and required keys of the level are asked for, else the unique key alone.
     RequestError names a key or a value that is none.
     """
-    elements = _elements(keys)
+    elements = _elements(keys, now)
     restricts_only = all(element.values for element in elements.values())
     returned = _usual_keys(model, level) if restricts_only else [UNIQUE_KEYS[level].tag]
     for tag in returned:
@@ -82,13 +89,13 @@ def request_identifier(
     return dict(sorted(elements.items()))
 
 
-def _elements(keys: Iterable[tuple[str | int, Any]]) -> DataSet:
+def _elements(keys: Iterable[tuple[str | int, Any]], now: datetime | None) -> DataSet:
     elements: DataSet = {}
     for key, value in keys:
         tag = _tag_of(key)
         if tag in elements:
             raise RequestError(f"{attribute_name(tag)} is given twice")
-        elements[tag] = _element(tag, value)
+        elements[tag] = _element(tag, value, now)
     return elements
 
 
@@ -129,24 +136,27 @@ def _vr_of(tag: int) -> str:
     return DICTIONARY_CHOICES.get(vr, vr)
 
 
-def _element(tag: int, value: Any) -> Element:
+def _element(tag: int, value: Any, now: datetime | None) -> Element:
     """Return one key; RequestError if the value does not fit the attribute's VR."""
     vr = _vr_of(tag)
     try:
-        return Element(vr, _values(vr, value))
+        values = _values(vr, value, now)
+        if now is not None and vr in _RANGE_VRS:
+            values = tuple(written_value(vr, text, now) for text in values)
+        return Element(vr, values)
     except (ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{attribute_name(tag)}: {error}") from error
 
 
-def _values(vr: str, value: Any) -> tuple[Any, ...]:
+def _values(vr: str, value: Any, now: datetime | None) -> tuple[Any, ...]:
     if value is None or (isinstance(value, str | list | tuple) and not value):
         return ()
     match VR[vr].kind:
         case Kind.SEQUENCE:
             items = [value] if isinstance(value, Dataset | Mapping) else value
-            return tuple(_item(item) for item in items)
+            return tuple(_item(item, now) for item in items)
         case Kind.TEXT if vr in _RANGE_VRS and isinstance(value, tuple):
             return _range(vr, value)
         case Kind.TEXT if _is_list(value):
@@ -172,9 +182,9 @@ def _range(vr: str, ends: tuple[Any, ...]) -> tuple[str, ...]:
     return (f"{first}-{last}",) if first or last else ()
 
 
-def _item(item: Any) -> DataSet:
+def _item(item: Any, now: datetime | None) -> DataSet:
     if isinstance(item, Dataset):
         return from_pydicom(item)
     if not isinstance(item, Mapping):
         raise TypeError(f"expected a Dataset or a mapping for each item, got {item!r}")
-    return dict(sorted(_elements(item.items()).items()))
+    return dict(sorted(_elements(item.items(), now).items()))
