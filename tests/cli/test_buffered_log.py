@@ -143,7 +143,8 @@ def test_server_logs_one_line_each_and_loses_none(
     process.send_signal(number)
     assert process.wait(LONG) == 0
     text = log.read_text()
-    assert text.count(" at PATIENT level ended with 0000\n") == 20
+    ended = f" C-FIND Patient Root at PATIENT level by SCU at {HOST} ended with 0000, Success; "
+    assert text.count(ended) == 20
     assert text.count(f": requested by SCU at {HOST}, called ") == 1
     assert text.count("accepted, contexts: ") == 1
     assert text.count("server closed") == int(workers)

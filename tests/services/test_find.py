@@ -14,6 +14,7 @@ from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import SQLiteCursor
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindService
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard.models import STUDY_ROOT
 from dicomquest.standard.statuses import C_FIND_STATUSES, find_status
@@ -279,7 +280,9 @@ def test_limit_that_cuts_is_a700_unless_configured(
 @pytest.mark.requirement("QR-152")
 @pytest.mark.parametrize("limit", [FIRST_BATCH, FIRST_BATCH + 1, FIRST_BATCH + BATCH, MANY - 1])
 def test_limit_holds_across_batches(index: Index, limit: int) -> None:
-    assert ask(index, ALL_IMAGES, result_limit=limit).statuses == [0xFF00] * limit + [0xA700]
+    channel = ask(index, ALL_IMAGES, result_limit=limit)
+    assert channel.statuses == [0xFF00] * limit + [0xA700]
+    assert channel.limits == [LimitName.RESULTS]
 
 
 @pytest.mark.requirement("QR-173")
@@ -297,7 +300,7 @@ def test_log_has_line_per_query_without_values(
             RetrieveAETitle="HIDDEN",
         ),
     )
-    assert caplog.messages[0] == f"association 7: C-FIND {STUDY_ROOT.name} at STUDY level begins"
+    assert caplog.messages[0] == f"association 7: C-FIND {STUDY_ROOT.words} at STUDY level begins"
     assert "SECRET" not in caplog.text
     assert "HIDDEN" not in caplog.text
     assert "(0008,0054)" in caplog.text

@@ -14,9 +14,9 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 from dicomquest import evt
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.aio.containment import contained
-from dicomquest.aio.response_log import ResponseLog
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import SessionProtocol
+from dicomquest.aio.teller import Teller
 from dicomquest.aio.tls_handshake import TlsHandshake
 from dicomquest.dimse.commands import name_of, response_to
 from dicomquest.dimse.events import (
@@ -47,6 +47,7 @@ from dicomquest.services.admission import Admission, Admitted, Refused
 from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
@@ -131,7 +132,7 @@ class AcceptedAssociation(LifeCycle):
         self._arrived = asyncio.Event()
         self._is_closing = False
         self._lines = RepeatedLines()
-        self._response_log = ResponseLog(number, self._lines)
+        self._teller = Teller(number, self._lines, server.settings.observer)
         self.task: asyncio.Task[None]
 
     @property
@@ -238,11 +239,13 @@ class AcceptedAssociation(LifeCycle):
         )
         self._session.send_response(request.command, response, None, monotonic())
         self._requests.pop(request.command.message_id, None)
-        self._response_log.performed(
-            self.requestor, request.command, status, comment, request.words
-        )
+        self._teller.finished(request, status, comment, offending)
         self.protocol.pump()
         await self.protocol.drain()
+
+    def hit(self, limit: LimitName) -> None:
+        """Tell the server's observer that the peer has reached a limit."""
+        self._teller.hit(self.requestor, limit)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's threads."""
@@ -285,10 +288,8 @@ class AcceptedAssociation(LifeCycle):
                 self._log_repeated(
                     logging.WARNING, "ignored", f"{name_of(event.command)} ignored: {event.reason}"
                 )
-            case RequestRefused(command, response):
-                self._response_log.refused(
-                    self.requestor, command, response.status, response.error_comment
-                )
+            case RequestRefused():
+                self._teller.refused(self.requestor, event)
             case AssociationAccepted() | AssociationRejected() | ResponseReceived():
                 # An acceptor's session has none of these: they are events of requestors.
                 pass
@@ -344,6 +345,7 @@ class AcceptedAssociation(LifeCycle):
                     await self._arrived.wait()
             await self._notify(evt.EVT_CONN_CLOSE, address=self.peer_address)
         finally:
+            self._teller.ended(LifeStage.ABORTED, "the server ends")
             self._lines.end()
             self.drop()
 
@@ -359,10 +361,12 @@ class AcceptedAssociation(LifeCycle):
                 level = logging.DEBUG if task.is_orderly else logging.INFO
                 words = "released" if task.is_orderly else "released by closing"
                 LOGGER.log(level, "association %d: %s", self.number, words)
+                self._teller.ended(self._stage, words)
                 await self._notify(evt.EVT_RELEASED)
             case Aborted():
                 self._stage = LifeStage.ABORTED
                 LOGGER.info("association %d: aborted: %s", self.number, task.message)
+                self._teller.ended(self._stage, task.message)
                 await self._notify(evt.EVT_ABORTED)
             case _:
                 assert_never(task)
@@ -384,27 +388,24 @@ class AcceptedAssociation(LifeCycle):
                 self._establish(rq, answer, own_address)
         except LocalProtocolError as error:
             # The peer has aborted, or is gone, while handlers looked at its request.
-            self._log_answer(f"not answered: {error}")
+            LOGGER.info(
+                "association %d: requested by %s at %s, called %s: not answered: %s",
+                self.number,
+                self.requestor.ae_title,
+                self.host,
+                self.acceptor.ae_title,
+                error,
+            )
             return
         self.protocol.pump()
         if isinstance(answer, AAssociateRJ):
-            self._log_answer(f"{answer}; {self._reason}" if self._reason else str(answer))
+            self._teller.rejected(self.requestor, self.acceptor, answer, self._reason)
             await self._notify(evt.EVT_REJECTED)
         else:
-            self._log_answer(f"accepted, contexts: {len(self._session.contexts)}")
+            assert self._info is not None  # noqa: S101  it is established
+            self._teller.accepted(self._info)
             await self._notify(evt.EVT_ACCEPTED)
             await self._notify(evt.EVT_ESTABLISHED)
-
-    def _log_answer(self, answer: str) -> None:
-        # One line for request and answer: each line is a hundredth of a short association's time.
-        LOGGER.info(
-            "association %d: requested by %s at %s, called %s: %s",
-            self.number,
-            self.requestor.ae_title,
-            self.peer_address[0],
-            self.acceptor.ae_title,
-            answer,
-        )
 
     async def _answer(self, rq: AAssociateRQ) -> AAssociateAC | AAssociateRJ:
         if self._is_closing:
@@ -468,6 +469,8 @@ class AcceptedAssociation(LifeCycle):
                     LOGGER.debug("association %d: %s", self.number, error)
             if not request.is_finished:
                 await request.send_final(*failure_of_handler(guard.failure))
+        # Without a final response, its peer is gone.
+        self._teller.finished(request, None, "", ())
         if self._is_closing:
             self.end()
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from dicomquest.dimse.commands import CEchoRQ, CStoreRQ, Request, name_of
+from dicomquest.dimse.commands import CStoreRQ, Request, name_of
+from dicomquest.services.observer import FindFinished, StoreFinished, logged_uid
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import ServiceUser
 from dicomquest.standard import statuses
 
 LOGGER = logging.getLogger("dicomquest.server")
-
-LONGEST_LOGGED = 128
-"""Characters of a peer's UID that are logged: twice what one may have."""
 
 CARRIED_OUT = frozenset({statuses.SUCCESS, statuses.CANCEL, statuses.CLASS_NOT_TOLD})
 """The statuses of requests that a service has carried out."""
@@ -29,31 +27,27 @@ class ResponseLog:
         self._number = number
         self._lines = lines
 
-    def performed(
-        self,
-        requestor: ServiceUser,
-        command: Request,
-        status: int,
-        comment: str,
-        words: str = "",
-    ) -> None:
-        """Log how a request ended that a service has answered, and ``words`` for what it was.
-
-        Requests that were carried out have a line each; C-ECHO and failures cost a peer little.
-        """
-        level = _level(command, status)
-        if not LOGGER.isEnabledFor(level):
-            return
-        if level == logging.INFO and status in CARRIED_OUT and not isinstance(command, CEchoRQ):
+    def find(self, event: FindFinished) -> None:
+        """Log how a C-FIND ended; failures cost a peer little, so equal ones are counted."""
+        if event.status in CARRIED_OUT:
             # The log's own thread formats it.
-            name = words or name_of(command)
-            LOGGER.info("association %d: %s ended with %04X", self._number, name, status)
-            return
-        line = self._line(requestor, command, status, comment, words)
-        if isinstance(command, CEchoRQ) or status not in CARRIED_OUT:
-            self._lines.log(LOGGER, level, "ended", line)
+            LOGGER.info("%s", event)
         else:
-            LOGGER.log(level, "%s", line)
+            self._lines.log(LOGGER, logging.INFO, "ended", event.without_time(), event)
+
+    def store(self, event: StoreFinished) -> None:
+        """Log how a C-STORE ended; refusals cost a peer little."""
+        is_failure = event.status not in {statuses.SUCCESS, None}
+        level = logging.WARNING if is_failure else logging.INFO
+        if event.status in CARRIED_OUT:
+            LOGGER.log(level, "%s", event)
+        elif LOGGER.isEnabledFor(level):
+            self._lines.log(LOGGER, level, "ended", str(event), event)
+
+    def echo(self, status: int) -> None:
+        """Log how a C-ECHO ended."""
+        line = f"association {self._number}: C-ECHO-RQ ended with {status:04X}"
+        self._lines.log(LOGGER, logging.INFO, "ended", line)
 
     def refused(self, requestor: ServiceUser, command: Request, status: int, comment: str) -> None:
         """Log how a request ended that no service has seen."""
@@ -66,16 +60,14 @@ class ResponseLog:
         command: Request,
         status: int,
         comment: str,
-        words: str = "",
     ) -> str:
-        name = words or name_of(command)
+        name = name_of(command)
         if not isinstance(command, CStoreRQ) or status == statuses.SUCCESS:
             return f"association {self._number}: {name} ended with {status:04X}"
-        # A peer may put anything in place of a UID, line breaks and megabytes too.
-        uid = ascii(command.affected_sop_instance_uid[:LONGEST_LOGGED])[1:-1]
         words = statuses.in_words(status, statuses.C_STORE_STATUSES, comment)
         return (
-            f"association {self._number}: {name} of {uid or 'no SOP Instance UID'} by "
+            f"association {self._number}: {name} of "
+            f"{logged_uid(command.affected_sop_instance_uid)} by "
             f"{requestor.ae_title} at {requestor.address} ended with {words}"
         )
 

@@ -18,6 +18,8 @@ from dicomquest.aio.containment import Escape, escape_of
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import LAST_WORDS
 from dicomquest.aio.tls_handshake import TlsHandshake
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import AlertKind, LimitHit, SecurityAlert
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.tls import check_tls
 
@@ -156,6 +158,7 @@ class Server:
                 "handshake",
                 f"connection from {handshake.host}: the TLS handshake failed: {failure}",
             )
+            self._tell(SecurityAlert(AlertKind.HANDSHAKE, handshake.host, "", failure))
 
     def _begin_tls(self, context: ssl.SSLContext) -> TlsHandshake:
         return TlsHandshake(self, context, self.settings.timeouts.associate_request)
@@ -174,7 +177,12 @@ class Server:
                 f"connection from {goes.host} dropped: too many are open, "
                 "and it had no association",
             )
+            self._tell(LimitHit(LimitName.CONNECTIONS, goes.host))
             goes.drop()
+
+    def _tell(self, event: LimitHit | SecurityAlert) -> None:
+        if self.settings.observer is not None:
+            self.settings.observer.tell(event)
 
     def admit(self, association: AcceptedAssociation) -> bool:
         """Give an association its place if there is room, in all and for its peer; else False."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.services.admission import Admission
+from dicomquest.services.observer import Observer
 from dicomquest.services.request import Service
 from dicomquest.ul.negotiation import AcceptorPolicy
 from dicomquest.ul.timers import Timeouts
@@ -29,6 +30,7 @@ class ServerSettings:
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
     - ``ae`` is what handlers find as that of an association.
     - ``admission`` has the rules of who may ask; without it everybody may.
+    - ``observer`` hears of associations, requests and alerts.
     - ``access`` changes the policy for each association: titles may change while the server runs.
     """
 
@@ -42,6 +44,7 @@ class ServerSettings:
     reuse_port: bool = False
     session: SessionOptions | None = None
     admission: Admission | None = None
+    observer: Observer | None = None
     access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
 
     ae: Any = None

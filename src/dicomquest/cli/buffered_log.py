@@ -9,13 +9,15 @@ import threading
 from contextlib import suppress
 from typing import TextIO
 
+from dicomquest.services.observer import LOGGED
+
 DELAY = 0.1
 """Seconds that a line below WARNING may wait for others."""
 
 MOST_LINES = 1000
 """Lines that wait at most: who logs more waits for the stream."""
 
-_UNCHANGING = frozenset({str, int, float})
+_UNCHANGING = frozenset({str, int, float}) | LOGGED
 """The types of arguments that may be formatted later."""
 
 

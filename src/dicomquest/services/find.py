@@ -59,6 +59,7 @@ from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.services.access import PeerChoices, Profile
 from dicomquest.services.failures import failure_of
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
@@ -220,7 +221,9 @@ class FindService:
                 break
         if not batches.is_cut_off:
             await request.send_final(statuses.SUCCESS)
-        elif peer.limit_is_success:
+            return
+        request.hit(LimitName.RESULTS)
+        if peer.limit_is_success:
             LOGGER.warning(
                 "association %d: result limit %s reached",
                 request.association.number,
@@ -382,12 +385,17 @@ class _Batches:
 
 
 def _log(request: ServiceRequest, query: Query) -> None:
-    """Name the query for the log, and log a line for each key that does not act as asked.
+    """Keep the query for the log, and log a line for each key that does not act as asked.
 
     No line has values.
     """
-    request.words = f"C-FIND {query.model.name} at {query.level.name} level"
-    LOGGER.debug("association %d: %s begins", request.association.number, request.words)
+    request.query = query
+    LOGGER.debug(
+        "association %d: C-FIND %s at %s level begins",
+        request.association.number,
+        query.model.words,
+        query.level.name,
+    )
     lines = [*query.notes]
     for ignored in query.ignored:
         path = ".".join(map(tag_text, ignored.path))

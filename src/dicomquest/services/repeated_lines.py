@@ -31,8 +31,18 @@ class RepeatedLines:
     def __init__(self) -> None:
         self._kinds: dict[str, _Kind] = {}
 
-    def log(self, logger: logging.Logger, level: int, kind: str, line: str) -> None:
-        """Log a line, or count it; ``kind`` is a constant of the caller, nothing of the peer's."""
+    def log(
+        self,
+        logger: logging.Logger,
+        level: int,
+        kind: str,
+        line: str,
+        event: object | None = None,
+    ) -> None:
+        """Log a line, or count it; ``kind`` is a constant of the caller, nothing of the peer's.
+
+        The first of equal lines is logged as the ``event``, which has the time besides.
+        """
         if not logger.isEnabledFor(level):
             return
         of_kind = self._kinds.setdefault(kind, _Kind(logger, level))
@@ -48,7 +58,7 @@ class RepeatedLines:
         self._log_count(of_kind)
         of_kind.last = line
         of_kind.logged += 1
-        logger.log(level, "%s", line)
+        logger.log(level, "%s", line if event is None else event)
 
     def end(self) -> None:
         """Log the counts that are left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
@@ -11,11 +12,13 @@ from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ, UserInformation
 from dicomquest.services.access import EVERYTHING, Profile
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.ul.negotiation import AcceptedContext
 
 # A stream is the server's: a program that only asks starts sooner without asyncio.
 if TYPE_CHECKING:
+    from dicomquest.query.model import Query
     from dicomquest.services.contexts import PresentationContext
     from dicomquest.services.stream import DataSetStream
 
@@ -129,6 +132,14 @@ class Run(Protocol):
         """Run it with these arguments, and return its result."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """The instance that a C-STORE brought, as its own data set names it."""
+
+    study_uid: str
+    patient_id: str
+
+
 class Channel(Protocol):
     """The way of a service's answers to the peer, as the driver of an association provides it."""
 
@@ -157,6 +168,9 @@ class Channel(Protocol):
     ) -> None:
         """Send the final response."""
 
+    def hit(self, limit: LimitName) -> None:
+        """Tell the server's observer that the peer has reached a limit."""
+
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's own threads."""
 
@@ -168,7 +182,9 @@ class ServiceRequest:
     - ``command`` is the command set, ``data_set`` the bytes of the data set in the context's
       transfer syntax, None without one.
     - ``stream`` has the data set instead if it is handed out while it arrives, as for C-STORE.
-    - ``words`` are those of its service for the log's line about its end; none at first.
+    - ``began`` is the time of its arrival, ``matches`` the number of Pending responses so far.
+    - ``query`` and ``instance`` are what its service has read of the data set, for the observer.
+    - ``is_told`` says that log and observer know its end.
 
     All of it is used in the event loop's thread; blocking code goes through ``run``. Sending on an
     association that is gone raises AssociationAbortedError, so a service need not look for that.
@@ -180,12 +196,16 @@ class ServiceRequest:
         "_is_cancelled",
         "_is_finished",
         "association",
+        "began",
         "channel",
         "command",
         "context",
         "data_set",
+        "instance",
+        "is_told",
+        "matches",
+        "query",
         "stream",
-        "words",
     )
 
     def __init__(
@@ -209,7 +229,11 @@ class ServiceRequest:
         self.command = command
         self.data_set = data_set
         self.stream = stream
-        self.words = ""
+        self.began = monotonic()
+        self.matches = 0
+        self.query: Query | None = None
+        self.instance: StoredInstance | None = None
+        self.is_told = False
 
     @property
     def is_cancelled(self) -> bool:
@@ -258,12 +282,14 @@ class ServiceRequest:
 
         ``final_follows`` promises the final response without delay: all go out in one write.
         """
+        self.matches += len(identifiers)
         await self.channel.send_pending(self, status, identifiers, final_follows=final_follows)
 
     async def send_explained(
         self, status: int, identifier: bytes, comment: str, offending: tuple[int, ...]
     ) -> None:
         """Send one Pending response with an Error Comment or Offending Elements."""
+        self.matches += 1
         await self.channel.send_explained(self, status, identifier, comment, offending)
 
     async def send_final(
@@ -276,6 +302,10 @@ class ServiceRequest:
         """
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)
+
+    def hit(self, limit: LimitName) -> None:
+        """Tell the server's observer that the peer has reached a limit."""
+        self.channel.hit(limit)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's own threads, and return its result."""

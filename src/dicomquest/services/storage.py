@@ -20,7 +20,7 @@ from dicomquest.index.ingest.instance import Reason, Received, Skipped
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomquest.services.batching import Gatherer
 from dicomquest.services.failures import failure_of
-from dicomquest.services.request import ServiceRequest
+from dicomquest.services.request import ServiceRequest, StoredInstance
 from dicomquest.standard import statuses
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
@@ -167,6 +167,7 @@ class StorageService:
             raise StoreError(
                 status, _words(received), element if received.tag is None else (received.tag,)
             )
+        whole.request.instance = StoredInstance(received.study_uid, received.patient[0])
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
 

@@ -1,0 +1,120 @@
+"""The teller of one association: its log and its observer hear of the same events (PS3.15 A.5)."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+from dicomquest.aio.response_log import LOGGER, ResponseLog
+from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ, Request
+from dicomquest.dimse.events import RequestRefused
+from dicomquest.pdu.pdus import AAssociateRJ
+from dicomquest.services.life_cycle import LifeStage
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import (
+    AssociationBegan,
+    AssociationOver,
+    AssociationRefused,
+    FindFinished,
+    LimitHit,
+    Observer,
+    StoreFinished,
+)
+from dicomquest.services.repeated_lines import RepeatedLines
+from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
+from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED
+
+
+class Teller:
+    """Makes an event of what happens to an association, if anybody listens or it is logged."""
+
+    def __init__(self, number: int, lines: RepeatedLines, observer: Observer | None) -> None:
+        """Tell of association ``number``; ``lines`` bounds what a peer can have logged."""
+        self._number = number
+        self._observer = observer
+        self._log = ResponseLog(number, lines)
+        self._running: AssociationInfo | None = None
+        self._began = 0.0
+
+    def accepted(self, association: AssociationInfo) -> None:
+        """Tell that the association is established."""
+        self._running = association
+        self._began = monotonic()
+        event = AssociationBegan(association)
+        LOGGER.info("%s", event)
+        if self._observer is not None:
+            self._observer.tell(event)
+
+    def rejected(
+        self, requestor: ServiceUser, acceptor: ServiceUser, answer: AAssociateRJ, detail: str = ""
+    ) -> None:
+        """Tell that the association was rejected; ``detail`` is what only the operator learns."""
+        event = AssociationRefused(self._number, requestor, acceptor, answer, detail)
+        LOGGER.info("%s", event)
+        if self._observer is not None:
+            self._observer.tell(event)
+            if answer == LOCAL_LIMIT_EXCEEDED:
+                self.hit(requestor, LimitName.ASSOCIATIONS)
+
+    def hit(self, requestor: ServiceUser, limit: LimitName) -> None:
+        """Tell that the peer has reached a limit."""
+        if self._observer is not None:
+            self._observer.tell(LimitHit(limit, requestor.address, requestor.ae_title))
+
+    def ended(self, stage: LifeStage, reason: str = "") -> None:
+        """Tell once that an established association has ended."""
+        association, self._running = self._running, None
+        if association is not None and self._observer is not None:
+            seconds = monotonic() - self._began
+            self._observer.tell(AssociationOver(association, stage.value, reason, seconds))
+
+    def finished(
+        self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]
+    ) -> None:
+        """Tell once how a request ended; ``status`` is None if its peer was gone before."""
+        if request.is_told:
+            return
+        request.is_told = True
+        match request.command:
+            case CFindRQ():
+                self._finished_find(request, status, comment, offending)
+            case CStoreRQ():
+                self._finished_store(request, request.command, status, comment)
+            case CEchoRQ():
+                if status is not None and LOGGER.isEnabledFor(logging.INFO):
+                    self._log.echo(status)
+
+    def refused(self, requestor: ServiceUser, refusal: RequestRefused) -> None:
+        """Log how a request ended that no service has seen."""
+        command: Request = refusal.command
+        response = refusal.response
+        self._log.refused(requestor, command, response.status, response.error_comment)
+
+    def _finished_find(
+        self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]
+    ) -> None:
+        if self._observer is None and not LOGGER.isEnabledFor(logging.INFO):
+            return
+        seconds = monotonic() - request.began
+        event = FindFinished(
+            request, request.query, status, comment, offending, request.matches, seconds
+        )
+        self._log.find(event)
+        if self._observer is not None:
+            self._observer.tell(event)
+
+    def _finished_store(
+        self, request: ServiceRequest, command: CStoreRQ, status: int | None, comment: str
+    ) -> None:
+        event = StoreFinished(
+            request,
+            command.affected_sop_class_uid,
+            command.affected_sop_instance_uid,
+            request.instance,
+            status,
+            comment,
+            monotonic() - request.began,
+        )
+        self._log.store(event)
+        if self._observer is not None:
+            self._observer.tell(event)

@@ -1,0 +1,312 @@
+"""The events that a server tells its observer: for logs, metrics and audit (PS3.15 A.5).
+
+An association makes two of them, its begin and its end; a request makes one. Their words and
+fields have no value of an identifier, so no patient data.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from dicomquest.query.criteria import HasValue
+from dicomquest.standard import statuses
+from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.models import MODELS_BY_UID
+
+if TYPE_CHECKING:
+    from dicomquest.pdu.pdus import AAssociateRJ
+    from dicomquest.query.model import Query
+    from dicomquest.services.limit_names import LimitName
+    from dicomquest.services.request import (
+        AssociationInfo,
+        ServiceRequest,
+        ServiceUser,
+        StoredInstance,
+    )
+
+LONGEST_LOGGED = 128
+"""Characters of a peer's UID that are logged: twice what one may have."""
+
+NO_STATUS = "ended with its association"
+"""The reason of a request whose peer was gone before its final response."""
+
+
+class AlertKind(Enum):
+    """The kinds of security alerts."""
+
+    HANDSHAKE = "TLS handshake failed"
+    FORBIDDEN = "use of a service not allowed"
+
+
+# NamedTuples, not dataclasses: every query makes one, and a tuple is made in C.
+class AssociationBegan(NamedTuple):
+    """An association was accepted."""
+
+    association: AssociationInfo
+
+    def __str__(self) -> str:
+        association = self.association
+        return (
+            f"{_asked(association.number, association.requestor, association.acceptor)}: "
+            f"accepted, contexts: {len(association.contexts)}"
+        )
+
+    def fields(self) -> dict[str, object]:
+        """Return the fields of the log's line."""
+        return {
+            "event": "association accepted",
+            **_peer(self.association),
+            "called": self.association.acceptor.ae_title,
+            "contexts": len(self.association.contexts),
+        }
+
+
+class AssociationRefused(NamedTuple):
+    """An association was rejected with this A-ASSOCIATE-RJ; ``detail`` is for the operator."""
+
+    number: int
+    requestor: ServiceUser
+    acceptor: ServiceUser
+    answer: AAssociateRJ
+    detail: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reason that the peer learns, and that for the operator."""
+        return f"{self.answer}; {self.detail}" if self.detail else str(self.answer)
+
+    def __str__(self) -> str:
+        return f"{_asked(self.number, self.requestor, self.acceptor)}: {self.reason}"
+
+    def fields(self) -> dict[str, object]:
+        """Return the fields of the log's line."""
+        return {
+            "event": "association rejected",
+            "association": self.number,
+            "ae": self.requestor.ae_title,
+            "address": self.requestor.address,
+            "called": self.acceptor.ae_title,
+            "reason": self.reason,
+        }
+
+
+class AssociationOver(NamedTuple):
+    """An accepted association has ended; ``how`` is a word of ``LifeStage``."""
+
+    association: AssociationInfo
+    how: str
+    reason: str
+    seconds: float
+
+
+class FindFinished(NamedTuple):
+    """A C-FIND request has its final response, or has lost its peer (``status`` None).
+
+    - ``query`` is None if the identifier makes none, or a handler reads it.
+    - ``comment`` is the Error Comment: it may hold a value of the identifier.
+    - ``matches`` counts the Pending responses.
+    - ``seconds`` run from the request's arrival.
+    """
+
+    request: ServiceRequest
+    query: Query | None
+    status: int | None
+    comment: str
+    offending: tuple[int, ...]
+    matches: int
+    seconds: float
+
+    @property
+    def model(self) -> str:
+        """The information model in two words, or the UID of another SOP class."""
+        uid = self.request.context.abstract_syntax
+        known = MODELS_BY_UID.get(uid)
+        return known.words if known is not None else uid
+
+    @property
+    def level(self) -> str:
+        """The query level; empty if it is not known."""
+        return self.query.level.name if self.query is not None else ""
+
+    @property
+    def reason(self) -> str:
+        """The meaning of the status, with what explains it but the values of keys."""
+        if self.status is None:
+            return NO_STATUS
+        row = statuses.find_status(self.status)
+        meaning = row.meaning if row is not None else "a status of no table"
+        if self.offending:
+            # The comment quotes the value of a key that is wrong, so the key alone is named.
+            return f"{meaning}: {', '.join(map(attribute_name, self.offending))}"
+        return f"{meaning}: {self.comment}" if self.comment else meaning
+
+    @property
+    def code(self) -> str:
+        """The status in hexadecimal, or a dash if there was none."""
+        return "-" if self.status is None else f"{self.status:04X}"
+
+    @property
+    def matching_keys(self) -> list[str]:
+        """The names of the keys that restrict the query, sequences and all."""
+        keys = () if self.query is None else self.query.criteria
+        return [
+            ".".join(attribute_name(step.tag) for step in key.path)
+            for key in keys
+            if not isinstance(key.criterion, HasValue)
+        ]
+
+    @property
+    def return_keys(self) -> list[str]:
+        """The names of the keys that the responses have."""
+        keys = () if self.query is None else self.query.return_keys
+        return [attribute_name(key.tag) for key in keys]
+
+    def without_time(self) -> str:
+        """Return the line's constant part: equal ones are counted in the log, not repeated."""
+        association = self.request.association
+        at_level = f" at {self.level} level" if self.query is not None else ""
+        ended = f"ended with {self.code}, {self.reason}" if self.status is not None else self.reason
+        return (
+            f"association {association.number}: C-FIND {self.model}{at_level} by "
+            f"{association.requestor.ae_title} at {association.requestor.address} {ended}"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.without_time()}; {_matches(self.matches)} in {_milliseconds(self.seconds)}"
+
+    def with_keys(self) -> str:
+        """Return the line with the names of keys."""
+        if self.query is None:
+            return str(self)
+        matching = ", ".join(self.matching_keys) or "none"
+        return f"{self}; matching keys: {matching}; return keys: {', '.join(self.return_keys)}"
+
+    def fields(self) -> dict[str, object]:
+        """Return the fields of the log's line."""
+        return {
+            "event": "find",
+            **_peer(self.request.association),
+            "model": self.model,
+            "level": self.level,
+            "status": self.code,
+            "reason": self.reason,
+            "matches": self.matches,
+            "milliseconds": round(self.seconds * 1000, 3),
+        }
+
+    def key_fields(self) -> dict[str, object]:
+        """Return the further fields of the line with the names of keys."""
+        return {"matching_keys": self.matching_keys, "return_keys": self.return_keys}
+
+
+class StoreFinished(NamedTuple):
+    """A C-STORE request has its response, or has lost its peer (``status`` None).
+
+    ``instance`` is None if the data set was refused before it was read.
+    """
+
+    request: ServiceRequest
+    sop_class_uid: str
+    sop_instance_uid: str
+    instance: StoredInstance | None
+    status: int | None
+    comment: str
+    seconds: float
+
+    def __str__(self) -> str:
+        association = self.request.association
+        name = f"association {association.number}: C-STORE-RQ"
+        if self.status == statuses.SUCCESS:
+            return f"{name} ended with 0000"
+        requestor = association.requestor
+        return (
+            f"{name} of {logged_uid(self.sop_instance_uid)} by {requestor.ae_title} at "
+            f"{requestor.address} {self._ended}"
+        )
+
+    @property
+    def _ended(self) -> str:
+        if self.status is None:
+            return NO_STATUS
+        words = statuses.in_words(self.status, statuses.C_STORE_STATUSES, self.comment)
+        return f"ended with {words}"
+
+    def fields(self) -> dict[str, object]:
+        """Return the fields of the log's line."""
+        return {
+            "event": "store",
+            **_peer(self.request.association),
+            "sop_class": logged_uid(self.sop_class_uid),
+            "sop_instance": logged_uid(self.sop_instance_uid),
+            "status": "-" if self.status is None else f"{self.status:04X}",
+            "reason": self._ended,
+            "milliseconds": round(self.seconds * 1000, 3),
+        }
+
+
+class LimitHit(NamedTuple):
+    """A limit of the server was reached by a peer, whose AE title may not be known yet."""
+
+    limit: LimitName
+    address: str
+    ae_title: str = ""
+
+
+class SecurityAlert(NamedTuple):
+    """Somebody tried what is not allowed; ``reason`` says what, without patient data."""
+
+    kind: AlertKind
+    address: str
+    ae_title: str
+    reason: str
+    user: str = ""
+
+
+Event: TypeAlias = (
+    AssociationBegan
+    | AssociationRefused
+    | AssociationOver
+    | FindFinished
+    | StoreFinished
+    | LimitHit
+    | SecurityAlert
+)
+
+LOGGED = frozenset({AssociationBegan, AssociationRefused, FindFinished, StoreFinished})
+"""The events that are lines of the log, made of their fields when they are written."""
+
+
+class Observer(Protocol):
+    """A listener to a server; called in the event loop, so it must neither wait nor raise."""
+
+    def tell(self, event: Event) -> None:
+        """Hear of an event."""
+
+
+def logged_uid(uid: str) -> str:
+    """Return a UID for the log: a peer may put anything in its place, line breaks and megabytes."""
+    return ascii(uid[:LONGEST_LOGGED])[1:-1] or "no SOP Instance UID"
+
+
+def _asked(number: int, requestor: ServiceUser, acceptor: ServiceUser) -> str:
+    return (
+        f"association {number}: requested by {requestor.ae_title} at {requestor.address}, "
+        f"called {acceptor.ae_title}"
+    )
+
+
+def _peer(association: AssociationInfo) -> dict[str, object]:
+    return {
+        "association": association.number,
+        "ae": association.requestor.ae_title,
+        "address": association.requestor.address,
+    }
+
+
+def _matches(count: int) -> str:
+    return f"{count:,} match{'' if count == 1 else 'es'}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"
