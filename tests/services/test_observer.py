@@ -6,30 +6,17 @@ import json
 
 import pytest
 
-from dicomquest.query.identifier.parse import parse_identifier
-from dicomquest.query.options import QueryOptions
 from dicomquest.services.observer import FindFinished, StoreFinished, logged_uid
-from dicomquest.standard.models import PATIENT_ROOT
-from fixtures.building import data_set
-from fixtures.service_requests import Channel, request
+from fixtures.service_requests import Channel, find_of, request
 
-QUERY = parse_identifier(
-    data_set(
-        QueryRetrieveLevel="PATIENT",
-        PatientID="",
-        PatientName="CITIZEN^JAN",
-        PatientBirthDate="19700101",
-    ),
-    PATIENT_ROOT.uid,
-    QueryOptions(),
-)
 SECRETS = ("CITIZEN", "19700101")
 
 
 def find(
     status: int | None = 0, comment: str = "", offending: tuple[int, ...] = ()
 ) -> FindFinished:
-    return FindFinished(request(Channel()), QUERY, status, comment, offending, 1234, 0.0042)
+    event = find_of(PatientName="CITIZEN^JAN", PatientBirthDate="19700101")
+    return event._replace(status=status, comment=comment, offending=offending)
 
 
 def test_find_says_who_asked_what_and_how_it_ended() -> None:

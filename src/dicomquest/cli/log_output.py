@@ -9,17 +9,28 @@ import time
 from typing import Any
 
 from dicomquest.cli.buffered_log import BufferedHandler
+from dicomquest.cli.json_log import JsonFormatter, event_of
 from dicomquest.escaping import EscapingFormatter
+from dicomquest.services.observer import FindFinished
 
 CHATTY = ("alembic", "watchfiles")
 """Loggers of libraries that report each step; only their warnings are shown."""
 
 
-def log_to_stderr(level: str, *, names_process: bool = False) -> None:
-    """Show messages of ``level`` and above, with the process number where there are several."""
+def log_to_stderr(
+    level: str, *, names_process: bool = False, form: str = "console", names_keys: bool = False
+) -> None:
+    """Show messages of ``level`` and above, with the process number where there are several.
+
+    ``form`` is ``console`` or ``json``; ``names_keys`` has the keys of queries named.
+    """
     process = "%(process)d " if names_process else ""
     handler = BufferedHandler(sys.stderr)
-    handler.setFormatter(_Formatter(f"%(asctime)s {process}%(levelname)s %(message)s"))
+    handler.setFormatter(
+        JsonFormatter(names_keys=names_keys)
+        if form == "json"
+        else _Formatter(f"%(asctime)s {process}%(levelname)s %(message)s", names_keys=names_keys)
+    )
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.setLogRecordFactory(_Record)
     # To find the caller, whom no line shows, takes as long as the rest of a record.
@@ -31,9 +42,16 @@ def log_to_stderr(level: str, *, names_process: bool = False) -> None:
 class _Formatter(EscapingFormatter):
     """Writes the time as usual, but the date and the second of many lines only once."""
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, *, names_keys: bool = False) -> None:
         super().__init__(form)
+        self._names_keys = names_keys
         self._second = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        if self._names_keys and isinstance(event := event_of(record), FindFinished):
+            record.msg, record.args = event.with_keys(), None
+        return super().format(record)
 
     def formatTime(
         self,

@@ -95,7 +95,12 @@ def run(settings: ServeSettings) -> None:
     )
     from dicomquest.cli.server_processes import cannot_listen, run_processes
 
-    log_to_stderr(settings.log_level, names_process=settings.workers > 1)
+    log_to_stderr(
+        settings.log_level,
+        names_process=settings.workers > 1,
+        form=settings.log_format,
+        names_keys=settings.log_keys,
+    )
     check_settings(settings)
     try:
         make_store_folder(settings)

@@ -188,7 +188,7 @@ class FindFinished(NamedTuple):
             "event": "find",
             **_peer(self.request.association),
             "model": self.model,
-            "level": self.level,
+            "query_level": self.level,
             "status": self.code,
             "reason": self.reason,
             "matches": self.matches,
@@ -272,6 +272,8 @@ Event: TypeAlias = (
     | LimitHit
     | SecurityAlert
 )
+
+LoggedEvent: TypeAlias = AssociationBegan | AssociationRefused | FindFinished | StoreFinished
 
 LOGGED = frozenset({AssociationBegan, AssociationRefused, FindFinished, StoreFinished})
 """The events that are lines of the log, made of their fields when they are written."""
