@@ -82,6 +82,10 @@ _HOMES = {
     "open_index": "dicomquest.index",
 }
 
+_MODULES = frozenset({
+    "association", "events", "evt", "pdu_primitives", "presentation", "sop_class", "status",
+})  # fmt: skip
+
 __all__ = [
     "AE",
     "ALL_TRANSFER_SYNTAXES",
@@ -140,10 +144,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"dicomquest.{name}")
     if name not in __all__:
-        raise AttributeError(f"module 'dicomquest' has no attribute {name!r}")
-    if name == "evt":
-        return import_module("dicomquest.evt")
+        raise import_module("dicomquest.absent_names").no_name(__name__, name)
     if name.endswith("PresentationContexts"):
         value = import_module("dicomquest.ae.context_lists").context_list(name)
     else:

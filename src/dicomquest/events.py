@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Never
+
+from dicomquest.absent_names import no_name
 from dicomquest.evt import (
     EVT_ABORTED,
     EVT_ACCEPTED,
@@ -39,3 +42,7 @@ __all__ = [
     "InterventionEvent",
     "NotificationEvent",
 ]
+
+
+def __getattr__(name: str) -> Never:
+    raise no_name(__name__, name)

@@ -45,14 +45,16 @@ server.shutdown()
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from io import BytesIO
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, TypeAlias
 
+from dicomquest.absent_names import no_name
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 
 # Most programs that import this bind no handler, and need none of pydicom's types.
@@ -149,6 +151,12 @@ class Handlers:
             bound for bound in self._bound.get(event, ()) if bound.function != handler
         )
 
+    def copy(self) -> Handlers:
+        """Return a copy with bindings of its own."""
+        copied = Handlers()
+        copied._bound = dict(self._bound)
+        return copied
+
     def events(self) -> list[EventType]:
         """List the events that have a handler, by name."""
         return sorted((event for event, bound in self._bound.items() if bound), key=str)
@@ -172,6 +180,33 @@ class Handlers:
         for bound in self.bound(event.event):
             with guarded(event.event.name):
                 bound(event)
+
+
+class HasHandlers(ABC):
+    """The methods by which scripts bind handlers, to an association or to a server."""
+
+    @property
+    @abstractmethod
+    def handlers(self) -> Handlers:
+        """The handlers that are bound now."""
+
+    def bind(
+        self, event: EventType, handler: Callable[..., Any], args: list[Any] | None = None
+    ) -> None:
+        """Bind a handler to an event from now on; ``args`` follow the event in its calls."""
+        self.handlers.bind(event, handler, args)
+
+    def unbind(self, event: EventType, handler: Callable[..., Any]) -> None:
+        """Undo the binding of a handler to an event, from now on."""
+        self.handlers.unbind(event, handler)
+
+    def get_events(self) -> list[EventType]:
+        """List the events that have a handler, by name."""
+        return self.handlers.events()
+
+    def get_handlers(self, event: EventType) -> Any:
+        """Return what is bound: a list of (handler, args), or one pair for an intervention."""
+        return self.handlers.pairs(event)
 
 
 class guarded:  # noqa: N801 (read as a statement: with guarded(...))
@@ -315,10 +350,5 @@ class Event:
         )
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("EVT_"):
-        raise AttributeError(
-            f"dicomquest has no {name}: its handlers answer C-ECHO and C-FIND, and "
-            "`dicomquest serve --store` receives instances; keep pynetdicom for the rest"
-        )
-    raise AttributeError(f"module 'dicomquest.evt' has no attribute {name!r}")
+def __getattr__(name: str) -> Never:
+    raise no_name(__name__, name)

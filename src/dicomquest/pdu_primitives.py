@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Never
+
+from dicomquest.absent_names import no_name
 from dicomquest.ae.negotiation_items import (
     AsynchronousOperationsWindowNegotiation,
     SCP_SCU_RoleSelectionNegotiation,
@@ -17,3 +20,7 @@ __all__ = [
     "SOPClassExtendedNegotiation",
     "UserIdentityNegotiation",
 ]
+
+
+def __getattr__(name: str) -> Never:
+    raise no_name(__name__, name)

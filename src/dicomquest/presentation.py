@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dicomquest.absent_names import no_name
 from dicomquest.ae.context_lists import SERVICES, STORAGE, context_list
 from dicomquest.ae.negotiation_items import build_role
 from dicomquest.evt import PresentationContextTuple
@@ -24,7 +25,7 @@ __all__.extend((*SERVICES, *STORAGE))  # noqa: PYI056 (the page builder reads no
 
 def __getattr__(name: str) -> list[PresentationContext]:
     if name not in SERVICES and name not in STORAGE:
-        raise AttributeError(f"module 'dicomquest.presentation' has no attribute {name!r}")
+        raise no_name(__name__, name)
     contexts = context_list(name)
     globals()[name] = contexts
     return contexts

@@ -6,7 +6,9 @@ Each table maps a code to its category, such as ``"Failure"``, and its meaning.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Never
 
+from dicomquest.absent_names import no_name
 from dicomquest.standard.statuses import (
     C_FIND_STATUSES,
     C_STORE_STATUSES,
@@ -15,6 +17,9 @@ from dicomquest.standard.statuses import (
     StatusClass,
     find_status,
 )
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 STATUS_SUCCESS = "Success"
 STATUS_PENDING = "Pending"
@@ -78,6 +83,17 @@ RELEVANT_PATIENT_SERVICE_CLASS_STATUS = _table(
 )
 
 
+def code_to_status(code: int) -> Dataset:
+    """Return a Dataset with this Status; ValueError for no code."""
+    from pydicom.dataset import Dataset  # noqa: PLC0415  nothing else here needs it
+
+    if code < 0:
+        raise ValueError(f"{code!r} is no status code: expected a number from 0 to 65535")
+    status = Dataset()
+    status.Status = code
+    return status
+
+
 def code_to_category(code: int) -> str:
     """Return the category of a status code, "Unknown" if it has none; ValueError for no code."""
     if code < 0:
@@ -88,3 +104,7 @@ def code_to_category(code: int) -> str:
     if code == 1:
         return STATUS_WARNING
     return _CATEGORIES_BY_DIGIT.get(code >> 12, STATUS_UNKNOWN)
+
+
+def __getattr__(name: str) -> Never:
+    raise no_name(__name__, name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
 from dicomquest.dimse.commands import PENDING, Response
@@ -39,7 +39,7 @@ NOTIFICATIONS: dict[LifeStage, evt.NotificationEvent] = {
 }
 
 
-class Association(RequestedAssociation):
+class Association(RequestedAssociation, evt.HasHandlers):
     """An association as requestor (PS3.8 7), in the shape that pynetdicom's users know.
 
     ``AE.associate`` makes one. It has no thread: the peer's bytes are read while a method runs, and
@@ -83,6 +83,11 @@ class Association(RequestedAssociation):
         self._turns = Turns()
         self._told = LifeStage.REQUESTED
 
+    @property
+    def handlers(self) -> evt.Handlers:
+        """The handlers that are bound now."""
+        return self._handlers
+
     def open(self) -> None:
         """Connect and negotiate; the flags and ``failure`` tell the outcome."""
         try:
@@ -118,24 +123,6 @@ class Association(RequestedAssociation):
     def abort(self) -> None:
         """End the association now, with A-ABORT (PS3.8 7.3); outstanding requests fail."""
         self._run(self._requestor.abort())
-
-    def bind(
-        self, event: evt.EventType, handler: Callable[..., Any], args: list[Any] | None = None
-    ) -> None:
-        """Bind a handler to an event from now on; ``args`` follow the event in its calls."""
-        self._handlers.bind(event, handler, args)
-
-    def unbind(self, event: evt.EventType, handler: Callable[..., Any]) -> None:
-        """Undo the binding of a handler to an event, from now on."""
-        self._handlers.unbind(event, handler)
-
-    def get_events(self) -> list[evt.EventType]:
-        """List the events that have a handler, by name."""
-        return self._handlers.events()
-
-    def get_handlers(self, event: evt.EventType) -> Any:
-        """Return what is bound: a list of (handler, args), or one pair for an intervention."""
-        return self._handlers.pairs(event)
 
     def __enter__(self) -> Self:
         return self

@@ -33,8 +33,12 @@ with serving(lambda _: answers) as port, associated(port) as association:
     assert context in done.stderr
     assert "C-FIND 1: 1 matches, status 0000" in done.stderr
     assert "ae_title='ANY-SCP'" in done.stderr
-    shown = ("request sent", "response sent", "response received")
-    assert [f"identifier of a {words}:" in done.stderr for words in shown] == [True] * 3
+    shown = ("request sent", "request received", "response sent", "response received")
+    assert [f"identifier of a {words}:" in done.stderr for words in shown] == [True] * 4
+    for words in ("proposed", "answered"):
+        negotiated = f"association 1: {words}: ID: 3; Abstract Syntax: Patient Root"
+        assert done.stderr.count(negotiated) == 1
+    assert done.stderr.count("Result: Accepted; Role: SCP only") == 2
     assert done.stderr.count("PN: 'CITIZEN^Jan'") == 2
 
 
@@ -46,6 +50,23 @@ def test_a_debug_level_alone_shows_no_patient(caplog: pytest.LogCaptureFixture) 
         assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
     assert caplog.messages
     assert not [line for line in caplog.messages if "CITIZEN" in line]
+
+
+def test_debug_logger_says_what_it_cannot_read(tmp_path: Path) -> None:
+    """A request whose identifier is cut short is shown as such."""
+    program = f"""
+from dicomquest import debug_logger
+debug_logger()
+import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from fixtures.faces import *
+with serving(lambda _: []) as port, raw_requestor(port) as peer:
+    peer.send_find(1, IDENTIFIER[:-1])
+    assert peer.receive_command() is not None
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert "identifier of a request received cannot be read: " in done.stderr
 
 
 def test_debug_logger_escapes_what_peers_send(tmp_path: Path) -> None:

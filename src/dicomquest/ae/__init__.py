@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dicomquest.absent_names import no_name
 from dicomquest.ae.entity import AE
 from dicomquest.ae.logs import debug_logger
 from dicomquest.ae.negotiation_items import (
@@ -47,7 +48,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # The models and keys of ``find`` are a tenth of all imports, and an AE needs none of them.
     if name != "find":
-        raise AttributeError(f"module 'dicomquest.ae' has no attribute {name!r}")
+        raise no_name(__name__, name)
     from dicomquest.ae.find_call import find  # noqa: PLC0415
 
     globals()["find"] = find

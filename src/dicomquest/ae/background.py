@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Never, Self
 
 from dicomquest import evt
+from dicomquest.absent_names import no_attribute
 from dicomquest.aio.acceptor import AcceptedAssociation
 from dicomquest.aio.server import Server, new_event_loop
 
@@ -16,7 +17,7 @@ PATIENCE = 1.0
 """Seconds that running requests get to end after ``shutdown``."""
 
 
-class RunningServer:
+class RunningServer(evt.HasHandlers):
     """A server with its event loop, as ``AE.start_server(..., block=False)`` returns it.
 
     As a context manager it shuts down at the end. All methods may be called from any thread.
@@ -82,25 +83,28 @@ class RunningServer:
         """The associations that are established."""
         return self._server.active_associations if self._server is not None else []
 
+    @property
+    def handlers(self) -> evt.Handlers:
+        """The handlers of associations that begin now."""
+        return self._server.handlers if self._server is not None else evt.Handlers()
+
     def bind(
         self, event: evt.EventType, handler: Callable[..., Any], args: list[Any] | None = None
     ) -> None:
-        """Bind a handler to an event from now on; ``args`` follow the event in its calls."""
-        if self._server is not None:
-            self._server.handlers.bind(event, handler, args)
+        """Bind a handler from now on, for open associations, too."""
+        for each in self._holders():
+            each.bind(event, handler, args)
 
     def unbind(self, event: evt.EventType, handler: Callable[..., Any]) -> None:
-        """Undo the binding of a handler to an event, from now on."""
-        if self._server is not None:
-            self._server.handlers.unbind(event, handler)
+        """Undo the binding of a handler from now on, for open associations, too."""
+        for each in self._holders():
+            each.unbind(event, handler)
 
-    def get_events(self) -> list[evt.EventType]:
-        """List the events that have a handler, by name."""
-        return self._server.handlers.events() if self._server is not None else []
+    def _holders(self) -> list[evt.Handlers]:
+        return [] if self._server is None else self._server.all_handlers
 
-    def get_handlers(self, event: evt.EventType) -> Any:
-        """Return what is bound to an event, as ``Association.get_handlers`` does."""
-        return (self._server.handlers if self._server is not None else evt.Handlers()).pairs(event)
+    def __getattr__(self, name: str) -> Never:
+        raise no_attribute("RunningServer", name)
 
     @property
     def socket(self) -> Any:

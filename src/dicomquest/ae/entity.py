@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, overload
+from weakref import WeakSet
 
 from pydicom.uid import UID
 
 from dicomquest import evt
+from dicomquest.absent_names import no_attribute
 from dicomquest.ae.negotiation_items import NegotiationItem, with_items
 from dicomquest.ae.titles import checked_title
 from dicomquest.errors import MissingContextsError
-from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import (
     IMPLEMENTATION_CLASS_UID,
@@ -25,7 +26,13 @@ from dicomquest.pdu.user_information import (
 )
 from dicomquest.scu.proposal import SCU_ARTIM, patience, peer_at
 from dicomquest.scu.requestor import Requestor
-from dicomquest.services.contexts import PresentationContext, as_uid, build_context
+from dicomquest.services.contexts import (
+    PresentationContext,
+    as_uid,
+    build_context,
+    checked_contexts,
+    keeps_any,
+)
 from dicomquest.sync import Association
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, propose_contexts
 from dicomquest.ul.timers import Timeouts
@@ -110,6 +117,7 @@ class AE:
         self._requested: list[PresentationContext] = []
         self._supported: dict[UID, PresentationContext] = {}
         self._servers: list[RunningServer] = []
+        self._associations: WeakSet[Association] = WeakSet()
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A misspelt access list or time-out would silently not apply. A subclass has its own names.
@@ -119,6 +127,9 @@ class AE:
                 hint = f": did you mean {close[0]!r}?" if close else ""
                 raise AttributeError(f"an AE has no attribute {name!r}{hint}")
         super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Never:
+        raise no_attribute("AE", name)
 
     @property
     def ae_title(self) -> str:
@@ -149,7 +160,7 @@ class AE:
 
     @requested_contexts.setter
     def requested_contexts(self, contexts: Iterable[PresentationContext]) -> None:
-        self._requested = deepcopy(_checked(contexts))
+        self._requested = deepcopy(checked_contexts(contexts))
 
     def add_requested_context(
         self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None
@@ -159,7 +170,7 @@ class AE:
         Without ``transfer_syntax`` it has DEFAULT_TRANSFER_SYNTAXES. ValueError for the 129th
         context, or for an abstract syntax that is no UID.
         """
-        self._requested = _checked(
+        self._requested = checked_contexts(
             [*self._requested, build_context(abstract_syntax, transfer_syntax)]
         )
 
@@ -173,7 +184,7 @@ class AE:
         self._requested = [
             context
             for context in self._requested
-            if context.abstract_syntax != abstract_syntax or _keeps(context, transfer_syntax)
+            if context.abstract_syntax != abstract_syntax or keeps_any(context, transfer_syntax)
         ]
 
     @property
@@ -209,13 +220,14 @@ class AE:
         """Accept this abstract syntax no more, or not in these transfer syntaxes."""
         uid = as_uid(str(abstract_syntax))
         context = self._supported.get(uid)
-        if context is not None and not _keeps(context, transfer_syntax):
+        if context is not None and not keeps_any(context, transfer_syntax):
             del self._supported[uid]
 
     @property
-    def active_associations(self) -> list[AcceptedAssociation]:
-        """The associations that are established with the servers of this AE."""
-        return [each for server in self._servers for each in server.active_associations]
+    def active_associations(self) -> list[AcceptedAssociation | Association]:
+        """The established associations: those of this AE's servers, then those it asked for."""
+        accepted = [each for server in self._servers for each in server.active_associations]
+        return [*accepted, *(each for each in self._associations if each.is_established)]
 
     def __str__(self) -> str:
         lines = ["", f"Application Entity {self.ae_title}"]
@@ -246,7 +258,7 @@ class AE:
             f"  Association(s): {len(active)}/{self.maximum_associations}",
         ]
         for association in active:
-            peer = association.requestor
+            peer = association.requestor if association.is_acceptor else association.acceptor
             lines.append(f"\tPeer: {peer.ae_title} on {peer.address}:{peer.port}")
         return "\n".join(lines)
 
@@ -282,6 +294,7 @@ class AE:
         peer = peer_at(addr, port, tls=tls_args, bind_address=bind_address)
         association = Association(peer, requestor, evt.Handlers(evt_handlers or ()))
         association.ae = self
+        self._associations.add(association)
         association.open()
         return association
 
@@ -314,7 +327,7 @@ class AE:
         max_pdu: int | None,
         ext_neg: Iterable[NegotiationItem],
     ) -> Requestor:
-        proposed = self._requested if contexts is None else _checked(contexts)
+        proposed = self._requested if contexts is None else checked_contexts(contexts)
         information = UserInformation(
             maximum_length=self.maximum_pdu_size if max_pdu is None else max_pdu,
             implementation_class_uid=str(self.implementation_class_uid),
@@ -463,29 +476,8 @@ _NAMES = frozenset({
     "require_called_aet", "require_calling_aet", "_require_calling_aet",
     "connection_timeout", "acse_timeout", "dimse_timeout", "network_timeout", "artim_timeout",
     "requested_contexts", "supported_contexts", "_requested", "_supported", "_servers",
+    "_associations",
 })  # fmt: skip
-
-
-def _checked(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
-    contexts = list(contexts)
-    if len(contexts) > MAXIMUM_CONTEXTS:
-        raise ValueError(
-            f"{len(contexts)} presentation contexts: an association has room for {MAXIMUM_CONTEXTS}"
-        )
-    for context in contexts:
-        if not context.abstract_syntax or not context.transfer_syntax:
-            raise ValueError(
-                "a presentation context without abstract or transfer syntax: set both before use"
-            )
-    return contexts
-
-
-def _keeps(context: PresentationContext, removed: str | Iterable[str] | None) -> bool:
-    """Take transfer syntaxes from a context; False if it keeps none, None takes all."""
-    gone = {removed} if isinstance(removed, str) else removed and set(removed)
-    kept = [syntax for syntax in context.transfer_syntax if gone and syntax not in gone]
-    context.transfer_syntax = kept
-    return bool(kept)
 
 
 def _supported_syntax(context: PresentationContext) -> SupportedSyntax:

@@ -10,9 +10,9 @@ from dicomquest.escaping import EscapingFormatter
 def debug_logger() -> None:
     """Write the package's log, from DEBUG on, to standard error.
 
-    It shows the negotiation context by context, the identifiers of queries and their responses,
-    each query's status and number of matches. So it shows patients: no other log does. It has
-    control characters of peers escaped. A second call changes nothing.
+    It shows the negotiation context by context, the identifiers of requests and responses, and each
+    query's status and number of matches, of servers, too. So it shows patients: no other log does.
+    It has control characters of peers escaped. A second call changes nothing.
     """
     logger = logging.getLogger("dicomquest")
     if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):

@@ -12,9 +12,9 @@ from time import monotonic
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 
 from dicomquest import evt
+from dicomquest.aio.accepted_view import AcceptedView, ViewHost
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.aio.containment import contained
-from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.aio.session_protocol import SessionProtocol
 from dicomquest.aio.teller import Teller
 from dicomquest.aio.tls_handshake import TlsHandshake
@@ -34,7 +34,6 @@ from dicomquest.dimse.events import (
     ResponseReceived,
     SessionEvent,
 )
-from dicomquest.dimse.session import Session
 from dicomquest.errors import (
     AssociationAbortedError,
     DataSetError,
@@ -44,9 +43,9 @@ from dicomquest.errors import (
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.services.access import EVERYTHING, Identity
 from dicomquest.services.admission import Admission, Admitted, Refused
-from dicomquest.services.contexts import PresentationContext, as_uid
 from dicomquest.services.failures import failure_of, failure_of_handler
-from dicomquest.services.life_cycle import LifeCycle, LifeStage
+from dicomquest.services.identifiers import show_request
+from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
@@ -69,16 +68,8 @@ Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
 """The work of an association's task, done in the order of its arrival."""
 
 
-class Host(Protocol):
+class Host(ViewHost, Protocol):
     """The server as an association needs it; only the server knows associations by their class."""
-
-    @property
-    def settings(self) -> ServerSettings:
-        """The settings that hold for every association."""
-
-    @property
-    def handlers(self) -> evt.Handlers:
-        """The handlers that are bound now."""
 
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; if it is one too many, drop one that waits for an association."""
@@ -96,34 +87,22 @@ class Host(Protocol):
         """Run blocking code in the server's own threads."""
 
 
-class AcceptedAssociation(LifeCycle):
+class AcceptedAssociation(AcceptedView):
     """An association as acceptor, as handlers and services see it.
 
     Everything runs in the event loop's thread, except ``abort``, which handlers call from theirs.
     The session reads the peer's bytes as they arrive, so that a C-CANCEL or an A-ABORT is noticed
     while responses stream. Work that takes time waits in ``_inbox`` for the association's one task.
 
-    - ``number`` counts the server's associations, as its log has it.
-    - ``requestor`` and ``acceptor`` describe the two sides.
-    - ``handshake`` is the TLS handshake that came before, if there was one.
-    - ``protocol`` drives the session on the transport, for the event loop.
+    ``handshake`` is the TLS handshake that came before, if there was one.
+    ``protocol`` drives the session on the transport, for the event loop.
     """
 
-    is_requestor = False
-    is_acceptor = True
-
     def __init__(self, server: Host, number: int, handshake: TlsHandshake | None = None) -> None:
-        self.number = number
+        super().__init__(server, number)
         self.handshake = handshake
-        self.requestor = ServiceUser("", "", 0)
-        self.acceptor = ServiceUser("", "", 0)
-        self._server = server
-        self._loop = asyncio.get_running_loop()
-        self._session = Session.acceptor(
-            server.settings.timeouts, monotonic(), server.settings.session
-        )
+        self._server: Host = server
         self.protocol = SessionProtocol(self._session, self)
-        self._stage = LifeStage.REQUESTED
         self._info: AssociationInfo | None = None
         self._admitted: Admitted | None = None
         self._reason = ""
@@ -136,16 +115,6 @@ class AcceptedAssociation(LifeCycle):
         self.task: asyncio.Task[None]
 
     @property
-    def stage(self) -> LifeStage:
-        """The stage of its life that the association has come to."""
-        return self._stage
-
-    @property
-    def ae(self) -> Any:
-        """The AE whose server this is, None for a server without one."""
-        return self._server.settings.ae
-
-    @property
     def peer_address(self) -> tuple[str, int]:
         """The (host, port) of the peer's end of the connection."""
         return self.protocol.peer_address
@@ -154,30 +123,6 @@ class AcceptedAssociation(LifeCycle):
     def host(self) -> str:
         """The address that the peer connected from."""
         return self.protocol.peer_address[0]
-
-    @property
-    def accepted_contexts(self) -> list[PresentationContext]:
-        """The presentation contexts that the requestor may use, with the roles of this side."""
-        return [
-            PresentationContext(
-                as_uid(context.abstract_syntax),
-                [as_uid(context.transfer_syntax)],
-                context.context_id,
-                result=0,
-                as_scu=context.requestor_is_scp,
-                as_scp=context.requestor_is_scu,
-            )
-            for context in self._session.contexts.values()
-        ]
-
-    @property
-    def extended_negotiation(self) -> dict[str, bytes]:
-        """The answers to the SOP class extended negotiation, by SOP class UID (PS3.7 D.3.3.5)."""
-        return dict(self.acceptor.sop_class_extended)
-
-    def abort(self) -> None:
-        """End the association now, with A-ABORT; from any thread."""
-        self._loop.call_soon_threadsafe(self.end)
 
     def connected(self) -> None:
         """Start the task, and take part in the server's connections."""
@@ -326,6 +271,7 @@ class AcceptedAssociation(LifeCycle):
             self, self._info, event.context, event.command, event.data_set, stream=stream
         )
         self._requests[event.command.message_id] = request
+        show_request(event.data_set, event.context.transfer_syntax)
         return request
 
     def _put(self, task: Task) -> None:
@@ -404,6 +350,7 @@ class AcceptedAssociation(LifeCycle):
         else:
             assert self._info is not None  # noqa: S101  it is established
             self._teller.accepted(self._info)
+            self.log_negotiation()
             await self._notify(evt.EVT_ACCEPTED)
             await self._notify(evt.EVT_ESTABLISHED)
 
@@ -412,7 +359,7 @@ class AcceptedAssociation(LifeCycle):
             return TEMPORARY_CONGESTION
         if not self._server.admit(self):
             return LOCAL_LIMIT_EXCEEDED
-        policy, handlers = self._server.settings.policy_now, self._server.handlers
+        policy, handlers = self._server.settings.policy_now, self.handlers
         if self._server.settings.admission is not None:
             decision = await self._decide(self._server.settings.admission, rq, policy)
             if isinstance(decision, Refused):
@@ -475,7 +422,7 @@ class AcceptedAssociation(LifeCycle):
             self.end()
 
     async def _notify(self, event: evt.NotificationEvent, **attributes: Any) -> None:
-        for bound in self._server.handlers.bound(event):
+        for bound in self.handlers.bound(event):
             with contained(f"association {self.number}: {event}"):
                 told = evt.Event(self, event, **attributes)
                 if is_async(bound.function):

@@ -39,14 +39,17 @@ class BoundHandlers:
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request by the handler that is bound now."""
-        await HandlerService(self._handler(evt.EVT_C_FIND), self._handler(evt.EVT_C_ECHO)).handle(
-            request
-        )
+        # An association may have handlers of its own.
+        association = request.channel
+        bound = association.handlers if isinstance(association, evt.HasHandlers) else self.handlers
+        find, echo = _handler(bound, evt.EVT_C_FIND), _handler(bound, evt.EVT_C_ECHO)
+        await HandlerService(find, echo).handle(request)
 
-    def _handler(self, event: evt.InterventionEvent) -> Handler | None:
-        for bound in self.handlers.bound(event):
-            return Handler(partial(_call, bound, event), is_async(bound.function))
-        return None
+
+def _handler(handlers: evt.Handlers, event: evt.InterventionEvent) -> Handler | None:
+    for bound in handlers.bound(event):
+        return Handler(partial(_call, bound, event), is_async(bound.function))
+    return None
 
 
 def _call(bound: evt.BoundHandler, event: evt.InterventionEvent, request: ServiceRequest) -> Any:

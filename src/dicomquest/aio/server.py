@@ -81,6 +81,12 @@ class Server:
             if isinstance(connection, AcceptedAssociation) and connection.is_established
         ]
 
+    @property
+    def all_handlers(self) -> list[evt.Handlers]:
+        """The handlers of the server, and of each open association that has its own."""
+        own = [each.handlers for each in self._connections if isinstance(each, AcceptedAssociation)]
+        return [self.handlers, *(each for each in own if each is not self.handlers)]
+
     async def start(self, host: str | None, port: int) -> None:
         """Listen on an address; OSError if that is taken. Port 0 takes a free one."""
         loop = asyncio.get_running_loop()

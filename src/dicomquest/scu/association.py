@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
+from dicomquest.absent_names import no_attribute
 from dicomquest.errors import ContextNotAcceptedError
 from dicomquest.scu.requestor import Peer, Requestor
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
 from dicomquest.services.request import ServiceUser, service_user
+from dicomquest.services.timeouts import HasTimeouts
+from dicomquest.ul.timers import Timeouts
 
 if TYPE_CHECKING:
     from dicomquest.services.contexts import PresentationContext
 
 
-class RequestedAssociation(LifeCycle):
+class RequestedAssociation(LifeCycle, HasTimeouts):
     """The view of an association as requestor that both faces share.
 
     Its properties show what its ``Requestor`` holds. Those that tell the stage look first at what
@@ -51,53 +53,16 @@ class RequestedAssociation(LifeCycle):
         """Tell whether the association is established; it has no thread to be alive."""
         return self.is_established
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Never:
         # Reached only for names that are not here.
-        if name.startswith(("send_c_", "send_n_")):
-            raise AttributeError(
-                f"dicomquest has no {name}: it sends C-ECHO, C-FIND, C-STORE and C-CANCEL; "
-                "keep pynetdicom for the rest"
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise no_attribute("Association", name)
 
     @property
-    def connection_timeout(self) -> float | None:
-        """Seconds to wait for the connection, None for ever."""
-        return self._requestor.timeouts.connect
+    def _timeouts(self) -> Timeouts:
+        return self._requestor.timeouts
 
-    @connection_timeout.setter
-    def connection_timeout(self, seconds: float | None) -> None:
-        self._set_timeouts(connect=seconds)
-
-    @property
-    def acse_timeout(self) -> float | None:
-        """Seconds to wait for the answer to an association or release request, None for ever."""
-        return self._requestor.timeouts.release
-
-    @acse_timeout.setter
-    def acse_timeout(self, seconds: float | None) -> None:
-        self._set_timeouts(associate_request=seconds, association=seconds, release=seconds)
-
-    @property
-    def dimse_timeout(self) -> float | None:
-        """Seconds to wait for a response, None for ever."""
-        return self._requestor.timeouts.dimse
-
-    @dimse_timeout.setter
-    def dimse_timeout(self, seconds: float | None) -> None:
-        self._set_timeouts(first_response=seconds, dimse=seconds)
-
-    @property
-    def network_timeout(self) -> float | None:
-        """Seconds without any sign of the peer, None for ever."""
-        return self._requestor.timeouts.idle
-
-    @network_timeout.setter
-    def network_timeout(self, seconds: float | None) -> None:
-        self._set_timeouts(idle=seconds, pdu=seconds, write=seconds)
-
-    def _set_timeouts(self, **seconds: float | None) -> None:
-        self._requestor.set_timeouts(replace(self._requestor.timeouts, **seconds))
+    def _use_timeouts(self, timeouts: Timeouts) -> None:
+        self._requestor.set_timeouts(timeouts)
 
     @property
     def requestor(self) -> ServiceUser:

@@ -9,6 +9,8 @@ from typing import Any
 from pydicom import config
 from pydicom.uid import UID, AllTransferSyntaxes
 
+from dicomquest.pdu.items import MAXIMUM_CONTEXTS
+from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -115,6 +117,24 @@ class PresentationContext:
             self.transfer_syntax.append(_given_uid(syntax))
 
 
+def rejected_contexts(rq: object, ac: object) -> list[PresentationContext]:
+    """List the proposed contexts that an A-ASSOCIATE-AC does not accept, with its results."""
+    if not (isinstance(rq, AAssociateRQ) and isinstance(ac, AAssociateAC)):
+        return []
+    results = {answer.context_id: answer.result for answer in ac.presentation_contexts}
+    return [
+        PresentationContext(
+            as_uid(proposed.abstract_syntax),
+            [as_uid(syntax) for syntax in proposed.transfer_syntaxes],
+            proposed.context_id,
+            # Contexts without a result count as rejected by the provider (PS3.8 9.3.3.2).
+            result=results.get(proposed.context_id, 2),
+        )
+        for proposed in rq.presentation_contexts
+        if results.get(proposed.context_id) != 0
+    ]
+
+
 def build_context(
     abstract_syntax: str,
     transfer_syntax: str | Iterable[str] | None = None,
@@ -146,3 +166,26 @@ def build_context(
     if not syntaxes:
         raise ValueError(f"no transfer syntax for {uid.name}: give at least one, or leave them out")
     return PresentationContext(uid, syntaxes, context_id)
+
+
+def checked_contexts(contexts: Iterable[PresentationContext]) -> list[PresentationContext]:
+    """Return contexts that may be proposed; ValueError for too many, or for one unfinished."""
+    contexts = list(contexts)
+    if len(contexts) > MAXIMUM_CONTEXTS:
+        raise ValueError(
+            f"{len(contexts)} presentation contexts: an association has room for {MAXIMUM_CONTEXTS}"
+        )
+    for context in contexts:
+        if not context.abstract_syntax or not context.transfer_syntax:
+            raise ValueError(
+                "a presentation context without abstract or transfer syntax: set both before use"
+            )
+    return contexts
+
+
+def keeps_any(context: PresentationContext, removed: str | Iterable[str] | None) -> bool:
+    """Take transfer syntaxes from a context; False if it keeps none, None takes all."""
+    gone = {removed} if isinstance(removed, str) else removed and set(removed)
+    kept = [syntax for syntax in context.transfer_syntax if gone and syntax not in gone]
+    context.transfer_syntax = kept
+    return bool(kept)

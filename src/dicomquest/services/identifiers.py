@@ -13,6 +13,7 @@ from dicomquest.dataset.charset import (
     choose,
     normalise_terms,
 )
+from dicomquest.dataset.codec import IDENTIFIER_LIMITS, decode
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import decode_to_pydicom
@@ -70,6 +71,18 @@ def _show(words: str, identifier: Dataset) -> None:
     if IDENTIFIERS.isEnabledFor(logging.DEBUG):
         for line in (f"{words}:", *str(identifier).splitlines()):
             IDENTIFIERS.debug("%s", line)
+
+
+def show_request(data_set: bytes | None, transfer_syntax: str) -> None:
+    """Log the identifier of a request as it was received, if the log shows identifiers."""
+    if data_set is None or not IDENTIFIERS.isEnabledFor(logging.DEBUG):
+        return
+    try:
+        identifier = to_pydicom(decode(data_set, transfer_syntax, limits=IDENTIFIER_LIMITS))
+    except DataSetError as error:
+        IDENTIFIERS.debug("identifier of a request received cannot be read: %s", error)
+        return
+    _show("identifier of a request received", identifier)
 
 
 def status_data_set(response: Response) -> Dataset:

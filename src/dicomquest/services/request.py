@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Never, ParamSpec, Protocol, TypeVar
 
+from dicomquest.absent_names import no_attribute
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
@@ -45,6 +46,9 @@ class ServiceUser:
     implementation_version_name: str | None = None
     sop_class_extended: Mapping[str, bytes] = field(default_factory=dict)
     primitive: AAssociateRQ | AAssociateAC | None = field(default=None, repr=False, compare=False)
+
+    def __getattr__(self, name: str) -> Never:
+        raise no_attribute("ServiceUser", name)
 
     @property
     def user_identity(self) -> UserIdentityRQ | None:
