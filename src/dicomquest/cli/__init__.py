@@ -49,6 +49,9 @@ COMMANDS = {
         "dicomquest.cli.config_command", "config", "Show the settings that hold; check a file."
     ),
     "echo": Command("dicomquest.cli.echo_command", "echo", "Test the way to a peer (C-ECHO)."),
+    "peers": Command(
+        "dicomquest.cli.peers_command", "peers", "List, test, add and remove named peers."
+    ),
 }
 
 

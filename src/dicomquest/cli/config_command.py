@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dicomquest.cli.config_option import CONFIG_VARIABLE, configured
-from dicomquest.cli.configuration import Configuration, NamedPeer
+from dicomquest.cli.configuration import Configuration, NamedPeer, table_header, toml_value
 from dicomquest.cli.counting import number_of
 from dicomquest.cli.messages import say
 from dicomquest.cli.passwords import without_passwords
@@ -49,7 +49,7 @@ class Effective:
     @property
     def shown(self) -> str:
         """The value as TOML, without passwords."""
-        return without_passwords(json.dumps(self.value, ensure_ascii=False))
+        return without_passwords(toml_value(self.value))
 
 
 @click.group()
@@ -175,12 +175,8 @@ def _order(settings: list[Effective], table: str) -> int:
 
 
 def _quoted(table: str) -> str:
-    name, _, title = table.partition(".")
-    if not title:
-        return name
-    bare = title.replace("-", "").replace("_", "")
-    is_bare = bare.isascii() and bare.isalnum()
-    return f"{name}.{title if is_bare else json.dumps(title, ensure_ascii=False)}"
+    kind, _, title = table.partition(".")
+    return table_header(kind, title) if title else kind
 
 
 def as_json(settings: list[Effective]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,12 @@ def config_option() -> click.Option:
     )
 
 
+def configuration_file() -> str | None:
+    """Return the file that holds without the option --config; None if there is none."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    return named or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None)
+
+
 def configured(ctx: click.Context) -> Configuration:
     """Return the configuration of a command; an empty one without a file."""
     from dicomquest.cli.configuration import Configuration
@@ -58,7 +65,7 @@ def configured(ctx: click.Context) -> Configuration:
 
 def _read_into_context(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     """Make the values of the file the defaults of the options; the environment wins over them."""
-    path = value or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None)
+    path = value or configuration_file()
     if path is None or ctx.resilient_parsing:
         return
     from dicomquest.cli.configuration import read_configuration

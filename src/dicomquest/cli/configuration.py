@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,6 +47,12 @@ class NamedPeer:
         title: str = self.reach.get("aet") or self.title
         return title
 
+    @property
+    def place(self) -> str:
+        """The host and the port in words, as far as they are known."""
+        host, port = self.reach.get("host", ""), self.reach.get("port")
+        return host if port is None else f"{host} port {port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -77,17 +84,35 @@ class Configuration:
 def read_configuration(path: str) -> Configuration:
     """Read a file; ConfigurationError tells all that is wrong in it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
+        return check_text(path, Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror or error}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{path} is not TOML: {error}"]) from error
+
+
+def check_text(path: str, text: str) -> Configuration:
+    """Read the text of a file; ConfigurationError tells all that is wrong in it."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError([f"{path} is not TOML: {error}"]) from error
     reading = _Reading(path, lines_of(text))
     configuration = reading.read(tables)
     if reading.faults:
         raise ConfigurationError([words for _, words in sorted(reading.faults)])
     return configuration
+
+
+def table_header(kind: str, title: str) -> str:
+    """Return the name of a table for one AE title, quoted if TOML wants that."""
+    is_bare = re.fullmatch(r"[A-Za-z0-9_-]+", title)
+    return f"{kind}.{title if is_bare else toml_value(title)}"
+
+
+def toml_value(value: object) -> str:
+    """Write a text, number, truth value or list as TOML, which is as in JSON but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def lines_of(text: str) -> dict[tuple[str, str], int]:

@@ -15,6 +15,7 @@ import click
 from dicomquest.cli.counting import counted, number_of
 from dicomquest.cli.formats import FORMATS
 from dicomquest.cli.messages import WRONG_COMMAND_LINE, give_up, say
+from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.peer import PeerSettings, associated
 from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
 from dicomquest.standard.extended import EXTENDED_OPTIONS
@@ -65,8 +66,8 @@ class Progress:
 
 
 @click.command()
-@click.argument("host")
-@click.argument("port", type=PORT)
+@click.argument("host", cls=PeerArgument, metavar="PEER|HOST")
+@click.argument("port", type=PORT, metavar="[PORT]")
 @click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
 @click.option(
     "-L",
@@ -121,7 +122,7 @@ class Progress:
 @click.option("--as-is", is_flag=True, help="Send keys and values as they are, allowed or not.")
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
-    """Query the archive at HOST and PORT, and print the matches.
+    """Query the archive at HOST and PORT, or the named PEER, and print the matches.
 
     KEY=VALUE restricts the matches; KEY alone asks the peer to return the attribute. If every KEY
     has a VALUE, the command asks for the usual attributes. A KEY is a keyword, a tag, a dotted path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import click
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
 from dicomquest.errors import (
+    AssociationError,
     AssociationRejectedError,
     ConnectionFailedError,
     ContextNotAcceptedError,
@@ -90,15 +91,10 @@ def associated(
     extended: Mapping[str, bytes] | None = None,
 ) -> Iterator[Association]:
     """Hold an association with one presentation context, or print why there is none and raise."""
-    requestor = _requestor(settings, abstract_syntax, extended or {})
-    association = _associate(host, port, settings, requestor)
-    if isinstance(association.failure, ContextNotAcceptedError):
-        raise give_up(
-            f"{peer_name(host, port, settings)} accepts associations, but does not offer "
-            f"{service_name(abstract_syntax)}"
-        )
-    if not association.is_established:
-        raise give_up(no_association(host, port, settings, association.failure))
+    try:
+        association = associate(host, port, settings, [abstract_syntax], extended)
+    except AssociationError as error:
+        raise give_up(str(error)) from error
     try:
         yield association
     except click.exceptions.Exit:  # the peer failed a request, the association is in order
@@ -110,8 +106,31 @@ def associated(
     association.release()
 
 
+def associate(
+    host: str,
+    port: int,
+    settings: PeerSettings,
+    abstract_syntaxes: Sequence[str],
+    extended: Mapping[str, bytes] | None = None,
+) -> Association:
+    """Return an association; AssociationError says why there is none, with the remedy.
+
+    The first abstract syntax is the one that the caller needs.
+    """
+    requestor = _requestor(settings, abstract_syntaxes, extended or {})
+    association = _associate(host, port, settings, requestor)
+    if isinstance(association.failure, ContextNotAcceptedError):
+        raise ContextNotAcceptedError(
+            f"{peer_name(host, port, settings)} accepts associations, but does not offer "
+            f"{service_name(abstract_syntaxes[0])}"
+        )
+    if not association.is_established:
+        raise AssociationError(no_association(host, port, settings, association.failure))
+    return association
+
+
 def _requestor(
-    settings: PeerSettings, abstract_syntax: str, extended: Mapping[str, bytes]
+    settings: PeerSettings, abstract_syntaxes: Sequence[str], extended: Mapping[str, bytes]
 ) -> Requestor:
     # Not by AE: its contexts are pydicom's UIDs, and importing pydicom takes as long as an echo.
     from dicomquest.pdu.pdus import AAssociateRQ
@@ -133,7 +152,7 @@ def _requestor(
             ExtendedNegotiation(uid, offered) for uid, offered in extended.items()
         ),
     )
-    contexts = propose_contexts([(abstract_syntax, UNCOMPRESSED)])
+    contexts = propose_contexts([(each, UNCOMPRESSED) for each in abstract_syntaxes])
     timeouts = patience(
         connection=settings.connection_timeout,
         acse=settings.acse_timeout,

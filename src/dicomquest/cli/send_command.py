@@ -14,6 +14,7 @@ import click
 
 from dicomquest.cli.counting import counted, counted_files
 from dicomquest.cli.messages import INTERRUPTED, give_up, say
+from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.peer import PeerSettings
 from dicomquest.cli.shared_options import PORT, options_of
 from dicomquest.standard.levels import Level
@@ -23,9 +24,16 @@ FIRST = 100
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True))
-@click.argument("host")
-@click.argument("port", type=PORT)
+@click.argument(
+    "paths",
+    cls=PeerArgument,
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    type=click.Path(exists=True),
+)
+@click.argument("host", metavar="PEER|HOST")
+@click.argument("port", type=PORT, metavar="[PORT]")
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
     help="Send over N associations at the same time.",
@@ -37,7 +45,7 @@ FIRST = 100
 def send(
     paths: tuple[str, ...], host: str, port: int, jobs: int, *, quiet: bool, **values: Any
 ) -> None:
-    """Send all DICOM files at or below each PATH to the peer at HOST and PORT (C-STORE).
+    """Send all DICOM files at or below each PATH to HOST and PORT, or a named PEER (C-STORE).
 
     The command sends each file as it is, in its own transfer syntax; an uncompressed one changes
     between explicit and implicit VR if the peer takes only the other. It names the files that it

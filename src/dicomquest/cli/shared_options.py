@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -56,12 +56,12 @@ def variable_of(name: str) -> str:
     return f"DICOMQUEST_{name.upper()}"
 
 
-def options_of(settings: type) -> Callable[[Command], Command]:
+def options_of(settings: type, *, leave_out: Sequence[str] = ()) -> Callable[[Command], Command]:
     """Make an option of each field of a settings class."""
 
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
-            if field.metadata.get("is_option", True):
+            if field.metadata.get("is_option", True) and field.name not in leave_out:
                 names, parameters = _declaration(field)
                 command = click.option(*names, cls=SettingOption, **parameters)(command)
         return command

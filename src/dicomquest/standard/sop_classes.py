@@ -24,3 +24,29 @@ FIND_SOP_CLASSES: tuple[SOPClass, ...] = tuple(
 
 SERVED: tuple[SOPClass, ...] = (VERIFICATION, *FIND_SOP_CLASSES)
 SERVED_BY_UID = {sop_class.uid: sop_class for sop_class in SERVED}
+
+_MODEL = "Query/Retrieve Information Model"
+_ROOT = "1.2.840.10008.5.1.4.1"
+
+# fmt: off
+SOUGHT: tuple[SOPClass, ...] = (
+    *SERVED,
+    SOPClass(f"{_ROOT}.2.1.3", f"Patient Root {_MODEL} - GET", "C-GET", "C.6.1"),
+    SOPClass(f"{_ROOT}.2.2.3", f"Study Root {_MODEL} - GET", "C-GET", "C.6.2"),
+    SOPClass(f"{_ROOT}.2.1.2", f"Patient Root {_MODEL} - MOVE", "C-MOVE", "C.6.1"),
+    SOPClass(f"{_ROOT}.2.2.2", f"Study Root {_MODEL} - MOVE", "C-MOVE", "C.6.2"),
+    SOPClass("1.2.840.10008.5.1.4.31", "Modality Worklist Model - FIND", "C-FIND", "K.6"),
+    SOPClass("1.2.840.10008.1.20.1", "Storage Commitment Push Model", "N-ACTION", "J.3"),
+    SOPClass(f"{_ROOT}.1.1", "Computed Radiography Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.1.1", "Digital X-Ray Image Storage - For Presentation", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.2", "CT Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.2.1", "Enhanced CT Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.4", "MR Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.4.1", "Enhanced MR Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.6.1", "Ultrasound Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.7", "Secondary Capture Image Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.88.11", "Basic Text SR Storage", "C-STORE", "B.5"),
+    SOPClass(f"{_ROOT}.1.104.1", "Encapsulated PDF Storage", "C-STORE", "B.5"),
+)
+"""SOP classes that somebody who looks at a peer wants to know about."""
+# fmt: on
