@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ from peers.processes import free_port, server
 
 ATTACKERS = 8
 DURATION = 3000 * MS
+ROUNDS = 3
 ROOM = 100 * MS
 """Seconds that an answer may take above the usual."""
 MEMORY = 100 << 20
@@ -74,6 +76,17 @@ def ask(association: Association) -> float:
     return seconds
 
 
+@contextlib.contextmanager
+def without_collections() -> Iterator[None]:
+    """Collect no garbage: a collection here would look like a delay of the server."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def memory(pid: int) -> int:
     """The resident bytes of a process."""
     for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
@@ -100,21 +113,26 @@ def test_attack_holds_up_nobody(
         with ae.associate(HOST, port, bind_address=("127.0.0.2", 0)) as association:
             usual = statistics.median(ask(association) for _ in range(50))
         idle = memory(process.pid)
-        times: list[float] = []
-        with attacked(name, port):
-            ends = time.monotonic() + DURATION
-            while time.monotonic() < ends:
-                with ae.associate(HOST, port, bind_address=("127.0.0.2", 0)) as association:
-                    for _ in range(10):
-                        times.append(ask(association))
-                        most = max(most, memory(process.pid))
-        assert process.poll() is None
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\n{name}: usual {1000 * usual:.1f} ms, attacked: median "
-            f"{1000 * statistics.median(times):.1f} ms, worst {1000 * max(times):.1f} ms of "
-            f"{len(times)}; memory {idle >> 20} MB, at most {most >> 20} MB\n"
-        )
-    assert most <= idle + MEMORY
-    if not is_busy:
-        assert max(times) <= usual + ROOM
+        # A pause of the machine spoils a round; a delay that the server makes spoils each.
+        for _ in range(ROUNDS):
+            times: list[float] = []
+            with attacked(name, port), without_collections():
+                ends = time.monotonic() + DURATION
+                while time.monotonic() < ends:
+                    with ae.associate(HOST, port, bind_address=("127.0.0.2", 0)) as association:
+                        for _ in range(10):
+                            times.append(ask(association))
+                            most = max(most, memory(process.pid))
+            assert process.poll() is None
+            with capsys.disabled():
+                sys.stdout.write(
+                    f"\n{name}: usual {1000 * usual:.1f} ms, attacked: "
+                    f"median {1000 * statistics.median(times):.1f} ms, "
+                    f"worst {1000 * max(times):.1f} ms of "
+                    f"{len(times)}; memory {idle >> 20} MB, at most {most >> 20} MB\n"
+                )
+            assert most <= idle + MEMORY
+            if is_busy or max(times) <= usual + ROOM:
+                break
+        else:
+            pytest.fail(f"an answer took {max(times):.3f} s, the usual {usual:.3f} s")

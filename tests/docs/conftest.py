@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from peers import ours
 from peers.processes import Peer
 
+LONG_AGO = 1_700_000_000.0
+"""A time of 2023 in seconds."""
+
 
 @pytest.fixture(scope="session")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -19,6 +23,9 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tutorial")
     files = Path(str(pydicom.data.__path__[0])) / "test_files" / "dicomdirtests"
     shutil.copytree(files, folder / "scans")
+    # Of young files that are cut off, `watch` says that it tries them again.
+    for path in (folder / "scans").rglob("*"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
     ours.index(folder / "dicomquest.sqlite", folder / "scans")
     return folder
 
