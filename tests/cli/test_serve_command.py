@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +16,9 @@ from dicomquest.pdu.pdus import AAssociateRQ, encode
 from dicomquest.pdu.user_information import UserInformation
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from fixtures.faces import raw_requestor
-from fixtures.postgresql_cluster import wait_for
+from fixtures.serving import serving
 from fixtures.timing import LONG
 from peers import corpus, ours
-from peers.ours import COMMAND, ENVIRONMENT
-from peers.processes import free_port, wait_until_listening
 
 
 @pytest.fixture(scope="module")
@@ -33,43 +28,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus.write(folder / "files")
     ours.index(folder / "index.sqlite", folder / "files")
     return folder / "index.sqlite"
-
-
-class Running:
-    """A server in a process group of its own, with its log."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process = process
-        self.port = port
-        self._log = log
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
-
-    def log_with(self, words: str) -> str:
-        """The log as soon as it has these words: lines wait for others a moment."""
-        wait_for(lambda: words in self.log, f"{words!r} in the log")
-        return self.log
-
-
-@contextlib.contextmanager
-def serving(index: Path, tmp_path: Path, *options: str) -> Iterator[Running]:
-    port = free_port()
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, "serve", "--index", str(index), "--port", str(port), *options],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        wait_until_listening(process, port, log)
-        yield Running(process, port, log)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(LONG)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -91,10 +49,6 @@ def test_ctrl_c_ends_the_whole_group_cleanly(index: Path, tmp_path: Path, worker
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.process.wait(LONG) == 0, server.log
         assert "Traceback" not in server.log
-
-
-def worker_pids(log: str) -> list[int]:
-    return [int(pid) for pid in re.findall(r"^\S+ \S+ (\d+) INFO listening", log, re.MULTILINE)]
 
 
 def test_workers_share_the_port(index: Path, tmp_path: Path) -> None:
@@ -145,14 +99,6 @@ def test_no_peer_writes_lines_of_the_log(index: Path, tmp_path: Path) -> None:
     assert "requested by \\x0a\\x1b[2J at 127.0.0.1" in log
     assert "\x1b" not in log
     assert all(re.match(r"\d{4}-\d\d-\d\d ", line) for line in log.splitlines())
-
-
-def test_server_ends_if_a_worker_dies(index: Path, tmp_path: Path) -> None:
-    with serving(index, tmp_path, "--workers", "2") as server:
-        assert associate(server.port) == b"\x02"  # so one of the workers has logged that it listens
-        os.kill(worker_pids(server.log_with(" listening "))[0], signal.SIGKILL)
-        assert server.process.wait(LONG) == 1
-        assert "a server process ended early" in server.log
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

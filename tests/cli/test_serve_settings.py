@@ -16,7 +16,7 @@ from dicomquest.cli.serve_settings import ServeSettings
 def told(monkeypatch: pytest.MonkeyPatch) -> list[ServeSettings]:
     """The settings that the server was started with."""
     settings: list[ServeSettings] = []
-    monkeypatch.setattr(serve_command, "run", settings.append)
+    monkeypatch.setattr(serve_command, "run", lambda found, _read_again: settings.append(found))
     monkeypatch.delenv("DICOMQUEST_INDEX", raising=False)
     return settings
 

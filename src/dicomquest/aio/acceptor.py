@@ -64,6 +64,9 @@ LOGGER = logging.getLogger("dicomquest.server")
 P = ParamSpec("P")
 T = TypeVar("T")
 
+TIME_TO_RELEASE = 0.2
+"""Seconds that a peer gets to release its association after its last answer, at the end."""
+
 Task: TypeAlias = AssociationRequested | ServiceRequest | Released | Aborted
 """The work of an association's task, done in the order of its arrival."""
 
@@ -419,7 +422,8 @@ class AcceptedAssociation(AcceptedView):
         # Without a final response, its peer is gone.
         self._teller.finished(request, None, "", ())
         if self._is_closing:
-            self.end()
+            # A peer that has its answer may release the association meanwhile, as it should.
+            self._loop.call_later(TIME_TO_RELEASE, self.end)
 
     async def _notify(self, event: evt.NotificationEvent, **attributes: Any) -> None:
         for bound in self.handlers.bound(event):

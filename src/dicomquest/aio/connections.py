@@ -35,12 +35,16 @@ class Connections(Generic[C]):
 
     def __init__(self, most: int, most_of_address: int | None) -> None:
         """Hold at most so many associations, in all and of one address."""
-        self._most = most
-        self._most_of_address = most_of_address
+        self.limit(most, most_of_address)
         self._all: dict[C, None] = {}
         self._waiting: dict[str, dict[C, None]] = {}
         self._admitted: set[C] = set()
         self._admitted_of: Counter[str] = Counter()
+
+    def limit(self, most: int, most_of_address: int | None) -> None:
+        """Change the limits; associations that have their place keep it."""
+        self._most = most
+        self._most_of_address = most_of_address
 
     def __iter__(self) -> Iterator[C]:
         return iter(list(self._all))

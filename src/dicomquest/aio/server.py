@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -24,6 +24,9 @@ from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.tls import check_tls
 
 LOGGER = logging.getLogger("dicomquest.server")
+
+BACKLOG = 1024
+"""Connections that the kernel holds until the event loop accepts them."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,13 +61,16 @@ class Server:
         self._pool = ThreadPoolExecutor(
             settings.threads or settings.maximum_associations, "dicomquest"
         )
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """The (host, port) of each socket that listens."""
-        sockets = self._listener.sockets if self._listener is not None else ()
-        return [listening.getsockname()[:2] for listening in sockets]
+        return [
+            listening.getsockname()[:2]
+            for listener in self._listeners
+            for listening in listener.sockets
+        ]
 
     @property
     def socket(self) -> Any:
@@ -87,36 +93,59 @@ class Server:
         own = [each.handlers for each in self._connections if isinstance(each, AcceptedAssociation)]
         return [self.handlers, *(each for each in own if each is not self.handlers)]
 
-    async def start(self, host: str | None, port: int) -> None:
-        """Listen on an address; OSError if that is taken. Port 0 takes a free one."""
+    async def start(
+        self, host: str | None, port: int, sockets: Sequence[socket.socket] = ()
+    ) -> None:
+        """Listen on an address; OSError if that is taken. Port 0 takes a free one.
+
+        With ``sockets``, which somebody else has bound, listen on these instead.
+        """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_exception)
-        tls = self.settings.ssl_context
-        self._listener = await loop.create_server(
-            self.associate if tls is None else partial(self._begin_tls, tls),
-            host,
-            port,
-            reuse_port=self.settings.reuse_port or None,
-            backlog=1024,
-        )
+        if sockets:
+            self._listeners = [
+                await loop.create_server(self._accept, sock=each, backlog=BACKLOG)
+                for each in sockets
+            ]
+        else:
+            listener = await loop.create_server(
+                self._accept,
+                host,
+                port,
+                reuse_port=self.settings.reuse_port or None,
+                backlog=BACKLOG,
+            )
+            self._listeners = [listener]
+        tls = "" if self.settings.ssl_context is None else " (TLS)"
         for address in self.addresses:
-            LOGGER.info("listening on %s port %d%s", *address, " (TLS)" if tls is not None else "")
+            LOGGER.info("listening on %s port %d%s", *address, tls)
+
+    def reconfigure(self, settings: ServerSettings) -> None:
+        """Take other settings for all connections from now on; those that are open stay open.
+
+        ValueError for an SSLContext that allows TLS below 1.2. Address and threads stay.
+        """
+        if settings.ssl_context is not None:
+            check_tls(settings.ssl_context)
+        self.settings = settings
+        self._connections.limit(
+            settings.maximum_associations, settings.maximum_associations_per_peer
+        )
 
     async def close(self, patience: float = 0.0) -> None:
         """Listen no more, and end all associations.
 
         Running requests get ``patience`` seconds to end; then their associations are aborted.
         """
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         # Noted now: an association leaves the set while its task still tells handlers of its end.
         tasks = [association.task for association in self._connections]
         for association in self._connections:
             association.end_when_idle()
         if tasks and patience:
             await asyncio.wait(tasks, timeout=patience)
-        for association in self._connections:
-            association.end()
+        self.abort_all()
         if tasks:
             # Twice: for the last bytes of the connections, and for the handlers of their ends.
             await asyncio.wait(tasks, timeout=2 * LAST_WORDS)
@@ -128,6 +157,11 @@ class Server:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._lines.end()
         LOGGER.info("server closed")
+
+    def abort_all(self) -> None:
+        """Abort all associations now, also while ``close`` waits for their requests."""
+        for association in self._connections:
+            association.end()
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's own threads.
@@ -166,7 +200,11 @@ class Server:
             )
             self._tell(SecurityAlert(AlertKind.HANDSHAKE, handshake.host, "", failure))
 
-    def _begin_tls(self, context: ssl.SSLContext) -> TlsHandshake:
+    def _accept(self) -> asyncio.Protocol:
+        """Make the protocol of a new connection: an association, or a TLS handshake before it."""
+        context = self.settings.ssl_context
+        if context is None:
+            return self.associate()
         return TlsHandshake(self, context, self.settings.timeouts.associate_request)
 
     def _open(

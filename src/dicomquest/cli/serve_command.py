@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -47,10 +48,14 @@ def serve(**values: Any) -> None:
     Over TLS, for clients with a certificate of the hospital:
       dicomquest serve --port 2762 --tls-cert server.pem --tls-key server.key --tls-ca hospital.pem
 
+    SIGTERM ends it: no new association begins, and running requests get --grace seconds; a second
+    SIGTERM ends it at once. SIGHUP reads the configuration file and the certificates again.
+
     The exit status is 0 after SIGINT or SIGTERM, 1 if the server cannot start or fails, 2 if the
     command line or the configuration file is wrong.
     """  # noqa: D301
-    run(make_settings(click.get_current_context(), values))
+    ctx = click.get_current_context()
+    run(make_settings(ctx, values), partial(read_again, ctx.meta[ARGUMENTS]))
 
 
 def read_again(arguments: Sequence[str]) -> ServeSettings:
@@ -84,7 +89,7 @@ def check_settings(settings: ServeSettings) -> None:
         raise click.UsageError(f"--store-layout: {error}") from error
 
 
-def run(settings: ServeSettings) -> None:
+def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     from dicomquest.cli.log_output import log_to_stderr
     from dicomquest.cli.server_assembly import (
@@ -110,7 +115,7 @@ def run(settings: ServeSettings) -> None:
     except IndexDatabaseError as error:
         raise index_failure(error) from error
     try:
-        run_processes(settings)
+        run_processes(settings, reread)
     except IndexDatabaseError as error:
         raise index_failure(error) from error
     except OSError as error:

@@ -7,69 +7,130 @@ import errno
 import gc
 import logging
 import os
+import pickle
 import signal
 import socket
-from contextlib import suppress
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import NoReturn, TypeAlias
+
+import click
 
 from dicomquest.aio.server import Server, new_event_loop
-from dicomquest.cli.messages import give_up
+from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.cli.shared_options import server_tls
+from dicomquest.cli.supervisor import Supervisor
+from dicomquest.cli.systemd import inherited_sockets, tell_manager
+from dicomquest.cli.worker_orders import SIGNALS, Orders
+from dicomquest.errors import ConfigurationError, DicomquestError, IndexDatabaseError
 
 LOGGER = logging.getLogger("dicomquest.serve")
 
-ENDING = {signal.SIGINT, signal.SIGTERM}
+ReadAgain: TypeAlias = Callable[[], ServeSettings]
+"""Reads the settings anew, from the same command line; ConfigurationError says what is wrong."""
 
-PATIENCE = 5.0
-"""Seconds that running queries may take to end when the server has to stop."""
-
-
-def run_processes(settings: ServeSettings) -> None:
-    """Serve until SIGINT or SIGTERM, in this process or in several of their own."""
-    # Blocked until a loop or `sigwait` handles them: no signal is lost, and none ends us halfway.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    if settings.workers == 1:
-        serve_process(settings, settings.port)
-    else:
-        supervise(settings)
+FIXED = (
+    "index", "read_index", "store", "store_layout", "duplicates", "host", "port", "workers",
+)  # fmt: skip
+"""The settings that hold until the server is started again."""
 
 
-def supervise(settings: ServeSettings) -> None:
-    """Fork the processes; end them all after a signal, or when one of them has ended."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    workers: set[int] = set()
-    with reserved_port(settings.host, settings.port) as reservation:
-        port = reservation.getsockname()[1]
-        for _ in range(settings.workers):
-            # A fork copies neither threads nor a running event loop; there is none here yet.
-            workers.add(os.fork() or _work(settings, port))
-        told = signal.sigwait({*ENDING, signal.SIGCHLD})
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGTERM)
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
-    if told is signal.SIGCHLD or any(statuses):
-        raise give_up(
-            f"a server process ended early (exit statuses {', '.join(map(str, statuses))}); "
-            "the log above says why"
-        )
+def run_processes(settings: ServeSettings, read_again: ReadAgain | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, in this process or in several of their own.
+
+    SIGHUP reads the settings again.
+    """
+    # Blocked until somebody handles them: no signal is lost, and none ends us halfway.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    sockets = inherited_sockets()
+    if settings.workers > 1:
+        _Parent(settings, read_again, sockets).run()
+        return
+    serving = _Serving(settings, read_again, settings.port, sockets)
+    serving.run()
 
 
-def _work(settings: ServeSettings, port: int) -> NoReturn:
-    """Serve as one of the processes, then exit without the clean-up that is the parent's."""
-    status = 1
+class _Parent:
+    """The parent of several server processes, with the settings that the next one gets."""
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        read_again: ReadAgain | None,
+        sockets: Sequence[socket.socket],
+    ) -> None:
+        self._settings = settings
+        self._read_again = read_again
+        self._sockets = sockets
+        self._port = settings.port
+
+    def run(self) -> None:
+        host, port = self._settings.host, self._settings.port
+        with nullcontext() if self._sockets else reserved_port(host, port) as reservation:
+            if reservation is not None:
+                self._port = reservation.getsockname()[1]
+            Supervisor(
+                self._settings.workers,
+                self._work,
+                grace=lambda: self._settings.grace,
+                reload=self._reload,
+                tell=tell_manager,
+            ).run()
+
+    def _reload(self) -> bytes:
+        """Read the settings again, for the workers of now and those to come."""
+        tell_manager("RELOADING=1")
+        settings = reloaded(self._settings, self._read_again)
+        tell_manager("READY=1")
+        if settings is None:
+            return b""
+        self._settings = settings
+        return pickle.dumps(settings)
+
+    def _work(self, parent: socket.socket) -> NoReturn:
+        """Serve as one of the processes, then exit without the clean-up that is the parent's."""
+        status = 1
+        try:
+            _Serving(self._settings, self._read_again, self._port, self._sockets, parent).run()
+            status = 0
+        except OSError as error:
+            reason = cannot_listen(self._settings.host, self._port, error)
+            LOGGER.error("%s", reason)  # noqa: TRY400
+        except IndexDatabaseError as error:
+            LOGGER.error("%s", error)  # noqa: TRY400
+        except click.exceptions.Exit as end:
+            status = end.exit_code
+        finally:
+            logging.shutdown()  # os._exit does not: lines may still wait
+            os._exit(status)
+
+
+def reloaded(settings: ServeSettings, read_again: ReadAgain | None) -> ServeSettings | None:
+    """Read the settings again; None, after a line of the log, if they are wrong."""
+    if read_again is None:
+        return None
     try:
-        serve_process(settings, port)
-        status = 0
-    except OSError as error:
-        LOGGER.error("%s", cannot_listen(settings.host, port, error))  # noqa: TRY400
-    except IndexDatabaseError as error:
-        LOGGER.error("%s", error)  # noqa: TRY400
-    finally:
-        logging.shutdown()  # os._exit does not: lines may still wait
-        os._exit(status)
+        new = read_again()
+        server_tls(new.tls_cert, new.tls_key, new.tls_ca)  # told here, before the workers take it
+    except (ConfigurationError, click.ClickException) as error:
+        _tell_not_reloaded(error)
+        return None
+    for name in FIXED:
+        if getattr(new, name) != getattr(settings, name):
+            LOGGER.warning(
+                "%s has changed: that takes effect when the server is started again",
+                name.replace("_", "-"),
+            )
+    return new
+
+
+def _tell_not_reloaded(error: Exception) -> None:
+    """Log a line for each fault of the new settings."""
+    faults = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    for fault in faults.split("\n"):
+        LOGGER.error("the settings stay as they are: %s", without_passwords(fault))
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> str:
@@ -95,25 +156,81 @@ def reserved_port(host: str, port: int) -> socket.socket:
     return reservation
 
 
-def serve_process(settings: ServeSettings, port: int) -> None:
-    """Serve in this process until SIGINT or SIGTERM."""
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(settings, port))
+class _Serving:
+    """The server of this process, from its start to the order to end."""
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        read_again: ReadAgain | None,
+        port: int,
+        sockets: Sequence[socket.socket] = (),
+        parent: socket.socket | None = None,
+    ) -> None:
+        self._settings = settings
+        self._read_again = read_again
+        self._port = port
+        self._sockets = sockets
+        self._parent = parent
+        self._reload: Callable[[ServeSettings], None] = lambda _: None
+
+    def run(self) -> None:
+        """Serve until the order to end."""
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        orders = Orders(self._read_settings, self._parent)
+        orders.listen()
+        with (
+            open_index(self._settings) as index,
+            open_archive(self._settings, index) as archive,
+        ):
+            server = Server(server_settings(self._settings, index, archive))
+            self._reload = lambda new: server.reconfigure(server_settings(new, index, archive))
+            await server.start(self._settings.host, self._port, self._sockets)
+            # Objects of the start stay for good. A full collection that looked at them took 35 ms
+            # after every three thousand associations, and answered nobody meanwhile.
+            gc.collect()
+            gc.freeze()
+            orders.tell_ready()
+            self._tell("READY=1")
+            await orders.end.wait()
+            self._tell("STOPPING=1")
+            LOGGER.info("ending: running requests have %g s", self._settings.grace)
+            await _close(server, self._settings.grace, orders.end_now)
+
+    def _read_settings(self, pickled: bytes) -> None:
+        """Take the parent's settings or read them again; keep the old ones if those are wrong."""
+        self._tell("RELOADING=1")
+        new: ServeSettings | None = (
+            pickle.loads(pickled)  # noqa: S301 (our own parent made them)
+            if pickled
+            else reloaded(self._settings, self._read_again)
+        )
+        if new is not None:
+            try:
+                self._reload(new)
+            except (click.ClickException, click.exceptions.Exit, DicomquestError, OSError) as error:
+                _tell_not_reloaded(error)
+            else:
+                self._settings = new
+                LOGGER.info("the settings are read again; new associations get them")
+        self._tell("READY=1")
+
+    def _tell(self, words: str) -> None:
+        """Tell the service manager, unless a parent does it."""
+        if self._parent is None:
+            tell_manager(words)
 
 
-async def _serve(settings: ServeSettings, port: int) -> None:
-    told_to_end = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, told_to_end.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    with open_index(settings) as index, open_archive(settings, index) as archive:
-        server = Server(server_settings(settings, index, archive))
-        await server.start(settings.host, port)
-        # Objects of the start stay for good. A full collection that looked at them took 35 ms after
-        # every three thousand associations, and answered nobody meanwhile.
-        gc.collect()
-        gc.freeze()
-        await told_to_end.wait()
-        LOGGER.info("ending")
-        await server.close(PATIENCE)
+async def _close(server: Server, grace: float, at_once: asyncio.Event) -> None:
+    """Close a server within the grace time, or at once when told so."""
+    closing = asyncio.ensure_future(server.close(grace))
+    hurry = asyncio.ensure_future(at_once.wait())
+    await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    if hurry.done():
+        LOGGER.info("ending at once")
+        server.abort_all()
+    hurry.cancel()
+    await closing

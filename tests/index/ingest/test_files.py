@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ from dicomquest.index.ingest.instance import Reason
 from dicomquest.standard.levels import Level
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from fixtures.building import instance, query, text_of
+from fixtures.postgresql_cluster import children, runs, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +148,41 @@ def _die_elsewhere(paths: Sequence[str], _: int) -> list[object]:
     if os.getpid() != _TESTS_PROCESS or not paths[0].endswith("0000"):
         os._exit(1)
     return [reader.read_file(path, 0) for path in paths]
+
+
+WRITER = """
+import signal, sys
+from dicomquest.index import Index
+
+def stop(summary):
+    if summary.files > 64:  # the first that other processes have read
+        print("reading", flush=True)
+        signal.pause()
+
+if __name__ == "__main__":
+    Index(sys.argv[1]).ingest([sys.argv[2]], jobs=2, progress=stop)
+"""
+
+
+def test_killed_writer_leaves_no_readers(tmp_path: Path) -> None:
+    (tmp_path / "writer.py").write_text(WRITER)
+    (tmp_path / "files").mkdir()
+    for number in range(130):
+        (tmp_path / "files" / f"{number:03}").write_bytes(b"no DICOM")
+    with subprocess.Popen(
+        [sys.executable, "writer.py", "index.sqlite", "files"],
+        cwd=tmp_path, stdout=subprocess.PIPE,
+    ) as writer:  # fmt: skip
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"reading\n"
+        readers = children(writer.pid)
+        assert len(readers) >= 2
+        writer.kill()
+        try:
+            wait_for(lambda: not any(map(runs, readers)), "the readers end")
+        finally:
+            for reader in filter(runs, readers):
+                os.kill(reader, signal.SIGKILL)
 
 
 def test_links_to_files_are_followed_to_folders_not(index: Index, tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ class LimitSettings:
         type=SECONDS,
         metavar="SECONDS",
     )
+    grace: float = setting(
+        5,
+        "At the end give running requests this long; then abort their associations.",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+    )
     result_limit: int | None = setting(
         None,
         "End a query with A700 after N matches.",

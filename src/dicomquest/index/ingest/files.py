@@ -10,12 +10,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from dicomquest.errors import IndexDatabaseError
@@ -306,6 +308,18 @@ def _begin_reader() -> None:
     # Ctrl-C reaches all processes; the one that writes ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(COLLECTED_AFTER)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that writes is gone: a killed one cannot end its readers.
+
+    Readers hold both ends of the queue of their work, so that never closes by itself.
+    """
+    parent = parent_process()
+    assert parent is not None  # noqa: S101
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _read_files(paths: list[str], default_zone: int) -> list[Outcome]:
