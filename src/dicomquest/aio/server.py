@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from dicomquest import evt
 from dicomquest.aio.acceptor import AcceptedAssociation
@@ -27,6 +27,8 @@ LOGGER = logging.getLogger("dicomquest.server")
 
 BACKLOG = 1024
 """Connections that the kernel holds until the event loop accepts them."""
+
+BoundSocket: TypeAlias = socket.socket
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,8 +77,7 @@ class Server:
     @property
     def socket(self) -> Any:
         """The first socket that listens, None if none does."""
-        sockets = self._listener.sockets if self._listener is not None else ()
-        return sockets[0] if sockets else None
+        return next((each for listener in self._listeners for each in listener.sockets), None)
 
     @property
     def active_associations(self) -> list[AcceptedAssociation]:
@@ -93,9 +94,7 @@ class Server:
         own = [each.handlers for each in self._connections if isinstance(each, AcceptedAssociation)]
         return [self.handlers, *(each for each in own if each is not self.handlers)]
 
-    async def start(
-        self, host: str | None, port: int, sockets: Sequence[socket.socket] = ()
-    ) -> None:
+    async def start(self, host: str | None, port: int, sockets: Sequence[BoundSocket] = ()) -> None:
         """Listen on an address; OSError if that is taken. Port 0 takes a free one.
 
         With ``sockets``, which somebody else has bound, listen on these instead.

@@ -85,7 +85,7 @@ class Supervisor:
                     if key.data is None:
                         for number in signals.recv(64):
                             self._take(signal.Signals(number))
-                    else:
+                    elif key.fileobj is key.data.end:  # the worker has not been buried just now
                         self._hear(key.data)
                 self._start_due()
 
