@@ -20,7 +20,7 @@ FILE = "dicomquest.toml"
 def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServeSettings]:
     """The settings that the server was started with, in a folder of its own."""
     settings: list[ServeSettings] = []
-    monkeypatch.setattr(serve_command, "run", settings.append)
+    monkeypatch.setattr(serve_command, "run", lambda found, _reread: settings.append(found))
     monkeypatch.chdir(tmp_path)
     return settings
 
