@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from dicomquest.cli.formats import FORMATS, text_at
-from dicomquest.cli.key_arguments import parse_keys
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.identifier.key_arguments import parse_keys
 
 KEYS = parse_keys(
     [

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from dicomquest.cli.key_arguments import KeyTextError, parse_keys
 from dicomquest.cli.request_identifier import MODEL_NAMES, Request, build_request
 from dicomquest.dataset.elements import Element
+from dicomquest.query.identifier.key_arguments import KeyTextError, parse_keys
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
 

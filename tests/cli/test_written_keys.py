@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dicomquest.cli.key_arguments import parse_keys
 from dicomquest.cli.written_keys import KeyValueError, read_written
+from dicomquest.query.identifier.key_arguments import parse_keys
 
 NOW = datetime(2024, 3, 13, tzinfo=UTC)
 

@@ -157,10 +157,10 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
     from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
-    from dicomquest.cli.key_arguments import KeyTextError, parse_keys
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
     from dicomquest.cli.written_keys import KeyValueError, read_written
     from dicomquest.query.extended_negotiation import accepted_options, offer
+    from dicomquest.query.identifier.key_arguments import KeyTextError, parse_keys
     from dicomquest.query.options import QueryOptions
 
     # pydicom warns of odd values; we print what the peer sends as it comes.
@@ -202,8 +202,8 @@ def _check_acceptance(
     request: Request, model: InformationModel, options: QueryOptions, *, as_is: bool
 ) -> None:
     """Send nothing that needs an option which the peer has not accepted (PS3.4 C.4.1.2.2)."""
-    from dicomquest.cli.key_arguments import KeyTextError
     from dicomquest.cli.request_identifier import check
+    from dicomquest.query.identifier.key_arguments import KeyTextError
 
     if as_is:
         return

@@ -17,8 +17,8 @@ from dicomquest.standard.tags import (
 )
 
 if TYPE_CHECKING:
-    from dicomquest.cli.key_arguments import Key, PathStep
     from dicomquest.dataset.elements import DataSet, Element
+    from dicomquest.query.identifier.key_arguments import Key, PathStep
 
 
 def values_at(data_set: DataSet, path: Sequence[PathStep]) -> list[Any]:
@@ -71,7 +71,7 @@ def plain(data_set: DataSet) -> dict[str, Any]:
 
 
 def _name(data_set: DataSet, tag: int) -> str:
-    from dicomquest.cli.key_arguments import PathStep, label
+    from dicomquest.query.identifier.key_arguments import PathStep, label
 
     creator = data_set.get(creator_tag(tag)) if is_private(tag) else None
     if creator is not None and creator.values:
@@ -110,7 +110,7 @@ def write_table(matches: Iterable[DataSet], keys: Sequence[Key], out: TextIO) ->
 
 
 def _heading(key: Key) -> str:
-    from dicomquest.cli.key_arguments import label
+    from dicomquest.query.identifier.key_arguments import label
 
     return ".".join(label(step) for step in key.path)
 

@@ -7,11 +7,16 @@ from datetime import datetime
 
 import click
 
-from dicomquest.cli.key_arguments import Key, KeyTextError, build_identifier, parse_keys
 from dicomquest.cli.written_keys import read_written
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import AnyOf, HasValue, KeyCriterion, SingleValue, Step, UIDList
+from dicomquest.query.identifier.key_arguments import (
+    Key,
+    KeyTextError,
+    build_identifier,
+    parse_keys,
+)
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dicomquest.cli.key_arguments import Key, KeyTextError, PathStep, build_identifier, label
 from dicomquest.dataset.charset import (
     charset_of,
     choose,
     normalise_terms,
 )
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.identifier.key_arguments import (
+    Key,
+    KeyTextError,
+    PathStep,
+    build_identifier,
+    label,
+)
 from dicomquest.query.identifier.request_rules import NO_KEYS as NO_LEVEL
 from dicomquest.query.identifier.request_rules import RequestError, check_request
 from dicomquest.query.options import QueryOptions

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from dicomquest.cli.key_arguments import (
+from dicomquest.dataset.written_values import written_value
+from dicomquest.errors import WrittenValueError
+from dicomquest.query.criteria import Step
+from dicomquest.query.identifier.key_arguments import (
     UNKNOWN_PRIVATE_VR,
     WITHOUT_MULTIPLICITY,
     Key,
@@ -14,9 +17,6 @@ from dicomquest.cli.key_arguments import (
     PathStep,
     vr_of,
 )
-from dicomquest.dataset.written_values import written_value
-from dicomquest.errors import WrittenValueError
-from dicomquest.query.criteria import Step
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.tags import without_block
 

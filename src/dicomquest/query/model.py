@@ -58,6 +58,8 @@ class Query:
     ``pending_status`` is FF00, or FF01 if some key is not supported (C.4.1.1.4); ``ignored`` says
     which, ``notes`` tell of deviations that were read leniently. ``charset_terms`` is the Specific
     Character Set of the request, ``timezone_offset_minutes`` its zone in minutes east of UTC.
+
+    ``visible`` is the filter of the one who asks (``query.visibility``): only what meets it exists.
     """
 
     model: InformationModel
@@ -72,3 +74,4 @@ class Query:
     wants_availability: bool = False
     charset_terms: tuple[str, ...] = ()
     timezone_offset_minutes: int | None = None
+    visible: tuple[KeyCriterion, ...] = ()

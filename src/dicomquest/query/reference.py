@@ -63,7 +63,10 @@ def find(instances: Sequence[DataSet], query: Query) -> list[DataSet]:
     default_zone = query.options.timezone_offset_minutes
     by_level = {level: [key for key in query.criteria if key.level is level] for level in Level}
     responses = []
-    for chain in _chains(_build(instances), query.level):
+    patients = _build(instances)
+    if query.visible:
+        patients = _visible(patients, query)
+    for chain in _chains(patients, query.level):
         above = all(
             matches_data_set(each.attributes, by_level[each.level], default_zone) for each in chain
         )
@@ -132,6 +135,31 @@ def _build(instances: Sequence[DataSet]) -> list[_Entity]:
         _keep_supported(patient)
         _compute(patient)
     return patients
+
+
+def _visible(patients: list[_Entity], query: Query) -> list[_Entity]:
+    """Return the patients without what the filter hides (see ``query.visibility``)."""
+    zone = query.options.timezone_offset_minutes
+    for chain in list(_chains(patients, Level.IMAGE)):
+        *_, series, image = chain
+        if not all(
+            matches_data_set(
+                each.attributes, [key for key in query.visible if key.level is each.level], zone
+            )
+            for each in chain
+        ):
+            series.children = {
+                uid: child for uid, child in series.children.items() if child is not image
+            }
+    shown = [patient for patient in patients if patient.below(Level.IMAGE)]
+    for patient in shown:
+        number = len(patient.children)
+        _without_childless(patient)
+        if len(patient.children) < number:
+            newest = max(patient.children.values(), key=lambda study: study.number)
+            patient.attributes = dict(newest.patient)
+        _compute(patient)
+    return shown
 
 
 def _without_childless(entity: _Entity) -> None:

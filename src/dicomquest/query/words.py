@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def sentence(query: Query) -> str:
     """Return a query in words: ``studies whose Patient's Name starts with 'DOE'; return ...``."""
     returned = [attribute_name(*key.step) for key in query.return_keys]
-    return f"{question(query)}; return {_listed(returned)}"
+    return f"{question(query)}; return {_listed(returned)}{_visible(query)}"
 
 
 def question(query: Query) -> str:
@@ -32,6 +32,11 @@ def question(query: Query) -> str:
     below = [_descendants(query, level) for level in Level if level > query.level]
     asked = " and ".join(clauses + [text for text in below if text])
     return f"{query.level.entities} {asked}" if asked else f"all {query.level.entities}"
+
+
+def _visible(query: Query) -> str:
+    clauses = " and ".join(f"whose {_clause(key)}" for key in query.visible)
+    return f"; visible are only instances {clauses}" if clauses else ""
 
 
 def _clause(key: KeyCriterion) -> str:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dicomquest.dataset.elements import Element, element_from_json, element_to_json
+from dicomquest.index.tables.computed_texts import distinct_text, regions_text
 from dicomquest.index.tables.dialects import rows, words_of
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, ValueRow
-from dicomquest.query.computed_values import anatomic_regions, distinct
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -66,7 +65,7 @@ def _studies(
         parent: {
             "number_of_study_related_series": series,
             "number_of_study_related_instances": instances,
-            "modalities_in_study": _distinct_values(json.loads(modalities)),
+            "modalities_in_study": distinct_text(json.loads(modalities)),
             **{
                 column: settled[parent][column] if parent in settled else None
                 for column in OF_ALL_INSTANCES
@@ -82,7 +81,7 @@ def _studies(
         FROM series JOIN instance ON instance.parent = series.id
         WHERE series.parent {{in_values}} GROUP BY series.parent"""
     for parent, uids in rows(connection, statement, ids):
-        found[parent]["sop_classes_in_study"] = _distinct_values(json.loads(uids))
+        found[parent]["sop_classes_in_study"] = distinct_text(json.loads(uids))
     statement = f"""
         SELECT series.parent, {_distinct_list(connection, "search")}
         FROM series JOIN instance ON instance.parent = series.id
@@ -90,16 +89,8 @@ def _studies(
         WHERE series.parent {{in_values}} AND instance_value.path = '{ANATOMIC_REGION_PATH}'
         GROUP BY series.parent"""
     for parent, regions in rows(connection, statement, ids):
-        items = [
-            item
-            for text in json.loads(regions)
-            for item in element_from_json(json.loads(text)).values
-        ]
-        codes = anatomic_regions(items)
-        if codes:
-            text = json.dumps(
-                element_to_json(Element("SQ", codes)), ensure_ascii=False, separators=(",", ":")
-            )
+        text = regions_text(json.loads(regions))
+        if text is not None:
             found[parent]["anatomic_regions_in_study_code_sequence"] = text
     return found
 
@@ -126,16 +117,6 @@ def add_variants(connection: Connection, computed: dict[int, Columns], mains: se
             column: own[column] + count
             for column, count in zip(_PATIENT_COUNTS, counts, strict=True)
         }
-
-
-def _distinct_values(texts: Iterable[str | None]) -> str | None:
-    """Join the distinct values of texts, each of which may have several; None for no value."""
-    return (
-        "\\".join(
-            distinct(value for text in texts if text is not None for value in text.split("\\"))
-        )
-        or None
-    )
 
 
 COMPUTE: dict[

@@ -15,20 +15,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.search.condition import Sql, joined
+from dicomquest.index.search.level_conditions import called, conditions, residual_of
 from dicomquest.index.search.matching_sql import Selectivity
 from dicomquest.index.search.place import Place
 from dicomquest.index.search.plan import Facts, Plan, Residual, RowFilter, select
-from dicomquest.index.search.predicates import predicate
-from dicomquest.index.search.python_filter import FUNCTION
 from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
 from dicomquest.index.search.trigrams import is_found_by_trigrams
+from dicomquest.index.search.visible_entities import (
+    MAIN,
+    MAIN_ROW,
+    ROWS_OF_PATIENT,
+    RowChoice,
+    VisibleEntities,
+    child_of,
+    is_met_by_more,
+)
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
-from dicomquest.query.criteria import DateTimePairMatch
-from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
-from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,12 +49,35 @@ def compile_query(query: Query, facts: Facts = _NO_FACTS) -> Plan:
     return _Compiler(query, facts).plan()
 
 
+class _Residuals(NamedTuple):
+    """The keys that Python matches: on the entity and its ancestors, on its descendants.
+
+    ``called`` has those that SQLite calls Python for, by number.
+    """
+
+    upper: list[Residual]
+    lower: list[Residual]
+    called: list[Residual]
+
+    def all(self) -> tuple[Residual, ...]:
+        """Return all of them."""
+        return tuple(self.called or (*self.upper, *self.lower))
+
+
 class _Children(NamedTuple):
-    """Tables with the children of an entity, the condition that they are, and their entity's id."""
+    """Tables with the children of an entity, the condition that they are, and their entity's id.
+
+    ``parent`` has it behind the tables, ``owner`` outside of them.
+    """
 
     tables: str
     link: str
     parent: str
+    owner: str
+
+    def alone(self, tables: str) -> str:
+        """Return the tables for a subquery that begins with the children."""
+        return tables.removeprefix(MAIN_ROW)
 
 
 # The studies of a patient are children of its main row, or of its variants.
@@ -57,6 +85,13 @@ _CHILDREN_OF_VARIANTS = _Children(
     "patient AS shown JOIN study ON study.parent = shown.id",
     "shown.id = patient.id OR shown.variant_of = patient.id",
     "coalesce(shown.variant_of, shown.id)",
+    "patient.id",
+)
+_CHILDREN_OF_CHOSEN_ROW = _Children(
+    f"{MAIN_ROW}{ROWS_OF_PATIENT}",
+    "patient.id = main.id OR patient.variant_of = main.id",
+    MAIN,
+    MAIN,
 )
 
 
@@ -64,8 +99,9 @@ class _Compiler:
     def __init__(self, query: Query, facts: Facts) -> None:
         self._query = query
         self._facts = facts
+        self._zone = query.options.timezone_offset_minutes
         self._words = DIALECTS[facts.dialect]
-        self._residuals: list[Residual] = []
+        self._residuals = _Residuals([], [], [])
         self._chains: Sql = ("", ())
         by_level: dict[Level, list[KeyCriterion]] = {}
         self._criteria = [told_by_promotion(key, facts.occurrences) for key in query.criteria]
@@ -77,36 +113,44 @@ class _Compiler:
         columns = [self._selectivity(key) for key in self._upper if not is_led_by_rows(key)]
         self._best_column = max(columns, default=Selectivity.SCAN)
         self._leader = self._choose_leader()
+        self._visible: VisibleEntities | None = None
+        # A filter looks at a patient by its studies, each of which shows a row of its own.
+        self._chooses_row = False
+        if query.visible:
+            called = self._residuals.called
+            self._visible = VisibleEntities(query.visible, facts, self._zone, called)
+            self._chooses_row = query.level is Level.PATIENT and facts.have_variants
 
     def plan(self) -> Plan:
         query = self._query
         selection = select(query.return_keys, self._facts.dialect, self._facts.have_variants)
         used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
+        if self._visible is not None:
+            selection = self._visible.selection(selection, query.return_keys)
+            used += [key.level for key in self._visible.keys]
         top = min([*used, query.level])
         predicates = [
             found
             for level in range(query.level, top - 1, -1)
-            for found in self._level_predicates(Level(level))
+            for found in self._level_predicates(Level(level), self._residuals.upper)
         ]
-        if query.level is Level.PATIENT and self._facts.have_variants:
+        row_choice = None
+        if self._chooses_row and self._visible is not None:
+            row_choice = self._visible.row_choice()
+            predicates += row_choice.conditions
+        elif query.level is Level.PATIENT and self._facts.have_variants:
             predicates.append(("patient.variant_of IS NULL", ()))
-        if self._lower:
+        if self._deepest() > query.level:
             predicates.append(self._descendants())
         tables = TABLES[query.level]
         for level in range(query.level - 1, top - 1, -1):
             tables += f" JOIN {_on_parent(Level(level))}"
         row_filter, columns = None, list(selection.columns)
-        parameters: tuple[object, ...] = ()
-        if self._residuals and not self._words.calls_python:
-            row_filter = self._row_filter()
-            columns += [
-                each
-                for residual in row_filter.upper
-                for each in residual.expressions(self._facts.dialect)
-            ]
-            if row_filter.chain:
-                text, parameters = self._chains
-                columns.append(text)
+        parameters = selection.parameters
+        if not self._words.calls_python and self._needs_python(row_choice):
+            row_filter, more = self._row_filter(row_choice)
+            columns += [text for text, _ in more]
+            parameters += tuple(parameter for _, each in more for parameter in each)
         if self._facts.are_guarded:
             predicates.append(_guard(self._facts))
             predicates += self._promoted_guards()
@@ -115,19 +159,36 @@ class _Compiler:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
             parameters += tuple(parameter for _, each in predicates for parameter in each)
         text += self._words.streamed
-        return Plan(query, text, parameters, selection, tuple(self._residuals), row_filter)
+        return Plan(query, text, parameters, selection, self._residuals.all(), row_filter)
 
     def _promoted_guards(self) -> Iterable[Sql]:
         """Give conditions that promoted attributes still have their value rows (see ``_guard``)."""
-        paths = {searched_path(key, self._facts.occurrences) for key in self._criteria}
+        keys = self._criteria + (self._visible.keys if self._visible is not None else [])
+        paths = {searched_path(key, self._facts.occurrences) for key in keys}
         text = f"EXISTS (SELECT 1 FROM occurrence WHERE path = ? AND part = {ALL_THERE})"
         for path in sorted(path for path in paths if path is not None):
             yield text, (path,)
 
-    def _row_filter(self) -> RowFilter:
-        level = self._query.level
-        upper = tuple(each for each in self._residuals if each.level <= level)
-        return RowFilter(upper, tuple(each for each in self._residuals if each.level > level))
+    def _needs_python(self, row_choice: RowChoice | None) -> bool:
+        chosen = row_choice is not None and row_choice.shown is not None
+        return bool(self._residuals.upper or self._residuals.lower or chosen)
+
+    def _row_filter(self, row_choice: RowChoice | None) -> tuple[RowFilter, list[Sql]]:
+        """Return what Python filters, and the columns behind the fields that it needs."""
+        upper, lower = self._residuals.upper, self._residuals.lower
+        more: list[Sql] = []
+        for residual in upper:
+            more += [(text, ()) for text in residual.expressions(self._facts.dialect)]
+        if more:
+            every = tuple(parameter for residual in upper for parameter in residual.parameters)
+            more[-1] = (more[-1][0], every)
+        shown = None
+        if row_choice is not None:
+            shown = row_choice.shown
+            more += row_choice.columns
+        if lower:
+            more.append(self._chains)
+        return RowFilter(tuple(upper), tuple(lower), shown), more
 
     def _selectivity(self, key: KeyCriterion) -> Selectivity:
         return selectivity(key, self._facts.occurrences)
@@ -142,52 +203,60 @@ class _Compiler:
         best, leader = max(guesses, key=lambda guess: guess[0], default=(Selectivity.SCAN, None))
         return leader if best > max(self._best_column, Selectivity.MANY) else None
 
-    def _level_predicates(self, level: Level) -> Iterable[Sql]:
+    def _level_predicates(self, level: Level, residuals: list[Residual]) -> Iterable[Sql]:
         """Give the conditions on an entity of one level; Python comes last, as it costs most."""
-        zone = self._query.options.timezone_offset_minutes
         needs_trigrams = self._best_column < Selectivity.SOME
-        residual: list[KeyCriterion] = []
+        changed = []
+        keys = []
         for key in self._by_level.get(level, ()):
             leads = key is self._leader
             uses_trigrams = needs_trigrams and (leads or self._leader is None)
-            found = predicate(key, Place(self._facts, zone, level, leads, uses_trigrams))
-            if found.sql is not None:
-                yield found.sql
-            if not found.exact:
-                residual.append(key)
-        if residual:
-            yield from self._residual(level, residual)
+            place = Place(self._facts, self._zone, level, leads, uses_trigrams)
+            if self._visible is not None and self._visible.changes(key):
+                changed.append((key, place))
+            else:
+                keys.append((key, place))
+        if self._visible is not None and not (level is Level.PATIENT and self._chooses_row):
+            keys += self._visible.places(level)
+        said, left = conditions(keys)
+        yield from said
+        yield from conditions(each for each in changed if is_met_by_more(each[0]))[0]
+        left += [key for key, _ in changed]
+        if left:
+            gathered = self._visible.gatherings(changed) if self._visible is not None else ()
+            residuals.append(residual_of(level, left, gathered))
+            if self._words.calls_python:
+                yield called(residuals[-1], self._residuals.called, self._facts.dialect)
 
-    def _residual(self, level: Level, keys: Sequence[KeyCriterion]) -> Iterable[Sql]:
-        number = len(self._residuals)
-        residual = _residual_of(level, keys)
-        self._residuals.append(residual)
-        if self._words.calls_python:
-            arguments = [str(number), *residual.expressions(self._facts.dialect)]
-            yield f"{FUNCTION}({', '.join(arguments)})", ()
+    def _deepest(self) -> Level:
+        """Return the lowest level on which the statement looks for a chain of descendants."""
+        levels = [self._query.level, *(key.level for key in self._lower)]
+        # A row that is chosen by visible studies has them.
+        if self._visible is not None and (self._lower or not self._chooses_row):
+            levels.append(self._visible.lowest)
+        return max(levels)
 
     def _descendants(self) -> Sql:
         """Return that one chain of descendants meets all keys of the levels below."""
         first = Level(self._query.level + 1)
-        lowest = max(key.level for key in self._lower)
         children = self._children()
         tables, link = children.tables, children.link
-        predicates: list[Sql] = list(self._level_predicates(first))
-        for level in range(first + 1, lowest + 1):
-            tables += f" JOIN {TABLES[Level(level)]} ON {_child_of(Level(level))}"
-            predicates += self._level_predicates(Level(level))
-        below = [each for each in self._residuals if each.level > self._query.level]
-        if below and not self._words.calls_python:
-            self._chains = self._chains_of(tables, [(link, ()), *predicates], below)
+        residuals = self._residuals.lower
+        predicates: list[Sql] = []
+        if self._chooses_row and self._visible is not None:
+            predicates += self._visible.conditions(Level.PATIENT, residuals)
+        predicates += self._level_predicates(first, residuals)
+        for level in range(first + 1, self._deepest() + 1):
+            tables += f" JOIN {TABLES[Level(level)]} ON {child_of(Level(level))}"
+            predicates += self._level_predicates(Level(level), residuals)
+        if residuals and not self._words.calls_python:
+            self._chains = self._chains_of(tables, [(link, ()), *predicates], residuals)
         if not predicates:
             return f"EXISTS (SELECT 1 FROM {tables} WHERE {_bracketed(link)})", ()
         where = joined("AND", predicates)
         if self._leader is not None and self._leader in self._lower:
-            owner = f"{TABLES[self._query.level]}.id"
-            return (
-                f"{owner} IN (SELECT {children.parent} FROM {tables} WHERE {where[0]})",
-                where[1],
-            )
+            rows = f"{children.alone(tables)} WHERE {where[0]}"
+            return f"{children.owner} IN (SELECT {children.parent} FROM {rows})", where[1]
         return (
             f"EXISTS (SELECT 1 FROM {tables} WHERE {_bracketed(link)} AND {_bracketed(where[0])})",
             where[1],
@@ -196,9 +265,13 @@ class _Compiler:
     def _children(self) -> _Children:
         """Return how the statement finds the children of an entity of the query level."""
         child = Level(self._query.level + 1)
+        if self._chooses_row:
+            return _CHILDREN_OF_CHOSEN_ROW
         if child is Level.STUDY and self._facts.have_variants:
             return _CHILDREN_OF_VARIANTS
-        return _Children(TABLES[child], _child_of(child), f"{TABLES[child]}.parent")
+        table = TABLES[child]
+        owner = f"{TABLES[self._query.level]}.id"
+        return _Children(table, child_of(child), f"{table}.parent", owner)
 
     def _chains_of(
         self, tables: str, predicates: Sequence[Sql], residuals: Sequence[Residual]
@@ -207,9 +280,10 @@ class _Compiler:
         seen = [
             each for residual in residuals for each in residual.expressions(self._facts.dialect)
         ]
+        more = tuple(parameter for residual in residuals for parameter in residual.parameters)
         text, parameters = joined("AND", predicates)
         chains = f"json_agg(json_build_array({', '.join(seen)}))::text"
-        return f"(SELECT {chains} FROM {tables} WHERE {text})", parameters
+        return f"(SELECT {chains} FROM {tables} WHERE {text})", more + parameters
 
 
 def _guard(facts: Facts) -> Sql:
@@ -227,26 +301,4 @@ def _bracketed(text: str) -> str:
 
 
 def _on_parent(level: Level) -> str:
-    return f"{TABLES[level]} ON {_child_of(Level(level + 1))}"
-
-
-def _child_of(level: Level) -> str:
-    return f"{TABLES[level]}.parent = {TABLES[Level(level - 1)]}.id"
-
-
-def _residual_of(level: Level, keys: Sequence[KeyCriterion]) -> Residual:
-    """Return what Python has to see to match these keys: elements, columns, the zone of times."""
-    tags = dict.fromkeys(tag for key in keys for tag in _tags(key))
-    stored = [KEYS_BY_TAG[tag] for tag in tags if tag in KEYS_BY_TAG]
-    columns = tuple(key for key in stored if key.storage in {Storage.COLUMN, Storage.COMPUTED})
-    if any(key.path[0].creator is not None for key in keys):
-        return Residual(level, None, columns, tuple(keys))
-    return Residual(level, (*tags, TIMEZONE_OFFSET_FROM_UTC), columns, tuple(keys))
-
-
-def _tags(key: KeyCriterion) -> tuple[int, ...]:
-    if key.path[0].creator is not None:
-        return ()
-    if isinstance(key.criterion, DateTimePairMatch):
-        return key.criterion.date, key.criterion.time
-    return (key.path[0].tag,)
+    return f"{TABLES[level]} ON {child_of(Level(level + 1))}"

@@ -15,6 +15,7 @@ from dicomquest.dataset.elements import (
 )
 from dicomquest.dataset.remembering import remembered
 from dicomquest.dataset.response_fields import Field, Row, Source, row_element
+from dicomquest.index.search.python_filter import gathered_value
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.schema import ATTRIBUTES, COMPUTED_KEYS, TABLES, VARIANTS
 from dicomquest.query.evaluate import response_element
@@ -24,6 +25,7 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
 if TYPE_CHECKING:
+    from dicomquest.index.search.condition import Sql
     from dicomquest.index.tables.dialects import Dialect
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query, ReturnKey
@@ -64,28 +66,62 @@ class Residual(NamedTuple):
     """Keys of one level that only Python can match, and its view of an entity.
 
     ``tags``: elements of the JSON column. None is the whole column, because the block of a private
-    element is not known.
+    element is not known. ``gathered``: computed attributes of what a filter leaves to see.
     """
 
     level: Level
     tags: tuple[int, ...] | None
     columns: tuple[Key, ...]
     keys: tuple[KeyCriterion, ...]
+    gathered: tuple[Gathering, ...] = ()
 
     def expressions(self, dialect: Dialect) -> list[str]:
-        """Return the SQL of Python's view: the JSON, then the columns."""
+        """Return the SQL of Python's view: the JSON, then the columns, then what is gathered."""
         table = TABLES[self.level]
         json_texts = (
             [f"{table}.{ATTRIBUTES}"]
             if self.tags is None
             else [element_sql(self.level, tag, dialect) for tag in self.tags]
         )
-        return json_texts + [f"{table}.{key.column}" for key in self.columns]
+        json_texts += [f"{table}.{key.column}" for key in self.columns]
+        return json_texts + [each.sql[0] for each in self.gathered]
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """The parameters of the expressions."""
+        return tuple(parameter for each in self.gathered for parameter in each.sql[1])
 
     @property
     def width(self) -> int:
         """The number of the expressions."""
-        return (1 if self.tags is None else len(self.tags)) + len(self.columns)
+        json_texts = 1 if self.tags is None else len(self.tags)
+        return json_texts + len(self.columns) + len(self.gathered)
+
+
+class Gathering(NamedTuple):
+    """A computed attribute of the visible entities below one, where the stored value counts all.
+
+    ``sql`` gives the value itself (``is_value``), or a JSON list of the texts that Python makes it
+    of. With ``residuals`` each member is a list: a text or number, and Python's views of the chain
+    of descendants that it comes from. ``adds`` says that the value is the sum of the numbers.
+    """
+
+    key: Key
+    sql: Sql
+    is_value: bool
+    residuals: tuple[Residual, ...] = ()
+    adds: bool = False
+
+
+class ShownRow(NamedTuple):
+    """The choice of the row that a patient shows, if Python has to tell which studies are visible.
+
+    Four columns are behind those of the upper keys: the ids of the row and of the patient's main
+    row, the number of all its studies, and a JSON list of chains that begin with the ids of a study
+    and the row that it shows. Python's views of these ``residuals`` follow in each.
+    """
+
+    residuals: tuple[Residual, ...]
 
 
 class RowFilter(NamedTuple):
@@ -98,6 +134,7 @@ class RowFilter(NamedTuple):
 
     upper: tuple[Residual, ...]
     chain: tuple[Residual, ...]
+    shown: ShownRow | None = None
 
 
 class Reduction(NamedTuple):
@@ -113,11 +150,21 @@ class Reduction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The columns of the result, the fields of the response, and the reductions in Python."""
+    """The columns of the result, the fields of the response, and the reductions in Python.
+
+    ``gathered`` has the columns by position of which Python makes a computed attribute.
+    """
 
     columns: tuple[str, ...]
     fields: tuple[Field, ...]
     reductions: tuple[Reduction, ...]
+    parameters: tuple[Any, ...] = ()
+    gathered: tuple[tuple[int, Gathering], ...] = ()
+
+    @property
+    def needs_python(self) -> bool:
+        """Tell whether ``Plan.finish`` changes rows."""
+        return bool(self.reductions or self.gathered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +189,19 @@ class Plan:
     def finish(self, row: Row) -> Row:
         """Return the row after its reductions; a query without any needs no call."""
         values = list(row)
+        default_zone = self.query.options.timezone_offset_minutes
+        for position, gathering in self.selection.gathered:
+            values[position] = gathered_value(gathering, row[position], default_zone)
         read: dict[str, DataSet] = {}
         for position, key, of_element in self.selection.reductions:
-            text = row[position]
+            text = values[position]
             if text is None:
                 continue
             if of_element:
                 entity = {key.tag: element_from_json(json.loads(text))}
             else:
                 entity = read.get(text) or read.setdefault(text, from_json(json.loads(text)))
-            zone = own_zone(entity, self.query.options.timezone_offset_minutes)
+            zone = own_zone(entity, default_zone)
             element = response_element(entity, key, zone)
             values[position] = json.dumps(element_to_json(element)) if element.values else None
         return tuple(values)
@@ -198,7 +248,7 @@ def select(
         storage = key.storage if key is not None else Storage.JSON
         if key is not None and storage in {Storage.COLUMN, Storage.COMPUTED}:
             is_of_main = have_variants and key in COMPUTED_KEYS[Level.PATIENT]
-            columns.append(_of_main(key) if is_of_main else f"{table}.{key.column}")
+            columns.append(of_main(key) if is_of_main else f"{table}.{key.column}")
             is_json = key.vr == "SQ"
             source = (
                 Source.NUMBER if key.vr == "IS" and storage is Storage.COMPUTED else Source.TEXT
@@ -217,7 +267,7 @@ def select(
     return Selection(tuple(columns), tuple(fields), tuple(reductions))
 
 
-def _of_main(key: Key) -> str:
+def of_main(key: Key) -> str:
     """Return the expression of a count that only the main row of a patient has."""
     main = "main.id = coalesce(patient.variant_of, patient.id)"
     return f"(SELECT main.{key.column} FROM patient AS main WHERE {main})"

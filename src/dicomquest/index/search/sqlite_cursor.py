@@ -78,7 +78,7 @@ class Cursor(ABC):
         self.close()
 
     def _finished(self, rows: list[Row]) -> list[Row]:
-        return [self.plan.finish(row) for row in rows] if self.plan.selection.reductions else rows
+        return [self.plan.finish(row) for row in rows] if self.plan.selection.needs_python else rows
 
 
 class SQLiteCursor(Cursor):

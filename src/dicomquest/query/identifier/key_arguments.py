@@ -1,4 +1,4 @@
-"""``KEY[=VALUE]`` on the command line: attributes by keyword, tag or path, and what they match.
+"""``KEY[=VALUE]`` as a user writes it: attributes by keyword, tag or path, and what they match.
 
 =======================================================  ========================================
 PatientName=CITIZEN*                                     by keyword
@@ -18,6 +18,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydicom.datadict import (
+    dictionary_VR,
+    keyword_for_tag,
+    private_dictionary_VR,
+    tag_for_keyword,
+)
 
 from dicomquest.dataset.dictionary import close_keywords
 from dicomquest.dataset.elements import DataSet, Element
@@ -122,8 +129,6 @@ def _parse_step(name: str, position: int, text: str) -> tuple[PathStep, int]:
 
 
 def _end_of_creator(name: str, start: int) -> int:
-    from pydicom.datadict import tag_for_keyword
-
     for match in ENDS_CREATOR.finditer(name, start):
         if match["tag"] or tag_for_keyword(match["keyword"]) is not None:
             return match.start()
@@ -131,8 +136,6 @@ def _end_of_creator(name: str, start: int) -> int:
 
 
 def _tag_of(keyword: str, text: str) -> int:
-    from pydicom.datadict import tag_for_keyword
-
     tag = tag_for_keyword(keyword)
     if tag is not None:
         return int(tag)
@@ -145,8 +148,6 @@ def _tag_of(keyword: str, text: str) -> int:
 
 def vr_of(step: PathStep) -> str | None:
     """Return the VR of the dictionary, the first of several; None for an unknown private tag."""
-    from pydicom.datadict import dictionary_VR, private_dictionary_VR
-
     if is_private(step.tag):
         if not step.is_private:
             return "LO"
@@ -163,8 +164,6 @@ def vr_of(step: PathStep) -> str | None:
 
 def label(step: PathStep) -> str:
     """Return the name of an attribute for messages and for the heads of columns."""
-    from pydicom.datadict import keyword_for_tag
-
     block = "xx" if step.any_block else f"{step.tag >> 8 & 0xFF:02X}"
     tag = f"{step.tag >> 16:04X},{block}{step.tag & 0xFF:02X}"
     return keyword_for_tag(step.tag) or (tag if step.creator is None else f"{tag}:{step.creator}")

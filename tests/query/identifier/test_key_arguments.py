@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from dicomquest.cli.key_arguments import (
+from dicomquest.dataset.dictionary import close_keywords
+from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.identifier.key_arguments import (
     Key,
     KeyTextError,
     PathStep,
@@ -10,8 +12,6 @@ from dicomquest.cli.key_arguments import (
     parse_key,
     parse_keys,
 )
-from dicomquest.dataset.dictionary import close_keywords
-from dicomquest.dataset.elements import DataSet, Element
 
 PATIENT_NAME = PathStep(0x00100010)
 REQUEST_ATTRIBUTES = PathStep(0x00400275)
