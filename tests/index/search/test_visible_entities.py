@@ -9,13 +9,32 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dicomquest.query import reference
+from dicomquest.standard.models import PATIENT_ROOT
+from fixtures.building import data_set
 from fixtures.reference_indexes import ZONES, canonical, empty, parse
-from strategies.index import filters, questions
-from strategies.query import corpora, queries
+from strategies.index import questions
+from strategies.query import Asked, corpora, queries
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index import Index
+    from dicomquest.query.criteria import KeyCriterion
+
+
+def filters(corpus: list[DataSet]) -> st.SearchStrategy[tuple[KeyCriterion, ...]]:
+    """Filters of one to three keys of any level, most of which some stored instance meets."""
+    return questions(corpus).map(_criteria).filter(bool)
+
+
+def _criteria(asked: Asked) -> tuple[KeyCriterion, ...]:
+    query = parse(
+        asked._replace(
+            model=PATIENT_ROOT,
+            identifier=asked.identifier | data_set(QueryRetrieveLevel="IMAGE"),
+            options=replace(asked.options, relational=True),
+        )
+    )
+    return () if query is None else query.criteria
 
 
 @settings(max_examples=settings().max_examples // 2)
