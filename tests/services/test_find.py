@@ -13,6 +13,7 @@ from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import SQLiteCursor
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.visibility import parse_visible
 from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindService
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
@@ -304,3 +305,15 @@ def test_log_has_line_per_query_without_values(
     assert "SECRET" not in caplog.text
     assert "HIDDEN" not in caplog.text
     assert "(0008,0054)" in caplog.text
+
+
+def test_filter_of_a_profile_hides_and_uncounts(index: Index) -> None:
+    """Answers, limits and statuses are those of an archive without what is hidden."""
+    visible = parse_visible(["InstanceNumber=1\\2", "Modality=CT"])
+    asked = ALL_STUDIES | data_set(NumberOfStudyRelatedInstances="", ModalitiesInStudy="")
+    channel = ask(index, dict(sorted(asked.items())), visible=visible, result_limit=1)
+    assert channel.statuses == [0xFF00, 0x0000]
+    (answer,) = answers(channel)
+    assert text_of(answer, "NumberOfStudyRelatedInstances") == "2"
+    limited = ask(index, ALL_IMAGES, visible=visible, result_limit=1)
+    assert limited.finals[0][:2] == (0xA700, "result limit 1 reached")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, InformationModel
@@ -84,14 +85,14 @@ class Profile:
     """The rights of an identity and the choices for it, the same for its whole association.
 
     - ``services``, ``models`` and ``levels`` are those that it may use.
-    - ``visible`` is the query that everything it may see has to match, as text; None shows all.
+    - ``visible`` is the filter of all that it may see (``query.visibility``); none shows all.
     - ``choices`` are those of its queries.
     """
 
     services: frozenset[ServiceKind] = frozenset(ServiceKind)
     models: frozenset[InformationModel] = frozenset(MODELS)
     levels: frozenset[Level] = frozenset(Level)
-    visible: str | None = None
+    visible: tuple[KeyCriterion, ...] = ()
     choices: PeerChoices = field(default_factory=PeerChoices)
 
     def allows(self, abstract_syntax: str) -> bool:

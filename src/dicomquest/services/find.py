@@ -35,6 +35,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from time import monotonic
 
@@ -189,8 +190,9 @@ class FindService:
             if kind is RemarkKind.UNDECODABLE and peer.options.strict:
                 raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
         query = parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
-        _check_level(query.level, request.association.profile)
-        return query
+        profile = request.association.profile
+        _check_level(query.level, profile)
+        return replace(query, visible=profile.visible) if profile.visible else query
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
         is_usual = len(query.return_keys) <= MOST_REMEMBERED_FIELDS

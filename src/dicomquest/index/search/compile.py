@@ -18,7 +18,8 @@ from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.level_conditions import called, conditions, residual_of
 from dicomquest.index.search.matching_sql import Selectivity
 from dicomquest.index.search.place import Place
-from dicomquest.index.search.plan import Facts, Plan, Residual, RowFilter, select
+from dicomquest.index.search.plan import Facts, Plan, RowFilter, select
+from dicomquest.index.search.residuals import Residual
 from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
 from dicomquest.index.search.trigrams import is_found_by_trigrams
 from dicomquest.index.search.visible_entities import (

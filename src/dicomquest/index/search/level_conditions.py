@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicomquest.index.search.plan import Residual
 from dicomquest.index.search.predicates import predicate
 from dicomquest.index.search.python_filter import FUNCTION
+from dicomquest.index.search.residuals import Residual
 from dicomquest.query.criteria import DateTimePairMatch
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dicomquest.index.search.condition import Sql
     from dicomquest.index.search.place import Place
-    from dicomquest.index.search.plan import Gathering
+    from dicomquest.index.search.residuals import Gathering
     from dicomquest.index.tables.dialects import Dialect
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.standard.levels import Level

@@ -15,8 +15,7 @@ from dicomquest.dataset.elements import (
 )
 from dicomquest.dataset.remembering import remembered
 from dicomquest.dataset.response_fields import Field, Row, Source, row_element
-from dicomquest.index.search.python_filter import gathered_value
-from dicomquest.index.tables.dialects import DIALECTS
+from dicomquest.index.search.residuals import Gathering, Residual, element_sql, gathered_value
 from dicomquest.index.tables.schema import ATTRIBUTES, COMPUTED_KEYS, TABLES, VARIANTS
 from dicomquest.query.evaluate import response_element
 from dicomquest.query.search_forms import own_zone
@@ -25,9 +24,7 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
 if TYPE_CHECKING:
-    from dicomquest.index.search.condition import Sql
     from dicomquest.index.tables.dialects import Dialect
-    from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query, ReturnKey
 
 OCCURRENCES = "SELECT path, part FROM occurrence"
@@ -60,57 +57,6 @@ class Facts:
     def are_guarded(self) -> bool:
         """Tell whether the facts may be older than the rows, so that the statement checks them."""
         return self.dialect == "postgresql"
-
-
-class Residual(NamedTuple):
-    """Keys of one level that only Python can match, and its view of an entity.
-
-    ``tags``: elements of the JSON column. None is the whole column, because the block of a private
-    element is not known. ``gathered``: computed attributes of what a filter leaves to see.
-    """
-
-    level: Level
-    tags: tuple[int, ...] | None
-    columns: tuple[Key, ...]
-    keys: tuple[KeyCriterion, ...]
-    gathered: tuple[Gathering, ...] = ()
-
-    def expressions(self, dialect: Dialect) -> list[str]:
-        """Return the SQL of Python's view: the JSON, then the columns, then what is gathered."""
-        table = TABLES[self.level]
-        json_texts = (
-            [f"{table}.{ATTRIBUTES}"]
-            if self.tags is None
-            else [element_sql(self.level, tag, dialect) for tag in self.tags]
-        )
-        json_texts += [f"{table}.{key.column}" for key in self.columns]
-        return json_texts + [each.sql[0] for each in self.gathered]
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        """The parameters of the expressions."""
-        return tuple(parameter for each in self.gathered for parameter in each.sql[1])
-
-    @property
-    def width(self) -> int:
-        """The number of the expressions."""
-        json_texts = 1 if self.tags is None else len(self.tags)
-        return json_texts + len(self.columns) + len(self.gathered)
-
-
-class Gathering(NamedTuple):
-    """A computed attribute of the visible entities below one, where the stored value counts all.
-
-    ``sql`` gives the value itself (``is_value``), or a JSON list of the texts that Python makes it
-    of. With ``residuals`` each member is a list: a text or number, and Python's views of the chain
-    of descendants that it comes from. ``adds`` says that the value is the sum of the numbers.
-    """
-
-    key: Key
-    sql: Sql
-    is_value: bool
-    residuals: tuple[Residual, ...] = ()
-    adds: bool = False
 
 
 class ShownRow(NamedTuple):
@@ -271,10 +217,3 @@ def of_main(key: Key) -> str:
     """Return the expression of a count that only the main row of a patient has."""
     main = "main.id = coalesce(patient.variant_of, patient.id)"
     return f"(SELECT main.{key.column} FROM patient AS main WHERE {main})"
-
-
-def element_sql(level: Level, tag: int, dialect: Dialect) -> str:
-    """Return the expression of one element of a level's JSON column: JSON text, or NULL."""
-    return DIALECTS[dialect].element.format(
-        column=f"{TABLES[level]}.{ATTRIBUTES}", tag=f"{tag:08X}"
-    )

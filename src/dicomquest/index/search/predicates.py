@@ -16,7 +16,7 @@ from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.matching_sql import criterion_sql
 from dicomquest.index.search.pattern_sql import are_taken
 from dicomquest.index.search.place import MOST_PARTS, PYTHON, Place, Predicate, of_parts, one_of
-from dicomquest.index.search.plan import element_sql
+from dicomquest.index.search.residuals import element_sql
 from dicomquest.index.search.trigrams import with_candidates
 from dicomquest.index.search.value_rows import by_words, is_one_list, on_values
 from dicomquest.index.tables.dialects import DIALECTS

@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dicomquest.dataset.elements import element_from_json, from_json
-from dicomquest.dataset.response_fields import text_element
-from dicomquest.index.tables.computed_texts import distinct_text, regions_text
-from dicomquest.query.evaluate import matches_data_set
-from dicomquest.standard.keys import Storage
+from dicomquest.index.search.residuals import all_meet, meets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Row
-    from dicomquest.index.search.plan import Gathering, Plan, Residual, RowFilter
-    from dicomquest.standard.keys import Key
+    from dicomquest.index.search.plan import Plan, RowFilter
+    from dicomquest.index.search.residuals import Residual
 
 FUNCTION = "residual"
 """SQL calls it as ``residual(number, expression...)``, with the number of the plan's residual."""
@@ -32,51 +27,6 @@ def residual_function(residuals: tuple[Residual, ...], zone_minutes: int) -> Cal
     return matches
 
 
-def meets(residual: Residual, values: Sequence[str | None], zone_minutes: int) -> bool:
-    """Tell whether an entity meets the keys, by the values of the residual's expressions."""
-    data_set: DataSet = {}
-    if residual.tags is None:
-        if values[0] is not None:
-            data_set = from_json(json.loads(values[0]))
-        columns = values[1:]
-    else:
-        for tag, text in zip(residual.tags, values, strict=False):
-            if text is not None:
-                data_set[tag] = element_from_json(json.loads(text))
-        columns = values[len(residual.tags) :]
-    for key, text in zip(residual.columns, columns, strict=False):
-        _add(data_set, key, text)
-    for gathering, text in zip(residual.gathered, columns[len(residual.columns) :], strict=True):
-        _add(data_set, gathering.key, gathered_value(gathering, text, zone_minutes))
-    return matches_data_set(data_set, residual.keys, zone_minutes)
-
-
-def _add(data_set: DataSet, key: Key, text: str | None) -> None:
-    """Add the element of a column, if it has a value."""
-    if text is None:
-        return
-    if key.storage is Storage.COMPUTED and key.vr == "SQ":
-        data_set[key.tag] = element_from_json(json.loads(text))
-    else:
-        data_set[key.tag] = text_element(key.vr, text)
-
-
-def gathered_value(gathering: Gathering, value: Any, zone_minutes: int) -> Any:
-    """Return the value of a computed attribute as its stored column would have it."""
-    if gathering.is_value:
-        return value
-    found = json.loads(value or "[]")
-    if gathering.residuals:
-        found = [
-            part for part, *views in found if _all_meet(gathering.residuals, views, zone_minutes)
-        ]
-    if gathering.adds:
-        return sum(found)
-    if gathering.key.vr == "IS":
-        return len(set(found))
-    return regions_text(found) if gathering.key.vr == "SQ" else distinct_text(found)
-
-
 def accepted(plan: Plan, rows: Iterable[Row]) -> list[Row]:
     """Return the rows that pass the plan's filter, without the columns that it needs."""
     row_filter = plan.row_filter
@@ -86,25 +36,15 @@ def accepted(plan: Plan, rows: Iterable[Row]) -> list[Row]:
     return [
         row[:width]
         for row in rows
-        if _all_meet(row_filter.upper, row[width:], zone)
+        if all_meet(row_filter.upper, row[width:], zone)
         and (row_filter.shown is None or _is_shown(row_filter, row[width:], zone))
         and (not row_filter.chain or _some_chain_meets(row_filter.chain, row[-1], zone))
     ]
 
 
-def _all_meet(residuals: Iterable[Residual], values: Sequence[Any], zone_minutes: int) -> bool:
-    at = 0
-    for residual in residuals:
-        end = at + residual.width
-        if not meets(residual, values[at:end], zone_minutes):
-            return False
-        at = end
-    return True
-
-
 def _some_chain_meets(residuals: Sequence[Residual], chains: str | None, zone_minutes: int) -> bool:
     """Tell whether one chain of descendants meets all keys of the levels below (C.4.1.3.2.2)."""
-    return any(_all_meet(residuals, chain, zone_minutes) for chain in json.loads(chains or "[]"))
+    return any(all_meet(residuals, chain, zone_minutes) for chain in json.loads(chains or "[]"))
 
 
 def _is_shown(row_filter: RowFilter, values: Sequence[Any], zone_minutes: int) -> bool:
@@ -115,7 +55,7 @@ def _is_shown(row_filter: RowFilter, values: Sequence[Any], zone_minutes: int) -
     visible = {
         study: shown
         for study, shown, *views in json.loads(chains or "[]")
-        if _all_meet(residuals, views, zone_minutes)
+        if all_meet(residuals, views, zone_minutes)
     }
     if not visible:
         return False

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.level_conditions import called, conditions, residual_of
 from dicomquest.index.search.place import Place
-from dicomquest.index.search.plan import Facts, Gathering, Residual, Selection, ShownRow, of_main
+from dicomquest.index.search.plan import Facts, Selection, ShownRow, of_main
+from dicomquest.index.search.residuals import Gathering, Residual
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import told_by_promotion
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH

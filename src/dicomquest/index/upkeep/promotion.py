@@ -17,7 +17,7 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from dicomquest.dataset.dictionary import private_vr
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.ingest.writes import INSERT_OCCURRENCE
-from dicomquest.index.search.plan import element_sql
+from dicomquest.index.search.residuals import element_sql
 from dicomquest.index.tables.dialects import dialect_of, execute
 from dicomquest.index.tables.migrations import NEWEST_REVISION
 from dicomquest.index.tables.promoted import (
