@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 import dicomquest
 from dicomquest import Index, MissingIndexError, open_index
 from dicomquest.query.options import QueryOptions
-from fixtures.building import instance
+from dicomquest.query.visibility import VisibilityError
+from fixtures.building import instance, query
 
 
 @pytest.fixture
@@ -87,6 +88,21 @@ def test_leaving_loop_frees_connection(filled: str) -> None:
 def test_refuses_what_makes_no_sense(filled: str, arguments: dict[str, Any], words: str) -> None:
     with open_index(filled) as index, pytest.raises(ValueError, match=words):
         index.find(**arguments)
+
+
+def test_filter_restricts_queries(filled: str) -> None:
+    """A filter hides studies from queries, and refuses a removal, which would not spare them."""
+    with open_index(filled) as index:
+        (name,) = {str(study.PatientName) for study in index.find(PatientID="P1", PatientName=None)}
+    with open_index(filled, visible=[f"PatientName={name}"]) as index:
+        assert {str(study.PatientName) for study in index.find(PatientName=None)} == {name}
+        with pytest.raises(ValueError, match="without filter"):
+            index.remove(query("STUDY", PatientID="P1"))
+
+
+def test_wrong_filter_opens_no_index(filled: str) -> None:
+    with pytest.raises(VisibilityError, match="did you mean Modality"):
+        open_index(filled, visible=["Modalty=CT"])
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

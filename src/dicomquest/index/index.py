@@ -44,7 +44,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import uuid4
 
-from dicomquest.errors import IdentifierError, IndexDatabaseError
+from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.database.pool import Database
 from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import OCCURRENCES, Facts, select
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from dicomquest.index.upkeep.promotion import Listed
     from dicomquest.index.upkeep.prune import Pruned
     from dicomquest.index.upkeep.removal import Removal, Removed
+    from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.identifier.request_keys import Keys
     from dicomquest.query.model import Query
     from dicomquest.query.options import QueryOptions
@@ -91,13 +92,16 @@ def open_index(
     create: bool = False,
     read_location: str | os.PathLike[str] | None = None,
     timezone_offset_minutes: int = 0,
+    visible: Iterable[str] = (),
 ) -> Index:
     """Open an index by path or database URL, to be closed, as a ``with`` statement does.
 
     ``create`` makes a missing one; otherwise MissingIndexError says that there is none.
     ``read_location`` is a replica that may answer queries. ``timezone_offset_minutes``, east of
     UTC, is the zone of date-times without an offset; an index keeps the one it was made with.
-    IndexDatabaseError says why the database cannot be opened. Matches are pydicom Datasets.
+    ``visible`` is a filter, such as ``["InstitutionName=EAST*"]``: queries find and count only what
+    meets all of it; VisibilityError says what is wrong with it. IndexDatabaseError says why the
+    database cannot be opened. Matches are pydicom Datasets.
 
     ```python
     import dicomquest
@@ -112,6 +116,7 @@ def open_index(
         create=create,
         read_location=read_location,
         timezone_offset_minutes=timezone_offset_minutes,
+        visible=visible,
     )
 
 
@@ -128,6 +133,7 @@ class Index:
         create: bool = True,
         read_location: str | os.PathLike[str] | None = None,
         timezone_offset_minutes: int = 0,
+        visible: Iterable[str] = (),
     ) -> None:
         """Open the index at a path or URL, as ``open_index`` does, but create a missing one."""
         self._database = Database(location, create=create)
@@ -142,6 +148,15 @@ class Index:
         self.timezone_offset_minutes = int(zone)
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
         self._known: KnownFacts | None = None
+        self._visible: tuple[KeyCriterion, ...] = ()
+        if texts := tuple(visible):
+            from dicomquest.query.visibility import parse_visible  # noqa: PLC0415
+
+            try:
+                self._visible = parse_visible(texts, self.timezone_offset_minutes)
+            except ValueError:
+                self.close()
+                raise
 
     def fields(self, query: Query) -> tuple[Field, ...]:
         """Return the field of the response for each column of the rows of ``query``, in order."""
@@ -181,6 +196,7 @@ class Index:
         """
         # Only programs that ask in this way need what builds Datasets.
         from dicomquest.dataset.elements import to_json, to_pydicom  # noqa: PLC0415
+        from dicomquest.query.identifier.keyword_query import keyword_query  # noqa: PLC0415
         from dicomquest.query.identifier.request_keys import check_limit  # noqa: PLC0415
 
         builders: dict[str, Callable[[DataSet], Any]] = {"dataset": to_pydicom, "json": to_json}
@@ -188,32 +204,11 @@ class Index:
             raise ValueError(f"as_ {as_!r}: expected {', '.join(builders)}")
         asked = [*(keys or {}).items(), *keywords.items()]
         check_limit(limit)
-        query = self._query(level, model, options, asked)
+        query = keyword_query(
+            level, model, options, asked,
+            timezone_offset_minutes=self.timezone_offset_minutes, now=datetime.now().astimezone(),
+        )  # fmt: skip
         return self._matches(query, builders[as_], limit)
-
-    def _query(
-        self,
-        level_name: str,
-        model_name: str,
-        options: QueryOptions | None,
-        keys: Iterable[tuple[str | int, Any]],
-    ) -> Query:
-        """Return the query of keyword arguments, else raise RequestError, which is a ValueError."""
-        from dicomquest.query.identifier import request_keys, request_rules  # noqa: PLC0415
-        from dicomquest.query.identifier.parse import parse_identifier  # noqa: PLC0415
-        from dicomquest.query.options import QueryOptions  # noqa: PLC0415
-
-        model = request_keys.model_by_name(model_name)
-        level = request_keys.level_by_name(level_name, model)
-        given = QueryOptions(relational=True) if options is None else options
-        own = replace(given, timezone_offset_minutes=self.timezone_offset_minutes)
-        now = datetime.now().astimezone()
-        identifier = request_keys.request_identifier(model, level, keys, now)
-        request_rules.check_request(identifier, model, level, own)
-        try:
-            return parse_identifier(identifier, model.uid, own)
-        except IdentifierError as error:
-            raise request_rules.RequestError(str(error)) from error
 
     def _matches(
         self, query: Query, build: Callable[[DataSet], Any], limit: int | None
@@ -242,6 +237,8 @@ class Index:
         writes, not a replica, which may lag behind. IndexDatabaseError comes from here or from
         ``Cursor.fetch``.
         """
+        if self._visible:
+            query = replace(query, visible=self._visible + query.visible)
         database = self._database if is_latest else self._replica
         if database.dialect == "postgresql":
             return self._find_on_server(database, query)
@@ -334,10 +331,14 @@ class Index:
         """Find the entities to remove and count them; ``run`` removes exactly these.
 
         The caller closes the removal. ValueError if the query restricts nothing: that would empty
-        the index.
+        the index; or if the index has a filter, because an entity goes with what is hidden in it.
         """
         from dicomquest.index.upkeep.removal import Removal  # noqa: PLC0415
 
+        if self._visible:
+            raise ValueError(
+                "a removal takes hidden instances along: open the index without filter"
+            )
         return Removal(self._database, self.search, query, self.timezone_offset_minutes)
 
     def remove(self, query: Query) -> Removed:
@@ -480,12 +481,10 @@ class Index:
         self.close()
 
     def _facts_of(self, occurrences: frozenset[tuple[str, int]]) -> Facts:
-        facts = self._facts.get(occurrences)
-        if facts is None:
-            # Occurrences are few and only grow in number, so there are few such sets.
-            facts = Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
-            self._facts[occurrences] = facts
-        return facts
+        # Occurrences are few and only grow in number, so there are few such sets.
+        return self._facts.get(occurrences) or self._facts.setdefault(
+            occurrences, Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
+        )
 
     def _setting(self, name: str, default: str) -> str:
         """Return a setting; a missing one gets its default, for good."""
