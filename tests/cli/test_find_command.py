@@ -204,7 +204,7 @@ def test_service_that_is_not_offered_is_said_so() -> None:
     with serving(Archive(), ae=ae) as port:
         result = find(port)
         assert result.exit_code == 1
-        assert "does not offer Study Root Query/Retrieve" in result.stderr
+        assert "accepts associations but no Find under Study Root" in result.stderr
 
 
 def test_echo() -> None:

@@ -148,7 +148,7 @@ def test_closed_port_is_told_before_all_is_read(
     result = CliRunner().invoke(main, ["send", str(tmp_path), "127.0.0.1", str(free_port())])
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: no connection to ")
-    assert result.stderr.endswith("Connection refused\n")
+    assert "Connection refused\n  Nothing listens there" in result.stderr
     assert len(read) == 100
 
 

@@ -258,3 +258,12 @@ def test_fragments_in_an_item_are_kept() -> None:
     assert item[0x7FE00010] == Element(
         "OB", (wire("FEFF00E0 00000000  FEFF00E0 04000000 FFD8FFD9"),)
     )
+
+
+def test_callers_charset_wins_over_the_named_one() -> None:
+    """With a charset of the caller all text is read in it, that of items too."""
+    item = bytes.fromhex("1000 1000") + b"PN" + (2).to_bytes(2, "little") + b"\xc3\xa4"
+    named = bytes.fromhex("0800 0500") + b"CS" + (10).to_bytes(2, "little") + b"ISO_IR 100"
+    found = decode(named + item, EXPLICIT_VR_LITTLE_ENDIAN, charset=("ISO_IR 192",))
+    assert found[0x00100010].values == ("ä",)
+    assert decode(named + item, EXPLICIT_VR_LITTLE_ENDIAN)[0x00100010].values == ("Ã¤",)

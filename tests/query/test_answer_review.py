@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dicomquest.query.answer_review import AnswerRemark, review_answers
+from dicomquest.query.answer_review import AnswerRemark, AnswerReview, review_answers
 from fixtures.building import data_set, query
 
 
@@ -43,3 +43,27 @@ def test_good_answers_and_none_leave_nothing_to_say() -> None:
     )
     assert review_answers(asked, [answer]) == ()
     assert review_answers(asked, []) == ()
+
+
+def test_answer_with_another_or_no_value_does_not_fit() -> None:
+    """An answer fits unless a value in it contradicts a key; an attribute left out does not."""
+    review = AnswerReview(query("STUDY", StudyInstanceUID="", PatientID="A", Modality="CT"))
+    assert review.add(data_set(StudyInstanceUID="1.1", PatientID="A"))
+    assert review.add(data_set(StudyInstanceUID="1.2"))
+    assert not review.add(data_set(StudyInstanceUID="1.3", PatientID="B"))
+    assert not review.add(data_set(StudyInstanceUID="1.4", PatientID=""))
+    (key,) = review.keys()
+    assert (key.absent, key.empty, key.other, key.total) == (1, 1, 1, 4)
+    assert key.is_ignored
+
+
+def test_duplicates_are_counted_by_unique_key() -> None:
+    review = AnswerReview(query("STUDY", StudyInstanceUID=""))
+    for number in (1, 2, 1, 1):
+        review.add(data_set(StudyInstanceUID=f"1.{number}"))
+    review.add(data_set(StudyInstanceUID=""))
+    assert (review.duplicates, review.without_unique_key) == (2, 1)
+    patients = AnswerReview(query("PATIENT", "patient", PatientID="", IssuerOfPatientID=""))
+    for issuer in ("A", "B", "A"):
+        patients.add(data_set(PatientID="1", IssuerOfPatientID=issuer))
+    assert patients.duplicates == 1

@@ -11,12 +11,7 @@ import click
 
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
-from dicomquest.errors import (
-    AssociationError,
-    AssociationRejectedError,
-    ConnectionFailedError,
-    ContextNotAcceptedError,
-)
+from dicomquest.errors import AssociationError
 
 if TYPE_CHECKING:
     import ssl
@@ -26,15 +21,6 @@ if TYPE_CHECKING:
 
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """Explicit and Implicit VR Little Endian, for identifiers (PS3.5 10)."""
-
-
-REMEDIES = {
-    (1, 3): "The peer has to know our title: name one that it knows with --aet TITLE.",
-    (1, 7): "Name the title of the peer with --aec TITLE.",
-    (3, 1): "The peer is busy; try again later.",
-    (3, 2): "The peer has too many associations; try again later.",
-}
-"""The user's way out of a rejection, by its source and reason (PS3.8 9.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +105,11 @@ def associate(
     """
     requestor = _requestor(settings, abstract_syntaxes, extended or {})
     association = _associate(host, port, settings, requestor)
-    if isinstance(association.failure, ContextNotAcceptedError):
-        raise ContextNotAcceptedError(
-            f"{peer_name(host, port, settings)} accepts associations, but does not offer "
-            f"{service_name(abstract_syntaxes[0])}"
-        )
     if not association.is_established:
-        raise AssociationError(no_association(host, port, settings, association.failure))
+        from dicomquest.cli.connection_trouble import trouble
+
+        reason = trouble(host, port, settings, association.failure, abstract_syntaxes[0])
+        raise AssociationError(reason)
     return association
 
 
@@ -180,17 +164,6 @@ def peer_name(host: str, port: int, settings: PeerSettings) -> str:
 
 def no_association(host: str, port: int, settings: PeerSettings, failure: Exception | None) -> str:
     """Return why there is no association, and on a second line the way out if there is one."""
-    if isinstance(failure, ConnectionFailedError):
-        return str(failure)
-    words = f"no association with {peer_name(host, port, settings)}: {failure}"
-    if not isinstance(failure, AssociationRejectedError):
-        return words
-    remedy = REMEDIES.get((failure.source, failure.reason))
-    return words if remedy is None else f"{words}\n  {remedy}"
+    from dicomquest.cli.connection_trouble import trouble
 
-
-def service_name(abstract_syntax: str) -> str:
-    """Return the name of the service of an abstract syntax."""
-    from pydicom.uid import UID
-
-    return UID(abstract_syntax).name
+    return trouble(host, port, settings, failure)

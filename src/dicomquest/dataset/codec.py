@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from dicomquest.dataset.charset import FALLBACK, Terms
 from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
-from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.dataset.encoder import deflate, encode
 from dicomquest.dataset.limits import (
     FILE_LIMITS,
@@ -19,6 +19,7 @@ from dicomquest.dataset.limits import (
 )
 from dicomquest.dataset.value_fields import Place, Remark, RemarkKind, Remarks, scope_of
 from dicomquest.errors import DataSetError
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -68,11 +69,13 @@ def decode(
     fallback: Terms = FALLBACK,
     limits: Limits = RESPONSE_LIMITS,
     remarks: Remarks | None = None,
+    charset: Terms = (),
 ) -> DataSet:
     """Return the elements of a whole data set; DataSetError for other bytes and beyond the limits.
 
-    ``fallback`` are the terms tried in turn for 8-bit text that names no character set. Deviations
-    that leave no doubt are read, and go to ``remarks``.
+    ``charset`` are the terms to read all text in, whatever the data set names; ``fallback`` are
+    those tried in turn for 8-bit text that names no character set. Deviations that leave no doubt
+    are read, and go to ``remarks``.
     """
     data = bytes(data)
     if transfer_syntax in _DEFLATED:
@@ -81,18 +84,28 @@ def decode(
             raise DataSetError(f"deflated: cut off, or more than {limits.inflated} bytes inflated")
     # A transfer syntax that is not named here is one of compressed pixel data: all those are
     # explicit VR little endian (PS3.5 A.4).
-    decoder = Decoder(
+    kind = _OwnCharsetDecoder if charset else Decoder
+    decoder = kind(
         data,
         big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
         limits=limits,
         fallback=fallback,
         remarks=remarks,
     )
-    place = Place(scope_of(()), explicit=_is_explicit(data, 0, transfer_syntax, remarks))
+    place = Place(scope_of(charset), explicit=_is_explicit(data, 0, transfer_syntax, remarks))
     end = decoder.read(place, 0, len(data))
     if end < len(data):
         raise DataSetError("an item or delimiter outside of any sequence", offset=end)
     return place.elements
+
+
+class _OwnCharsetDecoder(Decoder):
+    """Reads all text in the character set that its caller names."""
+
+    def _change_scope(self, place: Place, tag: int, element: Element) -> bool:
+        if tag == SPECIFIC_CHARACTER_SET:
+            return place.scope.is_ascii
+        return super()._change_scope(place, tag, element)
 
 
 class Header(NamedTuple):
