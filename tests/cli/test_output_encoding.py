@@ -67,7 +67,10 @@ def answer(_: evt.Event) -> Iterator[tuple[int, Dataset]]:
 def test_each_format_escapes(name: str, encoding: str) -> None:
     with serving(answer) as port:
         done = run(encoding, "find", HOST, str(port), "--format", name, "PatientName")
-    assert (done.returncode, done.stderr) == (0, b"3 studies\n" if name == "table" else b"")
+    assert (done.returncode, done.stderr) == (
+        0,
+        b"all studies\n3 studies\n" if name == "table" else b"",
+    )
     text = done.stdout.decode("ascii")
     assert [each for each in ESCAPED if each in text] == list(ESCAPED)
     match name:

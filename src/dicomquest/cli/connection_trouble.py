@@ -23,7 +23,7 @@ from dicomquest.standard.models import MODELS_BY_UID, PATIENT_ROOT, PATIENT_STUD
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from dicomquest.cli.peer import PeerSettings
+    from dicomquest.cli.peer_probe import Reach
 
 _CALLING_UNKNOWN, _CALLED_UNKNOWN = (1, 3), (1, 7)
 _BUSY = {(3, 1), (3, 2)}
@@ -53,7 +53,7 @@ _CONNECTION_REMEDIES = (
 def trouble(
     host: str,
     port: int,
-    settings: PeerSettings,
+    settings: Reach,
     failure: Exception | None,
     abstract_syntax: str | None = None,
 ) -> str:
@@ -87,7 +87,7 @@ def _connection_remedy(words: str) -> str:
     return next((remedy for part, remedy in _CONNECTION_REMEDIES if part in words), "")
 
 
-def _rejection_remedy(settings: PeerSettings, failure: AssociationRejectedError) -> str:
+def _rejection_remedy(settings: Reach, failure: AssociationRejectedError) -> str:
     cause = failure.source, failure.reason
     if cause == _CALLED_UNKNOWN:
         if settings.aec == _DEFAULT_CALLED:
@@ -102,7 +102,7 @@ def _rejection_remedy(settings: PeerSettings, failure: AssociationRejectedError)
     return "The peer is busy: try again later." if cause in _BUSY else ""
 
 
-def _tls_remedy(host: str, port: int, settings: PeerSettings, words: str) -> str:
+def _tls_remedy(host: str, port: int, settings: Reach, words: str) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in words:
         if "Hostname mismatch" in words or "IP address mismatch" in words:
             return "Its certificate is for another name: use the name that it has."
@@ -120,7 +120,7 @@ def _http(host: str, port: int) -> str:
     return f"{host} port {port} speaks HTTP, not DICOM."
 
 
-def _no_answer(host: str, port: int, settings: PeerSettings, failure: Exception | None) -> str:
+def _no_answer(host: str, port: int, settings: Reach, failure: Exception | None) -> str:
     """Return the words for a peer that took the connection and no association."""
     words = f"no association with {settings.aec} at {host} port {port}: {failure}"
     if settings.tls_context() is not None:
@@ -141,7 +141,7 @@ def _no_answer(host: str, port: int, settings: PeerSettings, failure: Exception 
     )
 
 
-def _no_context(host: str, port: int, settings: PeerSettings, abstract_syntax: str) -> str:
+def _no_context(host: str, port: int, settings: Reach, abstract_syntax: str) -> str:
     from pydicom.uid import UID
 
     accepted = accepted_services(host, port, settings)

@@ -5,10 +5,35 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from dicomquest.cli.peer import PeerSettings
+
+class Reach(Protocol):
+    """The way to a peer, as the settings of a command have it."""
+
+    @property
+    def aec(self) -> str:
+        """The AE title of the peer."""
+
+    @property
+    def aet(self) -> str:
+        """Our own AE title."""
+
+    @property
+    def connection_timeout(self) -> float:
+        """The seconds to wait for the connection."""
+
+    @property
+    def acse_timeout(self) -> float:
+        """The seconds to wait for the answer to an association request."""
+
+    @property
+    def tls_cert(self) -> str | None:
+        """The file of our certificate."""
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return None for a connection without TLS."""
+
 
 LONGEST = 3.0
 """Seconds that a probe waits at most: it only makes the message of a failure better."""
@@ -17,7 +42,7 @@ _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 _MOST_CONTEXTS = 128
 
 
-def patience(settings: PeerSettings) -> float:
+def patience(settings: Reach) -> float:
     """Return the seconds that a probe waits for this peer."""
     return min(LONGEST, settings.acse_timeout, settings.connection_timeout)
 
@@ -48,7 +73,7 @@ def speaks_tls(host: str, port: int, seconds: float) -> bool:
         return False
 
 
-def speaks_plainly(host: str, port: int, settings: PeerSettings) -> bool:
+def speaks_plainly(host: str, port: int, settings: Reach) -> bool:
     """Tell whether the peer answers an association request that comes without TLS."""
     from dicomquest.ae.entity import AE
     from dicomquest.standard.sop_classes import VERIFICATION
@@ -63,7 +88,7 @@ def speaks_plainly(host: str, port: int, settings: PeerSettings) -> bool:
     return association.is_rejected
 
 
-def accepted_services(host: str, port: int, settings: PeerSettings) -> frozenset[str]:
+def accepted_services(host: str, port: int, settings: Reach) -> frozenset[str]:
     """Return the abstract syntaxes that the peer accepts, of those that archives have."""
     from dicomquest.ae.entity import AE
     from dicomquest.services.contexts import build_context

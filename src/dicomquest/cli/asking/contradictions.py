@@ -43,13 +43,15 @@ def is_round(count: int) -> bool:
 
 
 def contradictions(
-    circumstances: Circumstances, identifier: DataSet, outcome: Outcome, review: AnswerReview | None
+    circumstances: Circumstances,
+    identifier: DataSet,
+    outcome: Outcome,
+    review: AnswerReview | None,
 ) -> list[str]:
     """Return a sentence for each way in which the answers contradict the question."""
     peer = circumstances.peer
-    ignored = (
-        [key for key in review.keys() if key.is_ignored] if review is not None else []  # noqa: SIM118
-    )
+    reviewed = review.keys() if review is not None else ()
+    ignored = [key for key in reviewed if key.is_ignored]
     lines = [_ignored(circumstances, key, identifier) for key in ignored]
     if outcome.pending.get(PENDING_WITH_UNSUPPORTED_KEYS) and not ignored:
         lines.append(f"{peer} does not support one of the keys as asked (status FF01).")
