@@ -14,7 +14,9 @@ from dicomquest.cli.config_option import CONFIG_VARIABLE, configured
 from dicomquest.cli.configuration import Configuration, NamedPeer, table_header, toml_value
 from dicomquest.cli.counting import number_of
 from dicomquest.cli.messages import say
+from dicomquest.cli.own_identity import PASSWORD_VARIABLE, TOKEN_VARIABLE
 from dicomquest.cli.passwords import without_passwords
+from dicomquest.cli.peer import PeerSettings
 from dicomquest.cli.serve_command import check_settings, make_settings, serve
 from dicomquest.cli.serve_settings import TABLE_OF, ServeSettings
 from dicomquest.cli.shared_options import variable_of
@@ -198,7 +200,9 @@ def as_json(settings: list[Effective]) -> str:
 
 def unknown_variables() -> list[str]:
     """Return the variables of the environment that look like settings, and are none."""
-    known = {variable_of(name) for name in TABLE_OF} | {CONFIG_VARIABLE}
+    of_clients = {variable_of(each.name) for each in fields(PeerSettings)}
+    known = {variable_of(name) for name in TABLE_OF} | of_clients
+    known |= {CONFIG_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE}
     return sorted(
         name for name in os.environ if name.startswith("DICOMQUEST_") and name not in known
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dicomquest.cli.peer_probe import Reach
 
 _CALLING_UNKNOWN, _CALLED_UNKNOWN = (1, 3), (1, 7)
+_USER_UNKNOWN = (2, 1)
 _BUSY = {(3, 1), (3, 2)}
 """Source and reason of rejections (PS3.8 Table 9-21)."""
 
@@ -99,6 +100,12 @@ def _rejection_remedy(settings: Reach, failure: AssociationRejectedError) -> str
             f"The peer does not know {settings.aet}{ours}. Name a title that it knows: "
             "--aet TITLE, or have ours added there."
         )
+    if cause == _USER_UNKNOWN:
+        if settings.user_identity() is None:
+            return (
+                "The peer asks who the user is: --user NAME --password-file FILE, or --token-file."
+            )
+        return "The peer does not believe our user: check name, password or token."
     return "The peer is busy: try again later." if cause in _BUSY else ""
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.messages import give_up
+from dicomquest.cli.own_identity import own_identity
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
 from dicomquest.errors import AssociationError
 
 if TYPE_CHECKING:
     import ssl
 
+    from dicomquest.pdu.user_information import UserIdentityRQ
     from dicomquest.scu.requestor import Requestor
     from dicomquest.sync import Association
 
@@ -62,6 +64,24 @@ class PeerSettings:
         type=FILE,
         metavar="FILE",
     )
+    user: str | None = setting(
+        None,
+        "Ask as this user; the password comes from --password-file or DICOMQUEST_PASSWORD.",
+        metavar="NAME",
+    )
+    password_file: str | None = setting(
+        None, "The file whose first line is the password of --user.", type=FILE, metavar="FILE"
+    )
+    token_file: str | None = setting(
+        None,
+        "Ask with the JSON Web Token in this file, or in DICOMQUEST_TOKEN.",
+        type=FILE,
+        metavar="FILE",
+    )
+
+    def user_identity(self) -> UserIdentityRQ | None:
+        """Return the user identity to give; None for none."""
+        return own_identity(self.user, self.password_file, self.token_file)
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return None for a connection without TLS."""
@@ -135,6 +155,7 @@ def _requestor(
         extended_negotiations=tuple(
             ExtendedNegotiation(uid, offered) for uid, offered in extended.items()
         ),
+        user_identity_rq=settings.user_identity(),
     )
     contexts = propose_contexts([(each, UNCOMPRESSED) for each in abstract_syntaxes])
     timeouts = patience(

@@ -5,7 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import closing, suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from dicomquest.cli.own_identity import negotiation_items
+
+if TYPE_CHECKING:
+    from dicomquest.pdu.user_information import UserIdentityRQ
 
 
 class Reach(Protocol):
@@ -30,6 +35,9 @@ class Reach(Protocol):
     @property
     def tls_cert(self) -> str | None:
         """The file of our certificate."""
+
+    def user_identity(self) -> UserIdentityRQ | None:
+        """Return our user identity; None for none."""
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return None for a connection without TLS."""
@@ -106,6 +114,7 @@ def accepted_services(host: str, port: int, settings: Reach) -> frozenset[str]:
     association = ae.associate(
         host, port, [build_context(uid, syntaxes) for uid in uids], ae_title=settings.aec,
         tls_args=None if tls is None else (tls, host),
+        ext_neg=negotiation_items(settings.user_identity()),
     )  # fmt: skip
     if not association.is_established:
         return frozenset()

@@ -13,6 +13,7 @@ import click
 
 from dicomquest.ae import AE
 from dicomquest.cli.messages import say
+from dicomquest.cli.own_identity import negotiation_items
 from dicomquest.cli.peer import PeerSettings, no_association, peer_name
 from dicomquest.errors import (
     AssociationError,
@@ -123,6 +124,7 @@ class Way(NamedTuple):
             contexts,
             ae_title=settings.aec,
             max_pdu=settings.max_pdu,
+            ext_neg=negotiation_items(settings.user_identity()),
             tls_args=None if tls is None else (tls, self.host),
         )
 

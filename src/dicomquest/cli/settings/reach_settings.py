@@ -44,3 +44,10 @@ class ReachSettings:
     tls_key: str | None = setting(
         None, "The key of the certificate, if it is in a file of its own (PEM).", type=FILE
     )
+    user: str | None = setting(None, "Ask as this user (user identity).")
+    password_file: str | None = setting(
+        None, "The file whose first line is the password of the user.", type=FILE
+    )
+    token_file: str | None = setting(
+        None, "Ask with the JSON Web Token in this file (user identity).", type=FILE
+    )
