@@ -106,6 +106,12 @@ def test_file_is_for_its_owner_alone(users: Path) -> None:
     assert [path.name for path in users.parent.iterdir()] == ["users"]
 
 
+def test_replaced_file_stays_that_of_its_group(users: Path) -> None:
+    users.chmod(0o644)
+    write_users(users, {})
+    assert stat.S_IMODE(users.stat().st_mode) == 0o640
+
+
 @pytest.mark.parametrize("name", ["", "a:b", " ann", "ann ", "#ann", "a\nb", "a\x1bb"])
 def test_name_that_would_break_the_file_is_refused(name: str) -> None:
     with pytest.raises(AccessError, match="is no user name"):

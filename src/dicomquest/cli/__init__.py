@@ -41,6 +41,9 @@ COMMANDS = {
         "serve",
         "Answer queries (C-FIND) from the index; store instances (C-STORE).",
     ),
+    "users": Command(
+        "dicomquest.cli.users_command", "users", "Keep the users who may ask with a passcode."
+    ),
     "find": Command(
         "dicomquest.cli.find_command", "find", "Query a peer and print the matches (C-FIND)."
     ),

@@ -81,8 +81,8 @@ def _read_into_context(ctx: click.Context, _: click.Parameter, value: str | None
 def _defaults(command: click.Command, configuration: Configuration) -> dict[str, object]:
     if command.name == "serve":
         return dict(configuration.settings)
-    # Other commands share the index and our own AE title with the server.
-    shared = {"index": "location", "aet": "aet"}
+    # Other commands share the index, our own AE title and the users with the server.
+    shared = {"index": "location", "aet": "aet", "users_file": "users_file"}
     return {
         parameter: configuration.settings[name]
         for name, parameter in shared.items()

@@ -95,6 +95,8 @@ LOG_LEVEL = click.Choice(["error", "warning", "info", "debug"], case_sensitive=F
 PORT = click.IntRange(0, 65535)
 SECONDS = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(exists=True, dir_okay=False)
+USERS_FILE = click.Path(dir_okay=False)
+"""Not there before its first user is added."""
 AE_TITLE_LENGTH = 16
 """Bytes of the AE title fields of A-ASSOCIATE (PS3.8 9.3.2)."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import stat
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 LOGGER = logging.getLogger("dicomquest.access")
+
+_MOST_RIGHTS = 0o640
+"""The rights that a file of hashes may have."""
 
 HEADER = "# Users of dicomquest: a name and the argon2 hash of its passcode on each line.\n"
 
@@ -67,11 +71,17 @@ def read_users(path: Path) -> dict[str, str]:
 
 
 def write_users(path: Path, users: Mapping[str, str]) -> None:
-    """Write the file anew, in one step, for its owner alone; OSError if that fails."""
+    """Write the file anew, in one step; OSError if that fails.
+
+    A new one is for its owner alone. A replaced one stays the server's, whoever runs the command.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        # mkstemp makes files that only their owner may read.
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with suppress(FileNotFoundError):
+                before = path.stat()
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode) & _MOST_RIGHTS)
             file.write(HEADER + "".join(f"{user}:{hashed}\n" for user, hashed in users.items()))
             file.flush()
             os.fsync(file.fileno())
