@@ -26,6 +26,9 @@ ROWS = {
 }
 
 IN_WORDS = {
+    "services": "all",
+    "models": "all",
+    "levels": "all",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
     "max-associations-per-peer": "four fifths of `max-associations`",

@@ -15,6 +15,7 @@ import click
 
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import SERVE_TABLE, TABLE_OF, ServeSettings
+from dicomquest.cli.settings.caller_settings import CallerSettings
 from dicomquest.cli.settings.reach_settings import ReachSettings
 from dicomquest.cli.shared_options import ae_title, option_of
 from dicomquest.errors import ConfigurationError
@@ -23,8 +24,9 @@ SETTINGS = {each.name: each for each in fields(ServeSettings) if each.name in TA
 REACH = {each.name: each for each in fields(ReachSettings)}
 RULES = {name: each for name, each in SETTINGS.items() if each.metadata.get("by_peer")}
 """The settings that may differ for a calling AE title."""
+CALLER = {each.name: each for each in fields(CallerSettings)}
 
-TITLED = {"peers": {**RULES, **REACH}, "destinations": REACH}
+TITLED = {"peers": {**RULES, **CALLER, **REACH}, "destinations": REACH}
 """The tables that have a table for each AE title, and the keys that may stand there."""
 
 HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
@@ -70,8 +72,15 @@ class Configuration:
 
     @property
     def rules(self) -> dict[str, Mapping[str, Any]]:
-        """The settings that differ for a calling AE title, by that title."""
-        return {peer.ae_title: peer.rules for peer in self.peers.values()}
+        """The rules for a calling AE title, by that title.
+
+        A table that only says how to reach a peer is no rule, and makes no title known.
+        """
+        return {
+            peer.ae_title: peer.rules
+            for peer in self.peers.values()
+            if peer.rules or not peer.reach
+        }
 
     def line_of(self, name: str) -> int | None:
         """Return the number of the line that sets a setting of the server."""

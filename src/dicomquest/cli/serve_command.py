@@ -79,10 +79,12 @@ def make_settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSetting
 
 def check_settings(settings: ServeSettings) -> None:
     """Raise UsageError for settings that do not fit each other, or name unusable files."""
+    from dicomquest.cli.access_rules import check_access
     from dicomquest.store.places import parse_layout
 
     # Made again by each process; made here first so that a wrong file is told before any starts.
     server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+    check_access(settings)
     try:
         parse_layout(settings.store_layout)
     except LayoutError as error:
@@ -91,6 +93,7 @@ def check_settings(settings: ServeSettings) -> None:
 
 def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
+    from dicomquest.cli.access_rules import tell_who_may_ask
     from dicomquest.cli.log_output import log_to_stderr
     from dicomquest.cli.server_assembly import (
         make_store_folder,
@@ -107,6 +110,7 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
         names_keys=settings.log_keys,
     )
     check_settings(settings)
+    tell_who_may_ask(settings)
     try:
         make_store_folder(settings)
         with open_index(settings) as index:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dicomquest.cli.settings.access_settings import AccessSettings
+from dicomquest.cli.settings.caller_settings import CallerSettings
 from dicomquest.cli.settings.limit_settings import LimitSettings
 from dicomquest.cli.settings.log_settings import LogSettings
 from dicomquest.cli.settings.matching_settings import MatchingSettings
@@ -44,5 +45,8 @@ TABLE_OF = {
 }
 """The table of the configuration file where each setting belongs."""
 
-PEER_SETTINGS = tuple(each.name for each in fields(ServeSettings) if each.metadata.get("by_peer"))
-"""The settings that a table [peers.TITLE] may change for a calling AE title."""
+PEER_SETTINGS = (
+    *(each.name for each in fields(ServeSettings) if each.metadata.get("by_peer")),
+    *(each.name for each in fields(CallerSettings)),
+)
+"""The settings that a table [peers.TITLE] may have for a calling AE title."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from dicomquest.aio.server_settings import ServerSettings
+from dicomquest.cli.access_rules import admission
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls
@@ -17,9 +16,6 @@ from dicomquest.dimse.link import REQUEST_LIMITS, SessionOptions
 from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
-from dicomquest.query.options import QueryOptions
-from dicomquest.services.access import PeerChoices, Profile
-from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.services.find import FindService
 from dicomquest.services.request import Service
 from dicomquest.services.storage import StorageService
@@ -161,31 +157,3 @@ def server_settings(
         reuse_port=settings.workers > 1,
         session=SessionOptions(limits=REQUEST_LIMITS, streams_stores=archive is not None),
     )
-
-
-def admission(settings: ServeSettings, timezone: int) -> Admission:
-    """Translate the settings, those by calling AE title too, to the rules of who may ask."""
-    own = {each.name: getattr(settings, each.name) for each in fields(settings)} | {
-        "timezone": timezone
-    }
-    return Admission(
-        AccessRules(
-            default=_rule(own),
-            peers={title: _rule({**own, **changes}) for title, changes in settings.peers.items()},
-        )
-    )
-
-
-def _rule(values: Mapping[str, Any]) -> PeerRule:
-    choices = PeerChoices(
-        options=QueryOptions(
-            strict=values["strict"],
-            unknown_matches=values["unknown_matches"],
-            several_values=values["several_values"],
-            timezone_offset_minutes=values["timezone"],
-        ),
-        result_limit=values["result_limit"],
-        limit_is_success=values["limit_is_success"],
-        default_charset=values["default_charset"],
-    )
-    return PeerRule(profile=Profile(choices=choices))

@@ -17,6 +17,7 @@ from typing import NoReturn, TypeAlias
 import click
 
 from dicomquest.aio.server import Server, new_event_loop
+from dicomquest.cli.access_rules import check_access, tell_who_may_ask
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
@@ -113,7 +114,9 @@ def reloaded(settings: ServeSettings, read_again: ReadAgain | None) -> ServeSett
         return None
     try:
         new = read_again()
-        server_tls(new.tls_cert, new.tls_key, new.tls_ca)  # told here, before the workers take it
+        # Told here, before the workers take it.
+        server_tls(new.tls_cert, new.tls_key, new.tls_ca)
+        check_access(new)
     except (ConfigurationError, click.ClickException) as error:
         _tell_not_reloaded(error)
         return None
@@ -123,6 +126,7 @@ def reloaded(settings: ServeSettings, read_again: ReadAgain | None) -> ServeSett
                 "%s has changed: that takes effect when the server is started again",
                 name.replace("_", "-"),
             )
+    tell_who_may_ask(new)
     return new
 
 

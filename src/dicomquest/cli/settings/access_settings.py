@@ -1,19 +1,80 @@
-"""The settings that say who may ask (PS3.8 9.3.4)."""
+"""The settings that say who may ask, and for what (PS3.8 9.3.4, PS3.7 D.3.3.7)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dicomquest.cli.shared_options import setting
+import click
+
+from dicomquest.cli.shared_options import FILE, USERS_FILE, setting
+
+SERVICES = ("verification", "find", "store", "retrieve")
+MODELS = ("patient", "study", "psonly")
+LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 
 @dataclass(frozen=True)
 class AccessSettings:
-    """The conditions of an association."""
+    """The conditions of an association, and the rights on it; all of ``()`` is everything."""
 
     TABLE: ClassVar[str] = "access"
 
     check_aet: bool = setting(
         False, "Refuse associations that call another AE title.", is_flag=True
+    )
+    known_only: bool = setting(
+        False,
+        "Refuse calling AE titles without a table [peers.TITLE] in the configuration file.",
+        is_flag=True,
+    )
+    users_file: str | None = setting(
+        None,
+        "Demand a user name and its passcode; `dicomquest users` keeps them in this file.",
+        type=USERS_FILE,
+        metavar="FILE",
+    )
+    jwt_key: str | None = setting(
+        None,
+        "Demand a JSON Web Token; this file has the public key (PEM) or the shared secret.",
+        type=FILE,
+        metavar="FILE",
+    )
+    jwt_audience: str | None = setting(
+        None, "The audience that a token has to name (aud).", metavar="NAME"
+    )
+    jwt_issuer: str | None = setting(
+        None, "The issuer that a token has to name (iss).", metavar="NAME"
+    )
+    user_hook: str | None = setting(
+        None,
+        "Demand a user identity that this Python function believes.",
+        metavar="MODULE:FUNCTION",
+    )
+    user_optional: bool = setting(
+        False,
+        "Serve also those who give no user identity; one that is given has to be right.",
+        is_flag=True,
+        by_peer=True,
+    )
+    services: tuple[str, ...] = setting(
+        (),
+        "Offer this service alone; several times for several.",
+        multiple=True,
+        type=click.Choice(SERVICES),
+        by_peer=True,
+    )
+    models: tuple[str, ...] = setting(
+        (),
+        "Allow this information model alone; several times for several.",
+        multiple=True,
+        type=click.Choice(MODELS),
+        by_peer=True,
+    )
+    levels: tuple[str, ...] = setting(
+        (),
+        "Allow queries of this level alone; several times for several.",
+        multiple=True,
+        type=click.Choice(LEVELS, case_sensitive=False),
+        by_peer=True,
     )
