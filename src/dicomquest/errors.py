@@ -172,6 +172,10 @@ class AccessError(DicomquestError):
     """A file of users, a key or a function that cannot be used to verify who asks."""
 
 
+class MonitorError(DicomquestError):
+    """Metrics, or an audit trail, that cannot be set up."""
+
+
 class ArchiveInUseError(DicomquestError):
     """Another server stores in the folder, with another index."""
 

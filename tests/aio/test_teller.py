@@ -14,23 +14,13 @@ from dicomquest.services.observer import (
     AssociationBegan,
     AssociationOver,
     AssociationRefused,
-    Event,
     FindFinished,
     LimitHit,
 )
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED
+from fixtures.observing import Heard
 from fixtures.service_requests import USER, Channel, request
-
-
-class Heard:
-    """An observer that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def tell(self, event: Event) -> None:
-        self.events.append(event)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ RUN = [page for page in PAGES if any(not block.reason for block in read_blocks(R
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "docs/how-to/postgresql.md": (*PROGRAMS, "createdb", "psql"),
+    "docs/how-to/monitor.md": ("curl",),
     "docs/how-to/from-dcmqrscp.md": ("dcmqrscp", "findscu"),
     "docs/how-to/tls.md": ("openssl",),
 }

@@ -101,6 +101,7 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
         prepare_store,
         tell_read_only,
     )
+    from dicomquest.cli.server_monitor import shared_metrics
     from dicomquest.cli.server_processes import cannot_listen, run_processes
 
     log_to_stderr(
@@ -119,7 +120,8 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
     except IndexDatabaseError as error:
         raise index_failure(error) from error
     try:
-        run_processes(settings, reread)
+        with shared_metrics(settings) as prepared:
+            run_processes(prepared, reread)
     except IndexDatabaseError as error:
         raise index_failure(error) from error
     except OSError as error:

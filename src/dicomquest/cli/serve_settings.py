@@ -11,6 +11,7 @@ from dicomquest.cli.settings.caller_settings import CallerSettings
 from dicomquest.cli.settings.limit_settings import LimitSettings
 from dicomquest.cli.settings.log_settings import LogSettings
 from dicomquest.cli.settings.matching_settings import MatchingSettings
+from dicomquest.cli.settings.monitor_settings import MonitorSettings
 from dicomquest.cli.settings.network_settings import NetworkSettings
 from dicomquest.cli.settings.storing_settings import StoringSettings
 
@@ -21,6 +22,7 @@ SERVE_TABLE = "serve"
 # Classes with slots cannot be mixed. The last base comes first in --help, in the order of fields.
 @dataclass(frozen=True)
 class ServeSettings(
+    MonitorSettings,
     LogSettings,
     MatchingSettings,
     LimitSettings,

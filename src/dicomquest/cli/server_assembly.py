@@ -17,6 +17,7 @@ from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.services.find import FindService
+from dicomquest.services.observer import Observer
 from dicomquest.services.request import Service
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
@@ -117,7 +118,10 @@ def open_archive(settings: ServeSettings, index: Index) -> Iterator[Archive | No
 
 
 def server_settings(
-    settings: ServeSettings, index: Index, archive: Archive | None = None
+    settings: ServeSettings,
+    index: Index,
+    archive: Archive | None = None,
+    observer: Observer | None = None,
 ) -> ServerSettings:
     """Assemble the services, and the presentation contexts that the server accepts."""
     find = FindService(index, settings.retrieve_aet or settings.aet)
@@ -156,4 +160,5 @@ def server_settings(
         ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
         reuse_port=settings.workers > 1,
         session=SessionOptions(limits=REQUEST_LIMITS, streams_stores=archive is not None),
+        observer=observer,
     )

@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
 import click
@@ -21,6 +22,7 @@ from dicomquest.cli.access_rules import check_access, tell_who_may_ask
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
+from dicomquest.cli.server_monitor import monitoring
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.cli.supervisor import Supervisor
 from dicomquest.cli.systemd import inherited_sockets, tell_manager
@@ -34,6 +36,7 @@ ReadAgain: TypeAlias = Callable[[], ServeSettings]
 
 FIXED = (
     "index", "read_index", "store", "store_layout", "duplicates", "host", "port", "workers",
+    "log_level", "log_format", "log_keys", "metrics", "slow_query", "slow_query_values",
 )  # fmt: skip
 """The settings that hold until the server is started again."""
 
@@ -127,7 +130,8 @@ def reloaded(settings: ServeSettings, read_again: ReadAgain | None) -> ServeSett
                 name.replace("_", "-"),
             )
     tell_who_may_ask(new)
-    return new
+    # A worker that takes the place of a dead one must fit the others.
+    return replace(new, **{name: getattr(settings, name) for name in FIXED})
 
 
 def _tell_not_reloaded(error: Exception) -> None:
@@ -189,9 +193,13 @@ class _Serving:
         with (
             open_index(self._settings) as index,
             open_archive(self._settings, index) as archive,
+            monitoring(self._settings, index) as monitor,
         ):
-            server = Server(server_settings(self._settings, index, archive))
-            self._reload = lambda new: server.reconfigure(server_settings(new, index, archive))
+            observer = monitor.observer
+            server = Server(server_settings(self._settings, index, archive, observer))
+            self._reload = lambda new: server.reconfigure(
+                server_settings(new, index, archive, observer)
+            )
             await server.start(self._settings.host, self._port, self._sockets)
             # Objects of the start stay for good. A full collection that looked at them took 35 ms
             # after every three thousand associations, and answered nobody meanwhile.
@@ -200,6 +208,7 @@ class _Serving:
             orders.tell_ready()
             self._tell("READY=1")
             await orders.end.wait()
+            monitor.end()
             self._tell("STOPPING=1")
             LOGGER.info("ending: running requests have %g s", self._settings.grace)
             await _close(server, self._settings.grace, orders.end_now)

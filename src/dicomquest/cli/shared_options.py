@@ -115,6 +115,22 @@ def ae_title(value: str) -> str:
     return title
 
 
+def network_address(value: str | int) -> str:
+    """Read [HOST:]PORT, and return HOST:PORT; the host is this machine's own address by default."""
+    host, _, port = str(value).strip().rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(
+            f"{value!r} is no [HOST:]PORT; write a port such as 9464, or 0.0.0.0:9464 for any host"
+        )
+    return f"{host or '127.0.0.1'}:{int(port)}"
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return the parts of HOST:PORT; an IPv6 address stands in brackets."""
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def utc_offset(value: str | int) -> int:
     """Return the minutes of an offset from UTC, +HHMM or -HHMM (PS3.3 C.12.1.1.8)."""
     if isinstance(value, int):  # click calls a type again for a value that it has converted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dicomquest.query.criteria import HasValue
-from dicomquest.query.matching import words
+from dicomquest.query.matching import BY_CRITERION, words
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.levels import Level
 
@@ -37,6 +37,20 @@ def question(query: Query) -> str:
 def _visible(query: Query) -> str:
     clauses = " and ".join(f"whose {_clause(key)}" for key in query.visible)
     return f"; visible are only instances {clauses}" if clauses else ""
+
+
+def outline(query: Query) -> str:
+    """Return a query in words without its values: ``studies by Study Date (Range); return ...``."""
+    keys = [
+        f"{attribute_name(*key.path[-1])} ({BY_CRITERION[type(key.criterion)].name})"
+        for key in query.criteria
+        if not isinstance(key.criterion, HasValue)
+    ]
+    selected = (
+        f"{query.level.entities} by {_listed(keys)}" if keys else f"all {query.level.entities}"
+    )
+    returned = [attribute_name(*key.step) for key in query.return_keys]
+    return f"{selected}; return {_listed(returned)}"
 
 
 def _clause(key: KeyCriterion) -> str:

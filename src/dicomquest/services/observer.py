@@ -144,7 +144,7 @@ class FindFinished(NamedTuple):
     @property
     def code(self) -> str:
         """The status in hexadecimal, or a dash if there was none."""
-        return "-" if self.status is None else f"{self.status:04X}"
+        return _code(self.status)
 
     @property
     def matching_keys(self) -> list[str]:
@@ -226,6 +226,11 @@ class StoreFinished(NamedTuple):
         )
 
     @property
+    def code(self) -> str:
+        """The status in hexadecimal, or a dash if there was none."""
+        return _code(self.status)
+
+    @property
     def _ended(self) -> str:
         if self.status is None:
             return NO_STATUS
@@ -239,7 +244,7 @@ class StoreFinished(NamedTuple):
             **_peer(self.request.association),
             "sop_class": logged_uid(self.sop_class_uid),
             "sop_instance": logged_uid(self.sop_instance_uid),
-            "status": "-" if self.status is None else f"{self.status:04X}",
+            "status": self.code,
             "reason": self._ended,
             "milliseconds": round(self.seconds * 1000, 3),
         }
@@ -304,6 +309,10 @@ def _peer(association: AssociationInfo) -> dict[str, object]:
         "ae": association.requestor.ae_title,
         "address": association.requestor.address,
     }
+
+
+def _code(status: int | None) -> str:
+    return "-" if status is None else f"{status:04X}"
 
 
 def _matches(count: int) -> str:

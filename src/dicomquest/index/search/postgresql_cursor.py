@@ -13,8 +13,10 @@ Either way the server waits while nobody reads, and memory is bounded.
 from __future__ import annotations
 
 import os
+import re
 import select
 import threading
+from dataclasses import replace
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,8 @@ _MOST_STATEMENTS = 100
 _PATIENCE = 3.0
 
 _NUMBERS = count()
+# The server writes the parameters of a statement into its plan: texts in quotes, and numbers.
+_VALUE = re.compile(r"'(?:[^']|'')*'|(?<![\w.])-?\d+(?:\.\d+)?\b")
 _ROWS = {ExecStatus.TUPLES_CHUNK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_OK}
 _ADMINISTRATION = b"57P"  # SQLSTATE of a server that shuts down, crashed, or is still starting
 
@@ -129,6 +133,19 @@ class PostgreSQLCursor(Cursor):
     def fetch_at_once(self, size: int) -> list[Row] | None:  # noqa: ARG002
         """Return None: a caller that waits for a server would hold up all others."""
         return None
+
+    def explain(self) -> list[str]:
+        """Return the steps of the database's plan, without values of keys; instead of ``fetch``."""
+        self.plan = replace(self.plan, sql=f"EXPLAIN (COSTS OFF) {self.plan.sql}")
+        steps: list[str] = []
+        try:
+            statement = self._begin()
+            while rows := statement.rows():
+                steps += [_VALUE.sub("…", str(row[0])) for row in rows]
+        except IndexDatabaseError as error:
+            self._end(is_lost=isinstance(error, _LostError))
+            raise
+        return steps
 
     def interrupt(self) -> None:
         """Stop the query: the ``fetch`` that runs raises, and each later one."""

@@ -59,6 +59,10 @@ class Cursor(ABC):
         """
 
     @abstractmethod
+    def explain(self) -> list[str]:
+        """Return the steps of the database's plan, without values of keys; instead of ``fetch``."""
+
+    @abstractmethod
     def interrupt(self) -> None:
         """Stop the query: the ``fetch`` that runs raises IndexDatabaseError, and each later one."""
 
@@ -122,11 +126,25 @@ class SQLiteCursor(Cursor):
         self._rows = rows
         return self._finished(found)
 
-    def _run(self) -> sqlite3.Cursor:
-        """Run the statement as far as its first row."""
+    def explain(self) -> list[str]:
+        """Return the steps of the database's plan, without values of keys; instead of ``fetch``."""
+        self._make_function()
+        statement = f"EXPLAIN QUERY PLAN {self.plan.sql}"
+        try:
+            rows = self._driver.execute(statement, _storable(self.plan.parameters)).fetchall()
+        except sqlite3.Error as error:
+            raise IndexDatabaseError(f"the query failed: {error}") from error
+        return [str(words) for _, _, _, words in rows]
+
+    def _make_function(self) -> None:
+        """Give the statement the function by which Python filters, if it calls that."""
         if self.plan.residuals:
             zone = self.plan.query.options.timezone_offset_minutes
             self._driver.create_function(FUNCTION, -1, residual_function(self.plan.residuals, zone))
+
+    def _run(self) -> sqlite3.Cursor:
+        """Run the statement as far as its first row."""
+        self._make_function()
         # SQLite forgets an interrupt that comes before the statement runs; the handler does not.
         self._driver.set_progress_handler(lambda: self._is_interrupted, _INSTRUCTIONS)
         return self._driver.execute(self.plan.sql, _storable(self.plan.parameters))

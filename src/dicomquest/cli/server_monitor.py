@@ -1,0 +1,100 @@
+"""The observers of ``dicomquest serve``: metrics with their page, slow queries, the audit trail."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+
+from dicomquest import __version__
+from dicomquest.cli.messages import give_up
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.shared_options import host_and_port
+from dicomquest.index.index import Index
+from dicomquest.monitor.audience import Audience
+from dicomquest.monitor.metrics import FOLDER_VARIABLE, Metrics
+from dicomquest.monitor.probes import Probes
+from dicomquest.monitor.slow_queries import SlowQueries
+from dicomquest.monitor.status_page import StatusPage
+from dicomquest.services.observer import Observer
+
+
+@dataclass(slots=True)
+class Monitor:
+    """The observer of one process, None if nobody listens, and its probes."""
+
+    observer: Observer | None = None
+    probes: Probes | None = None
+
+    def end(self) -> None:
+        """Tell the probes that the server ends."""
+        if self.probes is not None:
+            self.probes.end()
+
+
+@contextmanager
+def shared_metrics(settings: ServeSettings) -> Iterator[ServeSettings]:
+    """Prepare what the processes share, before any starts; give the settings for them.
+
+    A wrong port, or a package that is missing, ends the command here.
+    """
+    if settings.metrics is None:
+        yield settings
+        return
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise give_up("--metrics needs prometheus-client: pip install 'dicomquest[metrics]'")
+    host, port = host_and_port(settings.metrics)
+    try:
+        port = _free(host, port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise give_up(f"cannot listen on {host} port {port} for --metrics: {reason}") from error
+    with ExitStack() as stack:
+        if settings.workers > 1:
+            # Set before prometheus_client is imported, which each process does for itself.
+            os.environ[FOLDER_VARIABLE] = stack.enter_context(
+                TemporaryDirectory(prefix="dicomquest-metrics-")
+            )
+        yield replace(settings, metrics=f"{host}:{port}")
+
+
+def _free(host: str, port: int) -> int:
+    """Return the port if nobody listens there, a free one for 0; else raise OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        found: int = probe.getsockname()[1]
+        return found
+
+
+@contextmanager
+def monitoring(settings: ServeSettings, index: Index) -> Iterator[Monitor]:
+    """Observe the server of this process, in whose event loop this is called."""
+    with ExitStack() as stack:
+        observers: list[Observer] = []
+        metrics = None
+        probes = None
+        if settings.metrics is not None:
+            metrics = Metrics(settings.peers, __version__)
+            observers.append(metrics)
+            probes = Probes(index, asyncio.get_running_loop())
+            stack.callback(probes.close)
+            page = StatusPage(metrics.text, probes.fault, probes.unready)
+            page.start(*host_and_port(settings.metrics))
+            stack.callback(page.close)
+        if settings.slow_query is not None:
+            slow = SlowQueries(
+                index,
+                settings.slow_query,
+                shows_values=settings.slow_query_values,
+                count=metrics.slow_query if metrics is not None else lambda: None,
+            )
+            observers.append(slow)
+            stack.callback(slow.close)
+        yield Monitor(Audience(observers) if observers else None, probes)

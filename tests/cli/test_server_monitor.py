@@ -1,0 +1,150 @@
+"""The sight of a server with two workers: metrics, probes, JSON log, slow queries."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydicom.dataset import Dataset
+
+from fixtures.faces import HOST, PATIENT_ROOT, associated, scu
+from fixtures.postgresql_cluster import wait_for
+from peers import corpus, ours
+from peers.processes import free_port
+
+ASSOCIATIONS = 12
+SECRET = "ZZ-SECRET"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A server that has answered one query on each of ASSOCIATIONS associations."""
+
+    port: int
+    metrics_port: int
+    folder: Path
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(HOST, self.metrics_port)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def sums(self) -> dict[str, float]:
+        """The samples of all labels together, by the metric's name."""
+        found: dict[str, float] = {}
+        status, text = self.get("/metrics")
+        assert status == 200
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found[sample.name] = found.get(sample.name, 0) + sample.value
+        return found
+
+    @property
+    def log(self) -> str:
+        return "".join(path.read_text() for path in self.folder.glob("serve-*.log"))
+
+    def lines(self, words: str, count: int = 1) -> list[dict[str, Any]]:
+        """The objects of the log with some words, as soon as there are so many."""
+        wait_for(lambda: self.log.count(words) >= count, f"{words!r} in the log")
+        return [json.loads(line) for line in self.log.splitlines() if words in line]
+
+
+def secret() -> Dataset:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "PATIENT"
+    identifier.PatientID = SECRET
+    identifier.PatientName = ""
+    return identifier
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    (folder / "files").mkdir()
+    corpus.write(folder / "files")
+    ours.index(folder / "index.sqlite", folder / "files")
+    port = free_port()
+    options = (
+        "--workers", "2", "--metrics", str(port), "--log-format", "json", "--log-keys",
+        "--slow-query", "0.000001", "--check-aet",
+    )  # fmt: skip
+    with ours.serve(folder / "index.sqlite", *options) as peer:
+        for _ in range(ASSOCIATIONS):
+            with associated(peer.port, ae_title=peer.aet) as association:
+                list(association.send_c_find(secret(), PATIENT_ROOT))
+        assert scu().associate(HOST, peer.port, ae_title="WRONG").is_rejected
+        yield Watched(peer.port, port, folder)
+
+
+def test_counts_of_workers_are_added_up(watched: Watched) -> None:
+    wait_for(
+        lambda: watched.sums().get("dicomquest_associations_ended_total") == ASSOCIATIONS,
+        "the end of all associations",
+    )
+    for _ in range(4):  # whichever worker answers
+        sums = watched.sums()
+        assert sums["dicomquest_finds_total"] == ASSOCIATIONS
+        assert sums["dicomquest_find_seconds_count"] == ASSOCIATIONS
+        assert sums["dicomquest_associations_total"] == ASSOCIATIONS + 1
+        assert sums["dicomquest_associations_active"] == 0
+        assert sums["dicomquest_workers"] == 2
+        assert sums["dicomquest_slow_queries_total"] == ASSOCIATIONS
+
+
+def test_labels_say_who_asked_and_how_it_ended(watched: Watched) -> None:
+    _, text = watched.get("/metrics")
+    assert 'dicomquest_finds_total{ae="SCU",level="PATIENT",status="0000"} 12.0' in text
+    assert 'reason="rejected permanently: called AE title not recognized"' in text
+
+
+def test_probes_answer_while_it_serves(watched: Watched) -> None:
+    assert watched.get("/health") == (200, "ok\n")
+    assert watched.get("/ready") == (200, "ok\n")
+
+
+@pytest.mark.requirement("QR-173")
+def test_find_is_one_object_of_the_log(watched: Watched) -> None:
+    finds = watched.lines('"event": "find"', ASSOCIATIONS)
+    assert len(finds) == ASSOCIATIONS
+    for find in finds:
+        assert (find["ae"], find["address"]) == ("SCU", HOST)
+        assert (find["model"], find["query_level"]) == ("Patient Root", "PATIENT")
+        assert (find["status"], find["reason"], find["matches"]) == ("0000", "Success", 0)
+        assert 0 < find["milliseconds"] < 60_000
+        assert find["matching_keys"] == ["Patient ID"]
+    accepted = watched.lines('"association accepted"', ASSOCIATIONS)
+    ids = {(line["process"], line["association"]) for line in accepted}
+    assert {(find["process"], find["association"]) for find in finds} == ids
+    assert len(ids) == ASSOCIATIONS
+
+
+def test_slow_query_has_words_and_plan(watched: Watched) -> None:
+    line = watched.lines("; plan: ", ASSOCIATIONS)[0]
+    assert line["level"] == "warning"
+    assert line["association"]
+    assert "patients by Patient ID (Single Value)" in line["message"]
+    assert "USING INDEX ix_patient_patient_id" in line["message"]
+
+
+def test_log_has_no_value_of_a_query(watched: Watched) -> None:
+    watched.lines("; plan: ", ASSOCIATIONS)
+    assert SECRET not in watched.log
+
+
+def test_port_that_is_taken_is_told(watched: Watched) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        index = str(watched.folder / "index.sqlite")
+        done = ours.run("serve", "--index", index, "--port", "0", "--metrics", port)
+    assert done.status == 1
+    assert f"cannot listen on 127.0.0.1 port {port} for --metrics" in done.err
