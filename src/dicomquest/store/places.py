@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 from pathlib import PurePosixPath
@@ -26,7 +26,15 @@ LONGEST_NAME = 200
 """Bytes of a file's or folder's name; file systems allow 255."""
 
 _UNIQUE = "SOPInstanceUID"
-_REFUSED = re.compile(r'[\\/:*?"<>|]')
+_REFUSED = re.compile(r"[\\/:*?\"<>|]|[\s$`'!&;()\[\]{}#%]|^[-~=]")
+"""What some file system does not take; what a shell does not take as the character that it is.
+
+At the beginning, what makes a name an option, a home folder or, for zsh, a program.
+"""
+
+_DIGEST = re.compile(r"~[0-9a-f]{8}(\.dcm)?$", re.IGNORECASE)
+"""The end of a changed name; a text that ends so is changed, so that no two names are equal."""
+
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -46,7 +54,7 @@ class Layout:
 
     def path(self, texts: Mapping[Level, Mapping[str, str]]) -> PurePosixPath:
         """Make the path of an instance from its values, which cannot lead out of the folder."""
-        return PurePosixPath(*[safe_name("".join(_values(places, texts))) for places in self.names])
+        return PurePosixPath(*[_name(places, texts) for places in self.names])
 
 
 def parse_layout(template: str) -> Layout:
@@ -85,21 +93,29 @@ def _places(template: str, name: str) -> list[_Place]:
     return places
 
 
-def _values(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]) -> list[str]:
-    return [
-        place.literal
-        + ("" if place.level is None else texts[place.level].get(place.column) or NOTHING)
+def _name(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]) -> str:
+    values = [
+        "" if place.level is None else texts[place.level].get(place.column) or NOTHING
         for place in places
     ]
+    text = "".join(place.literal + value for place, value in zip(places, values, strict=True))
+    return safe_name(text, values)
 
 
-def safe_name(text: str) -> str:
-    """Return a text as a name fit for every file system; a digest keeps a changed one unique."""
-    if text.isascii() and text.isprintable() and _is_safe(text):
+def safe_name(text: str, values: Sequence[str] = ()) -> str:
+    """Return a text as a name fit for every file system and shell; a digest keeps it unique.
+
+    ``values`` are the parts of the text that differ between instances, all of it by default.
+    Names that differ in case alone are one name on some disks, so a value with small letters counts
+    as changed.
+    """
+    varying = "".join(values) if values else text
+    is_fit = varying.casefold().upper() == varying and _is_safe(text)
+    if is_fit and text.isascii() and text.isprintable():
         return text
-    kept = "".join(" " if category(each)[0] in "CZ" else each for each in normalize("NFC", text))
+    kept = "".join("_" if category(each)[0] in "CZ" else each for each in normalize("NFC", text))
     kept = _REFUSED.sub("_", kept).strip(". ")
-    if kept == text and _is_safe(kept):
+    if is_fit and kept == text:
         return kept
     cut = (
         kept.encode("utf-8", "replace")[: LONGEST_NAME - 10].decode("utf-8", "ignore").rstrip(". ")
@@ -115,5 +131,6 @@ def _is_safe(text: str) -> bool:
         and text == text.strip(". ")
         and text != ""
         and _REFUSED.search(text) is None
+        and _DIGEST.search(text) is None
         and _RESERVED.fullmatch(text) is None
     )
