@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
+from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import index_option, jobs_option, timezone_option
 from dicomquest.standard.levels import Level
@@ -35,6 +36,7 @@ class IndexSettings:
     location: str
     jobs: int | None
     timezone: int | None
+    umask: str
     reread: bool
     prune: bool
     prune_empty: bool
@@ -47,6 +49,7 @@ class IndexSettings:
 @index_option
 @jobs_option
 @timezone_option
+@umask_option
 @click.option(
     "--reread",
     is_flag=True,
@@ -94,6 +97,7 @@ def run(settings: IndexSettings) -> None:
     paths = _existing(settings)
     pruned = None
     with (
+        new_files_without(settings.umask),
         index_failures("what is indexed stays, and the same command goes on"),
         open_index(settings.location, settings.timezone) as index,
     ):

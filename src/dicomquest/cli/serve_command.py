@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dicomquest.cli.config_option import config_option, configured
+from dicomquest.cli.file_rights import new_files_without
 from dicomquest.cli.messages import give_up, index_failure
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import options_of, server_tls
@@ -95,12 +96,6 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     from dicomquest.cli.access_rules import tell_who_may_ask
     from dicomquest.cli.log_output import log_to_stderr
-    from dicomquest.cli.server_assembly import (
-        make_store_folder,
-        open_index,
-        prepare_store,
-        tell_read_only,
-    )
     from dicomquest.cli.server_monitor import shared_metrics
     from dicomquest.cli.server_processes import cannot_listen, run_processes
 
@@ -112,6 +107,26 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
     )
     check_settings(settings)
     tell_who_may_ask(settings)
+    with new_files_without(settings.umask):
+        _prepare(settings)
+        try:
+            with shared_metrics(settings) as prepared:
+                run_processes(prepared, reread)
+        except IndexDatabaseError as error:
+            raise index_failure(error) from error
+        except OSError as error:
+            raise give_up(cannot_listen(settings.host, settings.port, error)) from error
+
+
+def _prepare(settings: ServeSettings) -> None:
+    """Make what is missing, and put right what an earlier server has left."""
+    from dicomquest.cli.server_assembly import (
+        make_store_folder,
+        open_index,
+        prepare_store,
+        tell_read_only,
+    )
+
     try:
         make_store_folder(settings)
         with open_index(settings) as index:
@@ -119,10 +134,3 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
             prepare_store(settings, index)
     except IndexDatabaseError as error:
         raise index_failure(error) from error
-    try:
-        with shared_metrics(settings) as prepared:
-            run_processes(prepared, reread)
-    except IndexDatabaseError as error:
-        raise index_failure(error) from error
-    except OSError as error:
-        raise give_up(cannot_listen(settings.host, settings.port, error)) from error

@@ -35,7 +35,8 @@ ReadAgain: TypeAlias = Callable[[], ServeSettings]
 """Reads the settings anew, from the same command line; ConfigurationError says what is wrong."""
 
 FIXED = (
-    "index", "read_index", "store", "store_layout", "duplicates", "host", "port", "workers",
+    "index", "read_index", "store", "store_layout", "duplicates", "umask", "host", "port",
+    "workers",
     "log_level", "log_format", "log_keys", "metrics", "slow_query", "slow_query_values",
 )  # fmt: skip
 """The settings that hold until the server is started again."""

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dicomquest.cli.counting import counted_each
+from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.messages import index_failure
 from dicomquest.cli.shared_options import LOG_LEVEL, index_option, jobs_option, timezone_option
 from dicomquest.errors import IndexDatabaseError
@@ -23,6 +24,7 @@ class WatchSettings:
     location: str
     jobs: int | None
     timezone: int | None
+    umask: str
     poll: bool
     rescan: float
     log_level: str
@@ -39,6 +41,7 @@ class WatchSettings:
 @index_option
 @jobs_option
 @timezone_option
+@umask_option
 @click.option(
     "--poll",
     is_flag=True,
@@ -94,7 +97,11 @@ def run(settings: WatchSettings) -> None:
             raise StoppedError
 
     try:
-        with told_to_end(stop), open_index(settings.location, settings.timezone) as index:
+        with (
+            new_files_without(settings.umask),
+            told_to_end(stop),
+            open_index(settings.location, settings.timezone) as index,
+        ):
             LOGGER.info("reading %s, then watching; SIGINT or SIGTERM ends it", folders)
             follower = index.follow(
                 settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check

@@ -27,9 +27,9 @@ LONGEST_NAME = 200
 
 _UNIQUE = "SOPInstanceUID"
 _REFUSED = re.compile(r"[\\/:*?\"<>|]|[\s$`'!&;()\[\]{}#%]|^[-~=]")
-"""What some file system does not take; what a shell does not take as the character that it is.
+"""Characters that some file system refuses, or that mean something else to a shell.
 
-At the beginning, what makes a name an option, a home folder or, for zsh, a program.
+At the beginning, those that make a name an option, a home folder or, for zsh, a program.
 """
 
 _DIGEST = re.compile(r"~[0-9a-f]{8}(\.dcm)?$", re.IGNORECASE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import click
 
+from dicomquest.cli.file_rights import PRIVATE, UMASK_WORDS, octal_mask
 from dicomquest.cli.shared_options import index_setting, setting
 
 LAYOUT = (
@@ -40,3 +41,4 @@ class StoringSettings:
         "For an instance that comes again: let the new one replace the old, or keep the old one.",
         type=click.Choice(["replace", "keep"]),
     )
+    umask: str = setting(PRIVATE, UMASK_WORDS, type=octal_mask, metavar="MASK")
