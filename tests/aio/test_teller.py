@@ -11,14 +11,20 @@ from dicomquest.pdu.pdus import AAssociateRJ
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.observer import (
+    AlertKind,
     AssociationBegan,
     AssociationOver,
     AssociationRefused,
     FindFinished,
     LimitHit,
+    SecurityAlert,
 )
 from dicomquest.services.repeated_lines import RepeatedLines
-from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED
+from dicomquest.ul.negotiation import (
+    AUTHENTICATION_FAILED,
+    CALLING_AE_TITLE_NOT_RECOGNIZED,
+    LOCAL_LIMIT_EXCEEDED,
+)
 from fixtures.observing import Heard
 from fixtures.service_requests import USER, Channel, request
 
@@ -48,6 +54,27 @@ def test_association_begins_and_ends_once(teller: Teller, heard: Heard) -> None:
 def test_connection_without_association_has_no_end(teller: Teller, heard: Heard) -> None:
     teller.ended(LifeStage.ABORTED, "time-out")
     assert heard.events == []
+
+
+@pytest.mark.parametrize("answer", [CALLING_AE_TITLE_NOT_RECOGNIZED, AUTHENTICATION_FAILED])
+def test_refused_identity_is_an_alert(teller: Teller, heard: Heard, answer: AAssociateRJ) -> None:
+    teller.rejected(USER, USER, answer, "10.1.2.3 is no address of this title")
+    refused, alert = heard.events
+    assert isinstance(refused, AssociationRefused)
+    assert alert == SecurityAlert(AlertKind.IDENTITY, "127.0.0.1", "AE", refused.reason)
+
+
+def test_level_that_is_not_authorized_is_an_alert(teller: Teller, heard: Heard) -> None:
+    for status in (0x0124, 0xA900):
+        teller.finished(request(Channel()), status, "SERIES level not authorized", ())
+    assert [event for event in heard.events if isinstance(event, SecurityAlert)] == [
+        SecurityAlert(
+            AlertKind.FORBIDDEN,
+            "127.0.0.1",
+            "AE",
+            "Refused: not authorized: SERIES level not authorized",
+        )
+    ]
 
 
 def test_rejection_for_a_limit_is_a_limit_hit(teller: Teller, heard: Heard) -> None:

@@ -44,6 +44,7 @@ def test_table_of_a_peer_becomes_its_rule(tmp_path: Path) -> None:
         services = ["find", "verification"]
         models = ["study"]
         user-optional = true
+        visible = ["InstitutionName=EAST*", "StudyDate=20200101-"]
         result-limit = 7
         [peers.PACS]
         host = "pacs"
@@ -69,6 +70,8 @@ def test_table_of_a_peer_becomes_its_rule(tmp_path: Path) -> None:
     assert lab.profile.models == {STUDY_ROOT}
     assert lab.profile.levels == {Level.STUDY, Level.SERIES}
     assert lab.profile.choices.result_limit == 7
+    assert [key.path[0].tag for key in lab.profile.visible] == [0x00080020, 0x00080080]
+    assert rules.default.profile.visible == ()
     assert lab.profile.choices.options.timezone_offset_minutes == 60
     assert rules.peers["PACS"].profile.levels == {Level.PATIENT}
     assert rules.default.profile.levels == {Level.STUDY, Level.SERIES}
@@ -108,6 +111,8 @@ def test_wrong_rule_is_told_with_the_remedy(tmp_path: Path, line: str, words: st
         ('[peers.X]\ncertificate = "CN=x"', "add --tls-ca FILE"),
         ('[peers.X]\nusers = ["ann"]', "add --users-file FILE"),
         ('[access]\nusers-file = "absent"', "No such file"),
+        ('[peers.X]\nvisible = ["Institution=EAST*"]', "visibility filter"),
+        ('[peers.X]\nvisible = ["InstitutionName"]', "asks for nothing"),
         ('[access]\nuser-hook = "absent:hook"', "the hook 'absent:hook'"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dicomquest.cli.own_identity import own_identity
+from dicomquest.cli.own_identity import own_identity, tell_if_readable
 from dicomquest.pdu.user_information import UserIdentityRQ
 
 
@@ -54,3 +54,26 @@ def test_options_that_do_not_fit_are_told(secret: str, tmp_path: Path) -> None:
     ]:
         with pytest.raises(click.UsageError, match=words):
             own_identity(*given)
+
+
+@pytest.mark.parametrize(
+    ("claim", "host", "tls", "what"),
+    [
+        (UserIdentityRQ(2, b"ann", b"mellon"), "pacs", False, "the password"),
+        (UserIdentityRQ(5, b"a.b.c"), "10.1.2.3", False, "the token"),
+        (UserIdentityRQ(2, b"ann", b"mellon"), "pacs", True, None),
+        (UserIdentityRQ(2, b"ann", b"mellon"), "127.0.0.1", False, None),
+        (UserIdentityRQ(1, b"ann"), "pacs", False, None),
+        (None, "pacs", False, None),
+    ],
+)
+def test_secret_without_tls_is_told(
+    claim: UserIdentityRQ | None,
+    host: str,
+    tls: bool,
+    what: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell_if_readable(host, claim, tls=tls)
+    words = f"Warning: {what} goes to {host} unencrypted. --tls or --tls-ca FILE encrypts it.\n"
+    assert capsys.readouterr().err == ("" if what is None else words)

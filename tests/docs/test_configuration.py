@@ -29,6 +29,7 @@ IN_WORDS = {
     "services": "all",
     "models": "all",
     "levels": "all",
+    "visible": "none",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
     "max-associations-per-peer": "four fifths of `max-associations`",

@@ -47,6 +47,10 @@ models = ["study"]
 levels = ["STUDY"]
 services = ["verification", "find"]
 
+[peers.NARROW]
+user-optional = true
+visible = ["PatientID=D-1"]
+
 [peers.USERS]
 users = ["ann"]
 """
@@ -111,6 +115,20 @@ def test_findscu_has_its_level_and_model_alone(scp: Peer) -> None:
     refused = findscu(scp, "STUDY", KEYS, "-aet", "DESK", model="patient")
     assert "No Acceptable Presentation Contexts" in refused.output
     assert findscu(scp, "STUDY", KEYS, "-aet", "STATION", model="patient").final == "Success"
+
+
+@pytest.mark.peer("findscu")
+def test_findscu_sees_what_is_visible_alone(scp: Peer) -> None:
+    all_patients = {"PatientID": "", "NumberOfPatientRelatedStudies": ""}
+    narrow = findscu(scp, "PATIENT", all_patients, "-aet", "NARROW", model="patient")
+    wide = findscu(scp, "PATIENT", all_patients, "-aet", "STATION", model="patient")
+    own = [answer for answer in wide.answers if answer["PatientID"] == "D-1"]
+    assert len(wide.answers) > len(narrow.answers) == 1
+    assert narrow.answers == own
+    hidden = next(answer["PatientID"] for answer in wide.answers if answer not in own)
+    asked = {"PatientID": str(hidden), "StudyInstanceUID": ""}
+    assert findscu(scp, "STUDY", asked, "-aet", "NARROW").answers == []
+    assert findscu(scp, "STUDY", asked, "-aet", "STATION").answers
 
 
 @pytest.mark.peer("storescu")

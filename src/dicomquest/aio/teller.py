@@ -12,17 +12,27 @@ from dicomquest.pdu.pdus import AAssociateRJ
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.observer import (
+    AlertKind,
     AssociationBegan,
     AssociationOver,
     AssociationRefused,
     FindFinished,
     LimitHit,
     Observer,
+    SecurityAlert,
     StoreFinished,
 )
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
-from dicomquest.ul.negotiation import LOCAL_LIMIT_EXCEEDED
+from dicomquest.standard import statuses
+from dicomquest.ul.negotiation import (
+    AUTHENTICATION_FAILED,
+    CALLING_AE_TITLE_NOT_RECOGNIZED,
+    LOCAL_LIMIT_EXCEEDED,
+)
+
+IDENTITY_REFUSED = {CALLING_AE_TITLE_NOT_RECOGNIZED, AUTHENTICATION_FAILED}
+"""The answers to an identity that the rules do not let in."""
 
 
 class Teller:
@@ -53,8 +63,19 @@ class Teller:
         LOGGER.info("%s", event)
         if self._observer is not None:
             self._observer.tell(event)
+            if detail and answer in IDENTITY_REFUSED:
+                self._alert(AlertKind.IDENTITY, requestor, event.reason)
             if answer == LOCAL_LIMIT_EXCEEDED:
                 self.hit(requestor, LimitName.ASSOCIATIONS)
+
+    def _alert(
+        self, kind: AlertKind, requestor: ServiceUser, reason: str, user: str | None = None
+    ) -> None:
+        """Tell that the peer has tried what it may not do."""
+        if self._observer is not None:
+            self._observer.tell(
+                SecurityAlert(kind, requestor.address, requestor.ae_title, reason, user or "")
+            )
 
     def hit(self, requestor: ServiceUser, limit: LimitName) -> None:
         """Tell that the peer has reached a limit."""
@@ -102,6 +123,9 @@ class Teller:
         self._log.find(event)
         if self._observer is not None:
             self._observer.tell(event)
+            if status == statuses.NOT_AUTHORIZED:
+                asked = request.association
+                self._alert(AlertKind.FORBIDDEN, asked.requestor, event.reason, asked.user_identity)
 
     def _finished_store(
         self, request: ServiceRequest, command: CStoreRQ, status: int | None, comment: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import click
 
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.settings.caller_settings import CallerSettings
+from dicomquest.cli.shared_options import is_loopback
 from dicomquest.errors import AccessError
 from dicomquest.query.identifier.request_keys import MODELS_BY_NAME
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.visibility import VisibilityError, parse_visible
 from dicomquest.services.access import PeerChoices, Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, CertificatePin, PeerRule
 from dicomquest.services.passcodes import PasscodeFile
@@ -31,7 +33,9 @@ MOST_NAMED = 5
 
 
 def admission(settings: ServeSettings, timezone: int) -> Admission:
-    """Make the rules of a server; AccessError for a file or a function that cannot be used.
+    """Make the rules of a server.
+
+    AccessError for a file or a function that cannot be used, VisibilityError for a wrong filter.
 
     ``timezone`` is the index's, in minutes east of UTC.
     """
@@ -49,7 +53,7 @@ def check_access(settings: ServeSettings) -> None:
     """Raise UsageError for rules that let nobody in, or that nothing can enforce."""
     try:
         admission(settings, 0)
-    except AccessError as error:
+    except (AccessError, VisibilityError) as error:
         raise click.UsageError(str(error)) from error
     if settings.known_only and not settings.peers:
         raise click.UsageError(
@@ -77,7 +81,9 @@ def tell_who_may_ask(settings: ServeSettings) -> None:
 
 def who_may_ask(settings: ServeSettings) -> str:
     """Say in a line of the log who may ask."""
-    conditions = ["programs of this machine" if _is_local(settings) else "programs of the network"]
+    conditions = [
+        "programs of this machine" if is_loopback(settings.host) else "programs of the network"
+    ]
     if settings.known_only:
         conditions.append(f"as {_titles(list(settings.peers))}")
     if settings.tls_ca is not None:
@@ -91,7 +97,7 @@ def who_may_ask(settings: ServeSettings) -> str:
 
 def open_to(settings: ServeSettings) -> str:
     """Warn of rules that let everybody of a network in; empty if they let nobody unknown in."""
-    if _is_local(settings):
+    if is_loopback(settings.host):
         return ""
     if not settings.known_only and not _is_bound(settings, {}):
         return (
@@ -115,13 +121,6 @@ def _is_bound(settings: ServeSettings, rules: Mapping[str, Any]) -> bool:
         or rules.get("addresses")
         or (_demands_users(settings) and not is_optional)
     )
-
-
-def _is_local(settings: ServeSettings) -> bool:
-    try:
-        return ip_address(settings.host).is_loopback
-    except ValueError:
-        return settings.host == "localhost"
 
 
 def _titles(titles: list[str]) -> str:
@@ -171,6 +170,7 @@ def _profile(values: Mapping[str, Any]) -> Profile:
         services=frozenset(map(ServiceKind, values["services"])) or everything.services,
         models=frozenset(MODELS_BY_NAME[name] for name in values["models"]) or everything.models,
         levels=frozenset(Level[name] for name in values["levels"]) or everything.levels,
+        visible=parse_visible(values["visible"], values["timezone"]),
         choices=PeerChoices(
             options=QueryOptions(
                 strict=values["strict"],

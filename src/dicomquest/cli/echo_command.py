@@ -74,6 +74,7 @@ def echo(host: str, port: int, *, verbose: bool, **values: Any) -> None:
 
 def run(host: str, port: int, settings: PeerSettings, *, verbose: bool) -> None:
     """Ask; raise click's Exit unless the peer answered with Success."""
+    settings.tell_if_readable(host)
     try:
         answer = ask(host, port, settings, looks_closer=verbose)
     except AssociationError as error:

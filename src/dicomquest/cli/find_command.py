@@ -187,6 +187,7 @@ def run(settings: FindSettings) -> None:
         explain_request(request, model, wanted)
     elif settings.format_ == "table" or keys != typed:
         read_back(request, model, wanted)
+    settings.peer.tell_if_readable(settings.host)
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
     with associated(
         settings.host, settings.port, settings.peer, model.uid, extended

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dicomquest.cli.messages import say
+from dicomquest.cli.shared_options import is_loopback
+
 if TYPE_CHECKING:
     from dicomquest.ae.negotiation_items import UserIdentityNegotiation
     from dicomquest.pdu.user_information import UserIdentityRQ
@@ -35,6 +38,14 @@ def own_identity(
         kind = NAME_AND_PASSCODE if password else NAME
         return UserIdentityRQ(kind, user.encode(), password)
     return UserIdentityRQ(TOKEN, token) if token else None
+
+
+def tell_if_readable(host: str, claim: UserIdentityRQ | None, *, tls: bool) -> None:
+    """Warn of a password or a token that crosses a network as it is (PS3.7 D.3.3.7)."""
+    if claim is None or claim.identity_type == NAME or tls or is_loopback(host):
+        return
+    what = "the token" if claim.identity_type == TOKEN else "the password"
+    say(f"Warning: {what} goes to {host} unencrypted. --tls or --tls-ca FILE encrypts it.")
 
 
 def negotiation_items(claim: UserIdentityRQ | None) -> tuple[UserIdentityNegotiation, ...]:

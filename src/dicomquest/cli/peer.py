@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.messages import give_up
-from dicomquest.cli.own_identity import own_identity
+from dicomquest.cli.own_identity import own_identity, tell_if_readable
 from dicomquest.cli.shared_options import FILE, SECONDS, ae_title, client_tls, setting
 from dicomquest.errors import AssociationError
 
@@ -78,6 +78,10 @@ class PeerSettings:
         type=FILE,
         metavar="FILE",
     )
+
+    def tell_if_readable(self, host: str) -> None:
+        """Warn of a password or a token that is not encrypted on its way."""
+        tell_if_readable(host, self.user_identity(), tls=self.tls_context() is not None)
 
     def user_identity(self) -> UserIdentityRQ | None:
         """Return the user identity to give; None for none."""

@@ -77,6 +77,7 @@ def run(
     started = monotonic()
     outcome = Outcome()
     way = Way(host, port, settings)
+    settings.tell_if_readable(host)
     found = look_at(paths, outcome, quiet=quiet)
     files = list(islice(found, FIRST))
     # To read many files takes minutes, so the peer is asked first whether it takes any.

@@ -131,6 +131,16 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether an address or a name is that of this machine alone."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def utc_offset(value: str | int) -> int:
     """Return the minutes of an offset from UTC, +HHMM or -HHMM (PS3.3 C.12.1.1.8)."""
     if isinstance(value, int):  # click calls a type again for a value that it has converted

@@ -119,7 +119,7 @@ class Admission:
         """Decide by rules; without a verification user identities are ignored."""
         self.rules = rules
         self._verification = verification
-        self._refused: dict[Profile, frozenset[str]] = {}
+        self._refused: dict[tuple[object, object], frozenset[str]] = {}
 
     async def decide(
         self, rq: AAssociateRQ, policy: AcceptorPolicy, identity: Identity, run: Run
@@ -155,12 +155,13 @@ class Admission:
         return Admitted(identity, rule.profile, policy)
 
     def _refused_by(self, profile: Profile, policy: AcceptorPolicy) -> frozenset[str]:
-        """Return the abstract syntaxes that a profile refuses; found once for each profile."""
-        if profile not in self._refused:
-            self._refused[profile] = frozenset(
+        """Return the abstract syntaxes that a profile refuses; there are two hundred to look at."""
+        rights = profile.services, profile.models
+        if rights not in self._refused:
+            self._refused[rights] = frozenset(
                 uid for uid in policy.supported if not profile.allows(uid)
             )
-        return self._refused[profile]
+        return self._refused[rights]
 
 
 def _is_in(address: str, networks: Iterable[Network]) -> bool:

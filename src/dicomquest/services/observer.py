@@ -36,6 +36,7 @@ class AlertKind(Enum):
     """The kinds of security alerts."""
 
     HANDSHAKE = "TLS handshake failed"
+    IDENTITY = "association of an identity that is not accepted"
     FORBIDDEN = "use of a service not allowed"
 
 

@@ -78,3 +78,10 @@ class AccessSettings:
         type=click.Choice(LEVELS, case_sensitive=False),
         by_peer=True,
     )
+    visible: tuple[str, ...] = setting(
+        (),
+        "Show only what matches this key; several times for several keys, all of which must match.",
+        multiple=True,
+        metavar="KEY=VALUE",
+        by_peer=True,
+    )
