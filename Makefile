@@ -8,6 +8,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
   --constraint constraints.txt
 STAMP := $(VENV)/installed
 PORT ?= 11112
+TEST_PROCESSES ?= 2
 DIST ?= $(CURDIR)/dist
 RUN_INDEX := $(CURDIR)/build/run.sqlite
 PROGRAM = $(patsubst $(CURDIR)/%,%,$(BIN))/dicomquest
@@ -17,7 +18,7 @@ PROGRAM = $(patsubst $(CURDIR)/%,%,$(BIN))/dicomquest
 
 help:
 	@echo 'make run          index the DICOM files that pydicom ships and serve them on port $(PORT)'
-	@echo 'make test         run the tests'
+	@echo 'make test         run the tests in two processes'
 	@echo 'make lint         check style, types and layers'
 	@echo 'make style        print the figures of style'
 	@echo 'make docs         build the documentation site into build/site'
@@ -59,7 +60,7 @@ run: $(STAMP)
 	@exec $(BIN)/dicomquest serve --index $(RUN_INDEX) --port $(PORT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

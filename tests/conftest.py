@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
+from collections.abc import Generator
 
 import hypothesis
 import pytest
@@ -38,6 +40,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     raise pytest.UsageError(
                         f"{item.nodeid}: requirement({number!r}) is no number such as UL-010"
                     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let nothing else run beside a test that is marked ``alone``."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    is_alone = item.get_closest_marker("alone") is not None
+    with (item.config.rootpath / "pyproject.toml").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -19,7 +19,7 @@ from nodes.served import Load, node
 from nodes.storers import Storer, stored_instances
 from peers import corpus
 
-pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
+pytestmark = [pytest.mark.alone, pytest.mark.peer(*PROGRAMS, "findscu")]
 
 DEADLINE = 5000 * MS
 """The time within which finds go on after the primary's death."""

@@ -20,7 +20,7 @@ from peers import corpus, dcmtk, ours
 from peers.corpus import uid
 from peers.processes import Peer, free_port
 
-pytestmark = pytest.mark.peer(*PROGRAMS)
+pytestmark = [pytest.mark.alone, pytest.mark.peer(*PROGRAMS)]
 
 SOON = 5000 * MS
 

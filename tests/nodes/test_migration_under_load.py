@@ -20,7 +20,7 @@ from peers import corpus
 from peers.ours import COMMAND
 from peers.processes import Peer
 
-pytestmark = pytest.mark.peer(*PROGRAMS, "findscu")
+pytestmark = [pytest.mark.alone, pytest.mark.peer(*PROGRAMS, "findscu")]
 
 NEXT_RELEASE = [*COMMAND[:-2], str(Path(__file__).parent / "next_release.py")]
 
