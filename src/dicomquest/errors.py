@@ -164,6 +164,10 @@ class ConfigurationError(DicomquestError, ValueError):
         self.faults = tuple(faults)
 
 
+class MissingPackageError(DicomquestError, ImportError):
+    """A package that only some users need is not installed; the message names it."""
+
+
 class LayoutError(DicomquestError):
     """A template for the paths of received files that cannot be used."""
 

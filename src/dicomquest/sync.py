@@ -226,6 +226,12 @@ class Association(RequestedAssociation, evt.HasHandlers):
             self._requestor.cancel(msg_id)
             self._driver.send()
 
+    def cancel_all(self) -> None:
+        """Send a C-CANCEL for each running query; any thread may, and it waits for nobody."""
+        with self._driver.lock:
+            self._requestor.cancel(None)
+            self._driver.send()
+
     def _store(
         self,
         dataset: Dataset | str | os.PathLike[str],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dicomquest.cli.formats import FORMATS
 from dicomquest.cli.output_encoding import escaped
 from fixtures.faces import HOST, data_set, serving
 from fixtures.storing import instance, write
@@ -63,14 +62,12 @@ def answer(_: evt.Event) -> Iterator[tuple[int, Dataset]]:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ["table", "record", "csv", "json", "jsonl", "dicom-json"])
 def test_each_format_escapes(name: str, encoding: str) -> None:
     with serving(answer) as port:
         done = run(encoding, "find", HOST, str(port), "--format", name, "PatientName")
-    assert (done.returncode, done.stderr) == (
-        0,
-        b"all studies\n3 studies\n" if name == "table" else b"",
-    )
+    assert done.returncode == 0
+    assert (b"3 studies in " in done.stderr) == (name in {"table", "record"})
     text = done.stdout.decode("ascii")
     assert [each for each in ESCAPED if each in text] == list(ESCAPED)
     match name:
@@ -79,7 +76,7 @@ def test_each_format_escapes(name: str, encoding: str) -> None:
         case "jsonl":
             assert [json.loads(each)["PatientName"] for each in text.splitlines()] == list(NAMES)
         case "csv":
-            assert [row[0] for row in csv.reader(io.StringIO(text))][1:] == list(ESCAPED)
+            assert [row[-1] for row in csv.reader(io.StringIO(text))][1:] == list(ESCAPED)
         case "table":
             assert [line.split()[0] for line in text.splitlines()[-3:]] == list(ESCAPED)
 
@@ -89,7 +86,7 @@ def test_columns_of_a_table_stay_in_line() -> None:
     with serving(answer) as port:
         done = run("ascii", "find", HOST, str(port), "PatientName", "StudyDate")
     lines = done.stdout.decode().splitlines()
-    assert lines[0].index("StudyDate") >= max(map(len, ESCAPED))
+    assert lines[0].index("Date") >= max(map(len, ESCAPED))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.cli.counting import counted, number_of
-from dicomquest.cli.formats import FORMATS
-from dicomquest.cli.messages import WRONG_COMMAND_LINE, give_up, say
+from dicomquest.cli.counting import number_of
+from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.named_peers import PeerArgument
+from dicomquest.cli.output.interruption import Interruption
+from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.peer import PeerSettings, associated
 from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
 from dicomquest.standard.extended import EXTENDED_OPTIONS
@@ -23,6 +23,7 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.statuses import StatusClass, status_class
 
 if TYPE_CHECKING:
+    from dicomquest.cli.output.show import Question
     from dicomquest.cli.request_identifier import Request
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dimse.commands import Response
@@ -43,10 +44,9 @@ class FindSettings:
     port: int
     keys: tuple[str, ...]
     peer: PeerSettings
+    output: OutputSettings
     level: str
     model: str
-    format_: str
-    limit: int | None
     explain: bool
     charset: str | None
     as_is: bool
@@ -61,7 +61,7 @@ class Progress:
     pending: Counter[int] = field(default_factory=Counter)
     unreadable: int = 0
     final: Response | None = None
-    is_limited: bool = False
+    is_interrupted: bool = False
     kept: list[DataSet] = field(default_factory=list)
 
 
@@ -87,20 +87,6 @@ class Progress:
     help="The information model: Study Root, Patient Root or Patient/Study Only.",
 )
 @click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(FORMATS)),
-    default="table",
-    show_default=True,
-    help="; ".join(f"{name}: {each.words}" for name, each in FORMATS.items()) + ".",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Cancel the query (C-CANCEL) after N matches.",
-)
-@click.option(
     "--explain",
     is_flag=True,
     help="Print the meaning of the query before it is sent, and what the peer made of it.",
@@ -120,6 +106,7 @@ class Progress:
     f"{', '.join(OFFERS)}. Repeat it for several.",
 )
 @click.option("--as-is", is_flag=True, help="Send keys and values as they are, allowed or not.")
+@options_of(OutputSettings)
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     """Query the archive at HOST and PORT, or the named PEER, and print the matches.
@@ -151,16 +138,18 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     2 if the command line is wrong, 130 after Ctrl-C.
     """  # noqa: D301
     peer = PeerSettings(**{name: values.pop(name) for name in PeerSettings.__slots__})
-    run(FindSettings(host=host, port=port, keys=keys, peer=peer, **values))
+    output = OutputSettings(**{name: values.pop(name) for name in OutputSettings.__slots__})
+    run(FindSettings(host=host, port=port, keys=keys, peer=peer, output=output, **values))
 
 
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
     from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
+    from dicomquest.cli.output.show import check_output, is_for_people, question
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
     from dicomquest.cli.written_keys import KeyValueError, read_written
     from dicomquest.query.extended_negotiation import accepted_options, offer
-    from dicomquest.query.identifier.key_arguments import KeyTextError, parse_keys
+    from dicomquest.query.identifier.key_arguments import KeyTextError
     from dicomquest.query.options import QueryOptions
 
     # pydicom warns of odd values; we print what the peer sends as it comes.
@@ -168,11 +157,13 @@ def run(settings: FindSettings) -> None:
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
     wanted = QueryOptions(**offered)
+    check_output(settings.output)
     try:
-        typed = keys = parse_keys(settings.keys)
+        asked = question(settings.keys, settings.output)
+        typed = keys = asked.keys
         if not settings.as_is:
             way_out = " (--as-is sends it all the same.)"
-            keys = read_written(typed, datetime.now().astimezone(), way_out=way_out)
+            keys = tuple(read_written(typed, datetime.now().astimezone(), way_out=way_out))
         request = build_request(
             keys, model, Level[settings.level], wanted, as_is=settings.as_is,
             charset=settings.charset,
@@ -185,7 +176,7 @@ def run(settings: FindSettings) -> None:
         say(f"Note: {note}")
     if settings.explain:
         explain_request(request, model, wanted)
-    elif settings.format_ == "table" or keys != typed:
+    elif is_for_people(settings.output) or keys != typed:
         read_back(request, model, wanted)
     settings.peer.tell_if_readable(settings.host)
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
@@ -196,7 +187,7 @@ def run(settings: FindSettings) -> None:
         if settings.offer:
             explain_acceptance(wanted, options)
         _check_acceptance(request, model, options, as_is=settings.as_is)
-        _query(settings, request, association, model, options)
+        _query(settings, asked, request, association, model, options)
 
 
 def _check_acceptance(
@@ -216,29 +207,40 @@ def _check_acceptance(
         ) from error
 
 
-def _query(
+def _query(  # noqa: PLR0917
     settings: FindSettings,
+    asked: Question,
     request: Request,
     association: Association,
     model: InformationModel,
     options: QueryOptions,
 ) -> None:
     from dicomquest.cli.find_explanation import explain_answers
+    from dicomquest.cli.output.show import show
+    from dicomquest.cli.output.summary import summarise
 
     progress = Progress(keep=settings.explain)
-    matches = _matches(association, request, model, settings.limit, progress)
-    FORMATS[settings.format_].write(matches, request.columns, sys.stdout)
-    sys.stdout.flush()
+    with Interruption(association.cancel_all, association.abort) as interruption:
+        matches = interruption.until(_matches(association, request, model, progress))
+        shown = show(matches, request.columns, asked, request.level, settings.output)
+    progress.is_interrupted = interruption.has_come
     if settings.explain:
         explain_answers(request, model, options, progress.kept, progress.pending)
-    _conclude(settings, request, association, progress)
+    failure = _failure(association, progress)
+    summarise(
+        shown, request.level, settings.output,
+        is_complete=failure is None, is_interrupted=progress.is_interrupted,
+    )  # fmt: skip
+    if progress.is_interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
+    if failure is not None and (progress.unreadable or not shown.is_cut):
+        raise give_up(failure)
 
 
 def _matches(
     association: Association,
     request: Request,
     model: InformationModel,
-    limit: int | None,
     progress: Progress,
 ) -> Iterator[DataSet]:
     from dicomquest.dataset.codec import decode
@@ -258,33 +260,20 @@ def _matches(
         if progress.keep:
             progress.kept.append(match)
         yield match
-        if progress.pending.total() == limit:
-            progress.is_limited = True  # leaving the loop cancels the query
-            return
 
 
-def _conclude(
-    settings: FindSettings, request: Request, association: Association, progress: Progress
-) -> None:
-    """Print the number of matches; raise unless the peer ended the query well or we did."""
+def _failure(association: Association, progress: Progress) -> str | None:
+    """Return why the matches are not all; None if the peer ended the query well."""
     from dicomquest.ae.find_call import query_failure
     from dicomquest.standard.tags import tag_text
 
-    count = progress.pending.total()
     final = progress.final
-    is_answered = final is not None and status_class(final.status) is StatusClass.SUCCESS
-    if settings.format_ == "table" and (count or (is_answered and not progress.unreadable)):
-        if count:
-            ending = ", and the query was cancelled" if progress.is_limited else ""
-            say(f"{counted(count, request.level)}{ending}")
-        else:
-            say(f"No {request.level.entities}.")
     if progress.unreadable:
-        raise give_up(f"{number_of(progress.unreadable, 'response')} of the peer could not be read")
-    if progress.is_limited or is_answered:
-        return
+        return f"{number_of(progress.unreadable, 'response')} of the peer could not be read"
     if final is None:
         reason = association.failure or "the association ended"
-        raise give_up(f"the peer did not answer the query to its end: {reason}")
+        return f"the peer did not answer the query to its end: {reason}"
+    if status_class(final.status) is StatusClass.SUCCESS:
+        return None
     tags = ", ".join(map(tag_text, final.offending_element or ()))
-    raise give_up(f"{query_failure(final)}{f', at {tags}' if tags else ''}")
+    return f"{query_failure(final)}{f', at {tags}' if tags else ''}"

@@ -41,6 +41,12 @@ def standard_vr(tag: int) -> str | None:
         return _repeating_vr(tag)
 
 
+def has_several_values(tag: int) -> bool:
+    """Tell whether an attribute may have more than one value (its VM); False if it is unknown."""
+    row = DicomDictionary.get(tag)
+    return row is not None and row[1] != "1"
+
+
 def close_keywords(keyword: str) -> list[str]:
     """Return up to three keywords of the dictionary that somebody may have meant, closest first."""
     from difflib import get_close_matches  # noqa: PLC0415  for mistakes only

@@ -364,10 +364,11 @@ class Requestor:
         # Makes this a generator, and so a flow.
         yield from ()
 
-    def cancel(self, message_id: int) -> None:
-        """Send a C-CANCEL for a running operation; its final response still comes."""
-        if message_id in self._operations and self.stage is LifeStage.ESTABLISHED:
-            self.session.send_cancel(message_id, monotonic())
+    def cancel(self, message_id: int | None) -> None:
+        """Send a C-CANCEL for a running operation, None for all; final responses still come."""
+        for running in list(self._operations) if self.stage is LifeStage.ESTABLISHED else ():
+            if message_id in {running, None}:
+                self.session.send_cancel(running, monotonic())
 
     def _settle(self) -> Flow[None]:
         """Bring running operations to their end; only their final responses stay unread."""

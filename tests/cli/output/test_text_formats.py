@@ -4,12 +4,17 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from dicomquest.cli.formats import FORMATS, text_at
+from dicomquest.cli.output.formats import FORMATS
+from dicomquest.cli.output.match_values import text_at
+from dicomquest.cli.output.page import Page
+from dicomquest.cli.output.text_formats import DIALECTS
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.identifier.key_arguments import parse_keys
+from dicomquest.standard.levels import Level
 
 KEYS = parse_keys(
     [
@@ -40,8 +45,12 @@ SECOND = {0x00080061: Element("CS", ("SR",)), 0x00100010: Element("PN", ("DOE^JO
 
 def written(name: str, *matches: DataSet) -> str:
     out = io.StringIO(newline="")
-    FORMATS[name].write(iter(matches), KEYS, out)
+    FORMATS[name].write(iter(matches), page(out))
     return out.getvalue()
+
+
+def page(out: io.StringIO, **more: Any) -> Page:
+    return Page(tuple(KEYS), frozenset(KEYS), Level.STUDY, out, **more)
 
 
 OBJECTS = [
@@ -77,7 +86,7 @@ def test_jsonl_comes_as_the_matches_come() -> None:
         assert out.getvalue().count("\n") == 1
         yield SECOND
 
-    FORMATS["jsonl"].write(matches(), KEYS, out)
+    FORMATS["jsonl"].write(matches(), page(out))
     assert out.getvalue().count("\n") == 2
 
 
@@ -100,21 +109,26 @@ def test_csv_has_a_column_a_key() -> None:
     assert second == ["DOE^JOHN", "SR", "", "", ""]
 
 
-def test_table_has_column_per_key_row_per_match() -> None:
-    """The table has a column for each key and a row for each match."""
-    lines = written("table", FIRST, SECOND).splitlines()
-    assert "PatientName" in lines[0]
-    assert [line.split() for line in lines if "^" in line] == [
-        ["Müller^Jürgen", "CT\\MR", "S1\\S2", "right"],
-        ["DOE^JOHN", "SR"],
-    ]
+def test_csv_begins_with_study_instance_uid() -> None:
+    keys = tuple(parse_keys(["PatientName", "SeriesInstanceUID", "StudyInstanceUID"]))
+    out = io.StringIO(newline="")
+    FORMATS["csv"].write([], Page(keys, frozenset(), Level.SERIES, out))
+    assert out.getvalue() == "StudyInstanceUID,SeriesInstanceUID,PatientName\n"
+    out = io.StringIO(newline="")
+    FORMATS["csv"].write([], Page(keys, frozenset(), Level.SERIES, out, is_ordered=True))
+    assert out.getvalue() == "PatientName,SeriesInstanceUID,StudyInstanceUID\n"
 
 
-def test_control_characters_and_markup_are_harmless() -> None:
-    """Control characters and markup from a peer do no harm."""
-    text = written("table", {0x00100010: Element("PN", ("[red]A\x1b[31mB[/red]",))})
-    assert "\x1b" not in text
-    assert "[red]A [31mB[/red]" in text
+@pytest.mark.parametrize("name", DIALECTS)
+def test_each_dialect_reads_back(name: str) -> None:
+    out = io.StringIO(newline="")
+    FORMATS["csv"].write([FIRST], page(out, dialect=name))
+    text = out.getvalue()
+    assert text.startswith(DIALECTS[name].mark)
+    reader = csv.reader(
+        io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=DIALECTS[name].delimiter
+    )
+    assert list(reader)[1] == ["Müller^Jürgen", "CT\\MR", "", "S1\\S2", "right"]
 
 
 @pytest.mark.parametrize(

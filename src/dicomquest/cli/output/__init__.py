@@ -1,0 +1,1 @@
+"""The output of ``dicomquest find``: formats, columns, and how they fit a terminal."""
