@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dicomquest import AE
+from dicomquest.services.passcodes import hasher, write_users
 from dicomquest.sync import Association
 from fixtures.attacks import ATTACKS
 from fixtures.faces import HOST, PATIENT_ROOT, data_set
@@ -114,6 +115,9 @@ def test_attack_holds_up_nobody(
 ) -> None:
     port, most = free_port(), 0
     options = ["--index", str(index), "--port", str(port), "--store", str(tmp_path / "store")]
+    if name == "guesses":
+        write_users(tmp_path / "users", {"ann": hasher().hash("secret")})
+        options += ["--users-file", str(tmp_path / "users"), "--user-optional"]
     ae = AE("GOOD")
     ae.add_requested_context(PATIENT_ROOT)
     ae.dimse_timeout = ae.acse_timeout = 6 * LONG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import ssl
 import time
 from collections.abc import Iterator
@@ -14,10 +15,14 @@ import pytest
 from click.testing import CliRunner
 from pydicom.uid import CTImageStorage
 
+import dicomquest
+from dicomquest import UserIdentityNegotiation
 from dicomquest.cli import main
 from dicomquest.services.passcodes import hasher, write_users
 from fixtures.faces import VERIFICATION
+from fixtures.postgresql_cluster import wait_for
 from fixtures.programs import program
+from fixtures.serving import serving
 from fixtures.storing import instance, write
 from peers import certificates, ours
 from peers.certificates import Certificates
@@ -208,6 +213,40 @@ def test_our_commands_give_a_user(scp: Peer, file: Path, tmp_path: Path) -> None
         refused = CliRunner().invoke(main, [*command, *own])
         assert refused.exit_code == 1
         assert "--user NAME --password-file FILE" in refused.stderr
+
+
+def test_our_library_gives_a_user(scp: Peer) -> None:
+    def ask(passcode: bytes) -> list[str]:
+        ann = UserIdentityNegotiation(2, b"ann", passcode)
+        found = dicomquest.find(
+            scp.host, scp.port, called_aet=scp.aet, calling_aet="USERS", user_identity=ann,
+            PatientID="D-1",
+        )  # fmt: skip
+        return [str(study.PatientID) for study in found]
+
+    assert set(ask(b"mellon")) == {"D-1"}
+    with pytest.raises(dicomquest.AssociationRejectedError) as caught:
+        ask(b"guess")
+    assert (caught.value.result, caught.value.source, caught.value.reason) == (1, 2, 1)
+
+
+@pytest.mark.peer("echoscu")
+def test_changed_rules_hold_from_sighup_on(archive: Path, tmp_path: Path) -> None:
+    ours.index(tmp_path / "index.sqlite", archive)
+    file = tmp_path / "own.toml"
+    rules = '[access]\nknown-only = true\n[peers.{}]\naddresses = "127.0.0.1"\n'
+    file.write_text(rules.format("ONE"), encoding="utf-8")
+    with serving(tmp_path / "index.sqlite", tmp_path, "--config", str(file)) as server:
+        peer = Peer("127.0.0.1", server.port, "ANY-SCP")
+        assert [echoscu(peer, "-aet", title).status == 0 for title in ("ONE", "TWO")] == [
+            True,
+            False,
+        ]
+        file.write_text(rules.format("TWO"), encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        server.log_with("who may ask: programs of this machine, as TWO")
+        wait_for(lambda: echoscu(peer, "-aet", "TWO").status == 0, "the new rules")
+        assert echoscu(peer, "-aet", "ONE").status != 0
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,14 @@ from fixtures.faces import HOST, VERIFICATION, data_set
 
 def networks(*texts: str) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def limited(**limits: frozenset[object]) -> AccessRules:
@@ -53,6 +62,7 @@ def test_title_is_bound_to_its_addresses() -> None:
         }
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_title_is_bound_to_ipv6_addresses() -> None:
     peers = {"HERE": PeerRule(networks("::1")), "AWAY": PeerRule(networks("2001:db8::/32"))}
     with admitting(AccessRules(peers=peers), host="::1") as port:

@@ -58,7 +58,7 @@ def claim(name: str, passcode: str) -> UserIdentityRQ:
 
 
 def test_passcode_is_verified_over_the_wire(users: Path) -> None:
-    with admitting(AccessRules(), UserVerification([PasscodeFile(users)])) as port:
+    with admitting(AccessRules(), UserVerification([PasscodeFile(users)], penalty=0)) as port:
         outcomes = [
             outcome(
                 associate(port, user=UserIdentityNegotiation(2, name.encode(), passcode.encode()))

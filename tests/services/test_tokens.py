@@ -57,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_token_is_verified_over_the_wire(path: Path) -> None:
-    with admitting(AccessRules(), UserVerification([read_key(path)])) as port:
+    with admitting(AccessRules(), UserVerification([read_key(path)], penalty=0)) as port:
         given = [token(), token(exp=time.time() - 600), b"x.y.z", b""]
         outcomes = [
             outcome(associate(port, user=UserIdentityNegotiation(5, each))) for each in given

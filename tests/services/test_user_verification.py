@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -12,7 +13,7 @@ from itertools import islice
 import pytest
 
 from dicomquest import UserIdentityNegotiation
-from dicomquest.pdu.pdus import AAssociateAC
+from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, PeerRule
@@ -25,6 +26,7 @@ from dicomquest.services.user_verification import (
 )
 from fixtures.admitting import IN, NOT_BELIEVED, TOO_MANY, admitting, associate, outcome
 from fixtures.faces import RQ, raw_requestor
+from fixtures.postgresql_cluster import wait_for
 from fixtures.timing import LONG
 
 
@@ -56,6 +58,11 @@ class Known:
         return Verified("ann") if is_known else Unverified("the passcode is wrong")
 
 
+def associate_request(item: UserIdentityNegotiation) -> AAssociateRQ:
+    claim = UserIdentityRQ(item.user_identity_type, item.primary_field, item.secondary_field)
+    return replace(RQ, user_information=replace(RQ.user_information, user_identity_rq=claim))
+
+
 def user(name: str, passcode: str) -> UserIdentityNegotiation:
     return UserIdentityNegotiation(2, name.encode(), passcode.encode())
 
@@ -63,7 +70,7 @@ def user(name: str, passcode: str) -> UserIdentityNegotiation:
 @contextmanager
 def verifying(known: Known, **rule: object) -> Iterator[int]:
     rules = AccessRules(default=PeerRule(**rule))  # type: ignore[arg-type]
-    with admitting(rules, UserVerification([known])) as port:
+    with admitting(rules, UserVerification([known], penalty=0)) as port:
         yield port
 
 
@@ -127,6 +134,22 @@ def test_reason_is_logged_and_passcode_is_not(caplog: pytest.LogCaptureFixture) 
     assert "; the passcode is wrong" in caplog.text
     assert "mellon" not in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_wrong_identity_waits_and_holds_its_place() -> None:
+    """The places of an address bound its guesses, also after the verifier is done with them."""
+    known = Known()
+    rules = AccessRules(peers={"CT": PeerRule(is_user_optional=True)})
+    with admitting(rules, UserVerification([known], penalty=2 * LONG)) as port:
+        guess = associate_request(user("ann", "guess"))
+        with contextlib.ExitStack() as stack:
+            for _ in range(MOST_WAITING_OF_ADDRESS):
+                stack.enter_context(raw_requestor(port, None)).send(guess)
+            wait_for(lambda: len(known.asked) == MOST_WAITING_OF_ADDRESS, "all are looked at")
+            assert outcome(associate(port, user=user("ann", "secret"))) == TOO_MANY
+            assert outcome(associate(port, "CT")) == IN
+            other = associate(port, user=user("ann", "secret"), address="127.0.0.2")
+            assert outcome(other) == IN
 
 
 def test_verifications_are_few_at_a_time() -> None:

@@ -11,7 +11,11 @@ from typing import Any, Literal, TypeVar, overload
 from pydicom.dataset import Dataset
 
 from dicomquest.ae.entity import AE, ANY_SCP
-from dicomquest.ae.negotiation_items import SOPClassExtendedNegotiation
+from dicomquest.ae.negotiation_items import (
+    NegotiationItem,
+    SOPClassExtendedNegotiation,
+    UserIdentityNegotiation,
+)
 from dicomquest.dataset.elements import to_pydicom
 from dicomquest.dataset.fast_decoder import decode_to_json, decode_to_pydicom
 from dicomquest.dimse.commands import PENDING, Response
@@ -60,6 +64,7 @@ def find(
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
     dimse_timeout: float | None = ...,
+    user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
 @overload
@@ -70,6 +75,7 @@ def find(
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
     dimse_timeout: float | None = ...,
+    user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Iterator[Dataset]: ...  # fmt: skip
 
@@ -90,6 +96,7 @@ def find(
     connection_timeout: float | None = 10.0,
     acse_timeout: float | None = 30.0,
     dimse_timeout: float | None = 60.0,
+    user_identity: UserIdentityNegotiation | None = None,
     ae_title: str | None = None,
     keys: Keys | None = None,
     **keywords: Any,
@@ -108,8 +115,9 @@ def find(
     takes a third of the time, is an object of the DICOM JSON Model (PS3.18 F), such as
     ``{"00100020": {"vr": "LO", "Value": ["4711"]}}``. ``limit`` cancels the query after so many
     matches. ``options`` are offered by extended negotiation; a peer may decline them, and a query
-    that needs one which the peer declined is not sent. ``ae_title`` is another name of
-    ``called_aet``. Time-outs are in seconds, None for none.
+    that needs one which the peer declined is not sent. ``user_identity`` says who asks, if the peer
+    wants to know (PS3.7 D.3.3.7). ``ae_title`` is another name of ``called_aet``. Time-outs are in
+    seconds, None for none.
 
     Nothing is sent before the first match is asked for. Leaving the loop early cancels the query.
     Raises ValueError for a query that makes no sense, at once, and a subclass of AssociationError
@@ -148,10 +156,13 @@ def find(
     )
     context = build_context(row.uid, [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
     offered = offer(options or QueryOptions())
+    items: list[NegotiationItem] = [] if user_identity is None else [user_identity]
+    if offered:
+        items.append(SOPClassExtendedNegotiation(row.uid, offered))
     # Called when the first match is asked for: from then on the generator holds an association.
     associate = partial(
         ae.associate, host, port, [context], called_aet,
-        ext_neg=[SOPClassExtendedNegotiation(row.uid, offered)] if offered else [],
+        ext_neg=items,
         tls_args=None if ssl_context is None else (ssl_context, server_hostname),
     )  # fmt: skip
     return _matches(associate, check, to_pydicom(identifier), row, limit=limit, read=_READERS[as_])

@@ -107,6 +107,8 @@ class PasscodeFile:
         # An unknown name takes the time of a known one, so nobody learns names by the clock.
         self._of_nobody = self._hasher.hash(secrets.token_bytes(16))
         self._lock = threading.Lock()
+        # A hash takes 64 MiB and several cores: two at a time would only take twice the memory.
+        self._turn = threading.Lock()
         self._state = _state_of(path)
         self._users = read_users(path)
 
@@ -122,7 +124,8 @@ class PasscodeFile:
             LOGGER.error("%s", error)  # noqa: TRY400
             return Unverified("the file of users cannot be read")
         try:
-            self._hasher.verify(hashed or self._of_nobody, claim.secondary)
+            with self._turn:
+                self._hasher.verify(hashed or self._of_nobody, claim.secondary)
         except Argon2Error:
             reason = f"{name!r} is no user" if hashed is None else f"wrong passcode of {name!r}"
             return Unverified(reason)

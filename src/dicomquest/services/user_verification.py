@@ -12,14 +12,20 @@ from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
 from dicomquest.services.request import Run
 
-MOST_AT_ONCE = 2
-"""Verifications that run at a time: one of a passcode takes 64 MiB, and several cores for 0.1 s."""
+MOST_AT_ONCE = 4
+"""Verifications that run at a time, each in a thread; a hook may wait for another service."""
 
 MOST_WAITING = 32
 """Verifications that run or wait: some seconds of work. One more is rejected for now."""
 
 MOST_WAITING_OF_ADDRESS = 8
 """The same of one address, so that who guesses passcodes does not keep all others waiting."""
+
+PENALTY = 1.0
+"""Seconds that the answer to a wrong identity waits, which hold a place of its address.
+
+So nobody tries more than MOST_WAITING_OF_ADDRESS passcodes a second from one address.
+"""
 
 USERNAME, USERNAME_AND_PASSCODE, KERBEROS, SAML, JWT = range(1, 6)
 """The user identity types (PS3.7 Table D.3-14)."""
@@ -62,10 +68,12 @@ class Verifier(Protocol):
 class UserVerification:
     """The verifiers of a server, asked in their order until one believes the peer."""
 
-    def __init__(self, verifiers: Sequence[Verifier]) -> None:
+    def __init__(self, verifiers: Sequence[Verifier], penalty: float = PENALTY) -> None:
         self._verifiers = verifiers
+        self._penalty = penalty
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
-        self._waiting: Counter[str] = Counter()
+        self._waiting = 0
+        self._of_address: Counter[str] = Counter()
 
     async def verify(
         self, claim: UserIdentityRQ | None, identity: Identity, run: Run
@@ -77,20 +85,29 @@ class UserVerification:
         if not any(kind in verifier.types for verifier in self._verifiers):
             return Unverified(f"no rule verifies {_TYPES.get(kind, f'user identity type {kind}')}")
         address = identity.address
-        if (
-            self._waiting[address] >= MOST_WAITING_OF_ADDRESS
-            or self._waiting.total() >= MOST_WAITING
-        ):
+        if self._of_address[address] >= MOST_WAITING_OF_ADDRESS or self._waiting >= MOST_WAITING:
             return Unverified("too many user identities wait to be verified", is_congested=True)
-        self._waiting[address] += 1
+        self._of_address[address] += 1
+        try:
+            outcome = await self._take_turn(claim, identity, run)
+            if isinstance(outcome, Unverified):
+                await asyncio.sleep(self._penalty)
+            return outcome
+        finally:
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                # Else the counter would keep every address that ever came.
+                del self._of_address[address]
+
+    async def _take_turn(
+        self, claim: UserIdentityRQ, identity: Identity, run: Run
+    ) -> Verified | Unverified:
+        self._waiting += 1
         try:
             async with self._turns:
                 return await run(self._ask, claim, identity)
         finally:
-            self._waiting[address] -= 1
-            if not self._waiting[address]:
-                # Else the counter would keep every address that ever came.
-                del self._waiting[address]
+            self._waiting -= 1
 
     def _ask(self, claim: UserIdentityRQ, identity: Identity) -> Verified | Unverified:
         reasons = []
