@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.counting import number_of
+from dicomquest.cli.find_target import TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
-from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.peer import PeerSettings, associated
@@ -45,6 +45,7 @@ class FindSettings:
     keys: tuple[str, ...]
     peer: PeerSettings
     output: OutputSettings
+    index: str | None
     level: str
     model: str
     explain: bool
@@ -66,7 +67,7 @@ class Progress:
 
 
 @click.command()
-@click.argument("host", cls=PeerArgument, metavar="PEER|HOST")
+@click.argument("host", cls=TargetArgument, metavar="PEER|HOST")
 @click.argument("port", type=PORT, metavar="[PORT]")
 @click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
 @click.option(
@@ -106,6 +107,7 @@ class Progress:
     f"{', '.join(OFFERS)}. Repeat it for several.",
 )
 @click.option("--as-is", is_flag=True, help="Send keys and values as they are, allowed or not.")
+@options_of(TargetSettings)
 @options_of(OutputSettings)
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
@@ -139,12 +141,21 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     """  # noqa: D301
     peer = PeerSettings(**{name: values.pop(name) for name in PeerSettings.__slots__})
     output = OutputSettings(**{name: values.pop(name) for name in OutputSettings.__slots__})
-    run(FindSettings(host=host, port=port, keys=keys, peer=peer, output=output, **values))
+    target = TargetSettings(**{name: values.pop(name) for name in TargetSettings.__slots__})
+    more, level = keys_by_habit(target.key, values.pop("level"))
+    model = target.model(values.pop("model"))
+    run(
+        FindSettings(
+            host=host, port=port, keys=(*keys, *more), peer=peer, output=output,
+            index=target.index, level=level, model=model, **values,
+        )
+    )  # fmt: skip
 
 
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
     from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
+    from dicomquest.cli.find_in_index import find_in_index
     from dicomquest.cli.output.show import check_output, is_for_people, question
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
     from dicomquest.cli.written_keys import KeyValueError, read_written
@@ -156,6 +167,8 @@ def run(settings: FindSettings) -> None:
     warnings.simplefilter("ignore")
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
+    if settings.index is not None:
+        offered["relational"] = True
     wanted = QueryOptions(**offered)
     check_output(settings.output)
     try:
@@ -179,6 +192,9 @@ def run(settings: FindSettings) -> None:
     elif is_for_people(settings.output) or keys != typed:
         read_back(request, model, wanted)
     settings.peer.tell_if_readable(settings.host)
+    if settings.index is not None:
+        find_in_index(settings.index, asked, request, model, settings.output)
+        return
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
     with associated(
         settings.host, settings.port, settings.peer, model.uid, extended

@@ -30,9 +30,19 @@ class PeerSettings:
     """The way to a peer; each field is an option."""
 
     aec: str = setting(
-        "ANY-SCP", "The AE title of the peer (called).", type=ae_title, metavar="TITLE"
+        "ANY-SCP",
+        "The AE title of the peer (called).",
+        short=("-aec",),
+        type=ae_title,
+        metavar="TITLE",
     )
-    aet: str = setting("DICOMQUEST", "Our own AE title (calling).", type=ae_title, metavar="TITLE")
+    aet: str = setting(
+        "DICOMQUEST",
+        "Our own AE title (calling).",
+        short=("-aet",),
+        type=ae_title,
+        metavar="TITLE",
+    )
     connection_timeout: float = setting(
         10.0, "Wait at most this long for the connection.", type=SECONDS, metavar="SECONDS"
     )

@@ -1,0 +1,66 @@
+"""``dicomquest find --index``: the same question to an index of this machine (PS3.4 C.4.1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from dicomquest.cli.messages import INTERRUPTED, give_up, index_failure
+from dicomquest.cli.output.interruption import Interruption
+from dicomquest.cli.output.output_settings import OutputSettings
+from dicomquest.cli.output.show import Question, show
+from dicomquest.cli.output.summary import summarise
+from dicomquest.errors import IdentifierError, IndexDatabaseError
+
+if TYPE_CHECKING:
+    from dicomquest.cli.request_identifier import Request
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.index.search.sqlite_cursor import Cursor
+    from dicomquest.standard.models import InformationModel
+
+FIRST_ROWS, ROWS = 32, 512
+"""The first rows are few, so that they are shown at once."""
+
+
+def find_in_index(
+    location: str, asked: Question, request: Request, model: InformationModel, out: OutputSettings
+) -> None:
+    """Ask an index and show its matches; raise click's Exit if that fails."""
+    from dicomquest.index import open_index
+    from dicomquest.query.identifier.parse import parse_identifier
+    from dicomquest.query.options import QueryOptions
+
+    try:
+        with open_index(location) as index:
+            options = QueryOptions(
+                relational=True, timezone_offset_minutes=index.timezone_offset_minutes
+            )
+            query = parse_identifier(request.identifier, model.uid, options)
+            with index.search(query) as cursor:
+                _show(cursor, asked, request, out)
+    except IdentifierError as error:
+        raise give_up(str(error)) from error
+    except IndexDatabaseError as error:
+        raise index_failure(error) from error
+
+
+def _show(cursor: Cursor, asked: Question, request: Request, out: OutputSettings) -> None:
+    with Interruption(cursor.interrupt, cursor.interrupt) as interruption:
+        matches = interruption.until(_matches(cursor, interruption))
+        shown = show(matches, request.columns, asked, request.level, out)
+    summarise(shown, request.level, out, is_complete=True, is_interrupted=interruption.has_come)
+    if interruption.has_come:
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _matches(cursor: Cursor, interruption: Interruption) -> Iterator[DataSet]:
+    size = FIRST_ROWS
+    try:
+        while rows := cursor.fetch(size):
+            yield from map(cursor.plan.to_data_set, rows)
+            size = ROWS
+    except IndexDatabaseError:
+        if not interruption.has_come:
+            raise

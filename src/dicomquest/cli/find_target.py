@@ -1,0 +1,90 @@
+"""Whom ``dicomquest find`` asks, and keys by the habits of DCMTK's findscu (PS3.4 C.4.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from dicomquest.cli.named_peers import PeerArgument
+from dicomquest.cli.shared_options import setting
+from dicomquest.standard.levels import Level
+
+_LEVEL_KEY = re.compile(r"\(?(?:QueryRetrieveLevel|0008,?0052)\)?=(.*)", re.IGNORECASE | re.DOTALL)
+_TAG_IN_BRACKETS = re.compile(r"\(([0-9A-Fa-f]{4},[0-9A-Fa-fxX]{2}[0-9A-Fa-f]{2})\)")
+_ITEM_NUMBER = re.compile(r"\[[0*]\]\.")
+
+
+class TargetArgument(PeerArgument):
+    """The first argument of ``find``; with --index there is no peer, and all words are keys."""
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Give the words to the keys if an index is asked, else go on as for any peer."""
+        if isinstance(opts, MutableMapping) and isinstance(opts.get("index"), str):
+            words = [word for word in (opts.get("host"), opts.get("port")) if isinstance(word, str)]
+            keys = opts.get("keys")
+            opts["keys"] = (*words, *(keys if isinstance(keys, (list, tuple)) else ()))
+            opts["host"], opts["port"] = opts["index"], "0"
+        return super().handle_parse_result(ctx, opts, args)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """An index in the place of a peer, and the options that findscu's users type."""
+
+    index: str | None = setting(
+        None, "Ask an index of this machine (file or URL), and no peer.", metavar="URL", envvar=None
+    )
+    key: tuple[str, ...] = setting(
+        (),
+        "A KEY, as findscu takes it; repeat it.",
+        short=("-k",),
+        multiple=True,
+        metavar="KEY",
+        envvar=None,
+    )
+    patient_root: bool = setting(
+        False, "The same as -m patient.", short=("-P",), is_flag=True, envvar=None
+    )
+    study_root: bool = setting(
+        False, "The same as -m study.", short=("-S",), is_flag=True, envvar=None
+    )
+    worklist: bool = setting(
+        False,
+        "Modality Worklist, which dicomquest does not ask yet.",
+        short=("-W",),
+        is_flag=True,
+        envvar=None,
+    )
+
+    def model(self, named: str) -> str:
+        """Return the information model; click's UsageError for the one that is not there."""
+        if self.worklist:
+            raise click.UsageError(
+                "-W: dicomquest asks no Modality Worklist yet; -P and -S ask archives"
+            )
+        if self.patient_root and self.study_root:
+            raise click.UsageError("-P and -S exclude each other")
+        return "patient" if self.patient_root else "study" if self.study_root else named
+
+
+def keys_by_habit(texts: Iterable[str], level: str) -> tuple[list[str], str]:
+    """Return the keys of findscu as ours, and the level that QueryRetrieveLevel names."""
+    keys = []
+    for text in texts:
+        if match := _LEVEL_KEY.fullmatch(text):
+            name = match[1].strip().upper()
+            if name not in Level.__members__:
+                levels = ", ".join(Level.__members__)
+                raise click.UsageError(f"-k {text}: there is no level {name}; levels are {levels}")
+            level = name
+            continue
+        name, equals, value = text.partition("=")
+        name = _ITEM_NUMBER.sub(".", _TAG_IN_BRACKETS.sub(r"\1", name))
+        keys.append(f"{name}{equals}{value}")
+    return keys, level

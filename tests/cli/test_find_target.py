@@ -1,0 +1,111 @@
+"""`dicomquest find`: keys by the habits of findscu, and an index in the place of a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from pydicom import Dataset
+
+from dicomquest import evt
+from dicomquest.cli import main
+from dicomquest.cli.find_target import keys_by_habit
+from dicomquest.dataset.elements import from_pydicom
+from dicomquest.index import open_index
+from fixtures.faces import HOST, serving
+from fixtures.storing import instance
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["find", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("PatientName=C*", "PatientName=C*"),
+        ("(0010,0010)=C*", "0010,0010=C*"),
+        ("0010,0010", "0010,0010"),
+        ("RequestAttributesSequence[0].CodeValue=A", "RequestAttributesSequence.CodeValue=A"),
+        ("(0040,0275)[0].(0040,0009)=a[0].b", "0040,0275.0040,0009=a[0].b"),
+    ],
+)  # fmt: skip
+def test_key_of_findscu(text: str, key: str) -> None:
+    assert keys_by_habit([text], "STUDY") == ([key], "STUDY")
+
+
+@pytest.mark.parametrize(
+    "text", ["QueryRetrieveLevel=SERIES", "0008,0052=series", "(0008,0052)=SERIES"]
+)
+def test_key_names_the_level(text: str) -> None:
+    assert keys_by_habit([text, "Modality"], "STUDY") == (["Modality"], "SERIES")
+
+
+def test_command_line_of_findscu() -> None:
+    asked: list[tuple[str, str, Dataset]] = []
+
+    def answer(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
+        asked.append(
+            (
+                event.assoc.requestor.ae_title,
+                str(event.request.AffectedSOPClassUID),
+                event.identifier,
+            )
+        )
+        yield from ()
+
+    with serving(answer) as port:
+        result = run(
+            "-P", "-aet", "LAB", "-aec", "PACS", "-k", "QueryRetrieveLevel=PATIENT",
+            "-k", "(0010,0010)=C*", "-k", "PatientID", HOST, str(port),
+        )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    ((title, model, identifier),) = asked
+    assert (title, model) == ("LAB", "1.2.840.10008.5.1.4.1.2.1.1")
+    assert identifier.QueryRetrieveLevel == "PATIENT"
+    assert identifier.PatientName == "C*"
+    assert "PatientID" in identifier
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-W"], "no Modality Worklist yet"),
+        (["-P", "-S"], "-P and -S exclude each other"),
+        (["-k", "QueryRetrieveLevel=WORK"], "there is no level WORK"),
+    ],
+)
+def test_habit_that_cannot_be_kept(arguments: list[str], message: str) -> None:
+    result = run(HOST, "1", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def location(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("index") / "scans.sqlite"
+    with open_index(path, create=True) as index:
+        index.ingest_data_sets(
+            from_pydicom(instance(study, number)) for study in (1, 2) for number in (1, 2)
+        )
+    return str(path)
+
+
+def test_index_is_asked_without_a_peer(location: str) -> None:
+    """Keys need no upper unique key, and words that look like a peer are keys."""
+    result = run("--index", location, "StudyInstanceUID", "-f", "csv")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 3
+    result = run("-L", "IMAGE", "InstanceNumber", "--index", location, "--count")
+    assert (result.exit_code, result.stdout) == (0, "4\n")
+    result = run("--index", location)
+    assert result.exit_code == 0
+    assert "2 studies in" in result.stderr
+
+
+def test_index_that_is_missing_is_said_so(tmp_path: Path) -> None:
+    result = run("--index", str(tmp_path / "none.sqlite"), "PatientName")
+    assert result.exit_code == 1
+    assert "there is no index at" in result.stderr
