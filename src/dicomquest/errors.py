@@ -35,24 +35,29 @@ class RemoteProtocolError(ProtocolError):
 
     ``reason`` is the A-ABORT reason of the service provider (PS3.8 9.3.8): 0 not specified,
     1 unrecognized PDU, 2 unexpected PDU, 4 unrecognized PDU parameter, 5 unexpected PDU parameter,
-    6 invalid PDU parameter value.
+    6 invalid PDU parameter value. ``limit`` is the limit that the peer went beyond, if it did.
     """
 
-    def __init__(self, message: str, *, reason: int = 0) -> None:
+    def __init__(self, message: str, *, reason: int = 0, limit: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.limit = limit
 
 
 class DataSetError(DicomquestError, ValueError):
     """Bytes that are no data set of the transfer syntax, or values that make none (PS3.5 7, A).
 
     ``offset`` counts the bytes before the fault, ``tag`` is the element; None if not known.
+    ``limit`` is the limit that the data set is beyond, a field of ``dataset.limits.Limits``.
     """
 
-    def __init__(self, message: str, *, offset: int | None = None, tag: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, offset: int | None = None, tag: int | None = None, limit: str = ""
+    ) -> None:
         super().__init__(message)
         self.offset = offset
         self.tag = tag
+        self.limit = limit
 
 
 class ValueFormatError(DicomquestError, ValueError):

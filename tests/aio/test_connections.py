@@ -9,8 +9,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from dicomquest.aio.connections import SPARE_CONNECTIONS, SPARE_OF_ADDRESS, Connections
+from dicomquest.aio.connections import (
+    SPARE_CONNECTIONS,
+    SPARE_OF_ADDRESS,
+    ConnectionLimits,
+    Connections,
+)
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, encode
+from dicomquest.services.limit_names import LimitName
 from fixtures.faces import HOST, RQ, RawPeer, associated, raw_requestor, scp, scu, serving
 from fixtures.timing import LONG
 
@@ -80,27 +86,50 @@ def test_rejected_association_frees_its_place() -> None:
 
 
 def test_oldest_of_the_greediest_goes() -> None:
-    connections: Connections[Place] = Connections(2, None)
+    connections: Connections[Place] = Connections(ConnectionLimits(2, None))
     few = [Place("few", number) for number in range(2)]
     many = [Place("many", number) for number in range(SPARE_CONNECTIONS)]
     assert [connections.open(each) for each in (*few, *many)] == [None] * len((*few, *many))
-    assert connections.admit(many[0])
-    assert connections.open(Place("new")) is many[1]
-    assert not connections.admit(many[1])
+    assert connections.admit(many[0]) is None
+    assert connections.open(Place("new")) == (many[1], LimitName.CONNECTIONS)
+    assert connections.admit(many[1]) is LimitName.ASSOCIATIONS
     assert len(connections) == 2 + SPARE_CONNECTIONS
 
 
 def test_places_are_counted_exactly() -> None:
-    connections: Connections[Place] = Connections(3, 1)
+    connections: Connections[Place] = Connections(ConnectionLimits(3, 1))
     one, two = Place("host", 1), Place("host", 2)
     connections.open(one)
     connections.open(two)
-    assert connections.admit(one)
-    assert not connections.admit(two)
+    assert connections.admit(one) is None
+    assert connections.admit(two) is LimitName.ASSOCIATIONS_OF_ADDRESS
     connections.dismiss(one)
-    assert connections.admit(two)
+    assert connections.admit(two) is None
     connections.close(two)
     connections.close(two)
-    assert connections.admit(one)
+    assert connections.admit(one) is None
     connections.close(one)
     assert len(connections) == 0
+
+
+def test_places_of_a_title_are_counted() -> None:
+    connections: Connections[Place] = Connections(ConnectionLimits(9, None))
+    places = [Place("host", number) for number in range(3)]
+    for place in places:
+        connections.open(place)
+        assert connections.admit(place) is None
+    assert connections.admit_title(places[0], "A", 1) is None
+    assert connections.admit_title(places[1], "A", 1) is LimitName.ASSOCIATIONS_OF_TITLE
+    assert connections.admit_title(places[2], "B", 1) is None
+    connections.dismiss(places[0])
+    assert connections.admit_title(places[1], "A", 1) is None
+
+
+def test_spare_connections_can_be_fewer() -> None:
+    connections: Connections[Place] = Connections(
+        ConnectionLimits(1, 1, spare=2, spare_of_address=1)
+    )
+    places = [Place(f"host{number // 2}", number) for number in range(4)]
+    assert [connections.open(place) for place in places[:3]] == [None] * 3
+    assert connections.open(places[3]) == (places[0], LimitName.CONNECTIONS)
+    assert connections.open(Place("host1", 9)) == (places[2], LimitName.CONNECTIONS_OF_ADDRESS)

@@ -80,7 +80,7 @@ def test_level_that_is_not_authorized_is_an_alert(teller: Teller, heard: Heard) 
 def test_rejection_for_a_limit_is_a_limit_hit(teller: Teller, heard: Heard) -> None:
     unknown = AAssociateRJ(1, 1, 3)
     teller.rejected(USER, USER, unknown)
-    teller.rejected(USER, USER, LOCAL_LIMIT_EXCEEDED)
+    teller.rejected(USER, USER, LOCAL_LIMIT_EXCEEDED, limit=LimitName.ASSOCIATIONS)
     assert heard.events == [
         AssociationRefused(7, USER, USER, unknown),
         AssociationRefused(7, USER, USER, LOCAL_LIMIT_EXCEEDED),

@@ -31,7 +31,6 @@ from dicomquest.dimse.events import (
 )
 from dicomquest.dimse.fragments import Limits, Message
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.dimse.performer import QUEUE_LIMIT
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, PDataTF
 from dicomquest.pdu.user_information import AsyncOperationsWindow
@@ -284,7 +283,7 @@ def test_identifier_beyond_limit_is_refused() -> None:
     pair.feed_scp(message(FIND, IS_FIND, bytes(12)))
     assert len(pair.take(pair.scp_events, RequestRefused)) == 1
     assert messages_from(pair.scp) == [
-        Message(FIND, find_answer(0xC001, "identifier is longer than the limit"))
+        Message(FIND, find_answer(0xC001, "identifier is longer than the limit (max-identifier)"))
     ]
     pair.feed_scp(message(FIND, IS_FIND, bytes(10)))
     assert len(pair.take(pair.scp_events, RequestReceived)) == 1
@@ -397,7 +396,7 @@ def test_waiting_requests_have_message_ids_too() -> None:
 
 def test_too_many_waiting_requests_end_association() -> None:
     pair = Pair.established()
-    for message_id in range(QUEUE_LIMIT + 1):
+    for message_id in range(SessionOptions().most_waiting + 1):
         pair.feed_scp(find_request(message_id))
     assert pair.scp.is_established
     pair.scp_events.clear()

@@ -14,8 +14,11 @@ from dicomquest.cli.settings.reach_settings import ReachSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text("utf-8")
 
+# docs/reference/limits.md has those of [limits].
 SETTINGS = {
-    each.name.replace("_", "-"): each for each in fields(ServeSettings) if each.name in TABLE_OF
+    each.name.replace("_", "-"): each
+    for each in fields(ServeSettings)
+    if TABLE_OF.get(each.name, "limits") != "limits"
 }
 
 ROWS = {
@@ -32,7 +35,6 @@ IN_WORDS = {
     "visible": "none",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
-    "max-associations-per-peer": "four fifths of `max-associations`",
 }
 """Defaults that are no constant."""
 

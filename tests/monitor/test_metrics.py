@@ -76,7 +76,7 @@ def test_stores_limits_and_alerts_are_counted() -> None:
     )
     assert found["dicomquest_stores_total{'ae': 'AE', 'status': '0000'}"] == 1
     assert found["dicomquest_store_seconds_sum"] == pytest.approx(0.2)
-    assert found["dicomquest_limits_hit_total{'limit': 'results'}"] == 1
+    assert found["dicomquest_limits_hit_total{'limit': 'result-limit'}"] == 1
     assert found["dicomquest_security_alerts_total{'kind': 'TLS handshake failed'}"] == 1
 
 

@@ -73,4 +73,4 @@ def test_asking() -> None:
             response = peer.receive_command()
             assert isinstance(response, CFindRSP)
             answers.append((response.status, response.error_comment))
-    assert answers == [(0, ""), (0xC001, f"identifier: {WORDS}")]
+    assert answers == [(0, ""), (0xC001, f"limit max-nesting: {WORDS}")]

@@ -46,7 +46,7 @@ from dicomquest.services.admission import Admission, Admitted, Refused
 from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.identifiers import show_request
 from dicomquest.services.life_cycle import LifeStage
-from dicomquest.services.limit_names import LimitName
+from dicomquest.services.limit_names import OF_ASSOCIATION, LimitName
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
@@ -77,8 +77,14 @@ class Host(ViewHost, Protocol):
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; if it is one too many, drop one that waits for an association."""
 
-    def admit(self, association: AcceptedAssociation) -> bool:
-        """Give an association its place if there is room for one more; False if there is none."""
+    def admit(self, association: AcceptedAssociation) -> LimitName | None:
+        """Give an association its place; return the limit that is reached if there is none."""
+
+    def admit_title(self, association: AcceptedAssociation, most: int) -> LimitName | None:
+        """Count an admitted association for its calling AE title, unless that has too many."""
+
+    def tell_limit(self, host: str, limit: LimitName, words: str) -> None:
+        """Log a connection that a limit ends before it has an association, and tell observers."""
 
     def dismiss(self, association: AcceptedAssociation) -> None:
         """Take back the place of an association that is rejected after all."""
@@ -109,6 +115,7 @@ class AcceptedAssociation(AcceptedView):
         self._info: AssociationInfo | None = None
         self._admitted: Admitted | None = None
         self._reason = ""
+        self._limit: LimitName | None = None
         self._requests: dict[int, ServiceRequest] = {}
         self._inbox: deque[Task] = deque()
         self._arrived = asyncio.Event()
@@ -232,6 +239,9 @@ class AcceptedAssociation(AcceptedView):
                 self._abandon_requests()
             case Ended():
                 self._abandon_requests()
+                limit = OF_ASSOCIATION.get(self._session.limit)
+                if limit is not None and self._stage is LifeStage.REQUESTED:
+                    self._server.tell_limit(self.host, limit, f"closed: {event.message}")
             case MessageIgnored():
                 self._log_repeated(
                     logging.WARNING, "ignored", f"{name_of(event.command)} ignored: {event.reason}"
@@ -314,8 +324,12 @@ class AcceptedAssociation(AcceptedView):
                 await self._notify(evt.EVT_RELEASED)
             case Aborted():
                 self._stage = LifeStage.ABORTED
-                LOGGER.info("association %d: aborted: %s", self.number, task.message)
-                self._teller.ended(self._stage, task.message)
+                limit, message = OF_ASSOCIATION.get(self._session.limit), task.message
+                if limit is not None:
+                    self._teller.hit(self.requestor, limit)
+                    message = f"{message} ({limit.value})"
+                LOGGER.info("association %d: aborted: %s", self.number, message)
+                self._teller.ended(self._stage, message)
                 await self._notify(evt.EVT_ABORTED)
             case _:
                 assert_never(task)
@@ -348,7 +362,7 @@ class AcceptedAssociation(AcceptedView):
             return
         self.protocol.pump()
         if isinstance(answer, AAssociateRJ):
-            self._teller.rejected(self.requestor, self.acceptor, answer, self._reason)
+            self._teller.rejected(self.requestor, self.acceptor, answer, self._reason, self._limit)
             await self._notify(evt.EVT_REJECTED)
         else:
             assert self._info is not None  # noqa: S101  it is established
@@ -360,8 +374,8 @@ class AcceptedAssociation(AcceptedView):
     async def _answer(self, rq: AAssociateRQ) -> AAssociateAC | AAssociateRJ:
         if self._is_closing:
             return TEMPORARY_CONGESTION
-        if not self._server.admit(self):
-            return LOCAL_LIMIT_EXCEEDED
+        if (limit := self._server.admit(self)) is not None:
+            return self._too_many(limit)
         policy, handlers = self._server.settings.policy_now, self.handlers
         if self._server.settings.admission is not None:
             decision = await self._decide(self._server.settings.admission, rq, policy)
@@ -369,9 +383,16 @@ class AcceptedAssociation(AcceptedView):
                 self._reason = decision.reason
                 return decision.answer
             self._admitted, policy = decision, decision.policy
+            most = decision.profile.most_associations
+            if most is not None and (limit := self._server.admit_title(self, most)) is not None:
+                return self._too_many(limit)
         if any(handlers.bound(event) for event in NEGOTIATION_EVENTS):
             return await self.run(answer_association, self, rq, policy, handlers)
         return negotiate(rq, policy)
+
+    def _too_many(self, limit: LimitName) -> AAssociateRJ:
+        self._limit, self._reason = limit, f"limit {limit.value} reached"
+        return LOCAL_LIMIT_EXCEEDED
 
     async def _decide(
         self, admission: Admission, rq: AAssociateRQ, policy: AcceptorPolicy

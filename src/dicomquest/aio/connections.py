@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-SPARE_CONNECTIONS = 64
-"""Connections beyond the most associations, whose peers learn the reason by A-ASSOCIATE-RJ."""
+from dicomquest.services.limit_names import LimitName
 
+SPARE_CONNECTIONS = 64
 SPARE_OF_ADDRESS = 16
-"""The same for one address: connections beyond its most associations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The most associations of a server, in all and of one address (None for any number).
+
+    ``spare`` are the connections beyond them, whose peers learn the reason by A-ASSOCIATE-RJ, and
+    ``spare_of_address`` the same of one address.
+    """
+
+    most: int
+    most_of_address: int | None
+    spare: int = SPARE_CONNECTIONS
+    spare_of_address: int = SPARE_OF_ADDRESS
 
 
 class Connection(Protocol):
@@ -33,18 +47,19 @@ class Connections(Generic[C]):
     connections and says nothing takes the places of its own connections, not of others.
     """
 
-    def __init__(self, most: int, most_of_address: int | None) -> None:
-        """Hold at most so many associations, in all and of one address."""
-        self.limit(most, most_of_address)
+    def __init__(self, limits: ConnectionLimits) -> None:
+        """Hold connections within limits."""
+        self._limits = limits
         self._all: dict[C, None] = {}
         self._waiting: dict[str, dict[C, None]] = {}
         self._admitted: set[C] = set()
         self._admitted_of: Counter[str] = Counter()
+        self._titles: dict[C, str] = {}
+        self._admitted_under: Counter[str] = Counter()
 
-    def limit(self, most: int, most_of_address: int | None) -> None:
+    def limit(self, limits: ConnectionLimits) -> None:
         """Change the limits; associations that have their place keep it."""
-        self._most = most
-        self._most_of_address = most_of_address
+        self._limits = limits
 
     def __iter__(self) -> Iterator[C]:
         return iter(list(self._all))
@@ -52,28 +67,36 @@ class Connections(Generic[C]):
     def __len__(self) -> int:
         return len(self._all)
 
-    def open(self, connection: C, instead_of: C | None = None) -> C | None:
-        """Note a connection; forget and return the one that has to go for it, if any has to."""
+    def open(self, connection: C, instead_of: C | None = None) -> tuple[C, LimitName] | None:
+        """Note a connection; forget and return one that has to go for it, with the limit."""
         if instead_of is not None:
             self.close(instead_of)
         self._all[connection] = None
         self._wait(connection)
         goes = self._one_too_many(connection.host)
         if goes is not None:
-            self.close(goes)
+            self.close(goes[0])
         return goes
 
-    def admit(self, connection: C) -> bool:
-        """Give an association its place, if there is one in all and for its address."""
-        host = connection.host
-        if connection not in self._all or len(self._admitted) >= self._most:
-            return False
-        if self._most_of_address is not None and self._admitted_of[host] >= self._most_of_address:
-            return False
+    def admit(self, connection: C) -> LimitName | None:
+        """Give an association its place; return the limit that is reached if there is none."""
+        host, most = connection.host, self._limits.most_of_address
+        if connection not in self._all or len(self._admitted) >= self._limits.most:
+            return LimitName.ASSOCIATIONS
+        if most is not None and self._admitted_of[host] >= most:
+            return LimitName.ASSOCIATIONS_OF_ADDRESS
         self._wait_no_more(connection)
         self._admitted.add(connection)
         self._admitted_of[host] += 1
-        return True
+        return None
+
+    def admit_title(self, connection: C, title: str, most: int) -> LimitName | None:
+        """Count an admitted association for its calling AE title, unless that has too many."""
+        if self._admitted_under[title] >= most:
+            return LimitName.ASSOCIATIONS_OF_TITLE
+        self._titles[connection] = title
+        self._admitted_under[title] += 1
+        return None
 
     def dismiss(self, connection: C) -> None:
         """Take back the place of an association that is rejected after all."""
@@ -88,16 +111,16 @@ class Connections(Generic[C]):
             self._wait_no_more(connection)
             self._leave(connection)
 
-    def _one_too_many(self, host: str) -> C | None:
-        waiting = self._waiting[host]
-        if (
-            self._most_of_address is not None
-            and self._admitted_of[host] + len(waiting) > self._most_of_address + SPARE_OF_ADDRESS
+    def _one_too_many(self, host: str) -> tuple[C, LimitName] | None:
+        waiting, limits = self._waiting[host], self._limits
+        if limits.most_of_address is not None and (
+            self._admitted_of[host] + len(waiting)
+            > limits.most_of_address + limits.spare_of_address
         ):
-            return next(iter(waiting))
-        if len(self._all) > self._most + SPARE_CONNECTIONS:
+            return next(iter(waiting)), LimitName.CONNECTIONS_OF_ADDRESS
+        if len(self._all) > limits.most + limits.spare:
             most_waiting = max(self._waiting.values(), key=len)
-            return next(iter(most_waiting))
+            return next(iter(most_waiting)), LimitName.CONNECTIONS
         return None
 
     def _wait(self, connection: C) -> None:
@@ -117,3 +140,8 @@ class Connections(Generic[C]):
             if not self._admitted_of[host]:
                 # Else the counter would keep every address that ever came.
                 del self._admitted_of[host]
+            title = self._titles.pop(connection, None)
+            if title is not None:
+                self._admitted_under[title] -= 1
+                if not self._admitted_under[title]:
+                    del self._admitted_under[title]

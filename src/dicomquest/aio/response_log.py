@@ -63,7 +63,8 @@ class ResponseLog:
     ) -> str:
         name = name_of(command)
         if not isinstance(command, CStoreRQ) or status == statuses.SUCCESS:
-            return f"association {self._number}: {name} ended with {status:04X}"
+            ended = f"association {self._number}: {name} ended with {status:04X}"
+            return f"{ended}, {comment}" if comment else ended
         words = statuses.in_words(status, statuses.C_STORE_STATUSES, comment)
         return (
             f"association {self._number}: {name} of "

@@ -57,7 +57,7 @@ class Server:
         self.handlers = handlers or evt.Handlers()
         self._numbers = count(1)
         self._connections: Connections[AcceptedAssociation | TlsHandshake] = Connections(
-            settings.maximum_associations, settings.maximum_associations_per_peer
+            settings.connection_limits
         )
         self._lines = RepeatedLines()
         self._pool = ThreadPoolExecutor(
@@ -127,9 +127,7 @@ class Server:
         if settings.ssl_context is not None:
             check_tls(settings.ssl_context)
         self.settings = settings
-        self._connections.limit(
-            settings.maximum_associations, settings.maximum_associations_per_peer
-        )
+        self._connections.limit(settings.connection_limits)
 
     async def close(self, patience: float = 0.0) -> None:
         """Listen no more, and end all associations.
@@ -211,25 +209,30 @@ class Server:
         connection: AcceptedAssociation | TlsHandshake,
         instead_of: TlsHandshake | None = None,
     ) -> None:
-        goes = self._connections.open(connection, instead_of)
-        if goes is not None:
-            self._lines.log(
-                LOGGER,
-                logging.WARNING,
-                "dropped",
-                f"connection from {goes.host} dropped: too many are open, "
-                "and it had no association",
-            )
-            self._tell(LimitHit(LimitName.CONNECTIONS, goes.host))
+        one_too_many = self._connections.open(connection, instead_of)
+        if one_too_many is not None:
+            goes, limit = one_too_many
+            words = "dropped: too many are open, and it had no association"
+            self.tell_limit(goes.host, limit, words)
             goes.drop()
+
+    def tell_limit(self, host: str, limit: LimitName, words: str) -> None:
+        """Log a connection that a limit ends before it has an association, and tell observers."""
+        line = f"connection from {host} {words} ({limit.value})"
+        self._lines.log(LOGGER, logging.WARNING, "connection", line)
+        self._tell(LimitHit(limit, host))
 
     def _tell(self, event: LimitHit | SecurityAlert) -> None:
         if self.settings.observer is not None:
             self.settings.observer.tell(event)
 
-    def admit(self, association: AcceptedAssociation) -> bool:
-        """Give an association its place if there is room, in all and for its peer; else False."""
+    def admit(self, association: AcceptedAssociation) -> LimitName | None:
+        """Give an association its place; return the limit that is reached if there is none."""
         return self._connections.admit(association)
+
+    def admit_title(self, association: AcceptedAssociation, most: int) -> LimitName | None:
+        """Count an admitted association for its calling AE title, unless that has too many."""
+        return self._connections.admit_title(association, association.requestor.ae_title, most)
 
     def dismiss(self, association: AcceptedAssociation) -> None:
         """Take back the place of an association that is rejected after all."""

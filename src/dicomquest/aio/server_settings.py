@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dicomquest.aio.connections import SPARE_CONNECTIONS, SPARE_OF_ADDRESS, ConnectionLimits
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.services.admission import Admission
 from dicomquest.services.observer import Observer
@@ -23,8 +24,9 @@ class ServerSettings:
     - ``services`` has the service that answers, by abstract syntax.
     - ``timeouts`` are in seconds.
     - ``maximum_associations`` bounds all associations at a time, ``maximum_associations_per_peer``
-      those of one address; an association too many is rejected (PS3.8 9.3.4). ``Connections`` has
-      the rules for connections that have none yet.
+      those of one address; an association too many is rejected (PS3.8 9.3.4).
+    - ``spare_connections`` and ``spare_connections_per_peer`` may be open beyond these, in a
+      handshake, silent or rejected. ``Connections`` has the rules.
     - ``threads`` bounds the pool for blocking handlers and databases; without it each association
       can have one thread.
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
@@ -39,6 +41,8 @@ class ServerSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     maximum_associations: int = 100
     maximum_associations_per_peer: int | None = None
+    spare_connections: int = SPARE_CONNECTIONS
+    spare_connections_per_peer: int = SPARE_OF_ADDRESS
     threads: int | None = None
     ssl_context: ssl.SSLContext | None = None
     reuse_port: bool = False
@@ -48,6 +52,16 @@ class ServerSettings:
     access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
 
     ae: Any = None
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """The limits of connections and associations."""
+        return ConnectionLimits(
+            self.maximum_associations,
+            self.maximum_associations_per_peer,
+            self.spare_connections,
+            self.spare_connections_per_peer,
+        )
 
     @property
     def policy_now(self) -> AcceptorPolicy:

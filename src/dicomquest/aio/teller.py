@@ -25,11 +25,7 @@ from dicomquest.services.observer import (
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
 from dicomquest.standard import statuses
-from dicomquest.ul.negotiation import (
-    AUTHENTICATION_FAILED,
-    CALLING_AE_TITLE_NOT_RECOGNIZED,
-    LOCAL_LIMIT_EXCEEDED,
-)
+from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 
 IDENTITY_REFUSED = {CALLING_AE_TITLE_NOT_RECOGNIZED, AUTHENTICATION_FAILED}
 """The answers to an identity that the rules do not let in."""
@@ -56,17 +52,25 @@ class Teller:
             self._observer.tell(event)
 
     def rejected(
-        self, requestor: ServiceUser, acceptor: ServiceUser, answer: AAssociateRJ, detail: str = ""
+        self,
+        requestor: ServiceUser,
+        acceptor: ServiceUser,
+        answer: AAssociateRJ,
+        detail: str = "",
+        limit: LimitName | None = None,
     ) -> None:
-        """Tell that the association was rejected; ``detail`` is what only the operator learns."""
+        """Tell that the association was rejected; ``detail`` is what only the operator learns.
+
+        ``limit`` is the one that is reached, if that is the reason.
+        """
         event = AssociationRefused(self._number, requestor, acceptor, answer, detail)
         LOGGER.info("%s", event)
         if self._observer is not None:
             self._observer.tell(event)
             if detail and answer in IDENTITY_REFUSED:
                 self._alert(AlertKind.IDENTITY, requestor, event.reason)
-            if answer == LOCAL_LIMIT_EXCEEDED:
-                self.hit(requestor, LimitName.ASSOCIATIONS)
+        if limit is not None:
+            self.hit(requestor, limit)
 
     def _alert(
         self, kind: AlertKind, requestor: ServiceUser, reason: str, user: str | None = None
@@ -110,6 +114,9 @@ class Teller:
         command: Request = refusal.command
         response = refusal.response
         self._log.refused(requestor, command, response.status, response.error_comment)
+        if response.status == statuses.IDENTIFIER_UNREADABLE:
+            # The session reads no identifier: it refuses those that are too long.
+            self.hit(requestor, LimitName.IDENTIFIER)
 
     def _finished_find(
         self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]

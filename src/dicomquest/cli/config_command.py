@@ -46,7 +46,8 @@ class Effective:
     key: str
     value: Any
     source: str
-    words: str
+    unset: str = ""
+    reason: str = ""
 
     @property
     def shown(self) -> str:
@@ -74,7 +75,8 @@ def config() -> None:
     show_default=True,
     help="toml: a configuration file; json: a list of objects.",
 )
-def show(config: str | None, format_: str) -> None:
+@click.option("--reasons", is_flag=True, help="Print above each limit why it is there.")
+def show(config: str | None, format_: str, *, reasons: bool) -> None:
     """Print the value of each setting of `serve`, and where it comes from.
 
     That is a variable of the environment, a line of the file, or the default. Passwords become ***.
@@ -84,7 +86,7 @@ def show(config: str | None, format_: str) -> None:
       DICOMQUEST_PORT=104 dicomquest config show --format json
     """  # noqa: D301
     settings = list(effective(config))
-    click.echo(as_json(settings) if format_ == "json" else as_toml(settings))
+    click.echo(as_json(settings) if format_ == "json" else as_toml(settings, with_reasons=reasons))
 
 
 @config.command(short_help="Tell all that is wrong in a file.")
@@ -123,7 +125,8 @@ def effective(path: str | None) -> Iterator[Effective]:
                     each.name.replace("_", "-"),
                     getattr(settings, each.name),
                     _source(ctx, each.name, configuration),
-                    each.metadata["help"],
+                    each.metadata.get("unset", "none"),
+                    each.metadata.get("reason", ""),
                 )
     for kind, tables in (
         ("peers", configuration.peers),
@@ -136,7 +139,7 @@ def effective(path: str | None) -> Iterator[Effective]:
 def _of_peer(table: str, peer: NamedPeer, configuration: Configuration) -> Iterator[Effective]:
     for name, value in {**peer.reach, **peer.rules}.items():
         source = _place(configuration, configuration.lines.get((table, name)))
-        yield Effective(table, name.replace("_", "-"), value, source, "")
+        yield Effective(table, name.replace("_", "-"), value, source)
 
 
 def _source(ctx: click.Context, name: str, configuration: Configuration) -> str:
@@ -155,7 +158,7 @@ def _place(configuration: Configuration, line: int | None) -> str:
     return f"{configuration.path} line {line}" if line else configuration.path
 
 
-def as_toml(settings: list[Effective]) -> str:
+def as_toml(settings: list[Effective], *, with_reasons: bool) -> str:
     """Write the settings as a configuration file, with the sources as comments."""
     lines: list[str] = []
     table = None
@@ -164,7 +167,13 @@ def as_toml(settings: list[Effective]) -> str:
         if each.table != table:
             table = each.table
             lines.extend(["", f"[{_quoted(table)}]"] if lines else [f"[{_quoted(table)}]"])
-        line = f"# {each.key} is not set" if each.value is None else f"{each.key} = {each.shown}"
+        if each.reason and with_reasons:
+            lines.append(f"# {each.reason}")
+        line = (
+            f"{each.key} = {each.shown}"
+            if each.value is not None
+            else f"# {each.key}: {each.unset}"
+        )
         if len(line) > WIDEST:
             lines.extend([f"# {each.source}:", line])
         else:
@@ -190,6 +199,7 @@ def as_json(settings: list[Effective]) -> str:
                 "key": each.key,
                 "value": json.loads(each.shown),
                 "source": each.source,
+                "reason": each.reason,
             }
             for each in settings
         ],

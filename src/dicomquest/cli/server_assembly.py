@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dicomquest.aio.server_settings import ServerSettings
@@ -12,11 +13,13 @@ from dicomquest.cli.access_rules import admission
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import server_tls
-from dicomquest.dimse.link import REQUEST_LIMITS, SessionOptions
+from dicomquest.dataset.limits import IDENTIFIER_LIMITS
+from dicomquest.dimse.fragments import Limits
+from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
-from dicomquest.services.find import FindService
+from dicomquest.services.find import FindLimits, FindService
 from dicomquest.services.observer import Observer
 from dicomquest.services.request import Service
 from dicomquest.services.storage import StorageService
@@ -124,7 +127,7 @@ def server_settings(
     observer: Observer | None = None,
 ) -> ServerSettings:
     """Assemble the services, and the presentation contexts that the server accepts."""
-    find = FindService(index, settings.retrieve_aet or settings.aet)
+    find = FindService(index, settings.retrieve_aet or settings.aet, find_limits(settings))
     syntax = SupportedSyntax(PREFERENCE)
     services: dict[str, Service] = {
         VERIFICATION.uid: VerificationService(),
@@ -159,6 +162,30 @@ def server_settings(
         or max(1, int(settings.max_associations * SHARE_OF_ADDRESS)),
         ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
         reuse_port=settings.workers > 1,
-        session=SessionOptions(limits=REQUEST_LIMITS, streams_stores=archive is not None),
+        spare_connections=settings.spare_connections,
+        spare_connections_per_peer=settings.spare_connections_per_peer,
+        session=SessionOptions(
+            limits=Limits(settings.max_command_set, settings.max_identifier),
+            streams_stores=archive is not None,
+            most_waiting=settings.max_waiting_requests,
+        ),
         observer=observer,
+    )
+
+
+def find_limits(settings: ServeSettings) -> FindLimits:
+    """Translate the limits of queries."""
+    return FindLimits(
+        settings.max_finds,
+        replace(
+            IDENTIFIER_LIMITS,
+            depth=settings.max_nesting,
+            elements=settings.max_keys,
+            items=settings.max_items,
+            value=settings.max_identifier,
+            text=settings.max_text,
+            values=settings.max_values,
+            uids=settings.max_uids,
+            inflated=settings.max_identifier,
+        ),
     )

@@ -26,11 +26,12 @@ def setting(default: Any, words: str, **parameters: Any) -> Any:
 
     Besides: ``by_peer`` lets a table [peers.TITLE] change the setting for a calling AE title.
     ``is_option=False`` leaves the setting to the file, and ``parse`` reads its value there.
+    ``unset`` says what None means. ``reason`` and ``beyond`` are for limits.
     """
     return dataclasses.field(default=default, metadata={"help": words, **parameters})
 
 
-OWN_METADATA = {"by_peer", "is_option", "parse", "short"}
+OWN_METADATA = {"beyond", "by_peer", "is_option", "parse", "reason", "short", "unset"}
 """The keys of a setting that are no parameters of its option."""
 
 

@@ -81,7 +81,10 @@ def decode(
     if transfer_syntax in _DEFLATED:
         data, is_whole = _inflate(data, 0, limits.inflated)
         if not is_whole:
-            raise DataSetError(f"deflated: cut off, or more than {limits.inflated} bytes inflated")
+            raise DataSetError(
+                f"deflated: cut off, or more than {limits.inflated} bytes inflated",
+                limit="inflated" if len(data) >= limits.inflated else "",
+            )
     # A transfer syntax that is not named here is one of compressed pixel data: all those are
     # explicit VR little endian (PS3.5 A.4).
     kind = _OwnCharsetDecoder if charset else Decoder

@@ -184,7 +184,7 @@ class Decoder:
         # The items read meanwhile have taken their share already: subtract, do not assign.
         self._budget -= budget - remaining
         if self._budget < 0:
-            raise DataSetError(f"more than {self._limits.elements} elements", offset=position)
+            raise self._beyond("elements", "more than {} elements", position)
         self._finish(place)
         return position
 
@@ -350,7 +350,7 @@ class Decoder:
         """Read a value field of any VR but SQ; None for one that is too large to keep."""
         size = end - start
         if size > self._limits.value:
-            raise self._too_large(tag, start, f"a value of {size} bytes", self._limits.value)
+            raise self._too_large("value", f"a value of {size} bytes", start, tag)
         facts = VR[vr]
         if size > self._largest_opaque and (facts.kind is Kind.OPAQUE or size > LARGEST_TEXT):
             self._kept_until += size
@@ -374,17 +374,22 @@ class Decoder:
         size = len(data)
         is_uid = facts.vr == "UI"
         if size > self._limits.text and not is_uid:
-            raise self._too_large(tag, start, f"a text of {size} bytes", self._limits.text)
+            raise self._too_large("text", f"a text of {size} bytes", start, tag)
+        limit = "uids" if is_uid else "values"
         most = self._limits.uids if is_uid else self._limits.values
         if size <= min(most, MOST_VALUES) or not facts.multiple:
             return True
         count = data.count(b"\\") + 1
         if count > most:
-            raise self._too_large(tag, start, f"{count} values", most)
+            raise self._too_large(limit, f"{count} values", start, tag)
         return count <= MOST_VALUES or not self._leaves_out
 
-    def _too_large(self, tag: int, start: int, what: str, most: int) -> DataSetError:
-        return DataSetError(f"{tag_text(tag)}: {what}, at most {most}", offset=start, tag=tag)
+    def _too_large(self, limit: str, what: str, start: int, tag: int) -> DataSetError:
+        return self._beyond(limit, f"{tag_text(tag)}: {what}, at most {{}}", start, tag)
+
+    def _beyond(self, limit: str, words: str, start: int, tag: int | None = None) -> DataSetError:
+        message = words.format(getattr(self._limits, limit))
+        return DataSetError(message, offset=start, tag=tag, limit=limit)
 
     def _little_endian(self) -> Decoder:
         """Return the decoder for values that are little endian in every transfer syntax."""
@@ -408,9 +413,7 @@ class Decoder:
         One of explicit length ends at ``end``, a ``delimited`` one at its delimiter before ``end``.
         """
         if place.depth >= self._limits.depth:
-            raise DataSetError(
-                f"sequences nested deeper than {self._limits.depth}", offset=position, tag=tag
-            )
+            raise self._beyond("depth", "sequences nested deeper than {}", position, tag)
         items: list[DataSet] = []
         count = 0
         while delimited or position < end:
@@ -431,9 +434,7 @@ class Decoder:
                 )
             count += 1
             if count > self._limits.items:
-                raise DataSetError(
-                    f"more than {self._limits.items} items", offset=position, tag=tag
-                )
+                raise self._beyond("items", "more than {} items", position, tag)
             item = Place(place.scope, explicit, place.depth + 1)
             if length == UNDEFINED:
                 position = self._end_item(tag, self.read(item, position, end), end)

@@ -180,6 +180,7 @@ class Reassembler:
             raise RemoteProtocolError(
                 f"a command set of {size} bytes or more: {self._limits.command_set} are accepted",
                 reason=AbortReason.INVALID_VALUE,
+                limit="command_set",
             )
         if not last:
             self._buffer += fragment

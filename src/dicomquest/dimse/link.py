@@ -35,13 +35,15 @@ class SessionOptions:
 
     ``streams_stores`` hands out the data sets of C-STORE requests while they arrive. ``shares_pdu``
     puts command and identifier of a Pending response in one PDU if they fit. ``counts_pdu_header``
-    is for peers whose maximum length wrongly includes the PDU header.
+    is for peers whose maximum length wrongly includes the PDU header. ``most_waiting`` requests may
+    wait beyond the window; a peer that sends more is aborted.
     """
 
     limits: Limits = field(default_factory=Limits)
     streams_stores: bool = False
     shares_pdu: bool = False
     counts_pdu_header: bool = False
+    most_waiting: int = 8
 
 
 class Link:
@@ -52,6 +54,8 @@ class Link:
         self.options = options
         self.events: list[SessionEvent] = []
         self.longest_fragment = 0
+        # The name of the limit that the peer's messages went beyond; empty if none did.
+        self.limit = ""
 
     @property
     def may_send(self) -> bool:

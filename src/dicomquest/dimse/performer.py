@@ -41,9 +41,6 @@ from dicomquest.standard import statuses
 from dicomquest.standard.sop_classes import SERVED_BY_UID
 from dicomquest.ul.negotiation import AcceptedContext
 
-QUEUE_LIMIT: Final = 8
-"""Requests beyond the window that may wait; a peer that sends more is aborted."""
-
 SERVICES: Final[dict[type[Request], str]] = {
     CEchoRQ: "C-ECHO",
     CFindRQ: "C-FIND",
@@ -95,7 +92,7 @@ REFUSALS: Final = (
     Refusal(
         lambda arrival: arrival.is_oversized and isinstance(arrival.request, CFindRQ),
         statuses.IDENTIFIER_UNREADABLE,
-        "identifier is longer than the limit",
+        "identifier is longer than the limit (max-identifier)",
     ),
     Refusal(
         lambda arrival: arrival.is_oversized,
@@ -169,11 +166,12 @@ class Performer:
         received = RequestReceived(context, request, data_set, message.is_streamed, is_class_told)
         if not self._waiting and self._has_room:
             self._begin(received)
-        elif len(self._waiting) >= QUEUE_LIMIT or message.is_streamed:
+        elif len(self._waiting) >= self._link.options.most_waiting or message.is_streamed:
             # A streamed data set arrives now, and cannot wait for the turn of its request.
             raise HopelessError(
                 f"{name_of(request)} while {len(self._running)} requests are answered"
-                f" and {len(self._waiting)} wait"
+                f" and {len(self._waiting)} wait",
+                limit="waiting",
             )
         else:
             self._waiting.append(received)

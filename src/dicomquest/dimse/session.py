@@ -8,22 +8,17 @@ reads no clock: bytes and times go in, bytes and events come out.
 - ``data_to_send`` returns the bytes for the connection, ``events`` what has happened.
 - ``next_deadline`` and ``expire`` say when to come back without news, and act on it.
 
-Nothing here waits: a message that is not all there is kept, and the call returns. A face (``sync``,
-``aio``) waits for its socket, not longer than until ``next_deadline``. After every call that takes
-``now`` it sends ``data_to_send`` and looks at ``events``: sending a final response, for instance,
-may bring out the next request.
+Nothing here waits. A face (``sync``, ``aio``) waits for its socket until ``next_deadline``. After
+every call that takes ``now`` it sends ``data_to_send`` and looks at ``events``.
 
 Operations are matched by Message ID, never by their order. ``Invoker`` has the requests of this
-side: a response goes to the outstanding request whose Message ID it names, and to no other.
-``Performer`` has the requests of the peer: it refuses them, or tells them and lets them run until
-their final response. So a C-CANCEL is heard while responses are being sent, and a query that
-nobody reads any more leaves nothing behind for the next one.
+side. ``Performer`` has those of the peer: it refuses them, or lets them run until their final
+response. So a C-CANCEL is heard while responses are being sent.
 
-There are two classes of errors. ``LocalProtocolError`` is for the caller, who asked for what the
-state or the negotiation forbids; it is raised, and nothing has changed. ``RemoteProtocolError`` is
-for the peer, and stays within: the session answers with A-ABORT, for the reason that the error has,
-and tells ``Aborted``. Whatever a peer sends, ``receive_data`` raises nothing for it. An association
-ends with one of ``Released``, ``Aborted`` and ``AssociationRejected``, told once, and ``Ended``.
+``LocalProtocolError`` is for the caller, who asked for what is forbidden now: nothing has changed.
+``RemoteProtocolError`` is for the peer: the session answers with A-ABORT and tells ``Aborted``, and
+``receive_data`` raises nothing. An association ends with one of ``Released``, ``Aborted`` and
+``AssociationRejected``, told once, and ``Ended``.
 """
 
 from __future__ import annotations
@@ -117,6 +112,11 @@ class Session:
     def state(self) -> State:
         """The state of the upper layer."""
         return self._upper_layer.state
+
+    @property
+    def limit(self) -> str:
+        """The name of the limit or time-out that ended the association; empty if none did."""
+        return self._link.limit or self._upper_layer.limit
 
     @property
     def rq(self) -> AAssociateRQ | None:
@@ -373,7 +373,7 @@ class Session:
         if self._link.measure():
             return True
         message = f"a maximum length of {self.peer_maximum_length} bytes: no fragment fits"
-        self._fail(message, AbortReason.INVALID_VALUE, now)
+        self._fail(RemoteProtocolError(message, reason=AbortReason.INVALID_VALUE), now)
         return False
 
     def _establish(self, ac: AAssociateAC) -> None:
@@ -421,11 +421,11 @@ class Session:
             self._tell_aborted(AbortSource.SERVICE_USER, 0, message)
             self._take_indications(now)
 
-    def _fail(self, message: str, reason: int, now: float) -> None:
+    def _fail(self, error: RemoteProtocolError, now: float) -> None:
         """End the association for what the peer sent."""
         # The upper layer indicates its own abort, and from that the user is told.
-        self._is_deaf = True
-        self._upper_layer.send_provider_abort(reason, message, now)
+        self._is_deaf, self._link.limit = True, error.limit
+        self._upper_layer.send_provider_abort(error.reason, str(error), now)
 
     def _tell_aborted(
         self, source: int, reason: int, message: str, *, by_peer: bool = False
@@ -463,9 +463,10 @@ class Session:
                 elif received is not None:
                     self._performer.receive_fragment(received)
             except HopelessError as error:
+                self._link.limit = error.limit
                 self._abort(str(error), now)
             except RemoteProtocolError as error:
-                self._fail(str(error), error.reason, now)
+                self._fail(error, now)
         self._note_busy(now)
 
     def _receive_stream(

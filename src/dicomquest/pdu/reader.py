@@ -165,6 +165,7 @@ class PduReader:
                 return RemoteProtocolError(
                     f"P-DATA-TF of {length} bytes: at most {self.p_data_limit} are received",
                     reason=AbortReason.INVALID_VALUE,
+                    limit="maximum_length",
                 )
         elif pdu_type in FIXED_LENGTHS:
             expected = FIXED_LENGTHS[PduType(pdu_type)]

@@ -72,12 +72,16 @@ class PeerChoices:
     - ``result_limit`` is the most Pending responses to one query; None for no limit. A query with
       more ends with A700, or with 0000 if ``limit_is_success``.
     - ``default_charset`` is the defined term for identifiers that name no character set.
+    - ``query_seconds`` is the longest time that a query may take, ``finds_per_second`` the number
+      of queries that may begin in a second; None for no limit.
     """
 
     options: QueryOptions = field(default_factory=QueryOptions)
     result_limit: int | None = None
     limit_is_success: bool = False
     default_charset: str | None = None
+    query_seconds: float | None = None
+    finds_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Profile:
     - ``services``, ``models`` and ``levels`` are those that it may use.
     - ``visible`` is the filter of all that it may see (``query.visibility``); none shows all.
     - ``choices`` are those of its queries.
+    - ``most_associations`` may be held under its AE title at a time; None for any number.
     """
 
     services: frozenset[ServiceKind] = frozenset(ServiceKind)
@@ -94,6 +99,7 @@ class Profile:
     levels: frozenset[Level] = frozenset(Level)
     visible: tuple[KeyCriterion, ...] = ()
     choices: PeerChoices = field(default_factory=PeerChoices)
+    most_associations: int | None = None
 
     def allows(self, abstract_syntax: str) -> bool:
         """Tell whether the identity may have a presentation context for an abstract syntax."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias, assert_never
 
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError, StoreError
+from dicomquest.services.limit_names import OF_IDENTIFIER
 from dicomquest.standard import statuses
 
 ServiceError: TypeAlias = (
@@ -27,7 +28,9 @@ def failure_of(error: ServiceError) -> Failure:
         case IdentifierError() | StoreError():
             return Failure(error.status, error.comment, error.element)
         case DataSetError():
-            return Failure(statuses.IDENTIFIER_UNREADABLE, f"identifier: {error}")
+            limit = OF_IDENTIFIER.get(error.limit)
+            words = "identifier" if limit is None else f"limit {limit.value}"
+            return Failure(statuses.IDENTIFIER_UNREADABLE, f"{words}: {error}")
         case IndexDatabaseError():
             # The error's own words may hold a path or a host name: they go to the log alone.
             return Failure(statuses.INDEX_FAILED, "the index failed")

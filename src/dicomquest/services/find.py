@@ -35,7 +35,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import monotonic
 
@@ -45,6 +45,7 @@ from dicomquest.dataset.charset import (
 )
 from dicomquest.dataset.codec import (
     IDENTIFIER_LIMITS,
+    Limits,
     RemarkKind,
     Remarks,
     decode,
@@ -60,7 +61,8 @@ from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.services.access import PeerChoices, Profile
 from dicomquest.services.failures import failure_of
-from dicomquest.services.limit_names import LimitName
+from dicomquest.services.find_gate import FindGate
+from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
@@ -103,11 +105,23 @@ THREADS_ONLY = 1.0
 """Seconds that all queries go to threads after first batches were slow."""
 
 
+@dataclass(frozen=True, slots=True)
+class FindLimits:
+    """The limits of a process: finds that run at a time, and those of each identifier."""
+
+    most_running: int | None = None
+    identifier: Limits = IDENTIFIER_LIMITS
+
+
 class FindService:
     """Answers C-FIND requests of the three Query/Retrieve information models from one index."""
 
-    def __init__(self, index: Index, retrieve_ae_title: str) -> None:
+    def __init__(
+        self, index: Index, retrieve_ae_title: str, limits: FindLimits | None = None
+    ) -> None:
         """Answer from an index; ``retrieve_ae_title`` is the (0008,0054) of all responses."""
+        self._limits = limits or FindLimits()
+        self._gate = FindGate(self._limits.most_running)
         self._index = index
         self._retrieve_ae_title = retrieve_ae_title
         # One thread reads long identifiers: several would keep the event loop from its turns.
@@ -118,6 +132,18 @@ class FindService:
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response (PS3.4 C.4.1.3)."""
         peer = request.association.profile.choices
+        title = request.association.requestor.ae_title
+        limit = self._gate.enter(title, peer.finds_per_second, request.began)
+        if limit is not None:
+            most = self._limits.most_running if limit is LimitName.FINDS else peer.finds_per_second
+            await _refuse(request, limit, most)
+            return
+        try:
+            await self._answer(request, peer)
+        finally:
+            self._gate.leave()
+
+    async def _answer(self, request: ServiceRequest, peer: PeerChoices) -> None:
         is_small = _is_small(request)
         try:
             if is_small:
@@ -127,6 +153,8 @@ class FindService:
                     request.check_association()
                     query, encoder = await request.run(self._understand, request, peer)
         except (DataSetError, IdentifierError) as error:
+            if isinstance(error, DataSetError) and error.limit in OF_IDENTIFIER:
+                request.hit(OF_IDENTIFIER[error.limit])
             await request.send_final(*failure_of(error))
             return
         _log(request, query)
@@ -137,11 +165,14 @@ class FindService:
             # A long query takes its time to be compiled, too.
             if is_small and monotonic() >= self._at_once_from:
                 self._begin_at_once(batches)
+            search.expire_at(request.began, peer.query_seconds)
             await self._stream(request, query, batches, peer)
         except IndexDatabaseError as error:
             if request.is_cancelled:
                 # It was interrupted, as it should be.
                 await request.send_final(statuses.CANCEL)
+            elif search.is_expired:
+                await _refuse(request, LimitName.QUERY_TIME, peer.query_seconds)
             else:
                 LOGGER.error(  # noqa: TRY400
                     "association %d: the index failed: %s", request.association.number, error
@@ -150,6 +181,7 @@ class FindService:
         except MemoryError as error:
             await request.send_final(*failure_of(error))
         finally:
+            search.expire_never()
             await batches.end()
             if search.closes_at_once:
                 search.close()
@@ -182,7 +214,7 @@ class FindService:
             request.data_set or b"",
             request.context.transfer_syntax,
             fallback=fallback,
-            limits=IDENTIFIER_LIMITS,
+            limits=self._limits.identifier,
             remarks=remarks,
         )
         for tag, kind, _ in remarks:
@@ -215,6 +247,9 @@ class FindService:
             if request.is_cancelled:
                 await request.send_final(statuses.CANCEL)
                 return
+            if batches.is_expired:
+                await _refuse(request, LimitName.QUERY_TIME, peer.query_seconds)
+                return
             if identifiers:
                 await request.send_pending(
                     query.pending_status, identifiers, final_follows=batches.is_exhausted
@@ -236,6 +271,13 @@ class FindService:
             await request.send_final(
                 statuses.OUT_OF_RESOURCES, f"result limit {peer.result_limit} reached"
             )
+
+
+async def _refuse(request: ServiceRequest, limit: LimitName, most: float | None) -> None:
+    """End a request with A700 for a limit that is reached, and tell the observer."""
+    request.hit(limit)
+    comment = f"limit {limit.value} of {most:g} reached"
+    await request.send_final(statuses.OUT_OF_RESOURCES, comment)
 
 
 def _check_level(level: Level, profile: Profile) -> None:
@@ -296,7 +338,24 @@ class _Search:
         self._encoder = response_encoder
         self._cursor: Cursor | None = None
         self._is_interrupted = False
+        self._timer: asyncio.TimerHandle | None = None
         self.is_exhausted = False
+        self.is_expired = False
+
+    def expire_at(self, began: float, seconds: float | None) -> None:
+        """Interrupt the search when it is so many seconds old, unless it has all its rows."""
+        if seconds is not None and not self.is_exhausted:
+            left = began + seconds - monotonic()
+            self._timer = asyncio.get_running_loop().call_later(max(left, 0.0), self._expire)
+
+    def expire_never(self) -> None:
+        """Stop the timer of ``expire_at``."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        self.is_expired = True
+        self.interrupt()
 
     def at_once(self, size: int) -> list[bytes] | None:
         """Return the first ``size`` identifiers, or None if the database needs longer."""
@@ -350,6 +409,11 @@ class _Batches:
         self._running: asyncio.Task[list[bytes]] | None = None
         self.is_exhausted = False
         self.is_cut_off = False
+
+    @property
+    def is_expired(self) -> bool:
+        """Tell whether the search has taken too long, and there is more of it."""
+        return self._search.is_expired and not self.is_exhausted
 
     def begin_at_once(self) -> None:
         """Make the first batch here if the database has it at once; else ``next`` does."""

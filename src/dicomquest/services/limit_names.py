@@ -1,4 +1,4 @@
-"""The names of the limits that metrics count when a peer reaches one (PS3.8 9.3.4, PS3.4 C.4.1)."""
+"""The names of a server's limits, for settings, log and metrics (PS3.8 9.3.4, PS3.4 C.4)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,54 @@ from enum import Enum
 
 
 class LimitName(Enum):
-    """A limit of the server; the value is a label of the metrics."""
+    """A limit of the server; the value is its key in the table [limits] of the configuration."""
 
-    ASSOCIATIONS = "associations"
-    CONNECTIONS = "connections"
-    RESULTS = "results"
+    ASSOCIATIONS = "max-associations"
+    ASSOCIATIONS_OF_ADDRESS = "max-associations-per-peer"
+    ASSOCIATIONS_OF_TITLE = "max-associations-per-ae"
+    CONNECTIONS = "spare-connections"
+    CONNECTIONS_OF_ADDRESS = "spare-connections-per-peer"
+    REQUEST_TIMEOUT = "request-timeout"
+    ARTIM_TIMEOUT = "artim-timeout"
+    IDLE_TIMEOUT = "idle-timeout"
+    PDU_TIMEOUT = "pdu-timeout"
+    WRITE_TIMEOUT = "write-timeout"
+    PDU = "max-pdu"
+    COMMAND_SET = "max-command-set"
+    WAITING_REQUESTS = "max-waiting-requests"
+    IDENTIFIER = "max-identifier"
+    KEYS = "max-keys"
+    NESTING = "max-nesting"
+    ITEMS = "max-items"
+    TEXT = "max-text"
+    VALUES = "max-values"
+    UIDS = "max-uids"
+    FINDS = "max-finds"
+    FIND_RATE = "finds-per-second"
+    QUERY_TIME = "query-timeout"
+    RESULTS = "result-limit"
+
+
+OF_ASSOCIATION = {
+    "associate_request": LimitName.REQUEST_TIMEOUT,
+    "artim": LimitName.ARTIM_TIMEOUT,
+    "idle": LimitName.IDLE_TIMEOUT,
+    "pdu": LimitName.PDU_TIMEOUT,
+    "write": LimitName.WRITE_TIMEOUT,
+    "maximum_length": LimitName.PDU,
+    "command_set": LimitName.COMMAND_SET,
+    "waiting": LimitName.WAITING_REQUESTS,
+}
+"""The limits that end an association, by the names that its session has for them."""
+
+OF_IDENTIFIER = {
+    "elements": LimitName.KEYS,
+    "depth": LimitName.NESTING,
+    "items": LimitName.ITEMS,
+    "text": LimitName.TEXT,
+    "values": LimitName.VALUES,
+    "uids": LimitName.UIDS,
+    "value": LimitName.IDENTIFIER,
+    "inflated": LimitName.IDENTIFIER,
+}
+"""The limits of an identifier, by the fields of ``dataset.limits.Limits``."""

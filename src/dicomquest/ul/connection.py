@@ -96,6 +96,7 @@ class UpperLayer:
         "_rq",
         "_should_close",
         "_state",
+        "limit",
     )
 
     def __init__(
@@ -117,6 +118,8 @@ class UpperLayer:
         self._ac: AAssociateAC | None = None
         self._contexts: Mapping[int, AcceptedContext] = {}
         self._peer_maximum_length = 0
+        # The name of the limit or time-out that ended the association; empty if none did.
+        self.limit = ""
 
     @property
     def state(self) -> State:
@@ -261,6 +264,7 @@ class UpperLayer:
             except RemoteProtocolError as error:
                 # The reader is past the bad PDU; the loop goes on, as the table has cells for PDUs
                 # that come after an abort (state 13).
+                self.limit = self.limit or error.limit
                 self._act(Event.INVALID_PDU, now, reason=error.reason, message=str(error))
             is_first = False
         self._time_pdu(now, is_new=not is_first)
@@ -463,6 +467,7 @@ class UpperLayer:
 
     def _expire(self, timer: Timer, now: float) -> None:
         expiry = EXPIRIES[timer]
+        self.limit = self.limit or expiry.timeout
         message = f"{expiry.words} within {self._deadlines.seconds(timer):g} s"
         # A user's abort indicates nothing by itself, but here the user did not ask for it.
         if expiry.event is Event.ABORT_REQUEST and self._action(Event.ABORT_REQUEST) is not None:

@@ -1,4 +1,8 @@
-"""The bounds of the server in number, size and time (PS3.8 9.1.4)."""
+"""The limits of the server: one row each, with its default and its reason (PS3.8 9.1.4, 9.3.4).
+
+docs/reference/limits.md is the same table. ``services.limit_names`` names the limits for the log
+and the observers; a limit that differs for a calling AE title has ``by_peer``.
+"""
 
 from __future__ import annotations
 
@@ -7,83 +11,259 @@ from typing import ClassVar
 
 import click
 
+from dicomquest.aio.connections import SPARE_CONNECTIONS, SPARE_OF_ADDRESS
 from dicomquest.cli.shared_options import SECONDS, setting
+from dicomquest.dataset.limits import IDENTIFIER_LIMITS
+from dicomquest.dimse.fragments import Limits
+from dicomquest.dimse.link import SessionOptions
 from dicomquest.ul.timers import Timeouts
 
+COUNT = click.IntRange(1)
+VALUES = click.IntRange(64)  # a field of 64 bytes is not counted
+RATE = click.FloatRange(min=0, min_open=True)
+BYTES = click.IntRange(1024, 1 << 26)
 TIMEOUTS = Timeouts()
+REJECT = "A-ASSOCIATE-RJ, transient, local limit exceeded"
+UNREADABLE = "status C001"
 
 
 @dataclass(frozen=True)
 class LimitSettings:
-    """The bounds on what peers may make the server do."""
+    """The bounds on what peers may make a process of the server do.
+
+    ``reason`` says why there is the limit and why it has its default, ``beyond`` what a peer gets
+    that goes beyond it.
+    """
 
     TABLE: ClassVar[str] = "limits"
 
     max_associations: int = setting(
         100,
         "Hold at most N associations in a process; reject one more.",
-        type=click.IntRange(1),
+        type=COUNT,
         metavar="N",
+        reason="each may need a thread and some MB while it is answered",
+        beyond=REJECT,
     )
     max_associations_per_peer: int | None = setting(
         None,
         "Hold at most N associations of one address in a process; four fifths of "
         "--max-associations by default.",
-        type=click.IntRange(1),
+        type=COUNT,
         metavar="N",
+        unset="four fifths of max-associations",
+        reason="a gateway speaks for everybody from one address; the rest stays free for others",
+        beyond=REJECT,
     )
-    max_pdu: int = setting(
-        65536,
-        "The longest P-DATA-TF PDU to receive.",
-        type=click.IntRange(4096, 1 << 20),
-        metavar="BYTES",
+    max_associations_per_ae: int | None = setting(
+        None,
+        "Hold at most N associations of one calling AE title in a process.",
+        type=COUNT,
+        metavar="N",
+        by_peer=True,
+        hidden=True,
+        reason="a title proves nothing, so it is for stations that are known to overdo",
+        beyond=REJECT,
+    )
+    spare_connections: int = setting(
+        SPARE_CONNECTIONS,
+        "Let N connections beyond the associations wait: in a TLS handshake, silent or rejected.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="a peer that is rejected has to learn it; a silent one gives way to the next",
+        beyond="the oldest waiting connection of the address with most of them is closed",
+    )
+    spare_connections_per_peer: int = setting(
+        SPARE_OF_ADDRESS,
+        "The same for the connections of one address.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="an address that opens connections and says nothing takes its own places",
+        beyond="the oldest waiting connection of the address is closed",
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
         "Wait at most this long for the TLS handshake and the association request.",
         type=SECONDS,
         metavar="SECONDS",
+        reason="a person's telnet or a port scan says nothing; a slow line needs some seconds",
+        beyond="the connection is closed",
     )
     artim_timeout: float | None = setting(
         TIMEOUTS.artim,
         "Wait at most this long for the peer to close a connection that has ended (ARTIM).",
         type=SECONDS,
         metavar="SECONDS",
+        reason="PS3.8 9.1.5 leaves it to the program; the last bytes need no longer",
+        beyond="the connection is closed",
     )
     idle_timeout: float | None = setting(
         TIMEOUTS.idle,
         "End an association that is without a request for this long.",
         type=SECONDS,
         metavar="SECONDS",
+        reason="viewers keep an association between two clicks, crashed ones keep it for ever",
+        beyond="A-ABORT",
     )
     pdu_timeout: float | None = setting(
         TIMEOUTS.pdu,
         "End an association whose PDU takes this long to arrive.",
         type=SECONDS,
         metavar="SECONDS",
+        reason="the longest PDU takes 9 s at 56 kbit/s; one byte a second is an attack",
+        beyond="A-ABORT",
     )
     write_timeout: float | None = setting(
         TIMEOUTS.write,
         "End an association whose peer reads nothing for this long.",
         type=SECONDS,
         metavar="SECONDS",
+        reason="a query holds a connection to the database while its peer does not read",
+        beyond="A-ABORT",
     )
     grace: float = setting(
         5,
         "At the end give running requests this long; then abort their associations.",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
+        reason="a usual query ends sooner; who stops the server waits no longer than this",
+        beyond="A-ABORT",
+    )
+    max_pdu: int = setting(
+        65536,
+        "The longest P-DATA-TF PDU to receive.",
+        type=click.IntRange(4096, 1 << 20),
+        metavar="BYTES",
+        reason="longer ones make nothing faster, and each association keeps one in memory",
+        beyond="A-ABORT, invalid parameter value",
+    )
+    max_command_set: int = setting(
+        Limits().command_set,
+        "The longest command set to receive.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="a command set has some hundred bytes; all of it is kept until it ends",
+        beyond="A-ABORT, invalid parameter value",
+    )
+    max_waiting_requests: int = setting(
+        SessionOptions().most_waiting,
+        "Let N requests of an association wait while one is answered.",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        hidden=True,
+        reason="a peer has to wait for its response, unless it negotiated otherwise",
+        beyond="A-ABORT",
+    )
+    max_identifier: int = setting(
+        IDENTIFIER_LIMITS.inflated,
+        "The longest identifier of a request, also inflated.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="it holds a list of 15,000 UIDs of the longest kind",
+        beyond=UNREADABLE,
+    )
+    max_keys: int = setting(
+        IDENTIFIER_LIMITS.elements,
+        "Take at most N elements of an identifier, with those of its items.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="ten times the keys of PS3.4 C.6",
+        beyond=UNREADABLE,
+    )
+    max_nesting: int = setting(
+        IDENTIFIER_LIMITS.depth,
+        "Take sequences within sequences of an identifier down to depth N.",
+        type=click.IntRange(1, 64),
+        metavar="N",
+        hidden=True,
+        reason="keys of PS3.4 C.6 nest one or two deep; each level costs stack",
+        beyond=UNREADABLE,
+    )
+    max_items: int = setting(
+        IDENTIFIER_LIMITS.items,
+        "Take at most N items of a sequence of an identifier.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="a sequence key has one item (PS3.4 C.2.2.2.6)",
+        beyond=UNREADABLE,
+    )
+    max_text: int = setting(
+        IDENTIFIER_LIMITS.text,
+        "Take at most so many bytes of a key that is text.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="LT, the longest text with a limit of its own, has 10,240 characters",
+        beyond=UNREADABLE,
+    )
+    max_values: int = setting(
+        IDENTIFIER_LIMITS.values,
+        "Take at most N values of a key that is no UID.",
+        type=VALUES,
+        metavar="N",
+        hidden=True,
+        reason="each value is a condition for the database",
+        beyond=UNREADABLE,
+    )
+    max_uids: int = setting(
+        IDENTIFIER_LIMITS.uids,
+        "Take at most N UIDs of a key.",
+        type=VALUES,
+        metavar="N",
+        hidden=True,
+        reason="lists of all studies of a cohort are asked for at once",
+        beyond=UNREADABLE,
+    )
+    max_finds: int | None = setting(
+        None,
+        "Answer at most N queries at a time in a process.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        unset="one for each association",
+        reason="each association has one query at a time, so max-associations bounds them",
+        beyond="status A700",
+    )
+    finds_per_second: float | None = setting(
+        None,
+        "Begin at most N queries of one calling AE title a second in a process.",
+        type=RATE,
+        metavar="N",
+        by_peer=True,
+        hidden=True,
+        reason="a station that polls in a loop takes time from others; most never do",
+        beyond="status A700",
+    )
+    query_timeout: float | None = setting(
+        900.0,
+        "End a query that takes this long.",
+        type=SECONDS,
+        metavar="SECONDS",
+        by_peer=True,
+        hidden=True,
+        reason="100 million matches take less; who asked has given up long before",
+        beyond="status A700",
     )
     result_limit: int | None = setting(
         None,
         "End a query with A700 after N matches.",
-        type=click.IntRange(1),
+        type=COUNT,
         metavar="N",
         by_peer=True,
+        reason="matches stream in bounded memory, so none is needed; viewers may want one",
+        beyond="status A700",
     )
     limit_is_success: bool = setting(
         False,
         "End such a query with Success instead of A700.",
         is_flag=True,
         by_peer=True,
+        reason="some peers discard all matches of a query that ends with a failure",
+        beyond="",
     )

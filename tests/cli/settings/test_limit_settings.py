@@ -1,0 +1,434 @@
+"""Each limit of `serve`, over the wire: what a peer beyond it gets, the log's line, the observer."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from pydicom.dataelem import DataElement
+from pydicom.sequence import Sequence
+
+from dicomquest.ae.background import RunningServer
+from dicomquest.aio.server import Server
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.server_assembly import server_settings
+from dicomquest.cli.settings.limit_settings import LimitSettings
+from dicomquest.dimse.commands import CFindRQ, CFindRSP, encode_command
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index import Index
+from dicomquest.pdu.pdus import (
+    COMMAND,
+    LAST,
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    PDataTF,
+    PresentationDataValue,
+    encode,
+)
+from dicomquest.services.identifiers import encode_request
+from dicomquest.services.limit_names import OF_ASSOCIATION, OF_IDENTIFIER, LimitName
+from dicomquest.services.observer import Event, LimitHit
+from fixtures.faces import HOST, IMPLICIT, PATIENT_ROOT, RQ, RawPeer, raw_requestor
+from fixtures.timing import LONG
+from peers import corpus
+
+LOCAL_LIMIT = (2, 3, 2)
+"""Result, source and reason of A-ASSOCIATE-RJ: transient, local limit exceeded (PS3.8 9.3.4)."""
+SHORT = 0.2
+
+
+class Limited:
+    """A server with limits, and the limits that its observer was told of."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.hits: list[LimitName] = []
+        self.hit = threading.Event()
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, LimitHit):
+            self.hits.append(event.limit)
+            self.hit.set()
+
+
+class HeldIndex:
+    """An index whose queries find nothing until they are let go, or interrupted."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def search(self, *arguments: Any, **more: Any) -> HeldCursor:
+        return HeldCursor(self._index.search(*arguments, **more), self)
+
+
+class HeldCursor:
+    """A cursor that needs a thread, and waits there."""
+
+    def __init__(self, cursor: Any, held: HeldIndex) -> None:
+        self._cursor = cursor
+        self._held = held
+        self._is_interrupted = False
+        self._rows: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def fetch_at_once(self, _: int) -> None:
+        return None
+
+    def fetch(self, size: int) -> Any:
+        self._held.begun.release()
+        assert self._held.go.wait(LONG)
+        if self._is_interrupted:
+            raise IndexDatabaseError("interrupted")
+        return self._cursor.fetch(size)
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
+        self._held.go.set()
+
+
+class EndlessIndex(HeldIndex):
+    """An index whose queries find the same entities again and again."""
+
+    def search(self, *arguments: Any, **more: Any) -> HeldCursor:
+        return EndlessCursor(self._index.search(*arguments, **more), self)
+
+
+class EndlessCursor(HeldCursor):
+    """A cursor without an end."""
+
+    def fetch(self, size: int) -> Any:
+        rows = self._cursor.fetch(size) or self._rows
+        self._rows = rows
+        return (rows * size)[:size]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    folder = tmp_path_factory.mktemp("limited")
+    (folder / "files").mkdir()
+    corpus.write(folder / "files")
+    with Index(folder / "index.sqlite") as made:
+        made.ingest([folder / "files"])
+        yield made
+
+
+@contextlib.contextmanager
+def limited(index: Any, **changes: Any) -> Iterator[Limited]:
+    settings = replace(ServeSettings(), **changes)
+    told = Limited()
+    made = replace(server_settings(settings, index), observer=told)
+    server = RunningServer(lambda: Server(made), (HOST, 0))
+    server.start()
+    told.port = server.server_address[1]
+    try:
+        yield told
+    finally:
+        server.shutdown()
+
+
+def find_all(peer: RawPeer, message_id: int = 1, **keys: Any) -> CFindRSP:
+    """Ask for patients, and return the final response."""
+    return answer(peer, message_id, asked(PatientName="", **keys))
+
+
+def asked(**keys: Any) -> Dataset:
+    made = Dataset()
+    made.QueryRetrieveLevel = "PATIENT"
+    for keyword, value in keys.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def answer(peer: RawPeer, message_id: int, identifier: Dataset) -> CFindRSP:
+    peer.send_find(message_id, encode_request(identifier, IMPLICIT))
+    while True:
+        response = peer.receive_command()
+        assert isinstance(response, CFindRSP)
+        if response.status not in {0xFF00, 0xFF01}:
+            return response
+
+
+def rejection(port: int, title: str = "RAW") -> AAssociateRJ | None:
+    """The rejection that an association of a title gets; None if it is accepted."""
+    with raw_requestor(port, None) as peer:
+        peer.send(replace(RQ, calling_ae_title=title))
+        pdu = peer.receive()
+        assert isinstance(pdu, AAssociateAC | AAssociateRJ)
+        return pdu if isinstance(pdu, AAssociateRJ) else None
+
+
+def test_each_limit_has_its_name_and_reason() -> None:
+    """Settings, names for the log, and the names inside the layers are the same limits."""
+    settings = {each.name.replace("_", "-"): each for each in fields(LimitSettings)}
+    assert {name.value for name in LimitName} == settings.keys() - {"grace", "limit-is-success"}
+    assert all(each.metadata["reason"] for each in settings.values())
+    assert {*OF_ASSOCIATION.values(), *OF_IDENTIFIER.values()} <= set(LimitName)
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"max_associations": 1}, LimitName.ASSOCIATIONS),
+        ({"max_associations_per_peer": 1}, LimitName.ASSOCIATIONS_OF_ADDRESS),
+        ({"max_associations_per_ae": 1}, LimitName.ASSOCIATIONS_OF_TITLE),
+        ({"peers": {"RAW": {"max_associations_per_ae": 1}}}, LimitName.ASSOCIATIONS_OF_TITLE),
+    ],
+)
+@pytest.mark.requirement("UL-124")
+def test_association_too_many_is_rejected(
+    index: Index, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], limit: LimitName
+) -> None:
+    caplog.set_level("INFO")
+    with limited(index, **changes) as server:
+        with raw_requestor(server.port) as first:
+            refused = rejection(server.port)
+            assert refused is not None
+            assert (refused.result, refused.source, refused.reason) == LOCAL_LIMIT
+            is_by_title = limit is LimitName.ASSOCIATIONS_OF_TITLE
+            assert (rejection(server.port, "OTHER") is None) is is_by_title
+            assert find_all(first).status == 0
+        assert set(server.hits) == {limit}
+    assert f"limit {limit.value} reached" in caplog.text
+
+
+def test_title_has_its_place_again(index: Index) -> None:
+    with limited(index, max_associations_per_ae=1) as server:
+        for _ in range(3):
+            assert rejection(server.port) is None or server.hits
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"max_associations_per_peer": 9, "spare_connections": 1}, LimitName.CONNECTIONS),
+        ({"spare_connections_per_peer": 1}, LimitName.CONNECTIONS_OF_ADDRESS),
+    ],
+)
+def test_silent_connection_too_many_gives_way(
+    index: Index, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], limit: LimitName
+) -> None:
+    with (
+        limited(
+            index, **{"max_associations": 1, "max_associations_per_peer": 1, **changes}
+        ) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        silent = [
+            stack.enter_context(socket.create_connection((HOST, server.port), LONG))
+            for _ in range(3)
+        ]
+        with contextlib.suppress(ConnectionResetError):
+            assert silent[0].recv(1) == b""
+        assert server.hit.wait(LONG)
+        assert server.hits == [limit]
+    assert f"({limit.value})" in caplog.text
+
+
+HEADER = struct.Struct(">BxI")
+BEGUN = HEADER.pack(4, 100)
+LONG_PDU = HEADER.pack(4, 5000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "limit"),
+    [
+        ({"idle_timeout": SHORT}, b"", LimitName.IDLE_TIMEOUT),
+        ({"pdu_timeout": SHORT}, BEGUN, LimitName.PDU_TIMEOUT),
+        ({"max_pdu": 4096}, LONG_PDU, LimitName.PDU),
+        (
+            {"max_command_set": 1024},
+            encode(PDataTF((PresentationDataValue(3, COMMAND, bytes(1025)),))),
+            LimitName.COMMAND_SET,
+        ),
+        (
+            {"max_waiting_requests": 1},
+            b"".join(
+                encode(
+                    PDataTF(
+                        (
+                            PresentationDataValue(
+                                3,
+                                COMMAND | LAST,
+                                encode_command(
+                                    CFindRQ(message_id=number, affected_sop_class_uid=PATIENT_ROOT)
+                                ),
+                            ),
+                            PresentationDataValue(3, LAST, b""),
+                        )
+                    )
+                )
+                for number in range(3)
+            ),
+            LimitName.WAITING_REQUESTS,
+        ),
+    ],
+    ids=lambda given: given.value if isinstance(given, LimitName) else None,
+)
+def test_association_beyond_a_limit_is_aborted(
+    index: Index,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    said: bytes,
+    limit: LimitName,
+) -> None:
+    caplog.set_level("INFO")
+    with limited(index, **changes) as server:
+        with raw_requestor(server.port) as peer:
+            peer.send(said)
+            assert isinstance(peer.receive(), AAbort)
+        assert server.hit.wait(LONG)
+        assert server.hits == [limit]
+    assert f"({limit.value})" in caplog.text
+
+
+def test_peer_that_does_not_read_is_aborted(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with limited(EndlessIndex(index), write_timeout=SHORT) as server:
+        with raw_requestor(server.port) as peer:
+            peer.send_find()
+            assert server.hit.wait(LONG)
+        assert server.hits == [LimitName.WRITE_TIMEOUT]
+    assert "(write-timeout)" in caplog.text
+
+
+def test_connection_without_request_is_closed(
+    index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        limited(index, request_timeout=SHORT) as server,
+        socket.create_connection((HOST, server.port), LONG) as silent,
+    ):
+        assert silent.recv(1) == b""
+        assert server.hit.wait(LONG)
+        assert server.hits == [LimitName.REQUEST_TIMEOUT]
+    assert f"connection from {HOST} closed: no A-ASSOCIATE-RQ within" in caplog.text
+    assert "(request-timeout)" in caplog.text
+
+
+def nested(depth: int) -> Dataset:
+    made = asked()
+    place = made
+    for _ in range(depth):
+        place.RequestAttributesSequence = Sequence([Dataset()])
+        place = place.RequestAttributesSequence[0]
+    return made
+
+
+def items(count: int) -> Dataset:
+    made = asked()
+    made.RequestAttributesSequence = Sequence([Dataset() for _ in range(count)])
+    return made
+
+
+def key(tag: int, vr: str, value: Any) -> Dataset:
+    made = asked()
+    made[tag] = DataElement(tag, vr, value)
+    return made
+
+
+UIDS = [f"1.2.{number}" for number in range(65)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "identifier", "limit"),
+    [
+        ({"max_identifier": 1024}, key(0x0020000D, "UI", UIDS * 3), LimitName.IDENTIFIER),
+        ({"max_keys": 2}, asked(PatientName="", PatientID="", PatientSex=""), LimitName.KEYS),
+        ({"max_nesting": 2}, nested(3), LimitName.NESTING),
+        ({"max_items": 2}, items(3), LimitName.ITEMS),
+        ({"max_text": 1024}, key(0x00324000, "LT", "x" * 1026), LimitName.TEXT),
+        ({"max_values": 64}, key(0x00080060, "CS", ["CT"] * 65), LimitName.VALUES),
+        ({"max_uids": 64}, key(0x0020000D, "UI", UIDS), LimitName.UIDS),
+    ],
+    ids=lambda given: given.value if isinstance(given, LimitName) else None,
+)
+def test_identifier_beyond_a_limit_is_unreadable(
+    index: Index,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    identifier: Dataset,
+    limit: LimitName,
+) -> None:
+    caplog.set_level("INFO")
+    with limited(index, **changes) as server:
+        with raw_requestor(server.port) as peer:
+            response = answer(peer, 1, identifier)
+            assert response.status == 0xC001
+            assert limit.value in response.error_comment
+            assert answer(peer, 2, asked(PatientName="")).status == 0
+        assert server.hits == [limit]
+    assert limit.value in caplog.text
+
+
+def test_find_too_many_at_a_time_is_refused(index: Index) -> None:
+    held = HeldIndex(index)
+    with limited(held, max_finds=1) as server, raw_requestor(server.port) as first:
+        first.send_find()
+        assert held.begun.acquire(timeout=LONG)
+        with raw_requestor(server.port) as second:
+            response = find_all(second)
+            assert (response.status, response.error_comment) == (
+                0xA700, "limit max-finds of 1 reached"
+            )  # fmt: skip
+            held.go.set()
+            while (answered := first.receive_command()).status == 0xFF00:  # type: ignore[union-attr]
+                pass
+            assert answered.status == 0  # type: ignore[union-attr]
+            assert find_all(second, 2).status == 0
+        assert server.hits == [LimitName.FINDS]
+
+
+def test_finds_of_a_title_too_often_are_refused(
+    index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    rules = {"RAW": {"finds_per_second": 0.001}}
+    with limited(index, peers=rules) as server:
+        with raw_requestor(server.port) as peer:
+            assert find_all(peer).status == 0
+            response = find_all(peer, 2)
+            assert (response.status, response.error_comment) == (
+                0xA700, "limit finds-per-second of 0.001 reached"
+            )  # fmt: skip
+        with raw_requestor(server.port, replace(RQ, calling_ae_title="OTHER")) as other:
+            assert [find_all(other, number).status for number in range(3)] == [0, 0, 0]
+        assert server.hits == [LimitName.FIND_RATE]
+    assert "limit finds-per-second of 0.001 reached" in caplog.text
+
+
+def test_query_that_takes_too_long_is_ended(index: Index) -> None:
+    held = HeldIndex(index)
+    with limited(held, query_timeout=SHORT) as server, raw_requestor(server.port) as peer:
+        response = find_all(peer)
+        assert (response.status, response.error_comment) == (
+            0xA700, "limit query-timeout of 0.2 reached"
+        )  # fmt: skip
+        assert server.hits == [LimitName.QUERY_TIME]
+        assert find_all(peer, 2).status == 0
+
+
+def test_query_within_its_time_is_answered(index: Index) -> None:
+    with limited(index, query_timeout=LONG) as server, raw_requestor(server.port) as peer:
+        assert find_all(peer).status == 0
+        assert server.hits == []
+
+
+def test_result_limit_is_a_limit(index: Index) -> None:
+    with limited(index, result_limit=1) as server, raw_requestor(server.port) as peer:
+        assert find_all(peer).status == 0xA700
+        assert server.hits == [LimitName.RESULTS]
