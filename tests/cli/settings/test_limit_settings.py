@@ -1,4 +1,4 @@
-"""Each limit of `serve`, over the wire: what a peer beyond it gets, the log's line, the observer."""
+"""Each limit of `serve`, over the wire: the answer beyond it, the line of the log, the observer."""
 
 from __future__ import annotations
 
