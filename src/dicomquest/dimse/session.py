@@ -12,8 +12,7 @@ Nothing here waits. A face (``sync``, ``aio``) waits for its socket until ``next
 every call that takes ``now`` it sends ``data_to_send`` and looks at ``events``.
 
 Operations are matched by Message ID, never by their order. ``Invoker`` has the requests of this
-side. ``Performer`` has those of the peer: it refuses them, or lets them run until their final
-response. So a C-CANCEL is heard while responses are being sent.
+side. ``Performer`` has those of the peer, which it refuses or lets run until their final response.
 
 ``LocalProtocolError`` is for the caller, who asked for what is forbidden now: nothing has changed.
 ``RemoteProtocolError`` is for the peer: the session answers with A-ABORT and tells ``Aborted``, and

@@ -156,6 +156,11 @@ def asked(**keys: Any) -> Dataset:
 
 def answer(peer: RawPeer, message_id: int, identifier: Dataset) -> CFindRSP:
     peer.send_find(message_id, encode_request(identifier, IMPLICIT))
+    return final(peer)
+
+
+def final(peer: RawPeer) -> CFindRSP:
+    """Receive responses, to the final one."""
     while True:
         response = peer.receive_command()
         assert isinstance(response, CFindRSP)
@@ -386,9 +391,7 @@ def test_find_too_many_at_a_time_is_refused(index: Index) -> None:
                 0xA700, "limit max-finds of 1 reached"
             )  # fmt: skip
             held.go.set()
-            while (answered := first.receive_command()).status == 0xFF00:  # type: ignore[union-attr]
-                pass
-            assert answered.status == 0  # type: ignore[union-attr]
+            assert final(first).status == 0
             assert find_all(second, 2).status == 0
         assert server.hits == [LimitName.FINDS]
 
