@@ -129,7 +129,7 @@ def test_folder_back_before_look_is_watched(
     monkeypatch.setattr(WatchLoop, "_notices", notices)
     monkeypatch.setattr(WatchLoop, "_ticks", notices)
     with Index(files.parent / "i.sqlite") as index:
-        WatchLoop(index.follow(paths), stop, poll=False, rescan=60).run()
+        WatchLoop(index.follow(paths), stop, index.renew, poll=False, rescan=60).run()
         assert index.counts()[Level.IMAGE] == INSTANCES
     assert watched == [[str(path) for path in paths[1:]], [str(path) for path in paths]]
 

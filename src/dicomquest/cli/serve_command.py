@@ -106,9 +106,9 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
         names_keys=settings.log_keys,
     )
     check_settings(settings)
-    tell_who_may_ask(settings)
     with new_files_without(settings.umask):
         _prepare(settings)
+        tell_who_may_ask(settings)
         try:
             with shared_metrics(settings) as prepared:
                 run_processes(prepared, reread)

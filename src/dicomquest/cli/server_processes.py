@@ -28,11 +28,16 @@ from dicomquest.cli.supervisor import Supervisor
 from dicomquest.cli.systemd import inherited_sockets, tell_manager
 from dicomquest.cli.worker_orders import SIGNALS, Orders
 from dicomquest.errors import ConfigurationError, DicomquestError, IndexDatabaseError
+from dicomquest.index.index import Index
+from dicomquest.store.archive import Archive
 
 LOGGER = logging.getLogger("dicomquest.serve")
 
 ReadAgain: TypeAlias = Callable[[], ServeSettings]
 """Reads the settings anew, from the same command line; ConfigurationError says what is wrong."""
+
+LOOK = 1.0
+"""Seconds between two looks at the place of the index."""
 
 FIXED = (
     "index", "read_index", "store", "store_layout", "duplicates", "umask", "host", "port",
@@ -208,11 +213,27 @@ class _Serving:
             gc.freeze()
             orders.tell_ready()
             self._tell("READY=1")
+            looking = asyncio.ensure_future(self._look_at_index(server, index, archive))
             await orders.end.wait()
+            looking.cancel()
             monitor.end()
             self._tell("STOPPING=1")
             LOGGER.info("ending: running requests have %g s", self._settings.grace)
             await _close(server, self._settings.grace, orders.end_now)
+
+    async def _look_at_index(
+        self, server: Server, index: Index, archive: Archive | None
+    ) -> NoReturn:
+        """Look now and then whether the index is where it was; go on with one that replaces it."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                if await server.run(index.renew):
+                    self._reload(self._settings)  # the zone of the new one may be another
+                    if archive is not None:
+                        await server.run(archive.index_renewed)
+            except (IndexDatabaseError, OSError) as error:
+                LOGGER.error("the index cannot be opened again: %s", error)  # noqa: TRY400
 
     def _read_settings(self, pickled: bytes) -> None:
         """Take the parent's settings or read them again; keep the old ones if those are wrong."""

@@ -107,7 +107,9 @@ def run(settings: WatchSettings) -> None:
                 settings.paths, jobs=settings.jobs or os.cpu_count() or 1, check=check
             )
             with suppress(StoppedError):
-                WatchLoop(follower, stop, poll=settings.poll, rescan=settings.rescan).run()
+                WatchLoop(
+                    follower, stop, index.renew, poll=settings.poll, rescan=settings.rescan
+                ).run()
             total = follower.total
             LOGGER.info(
                 "ended: %d indexed, %d replaced, %d removed; the index has %s",

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,19 @@ class WatchLoop:
     """The loop: wait, follow, look at all files where notices may be missing."""
 
     def __init__(
-        self, follower: Follower, stop: threading.Event, *, poll: bool, rescan: float
+        self,
+        follower: Follower,
+        stop: threading.Event,
+        renew: Callable[[], object],
+        *,
+        poll: bool,
+        rescan: float,
     ) -> None:
-        """Follow until ``stop`` is set; look at all files every ``rescan`` minutes, 0 is never."""
+        """Follow until ``stop`` is set; look at all files every ``rescan`` minutes, 0 is never.
+
+        ``renew`` opens an index that has taken the place of the follower's.
+        """
+        self._renew = renew
         self._polls = poll
         self._rescan = rescan
         self._follower = follower
@@ -84,6 +94,8 @@ class WatchLoop:
                 if not self._has_looked:
                     raise
                 LOGGER.error("%s; trying again", error)  # noqa: TRY400
+                # The next look reads all files into an index that has replaced this one.
+                self._renew()
             self._stop.wait(self._pause)
 
     def _watch(self) -> None:

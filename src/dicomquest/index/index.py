@@ -49,7 +49,7 @@ from dicomquest.index.database.pool import Database
 from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import OCCURRENCES, Facts, select
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor, give_back
-from dicomquest.index.tables.schema import SETTING, TABLES
+from dicomquest.index.tables.schema import TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Index:
             except BaseException:
                 self._database.close()
                 raise
-        zone = self._setting(TIMEZONE_SETTING, str(timezone_offset_minutes))
+        zone = self._database.setting(TIMEZONE_SETTING, str(timezone_offset_minutes))
         self.timezone_offset_minutes = int(zone)
         self._facts: dict[frozenset[tuple[str, int]], Facts] = {}
         self._known: KnownFacts | None = None
@@ -440,6 +440,18 @@ class Index:
 
         return listed(self._database)
 
+    def renew(self) -> bool:
+        """Open the file that has taken the place of this index's; tell whether there is one.
+
+        Until then, each method raises MissingIndexError after the file is removed or replaced.
+        """
+        if not self._database.renew():
+            return False
+        zone = self._database.setting(TIMEZONE_SETTING, str(self.timezone_offset_minutes))
+        self.timezone_offset_minutes = int(zone)
+        self._facts = {}
+        return True
+
     @property
     def read_only_reason(self) -> str:
         """The reason why the index cannot be written, such as a missing right; else nothing."""
@@ -448,7 +460,7 @@ class Index:
     @property
     def identity(self) -> str:
         """A text that tells this index from all others, by whatever path or URL it is opened."""
-        return self._setting(IDENTITY_SETTING, uuid4().hex)
+        return self._database.setting(IDENTITY_SETTING, uuid4().hex)
 
     def counts(self) -> dict[Level, int]:
         """Return the number of entities of each level."""
@@ -485,15 +497,3 @@ class Index:
         return self._facts.get(occurrences) or self._facts.setdefault(
             occurrences, Facts(occurrences=occurrences, zone_minutes=self.timezone_offset_minutes)
         )
-
-    def _setting(self, name: str, default: str) -> str:
-        """Return a setting; a missing one gets its default, for good."""
-        query = SETTING.select().where(SETTING.c.name == name)
-        with self._database.connect() as connection:
-            row = connection.execute(query).first()
-        if row is None and not self._database.read_only_reason():
-            with self._database.begin() as connection:
-                row = connection.execute(query).first()
-                if row is None:
-                    connection.execute(SETTING.insert().values(name=name, value=default))
-        return default if row is None else str(row.value)

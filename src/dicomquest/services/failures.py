@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias, assert_never
 
-from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError, StoreError
+from dicomquest.errors import (
+    DataSetError,
+    IdentifierError,
+    IndexDatabaseError,
+    MissingIndexError,
+    StoreError,
+)
 from dicomquest.services.limit_names import OF_IDENTIFIER
 from dicomquest.standard import statuses
 
@@ -31,6 +37,8 @@ def failure_of(error: ServiceError) -> Failure:
             limit = OF_IDENTIFIER.get(error.limit)
             words = "identifier" if limit is None else f"limit {limit.value}"
             return Failure(statuses.IDENTIFIER_UNREADABLE, f"{words}: {error}")
+        case MissingIndexError():
+            return Failure(statuses.OUT_OF_RESOURCES, "there is no index at the moment")
         case IndexDatabaseError():
             # The error's own words may hold a path or a host name: they go to the log alone.
             return Failure(statuses.INDEX_FAILED, "the index failed")

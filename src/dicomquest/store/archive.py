@@ -168,6 +168,11 @@ class Archive:
         with self._turn:
             self._store(arrivals, synced)
 
+    def index_renewed(self) -> None:
+        """Name the index that has taken the place of the earlier one as that of the folder."""
+        with self._turn:
+            self._incoming.name_index(self.index.identity)
+
     def close(self) -> None:
         """Store no more, and remove the files that are not stored yet."""
         with self._turn:

@@ -207,7 +207,12 @@ class IncomingFolder:
             self.path.mkdir()
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            os.write(self._lock, index.encode())
+            self.name_index(index)
+
+    def name_index(self, identity: str) -> None:
+        """Say on the lock file which index this process stores with."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, identity.encode(), 0)
 
     def begin(self, meta: bytes) -> Incoming:
         """Create the temporary file of one instance."""

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -46,6 +47,15 @@ class Backend(Protocol):
     writer: Engine
     readers: Engine
 
+    def fault_of_place(self) -> str:
+        """Return why the opened file is not in its place any more; nothing if it is."""
+
+    def note_place(self) -> None:
+        """Note the files beside the index, which belong to it."""
+
+    def leave_place(self) -> None:
+        """Close a file that is not in its place any more."""
+
     def refuse_unfit(self, connection: Connection) -> None:
         """Raise IndexDatabaseError if the database can hold no index at all."""
 
@@ -84,30 +94,76 @@ class Database:
         self, location: str | os.PathLike[str], *, create: bool = True, is_replica: bool = False
     ) -> None:
         """Open, and bring the schema to the newest revision; a replica gets it by replication."""
-        text = os.fspath(location)
-        self._backend: Backend = (
-            PostgreSQL(text, is_replica=is_replica)
+        self._location = os.fspath(location)
+        self._is_replica = is_replica
+        self._renewing = threading.Lock()
+        self._trouble = ""
+        self._is_open = False
+        self._open(create=create)
+
+    def _open(self, *, create: bool) -> None:
+        text = self._location
+        self._is_open = False
+        backend: Backend = (
+            PostgreSQL(text, is_replica=self._is_replica)
             if is_postgresql(text)
             else SQLite(text, create=create)
         )
-        self.dialect = self._backend.dialect
-        self._writer, self._readers = self._backend.writer, self._backend.readers
-        self._errors: tuple[type[Exception], ...] = (DBAPIError, *self._backend.errors)
+        self._backend = backend
+        self.dialect = backend.dialect
+        self._writer, self._readers = backend.writer, backend.readers
+        self._errors: tuple[type[Exception], ...] = (DBAPIError, *backend.errors)
         try:
-            self._migrate(may_create=create, may_upgrade=not is_replica)
+            self._migrate(may_create=create, may_upgrade=not self._is_replica)
             with self._readers.connect() as connection:
-                self.has_trigrams = self._backend.has_trigrams(connection)
-            if not (self.has_trigrams or is_replica or self._backend.read_only_reason()):
-                self.has_trigrams = self._backend.add_trigrams()
+                self.has_trigrams = backend.has_trigrams(connection)
+            if not (self.has_trigrams or self._is_replica or backend.read_only_reason()):
+                self.has_trigrams = backend.add_trigrams()
         except self._errors as error:
             self.close()
-            cause = self._backend.cause(error)
+            cause = backend.cause(error)
             raise IndexDatabaseError(
-                f"{self._backend.name} cannot be opened as an index: {cause}"
+                f"{backend.name} cannot be opened as an index: {cause}"
             ) from error
         except IndexDatabaseError:
             self.close()
             raise
+        backend.note_place()
+        self._is_open = True
+
+    def renew(self) -> bool:
+        """Open the file that has taken the place of the opened one; tell whether there is one.
+
+        A server calls this every second. Trouble is logged when it begins.
+        """
+        with self._renewing:
+            fault = self._backend.fault_of_place()
+            if self._is_open and not fault:
+                self._backend.note_place()
+                return False
+            self._backend.leave_place()
+            try:
+                self._open(create=False)
+            except IndexDatabaseError as error:
+                self._note_trouble(str(error))
+                return False
+            self._trouble = ""
+            LOGGER.warning("opened the index that is at %s now", self.name)
+            return True
+
+    def _note_trouble(self, trouble: str) -> None:
+        """Log a failure to open the index once, not every second."""
+        if trouble != self._trouble:
+            LOGGER.error("%s; requests are refused until there is one", trouble)
+        self._trouble = trouble
+
+    def _present(self) -> Backend:
+        """Return the backend; MissingIndexError if its file is not in its place any more."""
+        backend = self._backend
+        _refuse_misplaced(backend)
+        if not self._is_open:
+            raise MissingIndexError(self._trouble)
+        return backend
 
     @property
     def name(self) -> str:
@@ -138,22 +194,26 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Give the connection of a write transaction; it holds the write lock from its start."""
+        backend = self._present()
         if self.dialect == "sqlite":
             # SQLite would say so only at the first change, and without the reason.
             self.refuse_read_only()
         with (
             self._failing("written"),
-            self._writer.begin() as connection,
+            backend.writer.begin() as connection,
             _ended_if_interrupted(connection),
         ):
             yield connection
+        # Else the caller would take for kept what is in a file without a name.
+        _refuse_misplaced(backend)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """Give a connection that only reads."""
+        backend = self._present()
         with (
             self._failing("read"),
-            self._readers.connect() as connection,
+            backend.readers.connect() as connection,
             _ended_if_interrupted(connection),
         ):
             yield connection
@@ -173,8 +233,9 @@ class Database:
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the driver's connection for one query; its ``close`` gives it back."""
+        backend = self._present()
         try:
-            return self._readers.raw_connection()
+            return backend.readers.raw_connection()
         except self._errors as error:
             raise IndexDatabaseError(
                 f"the index could not be read: {self._backend.cause(error)}"
@@ -183,6 +244,18 @@ class Database:
     def discard_readers(self) -> None:
         """Close all idle connections that read: if one is broken, the others are too."""
         self._readers.dispose()
+
+    def setting(self, name: str, default: str) -> str:
+        """Return a setting of the index; a missing one gets its default, for good."""
+        query = SETTING.select().where(SETTING.c.name == name)
+        with self.connect() as connection:
+            row = connection.execute(query).first()
+        if row is None and not self.read_only_reason():
+            with self.begin() as connection:
+                row = connection.execute(query).first()
+                if row is None:
+                    connection.execute(SETTING.insert().values(name=name, value=default))
+        return default if row is None else str(row.value)
 
     def close(self) -> None:
         """Close the connections that are not in use; those in use close when they come back."""
@@ -269,6 +342,11 @@ class Database:
             raise IndexDatabaseError(
                 f"{self._backend.name} is another program's database, no index of this program"
             )
+
+
+def _refuse_misplaced(backend: Backend) -> None:
+    if fault := backend.fault_of_place():
+        raise MissingIndexError(fault)
 
 
 @contextmanager

@@ -140,6 +140,16 @@ class PostgreSQL:
 
         return engine
 
+    def fault_of_place(self) -> str:
+        """Return nothing: connections say themselves that the server is gone."""
+        return ""
+
+    def note_place(self) -> None:
+        """Note nothing: a server has no place that another one could take."""
+
+    def leave_place(self) -> None:
+        """Do nothing: a server is never left for another one."""
+
     def refuse_unfit(self, connection: Connection) -> None:
         """Raise IndexDatabaseError if the server is too old, or the encoding is not UTF8."""
         version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10000

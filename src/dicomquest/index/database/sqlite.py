@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from dicomquest.errors import IndexDatabaseError, MissingIndexError
+from dicomquest.index.database.file_place import FilePlace, companion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,9 @@ REPLACE_DAMAGED = (
 )
 """The remedy for a file whose content is no index any more."""
 
+_LEAVING = 1000
+"""Milliseconds for running queries to end before an index is left that has been replaced."""
+
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -80,19 +85,50 @@ class SQLite:
                 )
         except OSError as error:
             raise IndexDatabaseError(f"{path} cannot be read: {error.strerror}") from error
-        self.writer = _engine(url, writer=True)
+        if create and not path.exists():
+            _make(path)
         if path.is_file():
             path = path.resolve()
             self._read_only_reason = _why_read_only(path)
+        self._place = FilePlace(path)
+        self.writer = _engine(partial(_connect, self._place), writer=True)
         if self._read_only_reason:
             _refuse_lost_commits(path)
             self.readers = _read_only_engine(path)
         else:
-            self.readers = _engine(url, writer=False)
+            self.readers = _engine(partial(_connect, self._place), writer=False)
 
     def read_only_reason(self) -> str:
         """Return the right that is missing to write; nothing if the index can be written."""
         return self._read_only_reason
+
+    def fault_of_place(self) -> str:
+        """Return why the opened file is not in its place any more; nothing if it is."""
+        if self._read_only_reason and self._place.path.is_file():
+            return ""  # its readers look for another file themselves
+        return self._place.fault()
+
+    def note_place(self) -> None:
+        """Note the files beside the index, which belong to it."""
+        self._place.note_companions()
+
+    def leave_place(self) -> None:
+        """Write the log to the opened file, close it, and take the log from its place."""
+        is_log_empty = False
+        if not self._read_only_reason:
+            # A pooled connection has the file open; a new one cannot have it any more.
+            with (
+                suppress(SQLAlchemyError, sqlite3.Error),
+                closing(self.readers.raw_connection()) as connection,
+            ):
+                driver: Any = connection.driver_connection
+                driver.execute("PRAGMA query_only=OFF")
+                driver.execute(f"PRAGMA busy_timeout={_LEAVING}")
+                busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                is_log_empty = not busy
+        self.readers.dispose()
+        self.writer.dispose()
+        self._place.put_companions_away(is_log_empty=is_log_empty)
 
     def refuse_unfit(self, connection: Connection) -> None:
         """Refuse nothing: every file holds all texts."""
@@ -157,16 +193,30 @@ def _url(location: str | os.PathLike[str]) -> URL:
     return url
 
 
-def _companion(path: Path, name: str) -> Path:
-    """Return one of the two files that WAL mode has beside an index."""
-    return path.with_name(f"{path.name}-{name}")
+def _make(path: Path) -> None:
+    """Make an empty file: only here, so that no later connection makes one in its place."""
+    # SQLite says better than we can why that is not possible. A file that is there is not opened:
+    # closing it would let go of the locks of this process's connections.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _connect(place: FilePlace) -> sqlite3.Connection:
+    """Open the file that was there from the beginning, and no other one."""
+    connection = sqlite3.connect(
+        f"{place.path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False
+    )
+    if fault := place.fault():
+        connection.close()
+        raise sqlite3.OperationalError(fault)
+    return connection
 
 
 def _why_read_only(path: Path) -> str:
     """Return the right that is missing to write an index; nothing if all are there."""
     if not os.access(path, os.W_OK):
         return f"no right to write {path}"
-    companions = [_companion(path, name) for name in ("wal", "shm")]
+    companions = [companion(path, name) for name in ("wal", "shm")]
     if os.access(path.parent, os.W_OK) or all(os.access(each, os.W_OK) for each in companions):
         return ""
     return f"no right to write in its folder {path.parent}"
@@ -175,14 +225,14 @@ def _why_read_only(path: Path) -> str:
 def _has_commits_apart(path: Path) -> bool:
     """Tell whether commits may be outside the file itself, in the log of WAL mode."""
     try:
-        return _companion(path, "wal").stat().st_size > 0
+        return companion(path, "wal").stat().st_size > 0
     except OSError:
         return False
 
 
 def _refuse_lost_commits(path: Path) -> None:
     """Raise IndexDatabaseError if commits can be read only by one who may write in the folder."""
-    log, memory = _companion(path, "wal"), _companion(path, "shm")
+    log, memory = companion(path, "wal"), companion(path, "shm")
     if _has_commits_apart(path) and not memory.exists() and not os.access(path.parent, os.W_OK):
         raise IndexDatabaseError(
             f"{path} is read-only, and its last commits are still in {log.name}: open it once with "
@@ -197,7 +247,7 @@ def _read_only_engine(path: Path) -> Engine:
         options = "mode=ro" if _has_commits_apart(path) else "immutable=1"
         return sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, check_same_thread=False)
 
-    engine = _engine(URL.create("sqlite"), writer=False, creator=connect)
+    engine = _engine(connect, writer=False)
 
     @event.listens_for(engine, "connect")
     def note(_connection: object, record: Any) -> None:
@@ -219,19 +269,14 @@ def _state(path: Path) -> tuple[int, int, int, bool]:
     return found.st_ino, found.st_size, found.st_mtime_ns, _has_commits_apart(path)
 
 
-def _engine(
-    url: URL, *, writer: bool, creator: Callable[[], sqlite3.Connection] | None = None
-) -> Engine:
-    how: dict[str, Any] = (
-        {"connect_args": {"check_same_thread": False}} if creator is None else {"creator": creator}
-    )
+def _engine(connect: Callable[[], sqlite3.Connection], *, writer: bool) -> Engine:
     engine = create_engine(
-        url,
+        "sqlite://",
+        creator=connect,
         poolclass=QueuePool,
         pool_size=1 if writer else _IDLE_READERS,
         max_overflow=-1,
         pool_reset_on_return="rollback" if writer else None,
-        **how,
     )
 
     @event.listens_for(engine, "connect")
