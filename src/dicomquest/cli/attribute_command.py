@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import number_of
+from dicomquest.cli.help_page import PageGroup
 from dicomquest.cli.messages import index_failures, say
 from dicomquest.cli.shared_options import LEVEL, LEVELS, index_option
 from dicomquest.standard.levels import Level
@@ -27,7 +28,7 @@ _creator_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=PageGroup)
 def attribute() -> None:
     """Give an index to attributes that queries ask for often.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import counted_each, counted_files, number_of
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import index_option
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dicomquest.index.upkeep.check_files import FilesReport
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @index_option
 @click.option("--repair", is_flag=True, help="Rewrite the wrong values.")
 @click.option(

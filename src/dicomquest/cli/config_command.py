@@ -13,6 +13,7 @@ import click
 from dicomquest.cli.config_option import CONFIG_VARIABLE, configured
 from dicomquest.cli.configuration import Configuration, NamedPeer, table_header, toml_value
 from dicomquest.cli.counting import number_of
+from dicomquest.cli.help_page import PageGroup
 from dicomquest.cli.messages import say
 from dicomquest.cli.own_identity import PASSWORD_VARIABLE, TOKEN_VARIABLE
 from dicomquest.cli.passwords import without_passwords
@@ -55,7 +56,7 @@ class Effective:
         return without_passwords(toml_value(self.value))
 
 
-@click.group()
+@click.group(cls=PageGroup)
 def config() -> None:
     """Show the settings that hold, or check a configuration file.
 

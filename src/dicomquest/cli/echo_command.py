@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, say
 from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.peer import PeerSettings, associate, peer_name
@@ -47,7 +48,7 @@ class Answer:
         )
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @click.argument("host", cls=PeerArgument, metavar="PEER|HOST")
 @click.argument("port", type=PORT, metavar="[PORT]")
 @click.option(

@@ -13,6 +13,7 @@ import click
 
 from dicomquest.cli.counting import number_of
 from dicomquest.cli.find_target import TargetArgument, TargetSettings, keys_by_habit
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
@@ -66,7 +67,7 @@ class Progress:
     kept: list[DataSet] = field(default_factory=list)
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @click.argument("host", cls=TargetArgument, metavar="PEER|HOST")
 @click.argument("port", type=PORT, metavar="[PORT]")
 @click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
@@ -111,30 +112,26 @@ class Progress:
 @options_of(OutputSettings)
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
-    """Query the archive at HOST and PORT, or the named PEER, and print the matches.
-
-    KEY=VALUE restricts the matches; KEY alone asks the peer to return the attribute. If every KEY
-    has a VALUE, the command asks for the usual attributes. A KEY is a keyword, a tag, a dotted path
-    into a sequence, or a private tag with its creator. A VALUE is text with the wild cards * and ?,
-    a date or a range as you write it (2024-01-05, 2024, 2024-01..2024-03, today, last-week, -7d), a
-    time (10:11), or a list of UIDs with backslashes between them.
+    """Print what the archive at HOST and PORT, or the named PEER, has: KEY=VALUE, or KEY alone.
 
     \b
     Studies since January of patients whose name starts with CITIZEN:
-      dicomquest find pacs 11112 'PatientName=CITIZEN*' StudyDate=2024-01.. StudyDescription
+      dicomquest find pacs1 'PatientName=CITIZEN*' StudyDate=2024-01.. StudyDescription
     The CT series of one study, as JSON:
-      dicomquest find pacs 11112 -L SERIES StudyInstanceUID=1.2.3 Modality=CT --format json
-    Patients under Patient Root, as a CSV file, from a peer that knows us as LAB:
-      dicomquest find pacs 11112 -m patient -L PATIENT 'PatientID=A?-*' --aet LAB --format csv
-    By tag, in a sequence, and a private attribute with its creator:
-      dicomquest find pacs 11112 0010,0020=4711
-      dicomquest find pacs 11112 -L SERIES StudyInstanceUID=1.2.3 \\
-        RequestAttributesSequence.RequestedProcedureID=P1
-      dicomquest find pacs 11112 '0023,xx01:AcmeCompany=x'
-
-    \b
+      dicomquest find pacs.hospital 104 -L SERIES StudyInstanceUID=1.2.3 Modality=CT -f json
+    All studies of last week, sorted, for a spreadsheet or for pandas:
+      dicomquest find pacs1 StudyDate=last-week --sort StudyDate,StudyTime -o studies.csv
+    The modalities that an index of this machine has, without a server:
+      dicomquest find --index scans.sqlite -L SERIES --columns Modality --unique
     The meaning of a query, with names found by sound if the peer can:
-      dicomquest find pacs 11112 PatientName=MEYER --offer fuzzy --explain
+      dicomquest find pacs1 PatientName=MEYER --offer fuzzy --explain
+
+    KEY=VALUE restricts the matches; KEY alone asks the peer to return the attribute. If every KEY
+    has a VALUE, the command asks for the usual attributes. A KEY is a keyword (PatientName), a tag
+    (0010,0020), a dotted path into a sequence (RequestAttributesSequence.RequestedProcedureID), or
+    a private tag with its creator ('0023,xx01:AcmeCompany'). A VALUE is text with the wild cards *
+    and ?, a date or a range as you write it (2024-01-05, 2024, 2024-01..2024-03, today, last-week,
+    -7d), a time (10:11), or a list of UIDs with backslashes between them.
 
     The exit status is 0 if the peer answered, with or without a match, 1 if it refused or failed,
     2 if the command line is wrong, 130 after Ctrl-C.

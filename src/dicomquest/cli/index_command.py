@@ -16,6 +16,7 @@ import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
 from dicomquest.cli.file_rights import new_files_without, umask_option
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import index_option, jobs_option, timezone_option
 from dicomquest.standard.levels import Level
@@ -44,7 +45,7 @@ class IndexSettings:
     quiet: bool
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @index_option
 @jobs_option

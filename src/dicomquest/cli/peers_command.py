@@ -13,6 +13,7 @@ import click
 
 from dicomquest.cli.config_option import DEFAULT_FILE, configuration_file, configured
 from dicomquest.cli.counting import number_of
+from dicomquest.cli.help_page import PageGroup
 from dicomquest.cli.messages import FAILED, give_up, say
 from dicomquest.cli.named_peers import complete_peer, defaults_of, reachable
 from dicomquest.cli.settings.reach_settings import ReachSettings
@@ -27,7 +28,7 @@ AT_ONCE = 8
 """Peers that are tested at the same time: one that is silent holds up only some others."""
 
 
-@click.group()
+@click.group(cls=PageGroup)
 def peers() -> None:
     """List, test, add and remove the peers that the configuration file names.
 

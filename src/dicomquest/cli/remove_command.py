@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.counting import counted, counted_each, counted_files
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import LEVEL, LEVELS, index_option
 from dicomquest.standard.levels import Level
@@ -43,7 +44,7 @@ class RemoveSettings:
         return [(level, values) for level, values in by_level if values]
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
 @index_option
 @click.option(

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dicomquest.cli.counting import counted, counted_files
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, give_up, say
 from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.peer import PeerSettings
@@ -23,7 +24,7 @@ FIRST = 100
 """Files after which the command asks the peer for an association: they are read in no time."""
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @click.argument(
     "paths",
     cls=PeerArgument,

@@ -10,6 +10,7 @@ import click
 
 from dicomquest.cli.config_option import config_option, configured
 from dicomquest.cli.file_rights import new_files_without
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failure
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import options_of, server_tls
@@ -19,7 +20,7 @@ ARGUMENTS = "dicomquest.cli.serve_command.arguments"
 """The key of click's context under which ``serve`` keeps its arguments."""
 
 
-class ServeCommand(click.Command):
+class ServeCommand(PageCommand):
     """The command, which keeps its arguments so that the settings can be read again."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -34,7 +35,8 @@ def serve(**values: Any) -> None:
     """Answer queries (C-FIND, C-ECHO) from the index, until SIGINT or SIGTERM.
 
     With --store FOLDER the server also receives instances (C-STORE): it keeps each in the folder,
-    and has it in the index before it answers.
+    and has it in the index before it answers. Several nodes can share an index on PostgreSQL, with
+    queries on its replica (--read-index).
 
     \b
     Serve the index in this folder to programs of this machine:
@@ -43,9 +45,6 @@ def serve(**values: Any) -> None:
       dicomquest serve --index /srv/dicom.sqlite --host 0.0.0.0 --port 104 --workers 2
     Receive instances too, into a folder where people find them:
       dicomquest serve --store /srv/dicom --host 0.0.0.0
-    One of several nodes on a PostgreSQL database, with queries on its replica:
-      dicomquest serve --index "postgresql://db1,db2/dicom?target_session_attrs=read-write" \\
-        --read-index "postgresql://db1,db2/dicom?target_session_attrs=prefer-standby"
     Over TLS, for clients with a certificate of the hospital:
       dicomquest serve --port 2762 --tls-cert server.pem --tls-key server.key --tls-ca hospital.pem
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,7 +37,14 @@ OWN_METADATA = {"beyond", "by_peer", "is_option", "parse", "reason", "short", "u
 
 
 class SettingOption(click.Option):
-    """The option of a setting; a message about a wrong variable names the variable."""
+    """The option of a setting; a message about a wrong variable names the variable.
+
+    ``topic`` is the class of settings that has the field, by which the help page groups options.
+    """
+
+    def __init__(self, names: Sequence[str], *, topic: str = "", **parameters: Any) -> None:
+        super().__init__(names, **parameters)
+        self.topic = topic
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Name the source of a wrong value."""
@@ -64,10 +72,18 @@ def options_of(settings: type, *, leave_out: Sequence[str] = ()) -> Callable[[Co
         for field in reversed(dataclasses.fields(settings)):
             if field.metadata.get("is_option", True) and field.name not in leave_out:
                 names, parameters = _declaration(field)
-                command = click.option(*names, cls=SettingOption, **parameters)(command)
+                topic = _topic(settings, field.name)
+                command = click.option(*names, cls=SettingOption, topic=topic, **parameters)(
+                    command
+                )
         return command
 
     return decorate
+
+
+def _topic(settings: type, name: str) -> str:
+    """Return the name of the class that declares a field."""
+    return next(each.__name__ for each in settings.__mro__ if name in inspect.get_annotations(each))
 
 
 def _declaration(field: dataclasses.Field[Any]) -> tuple[list[str], dict[str, Any]]:

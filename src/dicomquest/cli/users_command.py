@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from dicomquest.cli.help_page import PageGroup
 from dicomquest.cli.messages import give_up, say
 from dicomquest.cli.shared_options import USERS_FILE
 from dicomquest.errors import AccessError
@@ -27,7 +28,7 @@ _file_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=PageGroup)
 def users() -> None:
     """Keep the file of users: names, and argon2 hashes of their passcodes.
 

@@ -11,6 +11,7 @@ import click
 
 from dicomquest.cli.counting import counted_each
 from dicomquest.cli.file_rights import new_files_without, umask_option
+from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import index_failure
 from dicomquest.cli.shared_options import LOG_LEVEL, index_option, jobs_option, timezone_option
 from dicomquest.errors import IndexDatabaseError
@@ -30,7 +31,7 @@ class WatchSettings:
     log_level: str
 
 
-@click.command()
+@click.command(cls=PageCommand)
 @click.argument(
     "paths",
     nargs=-1,
