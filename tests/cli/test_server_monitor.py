@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydicom.dataset import Dataset
 
+from fixtures.audit_messages import audited
 from fixtures.faces import HOST, PATIENT_ROOT, associated, scu
 from fixtures.postgresql_cluster import wait_for
 from peers import corpus, ours
@@ -25,7 +26,7 @@ SECRET = "ZZ-SECRET"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A server that has answered one query on each of ASSOCIATIONS associations."""
+    """A server that has answered a query on each of ASSOCIATIONS associations, and stored."""
 
     port: int
     metrics_port: int
@@ -76,26 +77,30 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     port = free_port()
     options = (
         "--workers", "2", "--metrics", str(port), "--log-format", "json", "--log-keys",
-        "--slow-query", "0.000001", "--check-aet",
+        "--slow-query", "0.000001", "--check-aet", "--store", str(folder / "store"),
+        "--audit-file", str(folder / "audit.xml"), "--audit-site", "Hospital",
     )  # fmt: skip
     with ours.serve(folder / "index.sqlite", *options) as peer:
         for _ in range(ASSOCIATIONS):
             with associated(peer.port, ae_title=peer.aet) as association:
                 list(association.send_c_find(secret(), PATIENT_ROOT))
         assert scu().associate(HOST, peer.port, ae_title="WRONG").is_rejected
+        done = ours.run("send", "--aec", peer.aet, str(folder / "files"), HOST, str(peer.port))
+        assert done.status == 0, done.err
         yield Watched(peer.port, port, folder)
 
 
 def test_counts_of_workers_are_added_up(watched: Watched) -> None:
     wait_for(
-        lambda: watched.sums().get("dicomquest_associations_ended_total") == ASSOCIATIONS,
+        lambda: watched.sums().get("dicomquest_associations_ended_total") == ASSOCIATIONS + 1,
         "the end of all associations",
     )
     for _ in range(4):  # whichever worker answers
         sums = watched.sums()
         assert sums["dicomquest_finds_total"] == ASSOCIATIONS
         assert sums["dicomquest_find_seconds_count"] == ASSOCIATIONS
-        assert sums["dicomquest_associations_total"] == ASSOCIATIONS + 1
+        assert sums["dicomquest_associations_total"] == ASSOCIATIONS + 2
+        assert sums["dicomquest_stores_total"] == len(corpus.instances())
         assert sums["dicomquest_associations_active"] == 0
         assert sums["dicomquest_workers"] == 2
         assert sums["dicomquest_slow_queries_total"] == ASSOCIATIONS
@@ -122,8 +127,8 @@ def test_find_is_one_object_of_the_log(watched: Watched) -> None:
         assert (find["status"], find["reason"], find["matches"]) == ("0000", "Success", 0)
         assert 0 < find["milliseconds"] < 60_000
         assert find["matching_keys"] == ["Patient ID"]
-    accepted = watched.lines('"association accepted"', ASSOCIATIONS)
-    ids = {(line["process"], line["association"]) for line in accepted}
+    accepted = watched.lines('"association accepted"', ASSOCIATIONS + 1)
+    ids = {(line["process"], line["association"]) for line in accepted if line["ae"] == "SCU"}
     assert {(find["process"], find["association"]) for find in finds} == ids
     assert len(ids) == ASSOCIATIONS
 
@@ -139,6 +144,70 @@ def test_slow_query_has_words_and_plan(watched: Watched) -> None:
 def test_log_has_no_value_of_a_query(watched: Watched) -> None:
     watched.lines("; plan: ", ASSOCIATIONS)
     assert SECRET not in watched.log
+
+
+def test_trail_has_queries_transfers_and_alerts(watched: Watched) -> None:
+    """Two workers write to one file, and each line is a message of the Standard's schema."""
+    path = watched.folder / "audit.xml"
+    wait_for(
+        lambda: path.read_bytes().count(b"DICOM Instances Transferred") == len(corpus.STUDIES),
+        "all transfers in the trail",
+    )
+    messages = [audited(line) for line in path.read_bytes().splitlines()]
+    assert [each.event_type for each in messages if each.event == "Application Activity"] == [
+        "Application Start"
+    ] * 2
+    queries = [each for each in messages if each.event == "Query"]
+    assert len(queries) == ASSOCIATIONS
+    assert all(SECRET.encode() in each.query for each in queries)
+    assert all(
+        each.values("AuditSourceIdentification", "AuditEnterpriseSiteID") == ["Hospital"]
+        for each in messages
+    )
+    counts = [
+        int(count)
+        for each in messages
+        if each.event == "DICOM Instances Transferred"
+        for count in each.values("SOPClass", "NumberOfInstances")
+    ]
+    assert sum(counts) == len(corpus.instances())
+    (alert,) = (each for each in messages if each.event == "Security Alert")
+    assert "called AE title not recognized" in alert.description
+
+
+def test_full_trail_refuses_service_if_asked_to(watched: Watched, tmp_path: Path) -> None:
+    index, nobody = str(watched.folder / "index.sqlite"), free_port()
+    options = (
+        "--audit-syslog", f"127.0.0.1:{nobody}", "--audit-queue", "10", "--audit-full", "refuse",
+    )  # fmt: skip
+    with ours.serve(index, *options, folder=tmp_path) as peer:
+        with associated(peer.port, ae_title=peer.aet) as association:
+            statuses = [
+                status.Status
+                for _ in range(12)
+                for status, _ in association.send_c_find(secret(), PATIENT_ROOT)
+            ]
+            assert statuses[0] == 0x0000
+            assert statuses[-1] == 0xA700
+            assert association.send_c_echo().Status == 0x0000
+        assert scu().associate(HOST, peer.port, ae_title=peer.aet).is_rejected
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--audit-file", "missing/audit.xml"), "cannot be written: No such file or directory"),
+        (("--audit-file", "a", "--audit-syslog", "b:1"), "choose one of them"),
+        (("--audit-ca", __file__), "are for --audit-syslog HOST:PORT"),
+    ],
+)
+def test_wrong_audit_settings_are_told(
+    watched: Watched, options: tuple[str, ...], words: str
+) -> None:
+    index = str(watched.folder / "index.sqlite")
+    done = ours.run("serve", "--index", index, "--port", "0", *options)
+    assert done.status == 2
+    assert words in done.err
 
 
 def test_port_that_is_taken_is_told(watched: Watched) -> None:

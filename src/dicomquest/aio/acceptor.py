@@ -18,7 +18,7 @@ from dicomquest.aio.containment import contained
 from dicomquest.aio.session_protocol import SessionProtocol
 from dicomquest.aio.teller import Teller
 from dicomquest.aio.tls_handshake import TlsHandshake
-from dicomquest.dimse.commands import name_of, response_to
+from dicomquest.dimse.commands import CEchoRQ, name_of, response_to
 from dicomquest.dimse.events import (
     Aborted,
     AssociationAccepted,
@@ -362,7 +362,10 @@ class AcceptedAssociation(AcceptedView):
             return
         self.protocol.pump()
         if isinstance(answer, AAssociateRJ):
-            self._teller.rejected(self.requestor, self.acceptor, answer, self._reason, self._limit)
+            claimed = rq.user_information.user_identity_rq
+            self._teller.rejected(
+                self.requestor, self.acceptor, answer, self._reason, self._limit, claimed=claimed
+            )
             await self._notify(evt.EVT_REJECTED)
         else:
             assert self._info is not None  # noqa: S101  it is established
@@ -372,7 +375,8 @@ class AcceptedAssociation(AcceptedView):
             await self._notify(evt.EVT_ESTABLISHED)
 
     async def _answer(self, rq: AAssociateRQ) -> AAssociateAC | AAssociateRJ:
-        if self._is_closing:
+        self._reason = self._server.settings.suspension()
+        if self._is_closing or self._reason:
             return TEMPORARY_CONGESTION
         if (limit := self._server.admit(self)) is not None:
             return self._too_many(limit)
@@ -432,7 +436,12 @@ class AcceptedAssociation(AcceptedView):
                 return
             with contained(f"association {self.number}: {name}") as guard:
                 try:
-                    await service.handle(request)
+                    # C-ECHO asks whether the server is there, and it is.
+                    reason = self._server.settings.suspension()
+                    if reason and not isinstance(request.command, CEchoRQ):
+                        await request.refuse(statuses.OUT_OF_RESOURCES, reason)
+                    else:
+                        await service.handle(request)
                 except (IdentifierError, DataSetError) as error:
                     # Handlers read the identifier whenever they like, and it may be unreadable.
                     await request.send_final(*failure_of(error))

@@ -32,6 +32,7 @@ class ServerSettings:
     - ``reuse_port`` lets several processes listen on one port (SO_REUSEPORT).
     - ``ae`` is what handlers find as that of an association.
     - ``admission`` has the rules of who may ask; without it everybody may.
+    - ``suspension`` gives the reason why nobody is served now; empty where all are.
     - ``observer`` hears of associations, requests and alerts.
     - ``access`` changes the policy for each association: titles may change while the server runs.
     """
@@ -49,6 +50,7 @@ class ServerSettings:
     session: SessionOptions | None = None
     admission: Admission | None = None
     observer: Observer | None = None
+    suspension: Callable[[], str] = str
     access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
 
     ae: Any = None

@@ -9,9 +9,11 @@ from dicomquest.aio.response_log import LOGGER, ResponseLog
 from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ, Request
 from dicomquest.dimse.events import RequestRefused
 from dicomquest.pdu.pdus import AAssociateRJ
+from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.observer import (
+    LONGEST_LOGGED,
     AlertKind,
     AssociationBegan,
     AssociationOver,
@@ -58,12 +60,16 @@ class Teller:
         answer: AAssociateRJ,
         detail: str = "",
         limit: LimitName | None = None,
+        *,
+        claimed: UserIdentityRQ | None = None,
     ) -> None:
         """Tell that the association was rejected; ``detail`` is what only the operator learns.
 
-        ``limit`` is the one that is reached, if that is the reason.
+        ``limit`` is the one that is reached, if that is the reason, ``claimed`` the identity of
+        the requestor.
         """
-        event = AssociationRefused(self._number, requestor, acceptor, answer, detail)
+        user = _name(claimed) if claimed is not None else ""
+        event = AssociationRefused(self._number, requestor, acceptor, answer, detail, user)
         LOGGER.info("%s", event)
         if self._observer is not None:
             self._observer.tell(event)
@@ -149,3 +155,10 @@ class Teller:
         self._log.store(event)
         if self._observer is not None:
             self._observer.tell(event)
+
+
+def _name(claimed: UserIdentityRQ) -> str:
+    """Return the name of a user identity; those of other types are no names (PS3.7 D.3.3.7)."""
+    if claimed.identity_type not in {1, 2}:
+        return ""
+    return claimed.primary[:LONGEST_LOGGED].decode("utf-8", "replace")

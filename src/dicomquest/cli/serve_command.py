@@ -80,11 +80,13 @@ def make_settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSetting
 def check_settings(settings: ServeSettings) -> None:
     """Raise UsageError for settings that do not fit each other, or name unusable files."""
     from dicomquest.cli.access_rules import check_access
+    from dicomquest.cli.server_monitor import check_audit
     from dicomquest.store.places import parse_layout
 
     # Made again by each process; made here first so that a wrong file is told before any starts.
     server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
     check_access(settings)
+    check_audit(settings)
     try:
         parse_layout(settings.store_layout)
     except LayoutError as error:
@@ -125,6 +127,7 @@ def _prepare(settings: ServeSettings) -> None:
         prepare_store,
         tell_read_only,
     )
+    from dicomquest.cli.server_monitor import audit_sink
 
     try:
         make_store_folder(settings)
@@ -133,3 +136,6 @@ def _prepare(settings: ServeSettings) -> None:
             prepare_store(settings, index)
     except IndexDatabaseError as error:
         raise index_failure(error) from error
+    # Opened again by each process; here first, so that a wrong path is told before any starts.
+    if (sink := audit_sink(settings)) is not None:
+        sink.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dicomquest.cli.settings.access_settings import AccessSettings
+from dicomquest.cli.settings.audit_settings import AuditSettings
 from dicomquest.cli.settings.caller_settings import CallerSettings
 from dicomquest.cli.settings.limit_settings import LimitSettings
 from dicomquest.cli.settings.log_settings import LogSettings
@@ -22,6 +23,7 @@ SERVE_TABLE = "serve"
 # Classes with slots cannot be mixed. The last base comes first in --help, in the order of fields.
 @dataclass(frozen=True)
 class ServeSettings(
+    AuditSettings,
     MonitorSettings,
     LogSettings,
     MatchingSettings,

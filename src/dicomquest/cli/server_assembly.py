@@ -12,6 +12,7 @@ from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.cli.access_rules import admission
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.server_monitor import Monitor
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
@@ -20,7 +21,6 @@ from dicomquest.errors import ArchiveInUseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.services.find import FindLimits, FindService
-from dicomquest.services.observer import Observer
 from dicomquest.services.request import Service
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
@@ -124,7 +124,7 @@ def server_settings(
     settings: ServeSettings,
     index: Index,
     archive: Archive | None = None,
-    observer: Observer | None = None,
+    monitor: Monitor | None = None,
 ) -> ServerSettings:
     """Assemble the services, and the presentation contexts that the server accepts."""
     find = FindService(index, settings.retrieve_aet or settings.aet, find_limits(settings))
@@ -169,7 +169,8 @@ def server_settings(
             streams_stores=archive is not None,
             most_waiting=settings.max_waiting_requests,
         ),
-        observer=observer,
+        observer=monitor.observer if monitor is not None else None,
+        suspension=monitor.suspension if monitor is not None else str,
     )
 
 

@@ -6,17 +6,24 @@ import asyncio
 import importlib.util
 import os
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import click
 
 from dicomquest import __version__
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
-from dicomquest.cli.shared_options import host_and_port
+from dicomquest.cli.shared_options import client_tls, host_and_port
 from dicomquest.index.index import Index
 from dicomquest.monitor.audience import Audience
+from dicomquest.monitor.audit_message import AuditSource
+from dicomquest.monitor.audit_sinks import FileSink, Sink, SyslogSink
+from dicomquest.monitor.audit_trail import AuditTrail
 from dicomquest.monitor.metrics import FOLDER_VARIABLE, Metrics
 from dicomquest.monitor.probes import Probes
 from dicomquest.monitor.slow_queries import SlowQueries
@@ -26,10 +33,14 @@ from dicomquest.services.observer import Observer
 
 @dataclass(slots=True)
 class Monitor:
-    """The observer of one process, None if nobody listens, and its probes."""
+    """The observer of one process, None if nobody listens, and its probes.
+
+    ``suspension`` gives the reason why nobody should be served now.
+    """
 
     observer: Observer | None = None
     probes: Probes | None = None
+    suspension: Callable[[], str] = str
 
     def end(self) -> None:
         """Tell the probes that the server ends."""
@@ -97,4 +108,51 @@ def monitoring(settings: ServeSettings, index: Index) -> Iterator[Monitor]:
             )
             observers.append(slow)
             stack.callback(slow.close)
-        yield Monitor(Audience(observers) if observers else None, probes)
+        monitor = Monitor(probes=probes)
+        if (sink := audit_sink(settings)) is not None:
+            source = AuditSource(settings.audit_source or settings.aet, settings.audit_site or "")
+            count_lost = metrics.audit_dropped if metrics is not None else lambda _: None
+            trail = AuditTrail(
+                sink, source, settings.aet, settings.audit_queue, count_lost=count_lost
+            )
+            observers.append(trail)
+            stack.callback(trail.close)
+            if settings.audit_full == "refuse":
+                monitor.suspension = trail.objection
+        monitor.observer = Audience(observers) if observers else None
+        yield monitor
+
+
+def check_audit(settings: ServeSettings) -> None:
+    """Raise UsageError for settings of the audit trail that do not fit each other."""
+    if settings.audit_file is not None and settings.audit_syslog is not None:
+        raise click.UsageError("--audit-file and --audit-syslog: choose one of them")
+    for_syslog = (settings.audit_ca, settings.audit_cert, settings.audit_key)
+    if settings.audit_syslog is None and any(for_syslog):
+        raise click.UsageError(
+            "--audit-ca, --audit-cert and --audit-key are for --audit-syslog HOST:PORT"
+        )
+    if settings.audit_syslog is not None:
+        _syslog_tls(settings)
+
+
+def audit_sink(settings: ServeSettings) -> Sink | None:
+    """Make the place of audit messages; None without any, UsageError for one that is no place."""
+    if settings.audit_syslog is not None:
+        return SyslogSink(*host_and_port(settings.audit_syslog), _syslog_tls(settings))
+    if settings.audit_file is None:
+        return None
+    try:
+        return FileSink(Path(settings.audit_file))
+    except OSError as error:
+        raise click.UsageError(
+            f"--audit-file: {settings.audit_file} cannot be written: {error.strerror}"
+        ) from error
+
+
+def _syslog_tls(settings: ServeSettings) -> ssl.SSLContext:
+    context = client_tls(
+        tls=True, cert=settings.audit_cert, key=settings.audit_key, ca=settings.audit_ca
+    )
+    assert context is not None  # noqa: S101  tls is asked for
+    return context

@@ -12,7 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import NoReturn, TypeAlias
 
 import click
@@ -23,6 +23,7 @@ from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
 from dicomquest.cli.server_monitor import monitoring
+from dicomquest.cli.settings.audit_settings import AuditSettings
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.cli.supervisor import Supervisor
 from dicomquest.cli.systemd import inherited_sockets, tell_manager
@@ -43,6 +44,7 @@ FIXED = (
     "index", "read_index", "store", "store_layout", "duplicates", "umask", "host", "port",
     "workers",
     "log_level", "log_format", "log_keys", "metrics", "slow_query", "slow_query_values",
+    *(each.name for each in fields(AuditSettings)),
 )  # fmt: skip
 """The settings that hold until the server is started again."""
 
@@ -201,10 +203,9 @@ class _Serving:
             open_archive(self._settings, index) as archive,
             monitoring(self._settings, index) as monitor,
         ):
-            observer = monitor.observer
-            server = Server(server_settings(self._settings, index, archive, observer))
+            server = Server(server_settings(self._settings, index, archive, monitor))
             self._reload = lambda new: server.reconfigure(
-                server_settings(new, index, archive, observer)
+                server_settings(new, index, archive, monitor)
             )
             await server.start(self._settings.host, self._port, self._sockets)
             # Objects of the start stay for good. A full collection that looked at them took 35 ms

@@ -64,13 +64,17 @@ class AssociationBegan(NamedTuple):
 
 
 class AssociationRefused(NamedTuple):
-    """An association was rejected with this A-ASSOCIATE-RJ; ``detail`` is for the operator."""
+    """An association was rejected with this A-ASSOCIATE-RJ; ``detail`` is for the operator.
+
+    ``user`` is the name that the requestor claimed, if any.
+    """
 
     number: int
     requestor: ServiceUser
     acceptor: ServiceUser
     answer: AAssociateRJ
     detail: str = ""
+    user: str = ""
 
     @property
     def reason(self) -> str:

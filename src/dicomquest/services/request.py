@@ -142,6 +142,7 @@ class StoredInstance:
 
     study_uid: str
     patient_id: str
+    patient_name: str
 
 
 class Channel(Protocol):
@@ -306,6 +307,15 @@ class ServiceRequest:
         """
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)
+
+    async def refuse(self, status: int, comment: str) -> None:
+        """Send the final response instead of a service's.
+
+        The data set is read to its end: some peers read no response before all is sent.
+        """
+        if self.stream is not None:
+            await self.stream.drain()
+        await self.send_final(status, comment)
 
     def hit(self, limit: LimitName) -> None:
         """Tell the server's observer that the peer has reached a limit."""

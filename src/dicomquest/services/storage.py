@@ -34,6 +34,7 @@ CHUNK = 512 * 1024
 """Bytes of a write: the turn of a thread costs as much as writing some ten kilobytes."""
 
 _SOP_CLASS_UID = KEYS_BY_KEYWORD["SOPClassUID"]
+_PATIENT_NAME = KEYS_BY_KEYWORD["PatientName"]
 _SOP_INSTANCE_UID = UNIQUE_KEYS[Level.IMAGE]
 
 REFUSED = {
@@ -167,7 +168,11 @@ class StorageService:
             raise StoreError(
                 status, _words(received), element if received.tag is None else (received.tag,)
             )
-        whole.request.instance = StoredInstance(received.study_uid, received.patient[0])
+        whole.request.instance = StoredInstance(
+            received.study_uid,
+            received.patient[0],
+            received.records[Level.PATIENT].texts.get(_PATIENT_NAME.column, ""),
+        )
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
 

@@ -1,0 +1,247 @@
+"""The audit message of each event, by the tables of PS3.15 A.5.3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from dicomquest.monitor.audit_message import (
+    AuditMessage,
+    Code,
+    Outcome,
+    Participant,
+    ParticipantObject,
+)
+from dicomquest.pdu.pdus import AAssociateRJ
+from dicomquest.services.observer import (
+    AlertKind,
+    AssociationBegan,
+    AssociationRefused,
+    FindFinished,
+    SecurityAlert,
+)
+from dicomquest.services.request import AssociationInfo, ServiceUser, StoredInstance
+from dicomquest.standard import statuses
+from dicomquest.ul.negotiation import AUTHENTICATION_FAILED
+
+# A.5.3.1 to A.5.3.12, and PS3.16 CID 400 to 403.
+ACTIVITY = Code("110100", "Application Activity")
+TRANSFERRED = Code("110104", "DICOM Instances Transferred")
+QUERY = Code("110112", "Query")
+ALERT = Code("110113", "Security Alert")
+AUTHENTICATION = Code("110114", "User Authentication")
+
+START = Code("110120", "Application Start")
+STOP = Code("110121", "Application Stop")
+LOGIN = Code("110122", "Login")
+NODE_AUTHENTICATION = Code("110126", "Node Authentication")
+RESTRICTED_FUNCTION = Code("110132", "Use of Restricted Function")
+RECORDING_STOPPED = Code("110133", "Audit Recording Stopped")
+
+APPLICATION = Code("110150", "Application")
+DESTINATION = Code("110152", "Destination Role ID")
+SOURCE = Code("110153", "Source Role ID")
+
+STUDY_UID = Code("110180", "Study Instance UID")
+CLASS_UID = Code("110181", "SOP Class UID")
+NODE_ID = Code("110182", "Node ID")
+PATIENT_NUMBER = Code("2", "Patient Number", "RFC-3881")
+
+PERSON, SYSTEM = "1", "2"
+"""Kinds of participant objects (A.5.1.2)."""
+
+PATIENT, REPORT, SECURITY_RESOURCE = "1", "3", "13"
+"""Roles of participant objects (A.5.1.2.2)."""
+
+ALERT_TYPES = {
+    AlertKind.HANDSHAKE: NODE_AUTHENTICATION,
+    AlertKind.IDENTITY: NODE_AUTHENTICATION,
+    AlertKind.FORBIDDEN: RESTRICTED_FUNCTION,
+}
+
+BY_USER = 1
+"""The source of an A-ASSOCIATE-RJ that rejects who asks; the others are of the service provider."""
+
+
+def process(*ae_titles: str, is_requestor: bool = False, role: Code | None = None) -> Participant:
+    """Return this process as a participant."""
+    return Participant(str(os.getpid()), is_requestor, role, ae_titles)
+
+
+def activity(time: float, ae_title: str, *, starts: bool) -> AuditMessage:
+    """Return the message of a process that starts or stops (A.5.3.1)."""
+    return AuditMessage(
+        ACTIVITY,
+        "E",
+        time,
+        Outcome.SUCCESS,
+        (process(ae_title, role=APPLICATION),),
+        START if starts else STOP,
+    )
+
+
+def query(time: float, event: FindFinished) -> AuditMessage:
+    """Return the message of a query, with the encoded identifier (A.5.3.10)."""
+    context = event.request.context
+    asked = ParticipantObject(
+        context.abstract_syntax,
+        CLASS_UID,
+        SYSTEM,
+        REPORT,
+        query=event.request.data_set or b"",
+        details=(("TransferSyntax", context.transfer_syntax.encode()),),
+    )
+    outcome = _outcome(event.status)
+    return AuditMessage(
+        QUERY,
+        "E",
+        time,
+        outcome,
+        _both_sides(event.request.association),
+        description="" if outcome is Outcome.SUCCESS else f"{event.code}, {event.reason}",
+        objects=(asked,),
+    )
+
+
+def transferred(
+    time: float,
+    association: AssociationInfo,
+    instance: StoredInstance,
+    counts: Mapping[str, int],
+) -> AuditMessage:
+    """Return the message of instances received, all of the study of one (A.5.3.7).
+
+    ``counts`` has their number by SOP class.
+    """
+    study = ParticipantObject(
+        instance.study_uid,
+        STUDY_UID,
+        SYSTEM,
+        REPORT,
+        name=instance.study_uid,
+        sop_classes=tuple(counts.items()),
+    )
+    patient = ParticipantObject(
+        instance.patient_id, PATIENT_NUMBER, PERSON, PATIENT, name=instance.patient_name
+    )
+    # R: the server does not note which of the instances it has had before.
+    return AuditMessage(
+        TRANSFERRED,
+        "R",
+        time,
+        Outcome.SUCCESS,
+        _both_sides(association),
+        objects=(study, patient),
+    )
+
+
+def login(time: float, event: AssociationBegan) -> AuditMessage:
+    """Return the message of a user who was verified (A.5.3.12)."""
+    association = event.association
+    user = Participant(
+        association.user_identity or "",
+        is_requestor=True,
+        address=association.requestor.address,
+    )
+    return AuditMessage(
+        AUTHENTICATION,
+        "E",
+        time,
+        Outcome.SUCCESS,
+        (user, process(association.acceptor.ae_title)),
+        LOGIN,
+    )
+
+
+def refused(time: float, event: AssociationRefused) -> AuditMessage | None:
+    """Return the message of a user or a node that was rejected; None for lack of resources."""
+    requestor = event.requestor
+    if event.answer == AUTHENTICATION_FAILED:
+        user = Participant(event.user or "unknown", is_requestor=True, address=requestor.address)
+        return AuditMessage(
+            AUTHENTICATION,
+            "E",
+            time,
+            Outcome.SERIOUS_FAILURE,
+            (user, process(event.acceptor.ae_title)),
+            LOGIN,
+            event.reason,
+        )
+    if event.answer.source != BY_USER or event.answer == AAssociateRJ(1, 1, 2):
+        return None
+    return _alert(time, NODE_AUTHENTICATION, requestor, event.reason)
+
+
+def alert(time: float, event: SecurityAlert) -> AuditMessage:
+    """Return the message of a security alert (A.5.3.11)."""
+    peer = ServiceUser(event.ae_title, event.address, 0)
+    reason = f"{event.kind.value}: {event.reason}"
+    return _alert(time, ALERT_TYPES[event.kind], peer, reason, event.user)
+
+
+def recording_stopped(time: float, lost: int) -> AuditMessage:
+    """Return the message of messages that are lost (A.5.3.11)."""
+    return AuditMessage(
+        ALERT,
+        "E",
+        time,
+        Outcome.SERIOUS_FAILURE,
+        (process(is_requestor=True),),
+        RECORDING_STOPPED,
+        f"{lost} audit messages are lost: the trail could not take them",
+    )
+
+
+def _alert(time: float, kind: Code, peer: ServiceUser, reason: str, user: str = "") -> AuditMessage:
+    title = peer.ae_title or "unknown"
+    node = ParticipantObject(
+        peer.address,
+        NODE_ID,
+        SYSTEM,
+        SECURITY_RESOURCE,
+        name=title,
+        details=(("Alert Description", reason.encode("utf-8", "replace")),),
+    )
+    return AuditMessage(
+        ALERT,
+        "E",
+        time,
+        Outcome.SERIOUS_FAILURE,
+        (
+            process(is_requestor=True),
+            Participant(title, is_requestor=False, ae_titles=(title,), address=peer.address),
+            *([Participant(user, is_requestor=False, address=peer.address)] if user else []),
+        ),
+        kind,
+        reason,
+        (node,),
+    )
+
+
+def _both_sides(association: AssociationInfo) -> tuple[Participant, ...]:
+    """Return the peer, this process, and the verified user, who is the requestor if there is one.
+
+    The peer's process is known by its AE title alone.
+    """
+    user, requestor = association.user_identity, association.requestor
+    sides = (
+        Participant(
+            requestor.ae_title,
+            user is None,
+            SOURCE,
+            (requestor.ae_title,),
+            requestor.address,
+        ),
+        process(association.acceptor.ae_title, role=DESTINATION),
+    )
+    if user is None:
+        return sides
+    return (*sides, Participant(user, is_requestor=True, address=requestor.address))
+
+
+def _outcome(status: int | None) -> Outcome:
+    if status in {statuses.SUCCESS, statuses.CANCEL, None}:
+        return Outcome.SUCCESS
+    if status in {statuses.INDEX_FAILED, statuses.OUT_OF_RESOURCES, statuses.HANDLER_FAILED}:
+        return Outcome.SERIOUS_FAILURE
+    return Outcome.MINOR_FAILURE
