@@ -21,6 +21,8 @@ _UNSAFE = re.compile(
     "]"
 )
 
+_UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", ""))  # JSON escapes C0 itself
+
 
 def escaped(text: str) -> str:
     r"""Write control, line-breaking and bidirectional characters as \x1b or \u2028.
@@ -28,6 +30,11 @@ def escaped(text: str) -> str:
     A backslash stays as it is: it separates values, and stands in paths.
     """
     return _UNSAFE.sub(_escape, text)
+
+
+def escaped_json(text: str) -> str:
+    r"""Write the same characters of a JSON text as \u009b, which JSON reads as what they were."""
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _escape(found: re.Match[str]) -> str:

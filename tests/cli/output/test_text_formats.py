@@ -144,3 +144,31 @@ def test_whole_sequence_is_json() -> None:
         text_at(FIRST, key.path)
         == '{"ScheduledProcedureStepID": "S1"}\\{"ScheduledProcedureStepID": "S2"}'
     )
+
+
+EVIL = "\x1b[2J\x9b1A\u202eEVIL\u2028"
+
+
+@pytest.mark.parametrize("name", ["table", "record", "csv", "json", "jsonl", "dicom-json", "xml"])
+def test_no_value_steers_a_terminal(name: str) -> None:
+    match = {0x00100010: Element("PN", (EVIL,))}
+    out = io.StringIO(newline="")
+    FORMATS[name].write(iter([match]), page(out, width=200))
+    assert "EVIL" in out.getvalue()
+    assert not set(EVIL) - set("[2J1AEVIL") & set(out.getvalue())
+
+
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_json_keeps_what_it_escapes(name: str) -> None:
+    found = json.loads(written(name, {0x00100010: Element("PN", (EVIL,))}))
+    assert (found[0] if isinstance(found, list) else found)["PatientName"] == EVIL
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_csv_safe_disarms_formulas(text: str) -> None:
+    match = {0x00100010: Element("PN", (text,))}
+    for is_safe, expected in ((True, f"'{text}"), (False, text)):
+        out = io.StringIO(newline="")
+        FORMATS["csv"].write(iter([match]), page(out, is_csv_safe=is_safe))
+        _, row = csv.reader(io.StringIO(out.getvalue(), newline=""))
+        assert row[0] == expected

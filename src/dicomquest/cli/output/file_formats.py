@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.output.page import Page
+from dicomquest.escaping import escaped
 from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import STUDY_ROOT
@@ -25,7 +26,8 @@ def write_xml(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     page.write('<?xml version="1.0" encoding="UTF-8"?>\n<Matches>\n')
     try:
         for match in matches:
-            page.write(to_native_xml(match) + "\n")
+            text = to_native_xml(match)
+            page.write((escaped(text) if page.is_terminal else text) + "\n")
     finally:
         page.write("</Matches>\n")
     return ()

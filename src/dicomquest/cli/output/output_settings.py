@@ -45,3 +45,8 @@ class OutputSettings:
         type=click.Choice(list(DIALECTS)),
         metavar="NAME",
     )
+    csv_safe: bool = setting(
+        False,
+        "Put ' before cells of CSV that a spreadsheet may run as a formula (= + - @).",
+        is_flag=True,
+    )

@@ -41,8 +41,14 @@ class Page:
     height: int = PIPE_ROWS
     is_styled: bool = False
     dialect: str = "unix"
+    is_csv_safe: bool = False
     is_ordered: bool = False
     make_way: Callable[[], None] = nothing
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether a terminal shows what is written, and obeys its control characters."""
+        return self.width is not None
 
     @property
     def mark(self) -> str:

@@ -180,7 +180,8 @@ def _page(
     format_ = FORMATS[name]
     page = Page(
         keys=keys, asked=named, level=level, out=sys.stdout,
-        dialect=settings.csv_dialect, is_ordered=bool(settings.columns), make_way=counter.erase,
+        dialect=settings.csv_dialect, is_csv_safe=settings.csv_safe,
+        is_ordered=bool(settings.columns), make_way=counter.erase,
     )  # fmt: skip
     if settings.output is not None:
         path = Path(settings.output)

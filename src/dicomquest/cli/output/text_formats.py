@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.cli.output.headings import typed_heading
 from dicomquest.cli.output.match_values import plain, text_at
 from dicomquest.cli.output.page import Page
+from dicomquest.escaping import escaped, escaped_json
 from dicomquest.standard.keys import UNIQUE_KEYS
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ DIALECTS = {
 }
 
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""The beginnings of a cell that a spreadsheet may run as a formula."""
+
+
 def columns_of(page: Page) -> list[Key]:
     """Return the keys in the order of columns: unique keys first, unless the user ordered them."""
     if page.is_ordered:
@@ -54,20 +59,27 @@ def write_csv(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     writer = csv.writer(page.out, delimiter=dialect.delimiter, lineterminator=dialect.ending)
     writer.writerow([typed_heading(key) for key in keys])
     for match in matches:
-        writer.writerow([text_at(match, key.path) for key in keys])
+        writer.writerow([_cell(text_at(match, key.path), page) for key in keys])
         page.out.flush()
     return ()
 
 
+def _cell(text: str, page: Page) -> str:
+    """Return a value as a cell: harmless to a terminal, and on request to a spreadsheet."""
+    if page.is_csv_safe and text.startswith(FORMULAS):
+        text = f"'{text}"
+    return escaped(text) if page.is_terminal else text
+
+
 def write_json(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     """Write an array of objects by keyword, with all attributes that the peer sent."""
-    return _write_array((json.dumps(plain(match), ensure_ascii=False) for match in matches), page)
+    return _write_array((_json(plain(match)) for match in matches), page)
 
 
 def write_jsonl(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     """Write the same objects, one per line."""
     for match in matches:
-        page.write(json.dumps(plain(match), ensure_ascii=False) + "\n")
+        page.write(_json(plain(match)) + "\n")
     return ()
 
 
@@ -75,7 +87,11 @@ def write_dicom_json(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     """Write an array in the DICOM JSON Model."""
     from dicomquest.dataset.elements import to_json
 
-    return _write_array((json.dumps(to_json(match), ensure_ascii=False) for match in matches), page)
+    return _write_array((_json(to_json(match)) for match in matches), page)
+
+
+def _json(value: Any) -> str:
+    return escaped_json(json.dumps(value, ensure_ascii=False))
 
 
 def _write_array(objects: Iterable[str], page: Page) -> tuple[()]:
