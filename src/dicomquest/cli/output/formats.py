@@ -3,50 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import click
 
-from dicomquest.cli.output.columnar_formats import write_arrow, write_parquet
-from dicomquest.cli.output.file_formats import write_files, write_xml
-from dicomquest.cli.output.headings import Heading
-from dicomquest.cli.output.page import Page
-from dicomquest.cli.output.record_writer import write_records
-from dicomquest.cli.output.table_writer import write_table
-from dicomquest.cli.output.text_formats import (
-    write_csv,
-    write_dicom_json,
-    write_json,
-    write_jsonl,
-)
-
 if TYPE_CHECKING:
+    from dicomquest.cli.output.headings import Heading
+    from dicomquest.cli.output.page import Page
     from dicomquest.dataset.elements import DataSet
+
+    Writer = Callable[[Iterable[DataSet], Page], tuple[Heading, ...]]
 
 
 class Format(NamedTuple):
     """One way to write matches, and the endings of files that stand for it.
 
-    ``write`` returns the columns that did not fit.
+    ``module`` has the function ``writer``, so that ``--help`` imports none of them.
     """
 
-    write: Callable[[Iterable[DataSet], Page], tuple[Heading, ...]]
+    module: str
+    writer: str
     endings: tuple[str, ...] = ()
     is_binary: bool = False
     is_for_people: bool = False
 
+    @property
+    def write(self) -> Writer:
+        """The function that writes matches, and returns the columns that did not fit."""
+        module = import_module(f"dicomquest.cli.output.{self.module}")
+        return cast("Writer", getattr(module, self.writer))
+
 
 FORMATS = {
-    "table": Format(write_table, (".txt",), is_for_people=True),
-    "record": Format(write_records, is_for_people=True),
-    "csv": Format(write_csv, (".csv",)),
-    "json": Format(write_json, (".json",)),
-    "jsonl": Format(write_jsonl, (".jsonl", ".ndjson")),
-    "dicom-json": Format(write_dicom_json, (".dicom.json", ".dcm.json")),
-    "xml": Format(write_xml, (".xml",)),
-    "parquet": Format(write_parquet, (".parquet",), is_binary=True),
-    "arrow": Format(write_arrow, (".arrow", ".feather"), is_binary=True),
-    "dcm": Format(write_files, ("/",)),
+    "table": Format("table_writer", "write_table", (".txt",), is_for_people=True),
+    "record": Format("record_writer", "write_records", is_for_people=True),
+    "csv": Format("text_formats", "write_csv", (".csv",)),
+    "json": Format("text_formats", "write_json", (".json",)),
+    "jsonl": Format("text_formats", "write_jsonl", (".jsonl", ".ndjson")),
+    "dicom-json": Format("text_formats", "write_dicom_json", (".dicom.json", ".dcm.json")),
+    "xml": Format("file_formats", "write_xml", (".xml",)),
+    "parquet": Format("columnar_formats", "write_parquet", (".parquet",), is_binary=True),
+    "arrow": Format("columnar_formats", "write_arrow", (".arrow", ".feather"), is_binary=True),
+    "dcm": Format("file_formats", "write_files", ("/",)),
 }
 
 
