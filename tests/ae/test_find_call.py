@@ -113,7 +113,7 @@ def test_find_stops_at_limit_or_when_left() -> None:
         assert len(list(find(HOST, port, limit=3))) == 3
         matches = find(HOST, port)
         next(matches)
-        matches.close()  # type: ignore[attr-defined]
+        matches.close()
         assert released.acquire(timeout=LONG)
         assert released.acquire(timeout=LONG)
     assert told == []

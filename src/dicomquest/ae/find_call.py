@@ -34,6 +34,7 @@ from dicomquest.query.identifier.request_keys import (
     request_identifier,
 )
 from dicomquest.query.identifier.request_rules import RequestError, check_request
+from dicomquest.query.matches import Matches
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.contexts import build_context
 from dicomquest.services.identifiers import read_identifier
@@ -66,7 +67,7 @@ def find(
     dimse_timeout: float | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
-) -> Iterator[dict[str, Any]]: ...  # fmt: skip
+) -> Matches[dict[str, Any]]: ...  # fmt: skip
 @overload
 def find(
     host: str, port: int, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ...,
@@ -77,7 +78,7 @@ def find(
     dimse_timeout: float | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
-) -> Iterator[Dataset]: ...  # fmt: skip
+) -> Matches[Dataset]: ...  # fmt: skip
 
 
 def find(
@@ -100,7 +101,7 @@ def find(
     ae_title: str | None = None,
     keys: Keys | None = None,
     **keywords: Any,
-) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
+) -> Matches[Dataset] | Matches[dict[str, Any]]:
     """Query a peer, and yield the matches while they come (PS3.4 C.4.1.2).
 
     Keyword arguments are attributes by keyword, ``keys`` attributes by keyword or tag
@@ -118,6 +119,9 @@ def find(
     that needs one which the peer declined is not sent. ``user_identity`` says who asks, if the peer
     wants to know (PS3.7 D.3.3.7). ``ae_title`` is another name of ``called_aet``. Time-outs are in
     seconds, None for none.
+
+    ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` of the result make one table of all matches;
+    they need the extra ``arrow``.
 
     Nothing is sent before the first match is asked for. Leaving the loop early cancels the query.
     Raises ValueError for a query that makes no sense, at once, and a subclass of AssociationError
@@ -165,7 +169,12 @@ def find(
         ext_neg=items,
         tls_args=None if ssl_context is None else (ssl_context, server_hostname),
     )  # fmt: skip
-    return _matches(associate, check, to_pydicom(identifier), row, limit=limit, read=_READERS[as_])
+    request = to_pydicom(identifier)
+    return Matches(
+        lambda form: _matches(associate, check, request, row, limit=limit, read=_READERS[form]),
+        as_,
+        ((tag, element.vr) for tag, element in identifier.items()),
+    )
 
 
 def _matches(

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from dicomquest.index.upkeep.removal import Removal, Removed
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.identifier.request_keys import Keys
+    from dicomquest.query.matches import Matches
     from dicomquest.query.model import Query
     from dicomquest.query.options import QueryOptions
 
@@ -167,13 +168,13 @@ class Index:
         self, *, level: str = ..., model: str = ..., as_: Literal["dataset"] = ...,
         limit: int | None = ..., options: QueryOptions | None = ...,
         keys: Keys | None = ..., **keywords: Any,
-    ) -> Iterator[Dataset]: ...  # fmt: skip
+    ) -> Matches[Dataset]: ...  # fmt: skip
     @overload
     def find(
         self, *, level: str = ..., model: str = ..., as_: Literal["json"],
         limit: int | None = ..., options: QueryOptions | None = ...,
         keys: Keys | None = ..., **keywords: Any,
-    ) -> Iterator[dict[str, Any]]: ...  # fmt: skip
+    ) -> Matches[dict[str, Any]]: ...  # fmt: skip
     def find(
         self,
         *,
@@ -184,20 +185,19 @@ class Index:
         options: QueryOptions | None = None,
         keys: Keys | None = None,
         **keywords: Any,
-    ) -> Iterator[Dataset] | Iterator[dict[str, Any]]:
+    ) -> Matches[Dataset] | Matches[dict[str, Any]]:
         """Query the index; give each match as soon as the database finds it (PS3.4 C.4.1.3).
 
-        Keys, ``level``, ``model`` and ``as_`` are those of ``dicomquest.find``. ``options`` default
-        to relational queries, in which keys of any level go together. ``limit`` is the greatest
-        number of matches. The query reads one snapshot of the index; leaving the loop ends it.
-
-        Raises ValueError at once for a query that makes no sense, and IndexDatabaseError, also
-        between two matches, if the database fails.
+        Arguments and result are those of ``dicomquest.find``, but ``options`` default to relational
+        queries: keys of any level go together. The query reads one snapshot of the index; leaving
+        the loop ends it. ValueError at once for a query that makes no sense, IndexDatabaseError,
+        also between two matches, if the database fails.
         """
         # Only programs that ask in this way need what builds Datasets.
         from dicomquest.dataset.elements import to_json, to_pydicom  # noqa: PLC0415
         from dicomquest.query.identifier.keyword_query import keyword_query  # noqa: PLC0415
         from dicomquest.query.identifier.request_keys import check_limit  # noqa: PLC0415
+        from dicomquest.query.matches import Matches  # noqa: PLC0415
 
         builders: dict[str, Callable[[DataSet], Any]] = {"dataset": to_pydicom, "json": to_json}
         if as_ not in builders:
@@ -208,7 +208,8 @@ class Index:
             level, model, options, asked,
             timezone_offset_minutes=self.timezone_offset_minutes, now=datetime.now().astimezone(),
         )  # fmt: skip
-        return self._matches(query, builders[as_], limit)
+        columns = ((key.tag, key.vr) for key in query.return_keys)
+        return Matches(lambda form: self._matches(query, builders[form], limit), as_, columns)
 
     def _matches(
         self, query: Query, build: Callable[[DataSet], Any], limit: int | None
