@@ -103,3 +103,12 @@ def test_settings_are_read_again(told: list[ServeSettings]) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_again(arguments)
     assert len(caught.value.faults) == 2
+
+
+def test_variables_of_kubernetes_are_no_settings(
+    told: list[ServeSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service named dicomquest makes DICOMQUEST_PORT in each container."""
+    monkeypatch.setenv("DICOMQUEST_PORT", "tcp://10.0.0.1:11112")
+    run("serve")
+    assert told == [ServeSettings()]

@@ -199,6 +199,7 @@ def as_json(settings: list[Effective]) -> str:
                 "table": each.table,
                 "key": each.key,
                 "value": json.loads(each.shown),
+                **({"unset": each.unset} if each.value is None else {}),
                 "source": each.source,
                 "reason": each.reason,
             }

@@ -46,6 +46,11 @@ class SettingOption(click.Option):
         super().__init__(names, **parameters)
         self.topic = topic
 
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Read the variable, unless Kubernetes has made it for a service of the same name."""
+        value = super().resolve_envvar_value(ctx)
+        return None if value is not None and value.startswith("tcp://") else value
+
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Name the source of a wrong value."""
         source = ctx and self.name and ctx.get_parameter_source(self.name)
