@@ -9,7 +9,13 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicomquest import AE, build_role, evt
-from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CFindRSP, encode_elements, response_to
+from dicomquest.dimse.command_sets import encode_elements
+from dicomquest.dimse.commands import (
+    CCancelRQ,
+    CEchoRQ,
+    CFindRSP,
+    response_to,
+)
 from dicomquest.errors import (
     AssociationAbortedError,
     AssociationRejectedError,

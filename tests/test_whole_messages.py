@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from dicomquest.cli import main
-from dicomquest.dimse.commands import CFindRSP, decode_command, encode_command
+from dicomquest.dimse.command_sets import decode_command, encode_command
+from dicomquest.dimse.commands import CFindRSP
 from dicomquest.errors import IdentifierError, StoreError, error_comment
 from dicomquest.index import Index
 from dicomquest.services.failures import failure_of

@@ -55,7 +55,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, TypeAlias
 
 from dicomquest.absent_names import no_name
-from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.dimse import commands
 
 # Most programs that import this bind no handler, and need none of pydicom's types.
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class PresentationContextTuple(NamedTuple):
 class Request:
     """A DIMSE request, with the names of its command elements as attributes (PS3.7 9.1)."""
 
-    command: CEchoRQ | CFindRQ | CStoreRQ
+    command: commands.Request
     data_set: bytes | None
     transfer_syntax: str
 
@@ -274,7 +274,7 @@ class Request:
     @property
     def Priority(self) -> int | None:
         """The Priority (0000,0700): 0 medium, 1 high, 2 low; None for a C-ECHO."""
-        return None if isinstance(self.command, CEchoRQ) else self.command.priority
+        return None if isinstance(self.command, commands.CEchoRQ) else self.command.priority
 
     @property
     def Identifier(self) -> BytesIO | None:

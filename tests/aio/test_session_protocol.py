@@ -7,12 +7,8 @@ import logging
 
 import pytest
 
-from dicomquest.dimse.commands import (
-    CEchoRQ,
-    Command,
-    UnknownCommand,
-    encode_command,
-)
+from dicomquest.dimse.command_sets import encode_command
+from dicomquest.dimse.commands import CEchoRQ, Command, UnknownCommand
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue, encode
 from fixtures.faces import raw_requestor, serving
 from fixtures.timing import SHORT

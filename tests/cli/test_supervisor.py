@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dicomquest.cli.supervisor import LONGEST_PAUSE, pause_after
-from dicomquest.dimse.commands import CFindRSP, decode_command
+from dicomquest.dimse.command_sets import decode_command
+from dicomquest.dimse.commands import CFindRSP
 from dicomquest.index import Index
 from dicomquest.pdu.pdus import AAbort, PDataTF
 from dicomquest.sync import Association

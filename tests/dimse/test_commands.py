@@ -15,23 +15,24 @@ from pydicom.dataset import Dataset
 from pynetdicom import dimse_messages
 from pynetdicom.dsutils import decode as decode_with_pynetdicom
 
+from dicomquest.dimse.command_sets import ELEMENTS, decode_command, encode_command, encode_elements
 from dicomquest.dimse.commands import (
-    ELEMENTS,
     MESSAGES,
     CCancelRQ,
     CEchoRQ,
     CEchoRSP,
     CFindRQ,
     CFindRSP,
+    CGetRQ,
+    CGetRSP,
+    CMoveRQ,
+    CMoveRSP,
     Command,
     CStoreRQ,
     CStoreRSP,
     Request,
     Response,
     UnknownCommand,
-    decode_command,
-    encode_command,
-    encode_elements,
     name_of,
     response_to,
 )
@@ -288,6 +289,8 @@ def test_response_names_request_and_sop_class(request: Request) -> None:
         CEchoRQ: CEchoRSP,
         CFindRQ: CFindRSP,
         CStoreRQ: CStoreRSP,
+        CGetRQ: CGetRSP,
+        CMoveRQ: CMoveRSP,
     }
     assert type(response) is expected[type(request)]
     if isinstance(request, CStoreRQ):
@@ -321,7 +324,7 @@ def test_response_field_is_request_field_with_bit() -> None:
 
 def test_names() -> None:
     assert name_of(CFindRQ(message_id=1)) == "C-FIND-RQ"
-    assert name_of(UnknownCommand(command_field=0x0021)) == "command 0021H"
+    assert name_of(UnknownCommand(command_field=0x0130)) == "command 0130H"
 
 
 PYNETDICOM_MESSAGES: dict[type[Command], Any] = {
@@ -332,6 +335,10 @@ PYNETDICOM_MESSAGES: dict[type[Command], Any] = {
     CCancelRQ: dimse_messages.C_CANCEL_RQ,
     CStoreRQ: dimse_messages.C_STORE_RQ,
     CStoreRSP: dimse_messages.C_STORE_RSP,
+    CGetRQ: dimse_messages.C_GET_RQ,
+    CGetRSP: dimse_messages.C_GET_RSP,
+    CMoveRQ: dimse_messages.C_MOVE_RQ,
+    CMoveRSP: dimse_messages.C_MOVE_RSP,
 }
 
 
@@ -369,6 +376,11 @@ FIELDS = {
     "ErrorID": "error_id",
     "AffectedSOPInstanceUID": "affected_sop_instance_uid",
     "MoveOriginatorApplicationEntityTitle": "move_originator_application_entity_title",
+    "MoveDestination": "move_destination",
+    "NumberOfRemainingSuboperations": "number_of_remaining_suboperations",
+    "NumberOfCompletedSuboperations": "number_of_completed_suboperations",
+    "NumberOfFailedSuboperations": "number_of_failed_suboperations",
+    "NumberOfWarningSuboperations": "number_of_warning_suboperations",
     "MoveOriginatorMessageID": "move_originator_message_id",
 }
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomquest.dimse.command_sets import encode_command
 from dicomquest.dimse.commands import (
     CCancelRQ,
     CFindRQ,
     CFindRSP,
     Command,
     CStoreRQ,
-    encode_command,
 )
 from dicomquest.dimse.fragments import (
     HEADER_CACHE,

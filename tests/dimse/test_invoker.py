@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomquest.dimse.command_sets import encode_elements
 from dicomquest.dimse.commands import (
     CCancelRQ,
     CEchoRQ,
@@ -16,7 +17,6 @@ from dicomquest.dimse.commands import (
     CStoreRQ,
     CStoreRSP,
     UnknownCommand,
-    encode_elements,
 )
 from dicomquest.dimse.events import Aborted, MessageIgnored, ResponseReceived
 from dicomquest.dimse.fragments import Limits, Message
@@ -290,7 +290,7 @@ def test_unknown_pending_status_ends_association(status: int) -> None:
 
 
 @pytest.mark.requirement("UL-102")
-@pytest.mark.parametrize("command_field", [0x8021, 0x8010, 0x8FFF, 0xFFFF])
+@pytest.mark.parametrize("command_field", [0x8130, 0x8100, 0x8FFF, 0xFFFF])
 def test_response_of_unknown_service_ends_association(command_field: int) -> None:
     """A response of an unknown service ends the association."""
     pair = Pair.established()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomquest.dimse.command_sets import encode_command, encode_elements
 from dicomquest.dimse.commands import (
     PENDING,
     CCancelRQ,
@@ -13,8 +14,6 @@ from dicomquest.dimse.commands import (
     CEchoRSP,
     CFindRQ,
     CFindRSP,
-    encode_command,
-    encode_elements,
     response_to,
 )
 from dicomquest.dimse.events import (

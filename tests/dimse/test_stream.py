@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dicomquest.dimse.commands import CFindRSP, encode_command
+from dicomquest.dimse.command_sets import encode_command
+from dicomquest.dimse.commands import CFindRSP
 from dicomquest.dimse.events import ResponseReceived, SessionEvent
 from dicomquest.dimse.fragments import Limits, Reassembler
 from dicomquest.dimse.link import SessionOptions

@@ -16,7 +16,8 @@ from dicomquest.ae.background import RunningServer
 from dicomquest.aio.server import Server
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dataset.encoder import encode
-from dicomquest.dimse.commands import CCancelRQ, CFindRQ, CFindRSP, encode_command
+from dicomquest.dimse.command_sets import encode_command
+from dicomquest.dimse.commands import CCancelRQ, CFindRQ, CFindRSP
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor

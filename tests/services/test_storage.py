@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import DataElement, Dataset, dcmread
 
-from dicomquest.dimse.commands import CFindRQ, CStoreRQ, encode_command
+from dicomquest.dimse.command_sets import encode_command
+from dicomquest.dimse.commands import CFindRQ, CStoreRQ
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from fixtures.faces import EXPLICIT, raw_requestor
 from fixtures.storage_scp import CT, RQ, UID, Served, bytes_of, counted, send, storing, without

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dicomquest.dimse.commands import Command, CStoreRSP, encode_elements
+from dicomquest.dimse.command_sets import encode_elements
+from dicomquest.dimse.commands import Command, CStoreRSP
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
 from dicomquest.standard.statuses import C_STORE_STATUSES, in_words
 from fixtures.faces import RawPeer, raw_requestor

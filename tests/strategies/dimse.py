@@ -11,10 +11,16 @@ from dicomquest.dimse.commands import (
     CEchoRSP,
     CFindRQ,
     CFindRSP,
+    CGetRQ,
+    CGetRSP,
+    CMoveRQ,
+    CMoveRSP,
     Command,
     CStoreRQ,
     CStoreRSP,
     Priority,
+    Request,
+    RetrieveRSP,
     UnknownCommand,
 )
 from strategies.pdu import ae_titles, uids
@@ -60,11 +66,37 @@ def responses_find() -> st.SearchStrategy[CFindRSP]:
     return final | pending
 
 
-def requests() -> st.SearchStrategy[CEchoRQ | CFindRQ | CStoreRQ]:
+def responses_retrieve() -> st.SearchStrategy[RetrieveRSP]:
+    """Pending and final responses with counts; final ones with or without an identifier."""
+    counts = {
+        f"number_of_{kind}_suboperations": st.none() | NUMBERS
+        for kind in ("remaining", "completed", "failed", "warning")
+    }
+    ends = {"message_id_being_responded_to": NUMBERS, "affected_sop_class_uid": uids(), **counts}
+    kinds: list[st.SearchStrategy[RetrieveRSP]] = [
+        st.builds(command, status=status, has_data_set=has_data_set, **ends)
+        for command in (CGetRSP, CMoveRSP)
+        for status, has_data_set in (
+            (st.just(0xFF00), st.just(False)),
+            (FINAL_STATUSES, st.booleans()),
+        )
+    ]
+    return st.one_of(kinds)
+
+
+def requests() -> st.SearchStrategy[Request]:
     """Requests other than C-CANCEL."""
     return st.one_of(
         st.builds(CEchoRQ, message_id=NUMBERS, affected_sop_class_uid=uids()),
         st.builds(CFindRQ, message_id=NUMBERS, affected_sop_class_uid=uids(), priority=PRIORITIES),
+        st.builds(CGetRQ, message_id=NUMBERS, affected_sop_class_uid=uids(), priority=PRIORITIES),
+        st.builds(
+            CMoveRQ,
+            message_id=NUMBERS,
+            affected_sop_class_uid=uids(),
+            move_destination=ae_titles(),
+            priority=PRIORITIES,
+        ),
         st.builds(
             CStoreRQ,
             message_id=NUMBERS,
@@ -82,6 +114,7 @@ def commands() -> st.SearchStrategy[Command]:
     return st.one_of(
         requests(),
         responses_find(),
+        responses_retrieve(),
         st.builds(
             CEchoRSP,
             message_id_being_responded_to=NUMBERS,
@@ -103,7 +136,7 @@ def commands() -> st.SearchStrategy[Command]:
         st.builds(
             UnknownCommand,
             command_field=st.sampled_from(
-                [0x0010, 0x8010, 0x0021, 0x8021, 0x0100, 0x0150, 0x8150, 0x1234]
+                [0x0100, 0x8100, 0x0130, 0x8130, 0x0140, 0x0150, 0x8150, 0x1234]
             ),
             message_id=st.none() | NUMBERS,
             message_id_being_responded_to=st.none() | NUMBERS,

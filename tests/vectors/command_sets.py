@@ -10,10 +10,11 @@ from dicomquest.dimse.commands import (
     CEchoRSP,
     CFindRQ,
     CFindRSP,
+    CGetRSP,
+    CMoveRQ,
     Command,
     CStoreRQ,
     CStoreRSP,
-    UnknownCommand,
 )
 
 
@@ -176,7 +177,7 @@ VECTORS = (
         ),
     ),
     Vector(
-        "C-MOVE-RQ, which we have no service for",
+        "C-MOVE-RQ with a data set type of 0102H",
         _hex(
             "0000 0000  04000000  5a000000",
             "0000 0200  1c000000  '1.2.840.10008.5.1.4.1.2.2.2' 00",
@@ -186,13 +187,35 @@ VECTORS = (
             "0000 0007  02000000  0000",
             "0000 0008  02000000  0201                   ; CommandDataSetType 0102: there is one",
         ),
-        UnknownCommand(
-            command_field=0x0021,
+        CMoveRQ(
             message_id=9,
             affected_sop_class_uid="1.2.840.10008.5.1.4.1.2.2.2",
-            has_data_set=True,
+            move_destination="TARGET",
         ),
         is_sent=False,
+    ),
+    Vector(
+        "C-GET-RSP, the last, with the UIDs of what failed",
+        _hex(
+            "0000 0000  04000000  6a000000",
+            "0000 0200  1c000000  '1.2.840.10008.5.1.4.1.2.1.3' 00",
+            "0000 0001  02000000  1080",
+            "0000 2001  02000000  0900",
+            "0000 0008  02000000  0100                   ; CommandDataSetType 0001: there is one",
+            "0000 0009  02000000  00b0                   ; Warning B000",
+            "0000 2110  02000000  0700                   ; (0000,1021) completed",
+            "0000 2210  02000000  0200                   ; (0000,1022) failed",
+            "0000 2310  02000000  0000                   ; (0000,1023) warning",
+        ),
+        CGetRSP(
+            message_id_being_responded_to=9,
+            status=0xB000,
+            affected_sop_class_uid="1.2.840.10008.5.1.4.1.2.1.3",
+            number_of_completed_suboperations=7,
+            number_of_failed_suboperations=2,
+            number_of_warning_suboperations=0,
+            has_data_set=True,
+        ),
     ),
     Vector(
         "C-ECHO-RQ as old and careless peers send it",

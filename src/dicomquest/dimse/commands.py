@@ -1,24 +1,16 @@
-"""Command sets as values and as bytes: C-ECHO, C-FIND, C-CANCEL, C-STORE (PS3.7 6.3, 9.3, E).
+"""The messages of the DIMSE-C services as values: one frozen class each (PS3.7 9.3, E).
 
-Each message is a frozen class whose fields are named like the command elements. ``MESSAGES`` says
-what a message must have, ``ELEMENTS`` the tag and VR of each element; encoder and decoder loop over
-both tables. A command set is Implicit VR Little Endian on every presentation context.
+Their fields are named like the command elements; ``MESSAGES`` says what a message must have.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
-from struct import Struct
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from dicomquest.errors import LocalProtocolError, RemoteProtocolError, error_comment
-from dicomquest.pdu.reasons import AbortReason
 from dicomquest.standard import statuses
-from dicomquest.standard.keys import snake_case
-from dicomquest.standard.vr import VALUE_REPRESENTATIONS
 
 RESPONSE: Final = 0x8000
 """The bit that makes the Command Field of a request that of its response (PS3.7 E.1)."""
@@ -30,7 +22,7 @@ DATA_SET: Final = 0x0001
 """The value that is sent for a data set; peers send any other value but 0101H."""
 
 PENDING: Final = frozenset({statuses.PENDING, statuses.PENDING_WITH_UNSUPPORTED_KEYS})
-"""The statuses of a C-FIND response that carries an identifier (PS3.4 C.4.1.1.4)."""
+"""The statuses after which more responses follow; FF01 is only of C-FIND (PS3.4 C.4.1.1.4)."""
 
 
 class Priority(IntEnum):
@@ -87,6 +79,61 @@ class CFindRSP:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CGetRQ:
+    """A request for instances over this association; its identifier selects them."""
+
+    message_id: int
+    affected_sop_class_uid: str = ""
+    priority: int = Priority.MEDIUM
+    has_data_set: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CGetRSP:
+    """The progress of C-GET, or its end; only the end may have an identifier: the failed UIDs."""
+
+    message_id_being_responded_to: int
+    status: int
+    affected_sop_class_uid: str = ""
+    offending_element: tuple[int, ...] = ()
+    error_comment: str = ""
+    error_id: int | None = None
+    number_of_remaining_suboperations: int | None = None
+    number_of_completed_suboperations: int | None = None
+    number_of_failed_suboperations: int | None = None
+    number_of_warning_suboperations: int | None = None
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CMoveRQ:
+    """A request to send instances to another AE; its identifier selects them."""
+
+    message_id: int
+    affected_sop_class_uid: str = ""
+    move_destination: str = ""
+    priority: int = Priority.MEDIUM
+    has_data_set: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CMoveRSP:
+    """The progress of C-MOVE, or its end; only the end may have an identifier: the failed UIDs."""
+
+    message_id_being_responded_to: int
+    status: int
+    affected_sop_class_uid: str = ""
+    offending_element: tuple[int, ...] = ()
+    error_comment: str = ""
+    error_id: int | None = None
+    number_of_remaining_suboperations: int | None = None
+    number_of_completed_suboperations: int | None = None
+    number_of_failed_suboperations: int | None = None
+    number_of_warning_suboperations: int | None = None
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CCancelRQ:
     """A request to end the operation of this Message ID; it has no response of its own."""
 
@@ -123,7 +170,7 @@ class CStoreRSP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownCommand:
-    """A message that is not in ``MESSAGES``: C-GET, C-MOVE, DIMSE-N, or of no service."""
+    """A message that is not in ``MESSAGES``: DIMSE-N, or of no service."""
 
     command_field: int
     message_id: int | None = None
@@ -138,8 +185,12 @@ class UnknownCommand:
         return self.command_field & RESPONSE != 0
 
 
-Request: TypeAlias = CEchoRQ | CFindRQ | CStoreRQ
-Response: TypeAlias = CEchoRSP | CFindRSP | CStoreRSP
+RetrieveRQ: TypeAlias = CGetRQ | CMoveRQ
+RetrieveRSP: TypeAlias = CGetRSP | CMoveRSP
+Cancellable: TypeAlias = CFindRQ | CGetRQ | CMoveRQ
+"""The requests that C-CANCEL ends."""
+Request: TypeAlias = CEchoRQ | CFindRQ | CStoreRQ | CGetRQ | CMoveRQ
+Response: TypeAlias = CEchoRSP | CFindRSP | CStoreRSP | CGetRSP | CMoveRSP
 Command: TypeAlias = Request | Response | CCancelRQ | UnknownCommand
 
 
@@ -149,6 +200,8 @@ class DataSetRule(Enum):
     NEVER = auto()
     ALWAYS = auto()
     IF_PENDING = auto()
+    AT_THE_END = auto()
+    """A final response may have one, a Pending one has none."""
 
 
 class Message(NamedTuple):
@@ -165,7 +218,7 @@ class Message(NamedTuple):
     sent: tuple[str, ...] = ()
 
 
-_NEVER, _ALWAYS, _IF_PENDING = DataSetRule
+_NEVER, _ALWAYS, _IF_PENDING, _AT_THE_END = DataSetRule
 _ID, _ID_RESPONDED_TO = "message_id", "message_id_being_responded_to"
 _CLASS, _INSTANCE = "affected_sop_class_uid", "affected_sop_instance_uid"
 
@@ -173,140 +226,29 @@ _CLASS, _INSTANCE = "affected_sop_class_uid", "affected_sop_instance_uid"
 MESSAGES = (
     Message("C-STORE-RQ",  CStoreRQ,  0x0001, _ALWAYS,     (_ID,), (_CLASS, _INSTANCE)),
     Message("C-STORE-RSP", CStoreRSP, 0x8001, _NEVER,      (_ID_RESPONDED_TO, "status")),
+    Message("C-GET-RQ",    CGetRQ,    0x0010, _ALWAYS,     (_ID,), (_CLASS,)),
+    Message("C-GET-RSP",   CGetRSP,   0x8010, _AT_THE_END, (_ID_RESPONDED_TO, "status")),
     Message("C-FIND-RQ",   CFindRQ,   0x0020, _ALWAYS,     (_ID,), (_CLASS,)),
     Message("C-FIND-RSP",  CFindRSP,  0x8020, _IF_PENDING, (_ID_RESPONDED_TO, "status")),
+    Message("C-MOVE-RQ",   CMoveRQ,   0x0021, _ALWAYS,     (_ID,), (_CLASS, "move_destination")),
+    Message("C-MOVE-RSP",  CMoveRSP,  0x8021, _AT_THE_END, (_ID_RESPONDED_TO, "status")),
     Message("C-ECHO-RQ",   CEchoRQ,   0x0030, _NEVER,      (_ID,), (_CLASS,)),
     Message("C-ECHO-RSP",  CEchoRSP,  0x8030, _NEVER,      (_ID_RESPONDED_TO, "status")),
     Message("C-CANCEL-RQ", CCancelRQ, 0x0FFF, _NEVER,      (_ID_RESPONDED_TO,)),
 )
 
-# PS3.7 E.1; all of group 0000.
-ELEMENTS: tuple[tuple[int, str, str], ...] = (
-    (0x0000, "UL", "CommandGroupLength"),
-    (0x0002, "UI", "AffectedSOPClassUID"),
-    (0x0003, "UI", "RequestedSOPClassUID"),
-    (0x0100, "US", "CommandField"),
-    (0x0110, "US", "MessageID"),
-    (0x0120, "US", "MessageIDBeingRespondedTo"),
-    (0x0600, "AE", "MoveDestination"),
-    (0x0700, "US", "Priority"),
-    (0x0800, "US", "CommandDataSetType"),
-    (0x0900, "US", "Status"),
-    (0x0901, "AT", "OffendingElement"),
-    (0x0902, "LO", "ErrorComment"),
-    (0x0903, "US", "ErrorID"),
-    (0x1000, "UI", "AffectedSOPInstanceUID"),
-    (0x1001, "UI", "RequestedSOPInstanceUID"),
-    (0x1002, "US", "EventTypeID"),
-    (0x1005, "AT", "AttributeIdentifierList"),
-    (0x1008, "US", "ActionTypeID"),
-    (0x1020, "US", "NumberOfRemainingSuboperations"),
-    (0x1021, "US", "NumberOfCompletedSuboperations"),
-    (0x1022, "US", "NumberOfFailedSuboperations"),
-    (0x1023, "US", "NumberOfWarningSuboperations"),
-    (0x1030, "AE", "MoveOriginatorApplicationEntityTitle"),
-    (0x1031, "US", "MoveOriginatorMessageID"),
-)
 # fmt: on
 
-_GROUP_LENGTH, _COMMAND_FIELD, _DATA_SET_TYPE = 0x0000, 0x0100, 0x0800
-_MESSAGE_ID, _MESSAGE_ID_RESPONDED_TO = 0x0110, 0x0120
+UNKNOWN = Message("a message of another service", UnknownCommand, 0, DataSetRule.NEVER, ())
+"""The row of whatever has no row in ``MESSAGES``."""
 
-_IMPLICIT = Struct("<HHI")
-_EXPLICIT = Struct("<HH2sH")
-_UL = Struct("<I")
-_US = Struct("<H")
-_AT = Struct("<HH")
-_LONG_VRS = frozenset(row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if row.long_form)
-
-
-class _Codec(NamedTuple):
-    """The two ways between values of a VR and bytes; an undecodable value is None, absent."""
-
-    encode: Callable[[Any], bytes]
-    decode: Callable[[bytes], Any]
-
-
-def _encode_uid(uid: str) -> bytes:
-    data = uid.encode("ascii")
-    return data + bytes(len(data) % 2)
-
-
-def _decode_uid(data: bytes) -> str:
-    return data.rstrip(b"\0 ").decode("ascii", "backslashreplace")
-
-
-def _encode_text(text: str) -> bytes:
-    data = error_comment(text).encode("ascii")
-    return data + b" " * (len(data) % 2)
-
-
-def _decode_text(data: bytes) -> str:
-    # Only the default repertoire is allowed. Peers write more, and people want to read it.
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return text.strip(" \0")
-
-
-def _encode_number(value: int) -> bytes:
-    if not 0 <= value <= 0xFFFF:
-        raise LocalProtocolError(f"{value} in a command set: expected 0 to 65535")
-    return _US.pack(value)
-
-
-def _decode_number(data: bytes) -> int | None:
-    return _US.unpack_from(data)[0] if len(data) >= _US.size else None
-
-
-def _encode_tags(tags: tuple[int, ...]) -> bytes:
-    return b"".join(_AT.pack(tag >> 16, tag & 0xFFFF) for tag in tags)
-
-
-def _decode_tags(data: bytes) -> tuple[int, ...]:
-    whole = len(data) // _AT.size * _AT.size
-    return tuple(group << 16 | element for group, element in _AT.iter_unpack(data[:whole]))
-
-
-_CODECS = {
-    "UI": _Codec(_encode_uid, _decode_uid),
-    "US": _Codec(_encode_number, _decode_number),
-    "AE": _Codec(_encode_text, _decode_text),
-    "LO": _Codec(_encode_text, _decode_text),
-    "AT": _Codec(_encode_tags, _decode_tags),
-}
-
-_FIELDS = {
-    snake_case(keyword): (element, _CODECS[vr])
-    for element, vr, keyword in ELEMENTS
-    if vr in _CODECS
-}
-
-
-class _Layout(NamedTuple):
-    """One message as encoder and decoder want it: its row, and its elements in ascending order."""
-
-    message: Message
-    elements: tuple[tuple[int, str, _Codec], ...]
-
-
-def _lay_out(message: Message) -> _Layout:
-    names = [each.name for each in fields(message.command) if each.name in _FIELDS]
-    return _Layout(
-        message, tuple(sorted((_FIELDS[name][0], name, _FIELDS[name][1]) for name in names))
-    )
-
-
-_UNKNOWN = Message("a message of another service", UnknownCommand, 0, DataSetRule.NEVER, ())
-_LAYOUTS = {message.command_field: _lay_out(message) for message in MESSAGES}
-_LAYOUT_UNKNOWN = _lay_out(_UNKNOWN)
-_LAYOUT_OF = {layout.message.command: layout for layout in _LAYOUTS.values()}
-
+_NAMES = {message.command: message.name for message in MESSAGES}
 _RESPONSES: dict[type[Request], type[Response]] = {
     CEchoRQ: CEchoRSP,
     CFindRQ: CFindRSP,
     CStoreRQ: CStoreRSP,
+    CGetRQ: CGetRSP,
+    CMoveRQ: CMoveRSP,
 }
 
 
@@ -314,7 +256,7 @@ def name_of(command: Command) -> str:
     """Return the message's name in the Standard, such as C-FIND-RQ."""
     if isinstance(command, UnknownCommand):
         return f"command {command.command_field:04X}H"
-    return _LAYOUT_OF[type(command)].message.name
+    return _NAMES[type(command)]
 
 
 def response_to(
@@ -339,6 +281,40 @@ def response_to(
     return response
 
 
+class SubOperations(NamedTuple):
+    """The counts of sub-operations in a response; None is left out (PS3.4 C.4.2.1.6 to 9)."""
+
+    remaining: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    warning: int | None = None
+
+
+def retrieve_response(
+    request: RetrieveRQ,
+    status: int,
+    counts: SubOperations,
+    *,
+    error_comment: str = "",
+    offending_element: tuple[int, ...] = (),
+    has_data_set: bool = False,
+) -> RetrieveRSP:
+    """Return the response to a retrieve; only a final one may have a data set."""
+    response = CGetRSP if isinstance(request, CGetRQ) else CMoveRSP
+    return response(
+        message_id_being_responded_to=request.message_id,
+        status=status,
+        affected_sop_class_uid=echoed_uid(request.affected_sop_class_uid),
+        offending_element=offending_element,
+        error_comment=error_comment,
+        number_of_remaining_suboperations=counts.remaining,
+        number_of_completed_suboperations=counts.completed,
+        number_of_failed_suboperations=counts.failed,
+        number_of_warning_suboperations=counts.warning,
+        has_data_set=has_data_set,
+    )
+
+
 _ECHOED_UID = re.compile(r"[0-9.]{1,256}")
 
 
@@ -349,132 +325,3 @@ def echoed_uid(uid: str) -> str:
     up to 256 characters are let pass: instances have such UIDs, and their SCU waits for its own.
     """
     return uid if _ECHOED_UID.fullmatch(uid) else ""
-
-
-def encode_command(command: Command) -> bytes:
-    """Return the bytes of a command; LocalProtocolError for one that its row does not allow."""
-    if isinstance(command, UnknownCommand):
-        layout, command_field = _LAYOUT_UNKNOWN, command.command_field
-    else:
-        layout = _LAYOUT_OF[type(command)]
-        command_field = layout.message.command_field
-        _check(command, layout.message)
-    values = {
-        _COMMAND_FIELD: _US.pack(command_field),
-        _DATA_SET_TYPE: _US.pack(DATA_SET if command.has_data_set else NO_DATA_SET),
-    }
-    for element, name, codec in layout.elements:
-        value = getattr(command, name)
-        if element != _COMMAND_FIELD and value is not None and value not in ("", ()):
-            values[element] = codec.encode(value)
-    return encode_elements(values)
-
-
-def encode_elements(values: Mapping[int, bytes]) -> bytes:
-    """Return a command set of ``values`` by their number in group 0000, the group length first."""
-    body = b"".join(
-        _IMPLICIT.pack(0, element, len(value)) + value for element, value in sorted(values.items())
-    )
-    return _IMPLICIT.pack(0, _GROUP_LENGTH, _UL.size) + _UL.pack(len(body)) + body
-
-
-def decode_command(data: bytes) -> Command:
-    """Return the command of a command set; RemoteProtocolError if it cannot be understood.
-
-    Unknown and retired elements are passed over. A missing AffectedSOPClassUID stays empty: who
-    knows the presentation context fills it in.
-    """
-    elements: dict[int, bytes] = {}
-    # Of an element that comes twice the first counts, as in a data set.
-    for element, value in _iterate(data):
-        elements.setdefault(element, value)
-    command_field = _decode_number(elements.get(_COMMAND_FIELD, b""))
-    data_set_type = _decode_number(elements.get(_DATA_SET_TYPE, b""))
-    if command_field is None or data_set_type is None:
-        missing = (
-            "Command Field (0000,0100)"
-            if command_field is None
-            else "Command Data Set Type (0000,0800)"
-        )
-        raise RemoteProtocolError(
-            f"a command set without {missing}", reason=AbortReason.INVALID_VALUE
-        )
-    layout = _LAYOUTS.get(command_field, _LAYOUT_UNKNOWN)
-    if (
-        layout.message.command is CCancelRQ
-        and _MESSAGE_ID_RESPONDED_TO not in elements
-        and _MESSAGE_ID in elements
-    ):
-        # Some peers name the query to cancel in Message ID.
-        elements[_MESSAGE_ID_RESPONDED_TO] = elements[_MESSAGE_ID]
-    found: dict[str, Any] = {"has_data_set": data_set_type != NO_DATA_SET}
-    for element, name, codec in layout.elements:
-        if element in elements and (decoded := codec.decode(elements[element])) is not None:
-            found[name] = decoded
-    if missing_names := [name for name in layout.message.required if name not in found]:
-        raise RemoteProtocolError(
-            f"{layout.message.name} without {missing_names[0]}", reason=AbortReason.INVALID_VALUE
-        )
-    # A request with an undefined priority is answered like one without: none is considered.
-    if found.get("priority", Priority.MEDIUM) not in Priority.__members__.values():
-        found["priority"] = Priority.MEDIUM
-    return layout.message.command(**found)
-
-
-def _check(command: Request | Response | CCancelRQ, message: Message) -> None:
-    """Raise LocalProtocolError for a command to send that its row does not allow."""
-    for name in message.sent:
-        if not getattr(command, name):
-            raise LocalProtocolError(f"{message.name} without {name}")
-    if (
-        isinstance(command, CFindRQ | CStoreRQ)
-        and command.priority not in Priority.__members__.values()
-    ):
-        raise LocalProtocolError(
-            f"{message.name} with priority {command.priority}: expected 0, 1 or 2"
-        )
-    expected = message.data_set is DataSetRule.ALWAYS or (
-        isinstance(command, CFindRSP)
-        and message.data_set is DataSetRule.IF_PENDING
-        and command.status in PENDING
-    )
-    if command.has_data_set is not expected:
-        status = f" with status {command.status:04X}H" if isinstance(command, CFindRSP) else ""
-        raise LocalProtocolError(f"{message.name}{status} has {'a' if expected else 'no'} data set")
-
-
-def _iterate(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the elements of group 0000 in any order; the group length means nothing."""
-    # A few broken peers encode command sets in Explicit VR. The letters "UL" give them away: there
-    # Implicit VR has the length of the group length, which is 4.
-    explicit = data[:6] == b"\0\0\0\0UL"
-    offset, end = 0, len(data)
-    while offset < end:
-        if end - offset < _IMPLICIT.size:
-            raise RemoteProtocolError(
-                f"{end - offset} bytes at {offset} of a command set: an element has 8 or more",
-                reason=AbortReason.INVALID_VALUE,
-            )
-        if explicit:
-            group, element, vr, length = _EXPLICIT.unpack_from(data, offset)
-            start = offset + _EXPLICIT.size
-            if vr in _LONG_VRS:
-                if end - start < _UL.size:
-                    raise RemoteProtocolError(
-                        f"{end - start} bytes at {start} of a command set: expected a length of 4",
-                        reason=AbortReason.INVALID_VALUE,
-                    )
-                (length,) = _UL.unpack_from(data, start)
-                start += _UL.size
-        else:
-            group, element, length = _IMPLICIT.unpack_from(data, offset)
-            start = offset + _IMPLICIT.size
-        offset = start + length
-        if offset > end:
-            raise RemoteProtocolError(
-                f"command element ({group:04X},{element:04X}) of {length} bytes:"
-                f" {end - start} are left",
-                reason=AbortReason.INVALID_VALUE,
-            )
-        if group == 0:
-            yield element, data[start:offset]

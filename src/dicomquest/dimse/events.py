@@ -74,8 +74,9 @@ class DataSetFragmentReceived:
 class ResponseReceived(NamedTuple):
     """A response to one of our requests; any status but Pending ends the operation.
 
-    Only a Pending one has a data set: one that a peer adds to a final response is thrown away.
-    ``data_set`` is None if there was none, or if it was longer than the limit (``is_oversized``).
+    A Pending one of C-FIND has a data set, and the final one of a retrieve may have one; a data set
+    of another is thrown away. ``data_set`` is None if there was none, or if it was longer than the
+    limit (``is_oversized``).
     """
 
     # A NamedTuple, where the other events are dataclasses: one is made for each match of a query.
@@ -88,7 +89,7 @@ class ResponseReceived(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CancelReceived:
-    """The peer wants this C-FIND to end, by C-CANCEL or A-RELEASE-RQ; a final response is due."""
+    """The peer wants an operation to end, by C-CANCEL or A-RELEASE-RQ; a final response is due."""
 
     message_id: int
 

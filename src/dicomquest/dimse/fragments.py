@@ -14,7 +14,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
-from dicomquest.dimse.commands import Command, decode_command, name_of
+from dicomquest.dimse.command_sets import decode_command
+from dicomquest.dimse.commands import Command, name_of
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import (
     COMMAND,

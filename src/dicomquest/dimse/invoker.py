@@ -3,7 +3,7 @@
 A request is *outstanding* from its sending to its final response. A response belongs to the
 outstanding request whose Message ID it names, whatever came in between. So a user who stops reading
 a query's matches gets none of them as an answer to the next query. Each outstanding request has a
-deadline; an overdue query is cancelled first and aborted later.
+deadline; an overdue query or retrieve is cancelled first and aborted later.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from typing import Final
 
 from dicomquest.dimse.commands import (
     PENDING,
+    Cancellable,
     CCancelRQ,
     CEchoRQ,
     CEchoRSP,
     CFindRQ,
     CFindRSP,
+    CGetRQ,
+    CGetRSP,
+    CMoveRQ,
+    CMoveRSP,
     Command,
     CStoreRQ,
     CStoreRSP,
@@ -44,6 +49,8 @@ _REQUEST_OF: Final[dict[type[Response], type[Request]]] = {
     CEchoRSP: CEchoRQ,
     CFindRSP: CFindRQ,
     CStoreRSP: CStoreRQ,
+    CGetRSP: CGetRQ,
+    CMoveRSP: CMoveRQ,
 }
 
 
@@ -106,10 +113,10 @@ class Invoker:
         self._check(context_id, request)
         self._link.send(context_id, request, data_set, now)
         operation = _Operation(context_id, request)
-        # A query may take long to find its first match. From then on, and for other services, each
-        # response is due soon.
-        is_find = isinstance(request, CFindRQ)
-        operation.restart(self._timeouts.first_response if is_find else self._timeouts.dimse, now)
+        # A query may take long to find its first match, and a retrieve to send an instance. From
+        # then on, and for other services, each response is due soon.
+        is_slow = isinstance(request, Cancellable)
+        operation.restart(self._timeouts.first_response if is_slow else self._timeouts.dimse, now)
         self._operations[request.message_id] = operation
 
     def _check(self, context_id: int, request: Request) -> None:
@@ -155,15 +162,22 @@ class Invoker:
                 operation.restart(self._timeouts.dimse, now)
 
     def send_cancel(self, message_id: int, now: float) -> None:
-        """Send C-CANCEL-RQ for a C-FIND, once; from then on its final response is due."""
+        """Send C-CANCEL-RQ for a query or retrieve, once; then its final response is due."""
         operation = self._operations.get(message_id)
-        if operation is None or not isinstance(operation.request, CFindRQ):
+        if operation is None or not isinstance(operation.request, Cancellable):
             raise LocalProtocolError(
-                f"C-CANCEL of {message_id}: no C-FIND of this Message ID is outstanding"
+                f"C-CANCEL of {message_id}: no C-FIND, C-GET or C-MOVE of this Message ID is "
+                "outstanding"
             )
         if not operation.is_cancelled:
             self._cancel(operation, now)
             operation.restart(self._timeouts.dimse, now)
+
+    def note_sub_operation(self, now: float) -> None:
+        """Take a C-STORE request of the peer as a sign that its C-GET goes on."""
+        for operation in self._operations.values():
+            if isinstance(operation.request, CGetRQ) and not operation.is_expiring:
+                operation.restart(self._timeouts.first_response, now)
 
     def receive_response(self, message: Message, response: Response, now: float) -> None:
         """Tell the user of a response; raise HopelessError for one that makes no sense."""
@@ -174,11 +188,14 @@ class Invoker:
             self._ignore(response)
             return
         context = self._link.upper_layer.contexts[message.context_id]
-        if isinstance(response, CFindRSP):
+        data_set, is_oversized = None, False
+        if isinstance(operation.request, Cancellable):
             if response.status in PENDING:
                 # An overdue query that was cancelled has to end: matches do not prolong it.
                 if not operation.is_expiring:
-                    operation.restart(self._timeouts.dimse, now)
+                    is_find = isinstance(response, CFindRSP)
+                    times = self._timeouts
+                    operation.restart(times.dimse if is_find else times.first_response, now)
                 self._link.events.append(
                     ResponseReceived(context, response, message.data_set, message.is_oversized)
                 )
@@ -187,11 +204,13 @@ class Invoker:
             # follows, nobody can tell.
             if response.status & 0xFF00 == 0xFF00:
                 raise HopelessError(
-                    f"C-FIND-RSP with status {response.status:04X}:"
+                    f"{name_of(response)} with status {response.status:04X}:"
                     " the Pending ones are FF00 and FF01"
                 )
+            if not isinstance(response, CFindRSP):
+                data_set, is_oversized = message.data_set, message.is_oversized
         del self._operations[message_id]
-        self._link.events.append(ResponseReceived(context, response, None))
+        self._link.events.append(ResponseReceived(context, response, data_set, is_oversized))
 
     def context_of_stream(self, response: Command | None) -> int | None:
         """Return the context ID of the query that a Pending response belongs to, else None."""
@@ -239,11 +258,11 @@ class Invoker:
         for message_id, operation in self._operations.items():
             if operation.deadline is None or operation.deadline > now:
                 continue
-            # Only a query can be cancelled, once, and only while messages may be sent: for any
-            # other overdue operation A-ABORT is what is left.
+            # Only a query or retrieve can be cancelled, once, and only while messages may be sent:
+            # for any other overdue operation A-ABORT is what is left.
             if (
                 operation.is_cancelled
-                or not isinstance(operation.request, CFindRQ)
+                or not isinstance(operation.request, Cancellable)
                 or not self._link.may_send
             ):
                 raise HopelessError(

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from dicomquest.dimse.commands import CEchoRSP, CFindRSP, Command, encode_command, name_of
+from dicomquest.dimse.command_sets import encode_command
+from dicomquest.dimse.commands import (
+    CEchoRSP,
+    CFindRSP,
+    Command,
+    name_of,
+)
 from dicomquest.dimse.events import SessionEvent
 from dicomquest.dimse.fragments import Limits, encode_message, fragment_pdus, longest_fragment
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError

@@ -12,19 +12,21 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from dicomquest.dimse.command_sets import encode_command
 from dicomquest.dimse.commands import (
     PENDING,
     RESPONSE,
+    Cancellable,
     CCancelRQ,
     CEchoRQ,
     CFindRQ,
-    CFindRSP,
+    CGetRQ,
+    CMoveRQ,
     CStoreRQ,
     Request,
     Response,
     UnknownCommand,
     echoed_uid,
-    encode_command,
     name_of,
     response_to,
 )
@@ -38,13 +40,15 @@ from dicomquest.dimse.fragments import DataSetFragment, Message, PendingFramer
 from dicomquest.dimse.link import HopelessError, Link
 from dicomquest.errors import LocalProtocolError
 from dicomquest.standard import statuses
-from dicomquest.standard.sop_classes import SERVED_BY_UID
+from dicomquest.standard.sop_classes import QUERY_RETRIEVE_BY_UID
 from dicomquest.ul.negotiation import AcceptedContext
 
 SERVICES: Final[dict[type[Request], str]] = {
     CEchoRQ: "C-ECHO",
     CFindRQ: "C-FIND",
     CStoreRQ: "C-STORE",
+    CGetRQ: "C-GET",
+    CMoveRQ: "C-MOVE",
 }
 """The DIMSE service of each request, as the table of SOP classes names it."""
 
@@ -70,7 +74,7 @@ class Refusal(NamedTuple):
 def _is_of_another_service(arrival: Arrival) -> bool:
     # A C-ECHO on a context for queries, for instance. SOP classes that no table has are the user's
     # affair.
-    sop_class = SERVED_BY_UID.get(arrival.context.abstract_syntax)
+    sop_class = QUERY_RETRIEVE_BY_UID.get(arrival.context.abstract_syntax)
     return sop_class is not None and sop_class.service != SERVICES[type(arrival.request)]
 
 
@@ -90,7 +94,7 @@ REFUSALS: Final = (
     ),
     Refusal(_is_of_another_service, statuses.UNRECOGNIZED_OPERATION),
     Refusal(
-        lambda arrival: arrival.is_oversized and isinstance(arrival.request, CFindRQ),
+        lambda arrival: arrival.is_oversized and isinstance(arrival.request, Cancellable),
         statuses.IDENTIFIER_UNREADABLE,
         "identifier is longer than the limit (max-identifier)",
     ),
@@ -196,11 +200,11 @@ class Performer:
         )
         if (
             operation is not None
-            and isinstance(operation.request, CFindRQ)
+            and isinstance(operation.request, Cancellable)
             and not operation.is_cancelled
         ):
             self._cancel(operation)
-        elif waiting is not None and isinstance(waiting.command, CFindRQ):
+        elif waiting is not None and isinstance(waiting.command, Cancellable):
             # The user has not heard of it, and need not.
             self._waiting.remove(waiting)
             self._link.answer(
@@ -208,7 +212,7 @@ class Performer:
             )
         else:
             self._link.events.append(
-                MessageIgnored(cancel, "no C-FIND of this Message ID is left to be cancelled")
+                MessageIgnored(cancel, "no operation of this Message ID is left to be cancelled")
             )
 
     def receive_unknown(self, context_id: int, command: UnknownCommand, now: float) -> None:
@@ -254,15 +258,15 @@ class Performer:
             )
         self._link.send(operation.context.context_id, response, identifier, now)
         # A final response makes room in the window for requests that wait.
-        if not (isinstance(response, CFindRSP) and response.status in PENDING):
+        if not (isinstance(request, Cancellable) and response.status in PENDING):
             del self._running[request.message_id]
             while self._waiting and self._has_room:
                 self._begin(self._waiting.popleft())
 
     def cancel_all(self) -> None:
-        """Tell the user that all queries may end: the peer asks for release."""
+        """Tell the user that all queries and retrieves may end: the peer asks for release."""
         for operation in self._running.values():
-            if isinstance(operation.request, CFindRQ) and not operation.is_cancelled:
+            if isinstance(operation.request, Cancellable) and not operation.is_cancelled:
                 self._cancel(operation)
 
     def fail(self) -> None:

@@ -28,14 +28,11 @@ from typing import assert_never
 from dicomquest.dimse.commands import (
     CCancelRQ,
     CEchoRQ,
-    CEchoRSP,
     CFindRQ,
     CFindRSP,
     CStoreRQ,
-    CStoreRSP,
     Request,
     Response,
-    UnknownCommand,
     name_of,
 )
 from dicomquest.dimse.events import (
@@ -73,6 +70,7 @@ class Session:
         self._link = Link(self._upper_layer, options)
         self._invoker = Invoker(self._link, timeouts)
         self.set_timeouts = self._invoker.set_timeouts
+        self.new_message_id = self._invoker.new_message_id
         self._performer = Performer(self._link)
         self._reassembler = Reassembler(options.limits, streamed=self._performer.is_streamed)
         self._is_busy = False
@@ -236,7 +234,9 @@ class Session:
     def send_echo(self, context_id: int, now: float, *, message_id: int | None = None) -> int:
         """Send C-ECHO-RQ; return its Message ID."""
         uid = self._link.context(context_id).abstract_syntax
-        request = CEchoRQ(message_id=self._message_id(message_id), affected_sop_class_uid=uid)
+        request = CEchoRQ(
+            message_id=message_id or self.new_message_id(), affected_sop_class_uid=uid
+        )
         return self.send_request(context_id, request, None, now)
 
     def send_find(
@@ -251,7 +251,9 @@ class Session:
         """Send C-FIND-RQ, its identifier in the context's syntax; return its Message ID."""
         uid = self._link.context(context_id).abstract_syntax
         request = CFindRQ(
-            message_id=self._message_id(message_id), affected_sop_class_uid=uid, priority=priority
+            message_id=message_id or self.new_message_id(),
+            affected_sop_class_uid=uid,
+            priority=priority,
         )
         return self.send_request(context_id, request, identifier, now)
 
@@ -270,7 +272,7 @@ class Session:
         ``originator``: AE title and Message ID of the C-MOVE that this is a sub-operation of.
         """
         request = CStoreRQ(
-            message_id=self._message_id(message_id),
+            message_id=message_id or self.new_message_id(),
             affected_sop_class_uid=self._link.context(context_id).abstract_syntax,
             affected_sop_instance_uid=sop_instance_uid,
             priority=priority,
@@ -300,11 +302,8 @@ class Session:
             raise LocalProtocolError(f"{name_of(request)} in state {state:d} ({state.words})")
 
     def send_cancel(self, message_id: int, now: float) -> None:
-        """Ask the peer to end a query; responses go on until the final one. Again does nothing."""
+        """Ask the peer to end a query or retrieve, once; its final response is still to come."""
         self._invoker.send_cancel(message_id, now)
-
-    def _message_id(self, wanted: int | None) -> int:
-        return self._invoker.new_message_id() if wanted is None else wanted
 
     def send_pending(
         self,
@@ -320,7 +319,7 @@ class Session:
     def send_response(
         self, request: Request, response: Response, identifier: bytes | None, now: float
     ) -> None:
-        """Send one response: Pending with an identifier, or the final one without."""
+        """Send one response, with its identifier if it has one."""
         self._performer.send_response(request, response, identifier, now)
         self._note_busy(now)
         # The peer's release may be waiting for this last final response.
@@ -483,18 +482,16 @@ class Session:
 
     def _receive_message(self, message: Message, now: float) -> None:
         command = message.command
-        match command:
-            case CFindRSP() | CEchoRSP() | CStoreRSP():
-                self._invoker.receive_response(message, command, now)
-            case CFindRQ() | CEchoRQ() | CStoreRQ():
-                refusal = self._performer.receive_request(message, command)
-                # After a release request of this side no response may be sent (PS3.8 Table 9-10).
-                if refusal is not None and self._link.may_send:
-                    self._link.answer(message.context_id, refusal, now)
-                    self._link.events.append(RequestRefused(command, refusal))
-            case CCancelRQ():
-                self._performer.receive_cancel(command, now)
-            case UnknownCommand():
-                self._performer.receive_unknown(message.context_id, command, now)
-            case _:
-                assert_never(command)
+        if isinstance(command, Response):
+            self._invoker.receive_response(message, command, now)
+        elif isinstance(command, Request):
+            self._invoker.note_sub_operation(now)
+            refusal = self._performer.receive_request(message, command)
+            # After a release request of this side no response may be sent (PS3.8 Table 9-10).
+            if refusal is not None and self._link.may_send:
+                self._link.answer(message.context_id, refusal, now)
+                self._link.events.append(RequestRefused(command, refusal))
+        elif isinstance(command, CCancelRQ):
+            self._performer.receive_cancel(command, now)
+        else:
+            self._performer.receive_unknown(message.context_id, command, now)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, assert_never
 
 from pydicom.dataset import Dataset
 
-from dicomquest.dimse.commands import PENDING, CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.dimse.commands import PENDING, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ
 from dicomquest.errors import DicomquestError
 from dicomquest.services.identifiers import encode_response
 from dicomquest.services.request import ServiceRequest
@@ -203,7 +203,7 @@ class HandlerService:
                 await self._handle_echo(request)
             case CFindRQ():
                 await self._handle_find(request)
-            case CStoreRQ():
+            case CStoreRQ() | CGetRQ() | CMoveRQ():
                 await request.send_final(statuses.UNRECOGNIZED_OPERATION)
             case _:
                 assert_never(request.command)

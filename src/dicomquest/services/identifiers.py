@@ -17,7 +17,8 @@ from dicomquest.dataset.codec import IDENTIFIER_LIMITS, decode
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import decode_to_pydicom
-from dicomquest.dimse.commands import ELEMENTS, PENDING, Response
+from dicomquest.dimse.command_sets import ELEMENTS
+from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET

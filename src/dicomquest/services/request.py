@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Never, ParamSpec, Protocol, TypeVar
 
 from dicomquest.absent_names import no_attribute
-from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+from dicomquest.dimse.commands import Request
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ, UserInformation
@@ -218,7 +218,7 @@ class ServiceRequest:
         channel: Channel,
         association: AssociationInfo,
         context: AcceptedContext,
-        command: CEchoRQ | CFindRQ | CStoreRQ,
+        command: Request,
         data_set: bytes | None,
         *,
         stream: DataSetStream | None = None,

@@ -1,4 +1,4 @@
-"""The Query/Retrieve information models and their FIND SOP classes (PS3.4 C.6.1 to C.6.3)."""
+"""The Query/Retrieve information models and their SOP classes (PS3.4 C.6.1 to C.6.3)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dicomquest.standard.levels import Level
 
 
 class InformationModel(NamedTuple):
-    """An information model: its SOP class and its levels, top first."""
+    """An information model: its SOP classes (``uid`` is FIND) and its levels, top first."""
 
     uid: str
     name: str
     words: str
     levels: tuple[Level, ...]
     clause: str
+    move_uid: str
+    get_uid: str
 
     @property
     def top(self) -> Level:
@@ -40,6 +42,8 @@ PATIENT_ROOT = InformationModel(
     "Patient Root",
     (Level.PATIENT, Level.STUDY, Level.SERIES, Level.IMAGE),
     "C.6.1",
+    "1.2.840.10008.5.1.4.1.2.1.2",
+    "1.2.840.10008.5.1.4.1.2.1.3",
 )
 STUDY_ROOT = InformationModel(
     "1.2.840.10008.5.1.4.1.2.2.1",
@@ -47,6 +51,8 @@ STUDY_ROOT = InformationModel(
     "Study Root",
     (Level.STUDY, Level.SERIES, Level.IMAGE),
     "C.6.2",
+    "1.2.840.10008.5.1.4.1.2.2.2",
+    "1.2.840.10008.5.1.4.1.2.2.3",
 )
 PATIENT_STUDY_ONLY = InformationModel(
     "1.2.840.10008.5.1.4.1.2.3.1",
@@ -54,6 +60,8 @@ PATIENT_STUDY_ONLY = InformationModel(
     "Patient/Study Only",
     (Level.PATIENT, Level.STUDY),
     "C.6.3",
+    "1.2.840.10008.5.1.4.1.2.3.2",
+    "1.2.840.10008.5.1.4.1.2.3.3",
 )
 
 MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)

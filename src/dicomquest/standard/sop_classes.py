@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from dicomquest.standard.models import MODELS
@@ -24,6 +25,26 @@ FIND_SOP_CLASSES: tuple[SOPClass, ...] = tuple(
 
 SERVED: tuple[SOPClass, ...] = (VERIFICATION, *FIND_SOP_CLASSES)
 SERVED_BY_UID = {sop_class.uid: sop_class for sop_class in SERVED}
+
+
+def _retrieve(suffix: str, service: str, uids: Sequence[str]) -> tuple[SOPClass, ...]:
+    """Return the SOP classes of a retrieve service, named like those of FIND."""
+    return tuple(
+        SOPClass(uid, model.name.replace("FIND", suffix), service, model.clause)
+        for model, uid in zip(MODELS, uids, strict=True)
+    )
+
+
+GET_SOP_CLASSES = _retrieve("GET", "C-GET", [model.get_uid for model in MODELS])
+MOVE_SOP_CLASSES = _retrieve("MOVE", "C-MOVE", [model.move_uid for model in MODELS])
+COMPOSITE_GET = SOPClass(
+    "1.2.840.10008.5.1.4.1.2.4.3", "Composite Instance Root Retrieve - GET", "C-GET", "Y.6"
+)
+COMPOSITE_MOVE = SOPClass(
+    "1.2.840.10008.5.1.4.1.2.4.2", "Composite Instance Root Retrieve - MOVE", "C-MOVE", "Y.6"
+)
+RETRIEVE_SOP_CLASSES = (*GET_SOP_CLASSES, COMPOSITE_GET, *MOVE_SOP_CLASSES, COMPOSITE_MOVE)
+QUERY_RETRIEVE_BY_UID = {each.uid: each for each in (*SERVED, *RETRIEVE_SOP_CLASSES)}
 
 _MODEL = "Query/Retrieve Information Model"
 _ROOT = "1.2.840.10008.5.1.4.1"

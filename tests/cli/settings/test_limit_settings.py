@@ -20,7 +20,8 @@ from dicomquest.aio.server import Server
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import server_settings
 from dicomquest.cli.settings.limit_settings import LimitSettings
-from dicomquest.dimse.commands import CFindRQ, CFindRSP, encode_command
+from dicomquest.dimse.command_sets import encode_command
+from dicomquest.dimse.commands import CFindRQ, CFindRSP
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.pdu.pdus import (
