@@ -19,7 +19,7 @@ from dicomquest.index.search.level_conditions import called, conditions, residua
 from dicomquest.index.search.matching_sql import Selectivity
 from dicomquest.index.search.place import Place
 from dicomquest.index.search.plan import Facts, Plan, RowFilter, select
-from dicomquest.index.search.residuals import Residual
+from dicomquest.index.search.residuals import Gathering, Residual
 from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
 from dicomquest.index.search.trigrams import is_found_by_trigrams
 from dicomquest.index.search.visible_entities import (
@@ -30,10 +30,12 @@ from dicomquest.index.search.visible_entities import (
     VisibleEntities,
     child_of,
     is_met_by_more,
+    visible_entities,
 )
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
+from dicomquest.standard.keys import KEYS_BY_TAG
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -118,8 +120,7 @@ class _Compiler:
         # A filter looks at a patient by its studies, each of which shows a row of its own.
         self._chooses_row = False
         if query.visible:
-            called = self._residuals.called
-            self._visible = VisibleEntities(query.visible, facts, self._zone, called)
+            self._visible = visible_entities(query.visible, facts, self._zone)
             self._chooses_row = query.level is Level.PATIENT and facts.have_variants
 
     def plan(self) -> Plan:
@@ -127,7 +128,9 @@ class _Compiler:
         selection = select(query.return_keys, self._facts.dialect, self._facts.have_variants)
         used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
         if self._visible is not None:
-            selection = self._visible.selection(selection, query.return_keys)
+            selection = self._visible.selection(
+                selection, query.return_keys, self._residuals.called
+            )
             used += [key.level for key in self._visible.keys]
         top = min([*used, query.level])
         predicates = [
@@ -137,7 +140,7 @@ class _Compiler:
         ]
         row_choice = None
         if self._chooses_row and self._visible is not None:
-            row_choice = self._visible.row_choice()
+            row_choice = self._visible.row_choice(self._residuals.called)
             predicates += row_choice.conditions
         elif query.level is Level.PATIENT and self._facts.have_variants:
             predicates.append(("patient.variant_of IS NULL", ()))
@@ -217,17 +220,29 @@ class _Compiler:
                 changed.append((key, place))
             else:
                 keys.append((key, place))
-        if self._visible is not None and not (level is Level.PATIENT and self._chooses_row):
-            keys += self._visible.places(level)
         said, left = conditions(keys)
+        gathered: tuple[Gathering, ...] = ()
+        if self._visible is not None:
+            said += conditions(each for each in changed if is_met_by_more(each[0]))[0]
+            left += [key for key, _ in changed]
+            gathered = self._gathered([key for key, _ in changed], self._visible)
+            if not (level is Level.PATIENT and self._chooses_row):
+                more, more_left = self._visible.conditions(level)
+                said += more
+                left += more_left
         yield from said
-        yield from conditions(each for each in changed if is_met_by_more(each[0]))[0]
-        left += [key for key, _ in changed]
         if left:
-            gathered = self._visible.gatherings(changed) if self._visible is not None else ()
             residuals.append(residual_of(level, left, gathered))
             if self._words.calls_python:
                 yield called(residuals[-1], self._residuals.called, self._facts.dialect)
+
+    def _gathered(
+        self, keys: Iterable[KeyCriterion], visible: VisibleEntities
+    ) -> tuple[Gathering, ...]:
+        """Return what stands for the stored values of these keys."""
+        tags = dict.fromkeys(key.tag for key in keys)
+        called = self._residuals.called
+        return tuple(visible.gathering(KEYS_BY_TAG[tag], called) for tag in tags)
 
     def _deepest(self) -> Level:
         """Return the lowest level on which the statement looks for a chain of descendants."""
@@ -245,7 +260,9 @@ class _Compiler:
         residuals = self._residuals.lower
         predicates: list[Sql] = []
         if self._chooses_row and self._visible is not None:
-            predicates += self._visible.conditions(Level.PATIENT, residuals)
+            predicates += self._visible.all_conditions(
+                Level.PATIENT, residuals, self._residuals.called
+            )
         predicates += self._level_predicates(first, residuals)
         for level in range(first + 1, self._deepest() + 1):
             tables += f" JOIN {TABLES[Level(level)]} ON {child_of(Level(level))}"

@@ -8,6 +8,7 @@ level below theirs. Otherwise a subquery for each row counts or lists the visibl
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.search.condition import Sql, joined
@@ -24,7 +25,7 @@ from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from dicomquest.query.criteria import Criterion, KeyCriterion
     from dicomquest.query.model import ReturnKey
@@ -76,26 +77,27 @@ class RowChoice(NamedTuple):
 
 
 class VisibleEntities:
-    """A filter as SQL; ``numbered`` takes the keys that SQLite calls Python for."""
+    """A filter as SQL, which all queries under it share.
 
-    def __init__(
-        self,
-        keys: Sequence[KeyCriterion],
-        facts: Facts,
-        zone_minutes: int,
-        numbered: list[Residual],
-    ) -> None:
+    The keys that SQLite calls Python for get their numbers from ``numbered`` of each query.
+    """
+
+    def __init__(self, keys: tuple[KeyCriterion, ...], facts: Facts, zone_minutes: int) -> None:
         self.keys = [told_by_promotion(key, facts.occurrences) for key in keys]
         self.lowest = max(key.level for key in keys)
         self._facts = facts
-        self._zone = zone_minutes
         self._words = DIALECTS[facts.dialect]
-        self._numbered = numbered
+        # None leads, because most of an index may meet the keys.
+        places = {level: Place(facts, zone_minutes, level, uses_trigrams=False) for level in Level}
+        self._conditions = {
+            level: conditions((key, places[level]) for key in self.keys if key.level is level)
+            for level in Level
+        }
+        self._gatherings: dict[Key, Gathering] = {}
 
-    def places(self, level: Level) -> list[tuple[KeyCriterion, Place]]:
-        """Return the keys of one level; none leads, because most of an index may meet them."""
-        place = Place(self._facts, self._zone, level, uses_trigrams=False)
-        return [(key, place) for key in self.keys if key.level is level]
+    def conditions(self, level: Level) -> tuple[list[Sql], list[KeyCriterion]]:
+        """Return what SQL says of the keys of one level, and the keys that are left to Python."""
+        return self._conditions[level]
 
     def are_stored(self, key: Key) -> bool:
         """Tell whether the stored value of a computed attribute has nothing of hidden entities."""
@@ -113,7 +115,9 @@ class VisibleEntities:
             and not self.are_stored(stored)
         )
 
-    def selection(self, selection: Selection, return_keys: Sequence[ReturnKey]) -> Selection:
+    def selection(
+        self, selection: Selection, return_keys: Sequence[ReturnKey], numbered: list[Residual]
+    ) -> Selection:
         """Return the columns of a query with subqueries where stored values are not right."""
         columns = list(selection.columns)
         gathered: list[tuple[int, Gathering]] = []
@@ -122,7 +126,7 @@ class VisibleEntities:
             key = KEYS_BY_TAG.get(return_key.tag)
             if key is None or key.storage is not Storage.COMPUTED or self.are_stored(key):
                 continue
-            gathering = self.gathering(key)
+            gathering = self.gathering(key, numbered)
             columns[position] = gathering.sql[0]
             parameters += gathering.sql[1]
             if not gathering.is_value:
@@ -131,12 +135,21 @@ class VisibleEntities:
             selection, columns=tuple(columns), parameters=parameters, gathered=tuple(gathered)
         )
 
-    def gathering(self, key: Key) -> Gathering:
+    def gathering(self, key: Key, numbered: list[Residual]) -> Gathering:
         """Return a computed attribute of what is visible below the entity that has it."""
+        found = self._gatherings.get(key)
+        if found is None:
+            before = len(numbered)
+            found = self._gathering(key, numbered)
+            if len(numbered) == before:
+                self._gatherings[key] = found
+        return found
+
+    def _gathering(self, key: Key, numbered: list[Residual]) -> Gathering:
         if key.keyword in _COUNTED:
-            return self._count(key, _COUNTED[key.keyword])
+            return self._count(key, _COUNTED[key.keyword], numbered)
         level, column = _LISTED[key.keyword]
-        below = self._below(key.level, max(self.lowest, level))
+        below = self._below(key.level, max(self.lowest, level), numbered)
         tables = below.tables
         if column.startswith("instance_value"):
             tables += (
@@ -148,9 +161,9 @@ class VisibleEntities:
         values = self._words.distinct_list.format(column=column)
         return Gathering(key, _select(values, tables, below.where), is_value=False)
 
-    def _count(self, key: Key, counted: Level) -> Gathering:
+    def _count(self, key: Key, counted: Level, numbered: list[Residual]) -> Gathering:
         deepest = max(self.lowest, Level(key.level + 1))
-        below = self._below(key.level, deepest)
+        below = self._below(key.level, deepest, numbered)
         number = _STORED_COUNTS.get((deepest, counted))
         if below.residuals:
             part = number or f"{TABLES[counted]}.id"
@@ -164,29 +177,24 @@ class VisibleEntities:
             value = f"count(DISTINCT {TABLES[counted]}.id)"
         return Gathering(key, _select(value, below.tables, below.where), is_value=True)
 
-    def row_choice(self) -> RowChoice:
+    def row_choice(self, numbered: list[Residual]) -> RowChoice:
         """Return the choice of the row that a patient shows, of main row and variants.
 
         That is the main row, or the one of the newest visible study if some study is hidden.
         """
-        below = self._below(Level.PATIENT, max(self.lowest, Level.STUDY))
+        below = self._below(Level.PATIENT, max(self.lowest, Level.STUDY), numbered)
         number = of_main(_NUMBER_OF_STUDIES)
         if below.residuals:
             chains = self._views("study.id, patient.id", below.tables, below)
             columns = ("patient.id", ()), (MAIN, ()), (number, ()), chains
             return RowChoice([], ShownRow(below.residuals), columns)
-        count, values = self.gathering(_NUMBER_OF_STUDIES).sql
+        count, values = self.gathering(_NUMBER_OF_STUDIES, numbered).sql
         newest, more = _select("patient.id", below.tables, below.where)
         newest = f"{newest[:-1]} ORDER BY study.id DESC LIMIT 1)"
         text = f"patient.id = CASE WHEN {count} = {number} THEN {MAIN} ELSE {newest} END"
         return RowChoice([(text, values + more)])
 
-    def gatherings(self, keys: Iterable[tuple[KeyCriterion, Place]]) -> tuple[Gathering, ...]:
-        """Return what stands for the stored values of a query's keys."""
-        tags = dict.fromkeys(key.tag for key, _ in keys)
-        return tuple(self.gathering(KEYS_BY_TAG[tag]) for tag in tags)
-
-    def _below(self, level: Level, deepest: Level) -> _Below:
+    def _below(self, level: Level, deepest: Level, numbered: list[Residual]) -> _Below:
         """Return the visible descendants of an entity of a level, as far down as ``deepest``."""
         first = Level(level + 1)
         found: list[Sql] = []
@@ -194,26 +202,28 @@ class VisibleEntities:
         if level is Level.PATIENT and self._facts.have_variants:
             tables = f"{MAIN_ROW}{ROWS_OF_PATIENT}"
             found.append((_IS_OF_PATIENT, ()))
-            found += self.conditions(Level.PATIENT, residuals)
+            found += self.all_conditions(Level.PATIENT, residuals, numbered)
         else:
             tables = TABLES[first]
             found.append((child_of(first), ()))
-        found += self.conditions(first, residuals)
+        found += self.all_conditions(first, residuals, numbered)
         for lower in range(first + 1, deepest + 1):
             tables += f" JOIN {TABLES[Level(lower)]} ON {child_of(Level(lower))}"
-            found += self.conditions(Level(lower), residuals)
+            found += self.all_conditions(Level(lower), residuals, numbered)
         return _Below(tables, joined("AND", found), tuple(residuals))
 
-    def conditions(self, level: Level, residuals: list[Residual]) -> list[Sql]:
-        """Return the conditions of one level; ``residuals`` take the keys that SQL leaves over."""
-        found, left = conditions(self.places(level))
-        if left:
-            residual = residual_of(level, left)
-            if self._words.calls_python:
-                found.append(called(residual, self._numbered, self._facts.dialect))
-            else:
-                residuals.append(residual)
-        return found
+    def all_conditions(
+        self, level: Level, residuals: list[Residual], numbered: list[Residual]
+    ) -> list[Sql]:
+        """Return the conditions of one level; ``residuals`` take those that SQL cannot call."""
+        said, left = self._conditions[level]
+        if not left:
+            return said
+        residual = residual_of(level, left)
+        if self._words.calls_python:
+            return [*said, called(residual, numbered, self._facts.dialect)]
+        residuals.append(residual)
+        return said
 
     def _views(self, parts: str, tables: str, below: _Below) -> Sql:
         """Return a JSON list with parts of each chain of descendants, and Python's views of it."""
@@ -224,6 +234,14 @@ class VisibleEntities:
         ]
         built = f"json_agg(json_build_array({', '.join([parts, *views])}))::text"
         return _select(built, tables, below.where)
+
+
+@lru_cache(maxsize=256)
+def visible_entities(
+    keys: tuple[KeyCriterion, ...], facts: Facts, zone_minutes: int
+) -> VisibleEntities:
+    """Return a filter as SQL: one object, as the filters come from the configuration."""
+    return VisibleEntities(keys, facts, zone_minutes)
 
 
 def is_met_by_more(key: KeyCriterion) -> bool:
