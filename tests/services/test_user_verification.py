@@ -19,7 +19,7 @@ from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, PeerRule
 from dicomquest.services.user_verification import (
     MOST_AT_ONCE,
-    MOST_WAITING_OF_ADDRESS,
+    MOST_OF_ADDRESS,
     Unverified,
     UserVerification,
     Verified,
@@ -143,13 +143,30 @@ def test_wrong_identity_waits_and_holds_its_place() -> None:
     with admitting(rules, UserVerification([known], penalty=2 * LONG)) as port:
         guess = associate_request(user("ann", "guess"))
         with contextlib.ExitStack() as stack:
-            for _ in range(MOST_WAITING_OF_ADDRESS):
+            for _ in range(MOST_OF_ADDRESS):
                 stack.enter_context(raw_requestor(port, None)).send(guess)
-            wait_for(lambda: len(known.asked) == MOST_WAITING_OF_ADDRESS, "all are looked at")
+            wait_for(lambda: len(known.asked) == MOST_OF_ADDRESS, "all are looked at")
             assert outcome(associate(port, user=user("ann", "secret"))) == TOO_MANY
             assert outcome(associate(port, "CT")) == IN
             other = associate(port, user=user("ann", "secret"), address="127.0.0.2")
             assert outcome(other) == IN
+
+
+def test_identities_of_all_addresses_are_few() -> None:
+    known = Known()
+    rules = AccessRules(default=PeerRule(is_user_optional=True))
+    with (
+        admitting(rules, UserVerification([known], most=1)) as port,
+        raw_requestor(port, None) as first,
+    ):
+        known.gate.clear()
+        first.send(associate_request(user("ann", "secret")))
+        wait_for(lambda: bool(known.asked), "the first one is looked at")
+        other = associate(port, user=user("ann", "secret"), address="127.0.0.2")
+        assert outcome(other) == TOO_MANY
+        assert outcome(associate(port)) == IN
+        known.gate.set()
+        assert isinstance(first.receive(), AAssociateAC)
 
 
 def test_verifications_are_few_at_a_time() -> None:
@@ -157,7 +174,7 @@ def test_verifications_are_few_at_a_time() -> None:
     known = Known()
     with verifying(known, is_user_optional=True) as port:
         known.gate.clear()
-        count = MOST_WAITING_OF_ADDRESS + 4
+        count = MOST_OF_ADDRESS + 4
         with ThreadPoolExecutor(count) as pool:
             asked = [
                 pool.submit(lambda: outcome(associate(port, user=user("ann", "secret"))))
@@ -168,6 +185,6 @@ def test_verifications_are_few_at_a_time() -> None:
             known.gate.set()
             all_of_them = [each.result(LONG) for each in asked]
         assert refused == [TOO_MANY] * 4
-        assert sorted(all_of_them) == [IN] * MOST_WAITING_OF_ADDRESS + [TOO_MANY] * 4
+        assert sorted(all_of_them) == [IN] * MOST_OF_ADDRESS + [TOO_MANY] * 4
         assert known.most == MOST_AT_ONCE
         assert outcome(associate(port, user=user("ann", "secret"))) == IN

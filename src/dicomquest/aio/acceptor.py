@@ -385,7 +385,7 @@ class AcceptedAssociation(AcceptedView):
             decision = await self._decide(self._server.settings.admission, rq, policy)
             if isinstance(decision, Refused):
                 self._reason = decision.reason
-                return decision.answer
+                return self._too_many(decision.limit) if decision.limit else decision.answer
             self._admitted, policy = decision, decision.policy
             most = decision.profile.most_associations
             if most is not None and (limit := self._server.admit_title(self, most)) is not None:

@@ -46,7 +46,12 @@ def admission(settings: ServeSettings, timezone: int) -> Admission:
         known_only=settings.known_only,
     )
     verifiers = list(_verifiers(settings))
-    return Admission(rules, UserVerification(verifiers) if verifiers else None)
+    verification = UserVerification(
+        verifiers,
+        most=settings.max_verifications,
+        most_of_address=settings.max_verifications_per_peer,
+    )
+    return Admission(rules, verification if verifiers else None)
 
 
 def check_access(settings: ServeSettings) -> None:

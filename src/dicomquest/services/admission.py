@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from dicomquest.pdu.pdus import AAssociateRJ, AAssociateRQ
 from dicomquest.services.access import EVERYTHING, Certificate, Identity, Profile
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import Run
 from dicomquest.services.user_verification import Unverified, UserVerification, Verified
 from dicomquest.ul.negotiation import (
@@ -97,10 +98,11 @@ class AccessRules:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An association to reject, and the reason for the log; the peer learns only the answer."""
+    """An association to reject; the reason is for the log, and the peer learns only the answer."""
 
     answer: AAssociateRJ
     reason: str = ""
+    limit: LimitName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,9 @@ class Admission:
             match outcome:
                 case None if not rule.is_user_optional:
                     return Refused(AUTHENTICATION_FAILED, "no user identity")
-                case Unverified(reason, is_congested):
-                    answer = LOCAL_LIMIT_EXCEEDED if is_congested else AUTHENTICATION_FAILED
-                    return Refused(answer, reason)
+                case Unverified(reason, limit):
+                    answer = LOCAL_LIMIT_EXCEEDED if limit else AUTHENTICATION_FAILED
+                    return Refused(answer, reason, limit)
                 case Verified(user) if rule.users and user not in rule.users:
                     return Refused(AUTHENTICATION_FAILED, f"{user} is no user of this title")
                 case Verified(user):

@@ -13,6 +13,8 @@ class LimitName(Enum):
     ASSOCIATIONS_OF_TITLE = "max-associations-per-ae"
     CONNECTIONS = "spare-connections"
     CONNECTIONS_OF_ADDRESS = "spare-connections-per-peer"
+    VERIFICATIONS = "max-verifications"
+    VERIFICATIONS_OF_ADDRESS = "max-verifications-per-peer"
     REQUEST_TIMEOUT = "request-timeout"
     ARTIM_TIMEOUT = "artim-timeout"
     IDLE_TIMEOUT = "idle-timeout"

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import Run
 
 MOST_AT_ONCE = 4
@@ -18,13 +19,13 @@ MOST_AT_ONCE = 4
 MOST_WAITING = 32
 """Verifications that run or wait: some seconds of work. One more is rejected for now."""
 
-MOST_WAITING_OF_ADDRESS = 8
+MOST_OF_ADDRESS = 8
 """The same of one address, so that who guesses passcodes does not keep all others waiting."""
 
 PENALTY = 1.0
 """Seconds that the answer to a wrong identity waits, which hold a place of its address.
 
-So nobody tries more than MOST_WAITING_OF_ADDRESS passcodes a second from one address.
+So nobody tries more than MOST_OF_ADDRESS passcodes a second from one address.
 """
 
 USERNAME, USERNAME_AND_PASSCODE, KERBEROS, SAML, JWT = range(1, 6)
@@ -48,10 +49,10 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """A user identity that is not believed; ``is_congested`` if it was not even looked at."""
+    """A user identity that is not believed; beyond ``limit`` it was not even looked at."""
 
     reason: str
-    is_congested: bool = False
+    limit: LimitName | None = None
 
 
 class Verifier(Protocol):
@@ -68,8 +69,18 @@ class Verifier(Protocol):
 class UserVerification:
     """The verifiers of a server, asked in their order until one believes the peer."""
 
-    def __init__(self, verifiers: Sequence[Verifier], penalty: float = PENALTY) -> None:
+    def __init__(
+        self,
+        verifiers: Sequence[Verifier],
+        *,
+        most: int = MOST_WAITING,
+        most_of_address: int = MOST_OF_ADDRESS,
+        penalty: float = PENALTY,
+    ) -> None:
+        """Ask verifiers; hold at most so many identities, in all and of one address."""
         self._verifiers = verifiers
+        self._most = most
+        self._most_of_address = most_of_address
         self._penalty = penalty
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._waiting = 0
@@ -85,8 +96,10 @@ class UserVerification:
         if not any(kind in verifier.types for verifier in self._verifiers):
             return Unverified(f"no rule verifies {_TYPES.get(kind, f'user identity type {kind}')}")
         address = identity.address
-        if self._of_address[address] >= MOST_WAITING_OF_ADDRESS or self._waiting >= MOST_WAITING:
-            return Unverified("too many user identities wait to be verified", is_congested=True)
+        if self._of_address[address] >= self._most_of_address:
+            return Unverified("", LimitName.VERIFICATIONS_OF_ADDRESS)
+        if self._waiting >= self._most:
+            return Unverified("", LimitName.VERIFICATIONS)
         self._of_address[address] += 1
         try:
             outcome = await self._take_turn(claim, identity, run)

@@ -16,6 +16,7 @@ from dicomquest.cli.shared_options import SECONDS, setting
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
+from dicomquest.services.user_verification import MOST_OF_ADDRESS, MOST_WAITING
 from dicomquest.ul.timers import Timeouts
 
 COUNT = click.IntRange(1)
@@ -82,6 +83,25 @@ class LimitSettings:
         hidden=True,
         reason="an address that opens connections and says nothing takes its own places",
         beyond="the oldest waiting connection of the address is closed",
+    )
+    max_verifications: int = setting(
+        MOST_WAITING,
+        "Let N user identities wait to be verified in a process.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="a passcode takes about 0.1 s on purpose, and one is verified at a time",
+        beyond=REJECT,
+    )
+    max_verifications_per_peer: int = setting(
+        MOST_OF_ADDRESS,
+        "The same for the user identities of one address; a wrong one holds its place for a "
+        "second.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="who guesses passcodes keeps nobody else waiting, and tries no more than N a second",
+        beyond=REJECT,
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
