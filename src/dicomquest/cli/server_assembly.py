@@ -17,7 +17,7 @@ from dicomquest.cli.shared_options import server_tls
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.errors import ArchiveInUseError
+from dicomquest.errors import ArchiveInUseError, IndexDatabaseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate
 from dicomquest.services.find import FindLimits, FindService
@@ -94,9 +94,22 @@ def prepare_store(settings: ServeSettings, index: Index) -> None:
         return
     with open_archive(settings, index) as archive:
         try:
-            recovered = archive.recover() if archive is not None else 0
+            if archive is not None:
+                _recover(archive)
         except OSError as error:
             raise give_up(f"cannot store in {settings.store}: {error.strerror or error}") from error
+
+
+def recover(archive: Archive) -> None:
+    """Index what a process that died has left, while others store; only log a failure."""
+    try:
+        _recover(archive)
+    except (OSError, IndexDatabaseError) as error:
+        LOGGER.error("what an earlier process has stored is not looked at: %s", error)  # noqa: TRY400
+
+
+def _recover(archive: Archive) -> None:
+    recovered = archive.recover()
     if recovered:
         LOGGER.warning(
             "an earlier server ended early; indexed %d instances that it had stored", recovered

@@ -21,7 +21,7 @@ from dicomquest.aio.server import Server, new_event_loop
 from dicomquest.cli.access_rules import check_access, tell_who_may_ask
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
-from dicomquest.cli.server_assembly import open_archive, open_index, server_settings
+from dicomquest.cli.server_assembly import open_archive, open_index, recover, server_settings
 from dicomquest.cli.server_monitor import monitoring
 from dicomquest.cli.settings.audit_settings import AuditSettings
 from dicomquest.cli.shared_options import server_tls
@@ -214,17 +214,21 @@ class _Serving:
             gc.freeze()
             orders.tell_ready()
             self._tell("READY=1")
-            looking = asyncio.ensure_future(self._look_at_index(server, index, archive))
+            besides: list[asyncio.Future[None]] = [
+                asyncio.ensure_future(self._look_at_index(server, index, archive))
+            ]
+            if archive is not None and self._parent is not None:
+                # A worker that takes the place of a dead one finds what that left.
+                besides.append(asyncio.ensure_future(server.run(recover, archive)))
             await orders.end.wait()
-            looking.cancel()
+            for each in besides:
+                each.cancel()
             monitor.end()
             self._tell("STOPPING=1")
             LOGGER.info("ending: running requests have %g s", self._settings.grace)
             await _close(server, self._settings.grace, orders.end_now)
 
-    async def _look_at_index(
-        self, server: Server, index: Index, archive: Archive | None
-    ) -> NoReturn:
+    async def _look_at_index(self, server: Server, index: Index, archive: Archive | None) -> None:
         """Look now and then whether the index is where it was; go on with one that replaces it."""
         while True:
             await asyncio.sleep(LOOK)

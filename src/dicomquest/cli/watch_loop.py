@@ -78,7 +78,7 @@ class WatchLoop:
         self._rescan = rescan
         self._follower = follower
         self._stop = stop
-        self._look_at = 0.0  # seconds since the epoch
+        self._look_at = 0.0  # of the monotonic clock, which nobody sets
         self._pause = _PAUSE
         self._is_flooded = False
         self._has_looked = False
@@ -114,13 +114,13 @@ class WatchLoop:
                     self._pause = _PAUSE
                     return
                 self._take(notices)
-                if time.time() >= self._look_at or (self._is_flooded and not notices):
+                if time.monotonic() >= self._look_at or (self._is_flooded and not notices):
                     self._look()
 
     def _look(self) -> None:
         started = time.monotonic()
         step = self._follower.look(time.time())
-        self._look_at = time.time() + 60 * self._rescan if self._rescan else math.inf
+        self._look_at = time.monotonic() + 60 * self._rescan if self._rescan else math.inf
         self._is_flooded = False
         self._log(step, f"looked at all files in {time.monotonic() - started:.1f} s")
         self._has_looked = True

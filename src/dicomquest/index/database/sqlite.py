@@ -11,6 +11,7 @@ somebody with more rights writes, they are there, and a reader uses them.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import AbstractContextManager, closing, suppress
 from functools import partial
@@ -53,6 +54,9 @@ REPLACE_DAMAGED = (
     "`dicomquest index PATH...`"
 )
 """The remedy for a file whose content is no index any more."""
+
+_LEAST_ROOM = 64 * 1024
+"""Bytes on the disk below which SQLite's error of reading or writing means a full one."""
 
 _LEAVING = 1000
 """Milliseconds for running queries to end before an index is left that has been replaced."""
@@ -161,7 +165,15 @@ class SQLite:
         original = getattr(error, "orig", None) or error
         code = getattr(original, "sqlite_errorcode", None)
         remedy = f"; {REPLACE_DAMAGED}" if code in _DAMAGED else ""
+        if isinstance(code, int) and code & 0xFF == sqlite3.SQLITE_IOERR and self._is_disk_full():
+            remedy = "; the disk is full"
         return f"{original}{remedy}"
+
+    def _is_disk_full(self) -> bool:
+        """Tell whether there is no room for the files of WAL mode."""
+        with suppress(OSError):
+            return shutil.disk_usage(self._place.path.parent).free < _LEAST_ROOM
+        return False
 
     def damage(self, connection: Connection) -> str:
         """Look at every page; return the first fault in SQLite's words, nothing if all is right."""

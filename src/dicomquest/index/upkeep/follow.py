@@ -159,7 +159,12 @@ class Follower:
 
     def retry(self, now: float) -> Step:
         """Try those files again whose time has come."""
-        due = [path for path, waiting in self._waiting.items() if waiting.due <= now]
+        # A wait longer than its pause: the clock has been set back since.
+        due = [
+            path
+            for path, waiting in self._waiting.items()
+            if not now < waiting.due <= now + waiting.pause
+        ]
         if not due:
             return Step()
         step = self._read(due, now, jobs=1)
