@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ from fixtures.faces import HOST, RawPeer, raw_requestor, scu
 from fixtures.postgresql_cluster import runs, wait_for
 from fixtures.serving import Running, serving
 from fixtures.timing import LONG, SHORT
+from peers import certificates
 
 MANY = 1600
 """Instances whose answers fill all buffers between server and peer, at 10 KB each."""
@@ -195,6 +197,57 @@ def test_sighup_reads_the_settings_again(index: Path, tmp_path: Path, workers: s
         server.process.terminate()
         assert server.process.wait(LONG) == 0, server.log
         assert "Traceback" not in server.log
+
+
+KNOWN = """
+[access]
+known-only = true
+[peers.{title}]
+addresses = ["{address}"]
+"""
+
+
+def test_sighup_reads_who_may_ask_again(index: Path, tmp_path: Path) -> None:
+    config = tmp_path / "dicomquest.toml"
+    config.write_text(KNOWN.format(title="SCU", address=HOST))
+    with serving(index, tmp_path, "--config", str(config)) as server, ExitStack() as held:
+        first = held.enter_context(calling(server.port, "ANY"))
+        assert first.is_established
+        config.write_text(KNOWN.format(title="SCU", address="192.0.2.1"))
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not is_known(server.port, "ANY"), "another address is demanded")
+        assert first.send_c_echo().Status == 0
+
+
+def test_sighup_reads_certificates_again(index: Path, tmp_path: Path) -> None:
+    """New connections see the new one; the association under the old one goes on."""
+    pem = certificates.make(tmp_path)
+    options = ("--tls-cert", pem.server.cert, "--tls-key", pem.server.key)
+    with serving(index, tmp_path, *options) as server, ExitStack() as held:
+        first = held.enter_context(
+            scu().associate(HOST, server.port, tls_args=(trusting(pem.ca), HOST))
+        )
+        assert first.send_c_echo().Status == 0
+        before = Path(pem.server.cert).read_text("ascii")
+        assert certificate_of(server.port) == before
+        certificates.make(tmp_path)
+        after = Path(pem.server.cert).read_text("ascii")
+        assert after != before
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: certificate_of(server.port) == after, "the new certificate is shown")
+        Path(pem.server.cert).write_text("nonsense", "ascii")
+        server.process.send_signal(signal.SIGHUP)
+        server.log_with("the settings stay as they are: TLS: cannot use")
+        assert certificate_of(server.port) == after
+        assert first.send_c_echo().Status == 0
+
+
+def trusting(ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
+def certificate_of(port: int) -> str:
+    return ssl.get_server_certificate((HOST, port), timeout=LONG)
 
 
 def calling(port: int, title: str) -> Association:

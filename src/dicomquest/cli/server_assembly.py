@@ -105,7 +105,7 @@ def recover(archive: Archive) -> None:
     try:
         _recover(archive)
     except (OSError, IndexDatabaseError) as error:
-        LOGGER.error("what an earlier process has stored is not looked at: %s", error)  # noqa: TRY400
+        LOGGER.error("the files of an earlier process wait: %s", error)  # noqa: TRY400
 
 
 def _recover(archive: Archive) -> None:
