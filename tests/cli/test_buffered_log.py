@@ -5,23 +5,23 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from dicomquest.cli.buffered_log import MOST_LINES, BufferedHandler
+from dicomquest.cli.json_log import JsonFormatter
 from fixtures.faces import HOST, PATIENT_ROOT, QUERY, associated
+from fixtures.service_requests import find_of
 from fixtures.storing import instance, write
 from fixtures.timing import LONG
 from peers.ours import COMMAND, ENVIRONMENT, index
 from peers.processes import free_port, wait_until_listening
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Stream(io.StringIO):
@@ -83,6 +83,43 @@ def test_changed_argument_is_written_as_it_was(stream: Stream, handler: Buffered
     argument.append("after")
     handler.flush()
     assert stream.getvalue() == "['before']\n"
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_kept_event_has_the_line_of_a_record(form: str) -> None:
+    """An event without a record, between two lines, is written as one with a record is."""
+    done = subprocess.run(
+        [sys.executable, "-c", EVENTS, form], check=True, capture_output=True, text=True,
+        cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    lines = [re.sub(r"[0-9T:,.Z-]{9,}", "TIME", line) for line in done.stderr.splitlines()]
+    assert ["first" in line for line in lines] == [True, False, False, False]
+    assert ["last" in line for line in lines] == [False, False, False, True]
+    assert lines[1] == lines[2]
+    assert "1,234 matches" in lines[1]
+    assert "INFO association 7: C-FIND" in lines[1] or '"level": "info"' in lines[1]
+
+
+EVENTS = """
+import logging, sys
+from dicomquest.cli.log_output import log_to_stderr
+from dicomquest.services.event_log import EVENT_LOG
+from fixtures.service_requests import find_of
+log_to_stderr("info", form=sys.argv[1])
+logging.info("first")
+EVENT_LOG.log(find_of())
+logging.getLogger("dicomquest.server").info("%s", find_of())
+logging.info("last")
+assert EVENT_LOG.keeper is logging.root.handlers[0]
+"""
+
+
+def test_kept_events_are_bounded(stream: Stream, handler: BufferedHandler) -> None:
+    handler.setFormatter(JsonFormatter(names_keys=False))
+    event = find_of()
+    for _ in range(MOST_LINES):
+        handler.keep(event)
+    assert stream.getvalue().count("1,234 matches") == MOST_LINES
 
 
 def test_stream_that_nobody_reads_ends_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from dicomquest.dimse.commands import CStoreRQ, Request, name_of
+from dicomquest.services.event_log import EVENT_LOG
 from dicomquest.services.observer import FindFinished, StoreFinished, logged_uid
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import ServiceUser
@@ -30,8 +31,7 @@ class ResponseLog:
     def find(self, event: FindFinished) -> None:
         """Log how a C-FIND ended; failures cost a peer little, so equal ones are counted."""
         if event.status in CARRIED_OUT:
-            # The log's own thread formats it.
-            LOGGER.info("%s", event)
+            EVENT_LOG.log(event)
         else:
             self._lines.log(LOGGER, logging.INFO, "ended", event.without_time(), event)
 

@@ -10,6 +10,7 @@ from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ, Request
 from dicomquest.dimse.events import RequestRefused
 from dicomquest.pdu.pdus import AAssociateRJ
 from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services.event_log import EVENT_LOG
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.observer import (
@@ -49,7 +50,7 @@ class Teller:
         self._running = association
         self._began = monotonic()
         event = AssociationBegan(association)
-        LOGGER.info("%s", event)
+        EVENT_LOG.log(event)
         if self._observer is not None:
             self._observer.tell(event)
 

@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 from contextlib import suppress
-from typing import TextIO
+from time import time
+from typing import Protocol, TextIO, cast
 
-from dicomquest.services.observer import LOGGED
+from dicomquest.services.observer import LOGGED, LoggedEvent
 
 DELAY = 0.1
 """Seconds that a line below WARNING may wait for others."""
@@ -19,6 +20,13 @@ MOST_LINES = 1000
 
 _UNCHANGING = frozenset({str, int, float}) | LOGGED
 """The types of arguments that may be formatted later."""
+
+
+class EventFormatter(Protocol):
+    """A formatter of events that have no record."""
+
+    def format_event(self, created: float, event: LoggedEvent) -> str:
+        """Return the line of an event at INFO."""
 
 
 class BufferedHandler(logging.Handler):
@@ -34,7 +42,7 @@ class BufferedHandler(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._records: list[logging.LogRecord] = []
+        self._records: list[logging.LogRecord | tuple[float, LoggedEvent]] = []
         self._has_records = threading.Event()
         self._thread: threading.Thread | None = None
         if hasattr(os, "register_at_fork"):
@@ -56,7 +64,18 @@ class BufferedHandler(logging.Handler):
                 self.handleError(record)
                 return
         self._records.append(record)
-        if record.levelno >= logging.WARNING or len(self._records) >= MOST_LINES:
+        if record.levelno >= logging.WARNING:
+            self.flush()
+        else:
+            self._see_to_writing()
+
+    def keep(self, event: LoggedEvent) -> None:
+        """Keep an event at INFO, which the formatter has to know, and have it written soon."""
+        self._records.append((time(), event))
+        self._see_to_writing()
+
+    def _see_to_writing(self) -> None:
+        if len(self._records) >= MOST_LINES:
             self.flush()
         elif not self._has_records.is_set():
             self._has_records.set()
@@ -79,11 +98,13 @@ class BufferedHandler(logging.Handler):
         finally:
             self.release()
 
-    def _line(self, record: logging.LogRecord) -> str:
+    def _line(self, record: logging.LogRecord | tuple[float, LoggedEvent]) -> str:
         try:
+            if isinstance(record, tuple):
+                return f"{cast('EventFormatter', self.formatter).format_event(*record)}\n"
             return f"{self.format(record)}\n"
         except Exception:  # noqa: BLE001  as in emit
-            self.handleError(record)
+            self.handleError(logging.makeLogRecord({}) if isinstance(record, tuple) else record)
             return ""
 
     def _start(self) -> None:

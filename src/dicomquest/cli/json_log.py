@@ -7,6 +7,7 @@ import logging
 import re
 from datetime import UTC, datetime
 
+from dicomquest.services.event_log import LOGGER
 from dicomquest.services.observer import LOGGED, FindFinished, LoggedEvent
 
 OF_ASSOCIATION = re.compile(r"association (\d+): ")
@@ -41,6 +42,12 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+    def format_event(self, created: float, event: LoggedEvent) -> str:
+        """Return the object of an event at INFO."""
+        record = logging.LogRecord(LOGGER.name, logging.INFO, "", 0, "%s", (event,), None)
+        record.created = created
+        return self.format(record)
 
 
 def event_of(record: logging.LogRecord) -> LoggedEvent | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from dicomquest.cli.buffered_log import BufferedHandler
 from dicomquest.cli.json_log import JsonFormatter, event_of
-from dicomquest.escaping import EscapingFormatter
-from dicomquest.services.observer import FindFinished
+from dicomquest.escaping import EscapingFormatter, escaped
+from dicomquest.services.event_log import EVENT_LOG
+from dicomquest.services.observer import FindFinished, LoggedEvent
 
 CHATTY = ("alembic", "watchfiles")
 """Loggers of libraries that report each step; only their warnings are shown."""
@@ -24,14 +25,15 @@ def log_to_stderr(
 
     ``form`` is ``console`` or ``json``; ``names_keys`` has the keys of queries named.
     """
-    process = "%(process)d " if names_process else ""
     handler = BufferedHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(names_keys=names_keys)
         if form == "json"
-        else _Formatter(f"%(asctime)s {process}%(levelname)s %(message)s", names_keys=names_keys)
+        else _Formatter(names_process=names_process, names_keys=names_keys)
     )
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    if logging.root.handlers == [handler]:
+        EVENT_LOG.keeper = handler
     logging.setLogRecordFactory(_Record)
     # To find the caller, whom no line shows, takes as long as the rest of a record.
     logging._srcfile = None  # noqa: SLF001  as the HOWTO of logging says
@@ -42,8 +44,10 @@ def log_to_stderr(
 class _Formatter(EscapingFormatter):
     """Writes the time as usual, but the date and the second of many lines only once."""
 
-    def __init__(self, form: str, *, names_keys: bool = False) -> None:
-        super().__init__(form)
+    def __init__(self, *, names_process: bool = False, names_keys: bool = False) -> None:
+        process = "%(process)d " if names_process else ""
+        super().__init__(f"%(asctime)s {process}%(levelname)s %(message)s")
+        self._names_process = names_process
         self._names_keys = names_keys
         self._second = (0, "")
 
@@ -53,18 +57,31 @@ class _Formatter(EscapingFormatter):
             record.msg, record.args = event.with_keys(), None
         return super().format(record)
 
+    def format_event(self, created: float, event: LoggedEvent) -> str:
+        """Return the line of an event at INFO."""
+        text = (
+            event.with_keys()
+            if self._names_keys and isinstance(event, FindFinished)
+            else str(event)
+        )
+        process = f"{os.getpid()} " if self._names_process else ""
+        return f"{self._time(created)} {process}INFO {escaped(text)}"
+
     def formatTime(
         self,
         record: logging.LogRecord,
         datefmt: str | None = None,  # noqa: ARG002
     ) -> str:
         """Return the time of a record, such as ``2026-01-31 23:59:59,123``."""
-        second = int(record.created)
+        return self._time(record.created)
+
+    def _time(self, created: float) -> str:
+        second = int(created)
         known, text = self._second
         if second != known:
             text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
             self._second = (second, text)
-        return f"{text},{int(record.msecs):03d}"
+        return f"{text},{int(created % 1 * 1000):03d}"
 
 
 class _Record(logging.LogRecord):
