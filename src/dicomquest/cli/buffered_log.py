@@ -8,7 +8,7 @@ import signal
 import threading
 from contextlib import suppress
 from time import time
-from typing import Protocol, TextIO, cast
+from typing import Protocol, TextIO
 
 from dicomquest.services.observer import LOGGED, LoggedEvent
 
@@ -44,6 +44,7 @@ class BufferedHandler(logging.Handler):
         self._stream = stream
         self._records: list[logging.LogRecord | tuple[float, LoggedEvent]] = []
         self._has_records = threading.Event()
+        self._is_awake = False
         self._thread: threading.Thread | None = None
         if hasattr(os, "register_at_fork"):
             # A child would write the parent's lines again, and has none of its threads.
@@ -71,13 +72,17 @@ class BufferedHandler(logging.Handler):
 
     def keep(self, event: LoggedEvent) -> None:
         """Keep an event at INFO, which the formatter has to know, and have it written soon."""
-        self._records.append((time(), event))
-        self._see_to_writing()
+        records = self._records
+        records.append((time(), event))
+        # Asked here, too: a call costs more than all of this.
+        if not self._is_awake or len(records) >= MOST_LINES:
+            self._see_to_writing()
 
     def _see_to_writing(self) -> None:
         if len(self._records) >= MOST_LINES:
             self.flush()
-        elif not self._has_records.is_set():
+        elif not self._is_awake:
+            self._is_awake = True
             self._has_records.set()
             if self._thread is None:
                 self._start()
@@ -101,7 +106,8 @@ class BufferedHandler(logging.Handler):
     def _line(self, record: logging.LogRecord | tuple[float, LoggedEvent]) -> str:
         try:
             if isinstance(record, tuple):
-                return f"{cast('EventFormatter', self.formatter).format_event(*record)}\n"
+                # Every formatter of a handler that keeps events is one of events.
+                return f"{self.formatter.format_event(*record)}\n"  # type: ignore[union-attr]
             return f"{self.format(record)}\n"
         except Exception:  # noqa: BLE001  as in emit
             self.handleError(logging.makeLogRecord({}) if isinstance(record, tuple) else record)
@@ -126,8 +132,10 @@ class BufferedHandler(logging.Handler):
             pause.wait(DELAY)
             # Before the records are taken: one that comes behind them asks for another look.
             self._has_records.clear()
+            self._is_awake = False
             self.flush()
 
     def _forget_thread(self) -> None:
         self._thread = None
+        self._is_awake = False
         self._has_records = threading.Event()

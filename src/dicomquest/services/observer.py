@@ -7,6 +7,7 @@ fields have no value of an identifier, so no patient data.
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from dicomquest.query.criteria import HasValue
@@ -125,9 +126,7 @@ class FindFinished(NamedTuple):
     @property
     def model(self) -> str:
         """The information model in two words, or the UID of another SOP class."""
-        uid = self.request.context.abstract_syntax
-        known = MODELS_BY_UID.get(uid)
-        return known.words if known is not None else uid
+        return _model(self.request.context.abstract_syntax)
 
     @property
     def level(self) -> str:
@@ -139,8 +138,7 @@ class FindFinished(NamedTuple):
         """The meaning of the status, with what explains it but the values of keys."""
         if self.status is None:
             return NO_STATUS
-        row = statuses.find_status(self.status)
-        meaning = row.meaning if row is not None else "a status of no table"
+        meaning = _meaning(self.status)
         if self.offending:
             # The comment quotes the value of a key that is wrong, so the key alone is named.
             return f"{meaning}: {', '.join(map(attribute_name, self.offending))}"
@@ -169,16 +167,24 @@ class FindFinished(NamedTuple):
 
     def without_time(self) -> str:
         """Return the line's constant part: equal ones are counted in the log, not repeated."""
-        association = self.request.association
-        at_level = f" at {self.level} level" if self.query is not None else ""
-        ended = f"ended with {self.code}, {self.reason}" if self.status is not None else self.reason
+        request, query = self.request, self.query
+        association, requestor = request.association, request.association.requestor
+        level = None if query is None else query.level.name
+        # What most queries share is put together once.
+        find = _find_in_words(request.context.abstract_syntax, level)
+        if self.comment or self.offending or self.status is None:
+            reason = self.reason
+            ended = reason if self.status is None else f"ended with {self.code}, {reason}"
+        else:
+            ended = _ended_in_words(self.status)
         return (
-            f"association {association.number}: C-FIND {self.model}{at_level} by "
-            f"{association.requestor.ae_title} at {association.requestor.address} {ended}"
+            f"association {association.number}: {find} by {requestor.ae_title} at "
+            f"{requestor.address} {ended}"
         )
 
     def __str__(self) -> str:
-        return f"{self.without_time()}; {_matches(self.matches)} in {_milliseconds(self.seconds)}"
+        matches = "1 match" if self.matches == 1 else f"{self.matches:,} matches"
+        return f"{self.without_time()}; {matches} in {self.seconds * 1000:,.1f} ms"
 
     def with_keys(self) -> str:
         """Return the line with the names of keys."""
@@ -316,13 +322,26 @@ def _peer(association: AssociationInfo) -> dict[str, object]:
     }
 
 
+def _model(uid: str) -> str:
+    known = MODELS_BY_UID.get(uid)
+    return known.words if known is not None else uid
+
+
+@lru_cache
+def _find_in_words(uid: str, level: str | None) -> str:
+    return f"C-FIND {_model(uid)}" + ("" if level is None else f" at {level} level")
+
+
+@lru_cache
+def _meaning(status: int) -> str:
+    row = statuses.find_status(status)
+    return row.meaning if row is not None else "a status of no table"
+
+
+@lru_cache
+def _ended_in_words(status: int) -> str:
+    return f"ended with {_code(status)}, {_meaning(status)}"
+
+
 def _code(status: int | None) -> str:
     return "-" if status is None else f"{status:04X}"
-
-
-def _matches(count: int) -> str:
-    return f"{count:,} match{'' if count == 1 else 'es'}"
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms"
