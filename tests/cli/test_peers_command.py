@@ -56,6 +56,14 @@ def test_added_peer_leaves_the_rest_of_the_file() -> None:
     )
 
 
+def test_added_peer_takes_nothing_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOMQUEST_AET", "OURS")
+    monkeypatch.setenv("DICOMQUEST_MAX_PDU", "8192")
+    FILE.write_text('[serve]\naet = "OF_FILE"\n')
+    peers("add", "A", "a.example", "104")
+    assert FILE.read_text().endswith('[peers.A]\nhost = "a.example"\nport = 104\n')
+
+
 def test_file_of_the_option_is_changed() -> None:
     Path("other.toml").write_text("")
     peers("add", "A", "a.example", "104", "--config", "other.toml")

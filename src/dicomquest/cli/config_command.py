@@ -175,10 +175,12 @@ def as_toml(settings: list[Effective], *, with_reasons: bool) -> str:
             if each.value is not None
             else f"# {each.key}: {each.unset}"
         )
-        if len(line) > WIDEST:
+        if each.value is None:
+            lines.append(line)
+        elif len(line) > WIDEST:
             lines.extend([f"# {each.source}:", line])
         else:
-            lines.append(f"{line:{WIDEST}}  # {each.source}" if each.value is not None else line)
+            lines.append(f"{line:{WIDEST}}  # {each.source}")
     return "\n".join(lines)
 
 

@@ -83,8 +83,9 @@ def _defaults(command: click.Command, configuration: Configuration) -> dict[str,
         return dict(configuration.settings)
     # Other commands share the index, our own AE title and the users with the server.
     shared = {"index": "location", "aet": "aet", "users_file": "users_file"}
+    taken = {parameter.name for parameter in command.params if parameter.envvar is not None}
     return {
         parameter: configuration.settings[name]
         for name, parameter in shared.items()
-        if name in configuration.settings
+        if name in configuration.settings and parameter in taken
     }

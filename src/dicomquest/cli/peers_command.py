@@ -95,7 +95,8 @@ def test(ctx: click.Context, names: Sequence[str]) -> None:
 @click.argument("title", metavar="PEER")
 @click.argument("host")
 @click.argument("port", type=PORT)
-@options_of(ReachSettings, leave_out=("host", "port"))
+# The variables and the file say how we are called, not how the new peer is.
+@options_of(ReachSettings, leave_out=("host", "port"), have_variables=False)
 @click.pass_context
 def add(ctx: click.Context, /, title: str, host: str, port: int, **values: Any) -> None:
     """Add a table [peers.PEER] to the configuration file; make the file if there is none.

@@ -70,13 +70,17 @@ def variable_of(name: str) -> str:
     return f"DICOMQUEST_{name.upper()}"
 
 
-def options_of(settings: type, *, leave_out: Sequence[str] = ()) -> Callable[[Command], Command]:
+def options_of(
+    settings: type, *, leave_out: Sequence[str] = (), have_variables: bool = True
+) -> Callable[[Command], Command]:
     """Make an option of each field of a settings class."""
 
     def decorate(command: Command) -> Command:
         for field in reversed(dataclasses.fields(settings)):
             if field.metadata.get("is_option", True) and field.name not in leave_out:
                 names, parameters = _declaration(field)
+                if not have_variables:
+                    del parameters["envvar"]
                 topic = _topic(settings, field.name)
                 command = click.option(*names, cls=SettingOption, topic=topic, **parameters)(
                     command
