@@ -65,7 +65,8 @@ def test_no_match_is_an_answer() -> None:
     with serving(Archive()) as port:
         result = find(port, "PatientName=NOBODY")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.endswith("\nNo studies.\n")
+    assert "\nNo studies.\n'NOBODY' has no wild card: " in result.stderr
+    assert "Perhaps PatientName='NOBODY^*'." in result.stderr
 
 
 def test_keys_are_sent_as_given() -> None:
@@ -91,7 +92,7 @@ def test_keys_are_sent_as_given() -> None:
 
 def test_date_as_people_write_it_is_said_and_sent() -> None:
     """A value that is read as people write it is said, whatever the format."""
-    archive = Archive(JAN)
+    archive = Archive((0xFF00, study(StudyDate="20240105", StudyInstanceUID="1.2.3")))
     with serving(archive) as port:
         result = find(port, "StudyDate=2024-01", "--format", "csv")
         find(port, "StudyDate=2024-01", "--as-is")

@@ -167,7 +167,10 @@ def test_without_return_keys_usual_ones_are_asked() -> None:
 
 def test_key_of_a_lower_level_gets_a_remark() -> None:
     (note,) = request("Modality=CT").notes
-    assert note == "Modality is an attribute of SERIES level, below STUDY: the peer may ignore it"
+    assert note == (
+        "Modality is an attribute of SERIES level, below STUDY: the peer may ignore it. "
+        "ModalitiesInStudy=CT is the study's key"
+    )
 
 
 def test_identifier_is_in_ascending_order() -> None:

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.cli.counting import number_of
+from dicomquest.cli.asking.asking_settings import AskingSettings
 from dicomquest.cli.find_target import TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
-from dicomquest.cli.peer import PeerSettings, associated
+from dicomquest.cli.peer import PeerSettings, associated, further_association
 from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.levels import Level
-from dicomquest.standard.statuses import StatusClass, status_class
 
 if TYPE_CHECKING:
+    from dicomquest.cli.asking.enquiry import Enquiry
     from dicomquest.cli.output.show import Question
     from dicomquest.cli.request_identifier import Request
-    from dicomquest.dataset.elements import DataSet
-    from dicomquest.dimse.commands import Response
     from dicomquest.query.options import QueryOptions
     from dicomquest.standard.models import InformationModel
-    from dicomquest.sync import Association
 
 MODELS = ("study", "patient", "psonly")
 
@@ -46,25 +41,13 @@ class FindSettings:
     keys: tuple[str, ...]
     peer: PeerSettings
     output: OutputSettings
+    asking: AskingSettings
     index: str | None
     level: str
     model: str
-    explain: bool
     charset: str | None
     as_is: bool
     offer: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Progress:
-    """The responses so far: Pending by status, unreadable, the final one; and kept matches."""
-
-    keep: bool
-    pending: Counter[int] = field(default_factory=Counter)
-    unreadable: int = 0
-    final: Response | None = None
-    is_interrupted: bool = False
-    kept: list[DataSet] = field(default_factory=list)
 
 
 @click.command(cls=PageCommand)
@@ -89,11 +72,6 @@ class Progress:
     help="The information model: Study Root, Patient Root or Patient/Study Only.",
 )
 @click.option(
-    "--explain",
-    is_flag=True,
-    help="Print the meaning of the query before it is sent, and what the peer made of it.",
-)
-@click.option(
     "--charset",
     metavar="TERMS",
     help="The character set of keys beyond ASCII, as defined terms such as 'ISO_IR 100', with "
@@ -109,6 +87,7 @@ class Progress:
 )
 @click.option("--as-is", is_flag=True, help="Send keys and values as they are, allowed or not.")
 @options_of(TargetSettings)
+@options_of(AskingSettings)
 @options_of(OutputSettings)
 @options_of(PeerSettings)
 def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
@@ -138,12 +117,13 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     """  # noqa: D301
     peer = PeerSettings(**{name: values.pop(name) for name in PeerSettings.__slots__})
     output = OutputSettings(**{name: values.pop(name) for name in OutputSettings.__slots__})
+    asking = AskingSettings(**{name: values.pop(name) for name in AskingSettings.__slots__})
     target = TargetSettings(**{name: values.pop(name) for name in TargetSettings.__slots__})
     more, level = keys_by_habit(target.key, values.pop("level"))
     model = target.model(values.pop("model"))
     run(
         FindSettings(
-            host=host, port=port, keys=(*keys, *more), peer=peer, output=output,
+            host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
             index=target.index, level=level, model=model, **values,
         )
     )  # fmt: skip
@@ -151,11 +131,19 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
 
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
-    from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
+    from dicomquest.cli.asking.enquiry import Enquiry
+    from dicomquest.cli.asking.value_files import take_file, with_all_values
+    from dicomquest.cli.find_explanation import (
+        explain_acceptance,
+        explain_negotiation,
+        explain_request,
+        read_back,
+        show_bytes,
+    )
     from dicomquest.cli.find_in_index import find_in_index
     from dicomquest.cli.output.show import check_output, is_for_people, question
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
-    from dicomquest.cli.written_keys import KeyValueError, read_written
+    from dicomquest.cli.written_keys import KeyValueError, read_all_written
     from dicomquest.query.extended_negotiation import accepted_options, offer
     from dicomquest.query.identifier.key_arguments import KeyTextError
     from dicomquest.query.options import QueryOptions
@@ -170,10 +158,10 @@ def run(settings: FindSettings) -> None:
     check_output(settings.output)
     try:
         asked = question(settings.keys, settings.output)
-        typed = keys = asked.keys
+        typed, values = take_file(asked.keys)
+        keys = typed
         if not settings.as_is:
-            way_out = " (--as-is sends it all the same.)"
-            keys = tuple(read_written(typed, datetime.now().astimezone(), way_out=way_out))
+            keys, values = read_all_written(typed, values, datetime.now().astimezone())
         request = build_request(
             keys, model, Level[settings.level], wanted, as_is=settings.as_is,
             charset=settings.charset,
@@ -184,23 +172,31 @@ def run(settings: FindSettings) -> None:
         raise click.UsageError(str(error)) from error
     for note in request.notes:
         say(f"Note: {note}")
-    if settings.explain:
+    if settings.asking.explain:
         explain_request(request, model, wanted)
     elif is_for_people(settings.output) or keys != typed:
-        read_back(request, model, wanted)
+        read_back(request, model, wanted, values)
     settings.peer.tell_if_readable(settings.host)
     if settings.index is not None:
+        request = replace(request, identifier=with_all_values(request.identifier, values))
         find_in_index(settings.index, asked, request, model, settings.output)
         return
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
-    with associated(
-        settings.host, settings.port, settings.peer, model.uid, extended
-    ) as association:
+    way = (settings.host, settings.port, settings.peer, model.uid, extended)
+    with associated(*way) as association:
         options = accepted_options(association.extended_negotiation.get(model.uid, b""))
         if settings.offer:
             explain_acceptance(wanted, options)
+        if settings.asking.explain:
+            explain_negotiation(association, model)
+        if settings.asking.show_bytes:
+            show_bytes(association, request, model)
         _check_acceptance(request, model, options, as_is=settings.as_is)
-        _query(settings, asked, request, association, model, options)
+        enquiry = Enquiry(
+            association, request, model, options, settings.asking, settings.peer.aec,
+            lambda: further_association(*way), values,
+        )  # fmt: skip
+        _query(settings, asked, enquiry)
 
 
 def _check_acceptance(
@@ -220,73 +216,23 @@ def _check_acceptance(
         ) from error
 
 
-def _query(  # noqa: PLR0917
-    settings: FindSettings,
-    asked: Question,
-    request: Request,
-    association: Association,
-    model: InformationModel,
-    options: QueryOptions,
-) -> None:
-    from dicomquest.cli.find_explanation import explain_answers
-    from dicomquest.cli.output.show import show
+def _query(settings: FindSettings, asked: Question, enquiry: Enquiry) -> None:
+    from dicomquest.cli.output.show import is_for_people, show
     from dicomquest.cli.output.summary import summarise
 
-    progress = Progress(keep=settings.explain)
+    association, request = enquiry.association, enquiry.request
     with Interruption(association.cancel_all, association.abort) as interruption:
-        matches = interruption.until(_matches(association, request, model, progress))
+        matches = interruption.until(enquiry.answers())
         shown = show(matches, request.columns, asked, request.level, settings.output)
-    progress.is_interrupted = interruption.has_come
-    if settings.explain:
-        explain_answers(request, model, options, progress.kept, progress.pending)
-    failure = _failure(association, progress)
+    failure = enquiry.failure()
     summarise(
         shown, request.level, settings.output,
-        is_complete=failure is None, is_interrupted=progress.is_interrupted,
+        is_complete=failure is None, is_interrupted=interruption.has_come,
     )  # fmt: skip
-    if progress.is_interrupted:
+    enquiry.conclude(is_stopped=interruption.has_come or shown.is_cut)
+    if interruption.has_come:
         raise click.exceptions.Exit(INTERRUPTED)
-    if failure is not None and (progress.unreadable or not shown.is_cut):
+    if failure is not None and (enquiry.outcome.unreadable or not shown.is_cut):
         raise give_up(failure)
-
-
-def _matches(
-    association: Association,
-    request: Request,
-    model: InformationModel,
-    progress: Progress,
-) -> Iterator[DataSet]:
-    from dicomquest.dataset.codec import decode
-    from dicomquest.dataset.elements import to_pydicom
-    from dicomquest.dimse.commands import PENDING
-    from dicomquest.services.identifiers import read_identifier
-
-    for response in association.responses(to_pydicom(request.identifier), model.uid):
-        if response is None or response.command.status not in PENDING:
-            progress.final = None if response is None else response.command
-            return
-        match = read_identifier(response, decode)
-        if match is None:
-            progress.unreadable += 1
-            continue
-        progress.pending[response.command.status] += 1
-        if progress.keep:
-            progress.kept.append(match)
-        yield match
-
-
-def _failure(association: Association, progress: Progress) -> str | None:
-    """Return why the matches are not all; None if the peer ended the query well."""
-    from dicomquest.ae.find_call import query_failure
-    from dicomquest.standard.tags import tag_text
-
-    final = progress.final
-    if progress.unreadable:
-        return f"{number_of(progress.unreadable, 'response')} of the peer could not be read"
-    if final is None:
-        reason = association.failure or "the association ended"
-        return f"the peer did not answer the query to its end: {reason}"
-    if status_class(final.status) is StatusClass.SUCCESS:
-        return None
-    tags = ", ".join(map(tag_text, final.offending_element or ()))
-    return f"{query_failure(final)}{f', at {tags}' if tags else ''}"
+    if not enquiry.outcome.count and is_for_people(settings.output):
+        enquiry.say_why_nothing()

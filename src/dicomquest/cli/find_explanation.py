@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from dicomquest.cli.asking.value_files import ValueFile
+from dicomquest.cli.counting import number_of
 from dicomquest.cli.messages import say
 from dicomquest.cli.request_identifier import Request
-from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import IdentifierError
-from dicomquest.query.answer_review import review_answers
 from dicomquest.query.explain import explain_keys
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.words import question, sentence
+from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.models import InformationModel
 from dicomquest.standard.tags import tag_text
 
-OPTIONAL_KEY_IGNORED = 0xFF01
-"""Pending, but the SCP does not support an optional key (PS3.4 C.4.1.1.4)."""
+if TYPE_CHECKING:
+    from dicomquest.sync import Association
+
+_BYTES_A_LINE = 16
+_UNIVERSAL = "Universal"
 
 
-def read_back(request: Request, model: InformationModel, options: QueryOptions) -> None:
+def read_back(
+    request: Request,
+    model: InformationModel,
+    options: QueryOptions,
+    values: ValueFile | None = None,
+) -> None:
     """Print the question in words, so that a wrong one is noticed; nothing if it has no meaning."""
+    if values is not None:
+        name = attribute_name(values.tag)
+        found = number_of(len(values.values), "value")
+        say(f"for each of {found} of {name}, from {values.key.value.removeprefix('@')}:")
+        others = {tag: element for tag, element in request.identifier.items() if tag != values.tag}
+        request = replace(request, identifier=others)
     with suppress(IdentifierError):
         say(question(_read(request, model, options)))
 
@@ -35,11 +51,17 @@ def explain_request(request: Request, model: InformationModel, options: QueryOpt
         say(f"Query ({model.words}): {sentence(_read(request, model, options))}")
     except IdentifierError as error:
         say(f"Query ({model.words}): the Standard gives it no meaning: {error}")
+    plain = []
     for key in explain_keys(request.identifier, model.uid, options):
+        if key.matching == _UNIVERSAL and not key.remarks:
+            plain.append(key.name)
+            continue
         kind = f"{key.type.name.lower()} key of {key.level.name} level"
         say(f"  {key.name} {tag_text(key.tag)}: {kind}; matching: {key.matching}")
         for remark in key.remarks:
             say(f"    {remark}")
+    if plain:
+        say(f"  Returned only: {', '.join(plain)}")
 
 
 def explain_acceptance(wanted: QueryOptions, accepted: QueryOptions) -> None:
@@ -52,22 +74,33 @@ def explain_acceptance(wanted: QueryOptions, accepted: QueryOptions) -> None:
             say(f"Offered: {row.name}: {answer}")
 
 
-def explain_answers(
-    request: Request,
-    model: InformationModel,
-    options: QueryOptions,
-    matches: Sequence[DataSet],
-    pending: Mapping[int, int],
-) -> None:
-    """Print which keys the peer seems to have ignored."""
-    if pending.get(OPTIONAL_KEY_IGNORED):
-        say("Answers: status FF01: the peer does not support an optional key, or matching on it")
-    try:
-        query = _read(request, model, options)
-    except IdentifierError:
-        return
-    for remark in review_answers(query, matches):
-        say(f"Answers: {remark.name}: {remark.remark} (in {remark.count} of {remark.total})")
+def explain_negotiation(association: Association, model: InformationModel) -> None:
+    """Print what the peer is by its own words, and what it accepted."""
+    context = next(
+        (each for each in association.accepted_contexts if each.abstract_syntax == model.uid), None
+    )
+    syntax = context.transfer_syntax[0].name if context is not None else "no transfer syntax"
+    acceptor = association.acceptor
+    name = acceptor.implementation_version_name or acceptor.implementation_class_uid or "unnamed"
+    say(f"Peer: {name}; {model.words} in {syntax}, PDUs of up to {acceptor.maximum_length:,} bytes")
+
+
+def show_bytes(association: Association, request: Request, model: InformationModel) -> None:
+    """Print the identifier as it is sent: offset, bytes and their ASCII characters."""
+    from dicomquest.dataset.elements import to_pydicom
+    from dicomquest.services.identifiers import encode_request
+
+    syntax = next(
+        str(each.transfer_syntax[0])
+        for each in association.accepted_contexts
+        if each.abstract_syntax == model.uid
+    )
+    data = encode_request(to_pydicom(request.identifier), syntax)
+    say(f"Identifier: {len(data)} bytes")
+    for start in range(0, len(data), _BYTES_A_LINE):
+        row = data[start : start + _BYTES_A_LINE]
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
+        say(f"  {start:04X}  {row.hex(' '):<{3 * _BYTES_A_LINE}} {text}")
 
 
 def _read(request: Request, model: InformationModel, options: QueryOptions) -> Query:

@@ -23,6 +23,7 @@ OTHERS = "Options"
 GROUP_OF_CLASS = {
     "OutputSettings": "How to show it",
     "TargetSettings": "What to ask",
+    "AskingSettings": "The question in detail",
     "StoringSettings": "Index and storage",
     "NetworkSettings": "Network",
     "AccessSettings": "Who may ask",
@@ -42,7 +43,6 @@ GROUP_OF_OPTION = {
     "config": "Configuration file",
     "aec": "The peer",
     "aet": "The peer",
-    "explain": "The question in detail",
     "offer": "The question in detail",
     "charset": "The question in detail",
     "as_is": "The question in detail",

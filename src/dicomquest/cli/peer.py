@@ -126,6 +126,19 @@ def associated(
     association.release()
 
 
+@contextmanager
+def further_association(
+    host: str,
+    port: int,
+    settings: PeerSettings,
+    abstract_syntax: str,
+    extended: Mapping[str, bytes] | None = None,
+) -> Iterator[Association]:
+    """Hold one more association with the peer; AssociationError says why there is none."""
+    with associate(host, port, settings, [abstract_syntax], extended) as association:
+        yield association
+
+
 def associate(
     host: str,
     port: int,

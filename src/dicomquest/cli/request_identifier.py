@@ -157,8 +157,13 @@ def check(
         of_level = model.query_level(level_of(tag))
         if tag not in NO_LEVEL and of_level > level:
             name = label(key.path[0])
+            instead = ""
+            if name == "Modality" and level is Level.STUDY:
+                instead = (
+                    f". ModalitiesInStudy{f'={key.value}' * bool(key.value)} is the study's key"
+                )
             notes.append(
                 f"{name} is an attribute of {of_level.name} level, below {level.name}: "
-                "the peer may ignore it"
+                f"the peer may ignore it{instead}"
             )
     return notes

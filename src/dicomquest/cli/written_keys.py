@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from dicomquest.cli.asking.value_files import ValueFile
 from dicomquest.dataset.written_values import written_value
 from dicomquest.errors import WrittenValueError
 from dicomquest.query.criteria import Step
@@ -20,6 +21,8 @@ from dicomquest.query.identifier.key_arguments import (
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.tags import without_block
 
+_AS_IS = " (--as-is sends it all the same.)"
+
 
 class KeyValueError(KeyTextError):
     """A value that is none of its key's VR; the message names key, value and remedy."""
@@ -31,6 +34,17 @@ def read_written(keys: Sequence[Key], now: datetime, *, way_out: str = "") -> li
     ``now`` is the instant that words like ``today`` look from, ``way_out`` ends the message.
     """
     return [replace(key, value=_value(key, now, way_out)) for key in keys]
+
+
+def read_all_written(
+    keys: Sequence[Key], values: ValueFile | None, now: datetime
+) -> tuple[list[Key], ValueFile | None]:
+    """Return the keys, and the values of a file, as ``find`` sends them."""
+    written = read_written(keys, now, way_out=_AS_IS)
+    if values is not None:
+        read = (_value(replace(values.key, value=text), now, _AS_IS) for text in values.values)
+        values = replace(values, values=tuple(dict.fromkeys(read)))
+    return written, values
 
 
 def _value(key: Key, now: datetime, way_out: str) -> str:

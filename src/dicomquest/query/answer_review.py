@@ -92,7 +92,8 @@ class AnswerReview:
         for key, count in self._counts.items():
             element = find_element(answer, key.path[0])
             if element is None:
-                count.absent += 1
+                # An answer without the key of an upper level is incomplete, but no other study.
+                count.absent += self.query.model.query_level(key.level) == self.query.level
             elif is_empty(element):
                 count.empty += 1
                 fits = fits and key.or_unknown

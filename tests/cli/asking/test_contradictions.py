@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dicomquest.cli.asking.answers import Outcome
-from dicomquest.cli.asking.contradictions import Circumstances, contradictions, is_round
+from dicomquest.cli.asking.contradictions import Circumstances, contradictions
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dimse.commands import CFindRSP
 from dicomquest.query.answer_review import AnswerReview
@@ -42,18 +42,20 @@ def test_key_without_a_value_in_any_answer() -> None:
     (line,) = said(studies(2), ModalitiesInStudy="CT")
     assert line == (
         "PACS ignored Modalities in Study = CT: no answer has that attribute. "
-        "The list holds studies with any Modalities in Study."
+        "--filter-here asks for each study's series, and drops the others."
     )
+    (line,) = said(studies(2), StudyDescription="X")
+    assert line.endswith("The list holds studies with any Study Description.")
 
 
 def test_key_with_other_values() -> None:
     answers = [*studies(2, PatientID="A"), *studies(1, PatientID="B")]
     lines = said(answers, PatientID="A")
     assert lines[0] == (
-        "PACS ignored Patient ID = A: 1 of 3 studies has another value. --filter-here drops them."
+        "PACS ignored Patient ID = A: 1 of 3 studies has another value. --filter-here drops it."
     )
     filtered = Circumstances("PACS", Level.STUDY, is_filtered=True)
-    assert "--filter-here has dropped them" in said(answers, filtered, PatientID="A")[0]
+    assert "--filter-here has dropped it" in said(answers, filtered, PatientID="A")[0]
 
 
 def test_text_without_case_is_no_contradiction() -> None:
@@ -85,12 +87,6 @@ def test_cap_is_named(count: int, status: int, words: str) -> None:
 def test_query_that_we_end_has_no_cap() -> None:
     assert said(studies(500), Circumstances("PACS", Level.STUDY, is_stopped=True)) == []
     assert said(studies(500), Circumstances("PACS", Level.STUDY, is_split=True)) == []
-
-
-@pytest.mark.parametrize("count", [100, 200, 250, 500, 1000, 2500, 10000])
-def test_round_numbers(count: int) -> None:
-    assert is_round(count)
-    assert not is_round(count + 1)
 
 
 def test_duplicates_and_answers_without_unique_key() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dicomquest.cli.counting import number_of
 from dicomquest.dataset.codec import RemarkKind, Remarks, decode
 from dicomquest.dataset.elements import to_pydicom
 from dicomquest.dimse.commands import PENDING
 from dicomquest.services.identifiers import read_identifier
 from dicomquest.standard.statuses import StatusClass, status_class
-from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET, tag_text
 
 if TYPE_CHECKING:
     from dicomquest.dataset.charset import Terms
@@ -45,6 +46,30 @@ class Outcome:
     def is_complete(self) -> bool:
         """Tell whether the peer ended the query with Success."""
         return self.final is not None and status_class(self.final.status) is StatusClass.SUCCESS
+
+    def add(self, other: Outcome) -> None:
+        """Add the outcome of another part of the same question; the first bad end stays."""
+        self.pending += other.pending
+        self.unreadable += other.unreadable
+        self.wrong_text += other.wrong_text
+        if self.final is None or self.is_complete:
+            self.final = other.final
+
+
+def failure_of(outcome: Outcome, association: Association) -> str | None:
+    """Return why the answers are not all; None if the peer ended the query well."""
+    from dicomquest.ae.find_call import query_failure
+
+    final = outcome.final
+    if outcome.unreadable:
+        return f"{number_of(outcome.unreadable, 'response')} of the peer could not be read"
+    if final is None:
+        reason = association.failure or "the association ended"
+        return f"the peer did not answer the query to its end: {reason}"
+    if outcome.is_complete:
+        return None
+    tags = ", ".join(map(tag_text, final.offending_element or ()))
+    return f"{query_failure(final)}{f', at {tags}' if tags else ''}"
 
 
 def answers(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.counting import counted, number_of
-from dicomquest.standard.keys import UNIQUE_KEYS
+from dicomquest.query.splitting import is_round
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.statuses import PENDING_WITH_UNSUPPORTED_KEYS
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 _OUT_OF_RESOURCES = 0xA700
 _CANCELLED = 0xFE00
-_LEAST_CAP = 100
-_LEADING_DIGITS = frozenset({"1", "2", "25", "3", "4", "5"})
-"""Digits before the zeros of a number that looks like a limit that somebody has set."""
+_MODALITIES_IN_STUDY = KEYS_BY_KEYWORD["ModalitiesInStudy"].tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,6 @@ class Circumstances:
     is_filtered: bool = False
     is_stopped: bool = False
     is_split: bool = False
-
-
-def is_round(count: int) -> bool:
-    """Tell whether a number of answers looks like a limit of the peer: 100, 500, 2,000."""
-    return count >= _LEAST_CAP and str(count).rstrip("0") in _LEADING_DIGITS
 
 
 def contradictions(
@@ -69,17 +63,16 @@ def _ignored(circumstances: Circumstances, key: KeyReview, identifier: DataSet) 
     asked = f"{key.name} = {value}" if value else key.name
     entities = circumstances.level.entities
     if not key.other:
-        hint = (
-            "--filter-here cannot tell them apart"
-            if circumstances.is_filtered
-            else f"The list holds {entities} with any {key.name}"
-        )
+        hint = f"The list holds {entities} with any {key.name}"
+        if key.tag == _MODALITIES_IN_STUDY:
+            hint = "--filter-here asks for each study's series, and drops the others"
+        elif circumstances.is_filtered:
+            hint = "--filter-here cannot tell them apart"
         return f"{circumstances.peer} ignored {asked}: no answer has that attribute. {hint}."
     others = f"{key.other:,} of {counted(key.total, circumstances.level)}"
     verb = "has" if key.other == 1 else "have"
-    hint = "--filter-here drops them"
-    if circumstances.is_filtered:
-        hint = "--filter-here has dropped them"
+    them = "it" if key.other == 1 else "them"
+    hint = f"--filter-here {'has dropped' if circumstances.is_filtered else 'drops'} {them}"
     return f"{circumstances.peer} ignored {asked}: {others} {verb} another value. {hint}."
 
 

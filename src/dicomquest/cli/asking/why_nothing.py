@@ -1,0 +1,85 @@
+"""Nothing found: what can be said at once, and further questions to the peer (PS3.4 C.4.1.2)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dicomquest.cli.asking.answers import Outcome, answers
+from dicomquest.cli.counting import counted, number_of
+from dicomquest.cli.messages import say
+from dicomquest.query.loosening import (
+    MOST_QUESTIONS,
+    FurtherQuestion,
+    find_cause,
+    hints,
+    restricting_keys,
+)
+from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
+
+if TYPE_CHECKING:
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.standard.models import InformationModel
+    from dicomquest.sync import Association
+
+MOST_ANSWERS = 100
+"""Answers that a further question takes; then it is cancelled."""
+
+
+def say_hints(identifier: DataSet, model: InformationModel, peer: str, *, relational: bool) -> None:
+    """Say what needs no question."""
+    for hint in hints(identifier):
+        say(hint)
+    count = len(restricting_keys(identifier, model, relational=relational))
+    if count > 1:
+        say(f"--explain asks {peer} which of the {count} keys excludes everything.")
+    elif count:
+        say(f"--explain asks {peer} whether the key excludes everything.")
+
+
+def say_why_nothing(
+    association: Association,
+    identifier: DataSet,
+    model: InformationModel,
+    peer: str,
+    *,
+    relational: bool,
+) -> None:
+    """Ask the peer further questions, and say which keys exclude everything."""
+    plan = find_cause(identifier, model, relational=relational)
+    say(
+        f"Asking {peer} at most {MOST_QUESTIONS} more questions "
+        f"(at most {number_of(MOST_ANSWERS, 'answer')} each) ..."
+    )
+    count = None
+    while True:
+        try:
+            question = next(plan) if count is None else plan.send(count)
+        except StopIteration as end:
+            say(end.value.words)
+            return
+        count = _ask(association, question, model)
+        if count is None:
+            return
+        say(f"  {question.words:<44} {_in_words(count, question.identifier)}")
+
+
+def _ask(
+    association: Association, question: FurtherQuestion, model: InformationModel
+) -> int | None:
+    """Return the number of answers; None, with a word why, if the peer refused the question."""
+    outcome = Outcome()
+    found = answers(association, question.identifier, model, outcome)
+    count = sum(1 for _ in islice(found, MOST_ANSWERS))
+    if count == 0 and not outcome.is_complete:
+        reason = association.failure or "the peer refused it"
+        say(f"  {question.words}: no answer: {reason}")
+        return None
+    return count
+
+
+def _in_words(count: int, identifier: DataSet) -> str:
+    level = Level[str(identifier[QUERY_RETRIEVE_LEVEL].values[0])]
+    more = " or more" if count == MOST_ANSWERS else ""
+    return f"{counted(count, level)}{more}"
