@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dicomquest.cli.request_identifier import Request
     from dicomquest.query.options import QueryOptions
     from dicomquest.standard.models import InformationModel
+    from dicomquest.sync import Association
 
 MODELS = ("study", "patient", "psonly")
 
@@ -133,13 +134,7 @@ def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
     from dicomquest.cli.asking.enquiry import Enquiry
     from dicomquest.cli.asking.value_files import take_file, with_all_values
-    from dicomquest.cli.find_explanation import (
-        explain_acceptance,
-        explain_negotiation,
-        explain_request,
-        read_back,
-        show_bytes,
-    )
+    from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
     from dicomquest.cli.find_in_index import find_in_index
     from dicomquest.cli.output.show import check_output, is_for_people, question
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
@@ -187,16 +182,24 @@ def run(settings: FindSettings) -> None:
         options = accepted_options(association.extended_negotiation.get(model.uid, b""))
         if settings.offer:
             explain_acceptance(wanted, options)
-        if settings.asking.explain:
-            explain_negotiation(association, model)
-        if settings.asking.show_bytes:
-            show_bytes(association, request, model)
+        _explain_association(settings, association, request, model)
         _check_acceptance(request, model, options, as_is=settings.as_is)
         enquiry = Enquiry(
             association, request, model, options, settings.asking, settings.peer.aec,
             lambda: further_association(*way), values,
         )  # fmt: skip
         _query(settings, asked, enquiry)
+
+
+def _explain_association(
+    settings: FindSettings, association: Association, request: Request, model: InformationModel
+) -> None:
+    from dicomquest.cli.find_explanation import explain_negotiation, show_bytes
+
+    if settings.asking.explain:
+        explain_negotiation(association, model)
+    if settings.asking.show_bytes:
+        show_bytes(association, request, model)
 
 
 def _check_acceptance(
