@@ -132,19 +132,35 @@ def test_shell_completes_names_of_peers(tmp_path: Path) -> None:
         argument.shell_complete,
         lambda *rest: complete_peer(rest[0], argument, rest[1]),
     ):
-        assert [item.value for item in complete(ctx, "")] == ["pacs1", "half"]
+        assert [item.value for item in complete(ctx, "")] == ["pacs1"]
         assert [item.value for item in complete(ctx, "p")] == ["pacs1"]
     (tmp_path / "dicomquest.toml").write_text("wrong", "utf-8")
     assert argument.shell_complete(ctx, "") == []
 
 
-def test_shell_gets_completions_from_the_program(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("find pa", ["pacs1"]),
+        ("find pacs1 PatientN", ["PatientName"]),
+        ("find pacs1 PatientName=X StudyDa", ["StudyDate"]),
+        ("find other.example 104 StudyDa", ["StudyDate"]),
+        ("find only_rules StudyDa", []),
+        ("find unknown StudyDa", []),
+        ("echo pacs1 --dimse", ["--dimse-timeout"]),
+        ("peers test p", ["pacs1"]),
+        ("peers remove p", ["pacs1"]),
+        ("send . pa", ["pacs1"]),
+    ],
+)
+def test_shell_gets_completions_from_the_program(words: str, completions: list[str]) -> None:
     variables = {
         "_DICOMQUEST_COMPLETE": "bash_complete",
-        "COMP_WORDS": "dicomquest find pa",
-        "COMP_CWORD": "2",
+        "COMP_WORDS": f"dicomquest {words}",
+        "COMP_CWORD": str(len(words.split())),
     }
     result = CliRunner().invoke(main, prog_name="dicomquest", env=variables)
-    assert result.output == "plain,pacs1\n"
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    # "file" tells the shell to complete names of files besides.
+    lines = [line.partition(",") for line in result.output.splitlines()]
+    assert [word for kind, _, word in lines if kind == "plain"] == completions

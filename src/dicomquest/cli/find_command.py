@@ -13,6 +13,7 @@ from dicomquest.cli.asking.asking_settings import AskingSettings
 from dicomquest.cli.find_target import TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
+from dicomquest.cli.named_peers import complete_key
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.peer import PeerSettings, associated, further_association
@@ -54,7 +55,7 @@ class FindSettings:
 @click.command(cls=PageCommand)
 @click.argument("host", cls=TargetArgument, metavar="PEER|HOST")
 @click.argument("port", type=PORT, metavar="[PORT]")
-@click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
+@click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1, shell_complete=complete_key)
 @click.option(
     "-L",
     "--level",

@@ -43,18 +43,32 @@ def complete_peer(_: click.Context, __: click.Parameter, incomplete: str) -> lis
     """Complete the name of a peer that has a host."""
     from click.shell_completion import CompletionItem
 
+    return [
+        CompletionItem(peer.title, help=f"{peer.ae_title} at {peer.place}")
+        for peer in _peers_for_shell().values()
+        if peer.title.startswith(incomplete)
+    ]
+
+
+def complete_key(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the keyword of a key that queries may have (PS3.4 C.6)."""
+    from click.shell_completion import CompletionItem
+
+    from dicomquest.standard.keys import KEYS_BY_KEYWORD
+
+    return [CompletionItem(each) for each in KEYS_BY_KEYWORD if each.startswith(incomplete)]
+
+
+def _peers_for_shell() -> Mapping[str, NamedPeer]:
+    """Return the peers that can be reached; none for a wrong file, as a shell cannot say it."""
     from dicomquest.cli.configuration import read_configuration
 
     path = configuration_file()
     try:
-        peers = read_configuration(path).peers.values() if path else ()
-    except ConfigurationError:  # a shell that waits for a completion cannot show it
-        return []
-    return [
-        CompletionItem(peer.title, help=f"{peer.ae_title} at {peer.place}")
-        for peer in peers
-        if peer.title.startswith(incomplete) and "host" in peer.reach
-    ]
+        peers = read_configuration(path).peers if path else {}
+    except ConfigurationError:
+        return {}
+    return {title: peer for title, peer in peers.items() if {"host", "port"} <= peer.reach.keys()}
 
 
 def defaults_of(peer: NamedPeer) -> dict[str, Any]:
@@ -110,7 +124,10 @@ def _place_peer(ctx: click.Context, opts: MutableMapping[str, Any]) -> None:
         title, *rest = words
         if "keys" in opts or rest:
             opts["keys"] = tuple(rest)
-    peer = reachable(ctx, title)
+    # A shell that completes words does not hear of errors.
+    peer = _peers_for_shell().get(title) if ctx.resilient_parsing else reachable(ctx, title)
+    if peer is None:
+        return
     opts["host"], opts["port"] = peer.reach["host"], str(peer.reach["port"])
     ctx.default_map = {**(ctx.default_map or {}), **defaults_of(peer)}
 
