@@ -56,7 +56,7 @@ def test_each_option_is_named(words: tuple[str, ...], command: click.Command) ->
     """The page names each option, if only to say that --help-all has more about it."""
     page, everything = shown(*words, "--help"), shown(*words, "--help-all")
     for option in command.params:
-        if isinstance(option, click.Option):
+        if isinstance(option, click.Option) and not option.hidden:
             name = max(option.opts, key=len)
             assert re.search(rf"{name}\b", page)
             assert re.search(rf"^  (.*, )?{name}\b", everything, re.MULTILINE)

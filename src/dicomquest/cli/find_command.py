@@ -23,6 +23,7 @@ from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from dicomquest.cli.asking.enquiry import Enquiry
+    from dicomquest.cli.asking.value_files import ValueFile
     from dicomquest.cli.output.show import Question
     from dicomquest.cli.request_identifier import Request
     from dicomquest.query.options import QueryOptions
@@ -44,7 +45,7 @@ class FindSettings:
     peer: PeerSettings
     output: OutputSettings
     asking: AskingSettings
-    index: str | None
+    target: TargetSettings
     level: str
     model: str
     charset: str | None
@@ -126,7 +127,7 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     run(
         FindSettings(
             host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
-            index=target.index, level=level, model=model, **values,
+            target=target, level=level, model=model, **values,
         )
     )  # fmt: skip
 
@@ -134,9 +135,8 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
     from dicomquest.cli.asking.enquiry import Enquiry
-    from dicomquest.cli.asking.value_files import take_file, with_all_values
+    from dicomquest.cli.asking.value_files import take_file
     from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
-    from dicomquest.cli.find_in_index import find_in_index
     from dicomquest.cli.output.show import check_output, is_for_people, question
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
     from dicomquest.cli.written_keys import KeyValueError, read_all_written
@@ -148,13 +148,15 @@ def run(settings: FindSettings) -> None:
     warnings.simplefilter("ignore")
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
-    if settings.index is not None:
+    if settings.target.index is not None or settings.target.tree:
         offered["relational"] = True
     wanted = QueryOptions(**offered)
     check_output(settings.output)
     try:
         asked = question(settings.keys, settings.output)
         typed, values = take_file(asked.keys)
+        if settings.target.tree and values is not None:
+            raise click.UsageError("--tree takes no file of values: ask for one study at a time")
         keys = typed
         if not settings.as_is:
             keys, values = read_all_written(typed, values, datetime.now().astimezone())
@@ -166,16 +168,15 @@ def run(settings: FindSettings) -> None:
         raise give_up(str(error), WRONG_COMMAND_LINE) from error
     except KeyTextError as error:
         raise click.UsageError(str(error)) from error
-    for note in request.notes:
+    for note in () if settings.target.tree else request.notes:
         say(f"Note: {note}")
     if settings.asking.explain:
         explain_request(request, model, wanted)
     elif is_for_people(settings.output) or keys != typed:
         read_back(request, model, wanted, values)
     settings.peer.tell_if_readable(settings.host)
-    if settings.index is not None:
-        request = replace(request, identifier=with_all_values(request.identifier, values))
-        find_in_index(settings.index, asked, request, model, settings.output)
+    asked = replace(asked, keys=tuple(keys))
+    if _is_asked_otherwise(settings, asked, request, model, values):
         return
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
     way = (settings.host, settings.port, settings.peer, model.uid, extended)
@@ -190,6 +191,28 @@ def run(settings: FindSettings) -> None:
             lambda: further_association(*way), values,
         )  # fmt: skip
         _query(settings, asked, enquiry)
+
+
+def _is_asked_otherwise(
+    settings: FindSettings,
+    asked: Question,
+    request: Request,
+    model: InformationModel,
+    values: ValueFile | None,
+) -> bool:
+    """Ask for a tree, or ask an index; False if one query of one peer is wanted."""
+    from dicomquest.cli.asking.value_files import with_all_values
+    from dicomquest.cli.find_in_index import find_in_index
+    from dicomquest.cli.find_tree import find_tree, lowest_of_tree
+
+    target, out = settings.target, settings.output
+    if target.tree:
+        place, lowest = (settings.host, settings.port), lowest_of_tree(settings.level)
+        find_tree(place, settings.peer, model, lowest, asked, out, target.jobs)
+    elif target.index is not None:
+        request = replace(request, identifier=with_all_values(request.identifier, values))
+        find_in_index(target.index, asked, request, model, out)
+    return target.tree or target.index is not None
 
 
 def _explain_association(

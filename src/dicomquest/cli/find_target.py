@@ -40,6 +40,13 @@ class TargetSettings:
     index: str | None = setting(
         None, "Ask an index of this machine (file or URL), and no peer.", metavar="URL", envvar=None
     )
+    tree: bool = setting(
+        False, "Ask for studies, their series and instances.", is_flag=True, envvar=None
+    )
+    jobs: int = setting(
+        4, "Associations of --tree at the same time.", type=click.IntRange(1, 32), metavar="N",
+        envvar=None,
+    )  # fmt: skip
     key: tuple[str, ...] = setting(
         (),
         "A KEY, as findscu takes it; repeat it.",

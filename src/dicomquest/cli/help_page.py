@@ -30,11 +30,13 @@ GROUP_OF_CLASS = {
     "LimitSettings": "Limits",
     "MatchingSettings": "Matching",
     "LogSettings": "Log",
+    "AuditSettings": "Audit trail",
     "MonitorSettings": "Monitoring",
 }
 # By the option, which goes before its class.
 GROUP_OF_OPTION = {
     "level": "What to ask",
+    "jobs": "The question in detail",
     "model": "What to ask",
     "key": "As findscu's users type it",
     "patient_root": "As findscu's users type it",
@@ -58,12 +60,18 @@ GROUP_OF_OPTION = {
     "dimse_timeout": "Time-outs and sizes",
     "max_pdu": "Time-outs and sizes",
 }
-RARE = frozenset({"duplicates", "read_index", "retrieve_aet", "store_layout", "umask"})
-"""Settings of the first topics that few people need."""
+RARE = {
+    **dict.fromkeys(
+        ("duplicates", "read_index", "retrieve_aet", "store_layout", "umask"), "Storage in detail"
+    ),
+    **dict.fromkeys(("csv_dialect", "csv_safe"), "CSV"),
+}
+"""The groups of settings of the first topics that few people need."""
 # In the order in which a page lists them; those without a place stand where they first occur.
 LAST_GROUPS = (
-    "The question in detail", "Matching", "Limits", "Monitoring", "Log", "TLS", "Who asks",
-    "Time-outs and sizes", "Storage in detail", "As findscu's users type it", "Configuration file",
+    "The question in detail", "CSV", "Matching", "Limits", "Audit trail", "Monitoring", "Log",
+    "TLS", "Who asks", "Time-outs and sizes", "Storage in detail", "As findscu's users type it",
+    "Configuration file",
 )  # fmt: skip
 
 
@@ -165,7 +173,7 @@ def _groups(command: click.Command) -> list[Group]:
 
 def _group_of(option: click.Option) -> str:
     if option.name in RARE:
-        return "Storage in detail"
+        return RARE[option.name]
     topic = GROUP_OF_CLASS.get(getattr(option, "topic", ""), OTHERS)
     # The server's own --tls-cert belongs to its network.
     if topic not in {OTHERS, "What to ask"}:

@@ -55,7 +55,8 @@ ROWS = (
     Row("StudyID", "Study ID", 36),
 )
 _BY_KEYWORD = {row.keyword: (number, row) for number, row in enumerate(ROWS)}
-_OTHER_PLACE, _UID_PLACE, _EMPTY = 38, 50, 100
+UID_PLACE = 50
+_OTHER_PLACE, _EMPTY = 38, 100
 
 # Text whose end may be missing; identifiers and codes of the same VRs are useless then.
 _TEXT_VRS = frozenset({"LO", "LT", "ST", "UC", "UT", "SQ", "OB", "OW", "UN", "UR"})
@@ -109,7 +110,7 @@ def _heading(key: Key, *, is_asked: bool) -> Heading:
     is_uid = vr == "UI" and keyword not in _UIDS_WITH_NAMES
     order, row = _BY_KEYWORD.get(
         keyword,
-        (len(ROWS) + is_uid, Row(keyword, full, _UID_PLACE if is_uid else _OTHER_PLACE)),
+        (len(ROWS) + is_uid, Row(keyword, full, UID_PLACE if is_uid else _OTHER_PLACE)),
     )
     if vr == "PN":
         cut = Cut.NAME

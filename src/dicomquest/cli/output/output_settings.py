@@ -17,7 +17,7 @@ class OutputSettings:
 
     format: str | None = setting(
         None,
-        f"{', '.join(FORMATS)}; a table by default. parquet and arrow need the extra 'arrow'.",
+        f"{', '.join(FORMATS)}.  [table]",
         short=("-f",),
         type=click.Choice(list(FORMATS)),
         metavar="NAME",

@@ -28,7 +28,8 @@ class Page:
     """The columns to show and the stream; ``width`` and ``height`` are None but for a terminal.
 
     ``binary`` is the stream of formats that are no text, ``folder`` that of a file per match.
-    ``make_way`` is called before a write to a terminal.
+    ``is_continued`` tells that the file has its beginning already. ``make_way`` is called before a
+    write to a terminal.
     """
 
     keys: tuple[Key, ...]
@@ -43,6 +44,7 @@ class Page:
     dialect: str = "unix"
     is_csv_safe: bool = False
     is_ordered: bool = False
+    is_continued: bool = False
     make_way: Callable[[], None] = nothing
 
     @property

@@ -21,7 +21,7 @@ def write_records(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     columns = headings(page.keys, page.asked)
     margin = max(width_of(column.full) for column in columns) + GAP
     room = None if page.width is None else max(page.width - margin, GAP)
-    before = ""
+    before = "" if room is None else "\n"
     for match in matches:
         lines = []
         for column in columns:
@@ -31,4 +31,6 @@ def write_records(matches: Iterable[DataSet], page: Page) -> tuple[()]:
             lines += [f"{' ' * margin}{line}" for line in more]
         page.write(before + "\n".join([*lines, ""]))
         before = "\n"
+    if room is not None and before:
+        page.write("\n")
     return ()

@@ -71,8 +71,13 @@ def show(
     asked: Question,
     level: Level,
     settings: OutputSettings,
+    *,
+    is_continued: bool = False,
 ) -> Shown:
-    """Write the matches; ``keys`` are those of the request, in order."""
+    """Write the matches; ``keys`` are those of the request, in order.
+
+    ``is_continued`` goes on behind what the file has.
+    """
     shown = Shown()
     counter = Counter(level)
     columns = asked.columns or tuple(keys)
@@ -84,7 +89,12 @@ def show(
             click.echo(shown.count)
         else:
             named = asked.columns or tuple(key for key in asked.keys if not key.value)
-            with _page(settings, columns, frozenset(named), level, counter) as (format_, page):
+            blank = Page(
+                keys=columns, asked=frozenset(named), level=level, out=sys.stdout,
+                dialect=settings.csv_dialect, is_ordered=bool(settings.columns),
+                is_continued=is_continued, make_way=counter.erase,
+            )  # fmt: skip
+            with _page(settings, blank) as (format_, page):
                 shown.left_out = format_.write(_noted(chosen, shown), page)
     except MissingPackageError as error:
         raise give_up(str(error)) from error
@@ -168,21 +178,10 @@ def _comparable(value: Any) -> tuple[bool, float, str]:
 
 
 @contextmanager
-def _page(
-    settings: OutputSettings,
-    keys: tuple[Key, ...],
-    named: frozenset[Key],
-    level: Level,
-    counter: Counter,
-) -> Iterator[tuple[Format, Page]]:
+def _page(settings: OutputSettings, page: Page) -> Iterator[tuple[Format, Page]]:
     """Open the output; a file is complete when the block ends."""
     name = format_of(settings.format, settings.output)
     format_ = FORMATS[name]
-    page = Page(
-        keys=keys, asked=named, level=level, out=sys.stdout,
-        dialect=settings.csv_dialect, is_csv_safe=settings.csv_safe,
-        is_ordered=bool(settings.columns), make_way=counter.erase,
-    )  # fmt: skip
     if settings.output is not None:
         path = Path(settings.output)
         try:
@@ -192,7 +191,9 @@ def _page(
                 with path.open("wb") as stream:
                     yield format_, replace(page, binary=stream)
             else:
-                with path.open("w", encoding="utf-8", newline="") as out:
+                if not page.is_continued:
+                    path.write_bytes(b"")
+                with path.open("a", encoding="utf-8", newline="") as out:
                     yield format_, replace(page, out=out)
         except OSError as error:
             raise give_up(f"{path} cannot be written: {error.strerror or error}") from error

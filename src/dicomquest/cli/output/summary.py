@@ -35,8 +35,9 @@ def summarise(
     if shown.is_cut:
         words += f": --limit {settings.limit} cut the list, and the query was cancelled"
     if shown.left_out:
-        words += f". {_left_out([each.full for each in shown.left_out])}"
-    say("\n".join(wrapped(words, WIDTH)))
+        words += f"\n{_left_out([each.full for each in shown.left_out])}"
+    lines = [line for part in words.split("\n") for line in wrapped(part, WIDTH)]
+    say("\n".join(lines).replace("\xa0", " "))
 
 
 def _duration(seconds: float) -> str:
@@ -51,4 +52,4 @@ def _left_out(names: Sequence[str]) -> str:
         listed = f"{', '.join(names[:-1])} and {names[-1]} do"
     else:
         listed = f"{names[0]} does"
-    return f"{listed} not fit: --columns, --format record, or -o FILE.csv"
+    return f"{listed} not fit: --columns, --format\xa0record, or -o\xa0FILE.csv"

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dicomquest.cli.output.cells import cut, pad, width_of
-from dicomquest.cli.output.headings import Cut, Heading
+from dicomquest.cli.output.headings import UID_PLACE, Cut, Heading
 
 GAP = "  "
 LEAST_TEXT = 8
 """Cells below which a text says nothing."""
-GOOD_TEXT = 32
-"""Cells that a text gets before a further column comes."""
+GOOD = {Cut.TEXT: 32, Cut.NAME: 24}
+"""Cells that a text or a name gets before a further column comes."""
 WIDEST_FAMILY = 30
 NARROWEST = 20
 
@@ -132,7 +132,12 @@ def lay_out(
         for each in columns
     ]
     chosen = _chosen(columns, rows, width)
-    left_out = tuple(each.heading for each in columns if each.number not in chosen)
+    left_out = tuple(
+        sorted(
+            (each.heading for each in columns if each.number not in chosen),
+            key=lambda heading: (heading.place != UID_PLACE, heading.place),
+        )
+    )
     shown = [each for each in columns if each.number in chosen]
     spare = width - sum(each.least for each in shown) - len(GAP) * (len(shown) - 1)
     return Layout(tuple(_widened(shown, spare)), left_out, width, mark)
@@ -148,7 +153,7 @@ def _column(number: int, heading: Heading, rows: Sequence[Sequence[str]]) -> Col
         families = [width_of(row[number].split("^")[0]) + 1 for row in rows]
         least = min(max([LEAST_TEXT, *families]), WIDEST_FAMILY)
     least = min(max(head, least), full)
-    return Column(heading, number, least, min(full, max(least, GOOD_TEXT)), full)
+    return Column(heading, number, least, min(full, max(least, GOOD[heading.cut])), full)
 
 
 def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> set[int]:
@@ -162,7 +167,8 @@ def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
     for column in sorted(columns, key=place):
         if used + len(GAP) + column.least <= width or not chosen:
             chosen.add(column.number)
-            used += len(GAP) + column.good
+            # All columns that the user asked for come before one of them is wide.
+            used += len(GAP) + (column.good if column.heading.place else column.least)
     return chosen
 
 

@@ -70,6 +70,8 @@ class _Table:
         if self._timer is not None:
             self._timer.cancel()
             self._settle()
+            if self._page.width is not None:
+                self._page.write("\n")
 
     def _settle(self) -> None:
         """Set the widths and write the rows that wait for them."""
@@ -84,6 +86,8 @@ class _Table:
             if self._layout is None:
                 head = layout.head()
                 lines.insert(0, f"{BOLD}{head}{PLAIN}" if self._page.is_styled else head)
+                if self._page.width is not None:
+                    lines.insert(0, "")
             try:
                 self._page.write("\n".join([*lines, ""]))
             finally:

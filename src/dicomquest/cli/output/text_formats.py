@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.cli.output.headings import typed_heading
@@ -41,13 +41,16 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 def columns_of(page: Page) -> list[Key]:
     """Return the keys in the order of columns: unique keys first, unless the user ordered them."""
-    if page.is_ordered:
-        return list(page.keys)
+    return list(page.keys) if page.is_ordered else in_order(page.keys)
+
+
+def in_order(keys: Sequence[Key]) -> list[Key]:
+    """Return keys with the UIDs of the entities first, top first."""
     places: dict[tuple[int, ...], int] = {
         (key.tag,): level for level, key in UNIQUE_KEYS.items() if key.keyword != "PatientID"
     }
     return sorted(
-        page.keys, key=lambda key: places.get(tuple(step.tag for step in key.path), len(places) + 9)
+        keys, key=lambda key: places.get(tuple(step.tag for step in key.path), len(places) + 9)
     )
 
 
@@ -55,9 +58,10 @@ def write_csv(matches: Iterable[DataSet], page: Page) -> tuple[()]:
     """Write comma-separated values under a line of headings; a column per key."""
     dialect = DIALECTS[page.dialect]
     keys = columns_of(page)
-    page.out.write(dialect.mark)
     writer = csv.writer(page.out, delimiter=dialect.delimiter, lineterminator=dialect.ending)
-    writer.writerow([typed_heading(key) for key in keys])
+    if not page.is_continued:
+        page.out.write(dialect.mark)
+        writer.writerow([typed_heading(key) for key in keys])
     for match in matches:
         writer.writerow([_cell(text_at(match, key.path), page) for key in keys])
         page.out.flush()
