@@ -17,9 +17,9 @@ from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, PeerRule
+from dicomquest.services.limit_defaults import MOST_OF_ADDRESS
 from dicomquest.services.user_verification import (
     MOST_AT_ONCE,
-    MOST_OF_ADDRESS,
     Unverified,
     UserVerification,
     Verified,

@@ -10,17 +10,12 @@ from typing import Protocol
 
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
+from dicomquest.services.limit_defaults import MOST_OF_ADDRESS, MOST_WAITING
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import Run
 
 MOST_AT_ONCE = 4
 """Verifications that run at a time, each in a thread; a hook may wait for another service."""
-
-MOST_WAITING = 32
-"""Verifications that run or wait: some seconds of work. One more is rejected for now."""
-
-MOST_OF_ADDRESS = 8
-"""The same of one address, so that who guesses passcodes does not keep all others waiting."""
 
 PENALTY = 1.0
 """Seconds that the answer to a wrong identity waits, which hold a place of its address.

@@ -16,7 +16,7 @@ from dicomquest.cli.shared_options import SECONDS, setting
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.services.user_verification import MOST_OF_ADDRESS, MOST_WAITING
+from dicomquest.services.limit_defaults import MOST_OF_ADDRESS, MOST_WAITING
 from dicomquest.ul.timers import Timeouts
 
 COUNT = click.IntRange(1)
