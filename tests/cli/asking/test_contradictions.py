@@ -92,7 +92,7 @@ def test_query_that_we_end_has_no_cap() -> None:
 def test_duplicates_and_answers_without_unique_key() -> None:
     lines = said([*studies(2), *studies(1), data_set(StudyInstanceUID="")])
     assert lines[0].startswith("1 answer names a study that came before")
-    assert lines[1].startswith("1 answer of PACS without StudyInstanceUID: no later query")
+    assert lines[1].startswith("1 answer of PACS has no StudyInstanceUID: no later query")
 
 
 def test_unsupported_key_is_named() -> None:

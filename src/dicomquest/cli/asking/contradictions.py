@@ -100,7 +100,8 @@ def _identities(circumstances: Circumstances, review: AnswerReview) -> Iterator[
     if review.without_unique_key:
         name = UNIQUE_KEYS[circumstances.level].keyword
         yield (
-            f"{number_of(review.without_unique_key, 'answer')} of {peer} without {name}: "
+            f"{number_of(review.without_unique_key, 'answer')} of {peer} "
+            f"{'has' if review.without_unique_key == 1 else 'have'} no {name}: "
             f"no later query can name these {entities}."
         )
 
