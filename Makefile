@@ -24,7 +24,7 @@ help:
 	@echo 'make docs         build the documentation site into build/site'
 	@echo 'make bench        run the benchmarks'
 	@echo 'make conformance  say which test shows which requirement'
-	@echo 'make dist         build the wheel and the source archive into dist/'
+	@echo 'make dist         build the wheel, the source archive and the SBOM into dist/'
 	@echo 'make picture      draw the terminal session of README.md anew'
 	@echo 'make clean        remove what the other targets made'
 
@@ -89,6 +89,8 @@ conformance: $(STAMP)
 # hatchling is the pinned one of the environment, so nothing is fetched here.
 dist: $(STAMP)
 	$(BIN)/hatchling build --clean --directory $(DIST)
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-file $(DIST)/dicomquest.cdx.json deploy/requirements.txt
 
 picture: $(STAMP)
 	$(BIN)/python tools/picture.py --port $(PORT)

@@ -61,6 +61,14 @@ def test_the_source_archive_can_be_tested(built: Path) -> None:
     assert not [name for name in names if "/.venv/" in name or name.endswith((".pyc", ".sqlite"))]
 
 
+@pytest.mark.peer("make")
+def test_bill_of_materials_names_packages(built: Path) -> None:
+    bill = json.loads((built / "dicomquest.cdx.json").read_text("utf-8"))
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "dicomquest"
+    assert {"pydicom", "sqlalchemy", "psycopg"} <= {each["name"] for each in bill["components"]}
+
+
 def test_the_wire_names_the_same_version() -> None:
     major, minor, _ = dicomquest.__version__.split(".")
     assert f"DICOMQUEST_{major}_{minor}" == IMPLEMENTATION_VERSION_NAME

@@ -28,6 +28,9 @@ COMMANDS = {
         "dicomquest.cli.watch_command", "watch", "Keep the index in step with folders."
     ),
     "check": Command("dicomquest.cli.check_command", "check", "Check the index, and repair it."),
+    "copy-index": Command(
+        "dicomquest.cli.copy_index_command", "copy", "Copy the index into another database."
+    ),
     "attribute": Command(
         "dicomquest.cli.attribute_command", "attribute", "Give further attributes an index."
     ),

@@ -19,7 +19,12 @@ from dicomquest.index.database.nodes import is_postgresql
 from dicomquest.index.database.postgresql import PostgreSQL
 from dicomquest.index.database.sqlite import SQLite
 from dicomquest.index.tables.migrations import NEWEST_REVISION
-from dicomquest.index.tables.schema import OLDEST_REVISION_SETTING, SETTING, TABLES
+from dicomquest.index.tables.schema import (
+    OLDEST_REVISION_SETTING,
+    SETTING,
+    TABLES,
+    UNFINISHED_COPY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,9 +96,18 @@ class Database:
     """
 
     def __init__(
-        self, location: str | os.PathLike[str], *, create: bool = True, is_replica: bool = False
+        self,
+        location: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        is_replica: bool = False,
+        may_be_unfinished: bool = False,
     ) -> None:
-        """Open, and bring the schema to the newest revision; a replica gets it by replication."""
+        """Open, and bring the schema to the newest revision; a replica gets it by replication.
+
+        ``may_be_unfinished`` opens the target of an unfinished copy, too.
+        """
+        self._may_be_unfinished = may_be_unfinished
         self._location = os.fspath(location)
         self._is_replica = is_replica
         self._renewing = threading.Lock()
@@ -116,6 +130,7 @@ class Database:
         try:
             self._migrate(may_create=create, may_upgrade=not self._is_replica)
             with self._readers.connect() as connection:
+                self._refuse_unfinished(connection)
                 self.has_trigrams = backend.has_trigrams(connection)
             if not (self.has_trigrams or self._is_replica or backend.read_only_reason()):
                 self.has_trigrams = backend.add_trigrams()
@@ -334,6 +349,15 @@ class Database:
             "%s, which lets this one with schema %r read and write it", newer, NEWEST_REVISION
         )
         return True
+
+    def _refuse_unfinished(self, connection: Connection) -> None:
+        """Raise IndexDatabaseError if an index has been copied into this database only in part."""
+        query = SETTING.select().where(SETTING.c.name == UNFINISHED_COPY)
+        if not self._may_be_unfinished and connection.execute(query).first() is not None:
+            raise IndexDatabaseError(
+                f"{self._backend.name} has only a part of the index that is being copied into it: "
+                "run dicomquest copy-index again"
+            )
 
     def _refuse_foreign(self, connection: Connection, revision: str | None) -> None:
         """Raise IndexDatabaseError if the tables are not ours; others may use Alembic, too."""

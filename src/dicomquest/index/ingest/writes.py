@@ -46,7 +46,7 @@ _INDEXED = {
     )
     for level, table in TABLES.items()
 }
-_OwnedValue: TypeAlias = tuple[str, int, str, int]
+OwnedValue: TypeAlias = tuple[str, int, str, int]
 
 
 class Stored(NamedTuple):
@@ -63,7 +63,7 @@ class Writes:
         self._level = level
         self._new: list[tuple[Any, ...]] = []
         self._old: list[tuple[Any, ...]] = []
-        self._values: list[_OwnedValue] = []
+        self._values: list[OwnedValue] = []
         self._computed: list[tuple[Any, ...]] = []
         self._renewed: list[tuple[int]] = []
 
@@ -86,7 +86,7 @@ class Writes:
         if words_of(connection).cuts_long_texts:
             self._new = [fitting_row(self._level, row) for row in self._new]
             self._old = [fitting_row(self._level, row) for row in self._old]
-            self._values = list(_fitting(self._values))
+            self._values = list(fitting_values(self._values))
         if self._new:
             insert(connection, table, names, self._new)
             if self._level in TRIGRAMS and words_of(connection).candidates is not None:
@@ -157,9 +157,10 @@ def fitting_value(value: ValueRow) -> ValueRow | None:
     return None if value.path == ANATOMIC_REGION_PATH else value._replace(search=_cut(value.search))
 
 
-def _fitting(values: Iterable[_OwnedValue]) -> Iterable[_OwnedValue]:
+def fitting_values(values: Iterable[OwnedValue]) -> Iterable[OwnedValue]:
+    """Give the value rows whose texts fit, cut where they do not."""
     # Two texts that differ behind the cut become the same row.
-    cut: set[_OwnedValue] = set()
+    cut: set[OwnedValue] = set()
     for path, part, search, owner in values:
         if not _is_long(search):
             yield path, part, search, owner

@@ -309,6 +309,9 @@ OLDEST_REVISION_SETTING = "oldest_revision"
 A revision that only adds leaves it as it is.
 """
 
+UNFINISHED_COPY = "unfinished_copy"
+"""The setting of a database into which an index is being copied: the identity of that index."""
+
 PROMOTED_ATTRIBUTE = Table(
     "promoted_attribute",
     METADATA,
