@@ -29,7 +29,9 @@ def test_container_installs_pinned_versions() -> None:
     """Versions are those that the tests ran with, and each has a digest."""
     text = (DEPLOY / "requirements.txt").read_text("utf-8")
     pinned = dict(PINNED.findall(text))
-    tested = dict(PINNED.findall((ROOT / "constraints.txt").read_text("utf-8").lower().replace("_", "-")))
+    tested = dict(
+        PINNED.findall((ROOT / "constraints.txt").read_text("utf-8").lower().replace("_", "-"))
+    )
     assert {name: tested.get(name) for name in pinned} == pinned
     assert all("--hash=sha256:" in block for block in text.split("\n\n") if PINNED.match(block))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
