@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import TypeAlias
 
 Identity: TypeAlias = tuple[int, int]
 """Device and number of a file; no other file has them as long as somebody has this one open."""
+
+LATELY = 0.05
+"""Seconds that a look holds for queries: else it would take some percent of a short one's time."""
 
 ASIDE = "-of-replaced"
 """The end of the name of a log that is put away, and still has commits of the old index."""
@@ -33,16 +37,25 @@ class FilePlace:
         self._text = str(path)
         self._file = identity(self._text)
         self._companions: dict[str, Identity] = {}
+        self._is_well = True
+        self._looked_at = monotonic()
 
     def fault(self) -> str:
         """Return why the opened file is not in its place any more; nothing if it is."""
-        # Called for each query: no Path, and one system call.
         found = identity(self._text)
-        if found == self._file:
+        self._is_well = found == self._file
+        self._looked_at = monotonic()
+        if self._is_well:
             return ""
         if found is None:
             return f"the index {self._text} is gone"
         return f"the index {self._text} was replaced by another file"
+
+    def fault_lately(self) -> str:
+        """Return the same for a query, which may be so much late: a look costs some of its time."""
+        if self._is_well and monotonic() - self._looked_at < LATELY:
+            return ""
+        return self.fault()
 
     def note_companions(self) -> None:
         """Note which files WAL mode has beside the index: they belong to the opened file."""

@@ -52,8 +52,11 @@ class Backend(Protocol):
     writer: Engine
     readers: Engine
 
-    def fault_of_place(self) -> str:
-        """Return why the opened file is not in its place any more; nothing if it is."""
+    def fault_of_place(self, *, lately: bool = False) -> str:
+        """Return why the opened file is not in its place any more; nothing if it is.
+
+        ``lately`` allows an answer of some milliseconds ago.
+        """
 
     def note_place(self) -> None:
         """Note the files beside the index, which belong to it."""
@@ -172,10 +175,10 @@ class Database:
             LOGGER.error("%s; requests are refused until there is one", trouble)
         self._trouble = trouble
 
-    def _present(self) -> Backend:
+    def _present(self, *, lately: bool = False) -> Backend:
         """Return the backend; MissingIndexError if its file is not in its place any more."""
         backend = self._backend
-        _refuse_misplaced(backend)
+        _refuse_misplaced(backend, lately=lately)
         if not self._is_open:
             raise MissingIndexError(self._trouble)
         return backend
@@ -248,7 +251,7 @@ class Database:
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the driver's connection for one query; its ``close`` gives it back."""
-        backend = self._present()
+        backend = self._present(lately=True)
         try:
             return backend.readers.raw_connection()
         except self._errors as error:
@@ -368,8 +371,8 @@ class Database:
             )
 
 
-def _refuse_misplaced(backend: Backend) -> None:
-    if fault := backend.fault_of_place():
+def _refuse_misplaced(backend: Backend, *, lately: bool = False) -> None:
+    if fault := backend.fault_of_place(lately=lately):
         raise MissingIndexError(fault)
 
 

@@ -140,7 +140,7 @@ class PostgreSQL:
 
         return engine
 
-    def fault_of_place(self) -> str:
+    def fault_of_place(self, *, lately: bool = False) -> str:  # noqa: ARG002
         """Return nothing: connections say themselves that the server is gone."""
         return ""
 

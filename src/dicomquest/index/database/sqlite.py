@@ -106,11 +106,12 @@ class SQLite:
         """Return the right that is missing to write; nothing if the index can be written."""
         return self._read_only_reason
 
-    def fault_of_place(self) -> str:
+    def fault_of_place(self, *, lately: bool = False) -> str:
         """Return why the opened file is not in its place any more; nothing if it is."""
-        if self._read_only_reason and self._place.path.is_file():
+        fault = self._place.fault_lately() if lately else self._place.fault()
+        if fault and self._read_only_reason and self._place.path.is_file():
             return ""  # its readers look for another file themselves
-        return self._place.fault()
+        return fault
 
     def note_place(self) -> None:
         """Note the files beside the index, which belong to it."""
