@@ -137,6 +137,31 @@ def test_leftovers_of_the_dead_are_taken_over(tmp_path: Path) -> None:
         assert take_leftovers(tmp_path, alive) is None
 
 
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_set_clock_hides_no_late_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    """A power cut may take commits from before the clock was set, too."""
+    clock = [1e9]
+
+    def touched(descriptor: int) -> float:
+        os.utime(descriptor, (clock[0], clock[0]))
+        return clock[0]
+
+    monkeypatch.setattr("dicomquest.store.incoming._touched", touched)
+    dead = IncomingFolder(tmp_path, "index")
+    placed = []
+    for seconds in (0, jump, jump / 2):
+        clock[0] = 1e9 + seconds
+        placed.append(clock[0])
+        dead.committed()
+    os.close(dead._lock)
+    with IncomingFolder(tmp_path, "index") as folder:
+        left = take_leftovers(tmp_path, folder)
+    assert left is not None
+    assert left[0] <= min(placed)
+
+
 def test_files_of_the_living_are_left_alone(tmp_path: Path) -> None:
     with IncomingFolder(tmp_path, "one") as other, IncomingFolder(tmp_path, "one") as alive:
         file = other.begin(META)

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Self
 from uuid import uuid4
 
@@ -208,6 +209,8 @@ class IncomingFolder:
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self.name_index(index)
+        self._earlier = self._earliest = _touched(self._lock)
+        self._since = monotonic()
 
     def name_index(self, identity: str) -> None:
         """Say on the lock file which index this process stores with."""
@@ -238,9 +241,18 @@ class IncomingFolder:
         file.close()
 
     def committed(self) -> None:
-        """Note the time of a commit on the lock file: the next start looks at later files only."""
+        """Note the time of a commit on the lock file: the next start looks at later files only.
+
+        It is the earliest of the last minutes: somebody may set the clock between two commits.
+        """
         with contextlib.suppress(OSError):
-            os.utime(self._lock)
+            clock, now = _touched(self._lock), monotonic()
+            if now - self._since > MARGIN:
+                self._earlier, self._earliest, self._since = self._earliest, clock, now
+            self._earliest = min(self._earliest, clock)
+            time = min(self._earlier, self._earliest)
+            if time < clock:
+                os.utime(self._lock, (time, time))
 
     def close(self) -> None:
         """Remove the folder with all unfinished files; one that waits to be put back stays."""
@@ -253,6 +265,12 @@ class IncomingFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _touched(descriptor: int) -> float:
+    """Give a file the present time, and return it: a file server has a clock of its own."""
+    os.utime(descriptor)
+    return os.fstat(descriptor).st_mtime
 
 
 def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]] | None:
