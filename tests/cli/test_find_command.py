@@ -16,6 +16,8 @@ from dicomquest.cli import main
 from dicomquest.dimse.commands import CFindRQ, CFindRSP
 from dicomquest.pdu.pdus import AReleaseRP
 from fixtures.faces import HOST, RawPeer, data_set, raw_acceptor, scp, serving
+from fixtures.misbehaving import answering_each, implicit, listening
+from fixtures.scripted_archive import ScriptedArchive, entity, studies
 from peers.processes import free_port
 
 Responses = Iterator[tuple[int | Dataset, Dataset | None]]
@@ -335,15 +337,6 @@ def test_limit_cancels_the_query() -> None:
     assert cancelled
 
 
-def implicit(tag: int, value: bytes) -> bytes:
-    return (
-        (tag >> 16).to_bytes(2, "little")
-        + (tag & 0xFFFF).to_bytes(2, "little")
-        + len(value).to_bytes(4, "little")
-        + value
-    )
-
-
 def odd_peer(identifier: bytes) -> Callable[[RawPeer], None]:
     """A peer with one answer: these bytes."""
 
@@ -392,3 +385,48 @@ def test_undecodable_bytes_are_peers_failure() -> None:
     assert result.exit_code == 1
     assert "\nError: " in result.stderr
     assert isinstance(result.exception, SystemExit)
+
+
+def test_filter_here_asks_for_the_series_of_each_study() -> None:
+    """A peer that leaves ModalitiesInStudy out is asked for the series on another association."""
+    series = [
+        entity("SERIES", StudyInstanceUID=f"1.2.{number}", Modality=modality,
+               SeriesInstanceUID=f"1.2.{number}.{place}")
+        for number, modalities in enumerate((("CT",), ("MR",), ("MR", "CT")))
+        for place, modality in enumerate(modalities)
+    ]  # fmt: skip
+    archive = ScriptedArchive([*studies(3), *series], hidden=[0x00080061])
+    with serving(archive) as port:
+        result = find(port, "ModalitiesInStudy=CT", "PatientID", "--filter-here", "-f", "jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert [json.loads(line)["PatientID"] for line in result.stdout.splitlines()] == ["P0", "P2"]
+    assert "--filter-here dropped 1 answer." in result.stderr
+
+
+def test_filter_here_drops_other_values() -> None:
+    answers = [
+        (0xFF00, study(PatientID=patient, StudyInstanceUID=f"1.2.{number}"))
+        for number, patient in enumerate(("A", "B", ""))
+    ]
+    with serving(Archive(*answers)) as port:
+        result = find(port, "PatientID=A", "--filter-here", "--format", "jsonl")
+    assert len(result.stdout.splitlines()) == 1
+    assert "--filter-here dropped 2 answers." in result.stderr
+
+
+def test_charset_of_peer_wins_over_the_named_one() -> None:
+    name = implicit(0x00080005, b"ISO_IR 100") + implicit(0x00100010, b"M\xc3\xbcller^A ")
+    peer = answering_each(lambda _: ([name], 0))
+    with listening(peer) as port:
+        wrong = find(port, "PatientName", "--format", "jsonl")
+        right = find(port, "PatientName", "--format", "jsonl", "--charset-of-peer", "ISO_IR 192")
+    assert "MÃ¼ller^A" in wrong.stdout
+    assert "Müller^A" in right.stdout
+
+
+def test_explain_shows_negotiation_and_bytes() -> None:
+    with serving(Archive(JAN)) as port:
+        result = find(port, "PatientName=CIT*", "StudyInstanceUID", "--explain", "--show-bytes")
+    assert "Peer: DICOMQUEST_0_1; Study Root in Explicit VR Little Endian" in result.stderr
+    assert "  Returned only: Study Instance UID" in result.stderr
+    assert "  0000  08 00 52 00 43 53 06 00 53 54 55 44 59 20 " in result.stderr

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dicomquest.query.criteria import AnyOf, Criterion, HasValue, SingleValue, WildCard
+from dicomquest.query.criteria import (
+    AnyOf,
+    Criterion,
+    DateTimePairMatch,
+    HasValue,
+    SingleValue,
+    WildCard,
+)
 from dicomquest.query.evaluate import find_element, matches_data_set
 from dicomquest.query.search_forms import is_empty
 from dicomquest.standard.attributes import attribute_name
@@ -18,12 +25,17 @@ from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from dicomquest.dataset.elements import DataSet
+    from dicomquest.dataset.elements import DataSet, Element
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query
 
 MOST_REMEMBERED = 1_000_000
 """Unique keys that are kept to find duplicates; later answers are not looked at for them."""
+
+MOST_JUDGED = 10_000
+"""Values of dates and codes whose result is kept."""
+
+_FEW_VALUES = frozenset({"DA", "CS", "AE", "AS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +85,11 @@ class AnswerReview:
     _missing: dict[int, int] = field(default_factory=dict)
     _seen: set[tuple[str, ...]] = field(default_factory=set)
     _lenient: dict[KeyCriterion, KeyCriterion | None] = field(default_factory=dict)
+    _tags: frozenset[int] = frozenset()
+    _judged: dict[tuple[int, object], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._tags = frozenset(key.tag for key in self.query.return_keys)
         # An SCP returns no value of a lower level, so such a key cannot be seen to hold.
         for key in self.query.criteria:
             if key.level <= self.query.level and not isinstance(key.criterion, HasValue):
@@ -85,9 +100,11 @@ class AnswerReview:
         """Count one answer; False if a value in it, or an empty one, contradicts a key."""
         self.total += 1
         self._note_unique_key(answer)
-        for returned in self.query.return_keys:
-            if find_element(answer, returned.step) is None:
-                self._missing[returned.tag] = self._missing.get(returned.tag, 0) + 1
+        # Nearly all answers have all attributes: one comparison of sets tells.
+        if not self._tags <= answer.keys():
+            for returned in self.query.return_keys:
+                if find_element(answer, returned.step) is None:
+                    self._missing[returned.tag] = self._missing.get(returned.tag, 0) + 1
         fits = True
         for key, count in self._counts.items():
             element = find_element(answer, key.path[0])
@@ -97,7 +114,7 @@ class AnswerReview:
             elif is_empty(element):
                 count.empty += 1
                 fits = fits and key.or_unknown
-            elif not self._fits(answer, key):
+            elif not self._judge(answer, key, element):
                 count.other += 1
                 fits = False
         return fits
@@ -142,6 +159,18 @@ class AnswerReview:
             self.duplicates += 1
         elif len(self._seen) < MOST_REMEMBERED:
             self._seen.add(values)
+
+    def _judge(self, answer: DataSet, key: KeyCriterion, element: Element) -> bool:
+        """Tell whether an answer fits a key; dates and codes come again, and are known then."""
+        if element.vr not in _FEW_VALUES or isinstance(key.criterion, DateTimePairMatch):
+            return self._fits(answer, key)
+        place = (key.tag, element.values)
+        judged = self._judged.get(place)
+        if judged is None:
+            judged = self._fits(answer, key)
+            if len(self._judged) < MOST_JUDGED:
+                self._judged[place] = judged
+        return judged
 
     def _fits(self, answer: DataSet, key: KeyCriterion) -> bool:
         zone = self.query.options.timezone_offset_minutes

@@ -265,18 +265,20 @@ def _advice(
             f"{_level(identifier).entities}."
         )
     group = loosened[0] if loosened else culprits[0]
-    reasons = [_reason(identifier, key, better[group].get(key)) for key in group]
+    others = sum(_restricts(each) for tag, each in identifier.items() if is_key(tag)) > len(group)
+    such = "such " if others else ""
+    reasons = [_reason(identifier, key, better[group].get(key), such) for key in group]
     number = {1: "One key excludes", 2: "Two keys exclude", 3: "Three keys exclude"}
     heading = number.get(len(group), f"{len(group)} keys exclude")
     return Finding(f"{heading} everything: {', and '.join(reasons)}.")
 
 
-def _reason(identifier: DataSet, key: int, change: Change | None) -> str:
+def _reason(identifier: DataSet, key: int, change: Change | None, such: str) -> str:
     old = _joined(identifier[key].values) if identifier[key].vr != "SQ" else ""
     entity = _level(identifier).entity
     if change is None:
         has = f"{_name(key)} '{old}'" if old else f"such an item of {_name(key)}"
-        return f"no such {entity} has {has}"
+        return f"no {such}{entity} has {has}"
     new = _joined(change.values)
     if change.tag != key:
         return f"{_keyword(key)} should be {_keyword(change.tag)}={new}"

@@ -79,6 +79,8 @@ class Enquiry:
     def _source(self) -> Iterator[DataSet]:
         identifier, charset = self.request.identifier, self._charset()
         if self.values is not None:
+            if self.settings.split is not None:
+                say("Note: --split auto is left out: each value of the file is asked for alone.")
             self._lists = ValueLists(
                 identifier, self.model, self.values, self._takes_list(self.values), charset
             )
