@@ -40,6 +40,7 @@ def limited(**limits: frozenset[object]) -> AccessRules:
     return AccessRules(peers={"SCU": PeerRule(profile=Profile(**limits))})  # type: ignore[arg-type]
 
 
+@pytest.mark.requirement("UL-030")
 def test_unknown_title_is_refused() -> None:
     with admitting(AccessRules(peers={"LAB": PeerRule()}, known_only=True)) as port:
         assert outcomes(port, {"LAB": "", "OTHER": ""}) == {"LAB": IN, "OTHER": NOT_RECOGNIZED}

@@ -12,14 +12,15 @@ from dicomquest.dimse.commands import Request
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ, UserInformation
-from dicomquest.services.access import EVERYTHING, Profile
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.ul.negotiation import AcceptedContext
 
-# A stream is the server's: a program that only asks starts sooner without asyncio.
+# Streams and profiles are the server's: a program that only asks starts sooner without asyncio
+# and without queries.
 if TYPE_CHECKING:
     from dicomquest.query.model import Query
+    from dicomquest.services.access import Profile
     from dicomquest.services.contexts import PresentationContext
     from dicomquest.services.stream import DataSetStream
 
@@ -105,6 +106,12 @@ class AssociationState:
     has_stored: bool = False
 
 
+def _everything() -> Profile:
+    from dicomquest.services.access import EVERYTHING  # noqa: PLC0415 (as above)
+
+    return EVERYTHING
+
+
 @dataclass(frozen=True, slots=True)
 class AssociationInfo:
     """An accepted association: its two sides, and the terms that they agreed on.
@@ -124,7 +131,7 @@ class AssociationInfo:
     contexts: Mapping[int, AcceptedContext]
     extended_negotiation: Mapping[str, bytes] = field(default_factory=dict)
     user_identity: str | None = None
-    profile: Profile = EVERYTHING
+    profile: Profile = field(default_factory=_everything)
     state: AssociationState = field(default_factory=AssociationState, compare=False)
     lines: RepeatedLines = field(default_factory=RepeatedLines, compare=False, repr=False)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dicomquest.services.access import Certificate
+if TYPE_CHECKING:
+    from dicomquest.services.access import Certificate
 
 
 def check_tls(context: ssl.SSLContext) -> None:
@@ -20,6 +21,8 @@ def check_tls(context: ssl.SSLContext) -> None:
 
 def certificate_of(connection: ssl.SSLObject | ssl.SSLSocket | None) -> Certificate | None:
     """Return the certificate that a peer showed; None without TLS, or if it showed none."""
+    from dicomquest.services.access import Certificate  # noqa: PLC0415 (clients need none)
+
     encoded = connection.getpeercert(binary_form=True) if connection is not None else None
     if connection is None or not encoded:
         return None
