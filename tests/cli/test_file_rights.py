@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_index_and_store_are_private(
         beside = {each.name: each.stat().st_mode & 0o777 for each in own.glob("index.sqlite*")}
         assert beside.keys() >= {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm"}
         assert {f"{mode:o}" for mode in beside.values()} == {file}
+
+
+TRAPS = ("-rf", "$HOME", "`touch trap`", "$(touch trap)", "a b", "con", "ct", "CT", "..", "~")
+
+
+def test_stored_names_are_no_traps(tmp_path: Path) -> None:
+    """A careless script removes exactly what is stored, whatever identifiers peers send."""
+    made = [instance(1, number) for number in range(len(TRAPS))]
+    for each, trap in zip(made, TRAPS, strict=True):
+        each.PatientID = trap
+    files = write(tmp_path / "sent", made)
+    own = tmp_path / "own"
+    own.mkdir()
+    with storing(own) as store:
+        sent = CliRunner().invoke(
+            main, ["send", *map(str, files), "127.0.0.1", str(store.peer.port)]
+        )
+        assert sent.exit_code == 0, sent.output
+        names = [path.name for path in store.folder.iterdir() if path.name != ".dicomquest"]
+        assert len({name.casefold() for name in names}) == len(TRAPS)
+        script = "for f in $(ls); do cp -r $f copy-$f && rm -r $f; done; ls | xargs rm -r"
+        subprocess.run(["sh", "-e", "-c", script], cwd=store.folder, check=True)
+        assert [path.name for path in store.folder.iterdir()] == [".dicomquest"]
+    assert len(files) == len(list((tmp_path / "sent").iterdir()))
 
 
 @pytest.mark.usefixtures("open_to_all")

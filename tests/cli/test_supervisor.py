@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dicomquest.cli.supervisor import LONGEST_PAUSE, pause_after
+from dicomquest.cli.supervisor import LONGEST_PAUSE, Supervisor, pause_after
 from dicomquest.dimse.command_sets import decode_command
 from dicomquest.dimse.commands import CFindRSP
 from dicomquest.index import Index
@@ -257,3 +258,24 @@ def calling(port: int, title: str) -> Association:
 def is_known(port: int, title: str) -> bool:
     with calling(port, title) as association:
         return association.is_established
+
+
+def test_fork_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without memory or processes for a new worker, the others go on."""
+    supervisor = Supervisor(1, lambda _: None, grace=lambda: 0.0, reload=bytes)
+    (worker,) = supervisor._workers
+    supervisor._is_serving = True
+
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    supervisor._start(worker)
+    assert worker.pid == 0
+    wait = supervisor._seconds_to_wait()
+    assert wait is not None
+    assert 0 < wait <= pause_after(1)
+    supervisor._is_serving = False
+    with pytest.raises(BlockingIOError):
+        supervisor._start(worker)
+    supervisor._selector.close()

@@ -145,6 +145,21 @@ class Supervisor:
             self._tell("READY=1")
 
     def _start(self, worker: _Worker) -> None:
+        """Start a worker, or note when to try again: memory or processes may have run out."""
+        try:
+            self._fork(worker)
+        except OSError as error:
+            if not self._is_serving:
+                raise
+            worker.early_deaths += 1
+            pause = pause_after(worker.early_deaths)
+            worker.next_start = monotonic() + pause
+            LOGGER.error(  # noqa: TRY400
+                "no server process can be started: %s; tried again in %g s",
+                error.strerror or error, pause,
+            )  # fmt: skip
+
+    def _fork(self, worker: _Worker) -> None:
         ours, its = socket.socketpair()
         # No signal is lost between the fork and the worker's own handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -156,9 +171,12 @@ class Supervisor:
             if pid == 0:
                 self._become_worker(ours)
                 self._work(its)
+        except OSError:
+            ours.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        its.close()
+            its.close()
         ours.settimeout(1)  # a worker that hangs must not hold up the others
         worker.pid, worker.end, worker.is_ready = pid, ours, False
         worker.began = monotonic()
