@@ -91,6 +91,34 @@ def test_blocking_server_ends_from_another_thread() -> None:
     assert not thread.is_alive()
 
 
+def test_shutdown_waits_for_handlers_of_an_end() -> None:
+    """An association that has just been released still tells the end of its connection."""
+    begun, go = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def released(event: evt.Event) -> None:
+        begun.set()
+        go.wait(LONG)
+
+    with running(
+        (evt.EVT_RELEASED, released),
+        (evt.EVT_CONN_CLOSE, lambda event: told.append(event.event.name)),
+    ) as server:
+        with associated(server.server_address[1]):
+            pass
+        assert begun.wait(LONG)
+        assert server._server is not None
+        while len(server._server._connections):
+            threading.Event().wait(5 * MS)
+        thread = threading.Thread(target=server.shutdown)
+        thread.start()
+        while server.is_running:
+            threading.Event().wait(5 * MS)
+        go.set()
+        thread.join(LONG)
+    assert told == ["EVT_CONN_CLOSE"]
+
+
 BLOCKING = """
 import sys
 from dicomquest import AE, evt

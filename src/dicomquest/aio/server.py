@@ -56,6 +56,7 @@ class Server:
         self.settings = settings
         self.handlers = handlers or evt.Handlers()
         self._numbers = count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._connections: Connections[AcceptedAssociation | TlsHandshake] = Connections(
             settings.connection_limits
         )
@@ -136,8 +137,8 @@ class Server:
         """
         for listener in self._listeners:
             listener.close()
-        # Noted now: an association leaves the set while its task still tells handlers of its end.
-        tasks = [association.task for association in self._connections]
+        # An association has left the connections while its task still tells handlers of its end.
+        tasks = self._tasks | {connection.task for connection in self._connections}
         for association in self._connections:
             association.end_when_idle()
         if tasks and patience:
@@ -179,6 +180,8 @@ class Server:
 
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; if it is one too many, drop one that waits for an association."""
+        self._tasks.add(association.task)
+        association.task.add_done_callback(self._tasks.discard)
         self._open(association, association.handshake)
 
     def shaking_hands(self, handshake: TlsHandshake) -> None:
