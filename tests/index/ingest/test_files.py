@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -128,6 +129,27 @@ def test_several_processes_give_same_index_as_one(
     # Of conflicting attributes the last path's wins, whichever process was first.
     assert names(index) == {"Name17"}
     assert index.check().examples == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="the platform has no masks")
+def test_readers_begin_without_interrupts(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process inherits the mask, so Ctrl-C does not end a reader that has not begun yet."""
+    monkeypatch.setattr(ingest, "_CHUNK", 3)
+    fill(tmp_path / "archive", 20)
+    blocked: list[bool] = []
+    submit = ProcessPoolExecutor.submit
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        blocked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return submit(*args, **kwargs)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
+    index.ingest([tmp_path / "archive"], jobs=2)
+    assert blocked
+    assert all(blocked)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_dying_process_is_an_error(

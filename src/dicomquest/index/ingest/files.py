@@ -14,6 +14,7 @@ import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -290,7 +291,8 @@ class _Readers:
             # Not forked: a fork would share the connections to the database, and the locks of the
             # caller's threads.
             self._pool = ProcessPoolExecutor(self._jobs, get_context("spawn"), _begin_reader)
-        return self._pool.submit(_read_files, [file.path for file in files], self._default_zone)
+        with _without_interrupts():
+            return self._pool.submit(_read_files, [file.path for file in files], self._default_zone)
 
 
 def _result(
@@ -302,6 +304,19 @@ def _result(
         raise IndexDatabaseError(
             "a process that reads files died: start again, all that is indexed so far stays"
         ) from error
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: a reader that still starts would complain."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_reader() -> None:
