@@ -19,11 +19,20 @@ def test_same_code_counts_once() -> None:
     assert anatomic_regions([chest, again, chest]) == (chest,)
 
 
-@pytest.mark.parametrize("keyword", ["CodeValue", "CodingSchemeDesignator", "CodeMeaning"])
+@pytest.mark.parametrize("keyword", ["CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"])
 def test_other_code_counts_besides(keyword: str) -> None:
     chest = data_set(CodeValue="51185008", CodingSchemeDesignator="SCT", CodeMeaning="Chest")
     other = {**chest, **data_set(**{keyword: "OTHER"})}
     assert len(anatomic_regions([chest, other])) == 2
+
+
+def test_code_with_several_meanings_counts_once() -> None:
+    """It is listed with the first meaning by code points, in whichever order they come."""
+    codes = [
+        data_set(CodeValue="51185008", CodingSchemeDesignator="SCT", CodeMeaning=meaning)
+        for meaning in ("Thorax", "Chest", "THORAX")
+    ]
+    assert anatomic_regions(codes) == anatomic_regions(reversed(codes)) == (codes[1],)
 
 
 def test_regions_do_not_depend_on_their_order() -> None:

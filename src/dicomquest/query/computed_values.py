@@ -21,9 +21,9 @@ _CODE_IDENTITY = tuple(
         "LongCodeValue",
         "URNCodeValue",
         "CodingSchemeVersion",
-        "CodeMeaning",
     )
 )
+_CODE_MEANING = _CODE_TAGS["CodeMeaning"]
 
 
 def distinct(values: Iterable[object]) -> tuple[str, ...]:
@@ -35,20 +35,24 @@ def anatomic_regions(items: Iterable[object]) -> tuple[DataSet, ...]:
     """Return AnatomicRegionsInStudyCodeSequence: each code of the given items once, sorted.
 
     The items are those of the instances' AnatomicRegionSequence. The result keeps only the
-    attributes of the code, so it does not depend on the order of the instances.
+    attributes of the code, and of several meanings the first by code points, so it does not depend
+    on the order of the instances.
     """
     found: dict[tuple[str, ...], DataSet] = {}
     for item in items:
         if isinstance(item, dict):
             code = {
                 tag: item[tag]
-                for tag in sorted(_CODE_IDENTITY)
+                for tag in sorted((*_CODE_IDENTITY, _CODE_MEANING))
                 if tag in item and any(item[tag].values)
             }
-            identity = tuple(
-                "\\".join(map(str, code[tag].values)) if tag in code else ""
-                for tag in _CODE_IDENTITY
-            )
-            found[identity] = code
+            identity = tuple(_text(code, tag) for tag in _CODE_IDENTITY)
+            known = found.get(identity)
+            if known is None or _text(code, _CODE_MEANING) < _text(known, _CODE_MEANING):
+                found[identity] = code
     found.pop(("",) * len(_CODE_IDENTITY), None)
     return tuple(found[identity] for identity in sorted(found))
+
+
+def _text(code: DataSet, tag: int) -> str:
+    return "\\".join(map(str, code[tag].values)) if tag in code else ""
