@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dicomquest.errors import AssociationAbortedError
-from dicomquest.services.stream import HIGH_WATER, LOW_WATER, DataSetStream
+from dicomquest.services.stream import HIGH_WATER, PORTION, DataSetStream
 
 
 class Reading:
@@ -82,7 +82,7 @@ def test_drain_throws_the_rest_away() -> None:
         draining = asyncio.create_task(reading.stream.drain())
         await asyncio.sleep(0)
         for _ in range(10):
-            reading.stream.feed(bytes(LOW_WATER), is_last=False)
+            reading.stream.feed(bytes(PORTION), is_last=False)
         reading.stream.feed(b"", is_last=True)
         await draining
         assert await reading.stream.read(1) == []

@@ -18,8 +18,7 @@ from dicomquest.query.identifier.key_arguments import (
     build_identifier,
     label,
 )
-from dicomquest.query.identifier.request_rules import NO_KEYS as NO_LEVEL
-from dicomquest.query.identifier.request_rules import RequestError, check_request
+from dicomquest.query.identifier.request_rules import OF_NO_LEVEL, RequestError, check_request
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
@@ -34,7 +33,7 @@ from dicomquest.standard.tags import (
 MODEL_NAMES = dict(zip(("patient", "study", "psonly"), MODELS, strict=True))
 
 # Attributes of a request that the user cannot give as a key, and the reason.
-NO_KEYS = {
+NOT_TO_GIVE = {
     SPECIFIC_CHARACTER_SET: "the command chooses the character set; --charset names another one",
     QUERY_RETRIEVE_LEVEL: "give the level by the option -L",
     INSTANCE_AVAILABILITY: "a request must not contain it (PS3.4 C.4.1.1.3.2); leave it out",
@@ -91,8 +90,8 @@ def build_request(
         allowed = ", ".join(each.name for each in model.levels)
         raise KeyTextError(f"{model.words} has no level {level.name}; -L takes {allowed} there")
     for key in keys:
-        if len(key.path) == 1 and key.path[0].tag in NO_KEYS:
-            raise KeyTextError(f"{key.name}: {NO_KEYS[key.path[0].tag]}")
+        if len(key.path) == 1 and key.path[0].tag in NOT_TO_GIVE:
+            raise KeyTextError(f"{key.name}: {NOT_TO_GIVE[key.path[0].tag]}")
     columns = list(keys)
     if all(key.value for key in keys):
         columns += _absent(_usual_names(model, level), columns)
@@ -155,7 +154,7 @@ def check(
     for key in keys:
         tag = key.path[0].tag
         of_level = model.query_level(level_of(tag))
-        if tag not in NO_LEVEL and of_level > level:
+        if tag not in OF_NO_LEVEL and of_level > level:
             name = label(key.path[0])
             instead = ""
             if name == "Modality" and level is Level.STUDY:

@@ -10,8 +10,8 @@ from dicomquest.errors import AssociationAbortedError
 HIGH_WATER = 1 << 20
 """Unread bytes at which the peer is made to wait."""
 
-LOW_WATER = HIGH_WATER // 2
-"""Unread bytes at which the peer may go on: half, lest it stop and go with every PDU."""
+PORTION = HIGH_WATER // 2
+"""Bytes that are awaited to be thrown away at once, lest the peer stop and go with every PDU."""
 
 
 class DataSetStream:
@@ -69,16 +69,13 @@ class DataSetStream:
             self._changed.clear()
             await self._changed.wait()
         parts, self._parts, self._size = self._parts, [], 0
-        self._go_on()
+        if self._is_paused:
+            self._is_paused = False
+            self._resume()
         return parts
 
     async def drain(self) -> None:
         """Wait for the end, and throw away the rest."""
         self._is_unwanted = True
         while not self._is_complete:
-            await self.read(LOW_WATER)
-
-    def _go_on(self) -> None:
-        if self._is_paused and self._size <= LOW_WATER:
-            self._is_paused = False
-            self._resume()
+            await self.read(PORTION)

@@ -37,7 +37,7 @@ from dicomquest.index.tables.schema import (
     TABLES,
     TOO_LONG,
 )
-from dicomquest.query.identifier.request_rules import NO_KEYS
+from dicomquest.query.identifier.request_rules import OF_NO_LEVEL
 from dicomquest.query.search_forms import BINARY_VRS
 from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
@@ -123,7 +123,7 @@ def _standard(tag: int, creator: str, vr: str) -> Attribute:
     key = KEYS_BY_TAG.get(tag)
     if key is not None and key.storage is not Storage.JSON:
         raise ValueError(f"{keyword} is indexed always")
-    if not FIRST_TAG <= tag < _PIXEL_DATA_GROUP or tag & 0xFFFF == 0 or tag in NO_KEYS:
+    if not FIRST_TAG <= tag < _PIXEL_DATA_GROUP or tag & 0xFFFF == 0 or tag in OF_NO_LEVEL:
         raise ValueError(f"{keyword} is not matched in queries")
     return Attribute(tag, "", level_of(tag), keyword, known)
 

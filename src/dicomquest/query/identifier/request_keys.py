@@ -40,7 +40,7 @@ _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _RANGE_VRS = frozenset({"DA", "TM", "DT"})
 
 # The level is an argument, and the character set follows from the values.
-_NO_KEYS = frozenset({QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET})
+_OF_THE_QUERY = frozenset({QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET})
 
 
 def model_by_name(name: str) -> InformationModel:
@@ -124,7 +124,7 @@ def _tag_of(key: str | int) -> int:
                 f"such as PatientName or 00100010{hint}"
             )
         tag = int(found)
-    if tag in _NO_KEYS:
+    if tag in _OF_THE_QUERY:
         raise RequestError(f"{keyword_for_tag(tag)} is no key: the query sets it itself")
     if standard_vr(tag) is None:
         raise RequestError(f"{attribute_name(tag)} is no attribute of the DICOM dictionary")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dicomquest.standard.levels import Level
     from dicomquest.standard.models import InformationModel
 
-NO_KEYS = frozenset(
+OF_NO_LEVEL = frozenset(
     {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, QUERY_RETRIEVE_VIEW}
 )
 """Attributes of a request that belong to no level."""
@@ -67,7 +67,7 @@ def check_request(
                 f"a query at {level.name} level needs {unique.keyword} with one value (got {got})"
             )
             raise RequestError(f"{needed}: add {unique.keyword}=VALUE", "relational")
-    for tag in data_set.keys() - NO_KEYS - {unique.tag for unique in uppers}:
+    for tag in data_set.keys() - OF_NO_LEVEL - {unique.tag for unique in uppers}:
         of_level = model.query_level(level_of(tag))
         if of_level < level:
             name = keyword_for_tag(tag) or tag_text(tag)
