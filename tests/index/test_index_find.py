@@ -43,6 +43,17 @@ def test_find_gives_datasets(filled: str) -> None:
     assert found[0].QueryRetrieveLevel == "STUDY"
 
 
+@pytest.mark.parametrize("name", ["^^^^", "==", "^="])
+def test_a_name_of_delimiters_is_empty(location: str, name: str) -> None:
+    """Empty value matching finds it; a wild card for one character and more does not."""
+    with Index(location) as index:
+        index.ingest_data_sets([instance(PatientName=name)])
+        empty = QueryOptions(relational=True, empty_value=True)
+        assert len(list(index.find(PatientName='""', options=empty))) == 1
+        assert list(index.find(PatientName="?*", options=empty)) == []
+        assert len(list(index.find(PatientName="^"))) == 1
+
+
 def test_find_gives_the_json_model(filled: str) -> None:
     with open_index(filled) as index:
         (found,) = index.find(as_="json", PatientName="ROE*", ModalitiesInStudy=None)
