@@ -30,7 +30,7 @@ from peers.orthanc import orthanc
 from peers.processes import free_port, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
 
     from dicomquest.dataset.elements import DataSet
@@ -166,12 +166,14 @@ def _files(name: str, data_sets: Iterator[DataSet]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def ours(studies: int, *, workers: int = 1, index: str | None = None) -> Iterator[Served]:
+def ours(
+    studies: int, *, workers: int = 1, index: str | None = None, options: Sequence[str] = ()
+) -> Iterator[Served]:
     """``dicomquest serve`` over a population; ``index`` is where it is if not in its own file."""
     index = index or str(index_of(studies))
     port = free_port()
     command = [sys.executable, "-m", "dicomquest", "serve", "--index", index, "--port", str(port)]
-    command += ["--workers", str(workers), "--max-associations", "4000"]
+    command += ["--workers", str(workers), "--max-associations", "4000", *options]
     with server(command, port, scratch() / "log") as process:
         yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +20,9 @@ from pydicom.dataset import Dataset
 from fixtures.audit_messages import audited
 from fixtures.faces import HOST, PATIENT_ROOT, associated, scu
 from fixtures.postgresql_cluster import wait_for
-from peers import corpus, ours
+from fixtures.serving import serving
+from fixtures.syslog_server import SyslogServer
+from peers import certificates, corpus, ours
 from peers.processes import free_port
 
 ASSOCIATIONS = 12
@@ -173,6 +178,47 @@ def test_trail_has_queries_transfers_and_alerts(watched: Watched) -> None:
     assert sum(counts) == len(corpus.instances())
     (alert,) = (each for each in messages if each.event == "Security Alert")
     assert "called AE title not recognized" in alert.description
+
+
+def test_syslog_hears_of_start_and_stop(watched: Watched, tmp_path: Path) -> None:
+    files = certificates.make(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=files.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(files.server.cert, files.server.key)
+    server = SyslogServer(context)
+    options = (
+        "--audit-syslog", f"127.0.0.1:{server.port}", "--audit-ca", files.ca,
+        "--audit-cert", files.client.cert, "--audit-key", files.client.key,
+    )  # fmt: skip
+    with (
+        ours.serve(watched.folder / "index.sqlite", *options, folder=tmp_path) as peer,
+        associated(peer.port, ae_title=peer.aet) as association,
+    ):
+        list(association.send_c_find(secret(), PATIENT_ROOT))
+    wait_for(lambda: len(server.messages) == 3, "three messages")
+    server.close()
+    messages = [audited(each.document) for each in server.messages]
+    assert [each.event for each in messages] == [
+        "Application Activity", "Query", "Application Activity",
+    ]  # fmt: skip
+    assert messages[-1].event_type == "Application Stop"
+
+
+def test_counts_outlive_their_worker(watched: Watched, tmp_path: Path) -> None:
+    port = free_port()
+    index = watched.folder / "index.sqlite"
+    with serving(index, tmp_path, "--workers", "2", "--metrics", str(port)) as server:
+        own = Watched(server.port, port, tmp_path)
+        with associated(server.port) as association:
+            list(association.send_c_find(secret(), PATIENT_ROOT))
+        wait_for(lambda: len(server.listening()) == 2, "two workers")
+        for worker in server.listening():
+            os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: len(server.listening()) == 4, "two other workers")
+        sums = own.sums()
+    assert sums["dicomquest_finds_total"] == 1
+    assert sums["dicomquest_associations_total"] == 1
+    assert sums["dicomquest_workers"] == 2
 
 
 def test_full_trail_refuses_service_if_asked_to(watched: Watched, tmp_path: Path) -> None:

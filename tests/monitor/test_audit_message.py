@@ -40,7 +40,7 @@ def message(name: str = "SCU", query: bytes | None = None) -> AuditMessage:
 
 def test_message_is_one_line_of_the_schema() -> None:
     document = message(query=b"\x08\0").xml(SOURCE)
-    assert document.startswith(b"<?xml version='1.0' encoding='UTF-8'?><AuditMessage>")
+    assert document.startswith(b'<?xml version="1.0" encoding="UTF-8"?><AuditMessage>')
     assert b"\n" not in document
     found = audited(document)
     assert found.query == b"\x08\0"
