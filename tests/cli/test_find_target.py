@@ -105,6 +105,25 @@ def test_index_is_asked_without_a_peer(location: str) -> None:
     assert "2 studies in" in result.stderr
 
 
+def test_index_says_why_it_found_nothing(location: str) -> None:
+    keys = ("PatientName=NOBODY", "StudyInstanceUID")
+    hints = run("--index", location, *keys)
+    assert "'NOBODY' has no wild card: " in hints.stderr
+    asked = run("--index", location, *keys, "--explain")
+    assert "  without Patient's Name                       2 studies" in asked.stderr
+    assert "One key excludes everything: no study has Patient's Name 'NOBODY'." in asked.stderr
+
+
+def test_values_of_a_file_are_one_question_to_an_index(location: str, tmp_path: Path) -> None:
+    with open_index(location) as index:
+        uids = [str(study.StudyInstanceUID) for study in index.find(StudyInstanceUID=None)]
+    path = tmp_path / "uids.txt"
+    path.write_text("\n".join([*uids, "1.9"]), encoding="utf-8")
+    result = run("--index", location, f"StudyInstanceUID=@{path}", "-f", "csv")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 3
+
+
 def test_index_that_is_missing_is_said_so(tmp_path: Path) -> None:
     result = run("--index", str(tmp_path / "none.sqlite"), "PatientName")
     assert result.exit_code == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dicomquest.query.answer_review import AnswerRemark, AnswerReview, review_answers
+from dicomquest.query.options import QueryOptions
 from fixtures.building import data_set, query
 
 
@@ -67,3 +68,13 @@ def test_duplicates_are_counted_by_unique_key() -> None:
     for issuer in ("A", "B", "A"):
         patients.add(data_set(PatientID="1", IssuerOfPatientID=issuer))
     assert patients.duplicates == 1
+
+
+def test_names_by_sound_are_not_judged() -> None:
+    """The peer's fuzzy matching is its own: another name is no contradiction."""
+    asked = query(
+        "STUDY", "study", QueryOptions(fuzzy=True), StudyInstanceUID="", PatientName="MEYER"
+    )
+    review = AnswerReview(asked)
+    assert review.add(data_set(StudyInstanceUID="1.1", PatientName="BAYER^A"))
+    assert review.keys() == ()

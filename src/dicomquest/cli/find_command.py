@@ -211,7 +211,8 @@ def _is_asked_otherwise(
         find_tree(place, settings.peer, model, lowest, asked, out, target.jobs)
     elif target.index is not None:
         request = replace(request, identifier=with_all_values(request.identifier, values))
-        find_in_index(target.index, asked, request, model, out)
+        explain = settings.asking.explain
+        find_in_index(target.index, asked, request, model, out, explain=explain)
     return target.tree or target.index is not None
 
 

@@ -14,6 +14,7 @@ from dicomquest.query.criteria import (
     AnyOf,
     Criterion,
     DateTimePairMatch,
+    FuzzyName,
     HasValue,
     SingleValue,
     WildCard,
@@ -90,9 +91,12 @@ class AnswerReview:
 
     def __post_init__(self) -> None:
         self._tags = frozenset(key.tag for key in self.query.return_keys)
-        # An SCP returns no value of a lower level, so such a key cannot be seen to hold.
+        # An SCP returns no value of a lower level, so such a key cannot be seen to hold. The sound
+        # of names is each SCP's own affair (C.2.2.2.1.1).
         for key in self.query.criteria:
-            if key.level <= self.query.level and not isinstance(key.criterion, HasValue):
+            if key.level <= self.query.level and not isinstance(
+                key.criterion, HasValue | FuzzyName
+            ):
                 self._counts[key] = _Count()
                 self._lenient[key] = _without_case(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.asking.answers import Outcome, answers, failure_of
@@ -12,7 +13,7 @@ from dicomquest.cli.asking.contradictions import Circumstances, contradictions
 from dicomquest.cli.asking.filtering import SeriesLookup
 from dicomquest.cli.asking.parts import Parts
 from dicomquest.cli.asking.value_lists import ValueLists
-from dicomquest.cli.asking.why_nothing import say_hints, say_why_nothing
+from dicomquest.cli.asking.why_nothing import ask_peer, say_hints, say_why_nothing
 from dicomquest.cli.counting import number_of
 from dicomquest.cli.messages import say
 from dicomquest.errors import IdentifierError
@@ -158,6 +159,7 @@ class Enquiry:
         relational = self.options.relational
         identifier, model = self.request.identifier, self.model
         if self.settings.explain:
-            say_why_nothing(self.association, identifier, model, self.peer, relational=relational)
+            ask = partial(ask_peer, self.association, model)
+            say_why_nothing(ask, identifier, model, self.peer, relational=relational)
         else:
             say_hints(identifier, model, self.peer, relational=relational)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -39,14 +40,17 @@ def say_hints(identifier: DataSet, model: InformationModel, peer: str, *, relati
 
 
 def say_why_nothing(
-    association: Association,
+    ask: Callable[[FurtherQuestion], int | None],
     identifier: DataSet,
     model: InformationModel,
     peer: str,
     *,
     relational: bool,
 ) -> None:
-    """Ask the peer further questions, and say which keys exclude everything."""
+    """Ask further questions, and say which keys exclude everything.
+
+    ``ask`` returns the number of answers, None after a message if there is no answer.
+    """
     plan = find_cause(identifier, model, relational=relational)
     say(
         f"Asking {peer} at most {MOST_QUESTIONS} more questions "
@@ -59,16 +63,16 @@ def say_why_nothing(
         except StopIteration as end:
             say(end.value.words)
             return
-        count = _ask(association, question, model)
+        count = ask(question)
         if count is None:
             return
         say(f"  {question.words:<44} {_in_words(count, question.identifier)}")
 
 
-def _ask(
-    association: Association, question: FurtherQuestion, model: InformationModel
+def ask_peer(
+    association: Association, model: InformationModel, question: FurtherQuestion
 ) -> int | None:
-    """Return the number of answers; None, with a word why, if the peer refused the question."""
+    """Return the number of a peer's answers; None, with a word why, if it refused the question."""
     outcome = Outcome()
     found = answers(association, question.identifier, model, outcome)
     count = sum(1 for _ in islice(found, MOST_ANSWERS))
