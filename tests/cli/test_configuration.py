@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dicomquest.cli.configuration import Configuration, lines_of, read_configuration
+from dicomquest.cli.configuration import (
+    Configuration,
+    check_text,
+    lines_of,
+    read_configuration,
+)
 from dicomquest.errors import ConfigurationError
 
 
@@ -100,6 +108,35 @@ def test_unreadable_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'aet = "\xe4"')
     with pytest.raises(ConfigurationError, match="is not TOML"):
         read_configuration(str(tmp_path / "latin.toml"))
+
+
+NAMES = st.sampled_from(["port", "aet", "strict", "idle-timeout", "services", "index", "nonsense"])
+VALUES = st.sampled_from(
+    [
+        "1", '"x"', "true", "nan", "inf", "-1.5", "1e400", "99999999999999999999", "{a = 1}", "[]",
+        "[1]", "[{}]", '["find"]', "[true]", "2024-01-05", "07:32:00",
+    ]
+)  # fmt: skip
+TABLES = st.sampled_from(["serve", "limits", "access", "peers", "peers.X", "destinations.X", "x.y"])
+
+
+@given(tables=st.dictionaries(TABLES, st.dictionaries(NAMES, VALUES), max_size=4))
+def test_any_file_is_read_or_told_to_be_wrong(tables: dict[str, dict[str, str]]) -> None:
+    text = "".join(
+        f"[{table}]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
+        for table, values in tables.items()
+    )
+    with contextlib.suppress(ConfigurationError):
+        assert check_text("x.toml", text).path == "x.toml"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "2024-01-05", "07:32:00", "{a = 1}"])
+def test_value_that_is_no_number_is_told(tmp_path: Path, value: str) -> None:
+    assert "write " in faults(tmp_path, f"[limits]\nidle-timeout = {value}")[0]
+
+
+def test_number_is_a_text_where_one_is_wanted(tmp_path: Path) -> None:
+    assert read(tmp_path, "[serve]\naet = 1\nport = 104").settings == {"aet": "1", "port": 104}
 
 
 def test_faults_show_no_password(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def test_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) 
         ["--aet", "Ä"],
         ["--aet", "12345678901234567"],
         ["--workers", "0"],
+        ["--idle-timeout", "nan"],
+        ["--query-timeout", "inf"],
         ["--config", "/nowhere.toml"],
         ["unexpected"],
     ],

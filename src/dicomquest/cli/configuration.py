@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ CALLER = {each.name: each for each in fields(CallerSettings)}
 TITLED = {"peers": {**RULES, **CALLER, **REACH}, "destinations": REACH}
 """The tables that have a table for each AE title, and the keys that may stand there."""
 
+NUMBERS = (click.types.IntParamType, click.types.FloatParamType)
 HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
 KEY = re.compile(r"""\s*(?:"([^"]+)"|'([^']+)'|([\w-]+))\s*=""")
 
@@ -237,8 +239,15 @@ def value_of(setting: Field[Any], given: object) -> Any:
     if option.multiple:
         if not isinstance(given, list):
             raise click.BadParameter('write a list, as ["A", "B"]')
-    elif isinstance(given, dict | list) or isinstance(given, bool) != option.is_flag:
+        if not all(isinstance(each, str | int) for each in given):
+            raise click.BadParameter('write a list of single values, as ["A", "B"]')
+    elif not isinstance(given, str | int | float) or isinstance(given, bool) != option.is_flag:
         raise click.BadParameter(f"write {'true or false' if option.is_flag else 'one value'}")
+    elif isinstance(given, float) and not isfinite(given):
+        raise click.BadParameter("write a number")
+    if not (option.is_flag or isinstance(option.type, NUMBERS)):
+        # A number is a text, too, such as that of a port in metrics = 9100.
+        given = [str(each) for each in given] if isinstance(given, list) else str(given)
     return option.type_cast_value(click.Context(click.Command("config")), given)
 
 

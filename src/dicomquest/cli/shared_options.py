@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,6 +35,19 @@ def setting(default: Any, words: str, **parameters: Any) -> Any:
 
 OWN_METADATA = {"beyond", "by_peer", "is_option", "parse", "reason", "short", "unset"}
 """The keys of a setting that are no parameters of its option."""
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers that nan and inf are none of: no timer takes them."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number."""
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class SettingOption(click.Option):
@@ -119,7 +133,7 @@ LEVELS = "|".join(LEVEL.choices)
 """Shown in help texts, where click would write the names in small letters."""
 LOG_LEVEL = click.Choice(["error", "warning", "info", "debug"], case_sensitive=False)
 PORT = click.IntRange(0, 65535)
-SECONDS = click.FloatRange(min=0, min_open=True)
+SECONDS = FiniteRange(min=0, min_open=True)
 FILE = click.Path(exists=True, dir_okay=False)
 USERS_FILE = click.Path(dir_okay=False)
 """Not there before its first user is added."""

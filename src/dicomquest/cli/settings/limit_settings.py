@@ -12,7 +12,7 @@ from typing import ClassVar
 import click
 
 from dicomquest.aio.connections import SPARE_CONNECTIONS, SPARE_OF_ADDRESS
-from dicomquest.cli.shared_options import SECONDS, setting
+from dicomquest.cli.shared_options import SECONDS, FiniteRange, setting
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
@@ -21,7 +21,7 @@ from dicomquest.ul.timers import Timeouts
 
 COUNT = click.IntRange(1)
 VALUES = click.IntRange(64)  # a field of 64 bytes is not counted
-RATE = click.FloatRange(min=0, min_open=True)
+RATE = FiniteRange(min=0, min_open=True)
 BYTES = click.IntRange(1024, 1 << 26)
 TIMEOUTS = Timeouts()
 REJECT = "A-ASSOCIATE-RJ, transient, local limit exceeded"
@@ -146,7 +146,7 @@ class LimitSettings:
     grace: float = setting(
         5,
         "At the end give running requests this long; then abort their associations.",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0),
         metavar="SECONDS",
         reason="a usual query ends sooner; who stops the server waits no longer than this",
         beyond="A-ABORT",
