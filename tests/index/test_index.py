@@ -9,6 +9,7 @@ import pytest
 
 from dicomquest.dataset.fast_encoder import ResponseEncoder
 from dicomquest.errors import IndexDatabaseError
+from dicomquest.index import Index
 from dicomquest.index.search import sqlite_cursor as cursors
 from dicomquest.index.search.sqlite_cursor import SQLiteCursor
 from dicomquest.query import reference
@@ -19,8 +20,6 @@ from fixtures.timing import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from dicomquest.index import Index
 
 RELATIONAL = QueryOptions(relational=True)
 
@@ -211,3 +210,35 @@ def test_large_query_is_never_answered_at_once(
         with index.search(asked) as cursor:
             assert cursor.fetch_at_once(32) is None
             assert cursor.fetch(32) == []
+
+
+EXPLAINED: list[dict[str, Any]] = [
+    {"PatientName": "Secret*", "StudyDate": "19331122-19331124"},
+    {"AccessionNumber": "O'Secret", "NumberOfStudyRelatedInstances": "1933"},
+    {"StudyInstanceUID": "1.1933.1\\1.1933.2"},
+    {"ProcedureCodeSequence": [data_set(CodeValue="Secret")]},
+]
+
+
+@pytest.mark.parametrize("keys", EXPLAINED)
+def test_plan_has_no_value_of_a_key(index: Index, keys: dict[str, Any]) -> None:
+    """A slow query is logged with its plan, and PostgreSQL writes parameters into that."""
+    index.ingest_data_sets(studies(5))
+    with index.search(query("STUDY", options=RELATIONAL, **keys)) as cursor:
+        steps = cursor.explain()
+    text = "\n".join(steps)
+    assert "study" in text
+    assert not any(secret in text for secret in ("Secret", "1933"))
+    with index.search(query("STUDY", StudyInstanceUID="")) as cursor:
+        assert len(cursor.fetch(10)) == 5
+
+
+def test_plan_of_a_lost_table_is_an_error(own_location: str) -> None:
+    with Index(own_location) as index:
+        with index._database.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE study RENAME TO lost")
+        with (
+            index.search(query("STUDY", StudyInstanceUID="")) as cursor,
+            pytest.raises(IndexDatabaseError),
+        ):
+            cursor.explain()
