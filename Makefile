@@ -9,12 +9,13 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 STAMP := $(VENV)/installed
 PORT ?= 11112
 TEST_PROCESSES ?= 2
+SECONDS ?= 60
 DIST ?= $(CURDIR)/dist
 RUN_INDEX := $(CURDIR)/build/run.sqlite
 PROGRAM = $(patsubst $(CURDIR)/%,%,$(BIN))/dicomquest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint style docs bench conformance dist picture clean
+.PHONY: help setup run test lint style docs fuzz bench conformance dist picture clean
 
 help:
 	@echo 'make run          index the DICOM files that pydicom ships and serve them on port $(PORT)'
@@ -22,6 +23,7 @@ help:
 	@echo 'make lint         check style, types and layers'
 	@echo 'make style        print the figures of style'
 	@echo 'make docs         build the documentation site into build/site'
+	@echo 'make fuzz         change recorded bytes at random and hold the invariants of fuzz/'
 	@echo 'make bench        run the benchmarks'
 	@echo 'make conformance  say which test shows which requirement'
 	@echo 'make dist         build the wheel, the source archive and the SBOM into dist/'
@@ -79,6 +81,10 @@ docs: $(STAMP)
 	$(BIN)/python tools/import_graph.py docs/explanation/import-graph.svg
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python tools/check_site.py build/site
+
+# SECONDS for all targets together; FUZZ_ARGS names targets, or --executions.
+fuzz: $(STAMP)
+	$(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
