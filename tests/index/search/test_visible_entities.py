@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -73,7 +72,7 @@ def computed_queries(draw: st.DrawFn, corpus: list[DataSet]) -> Query | None:
     return parse(asked._replace(identifier=dict(sorted(identifier.items()))))
 
 
-@settings(max_examples=int(os.environ.get("VIS_N", "0")) or settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 3)
 @given(
     corpus=corpora(max_patients=2, again=True).filter(bool),
     drawn=st.data(),
@@ -96,7 +95,7 @@ def test_engine_hides_what_reference_hides(
             assert canonical(index.find_data_sets(restricted)) == expected, restricted
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 3)
 @given(corpus=corpora(max_patients=2).filter(bool), drawn=st.data())
 def test_answers_are_of_an_index_without_it(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject
