@@ -124,6 +124,35 @@ def test_values_of_a_file_are_one_question_to_an_index(location: str, tmp_path: 
     assert len(result.stdout.splitlines()) == 3
 
 
+def test_index_is_asked_under_a_filter(location: str) -> None:
+    """``--explain`` says what is visible, and counts are those of what is."""
+    filtered = ("--index", location, "--visible", "InstanceNumber=2")
+    asked = ("NumberOfStudyRelatedInstances", "-f", "csv", "--explain")
+    result = run(*filtered, *asked)
+    assert result.exit_code == 0, result.output
+    assert "; visible are only instances whose Instance Number is 2" in result.stderr
+    assert [line.split(",")[-1] for line in result.stdout.splitlines()[1:]] == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--index", "missing.sqlite", "--visible", "Modality"], "there is no index"),
+        (["pacs.example", "104", "--visible", "Modality=CT"], "--visible is for --index"),
+    ],
+)
+def test_filter_without_its_index_is_refused(arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in {1, 2}
+    assert message in " ".join(result.stderr.split())
+
+
+def test_wrong_filter_is_refused(location: str) -> None:
+    result = run("--index", location, "--visible", "Modality")
+    assert result.exit_code == 2
+    assert "Modality=VALUE" in result.stderr
+
+
 def test_index_that_is_missing_is_said_so(tmp_path: Path) -> None:
     result = run("--index", str(tmp_path / "none.sqlite"), "PatientName")
     assert result.exit_code == 1

@@ -171,7 +171,7 @@ def run(settings: FindSettings) -> None:
     for note in () if settings.target.tree else request.notes:
         say(f"Note: {note}")
     if settings.asking.explain:
-        explain_request(request, model, wanted)
+        explain_request(request, model, wanted, settings.target.visible)
     elif is_for_people(settings.output) or keys != typed:
         read_back(request, model, wanted, values)
     settings.peer.tell_if_readable(settings.host)
@@ -212,7 +212,7 @@ def _is_asked_otherwise(
     elif target.index is not None:
         request = replace(request, identifier=with_all_values(request.identifier, values))
         explain = settings.asking.explain
-        find_in_index(target.index, asked, request, model, out, explain=explain)
+        find_in_index(target, asked, request, model, out, explain=explain)
     return target.tree or target.index is not None
 
 

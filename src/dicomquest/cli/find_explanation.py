@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from dicomquest.cli.counting import number_of
 from dicomquest.cli.messages import say
 from dicomquest.cli.request_identifier import Request
 from dicomquest.errors import IdentifierError
+from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.explain import explain_keys
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.visibility import VisibilityError, parse_visible
 from dicomquest.query.words import question, sentence
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.extended import EXTENDED_OPTIONS
@@ -45,10 +48,16 @@ def read_back(
         say(question(_read(request, model, options)))
 
 
-def explain_request(request: Request, model: InformationModel, options: QueryOptions) -> None:
-    """Print the meaning of the query, and what the Standard says of each key."""
+def explain_request(
+    request: Request, model: InformationModel, options: QueryOptions, visible: Sequence[str] = ()
+) -> None:
+    """Print the meaning of the query, and what the Standard says of each key.
+
+    ``visible`` is the filter of an index that is asked.
+    """
     try:
-        say(f"Query ({model.words}): {sentence(_read(request, model, options))}")
+        query = replace(_read(request, model, options), visible=_filter(visible))
+        say(f"Query ({model.words}): {sentence(query)}")
     except IdentifierError as error:
         say(f"Query ({model.words}): the Standard gives it no meaning: {error}")
     plain = []
@@ -62,6 +71,13 @@ def explain_request(request: Request, model: InformationModel, options: QueryOpt
             say(f"    {remark}")
     if plain:
         say(f"  Returned only: {', '.join(plain)}")
+
+
+def _filter(visible: Sequence[str]) -> tuple[KeyCriterion, ...]:
+    """Return the criteria of a filter; none for a wrong one, which the index refuses."""
+    with suppress(VisibilityError):
+        return parse_visible(visible)
+    return ()
 
 
 def explain_acceptance(wanted: QueryOptions, accepted: QueryOptions) -> None:

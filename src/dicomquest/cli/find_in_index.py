@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.messages import INTERRUPTED, give_up, index_failure
+from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, index_failure
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.output.show import Question, Shown, is_for_people, show
@@ -15,6 +15,7 @@ from dicomquest.cli.output.summary import summarise
 from dicomquest.errors import IdentifierError, IndexDatabaseError
 
 if TYPE_CHECKING:
+    from dicomquest.cli.find_target import TargetSettings
     from dicomquest.cli.request_identifier import Request
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index.index import Index
@@ -28,7 +29,7 @@ FIRST_ROWS, ROWS = 32, 512
 
 
 def find_in_index(
-    location: str,
+    target: TargetSettings,
     asked: Question,
     request: Request,
     model: InformationModel,
@@ -40,9 +41,10 @@ def find_in_index(
     from dicomquest.index import open_index
     from dicomquest.query.identifier.parse import parse_identifier
     from dicomquest.query.options import QueryOptions
+    from dicomquest.query.visibility import VisibilityError
 
     try:
-        with open_index(location) as index:
+        with open_index(target.index or "", visible=target.visible) as index:
             options = QueryOptions(
                 relational=True, timezone_offset_minutes=index.timezone_offset_minutes
             )
@@ -51,6 +53,8 @@ def find_in_index(
                 shown = _show(cursor, asked, request, out)
             if not shown.count and is_for_people(out):
                 _say_why_nothing(index, request, model, options, explain=explain)
+    except VisibilityError as error:
+        raise give_up(str(error), WRONG_COMMAND_LINE) from error
     except IdentifierError as error:
         raise give_up(str(error)) from error
     except IndexDatabaseError as error:

@@ -47,6 +47,13 @@ class TargetSettings:
         4, "Associations of --tree at the same time.", type=click.IntRange(1, 32), metavar="N",
         envvar=None,
     )  # fmt: skip
+    visible: tuple[str, ...] = setting(
+        (),
+        "Ask the index as if it had only what matches this key; repeat it (`--index`).",
+        multiple=True,
+        metavar="KEY=VALUE",
+        envvar=None,
+    )
     key: tuple[str, ...] = setting(
         (),
         "A KEY, as findscu takes it; repeat it.",
@@ -71,6 +78,8 @@ class TargetSettings:
 
     def model(self, named: str) -> str:
         """Return the information model; click's UsageError for the one that is not there."""
+        if self.visible and self.index is None:
+            raise click.UsageError("--visible is for --index: a peer decides itself what it shows")
         if self.worklist:
             raise click.UsageError(
                 "-W: dicomquest asks no Modality Worklist yet; -P and -S ask archives"
