@@ -403,6 +403,18 @@ def test_filter_here_asks_for_the_series_of_each_study() -> None:
     assert "--filter-here dropped 1 answer." in result.stderr
 
 
+def test_filter_here_without_a_second_association() -> None:
+    """A peer that takes one association: what cannot be looked up is kept, and that is said."""
+    archive = ScriptedArchive(studies(3), hidden=[0x00080061])
+    ae = scp()
+    ae.maximum_associations = 1
+    with serving(archive, ae=ae) as port:
+        result = find(port, "ModalitiesInStudy=CT", "PatientID", "--filter-here", "-f", "jsonl")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 3
+    assert "Note: studies without Modalities in Study are kept: no association" in result.stderr
+
+
 def test_filter_here_drops_other_values() -> None:
     answers = [
         (0xFF00, study(PatientID=patient, StudyInstanceUID=f"1.2.{number}"))

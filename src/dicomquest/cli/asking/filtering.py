@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Self
 
 from dicomquest.cli.asking.answers import Outcome, answers
+from dicomquest.cli.messages import say
 from dicomquest.dataset.elements import Element
+from dicomquest.errors import AssociationError
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
@@ -51,7 +53,12 @@ class SeriesLookup:
         if not self._is_key or (element is not None and any(element.values)):
             return answer
         if self._association is None:
-            self._association = self._stack.enter_context(self._more())
+            try:
+                self._association = self._stack.enter_context(self._more())
+            except AssociationError as error:
+                say(f"Note: studies without Modalities in Study are kept: {error}")
+                self._is_key = False
+                return answer
         series = dict(sorted(self._series_of(answer).items()))
         found = answers(self._association, series, self._model, Outcome())
         modalities = dict.fromkeys(
