@@ -323,3 +323,17 @@ def test_layouts_of_two_charsets_coexist() -> None:
     assert [found and found["00100010"]["Value"] for found in map(layouts.take_apart, rows)] == [
         [{"Alphabetic": "M\u00fcller"}]
     ] * 2
+
+
+def test_dataset_of_a_known_layout_is_like_any_other() -> None:
+    """It has the attributes of a new Dataset, and shares no container with another one."""
+    data = encode({0x00100020: Element("LO", ("4711",))}, EXPLICIT_VR_LITTLE_ENDIAN)
+    first, second = (decode_to_pydicom(data, EXPLICIT_VR_LITTLE_ENDIAN) for _ in range(2))
+    blank = Dataset()
+    assert {**vars(first), "_dict": {}} == vars(blank)
+    for name, value in vars(first).items():
+        if isinstance(value, dict):
+            assert value is not vars(second)[name]
+    first.PatientName = "A^B"
+    first.private_block(0x23, "ACME", create=True)
+    assert len(second) == 1

@@ -7,7 +7,7 @@ property tests hold the fast ways equal to the sure one, for changed and cut off
 
 1. *A known layout.* The identifiers of one query repeat their elements in the same order. Once that
    has been seen often enough, ``learned_layouts`` takes a whole identifier apart by one pattern,
-   and a generated expression (JSON) or one loop (Dataset) makes the result of its values.
+   and a generated expression makes the result of its values.
 2. *A pass over the headers.* ``_fields`` finds each header, tag and VR together, in a table by its
    bytes, and cuts its value out. A header that is not of the simple kind ends the fast way.
 
@@ -31,7 +31,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from operator import methodcaller
 from typing import Any, AnyStr, NamedTuple, TypeAlias
 
@@ -344,41 +344,68 @@ def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
         return to_pydicom(decode(data, transfer_syntax))
     if form.pydicom_layouts.learns:
         form.pydicom_layouts.note(_columns(data, form, _PATTERNS_OF_PYDICOM))
-    return Dataset(elements)
+    return _dataset(elements)
 
 
 def _pydicom_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], Dataset]:
-    return partial(_dataset_of_layout, headers)
-
-
-def _dataset_of_layout(headers: tuple[Header, ...], values: Sequence[bytes]) -> Dataset:
-    """Return the Dataset of a layout's values.
+    r"""Generate the function that makes the Dataset of a layout's values.
 
     The pattern of the layout has matched them, so pydicom reads all of them as the sure way does,
-    but for text in a character set: that is tested here.
+    but for text in a character set: that is tested. It is one dictionary display, as in
+    ``_json_maker``, and generated from headers alone::
+
+        def make(v):
+            return dataset({
+                t[0]: raw(Raw, (t[0], 'DA', len(x := v[0].strip(b' \0')), x, 0, ...)), ...})
     """
-    elements: _Elements = {}
-    charset: bytes | None = None
-    for (_, tag, _, vr, _, is_coded, base_tag, is_read_by_pydicom), padded in zip(
-        headers, values, strict=True
-    ):
-        value = padded.strip(b" \0")
-        if (
-            is_coded
-            and charset is not None
-            and value
-            and is_read_by_pydicom is not None
-            and not is_read_by_pydicom(value)
-        ):
-            elements[base_tag] = pydicom_element(base_tag, _remembered_element(vr, padded, charset))
-        elif tag == SPECIFIC_CHARACTER_SET:
-            charset = padded
-            elements[base_tag] = pydicom_element(base_tag, _charset(charset)[0])
-        else:
-            elements[base_tag] = _new(
-                RawDataElement, (base_tag, vr, len(value), value, 0, False, True, True, False)
+    elements = []
+    charset = -1
+    for number, header in enumerate(headers):
+        key, value = f"t[{number}]", f"v[{number}]"
+        strip = f"(x := {value}.strip(b' \\0'))"
+        rest = "0, False, True, True, False"
+        if header.tag == SPECIFIC_CHARACTER_SET:
+            charset = number
+            made = f"element({key}, charset({value})[0])"
+        elif header.is_coded and charset >= 0 and header.is_read_by_pydicom is not None:
+            made = (
+                f"raw(Raw, ({key}, '{header.vr}', len(x), x, {rest}))"
+                f" if not {strip} or fits[{number}](x)"
+                f" else element({key}, other('{header.vr}', {value}, v[{charset}]))"
             )
-    return Dataset(elements)
+        else:
+            made = f"raw(Raw, ({key}, '{header.vr}', len{strip}, x, {rest}))"
+        elements.append(f"{key}: {made}")
+    names: dict[str, Any] = {
+        "Raw": RawDataElement,
+        "raw": _new,
+        "t": tuple(header.base_tag for header in headers),
+        "fits": tuple(header.is_read_by_pydicom for header in headers),
+        "element": pydicom_element,
+        "charset": _charset,
+        "other": _remembered_element,
+        "dataset": _dataset,
+    }
+    code = f"def make(v):\n    return dataset({{{', '.join(elements)}}})"
+    exec(compile(code, "<layout>", "exec"), names)  # noqa: S102
+    make: Callable[[Sequence[bytes]], Dataset] = names["make"]
+    return make
+
+
+# An empty Dataset's attributes: values that all may share, and containers that each has as its own.
+_SHARED = {name: each for name, each in vars(Dataset()).items() if not isinstance(each, dict)}
+_OWN = [(name, each.copy) for name, each in vars(Dataset()).items() if name not in _SHARED]
+
+
+def _dataset(elements: _Elements) -> Dataset:
+    """Return ``Dataset(elements)``, whose constructor takes as long as all the rest."""
+    made = Dataset.__new__(Dataset)
+    attributes = made.__dict__
+    attributes.update(_SHARED)
+    for name, copy in _OWN:
+        attributes[name] = copy()
+    attributes["_dict"] = elements
+    return made
 
 
 def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> _Elements | None:
