@@ -28,10 +28,7 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 def ask(command: str, port: int, *options: str) -> str:
     """Ask a peer that gives no association, and return the message."""
-    done = CliRunner().invoke(
-        main, [command, HOST, str(port), "--acse-timeout", "0.3", "--connection-timeout", "2",
-               *options],
-    )  # fmt: skip
+    done = CliRunner().invoke(main, [command, HOST, str(port), *options])
     assert done.exit_code == 1, done.stderr
     assert done.stdout == ""
     return done.stderr
@@ -41,9 +38,13 @@ def ask(command: str, port: int, *options: str) -> str:
     ("serve", "options", "message"),
     [
         (speak_http, [], "speaks HTTP, not DICOM.\n  Name the peer's DICOM port."),
-        (wait_for_http, [], "speaks HTTP, not DICOM."),
+        (wait_for_http, ["--acse-timeout", "2"], "speaks HTTP, not DICOM."),
         (speak_tls(), [], "speaks TLS: add --tls or --tls-ca FILE."),
-        (say_nothing, [], "no answer to A-ASSOCIATE-RQ within 0.3 s\n  It takes connections"),
+        (
+            say_nothing,
+            ["--acse-timeout", "0.3"],
+            "no answer to A-ASSOCIATE-RQ within 0.3 s\n  It takes connections",
+        ),
         (hang_up, [], "the peer closed the connection\n  It takes connections"),
         (speak_http, ["--tls"], "speaks HTTP, not DICOM. Leave the TLS options out"),
         (hang_up, ["--tls"], "does not seem to speak TLS there"),
