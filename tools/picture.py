@@ -9,6 +9,7 @@ import io
 import os
 import pty
 import re
+import selectors
 import shlex
 import struct
 import subprocess
@@ -48,10 +49,11 @@ def run(command: str, folder: Path) -> Text:
         stderr=subprocess.PIPE,
     )
     os.close(follower)
-    output = b"".join(read(leader))
+    assert process.stderr is not None
+    output = b"".join(read(leader, process.stderr.fileno()))
     os.close(leader)
-    _, errors = process.communicate()
-    return Text.from_ansi((output + errors).decode().replace("\r\n", "\n").rstrip("\n"))
+    process.communicate()
+    return Text.from_ansi(output.decode().replace("\r\n", "\n").strip("\n"))
 
 
 def environment() -> dict[str, str]:
@@ -60,17 +62,26 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": programs, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
 
 
-def read(descriptor: int) -> Iterator[bytes]:
-    """Yield what a terminal shows, until its last writer has gone."""
-    # Linux says EIO where other systems say that nothing is left.
-    with contextlib.suppress(OSError):
-        while part := os.read(descriptor, 4096):
-            yield part
+def read(*descriptors: int) -> Iterator[bytes]:
+    """Yield what a terminal and a pipe get, in its order, until their last writers have gone."""
+    with selectors.DefaultSelector() as selector:
+        for descriptor in descriptors:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                part = b""
+                # Linux says EIO where other systems say that nothing is left of a terminal.
+                with contextlib.suppress(OSError):
+                    part = os.read(key.fd, 4096)
+                if part:
+                    yield part
+                else:
+                    selector.unregister(key.fd)
 
 
 @contextlib.contextmanager
 def serving(command: str, folder: Path) -> Iterator[str]:
-    """Run the server as long as the block lasts, and yield the line that says where it listens."""
+    """Run the server as long as the block lasts, and yield what it says up to where it listens."""
     with subprocess.Popen(
         shlex.split(command),
         cwd=folder,
@@ -86,7 +97,7 @@ def serving(command: str, folder: Path) -> Iterator[str]:
             for line in process.stderr:
                 printed.append(line)
                 if "listening" in line:
-                    yield line.rstrip("\n")
+                    yield "".join(printed).rstrip("\n")
                     return
             raise SystemExit(f"'{command}' does not listen:\n{''.join(printed)}")
         finally:
@@ -102,8 +113,8 @@ def draw(port: int) -> str:
         (folder / "scans").symlink_to(files)
         show(console, INDEX, run(INDEX, folder))
         serve = SERVE.format(port=port)
-        with serving(serve, folder) as line:
-            show(console, f"{serve} &", Text(line))
+        with serving(serve, folder) as lines:
+            show(console, f"{serve} &", Text(lines))
             for each in FINDS:
                 command = each.format(port=port)
                 show(console, command, run(command, folder))

@@ -17,6 +17,7 @@ def test_copy_is_told_and_answers(tmp_path: Path) -> None:
     assert done.status == 0
     assert "instance                    1 rows, equal" in done.out
     assert "all equal to their source" in done.err
+    assert Path(target).stat().st_mode & 0o777 == 0o600
     with Index(target, create=False) as copy:
         assert [str(each.PatientName) for each in copy.find(PatientName="")] == ["CITIZEN^Jan"]
 

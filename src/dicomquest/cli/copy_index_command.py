@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.counting import number_of
+from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import index_failures, say
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 @click.command(cls=PageCommand)
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-def copy(source: str, target: str) -> None:
+@umask_option
+def copy(source: str, target: str, *, umask: str) -> None:
     """Copy the index FROM into the empty database TO; each is a path or a PostgreSQL URL.
 
     The copy is that of one moment, and is compared row by row with its source; a server may go on
@@ -33,7 +35,8 @@ def copy(source: str, target: str) -> None:
     The exit status is 0 if the copy is whole and equal, 1 if not, 2 if the command line is wrong,
     130 after Ctrl-C.
     """  # noqa: D301
-    run(source, target)
+    with new_files_without(umask):
+        run(source, target)
 
 
 def run(source: str, target: str) -> None:
