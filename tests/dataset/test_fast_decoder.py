@@ -288,6 +288,14 @@ def test_layout_seen_often_is_taken_apart_at_once() -> None:
     assert layouts.take_apart(bytes(wrong_length)) is None
 
 
+def test_value_longer_than_its_length_goes_sure_way() -> None:
+    """A known layout, in which 300 bytes stand where a length of 8 says that 8 do."""
+    learn(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    long = USUAL.replace(b"20240131", b"20240131" + b"9" * 292)
+    assert_same(long, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert outcome(decode_to_json, long, EXPLICIT_VR_LITTLE_ENDIAN) is DataSetError
+
+
 def test_text_in_character_set_is_part_of_layout() -> None:
     names = [b"M\xc3\xbcller^J\xc3\xb6rg", b"Yamada=\xe5\xb1\xb1\xe7\x94\xb0", b"Citizen"]
     charset = element(0x00080005, b"CS", b"ISO_IR 192")

@@ -109,8 +109,11 @@ class Layouts(Generic[C, T, AnyStr]):
                 groups = match.groups()
                 values = groups[1::2]
                 # Every length fits one byte, so all of them are one string, and one comparison
-                # does.
-                lengths = self._read(bytes(map(len, values)))
+                # does. A pattern may take a longer value, for which the pass has the words.
+                try:
+                    lengths = self._read(bytes(map(len, values)))
+                except ValueError:
+                    return None
                 return layout.make(values) if self._nothing.join(groups[::2]) == lengths else None
         return None
 
