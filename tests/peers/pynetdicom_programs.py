@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
+from pydicom.uid import ExplicitVRLittleEndian
 
+from dicomquest import AE
 from fixtures.timing import LONG
 from peers.answers import Answer, plain
-from peers.processes import Peer, client
+from peers.processes import Peer, client, free_port, server
 
 PROGRAM = Path(__file__).parent / "pynetdicom_peer.py"
 
@@ -37,6 +39,38 @@ def pynetdicom_scp(folder: Path) -> Iterator[Peer]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+QRSCP = """\
+[DEFAULT]
+ae_title: QRSCP_PY
+port: {port}
+max_pdu: 16382
+acse_timeout: 30
+dimse_timeout: 30
+network_timeout: 30
+bind_address: 127.0.0.1
+instance_location: {folder}/instances
+database_location: {folder}/instances.sqlite
+log_identifier: False
+"""
+
+
+@contextlib.contextmanager
+def qrscp(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
+    """Run pynetdicom's own archive, and send it the instances."""
+    port = free_port()
+    configuration = folder / "qrscp.ini"
+    configuration.write_text(QRSCP.format(port=port, folder=folder))
+    command = [sys.executable, "-m", "pynetdicom", "qrscp", "-c", str(configuration)]
+    with server(command, port, folder / "qrscp.log"):
+        ae = AE("SENDER")
+        for sop_class in {pydicom.dcmread(path).SOPClassUID for path in paths}:
+            ae.add_requested_context(sop_class, ExplicitVRLittleEndian)
+        with ae.associate("127.0.0.1", port) as association:
+            for path in paths:
+                association.send_c_store(path)
+        yield Peer("127.0.0.1", port, "QRSCP_PY")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ COMMANDS = {
         "dicomquest.cli.config_command", "config", "Show the settings that hold; check a file."
     ),
     "echo": Command("dicomquest.cli.echo_command", "echo", "Test the way to a peer (C-ECHO)."),
+    "conform": Command(
+        "dicomquest.cli.conform_command",
+        "conform",
+        "Check whether a peer answers queries as the Standard says.",
+    ),
     "peers": Command(
         "dicomquest.cli.peers_command", "peers", "List, test, add and remove named peers."
     ),

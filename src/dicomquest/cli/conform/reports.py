@@ -1,0 +1,83 @@
+"""Reports of checks: for people, as JSON, and as JUnit XML."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+from dicomquest.cli.conform.outcome import Outcome, Result
+from dicomquest.escaping import escaped
+
+
+def counts(results: Sequence[Result]) -> str:
+    """Return how many checks have each outcome."""
+    found = Counter(result.verdict.outcome for result in results)
+    return ", ".join(f"{found[outcome]} {outcome.value}" for outcome in Outcome)
+
+
+def clause_of(result: Result) -> str:
+    """Return the clause of a check with its part."""
+    clause = result.check.clause
+    return clause if clause.startswith("PS") else f"PS3.4 {clause}"
+
+
+def line(result: Result) -> str:
+    """Return the lines of a result on a console; more than one only if it failed."""
+    outcome, words = result.verdict.outcome, escaped(result.verdict.words)
+    first = f"{outcome.value:<12} {result.check.identifier}"
+    if outcome is Outcome.FAILED:
+        clause = f"{result.check.words} ({clause_of(result)})"
+        return f"{first}\n             {clause}\n             {words}"
+    return f"{first}: {words}"
+
+
+def as_json(peer: str, results: Sequence[Result]) -> str:
+    """Return all results as one JSON object."""
+    found = Counter(result.verdict.outcome for result in results)
+    report = {
+        "peer": peer,
+        **{outcome.name.lower(): found[outcome] for outcome in Outcome},
+        "checks": [
+            {
+                "id": result.check.identifier,
+                "clause": clause_of(result),
+                "requirement": result.check.words,
+                "outcome": result.verdict.outcome.value,
+                "seen": result.verdict.words,
+                "seconds": round(result.seconds, 3),
+            }
+            for result in results
+        ],
+    }
+    return json.dumps(report, ensure_ascii=False, indent=2)
+
+
+def as_junit(peer: str, results: Sequence[Result]) -> str:
+    """Return all results as JUnit XML, where a check that is not decided is skipped."""
+    found = Counter(result.verdict.outcome for result in results)
+    suite = ET.Element(
+        "testsuite",
+        name=f"dicomquest conform {escaped(peer)}",
+        tests=str(len(results)),
+        failures=str(found[Outcome.FAILED]),
+        skipped=str(found[Outcome.NOT_DECIDED]),
+        time=f"{sum(result.seconds for result in results):.3f}",
+    )
+    for result in results:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=clause_of(result),
+            name=result.check.identifier,
+            time=f"{result.seconds:.3f}",
+        )
+        words = escaped(result.verdict.words)
+        if result.verdict.outcome is Outcome.FAILED:
+            failure = ET.SubElement(case, "failure", message=result.check.words)
+            failure.text = words
+        elif result.verdict.outcome is Outcome.NOT_DECIDED:
+            ET.SubElement(case, "skipped", message=words)
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True)
