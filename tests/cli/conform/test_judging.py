@@ -58,7 +58,7 @@ def test_missing_match_fails() -> None:
 
 
 def test_missing_match_of_a_cut_reply_is_open() -> None:
-    assert outcome(reply(A, is_cut=True)) is Outcome.PASSED
+    assert outcome(reply(EMPTY, is_cut=True)) is Outcome.NOT_DECIDED
 
 
 def test_failure_and_silence_fail() -> None:
@@ -77,6 +77,18 @@ def test_no_match_must_be_success() -> None:
     assert judge_empty("", reply()).outcome is Outcome.PASSED
     for wrong in (reply(A), reply(status=0xC000), NO_ANSWER):
         assert judge_empty("", wrong).outcome is Outcome.FAILED
+
+
+def test_match_not_learnt_of_is_open() -> None:
+    """A large archive may have what the questions did not show; an empty value may match."""
+    keys = {"StudyID": "A"}
+    for answer, outcome in (
+        (A, Outcome.NOT_DECIDED),
+        (EMPTY, Outcome.NOT_DECIDED),
+        (B, Outcome.FAILED),
+        ({"StudyInstanceUID": "1.2"}, Outcome.FAILED),
+    ):
+        assert judge_empty("", reply(answer), keys).outcome is outcome
 
 
 def test_refusal_is_a_failure_status() -> None:

@@ -23,6 +23,7 @@ ROOM = studies(
         (matching_checks.name_prefix, "DOE^*"),
         (matching_checks.name_question, "D?E^JOHN"),
         (matching_checks.name_other_characters, "Müller^J"),
+        (matching_checks.name_other_question, "M?ller^J"),
         (matching_checks.date_range, "20240201-20240301"),
         (matching_checks.date_from, "20240301-"),
         (matching_checks.date_until, "-20240101"),
@@ -75,10 +76,11 @@ def test_list_of_uids_finds_each_once() -> None:
 
 
 def test_ignored_modality_needs_ff01() -> None:
+    judge = matching_checks.optional(Level.STUDY, "ModalitiesInStudy", "ZZ")
     answer = {"StudyInstanceUID": "1.1"}
     for pending, outcome in ((0xFF00, Outcome.FAILED), (0xFF01, Outcome.NOT_DECIDED)):
         peer = ScriptedPeer([reply(answer, pending=pending)])
-        assert matching_checks.modalities_in_study(peer, holdings(ROOM)).outcome is outcome
+        assert judge(peer, holdings(ROOM)).outcome is outcome
 
 
 def test_data_that_decide_nothing_ask_nothing() -> None:

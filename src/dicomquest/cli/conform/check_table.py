@@ -82,6 +82,9 @@ CHECKS: tuple[Check, ...] = (
           matching.of_names(matching.name_prefix, "needs two different names")),
     Check("wild-question", "C.2.2.2.4", "? is one character.",
           matching.of_names(matching.name_question, "needs two different names")),
+    Check("wild-question-utf-8", "C.2.2.2.4", "? is one character, not one byte.",
+          matching.of_names(matching.name_other_question,
+                            "needs a name with characters beyond ASCII")),
     Check("wild-literal", "C.2.2.2.4", "_ and % are no wild cards.", matching.literal_underscore),
     Check("wild-uid", "C.2.2.2.4", "A UID has no wild cards.", matching.wild_uid),
     Check("wild-uid-star-alone", "C.4.1.1.4",
@@ -96,8 +99,20 @@ CHECKS: tuple[Check, ...] = (
     Check("range-times", "C.2.2.2.5", "A range of times finds the studies in it alone.",
           matching.of_level(Level.STUDY, matching.time_range, "needs study times of two hours")),
     Check("sequence", "C.2.2.2.6", "A key in an item is matched.", matching.sequence),
-    Check("modalities-in-study", "C.3.4", "Modalities in Study is matched, or the status is FF01.",
-          matching.modalities_in_study),
+    *(
+        Check(identifier, clause, f"{name} is matched, or the status is FF01.",
+              matching.optional(level, keyword, nonsense))
+        for identifier, clause, name, level, keyword, nonsense in (
+            ("modalities-in-study", "C.3.4", "Modalities in Study",
+             Level.STUDY, "ModalitiesInStudy", "ZZ"),
+            ("optional-study-description", "C.2.2.1.3", "Study Description",
+             Level.STUDY, "StudyDescription", matching.NOBODY),
+            ("optional-series-description", "C.2.2.1.3", "Series Description",
+             Level.SERIES, "SeriesDescription", matching.NOBODY),
+            ("optional-body-part", "C.2.2.1.3", "Body Part Examined",
+             Level.SERIES, "BodyPartExamined", "NOBODY"),
+        )
+    ),
     Check("cancel", "C.4.1.3.1", "C-CANCEL ends a query with FE00.", exchange.cancel),
     Check("malformed-no-level", "C.4.1.1.3.1", "A query without a level fails.",
           exchange.level_value(None, "no Query/Retrieve Level")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from dicomquest.cli.conform.questioner import Reply, values_of
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from dicomquest.cli.conform.holdings import Entity, Holdings, Room
     from dicomquest.cli.conform.questioner import Asks, Keys
 
@@ -112,20 +114,35 @@ def judge_trial(room: Room, trial: Trial, reply: Reply) -> Verdict:
         return failed(words)
     expected = {uid for uid, each in known.items() if _matches(each, trial)}
     missing = expected - found
-    if missing and not reply.is_cut:
+    if missing and reply.is_cut:
+        return not_decided(f"{trial}: more than {len(reply.answers)} answers, not all asked for")
+    if missing:
         return failed(f"{trial}: {len(missing)} of {len(expected)} matches were not found")
     return passed(f"{trial}: {_count(len(expected), 'match', 'matches')}, no other")
 
 
-def judge_empty(what: str, reply: Reply) -> Verdict:
-    """Judge the reply to a question that nothing matches: Success without an answer."""
+def judge_empty(what: str, reply: Reply, keys: Mapping[str, str] | None = None) -> Verdict:
+    """Judge the reply to a question that nothing learnt of matches: Success without an answer.
+
+    An answer that has the values of ``keys``, or an empty one, is a match that was not learnt of.
+    """
     if reply.status is None:
         return failed(f"{what}: {reply.end()}")
-    if reply.answers:
-        return failed(f"{what}: {_count(len(reply.answers), 'answer')}, where nothing matches")
+    if strays := [each for each in reply.answers if not _may_match(each, keys or {})]:
+        return failed(f"{what}: {_count(len(strays), 'answer')}, where nothing matches")
     if reply.is_refused:
         return failed(f"{what}: {reply.end()}, where no match is Success")
+    if reply.pending:
+        return not_decided(f"{what}: {_count(len(reply.pending), 'answer')} that may match")
     return passed(f"{what}: no answer, {reply.end()}")
+
+
+def _may_match(answer: Dataset, keys: Mapping[str, str]) -> bool:
+    """Tell whether an answer returns each key, with its value or empty (PS3.4 C.2.2.1.2)."""
+    return bool(keys) and all(
+        keyword in answer and set(values_of(answer, keyword)) <= {value}
+        for keyword, value in keys.items()
+    )
 
 
 def judge_refusal(what: str, reply: Reply) -> Verdict:
@@ -139,10 +156,10 @@ def judge_refusal(what: str, reply: Reply) -> Verdict:
 
 
 def same_entities(room: Room, reply: Reply) -> bool:
-    """Tell whether a reply has the entities of a room, as far as neither is cut."""
+    """Tell whether a whole reply has the entities of a room, and no more if that has all."""
     found = {value for values in reply.values(room.unique) for value in values[:1]}
     known = {each.uid for each in room.entities}
-    return known <= found if room.reply.is_cut or reply.is_cut else known == found
+    return known <= found if room.reply.is_cut else known == found
 
 
 def _count(number: int, one: str, several: str = "") -> str:

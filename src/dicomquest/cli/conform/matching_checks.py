@@ -34,9 +34,6 @@ MakesTrials = Callable[["Room"], Iterator[Trial]]
 NOBODY = "NOBODY-4711"
 """A value that no archive has."""
 
-NO_MODALITY = "ZZ"
-"""A modality that no archive has."""
-
 LONGEST_LIST = 3
 """UIDs in a list; one of them is there twice."""
 
@@ -143,6 +140,12 @@ def name_other_characters(room: Room) -> Iterator[Trial]:
     yield from map(name_trial, names(room, is_ascii=False))
 
 
+def name_other_question(room: Room) -> Iterator[Trial]:
+    """Yield names whose first character beyond ASCII is ``?``: one character of several bytes."""
+    for name in names(room, is_ascii=False):
+        yield name_trial(re.sub(r"[^\x00-\x7f]", "?", name, count=1))
+
+
 def days(room: Room) -> list[str]:
     """Return the study dates of a room in order."""
     return sorted(each for each in values_in(room, "StudyDate") if re.fullmatch(r"\d{8}", each))
@@ -198,8 +201,8 @@ def literal_underscore(peer: Asks, held: Holdings) -> Verdict:
         return not_decided("needs a Patient ID of two characters")
     for key in (f"{value[:-1]}_", f"{value[:-1]}%"):
         if key not in stored:
-            reply = ask_in(peer, room, {"PatientID": key})
-            verdict = judge_empty(f"PatientID={shown(key)}", reply)
+            keys = {"PatientID": key}
+            verdict = judge_empty(f"PatientID={shown(key)}", ask_in(peer, room, keys), keys)
             if verdict.outcome is not Outcome.PASSED:
                 return verdict
     return passed("_ and % are characters like others")
@@ -238,27 +241,31 @@ def star_as_uid(peer: Asks, held: Holdings) -> Verdict:
         return failed(f"{what}: {reply.end()}")
     if reply.is_refused and reply.status != IDENTIFIER_DOES_NOT_MATCH:
         return failed(f"{what}: {reply.end()}")
-    if reply.pending and not same_entities(room, reply):
+    if reply.pending and not reply.is_cut and not same_entities(room, reply):
         return failed(f"{what}: {len(reply.pending)} answers, neither none nor all")
     return passed(f"{what}: {len(reply.pending)} answers, {reply.end()}")
 
 
-def modalities_in_study(peer: Asks, held: Holdings) -> Verdict:
-    """Judge Modalities in Study: matched, or told by FF01 to be no condition."""
-    room = room_of(held, Level.STUDY)
-    if isinstance(room, Verdict):
-        return room
-    keyword = "ModalitiesInStudy"
-    for value in values_in(room, keyword):
-        trial = Trial(keyword, value, partial(eq, value))
-        if divides(room, trial):
-            return judge_trial(room, trial, ask_in(peer, room, {keyword: value}))
-    # A peer that never returns it may still look at it, or say that it does not.
-    reply = ask_in(peer, room, {keyword: NO_MODALITY})
-    if reply.answers and not reply.has_warning and not values_in(room, keyword):
-        what = f"{keyword}={NO_MODALITY!r}"
-        return failed(f"{what}: ignored without a word, {len(reply.answers)} answers with FF00")
-    return not_decided("needs studies with different Modalities in Study")
+def optional(level: Level, keyword: str, nonsense: str) -> Judge:
+    """Return the check that an optional key is matched, or told by FF01 to be no condition."""
+
+    def judge(peer: Asks, held: Holdings) -> Verdict:
+        room = room_of(held, level)
+        if isinstance(room, Verdict):
+            return room
+        for value in values_in(room, keyword):
+            trial = Trial(keyword, value, partial(eq, value))
+            if divides(room, trial) and not re.search(r"[*?]", value):
+                return judge_trial(room, trial, ask_in(peer, room, {keyword: value}))
+        # A peer that never returns it may still look at it, or say that it does not.
+        reply = ask_in(peer, room, {keyword: nonsense})
+        what = f"{keyword}={nonsense!r}"
+        if any(keyword not in answer for answer in reply.answers) and not reply.has_warning:
+            count = len(reply.answers)
+            return failed(f"{what}: ignored without a word, {count} answers with FF00")
+        return not_decided(f"needs two entities with different values of {keyword}")
+
+    return judge
 
 
 def list_of_uids(peer: Asks, held: Holdings) -> Verdict:
@@ -297,6 +304,8 @@ def star_alone(peer: Asks, held: Holdings) -> Verdict:
 def _as_without_condition(room: Room, what: str, reply: Reply) -> Verdict:
     if reply.status is None or reply.is_refused:
         return failed(f"{what}: {reply.end()}")
+    if reply.is_cut:
+        return not_decided(f"{what}: more than {len(reply.answers)} answers, not all asked for")
     if not same_entities(room, reply):
         found = len({value for values in reply.values(room.unique) for value in values})
         return failed(f"{what}: {found} entities instead of {len(room.entities)}")
@@ -316,7 +325,7 @@ def two_keys(peer: Asks, held: Holdings) -> Verdict:
                 if "" not in same and ("", number) not in pairs:
                     keys = {"StudyDate": day, "AccessionNumber": number}
                     what = f"StudyDate={day!r}, AccessionNumber={number!r}"
-                    return judge_empty(what, ask_in(peer, room, keys))
+                    return judge_empty(what, ask_in(peer, room, keys), keys)
     return not_decided("needs two studies with different dates and accession numbers")
 
 
@@ -325,7 +334,8 @@ def no_match(peer: Asks, held: Holdings) -> Verdict:
     room = held.named
     if room is None:
         return not_decided("no patient could be learnt of")
-    return judge_empty(f"PatientID={NOBODY!r}", ask_in(peer, room, {"PatientID": NOBODY}))
+    keys = {"PatientID": NOBODY}
+    return judge_empty(f"PatientID={NOBODY!r}", ask_in(peer, room, keys), keys)
 
 
 def case_of_text(peer: Asks, held: Holdings) -> Verdict:
@@ -338,7 +348,8 @@ def case_of_text(peer: Asks, held: Holdings) -> Verdict:
     if value is None:
         return not_decided("needs a Patient ID with a letter")
     key = value.swapcase()
-    return judge_empty(f"PatientID={shown(key)}", ask_in(peer, room, {"PatientID": key}))
+    keys = {"PatientID": key}
+    return judge_empty(f"PatientID={shown(key)}", ask_in(peer, room, keys), keys)
 
 
 def sequence(peer: Asks, held: Holdings) -> Verdict:

@@ -211,6 +211,9 @@ class Questioner:
             if response is None or not is_pending:
                 last = response
                 continue
+            # A peer that goes on after the C-CANCEL must not fill the memory.
+            if len(pending) >= limit + MOST_ANSWERS:
+                continue
             pending.append(response.command.status)
             if answer is None:
                 unreadable += 1
