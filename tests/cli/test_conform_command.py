@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from click.testing import CliRunner, Result
+from pydicom.dataset import Dataset
 
+from dicomquest import evt
 from dicomquest.cli import main
 from dicomquest.cli.conform.check_table import CHECKS
 from fixtures.faces import HOST, serving
@@ -55,3 +58,16 @@ def test_forms_are_read_by_others() -> None:
         as_junit = conform(HOST, str(port), *arguments, "junit")
     assert json.loads(as_json.stdout)["passed"] == 1
     assert ET.fromstring(as_junit.stdout).get("tests") == "1"
+
+
+def test_empty_archive_decides_no_matching() -> None:
+    def nothing(_: evt.Event) -> Iterator[tuple[int, Dataset]]:
+        yield from ()
+
+    with serving(nothing) as port:
+        done = conform(HOST, str(port), "--rate", "1000", "--format", "json")
+    assert done.exit_code == 1  # it answers Success without a level
+    found = {each["id"]: each["outcome"] for each in json.loads(done.stdout)["checks"]}
+    matching = ("single-", "list-", "universal", "wild-", "range-", "sequence", "optional-")
+    assert {found[each] for each in found if each.startswith(matching)} == {"not decided"}
+    assert found["malformed-no-level"] == "failed"
