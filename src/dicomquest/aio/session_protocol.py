@@ -43,6 +43,12 @@ One read brings up to 256 KiB, which are five thousand small commands: some tent
 which nobody else is answered.
 """
 
+LONGEST_BURST = 0.002
+"""Seconds of reads in a row after which a connection lets the others have their turn.
+
+An event loop may read 32 times before it looks at the next connection.
+"""
+
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
 
 
@@ -77,6 +83,8 @@ class SessionProtocol(asyncio.Protocol):
         self._rest = b""
         self._is_stream_full = False
         self._is_unread = False
+        self._is_resting = False
+        self._burst_began = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._transport: asyncio.Transport
@@ -103,7 +111,9 @@ class SessionProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed bytes of the peer to the session."""
-        if len(data) > PIECE:
+        is_long = len(data) > PIECE
+        if is_long:
+            self._note_burst()
             data = self._feed_pieces(data)
             if self._rest:
                 return
@@ -116,6 +126,21 @@ class SessionProtocol(asyncio.Protocol):
             with suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         self.pump()
+        if is_long and monotonic() - self._burst_began > LONGEST_BURST and not self.is_lost:
+            self._is_resting = True
+            self._read_or_pause()
+
+    def _note_burst(self) -> None:
+        """Begin a burst with the first read since the loop was at the other connections."""
+        if not self._burst_began:
+            self._burst_began = monotonic()
+            self._loop.call_soon(self._end_burst)
+
+    def _end_burst(self) -> None:
+        self._burst_began = 0.0
+        if self._is_resting:
+            self._is_resting = False
+            self._read_or_pause()
 
     def _feed_pieces(self, data: bytes) -> bytes:
         """Feed bytes piece by piece and return the last piece, or keep the rest if time is up."""
@@ -195,7 +220,7 @@ class SessionProtocol(asyncio.Protocol):
     def _read_or_pause(self) -> None:
         if self._transport.is_closing():
             return
-        if self._is_stream_full or self._is_unread or self._rest:
+        if self._is_stream_full or self._is_unread or self._is_resting or self._rest:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
