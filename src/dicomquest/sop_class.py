@@ -1,7 +1,7 @@
 """SOP classes by keyword (PS3.6 A).
 
-The classes of the Verification, FIND and retrieve services are written out. Every other SOP class
-of pydicom's dictionary is an attribute of this module too, looked up at its first use.
+The classes of the Verification and the FIND services are written out. Every other SOP class of
+pydicom's dictionary is an attribute of this module too, looked up at its first use.
 
 ```python
 from dicomquest.sop_class import CTImageStorage, PatientRootQueryRetrieveInformationModelFind
@@ -28,14 +28,6 @@ Verification = SOPClass("1.2.840.10008.1.1")
 PatientRootQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.2.1.1")
 StudyRootQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.2.2.1")
 PatientStudyOnlyQueryRetrieveInformationModelFind = SOPClass("1.2.840.10008.5.1.4.1.2.3.1")
-PatientRootQueryRetrieveInformationModelMove = SOPClass("1.2.840.10008.5.1.4.1.2.1.2")
-StudyRootQueryRetrieveInformationModelMove = SOPClass("1.2.840.10008.5.1.4.1.2.2.2")
-PatientStudyOnlyQueryRetrieveInformationModelMove = SOPClass("1.2.840.10008.5.1.4.1.2.3.2")
-PatientRootQueryRetrieveInformationModelGet = SOPClass("1.2.840.10008.5.1.4.1.2.1.3")
-StudyRootQueryRetrieveInformationModelGet = SOPClass("1.2.840.10008.5.1.4.1.2.2.3")
-PatientStudyOnlyQueryRetrieveInformationModelGet = SOPClass("1.2.840.10008.5.1.4.1.2.3.3")
-CompositeInstanceRootRetrieveMove = SOPClass("1.2.840.10008.5.1.4.1.2.4.2")
-CompositeInstanceRootRetrieveGet = SOPClass("1.2.840.10008.5.1.4.1.2.4.3")
 RepositoryQuery = SOPClass("1.2.840.10008.5.1.4.1.1.201.6")
 
 ModalityWorklistInformationModelFind = SOPClass("1.2.840.10008.5.1.4.31")

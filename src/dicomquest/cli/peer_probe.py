@@ -8,6 +8,8 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from dicomquest.cli.own_identity import negotiation_items
+from dicomquest.standard.models import MODELS
+from dicomquest.standard.sop_classes import VERIFICATION
 
 if TYPE_CHECKING:
     from dicomquest.pdu.user_information import UserIdentityRQ
@@ -124,14 +126,10 @@ def accepted_services(host: str, port: int, settings: Reach) -> frozenset[str]:
 
 
 SERVICES = {
-    "1.2.840.10008.1.1": "Verification",
-    "1.2.840.10008.5.1.4.1.2.1.1": "Find under Patient Root",
-    "1.2.840.10008.5.1.4.1.2.2.1": "Find under Study Root",
-    "1.2.840.10008.5.1.4.1.2.3.1": "Find under Patient/Study Only",
-    "1.2.840.10008.5.1.4.1.2.1.2": "Move under Patient Root",
-    "1.2.840.10008.5.1.4.1.2.2.2": "Move under Study Root",
-    "1.2.840.10008.5.1.4.1.2.1.3": "Get under Patient Root",
-    "1.2.840.10008.5.1.4.1.2.2.3": "Get under Study Root",
+    VERIFICATION.uid: "Verification",
+    **{model.uid: f"Find under {model.words}" for model in MODELS},
+    **{model.move_uid: f"Move under {model.words}" for model in MODELS},
+    **{model.get_uid: f"Get under {model.words}" for model in MODELS},
     "1.2.840.10008.5.1.4.31": "Modality Worklist",
     "1.2.840.10008.1.20.1": "Storage Commitment",
     "1.2.840.10008.3.1.2.3.3": "Modality Performed Procedure Step",

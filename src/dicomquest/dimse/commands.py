@@ -89,8 +89,8 @@ class CGetRQ:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CGetRSP:
-    """The progress of C-GET, or its end; only the end may have an identifier: the failed UIDs."""
+class _RetrieveResponse:
+    """The elements of a response with counts of sub-operations (PS3.7 9.3.3, 9.3.4)."""
 
     message_id_being_responded_to: int
     status: int
@@ -103,6 +103,11 @@ class CGetRSP:
     number_of_failed_suboperations: int | None = None
     number_of_warning_suboperations: int | None = None
     has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CGetRSP(_RetrieveResponse):
+    """The progress of C-GET, or its end; only the end may have an identifier: the failed UIDs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,20 +122,8 @@ class CMoveRQ:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CMoveRSP:
+class CMoveRSP(_RetrieveResponse):
     """The progress of C-MOVE, or its end; only the end may have an identifier: the failed UIDs."""
-
-    message_id_being_responded_to: int
-    status: int
-    affected_sop_class_uid: str = ""
-    offending_element: tuple[int, ...] = ()
-    error_comment: str = ""
-    error_id: int | None = None
-    number_of_remaining_suboperations: int | None = None
-    number_of_completed_suboperations: int | None = None
-    number_of_failed_suboperations: int | None = None
-    number_of_warning_suboperations: int | None = None
-    has_data_set: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,16 +46,13 @@ COMPOSITE_MOVE = SOPClass(
 RETRIEVE_SOP_CLASSES = (*GET_SOP_CLASSES, COMPOSITE_GET, *MOVE_SOP_CLASSES, COMPOSITE_MOVE)
 QUERY_RETRIEVE_BY_UID = {each.uid: each for each in (*SERVED, *RETRIEVE_SOP_CLASSES)}
 
-_MODEL = "Query/Retrieve Information Model"
 _ROOT = "1.2.840.10008.5.1.4.1"
 
 # fmt: off
 SOUGHT: tuple[SOPClass, ...] = (
     *SERVED,
-    SOPClass(f"{_ROOT}.2.1.3", f"Patient Root {_MODEL} - GET", "C-GET", "C.6.1"),
-    SOPClass(f"{_ROOT}.2.2.3", f"Study Root {_MODEL} - GET", "C-GET", "C.6.2"),
-    SOPClass(f"{_ROOT}.2.1.2", f"Patient Root {_MODEL} - MOVE", "C-MOVE", "C.6.1"),
-    SOPClass(f"{_ROOT}.2.2.2", f"Study Root {_MODEL} - MOVE", "C-MOVE", "C.6.2"),
+    *GET_SOP_CLASSES[:2],
+    *MOVE_SOP_CLASSES[:2],
     SOPClass("1.2.840.10008.5.1.4.31", "Modality Worklist Model - FIND", "C-FIND", "K.6"),
     SOPClass("1.2.840.10008.1.20.1", "Storage Commitment Push Model", "N-ACTION", "J.3"),
     SOPClass(f"{_ROOT}.1.1", "Computed Radiography Image Storage", "C-STORE", "B.5"),
