@@ -193,6 +193,17 @@ def test_error_comment_is_cut_to_a_plain_lo() -> None:
     assert decoded.error_comment == "?/b " + "x" * 60
 
 
+@pytest.mark.parametrize(("comment", "sent"), [("\x01?", b"? "), ("\n \x01", None)])
+def test_text_is_sent_without_outer_spaces(comment: str, sent: bytes | None) -> None:
+    """A control character becomes a space; outer spaces of an LO mean nothing (PS3.5 6.2)."""
+    encoded = encode_command(
+        CFindRSP(message_id_being_responded_to=1, status=0xC001, error_comment=comment)
+    )
+    element = b"\0\0\x02\x09"
+    assert encoded.partition(element)[2][4:] == (sent or b"")
+    assert (element in encoded) is (sent is not None)
+
+
 @pytest.mark.parametrize(
     ("missing", "words"),
     [

@@ -22,7 +22,8 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_invariant_holds(target: str, tmp_path: Path) -> None:
-    done = fuzz(target, "--seconds", str(SECONDS), "--failures", str(tmp_path))
+    # The same inputs each time: other ones are for `make fuzz`, not for who changes a page.
+    done = fuzz(target, "--seed", "1", "--seconds", str(SECONDS), "--failures", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the invariant holds" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -89,7 +89,7 @@ def _decode_uid(data: bytes) -> str:
 
 
 def _encode_text(text: str) -> bytes:
-    data = error_comment(text).encode("ascii")
+    data = error_comment(text).strip(" ").encode("ascii")
     return data + b" " * (len(data) % 2)
 
 
@@ -169,8 +169,11 @@ def encode_command(command: Command) -> bytes:
     }
     for element, name, codec in layout.elements:
         value = getattr(command, name)
-        if element != _COMMAND_FIELD and value is not None and value not in ("", ()):
-            values[element] = codec.encode(value)
+        if element == _COMMAND_FIELD or value is None or value in ("", ()):
+            continue
+        # Text of spaces alone is no value.
+        if encoded := codec.encode(value):
+            values[element] = encoded
     return encode_elements(values)
 
 
