@@ -7,6 +7,8 @@ import pytest
 from dicomquest.standard.statuses import (
     C_ECHO_STATUSES,
     C_FIND_STATUSES,
+    C_GET_STATUSES,
+    C_MOVE_STATUSES,
     C_STORE_STATUSES,
     Status,
     StatusClass,
@@ -56,7 +58,9 @@ def test_fields_that_explain_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [C_FIND_STATUSES, C_ECHO_STATUSES, C_STORE_STATUSES], ids=["find", "echo", "store"]
+    "table",
+    [C_FIND_STATUSES, C_ECHO_STATUSES, C_STORE_STATUSES, C_GET_STATUSES, C_MOVE_STATUSES],
+    ids=["find", "echo", "store", "get", "move"],
 )
 def test_no_two_rows_of_a_service_overlap(table: tuple[Status, ...]) -> None:
     ranges = sorted((row.first, row.last) for row in table)

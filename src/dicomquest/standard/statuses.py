@@ -1,4 +1,4 @@
-"""The statuses of C-FIND, C-ECHO and C-STORE, one row each (PS3.7 C; PS3.4 Tables C.4-1, B.2-1)."""
+"""The statuses of each service, one row each (PS3.7 C; PS3.4 Tables B.2-1, C.4-1 to C.4-3)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ NOT_AUTHORIZED = 0x0124
 DUPLICATE_INVOCATION = 0x0210
 UNRECOGNIZED_OPERATION = 0x0211
 OUT_OF_RESOURCES = 0xA700
+CANNOT_COUNT_MATCHES = 0xA701
+CANNOT_PERFORM_SUB_OPERATIONS = 0xA702
+MOVE_DESTINATION_UNKNOWN = 0xA801
 IDENTIFIER_DOES_NOT_MATCH = 0xA900
 DATA_SET_DOES_NOT_MATCH = 0xA900
+SUB_OPERATIONS_FAILED = 0xB000
 CLASS_NOT_TOLD = 0xB007
 CANNOT_UNDERSTAND = 0xC000
 IDENTIFIER_UNREADABLE = 0xC001
@@ -120,6 +124,20 @@ C_STORE_STATUSES: tuple[Status, ...] = (
     Status(0xC000, 0xCFFF, _FAILURE, "Error: cannot understand", _ELEMENT),
     *GENERAL_STATUSES,
 )
+
+# PS3.4 Tables C.4-2 and C.4-3, in front of the general ones. C-GET never sends A801.
+C_MOVE_STATUSES: tuple[Status, ...] = (
+    Status(0xA701, 0xA701, _FAILURE, "Refused: cannot calculate the number of matches", _COMMENT),
+    Status(0xA702, 0xA702, _FAILURE, "Refused: cannot perform sub-operations", _COMMENT),
+    Status(0xA801, 0xA801, _FAILURE, "Refused: move destination unknown", _COMMENT),
+    Status(0xA900, 0xA900, _FAILURE, "Error: identifier does not match SOP class", _ELEMENT),
+    Status(0xB000, 0xB000, _WARNING, "Sub-operations complete: one or more failures", _COMMENT),
+    Status(0xC000, 0xCFFF, _FAILURE, "Failed: unable to process", _ELEMENT),
+    Status(0xFE00, 0xFE00, _CANCEL, "Sub-operations terminated due to cancel request"),
+    Status(0xFF00, 0xFF00, _PENDING, "Sub-operations are continuing"),
+    *GENERAL_STATUSES,
+)
+C_GET_STATUSES = tuple(row for row in C_MOVE_STATUSES if row.first != MOVE_DESTINATION_UNKNOWN)
 
 # By the first digits, for what no table names (PS3.7 Annex C).
 _CLASSES = (
