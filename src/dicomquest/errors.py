@@ -197,3 +197,7 @@ class StoreError(DicomquestError):
         self.status = status
         self.comment = comment
         self.element = element
+
+
+class StoredInstanceError(DicomquestError):
+    """A stored instance that cannot be sent: its file, or the transfer syntax asked for."""

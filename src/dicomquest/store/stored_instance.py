@@ -1,0 +1,175 @@
+"""A stored instance on its way out: its data set as stored, or re-encoded (PS3.4 C.4.2, B.2).
+
+The file stays open from the first look at it to the last piece, so that a file that takes its place
+meanwhile is never mixed into it; one that somebody writes into is found out before the last piece.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Self
+
+from dicomquest.dataset.codec import PIXEL_DATA, Header, RemarkKind, Remarks, decode_header
+from dicomquest.dataset.decoder import TruncatedDataSetError
+from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.part10 import FileStart, read_file_start
+from dicomquest.errors import DataSetError, StoredInstanceError
+from dicomquest.standard.tags import SOP_CLASS_UID, SOP_INSTANCE_UID
+from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
+
+PIECE: Final = 128 * 1024
+"""Bytes of a piece at most: a few PDUs of the usual maximum length."""
+
+_FIRST_READ: Final = 32 * 1024
+"""Bytes of the first read: most instances without pixel data are whole in it."""
+_LARGEST_HEADER: Final = 1 << 26
+"""Bytes in which the UID has to be found: only files out of order have it behind the first few."""
+
+
+class _FileState(NamedTuple):
+    size: int
+    modified_ns: int
+
+
+class StoredInstance:
+    """An instance in an open file, which holds the SOP Instance UID that was asked for.
+
+    ``transfer_syntax_uid`` is that of its data set; ``length`` are the bytes of that as stored.
+    """
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        """Take over an open file; ``open`` makes one from a path."""
+        self.path = path
+        self._descriptor = descriptor
+        self._state = _state(descriptor)
+        self._first = os.pread(descriptor, _FIRST_READ, 0)
+        start, header = self._read_header()
+        self._start = start.start
+        self.sop_class_uid = _uid(header, SOP_CLASS_UID)
+        self.sop_instance_uid = _uid(header, SOP_INSTANCE_UID)
+        self.transfer_syntax_uid = start.transfer_syntax
+        self.length = self._state.size - self._start
+
+    @classmethod
+    def open(cls, path: str, sop_instance_uid: str) -> Self:
+        """Open a stored file; StoredInstanceError if it is not there, or another instance's."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise _failed(path, error.strerror or type(error).__name__) from error
+        try:
+            opened = cls(path, descriptor)
+        except (OSError, DataSetError) as error:
+            os.close(descriptor)
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise _failed(path, reason or str(error)) from error
+        if opened.sop_instance_uid != sop_instance_uid:
+            opened.close()
+            found = opened.sop_instance_uid or "none"
+            raise _failed(path, f"SOP Instance UID {found}, but {sop_instance_uid} is indexed")
+        return opened
+
+    def pieces(self, transfer_syntax_uid: str) -> Iterator[bytes]:
+        """Return the data set in a transfer syntax, in pieces of at most ``PIECE`` bytes.
+
+        As stored where it is that of the file. StoredInstanceError at once if it cannot be had in
+        this syntax, and from the iterator if the file fails or changes meanwhile.
+        """
+        if transfer_syntax_uid == self.transfer_syntax_uid:
+            return self._stored_pieces()
+        raise _failed(
+            self.path,
+            f"stored in {self.transfer_syntax_uid}, not to be had in {transfer_syntax_uid}",
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read_header(self) -> tuple[FileStart, DataSet]:
+        """Return the beginning of the file, and the elements up to its UIDs."""
+        try:
+            start = read_file_start(self._first)
+        except TruncatedDataSetError as error:
+            self._first = os.pread(self._descriptor, max(error.needed, 4 * _FIRST_READ), 0)
+            start = read_file_start(self._first)
+        data = self._first
+        stop_tag = SOP_INSTANCE_UID + 1
+        while True:
+            remarks = Remarks()
+            header: Header = decode_header(
+                data, start.transfer_syntax, start=start.start, stop_tag=stop_tag, remarks=remarks
+            )
+            found = header.data_set
+            if SOP_INSTANCE_UID in found:
+                break
+            if header.stopped and stop_tag != PIXEL_DATA:
+                # Out of order: it may stand anywhere before the pixel data.
+                stop_tag = PIXEL_DATA
+            elif header.stopped or len(data) >= min(self._state.size, _LARGEST_HEADER):
+                break
+            else:
+                wanted = min(max(header.needed, 4 * len(data)), _LARGEST_HEADER)
+                data = os.pread(self._descriptor, wanted, 0)
+        if any(each.tag == 0 and each.kind is RemarkKind.VR_FORM for each in remarks):
+            # The data set tells, not the File Meta Information: peers would misread it.
+            start = start._replace(transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN)
+        return start, found
+
+    def _stored_pieces(self) -> Iterator[bytes]:
+        piece = self._first[self._start :]
+        position = self._start + len(piece)
+        while position < self._state.size:
+            following = self._read(min(PIECE, self._state.size - position), position)
+            # The last piece waits until the file is known to be the same.
+            if piece:
+                yield piece
+            piece = following
+            position += len(piece)
+        self._check_unchanged()
+        yield piece
+
+    def _read(self, count: int, position: int) -> bytes:
+        """Return exactly so many bytes of the file."""
+        try:
+            data = os.pread(self._descriptor, count, position)
+            while 0 < len(data) < count:
+                more = os.pread(self._descriptor, count - len(data), position + len(data))
+                data = data + more if more else b""
+        except OSError as error:
+            raise _failed(self.path, error.strerror or type(error).__name__) from error
+        if not data and count:
+            raise _failed(self.path, f"ends at byte {position} of {self._state.size}")
+        return data
+
+    def _check_unchanged(self) -> None:
+        if _state(self._descriptor) != self._state:
+            raise _failed(self.path, "changed while it was sent")
+
+
+def reachable(transfer_syntax_uid: str) -> tuple[str, ...]:
+    """Return the transfer syntaxes in which an instance can be sent; that of its file is first."""
+    return (transfer_syntax_uid,)
+
+
+def _state(descriptor: int) -> _FileState:
+    status = os.fstat(descriptor)
+    return _FileState(status.st_size, status.st_mtime_ns)
+
+
+def _uid(header: DataSet, tag: int) -> str:
+    element = header.get(tag)
+    return str(element.values[0]) if element and element.values else ""
+
+
+def _failed(path: str, reason: str) -> StoredInstanceError:
+    return StoredInstanceError(f"{path}: {reason}")
