@@ -50,6 +50,11 @@ COMMANDS = {
     "find": Command(
         "dicomquest.cli.find_command", "find", "Query a peer and print the matches (C-FIND)."
     ),
+    "explain": Command(
+        "dicomquest.cli.explain_command",
+        "explain",
+        "Explain a query of the index, and why it finds nothing.",
+    ),
     "send": Command("dicomquest.cli.send_command", "send", "Send DICOM files to a peer (C-STORE)."),
     "config": Command(
         "dicomquest.cli.config_command", "config", "Show the settings that hold; check a file."

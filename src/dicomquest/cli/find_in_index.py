@@ -71,6 +71,9 @@ def _say_why_nothing(
 ) -> None:
     from dicomquest.cli.asking.why_nothing import MOST_ANSWERS, say_hints, say_why_nothing
     from dicomquest.query.identifier.parse import parse_identifier
+    from dicomquest.query.loosening import names_ancestors
+
+    relational = not names_ancestors(request.identifier, model)
 
     def ask(question: FurtherQuestion) -> int:
         query = parse_identifier(question.identifier, model.uid, options)
@@ -78,9 +81,9 @@ def _say_why_nothing(
             return len(cursor.fetch(MOST_ANSWERS))
 
     if explain:
-        say_why_nothing(ask, request.identifier, model, "the index", relational=True)
+        say_why_nothing(ask, request.identifier, model, "the index", relational=relational)
     else:
-        say_hints(request.identifier, model, "the index", relational=True)
+        say_hints(request.identifier, model, "the index", relational=relational)
 
 
 def _show(cursor: Cursor, asked: Question, request: Request, out: OutputSettings) -> Shown:

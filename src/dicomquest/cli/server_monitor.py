@@ -25,6 +25,7 @@ from dicomquest.monitor.audit_message import AuditSource
 from dicomquest.monitor.audit_sinks import FileSink, Sink, SyslogSink
 from dicomquest.monitor.audit_trail import AuditTrail
 from dicomquest.monitor.metrics import FOLDER_VARIABLE, Metrics
+from dicomquest.monitor.nothing_found import NothingFound
 from dicomquest.monitor.probes import Probes
 from dicomquest.monitor.slow_queries import SlowQueries
 from dicomquest.monitor.status_page import StatusPage
@@ -108,6 +109,10 @@ def monitoring(settings: ServeSettings, index: Index) -> Iterator[Monitor]:
             )
             observers.append(slow)
             stack.callback(slow.close)
+        if settings.explain_nothing:
+            nothing = NothingFound(index, shows_values=settings.slow_query_values)
+            observers.append(nothing)
+            stack.callback(nothing.close)
         monitor = Monitor(probes=probes)
         if (sink := audit_sink(settings)) is not None:
             source = AuditSource(settings.audit_source or settings.aet, settings.audit_site or "")

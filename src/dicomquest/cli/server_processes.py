@@ -44,6 +44,7 @@ FIXED = (
     "index", "read_index", "store", "store_layout", "duplicates", "umask", "host", "port",
     "workers",
     "log_level", "log_format", "log_keys", "metrics", "slow_query", "slow_query_values",
+    "explain_nothing",
     *(each.name for each in fields(AuditSettings)),
 )  # fmt: skip
 """The settings that hold until the server is started again."""

@@ -90,6 +90,13 @@ def restricting_keys(
     return sorted(keys, key=lambda tag: (not variants(identifier, tag), tag))
 
 
+def names_ancestors(identifier: DataSet, model: InformationModel) -> bool:
+    """Tell whether each unique key above the level has a value: a query of those alone."""
+    level = _level(identifier)
+    uppers = [UNIQUE_KEYS[each].tag for each in model.levels if each < level]
+    return bool(uppers) and all(tag in identifier and _restricts(identifier[tag]) for tag in uppers)
+
+
 def _restricts(element: Element) -> bool:
     if element.vr == "SQ":
         return any(_restricts(each) for item in element.values for each in item.values())
@@ -169,13 +176,18 @@ def hints(identifier: DataSet) -> list[str]:
 
 
 def find_cause(
-    identifier: DataSet, model: InformationModel, *, relational: bool, most: int = MOST_QUESTIONS
+    identifier: DataSet,
+    model: InformationModel,
+    *,
+    relational: bool,
+    most: int = MOST_QUESTIONS,
+    peer: str = "The peer",
 ) -> Plan:
-    """Plan the questions that name the keys which exclude everything."""
+    """Plan the questions that name the keys which exclude everything; ``peer`` is asked."""
     keys = restricting_keys(identifier, model, relational=relational)
     left = _Budget(most)
     if not keys:
-        return (yield from _nothing_at_all(identifier, model, left, relational=relational))
+        return (yield from _nothing_at_all(identifier, model, left, peer, relational=relational))
     found = (
         (yield from _among_few(identifier, keys, left))
         if len(keys) <= _FEW_KEYS
@@ -183,7 +195,7 @@ def find_cause(
     )
     if found is not None:
         return found
-    return (yield from _nothing_at_all(identifier, model, left, relational=relational))
+    return (yield from _nothing_at_all(identifier, model, left, peer, relational=relational))
 
 
 @dataclass(slots=True)
@@ -286,13 +298,13 @@ def _reason(identifier: DataSet, key: int, change: Change | None, such: str) -> 
 
 
 def _nothing_at_all(
-    identifier: DataSet, model: InformationModel, left: _Budget, *, relational: bool
+    identifier: DataSet, model: InformationModel, left: _Budget, peer: str, *, relational: bool
 ) -> Generator[FurtherQuestion, int, Finding]:
     """Ask for the entities above, whose unique keys no query may lack."""
     level = _level(identifier)
     uppers = [each for each in model.levels if each < level]
     if relational or not uppers:
-        return Finding(f"The peer shows us no {level.entities} at all, whatever the keys.")
+        return Finding(f"{peer} shows us no {level.entities} at all, whatever the keys.")
     given = {QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET}
     for upper in uppers:
         unique = UNIQUE_KEYS[upper]
@@ -305,8 +317,8 @@ def _nothing_at_all(
         value = _joined(identifier[unique.tag].values)
         words = f"the {upper.entity} with {_name(unique.tag)} {value}"
         if not (yield FurtherQuestion(words, dict(sorted(asked.items())))):
-            return Finding(f"The peer has no {upper.entity} with {_name(unique.tag)} {value}.")
-    return Finding(f"The peer shows no {level.entities} of that {uppers[-1].entity}.")
+            return Finding(f"{peer} has no {upper.entity} with {_name(unique.tag)} {value}.")
+    return Finding(f"{peer} shows no {level.entities} of that {uppers[-1].entity}.")
 
 
 def changed(identifier: DataSet, changes: Sequence[Change]) -> DataSet:

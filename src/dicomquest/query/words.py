@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def sentence(query: Query) -> str:
     """Return a query in words: ``studies whose Patient's Name starts with 'DOE'; return ...``."""
     returned = [attribute_name(*key.step) for key in query.return_keys]
-    return f"{question(query)}; return {_listed(returned)}{_visible(query)}"
+    return f"{question(query)}; return {_listed(returned)}{visibility(query)}"
 
 
 def question(query: Query) -> str:
@@ -34,7 +34,8 @@ def question(query: Query) -> str:
     return f"{query.level.entities} {asked}" if asked else f"all {query.level.entities}"
 
 
-def _visible(query: Query) -> str:
+def visibility(query: Query) -> str:
+    """Return the filter of the one who asks in words; nothing without one."""
     clauses = " and ".join(f"whose {_clause(key)}" for key in query.visible)
     return f"; visible are only instances {clauses}" if clauses else ""
 

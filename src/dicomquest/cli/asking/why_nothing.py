@@ -51,7 +51,7 @@ def say_why_nothing(
 
     ``ask`` returns the number of answers, None after a message if there is no answer.
     """
-    plan = find_cause(identifier, model, relational=relational)
+    plan = find_cause(identifier, model, relational=relational, peer=peer[0].upper() + peer[1:])
     say(
         f"Asking {peer} at most {MOST_QUESTIONS} more questions "
         f"(at most {number_of(MOST_ANSWERS, 'answer')} each) ..."

@@ -1,4 +1,4 @@
-"""The settings by which operators see what the server does: metrics, slow queries."""
+"""The settings by which operators see what the server does: metrics, queries explained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dicomquest.cli.shared_options import SECONDS, network_address, setting
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """The metrics and the log of slow queries."""
+    """The metrics, and the log of queries that are slow or find nothing."""
 
     metrics: str | None = setting(
         None,
@@ -27,5 +27,11 @@ class MonitorSettings:
     slow_query_values: bool = setting(
         False,
         "Log slow queries with the values of their keys, which are patient data.",
+        is_flag=True,
+    )
+    explain_nothing: bool = setting(
+        False,
+        "Log of each query that finds nothing which key excludes everything, with the plan; "
+        "costs two searches a key. Values as for --slow-query.",
         is_flag=True,
     )

@@ -12,13 +12,14 @@ fields (``RowFilter``).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.level_conditions import called, conditions, residual_of
 from dicomquest.index.search.matching_sql import Selectivity
 from dicomquest.index.search.place import Place
-from dicomquest.index.search.plan import Facts, Plan, RowFilter, select
+from dicomquest.index.search.plan import NO_FACTS, Facts, Plan, RowFilter, select
 from dicomquest.index.search.residuals import Gathering, Residual
 from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
 from dicomquest.index.search.trigrams import is_found_by_trigrams
@@ -44,12 +45,17 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query
 
-_NO_FACTS = Facts()
 
-
-def compile_query(query: Query, facts: Facts = _NO_FACTS) -> Plan:
+def compile_query(query: Query, facts: Facts = NO_FACTS) -> Plan:
     """Return the plan of a query on a database of which ``facts`` hold."""
     return _Compiler(query, facts).plan()
+
+
+def condition_of(key: KeyCriterion, query: Query, facts: Facts = NO_FACTS) -> Sql:
+    """Return what one key alone adds to the statement of a query; no text if Python matches it."""
+    alone = replace(query, criteria=(key,), return_keys=(), visible=())
+    predicates, _ = _Compiler(alone, facts).predicates(min(key.level, query.level))
+    return joined("AND", predicates) if predicates else ("", ())
 
 
 class _Residuals(NamedTuple):
@@ -133,19 +139,7 @@ class _Compiler:
             )
             used += [key.level for key in self._visible.keys]
         top = min([*used, query.level])
-        predicates = [
-            found
-            for level in range(query.level, top - 1, -1)
-            for found in self._level_predicates(Level(level), self._residuals.upper)
-        ]
-        row_choice = None
-        if self._chooses_row and self._visible is not None:
-            row_choice = self._visible.row_choice(self._residuals.called)
-            predicates += row_choice.conditions
-        elif query.level is Level.PATIENT and self._facts.have_variants:
-            predicates.append(("patient.variant_of IS NULL", ()))
-        if self._deepest() > query.level:
-            predicates.append(self._descendants())
+        predicates, row_choice = self.predicates(top)
         tables = TABLES[query.level]
         for level in range(query.level - 1, top - 1, -1):
             tables += f" JOIN {_on_parent(Level(level))}"
@@ -163,7 +157,26 @@ class _Compiler:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
             parameters += tuple(parameter for _, each in predicates for parameter in each)
         text += self._words.streamed
-        return Plan(query, text, parameters, selection, self._residuals.all(), row_filter)
+        return Plan(
+            query, text, parameters, selection, self._residuals.all(), row_filter, self._facts
+        )
+
+    def predicates(self, top: Level) -> tuple[list[Sql], RowChoice | None]:
+        """Return the conditions on an entity, its ancestors up to ``top``, and its descendants."""
+        predicates = [
+            found
+            for level in range(self._query.level, top - 1, -1)
+            for found in self._level_predicates(Level(level), self._residuals.upper)
+        ]
+        row_choice = None
+        if self._chooses_row and self._visible is not None:
+            row_choice = self._visible.row_choice(self._residuals.called)
+            predicates += row_choice.conditions
+        elif self._query.level is Level.PATIENT and self._facts.have_variants:
+            predicates.append(("patient.variant_of IS NULL", ()))
+        if self._deepest() > self._query.level:
+            predicates.append(self._descendants())
+        return predicates, row_choice
 
     def _promoted_guards(self) -> Iterable[Sql]:
         """Give conditions that promoted attributes still have their value rows (see ``_guard``)."""

@@ -59,6 +59,9 @@ class Facts:
         return self.dialect == "postgresql"
 
 
+NO_FACTS = Facts()
+
+
 class ShownRow(NamedTuple):
     """The choice of the row that a patient shows, if Python has to tell which studies are visible.
 
@@ -126,6 +129,7 @@ class Plan:
     selection: Selection
     residuals: tuple[Residual, ...]
     row_filter: RowFilter | None = None
+    facts: Facts = NO_FACTS
 
     @property
     def fields(self) -> tuple[Field, ...]:
