@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from dicomquest.cli.conform.check_table import CHECKS
-from dicomquest.cli.conform.outcome import Outcome, Result
+from dicomquest.cli.conform.outcome import Check, Outcome, Result
 from dicomquest.cli.conform.questioner import Questioner
 from dicomquest.cli.conform.reports import clause_of, counts
 from dicomquest.cli.conform_command import results_of
@@ -70,19 +70,25 @@ def page(found: Mapping[str, Sequence[Result]], versions: Mapping[str, str]) -> 
     lines += [f"| Check | Clause | It checks | {' | '.join(found)} |"]
     lines += ["| --- " * (len(found) + 3) + "|"]
     for results in zip(*found.values(), strict=True):
-        cells = [f"`{results[0].check.identifier}`", clause_of(results[0]), results[0].check.words]
+        row = results[0].check
+        cells = [linked(row), clause_of(row), row.words]
         marks = [MARKS[result.verdict.outcome] for result in results]
         lines.append(f"| {' | '.join([*cells, *marks])} |")
     for name, all_results in found.items():
         lines += ["", f"## {name}", "", f"{counts(all_results)}.".capitalize()]
         failures = [
-            f"| `{result.check.identifier}` | {cell(result.verdict.words)} |"
+            f"| {linked(result.check)} | {cell(result.verdict.words)} |"
             for result in all_results
             if result.verdict.outcome is Outcome.FAILED
         ]
         if failures:
             lines += ["", "| Failed | Seen |", "| --- | --- |", *failures]
     return "\n".join([*lines, ""])
+
+
+def linked(row: Check) -> str:
+    """The identifier of a check, with a link to its section."""
+    return f"[`{row.identifier}`](conform-checks.md#{row.identifier})"
 
 
 def cell(words: str) -> str:

@@ -53,6 +53,15 @@ def _list_checks(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> Non
     ctx.exit()
 
 
+def _describe(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is None or ctx.resilient_parsing:
+        return
+    from dicomquest.cli.conform.reports import description
+
+    click.echo("\n\n".join(map(description, chosen([name], ()))))
+    ctx.exit()
+
+
 @click.command(cls=PageCommand)
 @click.argument("host", cls=PeerArgument, metavar="PEER|HOST")
 @click.argument("port", type=PORT, metavar="[PORT]")
@@ -65,6 +74,14 @@ def _list_checks(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> Non
     callback=_list_checks,
     help="List the checks with their clauses of PS3.4, and ask nothing.",
 )
+@click.option(
+    "--describe",
+    metavar="CHECK",
+    is_eager=True,
+    expose_value=False,
+    callback=_describe,
+    help="Print what a check asks, what passes and fails, and what to tell the vendor.",
+)
 @options_of(ConformSettings)
 def conform(host: str, port: int, **values: Any) -> None:
     """Check whether the archive at HOST and PORT, or PEER, answers C-FIND as the Standard says.
@@ -75,6 +92,7 @@ def conform(host: str, port: int, **values: Any) -> None:
       dicomquest conform pacs1 --only 'wild-*' --skip wild-uid
       dicomquest conform pacs1 --format junit > conform.xml
       dicomquest conform --list
+      dicomquest conform --describe wild-uid
 
     It only reads: it learns what the peer holds by a few queries, and then asks for what it knows.
     A check that the peer's data cannot decide is "not decided", never "passed". The exit status is
@@ -142,7 +160,11 @@ def run(host: str, port: int, settings: ConformSettings, checks: Sequence[Check]
     elif settings.format == "junit":
         click.echo(as_junit(name, results))
     say(f"{name}: {counts(results)} ({peer.questions} questions)")
-    if any(result.verdict.outcome is Outcome.FAILED for result in results):
+    failures = [each for each in results if each.verdict.outcome is Outcome.FAILED]
+    if failures and settings.format == "text":
+        name = failures[0].check.identifier
+        say(f"`dicomquest conform --describe {name}` says more, and what to tell the vendor.")
+    if failures:
         raise click.exceptions.Exit(FAILED)
 
 

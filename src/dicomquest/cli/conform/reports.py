@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import wrap
 from xml.etree import ElementTree as ET
 
-from dicomquest.cli.conform.outcome import Outcome, Result
+from dicomquest.cli.conform.check_pages import PAGES, place_of
+from dicomquest.cli.conform.outcome import Check, Outcome, Result
 from dicomquest.escaping import escaped
+
+WIDTH = 80
+"""Columns of a description."""
 
 
 def counts(results: Sequence[Result]) -> str:
@@ -17,10 +22,28 @@ def counts(results: Sequence[Result]) -> str:
     return ", ".join(f"{found[outcome]} {outcome.value}" for outcome in Outcome)
 
 
-def clause_of(result: Result) -> str:
+def clause_of(check: Check) -> str:
     """Return the clause of a check with its part."""
-    clause = result.check.clause
-    return clause if clause.startswith("PS") else f"PS3.4 {clause}"
+    return check.clause if check.clause.startswith("PS") else f"PS3.4 {check.clause}"
+
+
+def description(check: Check) -> str:
+    """Return the page of a check for a terminal."""
+    page = PAGES[check.identifier]
+    fields = (
+        ("It asks", page.asks),
+        ("It passes if", page.passes),
+        ("It fails if", page.fails),
+        ("Tell the vendor", page.vendor),
+    )
+    lines = [f"{check.identifier}: {check.words} ({clause_of(check)})"]
+    for name, words in fields:
+        lines += [
+            "",
+            f"  {name}",
+            *wrap(words, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 4),
+        ]
+    return "\n".join(lines)
 
 
 def line(result: Result) -> str:
@@ -28,7 +51,7 @@ def line(result: Result) -> str:
     outcome, words = result.verdict.outcome, escaped(result.verdict.words)
     first = f"{outcome.value:<12} {result.check.identifier}"
     if outcome is Outcome.FAILED:
-        clause = f"{result.check.words} ({clause_of(result)})"
+        clause = f"{result.check.words} ({clause_of(result.check)})"
         return f"{first}\n             {clause}\n             {words}"
     return f"{first}: {words}"
 
@@ -42,10 +65,11 @@ def as_json(peer: str, results: Sequence[Result]) -> str:
         "checks": [
             {
                 "id": result.check.identifier,
-                "clause": clause_of(result),
+                "clause": clause_of(result.check),
                 "requirement": result.check.words,
                 "outcome": result.verdict.outcome.value,
                 "seen": result.verdict.words,
+                "page": place_of(result.check.identifier),
                 "seconds": round(result.seconds, 3),
             }
             for result in results
@@ -69,14 +93,14 @@ def as_junit(peer: str, results: Sequence[Result]) -> str:
         case = ET.SubElement(
             suite,
             "testcase",
-            classname=clause_of(result),
+            classname=clause_of(result.check),
             name=result.check.identifier,
             time=f"{result.seconds:.3f}",
         )
         words = escaped(result.verdict.words)
         if result.verdict.outcome is Outcome.FAILED:
             failure = ET.SubElement(case, "failure", message=result.check.words)
-            failure.text = words
+            failure.text = f"{words}\n{place_of(result.check.identifier)}"
         elif result.verdict.outcome is Outcome.NOT_DECIDED:
             ET.SubElement(case, "skipped", message=words)
     ET.indent(suite)
