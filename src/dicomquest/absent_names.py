@@ -7,8 +7,8 @@ import sys
 from opcode import opmap
 
 _RETRIEVE = (
-    "not yet here: C-GET, C-MOVE and C-STORE requests answered by a handler come with Retrieve; "
-    "`dicomquest serve --store` receives instances; until then keep pynetdicom for the rest"
+    "not yet here: C-GET and C-MOVE requests answered by a handler come with Retrieve; "
+    "until then keep pynetdicom for them"
 )
 _NORMALIZED = "the DIMSE-N services are not here; keep pynetdicom for them"
 _NO_THREAD = (
@@ -31,7 +31,7 @@ _SERVER = (
 
 # Name of any owner -> sentence.
 _OF_ANY = (
-    (r"(send_)?c_(get|move)|EVT_C_(GET|MOVE|STORE)|QR_(GET|MOVE)_\w+", _RETRIEVE),
+    (r"EVT_C_(GET|MOVE)", _RETRIEVE),
     (r"send_n_\w+|EVT_N_\w+|N_(ACTION|CREATE|DELETE|EVENT_REPORT|GET|SET)\w*", _NORMALIZED),
     (r"EVT_(ACSE|DATA|DIMSE|PDU)_(RECV|SENT)|EVT_FSM_TRANSITION", _WIRE),
     (
@@ -122,7 +122,7 @@ _OF_ONE = {
         ("acse|dimse|dul|lock|request|set_socket|network_timeout_response", _INSIDE),
         ("local|remote|mode", "not here: use `requestor`, `acceptor` and `is_requestor`"),
         (
-            "release|send_c_cancel|send_c_echo|send_c_find|send_c_store",
+            r"release|send_c_\w+",
             (
                 "not here: an acceptor answers requests, and ends an association by abort(); "
                 "associate with the peer to send requests"

@@ -7,12 +7,14 @@ handler for an answer:
 - EVT_C_FIND: it yields (status, identifier) pairs, FF00 or FF01 with a Dataset for each match. A
   last pair of the final status and None may follow; without one the status is Success.
 - EVT_C_ECHO: it returns the status.
+- EVT_C_STORE: it returns the status. It is asked for each instance that comes to a server, or to an
+  association that asked for it by C-GET.
 - EVT_SOP_EXTENDED: it returns a dict of SOP class UID to the bytes that answer the offer.
 - EVT_USER_ID: it returns (is verified, bytes of the server's response or None).
 
 A status is a number, or a Dataset with Status and the elements that explain it (PS3.7 C). Handlers
 run in a thread of the server; coroutines and async generators run in its event loop. A handler that
-raises is logged, and the peer gets status C311, or no answer in a negotiation.
+raises is logged, and the peer gets status C311 (C211 for a C-STORE), or no answer in a negotiation.
 
 ```python
 from pydicom.dataset import Dataset
@@ -49,18 +51,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from io import BytesIO
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, TypeAlias
 
 from dicomquest.absent_names import no_name
-from dicomquest.dimse import commands
+from dicomquest.dimse.commands import CStoreRQ
+from dicomquest.handled_request import PresentationContextTuple, Request, as_uid
+from dicomquest.ul.negotiation import AcceptedContext
 
 # Most programs that import this bind no handler, and need none of pydicom's types.
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-    from pydicom.uid import UID
+    from pydicom.dataset import Dataset, FileMetaDataset
 
 LOGGER = logging.getLogger("dicomquest.evt")
 
@@ -100,6 +102,7 @@ EVT_ABORTED = NotificationEvent("EVT_ABORTED", "Association aborted")
 
 EVT_C_ECHO = InterventionEvent("EVT_C_ECHO", "C-ECHO request received")
 EVT_C_FIND = InterventionEvent("EVT_C_FIND", "C-FIND request received")
+EVT_C_STORE = InterventionEvent("EVT_C_STORE", "C-STORE request received")
 EVT_SOP_EXTENDED = InterventionEvent("EVT_SOP_EXTENDED", "SOP class extended negotiation requested")
 EVT_USER_ID = InterventionEvent("EVT_USER_ID", "User identity negotiation requested")
 
@@ -242,55 +245,6 @@ class guarded:  # noqa: N801 (read as a statement: with guarded(...))
         return not isinstance(failure, Exception)
 
 
-class PresentationContextTuple(NamedTuple):
-    """The accepted presentation context on which a request came."""
-
-    context_id: int
-    abstract_syntax: UID
-    transfer_syntax: UID
-
-
-@dataclass(frozen=True)
-class Request:
-    """A DIMSE request, with the names of its command elements as attributes (PS3.7 9.1)."""
-
-    command: commands.Request
-    data_set: bytes | None
-    transfer_syntax: str
-
-    @property
-    def MessageID(self) -> int:
-        """The Message ID (0000,0110)."""
-        return self.command.message_id
-
-    @property
-    def AffectedSOPClassUID(self) -> UID:
-        """The Affected SOP Class UID (0000,0002)."""
-        from pydicom import config
-        from pydicom.uid import UID
-
-        return UID(self.command.affected_sop_class_uid, config.IGNORE)
-
-    @property
-    def Priority(self) -> int | None:
-        """The Priority (0000,0700): 0 medium, 1 high, 2 low; None for a C-ECHO."""
-        return None if isinstance(self.command, commands.CEchoRQ) else self.command.priority
-
-    @property
-    def Identifier(self) -> BytesIO | None:
-        """The bytes of the identifier, in the context's transfer syntax; None without one."""
-        return None if self.data_set is None else BytesIO(self.data_set)
-
-    @cached_property
-    def identifier(self) -> Dataset:
-        """The identifier, decoded once; DataSetError if it cannot be."""
-        from dicomquest.dataset.codec import IDENTIFIER_LIMITS, decode
-        from dicomquest.dataset.elements import to_pydicom
-
-        data = self.data_set or b""
-        return to_pydicom(decode(data, self.transfer_syntax, limits=IDENTIFIER_LIMITS))
-
-
 class Event:
     """An event as a handler is given it.
 
@@ -300,6 +254,8 @@ class Event:
     | --- | --- |
     | EVT_C_FIND | ``request``, ``context``, ``message_id``, ``identifier``, ``is_cancelled`` |
     | EVT_C_ECHO | ``request``, ``context``, ``message_id`` |
+    | EVT_C_STORE | ``request``, ``context``, ``message_id``, ``dataset``, ``file_meta``, |
+    | | ``encoded_dataset()``, ``dataset_path`` |
     | EVT_CONN_OPEN, EVT_CONN_CLOSE | ``address``: (host, port) of the peer |
     | EVT_SOP_EXTENDED | ``app_info``: dict of SOP class UID to the bytes offered |
     | EVT_USER_ID | ``user_id_type``, ``primary_field``, ``secondary_field`` |
@@ -334,6 +290,37 @@ class Event:
         return request.identifier
 
     @property
+    def dataset(self) -> Dataset:
+        """The instance of a C-STORE request; DataSetError if it cannot be read."""
+        return self._request.read_instance()
+
+    @property
+    def dataset_path(self) -> Path:
+        """The file to which the instance was written, for the time of the call.
+
+        It is there if the AE has an ``incoming_folder``. A handler that keeps the file moves it.
+        """
+        if (path := self._request.path) is None:
+            raise AttributeError  # to __getattr__, which has the words
+        return path
+
+    @property
+    def file_meta(self) -> FileMetaDataset:
+        """The File Meta Information for the instance of a C-STORE request (PS3.10 7.1)."""
+        return self._request.file_meta
+
+    def encoded_dataset(self, include_meta: bool = True) -> bytes:
+        """Return the instance of a C-STORE request as it was sent, as a file unless told not to."""
+        return self._request.part10 if include_meta else self._request.instance
+
+    @property
+    def _request(self) -> Request:
+        request = self._attributes.get("request")
+        if not isinstance(request, Request):
+            raise AttributeError(f"{self.event} has no request")  # noqa: TRY004
+        return request
+
+    @property
     def is_cancelled(self) -> bool:
         """Tell whether a C-CANCEL came or the association ended; once true it stays so."""
         return self._cancelled is not None and self._cancelled()
@@ -344,10 +331,37 @@ class Event:
         attributes = self.__dict__.get("_attributes", {})
         if name in attributes:
             return attributes[name]
+        if name == "dataset_path" and self.__dict__.get("event") is EVT_C_STORE:
+            words = "the instance is in memory: set AE.incoming_folder to have it in a file"
+            raise AttributeError(words)
         raise AttributeError(
             f"{self.__dict__.get('event')} has no {name!r}; "
             f"it has {', '.join(attributes) or 'none'}"
         )
+
+
+def store_event(
+    assoc: Any,
+    command: CStoreRQ,
+    context: AcceptedContext,
+    *,
+    data_set: bytes | None,
+    path: Path | None,
+) -> Event:
+    """Make the event of an instance that has arrived, in memory or in a file."""
+    return Event(
+        assoc,
+        EVT_C_STORE,
+        request=Request(command, data_set, context.transfer_syntax, path),
+        context=context_tuple(context),
+    )
+
+
+def context_tuple(context: AcceptedContext) -> PresentationContextTuple:
+    """Return a presentation context as handlers have it."""
+    return PresentationContextTuple(
+        context.context_id, as_uid(context.abstract_syntax), as_uid(context.transfer_syntax)
+    )
 
 
 def __getattr__(name: str) -> Never:

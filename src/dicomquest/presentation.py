@@ -5,7 +5,7 @@ from __future__ import annotations
 from dicomquest.absent_names import no_name
 from dicomquest.ae.context_lists import SERVICES, STORAGE, context_list
 from dicomquest.ae.negotiation_items import build_role
-from dicomquest.evt import PresentationContextTuple
+from dicomquest.handled_request import PresentationContextTuple
 from dicomquest.services.contexts import (
     DEFAULT_TRANSFER_SYNTAXES,
     PresentationContext,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
@@ -13,11 +14,15 @@ from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import AssociationError, LocalProtocolError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.driver import Driver
-from dicomquest.scu.requestor import Flow, Operation, Peer, Requestor
+from dicomquest.scu.incoming_store import IncomingStore
+from dicomquest.scu.peer_address import Peer
+from dicomquest.scu.requestor import Flow, Operation, Requestor
+from dicomquest.scu.sub_operations import NO_HANDLER, SubOperations
 from dicomquest.scu.turns import Turn, Turns
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
 from dicomquest.standard.statuses import in_words
+from dicomquest.ul.negotiation import AcceptedContext
 
 # pydicom takes 150 ms to import: only methods with Datasets import it, and a C-ECHO needs none.
 if TYPE_CHECKING:
@@ -75,11 +80,16 @@ class Association(RequestedAssociation, evt.HasHandlers):
     """
 
     def __init__(
-        self, peer: Peer, requestor: Requestor, handlers: evt.Handlers | None = None
+        self,
+        peer: Peer,
+        requestor: Requestor,
+        handlers: evt.Handlers | None = None,
+        incoming_folder: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(peer, requestor)
         self._handlers = handlers or evt.Handlers()
-        self._driver = Driver(requestor)
+        self._driver = Driver(requestor, self._take_stores)
+        self._sub_operations = SubOperations(incoming_folder)
         self._turns = Turns()
         self._told = LifeStage.REQUESTED
 
@@ -173,7 +183,8 @@ class Association(RequestedAssociation, evt.HasHandlers):
         from dicomquest.services.identifiers import read_response
 
         # No generator function: that would send the query when the first response is asked for.
-        responses = self._query(dataset, query_model, msg_id, priority)
+        find = partial(self._requestor.find, message_id=msg_id, priority=priority)
+        responses = self._ask(dataset, query_model, find)
         return (read_response(response)[:2] for response in responses)
 
     def responses(self, dataset: Dataset, query_model: str) -> Iterator[ResponseReceived | None]:
@@ -181,7 +192,53 @@ class Association(RequestedAssociation, evt.HasHandlers):
 
         None comes last if the association ended before that. Otherwise as ``send_c_find``.
         """
-        return self._query(dataset, query_model, None, 2)
+        return self._ask(dataset, query_model, partial(self._requestor.find, priority=2))
+
+    def send_c_get(
+        self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
+    ) -> Iterator[tuple[Dataset, Dataset | None]]:
+        """Ask now for instances over this association (PS3.7 9.1.3), and yield the responses.
+
+        The peer sends the instances by C-STORE requests, which the handler of EVT_C_STORE answers
+        while the responses are read. That needs a presentation context for each storage class, with
+        the SCP role: ``ext_neg=[build_role(uid, scp_role=True)]``.
+
+        Each response is (status, identifier). The status has Number of Remaining, Completed, Failed
+        and Warning Sub-operations, where the peer sent them. The identifier is None, but for a
+        final status with a Failed SOP Instance UID List. Arguments and errors are those of
+        ``send_c_find``; ``retrieve_timeout`` bounds the wait for an instance or a response.
+        """
+        retrieve = partial(self._requestor.retrieve, message_id=msg_id, priority=priority)
+        from dicomquest.services.identifiers import read_retrieve_response
+
+        return map(
+            read_retrieve_response, self._ask(dataset, query_model, retrieve, "C-GET", "responses")
+        )
+
+    def send_c_move(
+        self,
+        dataset: Dataset,
+        move_aet: str,
+        query_model: str,
+        msg_id: int = 1,
+        priority: int = 2,
+    ) -> Iterator[tuple[Dataset, Dataset | None]]:
+        """Ask the peer now to send instances to another AE (PS3.7 9.1.4), and yield the responses.
+
+        ``move_aet`` is the title of that AE, which the peer must know. All else is as in
+        ``send_c_get``; the instances do not come over this association.
+        """
+        retrieve = partial(
+            self._requestor.retrieve,
+            destination=move_aet,
+            message_id=msg_id,
+            priority=priority,
+        )
+        from dicomquest.services.identifiers import read_retrieve_response
+
+        return map(
+            read_retrieve_response, self._ask(dataset, query_model, retrieve, "C-MOVE", "responses")
+        )
 
     def send_c_store(
         self,
@@ -263,10 +320,15 @@ class Association(RequestedAssociation, evt.HasHandlers):
             raise
         return self._run(self._requestor.response(operation))
 
-    def _query(
-        self, dataset: Dataset, query_model: str, message_id: int | None, priority: int
+    def _ask(
+        self,
+        dataset: Dataset,
+        query_model: str,
+        send: Callable[[AcceptedContext, bytes], Flow[Operation]],
+        name: str = "C-FIND",
+        what: str = "matches",
     ) -> Iterator[ResponseReceived | None]:
-        """Send a query, and return its responses, the final one or None last."""
+        """Send a query or retrieve, and return its responses, the final one or None last."""
         from dicomquest.services.identifiers import encode_request
 
         turn = self._turns.take(self._requestor.timeouts.dimse)
@@ -274,20 +336,18 @@ class Association(RequestedAssociation, evt.HasHandlers):
             self._look()
             context = self._requestor.context_for(query_model)
             identifier = encode_request(dataset, context.transfer_syntax)
-            operation = self._run(
-                self._requestor.find(context, identifier, message_id=message_id, priority=priority)
-            )
+            operation = self._run(send(context, identifier))
         except BaseException:
             self._turns.give_back(turn)
             raise
         turn.operation = operation
-        responses = self._receive_responses(operation, turn)
+        responses = self._receive_responses(operation, turn, name, what)
         # To its first yield: a generator that has not begun would not give its turn back.
         next(responses)
         return responses
 
     def _receive_responses(
-        self, operation: Operation, turn: Turn
+        self, operation: Operation, turn: Turn, name: str, what: str
     ) -> Iterator[ResponseReceived | None]:
         try:
             yield None
@@ -310,7 +370,7 @@ class Association(RequestedAssociation, evt.HasHandlers):
                 else:
                     status = "none" if response is None else in_words(response.command.status)
                     LOGGER.debug(
-                        "C-FIND %d: %d matches, status %s", operation.message_id, count, status
+                        "%s %d: %d %s, status %s", name, operation.message_id, count, what, status
                     )
                 yield response
         finally:
@@ -345,6 +405,39 @@ class Association(RequestedAssociation, evt.HasHandlers):
         # Without a thread nobody else reads the socket between two requests.
         if self._driver.look():
             self._tell()
+
+    def _take_stores(self) -> None:
+        """Take what has arrived of instances, and answer those that are whole."""
+        stores = self._requestor.stores
+        while stores:
+            if self._requestor.stage is not LifeStage.ESTABLISHED:
+                stores.clear()
+                self._sub_operations.end()
+                return
+            store = stores[0]
+            with self._driver.lock:
+                parts, is_whole = store.take_parts(), store.is_whole
+            self._sub_operations.take(store, parts, is_whole=is_whole)
+            if not is_whole:
+                return
+            # Before the handler is called: after its Ctrl-C it must not be called again.
+            stores.popleft()
+            self._answer_store(store)
+
+    def _answer_store(self, store: IncomingStore) -> None:
+        sub_operations = self._sub_operations
+        answer = NO_HANDLER
+        try:
+            for bound in self._handlers.bound(evt.EVT_C_STORE):
+                outcome = None
+                with evt.guarded("EVT_C_STORE") as guard:
+                    if (event := sub_operations.event(self, store)) is not None:
+                        outcome = bound(event)
+                answer = sub_operations.answer(outcome, guard.failure, store)
+        finally:
+            sub_operations.end()
+            with self._driver.lock:
+                self._requestor.answer(store, answer)
 
     def _tell(self) -> None:
         """Tell the handlers of a new stage, once, and close a connection that is over."""

@@ -117,14 +117,14 @@ def test_pending_response_has_no_identifier() -> None:
 def test_sub_operation_prolongs_get() -> None:
     pair = getting()
     get(pair)
-    assert TIMEOUTS.first_response is not None
-    pair.pass_time(TIMEOUTS.first_response - 1)
+    assert TIMEOUTS.retrieve is not None
+    pair.pass_time(TIMEOUTS.retrieve - 1)
     pair.scp.send_store(STORE, "1.2.3", pair.now)
     pair.scp.send_data(b"\0\0", pair.now, is_last=True)
     pair.run()
     pair.take(pair.scu_events, RequestReceived)
-    pair.scu.expire(pair.now + TIMEOUTS.first_response - 1)
+    pair.scu.expire(pair.now + TIMEOUTS.retrieve - 1)
     assert pair.scu.data_to_send() == b""
-    pair.scu.expire(pair.now + TIMEOUTS.first_response)
+    pair.scu.expire(pair.now + TIMEOUTS.retrieve)
     pair.run()
     assert pair.take(pair.scp_events, CancelReceived) == [CancelReceived(1)]

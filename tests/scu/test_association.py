@@ -169,7 +169,7 @@ def test_async_association_notices_end_too(end: Callable[[RawPeer], None]) -> No
         asyncio.run(test(port))
 
 
-@pytest.mark.parametrize("name", ["send_c_get", "send_c_move", "send_n_action"])
+@pytest.mark.parametrize("name", ["send_n_get", "send_n_action"])
 def test_request_that_is_not_here_says_so(name: str) -> None:
     with running() as server:
         association = scu().associate(*server.server_address)

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from dicomquest.scu.peer_address import Peer
 from dicomquest.scu.peer_socket import PeerSocket
-from dicomquest.scu.requestor import Peer
 from fixtures.authority import Authority
 from fixtures.faces import HOST, scu, serving
 from fixtures.timing import LONG, SHORT

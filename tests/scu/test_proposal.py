@@ -38,14 +38,16 @@ def test_old_tls_is_refused() -> None:
 
 @pytest.mark.requirement("UL-061")
 def test_each_wait_has_its_time_out() -> None:
-    timeouts = patience(connection=1, acse=2, dimse=3, network=4, artim=5)
+    timeouts = patience(connection=1, acse=2, dimse=3, network=4, artim=5, retrieve=6)
     assert timeouts.connect == 1
     assert (timeouts.associate_request, timeouts.association, timeouts.release) == (2, 2, 2)
     assert (timeouts.first_response, timeouts.dimse) == (3, 3)
     assert (timeouts.idle, timeouts.pdu, timeouts.write) == (4, 4, 4)
-    assert timeouts.artim == 5
+    assert (timeouts.artim, timeouts.retrieve) == (5, 6)
 
 
 def test_none_waits_for_ever() -> None:
-    timeouts = patience(connection=None, acse=None, dimse=None, network=None, artim=None)
+    timeouts = patience(
+        connection=None, acse=None, dimse=None, network=None, artim=None, retrieve=None
+    )
     assert {getattr(timeouts, name) for name in timeouts.__slots__} == {None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Request
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError, StoreError
 from dicomquest.services.failures import Failure, ServiceError, failure_of, failure_of_handler
 
@@ -37,4 +38,13 @@ def test_peer_learns_nothing_of_the_database() -> None:
     ],
 )
 def test_peer_learns_only_the_class_of_the_error(error: Exception | None, comment: str) -> None:
-    assert failure_of_handler(error) == (0xC311, comment, ())
+    assert failure_of_handler(error, CFindRQ(message_id=1)) == (0xC311, comment, ())
+
+
+@pytest.mark.parametrize(
+    ("request_class", "status"),
+    [(CEchoRQ, 0xC311), (CFindRQ, 0xC311), (CStoreRQ, 0xC211), (CGetRQ, 0xC411), (CMoveRQ, 0xC511)],
+)
+def test_failed_handler_by_its_service(request_class: type[Request], status: int) -> None:
+    """Each service has the status for it that pynetdicom's users know."""
+    assert failure_of_handler(None, request_class(message_id=1)).status == status

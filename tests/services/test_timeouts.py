@@ -28,6 +28,7 @@ class Holder(HasTimeouts):
         ("connection_timeout", {"connect"}),
         ("acse_timeout", {"associate_request", "association", "release"}),
         ("dimse_timeout", {"first_response", "dimse"}),
+        ("retrieve_timeout", {"retrieve"}),
         ("network_timeout", {"idle", "pdu", "write"}),
     ],
 )

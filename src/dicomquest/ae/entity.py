@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterable
 from copy import deepcopy
@@ -14,6 +15,7 @@ from pydicom.uid import UID
 
 from dicomquest import evt
 from dicomquest.absent_names import no_attribute
+from dicomquest.ae.entity_text import association_lines, context_lines
 from dicomquest.ae.negotiation_items import NegotiationItem, with_items
 from dicomquest.ae.titles import checked_title
 from dicomquest.errors import MissingContextsError
@@ -65,6 +67,9 @@ class AE:
     - ``connection_timeout``, ``acse_timeout``, ``dimse_timeout``, ``network_timeout``: seconds to
       wait for the connection, for an association request and for the answer to one or to a release,
       for a response, and for a peer that neither sends nor reads; None waits for ever.
+    - ``retrieve_timeout``: seconds that a C-GET or C-MOVE waits for a response or an instance.
+    - ``incoming_folder``: the folder where each instance that arrives is written while it arrives,
+      for ``dataset_path`` of EVT_C_STORE; None keeps it in memory.
     - ``artim_timeout``: seconds that the peer of a server gets to close a connection that is over
       (PS3.8 9.1.5).
     - ``implementation_class_uid``, ``implementation_version_name``: the words about this program in
@@ -114,6 +119,8 @@ class AE:
         self.dimse_timeout: float | None = 60.0
         self.network_timeout: float | None = 60.0
         self.artim_timeout: float | None = 10.0
+        self.retrieve_timeout: float | None = 600.0
+        self.incoming_folder: str | os.PathLike[str] | None = None
         self._requested: list[PresentationContext] = []
         self._supported: dict[UID, PresentationContext] = {}
         self._servers: list[RunningServer] = []
@@ -230,18 +237,11 @@ class AE:
         return [*accepted, *(each for each in self._associations if each.is_established)]
 
     def __str__(self) -> str:
-        lines = ["", f"Application Entity {self.ae_title}"]
-        for what, contexts in (
-            ("Requested", self.requested_contexts),
-            ("Supported", self.supported_contexts),
-        ):
-            lines += ["", f"  {what} Presentation Contexts:"]
-            for context in contexts:
-                lines.append(f"\t{context.abstract_syntax.name}")
-                lines += [f"\t\t{syntax.name}" for syntax in context.transfer_syntax]
-            if not contexts:
-                lines.append("\tNone")
-        lines += [
+        lines = [
+            "",
+            f"Application Entity {self.ae_title}",
+            *context_lines("Requested", self.requested_contexts),
+            *context_lines("Supported", self.supported_contexts),
             "",
             f"  ACSE timeout: {self.acse_timeout} s",
             f"  DIMSE timeout: {self.dimse_timeout} s",
@@ -251,15 +251,8 @@ class AE:
         ]
         if self.require_calling_aet:
             lines.append(f"  Required calling AE title(s): {', '.join(self.require_calling_aet)}")
-        active = self.active_associations
-        lines += [
-            f"  Require called AE title: {self.require_called_aet}",
-            "",
-            f"  Association(s): {len(active)}/{self.maximum_associations}",
-        ]
-        for association in active:
-            peer = association.requestor if association.is_acceptor else association.acceptor
-            lines.append(f"\tPeer: {peer.ae_title} on {peer.address}:{peer.port}")
+        lines.append(f"  Require called AE title: {self.require_called_aet}")
+        lines += association_lines(self.active_associations, self.maximum_associations)
         return "\n".join(lines)
 
     def associate(  # noqa: PLR0917
@@ -292,7 +285,9 @@ class AE:
         """
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
         peer = peer_at(addr, port, tls=tls_args, bind_address=bind_address)
-        association = Association(peer, requestor, evt.Handlers(evt_handlers or ()))
+        association = Association(
+            peer, requestor, evt.Handlers(evt_handlers or ()), self.incoming_folder
+        )
         association.ae = self
         self._associations.add(association)
         association.open()
@@ -308,13 +303,20 @@ class AE:
         ext_neg: Iterable[NegotiationItem] = (),
         bind_address: tuple[str, int] | None = None,
         tls_args: tuple[ssl.SSLContext, str | None] | None = None,
+        evt_handlers: Iterable[evt.Binding] = (),
     ) -> AsyncAssociation:
-        """Connect and negotiate as ``associate`` does, but in the running event loop."""
+        """Connect and negotiate as ``associate`` does, but in the running event loop.
+
+        Of ``evt_handlers`` only that of EVT_C_STORE is called.
+        """
         from dicomquest.aio.client import AsyncAssociation
 
         requestor = self._requestor(contexts, ae_title, max_pdu, ext_neg)
         association = AsyncAssociation(
-            peer_at(addr, port, tls=tls_args, bind_address=bind_address), requestor
+            peer_at(addr, port, tls=tls_args, bind_address=bind_address),
+            requestor,
+            evt.Handlers(evt_handlers or ()),
+            self.incoming_folder,
         )
         association.ae = self
         await association.open()
@@ -350,6 +352,7 @@ class AE:
             dimse=self.dimse_timeout,
             network=self.network_timeout,
             artim=artim,
+            retrieve=self.retrieve_timeout,
         )
 
     @overload
@@ -475,6 +478,7 @@ _NAMES = frozenset({
     "maximum_pdu_size", "maximum_associations", "maximum_associations_per_peer",
     "require_called_aet", "require_calling_aet", "_require_calling_aet",
     "connection_timeout", "acse_timeout", "dimse_timeout", "network_timeout", "artim_timeout",
+    "retrieve_timeout", "incoming_folder",
     "requested_contexts", "supported_contexts", "_requested", "_supported", "_servers",
     "_associations",
 })  # fmt: skip

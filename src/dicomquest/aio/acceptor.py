@@ -448,7 +448,7 @@ class AcceptedAssociation(AcceptedView):
                 except AssociationAbortedError as error:
                     LOGGER.debug("association %d: %s", self.number, error)
             if not request.is_finished:
-                await request.send_final(*failure_of_handler(guard.failure))
+                await request.send_final(*failure_of_handler(guard.failure, request.command))
         # Without a final response, its peer is gone.
         self._teller.finished(request, None, "", ())
         if self._is_closing:

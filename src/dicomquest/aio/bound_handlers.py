@@ -10,6 +10,7 @@ from typing import Any
 
 from dicomquest import evt
 from dicomquest.aio.containment import contained
+from dicomquest.handled_request import Request
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.contexts import as_uid
@@ -61,11 +62,9 @@ def _event(event: evt.InterventionEvent, request: ServiceRequest) -> evt.Event:
     return evt.Event(
         request.channel,
         event,
-        request=evt.Request(request.command, request.data_set, context.transfer_syntax),
+        request=Request(request.command, request.data_set, context.transfer_syntax),
         cancelled=lambda: request.is_cancelled,
-        context=evt.PresentationContextTuple(
-            context.context_id, as_uid(context.abstract_syntax), as_uid(context.transfer_syntax)
-        ),
+        context=evt.context_tuple(context),
     )
 
 

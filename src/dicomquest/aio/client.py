@@ -6,19 +6,34 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from pydicom.dataset import Dataset
 
+from dicomquest import evt
+from dicomquest.aio.bound_handlers import is_async
+from dicomquest.aio.containment import contained
 from dicomquest.errors import AssociationError
 from dicomquest.scu.association import RequestedAssociation
+from dicomquest.scu.incoming_store import IncomingStore
 from dicomquest.scu.outgoing import prepare
+from dicomquest.scu.peer_address import Peer
 from dicomquest.scu.peer_socket import OWN_PORT_PATIENCE, bound_socket
-from dicomquest.scu.requestor import Flow, Peer, Requestor
-from dicomquest.services.identifiers import encode_request, read_response, status_data_set
+from dicomquest.scu.requestor import Flow, Operation, Requestor
+from dicomquest.scu.sub_operations import NO_HANDLER, SubOperations
+from dicomquest.services.identifiers import (
+    encode_request,
+    read_response,
+    read_retrieve_response,
+    status_data_set,
+)
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.standard.sop_classes import VERIFICATION
+from dicomquest.standard.statuses import PENDING
+from dicomquest.ul.negotiation import AcceptedContext
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
@@ -28,9 +43,11 @@ RECEIVE_SIZE = 256 * 1024
 """Bytes asked of the stream at a time: some hundred responses."""
 
 Responses = AsyncGenerator[tuple[Dataset, Dataset | None], None]
+Send = Callable[[AcceptedContext, bytes], Flow[Operation]]
+"""The flow that sends a query or retrieve: its context and its encoded identifier are given."""
 
 
-class AsyncAssociation(RequestedAssociation):
+class AsyncAssociation(RequestedAssociation, evt.HasHandlers):
     """An association as requestor, in an event loop.
 
     Tasks may share it, but a new request cuts off another task's query that is not read to its end:
@@ -66,10 +83,25 @@ class AsyncAssociation(RequestedAssociation):
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
 
-    def __init__(self, peer: Peer, requestor: Requestor) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        requestor: Requestor,
+        handlers: evt.Handlers | None = None,
+        incoming_folder: str | os.PathLike[str] | None = None,
+    ) -> None:
         super().__init__(peer, requestor)
+        self._handlers = handlers or evt.Handlers()
+        self._sub_operations = SubOperations(incoming_folder)
+        # The task that drives the session, while it has a handler called.
+        self._handling: asyncio.Task[Any] | None = None
         # Held by the task that drives the session: a stream has one reader at a time.
         self._driving = asyncio.Lock()
+
+    @property
+    def handlers(self) -> evt.Handlers:
+        """The handlers that are bound now; EVT_C_STORE is the event that they are asked for."""
+        return self._handlers
 
     async def open(self) -> None:
         """Connect and negotiate; the flags and ``failure`` tell the outcome."""
@@ -106,7 +138,8 @@ class AsyncAssociation(RequestedAssociation):
             for _ in self._requestor.abort():
                 pass
             await self._send()
-        await self._run(self._requestor.abort())
+        if self._handling is None or self._handling is not asyncio.current_task():
+            await self._run(self._requestor.abort())
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,12 +170,8 @@ class AsyncAssociation(RequestedAssociation):
         the first response is asked for. Leaving the loop early cancels the query before the
         association is used again.
         """
-        self._look()
-        context = self._requestor.context_for(query_model)
-        identifier = encode_request(dataset, context.transfer_syntax)
-        operation = await self._run(
-            self._requestor.find(context, identifier, message_id=msg_id, priority=priority)
-        )
+        find = partial(self._requestor.find, message_id=msg_id, priority=priority)
+        operation = await self._ask(dataset, query_model, find)
         is_pending = True
         while is_pending:
             inbox = operation.inbox
@@ -151,6 +180,56 @@ class AsyncAssociation(RequestedAssociation):
             )
             status, found, is_pending = read_response(response)
             yield status, found
+
+    async def send_c_get(
+        self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2
+    ) -> Responses:
+        """Ask for instances over this association, and yield the responses (PS3.7 9.1.3).
+
+        As ``dicomquest.Association.send_c_get`` does; but nothing is sent before the first response
+        is asked for. The handler of EVT_C_STORE may be a coroutine; another one has a thread.
+        """
+        retrieve = partial(self._requestor.retrieve, message_id=msg_id, priority=priority)
+        async with aclosing(self._retrieve(dataset, query_model, retrieve)) as responses:
+            async for response in responses:
+                yield response
+
+    async def send_c_move(
+        self,
+        dataset: Dataset,
+        move_aet: str,
+        query_model: str,
+        msg_id: int = 1,
+        priority: int = 2,
+    ) -> Responses:
+        """Ask the peer to send instances to another AE, and yield the responses (PS3.7 9.1.4).
+
+        As ``dicomquest.Association.send_c_move`` does; but nothing is sent before the first
+        response is asked for.
+        """
+        retrieve = partial(
+            self._requestor.retrieve, destination=move_aet, message_id=msg_id, priority=priority
+        )
+        async with aclosing(self._retrieve(dataset, query_model, retrieve)) as responses:
+            async for response in responses:
+                yield response
+
+    async def _retrieve(self, dataset: Dataset, query_model: str, send: Send) -> Responses:
+        operation = await self._ask(dataset, query_model, send)
+        status, failed = await self._retrieve_response(operation)
+        while status.get("Status") == PENDING:
+            yield status, failed
+            status, failed = await self._retrieve_response(operation)
+        yield status, failed
+
+    async def _retrieve_response(self, operation: Operation) -> tuple[Dataset, Dataset | None]:
+        return read_retrieve_response(await self._run(self._requestor.response(operation)))
+
+    async def _ask(self, dataset: Dataset, query_model: str, send: Send) -> Operation:
+        """Send a query or retrieve."""
+        self._look()
+        context = self._requestor.context_for(query_model)
+        return await self._run(send(context, encode_request(dataset, context.transfer_syntax)))
 
     async def send_c_store(
         self,
@@ -202,6 +281,7 @@ class AsyncAssociation(RequestedAssociation):
         async with self._driving:
             try:
                 while True:
+                    await self._take_stores()
                     try:
                         next(flow)
                     except StopIteration as end:
@@ -225,6 +305,7 @@ class AsyncAssociation(RequestedAssociation):
             or self._driving.locked()
             or requestor.stage is LifeStage.REQUESTED
             or requestor.has_unread_responses
+            or any(store.parts for store in requestor.stores)
             or (data := _read_now(self._reader)) is None
         ):
             return
@@ -234,6 +315,44 @@ class AsyncAssociation(RequestedAssociation):
             self._writer.close()
             self._writer = self._reader = None
             requestor.receive_eof()
+
+    async def _take_stores(self) -> None:
+        """Take what has arrived of instances, and answer those that are whole."""
+        stores = self._requestor.stores
+        while stores:
+            store = stores[0]
+            parts, is_whole = store.take_parts(), store.is_whole
+            take = partial(self._sub_operations.take, store, parts, is_whole=is_whole)
+            if self._sub_operations.folder is None:
+                take()
+            else:
+                await asyncio.to_thread(take)
+            if not is_whole:
+                return
+            # Before the handler is called: if that is cancelled it must not be called again.
+            stores.popleft()
+            await self._answer_store(store)
+
+    async def _answer_store(self, store: IncomingStore) -> None:
+        sub_operations = self._sub_operations
+        answer = NO_HANDLER
+        self._handling = asyncio.current_task()
+        try:
+            for bound in self._handlers.bound(evt.EVT_C_STORE):
+                outcome = None
+                with contained("EVT_C_STORE") as guard:
+                    if (event := sub_operations.event(self, store)) is None:
+                        pass
+                    elif is_async(bound.function):
+                        outcome = await bound(event)
+                    else:
+                        outcome = await asyncio.to_thread(bound, event)
+                answer = sub_operations.answer(outcome, guard.failure, store)
+        finally:
+            self._handling = None
+            sub_operations.end()
+            self._requestor.answer(store, answer)
+        await self._send()
 
     async def _send(self) -> None:
         data = self._requestor.data_to_send()
@@ -268,6 +387,9 @@ class AsyncAssociation(RequestedAssociation):
     async def _close_if_over(self) -> None:
         if self._writer is None or not self._requestor.session.should_close:
             return
+        # An instance may have begun to arrive.
+        self._requestor.stores.clear()
+        self._sub_operations.end()
         reader, writer, self._writer, self._reader = self._reader, self._writer, None, None
         try:
             if reader is not None and self._peer.has_own_port and writer.can_write_eof():

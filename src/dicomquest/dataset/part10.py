@@ -55,11 +55,12 @@ def encode_file_meta(
     transfer_syntax: str,
     *,
     implementation: tuple[str, str],
-    source_ae_title: str,
+    source_ae_title: str = "",
 ) -> bytes:
     """Return the File Meta Information of an instance (PS3.10 Table 7.1-1).
 
-    ``implementation`` are the class UID and the version name of the writer.
+    ``implementation`` are the class UID and the version name of the writer; without a
+    ``source_ae_title`` no sender is named.
     """
     implementation_class, version_name = implementation
     texts = (
@@ -72,7 +73,7 @@ def encode_file_meta(
     )
     # File Meta Information Version: two bytes, 00 01.
     elements = [_LONG_META_ELEMENT.pack(2, 0x0001, b"OB", 0, 2) + b"\0\1"]
-    for number, vr, text in texts:
+    for number, vr, text in texts if source_ae_title else texts[:-1]:
         data = text.encode("ascii", "replace")
         data += (b"\0" if vr == b"UI" else b" ") * (len(data) % 2)
         elements.append(_META_ELEMENT.pack(2, number, vr, len(data)) + data)

@@ -283,6 +283,16 @@ class SubOperations(NamedTuple):
     warning: int | None = None
 
 
+def sub_operations_of(response: RetrieveRSP) -> SubOperations:
+    """Return the counts that a response has."""
+    return SubOperations(
+        response.number_of_remaining_suboperations,
+        response.number_of_completed_suboperations,
+        response.number_of_failed_suboperations,
+        response.number_of_warning_suboperations,
+    )
+
+
 def retrieve_response(
     request: RetrieveRQ,
     status: int,

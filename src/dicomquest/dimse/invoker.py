@@ -113,10 +113,16 @@ class Invoker:
         self._check(context_id, request)
         self._link.send(context_id, request, data_set, now)
         operation = _Operation(context_id, request)
-        # A query may take long to find its first match, and a retrieve to send an instance. From
-        # then on, and for other services, each response is due soon.
-        is_slow = isinstance(request, Cancellable)
-        operation.restart(self._timeouts.first_response if is_slow else self._timeouts.dimse, now)
+        # A query may take long to find its first match, and a retrieve to send an instance.
+        times = self._timeouts
+        match request:
+            case CFindRQ():
+                seconds = times.first_response
+            case CGetRQ() | CMoveRQ():
+                seconds = times.retrieve
+            case _:
+                seconds = times.dimse
+        operation.restart(seconds, now)
         self._operations[request.message_id] = operation
 
     def _check(self, context_id: int, request: Request) -> None:
@@ -174,10 +180,10 @@ class Invoker:
             operation.restart(self._timeouts.dimse, now)
 
     def note_sub_operation(self, now: float) -> None:
-        """Take a C-STORE request of the peer as a sign that its C-GET goes on."""
+        """Take a C-STORE of the peer, or its end, as a sign that the C-GET goes on."""
         for operation in self._operations.values():
             if isinstance(operation.request, CGetRQ) and not operation.is_expiring:
-                operation.restart(self._timeouts.first_response, now)
+                operation.restart(self._timeouts.retrieve, now)
 
     def receive_response(self, message: Message, response: Response, now: float) -> None:
         """Tell the user of a response; raise HopelessError for one that makes no sense."""
@@ -195,7 +201,7 @@ class Invoker:
                 if not operation.is_expiring:
                     is_find = isinstance(response, CFindRSP)
                     times = self._timeouts
-                    operation.restart(times.dimse if is_find else times.first_response, now)
+                    operation.restart(times.dimse if is_find else times.retrieve, now)
                 self._link.events.append(
                     ResponseReceived(context, response, message.data_set, message.is_oversized)
                 )

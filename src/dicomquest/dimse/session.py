@@ -321,6 +321,8 @@ class Session:
     ) -> None:
         """Send one response, with its identifier if it has one."""
         self._performer.send_response(request, response, identifier, now)
+        # The handler of an instance may have taken longer than the peer is waited for.
+        self._invoker.note_sub_operation(now)
         self._note_busy(now)
         # The peer's release may be waiting for this last final response.
         self._answer_release(now)
@@ -459,6 +461,7 @@ class Session:
                 if isinstance(received, Message):
                     self._receive_message(received, now)
                 elif received is not None:
+                    self._invoker.note_sub_operation(now)
                     self._performer.receive_fragment(received)
             except HopelessError as error:
                 self._link.limit = error.limit

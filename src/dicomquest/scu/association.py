@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Never
 
 from dicomquest.absent_names import no_attribute
 from dicomquest.errors import ContextNotAcceptedError
-from dicomquest.scu.requestor import Peer, Requestor
+from dicomquest.scu.peer_address import Peer
+from dicomquest.scu.requestor import Requestor
 from dicomquest.services.life_cycle import LifeCycle, LifeStage
 from dicomquest.services.request import ServiceUser, service_user
 from dicomquest.services.timeouts import HasTimeouts

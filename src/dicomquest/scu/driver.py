@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from dicomquest.scu.peer_address import Peer
 from dicomquest.scu.peer_socket import PeerSocket
-from dicomquest.scu.requestor import Flow, Peer, Requestor
+from dicomquest.scu.requestor import Flow, Requestor
 from dicomquest.services.life_cycle import LifeStage
 
 T = TypeVar("T")
@@ -21,9 +22,12 @@ class Driver:
     another thread can cancel its query, or abort the association.
     """
 
-    def __init__(self, requestor: Requestor) -> None:
+    def __init__(self, requestor: Requestor, take_stores: Callable[[], None]) -> None:
+        """Drive a requestor; ``take_stores`` answers the C-STORE requests that have arrived."""
         self.lock = threading.RLock()
         self._requestor = requestor
+        self._take_stores = take_stores
+        self._is_storing = False
         self._socket: PeerSocket | None = None
         # Threads in ``run``. They are counted, because those that wait do not hold the lock.
         self._running = 0
@@ -43,6 +47,7 @@ class Driver:
         """
         with self._driven():
             while True:
+                self._serve_stores()
                 try:
                     next(flow)
                 except StopIteration as end:
@@ -60,6 +65,7 @@ class Driver:
             self._socket is None
             or self._requestor.stage is LifeStage.REQUESTED
             or self._requestor.has_unread_responses
+            or any(store.parts for store in self._requestor.stores)
             or not self.lock.acquire(blocking=False)
         ):
             return False
@@ -93,6 +99,22 @@ class Driver:
             self._socket = None
             return True
 
+    def _serve_stores(self) -> None:
+        """Have the peer's instances taken, without the lock: handlers may wait for other threads.
+
+        One thread does so at a time, and not while a handler of its own uses the association.
+        """
+        if not self._requestor.stores or self._is_storing:
+            return
+        self._is_storing = True
+        self.lock.release()
+        try:
+            self._take_stores()
+        finally:
+            self.lock.acquire()
+            self._is_storing = False
+        self.send()
+
     @contextmanager
     def _driven(self) -> Iterator[None]:
         with self.lock:
@@ -107,6 +129,9 @@ class Driver:
         self.send()
         while self._requestor.is_ending:
             self._receive()
+        if self._requestor.stage is not LifeStage.ESTABLISHED:
+            # An instance may have begun to arrive.
+            self._serve_stores()
 
     def _receive(self) -> None:
         """Wait for the peer, without the lock, and take what has arrived."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from dicomquest.scu.requestor import Peer
+from dicomquest.scu.peer_address import Peer
 
 P = ParamSpec("P")
 T = TypeVar("T")

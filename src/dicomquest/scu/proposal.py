@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicomquest.scu.requestor import Peer
+from dicomquest.scu.peer_address import Peer
 from dicomquest.ul.timers import Timeouts
 
 if TYPE_CHECKING:
@@ -46,11 +46,13 @@ def patience(
     dimse: float | None,
     network: float | None = 60.0,
     artim: float | None = SCU_ARTIM,
+    retrieve: float | None = 600.0,
 ) -> Timeouts:
     """Return time-outs, by the few in seconds that users know; None waits for ever.
 
     ``connection`` bounds connecting, ``acse`` association and release, ``dimse`` the wait for a
-    response, ``network`` a peer that sends or reads nothing, ``artim`` the end of the connection.
+    response, ``network`` a peer that sends or reads nothing, ``artim`` the end of the connection,
+    ``retrieve`` a C-GET or C-MOVE without a response or an instance.
     """
     return Timeouts(
         artim=artim,
@@ -63,4 +65,5 @@ def patience(
         idle=network,
         pdu=network,
         write=network,
+        retrieve=retrieve,
     )

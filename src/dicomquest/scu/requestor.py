@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
+from typing import TypeAlias, TypeVar, assert_never
 
-from dicomquest.dimse.commands import PENDING, name_of, response_to
+from dicomquest.dimse.commands import (
+    PENDING,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    RetrieveRQ,
+    name_of,
+    response_to,
+)
 from dicomquest.dimse.events import (
     Aborted,
     AssociationAccepted,
@@ -31,60 +39,32 @@ from dicomquest.dimse.events import (
     ResponseReceived,
     SessionEvent,
 )
+from dicomquest.dimse.link import SessionOptions
 from dicomquest.dimse.session import Session
 from dicomquest.errors import (
     AssociationAbortedError,
     AssociationError,
     AssociationRejectedError,
     ConnectionFailedError,
-    ContextNotAcceptedError,
     LocalProtocolError,
 )
-from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ, encode
+from dicomquest.pdu.pdus import AAssociateRQ
+from dicomquest.scu.agreement import Agreement, no_context
+from dicomquest.scu.incoming_store import IncomingStore
+from dicomquest.services.failures import Failure
 from dicomquest.services.life_cycle import LifeStage
-from dicomquest.services.request import ServiceUser, service_user
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AcceptedContext
 from dicomquest.ul.timers import Timeouts
 
 # pydicom's UIDs are imported where contexts are shown: a C-ECHO starts in half the time without.
-if TYPE_CHECKING:
-    import ssl
 
-    from dicomquest.services.contexts import PresentationContext
 
 LOGGER = logging.getLogger("dicomquest.scu")
 
 T = TypeVar("T")
 Flow: TypeAlias = Generator[None, None, T]
 """A generator that yields whenever it needs bytes of the peer, and returns its result."""
-
-
-NAMED_CONTEXTS = 3
-"""SOP classes that a message names; a request may have 128."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The address of the acceptor, and the way to it.
-
-    With TLS, ``server_hostname`` is the name that its certificate must have. ``bind_address`` is
-    this end's (address, port).
-    """
-
-    host: str
-    port: int
-    ssl_context: ssl.SSLContext | None = None
-    server_hostname: str | None = None
-    bind_address: tuple[str, int] | None = None
-
-    @property
-    def has_own_port(self) -> bool:
-        """Tell whether the connection comes from a certain port, which the next one needs again."""
-        return self.bind_address is not None and self.bind_address[1] != 0
-
-    def __str__(self) -> str:
-        return f"{self.host} port {self.port}"
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +81,7 @@ class Operation:
     is_cut: bool = False
 
 
-class Requestor:
+class Requestor(Agreement):
     """One association from its request to its end.
 
     Responses are kept by operation, found by Message ID: a response that one loop left unread never
@@ -110,17 +90,13 @@ class Requestor:
     """
 
     def __init__(self, rq: AAssociateRQ, timeouts: Timeouts) -> None:
-        self.rq = rq
+        super().__init__(rq)
         self.timeouts = timeouts
-        self.ac: AAssociateAC | None = None
         self.stage = LifeStage.REQUESTED
         self.failure: AssociationError | None = None
-        self.contexts: dict[int, AcceptedContext] = {}
         self._session: Session | None = None
         self._operations: dict[int, Operation] = {}
-
-        # A request that cannot be sent is refused here, before there is a connection.
-        encode(rq)
+        self.stores: deque[IncomingStore] = deque()
 
     @property
     def session(self) -> Session:
@@ -146,102 +122,10 @@ class Requestor:
         """Tell whether responses have arrived that nobody has read yet."""
         return any(operation.inbox for operation in self._operations.values())
 
-    def context_for(self, abstract_syntax: str) -> AcceptedContext:
-        """Return the context to use as SCU.
-
-        ContextNotAcceptedError if the peer accepted none, LocalProtocolError if the association is
-        not established.
-        """
-        self.check_established()
-        for context in self.contexts.values():
-            if context.abstract_syntax == abstract_syntax and context.requestor_is_scu:
-                return context
-        from dicomquest.services.contexts import as_uid
-
-        name = as_uid(abstract_syntax).name
-        proposed = any(
-            context.abstract_syntax == abstract_syntax for context in self.rq.presentation_contexts
-        )
-        raise ContextNotAcceptedError(
-            f"the peer did not accept a presentation context for {name}"
-            if proposed
-            else f"the peer was not asked for a presentation context for {name}: propose one, "
-            "such as by AE.add_requested_context"
-        )
-
-    def context_to_store(
-        self, abstract_syntax: str, transfer_syntaxes: Sequence[str]
-    ) -> AcceptedContext:
-        """Return the context for instances of a class that can be sent in these transfer syntaxes.
-
-        The first transfer syntax that the peer accepted wins. Errors as ``context_for``.
-        """
-        from dicomquest.services.contexts import as_uid
-
-        any_context = self.context_for(abstract_syntax)
-        usable = {
-            context.transfer_syntax: context
-            # Reversed, so that of several contexts the first one stays.
-            for context in reversed(list(self.contexts.values()))
-            if context.abstract_syntax == abstract_syntax and context.requestor_is_scu
-        }
-        for transfer_syntax in transfer_syntaxes:
-            if transfer_syntax in usable:
-                return usable[transfer_syntax]
-        raise ContextNotAcceptedError(
-            f"the peer did not accept a presentation context for {as_uid(abstract_syntax).name} in "
-            f"{as_uid(transfer_syntaxes[0]).name}, "
-            f"only in {as_uid(any_context.transfer_syntax).name}"
-        )
-
-    def answered_contexts(self, *, accepted: bool) -> list[PresentationContext]:
-        """List the contexts that the peer accepted, or else the others, in the order proposed."""
-        from dicomquest.services.contexts import PresentationContext, as_uid
-
-        results = (
-            {answer.context_id: answer.result for answer in self.ac.presentation_contexts}
-            if self.ac
-            else {}
-        )
-        contexts = []
-        for proposed in self.rq.presentation_contexts:
-            agreed = self.contexts.get(proposed.context_id)
-            if self.ac is None or (agreed is not None) is not accepted:
-                continue
-            syntaxes = proposed.transfer_syntaxes if agreed is None else (agreed.transfer_syntax,)
-            contexts.append(
-                PresentationContext(
-                    as_uid(proposed.abstract_syntax),
-                    [as_uid(syntax) for syntax in syntaxes],
-                    proposed.context_id,
-                    # Contexts without a result count as rejected by the provider (PS3.8 9.3.3.2).
-                    result=results.get(proposed.context_id, 2),
-                    as_scu=agreed is not None and agreed.requestor_is_scu,
-                    as_scp=agreed is not None and agreed.requestor_is_scp,
-                )
-            )
-        return contexts
-
-    @property
-    def extended_negotiation(self) -> dict[str, bytes]:
-        """The peer's answers to the SOP class extended negotiation, by SOP class UID."""
-        return {
-            context.abstract_syntax: context.extended_negotiation
-            for context in self.contexts.values()
-            if context.extended_negotiation is not None
-        }
-
-    def acceptor_user(self, peer: Peer) -> ServiceUser:
-        """Describe the peer, by its own words once it has accepted."""
-        if self.ac is None:
-            return ServiceUser(self.rq.called_ae_title, peer.host, peer.port)
-        return service_user(
-            self.rq.called_ae_title, (peer.host, peer.port), self.ac.user_information, self.ac
-        )
-
     def connected(self) -> None:
         """Ask for the association, on a connection that has just been made."""
-        self._session = Session.requestor(self.rq, self.timeouts, monotonic())
+        options = SessionOptions(streams_stores=True)
+        self._session = Session.requestor(self.rq, self.timeouts, monotonic(), options)
 
     def data_to_send(self) -> bytes:
         """Return the bytes to send since the last call."""
@@ -292,6 +176,35 @@ class Requestor:
         )
         return self._start(sent, context)
 
+    def retrieve(
+        self,
+        context: AcceptedContext,
+        identifier: bytes,
+        *,
+        destination: str | None = None,
+        message_id: int | None = None,
+        priority: int = 0,
+    ) -> Flow[Operation]:
+        """Send a C-GET request, or a C-MOVE request to a destination; ``response`` as for a query.
+
+        The instances of a C-GET come as ``stores``, which the face has answered by ``answer``.
+        """
+        yield from self._settle()
+        self.check_established()
+        uid, number = context.abstract_syntax, message_id or self.session.new_message_id()
+        request: RetrieveRQ = (
+            CGetRQ(message_id=number, affected_sop_class_uid=uid, priority=priority)
+            if destination is None
+            else CMoveRQ(
+                message_id=number,
+                affected_sop_class_uid=uid,
+                move_destination=destination,
+                priority=priority,
+            )
+        )
+        self.session.send_request(context.context_id, request, identifier, monotonic())
+        return self._start(number, context)
+
     def echo(
         self, context: AcceptedContext, *, message_id: int | None = None
     ) -> Flow[ResponseReceived | None]:
@@ -327,6 +240,16 @@ class Requestor:
         """Send a part of the data set of a C-STORE request; nothing if the association is gone."""
         if self.stage is LifeStage.ESTABLISHED:
             self.session.send_data(data, monotonic(), is_last=is_last)
+
+    def answer(self, store: IncomingStore, failure: Failure) -> None:
+        """Answer a C-STORE request of the peer; nothing if the association ends or is gone."""
+        # After an A-RELEASE-RQ no message may be sent, though instances may still come.
+        if self.session.is_established:
+            status, comment, offending = failure
+            response = response_to(
+                store.command, status, error_comment=comment, offending_element=offending
+            )
+            self.session.send_response(store.command, response, None, monotonic())
 
     def response(self, operation: Operation) -> Flow[ResponseReceived | None]:
         """Return the next response of an operation; None if the association ended first.
@@ -429,7 +352,7 @@ class Requestor:
                     self.stage = LifeStage.ESTABLISHED
                 else:
                     # Of no use to anyone, and the peer has a place taken by it.
-                    self._end(LifeStage.ABORTED, _no_context(self.rq))
+                    self._end(LifeStage.ABORTED, no_context(self.rq))
                     self.session.abort(monotonic())
             case AssociationRejected():
                 rj = event.rj
@@ -443,6 +366,12 @@ class Requestor:
                 self._end(LifeStage.ABORTED, AssociationAbortedError(event.message))
             case MessageIgnored():
                 LOGGER.warning("%s ignored: %s", name_of(event.command), event.reason)
+            case RequestReceived(context, CStoreRQ() as command, _, True):
+                self.stores.append(IncomingStore(context, command))
+            case DataSetFragmentReceived(_, fragment, is_last):
+                # It is of the last one: data sets come one after the other.
+                self.stores[-1].parts.append(fragment)
+                self.stores[-1].is_whole = is_last
             case RequestReceived():
                 # Possible only if this side asked for the SCP role, and the peer granted it.
                 refusal = response_to(
@@ -451,12 +380,7 @@ class Requestor:
                     error_comment="this side is no SCP",
                 )
                 self.session.send_response(event.command, refusal, None, monotonic())
-            case (
-                AssociationRequested()
-                | CancelReceived()
-                | DataSetFragmentReceived()
-                | RequestRefused()
-            ):
+            case AssociationRequested() | CancelReceived() | RequestRefused():
                 # Events of acceptors, and of SCPs; a request that comes here is refused at once.
                 pass
             case _:
@@ -486,15 +410,3 @@ def _keep_final_response(operation: Operation) -> None:
     )
     if not (operation.is_cut and is_complete):
         operation.inbox.append(last)
-
-
-def _no_context(rq: AAssociateRQ) -> ContextNotAcceptedError:
-    from dicomquest.services.contexts import as_uid
-
-    uids = dict.fromkeys(context.abstract_syntax for context in rq.presentation_contexts)
-    names = ", ".join(as_uid(uid).name for uid in list(uids)[:NAMED_CONTEXTS])
-    more = f" and {len(uids) - NAMED_CONTEXTS} more" if len(uids) > NAMED_CONTEXTS else ""
-    return ContextNotAcceptedError(
-        f"the peer did not accept a presentation context for {names}{more}: "
-        "ask for what it offers, or add this to what it supports"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias, assert_never
 
+from dicomquest.dimse.commands import CGetRQ, CMoveRQ, CStoreRQ, Request
 from dicomquest.errors import (
     DataSetError,
     IdentifierError,
@@ -48,10 +49,19 @@ def failure_of(error: ServiceError) -> Failure:
             assert_never(error)
 
 
-def failure_of_handler(error: BaseException | None) -> Failure:
+_HANDLER_FAILED: dict[type[Request], int] = {
+    CStoreRQ: statuses.STORE_HANDLER_FAILED,
+    CGetRQ: statuses.GET_HANDLER_FAILED,
+    CMoveRQ: statuses.MOVE_HANDLER_FAILED,
+}
+"""The status of a handler that failed, by the request; that of C-FIND for all others."""
+
+
+def failure_of_handler(error: BaseException | None, request: Request) -> Failure:
     """Return the final response for a handler that raised, or that ended without one (None).
 
     Only the error's class is told: its words may hold anything, patient data too.
     """
     what = "no final response" if error is None else type(error).__name__
-    return Failure(statuses.HANDLER_FAILED, f"handler failed: {what}")
+    status = _HANDLER_FAILED.get(type(request), statuses.HANDLER_FAILED)
+    return Failure(status, f"handler failed: {what}")

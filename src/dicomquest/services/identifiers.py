@@ -18,7 +18,7 @@ from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydic
 from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import decode_to_pydicom
 from dicomquest.dimse.command_sets import ELEMENTS
-from dicomquest.dimse.commands import PENDING, Response
+from dicomquest.dimse.commands import PENDING, Response, RetrieveRSP, sub_operations_of
 from dicomquest.dimse.events import ResponseReceived
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
@@ -33,6 +33,11 @@ if IDENTIFIERS.level == logging.NOTSET:  # else ``debug_logger`` came before thi
 _TAGS = {keyword: tag for tag, _, keyword in ELEMENTS}
 _STATUS, _OFFENDING_ELEMENT = _TAGS["Status"], _TAGS["OffendingElement"]
 _ERROR_COMMENT, _ERROR_ID = _TAGS["ErrorComment"], _TAGS["ErrorID"]
+
+_SUB_OPERATIONS = tuple(
+    _TAGS[f"NumberOf{what}Suboperations"]
+    for what in ("Remaining", "Completed", "Failed", "Warning")
+)
 
 T = TypeVar("T")
 
@@ -89,6 +94,9 @@ def show_request(data_set: bytes | None, transfer_syntax: str) -> None:
 def status_data_set(response: Response) -> Dataset:
     """Return the status of a response as a Dataset, with the elements that explain it."""
     data_set = {_STATUS: Element("US", (response.status,))}
+    if isinstance(response, RetrieveRSP):
+        counts = zip(_SUB_OPERATIONS, sub_operations_of(response), strict=True)
+        data_set |= {tag: Element("US", (count,)) for tag, count in counts if count is not None}
     if response.offending_element:
         data_set[_OFFENDING_ELEMENT] = Element("AT", response.offending_element)
     if response.error_comment:
@@ -112,6 +120,24 @@ def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T])
     except DataSetError as error:
         LOGGER.warning("a Pending response's identifier cannot be read: %s", error)
         return None
+
+
+def read_retrieve_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None]:
+    """Return the status and the identifier of a response to C-GET or C-MOVE.
+
+    The status is empty if the association ended before the response (None). Peers leave the list of
+    what failed out, send it empty or send it broken: all that is no error.
+    """
+    if response is None:
+        return Dataset(), None
+    status = status_data_set(response.command)
+    if response.data_set is None:
+        return status, None
+    try:
+        return status, decode_to_pydicom(response.data_set, response.context.transfer_syntax)
+    except DataSetError as error:
+        LOGGER.warning("the list of failed instances cannot be read: %s", error)
+        return status, None
 
 
 def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None, bool]:

@@ -9,7 +9,7 @@ from dicomquest.ul.timers import Timeouts
 
 
 class HasTimeouts(ABC):
-    """The four time-outs under pynetdicom's names, on either side of an association.
+    """The time-outs under pynetdicom's names, on either side of an association.
 
     A new one holds for timers that start from then on.
     """
@@ -52,6 +52,15 @@ class HasTimeouts(ABC):
     @dimse_timeout.setter
     def dimse_timeout(self, seconds: float | None) -> None:
         self._set_timeouts(first_response=seconds, dimse=seconds)
+
+    @property
+    def retrieve_timeout(self) -> float | None:
+        """Seconds between two signs of life of a C-GET or C-MOVE, None for ever."""
+        return self._timeouts.retrieve
+
+    @retrieve_timeout.setter
+    def retrieve_timeout(self, seconds: float | None) -> None:
+        self._set_timeouts(retrieve=seconds)
 
     @property
     def network_timeout(self) -> float | None:

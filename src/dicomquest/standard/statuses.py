@@ -52,7 +52,10 @@ IDENTIFIER_UNREADABLE = 0xC001
 INDEX_FAILED = 0xC002
 """Our choice within Cxxx: the database failed."""
 NO_HANDLER = 0xC310
+STORE_HANDLER_FAILED = 0xC211
 HANDLER_FAILED = 0xC311
+GET_HANDLER_FAILED = 0xC411
+MOVE_HANDLER_FAILED = 0xC511
 """Within Cxxx too: the numbers that pynetdicom's users know."""
 CANCEL = 0xFE00
 PENDING = 0xFF00

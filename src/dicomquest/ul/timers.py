@@ -19,8 +19,9 @@ from dicomquest.ul.states import Event, Role, State
 class Timeouts:
     """The time-outs in seconds; None waits for ever.
 
-    Only ``artim`` is the Standard's. ``first_response`` and ``dimse`` are the session's: from a
-    request to its first response, and between responses.
+    Only ``artim`` is the Standard's. ``first_response``, ``dimse`` and ``retrieve`` are the
+    session's: from a query to its first response, between responses, and between the signs of life
+    of a C-GET or C-MOVE.
     """
 
     artim: float | None = 10.0
@@ -33,6 +34,7 @@ class Timeouts:
     pdu: float | None = 60.0
     idle: float | None = 300.0
     write: float | None = 60.0
+    retrieve: float | None = 600.0
 
 
 class Timer(IntEnum):
