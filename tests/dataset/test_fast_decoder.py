@@ -216,7 +216,11 @@ def repeated_layouts(draw: st.DrawFn) -> Repeated:
     term, other = (draw(st.sampled_from(TERMS)) for _ in range(2))
     words = encoded_text(DEFINED_TERMS[term]) if term in DEFINED_TERMS else values
     layout = [(tag, ATTRIBUTES[tag], draw(st.one_of(words, words, values))) for tag in tags]
-    before = [(tag, code, b"") for tag, code, _ in layout]
+    # Values before are of the same kind, of a narrower one, or of one that makes it wider.
+    before = [
+        (tag, code, draw(st.one_of(st.just(b""), st.just(value), st.just(value), words)))
+        for tag, code, value in layout
+    ]
     if draw(st.integers(0, 3)):
         layout.insert(0, (0x00080005, b"CS", term))
         before.insert(0, (0x00080005, b"CS", term if draw(st.integers(0, 9)) else other))
@@ -239,23 +243,27 @@ def number(value: bytes) -> bytes:
     return element(0x00080050, b"SH", value)
 
 
-def learn(data: bytes, syntax: str) -> None:
-    """Make a layout of this data set known, and no other."""
+def learn(data: bytes, syntax: str, *wider: bytes) -> None:
+    """Make a layout of this data set known, and no other; then let others widen it."""
     fast_decoder.forget_layouts()
-    for _ in range(REPETITIONS):
-        outcome(decode_to_json, data, syntax)
-        outcome(decode_to_pydicom, data, syntax)
+    for each in (*[data] * REPETITIONS, *wider):
+        outcome(decode_to_json, each, syntax)
+        outcome(decode_to_pydicom, each, syntax)
 
 
-@given(repeated=repeated_layouts(), cut=st.integers(0, 3))
-@example(repeated=Repeated(GBK_NAME, GBK_NAME, EXPLICIT_VR_LITTLE_ENDIAN), cut=0)
+@given(repeated=repeated_layouts(), cut=st.integers(0, 3), is_wider=st.booleans())
+@example(repeated=Repeated(GBK_NAME, GBK_NAME, EXPLICIT_VR_LITTLE_ENDIAN), cut=0, is_wider=False)
 @example(
     repeated=Repeated(NO_SET + number(b""), NO_SET + number(b"9" * 20), EXPLICIT_VR_LITTLE_ENDIAN),
     cut=0,
+    is_wider=False,
 )
-def test_known_layout_equals_plain_decoder(repeated: Repeated, cut: int) -> None:
+@example(
+    repeated=Repeated(number(b""), number(b"! "), EXPLICIT_VR_LITTLE_ENDIAN), cut=1, is_wider=True
+)
+def test_known_layout_equals_plain_decoder(repeated: Repeated, cut: int, *, is_wider: bool) -> None:
     """A known layout gives the same as the plain decoder."""
-    learn(repeated.before, repeated.syntax)
+    learn(repeated.before, repeated.syntax, *[repeated.data] * is_wider)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert_same(repeated.data, repeated.syntax)
@@ -266,10 +274,13 @@ def test_known_layout_equals_plain_decoder(repeated: Repeated, cut: int) -> None
     repeated=repeated_layouts(),
     place=st.integers(0, 2**16),
     value=st.one_of(st.integers(0, 40), st.integers(0, 255)),
+    is_wider=st.booleans(),
 )
-def test_changed_byte_changes_both_the_same(repeated: Repeated, place: int, value: int) -> None:
+def test_changed_byte_changes_both_the_same(
+    repeated: Repeated, place: int, value: int, *, is_wider: bool
+) -> None:
     """A changed byte, a false length above all, changes both decoders' results alike."""
-    learn(repeated.before, repeated.syntax)
+    learn(repeated.before, repeated.syntax, *[repeated.data] * is_wider)
     data = bytearray(repeated.data)
     data[place % len(data)] = value
     assert outcome(decode_to_json, bytes(data), repeated.syntax) == outcome(
@@ -316,6 +327,22 @@ def test_text_in_character_set_is_part_of_layout() -> None:
         "Yamada=\u5c71\u7530",
         "Citizen",
     ]
+
+
+def test_value_of_another_kind_widens_layout() -> None:
+    """A date of another length and a description with spaces become part of a known layout."""
+    learn(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
+    wider = USUAL.replace(
+        element(0x00080020, b"DA", b"20240131"), element(0x00080020, b"DA", b"")
+    ).replace(element(0x00081030, b"LO", b"Thorax"), element(0x00081030, b"LO", b" Neck, left "))
+    form = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN]
+    for layouts in (form.json_layouts, form.pydicom_layouts):
+        assert layouts.take_apart(wider) is None
+    assert_same(wider, EXPLICIT_VR_LITTLE_ENDIAN)
+    for layouts in (form.json_layouts, form.pydicom_layouts):
+        assert all(layouts.take_apart(each) is not None for each in (USUAL, wider))
+    assert_same(wider, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert_same(USUAL, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
 def test_layouts_of_two_charsets_coexist() -> None:

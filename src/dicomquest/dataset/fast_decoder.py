@@ -15,9 +15,10 @@ On both ways a value takes a short cut if it can:
 
 - JSON: ASCII text without a backslash only loses its padding. The bytes are decoded once, as
   Latin-1 with one character a byte: that costs as much as decoding one value.
-- Dataset: pydicom converts a ``RawDataElement`` not before somebody reads it. A value is left to
-  that if pydicom makes of it the very value that the sure way makes, and warns of nothing;
-  ``_PATTERNS_OF_PYDICOM`` says by VR which values these are.
+- Dataset: the elements of a known layout are made at the Dataset's first use, and pydicom converts
+  a ``RawDataElement`` not before somebody reads it. A value is left to that if pydicom makes of it
+  the very value that the sure way makes, and warns of nothing; ``_PATTERNS_OF_PYDICOM`` says by VR
+  which values these are.
 
 Other values, of several parts or in a character set, are read by the ``ValueReader`` of the sure
 way; known layouts remember the short ones, such as the name on all studies of a patient.
@@ -33,10 +34,10 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import methodcaller
-from typing import Any, AnyStr, NamedTuple, TypeAlias
+from typing import Any, AnyStr, NamedTuple, TypeAlias, assert_never
 
 from pydicom.charset import python_encoding
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
@@ -50,7 +51,15 @@ from dicomquest.dataset.elements import (
     to_json,
     to_pydicom,
 )
-from dicomquest.dataset.learned_layouts import Column, Layouts
+from dicomquest.dataset.learned_layouts import (
+    LONGEST_VALUE,
+    Column,
+    Layouts,
+    Values,
+    column_of,
+    function_of,
+)
+from dicomquest.dataset.unread_dataset import Elements, dataset_of, unread
 from dicomquest.dataset.value_fields import (
     CODES,
     RemarkKind,
@@ -125,7 +134,6 @@ class Header(NamedTuple):
     is_read_by_pydicom: Callable[[bytes], object] | None
 
 
-_Elements: TypeAlias = dict[BaseTag, DataElement | RawDataElement]
 _Unpack: TypeAlias = Callable[[bytes, int], tuple[Any, ...]]
 # A tuple's own constructor takes a third of the time of that of a NamedTuple.
 _new = tuple.__new__
@@ -205,34 +213,23 @@ def _fields(data: bytes, content: AnyStr, form: _Form) -> list[tuple[Header, Any
     return fields if position == size else None
 
 
-# The values that a layout takes. With a character set a value may be any text of it: in all sets
-# that get here, the bytes of ASCII are ASCII.
-_ASCII_VALUE = rb"[\x20-\x7e]*\x00?"
-_CODED_VALUE = rb"[\x1b\x20-\x7e\x80-\xff]*\x00?"
-
-
-def _columns(data: bytes, form: _Form, values: dict[str, bytes] | None) -> list[Column[Header]]:
-    """Return the columns of a data set that took the pass; none if an element is not plain.
-
-    ``values`` are the patterns of values in ASCII by VR, None for any text.
-    """
+def _columns(data: bytes, form: _Form) -> list[Column[Header]]:
+    """Return the columns of a data set that took the pass; none if an element is not plain."""
     columns: list[Column[Header]] = []
     is_coded = False
     for header, value in _fields(data, data, form) or ():
         if header.tag == SPECIFIC_CHARACTER_SET:
             # The value is part of the pattern: another character set is another layout.
-            columns.append(Column(header.key, re.escape(value), 0xFE, header))
+            columns.append(Column(header.key, header, Values.CONSTANT, constant=value))
             is_coded = True
-        elif not header.is_plain or (values is not None and header.vr not in values):
+            continue
+        column = header.is_plain and column_of(
+            header.key, header, value,
+            is_name=header.vr == "PN", is_coded=is_coded and header.is_coded,
+        )  # fmt: skip
+        if not column or len(value) > LONGEST_VALUE:
             return []
-        elif is_coded and header.is_coded:
-            columns.append(Column(header.key, _CODED_VALUE, 0xFE, header))
-        elif values is None:
-            columns.append(Column(header.key, _ASCII_VALUE, 0xFE, header))
-        else:
-            columns.append(
-                Column(header.key, b"(?:" + values[header.vr] + rb")?\x20*\x00?", 64, header)
-            )
+        columns.append(column)
     return columns
 
 
@@ -251,44 +248,55 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
     if attributes is None:
         return to_json(decode(data, transfer_syntax))
     if form.json_layouts.learns:
-        form.json_layouts.note(_columns(data, form, None))
+        form.json_layouts.note(_columns(data, form))
     return attributes
 
 
-def _json_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[str]], dict[str, Any]]:
-    r"""Generate the function that makes the object of a layout's values.
+def _json_maker(columns: Sequence[Column[Header]]) -> tuple[str, dict[str, Any]]:
+    r"""Return the expression that makes the object of a layout's values.
 
-    ``values`` are text of one character a byte. The function is one dictionary display, which takes
-    half the time of a loop::
+    Values are text of one character a byte. It is one dictionary display, which takes half the time
+    of a loop::
 
-        def make(v):
-            return {'00080020': ({'vr': 'DA'} if not (t := v[0].strip(' \0'))
-                else {'vr': 'DA', 'Value': [t]} if '\\' not in t else other('DA', v[0], '')), ...}
+        {'00080020': {'vr': 'DA', 'Value': [v0]},
+         '00081030': ({'vr': 'LO', 'Value': [t]} if (t := v1.strip(' \0')) else {'vr': 'LO'}), ...}
 
     It is generated from headers alone: a VR is a row of our table, a name is eight hexadecimal
     digits made of the tag's number, and all else is written here. The peer chooses which tags there
     are, and can put nothing else into the code: values are its arguments.
     """
     attributes = []
+    names: dict[str, Any] = {"other": _other_json, "single": _single_text}
     charset = "''"
-    for number, header in enumerate(headers):
-        vr, is_coded = header.vr, header.is_coded and charset != "''"
-        plain = r"'\\' not in t"
-        plain += " and '=' not in t" if vr == "PN" else ""
-        plain += r" and t.isascii() and '\x1b' not in t" if is_coded else ""
-        text = "{'Alphabetic': t}" if vr == "PN" else "t"
-        attributes.append(
-            f"'{header.name}': ({{'vr': '{vr}'}} if not (t := v[{number}].strip(' \\0'))"
-            f" else {{'vr': '{vr}', 'Value': [{text}]}} if {plain}"
-            f" else other('{vr}', v[{number}], {charset}))"
-        )
+    for number, column in enumerate(columns):
+        header, value = column.meaning, f"v{number}"
+        empty = f"{{'vr': '{header.vr}'}}"
+        filled = f"{{'vr': '{header.vr}', 'Value': [%s]}}"
+        if column.is_name:
+            filled %= "{'Alphabetic': %s}"
+        stripped = rf"(t := {value}.strip(' \0'))"
+        other = f"other('{header.vr}', {value}, {charset})"
+        match column.values:
+            case Values.FIXED:
+                made = filled % value if column.length else empty
+            case Values.PLAIN:
+                made = f"{filled % 't'} if {stripped} else {empty}"
+            case Values.CONSTANT:
+                names[f"c{number}"] = element_to_json(_charset(column.constant)[0]).get("Value", ())
+                made = filled % f"*c{number}" if names[f"c{number}"] else empty
+            case Values.ANY:
+                plain = r"'\\' not in t"
+                plain += " and '=' not in t" if column.is_name else ""
+                if column.is_coded:
+                    plain += r" and t.isascii() and '\x1b' not in t"
+                    plain = f"({plain} or (t := single('{header.vr}', {value}, {charset})))"
+                made = f"{empty} if not {stripped} else {filled % 't'} if {plain} else {other}"
+            case _:
+                assert_never(column.values)
+        attributes.append(f"'{header.name}': ({made})")
         if header.tag == SPECIFIC_CHARACTER_SET:
-            charset = f"v[{number}]"
-    code = f"def make(v):\n    return {{{', '.join(attributes)}}}"
-    names: dict[str, Any] = {"other": _other_json}
-    exec(compile(code, "<layout>", "exec"), names)  # noqa: S102
-    make: Callable[[Sequence[str]], dict[str, Any]] = names["make"]
-    return make
+            charset = value
+    return f"{{{', '.join(attributes)}}}", names
 
 
 def _other_json(vr: str, value: str, charset: str) -> dict[str, Any]:
@@ -296,6 +304,14 @@ def _other_json(vr: str, value: str, charset: str) -> dict[str, Any]:
     return element_to_json(
         _remembered_element(vr, value.encode("latin-1"), charset.encode("latin-1"))
     )
+
+
+@lru_cache(maxsize=1024)
+def _single_text(vr: str, value: str, charset: str) -> str | None:
+    """Return the text of a value field that is a single one, and no name of several groups."""
+    values = _element(vr, value.encode("latin-1"), charset.encode("latin-1")).values
+    text: str = values[0] if len(values) == 1 else ""
+    return None if vr == "PN" and "=" in text else text or None
 
 
 def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[str, Any] | None:
@@ -343,75 +359,51 @@ def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
     if elements is None:
         return to_pydicom(decode(data, transfer_syntax))
     if form.pydicom_layouts.learns:
-        form.pydicom_layouts.note(_columns(data, form, _PATTERNS_OF_PYDICOM))
-    return _dataset(elements)
+        form.pydicom_layouts.note(_columns(data, form))
+    return dataset_of(elements)
 
 
-def _pydicom_maker(headers: tuple[Header, ...]) -> Callable[[Sequence[bytes]], Dataset]:
-    r"""Generate the function that makes the Dataset of a layout's values.
+def _pydicom_maker(columns: Sequence[Column[Header]]) -> tuple[str, dict[str, Any]]:
+    r"""Return the expression that makes the Dataset of a layout's values.
 
-    The pattern of the layout has matched them, so pydicom reads all of them as the sure way does,
-    but for text in a character set: that is tested. It is one dictionary display, as in
-    ``_json_maker``, and generated from headers alone::
+    It is one dictionary display, as in ``_json_maker``, and generated from headers alone::
 
-        def make(v):
-            return dataset({
-                t[0]: raw(Raw, (t[0], 'DA', len(x := v[0].strip(b' \0')), x, 0, ...)), ...})
+        dataset({t[0]: raw(Raw, (t[0], 'DA', len(v0), v0, 0, ...)) if not v0 or fits[0](v0)
+            else element(t[0], other('DA', v0, b'')), ...})
     """
     elements = []
-    charset = -1
-    for number, header in enumerate(headers):
-        key, value = f"t[{number}]", f"v[{number}]"
-        strip = f"(x := {value}.strip(b' \\0'))"
-        rest = "0, False, True, True, False"
-        if header.tag == SPECIFIC_CHARACTER_SET:
-            charset = number
-            made = f"element({key}, charset({value})[0])"
-        elif header.is_coded and charset >= 0 and header.is_read_by_pydicom is not None:
-            made = (
-                f"raw(Raw, ({key}, '{header.vr}', len(x), x, {rest}))"
-                f" if not {strip} or fits[{number}](x)"
-                f" else element({key}, other('{header.vr}', {value}, v[{charset}]))"
-            )
+    charset = "b''"
+    for number, column in enumerate(columns):
+        header, key, value = column.meaning, f"t[{number}]", f"v{number}"
+        is_stripped = column.values is Values.FIXED
+        strip = value if is_stripped else rf"(x := {value}.strip(b' \0'))"
+        text = value if is_stripped else "x"
+        raw = f"raw(Raw, ({key}, '{header.vr}', len({text}), {text}, 0, False, True, True, False))"
+        other = f"element({key}, other('{header.vr}', {value}, {charset}))"
+        if column.values is Values.CONSTANT:
+            made, charset = f"element({key}, charset({value})[0])", value
+        elif header.is_read_by_pydicom is None:
+            made = other
         else:
-            made = f"raw(Raw, ({key}, '{header.vr}', len{strip}, x, {rest}))"
-        elements.append(f"{key}: {made}")
+            made = f"{raw} if not {strip} or fits[{number}]({text}) else {other}"
+        elements.append(f"{key}: ({made})")
     names: dict[str, Any] = {
         "Raw": RawDataElement,
         "raw": _new,
-        "t": tuple(header.base_tag for header in headers),
-        "fits": tuple(header.is_read_by_pydicom for header in headers),
+        "t": tuple(column.meaning.base_tag for column in columns),
+        "fits": tuple(column.meaning.is_read_by_pydicom for column in columns),
         "element": pydicom_element,
         "charset": _charset,
         "other": _remembered_element,
-        "dataset": _dataset,
     }
-    code = f"def make(v):\n    return dataset({{{', '.join(elements)}}})"
-    exec(compile(code, "<layout>", "exec"), names)  # noqa: S102
-    make: Callable[[Sequence[bytes]], Dataset] = names["make"]
-    return make
+    make = function_of(columns, f"{{{', '.join(elements)}}}", names, bytes)
+    return "unread(make, groups)", {"unread": unread, "make": make}
 
 
-# An empty Dataset's attributes: values that all may share, and containers that each has as its own.
-_SHARED = {name: each for name, each in vars(Dataset()).items() if not isinstance(each, dict)}
-_OWN = [(name, each.copy) for name, each in vars(Dataset()).items() if name not in _SHARED]
-
-
-def _dataset(elements: _Elements) -> Dataset:
-    """Return ``Dataset(elements)``, whose constructor takes as long as all the rest."""
-    made = Dataset.__new__(Dataset)
-    attributes = made.__dict__
-    attributes.update(_SHARED)
-    for name, copy in _OWN:
-        attributes[name] = copy()
-    attributes["_dict"] = elements
-    return made
-
-
-def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> _Elements | None:
+def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> Elements | None:
     """Return the elements of a data set that took the pass; None if it has to go the sure way."""
     charset = b""
-    elements: _Elements = {}
+    elements: Elements = {}
     for (_, tag, _, vr, _, _, base_tag, is_read_by_pydicom), padded in fields:
         if is_read_by_pydicom is not None:
             value = padded.strip(b" \0")
@@ -447,8 +439,10 @@ class _Form(NamedTuple):
 
 def _form_of(layout: str, length_end: bytes) -> _Form:
     # JSON wants text: decoding all bytes at once costs as much as decoding one value.
-    json_layouts = Layouts(length_end, methodcaller("decode", "latin-1"), _json_maker)
-    pydicom_layouts = Layouts(length_end, bytes, _pydicom_maker)
+    json_layouts: Layouts[Header, dict[str, Any], str] = Layouts(
+        length_end, methodcaller("decode", "latin-1"), _json_maker
+    )
+    pydicom_layouts: Layouts[Header, Dataset, bytes] = Layouts(length_end, bytes, _pydicom_maker)
     return _Form(struct.Struct(layout).unpack_from, _Headers(), json_layouts, pydicom_layouts)
 
 
