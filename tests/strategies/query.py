@@ -2,12 +2,14 @@
 
 Values come from small pools, so that keys and stored values meet often, and from free text. Decoded
 values are as a decoder leaves them: NFC, without the padding that their VR makes insignificant.
+Strategies are cached: to make and to validate them anew for each draw takes longer than to draw.
 """
 
 # ruff: noqa: RUF001  these strategies are about letters that look like others
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -175,12 +177,14 @@ def clean(vr: str, text: str) -> str:
     return text.strip(" ") if row.spaces is Spaces.BOTH else text.rstrip(" ")
 
 
+@cache
 def free_texts(vr: str) -> st.SearchStrategy[str]:
     """Texts of hostile characters, decoded."""
     alphabet = CHARACTERS if VR[vr].multiple else CHARACTERS + "\\"
     return st.text(alphabet, max_size=8).map(lambda text: clean(vr, text))
 
 
+@cache
 def values(vr: str) -> st.SearchStrategy[Any]:
     """One stored value; of a text VR it may be empty."""
     if VR[vr].kind is Kind.OPAQUE:
@@ -190,6 +194,7 @@ def values(vr: str) -> st.SearchStrategy[Any]:
     return pooled if VR[vr].kind is not Kind.TEXT else st.one_of(pooled, pooled, free_texts(vr))
 
 
+@cache
 def elements(attribute: Attribute) -> st.SearchStrategy[Element]:
     """A stored element: none, one or several values, whatever its VM."""
     if attribute.vr == "SQ":
@@ -205,6 +210,7 @@ def elements(attribute: Attribute) -> st.SearchStrategy[Element]:
     )
 
 
+@cache
 @st.composite
 def items(draw: st.DrawFn, kind: str) -> DataSet:
     """An item of a sequence with some of its attributes."""
@@ -225,6 +231,7 @@ def _assembled(draw: st.DrawFn, chosen: list[Attribute], of: Any) -> DataSet:
     return dict(sorted(found.items()))
 
 
+@cache
 @st.composite
 def corpora(
     draw: st.DrawFn, max_patients: int = 3, max_children: int = 2, *, again: bool = False
@@ -286,6 +293,7 @@ def _uids(study: str, series: str, number: str) -> DataSet:
     }
 
 
+@cache
 @st.composite
 def _chosen(draw: st.DrawFn, level: Level) -> DataSet:
     chosen = draw(st.lists(st.sampled_from(BY_LEVEL[level]), max_size=5, unique=True))
@@ -296,6 +304,7 @@ def _chosen(draw: st.DrawFn, level: Level) -> DataSet:
     return found
 
 
+@cache
 def key_texts(vr: str) -> st.SearchStrategy[str]:
     """One key value of a text VR: a stored one, with wild cards put in, a range, or anything."""
     pooled = values(vr).filter(bool)
@@ -318,6 +327,7 @@ def wild_cards(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
     )
 
 
+@cache
 def key_elements(attribute: Attribute) -> st.SearchStrategy[Element]:
     """A key: universal, one value, several, the empty-value key, or an item."""
     vr = attribute.vr
@@ -335,6 +345,7 @@ def key_elements(attribute: Attribute) -> st.SearchStrategy[Element]:
     return st.one_of(universal, one, one, one, several if VR[vr].multiple else one, empty)
 
 
+@cache
 @st.composite
 def key_items(draw: st.DrawFn, kind: str) -> DataSet:
     """The one item of a sequence key."""
@@ -342,6 +353,7 @@ def key_items(draw: st.DrawFn, kind: str) -> DataSet:
     return _assembled(draw, chosen, key_elements)
 
 
+@cache
 def query_options() -> st.SearchStrategy[QueryOptions]:
     """Lenient options, each negotiated one on or off."""
     flag = st.booleans()
@@ -382,6 +394,7 @@ _STORED_UIDS = {
 }
 
 
+@cache
 @st.composite
 def queries(draw: st.DrawFn) -> Asked:
     """An identifier with keys of all levels, which the parser may have to reject."""
@@ -404,6 +417,7 @@ def queries(draw: st.DrawFn) -> Asked:
     return Asked(dict(sorted(identifier.items())), model, draw(query_options()))
 
 
+@cache
 def _unique_elements(level: Level, attribute: Attribute) -> st.SearchStrategy[Element]:
     if level is Level.PATIENT:
         return key_elements(attribute)
