@@ -118,6 +118,7 @@ def test_attack_holds_up_nobody(
     if name == "guesses":
         write_users(tmp_path / "users", {"ann": hasher().hash("secret")})
         options += ["--users-file", str(tmp_path / "users"), "--user-optional"]
+        options += ["--max-failures", "1000000", "--max-failures-per-peer", "1000000"]
     ae = AE("GOOD")
     ae.add_requested_context(PATIENT_ROOT)
     ae.dimse_timeout = ae.acse_timeout = 6 * LONG

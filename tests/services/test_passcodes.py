@@ -86,7 +86,7 @@ def test_lost_file_lets_nobody_in(users: Path) -> None:
     verifier = PasscodeFile(users)
     users.unlink()
     outcome = verifier.verify(claim("ann", "open sesame"), ASKER)
-    assert outcome == Unverified("the file of users cannot be read")
+    assert outcome == Unverified("the file of users cannot be read", is_guess=False)
 
 
 def test_damaged_hash_lets_nobody_in(users: Path) -> None:

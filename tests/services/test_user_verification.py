@@ -18,6 +18,9 @@ from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, PeerRule
 from dicomquest.services.limit_defaults import MOST_OF_ADDRESS
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.lockout import LockoutLimits
+from dicomquest.services.observer import AlertKind, LimitHit, SecurityAlert
 from dicomquest.services.user_verification import (
     MOST_AT_ONCE,
     Unverified,
@@ -26,6 +29,7 @@ from dicomquest.services.user_verification import (
 )
 from fixtures.admitting import IN, NOT_BELIEVED, TOO_MANY, admitting, associate, outcome
 from fixtures.faces import RQ, raw_requestor
+from fixtures.observing import Heard
 from fixtures.postgresql_cluster import wait_for
 from fixtures.timing import LONG
 
@@ -38,6 +42,7 @@ class Known:
     types: frozenset[int] = frozenset({2})
     asked: list[Identity] = field(default_factory=list)
     most: int = 0
+    unready: str = ""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -52,6 +57,8 @@ class Known:
         assert self.gate.wait(LONG)
         with self._lock:
             self._running -= 1
+        if self.unready:
+            return Unverified(self.unready, is_guess=False)
         if claim.secondary == b"break":
             raise ZeroDivisionError
         is_known = (claim.primary, claim.secondary) == (b"ann", b"secret")
@@ -188,3 +195,53 @@ def test_verifications_are_few_at_a_time() -> None:
         assert sorted(all_of_them) == [IN] * MOST_OF_ADDRESS + [TOO_MANY] * 4
         assert known.most == MOST_AT_ONCE
         assert outcome(associate(port, user=user("ann", "secret"))) == IN
+
+
+def test_locked_out_user_is_let_in_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    """The right passcode does not help where the wrong ones came from, and is not looked at."""
+    known, heard = Known(), Heard()
+    verification = UserVerification([known], penalty=0, lockout=LockoutLimits(most=3))
+    rules = AccessRules(peers={"CT": PeerRule(is_user_optional=True)})
+    with admitting(rules, verification, observer=heard) as port:
+        for _ in range(3):
+            assert outcome(associate(port, user=user("ann", "guess"))) == NOT_BELIEVED
+        for _ in range(2):
+            assert outcome(associate(port, user=user("ann", "secret"))) == TOO_MANY
+        assert len(known.asked) == 3
+        assert outcome(associate(port, user=user("ann", "secret"), address="127.0.0.2")) == IN
+        assert outcome(associate(port, user=user("bob", "secret"))) == NOT_BELIEVED
+        assert outcome(associate(port, "CT")) == IN
+    (warning,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert warning.getMessage() == "'ann' at 127.0.0.1 is locked out for 300 s (max-failures)"
+    hits = [event.limit for event in heard.events if isinstance(event, LimitHit)]
+    assert hits == [LimitName.FAILURES] * 3
+    (alert,) = [
+        event
+        for event in heard.events
+        if isinstance(event, SecurityAlert) and event.kind is AlertKind.LOCKED_OUT
+    ]
+    assert (alert.address, alert.user) == ("127.0.0.1", "ann")
+    assert "locked out for 300 s (max-failures)" in alert.reason
+
+
+def test_failure_of_a_verifier_locks_nobody_out() -> None:
+    """A lost file of users, or a hook without its service, is no guess."""
+    known = Known(unready="the file of users cannot be read")
+    verification = UserVerification([known], penalty=0, lockout=LockoutLimits(most=1))
+    with admitting(AccessRules(), verification) as port:
+        for _ in range(2):
+            assert outcome(associate(port, user=user("ann", "secret"))) == NOT_BELIEVED
+        known.unready = ""
+        assert outcome(associate(port, user=user("ann", "secret"))) == IN
+
+
+def test_wrong_token_locks_nobody_out() -> None:
+    """Nobody guesses a signature, and an expired token is one that is renewed."""
+    known = Known(types=frozenset({5}))
+    verification = UserVerification(
+        [known], penalty=0, lockout=LockoutLimits(most=1, most_of_address=1)
+    )
+    with admitting(AccessRules(), verification) as port:
+        for _ in range(2):
+            token = UserIdentityNegotiation(5, b"token")
+            assert outcome(associate(port, user=token)) == NOT_BELIEVED

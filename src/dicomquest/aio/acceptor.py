@@ -46,7 +46,7 @@ from dicomquest.services.admission import Admission, Admitted, Refused
 from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.identifiers import show_request
 from dicomquest.services.life_cycle import LifeStage
-from dicomquest.services.limit_names import OF_ASSOCIATION, LimitName
+from dicomquest.services.limit_names import OF_ASSOCIATION, LimitName, reached
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
@@ -384,8 +384,8 @@ class AcceptedAssociation(AcceptedView):
         if self._server.settings.admission is not None:
             decision = await self._decide(self._server.settings.admission, rq, policy)
             if isinstance(decision, Refused):
-                self._reason = decision.reason
-                return self._too_many(decision.limit) if decision.limit else decision.answer
+                self._reason, self._limit = decision.reason, decision.limit
+                return decision.answer
             self._admitted, policy = decision, decision.policy
             most = decision.profile.most_associations
             if most is not None and (limit := self._server.admit_title(self, most)) is not None:
@@ -395,7 +395,7 @@ class AcceptedAssociation(AcceptedView):
         return negotiate(rq, policy)
 
     def _too_many(self, limit: LimitName) -> AAssociateRJ:
-        self._limit, self._reason = limit, f"limit {limit.value} reached"
+        self._limit, self._reason = limit, reached(limit)
         return LOCAL_LIMIT_EXCEEDED
 
     async def _decide(

@@ -12,7 +12,7 @@ from dicomquest.pdu.pdus import AAssociateRJ
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.event_log import EVENT_LOG
 from dicomquest.services.life_cycle import LifeStage
-from dicomquest.services.limit_names import LimitName
+from dicomquest.services.limit_names import LOCKING, LimitName
 from dicomquest.services.observer import (
     LONGEST_LOGGED,
     AlertKind,
@@ -76,6 +76,9 @@ class Teller:
             self._observer.tell(event)
             if detail and answer in IDENTITY_REFUSED:
                 self._alert(AlertKind.IDENTITY, requestor, event.reason)
+            if limit in LOCKING and answer == AUTHENTICATION_FAILED:
+                # Once a lock: the rejections that it causes have another answer.
+                self._alert(AlertKind.LOCKED_OUT, requestor, event.reason, user)
         if limit is not None:
             self.hit(requestor, limit)
 

@@ -20,6 +20,7 @@ from dicomquest.query.options import QueryOptions
 from dicomquest.query.visibility import VisibilityError, parse_visible
 from dicomquest.services.access import PeerChoices, Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, CertificatePin, PeerRule
+from dicomquest.services.lockout import LockoutLimits
 from dicomquest.services.passcodes import PasscodeFile
 from dicomquest.services.tokens import read_key
 from dicomquest.services.user_hook import load_hook
@@ -50,6 +51,9 @@ def admission(settings: ServeSettings, timezone: int) -> Admission:
         verifiers,
         most=settings.max_verifications,
         most_of_address=settings.max_verifications_per_peer,
+        lockout=LockoutLimits(
+            settings.max_failures, settings.max_failures_per_peer, settings.lockout_time
+        ),
     )
     return Admission(rules, verification if verifiers else None)
 

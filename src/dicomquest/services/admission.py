@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from dicomquest.pdu.pdus import AAssociateRJ, AAssociateRQ
 from dicomquest.services.access import EVERYTHING, Certificate, Identity, Profile
-from dicomquest.services.limit_names import LimitName
+from dicomquest.services.limit_names import LimitName, reached
 from dicomquest.services.request import Run
 from dicomquest.services.user_verification import Unverified, UserVerification, Verified
 from dicomquest.ul.negotiation import (
@@ -143,9 +143,11 @@ class Admission:
             match outcome:
                 case None if not rule.is_user_optional:
                     return Refused(AUTHENTICATION_FAILED, "no user identity")
+                case Unverified(_, limit, is_examined=False):
+                    assert limit is not None  # noqa: S101  it is the reason
+                    return Refused(LOCAL_LIMIT_EXCEEDED, reached(limit), limit)
                 case Unverified(reason, limit):
-                    answer = LOCAL_LIMIT_EXCEEDED if limit else AUTHENTICATION_FAILED
-                    return Refused(answer, reason, limit)
+                    return Refused(AUTHENTICATION_FAILED, reason, limit)
                 case Verified(user) if rule.users and user not in rule.users:
                     return Refused(AUTHENTICATION_FAILED, f"{user} is no user of this title")
                 case Verified(user):

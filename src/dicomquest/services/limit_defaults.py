@@ -7,3 +7,12 @@ MOST_WAITING = 32
 
 MOST_OF_ADDRESS = 8
 """The same of one address, so that who guesses passcodes does not keep all others waiting."""
+
+MOST_FAILURES = 10
+"""Wrong passcodes of a user from one address; people mistype two or three times."""
+
+MOST_FAILURES_OF_ADDRESS = 100
+"""The same of one address, for all names: a gateway speaks for many people from one."""
+
+LOCKOUT_TIME = 300.0
+"""Seconds of a lock: with 10 passcodes in each, nobody tries more than 2,880 a day."""

@@ -15,6 +15,8 @@ class LimitName(Enum):
     CONNECTIONS_OF_ADDRESS = "spare-connections-per-peer"
     VERIFICATIONS = "max-verifications"
     VERIFICATIONS_OF_ADDRESS = "max-verifications-per-peer"
+    FAILURES = "max-failures"
+    FAILURES_OF_ADDRESS = "max-failures-per-peer"
     REQUEST_TIMEOUT = "request-timeout"
     ARTIM_TIMEOUT = "artim-timeout"
     IDLE_TIMEOUT = "idle-timeout"
@@ -35,6 +37,14 @@ class LimitName(Enum):
     QUERY_TIME = "query-timeout"
     RESULTS = "result-limit"
 
+
+def reached(limit: LimitName) -> str:
+    """Return the words of the log for a limit that is reached."""
+    return f"limit {limit.value} reached"
+
+
+LOCKING = frozenset({LimitName.FAILURES, LimitName.FAILURES_OF_ADDRESS})
+"""The limits beyond which a user or an address is locked out."""
 
 OF_ASSOCIATION = {
     "associate_request": LimitName.REQUEST_TIMEOUT,

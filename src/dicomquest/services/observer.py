@@ -38,6 +38,7 @@ class AlertKind(Enum):
 
     HANDSHAKE = "TLS handshake failed"
     IDENTITY = "association of an identity that is not accepted"
+    LOCKED_OUT = "lockout after wrong passcodes"
     FORBIDDEN = "use of a service not allowed"
 
 

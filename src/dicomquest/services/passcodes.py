@@ -122,7 +122,7 @@ class PasscodeFile:
             hashed = self._current().get(name)
         except AccessError as error:
             LOGGER.error("%s", error)  # noqa: TRY400
-            return Unverified("the file of users cannot be read")
+            return Unverified("the file of users cannot be read", is_guess=False)
         try:
             with self._turn:
                 self._hasher.verify(hashed or self._of_nobody, claim.secondary)
@@ -130,7 +130,8 @@ class PasscodeFile:
             reason = f"{name!r} is no user" if hashed is None else f"wrong passcode of {name!r}"
             return Unverified(reason)
         except InvalidHashError:
-            return Unverified(f"the hash of {name!r} is damaged: set the passcode again")
+            reason = f"the hash of {name!r} is damaged: set the passcode again"
+            return Unverified(reason, is_guess=False)
         return Verified(name) if hashed is not None else Unverified(f"{name!r} is no user")
 
     def _current(self) -> Mapping[str, str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
 from dicomquest.services.limit_defaults import MOST_OF_ADDRESS, MOST_WAITING
 from dicomquest.services.limit_names import LimitName
+from dicomquest.services.lockout import LONGEST_NAME, Lockout, LockoutLimits
 from dicomquest.services.request import Run
+
+LOGGER = logging.getLogger("dicomquest.access")
 
 MOST_AT_ONCE = 4
 """Verifications that run at a time, each in a thread; a hook may wait for another service."""
@@ -44,10 +48,17 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """A user identity that is not believed; beyond ``limit`` it was not even looked at."""
+    """A user identity that is not believed.
+
+    - ``limit`` is the one that it reaches.
+    - ``is_examined`` is false if it was not even looked at, beyond the limit.
+    - ``is_guess`` is false if the peer may be right, and we cannot tell.
+    """
 
     reason: str
     limit: LimitName | None = None
+    is_examined: bool = True
+    is_guess: bool = True
 
 
 class Verifier(Protocol):
@@ -70,13 +81,15 @@ class UserVerification:
         *,
         most: int = MOST_WAITING,
         most_of_address: int = MOST_OF_ADDRESS,
-        penalty: float = PENALTY,
+        penalty: float | None = None,
+        lockout: LockoutLimits | None = None,
     ) -> None:
         """Ask verifiers; hold at most so many identities, in all and of one address."""
         self._verifiers = verifiers
         self._most = most
         self._most_of_address = most_of_address
-        self._penalty = penalty
+        self._penalty = PENALTY if penalty is None else penalty
+        self._lockout = Lockout(lockout or LockoutLimits())
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._waiting = 0
         self._of_address: Counter[str] = Counter()
@@ -90,14 +103,18 @@ class UserVerification:
         kind = claim.identity_type
         if not any(kind in verifier.types for verifier in self._verifiers):
             return Unverified(f"no rule verifies {_TYPES.get(kind, f'user identity type {kind}')}")
-        address = identity.address
+        address, name = identity.address, _guessable_name(claim)
+        if name is not None and (limit := self._lockout.limit(name, address)) is not None:
+            return Unverified("", limit, is_examined=False)
         if self._of_address[address] >= self._most_of_address:
-            return Unverified("", LimitName.VERIFICATIONS_OF_ADDRESS)
+            return Unverified("", LimitName.VERIFICATIONS_OF_ADDRESS, is_examined=False)
         if self._waiting >= self._most:
-            return Unverified("", LimitName.VERIFICATIONS)
+            return Unverified("", LimitName.VERIFICATIONS, is_examined=False)
         self._of_address[address] += 1
         try:
             outcome = await self._take_turn(claim, identity, run)
+            if name is not None:
+                outcome = self._counted(outcome, name, address)
             if isinstance(outcome, Unverified):
                 await asyncio.sleep(self._penalty)
             return outcome
@@ -106,6 +123,21 @@ class UserVerification:
             if not self._of_address[address]:
                 # Else the counter would keep every address that ever came.
                 del self._of_address[address]
+
+    def _counted(
+        self, outcome: Verified | Unverified, name: str, address: str
+    ) -> Verified | Unverified:
+        """Count an outcome; a failure that locks its user or address out says so."""
+        if isinstance(outcome, Verified):
+            self._lockout.succeeded(name, address)
+            return outcome
+        limit = self._lockout.failed(name, address) if outcome.is_guess else None
+        if limit is None:
+            return outcome
+        who = f"{name!r} at {address}" if limit is LimitName.FAILURES else address
+        words = f"locked out for {self._lockout.seconds:g} s ({limit.value})"
+        LOGGER.warning("%s is %s", who, words)
+        return replace(outcome, reason=f"{outcome.reason}; {words}", limit=limit)
 
     async def _take_turn(
         self, claim: UserIdentityRQ, identity: Identity, run: Run
@@ -118,11 +150,21 @@ class UserVerification:
             self._waiting -= 1
 
     def _ask(self, claim: UserIdentityRQ, identity: Identity) -> Verified | Unverified:
-        reasons = []
+        failures = []
         for verifier in self._verifiers:
             if claim.identity_type in verifier.types:
                 outcome = verifier.verify(claim, identity)
                 if isinstance(outcome, Verified):
                     return outcome
-                reasons.append(outcome.reason)
-        return Unverified("; ".join(reasons))
+                failures.append(outcome)
+        return Unverified(
+            "; ".join(failure.reason for failure in failures),
+            is_guess=all(failure.is_guess for failure in failures),
+        )
+
+
+def _guessable_name(claim: UserIdentityRQ) -> str | None:
+    """Return the user name of a claim; None for tickets and tokens, which nobody guesses."""
+    if claim.identity_type not in {USERNAME, USERNAME_AND_PASSCODE}:
+        return None
+    return claim.primary.decode("utf-8", "replace")[:LONGEST_NAME]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -30,10 +32,12 @@ from dicomquest.pdu.pdus import (
     AAbort,
     AAssociateAC,
     AAssociateRJ,
+    AAssociateRQ,
     PDataTF,
     PresentationDataValue,
     encode,
 )
+from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.identifiers import encode_request
 from dicomquest.services.limit_names import OF_ASSOCIATION, OF_IDENTIFIER, LimitName
 from dicomquest.services.observer import Event, LimitHit
@@ -53,6 +57,7 @@ class Limited:
         self.port = 0
         self.hits: list[LimitName] = []
         self.hit = threading.Event()
+        self.began = threading.Event()
 
     def tell(self, event: Event) -> None:
         if isinstance(event, LimitHit):
@@ -181,7 +186,9 @@ def rejection(port: int, title: str = "RAW") -> AAssociateRJ | None:
 def test_each_limit_has_its_name_and_reason() -> None:
     """Settings, names for the log, and the names inside the layers are the same limits."""
     settings = {each.name.replace("_", "-"): each for each in fields(LimitSettings)}
-    assert {name.value for name in LimitName} == settings.keys() - {"grace", "limit-is-success"}
+    assert {name.value for name in LimitName} == settings.keys() - {
+        "grace", "limit-is-success", "lockout-time",
+    }  # fmt: skip
     assert all(each.metadata["reason"] for each in settings.values())
     assert {*OF_ASSOCIATION.values(), *OF_IDENTIFIER.values()} <= set(LimitName)
 
@@ -324,6 +331,96 @@ def test_connection_without_request_is_closed(
         assert server.hits == [LimitName.REQUEST_TIMEOUT]
     assert f"connection from {HOST} closed: no A-ASSOCIATE-RQ within" in caplog.text
     assert "(request-timeout)" in caplog.text
+
+
+@contextlib.contextmanager
+def hooked(monkeypatch: pytest.MonkeyPatch, index: Index, **changes: Any) -> Iterator[Limited]:
+    """A server whose hook believes the passcode ``right``, and holds ``slow`` until the end."""
+    module, gate = ModuleType("limit_hook"), threading.Event()
+
+    def verify(*, primary: bytes, secondary: bytes, **_: object) -> str | None:
+        if secondary == b"slow":
+            began.set()
+            assert gate.wait(LONG)
+        return primary.decode() if secondary == b"right" else None
+
+    began = threading.Event()
+    vars(module).update(verify=verify, began=began)
+    monkeypatch.setitem(sys.modules, "limit_hook", module)
+    monkeypatch.setattr("dicomquest.services.user_verification.PENALTY", 0)
+    with limited(index, user_hook="limit_hook:verify", **changes) as server:
+        server.began = began
+        try:
+            yield server
+        finally:
+            gate.set()
+
+
+def as_user(name: str, passcode: str) -> AAssociateRQ:
+    claim = UserIdentityRQ(2, name.encode(), passcode.encode())
+    return replace(RQ, user_information=replace(RQ.user_information, user_identity_rq=claim))
+
+
+def answer_to(port: int, rq: AAssociateRQ) -> tuple[int, int, int] | None:
+    """The rejection of a request; None if it is accepted."""
+    with raw_requestor(port, None) as peer:
+        peer.send(rq)
+        pdu = peer.receive()
+    assert isinstance(pdu, AAssociateAC | AAssociateRJ)
+    return (pdu.result, pdu.source, pdu.reason) if isinstance(pdu, AAssociateRJ) else None
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"max_verifications": 1}, LimitName.VERIFICATIONS),
+        ({"max_verifications_per_peer": 1}, LimitName.VERIFICATIONS_OF_ADDRESS),
+    ],
+)
+def test_verification_too_many_is_rejected(
+    monkeypatch: pytest.MonkeyPatch,
+    index: Index,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    limit: LimitName,
+) -> None:
+    caplog.set_level("INFO")
+    with (
+        hooked(monkeypatch, index, **changes) as server,
+        raw_requestor(server.port, None) as first,
+    ):
+        first.send(as_user("ann", "slow"))
+        assert server.began.wait(LONG)
+        assert answer_to(server.port, as_user("bob", "right")) == LOCAL_LIMIT
+        assert server.hit.wait(LONG)
+        assert server.hits == [limit]
+    assert f"limit {limit.value} reached" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"max_failures": 2}, LimitName.FAILURES),
+        ({"max_failures_per_peer": 2}, LimitName.FAILURES_OF_ADDRESS),
+    ],
+)
+def test_guesser_is_locked_out(
+    monkeypatch: pytest.MonkeyPatch,
+    index: Index,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    limit: LimitName,
+) -> None:
+    caplog.set_level("INFO")
+    with hooked(monkeypatch, index, **changes, lockout_time=3600.0) as server:
+        for _ in range(2):
+            assert answer_to(server.port, as_user("ann", "wrong")) == (1, 2, 1)
+        assert answer_to(server.port, as_user("ann", "right")) == LOCAL_LIMIT
+        assert set(server.hits) == {limit}
+        other = LOCAL_LIMIT if limit is LimitName.FAILURES_OF_ADDRESS else None
+        assert answer_to(server.port, as_user("bob", "right")) == other
+    assert f"is locked out for 3600 s ({limit.value})" in caplog.text
+    assert f"limit {limit.value} reached" in caplog.text
 
 
 def nested(depth: int) -> Dataset:

@@ -16,7 +16,13 @@ from dicomquest.cli.shared_options import SECONDS, FiniteRange, setting
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.services.limit_defaults import MOST_OF_ADDRESS, MOST_WAITING
+from dicomquest.services.limit_defaults import (
+    LOCKOUT_TIME,
+    MOST_FAILURES,
+    MOST_FAILURES_OF_ADDRESS,
+    MOST_OF_ADDRESS,
+    MOST_WAITING,
+)
 from dicomquest.ul.timers import Timeouts
 
 COUNT = click.IntRange(1)
@@ -102,6 +108,33 @@ class LimitSettings:
         hidden=True,
         reason="who guesses passcodes keeps nobody else waiting, and tries no more than N a second",
         beyond=REJECT,
+    )
+    max_failures: int = setting(
+        MOST_FAILURES,
+        "After N wrong passcodes lock a user out at the address that they came from.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="people mistype two or three times; at other addresses the user is let in",
+        beyond=REJECT,
+    )
+    max_failures_per_peer: int = setting(
+        MOST_FAILURES_OF_ADDRESS,
+        "After N wrong passcodes of any users lock their address out.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="who tries one passcode with many names; a gateway speaks for many people",
+        beyond=REJECT,
+    )
+    lockout_time: float = setting(
+        LOCKOUT_TIME,
+        "Lock out for this long; wrong passcodes are forgotten after it, too.",
+        type=FiniteRange(min=0, min_open=True),
+        metavar="SECONDS",
+        hidden=True,
+        reason="a person can wait that long, and nobody guesses more than 2,880 passcodes a day",
+        beyond="",
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
