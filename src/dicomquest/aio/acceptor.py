@@ -240,7 +240,9 @@ class AcceptedAssociation(AcceptedView):
             case Ended():
                 self._abandon_requests()
                 limit = OF_ASSOCIATION.get(self._session.limit)
-                if limit is not None and self._stage is LifeStage.REQUESTED:
+                # The other limits of an association end it by an event of its own.
+                is_told_here = self._stage is LifeStage.REQUESTED
+                if limit is not None and (is_told_here or limit is LimitName.ARTIM_TIMEOUT):
                     self._server.tell_limit(self.host, limit, f"closed: {event.message}")
             case MessageIgnored():
                 self._log_repeated(

@@ -33,6 +33,8 @@ from dicomquest.pdu.pdus import (
     AAssociateAC,
     AAssociateRJ,
     AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
     PDataTF,
     PresentationDataValue,
     encode,
@@ -331,6 +333,26 @@ def test_connection_without_request_is_closed(
         assert server.hits == [LimitName.REQUEST_TIMEOUT]
     assert f"connection from {HOST} closed: no A-ASSOCIATE-RQ within" in caplog.text
     assert "(request-timeout)" in caplog.text
+
+
+@pytest.mark.parametrize("is_rejected", [True, False])
+def test_peer_that_keeps_its_connection_is_closed(
+    index: Index, caplog: pytest.LogCaptureFixture, is_rejected: bool
+) -> None:
+    with (
+        limited(index, artim_timeout=SHORT, check_aet=is_rejected) as server,
+        raw_requestor(server.port, None) as peer,
+    ):
+        peer.send(RQ)
+        assert isinstance(peer.receive(), AAssociateRJ if is_rejected else AAssociateAC)
+        if not is_rejected:
+            peer.send(AReleaseRQ())
+            assert peer.receive() == AReleaseRP()
+        assert peer.receive() is None
+        assert server.hit.wait(LONG)
+        assert server.hits == [LimitName.ARTIM_TIMEOUT]
+    assert f"connection from {HOST} closed: the peer did not close" in caplog.text
+    assert "(artim-timeout)" in caplog.text
 
 
 @contextlib.contextmanager
