@@ -1,6 +1,6 @@
-"""The status codes of the FIND and Verification services, in pynetdicom's tables (PS3.7 C).
+"""The status codes of the C-ECHO, C-FIND, C-GET, C-MOVE and C-STORE services (PS3.7 C).
 
-Each table maps a code to its category, such as ``"Failure"``, and its meaning.
+Each table maps a code to its category, such as ``"Failure"``, and its meaning, as in pynetdicom.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Never
 from dicomquest.absent_names import no_name
 from dicomquest.standard.statuses import (
     C_FIND_STATUSES,
+    C_GET_STATUSES,
+    C_MOVE_STATUSES,
     C_STORE_STATUSES,
     GENERAL_STATUSES,
     Status,
@@ -65,6 +67,16 @@ QR_FIND_SERVICE_CLASS_STATUS = _table(
         0xB001: (STATUS_WARNING, "Matching reached the response limit"),
     },
 )
+# With those of Composite Instance Root Retrieve (PS3.4 Y.4).
+_OF_INSTANCE: StatusTable = {
+    0xAA00: (STATUS_FAILURE, "None of the frames requested were found"),
+    0xAA01: (STATUS_FAILURE, "Unable to create new object for this SOP class"),
+    0xAA02: (STATUS_FAILURE, "Unable to extract frames"),
+    0xAA03: (STATUS_FAILURE, "Time-based request for an instance that is not time-based"),
+    0xAA04: (STATUS_FAILURE, "Invalid request"),
+}
+QR_GET_SERVICE_CLASS_STATUS = _table(C_GET_STATUSES, _OF_INSTANCE)
+QR_MOVE_SERVICE_CLASS_STATUS = _table(C_MOVE_STATUSES, _OF_INSTANCE)
 MODALITY_WORKLIST_SERVICE_CLASS_STATUS = _table(C_FIND_STATUSES)
 SUBSTANCE_ADMINISTRATION_SERVICE_CLASS_STATUS = _table(C_FIND_STATUSES)
 

@@ -18,6 +18,7 @@ from dicomquest.absent_names import no_attribute
 from dicomquest.ae.entity_text import association_lines, context_lines
 from dicomquest.ae.negotiation_items import NegotiationItem, with_items
 from dicomquest.ae.titles import checked_title
+from dicomquest.dimse.link import REQUEST_LIMITS, SessionOptions
 from dicomquest.errors import MissingContextsError
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import (
@@ -459,7 +460,7 @@ class AE:
                 or None,
             )
 
-        service = BoundHandlers(handlers)
+        service = BoundHandlers(handlers, self.incoming_folder)
         return ServerSettings(
             policy=policy,
             services=dict.fromkeys(policy.supported, service),
@@ -467,6 +468,7 @@ class AE:
             maximum_associations=self.maximum_associations,
             maximum_associations_per_peer=self.maximum_associations_per_peer,
             ssl_context=ssl_context,
+            session=SessionOptions(limits=REQUEST_LIMITS, streams_stores=True),
             access=access,
             ae=self,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +11,8 @@ from typing import Any
 
 from dicomquest import evt
 from dicomquest.aio.containment import contained
+from dicomquest.aio.handled_stores import HandledStore
+from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.handled_request import Request
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
@@ -34,15 +37,24 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BoundHandlers:
-    """A service that answers by the handlers bound to EVT_C_FIND and EVT_C_ECHO."""
+    """A service that answers by the handlers bound to the events of requests.
+
+    Instances for EVT_C_STORE are written to ``incoming_folder``, or kept in memory without one.
+    """
 
     handlers: evt.Handlers
+    incoming_folder: str | os.PathLike[str] | None = None
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request by the handler that is bound now."""
         # An association may have handlers of its own.
         association = request.channel
         bound = association.handlers if isinstance(association, evt.HasHandlers) else self.handlers
+        if isinstance(request.command, CStoreRQ):
+            store = HandledStore(request, request.command, self.incoming_folder)
+            handler = next(iter(bound.bound(evt.EVT_C_STORE)), None)
+            await store.answer(handler, is_async=handler is not None and is_async(handler.function))
+            return
         find, echo = _handler(bound, evt.EVT_C_FIND), _handler(bound, evt.EVT_C_ECHO)
         await HandlerService(find, echo).handle(request)
 
