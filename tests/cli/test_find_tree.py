@@ -118,3 +118,56 @@ def test_file_with_other_columns_is_refused(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "no file that --tree has begun" in " ".join(result.stderr.split())
     assert path.read_text() == "PatientName\nA\n"
+
+
+def test_tree_names_each_entity_once() -> None:
+    result = find(Archive(is_relational=True), "-f", "tree", "InstanceNumber", "Modality=CT")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["Patient", "Mod", "No."]
+    assert len(lines) == 3 + STUDIES * (1 + SERIES * (1 + INSTANCES))
+    assert [len(line) - len(line.lstrip()) for line in lines[3:9]] == [0, 2, 4, 4, 4, 2]
+
+
+def test_tree_needs_its_question() -> None:
+    result = CliRunner().invoke(main, ["find", HOST, "104", "-f", "tree"])
+    assert result.exit_code == 2
+    assert "add --tree" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "warning"),
+    [
+        ("PatientName=Nobody", "ignored Patient's Name = Nobody: 7 of 7 studies have another"),
+        ("Modality=MR", "ignored Modality = MR: 14 of 14 series have another value"),
+        ("InstanceNumber=2", "ignored Instance Number = 2: 28 of 42 instances have another value"),
+        ("StudyDescription=X", "ignored Study Description = X: no answer has that attribute"),
+    ],
+)
+def test_ignored_key_is_told_at_each_level(keys: str, warning: str) -> None:
+    result = find(Archive(is_relational=True), keys, "-f", "jsonl")
+    assert result.exit_code == 0, result.output
+    assert warning in result.stderr
+    assert len(result.stdout.splitlines()) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("keys", "rows"), [("PatientName=Müller^3", 6), ("Modality=MR", 0), ("InstanceNumber=2", 14)]
+)
+def test_filter_here_drops_at_each_level(keys: str, rows: int) -> None:
+    result = find(Archive(is_relational=True), keys, "-f", "jsonl", "--filter-here")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == rows
+    assert "--filter-here dropped " in result.stderr
+
+
+def test_nothing_below_the_studies_is_said() -> None:
+    result = find(Archive(is_relational=True), "Modality=MR", "--filter-here")
+    assert "7 studies found, without such instances." in result.stderr
+
+
+def test_limit_ends_the_walk() -> None:
+    result = find(Archive(is_relational=False), "-f", "jsonl", "--limit", "4")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 4
+    assert "--limit 4 cut the list" in result.stderr

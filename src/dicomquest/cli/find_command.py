@@ -151,7 +151,7 @@ def run(settings: FindSettings) -> None:
     if settings.target.index is not None or settings.target.tree:
         offered["relational"] = True
     wanted = QueryOptions(**offered)
-    check_output(settings.output)
+    check_output(settings.output, is_tree=settings.target.tree)
     try:
         asked = question(settings.keys, settings.output)
         typed, values = take_file(asked.keys)
@@ -208,7 +208,7 @@ def _is_asked_otherwise(
     target, out = settings.target, settings.output
     if target.tree:
         place, lowest = (settings.host, settings.port), lowest_of_tree(settings.level)
-        find_tree(place, settings.peer, model, lowest, asked, out, target.jobs)
+        find_tree(place, settings.peer, model, lowest, asked, out, target.jobs, settings.asking)
     elif target.index is not None:
         request = replace(request, identifier=with_all_values(request.identifier, values))
         explain = settings.asking.explain

@@ -13,7 +13,7 @@ from dicomquest.cli.messages import say
 from dicomquest.cli.request_identifier import Request
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import KeyCriterion
-from dicomquest.query.explain import explain_keys
+from dicomquest.query.explain import OPTIONAL, explain_keys
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
@@ -60,10 +60,15 @@ def explain_request(
         say(f"Query ({model.words}): {sentence(query)}")
     except IdentifierError as error:
         say(f"Query ({model.words}): the Standard gives it no meaning: {error}")
-    plain = []
-    for key in explain_keys(request.identifier, model.uid, options):
-        if key.matching == _UNIVERSAL and not key.remarks:
-            plain.append(key.name)
+    keys = explain_keys(request.identifier, model.uid, options)
+    plain = [key.name for key in keys if key.matching == _UNIVERSAL and not key.remarks]
+    optional = [
+        key.name for key in keys if key.matching == _UNIVERSAL and key.remarks == (OPTIONAL,)
+    ]
+    # One such key gets its own words; the same words for each of several say nothing.
+    together = {*plain, *(optional if len(optional) > 1 else ())}
+    for key in keys:
+        if key.name in together:
             continue
         kind = f"{key.type.name.lower()} key of {key.level.name} level"
         say(f"  {key.name} {tag_text(key.tag)}: {kind}; matching: {key.matching}")
@@ -71,6 +76,8 @@ def explain_request(
             say(f"    {remark}")
     if plain:
         say(f"  Returned only: {', '.join(plain)}")
+    if len(optional) > 1:
+        say(f"  Returned if the peer supports it (C.2.2.1.3): {', '.join(optional)}")
 
 
 def _filter(visible: Sequence[str]) -> tuple[KeyCriterion, ...]:

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-import queue
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.asking.answers import Outcome, answers
+from dicomquest.cli.asking.answers import Outcome, answers, failure_of
+from dicomquest.cli.asking.asking_settings import AskingSettings
+from dicomquest.cli.asking.enquiry import Enquiry
+from dicomquest.cli.asking.level_view import LevelView
+from dicomquest.cli.counting import counted
+from dicomquest.cli.find_explanation import explain_negotiation
 from dicomquest.cli.messages import INTERRUPTED, give_up, say
 from dicomquest.cli.output.continued import continue_file
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
-from dicomquest.cli.output.show import Question, show
+from dicomquest.cli.output.show import Question, Shown, is_for_people, show
 from dicomquest.cli.output.summary import summarise
-from dicomquest.cli.peer import PeerSettings, associate
-from dicomquest.cli.request_identifier import build_request
+from dicomquest.cli.peer import PeerSettings, associate, further_association
+from dicomquest.cli.request_identifier import Request, build_request
+from dicomquest.cli.tree_walk import Walk
 from dicomquest.errors import AssociationError
 from dicomquest.query.extended_negotiation import accepted_options, offer
 from dicomquest.query.identifier.key_arguments import Key, KeyTextError, PathStep
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.attributes import level_of
-from dicomquest.standard.keys import UNIQUE_KEYS
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import InformationModel
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET
 
 if TYPE_CHECKING:
+    from dicomquest.dataset.charset import Terms
     from dicomquest.dataset.elements import DataSet
     from dicomquest.sync import Association
 
-WINDOW = 4
-"""Studies that wait in order behind each association, so that memory stays bounded."""
+_SERIES_NUMBER = KEYS_BY_KEYWORD["SeriesNumber"].tag
 LEVELS = (Level.STUDY, Level.SERIES, Level.IMAGE)
-_STUDY_UID = UNIQUE_KEYS[Level.STUDY].tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Tree:
     model: InformationModel
     keys: dict[Level, tuple[Key, ...]]
     is_relational: bool
+    charset: Terms = ()
+    views: dict[Level, LevelView] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[Key, ...]:
@@ -58,19 +64,30 @@ class Tree:
                 found.setdefault(key.path, key)
         return tuple(found.values())
 
+    def look_at_answers(self, *, is_filtering: bool) -> None:
+        """Review the answers of the levels below the studies."""
+        for level in LEVELS[1:]:
+            if level in self.keys:
+                identifier = replace(self, is_relational=True).identifier(level, ())
+                self.views[level] = LevelView(level, identifier, self.model, is_filtering)
+
     def ask(
         self, association: Association, level: Level, upper: Sequence[DataSet]
     ) -> list[DataSet]:
         """Return the matches of one level below one upper entity; AssociationError if none come."""
         outcome = Outcome()
         identifier = self.identifier(level, upper)
-        found = list(answers(association, identifier, self.model, outcome))
-        if outcome.unreadable or not outcome.is_complete:
-            reason = association.failure or "the peer did not end the query with Success"
-            raise AssociationError(f"no {level.entities} of a study: {reason}")
-        return found
+        found = list(answers(association, identifier, self.model, outcome, self.charset))
+        if failure := failure_of(outcome, association):
+            raise AssociationError(f"no {level.entities} of a study: {failure}")
+        view = self.views.get(level)
+        return found if view is None else view.look_at(found, outcome)
 
     def identifier(self, level: Level, upper: Sequence[DataSet]) -> DataSet:
+        """Return the identifier of a level, with the unique keys of the entities above."""
+        return self.request(level, upper).identifier
+
+    def request(self, level: Level, upper: Sequence[DataSet] = ()) -> Request:
         """Return the request of a level, with the unique keys of the entities above."""
         fixed = {UNIQUE_KEYS[each].tag for each in LEVELS if each < level}
         keys = [key for key in self.keys[level] if key.path[0].tag not in fixed]
@@ -85,11 +102,11 @@ class Tree:
             if all(key.path[0].tag != series.tag for key in keys):
                 keys.append(Key(series.keyword, (PathStep(series.tag),), ""))
         options = QueryOptions(relational=self.is_relational)
-        return build_request(keys, self.model, level, options).identifier
+        return build_request(keys, self.model, level, options)
 
     def rows(self, association: Association, study: DataSet) -> list[DataSet]:
         """Return a row for each of the lowest entities of a study, with the attributes above."""
-        series = self.ask(association, Level.SERIES, [study])
+        series = sorted(self.ask(association, Level.SERIES, [study]), key=_number_of_series)
         if Level.IMAGE not in self.keys:
             return [_joined(study, each) for each in series]
         if not self.is_relational:
@@ -101,11 +118,20 @@ class Tree:
         by_uid = {_uid(each, Level.SERIES): each for each in series}
         instances = self.ask(association, Level.IMAGE, [study])
         # Series may be restricted by keys that the instances' query does not have.
-        return [
-            _joined(study, by_uid[_uid(each, Level.SERIES)], each)
-            for each in instances
-            if _uid(each, Level.SERIES) in by_uid
-        ]
+        places = {uid: place for place, uid in enumerate(by_uid)}
+        shown = [each for each in instances if _uid(each, Level.SERIES) in by_uid]
+        shown.sort(key=lambda each: places[_uid(each, Level.SERIES)])
+        return [_joined(study, by_uid[_uid(each, Level.SERIES)], each) for each in shown]
+
+
+def _number_of_series(match: DataSet) -> tuple[float, str]:
+    """Return the place of a series in its study."""
+    element = match.get(_SERIES_NUMBER)
+    text = str(element.values[0]) if element is not None and element.values else ""
+    try:
+        return float(text), text
+    except ValueError:
+        return inf, text
 
 
 def _uid(match: DataSet, level: Level) -> str:
@@ -150,10 +176,12 @@ def find_tree(  # noqa: PLR0917
     asked: Question,
     out: OutputSettings,
     jobs: int,
+    asking: AskingSettings,
 ) -> None:
     """Ask for the tree and show its rows; raise click's Exit if the peer fails."""
     keys = keys_by_level(asked.keys, model, lowest)
     extended = {model.uid: offer(QueryOptions(relational=True))}
+    way = (*place, peer, model.uid, extended)
     with ExitStack() as stack:
         try:
             first = associate(*place, peer, [model.uid], extended)
@@ -161,8 +189,16 @@ def find_tree(  # noqa: PLR0917
             raise give_up(str(error)) from error
         stack.callback(first.release)
         accepted = accepted_options(first.extended_negotiation.get(model.uid, b""))
-        tree = Tree(model, keys, accepted.relational)
+        charset = tuple(asking.charset_of_peer.split("\\")) if asking.charset_of_peer else ()
+        tree = Tree(model, keys, accepted.relational, charset)
+        tree.look_at_answers(is_filtering=asking.filter_here)
+        if asking.explain:
+            explain_negotiation(first, model)
         is_continued, known = continue_file(out, tree.columns)
+        studies = Enquiry(
+            first, tree.request(Level.STUDY), model, accepted, asking, peer.aec,
+            lambda: further_association(*way),
+        )  # fmt: skip
         pool = [first]
         for _ in range(jobs):
             try:
@@ -173,69 +209,52 @@ def find_tree(  # noqa: PLR0917
                 say(f"Note: {len(pool) - 1} associations, not {jobs}: {error}")
                 break
             stack.callback(pool[-1].release)
-        walk = Walk(tree, pool)
+        walk = Walk(tree, pool, studies.answers)
         with Interruption(walk.cancel, walk.abort) as interruption:
             try:
                 shown = show(
                     interruption.until(walk.rows(known)),
-                    tree.columns, asked, lowest, out, is_continued=is_continued,
+                    tree.columns, asked, lowest, as_tree(out), is_continued=is_continued,
                 )  # fmt: skip
             except (AssociationError, KeyTextError) as error:
                 if not interruption.has_come:
                     again = "; the same command goes on there" if out.output is not None else ""
                     raise give_up(f"{error}. The list is not all{again}.") from error
                 raise click.exceptions.Exit(INTERRUPTED) from error
-    summarise(shown, lowest, out, is_complete=True, is_interrupted=interruption.has_come)
-    if interruption.has_come:
+        _conclude(studies, tree, shown, as_tree(out), lowest, is_interrupted=interruption.has_come)
+
+
+def _conclude(
+    studies: Enquiry,
+    tree: Tree,
+    shown: Shown,
+    out: OutputSettings,
+    lowest: Level,
+    *,
+    is_interrupted: bool,
+) -> None:
+    """Say what the rows do not; raise click's Exit if they are not all."""
+    is_stopped = is_interrupted or shown.is_cut
+    failure = None if is_stopped else studies.failure()
+    summarise(shown, lowest, out, is_complete=failure is None, is_interrupted=is_interrupted)
+    studies.conclude(is_stopped=is_stopped)
+    for view in tree.views.values():
+        view.conclude(studies.peer, is_stopped=is_stopped)
+    if is_interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
+    if failure is not None:
+        raise give_up(failure)
+    if shown.count or not is_for_people(out):
+        return
+    if studies.outcome.count:
+        found = counted(studies.outcome.count, Level.STUDY)
+        say(f"{found} found, without such {lowest.entities}.")
+    else:
+        studies.say_why_nothing()
 
 
-class Walk:
-    """Studies by the first association, what is below them by the others, in their order."""
-
-    def __init__(self, tree: Tree, pool: Sequence[Association]) -> None:
-        self._tree = tree
-        self._pool = pool
-        self._is_over = False
-        self._free: queue.SimpleQueue[Association] = queue.SimpleQueue()
-        for association in pool[1:]:
-            self._free.put(association)
-
-    def rows(self, known: frozenset[str]) -> Iterator[DataSet]:
-        """Yield the rows, study by study; the studies in ``known`` are left out."""
-        studies = self._tree.ask(self._pool[0], Level.STUDY, ())
-        jobs = len(self._pool) - 1
-        with ThreadPoolExecutor(jobs) as threads:
-            waiting: deque[Future[list[DataSet]]] = deque()
-            try:
-                for study in studies:
-                    if _uid(study, Level.STUDY) in known:
-                        continue
-                    waiting.append(threads.submit(self._rows_of, study))
-                    if len(waiting) >= jobs * WINDOW:
-                        yield from waiting.popleft().result()
-                while waiting:
-                    yield from waiting.popleft().result()
-            finally:
-                self._is_over = True
-                threads.shutdown(wait=False, cancel_futures=True)
-
-    def cancel(self) -> None:
-        """Cancel all running queries, and begin no other one."""
-        self._is_over = True
-        for association in self._pool:
-            association.cancel_all()
-
-    def abort(self) -> None:
-        """End all associations at once."""
-        for association in self._pool:
-            association.abort()
-
-    def _rows_of(self, study: DataSet) -> list[DataSet]:
-        if self._is_over:
-            return []
-        association = self._free.get()
-        try:
-            return self._tree.rows(association, study)
-        finally:
-            self._free.put(association)
+def as_tree(out: OutputSettings) -> OutputSettings:
+    """Return the settings of the output: a person at a terminal sees a tree, no flat rows."""
+    if out.format is None and out.output is None and sys.stdout.isatty():
+        return replace(out, format="tree")
+    return out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +28,22 @@ def say(message: str) -> None:
     # The log is buffered and on the same stream: its earlier lines come first.
     for handler in logging.getLogger().handlers:
         handler.flush()
-    click.echo("\n".join(map(escaped, message.split("\n"))), err=True)
+    lines = [escaped(line) for line in message.split("\n")]
+    if sys.stderr.isatty():
+        lines = [part for line in lines for part in _fitting(line)]
+    click.echo("\n".join(lines), err=True)
+
+
+def _fitting(line: str) -> list[str]:
+    """Break a line at blanks, so that the terminal breaks no word; its indent stays."""
+    width = shutil.get_terminal_size().columns
+    if len(line) <= width // 2:
+        return [line]
+    from dicomquest.cli.output.cells import wrapped
+
+    text = line.lstrip(" ")
+    indent = " " * (len(line) - len(text))
+    return [f"{indent}{part}" for part in wrapped(text, max(width - len(indent), 1))]
 
 
 def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet, Element
     from dicomquest.query.options import QueryOptions
 
+_MAY_LACK = "an SCP need not support it, and then leaves it out (C.2.2.1.3)"
+OPTIONAL = f"optional: {_MAY_LACK}"
+"""The remark on each optional key."""
+_UNLISTED = f"optional, in no table of keys: {_MAY_LACK}"
 _MISSING = "missing: the unique key of the query level must be there (C.4.1.2.1)"
 _UPPER = "without relational queries each upper unique key needs one value (C.4.1.2.1)"
 _MISSING_UPPER = f"missing: {_UPPER}"
@@ -92,10 +96,7 @@ def _explain(
     if creator == "":
         remarks.append("a private attribute without its creator element (PS3.5 7.8.1)")
     elif kind is KeyType.OPTIONAL:
-        listed = "" if tag in KEYS_BY_TAG else ", in no table of keys"
-        remarks.append(
-            f"optional{listed}: an SCP need not support it, and then leaves it out (C.2.2.1.3)"
-        )
+        remarks.append(OPTIONAL if tag in KEYS_BY_TAG else _UNLISTED)
     try:
         matching = _matching(tag, data_set, options)
     except IdentifierError as error:

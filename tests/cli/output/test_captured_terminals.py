@@ -104,6 +104,7 @@ CAPTURES = {
     "series": (["-L", "SERIES", f"StudyInstanceUID={UID}.1"],),
     "asked": (["StudyInstanceUID", "StudyDescription", "PatientName"],),
     "nothing": (["PatientID=0"],),
+    "tree": (["--tree", "-L", "SERIES", "PatientID=98890234"],),
 }
 
 

@@ -38,6 +38,7 @@ class Format(NamedTuple):
 FORMATS = {
     "table": Format("table_writer", "write_table", (".txt",), is_for_people=True),
     "record": Format("record_writer", "write_records", is_for_people=True),
+    "tree": Format("tree_writer", "write_tree", is_for_people=True),
     "csv": Format("text_formats", "write_csv", (".csv",)),
     "json": Format("text_formats", "write_json", (".json",)),
     "jsonl": Format("text_formats", "write_jsonl", (".jsonl", ".ndjson")),

@@ -211,11 +211,13 @@ def _page(settings: OutputSettings, page: Page) -> Iterator[tuple[Format, Page]]
     sys.stdout.flush()
 
 
-def check_output(settings: OutputSettings) -> None:
+def check_output(settings: OutputSettings, *, is_tree: bool) -> None:
     """Raise click's UsageError for options that do not go together, before anything is sent."""
     name = format_of(settings.format, settings.output)
     if FORMATS[name].is_binary and settings.output is None and sys.stdout.isatty():
         raise click.UsageError(f"--format {name} is not for a terminal: add -o FILE")
+    if name == "tree" and not is_tree:
+        raise click.UsageError("--format tree shows what --tree asks for: add --tree")
     if name == "dcm" and settings.output is None:
         raise click.UsageError("--format dcm writes a file per match: add -o FOLDER/")
     if FORMATS[name].is_binary:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dicomquest.cli.output.headings import Heading, headings
 from dicomquest.cli.output.page import Page
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.03
 """Seconds from the first match until the first rows are shown, be they a screenful or not."""
+R = TypeVar("R")
+L = TypeVar("L")
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
@@ -31,7 +34,7 @@ def write_table(matches: Iterable[DataSet], page: Page) -> tuple[Heading, ...]:
     return table.left_out
 
 
-class _Table:
+class Streamed(ABC, Generic[R, L]):
     """Rows that wait for the widths, and then none: later rows are written at once.
 
     A timer sets the widths if the peer is slow, so ``_lock`` guards the waiting rows and the layout
@@ -39,22 +42,33 @@ class _Table:
     """
 
     def __init__(self, page: Page) -> None:
-        self._page = page
-        self._headings = headings(page.keys, page.asked)
-        self._waiting: list[list[str]] = []
-        self._layout: Layout | None = None
+        self.page = page
+        self.layout: L | None = None
+        self._waiting: list[R] = []
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
-    @property
-    def left_out(self) -> tuple[Heading, ...]:
-        return () if self._layout is None else self._layout.left_out
+    @abstractmethod
+    def row(self, match: DataSet) -> R:
+        """Return the cells of a match."""
+
+    @abstractmethod
+    def lay_out(self, rows: Sequence[R]) -> L:
+        """Return the widths for the first rows and all later ones."""
+
+    @abstractmethod
+    def head(self, layout: L) -> list[str]:
+        """Return the headings."""
+
+    @abstractmethod
+    def lines(self, layout: L, row: R) -> list[str]:
+        """Return the lines of a row."""
 
     def add(self, match: DataSet) -> None:
-        shown = self._page.shown
-        row = [shown(readable_at(match, heading.key.path)) for heading in self._headings]
-        if self._layout is not None:
-            self._page.write("\n".join([*self._layout.lines(row), ""]))
+        """Write a match, or let it wait for the widths."""
+        row = self.row(match)
+        if self.layout is not None:
+            self.page.write("\n".join([*self.lines(self.layout, row), ""]))
             return
         with self._lock:
             self._waiting.append(row)
@@ -62,16 +76,17 @@ class _Table:
                 self._timer = threading.Timer(PATIENCE, self._settle)
                 self._timer.daemon = True
                 self._timer.start()
-            is_full = len(self._waiting) >= self._page.height
+            is_full = len(self._waiting) >= self.page.height
         if is_full:
             self._settle()
 
     def finish(self) -> None:
+        """Write the rows that wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._settle()
-            if self._page.width is not None:
-                self._page.write("\n")
+            if self.page.width is not None:
+                self.page.write("\n")
 
     def _settle(self) -> None:
         """Set the widths and write the rows that wait for them."""
@@ -79,16 +94,36 @@ class _Table:
             rows, self._waiting = self._waiting, []
             if not rows:
                 return
-            layout = self._layout or lay_out(
-                self._headings, rows, self._page.width, self._page.mark
-            )
-            lines = [line for row in rows for line in layout.lines(row)]
-            if self._layout is None:
-                head = layout.head()
-                lines.insert(0, f"{BOLD}{head}{PLAIN}" if self._page.is_styled else head)
-                if self._page.width is not None:
-                    lines.insert(0, "")
+            layout = self.layout or self.lay_out(rows)
+            lines = [line for row in rows for line in self.lines(layout, row)]
+            if self.layout is None:
+                is_styled = self.page.is_styled
+                head = [f"{BOLD}{each}{PLAIN}" if is_styled else each for each in self.head(layout)]
+                lines[:0] = head if self.page.width is None else ["", *head]
             try:
-                self._page.write("\n".join([*lines, ""]))
+                self.page.write("\n".join([*lines, ""]))
             finally:
-                self._layout = layout
+                self.layout = layout
+
+
+class _Table(Streamed[list[str], Layout]):
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        self._headings = headings(page.keys, page.asked)
+
+    @property
+    def left_out(self) -> tuple[Heading, ...]:
+        return () if self.layout is None else self.layout.left_out
+
+    def row(self, match: DataSet) -> list[str]:
+        shown = self.page.shown
+        return [shown(readable_at(match, heading.key.path)) for heading in self._headings]
+
+    def lay_out(self, rows: Sequence[list[str]]) -> Layout:
+        return lay_out(self._headings, rows, self.page.width, self.page.mark)
+
+    def head(self, layout: Layout) -> list[str]:
+        return [layout.head()]
+
+    def lines(self, layout: Layout, row: list[str]) -> list[str]:
+        return layout.lines(row)
