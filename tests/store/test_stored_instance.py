@@ -11,9 +11,9 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
-from dicomquest.dataset.part10 import read_file_start
+from dicomquest.dataset.part10 import encode_file_meta, read_file_start
 from dicomquest.errors import StoredInstanceError
-from dicomquest.store.stored_instance import PIECE, StoredInstance
+from dicomquest.store.stored_instance import PIECE, StoredInstance, reachable
 from fixtures.shipped_files import DATA
 
 UID = pydicom.uid.UID("1.2.3.4")
@@ -60,12 +60,14 @@ def test_shipped_file_is_sent_as_stored(name: str) -> None:
     read = pydicom.dcmread(path, force=True)
     data = path.read_bytes()
     start = read_file_start(data)
+    # Of these files, only the deflated one has an odd length.
+    expected = data[start.start :] + b"\0" * (len(data) - start.start & 1)
     with StoredInstance.open(str(path), read.SOPInstanceUID) as instance:
         assert instance.sop_class_uid == read.SOPClassUID
         assert instance.sop_instance_uid == read.SOPInstanceUID
         assert instance.transfer_syntax_uid == start.transfer_syntax
-        assert instance.length == len(data) - start.start
-        assert b"".join(instance.pieces(instance.transfer_syntax_uid)) == data[start.start :]
+        assert instance.length == len(expected)
+        assert b"".join(instance.pieces(instance.transfer_syntax_uid)) == expected
 
 
 @pytest.mark.requirement("RT-041", "RT-052")
@@ -192,3 +194,46 @@ def test_other_syntax_is_refused_at_once(tmp_path: Path) -> None:
         pytest.raises(StoredInstanceError, match="not to be had in"),
     ):
         instance.pieces("1.2.840.10008.1.2.4.50")
+
+
+@pytest.mark.requirement("RT-042")
+@pytest.mark.parametrize("name", FILES[:4])
+def test_instance_is_had_in_other_syntaxes(name: str, tmp_path: Path) -> None:
+    path = DATA / "test_files" / name
+    read = pydicom.dcmread(path)
+    with StoredInstance.open(str(path), read.SOPInstanceUID) as instance:
+        reached = reachable(instance.transfer_syntax_uid)
+        assert reached[0] == instance.transfer_syntax_uid
+        assert len(reached) == 4
+        for syntax in reached:
+            data = b"".join(instance.pieces(syntax))
+            meta = encode_file_meta(
+                read.SOPClassUID, UID, syntax, implementation=("1.2", "TEST"), source_ae_title="A"
+            )
+            (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + meta + data)
+            again = pydicom.dcmread(tmp_path / "a.dcm")
+            assert (again.pixel_array == read.pixel_array).all()
+            assert again.PatientName == read.PatientName
+
+
+@pytest.mark.requirement("RT-042", "RT-045")
+def test_malformed_instance_fails_at_once(tmp_path: Path) -> None:
+    """A data set that cannot be re-encoded fails before the first piece."""
+    write(tmp_path / "a.dcm", pixels=b"ab" * PIECE)
+    os.truncate(tmp_path / "a.dcm", 2 * PIECE)
+    with (
+        StoredInstance.open(str(tmp_path / "a.dcm"), UID) as instance,
+        pytest.raises(StoredInstanceError, match=r"\(7FE0,0010\): 262144 bytes expected"),
+    ):
+        instance.pieces(ImplicitVRLittleEndian)
+
+
+@pytest.mark.requirement("RT-046")
+def test_file_changed_meanwhile_fails_in_any_syntax(tmp_path: Path) -> None:
+    write(tmp_path / "a.dcm", pixels=b"ab" * PIECE)
+    with StoredInstance.open(str(tmp_path / "a.dcm"), UID) as instance:
+        pieces = instance.pieces(ImplicitVRLittleEndian)
+        next(pieces)
+        os.truncate(tmp_path / "a.dcm", PIECE)
+        with pytest.raises(StoredInstanceError, match="ends at byte"):
+            list(pieces)

@@ -10,17 +10,37 @@ import os
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Self
 
-from dicomquest.dataset.codec import PIXEL_DATA, Header, RemarkKind, Remarks, decode_header
+from dicomquest.dataset.codec import (
+    PIXEL_DATA,
+    Header,
+    RemarkKind,
+    Remarks,
+    decode_header,
+    is_deflated,
+)
 from dicomquest.dataset.decoder import TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.part10 import FileStart, read_file_start
+from dicomquest.dataset.transcoding import survey, transcoded
 from dicomquest.errors import DataSetError, StoredInstanceError
 from dicomquest.standard.tags import SOP_CLASS_UID, SOP_INSTANCE_UID
-from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
+from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 
 PIECE: Final = 128 * 1024
 """Bytes of a piece at most: a few PDUs of the usual maximum length."""
 
+_UNCOMPRESSED: Final = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+)
+"""Those that every one of them can be re-encoded to, in the order in which we prefer them."""
 _FIRST_READ: Final = 32 * 1024
 """Bytes of the first read: most instances without pixel data are whole in it."""
 _LARGEST_HEADER: Final = 1 << 26
@@ -35,7 +55,7 @@ class _FileState(NamedTuple):
 class StoredInstance:
     """An instance in an open file, which holds the SOP Instance UID that was asked for.
 
-    ``transfer_syntax_uid`` is that of its data set; ``length`` are the bytes of that as stored.
+    ``transfer_syntax_uid`` is that of its data set; ``length`` are the bytes that are sent of that.
     """
 
     def __init__(self, path: str, descriptor: int) -> None:
@@ -49,7 +69,10 @@ class StoredInstance:
         self.sop_class_uid = _uid(header, SOP_CLASS_UID)
         self.sop_instance_uid = _uid(header, SOP_INSTANCE_UID)
         self.transfer_syntax_uid = start.transfer_syntax
-        self.length = self._state.size - self._start
+        # A deflate stream that its writer left odd: no message may be (PS3.5 A.5; PS3.8 D.1.1).
+        size = self._state.size - self._start
+        self._padding = b"\0" * (size & 1) if is_deflated(start.transfer_syntax) else b""
+        self.length = size + len(self._padding)
 
     @classmethod
     def open(cls, path: str, sop_instance_uid: str) -> Self:
@@ -77,11 +100,17 @@ class StoredInstance:
         this syntax, and from the iterator if the file fails or changes meanwhile.
         """
         if transfer_syntax_uid == self.transfer_syntax_uid:
-            return self._stored_pieces()
-        raise _failed(
-            self.path,
-            f"stored in {self.transfer_syntax_uid}, not to be had in {transfer_syntax_uid}",
-        )
+            return self._guarded(self._stored_pieces())
+        if transfer_syntax_uid not in reachable(self.transfer_syntax_uid):
+            raise _failed(
+                self.path,
+                f"stored in {self.transfer_syntax_uid}, not to be had in {transfer_syntax_uid}",
+            )
+        try:
+            pieces = self._transcoded_pieces(transfer_syntax_uid)
+        except DataSetError as error:
+            raise _failed(self.path, str(error)) from error
+        return self._guarded(pieces)
 
     def close(self) -> None:
         """Close the file."""
@@ -128,15 +157,33 @@ class StoredInstance:
     def _stored_pieces(self) -> Iterator[bytes]:
         piece = self._first[self._start :]
         position = self._start + len(piece)
+        if piece:
+            yield piece
         while position < self._state.size:
-            following = self._read(min(PIECE, self._state.size - position), position)
-            # The last piece waits until the file is known to be the same.
-            if piece:
-                yield piece
-            piece = following
+            piece = self._read(min(PIECE, self._state.size - position), position)
+            yield piece
             position += len(piece)
+        if self._padding:
+            yield self._padding
+
+    def _transcoded_pieces(self, target: str) -> Iterator[bytes]:
+        """Survey the data set, so that a malformed one fails before its first piece."""
+        read, syntax, size = self._read, self.transfer_syntax_uid, self._state.size
+        signed = survey(read, self._start, size, syntax, target, pixels=False)
+        return transcoded(read, self._start, size, syntax, target, signed=signed)
+
+    def _guarded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield pieces, the last one only if the file is still the same."""
+        last = b""
+        try:
+            for piece in pieces:
+                if last:
+                    yield last
+                last = piece
+        except DataSetError as error:
+            raise _failed(self.path, f"changed while it was sent: {error}") from error
         self._check_unchanged()
-        yield piece
+        yield last
 
     def _read(self, count: int, position: int) -> bytes:
         """Return exactly so many bytes of the file."""
@@ -158,7 +205,8 @@ class StoredInstance:
 
 def reachable(transfer_syntax_uid: str) -> tuple[str, ...]:
     """Return the transfer syntaxes in which an instance can be sent; that of its file is first."""
-    return (transfer_syntax_uid,)
+    others = _UNCOMPRESSED if transfer_syntax_uid in _UNCOMPRESSED else ()
+    return (transfer_syntax_uid, *(uid for uid in others if uid != transfer_syntax_uid))
 
 
 def _state(descriptor: int) -> _FileState:
