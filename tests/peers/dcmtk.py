@@ -84,6 +84,7 @@ NetworkTCPPort  = {port}
 MaxPDUSize      = 16384
 MaxAssociations = 64
 HostTable BEGIN
+{hosts}
 HostTable END
 VendorTable BEGIN
 VendorTable END
@@ -94,8 +95,10 @@ AETable END
 
 
 @contextlib.contextmanager
-def dcmqrscp(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
-    """Run dcmqrscp over copies of the instances, indexed by dcmqridx."""
+def dcmqrscp(
+    folder: Path, paths: Sequence[Path], destinations: Sequence[Peer] = ()
+) -> Iterator[Peer]:
+    """Run dcmqrscp over copies of the instances, indexed by dcmqridx; it may move them to peers."""
     area = folder / "area"
     area.mkdir()
     copies = [shutil.copyfile(path, area / f"{number:05}.dcm") for number, path in enumerate(paths)]
@@ -104,6 +107,9 @@ def dcmqrscp(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
     )
     port = free_port()
     configuration = folder / "dcmqrscp.cfg"
-    configuration.write_text(CONFIGURATION.format(port=port, aet="QRSCP", area=area))
+    hosts = "\n".join(
+        f"{peer.aet.lower()} = ({peer.aet}, {peer.host}, {peer.port})" for peer in destinations
+    )
+    configuration.write_text(CONFIGURATION.format(port=port, aet="QRSCP", area=area, hosts=hosts))
     with server([program("dcmqrscp"), "-c", str(configuration)], port, folder / "dcmqrscp.log"):
         yield Peer("127.0.0.1", port, "QRSCP")

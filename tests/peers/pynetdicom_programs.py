@@ -57,11 +57,15 @@ log_identifier: False
 
 
 @contextlib.contextmanager
-def qrscp(folder: Path, paths: Sequence[Path]) -> Iterator[Peer]:
-    """Run pynetdicom's own archive, and send it the instances."""
+def qrscp(folder: Path, paths: Sequence[Path], destinations: Sequence[Peer] = ()) -> Iterator[Peer]:
+    """Run pynetdicom's own archive, and send it the instances; it may move them to peers."""
     port = free_port()
     configuration = folder / "qrscp.ini"
-    configuration.write_text(QRSCP.format(port=port, folder=folder))
+    known = "".join(
+        f"[{peer.aet}]\nae_title: {peer.aet}\naddress: {peer.host}\nport: {peer.port}\n"
+        for peer in destinations
+    )
+    configuration.write_text(QRSCP.format(port=port, folder=folder) + known)
     command = [sys.executable, "-m", "pynetdicom", "qrscp", "-c", str(configuration)]
     with server(command, port, folder / "qrscp.log"):
         ae = AE("SENDER")
