@@ -55,6 +55,12 @@ COMMANDS = {
         "explain",
         "Explain a query of the index, and why it finds nothing.",
     ),
+    "get": Command(
+        "dicomquest.cli.get_command", "get", "Fetch instances of a peer into a folder (C-GET)."
+    ),
+    "move": Command(
+        "dicomquest.cli.move_command", "move", "Have a peer send instances elsewhere (C-MOVE)."
+    ),
     "send": Command("dicomquest.cli.send_command", "send", "Send DICOM files to a peer (C-STORE)."),
     "config": Command(
         "dicomquest.cli.config_command", "config", "Show the settings that hold; check a file."

@@ -22,10 +22,13 @@ from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dicomquest.cli.asking.enquiry import Enquiry
     from dicomquest.cli.asking.value_files import ValueFile
     from dicomquest.cli.output.show import Question
     from dicomquest.cli.request_identifier import Request
+    from dicomquest.dataset.elements import DataSet
     from dicomquest.query.options import QueryOptions
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
@@ -134,13 +137,11 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
 
 def run(settings: FindSettings) -> None:
     """Query, print, and raise click's Exit unless the peer answered."""
-    from dicomquest.cli.asking.enquiry import Enquiry
     from dicomquest.cli.asking.value_files import take_file
-    from dicomquest.cli.find_explanation import explain_acceptance, explain_request, read_back
+    from dicomquest.cli.find_explanation import explain_request, read_back
     from dicomquest.cli.output.show import check_output, is_for_people, question
     from dicomquest.cli.request_identifier import MODEL_NAMES, build_request
     from dicomquest.cli.written_keys import KeyValueError, read_all_written
-    from dicomquest.query.extended_negotiation import accepted_options, offer
     from dicomquest.query.identifier.key_arguments import KeyTextError
     from dicomquest.query.options import QueryOptions
 
@@ -178,6 +179,32 @@ def run(settings: FindSettings) -> None:
     asked = replace(asked, keys=tuple(keys))
     if _is_asked_otherwise(settings, asked, request, model, values):
         return
+    found = _ask(settings, asked, request, model, wanted, values)
+    if settings.target.get is not None:
+        from dicomquest.cli.retrieving.found_matches import fetch_matches
+
+        place = settings.host, settings.port, settings.peer
+        fetch_matches(place, model, request.identifier, found, settings.target)
+
+
+def _ask(  # noqa: PLR0917
+    settings: FindSettings,
+    asked: Question,
+    request: Request,
+    model: InformationModel,
+    wanted: QueryOptions,
+    values: ValueFile | None,
+) -> list[DataSet]:
+    """Ask the peer and print the matches; return those that are to be fetched."""
+    from dicomquest.cli.asking.enquiry import Enquiry
+    from dicomquest.cli.find_explanation import explain_acceptance
+    from dicomquest.query.extended_negotiation import accepted_options, offer
+
+    found: list[DataSet] = []
+    if settings.target.get is not None:
+        from dicomquest.cli.retrieving.found_matches import asked_to_retrieve
+
+        request = replace(request, identifier=asked_to_retrieve(request.identifier, model))
     extended = {model.uid: offer(wanted)} if offer(wanted) else {}
     way = (settings.host, settings.port, settings.peer, model.uid, extended)
     with associated(*way) as association:
@@ -190,7 +217,8 @@ def run(settings: FindSettings) -> None:
             association, request, model, options, settings.asking, settings.peer.aec,
             lambda: further_association(*way), values,
         )  # fmt: skip
-        _query(settings, asked, enquiry)
+        _query(settings, asked, enquiry, found.append)
+    return found
 
 
 def _is_asked_otherwise(
@@ -244,14 +272,17 @@ def _check_acceptance(
         ) from error
 
 
-def _query(settings: FindSettings, asked: Question, enquiry: Enquiry) -> None:
+def _query(
+    settings: FindSettings, asked: Question, enquiry: Enquiry, taken: Callable[[DataSet], None]
+) -> None:
     from dicomquest.cli.output.show import is_for_people, show
     from dicomquest.cli.output.summary import summarise
 
     association, request = enquiry.association, enquiry.request
     with Interruption(association.cancel_all, association.abort) as interruption:
         matches = interruption.until(enquiry.answers())
-        shown = show(matches, request.columns, asked, request.level, settings.output)
+        taking = taken if settings.target.get is not None else None
+        shown = show(matches, request.columns, asked, request.level, settings.output, taken=taking)
     failure = enquiry.failure()
     summarise(
         shown, request.level, settings.output,

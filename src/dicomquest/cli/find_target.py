@@ -43,13 +43,17 @@ class TargetSettings:
     tree: bool = setting(
         False, "Ask for studies, their series and instances.", is_flag=True, envvar=None
     )
+    get: str | None = setting(
+        None, "Fetch what is found into this folder (C-GET).",
+        type=click.Path(file_okay=False), metavar="FOLDER", envvar=None,
+    )  # fmt: skip
     jobs: int = setting(
-        4, "Associations of --tree at the same time.", type=click.IntRange(1, 32), metavar="N",
-        envvar=None,
+        4, "Associations of --tree and --get at the same time.", type=click.IntRange(1, 32),
+        metavar="N", envvar=None,
     )  # fmt: skip
     visible: tuple[str, ...] = setting(
         (),
-        "Ask the index as if it had only what matches this key; repeat it (`--index`).",
+        "Ask the index as if it had only what matches; repeat it.",
         multiple=True,
         metavar="KEY=VALUE",
         envvar=None,
@@ -80,6 +84,9 @@ class TargetSettings:
         """Return the information model; click's UsageError for the one that is not there."""
         if self.visible and self.index is None:
             raise click.UsageError("--visible is for --index: a peer decides itself what it shows")
+        if self.get is not None and (self.tree or self.index is not None):
+            other = "--tree" if self.tree else "--index"
+            raise click.UsageError(f"--get fetches what a peer is asked for without {other}")
         if self.worklist:
             raise click.UsageError(
                 "-W: dicomquest asks no Modality Worklist yet; -P and -S ask archives"

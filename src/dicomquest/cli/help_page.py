@@ -32,6 +32,10 @@ GROUP_OF_CLASS = {
     "LogSettings": "Log",
     "AuditSettings": "Audit trail",
     "MonitorSettings": "Monitoring",
+    "MoveSettings": "Where it goes",
+    "PickingSettings": "What to fetch",
+    "KeepingSettings": "Where it goes",
+    "PaceSettings": "How it goes",
 }
 # By the option, which goes before its class.
 GROUP_OF_OPTION = {
@@ -176,7 +180,7 @@ def _group_of(option: click.Option) -> str:
         return RARE[option.name]
     topic = GROUP_OF_CLASS.get(getattr(option, "topic", ""), OTHERS)
     # The server's own --tls-cert belongs to its network.
-    if topic not in {OTHERS, "What to ask"}:
+    if topic not in {OTHERS, "What to ask", "What to fetch"}:
         return topic
     return GROUP_OF_OPTION.get(option.name or "", topic)
 

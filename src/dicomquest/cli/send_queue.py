@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -30,6 +30,12 @@ from dicomquest.services.contexts import PresentationContext, build_context
 from dicomquest.standard.statuses import C_STORE_STATUSES, StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.sync import Association
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dicomquest import evt
+    from dicomquest.ae.negotiation_items import NegotiationItem
 
 MOST_LOST = 3
 """Give up when so many associations have ended early, one after the other."""
@@ -110,13 +116,20 @@ class Way(NamedTuple):
     port: int
     settings: PeerSettings
 
-    def associate(self, contexts: list[PresentationContext]) -> Association:
-        """Ask for an association with these presentation contexts."""
+    def associate(
+        self,
+        contexts: list[PresentationContext],
+        items: Iterable[NegotiationItem] = (),
+        handlers: Iterable[evt.Binding] = (),
+        folder: Path | None = None,
+    ) -> Association:
+        """Ask for an association; ``folder`` is for the instances that its peer stores with us."""
         settings = self.settings
         ae = AE(settings.aet)
         ae.connection_timeout = settings.connection_timeout
         ae.acse_timeout = settings.acse_timeout
         ae.dimse_timeout = settings.dimse_timeout
+        ae.incoming_folder = folder
         tls = settings.tls_context()
         return ae.associate(
             self.host,
@@ -124,8 +137,9 @@ class Way(NamedTuple):
             contexts,
             ae_title=settings.aec,
             max_pdu=settings.max_pdu,
-            ext_neg=negotiation_items(settings.user_identity()),
+            ext_neg=(*negotiation_items(settings.user_identity()), *items),
             tls_args=None if tls is None else (tls, self.host),
+            evt_handlers=handlers,
         )
 
     def __str__(self) -> str:

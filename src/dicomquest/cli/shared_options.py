@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import ssl
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Settings = TypeVar("Settings")
 
 DEFAULT_INDEX = "dicomquest.sqlite"
 INDEX_VARIABLE = "DICOMQUEST_INDEX"
@@ -102,6 +103,12 @@ def options_of(
         return command
 
     return decorate
+
+
+def settings_from(settings: type[Settings], values: dict[str, Any]) -> Settings:
+    """Take the values of a settings class out of those of a command line."""
+    names = [each.name for each in dataclasses.fields(settings)]  # type: ignore[arg-type]
+    return settings(**{name: values.pop(name) for name in names})
 
 
 def _topic(settings: type, name: str) -> str:

@@ -73,16 +73,17 @@ def show(
     settings: OutputSettings,
     *,
     is_continued: bool = False,
+    taken: Callable[[DataSet], None] | None = None,
 ) -> Shown:
     """Write the matches; ``keys`` are those of the request, in order.
 
-    ``is_continued`` goes on behind what the file has.
+    ``is_continued`` goes on behind what the file has. ``taken`` is told each match, whole.
     """
     shown = Shown()
     counter = Counter(level)
     columns = asked.columns or tuple(keys)
     try:
-        chosen = _chosen(counter.counted(matches), columns, asked, settings, shown)
+        chosen = _chosen(counter.counted(matches), columns, asked, settings, shown, taken=taken)
         if settings.count:
             shown.count = sum(1 for _ in chosen)
             counter.erase()
@@ -116,6 +117,8 @@ def _chosen(
     asked: Question,
     settings: OutputSettings,
     shown: Shown,
+    *,
+    taken: Callable[[DataSet], None] | None,
 ) -> Iterator[DataSet]:
     if settings.unique:
         matches = _unique(matches, columns)
@@ -123,10 +126,18 @@ def _chosen(
         matches = _sorted(list(matches), asked.sort)
     if settings.limit is not None:
         matches = _first(iter(matches), settings.limit, shown)
+    if taken is not None:
+        matches = _told(matches, taken)
     if asked.columns:
         # The last step: rows may have been sorted by others.
         matches = _only(matches, columns)
     yield from matches
+
+
+def _told(matches: Iterable[DataSet], taken: Callable[[DataSet], None]) -> Iterator[DataSet]:
+    for match in matches:
+        taken(match)
+        yield match
 
 
 def _first(matches: Iterator[DataSet], limit: int, shown: Shown) -> Iterator[DataSet]:

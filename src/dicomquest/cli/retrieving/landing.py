@@ -1,0 +1,96 @@
+"""The folder that fetched instances come to: whole in their places, or not at all (PS3.10 7)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from dicomquest.cli.file_rights import PRIVATE
+from dicomquest.errors import StoreError
+from dicomquest.index.ingest.file_reader import read_left
+from dicomquest.index.ingest.instance import Skipped
+from dicomquest.standard import statuses
+from dicomquest.store.incoming import IncomingFolder, take_leftovers
+from dicomquest.store.places import Layout
+
+_OWNER = "dicomquest get"
+"""Stands in the lock file where a server names its index: the two never share a folder."""
+
+
+class Landing:
+    """A folder of instances, each at the path that the layout gives it.
+
+    An instance arrives in a temporary file. It is on disk before it takes its place, so a file in
+    place is whole whatever dies in between. Threads share a landing.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, umask: str = PRIVATE) -> None:
+        """Make the folder; OSError if that fails, ArchiveInUseError if a server stores there."""
+        # Temporary files are their owner's alone; those in place have the rights of the mask.
+        self._mode = 0o666 & ~int(umask, 8)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._layout = layout
+        self._incoming = IncomingFolder(folder, _OWNER)
+        self._folders = threading.Lock()
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for files that still arrive, on the same file system."""
+        return self._incoming.path
+
+    def recover(self) -> None:
+        """Put whole files of a process that died in their places, and remove its other files."""
+        left = take_leftovers(self.folder, self._incoming)
+        for path in left[1] if left is not None else ():
+            # A server's: of ours none has the prefix of its name before it is in place.
+            with suppress(StoreError):
+                self.place(path)
+
+    def place(self, path: str, sop_instance_uid: str = "") -> int:
+        """Put a complete file in its place, and return its size; StoreError if it stays out.
+
+        ``sop_instance_uid`` is the instance that the file must have, any by default.
+        """
+        try:
+            return self._place(path, sop_instance_uid)
+        except OSError as error:
+            raise StoreError(
+                statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or error}"
+            ) from error
+
+    def _place(self, path: str, sop_instance_uid: str) -> int:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            size = os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+        received = read_left(path, 0)
+        if isinstance(received, Skipped):
+            detail = f": {received.detail}" if received.detail else ""
+            raise StoreError(statuses.CANNOT_UNDERSTAND, f"{received.reason.value}{detail}")
+        if sop_instance_uid not in {"", received.sop_uid}:
+            raise StoreError(
+                statuses.DATA_SET_DOES_NOT_MATCH, "SOP Instance UID is not that of the command"
+            )
+        texts = {level: record.texts for level, record in received.records.items()}
+        at = self.folder / self._layout.path(texts)
+        with self._folders:
+            at.parent.mkdir(parents=True, exist_ok=True)
+        os.chmod(path, self._mode)  # noqa: PTH101
+        os.replace(path, at)  # noqa: PTH105
+        return size
+
+    def close(self) -> None:
+        """Remove the temporary files."""
+        self._incoming.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,194 @@
+"""A retrieve from the keys to the last word about it (PS3.4 C.4.2, C.4.3)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from dicomquest.cli.counting import counted
+from dicomquest.cli.messages import FAILED, INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
+from dicomquest.cli.output.interruption import Interruption
+from dicomquest.cli.peer import PeerSettings, associate
+from dicomquest.cli.retrieving.instances_there import InstancesThere
+from dicomquest.cli.retrieving.landing import Landing
+from dicomquest.cli.retrieving.portion_queue import Carrier, PortionQueue, Rules
+from dicomquest.cli.retrieving.portions import Portion
+from dicomquest.cli.retrieving.progress_line import progress_line
+from dicomquest.cli.retrieving.selection import Selection, Wanted, wanted
+from dicomquest.cli.retrieving.tally import Tally, failures, summary
+from dicomquest.cli.written_keys import KeyValueError, read_written
+from dicomquest.errors import (
+    ArchiveInUseError,
+    AssociationError,
+    IdentifierError,
+    LayoutError,
+)
+from dicomquest.query.extended_negotiation import accepted_options, offer
+from dicomquest.query.identifier.key_arguments import (
+    Key,
+    KeyTextError,
+    build_identifier,
+    parse_keys,
+)
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.levels import Level
+
+if TYPE_CHECKING:
+    from dicomquest.cli.settings.retrieve_settings import KeepingSettings, PaceSettings
+    from dicomquest.standard.models import InformationModel
+
+_RELATIONAL = QueryOptions(relational=True)
+
+
+@dataclass(slots=True)
+class Retrieval:
+    """One run: the peer, what is wanted, and where it goes; ``landing`` is None for elsewhere."""
+
+    host: str
+    port: int
+    peer: PeerSettings
+    model: InformationModel
+    pace: PaceSettings
+    landing: Landing | None = None
+    is_again: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def name(self) -> str:
+        """The peer in a sentence."""
+        return f"{self.host} port {self.port}"
+
+    @contextmanager
+    def selection(self) -> Iterator[Selection]:
+        """Hold an association for queries; AssociationError says why there is none."""
+        uid = self.model.uid
+        with associate(
+            self.host, self.port, self.peer, [uid], {uid: offer(_RELATIONAL)}
+        ) as association:
+            accepted = accepted_options(association.extended_negotiation.get(uid, b""))
+            yield Selection(association, self.model, accepted.relational)
+
+    def portions(self, asked: Wanted) -> list[Portion]:
+        """Ask what matches; exact keys are taken as they are if the peer answers no queries."""
+        try:
+            with self.selection() as selection:
+                return list(selection.portions(asked))
+        except AssociationError as error:
+            if asked.is_exact and "but no Find" in str(error):
+                say("Note: the peer takes no queries, so the UIDs are asked for as they are.")
+                return [asked.exact_portion]
+            raise give_up(str(error)) from error
+
+    def run(
+        self,
+        portions: Sequence[Portion],
+        carrier: Callable[[Callable[[str], None]], Carrier],
+        words: tuple[str, str],
+        *,
+        needs_classes: bool,
+    ) -> None:
+        """Fetch the portions and tell the outcome; raise click's Exit unless all came.
+
+        ``words`` are the verb of the summary, and the place behind it.
+        """
+        there: InstancesThere | frozenset[str] = frozenset()
+        if self.landing is not None and not self.is_again:
+            there = InstancesThere(self.landing.folder)
+        jobs = self.pace.jobs
+        has_size = self.landing is not None
+        queue = PortionQueue(
+            portions, self.tally, there, self.selection,
+            Rules(needs_classes, by_series=jobs > 1 and len(portions) < jobs),
+        )  # fmt: skip
+        carriers = [carrier(queue.stop) for _ in range(jobs)]
+        self.tally.started = monotonic()
+        with (
+            Interruption(queue.cancel, queue.abort) as interruption,
+            progress_line(self.tally, has_size=has_size, is_quiet=self.pace.quiet),
+        ):
+            queue.run(carriers)
+        self._conclude(words, is_interrupted=interruption.has_come)
+
+    def _conclude(self, words: tuple[str, str], *, is_interrupted: bool) -> None:
+        tally = self.tally
+        has_size = self.landing is not None
+        for line in failures(tally.failed, is_all=self.pace.verbose):
+            say(line)
+        if not self.pace.quiet or tally.failed or is_interrupted:
+            say(summary(tally, words[1], words[0], has_size=has_size))
+        again = "; the same command goes on there" if self.landing is not None else ""
+        if is_interrupted:
+            rest = f" {tally.remaining:,} of {tally.expected:,} did not come" * bool(tally.expected)
+            say(f"Cancelled:{rest or ' not all came'}{again}.")
+            raise click.exceptions.Exit(INTERRUPTED)
+        if tally.fatal:
+            raise give_up(f"{tally.fatal}{again and f'{chr(10)}  What came is whole{again}.'}")
+        if tally.failed:
+            raise click.exceptions.Exit(FAILED)
+
+
+def read_keys(texts: Sequence[str], model: InformationModel, level: str | None) -> Wanted:
+    """Read the keys of the command line, or print what is wrong with them and raise."""
+    warnings.simplefilter("ignore")  # of pydicom, for odd values; we keep what the peer sends
+    try:
+        keys = read_written(parse_keys(texts), datetime.now().astimezone())
+        return wanted(keys, model, None if level is None else Level[level])
+    except KeyValueError as error:
+        raise give_up(str(error), WRONG_COMMAND_LINE) from error
+    except KeyTextError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def read_back(asked: Wanted) -> None:
+    """Print what will be fetched, so that a wrong key is noticed; nothing if it has no meaning."""
+    from dicomquest.dataset.elements import Element
+    from dicomquest.query.identifier.parse import parse_identifier
+    from dicomquest.query.words import question
+    from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
+
+    keys: list[Key] = [key for own in asked.keys.values() for key in own]
+    identifier = build_identifier(keys)
+    identifier[QUERY_RETRIEVE_LEVEL] = Element("CS", (asked.level.name,))
+    with suppress(IdentifierError):
+        query = parse_identifier(dict(sorted(identifier.items())), asked.model.uid, _RELATIONAL)
+        say(question(query))
+
+
+def announce(portions: Sequence[Portion], level: Level) -> None:
+    """Say how much was found: ``12 studies, 4,100 instances``."""
+    counts = [portion.count for portion in portions]
+    instances = ""
+    if level is not Level.IMAGE and None not in counts:
+        total = sum(count or 0 for count in counts)
+        instances = f", {counted(total, Level.IMAGE)}"
+    say(f"{counted(len(portions), level)}{instances}")
+
+
+@contextmanager
+def landing_in(settings: KeepingSettings, umask: str) -> Iterator[Landing]:
+    """Open the folder for the instances, or print why it cannot be used and raise."""
+    from dicomquest.store.places import parse_layout
+
+    folder = Path(settings.output or ".")
+    try:
+        layout = parse_layout(settings.store_layout)
+        landing = Landing(folder, layout, umask)
+    except LayoutError as error:
+        raise click.UsageError(f"--store-layout {error}") from error
+    except ArchiveInUseError as error:
+        raise give_up(
+            f"{folder} is the store of a running server; name another folder: -o FOLDER"
+        ) from error
+    except OSError as error:
+        raise give_up(f"{folder} cannot be written: {error.strerror or error}") from error
+    with landing:
+        landing.recover()
+        yield landing

@@ -1,0 +1,97 @@
+"""The options of ``dicomquest get`` and ``move`` (PS3.4 C.4.2, C.4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from dicomquest.cli.settings.storing_settings import LAYOUT
+from dicomquest.cli.shared_options import LEVEL, LEVELS, setting
+
+
+@dataclass(frozen=True, slots=True)
+class PickingSettings:
+    """The instances to fetch; each field is an option."""
+
+    level: str | None = setting(
+        None,
+        "Fetch whole patients, studies, series, or single instances; the level of the lowest KEY "
+        "by default.",
+        short=("-L",),
+        type=LEVEL,
+        metavar=LEVELS,
+        envvar=None,
+    )
+    model: str = setting(
+        "study",
+        "Study Root, Patient Root or Patient/Study Only.",
+        short=("-m",),
+        type=click.Choice(["study", "patient", "psonly"], case_sensitive=False),
+        envvar=None,
+    )
+    key: tuple[str, ...] = setting(
+        (), "A KEY, as getscu takes it; repeat it.", short=("-k",), multiple=True, metavar="KEY",
+        envvar=None,
+    )  # fmt: skip
+    patient_root: bool = setting(
+        False, "The same as -m patient.", short=("-P",), is_flag=True, envvar=None
+    )
+    study_root: bool = setting(
+        False, "The same as -m study.", short=("-S",), is_flag=True, envvar=None
+    )
+
+    @property
+    def model_name(self) -> str:
+        """The information model; click's UsageError if two are named."""
+        if self.patient_root and self.study_root:
+            raise click.UsageError("-P and -S exclude each other")
+        return "patient" if self.patient_root else "study" if self.study_root else self.model
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingSettings:
+    """The place of fetched instances; each field is an option."""
+
+    output: str | None = setting(
+        None,
+        "The folder for the instances.",
+        short=("-o",),
+        type=click.Path(file_okay=False),
+        metavar="FOLDER",
+        envvar=None,
+    )
+    again: bool = setting(
+        False,
+        "Fetch also what is in the folder, whole, already.",
+        is_flag=True,
+        envvar=None,
+    )
+    store_layout: str = setting(
+        LAYOUT,
+        "The path of an instance in the folder, made of keywords of its attributes.",
+        metavar="TEMPLATE",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PaceSettings:
+    """The number of associations, and what is told meanwhile; each field is an option."""
+
+    jobs: int = setting(
+        1,
+        "Fetch over N associations at the same time.",
+        type=click.IntRange(1, 32),
+        metavar="N",
+        envvar=None,
+    )
+    verbose: bool = setting(
+        False, "Name each instance that failed.", short=("-v",), is_flag=True, envvar=None
+    )
+    quiet: bool = setting(
+        False,
+        "Print failures and warnings only; no progress bar.",
+        short=("-q",),
+        is_flag=True,
+        envvar=None,
+    )
