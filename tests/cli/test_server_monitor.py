@@ -22,6 +22,7 @@ from fixtures.faces import HOST, PATIENT_ROOT, associated, scu
 from fixtures.postgresql_cluster import wait_for
 from fixtures.serving import serving
 from fixtures.syslog_server import SyslogServer
+from fixtures.timing import LONG
 from peers import certificates, corpus, ours
 from peers.processes import free_port
 
@@ -263,3 +264,67 @@ def test_port_that_is_taken_is_told(watched: Watched) -> None:
         done = ours.run("serve", "--index", index, "--port", "0", "--metrics", port)
     assert done.status == 1
     assert f"cannot listen on 127.0.0.1 port {port} for --metrics" in done.err
+
+
+def trail_in(path: Path, count: int) -> list[str]:
+    """The events of a trail, as soon as there are so many: of alerts their types."""
+    wait_for(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, f"{count} messages")
+    messages = [audited(line) for line in path.read_bytes().splitlines()]
+    return [
+        each.event if each.event == "Query" else each.event_type or each.event for each in messages
+    ]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sighup_reads_what_is_seen_again(watched: Watched, tmp_path: Path, workers: str) -> None:
+    """Log, slow queries and audit trail change, for open associations too; the port does not."""
+    config = tmp_path / "dicomquest.toml"
+    metrics = f"metrics = {free_port()}\n"
+    config.write_text(metrics)
+    first, second = tmp_path / "first.xml", tmp_path / "second.xml"
+    options = ("--workers", workers, "--config", str(config))
+    with serving(watched.folder / "index.sqlite", tmp_path, *options) as server:
+
+        def reload(text: str) -> None:
+            before = server.log.count("the settings are read again")
+            config.write_text(text)
+            server.process.send_signal(signal.SIGHUP)
+            wait_for(
+                lambda: server.log.count("the settings are read again") == before + int(workers),
+                "all processes have read the settings",
+            )
+
+        with associated(server.port) as association:
+
+            def ask() -> None:
+                list(association.send_c_find(secret(), PATIENT_ROOT))
+
+            ask()
+            reload(
+                f'{metrics}log-format = "json"\nlog-keys = true\nslow-query = 0.000001\n'
+                f'[audit]\naudit-file = "{first}"\n'
+            )
+            ask()
+            server.log_with('"matching_keys": ["Patient ID"]')
+            server.log_with(" slow: ")
+            assert trail_in(first, int(workers) + 1).count("Query") == 1
+            reload(f'{metrics}log-level = "info"\n[audit]\naudit-file = "{second}"\n')
+            of_first = trail_in(first, 2 * int(workers) + 1)
+            slow = server.log.count(" slow: ")
+            ask()
+            assert trail_in(second, int(workers) + 1).count("Query") == 1
+            assert of_first.count("Query") == 1
+            for bound in ("Audit Recording Started", "Audit Recording Stopped"):
+                assert of_first.count(bound) == int(workers)
+            assert server.log.count(" slow: ") == slow
+            assert "metrics has changed" not in server.log
+            config.write_text(f"metrics = {free_port()}\n[audit]\naudit-file = '/no/audit.xml'\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.log_with("the settings stay as they are: --audit-file: /no/audit.xml cannot be")
+            reload(f"metrics = {free_port()}\n")
+            server.log_with("metrics has changed: that takes effect when the server is started")
+            ask()
+        server.process.terminate()
+        assert server.process.wait(LONG) == 0, server.log
+    assert trail_in(second, 2 * int(workers) + 1).count("Query") == 1
+    assert "Traceback" not in server.log

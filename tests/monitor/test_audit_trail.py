@@ -23,6 +23,7 @@ from dicomquest.services.request import StoredInstance
 from fixtures.audit_messages import Audited, audited
 from fixtures.postgresql_cluster import wait_for
 from fixtures.service_requests import USER, Channel, find_of, request
+from fixtures.timing import LONG
 
 START, STOP = "Application Start", "Application Stop"
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
@@ -215,3 +216,54 @@ def test_tell_never_waits_for_the_sink() -> None:
     goes_on.set()
     trail.close()
     assert sink.events.count("Query") == 50
+
+
+STARTED, STOPPED = "Audit Recording Started", "Audit Recording Stopped"
+
+
+def types(sink: Sink) -> list[str]:
+    return [message.event_type or message.event for message in sink.messages]
+
+
+def test_redirected_trail_goes_on_elsewhere() -> None:
+    first, second = Sink(), Sink()
+    trail = trail_of(first)
+    trail.tell(find_of())
+    wait_for(lambda: len(first.events) == 2, "the first query")
+    trail.redirect(second, AuditSource("OTHER"), "OTHER", 100)
+    wait_for(lambda: bool(second.events), "the begin of the other trail")
+    trail.tell(find_of())
+    trail.close()
+    assert types(first)[-1] == STOPPED
+    assert first.is_closed
+    assert second.events == ["Security Alert", "Query", "Application Activity"]
+    assert types(second)[0] == STARTED
+    assert types(second)[-1] == STOP
+
+
+def test_redirection_rescues_what_waits() -> None:
+    """A repository that is dead costs no message if another one takes its place."""
+    dead, never_used, alive = Sink(works=False), Sink(), Sink()
+    trail = trail_of(dead)
+    for _ in range(3):
+        trail.tell(find_of())
+    assert dead.tried.wait(LONG)
+    with trail._changed:
+        trail.redirect(never_used, AuditSource("A"), "A", 100)
+        trail.redirect(alive, AuditSource("A"), "A", 100)
+    trail.close()
+    assert dead.events == never_used.events == []
+    assert dead.is_closed
+    assert never_used.is_closed
+    assert alive.events.count("Query") == 3
+    assert types(alive)[0] == STARTED
+
+
+def test_trail_begins_and_ends_while_server_goes_on() -> None:
+    sink = Sink()
+    trail = trail_of(sink, has_started=True)
+    trail.tell(find_of())
+    trail.stop()
+    wait_for(lambda: sink.is_closed, "the end of the trail")
+    assert sink.events == ["Security Alert", "Query", "Security Alert"]
+    assert [types(sink)[at] for at in (0, -1)] == [STARTED, STOPPED]

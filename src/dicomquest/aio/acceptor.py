@@ -47,6 +47,7 @@ from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.identifiers import show_request
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import OF_ASSOCIATION, LimitName, reached
+from dicomquest.services.observer import Observer
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
@@ -201,6 +202,10 @@ class AcceptedAssociation(AcceptedView):
     def hit(self, limit: LimitName) -> None:
         """Tell the server's observer that the peer has reached a limit."""
         self._teller.hit(self.requestor, limit)
+
+    def observed_by(self, observer: Observer | None) -> None:
+        """Tell another observer from now on."""
+        self._teller.observer = observer
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's threads."""

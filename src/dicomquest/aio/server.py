@@ -123,12 +123,16 @@ class Server:
     def reconfigure(self, settings: ServerSettings) -> None:
         """Take other settings for all connections from now on; those that are open stay open.
 
+        The observer hears of them, too.
         ValueError for an SSLContext that allows TLS below 1.2. Address and threads stay.
         """
         if settings.ssl_context is not None:
             check_tls(settings.ssl_context)
         self.settings = settings
         self._connections.limit(settings.connection_limits)
+        for each in self._connections:
+            if isinstance(each, AcceptedAssociation):
+                each.observed_by(settings.observer)
 
     async def close(self, patience: float = 0.0) -> None:
         """Listen no more, and end all associations.

@@ -40,7 +40,7 @@ class Teller:
     def __init__(self, number: int, lines: RepeatedLines, observer: Observer | None) -> None:
         """Tell of association ``number``; ``lines`` bounds what a peer can have logged."""
         self._number = number
-        self._observer = observer
+        self.observer = observer
         self._log = ResponseLog(number, lines)
         self._running: AssociationInfo | None = None
         self._began = 0.0
@@ -51,8 +51,8 @@ class Teller:
         self._began = monotonic()
         event = AssociationBegan(association)
         EVENT_LOG.log(event)
-        if self._observer is not None:
-            self._observer.tell(event)
+        if self.observer is not None:
+            self.observer.tell(event)
 
     def rejected(
         self,
@@ -72,8 +72,8 @@ class Teller:
         user = _name(claimed) if claimed is not None else ""
         event = AssociationRefused(self._number, requestor, acceptor, answer, detail, user)
         LOGGER.info("%s", event)
-        if self._observer is not None:
-            self._observer.tell(event)
+        if self.observer is not None:
+            self.observer.tell(event)
             if detail and answer in IDENTITY_REFUSED:
                 self._alert(AlertKind.IDENTITY, requestor, event.reason)
             if limit in LOCKING and answer == AUTHENTICATION_FAILED:
@@ -86,22 +86,22 @@ class Teller:
         self, kind: AlertKind, requestor: ServiceUser, reason: str, user: str | None = None
     ) -> None:
         """Tell that the peer has tried what it may not do."""
-        if self._observer is not None:
-            self._observer.tell(
+        if self.observer is not None:
+            self.observer.tell(
                 SecurityAlert(kind, requestor.address, requestor.ae_title, reason, user or "")
             )
 
     def hit(self, requestor: ServiceUser, limit: LimitName) -> None:
         """Tell that the peer has reached a limit."""
-        if self._observer is not None:
-            self._observer.tell(LimitHit(limit, requestor.address, requestor.ae_title))
+        if self.observer is not None:
+            self.observer.tell(LimitHit(limit, requestor.address, requestor.ae_title))
 
     def ended(self, stage: LifeStage, reason: str = "") -> None:
         """Tell once that an established association has ended."""
         association, self._running = self._running, None
-        if association is not None and self._observer is not None:
+        if association is not None and self.observer is not None:
             seconds = monotonic() - self._began
-            self._observer.tell(AssociationOver(association, stage.value, reason, seconds))
+            self.observer.tell(AssociationOver(association, stage.value, reason, seconds))
 
     def finished(
         self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]
@@ -131,15 +131,15 @@ class Teller:
     def _finished_find(
         self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]
     ) -> None:
-        if self._observer is None and not LOGGER.isEnabledFor(logging.INFO):
+        if self.observer is None and not LOGGER.isEnabledFor(logging.INFO):
             return
         seconds = monotonic() - request.began
         event = FindFinished(
             request, request.query, status, comment, offending, request.matches, seconds
         )
         self._log.find(event)
-        if self._observer is not None:
-            self._observer.tell(event)
+        if self.observer is not None:
+            self.observer.tell(event)
             if status == statuses.NOT_AUTHORIZED:
                 asked = request.association
                 self._alert(AlertKind.FORBIDDEN, asked.requestor, event.reason, asked.user_identity)
@@ -157,8 +157,8 @@ class Teller:
             monotonic() - request.began,
         )
         self._log.store(event)
-        if self._observer is not None:
-            self._observer.tell(event)
+        if self.observer is not None:
+            self.observer.tell(event)
 
 
 def _name(claimed: UserIdentityRQ) -> str:

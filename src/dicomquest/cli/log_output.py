@@ -26,11 +26,7 @@ def log_to_stderr(
     ``form`` is ``console`` or ``json``; ``names_keys`` has the keys of queries named.
     """
     handler = BufferedHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(names_keys=names_keys)
-        if form == "json"
-        else _Formatter(names_process=names_process, names_keys=names_keys)
-    )
+    handler.setFormatter(_formatter(form, names_process=names_process, names_keys=names_keys))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     if logging.root.handlers == [handler]:
         EVENT_LOG.keeper = handler
@@ -39,6 +35,23 @@ def log_to_stderr(
     logging._srcfile = None  # noqa: SLF001  as the HOWTO of logging says
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def change_log(level: str, *, names_process: bool, form: str, names_keys: bool) -> None:
+    """Show other messages from now on, or show them in another form."""
+    for handler in logging.root.handlers:
+        if isinstance(handler, BufferedHandler):
+            # The lines that wait still have the form of their time.
+            handler.flush()
+            formatter = _formatter(form, names_process=names_process, names_keys=names_keys)
+            handler.setFormatter(formatter)
+            logging.root.setLevel(level.upper())
+
+
+def _formatter(form: str, *, names_process: bool, names_keys: bool) -> logging.Formatter:
+    if form == "json":
+        return JsonFormatter(names_keys=names_keys)
+    return _Formatter(names_process=names_process, names_keys=names_keys)
 
 
 class _Formatter(EscapingFormatter):

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ import click
 from dicomquest import __version__
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.settings.audit_settings import AuditSettings
 from dicomquest.cli.shared_options import client_tls, host_and_port
 from dicomquest.index.index import Index
 from dicomquest.monitor.audience import Audience
@@ -32,21 +33,110 @@ from dicomquest.monitor.status_page import StatusPage
 from dicomquest.services.observer import Observer
 
 
-@dataclass(slots=True)
 class Monitor:
-    """The observer of one process, None if nobody listens, and its probes.
+    """The observers of one process by its settings, and its probes.
 
-    ``suspension`` gives the reason why nobody should be served now.
+    ``observer`` is None if nobody listens. ``suspension`` gives the reason why nobody should be
+    served now.
     """
 
-    observer: Observer | None = None
-    probes: Probes | None = None
-    suspension: Callable[[], str] = str
+    def __init__(
+        self,
+        settings: ServeSettings,
+        index: Index,
+        metrics: Metrics | None = None,
+        probes: Probes | None = None,
+    ) -> None:
+        """Observe by settings; UsageError if they name no place for the audit trail."""
+        self.observer: Observer | None = None
+        self.suspension: Callable[[], str] = str
+        self._index = index
+        self._metrics = metrics
+        self._probes = probes
+        self._slow: SlowQueries | None = None
+        self._nothing: NothingFound | None = None
+        self._trail: AuditTrail | None = None
+        self._settings = settings
+        self._observe(settings, has_started=False)
+
+    def reconfigure(self, settings: ServeSettings) -> None:
+        """Observe by other settings; UsageError, before anything changes, as at the start.
+
+        What the trail still has to deliver goes to the new place.
+        """
+        self._observe(settings, has_started=True)
 
     def end(self) -> None:
         """Tell the probes that the server ends."""
-        if self.probes is not None:
-            self.probes.end()
+        if self._probes is not None:
+            self._probes.end()
+
+    def close(self) -> None:
+        """Let the observers deliver what they have."""
+        for each in (self._trail, self._slow, self._nothing):
+            if each is not None:
+                each.close()
+
+    def _observe(self, settings: ServeSettings, *, has_started: bool) -> None:
+        before = self._settings
+        # First of all, because it may fail.
+        changes_trail = not has_started or of_trail(settings) != of_trail(before)
+        sink = audit_sink(settings) if changes_trail else None
+        if changes_trail:
+            self._follow(settings, sink, has_started=has_started)
+        if not has_started or of_queries(settings) != of_queries(before):
+            self._explain(settings)
+        if self._metrics is not None:
+            self._metrics.know(settings.peers)
+        listeners = self._metrics, self._slow, self._nothing, self._trail
+        observers = [each for each in listeners if each is not None]
+        self.observer = Audience(observers) if observers else None
+        is_strict = self._trail is not None and settings.audit_full == "refuse"
+        self.suspension = self._trail.objection if is_strict and self._trail is not None else str
+        self._settings = settings
+
+    def _follow(self, settings: ServeSettings, sink: Sink | None, *, has_started: bool) -> None:
+        """Keep an audit trail in a place, or end the one that there is."""
+        source = AuditSource(settings.audit_source or settings.aet, settings.audit_site or "")
+        if sink is None:
+            if self._trail is not None:
+                self._trail.stop()
+            self._trail = None
+        elif self._trail is not None:
+            self._trail.redirect(sink, source, settings.aet, settings.audit_queue)
+        else:
+            count_lost = self._metrics.audit_dropped if self._metrics is not None else None
+            self._trail = AuditTrail(
+                sink, source, settings.aet, settings.audit_queue,
+                count_lost=count_lost or (lambda _: None), has_started=has_started,
+            )  # fmt: skip
+
+    def _explain(self, settings: ServeSettings) -> None:
+        """Explain queries that are slow or find nothing, as far as that is asked for."""
+        for each in (self._slow, self._nothing):
+            if each is not None:
+                each.stop()
+        self._slow = self._nothing = None
+        if settings.slow_query is not None:
+            self._slow = SlowQueries(
+                self._index,
+                settings.slow_query,
+                shows_values=settings.slow_query_values,
+                count=self._metrics.slow_query if self._metrics is not None else lambda: None,
+            )
+        if settings.explain_nothing:
+            self._nothing = NothingFound(self._index, shows_values=settings.slow_query_values)
+
+
+def of_trail(settings: ServeSettings) -> tuple[object, ...]:
+    """Return the settings that the place of the audit trail depends on."""
+    of_audit = (getattr(settings, each.name) for each in fields(AuditSettings))
+    return settings.aet, *of_audit
+
+
+def of_queries(settings: ServeSettings) -> tuple[object, ...]:
+    """Return the settings that say which queries are explained in the log."""
+    return settings.slow_query, settings.slow_query_values, settings.explain_nothing
 
 
 @contextmanager
@@ -89,42 +179,17 @@ def _free(host: str, port: int) -> int:
 def monitoring(settings: ServeSettings, index: Index) -> Iterator[Monitor]:
     """Observe the server of this process, in whose event loop this is called."""
     with ExitStack() as stack:
-        observers: list[Observer] = []
         metrics = None
         probes = None
         if settings.metrics is not None:
             metrics = Metrics(settings.peers, __version__)
-            observers.append(metrics)
             probes = Probes(index, asyncio.get_running_loop())
             stack.callback(probes.close)
             page = StatusPage(metrics.text, probes.fault, probes.unready)
             page.start(*host_and_port(settings.metrics))
             stack.callback(page.close)
-        if settings.slow_query is not None:
-            slow = SlowQueries(
-                index,
-                settings.slow_query,
-                shows_values=settings.slow_query_values,
-                count=metrics.slow_query if metrics is not None else lambda: None,
-            )
-            observers.append(slow)
-            stack.callback(slow.close)
-        if settings.explain_nothing:
-            nothing = NothingFound(index, shows_values=settings.slow_query_values)
-            observers.append(nothing)
-            stack.callback(nothing.close)
-        monitor = Monitor(probes=probes)
-        if (sink := audit_sink(settings)) is not None:
-            source = AuditSource(settings.audit_source or settings.aet, settings.audit_site or "")
-            count_lost = metrics.audit_dropped if metrics is not None else lambda _: None
-            trail = AuditTrail(
-                sink, source, settings.aet, settings.audit_queue, count_lost=count_lost
-            )
-            observers.append(trail)
-            stack.callback(trail.close)
-            if settings.audit_full == "refuse":
-                monitor.suspension = trail.objection
-        monitor.observer = Audience(observers) if observers else None
+        monitor = Monitor(settings, index, metrics, probes)
+        stack.callback(monitor.close)
         yield monitor
 
 

@@ -12,18 +12,18 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
 import click
 
 from dicomquest.aio.server import Server, new_event_loop
 from dicomquest.cli.access_rules import check_access, tell_who_may_ask
+from dicomquest.cli.log_output import change_log
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import open_archive, open_index, recover, server_settings
-from dicomquest.cli.server_monitor import monitoring
-from dicomquest.cli.settings.audit_settings import AuditSettings
+from dicomquest.cli.server_monitor import audit_sink, check_audit, monitoring
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.cli.supervisor import Supervisor
 from dicomquest.cli.systemd import inherited_sockets, tell_manager
@@ -42,10 +42,7 @@ LOOK = 1.0
 
 FIXED = (
     "index", "read_index", "store", "store_layout", "duplicates", "umask", "host", "port",
-    "workers",
-    "log_level", "log_format", "log_keys", "metrics", "slow_query", "slow_query_values",
-    "explain_nothing",
-    *(each.name for each in fields(AuditSettings)),
+    "workers", "metrics",
 )  # fmt: skip
 """The settings that hold until the server is started again."""
 
@@ -100,6 +97,7 @@ class _Parent:
         if settings is None:
             return b""
         self._settings = settings
+        take_log(settings)
         return pickle.dumps(settings)
 
     def _work(self, parent: socket.socket) -> NoReturn:
@@ -129,6 +127,9 @@ def reloaded(settings: ServeSettings, read_again: ReadAgain | None) -> ServeSett
         # Told here, before the workers take it.
         server_tls(new.tls_cert, new.tls_key, new.tls_ca)
         check_access(new)
+        check_audit(new)
+        if (sink := audit_sink(new)) is not None:
+            sink.close()
     except (ConfigurationError, click.ClickException) as error:
         _tell_not_reloaded(error)
         return None
@@ -141,6 +142,16 @@ def reloaded(settings: ServeSettings, read_again: ReadAgain | None) -> ServeSett
     tell_who_may_ask(new)
     # A worker that takes the place of a dead one must fit the others.
     return replace(new, **{name: getattr(settings, name) for name in FIXED})
+
+
+def take_log(settings: ServeSettings) -> None:
+    """Let the log of this process be as the settings say."""
+    change_log(
+        settings.log_level,
+        names_process=settings.workers > 1,
+        form=settings.log_format,
+        names_keys=settings.log_keys,
+    )
 
 
 def _tell_not_reloaded(error: Exception) -> None:
@@ -205,9 +216,12 @@ class _Serving:
             monitoring(self._settings, index) as monitor,
         ):
             server = Server(server_settings(self._settings, index, archive, monitor))
-            self._reload = lambda new: server.reconfigure(
-                server_settings(new, index, archive, monitor)
-            )
+
+            def reload(new: ServeSettings) -> None:
+                monitor.reconfigure(new)
+                server.reconfigure(server_settings(new, index, archive, monitor))
+
+            self._reload = reload
             await server.start(self._settings.host, self._port, self._sockets)
             # Objects of the start stay for good. A full collection that looked at them took 35 ms
             # after every three thousand associations, and answered nobody meanwhile.
@@ -256,6 +270,7 @@ class _Serving:
                 _tell_not_reloaded(error)
             else:
                 self._settings = new
+                take_log(new)
                 LOGGER.info("the settings are read again; new associations get them")
         self._tell("READY=1")
 

@@ -37,6 +37,7 @@ LOGIN = Code("110122", "Login")
 NODE_AUTHENTICATION = Code("110126", "Node Authentication")
 RESTRICTED_FUNCTION = Code("110132", "Use of Restricted Function")
 RECORDING_STOPPED = Code("110133", "Audit Recording Stopped")
+RECORDING_STARTED = Code("110134", "Audit Recording Started")
 
 APPLICATION = Code("110150", "Application")
 DESTINATION = Code("110152", "Destination Role ID")
@@ -190,6 +191,19 @@ def recording_stopped(time: float, lost: int) -> AuditMessage:
         (process(is_requestor=True),),
         RECORDING_STOPPED,
         f"{lost} audit messages are lost: the trail could not take them",
+    )
+
+
+def redirected(time: float, *, starts: bool) -> AuditMessage:
+    """Return the message of a trail that begins or ends while the application runs (A.5.3.11)."""
+    return AuditMessage(
+        ALERT,
+        "E",
+        time,
+        Outcome.SUCCESS,
+        (process(is_requestor=True),),
+        RECORDING_STARTED if starts else RECORDING_STOPPED,
+        f"the configuration lets the audit trail {'begin' if starts else 'end'} here",
     )
 
 

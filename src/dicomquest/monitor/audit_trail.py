@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dicomquest.monitor import audit_events
@@ -72,19 +73,26 @@ class AuditTrail:
         most: int,
         *,
         count_lost: Callable[[int], None] = lambda _: None,
+        has_started: bool = False,
     ) -> None:
-        """Write to a sink as ``source``, of the server ``ae_title``; at most so many wait."""
+        """Write to a sink as ``source``, of the server ``ae_title``; at most so many wait.
+
+        ``has_started`` says that the application runs already.
+        """
         self._sink = sink
         self._source = source
         self._ae_title = ae_title
         self._most = most
         self._count_lost = count_lost
+        self._has_started = has_started
         self._changed = threading.Condition()
         # Under the lock of ``_changed``; the rest belongs to the thread.
         self._events: deque[tuple[float, Event]] = deque()
         self._bytes = 0
         self._lost = 0
         self._ends_at: float | None = None
+        self._application_ends = True
+        self._other: tuple[Sink, AuditSource] | None = None
         self._studies: dict[int, _Study] = {}
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
@@ -115,33 +123,62 @@ class AuditTrail:
         is_full = len(self._events) >= self._most * 0.9 or self._bytes >= MOST_BYTES * 0.9
         return "the audit trail takes no more messages" if is_full else ""
 
+    def redirect(self, sink: Sink, source: AuditSource, ae_title: str, most: int) -> None:
+        """Write to another sink from now on; it gets what waits for the present one, too."""
+        with self._changed:
+            before, self._other = self._other, (sink, source)
+            self._ae_title, self._most = ae_title, most
+            self._changed.notify()
+        if before is not None:
+            before[0].close()
+
+    def stop(self) -> None:
+        """Deliver what waits, and end while the application goes on; nobody waits for it."""
+        self._application_ends = False
+        self._end()
+
     def close(self) -> None:
         """Deliver what waits, and the message that the application stops; not for ever."""
-        with self._changed:
-            self._ends_at = time.monotonic() + LAST_WORDS
-            self._changed.notify()
+        self._end()
         self._thread.join(5 * LAST_WORDS)
         if self._thread.is_alive():
             self._give_up(len(self._events))
 
+    def _end(self) -> None:
+        with self._changed:
+            self._ends_at = time.monotonic() + LAST_WORDS
+            self._changed.notify()
+
     def _run(self) -> None:
-        self._deliver([audit_events.activity(time.time(), self._ae_title, starts=True)])
-        while events := self._next():
+        self._deliver([self._bound(starts=True, of_application=not self._has_started)])
+        while (events := self._next()) or self._ends_at is None:
             messages: list[AuditMessage] = []
             for when, event in events:
                 messages += self._messages(when, event)
             self._deliver(messages)
         last = [self._transferred(time.time(), number) for number in list(self._studies)]
-        self._deliver([*last, audit_events.activity(time.time(), self._ae_title, starts=False)])
+        end = self._bound(starts=False, of_application=self._application_ends)
+        self._deliver([*last, end])
         self._sink.close()
 
+    def _bound(self, *, starts: bool, of_application: bool) -> AuditMessage:
+        """Return the first or the last message of the trail."""
+        if of_application:
+            return audit_events.activity(time.time(), self._ae_title, starts=starts)
+        return audit_events.redirected(time.time(), starts=starts)
+
     def _next(self) -> list[tuple[float, Event]]:
-        """Wait for events, and take some; none at the end."""
+        """Wait for events, and take some; none at the end, and where the sink is another one."""
         with self._changed:
-            self._changed.wait_for(lambda: self._events or self._ends_at is not None)
+            self._changed.wait_for(lambda: self._events or self._is_called)
             events = [self._events.popleft() for _ in range(min(len(self._events), BATCH))]
             self._bytes -= sum(_size(event) for _, event in events)
         return events
+
+    @property
+    def _is_called(self) -> bool:
+        """Tell whether the thread has something to do besides events."""
+        return self._ends_at is not None or self._other is not None
 
     def _messages(self, when: float, event: Event) -> list[AuditMessage]:
         """Return the messages of an event; a stored instance waits for others of its study."""
@@ -193,7 +230,7 @@ class AuditTrail:
         """
         documents = [message.xml(self._source) for message in messages]
         pause = FIRST_PAUSE
-        while documents:
+        while documents := [*self._redirected(), *documents]:
             try:
                 self._sink.write(documents)
             except OSError as error:
@@ -213,10 +250,24 @@ class AuditTrail:
                 self._is_failing = False
                 documents = self._losses()
 
-    def _waits_no_more(self, pause: float) -> bool:
-        """Wait until the sink may be tried again; tell whether the server ends before."""
+    def _redirected(self) -> list[bytes]:
+        """Take another sink, if there is one; return the message that the trail begins there."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ends_at is not None, pause)
+            other, self._other = self._other, None
+        if other is None:
+            return []
+        if not self._is_failing:
+            end = audit_events.redirected(time.time(), starts=False)
+            with suppress(OSError):
+                self._sink.write([end.xml(self._source)])
+        self._sink.close()
+        self._sink, self._source = other
+        return [audit_events.redirected(time.time(), starts=True).xml(self._source)]
+
+    def _waits_no_more(self, pause: float) -> bool:
+        """Wait until a sink may be tried again; tell whether the server ends before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_called, pause)
             ends_at = self._ends_at
         if ends_at is None:
             return False

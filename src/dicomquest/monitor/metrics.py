@@ -64,7 +64,8 @@ class Metrics:
             ) from error
         own = CollectorRegistry()
         self._registry = own
-        self._titles = {title: escaped(title) for title in known_titles}
+        self._titles: dict[str, str] = {}
+        self.know(known_titles)
         self._room = MOST_TITLES
 
         def counter(name: str, words: str, *labels: str) -> Counter:
@@ -106,6 +107,10 @@ class Metrics:
         gauge("info", "The version that runs, in its label.", "version").labels(version).set(1)
         # A child looked up once is cheaper than by its labels each time.
         self._accepted = self._answered.labels("accepted", "")
+
+    def know(self, titles: Collection[str]) -> None:
+        """Give titles labels of their own from now on; those that have one keep it."""
+        self._titles |= {title: escaped(title) for title in titles}
 
     def tell(self, event: Event) -> None:
         """Count an event."""

@@ -68,6 +68,10 @@ class NothingFound:
             # The server ends.
             self._room.release()
 
+    def stop(self) -> None:
+        """Take no more, and explain those that wait; nobody waits for it."""
+        self._thread.shutdown(wait=False)
+
     def close(self) -> None:
         """Let the thread end once all queries are logged."""
         self._thread.shutdown()
