@@ -274,6 +274,22 @@ def test_find_refuses_nonsense_before_connecting(settings: dict[str, Any], words
         find(HOST, 1, **settings)
 
 
+def test_find_sends_as_is_on_request() -> None:
+    """A value that is none is refused at once; ``as_is`` sends it, without upper keys too."""
+    asked: list[Dataset] = []
+
+    def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        asked.append(event.identifier)
+        yield 0xFF00, data_set(SeriesInstanceUID="1.2")
+
+    with pytest.raises(ValueError, match=r"Study Date: '20241301' .*Perhaps 2024-01-13\."):
+        find(HOST, 104, StudyDate="20241301")
+    with serving(handler) as port:
+        keys = {"StudyDate": "20241301", "Modality": "ct"}
+        assert len(list(find(HOST, port, level="SERIES", as_is=True, keys=keys))) == 1
+    assert (asked[0].StudyDate, asked[0].Modality) == ("20241301", "ct")
+
+
 def test_find_over_tls(authority: Authority) -> None:
     with serving(studies, ssl_context=authority.server_context()) as port:
         assert len(list(find(HOST, port, limit=2, ssl_context=authority.client_context()))) == 2

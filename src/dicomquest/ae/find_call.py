@@ -32,6 +32,7 @@ from dicomquest.query.identifier.request_keys import (
     level_by_name,
     model_by_name,
     request_identifier,
+    values_as_written,
 )
 from dicomquest.query.identifier.request_rules import RequestError, check_request
 from dicomquest.query.matches import Matches
@@ -66,7 +67,7 @@ def find(
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
     dimse_timeout: float | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
-    ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
+    ae_title: str | None = ..., as_is: bool = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Matches[dict[str, Any]]: ...  # fmt: skip
 @overload
 def find(
@@ -77,7 +78,7 @@ def find(
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
     dimse_timeout: float | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
-    ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
+    ae_title: str | None = ..., as_is: bool = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Matches[Dataset]: ...  # fmt: skip
 
 
@@ -99,6 +100,7 @@ def find(
     dimse_timeout: float | None = 60.0,
     user_identity: UserIdentityNegotiation | None = None,
     ae_title: str | None = None,
+    as_is: bool = False,
     keys: Keys | None = None,
     **keywords: Any,
 ) -> Matches[Dataset] | Matches[dict[str, Any]]:
@@ -118,13 +120,14 @@ def find(
     matches. ``options`` are offered by extended negotiation; a peer may decline them, and a query
     that needs one which the peer declined is not sent. ``user_identity`` says who asks, if the peer
     wants to know (PS3.7 D.3.3.7). ``ae_title`` is another name of ``called_aet``. Time-outs are in
-    seconds, None for none.
+    seconds, None for none. ``as_is`` sends keys and values as they are, allowed or not.
 
     ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` of the result make one table of all matches;
     they need the extra ``arrow``.
 
     Nothing is sent before the first match is asked for. Leaving the loop early cancels the query.
-    Raises ValueError for a query that makes no sense, at once, and a subclass of AssociationError
+    Raises ValueError for a query that makes no sense, at once, with the value that was probably
+    meant, and a subclass of AssociationError
     where there is no answer, or one that is a failure (QueryFailedError).
 
     ```python
@@ -149,8 +152,9 @@ def find(
     row = model_by_name(model)
     query_level = level_by_name(level, row)
     asked = [*(keys or {}).items(), *keywords.items()]
-    identifier = request_identifier(row, query_level, asked, datetime.now().astimezone())
-    check = partial(check_request, identifier, row, query_level)
+    read = None if as_is else values_as_written(datetime.now().astimezone())
+    identifier = request_identifier(row, query_level, asked, read)
+    check = _no_check if as_is else partial(check_request, identifier, row, query_level)
     check(options or QueryOptions())
     ae = AE(calling_aet)
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout = (
@@ -175,6 +179,10 @@ def find(
         as_,
         ((tag, element.vr) for tag, element in identifier.items()),
     )
+
+
+def _no_check(_: QueryOptions) -> None:
+    """Allow each request."""
 
 
 def _matches(

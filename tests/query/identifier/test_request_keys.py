@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 
 from dicomquest.dataset.elements import Element
 from dicomquest.query.identifier.request_keys import (
+    dates_as_written,
     level_by_name,
     model_by_name,
     request_identifier,
+    values_as_written,
 )
 from dicomquest.query.identifier.request_rules import RequestError
 from dicomquest.standard.levels import Level
@@ -105,7 +108,7 @@ def test_dates_and_times_as_people_write_them() -> None:
         ("AccessionNumber", "2024-01"),
         ("RequestAttributesSequence", {"ScheduledProcedureStepStartDate": "today"}),
     ]
-    identifier = request_identifier(STUDY_ROOT, Level.STUDY, keys, now)
+    identifier = request_identifier(STUDY_ROOT, Level.STUDY, keys, dates_as_written(now))
     assert identifier[0x00080020].values == ("20240101-",)
     assert identifier[0x00080030].values == ("1011",)
     assert identifier[0x0008002A].values == ("2024-2025",)
@@ -113,4 +116,26 @@ def test_dates_and_times_as_people_write_them() -> None:
     (item,) = identifier[0x00400275].values
     assert item[0x00400002].values == ("20240313",)
     with pytest.raises(RequestError, match=r"Study Date: '05\.01\.2024' could be 5 January"):
-        request_identifier(STUDY_ROOT, Level.STUDY, [("StudyDate", "05.01.2024")], now)
+        request_identifier(
+            STUDY_ROOT, Level.STUDY, [("StudyDate", "05.01.2024")], dates_as_written(now)
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("StudyDate", "2024-13-01", "no such month: 13. Perhaps 2024-01-13."),
+        ("StudyDate", ("2024-02-31", None), "Study Date"),
+        ("PatientSex", "male", "Perhaps M."),
+        ("ModalitiesInStudy", ["CT", "mr"], "Perhaps MR."),
+        ("StudyInstanceUID", "1.2.*", "a UID takes no wild card"),
+        ("NumberOfStudyRelatedSeries", "many", "is no number"),
+        ("AccessionNumber", "A" * 17, "has at most 16"),
+        ("RequestAttributesSequence", {"ScheduledProcedureStepStartDate": "20241301"}, "month"),
+    ],
+)
+def test_value_that_is_none_of_its_vr_is_refused(key: str, value: Any, message: str) -> None:
+    read = values_as_written(datetime(2024, 3, 13, tzinfo=UTC))
+    with pytest.raises(RequestError, match=re.escape(message)):
+        request_identifier(STUDY_ROOT, Level.STUDY, [(key, value)], read)
+    assert request_identifier(STUDY_ROOT, Level.STUDY, [(key, value)])

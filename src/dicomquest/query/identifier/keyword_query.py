@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dicomquest.errors import IdentifierError
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.identifier.request_keys import (
+    dates_as_written,
     level_by_name,
     model_by_name,
     request_identifier,
@@ -39,7 +40,7 @@ def keyword_query(
     level = level_by_name(level_name, model)
     given = QueryOptions(relational=True) if options is None else options
     own = replace(given, timezone_offset_minutes=timezone_offset_minutes)
-    identifier = request_identifier(model, level, keys, now)
+    identifier = request_identifier(model, level, keys, dates_as_written(now))
     check_request(identifier, model, level, own)
     try:
         return parse_identifier(identifier, model.uid, own)

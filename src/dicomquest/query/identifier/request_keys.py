@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -33,6 +33,9 @@ from dicomquest.standard.vr import DICTIONARY_CHOICES, VR, Kind
 Keys: TypeAlias = Mapping[str, Any] | Mapping[int, Any] | Mapping[str | int, Any]
 """Attributes by keyword or tag; three types, because a mapping is invariant in its keys."""
 
+Reader: TypeAlias = Callable[[str, str], str]
+"""Takes a VR and a value as a person wrote it, and returns the value; ValueError if it is none."""
+
 MODELS_BY_NAME = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
 """The information models by the name that a caller gives."""
 
@@ -41,6 +44,16 @@ _RANGE_VRS = frozenset({"DA", "TM", "DT"})
 
 # The level is an argument, and the character set follows from the values.
 _OF_THE_QUERY = frozenset({QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET})
+
+
+def dates_as_written(now: datetime) -> Reader:
+    """Return a reader of dates and times as people write them; ``today`` looks from ``now``."""
+    return lambda vr, text: written_value(vr, text, now) if vr in _RANGE_VRS else text
+
+
+def values_as_written(now: datetime) -> Reader:
+    """Return such a reader that also refuses each text that is no value of its VR."""
+    return lambda vr, text: written_value(vr, text, now)
 
 
 def model_by_name(name: str) -> InformationModel:
@@ -70,17 +83,17 @@ def request_identifier(
     model: InformationModel,
     level: Level,
     keys: Iterable[tuple[str | int, Any]],
-    now: datetime | None = None,
+    read: Reader | None = None,
 ) -> DataSet:
     """Build the identifier of a request from attributes by keyword or tag.
 
-    Dates and times may be written as people do, if there is a ``now`` that ``today`` looks from.
+    ``read`` takes values as people write them; without it they stay as they are.
 
     A key with a value restricts, one with None or "" asks for the attribute. Where every key
     restricts, the unique and required keys of the level are asked for, else the unique key alone.
     RequestError names a key or a value that is none.
     """
-    elements = _elements(keys, now)
+    elements = _elements(keys, read)
     restricts_only = all(element.values for element in elements.values())
     returned = _usual_keys(model, level) if restricts_only else [UNIQUE_KEYS[level].tag]
     for tag in returned:
@@ -89,13 +102,13 @@ def request_identifier(
     return dict(sorted(elements.items()))
 
 
-def _elements(keys: Iterable[tuple[str | int, Any]], now: datetime | None) -> DataSet:
+def _elements(keys: Iterable[tuple[str | int, Any]], read: Reader | None) -> DataSet:
     elements: DataSet = {}
     for key, value in keys:
         tag = _tag_of(key)
         if tag in elements:
             raise RequestError(f"{attribute_name(tag)} is given twice")
-        elements[tag] = _element(tag, value, now)
+        elements[tag] = _element(tag, value, read)
     return elements
 
 
@@ -136,13 +149,13 @@ def _vr_of(tag: int) -> str:
     return DICTIONARY_CHOICES.get(vr, vr)
 
 
-def _element(tag: int, value: Any, now: datetime | None) -> Element:
+def _element(tag: int, value: Any, read: Reader | None) -> Element:
     """Return one key; RequestError if the value does not fit the attribute's VR."""
     vr = _vr_of(tag)
     try:
-        values = _values(vr, value, now)
-        if now is not None and vr in _RANGE_VRS:
-            values = tuple(written_value(vr, text, now) for text in values)
+        values = _values(vr, value, read)
+        if read is not None and VR[vr].kind is Kind.TEXT:
+            values = tuple(read(vr, text) for text in values)
         return Element(vr, values)
     except (ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, RequestError):
@@ -150,13 +163,13 @@ def _element(tag: int, value: Any, now: datetime | None) -> Element:
         raise RequestError(f"{attribute_name(tag)}: {error}") from error
 
 
-def _values(vr: str, value: Any, now: datetime | None) -> tuple[Any, ...]:
+def _values(vr: str, value: Any, read: Reader | None) -> tuple[Any, ...]:
     if value is None or (isinstance(value, str | list | tuple) and not value):
         return ()
     match VR[vr].kind:
         case Kind.SEQUENCE:
             items = [value] if isinstance(value, Dataset | Mapping) else value
-            return tuple(_item(item, now) for item in items)
+            return tuple(_item(item, read) for item in items)
         case Kind.TEXT if vr in _RANGE_VRS and isinstance(value, tuple):
             return _range(vr, value)
         case Kind.TEXT if _is_list(value):
@@ -182,9 +195,9 @@ def _range(vr: str, ends: tuple[Any, ...]) -> tuple[str, ...]:
     return (f"{first}-{last}",) if first or last else ()
 
 
-def _item(item: Any, now: datetime | None) -> DataSet:
+def _item(item: Any, read: Reader | None) -> DataSet:
     if isinstance(item, Dataset):
         return from_pydicom(item)
     if not isinstance(item, Mapping):
         raise TypeError(f"expected a Dataset or a mapping for each item, got {item!r}")
-    return dict(sorted(_elements(item.items(), now).items()))
+    return dict(sorted(_elements(item.items(), read).items()))
