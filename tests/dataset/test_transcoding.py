@@ -63,7 +63,7 @@ def reencoded(data: bytes, syntax: str, target: str) -> bytes:
         assert count <= len(data) - at
         return data[at : at + count]
 
-    signed = survey(read, 0, len(data), syntax, target, pixels=False)
+    signed = survey(read, 0, len(data), syntax, target).signed
     pieces = list(transcoded(read, 0, len(data), syntax, target, signed=signed))
     assert all(len(piece) <= LARGEST_PIECE for piece in pieces)
     result = b"".join(pieces)
@@ -368,8 +368,9 @@ def test_changed_bytes_raise_nothing_else(
         return stored[at : at + count]
 
     try:
-        signed = survey(read, 0, len(stored), syntax, target, pixels=False)
+        found = survey(read, 0, len(stored), syntax, target)
     except DataSetError:
         return
-    for _ in transcoded(read, 0, len(stored), syntax, target, signed=signed):
-        pass
+    if found.pixels_at is None:
+        for _ in transcoded(read, 0, len(stored), syntax, target, signed=found.signed):
+            pass

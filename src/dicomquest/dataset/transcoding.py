@@ -28,6 +28,8 @@ from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR
 _BY_UID: Final = {row.uid: row for row in TRANSFER_SYNTAXES}
 _LONGEST_SHORT: Final = 0xFFFE
 """The largest even length of a 16-bit length field (PS3.5 7.1.2)."""
+_LONGEST_WANTED: Final = 1 << 20
+"""Bytes of the longest value that a survey keeps: offsets of a hundred thousand frames."""
 _WIDTH: Final = {
     row.vr: struct.calcsize("<" + row.layout[:1]) if row.layout else 1
     for row in VALUE_REPRESENTATIONS
@@ -54,24 +56,48 @@ class Changes:
 _NO_CHANGES: Final = Changes()
 
 
-def survey(read: Read, start: int, end: int, syntax: str, target: str, *, pixels: bool) -> bool:
-    """Walk through a data set, and tell whether its pixels are signed.
+@dataclass(slots=True)
+class Survey:
+    """The findings of a walk through a data set before it is re-encoded.
 
-    DataSetError for what ``transcoded`` could not re-encode; encapsulated pixel data passes only
-    with ``pixels``.
+    ``pixels_at`` is the place of encapsulated pixel data in the file, behind its header; None if
+    there is none. ``values`` are those that were asked for, where they are short.
     """
-    walk = Walk(
-        _source(read, start, end, syntax), explicit=_form(syntax).explicit_vr, order=_order(syntax)
-    )
-    order = _order(target)
+
+    signed: bool = False
+    pixels_at: int | None = None
+    values: dict[int, bytes] = field(default_factory=dict)
+
+
+def survey(
+    read: Read,
+    start: int,
+    end: int,
+    syntax: str,
+    target: str,
+    *,
+    wanted: frozenset[int] = frozenset(),
+) -> Survey:
+    """Walk through a data set; DataSetError for what ``transcoded`` could not re-encode.
+
+    Encapsulated pixel data passes. ``wanted`` are tags outside of sequences.
+    """
+    source = _source(read, start, end, syntax)
+    walk = Walk(source, explicit=_form(syntax).explicit_vr, order=_order(syntax))
+    order, found = _order(target), Survey()
     for step in walk.steps():
-        if step.kind is StepKind.ENCAPSULATED and not pixels:
-            raise DataSetError(f"{tag_text(step.tag)}: encapsulated pixel data", tag=step.tag)
-        if step.kind is StepKind.VALUE and step.order != order and step.length % _WIDTH[step.vr]:
+        if step.kind is StepKind.ENCAPSULATED:
+            found.pixels_at = source.position
+        if step.kind is not StepKind.VALUE:
+            continue
+        if step.order != order and step.length % _WIDTH[step.vr]:
             raise DataSetError(
                 f"{tag_text(step.tag)}: {step.length} bytes of VR {step.vr}", tag=step.tag
             )
-    return walk.signed
+        if not step.depth and step.tag in wanted and step.length <= _LONGEST_WANTED:
+            found.values[step.tag] = source.take(step.length)
+    found.signed = walk.signed
+    return found
 
 
 def transcoded(

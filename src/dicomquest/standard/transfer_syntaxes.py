@@ -28,3 +28,6 @@ TRANSFER_SYNTAXES = (
     ),
     TransferSyntax(EXPLICIT_VR_BIG_ENDIAN, "Explicit VR Big Endian (Retired)", True, False, False),
 )
+
+ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+"""Explicit VR little endian with frames in fragments, not compressed (PS3.5 A.4.11)."""

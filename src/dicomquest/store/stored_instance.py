@@ -30,6 +30,12 @@ from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from dicomquest.store.decompression import (
+    IMAGE_TAGS,
+    decompressed,
+    is_decodable,
+    is_image_syntax,
+)
 
 PIECE: Final = 128 * 1024
 """Bytes of a piece at most: a few PDUs of the usual maximum length."""
@@ -41,6 +47,7 @@ _UNCOMPRESSED: Final = (
     EXPLICIT_VR_BIG_ENDIAN,
 )
 """Those that every one of them can be re-encoded to, in the order in which we prefer them."""
+_DECOMPRESSED: Final = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 _FIRST_READ: Final = 32 * 1024
 """Bytes of the first read: most instances without pixel data are whole in it."""
 _LARGEST_HEADER: Final = 1 << 26
@@ -101,11 +108,11 @@ class StoredInstance:
         """
         if transfer_syntax_uid == self.transfer_syntax_uid:
             return self._guarded(self._stored_pieces())
-        if transfer_syntax_uid not in reachable(self.transfer_syntax_uid):
-            raise _failed(
-                self.path,
-                f"stored in {self.transfer_syntax_uid}, not to be had in {transfer_syntax_uid}",
-            )
+        stored = self.transfer_syntax_uid
+        if transfer_syntax_uid not in reachable(stored):
+            remedy = ": install dicomquest[images]" if is_image_syntax(stored) else ""
+            reason = f"stored in {stored}, not to be had in {transfer_syntax_uid}"
+            raise _failed(self.path, reason if is_decodable(stored) else f"{reason}{remedy}")
         try:
             pieces = self._transcoded_pieces(transfer_syntax_uid)
         except DataSetError as error:
@@ -168,9 +175,21 @@ class StoredInstance:
 
     def _transcoded_pieces(self, target: str) -> Iterator[bytes]:
         """Survey the data set, so that a malformed one fails before its first piece."""
-        read, syntax, size = self._read, self.transfer_syntax_uid, self._state.size
-        signed = survey(read, self._start, size, syntax, target, pixels=False)
-        return transcoded(read, self._start, size, syntax, target, signed=signed)
+        read, start, syntax, end = (
+            self._read,
+            self._start,
+            self.transfer_syntax_uid,
+            self._state.size,
+        )
+        found = survey(read, start, end, syntax, target, wanted=IMAGE_TAGS)
+        if found.pixels_at is None:
+            return transcoded(read, start, end, syntax, target, signed=found.signed)
+        if syntax in _UNCOMPRESSED:
+            raise DataSetError(f"encapsulated pixel data in {syntax}", tag=PIXEL_DATA)
+        image = decompressed(self._descriptor, syntax, found)
+        return transcoded(
+            read, start, end, syntax, target, signed=found.signed, changes=image.changes()
+        )
 
     def _guarded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield pieces, the last one only if the file is still the same."""
@@ -205,7 +224,11 @@ class StoredInstance:
 
 def reachable(transfer_syntax_uid: str) -> tuple[str, ...]:
     """Return the transfer syntaxes in which an instance can be sent; that of its file is first."""
-    others = _UNCOMPRESSED if transfer_syntax_uid in _UNCOMPRESSED else ()
+    others: tuple[str, ...] = ()
+    if transfer_syntax_uid in _UNCOMPRESSED:
+        others = _UNCOMPRESSED
+    elif is_decodable(transfer_syntax_uid):
+        others = _DECOMPRESSED
     return (transfer_syntax_uid, *(uid for uid in others if uid != transfer_syntax_uid))
 
 
