@@ -3,54 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
-from bisect import bisect_left, bisect_right
-from datetime import date, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dicomquest.cli import main
-from dicomquest.dataset.elements import DataSet
-from fixtures.building import text_of
+from fixtures.capped_archive import CAP, COUNT, Sorted
 from fixtures.faces import HOST
-from fixtures.misbehaving import answering_each, implicit, listening
-
-COUNT, CAP = 20_000, 500
-
-
-class Sorted:
-    """An archive of many studies by date that answers ranges of dates fast, up to a cap."""
-
-    def __init__(
-        self, *, same_second: bool = False, status: int = 0x0000, count: int = COUNT
-    ) -> None:
-        chance = random.Random(3)
-        first = date(2015, 1, 1)
-        days = sorted(
-            f"{first + timedelta(days=chance.randrange(3000)):%Y%m%d}" for _ in range(count)
-        )
-        self.days = [days[0]] * count if same_second else days
-        self.status = status
-        self.asked = 0
-
-    def __call__(self, asked: DataSet) -> tuple[list[bytes], int]:
-        self.asked += 1
-        text = text_of(asked, "StudyDate") or ""
-        lower, hyphen, upper = text.partition("-")
-        upper = upper if hyphen else lower
-        start = bisect_left(self.days, lower) if lower else 0
-        end = bisect_right(self.days, upper) if upper else len(self.days)
-        found = [self._study(number) for number in range(start, min(end, start + CAP))]
-        return found, self.status if end - start > CAP else 0x0000
-
-    def _study(self, number: int) -> bytes:
-        uid = f"1.2.{number}".encode()
-        return b"".join([
-            implicit(0x00080020, self.days[number].encode()), implicit(0x00080030, b"101500"),
-            implicit(0x00080052, b"STUDY "), implicit(0x00100010, b"DOE^JOHN"),
-            implicit(0x0020000D, uid + b"\0" * (len(uid) % 2)),
-        ])  # fmt: skip
+from fixtures.misbehaving import answering_each, listening
 
 
 def find(port: int, *arguments: str) -> Result:
