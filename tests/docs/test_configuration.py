@@ -33,6 +33,7 @@ IN_WORDS = {
     "models": "all",
     "levels": "all",
     "visible": "none",
+    "destinations": "all",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
 }

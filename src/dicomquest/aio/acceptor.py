@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 
 from dicomquest import evt
-from dicomquest.aio.accepted_view import AcceptedView, ViewHost
+from dicomquest.aio.accepted_view import ViewHost
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
 from dicomquest.aio.containment import contained
-from dicomquest.aio.session_protocol import SessionProtocol
-from dicomquest.aio.teller import Teller
+from dicomquest.aio.response_channel import ResponseChannel
 from dicomquest.aio.tls_handshake import TlsHandshake
-from dicomquest.dimse.commands import CEchoRQ, name_of, response_to
+from dicomquest.dimse.commands import CEchoRQ, name_of
 from dicomquest.dimse.events import (
     Aborted,
     AssociationAccepted,
@@ -47,8 +46,6 @@ from dicomquest.services.failures import failure_of, failure_of_handler
 from dicomquest.services.identifiers import show_request
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import OF_ASSOCIATION, LimitName, reached
-from dicomquest.services.observer import Observer
-from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser, service_user
 from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
@@ -97,7 +94,7 @@ class Host(ViewHost, Protocol):
         """Run blocking code in the server's own threads."""
 
 
-class AcceptedAssociation(AcceptedView):
+class AcceptedAssociation(ResponseChannel):
     """An association as acceptor, as handlers and services see it.
 
     Everything runs in the event loop's thread, except ``abort``, which handlers call from theirs.
@@ -105,24 +102,19 @@ class AcceptedAssociation(AcceptedView):
     while responses stream. Work that takes time waits in ``_inbox`` for the association's one task.
 
     ``handshake`` is the TLS handshake that came before, if there was one.
-    ``protocol`` drives the session on the transport, for the event loop.
     """
 
     def __init__(self, server: Host, number: int, handshake: TlsHandshake | None = None) -> None:
-        super().__init__(server, number)
+        super().__init__(server, number, server.settings.observer)
         self.handshake = handshake
         self._server: Host = server
-        self.protocol = SessionProtocol(self._session, self)
         self._info: AssociationInfo | None = None
         self._admitted: Admitted | None = None
         self._reason = ""
         self._limit: LimitName | None = None
-        self._requests: dict[int, ServiceRequest] = {}
         self._inbox: deque[Task] = deque()
         self._arrived = asyncio.Event()
         self._is_closing = False
-        self._lines = RepeatedLines()
-        self._teller = Teller(number, self._lines, server.settings.observer)
         self.task: asyncio.Task[None]
 
     @property
@@ -144,68 +136,6 @@ class AcceptedAssociation(AcceptedView):
         """Let the task end once its inbox is empty."""
         self._arrived.set()
         self._server.disconnected(self)
-
-    async def send_pending(
-        self,
-        request: ServiceRequest,
-        status: int,
-        identifiers: Sequence[bytes],
-        *,
-        final_follows: bool,
-    ) -> None:
-        """Send Pending responses; wait while the peer reads too slowly."""
-        request.check_association()
-        self._session.send_pending(
-            request.context.context_id, request.command.message_id, status, identifiers, monotonic()
-        )
-        if final_follows:
-            # The final response takes these along: one write instead of two saves a wake-up of the
-            # peer, a tenth of a small query's time.
-            return
-        self.protocol.pump()
-        # Give other associations a turn, and this peer's C-CANCEL a chance to be read.
-        await asyncio.sleep(0)
-        await self.protocol.drain()
-
-    async def send_explained(
-        self,
-        request: ServiceRequest,
-        status: int,
-        identifier: bytes,
-        comment: str,
-        offending: tuple[int, ...],
-    ) -> None:
-        """Send one Pending response with an Error Comment or Offending Elements."""
-        request.check_association()
-        response = response_to(
-            request.command, status, error_comment=comment, offending_element=offending
-        )
-        self._session.send_response(request.command, response, identifier, monotonic())
-        self.protocol.pump()
-        await asyncio.sleep(0)
-        await self.protocol.drain()
-
-    async def send_final(
-        self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
-    ) -> None:
-        """Send the final response."""
-        request.check_association()
-        response = response_to(
-            request.command, status, error_comment=comment, offending_element=offending
-        )
-        self._session.send_response(request.command, response, None, monotonic())
-        self._requests.pop(request.command.message_id, None)
-        self._teller.finished(request, status, comment, offending)
-        self.protocol.pump()
-        await self.protocol.drain()
-
-    def hit(self, limit: LimitName) -> None:
-        """Tell the server's observer that the peer has reached a limit."""
-        self._teller.hit(self.requestor, limit)
-
-    def observed_by(self, observer: Observer | None) -> None:
-        """Tell another observer from now on."""
-        self._teller.observer = observer
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the server's threads."""
@@ -237,6 +167,8 @@ class AcceptedAssociation(AcceptedView):
             case CancelReceived(message_id):
                 if (request := self._requests.get(message_id)) is not None:
                     request.cancel()
+                if self._link is not None and not self._session.is_established:
+                    self._link.expect_no_answer()
             case AssociationRequested():
                 self._put(event)
             case Released() | Aborted():
@@ -255,7 +187,10 @@ class AcceptedAssociation(AcceptedView):
                 )
             case RequestRefused():
                 self._teller.refused(self.requestor, event)
-            case AssociationAccepted() | AssociationRejected() | ResponseReceived():
+            case ResponseReceived():
+                if self._link is not None:
+                    self._link.answered(event.command)
+            case AssociationAccepted() | AssociationRejected():
                 # An acceptor's session has none of these: they are events of requestors.
                 pass
             case _:
@@ -269,6 +204,8 @@ class AcceptedAssociation(AcceptedView):
         for request in self._requests.values():
             request.cancel(is_abandoned=True)
         self._requests.clear()
+        if self._link is not None:
+            self._link.lose()
         self.protocol.wake_writers()
 
     def _begin(self, event: RequestReceived) -> ServiceRequest:

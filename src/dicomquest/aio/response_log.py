@@ -6,7 +6,12 @@ import logging
 
 from dicomquest.dimse.commands import CStoreRQ, Request, name_of
 from dicomquest.services.event_log import EVENT_LOG
-from dicomquest.services.observer import FindFinished, StoreFinished, logged_uid
+from dicomquest.services.observer import (
+    FindFinished,
+    RetrieveFinished,
+    StoreFinished,
+    logged_uid,
+)
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import ServiceUser
 from dicomquest.standard import statuses
@@ -43,6 +48,14 @@ class ResponseLog:
             LOGGER.log(level, "%s", event)
         elif LOGGER.isEnabledFor(level):
             self._lines.log(LOGGER, level, "ended", str(event), event)
+
+    def retrieve(self, event: RetrieveFinished) -> None:
+        """Log how a C-GET or C-MOVE ended; one that sent nothing costs a peer little."""
+        if event.retrieved.progress is not None:
+            EVENT_LOG.log(event)
+        else:
+            line = f"{event.service} {event.level} {event.code} {event.reason}"
+            self._lines.log(LOGGER, logging.INFO, "ended", line, event)
 
     def echo(self, status: int) -> None:
         """Log how a C-ECHO ended."""

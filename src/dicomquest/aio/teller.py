@@ -6,7 +6,14 @@ import logging
 from time import monotonic
 
 from dicomquest.aio.response_log import LOGGER, ResponseLog
-from dicomquest.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ, Request
+from dicomquest.dimse.commands import (
+    CEchoRQ,
+    CFindRQ,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    Request,
+)
 from dicomquest.dimse.events import RequestRefused
 from dicomquest.pdu.pdus import AAssociateRJ
 from dicomquest.pdu.user_information import UserIdentityRQ
@@ -22,11 +29,13 @@ from dicomquest.services.observer import (
     FindFinished,
     LimitHit,
     Observer,
+    RetrieveFinished,
     SecurityAlert,
     StoreFinished,
 )
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
+from dicomquest.services.retrieve_progress import Retrieved
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 
@@ -115,6 +124,10 @@ class Teller:
                 self._finished_find(request, status, comment, offending)
             case CStoreRQ():
                 self._finished_store(request, request.command, status, comment)
+            case CGetRQ():
+                self._finished_retrieve(request, "C-GET", status, comment, offending)
+            case CMoveRQ():
+                self._finished_retrieve(request, "C-MOVE", status, comment, offending)
             case CEchoRQ():
                 if status is not None and LOGGER.isEnabledFor(logging.INFO):
                     self._log.echo(status)
@@ -159,6 +172,24 @@ class Teller:
         self._log.store(event)
         if self.observer is not None:
             self.observer.tell(event)
+
+    def _finished_retrieve(
+        self,
+        request: ServiceRequest,
+        service: str,
+        status: int | None,
+        comment: str,
+        offending: tuple[int, ...],
+    ) -> None:
+        retrieved = request.retrieved or Retrieved()
+        seconds = monotonic() - request.began
+        event = RetrieveFinished(request, service, retrieved, status, comment, offending, seconds)
+        self._log.retrieve(event)
+        if self.observer is not None:
+            self.observer.tell(event)
+            if status == statuses.NOT_AUTHORIZED:
+                asked = request.association
+                self._alert(AlertKind.FORBIDDEN, asked.requestor, event.reason, asked.user_identity)
 
 
 def _name(claimed: UserIdentityRQ) -> str:

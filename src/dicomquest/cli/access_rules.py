@@ -192,6 +192,9 @@ def _profile(values: Mapping[str, Any]) -> Profile:
             default_charset=values["default_charset"],
             query_seconds=values["query_timeout"],
             finds_per_second=values["finds_per_second"],
+            most_retrieved=values["max_retrieve_instances"],
         ),
         most_associations=values["max_associations_per_ae"],
+        destinations=frozenset(values["destinations"]) or None,
+        assumes_roles=values["assume_roles"],
     )

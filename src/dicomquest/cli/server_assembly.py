@@ -19,14 +19,17 @@ from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import ArchiveInUseError, IndexDatabaseError
 from dicomquest.index.index import Index
-from dicomquest.query.extended_negotiation import negotiate
+from dicomquest.query.extended_negotiation import negotiate, negotiate_retrieve
 from dicomquest.services.find import FindLimits, FindService
+from dicomquest.services.move_destinations import NoDestinations
 from dicomquest.services.request import Service
+from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
+from dicomquest.services.stored_syntaxes import StoredSyntaxes
 from dicomquest.services.verification import VerificationService
-from dicomquest.standard.models import MODELS, MODELS_BY_UID
-from dicomquest.standard.sop_classes import VERIFICATION
+from dicomquest.standard.models import MODELS, MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
+from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -140,23 +143,38 @@ def server_settings(
     monitor: Monitor | None = None,
 ) -> ServerSettings:
     """Assemble the services, and the presentation contexts that the server accepts."""
-    find = FindService(index, settings.retrieve_aet or settings.aet, find_limits(settings))
+    limits = find_limits(settings)
+    find = FindService(index, settings.retrieve_aet or settings.aet, limits)
     syntax = SupportedSyntax(PREFERENCE)
     services: dict[str, Service] = {
         VERIFICATION.uid: VerificationService(),
         **{model.uid: find for model in MODELS},
     }
     supported = dict.fromkeys(services, syntax)
-    if archive is not None:
+    retrieve = RetrieveService(
+        index, NoDestinations(), RetrieveLimits(settings.max_retrieves, limits.identifier)
+    )
+    services |= {each.uid: retrieve for each in RETRIEVE_SOP_CLASSES}
+    supported |= {each.uid: syntax for each in RETRIEVE_SOP_CLASSES}
+    if archive is None:
+        # Peers that retrieve by C-GET receive instances, and send none.
+        sent = SupportedSyntax(
+            tuple(stored_transfer_syntaxes()), scu_role=False, scp_role=True, only_as_scp=True
+        )
+        supported |= dict.fromkeys(stored_sop_classes(), sent)
+    else:
         # An instance is kept as it comes, so the peer's own choice of transfer syntax is the best.
-        stored = SupportedSyntax(tuple(stored_transfer_syntaxes()), requestor_prefers=True)
+        stored = SupportedSyntax(
+            tuple(stored_transfer_syntaxes()), scp_role=True, requestor_prefers=True
+        )
         services |= dict.fromkeys(stored_sop_classes(), StorageService(archive))
         supported |= dict.fromkeys(stored_sop_classes(), stored)
     policy = AcceptorPolicy(
         supported=supported,
         called_ae_titles=frozenset({settings.aet}) if settings.check_aet else None,
         maximum_length=settings.max_pdu,
-        answer_extended=lambda uid, offered: negotiate(offered) if uid in MODELS_BY_UID else None,
+        answer_extended=_answer_extended,
+        scp_syntaxes=StoredSyntaxes(index),
     )
     timeouts = Timeouts(
         artim=settings.artim_timeout,
@@ -164,6 +182,7 @@ def server_settings(
         idle=settings.idle_timeout,
         pdu=settings.pdu_timeout,
         write=settings.write_timeout,
+        dimse=settings.store_timeout,
     )
     return ServerSettings(
         policy=policy,
@@ -185,6 +204,12 @@ def server_settings(
         observer=monitor.observer if monitor is not None else None,
         suspension=monitor.suspension if monitor is not None else str,
     )
+
+
+def _answer_extended(sop_class_uid: str, offered: bytes) -> bytes | None:
+    if sop_class_uid in MODELS_BY_UID:
+        return negotiate(offered)
+    return negotiate_retrieve(offered) if sop_class_uid in RETRIEVE_MODELS_BY_UID else None
 
 
 def find_limits(settings: ServeSettings) -> FindLimits:

@@ -35,6 +35,10 @@ They do not bound the data sets of C-STORE where these are streamed.
 """
 
 
+MOST_HELD = 64
+"""Messages that wait for the end of a data set; a peer that causes more is aborted."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
     """Options that may differ by peer.
@@ -62,6 +66,10 @@ class Link:
         self.longest_fragment = 0
         # The name of the limit that the peer's messages went beyond; empty if none did.
         self.limit = ""
+        # No message may come within the fragments of another one (PS3.8 Annex E): responses of
+        # this side wait for the end of the data set that it is sending.
+        self._is_within_data_set = False
+        self._held: list[bytes] = []
 
     @property
     def may_send(self) -> bool:
@@ -111,17 +119,27 @@ class Link:
             data = encode_message(
                 context_id, encode_command(command), data_set, self.longest_fragment
             )
-        self.upper_layer.send_encoded_p_data(data, now)
+        if not self._is_within_data_set:
+            self.upper_layer.send_encoded_p_data(data, now)
+        elif len(self._held) < MOST_HELD:
+            self._held.append(data)
+        else:
+            raise HopelessError(f"{MOST_HELD} messages wait for the end of a data set")
 
     def send_command(self, context_id: int, command: Command, now: float) -> None:
         """Send the command of a message whose data set follows by ``send_data``."""
         pdus = fragment_pdus(context_id, COMMAND, encode_command(command), self.longest_fragment)
         self.upper_layer.send_encoded_p_data(b"".join(pdus), now)
+        self._is_within_data_set = True
 
     def send_data(self, context_id: int, data: bytes, now: float, *, is_last: bool) -> None:
         """Send a part of a data set."""
         pdus = fragment_pdus(context_id, 0, data, self.longest_fragment, is_end=is_last)
-        self.upper_layer.send_encoded_p_data(b"".join(pdus), now)
+        held: list[bytes] = []
+        if is_last:
+            held, self._held = self._held, []
+            self._is_within_data_set = False
+        self.upper_layer.send_encoded_p_data(b"".join([*pdus, *held]), now)
 
     def answer(self, context_id: int, command: Command, now: float) -> None:
         """Answer without the user; do nothing if the association has ended meanwhile."""

@@ -38,7 +38,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -53,7 +52,7 @@ from dicomquest.index.tables.schema import TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from dicomquest.index.ingest.instance import Skipped
     from dicomquest.index.ingest.receiving import ReceivedBatch
     from dicomquest.index.search.postgresql_cursor import KnownFacts
+    from dicomquest.index.search.stored_files import InstanceFiles
     from dicomquest.index.tables.promoted import Attribute
     from dicomquest.index.upkeep.check import CheckReport
     from dicomquest.index.upkeep.check_files import FilesReport
@@ -82,8 +82,6 @@ if TYPE_CHECKING:
 TIMEZONE_SETTING = "timezone_offset_minutes"
 IDENTITY_SETTING = "identity"
 
-# The first rows are few, for a loop that ends early; the others many, to save round trips.
-_FIRST_ROWS = 32
 _ROWS = 512
 
 
@@ -195,6 +193,7 @@ class Index:
         """
         # Only programs that ask in this way need what builds Datasets.
         from dicomquest.dataset.elements import to_json, to_pydicom  # noqa: PLC0415
+        from dicomquest.index.search.built_matches import built_matches  # noqa: PLC0415
         from dicomquest.query.identifier.keyword_query import keyword_query  # noqa: PLC0415
         from dicomquest.query.identifier.request_keys import check_limit  # noqa: PLC0415
         from dicomquest.query.matches import Matches  # noqa: PLC0415
@@ -209,27 +208,11 @@ class Index:
             timezone_offset_minutes=self.timezone_offset_minutes, now=datetime.now().astimezone(),
         )  # fmt: skip
         columns = ((key.tag, key.vr) for key in query.return_keys)
-        return Matches(lambda form: self._matches(query, builders[form], limit), as_, columns)
-
-    def _matches(
-        self, query: Query, build: Callable[[DataSet], Any], limit: int | None
-    ) -> Iterator[Any]:
-        from dicomquest.dataset.charset import choose  # noqa: PLC0415
-        from dicomquest.dataset.elements import Element  # noqa: PLC0415
-        from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET  # noqa: PLC0415
-
-        left = sys.maxsize if limit is None else limit
-        size = _FIRST_ROWS
-        with self.search(query) as cursor:
-            while left > 0 and (rows := cursor.fetch(min(size, left))):
-                for row in rows:
-                    data_set = cursor.plan.to_data_set(row)
-                    # A Dataset that is written to a file needs the set of its text.
-                    if terms := choose(data_set):
-                        data_set = {SPECIFIC_CHARACTER_SET: Element("CS", terms), **data_set}
-                    yield build(data_set)
-                left -= len(rows)
-                size = _ROWS
+        return Matches(
+            lambda form: built_matches(lambda: self.search(query), builders[form], limit),
+            as_,
+            columns,
+        )
 
     def search(self, query: Query, *, is_latest: bool = False) -> Cursor:
         """Return the cursor of a query (PS3.4 C.4.1.3); the caller closes it.
@@ -256,6 +239,21 @@ class Index:
         except BaseException:
             give_back(connection)
             raise
+
+    def files(self, uids: Sequence[str], *, is_latest: bool = False) -> dict[str, InstanceFiles]:
+        """Return study, patient and files of instances by SOP Instance UID; no filter applies."""
+        from dicomquest.index.search.stored_files import files_of  # noqa: PLC0415
+
+        database = self._database if is_latest else self._replica
+        with database.connect() as connection:
+            return files_of(connection, uids)
+
+    def stored_syntaxes(self, most: int) -> dict[str, tuple[str, ...]]:
+        """Return the transfer syntaxes of each SOP class among so many of the latest instances."""
+        from dicomquest.index.search.stored_files import stored_syntaxes  # noqa: PLC0415
+
+        with self._replica.connect() as connection:
+            return stored_syntaxes(connection, most)
 
     def _find_on_server(self, database: Database, query: Query) -> Cursor:
         """Return the cursor of a query that takes a connection at its first ``fetch`` only."""

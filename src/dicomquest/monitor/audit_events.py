@@ -18,9 +18,12 @@ from dicomquest.services.observer import (
     AssociationBegan,
     AssociationRefused,
     FindFinished,
+    RetrieveFinished,
     SecurityAlert,
 )
 from dicomquest.services.request import AssociationInfo, ServiceUser, StoredInstance
+from dicomquest.services.retrieve_progress import Retrieved
+from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED
 
@@ -115,17 +118,6 @@ def transferred(
 
     ``counts`` has their number by SOP class.
     """
-    study = ParticipantObject(
-        instance.study_uid,
-        STUDY_UID,
-        SYSTEM,
-        REPORT,
-        name=instance.study_uid,
-        sop_classes=tuple(counts.items()),
-    )
-    patient = ParticipantObject(
-        instance.patient_id, PATIENT_NUMBER, PERSON, PATIENT, name=instance.patient_name
-    )
     # R: the server does not note which of the instances it has had before.
     return AuditMessage(
         TRANSFERRED,
@@ -133,7 +125,66 @@ def transferred(
         time,
         Outcome.SUCCESS,
         _both_sides(association),
-        objects=(study, patient),
+        objects=_study_and_patient(instance, counts),
+    )
+
+
+def sent(time: float, event: RetrieveFinished) -> list[AuditMessage]:
+    """Return the messages of instances that a retrieve has sent, one a study (A.5.3.7)."""
+    progress, association = event.retrieved.progress, event.request.association
+    if progress is None:
+        return []
+    return [
+        AuditMessage(
+            TRANSFERRED,
+            "R",
+            time,
+            Outcome.SUCCESS if event.status == statuses.SUCCESS else Outcome.MINOR_FAILURE,
+            _sides_of_retrieve(event.retrieved, association),
+            description="" if event.status == statuses.SUCCESS else f"{event.code}, {event.reason}",
+            objects=_study_and_patient(study, counts),
+        )
+        for study, counts in progress.sent.items()
+    ]
+
+
+def _sides_of_retrieve(
+    retrieved: Retrieved, association: AssociationInfo
+) -> tuple[Participant, ...]:
+    """Return this process, who asked, and the destination of a C-MOVE if that is another."""
+    user, requestor = association.user_identity, association.requestor
+    is_get = not retrieved.destination
+    asking = Participant(
+        requestor.ae_title,
+        user is None,
+        DESTINATION if is_get else None,
+        (requestor.ae_title,),
+        requestor.address,
+    )
+    sides = [process(association.acceptor.ae_title, role=SOURCE), asking]
+    if not is_get:
+        title, address = retrieved.destination, retrieved.destination_address
+        sides.append(Participant(title, False, DESTINATION, (title,), address))
+    if user is not None:
+        sides.append(Participant(user, is_requestor=True, address=requestor.address))
+    return tuple(sides)
+
+
+def _study_and_patient(
+    study: StoredInstance | StudyOfPatient, counts: Mapping[str, int]
+) -> tuple[ParticipantObject, ParticipantObject]:
+    return (
+        ParticipantObject(
+            study.study_uid,
+            STUDY_UID,
+            SYSTEM,
+            REPORT,
+            name=study.study_uid,
+            sop_classes=tuple(counts.items()),
+        ),
+        ParticipantObject(
+            study.patient_id, PATIENT_NUMBER, PERSON, PATIENT, name=study.patient_name
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from dicomquest.services.observer import (
     Event,
     FindFinished,
     LimitHit,
+    RetrieveFinished,
     SecurityAlert,
     StoreFinished,
 )
@@ -187,6 +188,8 @@ class AuditTrail:
                 return [audit_events.query(when, event)]
             case StoreFinished():
                 return self._note(when, event)
+            case RetrieveFinished():
+                return audit_events.sent(when, event)
             case AssociationOver():
                 number = event.association.number
                 return [self._transferred(when, number)] if number in self._studies else []

@@ -22,6 +22,7 @@ from dicomquest.services.observer import (
     Event,
     FindFinished,
     LimitHit,
+    RetrieveFinished,
     SecurityAlert,
     StoreFinished,
 )
@@ -97,6 +98,26 @@ class Metrics:
         self._store_seconds = histogram(
             "store_seconds", "Time from a C-STORE request to its response."
         )
+        self._retrieves = counter(
+            "retrieves_total",
+            "C-GET and C-MOVE requests by their final status.",
+            "ae",
+            "service",
+            "level",
+            "status",
+        )
+        self._sub_operations = counter(
+            "sub_operations_total",
+            "Instances of retrieves by their outcome.",
+            "service",
+            "outcome",
+        )
+        self._sent_bytes = counter(
+            "sent_bytes_total", "Bytes of the data sets that retrieves have sent.", "service"
+        )
+        self._retrieve_seconds = histogram(
+            "retrieve_seconds", "Time from a retrieve to its final response.", "service"
+        )
         self._limits = counter("limits_hit_total", "Limits that peers have reached.", "limit")
         self._alerts = counter("security_alerts_total", "Security alerts by kind.", "kind")
         self._slow = counter("slow_queries_total", "Queries slower than --slow-query.")
@@ -125,6 +146,14 @@ class Metrics:
                 ae = self._title(event.request.association.requestor.ae_title)
                 self._stores.labels(ae, event.code).inc()
                 self._store_seconds.observe(event.seconds)
+            case RetrieveFinished():
+                ae = self._title(event.request.association.requestor.ae_title)
+                self._retrieves.labels(ae, event.service, event.level, event.code).inc()
+                for outcome, count in event.counts.items():
+                    self._sub_operations.labels(event.service, outcome).inc(count)
+                if (progress := event.retrieved.progress) is not None:
+                    self._sent_bytes.labels(event.service).inc(progress.bytes_sent)
+                self._retrieve_seconds.labels(event.service).observe(event.seconds)
             case AssociationBegan():
                 self._accepted.inc()
                 self._active.inc()

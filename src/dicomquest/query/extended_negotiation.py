@@ -31,6 +31,14 @@ def negotiate(offer: bytes, supported: QueryOptions = SUPPORTED) -> bytes:
     )
 
 
+def negotiate_retrieve(offer: bytes) -> bytes:
+    """Return the acceptor's answer of C-GET or C-MOVE: relational retrieval, and no conversion.
+
+    An answer of two bytes is for an offer of two or more (PS3.4 C.5.2.1, C.5.3.1).
+    """
+    return bytes((offer[:1] == b"\1", 0))[: len(offer)]
+
+
 def offer(wanted: QueryOptions) -> bytes:
     """Return the requestor's bytes for the options wanted, without trailing zeros."""
     return bytes(int(getattr(wanted, row.option)) for row in EXTENDED_OPTIONS).rstrip(b"\0")

@@ -60,6 +60,8 @@ class Query:
     Character Set of the request, ``timezone_offset_minutes`` its zone in minutes east of UTC.
 
     ``visible`` is the filter of the one who asks (``query.visibility``): only what meets it exists.
+
+    ``in_order`` sorts instances by study, series and their numbers, which the first row waits for.
     """
 
     model: InformationModel
@@ -75,3 +77,4 @@ class Query:
     charset_terms: tuple[str, ...] = ()
     timezone_offset_minutes: int | None = None
     visible: tuple[KeyCriterion, ...] = ()
+    in_order: bool = False

@@ -9,7 +9,7 @@ from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, InformationModel
-from dicomquest.standard.sop_classes import VERIFICATION
+from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
 
 
 class ServiceKind(Enum):
@@ -21,19 +21,19 @@ class ServiceKind(Enum):
     RETRIEVE = "retrieve"
 
 
-# The SOP classes of a model differ in their last number: 1 is FIND, 2 MOVE, 3 GET (PS3.4 C.6).
-_MODELS = {model.uid.rpartition(".")[0]: model for model in MODELS}
+_KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
+    VERIFICATION.uid: (ServiceKind.VERIFICATION, None),
+    **{model.uid: (ServiceKind.FIND, model) for model in MODELS},
+    # Composite Instance Root is no model of queries.
+    **{each.uid: (ServiceKind.RETRIEVE, None) for each in RETRIEVE_SOP_CLASSES},
+    **{model.get_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},
+    **{model.move_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},
+}
 
 
 def kind_and_model(abstract_syntax: str) -> tuple[ServiceKind, InformationModel | None]:
     """Return the service of an abstract syntax, and the model of a query or a retrieval."""
-    if abstract_syntax == VERIFICATION.uid:
-        return ServiceKind.VERIFICATION, None
-    family, _, last = abstract_syntax.rpartition(".")
-    model = _MODELS.get(family)
-    if model is None:
-        return ServiceKind.STORE, None
-    return (ServiceKind.FIND if last == "1" else ServiceKind.RETRIEVE), model
+    return _KINDS.get(abstract_syntax, (ServiceKind.STORE, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class PeerChoices:
     - ``default_charset`` is the defined term for identifiers that name no character set.
     - ``query_seconds`` is the longest time that a query may take, ``finds_per_second`` the number
       of queries that may begin in a second; None for no limit.
+    - ``most_retrieved`` are the most instances of a retrieve; None for no limit.
     """
 
     options: QueryOptions = field(default_factory=QueryOptions)
@@ -82,6 +83,7 @@ class PeerChoices:
     default_charset: str | None = None
     query_seconds: float | None = None
     finds_per_second: float | None = None
+    most_retrieved: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Profile:
     - ``visible`` is the filter of all that it may see (``query.visibility``); none shows all.
     - ``choices`` are those of its queries.
     - ``most_associations`` may be held under its AE title at a time; None for any number.
+    - ``destinations`` are those that its C-MOVE may name; None for all.
+    - ``assumes_roles`` sends instances of a C-GET on contexts without role selection, too.
     """
 
     services: frozenset[ServiceKind] = frozenset(ServiceKind)
@@ -100,6 +104,8 @@ class Profile:
     visible: tuple[KeyCriterion, ...] = ()
     choices: PeerChoices = field(default_factory=PeerChoices)
     most_associations: int | None = None
+    destinations: frozenset[str] | None = None
+    assumes_roles: bool = False
 
     def allows(self, abstract_syntax: str) -> bool:
         """Tell whether the identity may have a presentation context for an abstract syntax."""

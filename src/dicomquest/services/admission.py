@@ -9,7 +9,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TypeAlias
 
 from dicomquest.pdu.pdus import AAssociateRJ, AAssociateRQ
-from dicomquest.services.access import EVERYTHING, Certificate, Identity, Profile
+from dicomquest.services.access import (
+    EVERYTHING,
+    Certificate,
+    Identity,
+    Profile,
+    ServiceKind,
+    kind_and_model,
+)
 from dicomquest.services.limit_names import LimitName, reached
 from dicomquest.services.request import Run
 from dicomquest.services.user_verification import Unverified, UserVerification, Verified
@@ -153,19 +160,31 @@ class Admission:
                 case Verified(user):
                     identity = replace(identity, user=user)
                     policy = replace(policy, verify_identity=lambda _: b"")
-        refused = self._refused_by(rule.profile, policy)
-        if refused:
-            policy = replace(policy, refused=refused)
-        return Admitted(identity, rule.profile, policy)
+        return Admitted(identity, rule.profile, self._for_profile(rule.profile, policy))
 
-    def _refused_by(self, profile: Profile, policy: AcceptorPolicy) -> frozenset[str]:
-        """Return the abstract syntaxes that a profile refuses; there are two hundred to look at."""
+    def _for_profile(self, profile: Profile, policy: AcceptorPolicy) -> AcceptorPolicy:
+        """Return the policy for a profile; there are two hundred abstract syntaxes to look at."""
         rights = profile.services, profile.models
+        may_retrieve = ServiceKind.RETRIEVE in profile.services
         if rights not in self._refused:
             self._refused[rights] = frozenset(
                 uid for uid in policy.supported if not profile.allows(uid)
             )
-        return self._refused[rights]
+        refused = self._refused[rights]
+        if not refused and may_retrieve and not profile.assumes_roles:
+            return policy
+        # Who may retrieve is sent instances, whether it may send some or not.
+        of_storage = frozenset(
+            uid for uid in refused if kind_and_model(uid)[0] is ServiceKind.STORE
+        )
+        received = of_storage if may_retrieve else frozenset()
+        return replace(
+            policy,
+            refused=refused - received,
+            refused_as_scu=received,
+            grants_scp_role=may_retrieve,
+            assumes_scp_role=profile.assumes_roles,
+        )
 
 
 def _is_in(address: str, networks: Iterable[Network]) -> bool:

@@ -144,7 +144,7 @@ class FindService:
             self._gate.leave()
 
     async def _answer(self, request: ServiceRequest, peer: PeerChoices) -> None:
-        is_small = _is_small(request)
+        is_small = is_short(request)
         try:
             if is_small:
                 query, encoder = self._understand(request, peer)
@@ -223,7 +223,7 @@ class FindService:
                 raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
         query = parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
         profile = request.association.profile
-        _check_level(query.level, profile)
+        check_level(query.level, profile)
         return replace(query, visible=profile.visible) if profile.visible else query
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
@@ -280,7 +280,7 @@ async def _refuse(request: ServiceRequest, limit: LimitName, most: float | None)
     await request.send_final(statuses.OUT_OF_RESOURCES, comment)
 
 
-def _check_level(level: Level, profile: Profile) -> None:
+def check_level(level: Level, profile: Profile) -> None:
     """Raise IdentifierError for a level that the profile does not allow."""
     if level not in profile.levels:
         allowed = ", ".join(each.name for each in sorted(profile.levels))
@@ -289,7 +289,7 @@ def _check_level(level: Level, profile: Profile) -> None:
         )
 
 
-def _is_small(request: ServiceRequest) -> bool:
+def is_short(request: ServiceRequest) -> bool:
     """Tell whether an identifier is read faster than a thread is reached."""
     size = len(request.data_set or b"")
     return size <= SMALL_IDENTIFIER and not is_deflated(request.context.transfer_syntax)

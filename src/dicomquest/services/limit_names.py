@@ -36,6 +36,10 @@ class LimitName(Enum):
     FIND_RATE = "finds-per-second"
     QUERY_TIME = "query-timeout"
     RESULTS = "result-limit"
+    RETRIEVES = "max-retrieves"
+    RETRIEVED_INSTANCES = "max-retrieve-instances"
+    DESTINATION_TIMEOUT = "destination-timeout"
+    STORE_TIMEOUT = "store-timeout"
 
 
 def reached(limit: LimitName) -> str:

@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from dicomquest.query.criteria import HasValue
+from dicomquest.services.retrieve_progress import Outcome
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import attribute_name
-from dicomquest.standard.models import MODELS_BY_UID
+from dicomquest.standard.models import MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
 
 if TYPE_CHECKING:
     from dicomquest.pdu.pdus import AAssociateRJ
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         ServiceUser,
         StoredInstance,
     )
+    from dicomquest.services.retrieve_progress import Retrieved
 
 LONGEST_LOGGED = 128
 """Characters of a peer's UID that are logged: twice what one may have."""
@@ -262,6 +264,80 @@ class StoreFinished(NamedTuple):
         }
 
 
+class RetrieveFinished(NamedTuple):
+    """A C-GET or C-MOVE request has its final response, or has lost its peer (``status`` None).
+
+    ``retrieved`` has what is known of it: the level, the destination, the counts.
+    """
+
+    request: ServiceRequest
+    service: str
+    retrieved: Retrieved
+    status: int | None
+    comment: str
+    offending: tuple[int, ...]
+    seconds: float
+
+    @property
+    def level(self) -> str:
+        """The level of the request; empty if it is not known."""
+        level = self.retrieved.level
+        return level.name if level is not None else ""
+
+    @property
+    def code(self) -> str:
+        """The status in hexadecimal, or a dash if there was none."""
+        return _code(self.status)
+
+    @property
+    def reason(self) -> str:
+        """The meaning of the status, with what explains it but the values of keys."""
+        if self.status is None:
+            return NO_STATUS
+        row = statuses.find_status(self.status, statuses.C_MOVE_STATUSES)
+        meaning = row.meaning if row is not None else "a status of no table"
+        if self.offending:
+            return f"{meaning}: {', '.join(map(attribute_name, self.offending))}"
+        return f"{meaning}: {self.comment}" if self.comment else meaning
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of sub-operations by their outcome, and of those that were not begun."""
+        progress = self.retrieved.progress
+        if progress is None:
+            return {}
+        counts = {each.value: progress.counts[each] for each in Outcome}
+        return {**counts, "remaining": progress.remaining}
+
+    def __str__(self) -> str:
+        request = self.request
+        association, requestor = request.association, request.association.requestor
+        level = f" at {self.level} level" if self.level else ""
+        to = f" to {ascii(self.retrieved.destination)[1:-1]}" if self.retrieved.destination else ""
+        ended = self.reason if self.status is None else f"ended with {self.code}, {self.reason}"
+        counted = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        return (
+            f"association {association.number}: {self.service} "
+            f"{_model(request.context.abstract_syntax)}{level}{to} by {requestor.ae_title} at "
+            f"{requestor.address} {ended}; {counted or 'nothing sent'} in {self.seconds:,.3f} s"
+        )
+
+    def fields(self) -> dict[str, object]:
+        """Return the fields of the log's line."""
+        return {
+            "event": "retrieve",
+            **_peer(self.request.association),
+            "service": self.service,
+            "model": _model(self.request.context.abstract_syntax),
+            "query_level": self.level,
+            "destination": self.retrieved.destination,
+            "status": self.code,
+            "reason": self.reason,
+            **self.counts,
+            "milliseconds": round(self.seconds * 1000, 3),
+        }
+
+
 class LimitHit(NamedTuple):
     """A limit of the server was reached by a peer, whose AE title may not be known yet."""
 
@@ -286,13 +362,18 @@ Event: TypeAlias = (
     | AssociationOver
     | FindFinished
     | StoreFinished
+    | RetrieveFinished
     | LimitHit
     | SecurityAlert
 )
 
-LoggedEvent: TypeAlias = AssociationBegan | AssociationRefused | FindFinished | StoreFinished
+LoggedEvent: TypeAlias = (
+    AssociationBegan | AssociationRefused | FindFinished | StoreFinished | RetrieveFinished
+)
 
-LOGGED = frozenset({AssociationBegan, AssociationRefused, FindFinished, StoreFinished})
+LOGGED = frozenset(
+    {AssociationBegan, AssociationRefused, FindFinished, StoreFinished, RetrieveFinished}
+)
 """The events that are lines of the log, made of their fields when they are written."""
 
 
@@ -324,7 +405,7 @@ def _peer(association: AssociationInfo) -> dict[str, object]:
 
 
 def _model(uid: str) -> str:
-    known = MODELS_BY_UID.get(uid)
+    known = MODELS_BY_UID.get(uid) or RETRIEVE_MODELS_BY_UID.get(uid)
     return known.words if known is not None else uid
 
 

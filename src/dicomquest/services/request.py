@@ -8,12 +8,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Never, ParamSpec, Protocol, TypeVar
 
 from dicomquest.absent_names import no_attribute
-from dicomquest.dimse.commands import Request
+from dicomquest.dimse.commands import Request, SubOperations
 from dicomquest.errors import AssociationAbortedError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ, UserInformation
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.repeated_lines import RepeatedLines
+from dicomquest.standard.statuses import PENDING
 from dicomquest.ul.negotiation import AcceptedContext
 
 # Streams and profiles are the server's: a program that only asks starts sooner without asyncio
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query
     from dicomquest.services.access import Profile
     from dicomquest.services.contexts import PresentationContext
+    from dicomquest.services.retrieve_progress import Retrieved
+    from dicomquest.services.storage_link import StorageLink
     from dicomquest.services.stream import DataSetStream
 
 P = ParamSpec("P")
@@ -180,6 +183,22 @@ class Channel(Protocol):
     ) -> None:
         """Send the final response."""
 
+    async def send_counts(
+        self,
+        request: ServiceRequest,
+        status: int,
+        counts: SubOperations,
+        comment: str,
+        failed: bytes | None,
+    ) -> None:
+        """Send a response to a retrieve, with the identifier of failed instances if there is one.
+
+        Any status but Pending makes it the final one.
+        """
+
+    def storage_link(self, request: ServiceRequest) -> StorageLink:
+        """Return this association as the way of sub-operations to the peer of a C-GET."""
+
     def hit(self, limit: LimitName) -> None:
         """Tell the server's observer that the peer has reached a limit."""
 
@@ -195,7 +214,7 @@ class ServiceRequest:
       transfer syntax, None without one.
     - ``stream`` has the data set instead if it is handed out while it arrives, as for C-STORE.
     - ``began`` is the time of its arrival, ``matches`` the number of Pending responses so far.
-    - ``query`` and ``instance`` are what its service has read of the data set, for the observer.
+    - ``query``, ``instance`` and ``retrieved`` are what its service knows, for the observer.
     - ``is_told`` says that log and observer know its end.
 
     All of it is used in the event loop's thread; blocking code goes through ``run``. Sending on an
@@ -217,6 +236,7 @@ class ServiceRequest:
         "is_told",
         "matches",
         "query",
+        "retrieved",
         "stream",
     )
 
@@ -245,6 +265,7 @@ class ServiceRequest:
         self.matches = 0
         self.query: Query | None = None
         self.instance: StoredInstance | None = None
+        self.retrieved: Retrieved | None = None
         self.is_told = False
 
     @property
@@ -314,6 +335,16 @@ class ServiceRequest:
         """
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)
+
+    async def send_counts(
+        self, status: int, counts: SubOperations, comment: str = "", failed: bytes | None = None
+    ) -> None:
+        """Send a response to a retrieve; any status but Pending makes it the final one.
+
+        ``failed`` is the encoded list of the instances that failed.
+        """
+        self._is_finished = self._is_finished or status != PENDING
+        await self.channel.send_counts(self, status, counts, comment, failed)
 
     async def refuse(self, status: int, comment: str) -> None:
         """Send the final response instead of a service's.

@@ -64,5 +64,22 @@ PATIENT_STUDY_ONLY = InformationModel(
     "1.2.840.10008.5.1.4.1.2.3.3",
 )
 
+COMPOSITE_INSTANCE_ROOT = InformationModel(
+    "",
+    "Composite Instance Root Retrieve",
+    "Composite Instance Root",
+    (Level.IMAGE,),
+    "Y.6",
+    "1.2.840.10008.5.1.4.1.2.4.2",
+    "1.2.840.10008.5.1.4.1.2.4.3",
+)
+"""It has no queries, so no FIND; and of its two levels FRAME makes new instances."""
+
 MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
 MODELS_BY_UID = {model.uid: model for model in MODELS}
+
+RETRIEVE_MODELS = (*MODELS, COMPOSITE_INSTANCE_ROOT)
+RETRIEVE_MODELS_BY_UID = {
+    uid: model for model in RETRIEVE_MODELS for uid in (model.get_uid, model.move_uid)
+}
+"""The models by the SOP classes of C-GET and C-MOVE."""

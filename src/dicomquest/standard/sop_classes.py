@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dicomquest.standard.models import MODELS
+from dicomquest.standard.models import COMPOSITE_INSTANCE_ROOT, MODELS
 
 
 class SOPClass(NamedTuple):
@@ -38,10 +38,16 @@ def _retrieve(suffix: str, service: str, uids: Sequence[str]) -> tuple[SOPClass,
 GET_SOP_CLASSES = _retrieve("GET", "C-GET", [model.get_uid for model in MODELS])
 MOVE_SOP_CLASSES = _retrieve("MOVE", "C-MOVE", [model.move_uid for model in MODELS])
 COMPOSITE_GET = SOPClass(
-    "1.2.840.10008.5.1.4.1.2.4.3", "Composite Instance Root Retrieve - GET", "C-GET", "Y.6"
+    COMPOSITE_INSTANCE_ROOT.get_uid,
+    "Composite Instance Root Retrieve - GET",
+    "C-GET",
+    COMPOSITE_INSTANCE_ROOT.clause,
 )
 COMPOSITE_MOVE = SOPClass(
-    "1.2.840.10008.5.1.4.1.2.4.2", "Composite Instance Root Retrieve - MOVE", "C-MOVE", "Y.6"
+    COMPOSITE_INSTANCE_ROOT.move_uid,
+    "Composite Instance Root Retrieve - MOVE",
+    "C-MOVE",
+    COMPOSITE_INSTANCE_ROOT.clause,
 )
 RETRIEVE_SOP_CLASSES = (*GET_SOP_CLASSES, COMPOSITE_GET, *MOVE_SOP_CLASSES, COMPOSITE_MOVE)
 QUERY_RETRIEVE_BY_UID = {each.uid: each for each in (*SERVED, *RETRIEVE_SOP_CLASSES)}

@@ -44,6 +44,7 @@ CANNOT_PERFORM_SUB_OPERATIONS = 0xA702
 MOVE_DESTINATION_UNKNOWN = 0xA801
 IDENTIFIER_DOES_NOT_MATCH = 0xA900
 DATA_SET_DOES_NOT_MATCH = 0xA900
+OBJECT_NOT_CREATABLE = 0xAA01
 SUB_OPERATIONS_FAILED = 0xB000
 CLASS_NOT_TOLD = 0xB007
 CANNOT_UNDERSTAND = 0xC000
@@ -134,6 +135,8 @@ C_MOVE_STATUSES: tuple[Status, ...] = (
     Status(0xA702, 0xA702, _FAILURE, "Refused: cannot perform sub-operations", _COMMENT),
     Status(0xA801, 0xA801, _FAILURE, "Refused: move destination unknown", _COMMENT),
     Status(0xA900, 0xA900, _FAILURE, "Error: identifier does not match SOP class", _ELEMENT),
+    # Table Y.4-1, of Composite Instance Root alone.
+    Status(0xAA01, 0xAA01, _FAILURE, "Failed: unable to create a new object", _COMMENT),
     Status(0xB000, 0xB000, _WARNING, "Sub-operations complete: one or more failures", _COMMENT),
     Status(0xC000, 0xCFFF, _FAILURE, "Failed: unable to process", _ELEMENT),
     Status(0xFE00, 0xFE00, _CANCEL, "Sub-operations terminated due to cancel request"),

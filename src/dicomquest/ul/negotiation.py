@@ -53,20 +53,25 @@ class SupportedSyntax:
     Transfer syntaxes stand in the acceptor's order of preference; Implicit VR Little Endian is
     accepted even if it is not among them (PS3.5 10.1). With ``requestor_prefers`` the first one
     that the requestor proposes is taken instead, so that it need not convert. ``scu_role`` and
-    ``scp_role`` say what the *requestor* may be, should it ask.
+    ``scp_role`` say what the *requestor* may be, should it ask. With ``only_as_scp`` the abstract
+    syntax is served to requestors that ask for the SCP role, and to no others.
     """
 
     transfer_syntaxes: tuple[str, ...]
     scu_role: bool = True
     scp_role: bool = False
     requestor_prefers: bool = False
+    only_as_scp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptorPolicy:
     """The rules by which an acceptor answers; ``None`` for a set of AE titles lets all pass.
 
-    ``refused`` are abstract syntaxes that are supported, but not for this requestor.
+    ``refused`` are abstract syntaxes that are supported, but not for this requestor, and
+    ``refused_as_scu`` those that it may only be SCP of. It is SCP only if ``grants_scp_role``, and
+    then in the first transfer syntax of ``scp_syntaxes`` that it proposes. With
+    ``assumes_scp_role`` it is SCP without having asked.
     ``answer_extended`` takes a SOP class UID and the requestor's information, and returns the
     answer or None for no answer. ``verify_identity`` returns the server response (empty for types
     1, 2 and 5), or None for an identity that it does not believe; without it identities are
@@ -77,6 +82,10 @@ class AcceptorPolicy:
     called_ae_titles: frozenset[str] | None = None
     calling_ae_titles: frozenset[str] | None = None
     refused: frozenset[str] = frozenset()
+    refused_as_scu: frozenset[str] = frozenset()
+    grants_scp_role: bool = True
+    assumes_scp_role: bool = False
+    scp_syntaxes: Callable[[str], Sequence[str]] | None = None
     maximum_length: int = MAXIMUM_LENGTH
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version_name: str | None = IMPLEMENTATION_VERSION_NAME
@@ -150,9 +159,7 @@ def negotiate(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssoc
     # An association without any accepted context is accepted, too: the requestor may release it.
     # The sub-items answer those of the request, and are absent where it has none (PS3.7 D.3.3).
     return AAssociateAC(
-        presentation_contexts=tuple(
-            _answer_context(context, policy) for context in rq.presentation_contexts
-        ),
+        presentation_contexts=_answer_contexts(rq, policy),
         user_information=UserInformation(
             maximum_length=policy.maximum_length,
             implementation_class_uid=policy.implementation_class_uid,
@@ -179,27 +186,44 @@ def refuse_titles(rq: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateRJ | No
     return None
 
 
+def _answer_contexts(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[PresentationContextAC, ...]:
+    asked = {role.sop_class_uid for role in rq.user_information.roles if role.scp_role}
+    return tuple(
+        _answer_context(context, policy, asks_scp=context.abstract_syntax in asked)
+        for context in rq.presentation_contexts
+    )
+
+
 def _answer_context(
-    context: PresentationContextRQ, policy: AcceptorPolicy
+    context: PresentationContextRQ, policy: AcceptorPolicy, *, asks_scp: bool
 ) -> PresentationContextAC:
-    supported = policy.supported.get(context.abstract_syntax)
+    uid = context.abstract_syntax
+    supported = policy.supported.get(uid)
+    is_scp = (
+        supported is not None
+        and supported.scp_role
+        and policy.grants_scp_role
+        and (asks_scp or policy.assumes_scp_role)
+    )
     # A rejected context needs no transfer syntax (PS3.8 9.3.3.2), but some peers expect to read
     # one.
-    if supported is None:
+    if supported is None or (supported.only_as_scp and not is_scp):
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
-    if context.abstract_syntax in policy.refused:
+    if uid in policy.refused or (uid in policy.refused_as_scu and not is_scp):
         result = ContextResult.USER_REJECTION
         return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
     # An acceptor may not refuse a supported abstract syntax that is offered with Implicit VR Little
     # Endian (PS3.5 10.1), so that is its last preference always.
     preferred: Sequence[str] = (*supported.transfer_syntaxes, IMPLICIT_VR_LITTLE_ENDIAN)
     proposed: Sequence[str] = context.transfer_syntaxes
-    if supported.requestor_prefers:
+    if is_scp and policy.scp_syntaxes is not None:
+        preferred = (*policy.scp_syntaxes(uid), *preferred)
+    elif supported.requestor_prefers:
         preferred, proposed = proposed, preferred
-    for uid in preferred:
-        if uid in proposed:
-            return PresentationContextAC(context.context_id, ContextResult.ACCEPTANCE, uid)
+    for syntax in preferred:
+        if syntax in proposed:
+            return PresentationContextAC(context.context_id, ContextResult.ACCEPTANCE, syntax)
     result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
     return PresentationContextAC(context.context_id, result, IMPLICIT_VR_LITTLE_ENDIAN)
 
@@ -223,8 +247,10 @@ def _answer_roles(rq: AAssociateRQ, policy: AcceptorPolicy) -> tuple[RoleSelecti
     return tuple(
         RoleSelection(
             role.sop_class_uid,
-            role.scu_role and supported.scu_role,
-            role.scp_role and supported.scp_role,
+            role.scu_role
+            and supported.scu_role
+            and role.sop_class_uid not in policy.refused_as_scu,
+            role.scp_role and supported.scp_role and policy.grants_scp_role,
         )
         for role in rq.user_information.roles
         if role.sop_class_uid in proposed

@@ -85,3 +85,18 @@ class AccessSettings:
         metavar="KEY=VALUE",
         by_peer=True,
     )
+    destinations: tuple[str, ...] = setting(
+        (),
+        "Send instances of a C-MOVE to this destination alone; several times for several.",
+        multiple=True,
+        metavar="TITLE",
+        by_peer=True,
+        hidden=True,
+    )
+    assume_roles: bool = setting(
+        False,
+        "Send instances of a C-GET also to peers that propose storage without role selection.",
+        is_flag=True,
+        by_peer=True,
+        hidden=True,
+    )

@@ -320,3 +320,41 @@ class LimitSettings:
         reason="some peers discard all matches of a query that ends with a failure",
         beyond="",
     )
+    max_retrieves: int | None = setting(
+        None,
+        "Answer at most N retrieves (C-GET, C-MOVE) at a time in a process.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        unset="one for each association",
+        reason="each holds some MB and files; one runs at a time on an association",
+        beyond="status A701",
+    )
+    max_retrieve_instances: int | None = setting(
+        1_000_000,
+        "Refuse a retrieve of more than N instances.",
+        type=COUNT,
+        metavar="N",
+        by_peer=True,
+        hidden=True,
+        reason="a patient has some ten thousand; each costs ten bytes while the retrieve runs",
+        beyond="status A701",
+    )
+    destination_timeout: float | None = setting(
+        TIMEOUTS.connect,
+        "Wait at most this long for the connection to a move destination.",
+        type=SECONDS,
+        metavar="SECONDS",
+        hidden=True,
+        reason="a destination that is there answers at once; it is tried twice",
+        beyond="status A702",
+    )
+    store_timeout: float | None = setting(
+        TIMEOUTS.dimse,
+        "Wait at most this long for the response to an instance that was sent.",
+        type=SECONDS,
+        metavar="SECONDS",
+        hidden=True,
+        reason="a receiver may write and index an instance before it answers",
+        beyond="A-ABORT; that instance counts as failed",
+    )

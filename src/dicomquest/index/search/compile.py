@@ -2,8 +2,9 @@
 
 It is pure, and takes some 50 microseconds, so that it runs for each query. The statement reads the
 table of the query level, joined with the tables above that it needs; a subquery finds one chain of
-descendants for the keys of levels below. Nothing is sorted or grouped, so the first row comes at
-once. Joins only go up, so no entity comes twice. A table's own name means its innermost use.
+descendants for the keys of levels below. Nothing is grouped, and sorted only for a retrieve, so the
+first row comes at once. Joins only go up, so no entity comes twice. A table's own name means its
+innermost use.
 
 Python matches the keys that SQL cannot say. SQLite calls it as a function. For PostgreSQL the
 statement finds the entities that may match, and selects what Python has to see of them behind the
@@ -44,6 +45,15 @@ if TYPE_CHECKING:
 
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query
+
+
+# Numbers are texts without leading zeros: the shorter one is less.
+_IN_ORDER = (
+    " ORDER BY study.study_instance_uid, length(series.series_number_number),"
+    " series.series_number_number, series.series_instance_uid,"
+    " length(instance.instance_number_number), instance.instance_number_number,"
+    " instance.sop_instance_uid"
+)
 
 
 def compile_query(query: Query, facts: Facts = NO_FACTS) -> Plan:
@@ -156,6 +166,8 @@ class _Compiler:
         if predicates:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
             parameters += tuple(parameter for _, each in predicates for parameter in each)
+        if query.in_order:
+            text += _IN_ORDER
         text += self._words.streamed
         return Plan(
             query, text, parameters, selection, self._residuals.all(), row_filter, self._facts

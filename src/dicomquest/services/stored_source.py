@@ -1,0 +1,138 @@
+"""The instances of the index as the source of a retrieve (PS3.4 C.4.2.2, C.4.3.2).
+
+A query selects them once, in their order, so that their number is known before the first is sent
+and none is added meanwhile. Their UIDs stay in memory, compressed: about ten bytes an instance.
+Their files are looked up some hundred at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dicomquest.errors import IndexDatabaseError, StoredInstanceError
+from dicomquest.services.retrieve_source import Needed, Selected, Sendable, StudyOfPatient
+from dicomquest.store.stored_instance import StoredInstance
+
+if TYPE_CHECKING:
+    from dicomquest.index.index import Index
+    from dicomquest.index.search.sqlite_cursor import Cursor
+    from dicomquest.query.model import Query
+    from dicomquest.services.request import Run
+
+PAGE: Final = 256
+"""Instances whose files are looked up together."""
+
+
+class TooManyInstancesError(IndexDatabaseError):
+    """A retrieve selects more instances than its limit allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedInstance:
+    """An instance of the index, with the paths of its files; most have one."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    belongs_to: StudyOfPatient
+    paths: tuple[str, ...]
+
+    def open(self) -> Sendable:
+        """Open the first of its files that still holds it."""
+        failure = StoredInstanceError("the index knows no file of it")
+        for path in self.paths:
+            try:
+                return StoredInstance.open(path, self.sop_instance_uid)
+            except StoredInstanceError as error:
+                failure = error
+        raise failure
+
+
+class StoredSource:
+    """The instances that a query finds; ``interrupt`` stops its database at any time."""
+
+    def __init__(
+        self, index: Index, query: Query, run: Run, *, most: int | None, is_latest: bool
+    ) -> None:
+        """Select at most ``most``; ``is_latest`` asks no replica, which may lag behind."""
+        self._index = index
+        self._query = query
+        self._run = run
+        self._most = most
+        self._is_latest = is_latest
+        self._cursor: Cursor | None = None
+        self._is_interrupted = False
+        self._pages: list[bytes] = []
+        self._position = 0
+        self._needed: dict[str, set[str]] = {}
+
+    async def count(self) -> int:
+        """Select the instances, and return their number; TooManyInstancesError beyond the limit."""
+        return await self._run(self._select)
+
+    def needed(self) -> Sequence[Needed]:
+        """Return the classes with the transfer syntaxes that the index has for them."""
+        return [Needed(uid, tuple(sorted(found))) for uid, found in sorted(self._needed.items())]
+
+    async def next(self) -> Sequence[Selected]:
+        """Return the next instances; none at the end, then from the first again."""
+        if self._position == len(self._pages):
+            self._position = 0
+            return []
+        self._position += 1
+        return await self._run(self._look_up, self._pages[self._position - 1])
+
+    def interrupt(self) -> None:
+        """Make the database give up; ``count`` raises IndexDatabaseError then."""
+        self._is_interrupted = True
+        if self._cursor is not None:
+            self._cursor.interrupt()
+
+    def close(self) -> None:
+        """Forget the selection."""
+        self._pages.clear()
+
+    def _select(self) -> int:
+        total = 0
+        with self._index.search(self._query, is_latest=self._is_latest) as cursor:
+            self._cursor = cursor
+            try:
+                while rows := self._fetch(cursor):
+                    total += len(rows)
+                    if self._most is not None and total > self._most:
+                        raise TooManyInstancesError(f"more than {self._most} instances")
+                    self._pages.append(_packed(rows))
+                    for sop_class, _, syntaxes, _ in rows:
+                        stored = (syntaxes or "").split("\\")
+                        self._needed.setdefault(sop_class or "", set()).update(filter(None, stored))
+            finally:
+                self._cursor = None
+        return total
+
+    def _fetch(self, cursor: Cursor) -> list[tuple[str | None, ...]]:
+        if self._is_interrupted:
+            raise IndexDatabaseError("the query was interrupted")
+        return cursor.fetch(PAGE)
+
+    def _look_up(self, page: bytes) -> list[IndexedInstance]:
+        named = _unpacked(page)
+        files = self._index.files([uid for _, uid in named], is_latest=self._is_latest)
+        nothing = (StudyOfPatient(), ())
+        found = []
+        for sop_class, uid in named:
+            file = files.get(uid)
+            belongs_to, paths = nothing if file is None else (StudyOfPatient(*file[:3]), file.paths)
+            found.append(IndexedInstance(sop_class, uid, belongs_to, paths))
+        return found
+
+
+def _packed(rows: Iterable[Sequence[str | None]]) -> bytes:
+    """Compress classes and instances: the UIDs of a series differ in a few characters."""
+    return zlib.compress(json.dumps([row[:2] for row in rows]).encode(), 1)
+
+
+def _unpacked(page: bytes) -> list[tuple[str, str]]:
+    return [(sop_class or "", uid) for sop_class, uid in json.loads(zlib.decompress(page))]

@@ -1,0 +1,115 @@
+"""C-GET and C-MOVE of real peers from ``dicomquest serve``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from fixtures.programs import program
+from fixtures.storing import ROOT, data_set_bytes, instance, syntax_files, write
+from peers import ours
+from peers.processes import Outcome, Peer, client
+
+STUDY = f"{ROOT}.1"
+CT_COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The indexed files by SOP Instance UID: a study of CT images, and one file a syntax."""
+    folder = tmp_path_factory.mktemp("files")
+    paths = write(folder, [instance(1, number) for number in range(1, CT_COUNT + 1)])
+    for path in syntax_files():
+        copy = folder / path.name
+        copy.write_bytes(path.read_bytes())
+        paths.append(copy)
+    return {str(dcmread(path, stop_before_pixels=True).SOPInstanceUID): path for path in paths}
+
+
+@pytest.fixture(scope="module")
+def archive(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    location = tmp_path_factory.mktemp("index") / "index.sqlite"
+    ours.index(location, next(iter(files.values())).parent)
+    with ours.serve(location) as peer:
+        yield peer
+
+
+def getscu(peer: Peer, folder: Path, *options: str, **keys: str) -> Outcome:
+    """Retrieve with getscu, which writes each instance byte for byte."""
+    folder.mkdir(exist_ok=True)
+    texts = [text for key, value in keys.items() for text in ("-k", f"{key}={value}")]
+    return client(
+        [
+            *(program("getscu"), "-v", "-S", "-aec", peer.aet, "+B", "-od", str(folder)),
+            *options,
+            *texts,
+            *(peer.host, str(peer.port)),
+        ]
+    )
+
+
+def received(folder: Path) -> dict[str, Path]:
+    """The received files by SOP Instance UID."""
+    return {
+        str(dcmread(path, stop_before_pixels=True).SOPInstanceUID): path
+        for path in folder.iterdir()
+    }
+
+
+def counts(outcome: Outcome) -> dict[str, int]:
+    """The counts of the final response, by the first letter of their names."""
+    lines = [line for line in outcome.output.splitlines() if "Suboperations" in line]
+    return {line.split()[3]: int(line.split(":")[-1]) for line in lines[-4:]}
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.requirement("RT-001", "RT-041", "RT-060", "RT-063", "RT-065", "RT-083")
+def test_getscu_gets_a_study(archive: Peer, files: dict[str, Path], tmp_path: Path) -> None:
+    outcome = getscu(archive, tmp_path, QueryRetrieveLevel="STUDY", StudyInstanceUID=STUDY)
+    assert outcome.status == 0, outcome.output
+    assert counts(outcome)["Completed"] == CT_COUNT
+    found = received(tmp_path)
+    assert len(found) == CT_COUNT
+    for uid, path in found.items():
+        assert data_set_bytes(path) == data_set_bytes(files[uid])
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("+xs", "SC_rgb_jpeg_gdcm.dcm"),
+        ("+xv", "GDCMJ2K_TextGBR.dcm"),
+        ("+xy", "SC_jpeg_no_color_transform.dcm"),
+    ],
+)
+@pytest.mark.requirement("RT-041")
+def test_getscu_gets_what_is_compressed(
+    archive: Peer, files: dict[str, Path], tmp_path: Path, option: str, name: str
+) -> None:
+    uid, path = next((uid, path) for uid, path in files.items() if path.name == name)
+    keys = {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": uid}
+    outcome = getscu(archive, tmp_path, option, **keys)
+    assert counts(outcome)["Completed"] == 1, outcome.output
+    assert data_set_bytes(received(tmp_path)[uid]) == data_set_bytes(path)
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.requirement("RT-010")
+def test_getscu_gets_nothing(archive: Peer, tmp_path: Path) -> None:
+    outcome = getscu(archive, tmp_path, QueryRetrieveLevel="STUDY", StudyInstanceUID="1.2.3")
+    assert outcome.status == 0, outcome.output
+    assert counts(outcome)["Completed"] == 0
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.requirement("RT-002", "RT-006")
+def test_getscu_asks_by_another_key(archive: Peer, tmp_path: Path) -> None:
+    outcome = getscu(
+        archive, tmp_path, QueryRetrieveLevel="STUDY", StudyInstanceUID=STUDY, Modality="CT"
+    )
+    assert "DoesNotMatchSOPClass" in outcome.output, outcome.output
+    assert not list(tmp_path.iterdir())
