@@ -94,7 +94,15 @@ class GetCarrier(_AssociationHolder):
         self._arrivals = arrivals
         identifier = to_pydicom(portion.identifier(self._model))
         responses = association.send_c_get(identifier, self._model.get_uid)
-        return _ended(responses, association, lambda _: None)
+        failed = 0
+
+        def look(status: Dataset) -> None:
+            nonlocal failed
+            before, failed = failed, _number(status, "Failed")
+            if failed > before:
+                self._receiver.look_for_room()
+
+        return _ended(responses, association, look)
 
     def _associated(self, classes: frozenset[str]) -> Association:
         association = self._association

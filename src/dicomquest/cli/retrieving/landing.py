@@ -19,6 +19,8 @@ from dicomquest.store.places import Layout
 _OWNER = "dicomquest get"
 """Stands in the lock file where a server names its index: the two never share a folder."""
 
+_ROOM = 1 << 20
+
 
 class Landing:
     """A folder of instances, each at the path that the layout gives it.
@@ -84,6 +86,15 @@ class Landing:
         os.chmod(path, self._mode)  # noqa: PTH101
         os.replace(path, at)  # noqa: PTH105
         return size
+
+    def check_room(self) -> None:
+        """Raise OSError if the disk has no room for an instance of ordinary size."""
+        path = self.temporary / "room"
+        try:
+            with path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _ROOM)
+        finally:
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the temporary files."""

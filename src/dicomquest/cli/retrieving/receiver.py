@@ -45,3 +45,10 @@ class Receiver:
             arrivals.uids.add(uid)
             self._tally.arrive(size)
         return statuses.SUCCESS
+
+    def look_for_room(self) -> None:
+        """End the retrieve if the disk is full: an instance that finds no room calls no handler."""
+        try:
+            self._landing.check_room()
+        except OSError as error:
+            self._stop(f"{self._landing.folder}: not written: {error.strerror or error}")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicomquest.cli.counting import counted
+from dicomquest.cli.asking.value_files import take_file
+from dicomquest.cli.counting import counted, number_of
 from dicomquest.cli.messages import FAILED, INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.peer import PeerSettings, associate
@@ -24,7 +25,7 @@ from dicomquest.cli.retrieving.portions import Portion
 from dicomquest.cli.retrieving.progress_line import progress_line
 from dicomquest.cli.retrieving.selection import Selection, Wanted, wanted
 from dicomquest.cli.retrieving.tally import Tally, failures, summary
-from dicomquest.cli.written_keys import KeyValueError, read_written
+from dicomquest.cli.written_keys import KeyValueError, read_all_written
 from dicomquest.errors import (
     ArchiveInUseError,
     AssociationError,
@@ -39,6 +40,7 @@ from dicomquest.query.identifier.key_arguments import (
     parse_keys,
 )
 from dicomquest.query.options import QueryOptions
+from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -80,12 +82,14 @@ class Retrieval:
         """Ask what matches; exact keys are taken as they are if the peer answers no queries."""
         try:
             with self.selection() as selection:
-                return list(selection.portions(asked))
+                found = [portion for each in asked.each for portion in selection.portions(each)]
         except AssociationError as error:
             if asked.is_exact and "but no Find" in str(error):
                 say("Note: the peer takes no queries, so the UIDs are asked for as they are.")
-                return [asked.exact_portion]
+                return [each.exact_portion for each in asked.each]
             raise give_up(str(error)) from error
+        # Values of a file, or an odd peer, may select an entity twice.
+        return list({tuple(each.uniques.items()): each for each in found}.values())
 
     def run(
         self,
@@ -139,8 +143,9 @@ def read_keys(texts: Sequence[str], model: InformationModel, level: str | None) 
     """Read the keys of the command line, or print what is wrong with them and raise."""
     warnings.simplefilter("ignore")  # of pydicom, for odd values; we keep what the peer sends
     try:
-        keys = read_written(parse_keys(texts), datetime.now().astimezone())
-        return wanted(keys, model, None if level is None else Level[level])
+        typed, values = take_file(parse_keys(texts))
+        keys, values = read_all_written(typed, values, datetime.now().astimezone())
+        return wanted(keys, model, None if level is None else Level[level], values)
     except KeyValueError as error:
         raise give_up(str(error), WRONG_COMMAND_LINE) from error
     except KeyTextError as error:
@@ -155,6 +160,13 @@ def read_back(asked: Wanted) -> None:
     from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
     keys: list[Key] = [key for own in asked.keys.values() for key in own]
+    if (values := asked.values) is not None:
+        given = values.key.value.removeprefix("@")
+        say(
+            f"for each of {number_of(len(values.values), 'value')} of "
+            f"{attribute_name(values.tag)}, from {given}:"
+        )
+        keys = [key for key in keys if key.path != values.key.path]
     identifier = build_identifier(keys)
     identifier[QUERY_RETRIEVE_LEVEL] = Element("CS", (asked.level.name,))
     with suppress(IdentifierError):

@@ -7,13 +7,14 @@ tell how many instances come, and of which SOP classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.asking.answers import Outcome, answers, failure_of
 from dicomquest.cli.retrieving.portions import (
     CLASSES,
     COUNTS,
+    MOST_UIDS,
     Listed,
     Portion,
     Uniques,
@@ -29,6 +30,7 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET
 
 if TYPE_CHECKING:
+    from dicomquest.cli.asking.value_files import ValueFile
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
@@ -42,6 +44,25 @@ class Wanted:
     model: InformationModel
     level: Level
     keys: Mapping[Level, tuple[Key, ...]]
+    values: ValueFile | None = None
+
+    @property
+    def each(self) -> Iterator[Wanted]:
+        """The same for each part of the values that a file gives to a key (``KEY=@FILE``)."""
+        if self.values is None:
+            yield self
+            return
+        # The key of the level that is asked for takes a list of UIDs, any other one value.
+        key, level = self.values.key, self.model.query_level(level_of(self.values.tag))
+        is_list = self.values.tag == UNIQUE_KEYS[self.level].tag and self.values.vr == "UI"
+        step = MOST_UIDS if is_list else 1
+        for start in range(0, len(self.values.values), step):
+            value = "\\".join(self.values.values[start : start + step])
+            own = tuple(
+                replace(each, value=value) if each.path == key.path else each
+                for each in self.keys[level]
+            )
+            yield replace(self, keys={**self.keys, level: own}, values=None)
 
     @property
     def is_exact(self) -> bool:
@@ -62,7 +83,12 @@ class Wanted:
         )
 
 
-def wanted(keys: Sequence[Key], model: InformationModel, level: Level | None) -> Wanted:
+def wanted(
+    keys: Sequence[Key],
+    model: InformationModel,
+    level: Level | None,
+    values: ValueFile | None = None,
+) -> Wanted:
     """Sort keys by level, the lowest of which is retrieved; KeyTextError if they select nothing.
 
     ``level`` names another level to retrieve, not above those of the keys.
@@ -90,7 +116,8 @@ def wanted(keys: Sequence[Key], model: InformationModel, level: Level | None) ->
         )
     if level is not None and level not in model.levels:
         raise KeyTextError(f"{model.words} has no level {level.name}")
-    return Wanted(model, level or lowest, {each: tuple(own) for each, own in sorted(found.items())})
+    by_level = {each: tuple(own) for each, own in sorted(found.items())}
+    return Wanted(model, level or lowest, by_level, values)
 
 
 def _named(keys: Sequence[Key], level: Level) -> tuple[str, ...]:
