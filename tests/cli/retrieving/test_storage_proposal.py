@@ -8,7 +8,7 @@ from dicomquest.cli.retrieving.storage_proposal import (
     COMMON_CLASSES,
     MOST_CONTEXTS,
     UNCOMPRESSED,
-    USUAL_COMPRESSIONS,
+    USUAL_SYNTAXES,
     storage_pairs,
 )
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
@@ -16,9 +16,9 @@ from dicomquest.services.storage_classes import stored_sop_classes, stored_trans
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
-def test_each_compression_has_a_context_of_its_own() -> None:
+def test_each_syntax_has_a_context_of_its_own() -> None:
     assert storage_pairs([CT]) == [
-        (CT, UNCOMPRESSED), *((CT, (syntax,)) for syntax in USUAL_COMPRESSIONS)
+        (CT, UNCOMPRESSED), *((CT, (syntax,)) for syntax in USUAL_SYNTAXES)
     ]  # fmt: skip
 
 
@@ -37,5 +37,5 @@ def test_unknown_classes_are_the_common_ones() -> None:
     assert len(set(COMMON_CLASSES)) == len(COMMON_CLASSES)
 
 
-def test_compressions_are_known_transfer_syntaxes() -> None:
-    assert set(USUAL_COMPRESSIONS) <= set(map(str, stored_transfer_syntaxes()))
+def test_syntaxes_are_known_transfer_syntaxes() -> None:
+    assert set(USUAL_SYNTAXES) <= set(map(str, stored_transfer_syntaxes()))

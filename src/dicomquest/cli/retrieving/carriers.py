@@ -156,19 +156,27 @@ class MoveCarrier(_AssociationHolder):
         responses = association.send_c_move(identifier, self._destination, self._model.move_uid)
         before = arrivals.count
 
-        def count(status: Dataset) -> None:
-            sent = _number(status, "Completed") + _number(status, "Warning")
-            if self._own is None and before + sent > arrivals.count:
-                self._tally.arrive(count=before + sent - arrivals.count)
+        def count(sent: int) -> None:
+            if before + sent > arrivals.count:
+                if self._own is None:
+                    self._tally.arrive(count=before + sent - arrivals.count)
                 arrivals.count = before + sent
 
-        ended = _ended(responses, association, count)
-        if self._own is not None:
-            listed = {each.uid for each in portion.listed or ()}
+        def progress(status: Dataset) -> None:
+            if self._own is None:
+                count(_number(status, "Completed") + _number(status, "Warning"))
+
+        ended = _ended(responses, association, progress)
+        if self._own is not None and portion.listed is not None:
+            listed = {each.uid for each in portion.listed}
             arrivals.uids |= self._own.uids & listed
             arrivals.refused |= {
                 uid: why for uid, why in self._own.refused.items() if uid in listed
             }
+        elif ended.completed is not None:
+            count(ended.completed + ended.warning)
+        elif ended.is_success:
+            count((portion.count or 0) - before)
         if ended.status == MOVE_DESTINATION_UNKNOWN:
             return replace(ended, words=_unknown(self._way, self._destination, ended.words))
         if not (ended.is_success or _has_sent(ended)):
@@ -210,7 +218,7 @@ def _ended(
     return Ended(
         int(status.Status),
         in_words(int(status.Status), C_MOVE_STATUSES, status.get("ErrorComment", "")),
-        _number(status, "Completed"),
+        _number(status, "Completed") if "NumberOfCompletedSuboperations" in status else None,
         _number(status, "Warning"),
         _number(status, "Failed"),
         tuple(str(uid) for uid in uids if uid),

@@ -9,6 +9,7 @@ import click
 
 from dicomquest.cli.messages import say
 from dicomquest.cli.retrieving.carriers import GetCarrier
+from dicomquest.cli.retrieving.portion_queue import Rules
 from dicomquest.cli.retrieving.receiver import Receiver
 from dicomquest.cli.send_queue import Way
 
@@ -27,6 +28,6 @@ def get_portions(retrieval: Retrieval, portions: Sequence[Portion]) -> None:
     def carrier(stop: Callable[[str], None]) -> GetCarrier:
         return GetCarrier(way, retrieval.model, Receiver(landing, retrieval.tally, stop))
 
-    retrieval.run(portions, carrier, ("fetched", f" into {folder}"), needs_classes=True)
+    retrieval.run(portions, carrier, ("fetched", f" into {folder}"), Rules(needs_classes=True))
     if retrieval.tally.arrived and not retrieval.pace.quiet:
         say(f"Next: dicomquest index {folder}")

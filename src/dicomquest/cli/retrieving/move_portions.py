@@ -11,7 +11,7 @@ import click
 from dicomquest.ae import AE
 from dicomquest.cli.messages import give_up, say
 from dicomquest.cli.retrieving.carriers import MoveCarrier
-from dicomquest.cli.retrieving.portion_queue import Arrivals
+from dicomquest.cli.retrieving.portion_queue import Arrivals, Rules
 from dicomquest.cli.retrieving.receiver import Receiver
 from dicomquest.cli.retrieving.storage_proposal import all_contexts
 from dicomquest.cli.send_queue import Way
@@ -45,13 +45,15 @@ def move_portions(
             each(reason)
 
     if arrivals is None or address is None:
-        retrieval.run(portions, carrier, ("sent", f" to {destination}"), needs_classes=False)
+        retrieval.run(portions, carrier, ("sent", f" to {destination}"), Rules())
         return
     assert retrieval.landing is not None  # noqa: S101
     folder = click.format_filename(retrieval.landing.folder)
     receiver = Receiver(retrieval.landing, retrieval.tally, stop)
+    # By their UIDs alone we know that what the peer says it sent has come here.
+    rules = Rules(needs_uids=True)
     with _storage_scp(address, destination, receiver, arrivals):
-        retrieval.run(portions, carrier, ("received", f" into {folder}"), needs_classes=False)
+        retrieval.run(portions, carrier, ("received", f" into {folder}"), rules)
     if retrieval.tally.arrived and not retrieval.pace.quiet:
         say(f"Next: dicomquest index {folder}")
 

@@ -54,7 +54,7 @@ class Ended:
 
     status: int | None
     words: str
-    completed: int = 0
+    completed: int | None = None
     warning: int = 0
     failed: int = 0
     failed_uids: tuple[str, ...] = ()
@@ -85,7 +85,8 @@ class Carrier(Protocol):
 class Rules:
     """The portions that are listed before they are fetched, and the cut of requests."""
 
-    needs_classes: bool
+    needs_classes: bool = False
+    needs_uids: bool = False
     by_series: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -96,8 +96,7 @@ class Retrieval:
         portions: Sequence[Portion],
         carrier: Callable[[Callable[[str], None]], Carrier],
         words: tuple[str, str],
-        *,
-        needs_classes: bool,
+        rules: Rules,
     ) -> None:
         """Fetch the portions and tell the outcome; raise click's Exit unless all came.
 
@@ -110,7 +109,7 @@ class Retrieval:
         has_size = self.landing is not None
         queue = PortionQueue(
             portions, self.tally, there, self.selection,
-            Rules(needs_classes, by_series=jobs > 1 and len(portions) < jobs),
+            replace(rules, by_series=jobs > 1 and len(portions) < jobs),
         )  # fmt: skip
         carriers = [carrier(queue.stop) for _ in range(jobs)]
         self.tally.started = monotonic()

@@ -40,7 +40,8 @@ COMMON_CLASSES = tuple(
 )  # fmt: skip
 """The classes to propose if the peer does not say which ones it will send."""
 
-USUAL_COMPRESSIONS = (
+USUAL_SYNTAXES = (
+    EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
     "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80",
     "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.81",
@@ -48,18 +49,19 @@ USUAL_COMPRESSIONS = (
     "1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.103",
     "1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.2",
 )  # fmt: skip
-"""Compressions that archives have, the usual ones first (PS3.5 10, A.4)."""
+"""Transfer syntaxes that archives have, the usual ones first (PS3.5 10, A.4)."""
 
 
 def storage_pairs(classes: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Return SOP classes with the transfer syntaxes of a context; several contexts have one class.
 
-    A context has one compression, because an acceptor chooses one syntax of each context, and
-    should not have to convert what it has. Where not all find room, each class has the usual ones.
+    Behind the first context, which every acceptor can serve, each has one syntax: an acceptor
+    chooses one of a context before it knows what it will send, and should not have to convert that.
+    Where not all find room, each class has the usual ones.
     """
     chosen = sorted(classes) or list(COMMON_CLASSES)
     pairs: list[tuple[str, tuple[str, ...]]] = [(uid, UNCOMPRESSED) for uid in chosen]
-    for syntax in USUAL_COMPRESSIONS:
+    for syntax in USUAL_SYNTAXES:
         if len(pairs) + len(chosen) > MOST_CONTEXTS:
             break
         pairs += [(uid, (syntax,)) for uid in chosen]
