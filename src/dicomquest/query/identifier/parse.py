@@ -19,7 +19,6 @@ from dicomquest.query.identifier.identifier_keys import (
     KeyReader,
     ReadKey,
     is_key,
-    is_universal,
     universal_key,
 )
 from dicomquest.query.model import IgnoredKey, Query, ReturnKey
@@ -189,11 +188,13 @@ class _Reading:
             return data_set
         keys: list[tuple[int, str]] = []
         asking: DataSet = {}
+        # As ``is_universal``, without a call for each key.
         for tag, element in data_set.items():
-            if is_universal(tag, element):
-                keys.append((tag, element.vr))
-            else:
+            vr, values = element
+            if values or vr == "SQ" or tag & 0x10000:
                 asking[tag] = element
+            else:
+                keys.append((tag, vr))
         read = _universal_keys if len(keys) <= _MOST_REMEMBERED else _universal_keys.__wrapped__
         found = read(self.model.uid, self.level, self.options, tuple(keys))
         self.return_keys.update(found.return_keys)
