@@ -61,13 +61,17 @@ class DataSetError(DicomquestError, ValueError):
 
 
 class ValueFormatError(DicomquestError, ValueError):
-    """A text value that its value representation does not allow (PS3.5 6.2)."""
+    """A text value that its value representation does not allow (PS3.5 6.2).
 
-    def __init__(self, vr: str, value: str, expected: str) -> None:
+    ``limit`` is the limit of ``QueryOptions`` that the value is beyond.
+    """
+
+    def __init__(self, vr: str, value: str, expected: str, *, limit: str = "") -> None:
         super().__init__(f"{value!r} is no {vr} value: expected {expected}")
         self.vr = vr
         self.value = value
         self.expected = expected
+        self.limit = limit
 
 
 class WrittenValueError(DicomquestError, ValueError):
@@ -106,13 +110,17 @@ class IdentifierError(DicomquestError):
 
     ``status`` is the status, ``element`` the offending tags with the enclosing sequence first.
     The message is whole; ``comment`` is what fits in an Error Comment.
+    ``limit`` is the limit that the identifier is beyond, if that is the reason.
     """
 
-    def __init__(self, status: int, message: str, element: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, status: int, message: str, element: tuple[int, ...] = (), *, limit: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.element = element
         self.comment = error_comment(message)
+        self.limit = limit
 
 
 class IndexDatabaseError(DicomquestError):

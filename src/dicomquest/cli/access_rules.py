@@ -185,6 +185,8 @@ def _profile(values: Mapping[str, Any]) -> Profile:
                 strict=values["strict"],
                 unknown_matches=values["unknown_matches"],
                 several_values=values["several_values"],
+                most_wild_cards=values["max_wild_cards"],
+                most_values=values["max_values_of_all"],
                 timezone_offset_minutes=values["timezone"],
             ),
             result_limit=values["result_limit"],

@@ -29,5 +29,11 @@ class QueryOptions:
     several_values: SeveralValues = "or"
     """Several values of a key that is no UID, if not negotiated: any of them matches, or A900."""
 
+    most_wild_cards: int = 100
+    """Wild cards of a value: each may cost a scan of the text that it is held against."""
+
+    most_values: int = 1_000
+    """Values of all keys together, lists of UIDs apart: each costs SQL of its own."""
+
     timezone_offset_minutes: int = 0
     """The server's zone, for date-times without an offset and data sets without (0008,0201)."""

@@ -11,6 +11,7 @@ from dicomquest.errors import (
     IndexDatabaseError,
     MissingIndexError,
     StoreError,
+    error_comment,
 )
 from dicomquest.services.limit_names import OF_IDENTIFIER
 from dicomquest.standard import statuses
@@ -32,6 +33,9 @@ class Failure(NamedTuple):
 def failure_of(error: ServiceError) -> Failure:
     """Return the final response that tells the peer of this error."""
     match error:
+        case IdentifierError(limit=beyond) if beyond in OF_IDENTIFIER:
+            comment = f"limit {OF_IDENTIFIER[beyond].value}: {error}"
+            return Failure(error.status, error_comment(comment), error.element)
         case IdentifierError() | StoreError():
             return Failure(error.status, error.comment, error.element)
         case DataSetError():

@@ -153,7 +153,7 @@ class FindService:
                     request.check_association()
                     query, encoder = await request.run(self._understand, request, peer)
         except (DataSetError, IdentifierError) as error:
-            if isinstance(error, DataSetError) and error.limit in OF_IDENTIFIER:
+            if error.limit in OF_IDENTIFIER:
                 request.hit(OF_IDENTIFIER[error.limit])
             await request.send_final(*failure_of(error))
             return

@@ -32,6 +32,8 @@ class LimitName(Enum):
     TEXT = "max-text"
     VALUES = "max-values"
     UIDS = "max-uids"
+    ALL_VALUES = "max-values-of-all"
+    WILD_CARDS = "max-wild-cards"
     FINDS = "max-finds"
     FIND_RATE = "finds-per-second"
     QUERY_TIME = "query-timeout"
@@ -69,7 +71,9 @@ OF_IDENTIFIER = {
     "text": LimitName.TEXT,
     "values": LimitName.VALUES,
     "uids": LimitName.UIDS,
+    "all_values": LimitName.ALL_VALUES,
+    "wild_cards": LimitName.WILD_CARDS,
     "value": LimitName.IDENTIFIER,
     "inflated": LimitName.IDENTIFIER,
 }
-"""The limits of an identifier, by the fields of ``dataset.limits.Limits``."""
+"""The limits of an identifier, by the names that its errors have for them."""

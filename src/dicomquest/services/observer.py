@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from dicomquest.query.criteria import HasValue
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.retrieve_progress import Outcome
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import attribute_name
@@ -19,7 +20,6 @@ from dicomquest.standard.models import MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
 if TYPE_CHECKING:
     from dicomquest.pdu.pdus import AAssociateRJ
     from dicomquest.query.model import Query
-    from dicomquest.services.limit_names import LimitName
     from dicomquest.services.request import (
         AssociationInfo,
         ServiceRequest,
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         StoredInstance,
     )
     from dicomquest.services.retrieve_progress import Retrieved
+
+_LIMITS = frozenset(f"limit {each.value}" for each in LimitName)
+"""The beginnings of Error Comments that name a limit."""
 
 LONGEST_LOGGED = 128
 """Characters of a peer's UID that are logged: twice what one may have."""
@@ -144,7 +147,9 @@ class FindFinished(NamedTuple):
         meaning = _meaning(self.status)
         if self.offending:
             # The comment quotes the value of a key that is wrong, so the key alone is named.
-            return f"{meaning}: {', '.join(map(attribute_name, self.offending))}"
+            keys = ", ".join(map(attribute_name, self.offending))
+            limit = self.comment.partition(": ")[0]
+            return f"{meaning}: {limit}: {keys}" if limit in _LIMITS else f"{meaning}: {keys}"
         return f"{meaning}: {self.comment}" if self.comment else meaning
 
     @property

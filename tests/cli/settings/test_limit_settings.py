@@ -500,7 +500,39 @@ def test_identifier_beyond_a_limit_is_unreadable(
     assert limit.value in caplog.text
 
 
-def test_find_too_many_at_a_time_is_refused(index: Index) -> None:
+@pytest.mark.parametrize(
+    ("changes", "identifier", "limit"),
+    [
+        ({"max_wild_cards": 2}, asked(PatientName="A*B?C*"), LimitName.WILD_CARDS),
+        ({"max_wild_cards": 2}, asked(PatientID="A*B?C*"), LimitName.WILD_CARDS),
+        (
+            {"max_values_of_all": 3},
+            asked(PatientID="A\\B", PatientName="C\\D"),
+            LimitName.ALL_VALUES,
+        ),
+    ],
+    ids=["name", "id", "values"],
+)
+def test_keys_that_cost_too_much_do_not_match(
+    index: Index,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    identifier: Dataset,
+    limit: LimitName,
+) -> None:
+    caplog.set_level("INFO")
+    with limited(index, **changes) as server:
+        with raw_requestor(server.port) as peer:
+            response = answer(peer, 1, identifier)
+            assert response.status == 0xA900
+            assert response.error_comment.startswith(f"limit {limit.value}: ")
+            assert find_all(peer, 2, PatientID="A*B?").status == 0
+        assert server.hits == [limit]
+    assert limit.value in caplog.text
+
+
+def test_find_too_many_at_a_time_is_refused(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     held = HeldIndex(index)
     with limited(held, max_finds=1) as server, raw_requestor(server.port) as first:
         first.send_find()
@@ -514,6 +546,7 @@ def test_find_too_many_at_a_time_is_refused(index: Index) -> None:
             assert final(first).status == 0
             assert find_all(second, 2).status == 0
         assert server.hits == [LimitName.FINDS]
+    assert "limit max-finds of 1 reached" in caplog.text
 
 
 def test_finds_of_a_title_too_often_are_refused(
@@ -534,7 +567,8 @@ def test_finds_of_a_title_too_often_are_refused(
     assert "limit finds-per-second of 0.001 reached" in caplog.text
 
 
-def test_query_that_takes_too_long_is_ended(index: Index) -> None:
+def test_query_that_takes_too_long_is_ended(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     held = HeldIndex(index)
     with limited(held, query_timeout=SHORT) as server, raw_requestor(server.port) as peer:
         response = find_all(peer)
@@ -543,6 +577,7 @@ def test_query_that_takes_too_long_is_ended(index: Index) -> None:
         )  # fmt: skip
         assert server.hits == [LimitName.QUERY_TIME]
         assert find_all(peer, 2).status == 0
+    assert "limit query-timeout of 0.2 reached" in caplog.text
 
 
 def test_query_within_its_time_is_answered(index: Index) -> None:
@@ -551,7 +586,9 @@ def test_query_within_its_time_is_answered(index: Index) -> None:
         assert server.hits == []
 
 
-def test_result_limit_is_a_limit(index: Index) -> None:
+def test_result_limit_is_a_limit(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     with limited(index, result_limit=1) as server, raw_requestor(server.port) as peer:
         assert find_all(peer).status == 0xA700
         assert server.hits == [LimitName.RESULTS]
+    assert "result limit 1 reached" in caplog.text

@@ -16,6 +16,7 @@ from dicomquest.cli.shared_options import SECONDS, FiniteRange, setting
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
+from dicomquest.query.options import QueryOptions
 from dicomquest.services.limit_defaults import (
     LOCKOUT_TIME,
     MOST_FAILURES,
@@ -272,6 +273,24 @@ class LimitSettings:
         hidden=True,
         reason="lists of all studies of a cohort are asked for at once",
         beyond=UNREADABLE,
+    )
+    max_values_of_all: int = setting(
+        QueryOptions().most_values,
+        "Take at most N values of all keys together, UIDs apart.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="so many are read and compiled within some ten milliseconds",
+        beyond="status A900",
+    )
+    max_wild_cards: int = setting(
+        QueryOptions().most_wild_cards,
+        "Take at most N wild cards of a value.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="each may cost a scan of the text that it is held against",
+        beyond="status A900",
     )
     max_finds: int | None = setting(
         None,

@@ -185,7 +185,7 @@ class KeyReader:
         try:
             criterion = read_key(vr, values, vm, self.options, self.zone_minutes)
         except ValueFormatError as error:
-            raise _rejected(path, f"{_name(path)}: {error}") from error
+            raise _rejected(path, f"{_name(path)}: {error}", error.limit) from error
         if (
             criterion is not None
             and vr == "LO"
@@ -227,7 +227,7 @@ class KeyReader:
                 combined = combined_range(*texts)
             except ValueFormatError as error:
                 path = (*above, pair.date)
-                raise _rejected(path, f"{_name(path)}: {error}") from error
+                raise _rejected(path, f"{_name(path)}: {error}", error.limit) from error
             if combined is not None:
                 found[pair] = combined
         return found
@@ -354,5 +354,5 @@ def _name(path: tuple[int, ...]) -> str:
     return attribute_name(path[-1])
 
 
-def _rejected(path: tuple[int, ...], comment: str) -> IdentifierError:
-    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, path)
+def _rejected(path: tuple[int, ...], comment: str, limit: str = "") -> IdentifierError:
+    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, path, limit=limit)

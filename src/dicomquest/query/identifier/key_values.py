@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from dicomquest.query.options import QueryOptions
 
 EMPTY_VALUE_KEY = '""'
-MOST_WILD_CARDS = 100
-"""Wild cards of a pattern: each may cost a scan of the text that it is held against."""
 LONGEST_WILD_CARD = 10_240
 """Characters of a pattern: LT, the longest VR with a limit, has so many, and an index bounds it."""
 
@@ -121,7 +119,7 @@ def _literal(vr: str, value: str, options: QueryOptions, zone_minutes: int) -> C
 
 def _single(vr: str, text: str, options: QueryOptions, zone_minutes: int) -> Criterion | None:
     if vr == "PN":
-        _check_length(vr, text)
+        _check_pattern(vr, text, options.most_wild_cards)
         return parse_name(text, fuzzy=options.fuzzy)
     if vr in {"DA", "TM", "DT"}:
         return read_instants(vr, text, zone_minutes)
@@ -131,7 +129,7 @@ def _single(vr: str, text: str, options: QueryOptions, zone_minutes: int) -> Cri
             raise ValueFormatError(vr, text, "a number")
         return SingleNumber(number)
     if has_wild_card(text) and Matching.WILD_CARD in VR[vr].matching:
-        _check_length(vr, text)
+        _check_pattern(vr, text, options.most_wild_cards)
         pattern = parse_pattern(text)
         return None if is_universal(pattern) else WildCard(pattern)
     if vr == "AS" and not _AGE.fullmatch(text):
@@ -141,13 +139,16 @@ def _single(vr: str, text: str, options: QueryOptions, zone_minutes: int) -> Cri
     return SingleValue(text)
 
 
-def _check_length(vr: str, text: str) -> None:
+def _check_pattern(vr: str, text: str, most_wild_cards: int) -> None:
     if len(text) > LONGEST_WILD_CARD:
         raise ValueFormatError(
             vr, text[:8] + "...", f"at most {LONGEST_WILD_CARD} characters, got {len(text)}"
         )
     count = text.count("*") + text.count("?")
-    if count > MOST_WILD_CARDS:
+    if count > most_wild_cards:
         raise ValueFormatError(
-            vr, text[:8] + "...", f"at most {MOST_WILD_CARDS} wild cards, got {count}"
+            vr,
+            text[:8] + "...",
+            f"at most {most_wild_cards} wild cards, got {count}",
+            limit="wild_cards",
         )

@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 # usual requests have a dozen or two.
 _MOST_REMEMBERED = 200
 
-MOST_VALUES = 1_000
-"""Values of all keys of an identifier together, lists of UIDs apart: each costs SQL of its own."""
-
 
 def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -> Query:
     """Return the query of an identifier; IdentifierError (A900, 0122) has element and comment."""
@@ -59,7 +56,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     own = options.timezone_offset_minutes
     adjusts = options.timezone_adjustment and zone is not None
     asking = reading.add_universal_keys(data_set)
-    _check_number_of_values(asking)
+    _check_number_of_values(asking, options.most_values)
     for key in KeyReader(options, own if zone is None else zone, adjusts).read(asking):
         reading.add(key)
     reading.check_unique_keys()
@@ -82,12 +79,14 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     )
 
 
-def _check_number_of_values(data_set: DataSet) -> None:
+def _check_number_of_values(data_set: DataSet, most: int) -> None:
     """Refuse more values than are read and compiled within some ten milliseconds."""
     count = _values_in(data_set)
-    if count > MOST_VALUES:
+    if count > most:
         raise IdentifierError(
-            statuses.IDENTIFIER_DOES_NOT_MATCH, f"{count} values in all keys: at most {MOST_VALUES}"
+            statuses.IDENTIFIER_DOES_NOT_MATCH,
+            f"{count} values in all keys: at most {most}",
+            limit="all_values",
         )
 
 
