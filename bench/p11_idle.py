@@ -34,8 +34,9 @@ def run(size: Size) -> Claim:
         clients = [Client(served.port, served.aet) for _ in range(size.idle)]
         each = (resident_bytes(served.pid) - before) / size.idle / 1000
         ticks = processor_ticks(served.pid)
-        time.sleep(SECONDS)
-        used = (processor_ticks(served.pid) - ticks) / 100 / SECONDS
+        seconds = SECONDS if size.runs > 1 else SECONDS / 10
+        time.sleep(seconds)
+        used = (processor_ticks(served.pid) - ticks) / 100 / seconds
         for client in clients:
             client.close()
     claim.is_met = each <= 100 and used <= 0.02

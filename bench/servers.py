@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -30,10 +31,13 @@ from peers.orthanc import orthanc
 from peers.processes import free_port, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from multiprocessing.connection import Connection
 
     from dicomquest.dataset.elements import DataSet
+
+P = ParamSpec("P")
 
 CACHE = Path(
     os.environ.get("DICOMQUEST_BENCH_CACHE", Path(tempfile.gettempdir()) / "dicomquest-bench")
@@ -58,6 +62,45 @@ class Served:
     aet: str
     studies: int
     pid: int = 0
+
+
+class Shared:
+    """The servers of a run that all claims share, so that each starts once."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[object, ...], Served] = {}
+        self._stack: contextlib.ExitStack | None = None
+
+    @contextlib.contextmanager
+    def all(self) -> Iterator[None]:
+        """Share servers until the end of the block."""
+        with contextlib.ExitStack() as stack:
+            self._stack = stack
+            try:
+                yield
+            finally:
+                self._stack = None
+                self._running.clear()
+
+    def __call__(
+        self, start: Callable[P, AbstractContextManager[Served]]
+    ) -> Callable[P, AbstractContextManager[Served]]:
+        """Let calls with the same arguments share a server, while servers are shared."""
+
+        @functools.wraps(start)
+        def shared(*args: P.args, **kwargs: P.kwargs) -> AbstractContextManager[Served]:
+            # An index of the claim's own ends with the claim.
+            if self._stack is None or "index" in kwargs:
+                return start(*args, **kwargs)
+            key = start, args, tuple(sorted((name, repr(each)) for name, each in kwargs.items()))
+            if key not in self._running:
+                self._running[key] = self._stack.enter_context(start(*args, **kwargs))
+            return contextlib.nullcontext(self._running[key])
+
+        return shared
+
+
+SHARED = Shared()
 
 
 def scratch() -> Path:
@@ -165,6 +208,7 @@ def _files(name: str, data_sets: Iterator[DataSet]) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+@SHARED
 @contextlib.contextmanager
 def ours(
     studies: int, *, workers: int = 1, index: str | None = None, options: Sequence[str] = ()
@@ -178,6 +222,7 @@ def ours(
         yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid)
 
 
+@SHARED
 @contextlib.contextmanager
 def dcmtk(studies: int = 500) -> Iterator[Served]:
     """dcmqrscp, whose hard limit is 500 studies."""
@@ -185,6 +230,7 @@ def dcmtk(studies: int = 500) -> Iterator[Served]:
         yield Served("dcmqrscp", peer.port, peer.aet, studies)
 
 
+@SHARED
 @contextlib.contextmanager
 def orthanc_peer(studies: int) -> Iterator[Served]:
     """Orthanc with its SQLite index."""
@@ -192,6 +238,7 @@ def orthanc_peer(studies: int) -> Iterator[Served]:
         yield Served("Orthanc", peer.port, peer.aet, studies)
 
 
+@SHARED
 @contextlib.contextmanager
 def pynetdicom(studies: int) -> Iterator[Served]:
     """An SCP of pynetdicom whose handler yields ready data sets from memory: the most it can do."""
