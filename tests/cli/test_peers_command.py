@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicomquest.cli import main
-from fixtures.faces import HOST, serving
+from fixtures.faces import HOST, scp, serving
 from peers.processes import free_port
 
 FILE = Path("dicomquest.toml")
@@ -104,6 +104,27 @@ def test_each_peer_is_asked() -> None:
         assert lines[1].startswith(f"nowhere  no connection to {HOST} port {closed}: ")
         assert lines[2:] == ["1 peer of 2 did not answer."]
         assert peers("test", "here").startswith("here  answered in ")
+
+
+def test_destination_must_take_instances() -> None:
+    """It is asked for Storage besides C-ECHO, under its own title; the peer of its name is not."""
+    storing = scp()
+    storing.add_supported_context("1.2.840.10008.5.1.4.1.1.2")
+    with serving() as finding, serving(ae=storing) as taking:
+        FILE.write_text(
+            f'[peers.LAB]\nhost = "{HOST}"\nport = {finding}\n'
+            f'[destinations.LAB]\nhost = "{HOST}"\nport = {taking}\n'
+            f'[destinations.WRONG]\nhost = "{HOST}"\nport = {finding}\n'
+        )
+        lab, destination, wrong, last = peers("test", status=1).splitlines()
+        named = peers("test", "LAB").splitlines()
+    assert lab.startswith("LAB                  answered in ")
+    assert destination.startswith("LAB (destination)    answered in ")
+    assert destination.endswith("; it takes Storage (1 class)")
+    assert wrong.startswith("WRONG (destination)  answered in ")
+    assert wrong.endswith(", but takes no instances: it is no Storage SCP for DICOMQUEST")
+    assert last == "1 peer of 3 did not answer."
+    assert [line.split("  ")[0] for line in named] == ["LAB", "LAB (destination)"]
 
 
 def test_nothing_to_test_is_told() -> None:

@@ -18,7 +18,7 @@ from dicomquest.errors import (
     ConnectionFailedError,
     ContextNotAcceptedError,
 )
-from dicomquest.standard.models import MODELS_BY_UID, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
+from dicomquest.standard.models import MODELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,8 +32,7 @@ _BUSY = {(3, 1), (3, 2)}
 
 _DEFAULT_CALLED, _DEFAULT_CALLING = "ANY-SCP", "DICOMQUEST"
 _ORTHANC_HTTP_PORT = 8042
-_MODEL_OPTIONS = {STUDY_ROOT.uid: "study", PATIENT_ROOT.uid: "patient",
-                  PATIENT_STUDY_ONLY.uid: "psonly"}  # fmt: skip
+_MODEL_OPTIONS = (("study", STUDY_ROOT), ("patient", PATIENT_ROOT), ("psonly", PATIENT_STUDY_ONLY))
 
 _OPENSSL = re.compile(r"\[SSL: \w+\] | \(_ssl\.c:\d+\)|_ssl\.c:\d+: ")
 """The places in OpenSSL's messages that say nothing to a user."""
@@ -157,12 +156,18 @@ def _no_context(host: str, port: int, settings: Reach, abstract_syntax: str) -> 
         f"{settings.aec} at {host} port {port} accepts associations but no {wanted}: "
         f"{services_in_words(accepted)}"
     )
+    # The same service under another model: find by find, get by get.
     others = [
         option
-        for uid, option in _MODEL_OPTIONS.items()
-        if uid in accepted and abstract_syntax in MODELS_BY_UID
+        for option, model in _MODEL_OPTIONS
+        for service in ("uid", "get_uid", "move_uid")
+        if getattr(model, service) in accepted
+        and abstract_syntax in {getattr(each, service) for each in MODELS}
     ]
-    return _joined(words, f"Ask by that model: -m {others[0]}." if others else "")
+    if others:
+        return _joined(words, f"Ask by that model: -m {others[0]}.")
+    moves = any(model.get_uid == abstract_syntax and model.move_uid in accepted for model in MODELS)
+    return _joined(words, "It has C-MOVE: dicomquest move." if moves else "")
 
 
 def services_in_words(accepted: Collection[str]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -66,29 +66,55 @@ def list_(ctx: click.Context, format_: str) -> None:
 def test(ctx: click.Context, names: Sequence[str]) -> None:
     """Ask each PEER, or all that can be reached, whether it answers (C-ECHO).
 
+    A destination of C-MOVE, a table [destinations.TITLE], must also take instances (C-STORE).
+
     \b
       dicomquest peers test
       dicomquest peers test pacs1 pacs2
 
     The exit status is 0 if all answered, 1 if one did not.
     """  # noqa: D301
-    if names:
-        asked = [reachable(ctx, name) for name in names]
-    else:
-        known = configured(ctx).peers.values()
-        asked = [peer for peer in known if {"host", "port"} <= peer.reach.keys()]
+    asked = list(_to_test(ctx, names))
     if not asked:
         say("There is no named peer to test. dicomquest peers add PEER HOST PORT adds one.")
         return
-    width = max(len(peer.title) for peer in asked)
+    width = max(len(each.label) for each in asked)
     failed = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for peer, (is_well, words) in zip(asked, pool.map(_asked, asked), strict=True):
-            click.echo(f"{escaped(peer.title):{width}}  {escaped(words)}")
+        for each, (is_well, words) in zip(asked, pool.map(_asked, asked), strict=True):
+            click.echo(f"{escaped(each.label):{width}}  {escaped(words)}")
             failed += not is_well
     if failed:
         say(f"{number_of(failed, 'peer')} of {len(asked)} did not answer.")
         raise click.exceptions.Exit(FAILED)
+
+
+class _Tested(NamedTuple):
+    """A peer to test, or a destination, which takes instances."""
+
+    peer: NamedPeer
+    is_destination: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.peer.title} (destination)" if self.is_destination else self.peer.title
+
+
+def _to_test(ctx: click.Context, names: Sequence[str]) -> Iterator[_Tested]:
+    """Yield the peers and destinations of these names, or all that can be reached."""
+    configuration = configured(ctx)
+    for name in names:
+        destination = configuration.destinations.get(name)
+        if name in configuration.peers or destination is None:
+            yield _Tested(reachable(ctx, name))
+        if destination is not None:
+            yield _Tested(destination, is_destination=True)
+    if names:
+        return
+    for is_destination, table in enumerate((configuration.peers, configuration.destinations)):
+        for peer in table.values():
+            if {"host", "port"} <= peer.reach.keys():
+                yield _Tested(peer, bool(is_destination))
 
 
 @peers.command(short_help="Add a peer to the configuration file.")
@@ -166,16 +192,28 @@ def _write(path: Path, text: str) -> None:
         raise give_up(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _asked(peer: NamedPeer) -> tuple[bool, str]:
+def _asked(tested: _Tested) -> tuple[bool, str]:
     from dicomquest.cli.echo_command import ask
     from dicomquest.cli.peer import PeerSettings
 
+    peer = tested.peer
+    settings = PeerSettings(**defaults_of(peer))
+    place = peer.reach["host"], peer.reach["port"]
     try:
-        answer = ask(peer.reach["host"], peer.reach["port"], PeerSettings(**defaults_of(peer)))
+        answer = ask(*place, settings)
     except (AssociationError, click.UsageError) as error:
         words = error.message if isinstance(error, click.UsageError) else str(error)
         return False, words.partition("\n")[0]
-    return True, f"answered in {answer.echo_seconds * 1000:.1f} ms ({answer.implementation})"
+    words = f"answered in {answer.echo_seconds * 1000:.1f} ms ({answer.implementation})"
+    if not tested.is_destination:
+        return True, words
+    from dicomquest.cli.connection_trouble import services_in_words
+    from dicomquest.cli.peer_probe import SERVICES, accepted_services
+
+    stored = accepted_services(*place, settings) - SERVICES.keys()
+    return bool(stored), f"{words}; {services_in_words(stored)}" if stored else (
+        f"{words}, but takes no instances: it is no Storage SCP for {settings.aet}"
+    )
 
 
 def _as_object(peer: NamedPeer) -> dict[str, Any]:
