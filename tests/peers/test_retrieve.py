@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
 from fixtures.programs import program
-from fixtures.storing import ROOT, data_set_bytes, instance, syntax_files, write
+from fixtures.storing import ROOT, SYNTAXES, data_set_bytes, instance, syntax_files, write
 from peers import ours
-from peers.processes import Outcome, Peer, client
+from peers.processes import Outcome, Peer, client, free_port, server
 
 STUDY = f"{ROOT}.1"
 CT_COUNT = 12
+
+
+@dataclass(frozen=True)
+class Received:
+    """A storescp that keeps what it gets in a folder, byte for byte."""
+
+    port: int
+    folder: Path
+
+    def files(self) -> dict[str, Path]:
+        """The received files by SOP Instance UID."""
+        return received(self.folder)
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +43,34 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def archive(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    location = tmp_path_factory.mktemp("index") / "index.sqlite"
+def archive(
+    files: dict[str, Path], destination: Received, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
+    folder = tmp_path_factory.mktemp("index")
+    location = folder / "index.sqlite"
     ours.index(location, next(iter(files.values())).parent)
-    with ours.serve(location) as peer:
+    config = folder / "dicomquest.toml"
+    config.write_text(f'[destinations.STORE]\nhost = "127.0.0.1"\nport = {destination.port}\n')
+    with ours.serve(location, "--config", str(config)) as peer:
         yield peer
+
+
+@pytest.fixture(scope="module")
+def destination(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Received]:
+    folder, port = tmp_path_factory.mktemp("destination"), free_port()
+    kept = folder / "kept"
+    kept.mkdir()
+    # Of the offered transfer syntaxes it prefers the first that it knows, compressed ones too.
+    command = [program("storescp"), "+B", "+xa", "-od", str(kept), str(port)]
+    with server(command, port, folder / "log"):
+        yield Received(port, kept)
+
+
+@pytest.fixture
+def emptied(destination: Received) -> Received:
+    for path in destination.folder.iterdir():
+        path.unlink()
+    return destination
 
 
 def getscu(peer: Peer, folder: Path, *options: str, **keys: str) -> Outcome:
@@ -113,3 +149,47 @@ def test_getscu_asks_by_another_key(archive: Peer, tmp_path: Path) -> None:
     )
     assert "DoesNotMatchSOPClass" in outcome.output, outcome.output
     assert not list(tmp_path.iterdir())
+
+
+def movescu(peer: Peer, to: str, *, model: str = "-S", **keys: str) -> Outcome:
+    texts = [text for key, value in keys.items() for text in ("-k", f"{key}={value}")]
+    command = [program("movescu"), "-v", model, "-aec", peer.aet, "-aem", to, *texts]
+    return client([*command, peer.host, str(peer.port)])
+
+
+@pytest.mark.peer("movescu")
+@pytest.mark.peer("storescp")
+@pytest.mark.requirement("RT-001", "RT-041", "RT-083")
+def test_movescu_moves_a_study(archive: Peer, emptied: Received, files: dict[str, Path]) -> None:
+    outcome = movescu(archive, "STORE", QueryRetrieveLevel="STUDY", StudyInstanceUID=STUDY)
+    assert "Final Move Response (Success)" in outcome.output, outcome.output
+    found = emptied.files()
+    assert len(found) == CT_COUNT
+    for uid, path in found.items():
+        assert data_set_bytes(path) == data_set_bytes(files[uid])
+
+
+@pytest.mark.peer("movescu")
+@pytest.mark.peer("storescp")
+@pytest.mark.requirement("RT-041", "RT-043")
+def test_movescu_moves_each_transfer_syntax(
+    archive: Peer, emptied: Received, files: dict[str, Path]
+) -> None:
+    """A destination that takes all transfer syntaxes gets each instance as it is stored."""
+    named = {uid: path for uid, path in files.items() if path.name in SYNTAXES}
+    keys = {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": "\\".join(named)}
+    outcome = movescu(archive, "STORE", **keys)
+    assert "Final Move Response (Success)" in outcome.output, outcome.output
+    found = emptied.files()
+    assert found.keys() == named.keys()
+    for uid, path in found.items():
+        stored = data_set_bytes(named[uid])
+        # A deflated data set of odd length is padded (PS3.5 A.5).
+        assert data_set_bytes(path) == stored + bytes(len(stored) % 2)
+
+
+@pytest.mark.peer("movescu")
+@pytest.mark.requirement("RT-029")
+def test_movescu_names_an_unknown_destination(archive: Peer) -> None:
+    outcome = movescu(archive, "NOWHERE", QueryRetrieveLevel="STUDY", StudyInstanceUID=STUDY)
+    assert "MoveDestinationUnknown" in outcome.output

@@ -205,7 +205,7 @@ class AcceptedAssociation(ResponseChannel):
             request.cancel(is_abandoned=True)
         self._requests.clear()
         if self._link is not None:
-            self._link.lose()
+            self._link.lose(f"association {self.number} has ended")
         self.protocol.wake_writers()
 
     def _begin(self, event: RequestReceived) -> ServiceRequest:

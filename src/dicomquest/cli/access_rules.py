@@ -198,5 +198,6 @@ def _profile(values: Mapping[str, Any]) -> Profile:
         ),
         most_associations=values["max_associations_per_ae"],
         destinations=frozenset(values["destinations"]) or None,
+        caller_port=values["caller_port"],
         assumes_roles=values["assume_roles"],
     )

@@ -17,6 +17,7 @@ import click
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import SERVE_TABLE, TABLE_OF, ServeSettings
 from dicomquest.cli.settings.caller_settings import CallerSettings
+from dicomquest.cli.settings.destination_settings import DestinationSettings
 from dicomquest.cli.settings.reach_settings import ReachSettings
 from dicomquest.cli.shared_options import ae_title, option_of
 from dicomquest.errors import ConfigurationError
@@ -27,7 +28,9 @@ RULES = {name: each for name, each in SETTINGS.items() if each.metadata.get("by_
 """The settings that may differ for a calling AE title."""
 CALLER = {each.name: each for each in fields(CallerSettings)}
 
-TITLED = {"peers": {**RULES, **CALLER, **REACH}, "destinations": REACH}
+SENDING = {each.name: each for each in fields(DestinationSettings)}
+
+TITLED = {"peers": {**RULES, **CALLER, **REACH}, "destinations": {**SENDING, **REACH}}
 """The tables that have a table for each AE title, and the keys that may stand there."""
 
 NUMBERS = (click.types.IntParamType, click.types.FloatParamType)

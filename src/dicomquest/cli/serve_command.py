@@ -74,12 +74,18 @@ def make_settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSetting
     """Make the settings of the values of the options, and of what only the file can set."""
     configuration = configured(ctx)
     of_file = {name: value for name, value in configuration.settings.items() if name not in values}
-    return ServeSettings(**values, **of_file, peers=configuration.rules)
+    return ServeSettings(
+        **values,
+        **of_file,
+        peers=configuration.rules,
+        move_destinations=configuration.destinations,
+    )
 
 
 def check_settings(settings: ServeSettings) -> None:
     """Raise UsageError for settings that do not fit each other, or name unusable files."""
     from dicomquest.cli.access_rules import check_access
+    from dicomquest.cli.destinations import destinations_of
     from dicomquest.cli.server_monitor import check_audit
     from dicomquest.store.places import parse_layout
 
@@ -87,6 +93,7 @@ def check_settings(settings: ServeSettings) -> None:
     server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
     check_access(settings)
     check_audit(settings)
+    destinations_of(settings)
     try:
         parse_layout(settings.store_layout)
     except LayoutError as error:

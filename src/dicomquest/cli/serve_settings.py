@@ -34,10 +34,14 @@ class ServeSettings(
 ):
     """The settings of the server.
 
-    ``peers`` has the settings that differ for a calling AE title, by that title.
+    ``peers`` has the settings that differ for a calling AE title, by that title, and
+    ``move_destinations`` the tables [destinations.TITLE] by theirs.
     """
 
     peers: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict, metadata={"is_option": False}
+    )
+    move_destinations: Mapping[str, Any] = field(
         default_factory=dict, metadata={"is_option": False}
     )
 

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from dicomquest.aio.configured_destinations import ConfiguredDestinations
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.cli.access_rules import admission
+from dicomquest.cli.destinations import destinations_of
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_monitor import Monitor
@@ -21,7 +23,6 @@ from dicomquest.errors import ArchiveInUseError, IndexDatabaseError
 from dicomquest.index.index import Index
 from dicomquest.query.extended_negotiation import negotiate, negotiate_retrieve
 from dicomquest.services.find import FindLimits, FindService
-from dicomquest.services.move_destinations import NoDestinations
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
 from dicomquest.services.storage import StorageService
@@ -152,7 +153,9 @@ def server_settings(
     }
     supported = dict.fromkeys(services, syntax)
     retrieve = RetrieveService(
-        index, NoDestinations(), RetrieveLimits(settings.max_retrieves, limits.identifier)
+        index,
+        ConfiguredDestinations(destinations_of(settings)),
+        RetrieveLimits(settings.max_retrieves, limits.identifier),
     )
     services |= {each.uid: retrieve for each in RETRIEVE_SOP_CLASSES}
     supported |= {each.uid: syntax for each in RETRIEVE_SOP_CLASSES}

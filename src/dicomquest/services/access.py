@@ -95,6 +95,7 @@ class Profile:
     - ``choices`` are those of its queries.
     - ``most_associations`` may be held under its AE title at a time; None for any number.
     - ``destinations`` are those that its C-MOVE may name; None for all.
+    - ``caller_port`` makes it a destination of its own, at its address; None does not.
     - ``assumes_roles`` sends instances of a C-GET on contexts without role selection, too.
     """
 
@@ -105,6 +106,7 @@ class Profile:
     choices: PeerChoices = field(default_factory=PeerChoices)
     most_associations: int | None = None
     destinations: frozenset[str] | None = None
+    caller_port: int | None = None
     assumes_roles: bool = False
 
     def allows(self, abstract_syntax: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dicomquest.errors import AssociationError
+from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.request import AssociationInfo
 from dicomquest.services.retrieve_source import Needed
 from dicomquest.services.storage_link import StorageLink
@@ -34,6 +35,7 @@ class Destination:
     own_ae_title: str | None = None
     preferred: tuple[str, ...] = ()
     most_associations: int | None = None
+    user_identity: UserIdentityRQ | None = field(default=None, repr=False)
     ssl_context: ssl.SSLContext | None = None
     maximum_length: int | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)

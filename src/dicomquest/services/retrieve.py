@@ -180,9 +180,7 @@ class RetrieveService:
         if destination is None:
             route = OwnRoute(request)
         else:
-            called = request.association.acceptor.ae_title
-            own = destination.own_ae_title or called
-            route = DestinationRoute(self._destinations, destination, own, source.needed())
+            route = DestinationRoute(request, self._destinations, destination, source.needed())
         retrieving = Retrieving(request, source, total, route)
         self._keep(request, retrieving.progress)
         status = await retrieving.run()

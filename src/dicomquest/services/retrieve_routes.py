@@ -65,15 +65,17 @@ class DestinationRoute:
 
     def __init__(
         self,
+        request: ServiceRequest,
         destinations: Destinations,
         destination: Destination,
-        own_ae_title: str,
         needed: Sequence[Needed],
     ) -> None:
-        """Send to a destination; ``own_ae_title`` is that of the requests for association."""
+        """Send to a destination, by the AE title that the request was addressed to."""
+        self._cancelled = asyncio.Event()
+        request.on_cancel(self._cancelled.set)
         self._destinations = destinations
         self._destination = destination
-        self._own_ae_title = own_ae_title
+        self._own_ae_title = destination.own_ae_title or request.association.acceptor.ae_title
         self._groups = grouped(needed)
         self._classes = [frozenset(each.sop_class_uid for each in group) for group in self._groups]
         self._link: StorageLink | None = None
@@ -103,6 +105,23 @@ class DestinationRoute:
         return self._link
 
     async def _connect(self, needed: Sequence[Needed]) -> StorageLink:
+        """Connect, and once more if that fails; a cancelled request waits no longer."""
+        connecting = asyncio.ensure_future(self._connect_twice(needed))
+        cancelled = asyncio.ensure_future(self._cancelled.wait())
+        try:
+            await asyncio.wait({connecting, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cancelled.cancel()
+            if not connecting.done():
+                connecting.cancel()
+        try:
+            return await connecting
+        except asyncio.CancelledError:
+            if self._cancelled.is_set():
+                raise DestinationError("the retrieve was cancelled") from None
+            raise
+
+    async def _connect_twice(self, needed: Sequence[Needed]) -> StorageLink:
         connect = self._destinations.connect
         try:
             return await connect(self._destination, self._own_ae_title, needed)

@@ -130,7 +130,7 @@ class Retrieving:
 
     def _give_up(self, error: DestinationError) -> None:
         """Send no more: all others would fail in the same way, and each would wait for it."""
-        if not self.trouble:
+        if not self.trouble and not self._request.is_cancelled:
             self.trouble = str(error)
             LOGGER.warning(
                 "association %d: %s; %d instances not sent",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import click
 
-from dicomquest.cli.shared_options import FILE, USERS_FILE, setting
+from dicomquest.cli.shared_options import FILE, PORT, USERS_FILE, setting
 
 SERVICES = ("verification", "find", "store", "retrieve")
 MODELS = ("patient", "study", "psonly")
@@ -90,6 +90,15 @@ class AccessSettings:
         "Send instances of a C-MOVE to this destination alone; several times for several.",
         multiple=True,
         metavar="TITLE",
+        by_peer=True,
+        hidden=True,
+    )
+    caller_port: int | None = setting(
+        None,
+        "Send a C-MOVE to the caller itself at its address and this port, if it names its own AE "
+        "title and that has no table [destinations.TITLE].",
+        type=PORT,
+        metavar="N",
         by_peer=True,
         hidden=True,
     )
