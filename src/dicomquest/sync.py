@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
 from dicomquest.dimse.commands import PENDING, Response
-from dicomquest.dimse.events import ResponseReceived
+from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import AssociationError, LocalProtocolError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.driver import Driver
@@ -184,14 +184,20 @@ class Association(RequestedAssociation, evt.HasHandlers):
 
         # No generator function: that would send the query when the first response is asked for.
         find = partial(self._requestor.find, message_id=msg_id, priority=priority)
-        responses = self._ask(dataset, query_model, find)
-        return (read_response(response)[:2] for response in responses)
+        rows = self._ask(dataset, query_model, find)
+        return (read_response(response)[:2] for response in _apart(rows))
 
     def responses(self, dataset: Dataset, query_model: str) -> Iterator[ResponseReceived | None]:
         """Send a query now, and yield its responses as they were received, the final one last.
 
         None comes last if the association ended before that. Otherwise as ``send_c_find``.
         """
+        return _apart(self.rows_of_responses(dataset, query_model))
+
+    def rows_of_responses(
+        self, dataset: Dataset, query_model: str
+    ) -> Iterator[ResponseReceived | ResponsesReceived | None]:
+        """Send a query now, as ``responses``; Pending ones that came in a row come as one."""
         return self._ask(dataset, query_model, partial(self._requestor.find, priority=2))
 
     def send_c_get(
@@ -211,9 +217,8 @@ class Association(RequestedAssociation, evt.HasHandlers):
         retrieve = partial(self._requestor.retrieve, message_id=msg_id, priority=priority)
         from dicomquest.services.identifiers import read_retrieve_response
 
-        return map(
-            read_retrieve_response, self._ask(dataset, query_model, retrieve, "C-GET", "responses")
-        )
+        rows = self._ask(dataset, query_model, retrieve, "C-GET", "responses")
+        return map(read_retrieve_response, _apart(rows))
 
     def send_c_move(
         self,
@@ -236,9 +241,8 @@ class Association(RequestedAssociation, evt.HasHandlers):
         )
         from dicomquest.services.identifiers import read_retrieve_response
 
-        return map(
-            read_retrieve_response, self._ask(dataset, query_model, retrieve, "C-MOVE", "responses")
-        )
+        rows = self._ask(dataset, query_model, retrieve, "C-MOVE", "responses")
+        return map(read_retrieve_response, _apart(rows))
 
     def send_c_store(
         self,
@@ -327,7 +331,7 @@ class Association(RequestedAssociation, evt.HasHandlers):
         send: Callable[[AcceptedContext, bytes], Flow[Operation]],
         name: str = "C-FIND",
         what: str = "matches",
-    ) -> Iterator[ResponseReceived | None]:
+    ) -> Iterator[ResponseReceived | ResponsesReceived | None]:
         """Send a query or retrieve, and return its responses, the final one or None last."""
         from dicomquest.services.identifiers import encode_request
 
@@ -348,24 +352,24 @@ class Association(RequestedAssociation, evt.HasHandlers):
 
     def _receive_responses(
         self, operation: Operation, turn: Turn, name: str, what: str
-    ) -> Iterator[ResponseReceived | None]:
+    ) -> Iterator[ResponseReceived | ResponsesReceived | None]:
         try:
             yield None
             inbox = operation.inbox
             is_pending = True
             count = 0
             while is_pending:
-                response: ResponseReceived | None
-                # The driver's turn takes 3 us and brings hundreds of responses: one serves all.
-                if inbox:
-                    response = inbox.popleft()
-                else:
-                    response = self._run(self._requestor.response(operation))
+                has_come = bool(inbox)
+                if not has_come:
+                    has_come = self._run(self._requestor.arrival(operation))
                     if operation.is_answered:
                         # The rest is here: the next thread need not wait until it is read.
                         self._turns.give_back(turn)
+                response = inbox.popleft() if has_come else None
                 is_pending = response is not None and response.command.status in PENDING
-                if is_pending:
+                if isinstance(response, ResponsesReceived):
+                    count += len(response.data_sets)
+                elif is_pending:
                     count += 1
                 else:
                     status = "none" if response is None else in_words(response.command.status)
@@ -463,3 +467,13 @@ class Association(RequestedAssociation, evt.HasHandlers):
         # Not under the lock: a handler may wait for another thread that uses the association.
         for event in news:
             self._handlers.notify(event)
+
+
+def _apart(
+    rows: Iterator[ResponseReceived | ResponsesReceived | None],
+) -> Iterator[ResponseReceived | None]:
+    for row in rows:
+        if isinstance(row, ResponsesReceived):
+            yield from row.apart()
+        else:
+            yield row

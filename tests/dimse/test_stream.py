@@ -83,6 +83,9 @@ odd = st.sampled_from(
         message(FIND, final(2)),
         message(FIND, PENDING),
         p_data(FIND, (LAST, b"ab")),
+        # A data set that looks like the next command.
+        p_data(FIND, (COMMAND | LAST, PENDING))
+        + p_data(FIND, (LAST, p_data(FIND, (COMMAND | LAST, PENDING)))),
         p_data(FIND, (COMMAND | LAST | 0x80, PENDING), (LAST | 0x40, b"ab")),
         p_data(FIND, (COMMAND | LAST, PENDING)) + p_data(ECHO, (LAST, b"ab")),
         message(FIND, PENDING.replace(b"\x00\xff", b"\xfe\xff"), b"ab"),

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Literal, TypeVar, overload
 
 from pydicom.dataset import Dataset
@@ -19,6 +20,7 @@ from dicomquest.ae.negotiation_items import (
 from dicomquest.dataset.elements import to_pydicom
 from dicomquest.dataset.fast_decoder import decode_to_json, decode_to_pydicom
 from dicomquest.dimse.commands import PENDING, Response
+from dicomquest.dimse.events import ResponsesReceived
 from dicomquest.errors import (
     AssociationAbortedError,
     AssociationError,
@@ -38,7 +40,7 @@ from dicomquest.query.identifier.request_rules import RequestError, check_reques
 from dicomquest.query.matches import Matches
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.contexts import build_context
-from dicomquest.services.identifiers import read_identifier
+from dicomquest.services.identifiers import read_identifier, read_identifiers
 from dicomquest.standard.models import InformationModel
 from dicomquest.standard.statuses import StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import (
@@ -204,22 +206,27 @@ def _matches(
             raise ContextNotAcceptedError(
                 f"the peer did not accept what this query needs: {error}"
             ) from error
-        count = 0
-        for response in association.responses(identifier, model.uid):
-            if response is None:
-                raise _failure(association)
-            if response.command.status in PENDING:
-                match = read_identifier(response, read)
-                if match is not None:
-                    yield match
-                    count += 1
-                if count == limit:
-                    break
-            elif status_class(response.command.status) not in (
-                StatusClass.SUCCESS,
-                StatusClass.WARNING,
-            ):
-                raise query_failure(response.command)
+        matches = _received(association, identifier, model, read)
+        yield from matches if limit is None else islice(matches, limit)
+
+
+def _received(
+    association: Association,
+    identifier: Dataset,
+    model: InformationModel,
+    read: Callable[[bytes, str], T],
+) -> Iterator[T]:
+    for row in association.rows_of_responses(identifier, model.uid):
+        if row is None:
+            raise _failure(association)
+        if isinstance(row, ResponsesReceived):
+            yield from read_identifiers(row, read)
+        elif row.command.status in PENDING:
+            match = read_identifier(row, read)
+            if match is not None:
+                yield match
+        elif status_class(row.command.status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
+            raise query_failure(row.command)
 
 
 def _failure(association: Association) -> AssociationError:

@@ -176,7 +176,7 @@ class AsyncAssociation(RequestedAssociation, evt.HasHandlers):
         while is_pending:
             inbox = operation.inbox
             response = (
-                inbox.popleft() if inbox else await self._run(self._requestor.response(operation))
+                operation.take() if inbox else await self._run(self._requestor.response(operation))
             )
             status, found, is_pending = read_response(response)
             yield status, found

@@ -26,6 +26,7 @@ from dicomquest.pdu.pdus import (
     PduType,
     PresentationDataValue,
 )
+from dicomquest.pdu.reader import RepeatedPDVs
 from dicomquest.pdu.reasons import AbortReason
 
 _BITS: Final = COMMAND | LAST
@@ -134,16 +135,16 @@ class Reassembler:
         return self._known_command
 
     def receive_repeated(
-        self, context_id: int, pdvs: Sequence[PresentationDataValue], position: int
+        self, context_id: int, pdvs: Sequence[PresentationDataValue | RepeatedPDVs], position: int
     ) -> tuple[list[bytes], int]:
         """Take messages that repeat the known command, each with a data set of one fragment.
 
         Return their data sets, and the position of the first PDV for ``receive``. It serves the
         Pending responses of a query, which repeat their command byte for byte: 0.4 us each, where
-        ``receive`` takes 3 for the two PDVs.
+        ``receive`` takes 3 for the two PDVs, and next to nothing for those that the reader found.
         """
         data_sets: list[bytes] = []
-        end = len(pdvs) - 1
+        end = len(pdvs)
         if (
             self._context_id is not None
             or self._known_command is None
@@ -152,8 +153,18 @@ class Reassembler:
             return data_sets, position
         known, longest = self._known_bytes, self._limits.data_set
         while position < end:
-            command_context, command_control, command_set = pdvs[position]
-            data_context, data_control, data_set = pdvs[position + 1]
+            first, second = pdvs[position], pdvs[position + 1] if position + 1 < end else None
+            if isinstance(first, RepeatedPDVs):
+                of_command = first.command == known and first.context_id == context_id
+                if not of_command or max(map(len, first.data_sets)) > longest:
+                    break
+                data_sets += first.data_sets
+                position += 1
+                continue
+            if second is None or isinstance(second, RepeatedPDVs):
+                break
+            command_context, command_control, command_set = first
+            data_context, data_control, data_set = second
             if (
                 command_set != known
                 or not command_context == data_context == context_id

@@ -8,7 +8,7 @@ deadline; an overdue query or retrieve is cancelled first and aborted later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,17 +24,18 @@ from dicomquest.dimse.commands import (
     CGetRSP,
     CMoveRQ,
     CMoveRSP,
-    Command,
     CStoreRQ,
     CStoreRSP,
     Request,
     Response,
     name_of,
 )
-from dicomquest.dimse.events import MessageIgnored, ResponseReceived
-from dicomquest.dimse.fragments import Message
+from dicomquest.dimse.events import MessageIgnored, ResponseReceived, ResponsesReceived
+from dicomquest.dimse.fragments import Message, Reassembler
 from dicomquest.dimse.link import HopelessError, Link
 from dicomquest.errors import LocalProtocolError
+from dicomquest.pdu.pdus import PresentationDataValue
+from dicomquest.pdu.reader import RepeatedPDVs
 from dicomquest.ul.timers import Timeouts
 
 LAST_MESSAGE_ID: Final = 0xFFFF
@@ -218,25 +219,30 @@ class Invoker:
         del self._operations[message_id]
         self._link.events.append(ResponseReceived(context, response, data_set, is_oversized))
 
-    def context_of_stream(self, response: Command | None) -> int | None:
-        """Return the context ID of the query that a Pending response belongs to, else None."""
-        if not isinstance(response, CFindRSP) or response.status not in PENDING:
-            return None
-        operation = self._operations.get(response.message_id_being_responded_to)
-        is_find = operation is not None and isinstance(operation.request, CFindRQ)
-        return operation.context_id if operation is not None and is_find else None
+    def receive_repeated(
+        self,
+        reassembler: Reassembler,
+        pdvs: Sequence[PresentationDataValue | RepeatedPDVs],
+        position: int,
+        now: float,
+    ) -> int:
+        """Take the Pending responses that repeat the last one; return the position of the rest.
 
-    def receive_stream(self, response: Response, data_sets: Iterable[bytes], now: float) -> None:
-        """Tell the user of many Pending responses to one query, as ``receive_response`` does."""
-        operation = self._operations[response.message_id_being_responded_to]
-        if not operation.is_expiring:
-            operation.restart(self._timeouts.dimse, now)
-        context = self._link.upper_layer.contexts[operation.context_id]
-        # A tuple's own constructor takes a third of the time of that of a NamedTuple.
-        new = tuple.__new__
-        self._link.events += [
-            new(ResponseReceived, (context, response, each, False)) for each in data_sets
-        ]
+        The user is told of them together, otherwise as by ``receive_response``.
+        """
+        response = reassembler.known_command
+        if not isinstance(response, CFindRSP) or response.status not in PENDING:
+            return position
+        operation = self._operations.get(response.message_id_being_responded_to)
+        if operation is None or not isinstance(operation.request, CFindRQ):
+            return position
+        data_sets, position = reassembler.receive_repeated(operation.context_id, pdvs, position)
+        if data_sets:
+            if not operation.is_expiring:
+                operation.restart(self._timeouts.dimse, now)
+            context = self._link.upper_layer.contexts[operation.context_id]
+            self._link.events.append(ResponsesReceived(context, response, data_sets))
+        return position
 
     def _ignore(self, response: Response) -> None:
         # One late response does no harm; an endless row of them does.

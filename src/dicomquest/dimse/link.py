@@ -12,7 +12,7 @@ from dicomquest.dimse.commands import (
     Command,
     name_of,
 )
-from dicomquest.dimse.events import SessionEvent
+from dicomquest.dimse.events import ResponsesReceived, SessionEvent
 from dicomquest.dimse.fragments import Limits, encode_message, fragment_pdus, longest_fragment
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import COMMAND
@@ -62,7 +62,7 @@ class Link:
     def __init__(self, upper_layer: UpperLayer, options: SessionOptions) -> None:
         self.upper_layer = upper_layer
         self.options = options
-        self.events: list[SessionEvent] = []
+        self.events: list[SessionEvent | ResponsesReceived] = []
         self.longest_fragment = 0
         # The name of the limit that the peer's messages went beyond; empty if none did.
         self.limit = ""

@@ -29,7 +29,6 @@ from dicomquest.dimse.commands import (
     CCancelRQ,
     CEchoRQ,
     CFindRQ,
-    CFindRSP,
     CStoreRQ,
     Request,
     Response,
@@ -43,7 +42,9 @@ from dicomquest.dimse.events import (
     Ended,
     Released,
     RequestRefused,
+    ResponsesReceived,
     SessionEvent,
+    apart,
 )
 from dicomquest.dimse.fragments import Message, Reassembler
 from dicomquest.dimse.invoker import Invoker
@@ -51,6 +52,7 @@ from dicomquest.dimse.link import REQUEST_LIMITS, HopelessError, Link, SessionOp
 from dicomquest.dimse.performer import Performer
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ, PresentationDataValue
+from dicomquest.pdu.reader import RepeatedPDVs
 from dicomquest.pdu.reasons import AbortReason, AbortSource, abort_words
 from dicomquest.ul import indications
 from dicomquest.ul.connection import UpperLayer
@@ -172,6 +174,10 @@ class Session:
 
     def events(self) -> list[SessionEvent]:
         """Return the events since the last call, in their order."""
+        return apart(self.rows_of_events())
+
+    def rows_of_events(self) -> list[SessionEvent | ResponsesReceived]:
+        """Return the events, too, but Pending responses that came in a row as one."""
         events = self._link.events
         self._link.events = []
         return events
@@ -444,18 +450,24 @@ class Session:
             self._is_over = True
             self._link.events.append(Released(is_orderly, outstanding))
 
-    def _receive_pdvs(self, pdvs: Sequence[PresentationDataValue], now: float) -> None:
+    def _receive_pdvs(
+        self, pdvs: Sequence[PresentationDataValue | RepeatedPDVs], now: float
+    ) -> None:
         position = 0
         while position < len(pdvs):
             # Asked anew for each PDV: the one before may have led to an abort.
             if self._is_deaf:
                 return
             # Pending responses come in long rows; each way takes as many PDVs as it can.
-            if (after := self._receive_stream(pdvs, position, now)) > position:
+            after = self._invoker.receive_repeated(self._reassembler, pdvs, position, now)
+            if after > position:
                 position = after
                 continue
             pdv = pdvs[position]
             position += 1
+            if isinstance(pdv, RepeatedPDVs):
+                pdvs, position = [*pdv.apart(), *pdvs[position:]], 0
+                continue
             try:
                 received = self._reassembler.receive(pdv)
                 if isinstance(received, Message):
@@ -469,19 +481,6 @@ class Session:
             except RemoteProtocolError as error:
                 self._fail(error, now)
         self._note_busy(now)
-
-    def _receive_stream(
-        self, pdvs: Sequence[PresentationDataValue], position: int, now: float
-    ) -> int:
-        """Take the Pending responses that repeat the last one; return the position of the rest."""
-        command = self._reassembler.known_command
-        context_id = self._invoker.context_of_stream(command)
-        if context_id is None or not isinstance(command, CFindRSP):
-            return position
-        data_sets, position = self._reassembler.receive_repeated(context_id, pdvs, position)
-        if data_sets:
-            self._invoker.receive_stream(command, data_sets, now)
-        return position
 
     def _receive_message(self, message: Message, now: float) -> None:
         command = message.command

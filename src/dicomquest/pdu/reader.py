@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 from struct import Struct
+from typing import NamedTuple, TypeAlias
 
 from dicomquest.errors import RemoteProtocolError
 from dicomquest.pdu.pdus import (
     COMMAND,
+    LAST,
     PDU,
     PDU_HEADER,
     PDV_HEADER,
@@ -30,9 +32,32 @@ FIXED_LENGTHS = {
     PduType.A_ABORT: 4,
 }
 
+REMEMBERED_HEADERS = 1024
+"""Headers of data sets that are kept by their length; those of a query differ in some tens."""
+
 # The header of a P-DATA-TF and of its first PDV, in one ``unpack``.
 _P_DATA_HEADERS = Struct(">BxIIBB")
 _P_DATA_TF = int(PduType.P_DATA_TF)
+
+
+class RepeatedPDVs(NamedTuple):
+    """PDVs of one context that alternate: always the same whole command, and a whole data set."""
+
+    context_id: int
+    command: bytes
+    data_sets: list[bytes]
+
+    def apart(self) -> list[PresentationDataValue]:
+        """Return them one by one."""
+        command = PresentationDataValue(self.context_id, COMMAND | LAST, self.command)
+        return [
+            pdv
+            for data_set in self.data_sets
+            for pdv in (command, PresentationDataValue(self.context_id, LAST, data_set))
+        ]
+
+
+PDVs: TypeAlias = list[PresentationDataValue | RepeatedPDVs]
 
 
 class PduReader:
@@ -41,7 +66,9 @@ class PduReader:
     ``association_limit`` and ``p_data_limit`` bound the PDU-length field, in bytes.
     """
 
-    __slots__ = ("_buffer", "_needed", "_offset", "_skip", "association_limit", "p_data_limit")
+    __slots__ = (
+        "_buffer", "_headers", "_needed", "_offset", "_skip", "association_limit", "p_data_limit"
+    )  # fmt: skip
 
     def __init__(self, association_limit: int, p_data_limit: int) -> None:
         self.association_limit = association_limit
@@ -52,6 +79,7 @@ class PduReader:
         self._offset = 0
         self._needed = PDU_HEADER.size
         self._skip = 0
+        self._headers = _Headers(0, 0)
 
     @property
     def is_inside_pdu(self) -> bool:
@@ -104,12 +132,12 @@ class PduReader:
         with memoryview(self._buffer) as view, view[start : self._offset] as body:
             return decode(pdu_type, body)
 
-    def next_p_data(self, accepted: Container[int]) -> list[PresentationDataValue]:
+    def next_p_data(self, accepted: Container[int]) -> PDVs:
         """Return the PDVs of all whole P-DATA-TF PDUs that come next; none if another PDU does.
 
-        This is the fast way for streams of responses: 0.4 us a PDV, where ``next_pdu`` takes 4. It
-        stops before a PDU that has a fault, or a context that is not in ``accepted``: ``next_pdu``
-        says what is wrong with it.
+        This is the fast way for streams of responses: 0.4 us a PDV, where ``next_pdu`` takes 4, and
+        0.3 us a response if a command repeats. It stops before a PDU that has a fault, or a context
+        that is not in ``accepted``: ``next_pdu`` says what is wrong with it.
         """
         if len(self._buffer) - self._offset < self._needed:
             return []
@@ -118,12 +146,20 @@ class PduReader:
         buffer = self._buffer = bytes(self._buffer)
         offset, size = self._offset, len(buffer)
         unpack, limit = _P_DATA_HEADERS.unpack_from, self.p_data_limit
-        pdvs: list[PresentationDataValue] = []
+        pdvs: PDVs = []
         # The Pending responses of a query repeat the PDU of their command byte for byte: it is
         # taken apart once, and compared from then on.
-        command, command_pdu = None, b""
+        command, command_pdu, is_regular = None, b"", True
         while offset + _P_DATA_HEADERS.size <= size:
             if command is not None and buffer.startswith(command_pdu, offset):
+                # Once: a peer that mixes in something else would have the rest cut up each time.
+                if is_regular and command.control == COMMAND | LAST:
+                    is_regular = False
+                    data_sets, offset = self._repeated(offset, command, command_pdu)
+                    if data_sets:
+                        row = RepeatedPDVs(command.context_id, command.fragment, data_sets)
+                        pdvs.append(row)
+                        continue
                 pdvs.append(command)
                 offset += len(command_pdu)
                 continue
@@ -154,6 +190,25 @@ class PduReader:
             self._offset = offset
             self._needed = PDU_HEADER.size
         return pdvs
+
+    def _repeated(
+        self, offset: int, command: PresentationDataValue, command_pdu: bytes
+    ) -> tuple[list[bytes], int]:
+        """Take data PDUs of one whole data set that follow one and the same command PDU each.
+
+        Return the data sets, and the offset behind them. All of it happens in C.
+        """
+        if self._headers.made_for != (command.context_id, self.p_data_limit):
+            self._headers = _Headers(command.context_id, self.p_data_limit)
+        # A data set may contain the command's bytes: then its pieces are not as long as it says.
+        # The last piece counts only if it is a whole PDU, too.
+        pieces = bytes(self._buffer[offset:]).split(command_pdu)[1:]
+        headers = map(self._headers.__getitem__, map(len, pieces))
+        is_whole = list(map(bytes.startswith, pieces, headers))
+        if False in is_whole:
+            del pieces[is_whole.index(False) :]
+        end = offset + len(command_pdu) * len(pieces) + sum(map(len, pieces))
+        return [piece[_P_DATA_HEADERS.size :] for piece in pieces], end
 
     def _fault(self, pdu_type: int, length: int) -> RemoteProtocolError | None:
         """Return the error of a PDU that is refused by its header alone; None if it is not.
@@ -206,6 +261,27 @@ class PduReader:
 
 # A tuple's own constructor takes a third of the time of that of a NamedTuple.
 _new = tuple.__new__
+
+
+class _Headers(dict[int, bytes]):
+    """The header of a PDU with one whole data set on a context, by its length in bytes."""
+
+    def __init__(self, context_id: int, limit: int) -> None:
+        super().__init__()
+        self.made_for = context_id, limit
+
+    def __missing__(self, size: int) -> bytes:
+        context_id, limit = self.made_for
+        length = size - PDU_HEADER.size
+        if not PDV_HEADER.size <= length <= limit:
+            return _NO_HEADER
+        header = _P_DATA_HEADERS.pack(_P_DATA_TF, length, length - 4, context_id, LAST)
+        if len(self) < REMEMBERED_HEADERS:
+            self[size] = header
+        return header
+
+
+_NO_HEADER = bytes(_P_DATA_HEADERS.size)
 
 
 def _several(

@@ -37,6 +37,7 @@ from dicomquest.dimse.events import (
     RequestReceived,
     RequestRefused,
     ResponseReceived,
+    ResponsesReceived,
     SessionEvent,
 )
 from dicomquest.dimse.link import SessionOptions
@@ -76,9 +77,17 @@ class Operation:
 
     message_id: int
     context: AcceptedContext
-    inbox: deque[ResponseReceived] = field(default_factory=deque)
+    inbox: deque[ResponseReceived | ResponsesReceived] = field(default_factory=deque)
     is_answered: bool = False
     is_cut: bool = False
+
+    def take(self) -> ResponseReceived:
+        """Return the next response of an inbox that is not empty."""
+        first = self.inbox.popleft()
+        if isinstance(first, ResponsesReceived):
+            first, *others = first.apart()
+            self.inbox.extendleft(reversed(others))
+        return first
 
 
 class Requestor(Agreement):
@@ -256,6 +265,10 @@ class Requestor(Agreement):
 
         LocalProtocolError if the operation succeeded, but not with all of its responses read.
         """
+        return operation.take() if (yield from self.arrival(operation)) else None
+
+    def arrival(self, operation: Operation) -> Flow[bool]:
+        """Wait until the inbox has something; False and errors as those of ``response``."""
         while not operation.inbox:
             if operation.is_cut and operation.is_answered:
                 raise LocalProtocolError(
@@ -263,9 +276,9 @@ class Requestor(Agreement):
                     "to its end before the next request, or use two associations"
                 )
             if operation.is_answered or self.stage is not LifeStage.ESTABLISHED:
-                return None
+                return False
             yield
-        return operation.inbox.popleft()
+        return True
 
     def release(self) -> Flow[None]:
         """End the association in good order; one that is gone is left alone."""
@@ -329,18 +342,13 @@ class Requestor(Agreement):
             self.failure = failure
 
     def _take_events(self) -> None:
-        command = take = None
-        for event in self.session.events():
-            # The Pending responses of a query share one command object: the others go where the
-            # first one went, without a look-up (0.4 us each).
-            if type(event) is ResponseReceived and event.command is command and take is not None:
-                take(event)
-                continue
-            self._take(event)
-            if type(event) is ResponseReceived and event.command.status in PENDING:
-                command = event.command
-                operation = self._operations.get(command.message_id_being_responded_to)
-                take = None if operation is None else operation.inbox.append
+        for event in self.session.rows_of_events():
+            if isinstance(event, ResponsesReceived):
+                operation = self._operations.get(event.command.message_id_being_responded_to)
+                if operation is not None:
+                    operation.inbox.append(event)
+            else:
+                self._take(event)
 
     def _take(self, event: SessionEvent) -> None:
         match event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from pydicom.dataset import Dataset
@@ -19,7 +19,7 @@ from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import decode_to_pydicom
 from dicomquest.dimse.command_sets import ELEMENTS
 from dicomquest.dimse.commands import PENDING, Response, RetrieveRSP, sub_operations_of
-from dicomquest.dimse.events import ResponseReceived
+from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 
@@ -118,8 +118,25 @@ def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T])
     try:
         return read(response.data_set, response.context.transfer_syntax)
     except DataSetError as error:
-        LOGGER.warning("a Pending response's identifier cannot be read: %s", error)
+        _warn_unreadable(error)
         return None
+
+
+def read_identifiers(row: ResponsesReceived, read: Callable[[bytes, str], T]) -> Iterator[T]:
+    """Yield the identifiers of the responses in a row that can be read, as ``read_identifier``."""
+    syntax = row.context.transfer_syntax
+    # One by one: what the user lets go of is gone before the garbage collector comes.
+    for data_set in row.data_sets:
+        try:
+            identifier = read(data_set, syntax)
+        except DataSetError as error:
+            _warn_unreadable(error)
+        else:
+            yield identifier
+
+
+def _warn_unreadable(error: DataSetError) -> None:
+    LOGGER.warning("a Pending response's identifier cannot be read: %s", error)
 
 
 def read_retrieve_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ, PresentationDataValue
+from dicomquest.pdu.reader import RepeatedPDVs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class AssociateRejected:
 class DataReceived:
     """The PDVs of one P-DATA-TF or several, all on accepted presentation contexts."""
 
-    pdvs: tuple[PresentationDataValue, ...]
+    pdvs: tuple[PresentationDataValue | RepeatedPDVs, ...]
 
 
 @dataclass(frozen=True, slots=True)
