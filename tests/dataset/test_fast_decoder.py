@@ -16,7 +16,7 @@ from dicomquest.dataset import fast_decoder
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.elements import DataSet, Element, to_json, to_pydicom
 from dicomquest.dataset.encoder import encode
-from dicomquest.dataset.fast_decoder import decode_to_json, decode_to_pydicom
+from dicomquest.dataset.fast_decoder import JSON_READER, decode_to_json, decode_to_pydicom
 from dicomquest.dataset.learned_layouts import REPETITIONS
 from dicomquest.errors import DataSetError
 from dicomquest.standard.character_sets import SINGLE_SETS
@@ -131,6 +131,8 @@ def assert_same(data: bytes, syntax: str) -> None:
     assert outcome(decode_to_json, data, syntax) == outcome(
         lambda *of: to_json(decode(*of)), data, syntax
     )
+    known = JSON_READER.known_layouts(syntax)(data)
+    assert known is None or known == decode_to_json(data, syntax)
     assert_equal(
         outcome(decode_to_pydicom, data, syntax),
         outcome(lambda *of: to_pydicom(decode(*of)), data, syntax),

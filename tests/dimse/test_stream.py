@@ -11,8 +11,8 @@ from dicomquest.dimse.commands import CFindRSP
 from dicomquest.dimse.events import ResponseReceived, SessionEvent
 from dicomquest.dimse.fragments import Limits, Reassembler
 from dicomquest.dimse.link import SessionOptions
-from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, AReleaseRP, PresentationDataValue, encode
-from dicomquest.pdu.reader import PduReader
+from dicomquest.pdu.pdus import COMMAND, LAST, AAbort, AReleaseRP, encode
+from dicomquest.pdu.reader import PduReader, PDVs
 from fixtures.session_pairs import ECHO, FIND, REFUSED, Pair, message, p_data
 
 LONGEST = 40
@@ -24,7 +24,7 @@ class PlainReader(PduReader):
 
     __slots__ = ()
 
-    def next_p_data(self, accepted: object) -> list[PresentationDataValue]:
+    def next_p_data(self, accepted: object) -> PDVs:
         del accepted
         return []
 
@@ -93,6 +93,7 @@ odd = st.sampled_from(
         b"\x04\0\0\0\0\x08\0\0\0\x03\x01\x02ab",  # a PDV, then two stray bytes
         b"\x04\0\0\0\0\x05\0\0\0\x01\x01\x02",
         b"\x04\0\0\0\0\x00",
+        p_data(FIND, (COMMAND | LAST, PENDING)) * 2 + bytes(12),
         b"\x04\0\0\x01\0\x00",
         b"\x09\0\0\0\0\x04abcd",
         encode(AReleaseRP()),

@@ -18,7 +18,7 @@ from dicomquest.ae.negotiation_items import (
     UserIdentityNegotiation,
 )
 from dicomquest.dataset.elements import to_pydicom
-from dicomquest.dataset.fast_decoder import decode_to_json, decode_to_pydicom
+from dicomquest.dataset.fast_decoder import JSON_READER, PYDICOM_READER, Reader
 from dicomquest.dimse.commands import PENDING, Response
 from dicomquest.dimse.events import ResponsesReceived
 from dicomquest.errors import (
@@ -54,10 +54,7 @@ T = TypeVar("T")
 Form = Literal["dataset", "json"]
 
 # The readers of an identifier, by the name of the form that they give.
-_READERS: dict[str, Callable[[bytes, str], Any]] = {
-    "dataset": decode_to_pydicom,
-    "json": decode_to_json,
-}
+_READERS: dict[str, Reader[Any]] = {"dataset": PYDICOM_READER, "json": JSON_READER}
 
 
 @overload
@@ -177,7 +174,7 @@ def find(
     )  # fmt: skip
     request = to_pydicom(identifier)
     return Matches(
-        lambda form: _matches(associate, check, request, row, limit=limit, read=_READERS[form]),
+        lambda form: _matches(associate, check, request, row, limit=limit, reader=_READERS[form]),
         as_,
         ((tag, element.vr) for tag, element in identifier.items()),
     )
@@ -194,7 +191,7 @@ def _matches(
     model: InformationModel,
     *,
     limit: int | None,
-    read: Callable[[bytes, str], T],
+    reader: Reader[T],
 ) -> Iterator[T]:
     association = associate()
     if not association.is_established:
@@ -206,7 +203,7 @@ def _matches(
             raise ContextNotAcceptedError(
                 f"the peer did not accept what this query needs: {error}"
             ) from error
-        matches = _received(association, identifier, model, read)
+        matches = _received(association, identifier, model, reader)
         yield from matches if limit is None else islice(matches, limit)
 
 
@@ -214,15 +211,15 @@ def _received(
     association: Association,
     identifier: Dataset,
     model: InformationModel,
-    read: Callable[[bytes, str], T],
+    reader: Reader[T],
 ) -> Iterator[T]:
     for row in association.rows_of_responses(identifier, model.uid):
         if row is None:
             raise _failure(association)
         if isinstance(row, ResponsesReceived):
-            yield from read_identifiers(row, read)
+            yield from read_identifiers(row, reader)
         elif row.command.status in PENDING:
-            match = read_identifier(row, read)
+            match = read_identifier(row, reader.read)
             if match is not None:
                 yield match
         elif status_class(row.command.status) not in (StatusClass.SUCCESS, StatusClass.WARNING):

@@ -31,10 +31,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import methodcaller
-from typing import Any, AnyStr, NamedTuple, TypeAlias, assert_never
+from typing import Any, AnyStr, Generic, NamedTuple, TypeAlias, TypeVar, assert_never
 
 from pydicom.charset import python_encoding
 from pydicom.dataelem import RawDataElement
@@ -76,6 +77,8 @@ from dicomquest.standard.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, Kind, Spaces
+
+T = TypeVar("T")
 
 _KNOWN_TERMS = frozenset(row.term for row in SINGLE_SETS if row.term in python_encoding)
 
@@ -459,6 +462,29 @@ def _form(data: bytes, transfer_syntax: str) -> _Form | None:
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN and data[4:6] in _SHORT_VRS:
         return None
     return _FORMS.get(transfer_syntax) if len(data) <= LONGEST else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[T]):
+    """A way to read identifiers; ``layouts`` are those that it knows, by transfer syntax."""
+
+    read: Callable[[bytes, str], T]
+    layouts: Mapping[str, Layouts[Header, T, Any]]
+
+    def known_layouts(self, transfer_syntax: str) -> Callable[[bytes], T | None]:
+        """Return the short way of ``read``, for many data sets: it gives None for others."""
+        layouts = self.layouts.get(transfer_syntax)
+        return _nothing if layouts is None else layouts.take_apart
+
+
+def _nothing(data: bytes) -> None:
+    del data
+
+
+JSON_READER = Reader(decode_to_json, {syntax: form.json_layouts for syntax, form in _FORMS.items()})
+PYDICOM_READER = Reader(
+    decode_to_pydicom, {syntax: form.pydicom_layouts for syntax, form in _FORMS.items()}
+)
 
 
 def forget_layouts() -> None:

@@ -8,6 +8,7 @@ and whether to refuse the PDU. Bytes arrive in pieces of any size: half a PDU, o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container
 from struct import Struct
 from typing import NamedTuple, TypeAlias
@@ -149,13 +150,11 @@ class PduReader:
         pdvs: PDVs = []
         # The Pending responses of a query repeat the PDU of their command byte for byte: it is
         # taken apart once, and compared from then on.
-        command, command_pdu, is_regular = None, b"", True
+        command, command_pdu = None, b""
         while offset + _P_DATA_HEADERS.size <= size:
             if command is not None and buffer.startswith(command_pdu, offset):
-                # Once: a peer that mixes in something else would have the rest cut up each time.
-                if is_regular and command.control == COMMAND | LAST:
-                    is_regular = False
-                    data_sets, offset = self._repeated(offset, command, command_pdu)
+                if command.control == COMMAND | LAST:
+                    data_sets, offset = self._repeated(buffer, offset, command, command_pdu)
                     if data_sets:
                         row = RepeatedPDVs(command.context_id, command.fragment, data_sets)
                         pdvs.append(row)
@@ -192,23 +191,26 @@ class PduReader:
         return pdvs
 
     def _repeated(
-        self, offset: int, command: PresentationDataValue, command_pdu: bytes
+        self, buffer: bytes, offset: int, command: PresentationDataValue, command_pdu: bytes
     ) -> tuple[list[bytes], int]:
         """Take data PDUs of one whole data set that follow one and the same command PDU each.
 
-        Return the data sets, and the offset behind them. All of it happens in C.
+        Return the data sets, and the offset behind them.
         """
         if self._headers.made_for != (command.context_id, self.p_data_limit):
             self._headers = _Headers(command.context_id, self.p_data_limit)
-        # A data set may contain the command's bytes: then its pieces are not as long as it says.
-        # The last piece counts only if it is a whole PDU, too.
-        pieces = bytes(self._buffer[offset:]).split(command_pdu)[1:]
-        headers = map(self._headers.__getitem__, map(len, pieces))
-        is_whole = list(map(bytes.startswith, pieces, headers))
-        if False in is_whole:
-            del pieces[is_whole.index(False) :]
-        end = offset + len(command_pdu) * len(pieces) + sum(map(len, pieces))
-        return [piece[_P_DATA_HEADERS.size :] for piece in pieces], end
+        headers, size = self._headers, len(buffer)
+        before, start = len(command_pdu), _P_DATA_HEADERS.size
+        data_sets = []
+        while buffer.startswith(command_pdu, offset):
+            data_pdu = offset + before
+            header, length = headers[buffer[data_pdu + 2 : data_pdu + 6]]
+            end = data_pdu + length
+            if end > size or not buffer.startswith(header, data_pdu):
+                break
+            data_sets.append(buffer[data_pdu + start : end])
+            offset = end
+        return data_sets, offset
 
     def _fault(self, pdu_type: int, length: int) -> RemoteProtocolError | None:
         """Return the error of a PDU that is refused by its header alone; None if it is not.
@@ -263,25 +265,29 @@ class PduReader:
 _new = tuple.__new__
 
 
-class _Headers(dict[int, bytes]):
-    """The header of a PDU with one whole data set on a context, by its length in bytes."""
+class _Headers(dict[bytes, "tuple[bytes, int]"]):
+    """The header of a PDU with one whole data set, and its bytes in all, by its length field."""
 
     def __init__(self, context_id: int, limit: int) -> None:
         super().__init__()
         self.made_for = context_id, limit
 
-    def __missing__(self, size: int) -> bytes:
+    def __missing__(self, field: bytes) -> tuple[bytes, int]:
         context_id, limit = self.made_for
-        length = size - PDU_HEADER.size
-        if not PDV_HEADER.size <= length <= limit:
+        length = int.from_bytes(field, "big")
+        if len(field) < 4 or not PDV_HEADER.size <= length <= limit:
             return _NO_HEADER
-        header = _P_DATA_HEADERS.pack(_P_DATA_TF, length, length - 4, context_id, LAST)
+        found = (
+            _P_DATA_HEADERS.pack(_P_DATA_TF, length, length - 4, context_id, LAST),
+            PDU_HEADER.size + length,
+        )
         if len(self) < REMEMBERED_HEADERS:
-            self[size] = header
-        return header
+            self[field] = found
+        return found
 
 
-_NO_HEADER = bytes(_P_DATA_HEADERS.size)
+# No buffer has so many bytes.
+_NO_HEADER = b"", sys.maxsize
 
 
 def _several(

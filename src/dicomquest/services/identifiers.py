@@ -16,7 +16,7 @@ from dicomquest.dataset.charset import (
 from dicomquest.dataset.codec import IDENTIFIER_LIMITS, decode
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydicom
 from dicomquest.dataset.encoder import encode
-from dicomquest.dataset.fast_decoder import decode_to_pydicom
+from dicomquest.dataset.fast_decoder import Reader, decode_to_pydicom
 from dicomquest.dimse.command_sets import ELEMENTS
 from dicomquest.dimse.commands import PENDING, Response, RetrieveRSP, sub_operations_of
 from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
@@ -122,17 +122,20 @@ def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T])
         return None
 
 
-def read_identifiers(row: ResponsesReceived, read: Callable[[bytes, str], T]) -> Iterator[T]:
+def read_identifiers(row: ResponsesReceived, reader: Reader[T]) -> Iterator[T]:
     """Yield the identifiers of the responses in a row that can be read, as ``read_identifier``."""
     syntax = row.context.transfer_syntax
+    take_apart = reader.known_layouts(syntax)
     # One by one: what the user lets go of is gone before the garbage collector comes.
     for data_set in row.data_sets:
-        try:
-            identifier = read(data_set, syntax)
-        except DataSetError as error:
-            _warn_unreadable(error)
-        else:
-            yield identifier
+        identifier = take_apart(data_set)
+        if identifier is None:
+            try:
+                identifier = reader.read(data_set, syntax)
+            except DataSetError as error:
+                _warn_unreadable(error)
+                continue
+        yield identifier
 
 
 def _warn_unreadable(error: DataSetError) -> None:
