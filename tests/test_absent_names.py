@@ -125,7 +125,6 @@ def test_names_of_objects_are_here_or_explained() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("from dicomquest.evt import EVT_C_GET", "not yet here: C-GET and C-MOVE"),
         ("from dicomquest.events import EVT_N_GET", "the DIMSE-N services are not here"),
         ("from dicomquest import PrintManagementPresentationContexts", "use build_context"),
         ("from dicomquest import apps", "use the command line"),
@@ -142,7 +141,7 @@ def test_import_of_an_absent_name_is_explained(line: str, words: str) -> None:
 
 def test_an_absent_name_is_no_attribute() -> None:
     """hasattr() and getattr() with a default, by which programs look for features, work."""
-    assert not hasattr(dicomquest.evt, "EVT_C_GET")
+    assert not hasattr(dicomquest.evt, "EVT_N_GET")
     assert getattr(dicomquest, "apps", None) is None
 
 

@@ -6,10 +6,6 @@ import re
 import sys
 from opcode import opmap
 
-_RETRIEVE = (
-    "not yet here: C-GET and C-MOVE requests answered by a handler come with Retrieve; "
-    "until then keep pynetdicom for them"
-)
 _NORMALIZED = "the DIMSE-N services are not here; keep pynetdicom for them"
 _NO_THREAD = (
     "not here: an association has no thread; `is_established` and the events tell its end, "
@@ -31,7 +27,6 @@ _SERVER = (
 
 # Name of any owner -> sentence.
 _OF_ANY = (
-    (r"EVT_C_(GET|MOVE)", _RETRIEVE),
     (r"send_n_\w+|EVT_N_\w+|N_(ACTION|CREATE|DELETE|EVENT_REPORT|GET|SET)\w*", _NORMALIZED),
     (r"EVT_(ACSE|DATA|DIMSE|PDU)_(RECV|SENT)|EVT_FSM_TRANSITION", _WIRE),
     (

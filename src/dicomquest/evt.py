@@ -9,12 +9,19 @@ handler for an answer:
 - EVT_C_ECHO: it returns the status.
 - EVT_C_STORE: it returns the status. It is asked for each instance that comes to a server, or to an
   association that asked for it by C-GET.
+- EVT_C_GET: it yields the number of instances, then (status, instance) pairs, FF00 with a Dataset
+  for each instance. That is sent before the next pair is asked for. Another status ends the
+  request; without one the outcome of the sub-operations is the final status.
+- EVT_C_MOVE: it yields first where the instances go, as (address, port), or as a triple with a dict
+  of further arguments for ``AE.associate``; (None, None) stands for an unknown destination. The
+  rest is as for EVT_C_GET.
 - EVT_SOP_EXTENDED: it returns a dict of SOP class UID to the bytes that answer the offer.
 - EVT_USER_ID: it returns (is verified, bytes of the server's response or None).
 
 A status is a number, or a Dataset with Status and the elements that explain it (PS3.7 C). Handlers
 run in a thread of the server; coroutines and async generators run in its event loop. A handler that
-raises is logged, and the peer gets status C311 (C211 for a C-STORE), or no answer in a negotiation.
+raises is logged, and the peer gets a status (C311, of a C-STORE C211, of a C-GET C411, of a C-MOVE
+C511), or no answer in a negotiation.
 
 ```python
 from pydicom.dataset import Dataset
@@ -102,6 +109,8 @@ EVT_ABORTED = NotificationEvent("EVT_ABORTED", "Association aborted")
 
 EVT_C_ECHO = InterventionEvent("EVT_C_ECHO", "C-ECHO request received")
 EVT_C_FIND = InterventionEvent("EVT_C_FIND", "C-FIND request received")
+EVT_C_GET = InterventionEvent("EVT_C_GET", "C-GET request received")
+EVT_C_MOVE = InterventionEvent("EVT_C_MOVE", "C-MOVE request received")
 EVT_C_STORE = InterventionEvent("EVT_C_STORE", "C-STORE request received")
 EVT_SOP_EXTENDED = InterventionEvent("EVT_SOP_EXTENDED", "SOP class extended negotiation requested")
 EVT_USER_ID = InterventionEvent("EVT_USER_ID", "User identity negotiation requested")
@@ -254,6 +263,7 @@ class Event:
     | --- | --- |
     | EVT_C_FIND | ``request``, ``context``, ``message_id``, ``identifier``, ``is_cancelled`` |
     | EVT_C_ECHO | ``request``, ``context``, ``message_id`` |
+    | EVT_C_GET, EVT_C_MOVE | as EVT_C_FIND; ``move_destination`` of a C-MOVE |
     | EVT_C_STORE | ``request``, ``context``, ``message_id``, ``dataset``, ``file_meta``, |
     | | ``encoded_dataset()``, ``dataset_path`` |
     | EVT_CONN_OPEN, EVT_CONN_CLOSE | ``address``: (host, port) of the peer |
@@ -280,7 +290,7 @@ class Event:
 
     @property
     def identifier(self) -> Dataset:
-        """The identifier of a C-FIND request, as a pydicom Dataset; DataSetError if unreadable."""
+        """The identifier of a query or retrieve, decoded; DataSetError if unreadable."""
         if (
             not isinstance(request := self._attributes.get("request"), Request)
             or request.data_set is None
@@ -303,6 +313,11 @@ class Event:
         if (path := self._request.path) is None:
             raise AttributeError  # to __getattr__, which has the words
         return path
+
+    @property
+    def move_destination(self) -> str:
+        """The Move Destination of a C-MOVE request, without padding."""
+        return self._request.MoveDestination
 
     @property
     def file_meta(self) -> FileMetaDataset:

@@ -13,8 +13,9 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 
 from dicomquest import evt
 from dicomquest.aio.accepted_view import ViewHost
-from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association, is_async
+from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association
 from dicomquest.aio.containment import contained
+from dicomquest.aio.handler_kinds import is_async
 from dicomquest.aio.response_channel import ResponseChannel
 from dicomquest.aio.tls_handshake import TlsHandshake
 from dicomquest.dimse.commands import CEchoRQ, name_of

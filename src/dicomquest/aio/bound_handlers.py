@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 from dicomquest import evt
 from dicomquest.aio.containment import contained
+from dicomquest.aio.handled_retrieves import HandledRetrieve
 from dicomquest.aio.handled_stores import HandledStore
-from dicomquest.dimse.commands import CStoreRQ
+from dicomquest.aio.handler_items import AsyncItems, BlockingItems
+from dicomquest.aio.handler_kinds import is_async
+from dicomquest.dimse.commands import CGetRQ, CMoveRQ, CStoreRQ, RetrieveRQ
 from dicomquest.handled_request import Request
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.contexts import as_uid
 from dicomquest.services.handlers import Handler, HandlerService
 from dicomquest.services.request import ServiceRequest
+from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AcceptorPolicy, negotiate
 
 NEGOTIATION_EVENTS = (evt.EVT_SOP_EXTENDED, evt.EVT_USER_ID)
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Tell whether calling a function gives a coroutine or an async generator, so never blocks."""
-    while isinstance(function, partial):
-        function = function.func
-    # inspect knows functions only, so of an object with __call__ that is looked at.
-    called = function
-    if not hasattr(function, "__code__"):
-        called = getattr(type(function), "__call__", function)  # noqa: B004
-    return iscoroutinefunction(called) or isasyncgenfunction(called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +47,24 @@ class BoundHandlers:
             handler = next(iter(bound.bound(evt.EVT_C_STORE)), None)
             await store.answer(handler, is_async=handler is not None and is_async(handler.function))
             return
+        if isinstance(request.command, CGetRQ | CMoveRQ):
+            await _retrieve(bound, request, request.command)
+            return
         find, echo = _handler(bound, evt.EVT_C_FIND), _handler(bound, evt.EVT_C_ECHO)
         await HandlerService(find, echo).handle(request)
+
+
+async def _retrieve(handlers: evt.Handlers, request: ServiceRequest, command: RetrieveRQ) -> None:
+    event = evt.EVT_C_GET if isinstance(command, CGetRQ) else evt.EVT_C_MOVE
+    for bound in handlers.bound(event):
+        call = partial(bound, _event(event, request))
+        items = AsyncItems(call) if is_async(bound.function) else BlockingItems(request, call)
+        await HandledRetrieve(request, command, items).answer()
+        return
+    status = (
+        statuses.GET_HANDLER_FAILED if isinstance(command, CGetRQ) else statuses.MOVE_HANDLER_FAILED
+    )
+    await request.send_final(status, f"no handler is bound to {event.name}")
 
 
 def _handler(handlers: evt.Handlers, event: evt.InterventionEvent) -> Handler | None:

@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 from pydicom.dataset import Dataset
 
 from dicomquest import evt
-from dicomquest.aio.bound_handlers import is_async
 from dicomquest.aio.containment import contained
+from dicomquest.aio.handler_kinds import is_async
 from dicomquest.errors import AssociationError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.incoming_store import IncomingStore

@@ -38,7 +38,7 @@ class HandledStore:
         """Receive the instance, call the handler, and answer; its exceptions pass."""
         request = self._request
         if bound is None:
-            comment = "no handler is bound to C-STORE"
+            comment = "no handler is bound to EVT_C_STORE"
             await request.refuse(statuses.STORE_HANDLER_FAILED, comment)
             return
         if request.stream is None:

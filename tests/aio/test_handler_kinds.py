@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dicomquest.aio.bound_handlers import is_async
+from dicomquest.aio.handler_kinds import is_async
 
 
 def a_function(event: object) -> int:
