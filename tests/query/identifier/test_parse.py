@@ -521,7 +521,7 @@ def test_universal_keys_parse_together_as_alone(asked: Asked) -> None:
     """Keys without a value are read together as they are one by one."""
     together = outcome(asked)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(parse, "is_universal", lambda tag, element: False)
+        patched.setattr(parse._Reading, "add_universal_keys", lambda _, data_set: data_set)
         one_by_one = outcome(asked)
     if isinstance(one_by_one, IdentifierError):
         assert isinstance(together, IdentifierError)
