@@ -157,3 +157,22 @@ def test_index_that_is_missing_is_said_so(tmp_path: Path) -> None:
     result = run("--index", str(tmp_path / "none.sqlite"), "PatientName")
     assert result.exit_code == 1
     assert "there is no index at" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--split", "auto"), "--split is for a peer"),
+        (("--filter-here",), "--filter-here is for a peer"),
+        (("--charset-of-peer", "ISO_IR 100"), "--charset-of-peer is for a peer"),
+        (("--show-bytes",), "--show-bytes is for a peer"),
+        (("--tree",), "--tree is for a peer"),
+        (("--charset-of-peer", "LATIN"), "'LATIN' is not a character set"),
+    ],
+)
+def test_option_that_does_nothing_is_refused(
+    location: str, arguments: tuple[str, ...], message: str
+) -> None:
+    result = run("--index", location, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr

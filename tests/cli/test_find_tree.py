@@ -16,6 +16,7 @@ from dicomquest.cli import main
 from fixtures.faces import HOST, data_set, serving
 
 STUDIES, SERIES, INSTANCES = 7, 2, 3
+PATIENTS = {"": range(1, STUDIES + 1), "P1": range(1, 4), "P2": range(4, STUDIES + 1)}
 ROWS = STUDIES * SERIES * INSTANCES
 
 
@@ -35,8 +36,12 @@ class Archive:
         series = str(identifier.get("SeriesInstanceUID") or "")
         level = identifier.QueryRetrieveLevel
         self.asked.append((level, study))
-        if level == "STUDY":
-            for number in range(1, STUDIES + 1):
+        patient = str(identifier.get("PatientID") or "")
+        if level == "PATIENT":
+            for number in (1, 2):
+                yield 0xFF00, data_set(PatientID=f"P{number}", PatientName=f"Muller^{number}")
+        elif level == "STUDY":
+            for number in PATIENTS[patient]:
                 yield 0xFF00, data_set(
                     SpecificCharacterSet="ISO_IR 192", PatientName=f"Müller^{number}",
                     StudyInstanceUID=f"1.2.{number}",
@@ -171,3 +176,22 @@ def test_limit_ends_the_walk() -> None:
     assert result.exit_code == 0, result.output
     assert len(result.stdout.splitlines()) == 4
     assert "--limit 4 cut the list" in result.stderr
+
+
+@pytest.mark.parametrize("is_relational", [False, True])
+def test_patient_root_begins_at_patients(is_relational: bool) -> None:
+    archive = Archive(is_relational=is_relational)
+    result = find(archive, "-m", "patient", "PatientName=M*", "-f", "jsonl")
+    assert result.exit_code == 0, result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["SOPInstanceUID"] for row in rows] == ALL
+    assert {row["PatientID"] for row in rows} == {"P1", "P2"}
+    asked = [level for level, _ in archive.asked]
+    assert asked[0] == "PATIENT"
+    assert asked.count("STUDY") == 2
+
+
+def test_model_without_series_is_refused() -> None:
+    result = find(Archive(is_relational=True), "-m", "psonly")
+    assert result.exit_code == 2
+    assert "Patient/Study Only has none: -m study" in result.stderr

@@ -44,3 +44,20 @@ def test_other_failures_pass_through() -> None:
 def test_messages_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("skipped: a\x1b[2J\u202eb\nsecond line")
     assert capsys.readouterr().err == "skipped: a\\x1b[2J\\u202eb\nsecond line\n"
+
+
+def test_terminal_breaks_no_word(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    say(
+        "Warning: the peer ignored Modality = CT: 3 of 4 studies have another.\n"
+        "  Name the title of it: --aec TITLE, please"
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "Warning: the peer ignored Modality = CT:",
+        "3 of 4 studies have another.",
+        "  Name the title of it: --aec TITLE,",
+        "    please",
+    ]

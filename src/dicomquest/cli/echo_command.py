@@ -144,9 +144,11 @@ def _details(answer: Answer) -> Iterator[str]:
     yield f"C-ECHO             {answer.echo_seconds * 1000:.1f} ms"
     yield f"Release            {answer.release_seconds * 1000:.1f} ms"
     names = {each.uid: each.name for each in SOUGHT}
-    yield "Accepted"
-    for abstract_syntax, transfer_syntax in answer.accepted:
-        yield f"  {names[abstract_syntax]} ({UID(transfer_syntax).name})"
+    for syntax in dict.fromkeys(transfer_syntax for _, transfer_syntax in answer.accepted):
+        yield f"Accepted, in {UID(syntax).name}"
+        yield from (
+            f"  {names[uid]}" for uid, accepted_in in answer.accepted if accepted_in == syntax
+        )
     if answer.refused:
         yield "Not accepted"
         yield from (f"  {names[uid]}" for uid in answer.refused)

@@ -125,6 +125,7 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     output = OutputSettings(**{name: values.pop(name) for name in OutputSettings.__slots__})
     asking = AskingSettings(**{name: values.pop(name) for name in AskingSettings.__slots__})
     target = TargetSettings(**{name: values.pop(name) for name in TargetSettings.__slots__})
+    target.check(asking)
     more, level = keys_by_habit(target.key, values.pop("level"))
     model = target.model(values.pop("model"))
     run(

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dicomquest.cli.asking.asking_settings import AskingSettings
 from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.shared_options import setting
 from dicomquest.standard.levels import Level
@@ -79,6 +80,19 @@ class TargetSettings:
         is_flag=True,
         envvar=None,
     )
+
+    def check(self, asking: AskingSettings) -> None:
+        """Raise click's UsageError for options that would do nothing."""
+        if self.index is not None and (name := asking.of_a_peer_alone()):
+            raise click.UsageError(
+                f"{name} is for a peer: an index answers each key as it is asked"
+            )
+        if self.index is not None and self.tree:
+            raise click.UsageError(
+                "--tree is for a peer: an index answers -L IMAGE with keys of all levels at once"
+            )
+        if self.tree and asking.show_bytes:
+            raise click.UsageError("--show-bytes shows one query: leave --tree out")
 
     def model(self, named: str) -> str:
         """Return the information model; click's UsageError for the one that is not there."""

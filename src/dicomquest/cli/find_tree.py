@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from dicomquest.sync import Association
 
 _SERIES_NUMBER = KEYS_BY_KEYWORD["SeriesNumber"].tag
-LEVELS = (Level.STUDY, Level.SERIES, Level.IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,11 @@ class Tree:
     views: dict[Level, LevelView] = field(default_factory=dict)
 
     @property
+    def top(self) -> Level:
+        """The level that the walk begins at: patients under Patient Root, else studies."""
+        return self.model.levels[0]
+
+    @property
     def columns(self) -> tuple[Key, ...]:
         """The keys of all levels, each once: the columns of the rows."""
         found: dict[tuple[PathStep, ...], Key] = {}
@@ -65,9 +69,9 @@ class Tree:
         return tuple(found.values())
 
     def look_at_answers(self, *, is_filtering: bool) -> None:
-        """Review the answers of the levels below the studies."""
-        for level in LEVELS[1:]:
-            if level in self.keys:
+        """Review the answers of the levels below the top."""
+        for level in self.keys:
+            if level > self.top:
                 identifier = replace(self, is_relational=True).identifier(level, ())
                 self.views[level] = LevelView(level, identifier, self.model, is_filtering)
 
@@ -79,7 +83,8 @@ class Tree:
         identifier = self.identifier(level, upper)
         found = list(answers(association, identifier, self.model, outcome, self.charset))
         if failure := failure_of(outcome, association):
-            raise AssociationError(f"no {level.entities} of a study: {failure}")
+            above = self.model.levels[self.model.levels.index(level) - 1]
+            raise AssociationError(f"no {level.entities} of a {above.entity}: {failure}")
         view = self.views.get(level)
         return found if view is None else view.look_at(found, outcome)
 
@@ -89,10 +94,10 @@ class Tree:
 
     def request(self, level: Level, upper: Sequence[DataSet] = ()) -> Request:
         """Return the request of a level, with the unique keys of the entities above."""
-        fixed = {UNIQUE_KEYS[each].tag for each in LEVELS if each < level}
+        fixed = {UNIQUE_KEYS[each].tag for each in self.model.levels if each < level}
         keys = [key for key in self.keys[level] if key.path[0].tag not in fixed]
         for entity in upper:
-            for each in LEVELS:
+            for each in self.model.levels:
                 unique = UNIQUE_KEYS[each]
                 if each < level and unique.tag in entity and entity[unique.tag].values:
                     value = str(entity[unique.tag].values[0])
@@ -103,6 +108,16 @@ class Tree:
                 keys.append(Key(series.keyword, (PathStep(series.tag),), ""))
         options = QueryOptions(relational=self.is_relational)
         return build_request(keys, self.model, level, options)
+
+    def studies(self, association: Association, top: Iterable[DataSet]) -> Iterator[DataSet]:
+        """Yield the studies of the entities at the top, with the attributes of their patients."""
+        if self.top is Level.STUDY:
+            yield from top
+            return
+        # The association is busy until the last patient has come.
+        for patient in list(top):
+            for study in self.ask(association, Level.STUDY, [patient]):
+                yield _joined(patient, study)
 
     def rows(self, association: Association, study: DataSet) -> list[DataSet]:
         """Return a row for each of the lowest entities of a study, with the attributes above."""
@@ -153,10 +168,10 @@ def keys_by_level(
     keys: Sequence[Key], model: InformationModel, lowest: Level
 ) -> dict[Level, tuple[Key, ...]]:
     """Return the keys of the query of each level: the user's, or the usual ones."""
-    own: dict[Level, list[Key]] = {level: [] for level in LEVELS if level <= lowest}
+    own: dict[Level, list[Key]] = {level: [] for level in model.levels if level <= lowest}
     for key in keys:
         level = model.query_level(level_of(key.path[0].tag))
-        own[max(Level.STUDY, min(level, lowest))].append(key)
+        own[max(model.levels[0], min(level, lowest))].append(key)
     return {
         level: build_request(own[level], model, level, QueryOptions(relational=True)).columns
         for level in own
@@ -179,6 +194,8 @@ def find_tree(  # noqa: PLR0917
     asking: AskingSettings,
 ) -> None:
     """Ask for the tree and show its rows; raise click's Exit if the peer fails."""
+    if Level.SERIES not in model.levels:
+        raise click.UsageError(f"--tree asks for series, and {model.words} has none: -m study")
     keys = keys_by_level(asked.keys, model, lowest)
     extended = {model.uid: offer(QueryOptions(relational=True))}
     way = (*place, peer, model.uid, extended)
@@ -195,8 +212,8 @@ def find_tree(  # noqa: PLR0917
         if asking.explain:
             explain_negotiation(first, model)
         is_continued, known = continue_file(out, tree.columns)
-        studies = Enquiry(
-            first, tree.request(Level.STUDY), model, accepted, asking, peer.aec,
+        enquiry = Enquiry(
+            first, tree.request(tree.top), model, accepted, asking, peer.aec,
             lambda: further_association(*way),
         )  # fmt: skip
         pool = [first]
@@ -209,7 +226,7 @@ def find_tree(  # noqa: PLR0917
                 say(f"Note: {len(pool) - 1} associations, not {jobs}: {error}")
                 break
             stack.callback(pool[-1].release)
-        walk = Walk(tree, pool, studies.answers)
+        walk = Walk(tree, pool, lambda: tree.studies(first, enquiry.answers()))
         with Interruption(walk.cancel, walk.abort) as interruption:
             try:
                 shown = show(
@@ -221,11 +238,11 @@ def find_tree(  # noqa: PLR0917
                     again = "; the same command goes on there" if out.output is not None else ""
                     raise give_up(f"{error}. The list is not all{again}.") from error
                 raise click.exceptions.Exit(INTERRUPTED) from error
-        _conclude(studies, tree, shown, as_tree(out), lowest, is_interrupted=interruption.has_come)
+        _conclude(enquiry, tree, shown, as_tree(out), lowest, is_interrupted=interruption.has_come)
 
 
 def _conclude(
-    studies: Enquiry,
+    enquiry: Enquiry,
     tree: Tree,
     shown: Shown,
     out: OutputSettings,
@@ -235,22 +252,22 @@ def _conclude(
 ) -> None:
     """Say what the rows do not; raise click's Exit if they are not all."""
     is_stopped = is_interrupted or shown.is_cut
-    failure = None if is_stopped else studies.failure()
+    failure = None if is_stopped else enquiry.failure()
     summarise(shown, lowest, out, is_complete=failure is None, is_interrupted=is_interrupted)
-    studies.conclude(is_stopped=is_stopped)
+    enquiry.conclude(is_stopped=is_stopped)
     for view in tree.views.values():
-        view.conclude(studies.peer, is_stopped=is_stopped)
+        view.conclude(enquiry.peer, is_stopped=is_stopped)
     if is_interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
     if failure is not None:
         raise give_up(failure)
     if shown.count or not is_for_people(out):
         return
-    if studies.outcome.count:
-        found = counted(studies.outcome.count, Level.STUDY)
+    if enquiry.outcome.count:
+        found = counted(enquiry.outcome.count, tree.top)
         say(f"{found} found, without such {lowest.entities}.")
     else:
-        studies.say_why_nothing()
+        enquiry.say_why_nothing()
 
 
 def as_tree(out: OutputSettings) -> OutputSettings:

@@ -35,15 +35,18 @@ def say(message: str) -> None:
 
 
 def _fitting(line: str) -> list[str]:
-    """Break a line at blanks, so that the terminal breaks no word; its indent stays."""
+    """Break a line at blanks, so that the terminal breaks no word."""
     width = shutil.get_terminal_size().columns
     if len(line) <= width // 2:
         return [line]
     from dicomquest.cli.output.cells import wrapped
 
     text = line.lstrip(" ")
-    indent = " " * (len(line) - len(text))
-    return [f"{indent}{part}" for part in wrapped(text, max(width - len(indent), 1))]
+    indent = len(line) - len(text)
+    # What goes on below an indented line stands further in than its next line.
+    more = indent + 2 * (indent > 0)
+    first, *rest = wrapped(text, max(width - more, 1))
+    return [" " * indent + first, *(" " * more + part for part in rest)]
 
 
 def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
@@ -48,10 +49,16 @@ def has_several_values(tag: int) -> bool:
 
 
 def close_keywords(keyword: str) -> list[str]:
-    """Return up to three keywords of the dictionary that somebody may have meant, closest first."""
+    """Return up to three keywords of the dictionary that somebody may have meant, closest first.
+
+    A keyword in other letters, or the attribute's name in words, is meant alone.
+    """
     from difflib import get_close_matches  # noqa: PLC0415  for mistakes only
 
     by_folded = {known.casefold(): known for known in keyword_dict}
+    letters = re.sub(r"'s\b|[^a-z0-9]", "", keyword.casefold())
+    if letters in by_folded:
+        return [by_folded[letters]]
     close = get_close_matches(keyword.casefold(), by_folded, n=3, cutoff=0.75)
     return [by_folded[folded] for folded in close]
 

@@ -71,6 +71,13 @@ def test_all_columns_in_a_pipe() -> None:
     assert lines[1].endswith(UID)
 
 
+def test_pipe_cuts_no_later_text() -> None:
+    later = study(PatientName="Doe^Archibald Maximilian", StudyDescription="A long text " * 9)
+    lines, _ = table([study()] * 3 + [later], None)
+    assert "Doe^Archibald Maximilian" in lines[-1]
+    assert ("A long text " * 9).strip() in lines[-1]
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])
 def test_lines_fit_and_whole_values_stay_whole(width: int) -> None:
     """No line is longer than the terminal, and a date, an ID or a UID is whole or absent."""

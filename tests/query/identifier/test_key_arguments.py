@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dicomquest.dataset.dictionary import close_keywords
@@ -187,3 +189,19 @@ def test_unknown_private_attribute_is_text() -> None:
 def test_unknown_standard_tag_is_an_error() -> None:
     with pytest.raises(KeyTextError, match="0010,9999 is not in the DICOM dictionary"):
         identifier("0010,9999=x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("patientname=A", ("'patientname' is not a keyword of the DICOM dictionary; "
+                          "did you mean PatientName?")),
+        ("Patient's Name=A", "did you mean PatientName?"),
+        ("Study Instance UID", "did you mean StudyInstanceUID?"),
+        ("StudyDate>=2024-01-05", "a range is StudyDate=2024-01-05.."),
+        ("StudyDate < 2024", "a range is StudyDate=..2024"),
+    ],
+)  # fmt: skip
+def test_key_in_other_words_is_understood(text: str, message: str) -> None:
+    with pytest.raises(KeyTextError, match=re.escape(message) + "$"):
+        parse_key(text)

@@ -9,6 +9,18 @@ import click
 from dicomquest.cli.shared_options import setting
 
 
+def charset_terms(text: str) -> str:
+    """Read a character set by its defined terms, backslashes between them (PS3.3 C.12.1.1.2)."""
+    from dicomquest.dataset.charset import charset_of
+
+    if unknown := charset_of(tuple(text.split("\\"))).unknown:
+        raise click.BadParameter(
+            f"{' and '.join(map(repr, unknown))} is not a character set; "
+            "write a defined term such as 'ISO_IR 192'"
+        )
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class AskingSettings:
     """The ways to ask and to look at the answers; each field is an option."""
@@ -33,6 +45,7 @@ class AskingSettings:
     charset_of_peer: str | None = setting(
         None,
         "Read the answers in this character set, whatever they name, such as 'ISO_IR 192'.",
+        type=charset_terms,
         metavar="TERMS",
     )
     associations: int = setting(
@@ -41,3 +54,13 @@ class AskingSettings:
         type=click.IntRange(1, 16),
         metavar="N",
     )
+
+    def of_a_peer_alone(self) -> str:
+        """Name an option that is for a peer and not for an index; empty if none is given."""
+        given = {
+            "--show-bytes": self.show_bytes,
+            "--filter-here": self.filter_here,
+            "--split": self.split,
+            "--charset-of-peer": self.charset_of_peer,
+        }
+        return next((name for name, value in given.items() if value), "")

@@ -48,17 +48,17 @@ class Layout:
     def lines(self, cells: Sequence[str]) -> list[str]:
         """Return the line of a row; a whole value beyond its column may need a further line."""
         texts = [cells[column.number] for column in self.columns]
-        if all(
-            width_of(text) <= column.width or column.heading.cut is not Cut.NEVER
-            for text, column in zip(texts, self.columns, strict=True)
-        ):
-            return [self._line(texts, [column.width for column in self.columns])]
         if self.width is None:
             widths = [
                 max(column.width, width_of(text))
                 for text, column in zip(texts, self.columns, strict=True)
             ]
             return [self._line(texts, widths)]
+        if all(
+            width_of(text) <= column.width or column.heading.cut is not Cut.NEVER
+            for text, column in zip(texts, self.columns, strict=True)
+        ):
+            return [self._line(texts, [column.width for column in self.columns])]
         return self._crowded(texts, self.width)
 
     def _line(self, texts: Sequence[str], widths: Sequence[int]) -> str:

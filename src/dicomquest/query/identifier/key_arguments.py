@@ -34,6 +34,9 @@ TAG = r"[0-9A-Fa-f]{4},?(?:[0-9A-Fa-f]{2}|[xX]{2})[0-9A-Fa-f]{2}"
 STEP = re.compile(rf"(?P<tag>{TAG})(?P<private>:)?|(?P<keyword>\w+)")
 ENDS_CREATOR = re.compile(rf"\.(?:(?P<tag>{TAG})(?=[.:]|$)|(?P<keyword>[A-Z]\w+)(?=\.|$))")
 
+_COMPARISON = re.compile(r"(\w+) *([<>]=?) *([^<>=]+)")
+_IN_WORDS = re.compile(r"[A-Za-z]+(?:'s)?(?: [A-Za-z]+(?:'s)?)+")
+
 NUMBERS: dict[str, Callable[[str], float]] = {
     **dict.fromkeys(("US", "SS", "UL", "SL", "UV", "SV", "IS"), int),
     **dict.fromkeys(("FL", "FD", "DS"), float),
@@ -79,6 +82,12 @@ def parse_key(text: str) -> Key:
     name = name.strip()
     if not name:
         raise KeyTextError(f"{text!r}: expected KEY or KEY=VALUE")
+    if match := _COMPARISON.fullmatch(text.strip()):
+        raise KeyTextError(
+            f"{text!r}: a KEY takes = alone; a range is {match[1]}={_range_of(match[2], match[3])}"
+        )
+    if _IN_WORDS.fullmatch(name):
+        raise KeyTextError(_no_keyword(name, text))
     path: list[PathStep] = []
     position = 0
     while position < len(name):
@@ -139,11 +148,20 @@ def _tag_of(keyword: str, text: str) -> int:
     tag = tag_for_keyword(keyword)
     if tag is not None:
         return int(tag)
-    message = f"{text!r}: {keyword!r} is not a keyword of the DICOM dictionary"
-    close = close_keywords(keyword)
-    if close:
-        message += f"; did you mean {' or '.join(close)}?"
-    raise KeyTextError(message)
+    raise KeyTextError(_no_keyword(keyword, text))
+
+
+def _no_keyword(name: str, text: str) -> str:
+    """Return that a name is no keyword, with the ones that may have been meant."""
+    where = f"{text!r}: " if text != name else ""
+    close = close_keywords(name)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"{where}{name!r} is not a keyword of the DICOM dictionary{hint}"
+
+
+def _range_of(operator: str, value: str) -> str:
+    """Return the range that a comparison means; both ends belong to a range."""
+    return f"{value}.." if operator.startswith(">") else f"..{value}"
 
 
 def vr_of(step: PathStep) -> str | None:
