@@ -129,7 +129,7 @@ class Decoder:
         header = self._explicit_header if explicit else self._implicit_header
         is_ascii = place.scope.is_ascii
         elements = place.elements
-        previous, kept_until = -1, self._kept_until
+        previous = -1
         budget = self._budget
         # The range is the element budget and the loop counter in one. It is one longer than the
         # budget, so that the last element allowed may still be followed by the end.
@@ -155,7 +155,7 @@ class Decoder:
                 break
             elif not self._keeps(place, tag):
                 number = 0  # leaves it out below, as group lengths are (PS3.5 7.2)
-            if position > kept_until and not _is_kept_late(place, tag):
+            if position > self._kept_until and not _is_kept_late(place, tag):
                 number = 0
             element: Element | None
             if code in _SHORT_FORM:
