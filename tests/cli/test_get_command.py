@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 from pydicom import Dataset
 
 from dicomquest.cli import main
-from dicomquest.cli.retrieving.landing import Landing
+from dicomquest.cli.retrieving.landing import Kept, Landing
 from dicomquest.errors import StoreError
 from fixtures.faces import HOST, data_set, serving
 from fixtures.retrieving_peer import CT, GET, RetrievingPeer
@@ -141,12 +142,15 @@ def test_full_disk_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """The request is cancelled, and what came before stays."""
     place = Landing.place
     placed: list[str] = []
+    lock = threading.Lock()
 
-    def fill(self: Landing, path: str, uid: str = "") -> int:
-        if len(placed) == 2:
-            raise StoreError(0xA700, "not written: No space left on device")
-        placed.append(uid)
-        return place(self, path, uid)
+    def fill(self: Landing, kept: Kept) -> int:
+        # Several threads bring files to the disk.
+        with lock:
+            if len(placed) == 2:
+                raise StoreError(0xA700, "not written: No space left on device")
+            placed.append(kept.sop_instance_uid)
+        return place(self, kept)
 
     monkeypatch.setattr(Landing, "place", fill)
     with RetrievingPeer(INSTANCES).listening() as port:

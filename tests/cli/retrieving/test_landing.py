@@ -26,6 +26,10 @@ def arrived(landing: Landing, number: int = 1) -> str:
     return str(path)
 
 
+def place(landing: Landing, path: str, uid: str) -> int:
+    return landing.place(landing.keep(path, uid))
+
+
 def files(folder: Path) -> list[str]:
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return sorted(
@@ -37,7 +41,7 @@ def test_instance_takes_the_place_of_the_layout(tmp_path: Path) -> None:
     with Landing(tmp_path, LAYOUT) as landing:
         path = arrived(landing)
         size = Path(path).stat().st_size
-        assert landing.place(path, UID) == size
+        assert place(landing, path, UID) == size
     assert files(tmp_path) == [f"P1/20240105_{ROOT}.1/CT_{ROOT}.1.1/{UID}.dcm"]
     assert list((tmp_path / ".dicomquest").glob("*/*")) == []
 
@@ -45,7 +49,7 @@ def test_instance_takes_the_place_of_the_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("umask", "mode"), [("077", 0o600), ("027", 0o640)])
 def test_file_has_the_rights_of_the_mask(tmp_path: Path, umask: str, mode: int) -> None:
     with Landing(tmp_path, LAYOUT, umask) as landing:
-        landing.place(arrived(landing), UID)
+        place(landing, arrived(landing), UID)
     (name,) = files(tmp_path)
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
 
@@ -67,7 +71,9 @@ def test_file_is_on_disk_before_it_takes_its_place(
     for name in ("fsync", "replace"):
         monkeypatch.setattr(os, name, noting(name))
     with Landing(tmp_path, LAYOUT) as landing:
-        landing.place(arrived(landing), UID)
+        kept = landing.keep(arrived(landing), UID)
+        steps.clear()
+        landing.place(kept)
     assert steps == ["fsync", "replace"]
 
 
@@ -75,7 +81,7 @@ def test_other_instance_than_announced_stays_out(tmp_path: Path) -> None:
     with Landing(tmp_path, LAYOUT) as landing:
         path = arrived(landing)
         with pytest.raises(StoreError, match="not that of the command"):
-            landing.place(path, "1.2.3")
+            landing.keep(path, "1.2.3")
     assert files(tmp_path) == []
 
 
@@ -85,7 +91,7 @@ def test_cut_instance_stays_out(tmp_path: Path, kept: int) -> None:
         path = arrived(landing)
         os.truncate(path, kept)
         with pytest.raises(StoreError):
-            landing.place(path, UID)
+            landing.keep(path, UID)
     assert files(tmp_path) == []
 
 
@@ -97,7 +103,7 @@ def test_full_disk_has_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         path = arrived(landing)
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(StoreError, match="not written: No space left on device") as raised:
-            landing.place(path, UID)
+            place(landing, path, UID)
     assert raised.value.status == 0xA700
 
 
@@ -121,7 +127,7 @@ def test_folder_of_a_running_server_is_refused(tmp_path: Path) -> None:
 def test_two_runs_share_a_folder(tmp_path: Path) -> None:
     with Landing(tmp_path, LAYOUT), Landing(tmp_path, LAYOUT) as second:
         second.recover()
-        second.place(arrived(second), UID)
+        place(second, arrived(second), UID)
     assert len(files(tmp_path)) == 1
 
 
@@ -129,7 +135,7 @@ def test_whole_instances_are_there(tmp_path: Path) -> None:
     """A file counts if it has the UID of its name, and is not cut."""
     with Landing(tmp_path, LAYOUT) as landing:
         for number in (1, 2, 3):
-            landing.place(arrived(landing, number), f"{ROOT}.1.1.{number}")
+            place(landing, arrived(landing, number), f"{ROOT}.1.1.{number}")
     cut, renamed = (tmp_path / name for name in files(tmp_path)[1:])
     os.truncate(cut, 400)
     renamed.rename(renamed.with_name(f"{ROOT}.9.dcm"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.ae.negotiation_items import build_role
 from dicomquest.cli.connection_trouble import trouble
@@ -102,7 +102,10 @@ class GetCarrier(_AssociationHolder):
             if failed > before:
                 self._receiver.look_for_room()
 
-        return _ended(responses, association, look)
+        try:
+            return _ended(responses, association, look)
+        finally:
+            self._receiver.wait()
 
     def _associated(self, classes: frozenset[str]) -> Association:
         association = self._association
@@ -128,21 +131,28 @@ class GetCarrier(_AssociationHolder):
         return self._receiver.store(event, self._arrivals)
 
 
+class Own(NamedTuple):
+    """Our own Storage SCP, and what it has received for all requests together."""
+
+    receiver: Receiver
+    arrivals: Arrivals
+
+
 class MoveCarrier(_AssociationHolder):
     """C-MOVE: the peer stores at a destination, which may be our own Storage SCP (PS3.4 C.4.2).
 
-    ``arrivals`` are those of our own SCP; without one only the peer counts.
+    ``own`` has what our own SCP has received; without one only the peer counts.
     """
 
     def __init__(
         self, way: Way, model: InformationModel, destination: str, tally: Tally,
-        arrivals: Arrivals | None = None,
+        own: Own | None = None,
     ) -> None:  # fmt: skip
         super().__init__(way)
         self._model = model
         self._destination = destination
         self._tally = tally
-        self._own = arrivals
+        self._own = own
 
     def fetch(self, portion: Portion, arrivals: Arrivals) -> Ended:
         """Ask for a portion to be sent to the destination."""
@@ -167,12 +177,13 @@ class MoveCarrier(_AssociationHolder):
                 count(_number(status, "Completed") + _number(status, "Warning"))
 
         ended = _ended(responses, association, progress)
+        if self._own is not None:
+            self._own.receiver.wait()
         if self._own is not None and portion.listed is not None:
             listed = {each.uid for each in portion.listed}
-            arrivals.uids |= self._own.uids & listed
-            arrivals.refused |= {
-                uid: why for uid, why in self._own.refused.items() if uid in listed
-            }
+            come = self._own.arrivals
+            arrivals.uids |= come.uids & listed
+            arrivals.refused |= {uid: come.refused[uid] for uid in listed & come.refused.keys()}
         elif ended.completed is not None:
             count(ended.completed + ended.warning)
         elif ended.is_success:

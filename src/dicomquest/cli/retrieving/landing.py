@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from dicomquest.cli.file_rights import PRIVATE
 from dicomquest.errors import StoreError
@@ -20,6 +20,16 @@ _OWNER = "dicomquest get"
 """Stands in the lock file where a server names its index: the two never share a folder."""
 
 _ROOM = 1 << 20
+_KEPT = ".kept-by-get"
+"""The suffix of whole files that are not on disk yet: the next run removes those of a dead one."""
+
+
+class Kept(NamedTuple):
+    """A whole file under its temporary path, with the place that it is to have."""
+
+    path: str
+    at: str
+    sop_instance_uid: str
 
 
 class Landing:
@@ -37,7 +47,7 @@ class Landing:
         self.folder = folder
         self._layout = layout
         self._incoming = IncomingFolder(folder, _OWNER)
-        self._folders = threading.Lock()
+        self._numbers = count(1)
 
     @property
     def temporary(self) -> Path:
@@ -50,27 +60,25 @@ class Landing:
         for path in left[1] if left is not None else ():
             # A server's: of ours none has the prefix of its name before it is in place.
             with suppress(StoreError):
-                self.place(path)
+                self.place(self.keep(path))
 
-    def place(self, path: str, sop_instance_uid: str = "") -> int:
-        """Put a complete file in its place, and return its size; StoreError if it stays out.
+    def keep(self, path: str, sop_instance_uid: str = "") -> Kept:
+        """Take a complete file, and look at it; StoreError if it stays out.
 
         ``sop_instance_uid`` is the instance that the file must have, any by default.
         """
+        kept = f"{self.temporary}/{next(self._numbers)}{_KEPT}"
         try:
-            return self._place(path, sop_instance_uid)
+            os.replace(path, kept)  # noqa: PTH105
         except OSError as error:
-            raise StoreError(
-                statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or error}"
-            ) from error
-
-    def _place(self, path: str, sop_instance_uid: str) -> int:
-        descriptor = os.open(path, os.O_RDONLY)
+            raise _not_written(error) from error
         try:
-            os.fsync(descriptor)
-            size = os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)
+            return self._look(kept, sop_instance_uid)
+        except StoreError:
+            Path(kept).unlink(missing_ok=True)
+            raise
+
+    def _look(self, path: str, sop_instance_uid: str) -> Kept:
         received = read_left(path, 0)
         if isinstance(received, Skipped):
             detail = f": {received.detail}" if received.detail else ""
@@ -80,11 +88,22 @@ class Landing:
                 statuses.DATA_SET_DOES_NOT_MATCH, "SOP Instance UID is not that of the command"
             )
         texts = {level: record.texts for level, record in received.records.items()}
-        at = self.folder / self._layout.path(texts)
-        with self._folders:
-            at.parent.mkdir(parents=True, exist_ok=True)
-        os.chmod(path, self._mode)  # noqa: PTH101
-        os.replace(path, at)  # noqa: PTH105
+        return Kept(path, str(self.folder / self._layout.path(texts)), received.sop_uid)
+
+    def place(self, kept: Kept) -> int:
+        """Put a file in its place once it is on disk, and return its size; StoreError if not."""
+        try:
+            descriptor = os.open(kept.path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+                size = os.fstat(descriptor).st_size
+            finally:
+                os.close(descriptor)
+            os.chmod(kept.path, self._mode)  # noqa: PTH101
+            os.makedirs(os.path.dirname(kept.at), exist_ok=True)  # noqa: PTH103, PTH120
+            os.replace(kept.path, kept.at)  # noqa: PTH105
+        except OSError as error:
+            raise _not_written(error) from error
         return size
 
     def check_room(self) -> None:
@@ -105,3 +124,7 @@ class Landing:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _not_written(error: OSError) -> StoreError:
+    return StoreError(statuses.OUT_OF_RESOURCES, f"not written: {error.strerror or error}")

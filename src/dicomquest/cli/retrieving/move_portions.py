@@ -10,7 +10,7 @@ import click
 
 from dicomquest.ae import AE
 from dicomquest.cli.messages import give_up, say
-from dicomquest.cli.retrieving.carriers import MoveCarrier
+from dicomquest.cli.retrieving.carriers import MoveCarrier, Own
 from dicomquest.cli.retrieving.portion_queue import Arrivals, Rules
 from dicomquest.cli.retrieving.receiver import Receiver
 from dicomquest.cli.retrieving.storage_proposal import all_contexts
@@ -33,47 +33,45 @@ def move_portions(
 ) -> None:
     """Have portions sent; with an ``address`` our own Storage SCP receives there."""
     way = Way(retrieval.host, retrieval.port, retrieval.peer)
-    arrivals = Arrivals() if address is not None else None
+    own: Own | None = None
     stops: list[Callable[[str], None]] = []
 
     def carrier(stop: Callable[[str], None]) -> MoveCarrier:
         stops.append(stop)
-        return MoveCarrier(way, retrieval.model, destination, retrieval.tally, arrivals)
+        return MoveCarrier(way, retrieval.model, destination, retrieval.tally, own)
 
     def stop(reason: str) -> None:
         for each in stops:
             each(reason)
 
-    if arrivals is None or address is None:
+    if address is None:
         retrieval.run(portions, carrier, ("sent", f" to {destination}"), Rules())
         return
     assert retrieval.landing is not None  # noqa: S101
     folder = click.format_filename(retrieval.landing.folder)
-    receiver = Receiver(retrieval.landing, retrieval.tally, stop)
+    own = Own(Receiver(retrieval.landing, retrieval.tally, stop), Arrivals())
     # By their UIDs alone we know that what the peer says it sent has come here.
     rules = Rules(needs_uids=True)
-    with _storage_scp(address, destination, receiver, arrivals):
+    with _storage_scp(address, destination, own):
         retrieval.run(portions, carrier, ("received", f" into {folder}"), rules)
     if retrieval.tally.arrived and not retrieval.pace.quiet:
         say(f"Next: dicomquest index {folder}")
 
 
 @contextmanager
-def _storage_scp(
-    address: str, title: str, receiver: Receiver, arrivals: Arrivals
-) -> Iterator[None]:
+def _storage_scp(address: str, title: str, own: Own) -> Iterator[None]:
     """Receive instances that are sent to our title, while the block runs."""
     host, port = host_and_port(network_address(address))
     if ":" not in address:
         host = _ANY_ADDRESS
 
     def store(event: Event) -> int:
-        return receiver.store(event, arrivals)
+        return own.receiver.store(event, own.arrivals)
 
     ae = AE(title)
     # The port is open to the network: nobody else's instances belong into the folder.
     ae.require_called_aet = True
-    ae.incoming_folder = receiver.folder
+    ae.incoming_folder = own.receiver.folder
     # With Verification: an administrator who enters us as a destination tests that by C-ECHO.
     contexts = [build_context(VERIFICATION.uid), *all_contexts()]
     try:
