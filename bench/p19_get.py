@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from measure import Claim
+from measure import Claim, Figure, number
 from retrieve_client import get
-from retrieved import compared
+from retrieved import compared, memory_beside, multi_frame
 
 if TYPE_CHECKING:
     from sizes import Size
@@ -15,8 +15,21 @@ TARGET = (
     "at least 2x dcmqrscp and 5x pynetdicom's qrscp with images of 10 KB, and dcmqrscp's rate with "
     "those of 512 KB"
 )
+MOST_MEMORY = 150_000_000
 
 
 def run(size: Size) -> Claim:
-    claim = Claim("P19", "images of a study by C-GET, a second", TARGET)
-    return compared(claim, size, lambda _, port, called, study: get(port, called, study))
+    claim = Claim(
+        "P19", "images of a study by C-GET, a second", f"{TARGET}; 150 MB of memory at most"
+    )
+    compared(claim, size, lambda _, port, called, study: get(port, called, study))
+    frames = min(1000, size.stored)
+    memory, rate = memory_beside(multi_frame(frames))
+    claim.figures.append(
+        Figure(
+            f"dicomquest, one image of {frames} frames and {frames / 2:.0f} MB",
+            f"{number(rate)} MB/s; {memory / 1e6:.0f} MB of memory",
+        )
+    )
+    claim.is_met = bool(claim.is_met) and memory <= MOST_MEMORY
+    return claim

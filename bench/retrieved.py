@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from client import EXPLICIT_VR_LITTLE_ENDIAN
 from measure import Claim, Figure, alternate, median, number, spread
-from retrieve_client import CT_IMAGE, Destination
+from retrieve_client import CT_IMAGE, Destination, get
 from servers import CACHE, scratch
 
 from dicomquest.dataset.elements import Element
@@ -83,6 +83,36 @@ def study_of(count: int, side: int) -> list[Path]:
             (building / f"{each:06}.dcm").write_bytes(image(each, side))
         building.rename(folder)
     return sorted(folder.iterdir())
+
+
+def multi_frame(frames: int) -> Path:
+    """The file of an image with so many frames of 512 KB, made once."""
+    folder = CACHE / f"frames-{frames}"
+    if not folder.exists():
+        building = folder.with_suffix(".building")
+        building.mkdir(parents=True, exist_ok=True)
+        single = image(1, 512)
+        before_rows, pixels = single.index(b"\x28\0\x10\0US"), single.index(b"\xe0\x7f\x10\0OW")
+        number_of_frames = b"\x28\0\x08\0IS" + struct.pack("<H", 6) + b"%6d" % frames
+        with (building / "multi.dcm").open("wb") as file:
+            file.write(single[:before_rows] + number_of_frames + single[before_rows:pixels])
+            file.write(b"\xe0\x7f\x10\0OW\0\0" + struct.pack("<I", frames << 19))
+            for frame in range(frames):
+                file.write(struct.pack("<H", frame % 4096) * (512 * 512))
+        building.rename(folder)
+    return folder / "multi.dcm"
+
+
+def memory_beside(path: Path) -> tuple[float, float]:
+    """The most memory that our server had while it sent a study of one file, and MB a second."""
+    folder = scratch()
+    with ours(folder, [path], []) as peer:
+        started = time.perf_counter()
+        done = get(peer.port, peer.aet, STUDY)
+        seconds = time.perf_counter() - started
+        if (done.instances, done.status) != (1, 0):
+            raise AssertionError(f"{done} of {path}")
+        return usage(folder)[1], done.received / seconds / 1e6
 
 
 @contextlib.contextmanager

@@ -1,0 +1,178 @@
+"""Peers that take other transfer syntaxes than the stored ones get the same values (RT-041 ff.)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom import AE, build_context, build_role, evt
+
+from dicomquest.dataset.part10 import encode_file_meta, read_file_start
+from peers import ours
+from peers.processes import Peer
+
+# pydicom warns of what is odd in its own files.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+STUDY = "2.25.16"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+# Explicit, implicit, big endian, deflated; multi-frame, colour; each kind of compression.
+NAMES = (
+    "CT_small.dcm",
+    "MR_small_implicit.dcm",
+    "MR_small_bigendian.dcm",
+    "image_dfl.dcm",
+    "rtdose.dcm",
+    "rtdose_rle.dcm",
+    "SC_rgb_rle_16bit_2frame.dcm",
+    "JPGExtended.dcm",
+    "SC_rgb_jpeg_gdcm.dcm",
+    "SC_rgb_dcmtk_+eb+cy+s2.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "MR_small_jp2klossless.dcm",
+)
+UNCOMPRESSED = [
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files by SOP Instance UID, all of one study."""
+    folder, found = tmp_path_factory.mktemp("files"), {}
+    for number, name in enumerate(NAMES):
+        dataset = dcmread(str(get_testdata_file(name)))
+        uid = f"{STUDY}.{number}"
+        dataset.PatientID, dataset.StudyInstanceUID = "16", STUDY
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(uid)
+        dataset.SeriesInstanceUID = f"{STUDY}.1{number}"
+        found[uid] = folder / name
+        dataset.save_as(found[uid])
+    return found
+
+
+@pytest.fixture(scope="module")
+def archive(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    location = tmp_path_factory.mktemp("index") / "index.sqlite"
+    ours.index(location, next(iter(files.values())).parent)
+    with ours.serve(location) as peer:
+        yield peer
+
+
+def data_set_of(path: Path) -> bytes:
+    data = path.read_bytes()
+    stored = data[read_file_start(data).start :]
+    # A deflate stream of odd length is sent with the zero that its writer forgot.
+    is_deflated = dcmread(path).file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
+    return stored + b"\0" * (len(stored) & 1) if is_deflated else stored
+
+
+def check_values(sent: Dataset, stored: Dataset) -> None:
+    """Hold an instance against its file by what pydicom reads in both."""
+    assert sent.SOPInstanceUID == stored.SOPInstanceUID
+    if sent.original_encoding == (False, False) and sent.BitsAllocated == 32:
+        # OW has words of 16 bits (PS3.5 6.2), which pydicom takes for 32 in big endian.
+        sent_words, words = (
+            np.frombuffer(sent.PixelData, ">u2"),
+            np.frombuffer(stored.PixelData, "<u2"),
+        )
+        assert np.array_equal(sent_words, words)
+    else:
+        assert np.array_equal(sent.pixel_array, stored.pixel_array)
+    is_implicit = sent.original_encoding[0]
+    changed = {"PixelData", "PhotometricInterpretation", "PlanarConfiguration"}
+    for element in stored:
+        # Implicit VR does not tell the VR of private elements, whose bytes are the same.
+        if element.keyword in changed or (is_implicit and element.tag.is_private):
+            continue
+        assert sent[element.tag].value == element.value
+
+
+def got(
+    archive: Peer, pairs: Iterable[tuple[str, str]]
+) -> tuple[dict[str, tuple[str, bytes]], Dataset]:
+    """Get the study by pynetdicom, with a context for each pair of class and transfer syntax.
+
+    Return transfer syntaxes and data sets by UID, and the final response.
+    """
+    contexts = [build_context(STUDY_ROOT_GET, ImplicitVRLittleEndian)]
+    contexts += [build_context(*pair) for pair in sorted(pairs)]
+    taken: dict[str, tuple[str, bytes]] = {}
+
+    def take(event: Any) -> int:
+        data = event.request.DataSet.getvalue()
+        taken[event.request.AffectedSOPInstanceUID] = (event.context.transfer_syntax, data)
+        return 0x0000
+
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", STUDY
+    roles = [build_role(uid, scp_role=True) for uid in {sop_class for sop_class, _ in pairs}]
+    association = AE().associate(
+        archive.host, archive.port, ae_title=archive.aet, contexts=contexts, ext_neg=roles,
+        evt_handlers=[(evt.EVT_C_STORE, take)],
+    )  # fmt: skip
+    assert association.is_established
+    statuses = [status for status, _ in association.send_c_get(identifier, STUDY_ROOT_GET)]
+    association.release()
+    return taken, statuses[-1]
+
+
+def as_read(stored: Dataset, syntax: str, data: bytes) -> Dataset:
+    """Return a received data set as pydicom reads it from a file."""
+    meta = encode_file_meta(
+        stored.SOPClassUID,
+        stored.SOPInstanceUID,
+        syntax,
+        implementation=("1.2", "TEST"),
+        source_ae_title="TEST",
+    )
+    return dcmread(BytesIO(bytes(128) + b"DICM" + meta + data))
+
+
+@pytest.mark.requirement("RT-041", "RT-043", "RT-083")
+def test_stored_syntaxes_arrive_as_stored(archive: Peer, files: dict[str, Path]) -> None:
+    """A peer that takes every syntax, uncompressed ones too, gets the bytes of the files."""
+    stored = {uid: dcmread(path) for uid, path in files.items()}
+    pairs = {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in stored.values()}
+    pairs |= {(sop_class, ExplicitVRLittleEndian) for sop_class, _ in pairs}
+
+    taken, final = got(archive, pairs)
+    assert (final.Status, final.NumberOfCompletedSuboperations) == (0, len(files))
+    for uid, path in files.items():
+        assert taken[uid] == (stored[uid].file_meta.TransferSyntaxUID, data_set_of(path))
+
+
+@pytest.mark.requirement("RT-042", "RT-043", "RT-045")
+@pytest.mark.parametrize("syntax", UNCOMPRESSED, ids=lambda uid: uid.name)
+def test_other_syntax_has_the_same_values(
+    archive: Peer, files: dict[str, Path], syntax: UID
+) -> None:
+    """A peer that takes one uncompressed syntax gets what can be had in it, and no more."""
+    stored = {uid: dcmread(path) for uid, path in files.items()}
+    taken, final = got(archive, {(each.SOPClassUID, syntax) for each in stored.values()})
+    is_plain = syntax in {ExplicitVRLittleEndian, ImplicitVRLittleEndian}
+    expected = {
+        uid
+        for uid, each in stored.items()
+        if is_plain or not each.file_meta.TransferSyntaxUID.is_encapsulated
+    }
+    assert taken.keys() == expected
+    assert final.Status == (0x0000 if expected == files.keys() else 0xB000)
+    for uid in expected:
+        check_values(as_read(stored[uid], syntax, taken[uid][1]), stored[uid])
