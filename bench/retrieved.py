@@ -159,7 +159,7 @@ FEWER = {"pynetdicom qrscp": 10}
 
 @dataclass(slots=True)
 class Costs:
-    """What each retrieve took: instances and megabytes a second, processor time, memory."""
+    """The costs of each retrieve: instances and megabytes a second, processor time, memory."""
 
     rates: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)

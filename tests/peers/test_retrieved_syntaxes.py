@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -21,8 +22,9 @@ from pydicom.uid import (
 from pynetdicom import AE, build_context, build_role, evt
 
 from dicomquest.dataset.part10 import encode_file_meta, read_file_start
+from fixtures.programs import program
 from peers import ours
-from peers.processes import Peer
+from peers.processes import Peer, client, ports_of_servers, server
 
 # pydicom warns of what is odd in its own files.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -44,6 +46,8 @@ NAMES = (
     "MR_small_jpeg_ls_lossless.dcm",
     "MR_small_jp2klossless.dcm",
 )
+# Known before the archive starts; each has a storescp in one test.
+DESTINATIONS = dict(zip(("ALL", "IMPLICIT", "EXPLICIT"), ports_of_servers(3), strict=True))
 UNCOMPRESSED = [
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -69,10 +73,37 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def archive(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    location = tmp_path_factory.mktemp("index") / "index.sqlite"
-    ours.index(location, next(iter(files.values())).parent)
-    with ours.serve(location) as peer:
+    folder = tmp_path_factory.mktemp("index")
+    ours.index(folder / "index.sqlite", next(iter(files.values())).parent)
+    configuration = folder / "dicomquest.toml"
+    configuration.write_text(
+        "".join(
+            f'[destinations.{title}]\nhost = "127.0.0.1"\nport = {port}\n'
+            for title, port in DESTINATIONS.items()
+        )
+    )
+    with ours.serve(folder / "index.sqlite", "--config", str(configuration)) as peer:
         yield peer
+
+
+@contextlib.contextmanager
+def storescp(title: str, folder: Path, *options: str) -> Iterator[None]:
+    """Run storescp, which writes each instance byte for byte."""
+    folder.mkdir()
+    port = DESTINATIONS[title]
+    command = [program("storescp"), "-aet", title, "+B", "-od", str(folder), *options, str(port)]
+    with server(command, port, folder.parent / f"{title}.log"):
+        yield
+
+
+def movescu(archive: Peer, title: str) -> str:
+    return client(
+        [
+            *(program("movescu"), "-v", "-S", "-aec", archive.aet, "-aem", title),
+            *("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={STUDY}"),
+            *(archive.host, str(archive.port)),
+        ]
+    ).output
 
 
 def data_set_of(path: Path) -> bytes:
@@ -122,7 +153,9 @@ def got(
 
     identifier = Dataset()
     identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", STUDY
-    roles = [build_role(uid, scp_role=True) for uid in {sop_class for sop_class, _ in pairs}]
+    roles: list[Any] = [
+        build_role(uid, scp_role=True) for uid in {sop_class for sop_class, _ in pairs}
+    ]
     association = AE().associate(
         archive.host, archive.port, ae_title=archive.aet, contexts=contexts, ext_neg=roles,
         evt_handlers=[(evt.EVT_C_STORE, take)],
@@ -176,3 +209,30 @@ def test_other_syntax_has_the_same_values(
     assert final.Status == (0x0000 if expected == files.keys() else 0xB000)
     for uid in expected:
         check_values(as_read(stored[uid], syntax, taken[uid][1]), stored[uid])
+
+
+@pytest.mark.peer("storescp", "movescu")
+@pytest.mark.requirement("RT-041", "RT-083")
+def test_move_to_a_peer_that_takes_all(
+    archive: Peer, files: dict[str, Path], tmp_path: Path
+) -> None:
+    with storescp("ALL", tmp_path / "moved", "+xa"):
+        output = movescu(archive, "ALL")
+    moved = {dcmread(path).SOPInstanceUID: path for path in (tmp_path / "moved").iterdir()}
+    assert moved.keys() == files.keys(), output
+    for uid, path in files.items():
+        assert data_set_of(moved[uid]) == data_set_of(path)
+
+
+@pytest.mark.peer("storescp", "movescu")
+@pytest.mark.requirement("RT-042", "RT-043", "RT-083")
+@pytest.mark.parametrize(("title", "option"), [("IMPLICIT", "+xi"), ("EXPLICIT", "+xe")])
+def test_move_to_a_peer_that_takes_little(
+    archive: Peer, files: dict[str, Path], tmp_path: Path, title: str, option: str
+) -> None:
+    with storescp(title, tmp_path / "moved", option):
+        output = movescu(archive, title)
+    moved = {each.SOPInstanceUID: each for each in map(dcmread, (tmp_path / "moved").iterdir())}
+    assert moved.keys() == files.keys(), output
+    for uid, path in files.items():
+        check_values(moved[uid], dcmread(path))
