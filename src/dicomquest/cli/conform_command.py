@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -133,6 +134,7 @@ def run(host: str, port: int, settings: ConformSettings, checks: Sequence[Check]
     from dicomquest.cli.conform.outcome import Outcome
     from dicomquest.cli.conform.questioner import Questioner
     from dicomquest.cli.conform.reports import as_json, as_junit, counts, line
+    from dicomquest.cli.output.page import terminal_size
     from dicomquest.standard.models import MODELS
 
     # The first association says in words why there is none.
@@ -145,11 +147,13 @@ def run(host: str, port: int, settings: ConformSettings, checks: Sequence[Check]
         lambda uids, extended: associate(host, port, settings, uids, extended), settings.rate
     )
     results: list[Result] = []
+    size = terminal_size(sys.stdout)
+    width = size[0] if size is not None else None
     try:
         for result in results_of(peer, checks):
             results.append(result)
             if settings.format == "text":
-                click.echo(line(result))
+                click.echo(line(result, width))
     except KeyboardInterrupt:
         words = f"interrupted after {len(results)} of {len(checks)} checks"
         raise give_up(words, INTERRUPTED) from None

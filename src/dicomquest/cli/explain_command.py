@@ -15,6 +15,7 @@ import click
 from dicomquest.cli.counting import counted
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import WRONG_COMMAND_LINE, give_up, index_failures, say
+from dicomquest.cli.named_peers import complete_key
 from dicomquest.cli.shared_options import LEVEL, LEVELS, index_option
 from dicomquest.standard.levels import Level
 
@@ -49,7 +50,7 @@ class ExplainSettings:
 
 
 @click.command(cls=PageCommand)
-@click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
+@click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1, shell_complete=complete_key)
 @index_option
 @click.option(
     "-L",
@@ -174,7 +175,8 @@ def _key_lines(
     matching = BY_CRITERION[type(effect.key.criterion)]
     path = ".".join(map(tag_text, (step.tag for step in effect.key.path)))
     kind = f"{explained.type.name.lower()} key, " if explained is not None else ""
-    yield f"{effect.name} {path}: {kind}{matching.name} matching (PS3.4 {matching.clause})"
+    head = f"{effect.name} {path}: {kind}{matching.name} matching (PS3.4 {matching.clause})"
+    yield "\n  ".join(_wrapped(head, 2))
     yield from _field("  asks", words(effect.key.criterion, effect.name))
     yield from _field("  SQL", _filled(effect.condition) or "none: Python looks at each row")
     yield from _field("  alone", _counted(effect.alone, effects))

@@ -43,5 +43,11 @@ def test_console_names_the_clause_of_a_failure() -> None:
     assert counts(RESULTS) == "1 passed, 1 failed, 1 not decided"
 
 
+def test_terminal_breaks_no_word_of_a_failure() -> None:
+    shown = line(Result(BY_IDENTIFIER["wild-uid"], failed("3 answers " * 12), 0.5), 60)
+    assert all(len(each) <= 60 for each in shown.splitlines())
+    assert " ".join(shown.split()).endswith("3 answers " * 11 + "3 answers")
+
+
 def test_identifiers_are_unique() -> None:
     assert len(BY_IDENTIFIER) == len(CHECKS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from textwrap import wrap
+from textwrap import fill, wrap
 from xml.etree import ElementTree as ET
 
 from dicomquest.cli.conform.check_pages import PAGES, place_of
@@ -14,6 +14,9 @@ from dicomquest.escaping import escaped
 
 WIDTH = 80
 """Columns of a description."""
+
+_MARGIN = " " * 13
+"""The outcome of a check stands in it."""
 
 
 def counts(results: Sequence[Result]) -> str:
@@ -46,14 +49,22 @@ def description(check: Check) -> str:
     return "\n".join(lines)
 
 
-def line(result: Result) -> str:
-    """Return the lines of a result on a console; more than one only if it failed."""
+def line(result: Result, width: int | None = None) -> str:
+    """Return the lines of a result on a console, for a terminal of some width."""
     outcome, words = result.verdict.outcome, escaped(result.verdict.words)
     first = f"{outcome.value:<12} {result.check.identifier}"
-    if outcome is Outcome.FAILED:
-        clause = f"{result.check.words} ({clause_of(result.check)})"
-        return f"{first}\n             {clause}\n             {words}"
-    return f"{first}: {words}"
+    if outcome is not Outcome.FAILED:
+        return _fitting(f"{first}: {words}", width)
+    clause = f"{_MARGIN}{result.check.words} ({clause_of(result.check)})"
+    lines = (first, clause, f"{_MARGIN}{words}")
+    return "\n".join(_fitting(each, width) for each in lines)
+
+
+def _fitting(text: str, width: int | None) -> str:
+    """Break a text at blanks; what goes on stands below the words of the line."""
+    if width is None or len(text) <= width:
+        return text
+    return fill(text, width, subsequent_indent=_MARGIN, break_long_words=False)
 
 
 def as_json(peer: str, results: Sequence[Result]) -> str:
