@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.alone
 @pytest.mark.peer("dcmqrscp", "dcmqridx", "findscu", "storescu", "Orthanc", "postgres")
 def test_every_claim_can_be_measured(tmp_path: Path) -> None:
     page = tmp_path / "page.md"

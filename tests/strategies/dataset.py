@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import unicodedata
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -139,6 +140,25 @@ def characters_of(terms: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.sampled_from([*sets, romaji]).flatmap(st.sampled_from)
 
 
+@cache
+def characters_in(codec: str) -> st.SearchStrategy[str]:
+    """Characters of a codec but for control characters, ASCII as likely as all others together.
+
+    Hypothesis finds out what a codec has by an attempt on each of a million characters.
+    """
+    if codec in {"utf_8", "gb18030"}:
+        return st.characters(codec="utf-8", exclude_categories=["Cc"])
+    codes = [bytes([byte]) for byte in range(0x100)]
+    if codec == "gbk":
+        codes += [bytes([a, b]) for a in range(0x81, 0xFF) for b in range(0x40, 0xFF)]
+    found = {_decoded(codec, code) for code in codes}
+    printable = sorted(each for each in found if each and unicodedata.category(each) != "Cc")
+    ascii_ones = [each for each in printable if each.isascii()]
+    others = [each for each in printable if not each.isascii()]
+    return st.sampled_from(ascii_ones) | st.sampled_from(others or ascii_ones)
+
+
+@cache
 def encoded_text(terms: tuple[str, ...]) -> st.SearchStrategy[bytes]:
     """Value fields in the character set of one term, or in the sets of several."""
     codec = next((row.codec for row in SINGLE_SETS if (row.term,) == terms), None)
@@ -147,6 +167,6 @@ def encoded_text(terms: tuple[str, ...]) -> st.SearchStrategy[bytes]:
     elif codec == JIS_X_0201:
         characters = st.sampled_from(single_byte_repertoire(terms[0]))
     else:
-        characters = st.characters(codec=codec, exclude_categories=["Cc"])
+        characters = characters_in(codec)
     encoded = st.text(characters, max_size=8).map(lambda text: encode_text(text, terms, "PN"))
     return encoded.map(lambda data: data + b" " * (len(data) % 2))
