@@ -1,4 +1,4 @@
-"""pynetdicom's own findscu and echoscu, run by either library, against our server.
+"""pynetdicom's own clients, run by either library, against our server.
 
 The programs stay as they are; a shim in this test gives them dicomquest for ``pynetdicom``.
 """
@@ -10,14 +10,18 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
-from dicomquest import AE, evt, sop_class
+from dicomquest import AE, QueryRetrievePresentationContexts, evt, sop_class
 from fixtures.faces import HOST, data_set
+from fixtures.getting import CT, instance
 from fixtures.timing import LONG
+from peers.processes import free_port
 
 SHIM = """
 import importlib, importlib.util, runpy, sys, types
@@ -27,6 +31,7 @@ if library == "dicomquest":
         sys.modules["pynetdicom" + name] = importlib.import_module("dicomquest" + name)
     constants = types.ModuleType("pynetdicom._globals")
     constants.DEFAULT_MAX_LENGTH = 16382
+    constants.ALL_TRANSFER_SYNTAXES = sys.modules["pynetdicom"].ALL_TRANSFER_SYNTAXES
     sys.modules["pynetdicom._globals"] = constants
     sys.modules["pynetdicom.apps"] = types.ModuleType("pynetdicom.apps")
     spec = importlib.util.spec_from_file_location("pynetdicom.apps.common", folder + "/common.py")
@@ -44,6 +49,9 @@ MODELS = {
     "-W": sop_class.ModalityWorklistInformationModelFind,
     "-U": sop_class.UnifiedProcedureStepPull,
 }
+
+UIDS = ["1.2.3.1", "1.2.3.2"]
+"""The instances that our server gives to each C-GET and C-MOVE."""
 
 
 def apps() -> str:
@@ -71,12 +79,47 @@ def answer(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         yield 0xFF00, match
 
 
+def get(event: evt.Event) -> Iterator[Any]:
+    """Two CT images of the study that is asked for."""
+    yield len(UIDS)
+    for uid in UIDS:
+        image = instance(uid)
+        image.StudyInstanceUID = event.identifier.StudyInstanceUID
+        yield 0xFF00, image
+
+
+def move(event: evt.Event) -> Iterator[Any]:
+    """The same, to this machine; the title of the destination is its port."""
+    yield HOST, int(event.move_destination)
+    yield from get(event)
+
+
+def store(event: evt.Event, taken: list[str]) -> int:
+    taken.append(event.dataset.SOPInstanceUID)
+    return 0x0000
+
+
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def taken() -> list[str]:
+    """The UIDs of the instances that were sent to our server."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def port(taken: list[str]) -> Iterator[int]:
     ae = AE("APPS")
     for uid in (sop_class.Verification, *MODELS.values()):
         ae.add_supported_context(uid)
-    handlers: list[evt.Binding] = [(evt.EVT_C_FIND, answer)]
+    for context in QueryRetrievePresentationContexts:
+        ae.add_supported_context(context.abstract_syntax)
+    ae.add_supported_context(CT, scu_role=True, scp_role=True)
+    ae.add_requested_context(CT)
+    handlers: list[evt.Binding] = [
+        (evt.EVT_C_FIND, answer),
+        (evt.EVT_C_GET, get),
+        (evt.EVT_C_MOVE, move),
+        (evt.EVT_C_STORE, store, [taken]),
+    ]
     with ae.start_server((HOST, 0), block=False, evt_handlers=handlers) as server:
         yield server.server_address[1]
 
@@ -91,6 +134,47 @@ def test_findscu_writes_each_match(library: str, model: str, port: int, tmp_path
     assert [(str(each.PatientName), each.PatientID, each.RetrieveURL) for each in written] == [
         ("CITIZEN^Jan", f"ID{number}", MODELS[model]) for number in range(3)
     ]
+
+
+def check_written(folder: Path) -> None:
+    written = [dcmread(path) for path in sorted(folder.iterdir())]
+    assert [(each.SOPInstanceUID, each.StudyInstanceUID) for each in written] == [
+        (uid, "1.2.3") for uid in UIDS
+    ]
+
+
+KEYS = ["-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2.3"]
+
+
+@pytest.mark.requirement("RT-083")
+@pytest.mark.parametrize("library", ["dicomquest", "pynetdicom"])
+@pytest.mark.parametrize("model", ["-P", "-S", "-O"])
+def test_getscu_writes_each_instance(library: str, model: str, port: int, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = [model, *KEYS, "-od", str(out)]
+    assert run(library, "getscu", tmp_path, HOST, str(port), *options) == 0
+    check_written(out)
+
+
+@pytest.mark.requirement("RT-083")
+@pytest.mark.parametrize("library", ["dicomquest", "pynetdicom"])
+def test_movescu_receives_each_instance(library: str, port: int, tmp_path: Path) -> None:
+    """The program is the storage SCP, too."""
+    out, own_port = tmp_path / "out", str(free_port())
+    options = ["-S", *KEYS, "-od", str(out), "--store", "--store-port", own_port]
+    assert run(library, "movescu", tmp_path, HOST, str(port), "-aem", own_port, *options) == 0
+    check_written(out)
+
+
+@pytest.mark.parametrize("library", ["dicomquest", "pynetdicom"])
+def test_storescu_sends_a_file(library: str, port: int, taken: list[str], tmp_path: Path) -> None:
+    image = instance("1.2.3.9")
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+    taken.clear()
+    assert run(library, "storescu", tmp_path, HOST, str(port), str(tmp_path / "image.dcm")) == 0
+    assert taken == ["1.2.3.9"]
 
 
 @pytest.mark.parametrize("library", ["dicomquest", "pynetdicom"])
