@@ -14,7 +14,7 @@ from pydicom import dcmread
 from fixtures import retrieve_scripts as scripts
 from fixtures.programs import program
 from fixtures.timing import LONG
-from peers import corpus, dcmtk
+from peers import corpus, dcmtk, ours
 from peers.processes import Peer, client, free_port, server
 
 DIRECTIONS = pytest.mark.parametrize(
@@ -180,6 +180,27 @@ def test_scus_against_dcmqrscp(folder: Path, tmp_path: Path) -> None:
         printed = run(scripts.GET_SCU, **words, out=str(got))
         assert printed.endswith("status 0x0000 2\n")
         printed = run(scripts.MOVE_SCU, **words, store_port=destination.port, out=str(moved))
+        assert printed.endswith("status 0x0000 2\n")
+    check_kept(got, folder)
+    check_kept(moved, folder)
+
+
+def test_scus_against_serve(folder: Path, tmp_path: Path) -> None:
+    """The same scripts fetch from an index that ``dicomquest serve`` answers from."""
+    got, moved = (tmp_path / name for name in ("got", "moved"))
+    got.mkdir()
+    moved.mkdir()
+    location, store_port = tmp_path / "index.sqlite", free_port()
+    configuration = tmp_path / "dicomquest.toml"
+    configuration.write_text(
+        f'[destinations.STORE_SCP]\nhost = "127.0.0.1"\nport = {store_port}\n', encoding="utf-8"
+    )
+    ours.index(location, folder)
+    with ours.serve(location, "--config", str(configuration)) as peer:
+        words = {"package": "dicomquest", "port": peer.port, "called": peer.aet}
+        printed = run(scripts.GET_SCU, **words, out=str(got))
+        assert printed.endswith("status 0x0000 2\n")
+        printed = run(scripts.MOVE_SCU, **words, store_port=store_port, out=str(moved))
         assert printed.endswith("status 0x0000 2\n")
     check_kept(got, folder)
     check_kept(moved, folder)

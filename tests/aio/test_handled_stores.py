@@ -18,6 +18,7 @@ from dicomquest.dimse.commands import CStoreRQ, CStoreRSP
 from dicomquest.pdu.items import PresentationContextRQ
 from dicomquest.pdu.pdus import COMMAND, LAST, AAssociateRQ, PDataTF, PresentationDataValue
 from dicomquest.pdu.user_information import UserInformation
+from dicomquest.services.received_instance import ReceivedInstance
 from fixtures.faces import HOST, IMPLICIT, data_set, raw_requestor, running
 from fixtures.getting import CT, instance
 
@@ -202,3 +203,22 @@ def test_instance_that_is_cut_off_leaves_no_file(tmp_path: Path) -> None:
             )
         server.shutdown()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.requirement("RT-052")
+def test_large_instance_is_never_whole_in_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An instance of 40 MB goes to its file in parts of about a megabyte."""
+    sizes: list[int] = []
+    write = ReceivedInstance.write
+
+    def note(self: ReceivedInstance, parts: list[bytes]) -> None:
+        sizes.append(sum(map(len, parts)))
+        write(self, parts)
+
+    monkeypatch.setattr(ReceivedInstance, "write", note)
+    with storing(lambda event: 0 * event.dataset_path.stat().st_size, tmp_path) as port:
+        assert send(port, instance("1.2.7", padding=40_000_000)).Status == 0x0000
+    assert sum(sizes) > 40_000_000
+    assert max(sizes) < 3_000_000

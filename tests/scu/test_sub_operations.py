@@ -17,6 +17,7 @@ from dicomquest.dimse.commands import (
     retrieve_response,
 )
 from dicomquest.pdu.pdus import AReleaseRP, AReleaseRQ
+from dicomquest.services.received_instance import ReceivedInstance
 from fixtures.faces import HOST, IMPLICIT, RawPeer, data_set, raw_acceptor, statuses
 from fixtures.getting import (
     CT,
@@ -33,6 +34,7 @@ from fixtures.getting import (
     getter,
     receive_request,
     send_store,
+    send_store_in_pdus,
     store,
 )
 from fixtures.timing import LONG
@@ -395,3 +397,36 @@ def test_instance_after_release_is_not_answered() -> None:
         )
         association.release()
         assert association.is_released
+
+
+@pytest.mark.requirement("RT-052")
+@both_faces
+def test_large_instance_arrives_in_parts(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An instance of 20 MB goes to its file in parts of some hundred kilobytes."""
+    sizes: list[int] = []
+    write = ReceivedInstance.write
+
+    def note(self: ReceivedInstance, parts: list[bytes]) -> None:
+        sizes.append(sum(map(len, parts)))
+        write(self, parts)
+
+    def serve(peer: RawPeer) -> None:
+        accept_getter(peer)
+        request = receive_request(peer)
+        send_store_in_pdus(peer, "1.2.1", 20_000_000)
+        response = peer.receive_command()
+        assert isinstance(response, CStoreRSP)
+        assert response.status == 0x0000
+        peer.send_command(
+            retrieve_response(request, 0x0000, SubOperations()), context_id=GET_CONTEXT
+        )
+        end(peer)
+
+    monkeypatch.setattr(ReceivedInstance, "write", note)
+    with raw_acceptor(serve) as port:
+        handler = (evt.EVT_C_STORE, lambda event: 0 * event.dataset_path.stat().st_size)
+        ask(port, handler, ae=getter(incoming_folder=tmp_path))
+    assert sum(sizes) > 20_000_000
+    assert max(sizes) < 1_000_000
