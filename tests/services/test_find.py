@@ -14,9 +14,10 @@ from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import SQLiteCursor
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.visibility import parse_visible
-from dicomquest.services.find import BATCH, FIRST_BATCH, LONGEST_AT_ONCE, FindService
+from dicomquest.services.find import LONGEST_AT_ONCE, FindService
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
+from dicomquest.services.search_batches import BATCH, FIRST_BATCH
 from dicomquest.standard.models import STUDY_ROOT
 from dicomquest.standard.statuses import C_FIND_STATUSES, find_status
 from dicomquest.standard.transfer_syntaxes import (

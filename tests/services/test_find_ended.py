@@ -22,8 +22,9 @@ from dicomquest.errors import AssociationAbortedError
 from dicomquest.index import Index
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue
-from dicomquest.services.find import BATCH, FIRST_BATCH, FindService
+from dicomquest.services.find import FindService
 from dicomquest.services.request import ServiceRequest
+from dicomquest.services.search_batches import BATCH, FIRST_BATCH
 from dicomquest.standard.models import PATIENT_ROOT
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax

@@ -12,7 +12,7 @@ The network and the engine meet in this module. A request goes through five step
 4. The cursor's rows become encoded identifiers, some hundred at a time. No Dataset is built.
 5. ``send_pending`` frames them for one write, and waits while the peer reads slowly.
 
-Batches are made one ahead (``_Batches``): while one is on its way to the peer, a thread of the
+Batches are made one ahead (``Batches``): while one is on its way to the peer, a thread of the
 server makes the next. Database and network work at the same time, and memory holds two batches,
 however many matches there are.
 
@@ -23,7 +23,7 @@ disk, on which every association of the process would wait: if an attempt takes 
 ``LONGEST_AT_ONCE`` twice within ``THREADS_ONLY``, threads do everything for that long. One slow
 attempt may be other work of the machine.
 
-A C-CANCEL and the loss of the association both call ``_Search.interrupt`` in the event loop, while
+A C-CANCEL and the loss of the association both call ``Search.interrupt`` in the event loop, while
 a thread may be inside the database. The database gives up, and the thread's ``fetch`` raises
 IndexDatabaseError; for a cancelled request ``handle`` answers that with FE00. If the association is
 gone, the answer itself raises AssociationAbortedError, for whoever runs the service. Either way
@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import monotonic
@@ -52,10 +51,9 @@ from dicomquest.dataset.codec import (
     is_deflated,
 )
 from dicomquest.dataset.fast_encoder import ResponseEncoder
-from dicomquest.dataset.response_fields import Field, Row, Source
+from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
 from dicomquest.index.index import Index
-from dicomquest.index.search.sqlite_cursor import Cursor
 from dicomquest.query.extended_negotiation import accepted_options
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
@@ -64,6 +62,7 @@ from dicomquest.services.failures import failure_of
 from dicomquest.services.find_gate import FindGate
 from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
 from dicomquest.services.request import ServiceRequest
+from dicomquest.services.search_batches import Batches, Search
 from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import (
@@ -74,16 +73,6 @@ from dicomquest.standard.tags import (
 )
 
 LOGGER = logging.getLogger("dicomquest.find")
-
-FIRST_BATCH = 32
-"""Responses of the first write: few, so that the first match is on its way at once."""
-
-BATCH = 512
-"""Responses of each further write, about 200 KiB.
-
-That keeps the network busy while the next batch is made, and a small query of another association
-waits no longer than for one batch (3 ms).
-"""
 
 SMALL_IDENTIFIER = 1024
 """Bytes of an identifier that is read in the event loop, which takes well below 2 ms.
@@ -158,9 +147,9 @@ class FindService:
             await request.send_final(*failure_of(error))
             return
         _log(request, query)
-        search = _Search(self._index, query, encoder, request.association.state.has_stored)
+        search = Search(self._index, query, encoder, request.association.state.has_stored)
         request.on_cancel(search.interrupt)
-        batches = _Batches(request, search, peer.result_limit)
+        batches = Batches(request, search, peer.result_limit)
         try:
             # A long query takes its time to be compiled, too.
             if is_small and monotonic() >= self._at_once_from:
@@ -188,7 +177,7 @@ class FindService:
             else:
                 await request.run(search.close)
 
-    def _begin_at_once(self, batches: _Batches) -> None:
+    def _begin_at_once(self, batches: Batches) -> None:
         """Find the first matches in the event loop, and note whether that held it up."""
         started = monotonic()
         batches.begin_at_once()
@@ -240,7 +229,7 @@ class FindService:
         return make(fields, request.context.transfer_syntax, requested)
 
     async def _stream(
-        self, request: ServiceRequest, query: Query, batches: _Batches, peer: PeerChoices
+        self, request: ServiceRequest, query: Query, batches: Batches, peer: PeerChoices
     ) -> None:
         while True:
             identifiers = await batches.next()
@@ -319,135 +308,6 @@ def _response_encoder(
 ) -> ResponseEncoder:
     """Return the encoder of a query shape; making one takes a millisecond."""
     return ResponseEncoder(fields, transfer_syntax, requested)
-
-
-class _Search:
-    """One running query: its cursor and its encoder.
-
-    ``at_once``, ``next`` and ``close`` are called one after the other, from changing threads. Only
-    ``interrupt`` may come at any time, from the event loop, also before there is a cursor.
-    """
-
-    def __init__(
-        self, index: Index, query: Query, response_encoder: ResponseEncoder, is_latest: bool
-    ) -> None:
-        """Begin nothing yet; ``is_latest`` asks no replica, which may lag behind the archive."""
-        self._index = index
-        self._query = query
-        self._is_latest = is_latest
-        self._encoder = response_encoder
-        self._cursor: Cursor | None = None
-        self._is_interrupted = False
-        self._timer: asyncio.TimerHandle | None = None
-        self.is_exhausted = False
-        self.is_expired = False
-
-    def expire_at(self, began: float, seconds: float | None) -> None:
-        """Interrupt the search when it is so many seconds old, unless it has all its rows."""
-        if seconds is not None and not self.is_exhausted:
-            left = began + seconds - monotonic()
-            self._timer = asyncio.get_running_loop().call_later(max(left, 0.0), self._expire)
-
-    def expire_never(self) -> None:
-        """Stop the timer of ``expire_at``."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _expire(self) -> None:
-        self.is_expired = True
-        self.interrupt()
-
-    def at_once(self, size: int) -> list[bytes] | None:
-        """Return the first ``size`` identifiers, or None if the database needs longer."""
-        self._cursor = self._index.search(self._query, is_latest=self._is_latest)
-        rows = self._cursor.fetch_at_once(size)
-        return None if rows is None else self._encoded(rows, size)
-
-    def next(self, size: int) -> list[bytes]:
-        """Return the next ``size`` identifiers; fewer means that there are no more."""
-        if self._cursor is None:
-            self._cursor = self._index.search(self._query, is_latest=self._is_latest)
-        # After the cursor is there, so that an interrupt which came before it is not lost.
-        if self._is_interrupted:
-            return []
-        return self._encoded(self._cursor.fetch(size), size)
-
-    def _encoded(self, rows: list[Row], size: int) -> list[bytes]:
-        self.is_exhausted = len(rows) < size
-        return self._encoder.encode(rows)
-
-    def interrupt(self) -> None:
-        """Make the database give up; any ``next`` that runs raises IndexDatabaseError."""
-        self._is_interrupted = True
-        if self._cursor is not None:
-            self._cursor.interrupt()
-
-    @property
-    def closes_at_once(self) -> bool:
-        """Tell whether ``close`` waits for nobody, and so may run in the event loop."""
-        return self._cursor is None or self._cursor.closes_at_once
-
-    def close(self) -> None:
-        """Give the connection back; the query ends with that."""
-        if self._cursor is not None:
-            self._cursor.close()
-
-
-class _Batches:
-    """The identifiers of a search in batches, of which a thread makes one ahead.
-
-    ``is_exhausted`` says that no batch follows the last one, and ``is_cut_off`` that the result
-    limit is the reason. All of it runs in the event loop.
-    """
-
-    def __init__(self, request: ServiceRequest, search: _Search, limit: int | None) -> None:
-        self._request = request
-        self._search = search
-        self._limit = limit
-        self._taken = 0
-        self._at_once: list[bytes] | None = None
-        self._running: asyncio.Task[list[bytes]] | None = None
-        self.is_exhausted = False
-        self.is_cut_off = False
-
-    @property
-    def is_expired(self) -> bool:
-        """Tell whether the search has taken too long, and there is more of it."""
-        return self._search.is_expired and not self.is_exhausted
-
-    def begin_at_once(self) -> None:
-        """Make the first batch here if the database has it at once; else ``next`` does."""
-        self._at_once = self._search.at_once(self._size(FIRST_BATCH))
-
-    async def next(self) -> list[bytes]:
-        """Return the next batch, after the one that follows it has been begun in a thread."""
-        identifiers, self._at_once = self._at_once, None
-        if identifiers is None:
-            identifiers = await (self._running or self._run(FIRST_BATCH))
-            self._running = None
-        self._taken += len(identifiers)
-        self.is_exhausted = self._search.is_exhausted
-        if self._limit is not None and self._taken > self._limit:
-            self.is_exhausted = self.is_cut_off = True
-            identifiers = identifiers[: self._limit - self._taken]
-        if not self.is_exhausted and not self._request.is_cancelled:
-            self._running = self._run(BATCH)
-        return identifiers
-
-    async def end(self) -> None:
-        """Wait until no thread uses the search, whose cursor may be closed then."""
-        if self._running is not None:
-            # Nobody wants the batch that is being made.
-            self._search.interrupt()
-            with suppress(IndexDatabaseError, MemoryError):
-                await self._running
-
-    def _run(self, size: int) -> asyncio.Task[list[bytes]]:
-        return asyncio.ensure_future(self._request.run(self._search.next, self._size(size)))
-
-    def _size(self, size: int) -> int:
-        """Return how much of ``size`` to fetch; one row beyond the limit shows that it cuts off."""
-        return size if self._limit is None else min(size, self._limit - self._taken + 1)
 
 
 def _log(request: ServiceRequest, query: Query) -> None:
