@@ -34,6 +34,7 @@ IN_WORDS = {
     "levels": "all",
     "visible": "none",
     "destinations": "all",
+    "cors-origin": "none",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
 }

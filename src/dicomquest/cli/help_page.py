@@ -31,6 +31,7 @@ GROUP_OF_CLASS = {
     "MatchingSettings": "Matching",
     "LogSettings": "Log",
     "AuditSettings": "Audit trail",
+    "HttpSettings": "The web",
     "MonitorSettings": "Monitoring",
     "MoveSettings": "Where it goes",
     "PickingSettings": "What to fetch",
@@ -73,9 +74,9 @@ RARE = {
 """The groups of settings of the first topics that few people need."""
 # In the order in which a page lists them; those without a place stand where they first occur.
 LAST_GROUPS = (
-    "The question in detail", "CSV", "Matching", "Limits", "Audit trail", "Monitoring", "Log",
-    "TLS", "Who asks", "Time-outs and sizes", "Storage in detail", "As findscu's users type it",
-    "Configuration file",
+    "The question in detail", "CSV", "Matching", "Limits", "Audit trail", "The web", "Monitoring",
+    "Log", "TLS", "Who asks", "Time-outs and sizes", "Storage in detail",
+    "As findscu's users type it", "Configuration file",
 )  # fmt: skip
 
 

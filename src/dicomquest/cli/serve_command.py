@@ -103,9 +103,11 @@ def check_settings(settings: ServeSettings) -> None:
 def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     from dicomquest.cli.access_rules import tell_who_may_ask
+    from dicomquest.cli.bound_ports import cannot_listen
     from dicomquest.cli.log_output import log_to_stderr
     from dicomquest.cli.server_monitor import shared_metrics
-    from dicomquest.cli.server_processes import cannot_listen, run_processes
+    from dicomquest.cli.server_processes import run_processes
+    from dicomquest.cli.web_side import reserved_web_port
 
     log_to_stderr(
         settings.log_level,
@@ -118,8 +120,8 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
         _prepare(settings)
         tell_who_may_ask(settings)
         try:
-            with shared_metrics(settings) as prepared:
-                run_processes(prepared, reread)
+            with shared_metrics(settings) as prepared, reserved_web_port(prepared) as ready:
+                run_processes(ready, reread)
         except IndexDatabaseError as error:
             raise index_failure(error) from error
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from dicomquest.cli.settings.access_settings import AccessSettings
 from dicomquest.cli.settings.audit_settings import AuditSettings
@@ -15,6 +15,7 @@ from dicomquest.cli.settings.matching_settings import MatchingSettings
 from dicomquest.cli.settings.monitor_settings import MonitorSettings
 from dicomquest.cli.settings.network_settings import NetworkSettings
 from dicomquest.cli.settings.storing_settings import StoringSettings
+from dicomquest.cli.settings.web_settings import HttpSettings
 
 SERVE_TABLE = "serve"
 """The table of the configuration file for settings whose class names no ``TABLE`` of its own."""
@@ -25,6 +26,7 @@ SERVE_TABLE = "serve"
 class ServeSettings(
     AuditSettings,
     MonitorSettings,
+    HttpSettings,
     LogSettings,
     MatchingSettings,
     LimitSettings,
@@ -36,7 +38,10 @@ class ServeSettings(
 
     ``peers`` has the settings that differ for a calling AE title, by that title, and
     ``move_destinations`` the tables [destinations.TITLE] by theirs.
+    ``has_dimse`` is False for a server that answers by HTTP alone.
     """
+
+    has_dimse: ClassVar[bool] = True
 
     peers: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict, metadata={"is_option": False}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
 import os
@@ -19,6 +18,7 @@ import click
 
 from dicomquest.aio.server import Server, new_event_loop
 from dicomquest.cli.access_rules import check_access, tell_who_may_ask
+from dicomquest.cli.bound_ports import cannot_listen, reserved_port
 from dicomquest.cli.log_output import change_log
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
@@ -27,6 +27,7 @@ from dicomquest.cli.server_monitor import audit_sink, check_audit, monitoring
 from dicomquest.cli.shared_options import server_tls
 from dicomquest.cli.supervisor import Supervisor
 from dicomquest.cli.systemd import inherited_sockets, tell_manager
+from dicomquest.cli.web_side import WebSide
 from dicomquest.cli.worker_orders import SIGNALS, Orders
 from dicomquest.errors import ConfigurationError, DicomquestError, IndexDatabaseError
 from dicomquest.index.index import Index
@@ -42,7 +43,7 @@ LOOK = 1.0
 
 FIXED = (
     "index", "read_index", "store", "store_layout", "duplicates", "umask", "host", "port",
-    "workers", "metrics",
+    "workers", "metrics", "http",
 )  # fmt: skip
 """The settings that hold until the server is started again."""
 
@@ -78,7 +79,8 @@ class _Parent:
 
     def run(self) -> None:
         host, port = self._settings.host, self._settings.port
-        with nullcontext() if self._sockets else reserved_port(host, port) as reservation:
+        has_port = self._settings.has_dimse and not self._sockets
+        with reserved_port(host, port) if has_port else nullcontext() as reservation:
             if reservation is not None:
                 self._port = reservation.getsockname()[1]
             Supervisor(
@@ -161,29 +163,6 @@ def _tell_not_reloaded(error: Exception) -> None:
         LOGGER.error("the settings stay as they are: %s", without_passwords(fault))
 
 
-def cannot_listen(host: str, port: int, error: OSError) -> str:
-    """Return the message about a port that cannot be bound."""
-    hint = "; --port names another one" if error.errno == errno.EADDRINUSE else ""
-    # asyncio names the address once more in strerror; an errno below zero is getaddrinfo's.
-    number = error.errno or 0
-    reason = os.strerror(number) if number > 0 else error.strerror or error
-    return f"cannot listen on {host} port {port}: {reason}{hint}"
-
-
-def reserved_port(host: str, port: int) -> socket.socket:
-    """Bind a port that only sockets with SO_REUSEPORT share; OSError if another program has it."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # Without SO_REUSEPORT first: with it, the bind succeeds beside another program that has it too.
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-        port = probe.getsockname()[1]
-    reservation = socket.socket(family, kind, protocol)
-    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    reservation.bind((address[0], port, *address[2:]))
-    return reservation
-
-
 class _Serving:
     """The server of this process, from its start to the order to end."""
 
@@ -216,13 +195,17 @@ class _Serving:
             monitoring(self._settings, index) as monitor,
         ):
             server = Server(server_settings(self._settings, index, archive, monitor))
+            web = WebSide(self._settings, index, server)
 
             def reload(new: ServeSettings) -> None:
                 monitor.reconfigure(new)
                 server.reconfigure(server_settings(new, index, archive, monitor))
+                web.reconfigure(new)
 
             self._reload = reload
-            await server.start(self._settings.host, self._port, self._sockets)
+            if self._settings.has_dimse:
+                await server.start(self._settings.host, self._port, self._sockets)
+            await web.start()
             # Objects of the start stay for good. A full collection that looked at them took 35 ms
             # after every three thousand associations, and answered nobody meanwhile.
             gc.collect()
@@ -241,7 +224,7 @@ class _Serving:
             monitor.end()
             self._tell("STOPPING=1")
             LOGGER.info("ending: running requests have %g s", self._settings.grace)
-            await _close(server, self._settings.grace, orders.end_now)
+            await _close(server, web, self._settings.grace, orders.end_now)
 
     async def _look_at_index(self, server: Server, index: Index, archive: Archive | None) -> None:
         """Look now and then whether the index is where it was; go on with one that replaces it."""
@@ -280,13 +263,20 @@ class _Serving:
             tell_manager(words)
 
 
-async def _close(server: Server, grace: float, at_once: asyncio.Event) -> None:
-    """Close a server within the grace time, or at once when told so."""
-    closing = asyncio.ensure_future(server.close(grace))
+async def _close(server: Server, web: WebSide, grace: float, at_once: asyncio.Event) -> None:
+    """Close both sides within the grace time, or at once when told so."""
+
+    async def close_both() -> None:
+        # The HTTP side first: its requests run in the server's threads.
+        await web.close()
+        await server.close(grace)
+
+    closing = asyncio.ensure_future(close_both())
     hurry = asyncio.ensure_future(at_once.wait())
     await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
     if hurry.done():
         LOGGER.info("ending at once")
+        web.abort()
         server.abort_all()
     hurry.cancel()
     await closing

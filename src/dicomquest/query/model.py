@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dicomquest.query.criteria import KeyCriterion, Step
 from dicomquest.standard.tags import without_block
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dicomquest.query.options import QueryOptions
     from dicomquest.standard.levels import Level
     from dicomquest.standard.models import InformationModel
+
+T = TypeVar("T")
 
 
 # A NamedTuple, not a dataclass: each query looks its selection up by a dozen of these in a cache,
@@ -47,6 +51,28 @@ class IgnoredKey(NamedTuple):
     reason: str
 
 
+class Page(NamedTuple):
+    """A part of all matches in a lasting order: ``limit`` after ``offset`` (PS3.18 8.3.4.4).
+
+    Studies come newest first, series and instances by their numbers. Without a limit or an offset
+    there is no better order than that of the index.
+    """
+
+    limit: int | None = None
+    offset: int = 0
+
+    @property
+    def is_part(self) -> bool:
+        """Tell whether some matches may be left out."""
+        return self.limit is not None or self.offset > 0
+
+    def of(self, rows: Sequence[T], before: int) -> Sequence[T]:
+        """Return those of some matches that are of the page; ``before`` came before them."""
+        first = max(0, self.offset - before)
+        last = None if self.limit is None else max(0, self.offset + self.limit - before)
+        return rows[first:last]
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """One query, as ``parse_identifier`` makes it of an identifier.
@@ -62,6 +88,7 @@ class Query:
     ``visible`` is the filter of the one who asks (``query.visibility``): only what meets it exists.
 
     ``in_order`` sorts instances by study, series and their numbers, which the first row waits for.
+    ``page`` is the part of the matches that is wanted; None for all of them in any order.
     """
 
     model: InformationModel
@@ -78,3 +105,4 @@ class Query:
     timezone_offset_minutes: int | None = None
     visible: tuple[KeyCriterion, ...] = ()
     in_order: bool = False
+    page: Page | None = None

@@ -127,7 +127,7 @@ class Admission:
     def __init__(self, rules: AccessRules, verification: UserVerification | None = None) -> None:
         """Decide by rules; without a verification user identities are ignored."""
         self.rules = rules
-        self._verification = verification
+        self.verification = verification
         self._refused: dict[tuple[object, object], frozenset[str]] = {}
 
     async def decide(
@@ -143,8 +143,8 @@ class Admission:
             return Refused(CALLING_AE_TITLE_NOT_RECOGNIZED, objection)
         rule = self.rules.rule_of(identity.ae_title)
         assert rule is not None  # noqa: S101 (else there is an objection)
-        if self._verification is not None:
-            outcome = await self._verification.verify(
+        if self.verification is not None:
+            outcome = await self.verification.verify(
                 rq.user_information.user_identity_rq, identity, run
             )
             match outcome:

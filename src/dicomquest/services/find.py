@@ -62,7 +62,7 @@ from dicomquest.services.failures import failure_of
 from dicomquest.services.find_gate import FindGate
 from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
 from dicomquest.services.request import ServiceRequest
-from dicomquest.services.search_batches import Batches, Search
+from dicomquest.services.search_batches import Batches, RowEncoder, Search
 from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import (
@@ -106,11 +106,18 @@ class FindService:
     """Answers C-FIND requests of the three Query/Retrieve information models from one index."""
 
     def __init__(
-        self, index: Index, retrieve_ae_title: str, limits: FindLimits | None = None
+        self,
+        index: Index,
+        retrieve_ae_title: str,
+        limits: FindLimits | None = None,
+        gate: FindGate | None = None,
     ) -> None:
-        """Answer from an index; ``retrieve_ae_title`` is the (0008,0054) of all responses."""
-        self._limits = limits or FindLimits()
-        self._gate = FindGate(self._limits.most_running)
+        """Answer from an index; ``retrieve_ae_title`` is the (0008,0054) of all responses.
+
+        Services that share a ``gate`` share the limits of finds that run and begin.
+        """
+        self.limits = limits or FindLimits()
+        self.gate = gate or FindGate(self.limits.most_running)
         self._index = index
         self._retrieve_ae_title = retrieve_ae_title
         # One thread reads long identifiers: several would keep the event loop from its turns.
@@ -122,25 +129,25 @@ class FindService:
         """Answer one request, to its final response (PS3.4 C.4.1.3)."""
         peer = request.association.profile.choices
         title = request.association.requestor.ae_title
-        limit = self._gate.enter(title, peer.finds_per_second, request.began)
+        limit = self.gate.enter(title, peer.finds_per_second, request.began)
         if limit is not None:
-            most = self._limits.most_running if limit is LimitName.FINDS else peer.finds_per_second
+            most = self.limits.most_running if limit is LimitName.FINDS else peer.finds_per_second
             await _refuse(request, limit, most)
             return
         try:
             await self._answer(request, peer)
         finally:
-            self._gate.leave()
+            self.gate.leave()
 
     async def _answer(self, request: ServiceRequest, peer: PeerChoices) -> None:
         is_small = is_short(request)
         try:
             if is_small:
-                query, encoder = self._understand(request, peer)
+                query, encoder = self.understand(request, peer)
             else:
                 async with self._reading:
                     request.check_association()
-                    query, encoder = await request.run(self._understand, request, peer)
+                    query, encoder = await request.run(self.understand, request, peer)
         except (DataSetError, IdentifierError) as error:
             if error.limit in OF_IDENTIFIER:
                 request.hit(OF_IDENTIFIER[error.limit])
@@ -187,9 +194,7 @@ class FindService:
                 self._at_once_from = ended + THREADS_ONLY
             self._slow_until = ended + THREADS_ONLY
 
-    def _understand(
-        self, request: ServiceRequest, peer: PeerChoices
-    ) -> tuple[Query, ResponseEncoder]:
+    def understand(self, request: ServiceRequest, peer: PeerChoices) -> tuple[Query, RowEncoder]:
         """Return the query of a request, and the encoder of its responses; in any thread."""
         query = self._parse(request, peer)
         return query, self._encoder(request, query)
@@ -203,7 +208,7 @@ class FindService:
             request.data_set or b"",
             request.context.transfer_syntax,
             fallback=fallback,
-            limits=self._limits.identifier,
+            limits=self.limits.identifier,
             remarks=remarks,
         )
         for tag, kind, _ in remarks:

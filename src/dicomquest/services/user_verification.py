@@ -94,6 +94,11 @@ class UserVerification:
         self._waiting = 0
         self._of_address: Counter[str] = Counter()
 
+    @property
+    def types(self) -> frozenset[int]:
+        """The user identity types that some verifier knows."""
+        return frozenset().union(*(verifier.types for verifier in self._verifiers))
+
     async def verify(
         self, claim: UserIdentityRQ | None, identity: Identity, run: Run
     ) -> Verified | Unverified | None:

@@ -2,7 +2,11 @@
 
 It is pure, and takes some 50 microseconds, so that it runs for each query. The statement reads the
 table of the query level, joined with the tables above that it needs; a subquery finds one chain of
-descendants for the keys of levels below. Nothing is grouped, and sorted only for a retrieve, so the
+        if query.in_order:
+            text += _IN_ORDER
+        end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
+        text += end[0]
+        parameters += end[1]
 first row comes at once. Joins only go up, so no entity comes twice. A table's own name means its
 innermost use.
 
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.level_conditions import called, conditions, residual_of
 from dicomquest.index.search.matching_sql import Selectivity
+from dicomquest.index.search.paging import paged
 from dicomquest.index.search.place import Place
 from dicomquest.index.search.plan import NO_FACTS, Facts, Plan, RowFilter, select
 from dicomquest.index.search.residuals import Gathering, Residual
@@ -168,7 +173,9 @@ class _Compiler:
             parameters += tuple(parameter for _, each in predicates for parameter in each)
         if query.in_order:
             text += _IN_ORDER
-        text += self._words.streamed
+        end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
+        text += end[0]
+        parameters += end[1]
         return Plan(
             query, text, parameters, selection, self._residuals.all(), row_filter, self._facts
         )

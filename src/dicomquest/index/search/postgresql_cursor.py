@@ -112,6 +112,7 @@ class PostgreSQLCursor(Cursor):
         self._waiting: list[Row] = []
         self._has_rows = False
         self._is_exhausted = False
+        self._matches = 0
 
     def fetch(self, size: int) -> list[Row]:
         """Return the next rows; fewer than ``size`` are the last."""
@@ -173,7 +174,7 @@ class PostgreSQLCursor(Cursor):
         rows = statement.rows()
         if rows:
             self._has_rows = True
-            return rows if self.plan.row_filter is None else accepted(self.plan, rows)
+            return rows if self.plan.row_filter is None else self._of_page(rows)
         if self._has_rows or not self._known.learn(statement.all_rows(OCCURRENCES)):
             self._is_exhausted = True
         else:
@@ -181,6 +182,15 @@ class PostgreSQLCursor(Cursor):
             self.plan = self._compile_plan(self._known.facts)
             statement.send(self.plan)
         return []
+
+    def _of_page(self, rows: list[Row]) -> list[Row]:
+        """Return the rows that pass the filter and are of the page, which SQL could not cut."""
+        found = accepted(self.plan, rows)
+        page = self.plan.query.page
+        if page is None:
+            return found
+        before, self._matches = self._matches, self._matches + len(found)
+        return list(page.of(found, before))
 
     def _begin(self) -> _Statement:
         """Send the statement; if an idle connection turns out to be dead, on a new one."""

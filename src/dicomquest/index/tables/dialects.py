@@ -32,6 +32,8 @@ class Words(NamedTuple):
     - ``calls_python``: SQL can call Python functions. ``copies``: COPY takes many rows.
     - ``cuts_long_texts``: an indexed text has a greatest length.
     - ``streamed``: the end of a query that wants its first row at once.
+    - ``nulls_last``: rows without a value come last, as they do by themselves elsewhere.
+    - ``scans_from_anywhere``: rows without an order may come in another one each time.
     """
 
     in_values: str
@@ -46,6 +48,8 @@ class Words(NamedTuple):
     copies: bool
     cuts_long_texts: bool
     streamed: str
+    nulls_last: str
+    scans_from_anywhere: bool
 
 
 _LONGEST_STATEMENT = 16_384
@@ -65,6 +69,8 @@ DIALECTS: dict[Dialect, Words] = {
         copies=False,
         cuts_long_texts=False,
         streamed="",
+        nulls_last="",
+        scans_from_anywhere=False,
     ),
     "postgresql": Words(
         in_values="= ANY(?)",
@@ -81,6 +87,8 @@ DIALECTS: dict[Dialect, Words] = {
         # No limit, but the planner cannot know that: it prefers a plan whose first rows cost
         # little, as it does for a server-side cursor.
         streamed=" LIMIT (SELECT NULL::bigint)",
+        nulls_last=" NULLS LAST",
+        scans_from_anywhere=True,
     ),
 }
 

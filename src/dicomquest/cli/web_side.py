@@ -1,0 +1,119 @@
+"""The HTTP side of ``dicomquest serve``, in the event loop of the DIMSE side (PS3.18 8.2)."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicomquest.aio.server import Server
+from dicomquest.cli.access_rules import open_to
+from dicomquest.cli.bound_ports import cannot_listen, reserved_port
+from dicomquest.cli.messages import give_up
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.shared_options import host_and_port, server_tls
+from dicomquest.index.index import Index
+from dicomquest.services.find import FindService
+from dicomquest.standard.models import STUDY_ROOT
+
+if TYPE_CHECKING:
+    from dicomquest.web.listener import WebListener
+    from dicomquest.web.routes import WebApplication
+    from dicomquest.web.web_service import WebSettings
+
+LOGGER = logging.getLogger("dicomquest.serve")
+
+
+@contextmanager
+def reserved_web_port(settings: ServeSettings) -> Iterator[ServeSettings]:
+    """Hold the port of the HTTP side for all processes, and give the settings that name it.
+
+    A port that is taken, or a package that is missing, ends the command here.
+    """
+    if settings.http is None:
+        yield settings
+        return
+    if not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))):
+        raise give_up("--http needs Starlette and uvicorn: pip install 'dicomquest[web]'")
+    host, port = host_and_port(settings.http)
+    try:
+        reservation = reserved_port(host, port)
+    except OSError as error:
+        reason = cannot_listen(host, port, error).replace("--port", "--http")
+        raise give_up(reason) from error
+    with reservation:
+        shown = f"[{host}]" if ":" in host else host
+        yield replace(settings, http=f"{shown}:{reservation.getsockname()[1]}")
+
+
+class WebSide:
+    """The HTTP side of one process; it does nothing if the settings have none."""
+
+    def __init__(self, settings: ServeSettings, index: Index, server: Server) -> None:
+        """Answer from an index, by the rules, the limits and the threads of a server."""
+        self._settings = settings
+        self._index = index
+        self._server = server
+        self._application: WebApplication | None = None
+        self._listener: WebListener | None = None
+
+    async def start(self) -> None:
+        """Listen; OSError if that fails."""
+        settings = self._settings
+        if settings.http is None:
+            return
+        from dicomquest.web.listener import WebListener, bound_socket
+        from dicomquest.web.routes import application
+
+        self._application = application(
+            self._index, self._web_settings(settings), find=self._find(), run=self._server.run
+        )
+        self._listener = WebListener(
+            self._application,
+            most_connections=settings.max_associations + settings.spare_connections,
+            ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
+            head_seconds=settings.request_timeout,
+            grace=settings.grace,
+        )
+        host, port = host_and_port(settings.http)
+        await self._listener.start([bound_socket(host, port, reuse_port=True)])
+        if warning := open_to(replace(settings, host=host, port=self._listener.address[1])):
+            LOGGER.warning("%s", warning)
+
+    def reconfigure(self, settings: ServeSettings) -> None:
+        """Take other settings for all requests from now on, after the server has done so."""
+        self._settings = settings
+        if self._application is not None:
+            self._application.reconfigure(self._web_settings(settings), self._find())
+
+    async def close(self) -> None:
+        """Listen no more, and wait for running responses as long as the grace lasts."""
+        if self._listener is not None:
+            await self._listener.close()
+
+    def abort(self) -> None:
+        """End running responses now."""
+        if self._listener is not None:
+            self._listener.abort()
+
+    def _find(self) -> FindService | None:
+        service = self._server.settings.services.get(STUDY_ROOT.uid)
+        return service if isinstance(service, FindService) else None
+
+    def _web_settings(self, settings: ServeSettings) -> WebSettings:
+        from dicomquest.services.admission import AccessRules, Admission
+        from dicomquest.web.web_service import WebSettings
+
+        own = self._server.settings
+        return WebSettings(
+            root=settings.http_root,
+            public_url=settings.public_url or "",
+            ae_title=settings.aet,
+            origins=settings.cors_origin,
+            write_timeout=settings.write_timeout,
+            admission=own.admission or Admission(AccessRules()),
+            observer=own.observer,
+        )

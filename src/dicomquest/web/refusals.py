@@ -1,0 +1,17 @@
+"""The refusal of an HTTP request: a status code with a sentence for people (PS3.18 8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dicomquest.errors import DicomquestError
+
+
+class RefusalError(DicomquestError):
+    """The answer to a request that cannot be served; ``words`` name the remedy, and no patient."""
+
+    def __init__(self, code: int, words: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(words)
+        self.code = code
+        self.words = words
+        self.headers = dict(headers or {})

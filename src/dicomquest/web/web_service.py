@@ -1,0 +1,166 @@
+"""All that the endpoints share: the index, the rules, the threads, the observer (PS3.18 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import ParamSpec, TypeVar
+
+from dicomquest.aio.containment import Escape, escape_of
+from dicomquest.aio.teller import Teller
+from dicomquest.index.index import Index
+from dicomquest.services.access import Profile, ServiceKind
+from dicomquest.services.admission import AccessRules, Admission
+from dicomquest.services.find import FindService
+from dicomquest.services.observer import AlertKind, Observer, SecurityAlert
+from dicomquest.services.repeated_lines import RepeatedLines
+from dicomquest.services.request import AssociationInfo, Run, ServiceUser
+from dicomquest.standard.models import InformationModel
+from dicomquest.web.callers import Callers
+from dicomquest.web.exchange import Exchange, Receive, Scope, Send
+from dicomquest.web.refusals import RefusalError
+from dicomquest.web.search_service import SearchService
+
+LOGGER = logging.getLogger("dicomquest.web")
+
+LONGEST_URI = 8192
+"""Bytes of a path and its query component; a list of a hundred UIDs has as many."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def in_own_threads(most: int) -> Run:
+    """Return a way to run blocking code in threads that nobody else uses."""
+    pool = ThreadPoolExecutor(most, "dicomquest-web")
+
+    async def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        call = partial(function, *args, **kwargs)
+        result = await asyncio.get_running_loop().run_in_executor(pool, escape_of, call)
+        if isinstance(result, Escape):
+            raise result.failure
+        return result
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The settings of the web services.
+
+    - ``root`` is the path before all resources, ``public_url`` the address that clients see before
+      it; without one it is that of the request.
+    - ``ae_title`` is the server's own, for the log and the audit trail.
+    - ``origins`` are those of pages that may ask from a browser; ``*`` for any.
+    - ``write_timeout`` is the longest time that a client may read nothing, in seconds.
+    - ``threads`` bounds those for the database.
+    """
+
+    root: str = "/dicom-web"
+    public_url: str = ""
+    ae_title: str = "DICOMQUEST"
+    origins: tuple[str, ...] = ()
+    write_timeout: float | None = 60.0
+    threads: int = 100
+    admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
+    observer: Observer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a caller that the rules have let in."""
+
+    association: AssociationInfo
+    observer: Observer | None
+
+    @property
+    def profile(self) -> Profile:
+        """The rights of the caller."""
+        return self.association.profile
+
+    def check(self, kind: ServiceKind, model: InformationModel | None = None) -> None:
+        """Raise RefusalError 403 unless the caller may use a service, and its information model."""
+        if kind in self.profile.services and (model is None or model in self.profile.models):
+            return
+        requestor = self.association.requestor
+        words = f"the service {kind.value} is not allowed to this caller"
+        if self.observer is not None:
+            self.observer.tell(
+                SecurityAlert(
+                    AlertKind.FORBIDDEN,
+                    requestor.address,
+                    requestor.ae_title,
+                    words,
+                    self.association.user_identity or "",
+                )
+            )
+        raise RefusalError(403, words)
+
+
+class WebService:
+    """The server's side of every request."""
+
+    def __init__(
+        self, index: Index, settings: WebSettings, find: FindService | None, run: Run | None
+    ) -> None:
+        """Answer from an index; ``find`` shares its limits, ``run`` its threads."""
+        self.index = index
+        self.run = run or in_own_threads(settings.threads)
+        self.retrieves = False
+        self._numbers = count(1)
+        self._lines = RepeatedLines()
+        self.reconfigure(settings, find)
+
+    def reconfigure(self, settings: WebSettings, find: FindService | None) -> None:
+        """Take other settings for all requests from now on."""
+        self.settings = settings
+        self.search = SearchService(self.index, find)
+        self._callers = Callers(settings.admission)
+
+    @property
+    def observer(self) -> Observer | None:
+        """The observer of requests, None if nobody listens."""
+        return self.settings.observer
+
+    def exchange(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        """Begin to answer a request; RefusalError for one that is too long."""
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_URI:
+            raise RefusalError(414, f"the address is longer than {LONGEST_URI} bytes: ask for less")
+        return Exchange(scope, receive, send, self.settings.write_timeout)
+
+    async def admit(self, exchange: Exchange) -> Visit:
+        """Return the visit of the caller; RefusalError if the rules do not let it in."""
+        address, port = exchange.address
+        caller = await self._callers.identify(
+            exchange.header(b"authorization"), address, exchange.certificate, self.run
+        )
+        server = exchange.scope.get("server") or ("", 0)
+        association = AssociationInfo(
+            next(self._numbers),
+            ServiceUser(caller.identity.ae_title, address, port),
+            ServiceUser(self.settings.ae_title, str(server[0]), int(server[1] or 0)),
+            {},
+            user_identity=caller.identity.user,
+            profile=caller.profile,
+            lines=self._lines,
+        )
+        return Visit(association, self.observer)
+
+    def teller(self, visit: Visit) -> Teller:
+        """Return the teller of a request, to log and observer."""
+        return Teller(visit.association.number, self._lines, self.observer)
+
+    def base(self, exchange: Exchange) -> str:
+        """Return the address of the service as its clients see it."""
+        if self.settings.public_url:
+            return self.settings.public_url.rstrip("/") + self.settings.root
+        host = exchange.header(b"host") or "localhost"
+        clean = "".join(
+            each for each in host if each.isascii() and (each.isalnum() or each in ".-:[]")
+        )
+        return f"{exchange.scope['scheme']}://{clean}{self.settings.root}"

@@ -1,0 +1,87 @@
+"""`dicomquest serve --http` as a process, asked by a real client (PS3.18 8.2)."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dicomweb_client.api import DICOMwebClient
+
+from dicomquest import find
+from dicomquest.index import Index
+from fixtures.serving import Running, serving
+from fixtures.timing import LONG
+from fixtures.web import three_studies
+from peers.processes import free_port
+
+
+class Served:
+    """A running server with its HTTP port."""
+
+    def __init__(self, running: Running, port: int) -> None:
+        self.running = running
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}/dicom-web"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("served")
+    with Index(folder / "index.sqlite") as index:
+        three_studies(index)
+    port = free_port()
+    options = ("--http", str(port), "--workers", "2", "--request-timeout", "1")
+    with serving(folder / "index.sqlite", folder, *options) as running:
+        running.log_with(f"listening by HTTP on 127.0.0.1 port {port}")
+        yield Served(running, port)
+
+
+def test_a_real_client_searches(served: Served) -> None:
+    client = DICOMwebClient(served.url)
+    studies = client.search_for_studies(search_filters={"PatientName": "Y*"}, fields=["00081030"])
+    assert [each["0020000D"]["Value"] for each in studies] == [["1.2.2"]]
+    assert client.search_for_studies(search_filters={"PatientID": "NOBODY"}) == []
+    series = client.search_for_series("1.2.2")
+    assert len(series) == 2
+    assert len(client.search_for_instances("1.2.2", "1.2.2.3")) == 2
+    assert len(client.search_for_instances(limit=2, get_remaining=True)) == 9
+
+
+@pytest.mark.requirement("QI-015")
+def test_both_sides_answer_from_one_index(served: Served) -> None:
+    by_dimse = {
+        study.StudyInstanceUID
+        for study in find("127.0.0.1", served.running.port, PatientName="*", StudyInstanceUID="")
+    }
+    client = DICOMwebClient(served.url)
+    assert {each["0020000D"]["Value"][0] for each in client.search_for_studies()} == by_dimse
+
+
+def test_a_connection_answers_many_requests(served: Served) -> None:
+    client = DICOMwebClient(served.url)
+    for _ in range(50):
+        assert len(client.search_for_studies()) == 3
+
+
+def test_a_head_that_never_ends_is_given_up(served: Served) -> None:
+    """A client that sends its headers byte by byte loses its connection in time."""
+    with socket.create_connection(("127.0.0.1", served.port), LONG) as slow:
+        slow.sendall(b"GET /dicom-web/studies HTTP/1.1\r\nHost: a\r\nX: ")
+        assert slow.recv(1) == b""
+
+
+def test_a_long_address_is_refused(served: Served) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{served.url}/studies?PatientName={'x' * 10_000}", timeout=LONG)
+    with refused.value as response:
+        assert response.status == 414
+
+
+def test_the_answer_is_plain_json(served: Served) -> None:
+    with urllib.request.urlopen(f"{served.url}/studies?PatientID=P1", timeout=LONG) as response:
+        assert len(json.load(response)) == 1
