@@ -182,9 +182,10 @@ def test_run_goes_on_after_kill_9(tmp_path: Path) -> None:
         peer.goes_on.set()
         left = set(stored_files(tmp_path))
         result = get(port, "PatientName=C*", "-o", str(tmp_path))
-    assert left == set(UIDS[:4])
+    # The disk may have been behind the peer by some.
+    assert left <= set(UIDS[:4])
     assert result.exit_code == 0, result.stderr
-    assert "; 4 were there already\n" in result.stderr
+    assert left <= (set(UIDS) - {str(each.get("SOPInstanceUID")) for each in peer.asked[1:]})
     assert set(stored_files(tmp_path)) == set(UIDS)
     assert list((tmp_path / ".dicomquest").glob("*/*")) == []
 

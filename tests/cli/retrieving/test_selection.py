@@ -128,6 +128,13 @@ def test_patient_root_walks_from_the_patient() -> None:
     assert levels(archive) == ["PATIENT", "STUDY"]
 
 
+def test_lone_star_is_the_whole_archive() -> None:
+    """It is sent without a value, as UIDs have no wild cards."""
+    archive = ScriptedArchive(ENTITIES)
+    assert len(select(archive, "StudyInstanceUID=*")) == 2
+    assert archive.asked[0][0x0020000D].values == ()
+
+
 def test_level_below_the_keys_may_be_named() -> None:
     archive = ScriptedArchive(ENTITIES)
     found = select(archive, "StudyInstanceUID=1.1", level=Level.SERIES)

@@ -23,7 +23,7 @@ from dicomquest.cli.retrieving.landing import Landing
 from dicomquest.cli.retrieving.portion_queue import Carrier, PortionQueue, Rules
 from dicomquest.cli.retrieving.portions import Portion
 from dicomquest.cli.retrieving.progress_line import progress_line
-from dicomquest.cli.retrieving.selection import Selection, Wanted, wanted
+from dicomquest.cli.retrieving.selection import UNIVERSAL, Selection, Wanted, wanted
 from dicomquest.cli.retrieving.tally import Tally, failures, summary
 from dicomquest.cli.written_keys import KeyValueError, read_all_written
 from dicomquest.errors import (
@@ -143,7 +143,10 @@ def read_keys(texts: Sequence[str], model: InformationModel, level: str | None) 
     warnings.simplefilter("ignore")  # of pydicom, for odd values; we keep what the peer sends
     try:
         typed, values = take_file(parse_keys(texts))
-        keys, values = read_all_written(typed, values, datetime.now().astimezone())
+        universal = {key.path for key in typed if key.value == UNIVERSAL}
+        sent = [replace(key, value="") if key.path in universal else key for key in typed]
+        keys, values = read_all_written(sent, values, datetime.now().astimezone())
+        keys = [replace(key, value=UNIVERSAL) if key.path in universal else key for key in keys]
         return wanted(keys, model, None if level is None else Level[level], values)
     except KeyValueError as error:
         raise give_up(str(error), WRONG_COMMAND_LINE) from error

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
+UNIVERSAL = "*"
 _WILD = frozenset("*?")
 
 
@@ -96,12 +97,14 @@ def wanted(
     if not any(key.value for key in keys):
         raise KeyTextError(
             "no KEY=VALUE says what to fetch: name a study (StudyInstanceUID=1.2.3), a patient "
-            "(PatientID=4711), or a date (StudyDate=today); PatientID=* is the whole archive"
+            "(PatientID=4711), or a date (StudyDate=today); StudyInstanceUID=* is the whole archive"
         )
     found: dict[Level, list[Key]] = {}
     for key in keys:
         if key.value:
-            found.setdefault(model.query_level(level_of(key.path[0].tag)), []).append(key)
+            # A lone * is the universal key, which is sent without a value: UIDs have no wild cards.
+            own = replace(key, value="") if key.value == UNIVERSAL else key
+            found.setdefault(model.query_level(level_of(key.path[0].tag)), []).append(own)
     lowest = max(found)
     if lowest not in model.levels:
         allowed = ", ".join(each.name for each in model.levels)
@@ -125,7 +128,7 @@ def _named(keys: Sequence[Key], level: Level) -> tuple[str, ...]:
     if len(keys) != 1 or [step.tag for step in keys[0].path] != [UNIQUE_KEYS[level].tag]:
         return ()
     value = keys[0].value
-    if _WILD & set(value):
+    if not value or _WILD & set(value):
         return ()
     # PatientID is text, which may have several values only in a query (PS3.4 C.4.2.1.4.1).
     values = tuple(value.split("\\"))

@@ -1,0 +1,134 @@
+"""`dicomquest get` and `move` against other people's archives, and against our own server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from fixtures.storing import data_set_bytes, instance, stored_files, syntax_files, write
+from peers import ours
+from peers.dcmtk import dcmqrscp
+from peers.orthanc import orthanc
+from peers.processes import Peer, free_port
+
+UNCOMPRESSED = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"}
+WHOLE = [path for path in syntax_files() if "StudyInstanceUID" in dcmread(path)]
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two studies, and files in other transfer syntaxes, compressed ones among them."""
+    made = [instance(study, number) for study in (1, 2) for number in range(1, 11)]
+    return [*write(tmp_path_factory.mktemp("sent"), made), *WHOLE]
+
+
+@pytest.fixture(scope="module")
+def own_port() -> int:
+    """The port of our Storage SCP, which the archives know as LAB."""
+    return free_port()
+
+
+@contextlib.contextmanager
+def our_server(folder: Path, paths: list[Path], own_port: int) -> Iterator[Peer]:
+    configuration = folder / "dicomquest.toml"
+    configuration.write_text(f'[destinations.LAB]\nhost = "127.0.0.1"\nport = {own_port}\n')
+    ours.index(folder / "index.sqlite", *paths)
+    with ours.serve(folder / "index.sqlite", "--config", str(configuration)) as peer:
+        yield peer
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("Orthanc", marks=pytest.mark.peer("Orthanc")),
+        pytest.param("dcmqrscp", marks=pytest.mark.peer("dcmqrscp")),
+        "dicomquest",
+    ],
+)
+def archive(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    sent: list[Path],
+    own_port: int,
+) -> Iterator[Peer]:
+    folder = tmp_path_factory.mktemp("archive")
+    lab = ["LAB", "127.0.0.1", own_port]
+    match request.param:
+        case "Orthanc":
+            always = {"DicomAlwaysAllowGet": True, "DicomAlwaysAllowMove": True}
+            opened = orthanc(folder, sent, DicomModalities={"lab": lab}, **always)
+        case "dcmqrscp":
+            # It accepts contexts of uncompressed syntaxes alone, and converts nothing.
+            plain = [each for each in sent if syntax_of(each) in UNCOMPRESSED]
+            opened = dcmqrscp(folder, plain)
+        case _:
+            opened = our_server(folder, sent, own_port)
+    with opened as peer:
+        yield peer
+
+
+def syntax_of(path: Path) -> str:
+    return str(dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID)
+
+
+def content(path: Path) -> Dataset:
+    """The instance of a file, without what DCMTK writes anew: padding, lengths, pixel items."""
+    read = dcmread(path)
+    for element in list(read):
+        if element.tag in {0xFFFCFFFC, 0x7FE00010} or element.tag.element == 0:
+            del read[element.tag]
+    return read
+
+
+def run(command: str, peer: Peer, *arguments: str) -> ours.Done:
+    return ours.run(command, peer.host, str(peer.port), "--aec", peer.aet, *arguments)
+
+
+@pytest.mark.requirement("RT-083")
+def test_get_brings_files_as_they_are(archive: Peer, sent: list[Path], tmp_path: Path) -> None:
+    """The transfer syntax stays, except with dcmqrscp; from us the bytes are those of the file."""
+    done = run("get", archive, "StudyInstanceUID=*", "-o", str(tmp_path / "got"), "--jobs", "2")
+    assert done.status == 0, done.err
+    got = stored_files(tmp_path / "got")
+    wanted = {
+        str(dcmread(path, stop_before_pixels=True).SOPInstanceUID): path
+        for path in sent
+        if archive.aet != "QRSCP" or syntax_of(path) in UNCOMPRESSED
+    }
+    assert got.keys() == wanted.keys()
+    for uid, path in wanted.items():
+        assert content(got[uid]) == content(path)
+        if archive.aet != "QRSCP":
+            assert syntax_of(got[uid]) == syntax_of(path)
+        if archive.aet == "DICOMQUEST":
+            # No message has an odd length, though a deflated data set may (PS3.5 A.5).
+            assert data_set_bytes(got[uid]).rstrip(b"\0") == data_set_bytes(path).rstrip(b"\0")
+    again = run("get", archive, "StudyInstanceUID=*", "-o", str(tmp_path / "got"))
+    assert f"Nothing is left to fetch: {len(wanted)} instances are there already" in again.err
+
+
+@pytest.mark.requirement("RT-083")
+def test_move_comes_to_our_storage_scp(archive: Peer, own_port: int, tmp_path: Path) -> None:
+    if archive.aet == "QRSCP":
+        pytest.skip("its configuration names no destination")
+    done = run(
+        "move", archive, "PatientName=CITIZEN*", "--aet", "LAB",
+        "--storage-scp", f"127.0.0.1:{own_port}", "-o", str(tmp_path),
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "2 studies" in done.err
+    assert len(stored_files(tmp_path)) == 20
+
+
+@pytest.mark.requirement("RT-083")
+def test_move_to_unknown_destination_says_so(archive: Peer) -> None:
+    """Orthanc answers C000 to it, without a word."""
+    done = run("move", archive, "PatientID=P1", "--to", "NOWHERE")
+    assert done.status == 1
+    assert "know" in done.err
+    assert "NOWHERE" in done.err
+    assert "Traceback" not in done.err
