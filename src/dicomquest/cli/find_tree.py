@@ -237,6 +237,7 @@ def find_tree(  # noqa: PLR0917
                 if not interruption.has_come:
                     again = "; the same command goes on there" if out.output is not None else ""
                     raise give_up(f"{error}. The list is not all{again}.") from error
+                say("Cancelled: the list above is not all.")
                 raise click.exceptions.Exit(INTERRUPTED) from error
         _conclude(enquiry, tree, shown, as_tree(out), lowest, is_interrupted=interruption.has_come)
 

@@ -149,6 +149,8 @@ def check(
     except RequestError as error:
         option = error.option.replace("_", "-") if error.option else ""
         offer = f"--offer {option} asks the peer to allow it, " if option else ""
+        if option == "relational" and level > Level.STUDY:
+            offer = f"--tree asks study by study, {offer}"
         raise KeyTextError(f"{error}; {offer}--as-is sends it all the same") from error
     notes = []
     for key in keys:
