@@ -430,3 +430,25 @@ def test_large_instance_arrives_in_parts(
         ask(port, handler, ae=getter(incoming_folder=tmp_path))
     assert sum(sizes) > 20_000_000
     assert max(sizes) < 1_000_000
+
+
+@pytest.mark.parametrize("is_assumed", [False, True])
+@both_faces
+def test_instance_without_the_role(
+    ask: Ask, caplog: pytest.LogCaptureFixture, *, is_assumed: bool
+) -> None:
+    """A peer that did not grant the SCP role may send instances only if that is assumed."""
+
+    def serve(peer: RawPeer) -> None:
+        peer.accept()
+        request = receive_request(peer)
+        assert store(peer, "1.2.1") == (0x0000 if is_assumed else 0x0122)
+        peer.send_command(
+            retrieve_response(request, 0x0000, SubOperations()), context_id=GET_CONTEXT
+        )
+        end(peer)
+
+    with raw_acceptor(serve) as port:
+        ae = getter(assume_scp_role=is_assumed)
+        ask(port, (evt.EVT_C_STORE, lambda _: 0x0000), ae=ae)
+    assert ("AE.assume_scp_role = True" in caplog.text) is not is_assumed

@@ -71,6 +71,8 @@ class AE:
     - ``retrieve_timeout``: seconds that a C-GET or C-MOVE waits for a response or an instance.
     - ``incoming_folder``: the folder where each instance that arrives is written while it arrives,
       for ``dataset_path`` of EVT_C_STORE; None keeps it in memory.
+    - ``assume_scp_role``: take the instances of a C-GET also from a peer that did not grant the SCP
+      role that was asked for; some archives send them all the same.
     - ``artim_timeout``: seconds that the peer of a server gets to close a connection that is over
       (PS3.8 9.1.5).
     - ``implementation_class_uid``, ``implementation_version_name``: the words about this program in
@@ -122,6 +124,7 @@ class AE:
         self.artim_timeout: float | None = 10.0
         self.retrieve_timeout: float | None = 600.0
         self.incoming_folder: str | os.PathLike[str] | None = None
+        self.assume_scp_role = False
         self._requested: list[PresentationContext] = []
         self._supported: dict[UID, PresentationContext] = {}
         self._servers: list[RunningServer] = []
@@ -344,7 +347,8 @@ class AE:
             ),
             with_items(information, ext_neg or ()),
         )
-        return Requestor(rq, self._timeouts(SCU_ARTIM))
+        timeouts = self._timeouts(SCU_ARTIM)
+        return Requestor(rq, timeouts, assumes_scp_role=self.assume_scp_role)
 
     def _timeouts(self, artim: float | None) -> Timeouts:
         return patience(
@@ -480,7 +484,7 @@ _NAMES = frozenset({
     "maximum_pdu_size", "maximum_associations", "maximum_associations_per_peer",
     "require_called_aet", "require_calling_aet", "_require_calling_aet",
     "connection_timeout", "acse_timeout", "dimse_timeout", "network_timeout", "artim_timeout",
-    "retrieve_timeout", "incoming_folder",
+    "retrieve_timeout", "incoming_folder", "assume_scp_role",
     "requested_contexts", "supported_contexts", "_requested", "_supported", "_servers",
     "_associations",
 })  # fmt: skip

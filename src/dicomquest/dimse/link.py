@@ -46,7 +46,8 @@ class SessionOptions:
     ``streams_stores`` hands out the data sets of C-STORE requests while they arrive. ``shares_pdu``
     puts command and identifier of a Pending response in one PDU if they fit. ``counts_pdu_header``
     is for peers whose maximum length wrongly includes the PDU header. ``most_waiting`` requests may
-    wait beyond the window; a peer that sends more is aborted.
+    wait beyond the window; a peer that sends more is aborted. ``assumes_scp_role`` takes requests
+    of an acceptor that did not grant this side the SCP role.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -54,6 +55,7 @@ class SessionOptions:
     shares_pdu: bool = False
     counts_pdu_header: bool = False
     most_waiting: int = 8
+    assumes_scp_role: bool = False
 
 
 class Link:
@@ -104,7 +106,7 @@ class Link:
         return (
             context.requestor_is_scu
             if self.upper_layer.role is Role.ACCEPTOR
-            else context.requestor_is_scp
+            else context.requestor_is_scp or self.options.assumes_scp_role
         )
 
     def send(self, context_id: int, command: Command, data_set: bytes | None, now: float) -> None:

@@ -98,11 +98,14 @@ class Requestor(Agreement):
     and reads to its final response.
     """
 
-    def __init__(self, rq: AAssociateRQ, timeouts: Timeouts) -> None:
+    def __init__(
+        self, rq: AAssociateRQ, timeouts: Timeouts, *, assumes_scp_role: bool = False
+    ) -> None:
         super().__init__(rq)
         self.timeouts = timeouts
         self.stage = LifeStage.REQUESTED
         self.failure: AssociationError | None = None
+        self._options = SessionOptions(streams_stores=True, assumes_scp_role=assumes_scp_role)
         self._session: Session | None = None
         self._operations: dict[int, Operation] = {}
         self.stores: deque[IncomingStore] = deque()
@@ -133,8 +136,7 @@ class Requestor(Agreement):
 
     def connected(self) -> None:
         """Ask for the association, on a connection that has just been made."""
-        options = SessionOptions(streams_stores=True)
-        self._session = Session.requestor(self.rq, self.timeouts, monotonic(), options)
+        self._session = Session.requestor(self.rq, self.timeouts, monotonic(), self._options)
 
     def data_to_send(self) -> bytes:
         """Return the bytes to send since the last call."""
@@ -388,8 +390,16 @@ class Requestor(Agreement):
                     error_comment="this side is no SCP",
                 )
                 self.session.send_response(event.command, refusal, None, monotonic())
-            case AssociationRequested() | CancelReceived() | RequestRefused():
-                # Events of acceptors, and of SCPs; a request that comes here is refused at once.
+            case RequestRefused(command, response):
+                words = f"{name_of(command)} refused: {response.error_comment}"
+                if isinstance(command, CStoreRQ) and not self._options.assumes_scp_role:
+                    words += (
+                        "; ask for the role by build_role(uid, scp_role=True), or, of a peer that "
+                        "never grants it, take instances by AE.assume_scp_role = True"
+                    )
+                LOGGER.warning("%s", words)
+            case AssociationRequested() | CancelReceived():
+                # Events of acceptors alone.
                 pass
             case _:
                 assert_never(event)
