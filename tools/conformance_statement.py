@@ -15,7 +15,7 @@ from dicomquest.standard.choices import CHOICES
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.keys import EXISTENCE_ONLY, KEYS, Key, Storage, key_type
 from dicomquest.standard.models import MODELS
-from dicomquest.standard.sop_classes import SERVED
+from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, SERVED
 from dicomquest.standard.statuses import C_FIND_STATUSES
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
@@ -47,7 +47,8 @@ def tag_text(tag: int) -> str:
 
 
 def sop_classes() -> Iterable[str]:
-    return [row(each.name, each.uid, each.service, "yes", "yes") for each in SERVED]
+    served = (*SERVED, *RETRIEVE_SOP_CLASSES)
+    return [row(each.name, each.uid, each.service, "yes", "yes") for each in served]
 
 
 def transfer_syntaxes() -> Iterable[str]:

@@ -16,6 +16,7 @@ from dicomquest.dimse.commands import (
     retrieve_response,
 )
 from dicomquest.dimse.events import CancelReceived, RequestReceived, ResponseReceived
+from dicomquest.dimse.link import MOST_HELD, HopelessError
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import RoleSelection, UserInformation
@@ -47,6 +48,37 @@ def get(pair: Pair) -> CGetRQ:
     (received,) = pair.take(pair.scp_events, RequestReceived)
     assert received.command == request
     return request
+
+
+@pytest.mark.requirement("RT-065")
+def test_pending_waits_for_the_end_of_a_data_set() -> None:
+    pair = getting()
+    request = get(pair)
+    pair.scp.send_store(STORE, "1.2.3", pair.now)
+    pair.scp.send_data(b"\1\2", pair.now, is_last=False)
+    pending = retrieve_response(request, 0xFF00, SubOperations(1, 0, 0, 0))
+    pair.scp.send_response(request, pending, None, pair.now)
+    pair.run()
+    assert not [each for each in pair.scu_events if isinstance(each, ResponseReceived)]
+    pair.scp.send_data(b"\3\4", pair.now, is_last=True)
+    pair.run()
+    store, response = pair.scu_events
+    assert isinstance(store, RequestReceived)
+    assert store.data_set == b"\1\2\3\4"
+    assert isinstance(response, ResponseReceived)
+    assert response.command == pending
+
+
+def test_answers_do_not_wait_without_bound() -> None:
+    """A peer that is sent an instance cannot have answers pile up behind it."""
+    pair = getting()
+    request = get(pair)
+    pair.scp.send_store(STORE, "1.2.3", pair.now)
+    pending = retrieve_response(request, 0xFF00, SubOperations(1, 0, 0, 0))
+    for _ in range(MOST_HELD):
+        pair.scp.send_response(request, pending, None, pair.now)
+    with pytest.raises(HopelessError):
+        pair.scp.send_response(request, pending, None, pair.now)
 
 
 @pytest.mark.requirement("RT-020", "RT-027")

@@ -355,6 +355,8 @@ class AcceptedAssociation(ResponseChannel):
     def _establish(self, rq: AAssociateRQ, ac: AAssociateAC, own_address: tuple[str, int]) -> None:
         self._session.accept(ac, monotonic())
         self._stage = LifeStage.ESTABLISHED
+        if self._admitted is not None and self._admitted.profile.assumes_roles:
+            self._session.assume_roles()
         self.acceptor = service_user(rq.called_ae_title, own_address, ac.user_information, ac)
         claim, admitted = rq.user_information.user_identity_rq, self._admitted
         claimed = None if claim is None else claim.user_name

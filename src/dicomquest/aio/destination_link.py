@@ -49,7 +49,11 @@ class DestinationLink(StorageSession):
     async def established(self) -> None:
         """Wait for the peer's answer; DestinationError unless it accepts a context."""
         trouble = await self._established
-        if not trouble and not self.contexts:
+        if trouble:
+            # Nobody has anything more to say, and a silent peer may leave the connection open.
+            self._protocol.drop()
+            await self._ended.wait()
+        elif not self.contexts:
             trouble = "it accepted none of the presentation contexts"
             await self.release()
         if trouble:

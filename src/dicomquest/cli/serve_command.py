@@ -32,7 +32,9 @@ class ServeCommand(PageCommand):
 @click.command(cls=ServeCommand, params=[config_option()])
 @options_of(ServeSettings)
 def serve(**values: Any) -> None:
-    """Answer queries (C-FIND, C-ECHO) from the index, until SIGINT or SIGTERM.
+    """Answer queries and retrieves from the index, until SIGINT or SIGTERM.
+
+    It is an SCP of C-FIND, C-GET, C-MOVE and C-ECHO.
 
     With --store FOLDER the server also receives instances (C-STORE): it keeps each in the folder,
     and has it in the index before it answers. Several nodes can share an index on PostgreSQL, with

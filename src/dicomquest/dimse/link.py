@@ -72,6 +72,7 @@ class Link:
         # this side wait for the end of the data set that it is sending.
         self._is_within_data_set = False
         self._held: list[bytes] = []
+        self._assumes_roles = False
 
     @property
     def may_send(self) -> bool:
@@ -93,9 +94,13 @@ class Link:
             raise LocalProtocolError(f"presentation context {context_id}: accepted are {accepted}")
         return context
 
+    def assume_roles(self) -> None:
+        """Be SCU on every context: some peers expect that without role selection (D.3.3.4)."""
+        self._assumes_roles = True
+
     def we_are_scu(self, context: AcceptedContext) -> bool:
         """Tell whether requests on this context may go to the peer."""
-        return (
+        return self._assumes_roles or (
             context.requestor_is_scu
             if self.upper_layer.role is Role.REQUESTOR
             else context.requestor_is_scp

@@ -73,6 +73,7 @@ class Session:
         self._invoker = Invoker(self._link, timeouts)
         self.set_timeouts = self._invoker.set_timeouts
         self.new_message_id = self._invoker.new_message_id
+        self.assume_roles = self._link.assume_roles
         self._performer = Performer(self._link)
         self._reassembler = Reassembler(options.limits, streamed=self._performer.is_streamed)
         self._is_busy = False
@@ -178,8 +179,7 @@ class Session:
 
     def rows_of_events(self) -> list[SessionEvent | ResponsesReceived]:
         """Return the events, too, but Pending responses that came in a row as one."""
-        events = self._link.events
-        self._link.events = []
+        events, self._link.events = self._link.events, []
         return events
 
     def data_to_send(self) -> bytes:

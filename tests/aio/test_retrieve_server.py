@@ -1,0 +1,401 @@
+"""C-GET and C-MOVE of a running server, with peers and destinations that a test scripts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicomquest.ae.background import RunningServer
+from dicomquest.aio.server import Server
+from dicomquest.cli.configuration import NamedPeer
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.server_assembly import server_settings
+from dicomquest.dataset.codec import decode
+from dicomquest.dataset.encoder import encode
+from dicomquest.dimse.commands import (
+    CCancelRQ,
+    CEchoRQ,
+    CEchoRSP,
+    CFindRQ,
+    CGetRQ,
+    CGetRSP,
+    CMoveRQ,
+    CMoveRSP,
+    Command,
+    CStoreRQ,
+    CStoreRSP,
+    response_to,
+)
+from dicomquest.index import Index
+from dicomquest.pdu.items import PresentationContextRQ
+from dicomquest.pdu.pdus import (
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
+)
+from dicomquest.pdu.user_information import ExtendedNegotiation, RoleSelection, UserInformation
+from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
+from dicomquest.standard.tags import RETRIEVE_AE_TITLE
+from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, negotiate
+from fixtures.building import data_set
+from fixtures.faces import EXPLICIT, HOST, RawPeer, raw_acceptor, raw_requestor
+from fixtures.retrieving import CT, indexed
+from fixtures.storing import ROOT
+from fixtures.timing import LONG, MS
+
+GET, MOVE = STUDY_ROOT.get_uid, STUDY_ROOT.move_uid
+COUNT = 12
+UIDS = [f"{ROOT}.1.1.{number}" for number in range(1, COUNT + 1)]
+IDENTIFIER = encode(data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=f"{ROOT}.1"), EXPLICIT)
+ROLE = (RoleSelection(CT, False, True),)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    with indexed(tmp_path_factory.mktemp("retrieve"), {1: COUNT}) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def serving(index: Index, **options: Any) -> Iterator[int]:
+    """A server of the index; its port."""
+    settings = server_settings(ServeSettings(**options), index)
+    with RunningServer(lambda: Server(settings), (HOST, 0)) as server:
+        server.start()
+        yield server.server_address[1]
+
+
+@pytest.fixture(scope="module")
+def port(index: Index) -> Iterator[int]:
+    with serving(index, store_timeout=300 * MS, write_timeout=LONG) as port:
+        yield port
+
+
+def request(
+    *uids: str, roles: tuple[RoleSelection, ...] = ROLE, extended: bytes | None = None
+) -> AAssociateRQ:
+    """A request with contexts 1 (of the first UID), 3 and so on."""
+    items = () if extended is None else (ExtendedNegotiation(uids[0], extended),)
+    return AAssociateRQ(
+        "DICOMQUEST",
+        "RAW",
+        tuple(
+            PresentationContextRQ(2 * number + 1, uid, (EXPLICIT,))
+            for number, uid in enumerate(uids)
+        ),
+        UserInformation(roles=roles, extended_negotiations=items),
+    )
+
+
+@contextlib.contextmanager
+def getting(port: int, rq: AAssociateRQ | None = None, message_id: int = 1) -> Iterator[RawPeer]:
+    """A peer that has sent a C-GET for the study."""
+    with raw_requestor(port, rq or request(GET, CT)) as peer:
+        command = CGetRQ(message_id=message_id, affected_sop_class_uid=GET)
+        peer.send_command(command, IDENTIFIER, context_id=1)
+        yield peer
+
+
+def answer(peer: RawPeer, store: Command, status: int = 0) -> None:
+    assert isinstance(store, CStoreRQ)
+    peer.send_command(response_to(store, status), context_id=3)
+
+
+def to_the_end(peer: RawPeer) -> tuple[list[str], CGetRSP]:
+    """Take each instance; return the UIDs, and the final response."""
+    uids = []
+    while not isinstance(received := peer.receive_command(), CGetRSP) or received.status == 0xFF00:
+        if isinstance(received, CStoreRQ):
+            uids.append(received.affected_sop_instance_uid)
+            answer(peer, received)
+    return uids, received
+
+
+def answered(port: int, rq: AAssociateRQ) -> AAssociateAC:
+    """The answer to an association request."""
+    with raw_requestor(port, None) as peer:
+        peer.send(rq)
+        ac = peer.receive()
+        assert isinstance(ac, AAssociateAC)
+        peer.send(AReleaseRQ())
+        return ac
+
+
+@pytest.mark.requirement("RT-060")
+def test_role_is_granted_to_who_asks(port: int) -> None:
+    ac = answered(port, request(GET, CT, roles=(RoleSelection(CT, True, True),)))
+    # Without an archive nothing is received: the SCU role is refused, the class is not.
+    assert ac.user_information.roles == (RoleSelection(CT, False, True),)
+    assert [each.result for each in ac.presentation_contexts] == [0, 0]
+
+
+@pytest.mark.requirement("RT-061")
+def test_class_without_role_is_not_sent(port: int) -> None:
+    ac = answered(port, request(GET, CT, roles=()))
+    assert [each.result for each in ac.presentation_contexts] == [0, 3]
+
+
+@pytest.mark.requirement("RT-061")
+def test_role_may_be_assumed(index: Index) -> None:
+    with (
+        serving(index, peers={"RAW": {"assume_roles": True}}) as port,
+        getting(port, request(GET, CT, roles=())) as peer,
+    ):
+        assert to_the_end(peer)[0] == UIDS
+
+
+@pytest.mark.requirement("RT-073")
+@pytest.mark.parametrize("services", [("find",), ("find", "store")])
+def test_caller_that_may_not_retrieve(index: Index, services: tuple[str, ...]) -> None:
+    with serving(index, services=services) as port:
+        ac = answered(port, request(GET, CT, MOVE))
+    assert [each.result for each in ac.presentation_contexts][::2] == [1, 1]
+    assert ac.presentation_contexts[1].result != 0
+
+
+def test_caller_that_may_retrieve_alone(index: Index) -> None:
+    with serving(index, services=("retrieve",)) as port, getting(port) as peer:
+        assert to_the_end(peer)[0] == UIDS
+
+
+@pytest.mark.requirement("RT-082")
+@pytest.mark.parametrize(
+    ("offer", "expected"),
+    [(b"\1", b"\1"), (b"\0", b"\0"), (b"\1\1", b"\1\0"), (b"\0\1", b"\0\0"), (b"\1\1\1", b"\1\0")],
+)
+def test_extended_negotiation(port: int, offer: bytes, expected: bytes) -> None:
+    ac = answered(port, request(GET, CT, extended=offer))
+    assert ac.user_information.extended_negotiations == (ExtendedNegotiation(GET, expected),)
+
+
+@pytest.mark.requirement("RT-023", "RT-063")
+def test_message_ids_of_both_directions_are_equal(port: int) -> None:
+    with getting(port, request(GET, CT, "1.2.840.10008.1.1")) as peer:
+        uids, final = to_the_end(peer)
+        assert (uids, final.status, final.message_id_being_responded_to) == (UIDS, 0, 1)
+        # The next message is the answer to the next request.
+        peer.send_command(
+            CEchoRQ(message_id=1, affected_sop_class_uid="1.2.840.10008.1.1"), context_id=5
+        )
+        assert isinstance(peer.receive_command(), CEchoRSP)
+
+
+@pytest.mark.requirement("RT-070")
+@pytest.mark.parametrize("after", [1, 5, COUNT])
+def test_cancel_ends_after_the_running_store(port: int, after: int) -> None:
+    with getting(port) as peer:
+        for number in range(1, after + 1):
+            store = peer.receive_command()
+            if number == after:
+                peer.send_command(CCancelRQ(message_id_being_responded_to=1), context_id=1)
+            answer(peer, store)
+        final = peer.receive_command()
+    assert isinstance(final, CGetRSP)
+    assert (final.status, final.number_of_remaining_suboperations) == (0xFE00, COUNT - after)
+    assert final.number_of_completed_suboperations == after
+
+
+@pytest.mark.requirement("RT-071")
+def test_cancel_of_nothing_has_no_effect(port: int) -> None:
+    cancel = CCancelRQ(message_id_being_responded_to=77)
+    with getting(port) as peer:
+        peer.send_command(cancel, context_id=1)
+        uids, final = to_the_end(peer)
+        assert (uids, final.status) == (UIDS, 0)
+        peer.send_command(CCancelRQ(message_id_being_responded_to=1), context_id=1)
+        peer.send_command(CGetRQ(message_id=1, affected_sop_class_uid=GET), IDENTIFIER, 1)
+        assert to_the_end(peer)[1].status == 0
+
+
+@pytest.mark.requirement("RT-025", "RT-027", "RT-047")
+def test_every_third_is_refused(port: int) -> None:
+    with getting(port) as peer:
+        number = 0
+        while isinstance(store := peer.receive_command(), CStoreRQ):
+            number += 1
+            answer(peer, store, 0xA700 if number % 3 == 0 else 0xB000 if number == 1 else 0)
+    assert isinstance(store, CGetRSP)
+    assert store.status == 0xB000
+    assert store.has_data_set
+    assert (store.number_of_failed_suboperations, store.number_of_warning_suboperations) == (4, 1)
+
+
+def test_peer_that_does_not_answer_is_aborted(port: int) -> None:
+    with getting(port) as peer:
+        assert isinstance(peer.receive_command(), CStoreRQ)
+        assert isinstance(peer.receive(), AAbort)
+
+
+def test_release_within_a_retrieve(port: int) -> None:
+    """A peer that asks for release gets its final response first, without its C-STORE response."""
+    with getting(port) as peer:
+        assert isinstance(peer.receive_command(), CStoreRQ)
+        peer.send(AReleaseRQ())
+        final = peer.receive_command()
+        assert isinstance(final, CGetRSP)
+        assert final.status == 0xFE00
+        assert isinstance(peer.receive(), AReleaseRP)
+
+
+@pytest.mark.requirement("RT-072")
+def test_lost_peer_leaves_no_file_open(index: Index, port: int) -> None:
+    folder = os.path.dirname(index.files(UIDS[:1])[UIDS[0]].paths[0])  # noqa: PTH120
+    for _ in range(3):
+        with getting(port) as peer:
+            assert isinstance(peer.receive_command(), CStoreRQ)
+    deadline = time.monotonic() + LONG
+    while opened := [path for path in open_files() if path.startswith(folder)]:
+        assert time.monotonic() < deadline, opened
+        time.sleep(10 * MS)
+
+
+def open_files() -> list[str]:
+    paths = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            paths.append(os.readlink(link))  # noqa: PTH115
+    return paths
+
+
+@pytest.mark.requirement("RT-080")
+@pytest.mark.requirement("QR-049")
+def test_retrieve_ae_title_is_that_of_this_server(port: int) -> None:
+    """Of each model that is found under, the same AE serves C-GET and C-MOVE."""
+    for model in (PATIENT_ROOT, STUDY_ROOT):
+        with raw_requestor(port, request(model.uid, model.get_uid, model.move_uid)) as peer:
+            keys = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="")
+            peer.send_command(
+                CFindRQ(message_id=1, affected_sop_class_uid=model.uid),
+                encode(keys, EXPLICIT),
+                context_id=1,
+            )
+            found = received_data_set(peer)
+            assert decode(found, EXPLICIT)[RETRIEVE_AE_TITLE].values == ("DICOMQUEST",)
+        ac = answered(port, request(model.uid, model.get_uid, model.move_uid))
+        assert [each.result for each in ac.presentation_contexts] == [0, 0, 0]
+
+
+def received_data_set(peer: RawPeer) -> bytes:
+    """The data set of the next message."""
+    from dicomquest.pdu.pdus import PDataTF
+
+    while isinstance(pdu := peer.receive(), PDataTF):
+        for pdv in pdu.pdvs:
+            if not pdv.is_command:
+                return bytes(pdv.fragment)
+    raise AssertionError(pdu)
+
+
+Serve = Callable[[RawPeer], object]
+
+
+def moved(index: Index, serve: Serve | None, **reach: Any) -> CMoveRSP:
+    """Move the study to a destination that behaves so, once; return the final response."""
+    # A second connection waits in the backlog, and nobody answers on it.
+    reach = {"acse_timeout": 300 * MS, **reach}
+    with contextlib.ExitStack() as stack:
+        port = 1 if serve is None else stack.enter_context(raw_acceptor(serve))
+        table = NamedPeer("STORE", {"host": HOST, "port": port, **reach}, {})
+        own = stack.enter_context(
+            serving(index, move_destinations={"STORE": table}, write_timeout=400 * MS)
+        )
+        peer = stack.enter_context(raw_requestor(own, request(MOVE, roles=())))
+        command = CMoveRQ(message_id=1, affected_sop_class_uid=MOVE, move_destination="STORE")
+        peer.send_command(command, IDENTIFIER, context_id=1)
+        while True:
+            response = peer.receive_command()
+            assert isinstance(response, CMoveRSP)
+            if response.status != 0xFF00:
+                break
+        return response
+
+
+def accept(peer: RawPeer, *classes: str) -> None:
+    """Accept the association request with the contexts of these classes."""
+    rq = peer.receive()
+    assert isinstance(rq, AAssociateRQ)
+    supported = {each: SupportedSyntax((EXPLICIT,)) for each in classes}
+    peer.send(negotiate(rq, AcceptorPolicy(supported)))
+
+
+def counts(response: CMoveRSP) -> tuple[int, int | None, int | None]:
+    return (
+        response.status,
+        response.number_of_completed_suboperations,
+        response.number_of_failed_suboperations,
+    )
+
+
+@pytest.mark.requirement("RT-029")
+def test_destination_that_nobody_listens_at(index: Index) -> None:
+    assert counts(moved(index, None)) == (0xA702, 0, COUNT)
+
+
+def test_destination_that_rejects(index: Index) -> None:
+    def reject(peer: RawPeer) -> None:
+        peer.receive()
+        peer.send(AAssociateRJ(1, 1, 7))
+        peer.receive()
+
+    assert counts(moved(index, reject)) == (0xA702, 0, COUNT)
+
+
+@pytest.mark.requirement("RT-045")
+def test_destination_that_accepts_no_context(index: Index) -> None:
+    def refuse(peer: RawPeer) -> None:
+        accept(peer)
+        peer.receive()
+        peer.send(AReleaseRP())
+
+    assert counts(moved(index, refuse)) == (0xA702, 0, COUNT)
+
+
+@pytest.mark.requirement("RT-051")
+def test_destination_that_dies_within_an_instance(index: Index) -> None:
+    def die(peer: RawPeer) -> None:
+        accept(peer, CT)
+        answer_move(peer, peer.receive_command())
+        peer.receive()
+
+    assert counts(moved(index, die)) == (0xB000, 1, COUNT - 1)
+
+
+def test_destination_that_does_not_answer(index: Index) -> None:
+    def wait(peer: RawPeer) -> None:
+        accept(peer, CT)
+        peer.receive_command()
+        while peer.receive() is not None:
+            pass
+
+    assert counts(moved(index, wait, dimse_timeout=200 * MS)) == (0xA702, 0, COUNT)
+
+
+def test_destination_that_answers_each(index: Index) -> None:
+    def take(peer: RawPeer) -> None:
+        accept(peer, CT)
+        for number in range(COUNT):
+            store = peer.receive_command()
+            assert isinstance(store, CStoreRQ)
+            assert store.move_originator_application_entity_title == "RAW"
+            answer_move(peer, store, 0xA700 if number == 3 else 0)
+        assert isinstance(peer.receive(), AReleaseRQ)
+        peer.send(AReleaseRP())
+
+    assert counts(moved(index, take)) == (0xB000, COUNT - 1, 1)
+
+
+def answer_move(peer: RawPeer, store: Command, status: int = 0) -> None:
+    """Answer on the context of CT in its stored transfer syntax, the first."""
+    assert isinstance(store, CStoreRQ)
+    response = response_to(store, status)
+    assert isinstance(response, CStoreRSP)
+    peer.send_command(response, context_id=1)
