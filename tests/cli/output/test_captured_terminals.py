@@ -5,13 +5,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +16,7 @@ from rich.cells import cell_len
 
 from dicomquest import evt
 from fixtures.faces import HOST, data_set, serving
-from fixtures.timing import LONG
-from peers.ours import COMMAND, ENVIRONMENT
+from fixtures.terminals import on_terminal
 
 CAPTURED = Path(__file__).parent / "captured"
 UID = "1.3.6.1.4.1.5962.1.1.0.0.0.119652741"
@@ -73,29 +67,6 @@ def answer(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
 def port() -> Iterator[int]:
     with serving(answer) as port:
         yield port
-
-
-def on_terminal(width: int, *arguments: str) -> str:
-    """Both streams of a command in their order, on a terminal of this width."""
-    main, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    environment = {key: value for key, value in ENVIRONMENT.items() if key != "COLUMNS"}
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=side, stdout=side, stderr=side,
-        env=environment | {"TERM": "xterm", "NO_COLOR": "1"},
-    )  # fmt: skip
-    os.close(side)
-    parts = []
-    try:
-        while part := os.read(main, 65536):
-            parts.append(part)
-    except OSError:  # the other side is closed
-        pass
-    finally:
-        os.close(main)
-        process.wait(LONG)
-    return b"".join(parts).decode().replace("\r\n", "\n")
 
 
 CAPTURES = {

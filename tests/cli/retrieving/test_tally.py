@@ -45,7 +45,7 @@ def test_summary_of_what_is_there_is_short() -> None:
 
 def test_figures_say_what_remains(tally: Tally) -> None:
     assert figures(tally, has_size=True) == (
-        "40 of 100 · 3 failed · 20.0 MB · 20/s · 10.0 MB/s · 3 s left"
+        "40 of 100 · 3 failed · 20.0 MB · 10.0 MB/s · 3 s left"
     )
     assert figures(tally, has_size=False) == "40 of 100 · 3 failed · 20/s · 3 s left"
 
@@ -54,7 +54,8 @@ def test_figures_without_a_total(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tally, "seconds", 2.0)
     made = Tally()
     made.arrive(10_000)
-    assert figures(made, has_size=True) == "1 · 10 kB · 0/s · 0.0 MB/s"
+    assert figures(made, has_size=True) == "1 · 10 kB · 5 kB/s"
+    assert figures(Tally(), has_size=True) == "waiting for the first instance"
 
 
 def test_failures_are_named_by_reason() -> None:

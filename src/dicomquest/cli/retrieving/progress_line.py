@@ -40,26 +40,27 @@ def progress_line(tally: Tally, *, has_size: bool, is_quiet: bool) -> Iterator[N
             return super().__call__(task)
 
     console = Console(stderr=True)
-    columns = (TextColumn("Fetching"), Counted(bar_width=16), Figures())
+    columns = (TextColumn("Fetching"), Counted(bar_width=12), Figures())
     with Progress(*columns, console=console, transient=True) as bar:
         bar.add_task("fetch", total=None)
         yield
 
 
 def figures(tally: Tally, *, has_size: bool) -> str:
-    """Return the counts: ``41 of 120 · 12.3 MB · 20/s · 5.1 MB/s · 4 s left``."""
+    """Return the counts: ``41 of 120 · 12.3 MB · 5.1 MB/s · 4 s left``."""
+    if not tally.arrived and not tally.failed_count:
+        return "waiting for the first instance"
     seconds = max(tally.seconds, 1e-3)
     rate = tally.arrived / seconds
     parts = [f"{tally.arrived:,} of {tally.expected:,}" if tally.expected else f"{tally.arrived:,}"]
     if tally.failed_count:
         parts.append(f"{tally.failed_count:,} failed")
     if has_size:
-        parts.append(size_in_words(tally.size))
-    parts.append(f"{rate:,.0f}/s")
-    if has_size:
-        parts.append(f"{tally.size / 1e6 / seconds:,.1f} MB/s")
+        parts += [size_in_words(tally.size), f"{size_in_words(tally.size / seconds)}/s"]
+    else:
+        parts.append(f"{rate:,.0f}/s")
     if tally.remaining and rate:
-        parts.append(f"{time_in_words(tally.remaining / rate)} left")
+        parts.append(f"{time_in_words(max(tally.remaining / rate, 1))} left")
     return " · ".join(parts)
 
 

@@ -125,9 +125,10 @@ class Retrieval:
         has_size = self.landing is not None
         for line in failures(tally.failed, is_all=self.pace.verbose):
             say(line)
-        if not self.pace.quiet or tally.failed or is_interrupted:
+        is_vain = tally.fatal and not tally.arrived
+        if not is_vain and (not self.pace.quiet or tally.failed or is_interrupted):
             say(summary(tally, words[1], words[0], has_size=has_size))
-        again = "; the same command goes on there" if self.landing is not None else ""
+        again = "; the same command goes on there" if has_size and tally.arrived else ""
         if is_interrupted:
             rest = f" {tally.remaining:,} of {tally.expected:,} did not come" * bool(tally.expected)
             say(f"Cancelled:{rest or ' not all came'}{again}.")

@@ -94,7 +94,7 @@ def summary(tally: Tally, place: str, verb: str, *, has_size: bool) -> str:
     if tally.arrived:
         words += f": {tally.arrived / max(seconds, 1e-3):,.0f}/s"
         if has_size:
-            words += f", {tally.size / 1e6 / max(seconds, 1e-3):,.1f} MB/s"
+            words += f", {size_in_words(tally.size / max(seconds, 1e-3))}/s"
     further = []
     if tally.there:
         further.append(f"{tally.there:,} {'were' if tally.there != 1 else 'was'} there already")
