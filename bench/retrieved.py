@@ -170,17 +170,20 @@ class Costs:
 def usage(folder: Path) -> tuple[float, float]:
     """Processor seconds of the processes that name a folder, and the bytes they had at most."""
     seconds = peak = 0.0
-    for process in Path("/proc").iterdir():
-        if not process.name.isdecimal() or int(process.name) == os.getpid():
-            continue
+    named: set[str] = set()
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda each: int(each.name)):
         with contextlib.suppress(OSError):
-            if str(folder).encode() not in (process / "cmdline").read_bytes():
-                continue
             fields = (process / "stat").read_text().rpartition(")")[2].split()
-            # User and system time, its own and that of children that have ended.
+            # A child that has just ended has no command line any more.
+            if str(folder).encode() not in (process / "cmdline").read_bytes() and (
+                fields[1] not in named
+            ):
+                continue
+            named.add(process.name)
+            # User and system time, its own and that of children that it has waited for.
             seconds += sum(map(int, fields[11:15])) / _TICKS
-            status = (process / "status").read_text()
-            peak += int(status.partition("VmHWM:")[2].split()[0]) * 1024
+            _, _, most = (process / "status").read_text().partition("VmHWM:")
+            peak += int(most.split()[0]) * 1024 if most else 0
     return seconds, peak
 
 

@@ -17,11 +17,14 @@ from dicomquest.errors import DataSetError, StoredInstanceError
 from dicomquest.services.request import Run
 from dicomquest.services.retrieve_source import InstanceSource, Selected, Sendable
 from dicomquest.services.storage_link import Parts
-from dicomquest.store.stored_instance import reachable
+from dicomquest.store.stored_instance import PIECE, reachable
 from dicomquest.ul.negotiation import AcceptedContext
 
-READ_AHEAD: Final = 512 * 1024
-"""Bytes that a thread reads at a time: its turn costs as much as reading some ten kilobytes."""
+READ_AHEAD: Final = PIECE
+"""Bytes that a thread reads at a time, an image of 512 x 512 pixels for one.
+
+Its turn costs as much as reading some ten kilobytes.
+"""
 
 MOST_AHEAD: Final = 32
 """Instances that are open ahead of their turn, each with a file."""

@@ -37,8 +37,8 @@ from dicomquest.store.decompression import (
     is_image_syntax,
 )
 
-PIECE: Final = 128 * 1024
-"""Bytes of a piece at most: a few PDUs of the usual maximum length."""
+PIECE: Final = 640 * 1024
+"""Bytes of a piece at most: an image of 512 x 512 pixels is one, and is copied no further."""
 
 _UNCOMPRESSED: Final = (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -162,10 +162,10 @@ class StoredInstance:
         return start, found
 
     def _stored_pieces(self) -> Iterator[bytes]:
-        piece = self._first[self._start :]
-        position = self._start + len(piece)
-        if piece:
-            yield piece
+        position = self._start
+        if self._state.size <= len(self._first):
+            position = self._state.size
+            yield self._first[self._start :]
         while position < self._state.size:
             piece = self._read(min(PIECE, self._state.size - position), position)
             yield piece
