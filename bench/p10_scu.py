@@ -1,7 +1,8 @@
-"""P10: our SCU beside pynetdicom's, both asking our server: matches a second.
+"""P10: our SCU beside pynetdicom's, both asking our server: matches a second of processor time.
 
-Ours gives Datasets and objects of the DICOM JSON Model. Ours is timed with its association,
-pynetdicom's without.
+The processor time is that of the client's process with all of its threads; the server is another
+process. Ours gives Datasets, of which nobody reads a value or one is read, and objects and lines of
+the DICOM JSON Model. Ours is timed with its association, pynetdicom's without.
 """
 
 from __future__ import annotations
@@ -25,17 +26,13 @@ if TYPE_CHECKING:
 KEYS = {keyword_for_tag(tag): "" for tag in USUAL_KEYS}
 
 
-def by_ours(served: Served, form: str) -> float:
-    started = time.perf_counter()
-    count = sum(
-        1
-        for _ in find(
-            "127.0.0.1", served.port, level="STUDY", called_aet=served.aet, as_=form, **KEYS
-        )
-    )
+def by_ours(served: Served, form: str, *, reads: bool = False) -> float:
+    started = time.process_time()
+    matches = find("127.0.0.1", served.port, level="STUDY", called_aet=served.aet, as_=form, **KEYS)
+    count = sum(1 for match in matches if not reads or match.StudyInstanceUID)
     if count != served.studies:
         raise AssertionError(f"{count} of {served.studies}")
-    return count / (time.perf_counter() - started)
+    return count / (time.process_time() - started)
 
 
 def by_pynetdicom(served: Served) -> float:
@@ -47,11 +44,11 @@ def by_pynetdicom(served: Served) -> float:
     for keyword in KEYS:
         setattr(query, keyword, None)
     association = ae.associate("127.0.0.1", served.port, ae_title=served.aet)
-    started = time.perf_counter()
+    started = time.process_time()
     count = sum(
         identifier is not None for _, identifier in association.send_c_find(query, STUDY_ROOT_FIND)
     )
-    elapsed = time.perf_counter() - started
+    elapsed = time.process_time() - started
     association.release()
     if count != served.studies:
         raise AssertionError(f"{count} of {served.studies}")
@@ -61,14 +58,17 @@ def by_pynetdicom(served: Served) -> float:
 def run(size: Size) -> Claim:
     claim = Claim(
         "P10",
-        f"SCU, {size.stream:,} matches (pynetdicom {size.pynetdicom:,}), in matches a second",
+        f"SCU, {size.stream:,} matches (pynetdicom {size.pynetdicom:,}),"
+        " in matches a second of processor time",
         "at least 30x pynetdicom's SCU as Datasets, 80x as JSON rows",
     )  # fmt: skip
     with ours(size.stream) as large, ours(size.pynetdicom) as small:
         figures = alternate(
             {
                 "as Datasets": lambda: by_ours(large, "dataset"),
-                "as JSON rows": lambda: by_ours(large, "json"),
+                "as Datasets, one value read": lambda: by_ours(large, "dataset", reads=True),
+                "as JSON objects": lambda: by_ours(large, "json"),
+                "as JSON rows": lambda: by_ours(large, "json-text"),
                 "pynetdicom": lambda: by_pynetdicom(small),
             },
             size.runs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -70,6 +71,14 @@ def test_find_gives_the_json_model_too() -> None:
         {"vr": "UI", "Value": [f"1.2.{number}"]} for number in range(1000)
     ]
     assert matches[0]["00080052"] == {"vr": "CS", "Value": ["STUDY"]}
+
+
+def test_find_gives_lines_of_json() -> None:
+    with serving(studies) as port:
+        objects = list(find(HOST, port, as_="json"))
+        lines = list(find(HOST, port, as_="json-text"))
+    assert [json.loads(line) for line in lines] == objects
+    assert not any("\n" in line for line in lines)
 
 
 def test_find_builds_nothing_that_it_does_not_know() -> None:

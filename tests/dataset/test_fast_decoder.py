@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import warnings
 from typing import NamedTuple
@@ -12,11 +13,16 @@ from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-from dicomquest.dataset import fast_decoder
+from dicomquest.dataset import element_headers, fast_decoder
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.elements import DataSet, Element, to_json, to_pydicom
 from dicomquest.dataset.encoder import encode
-from dicomquest.dataset.fast_decoder import JSON_READER, decode_to_json, decode_to_pydicom
+from dicomquest.dataset.fast_decoder import (
+    JSON_READER,
+    decode_to_json,
+    decode_to_json_text,
+    decode_to_pydicom,
+)
 from dicomquest.dataset.learned_layouts import REPETITIONS
 from dicomquest.errors import DataSetError
 from dicomquest.standard.character_sets import SINGLE_SETS
@@ -39,7 +45,7 @@ SAMPLES = [
     b"CT\\MR", b"ct", b"1.2.3\0", b"1.02", b"1..2", b"20240229", b"20241399", b"2024-02-29",
     b"120000.5", b"2500", b"042Y", b"007", b"-1", b"+1", b"1.5", b"1e5", b"99999999999999999999",
     b"x" * 17, b"x" * 65, b"\xc3\xa9", b"\xe9^\xe8",
-    b"\x1b$B;3ED\x1b(B^x", b"\t", b"a\nb", b"\x1b", b"\xb6\xaf", b"~\x7f",
+    b"\x1b$B;3ED\x1b(B^x", b'a"b', b'"', b"\t", b"a\nb", b"\x1b", b"\xb6\xaf", b"~\x7f",
 ]  # fmt: skip
 # Text attributes that follow the character set: layouts with many of them.
 CODED = [tag for tag, vr in ATTRIBUTES.items() if vr in (b"SH", b"LO", b"PN")]
@@ -133,6 +139,11 @@ def assert_same(data: bytes, syntax: str) -> None:
     )
     known = JSON_READER.known_layouts(syntax)(data)
     assert known is None or known == decode_to_json(data, syntax)
+    assert outcome(decode_to_json_text, data, syntax) == outcome(
+        lambda *of: json.dumps(to_json(decode(*of)), ensure_ascii=False, separators=(",", ":")),
+        data,
+        syntax,
+    )
     assert_equal(
         outcome(decode_to_pydicom, data, syntax),
         outcome(lambda *of: to_pydicom(decode(*of)), data, syntax),
@@ -181,10 +192,10 @@ def test_json_objects_share_nothing_mutable() -> None:
 
 
 def test_remembered_headers_are_bounded() -> None:
-    for number in range(1, fast_decoder.REMEMBERED_HEADERS + 10):
+    for number in range(1, element_headers.REMEMBERED_HEADERS + 10):
         decode_to_json(element(0x00200000 + number, b"LO", b"x"), EXPLICIT_VR_LITTLE_ENDIAN)
     headers = fast_decoder._FORMS[EXPLICIT_VR_LITTLE_ENDIAN].headers
-    assert len(headers) <= fast_decoder.REMEMBERED_HEADERS
+    assert len(headers) <= element_headers.REMEMBERED_HEADERS
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT_VR_BIG_ENDIAN, "1.2.840.10008.1.2.1.99"])
@@ -250,6 +261,7 @@ def learn(data: bytes, syntax: str, *wider: bytes) -> None:
     fast_decoder.forget_layouts()
     for each in (*[data] * REPETITIONS, *wider):
         outcome(decode_to_json, each, syntax)
+        outcome(decode_to_json_text, each, syntax)
         outcome(decode_to_pydicom, each, syntax)
 
 

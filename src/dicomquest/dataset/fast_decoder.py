@@ -29,28 +29,31 @@ sure way. The tables of headers, character sets and values are bounded, as a pee
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import methodcaller
-from typing import Any, AnyStr, Generic, NamedTuple, TypeAlias, TypeVar, assert_never
+from typing import Any, AnyStr, Generic, NamedTuple, TypeAlias, TypeVar
 
 from pydicom.charset import python_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
 
-from dicomquest.dataset.charset import FALLBACK
 from dicomquest.dataset.codec import decode
-from dicomquest.dataset.dictionary import IMPLICIT_CODES
+from dicomquest.dataset.element_headers import SHORT_VRS, Header, Headers
 from dicomquest.dataset.elements import (
-    Element,
     element_to_json,
     pydicom_element,
     to_json,
     to_pydicom,
+)
+from dicomquest.dataset.layout_expressions import (
+    charset_element,
+    json_expression,
+    json_text,
+    json_text_expression,
+    pydicom_expression,
+    value_element,
 )
 from dicomquest.dataset.learned_layouts import (
     LONGEST_VALUE,
@@ -58,25 +61,14 @@ from dicomquest.dataset.learned_layouts import (
     Layouts,
     Values,
     column_of,
-    function_of,
 )
-from dicomquest.dataset.unread_dataset import Elements, dataset_of, unread
-from dicomquest.dataset.value_fields import (
-    CODES,
-    RemarkKind,
-    Remarks,
-    Scope,
-    ValueReader,
-    inner_scope,
-    scope_of,
-)
+from dicomquest.dataset.unread_dataset import Elements, dataset_of
 from dicomquest.standard.character_sets import SINGLE_SETS
-from dicomquest.standard.tags import FIRST_TAG, SPECIFIC_CHARACTER_SET
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
-from dicomquest.standard.vr import VALUE_REPRESENTATIONS, Kind, Spaces
 
 T = TypeVar("T")
 
@@ -85,111 +77,7 @@ _KNOWN_TERMS = frozenset(row.term for row in SINGLE_SETS if row.term in python_e
 LONGEST = 1 << 16
 """The longest data set on a fast way: so few bytes cannot be beyond any of the decoder's limits."""
 
-REMEMBERED_HEADERS = 4096
-"""Headers that are kept; a query asks for tens."""
-
-# ASCII text of these VRs without a backslash is its value once the padding is off.
-_PLAIN_VRS = frozenset(
-    row.vr
-    for row in VALUE_REPRESENTATIONS
-    if row.kind is Kind.TEXT and row.multiple and row.spaces is Spaces.BOTH
-)
-_CODED_VRS = frozenset(row.vr for row in VALUE_REPRESENTATIONS if row.charset)
-_SHORT_VRS = {CODES[row.vr]: row.vr for row in VALUE_REPRESENTATIONS if not row.long_form}
-
-# Values, without padding, that pydicom reads to the very value that the sure way gives, and without
-# a warning. Other values are converted here, and pydicom gets the result.
-_PATTERNS_OF_PYDICOM = {
-    vr: pattern.encode("ascii")
-    for vr, pattern in {
-        "AE": r"[\x20-\x5b\x5d-\x7e]{1,16}",
-        "AS": r"\d{3}[DWMY]",
-        "CS": r"[A-Z0-9_]{1,16}(?:\\[A-Z0-9_]{1,16})*",
-        "DA": r"\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])",
-        "IS": r"-?\d{1,9}",
-        "LO": r"[\x20-\x5b\x5d-\x7e]{1,64}",
-        "PN": r"[\x20-\x3c\x3e-\x5b\x5d-\x7e]{1,64}",
-        "SH": r"[\x20-\x5b\x5d-\x7e]{1,16}",
-        "TM": r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?",
-        "UI": r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*",
-    }.items()
-}
-_READ_BY_PYDICOM: dict[str, Callable[[bytes], object]] = {
-    vr: re.compile((rb"(?=.{1,64}\Z)" if vr == "UI" else b"") + pattern).fullmatch
-    for vr, pattern in _PATTERNS_OF_PYDICOM.items()
-}
-
-
-class Header(NamedTuple):
-    """Tag and VR as they stand on the wire, and all that follows from them.
-
-    ``name`` is that of the DICOM JSON Model. ``is_plain`` says that a value may take the short cut,
-    ``is_coded`` that Specific Character Set holds for it.
-    """
-
-    key: bytes
-    tag: int
-    name: str
-    vr: str
-    is_plain: bool
-    is_coded: bool
-    base_tag: BaseTag
-    is_read_by_pydicom: Callable[[bytes], object] | None
-
-
 _Unpack: TypeAlias = Callable[[bytes, int], tuple[Any, ...]]
-# A tuple's own constructor takes a third of the time of that of a NamedTuple.
-_new = tuple.__new__
-
-
-def _header(key: bytes, tag: int) -> Header | None:
-    """Return the header that ``key`` stands for; None if its element has to go the sure way."""
-    vr = _SHORT_VRS.get(key[4:] or IMPLICIT_CODES.get(tag) or b"")
-    # The decoder leaves group lengths out, and remarks on groups that data sets do not have.
-    if vr is None or not tag & 0xFFFF or not FIRST_TAG <= tag < 0xFFFE0000:
-        return None
-    is_plain = vr in _PLAIN_VRS
-    # Specific Character Set decides on the text behind it, so it is looked at, not passed on.
-    pattern = _READ_BY_PYDICOM.get(vr) if is_plain and tag != SPECIFIC_CHARACTER_SET else None
-    return Header(key, tag, f"{tag:08X}", vr, is_plain, vr in _CODED_VRS, BaseTag(tag), pattern)
-
-
-class _Headers(dict[bytes, "Header | None"]):
-    """The header by the bytes before a length; None for one that goes the sure way."""
-
-    def __missing__(self, key: bytes) -> Header | None:
-        group, number = struct.unpack_from("<HH", key)
-        if len(self) >= REMEMBERED_HEADERS:
-            self.clear()
-        header = self[key] = _header(key, group << 16 | number)
-        return header
-
-
-class _NoRemarks(Remarks):
-    """Remarks that nobody reads: the SCU does not report on the responses of a peer."""
-
-    def add(self, tag: int, kind: RemarkKind, text: str = "") -> None:
-        """Keep nothing."""
-
-
-_READER = ValueReader("<", FALLBACK, _NoRemarks())
-_DEFAULT_SCOPE = scope_of(())
-
-
-@lru_cache(maxsize=64)
-def _charset(value: bytes) -> tuple[Element, Scope]:
-    """Return Specific Character Set and its scope; the responses of a query have one or two."""
-    element = _READER.element(SPECIFIC_CHARACTER_SET, "CS", value, _DEFAULT_SCOPE)
-    return element, inner_scope(_DEFAULT_SCOPE, element, Remarks())
-
-
-def _element(vr: str, value: bytes, charset: bytes) -> Element:
-    """Return the element of a value field; ``charset`` is the value of Specific Character Set."""
-    return _READER.element(0, vr, value, _charset(charset)[1])
-
-
-_remembered_element = lru_cache(maxsize=1024)(_element)
-"""The same for short values: modalities, and the name that all studies of a patient have."""
 
 
 def _fields(data: bytes, content: AnyStr, form: _Form) -> list[tuple[Header, AnyStr]] | None:
@@ -222,6 +110,8 @@ def _columns(data: bytes, form: _Form) -> list[Column[Header]]:
     is_coded = False
     for header, value in _fields(data, data, form) or ():
         if header.tag == SPECIFIC_CHARACTER_SET:
+            if not charset_element(value)[1].is_ascii:
+                return []
             # The value is part of the pattern: another character set is another layout.
             columns.append(Column(header.key, header, Values.CONSTANT, constant=value))
             is_coded = True
@@ -255,66 +145,15 @@ def decode_to_json(data: bytes, transfer_syntax: str) -> dict[str, Any]:
     return attributes
 
 
-def _json_maker(columns: Sequence[Column[Header]]) -> tuple[str, dict[str, Any]]:
-    r"""Return the expression that makes the object of a layout's values.
-
-    Values are text of one character a byte. It is one dictionary display, which takes half the time
-    of a loop::
-
-        {'00080020': {'vr': 'DA', 'Value': [v0]},
-         '00081030': ({'vr': 'LO', 'Value': [t]} if (t := v1.strip(' \0')) else {'vr': 'LO'}), ...}
-
-    It is generated from headers alone: a VR is a row of our table, a name is eight hexadecimal
-    digits made of the tag's number, and all else is written here. The peer chooses which tags there
-    are, and can put nothing else into the code: values are its arguments.
-    """
-    attributes = []
-    names: dict[str, Any] = {"other": _other_json, "single": _single_text}
-    charset = "''"
-    for number, column in enumerate(columns):
-        header, value = column.meaning, f"v{number}"
-        empty = f"{{'vr': '{header.vr}'}}"
-        filled = f"{{'vr': '{header.vr}', 'Value': [%s]}}"
-        if column.is_name:
-            filled %= "{'Alphabetic': %s}"
-        stripped = rf"(t := {value}.strip(' \0'))"
-        other = f"other('{header.vr}', {value}, {charset})"
-        match column.values:
-            case Values.FIXED:
-                made = filled % value if column.length else empty
-            case Values.PLAIN:
-                made = f"{filled % 't'} if {stripped} else {empty}"
-            case Values.CONSTANT:
-                names[f"c{number}"] = element_to_json(_charset(column.constant)[0]).get("Value", ())
-                made = filled % f"*c{number}" if names[f"c{number}"] else empty
-            case Values.ANY:
-                plain = r"'\\' not in t"
-                plain += " and '=' not in t" if column.is_name else ""
-                if column.is_coded:
-                    plain += r" and t.isascii() and '\x1b' not in t"
-                    plain = f"({plain} or (t := single('{header.vr}', {value}, {charset})))"
-                made = f"{empty} if not {stripped} else {filled % 't'} if {plain} else {other}"
-            case _:
-                assert_never(column.values)
-        attributes.append(f"'{header.name}': ({made})")
-        if header.tag == SPECIFIC_CHARACTER_SET:
-            charset = value
-    return f"{{{', '.join(attributes)}}}", names
-
-
-def _other_json(vr: str, value: str, charset: str) -> dict[str, Any]:
-    # The element is remembered, its JSON is not: the caller may change the object that it gets.
-    return element_to_json(
-        _remembered_element(vr, value.encode("latin-1"), charset.encode("latin-1"))
-    )
-
-
-@lru_cache(maxsize=1024)
-def _single_text(vr: str, value: str, charset: str) -> str | None:
-    """Return the text of a value field that is a single one, and no name of several groups."""
-    values = _element(vr, value.encode("latin-1"), charset.encode("latin-1")).values
-    text: str = values[0] if len(values) == 1 else ""
-    return None if vr == "PN" and "=" in text else text or None
+def decode_to_json_text(data: bytes, transfer_syntax: str) -> str:
+    """Return the object of ``decode_to_json`` as one line of text; DataSetError as that."""
+    form = _form(data, transfer_syntax)
+    if form is not None:
+        if (known := form.json_text_layouts.take_apart(data)) is not None:
+            return known
+        if form.json_text_layouts.learns and _fields(data, data, form) is not None:
+            form.json_text_layouts.note(_columns(data, form))
+    return json_text(decode_to_json(data, transfer_syntax))
 
 
 def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[str, Any] | None:
@@ -327,7 +166,7 @@ def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[s
     for (_, tag, name, vr, is_plain, _, _, _), value in fields:
         if tag == SPECIFIC_CHARACTER_SET:
             charset = value
-            if not _charset(charset.encode("latin-1"))[1].is_ascii:
+            if not charset_element(charset.encode("latin-1"))[1].is_ascii:
                 return None
         if is_plain and (
             is_all_plain or (value.isascii() and "\\" not in value and "\x1b" not in value)
@@ -342,7 +181,7 @@ def _json(fields: Iterable[tuple[Header, str]], *, is_all_plain: bool) -> dict[s
                 )
                 continue
         attributes[name] = element_to_json(
-            _element(vr, value.encode("latin-1"), charset.encode("latin-1"))
+            value_element(vr, value.encode("latin-1"), charset.encode("latin-1"))
         )
     return attributes
 
@@ -366,43 +205,6 @@ def decode_to_pydicom(data: bytes, transfer_syntax: str) -> Dataset:
     return dataset_of(elements)
 
 
-def _pydicom_maker(columns: Sequence[Column[Header]]) -> tuple[str, dict[str, Any]]:
-    r"""Return the expression that makes the Dataset of a layout's values.
-
-    It is one dictionary display, as in ``_json_maker``, and generated from headers alone::
-
-        dataset({t[0]: raw(Raw, (t[0], 'DA', len(v0), v0, 0, ...)) if not v0 or fits[0](v0)
-            else element(t[0], other('DA', v0, b'')), ...})
-    """
-    elements = []
-    charset = "b''"
-    for number, column in enumerate(columns):
-        header, key, value = column.meaning, f"t[{number}]", f"v{number}"
-        is_stripped = column.values is Values.FIXED
-        strip = value if is_stripped else rf"(x := {value}.strip(b' \0'))"
-        text = value if is_stripped else "x"
-        raw = f"raw(Raw, ({key}, '{header.vr}', len({text}), {text}, 0, False, True, True, False))"
-        other = f"element({key}, other('{header.vr}', {value}, {charset}))"
-        if column.values is Values.CONSTANT:
-            made, charset = f"element({key}, charset({value})[0])", value
-        elif header.is_read_by_pydicom is None:
-            made = other
-        else:
-            made = f"{raw} if not {strip} or fits[{number}]({text}) else {other}"
-        elements.append(f"{key}: ({made})")
-    names: dict[str, Any] = {
-        "Raw": RawDataElement,
-        "raw": _new,
-        "t": tuple(column.meaning.base_tag for column in columns),
-        "fits": tuple(column.meaning.is_read_by_pydicom for column in columns),
-        "element": pydicom_element,
-        "charset": _charset,
-        "other": _remembered_element,
-    }
-    make = function_of(columns, f"{{{', '.join(elements)}}}", names, bytes)
-    return "unread(make, groups)", {"unread": unread, "make": make}
-
-
 def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> Elements | None:
     """Return the elements of a data set that took the pass; None if it has to go the sure way."""
     charset = b""
@@ -412,11 +214,11 @@ def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> Elements | None
             value = padded.strip(b" \0")
             if not value or is_read_by_pydicom(value):
                 raw = (base_tag, vr, len(value), value, 0, False, True, True, False)
-                elements[base_tag] = _new(RawDataElement, raw)
+                elements[base_tag] = tuple.__new__(RawDataElement, raw)
                 continue
         if tag == SPECIFIC_CHARACTER_SET:
             charset = padded
-            element, scope = _charset(charset)
+            element, scope = charset_element(charset)
             # pydicom looks for a codec by the term when it reads a value, and warns of a term that
             # it does not know.
             if (
@@ -426,7 +228,7 @@ def _pydicom_elements(fields: Iterable[tuple[Header, bytes]]) -> Elements | None
             ):
                 return None
         else:
-            element = _element(vr, padded, charset)
+            element = value_element(vr, padded, charset)
         elements[base_tag] = pydicom_element(base_tag, element)
     return elements
 
@@ -435,18 +237,30 @@ class _Form(NamedTuple):
     """The headers of a transfer syntax, and the layouts met in it, apart for JSON and Datasets."""
 
     unpack: _Unpack
-    headers: _Headers
+    headers: Headers
     json_layouts: Layouts[Header, dict[str, Any], str]
+    json_text_layouts: Layouts[Header, str, str]
     pydicom_layouts: Layouts[Header, Dataset, bytes]
 
 
 def _form_of(layout: str, length_end: bytes) -> _Form:
     # JSON wants text: decoding all bytes at once costs as much as decoding one value.
     json_layouts: Layouts[Header, dict[str, Any], str] = Layouts(
-        length_end, methodcaller("decode", "latin-1"), _json_maker
+        length_end, methodcaller("decode", "latin-1"), json_expression
     )
-    pydicom_layouts: Layouts[Header, Dataset, bytes] = Layouts(length_end, bytes, _pydicom_maker)
-    return _Form(struct.Struct(layout).unpack_from, _Headers(), json_layouts, pydicom_layouts)
+    json_text_layouts: Layouts[Header, str, str] = Layouts(
+        length_end, methodcaller("decode", "latin-1"), json_text_expression
+    )
+    pydicom_layouts: Layouts[Header, Dataset, bytes] = Layouts(
+        length_end, bytes, pydicom_expression
+    )
+    return _Form(
+        struct.Struct(layout).unpack_from,
+        Headers(),
+        json_layouts,
+        json_text_layouts,
+        pydicom_layouts,
+    )
 
 
 # Both forms have 8 bytes before a value: the key of the header, and the length (PS3.5 7.1).
@@ -459,7 +273,7 @@ _FORMS = {
 def _form(data: bytes, transfer_syntax: str) -> _Form | None:
     """Return the form of a data set's headers; None if it has to go the sure way."""
     # Some peers send explicit VR where they declare implicit.
-    if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN and data[4:6] in _SHORT_VRS:
+    if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN and data[4:6] in SHORT_VRS:
         return None
     return _FORMS.get(transfer_syntax) if len(data) <= LONGEST else None
 
@@ -482,6 +296,9 @@ def _nothing(data: bytes) -> None:
 
 
 JSON_READER = Reader(decode_to_json, {syntax: form.json_layouts for syntax, form in _FORMS.items()})
+JSON_TEXT_READER = Reader(
+    decode_to_json_text, {syntax: form.json_text_layouts for syntax, form in _FORMS.items()}
+)
 PYDICOM_READER = Reader(
     decode_to_pydicom, {syntax: form.pydicom_layouts for syntax, form in _FORMS.items()}
 )
@@ -491,4 +308,5 @@ def forget_layouts() -> None:
     """Forget all layouts, so that tests begin alike."""
     for form in _FORMS.values():
         form.json_layouts.clear()
+        form.json_text_layouts.clear()
         form.pydicom_layouts.clear()

@@ -70,9 +70,10 @@ class Values(IntEnum):
 class Column(Generic[C]):
     r"""An element of a layout: its header up to the length, the kind of its values, its meaning.
 
-    ``is_name`` makes ``=`` a separator beside the backslash. ``is_coded`` lets bytes of a character
-    set be part of a value, in which the bytes of ASCII are ASCII. ``constant`` is the value field
-    of a CONSTANT, ``length`` that of FIXED values without their padding.
+    Separators are the backslash, and ``"``, which JSON escapes; ``is_name`` makes ``=`` another.
+    ``is_coded`` lets bytes of a character set be part of a value, in which the bytes of ASCII are
+    ASCII. ``constant`` is the value field of a CONSTANT, ``length`` that of FIXED values without
+    their padding.
     """
 
     key: bytes
@@ -103,8 +104,8 @@ def column_of(
 
 
 # By whether the column is a name, or may have text of a character set.
-_VISIBLE = (rb"[!-\[\]-~]", rb"[!-<>-\[\]-~]")
-_PLAIN_VALUE = (rb"[ -\[\]-~]*\x00?", rb"[ -<>-\[\]-~]*\x00?")
+_VISIBLE = (rb"[!#-\[\]-~]", rb"[!#-<>-\[\]-~]")
+_PLAIN_VALUE = (rb"[ !#-\[\]-~]*\x00?", rb"[ !#-<>-\[\]-~]*\x00?")
 _ANY_VALUE = (rb"[ -~]*\x00?", rb"[\x1b -~\x80-\xff]*\x00?")
 _FIXED = [re.compile(b"(" + visible + rb"*)[ \x00]?") for visible in _VISIBLE]
 _PLAIN, _ANY = list(map(re.compile, _PLAIN_VALUE)), list(map(re.compile, _ANY_VALUE))
@@ -184,10 +185,10 @@ class Layouts(Generic[C, T, AnyStr]):
     def take_apart(self, data: bytes) -> T | None:
         """Return the result made of a data set; None if it has to take the pass."""
         content = self._content(data)
-        for layout in self._tried:
+        for _, fullmatch, read in self._tried:
             # A data set of another layout fails within its first headers.
-            if (match := layout.match(content)) is not None:
-                return layout.read(match.groups(), data)
+            if (match := fullmatch(content)) is not None:
+                return read(match.groups(), data)
         return None
 
     @property
@@ -234,7 +235,9 @@ class Layouts(Generic[C, T, AnyStr]):
         # a data set that does not match is found out in one go, whatever a peer sends.
         pattern = self._header(columns[0])
         for column, following in pairwise(columns):
-            pattern += b"(?>" + _value(column) + self._header(following) + b")"
+            part = _value(column) + self._header(following)
+            # Fixed columns have one way to match in any case.
+            pattern += part if column.values <= Values.FIXED else b"(?>" + part + b")"
         pattern += _value(columns[-1])
         match = re.compile(self._content(pattern), re.DOTALL).fullmatch
         expression, names = self._maker(columns)
@@ -255,7 +258,7 @@ _FUNCTION = """
 def read(groups, data):
     {groups}, = groups
     try:
-        return {expression} if {tests} else None
+        return ({expression}) if {tests} else None
     # A value too long for any length of one byte.
     except IndexError:
         return None
