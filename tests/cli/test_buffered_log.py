@@ -16,7 +16,8 @@ import pytest
 
 from dicomquest.cli.buffered_log import MOST_LINES, BufferedHandler
 from dicomquest.cli.json_log import JsonFormatter
-from fixtures.faces import HOST, PATIENT_ROOT, QUERY, associated
+from dicomquest.pdu.pdus import encode
+from fixtures.faces import HOST, PATIENT_ROOT, QUERY, RQ, associated, raw_requestor
 from fixtures.service_requests import find_of
 from fixtures.storing import instance, write
 from fixtures.timing import LONG
@@ -177,11 +178,15 @@ def test_server_logs_one_line_each_and_loses_none(
     with associated(port) as association:
         for _ in range(20):
             list(association.send_c_find(QUERY, PATIENT_ROOT))
+    with raw_requestor(port, None) as forger:
+        forger.send(encode(RQ).replace(b"RAW".ljust(16), b"A\nFORGED LINE".ljust(16)))
+        forger.receive()
     process.send_signal(number)
     assert process.wait(LONG) == 0
     text = log.read_text()
     ended = f" C-FIND Patient Root at PATIENT level by SCU at {HOST} ended with 0000, Success; "
     assert text.count(ended) == 20
     assert text.count(f": requested by SCU at {HOST}, called ") == 1
-    assert text.count("accepted, contexts: ") == 1
+    assert text.count("accepted, contexts: ") == 2
+    assert ": requested by A\\x0aFORGED LINE at " in text
     assert text.count("server closed") == int(workers)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import struct
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from types import ModuleType
@@ -43,6 +45,7 @@ from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.identifiers import encode_request
 from dicomquest.services.limit_names import OF_ASSOCIATION, OF_IDENTIFIER, LimitName
 from dicomquest.services.observer import Event, LimitHit
+from fixtures.attacks import implicit
 from fixtures.faces import HOST, IMPLICIT, PATIENT_ROOT, RQ, RawPeer, raw_requestor
 from fixtures.timing import LONG
 from peers import corpus
@@ -529,6 +532,45 @@ def test_keys_that_cost_too_much_do_not_match(
             assert find_all(peer, 2, PatientID="A*B?").status == 0
         assert server.hits == [limit]
     assert limit.value in caplog.text
+
+
+def long_keys(number: int) -> bytes:
+    """An identifier of most of a megabyte: names and private creators that no other one has."""
+    blocks = range(0x10, 0x40)
+    long = 16_000 * b"x"
+    elements = [
+        implicit(0x00080052, b"PATIENT"),
+        *[implicit(0x00090000 | each, b"%d %d " % (number, each) + long) for each in blocks],
+        *[implicit(0x00090001 | each << 8, b"A") for each in blocks],
+        implicit(0x00100010, b"%d " % number + long),
+    ]
+    return b"".join(elements)
+
+
+def ask_long(peer: RawPeer, number: int, identifier: bytes) -> None:
+    """Ask with such an identifier, in PDUs of the usual length."""
+    rq = CFindRQ(message_id=number + 1, affected_sop_class_uid=PATIENT_ROOT)
+    peer.send_command(rq)
+    for at in range(0, len(identifier), 60_000):
+        fragment = identifier[at : at + 60_000]
+        control = LAST if at + 60_000 >= len(identifier) else 0
+        peer.send(PDataTF((PresentationDataValue(3, control, fragment),)))
+    assert final(peer).status in {0, 0xA900}
+
+
+def test_keys_of_a_peer_do_not_stay_in_memory(index: Index) -> None:
+    identifiers = [long_keys(number) for number in range(24)]
+    with limited(index) as server, raw_requestor(server.port) as peer:
+        ask_long(peer, 0, identifiers[0])
+        tracemalloc.start()
+        try:
+            for number, identifier in enumerate(identifiers[1:], 1):
+                ask_long(peer, number, identifier)
+            gc.collect()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert kept < 4 << 20
 
 
 def test_find_too_many_at_a_time_is_refused(index: Index, caplog: pytest.LogCaptureFixture) -> None:
