@@ -20,6 +20,7 @@ from dicomquest.services.request import AssociationInfo, StoredInstance
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, LOCAL_LIMIT_EXCEEDED
 from fixtures.audit_messages import Audited, audited
 from fixtures.faces import PATIENT_ROOT
+from fixtures.retrieving import finished
 from fixtures.service_requests import USER, Channel, find_of, request
 
 ASSOCIATION: AssociationInfo = request(Channel()).association
@@ -117,3 +118,22 @@ def test_lost_messages_are_an_alert() -> None:
     found = read(audit_events.recording_stopped(0, 3))
     assert found.event_type == "Audit Recording Stopped"
     assert found.description.startswith("3 audit messages are lost")
+
+
+def test_retrieve_tells_what_was_sent_to_whom() -> None:
+    [message] = audit_events.sent(0, finished())
+    found = read(message)
+    assert (found.event, found.outcome) == ("DICOM Instances Transferred", "4")
+    assert found.values("RoleIDCode", "originalText") == ["Source Role ID", "Destination Role ID"]
+    assert found.values("ActiveParticipant", "UserID") == [str(os.getpid()), "ASKING"]
+    assert found.values("SOPClass", "NumberOfInstances") == ["2"]
+    objects = "ParticipantObjectIdentification"
+    assert found.values(objects, "ParticipantObjectID") == ["1.2", "P1"]
+
+
+def test_move_names_its_destination() -> None:
+    [message] = audit_events.sent(0, finished("STORE", status=0))
+    found = read(message)
+    assert found.outcome == "0"
+    assert found.values("ActiveParticipant", "UserID") == [str(os.getpid()), "ASKING", "STORE"]
+    assert found.values("ActiveParticipant", "UserIsRequestor") == ["false", "true", "false"]

@@ -24,6 +24,7 @@ from dicomquest.services.observer import (
     StoreFinished,
 )
 from dicomquest.services.request import ServiceUser
+from fixtures.retrieving import finished
 from fixtures.service_requests import USER, Channel, find_of, request
 
 ASSOCIATION = request(Channel()).association
@@ -78,6 +79,17 @@ def test_stores_limits_and_alerts_are_counted() -> None:
     assert found["dicomquest_store_seconds_sum"] == pytest.approx(0.2)
     assert found["dicomquest_limits_hit_total{'limit': 'result-limit'}"] == 1
     assert found["dicomquest_security_alerts_total{'kind': 'TLS handshake failed'}"] == 1
+
+
+def test_retrieves_and_their_instances_are_counted() -> None:
+    found = counted(finished(), finished("STORE", status=0))
+    labels = "'ae': 'ASKING', 'level': 'STUDY'"
+    get = f"{{{labels}, 'service': 'C-GET', 'status': 'B000'}}"
+    assert found[f"dicomquest_retrieves_total{get}"] == 1
+    outcome = "{'outcome': 'failed', 'service': 'C-MOVE'}"
+    assert found[f"dicomquest_sub_operations_total{outcome}"] == 1
+    assert found["dicomquest_sent_bytes_total{'service': 'C-GET'}"] == 1000
+    assert found["dicomquest_retrieve_seconds_count{'service': 'C-MOVE'}"] == 1
 
 
 def test_titles_beyond_the_most_share_a_label() -> None:

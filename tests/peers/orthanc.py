@@ -15,7 +15,8 @@ from peers.processes import Peer, free_port, server, wait_until_listening
 @contextlib.contextmanager
 def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator[Peer]:
     """Run Orthanc with the instances; anybody may query it. ``settings`` add to its own."""
-    port, http_port = free_port(), free_port()
+    port, http_port = settings.pop("DicomPort", None) or free_port(), free_port()
+    assert isinstance(port, int)
     configuration = folder / "orthanc.json"
     configuration.write_text(
         json.dumps(

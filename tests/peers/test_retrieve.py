@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +15,14 @@ from pydicom import dcmread
 from fixtures.programs import program
 from fixtures.storing import ROOT, SYNTAXES, data_set_bytes, instance, syntax_files, write
 from peers import ours
+from peers.orthanc import orthanc
 from peers.processes import Outcome, Peer, client, free_port, server
 
 STUDY = f"{ROOT}.1"
 CT_COUNT = 12
+
+DESTINATIONS = {title: free_port() for title in ("PYNETDICOM", "ORTHANC")}
+"""The ports of peers that receive by themselves, while they ask for C-MOVE."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,13 @@ def archive(
     location = folder / "index.sqlite"
     ours.index(location, next(iter(files.values())).parent)
     config = folder / "dicomquest.toml"
-    config.write_text(f'[destinations.STORE]\nhost = "127.0.0.1"\nport = {destination.port}\n')
+    ports = {"STORE": destination.port, **DESTINATIONS}
+    config.write_text(
+        "".join(
+            f'[destinations.{title}]\nhost = "127.0.0.1"\nport = {port}\n'
+            for title, port in ports.items()
+        )
+    )
     with ours.serve(location, "--config", str(config)) as peer:
         yield peer
 
@@ -193,3 +206,56 @@ def test_movescu_moves_each_transfer_syntax(
 def test_movescu_names_an_unknown_destination(archive: Peer) -> None:
     outcome = movescu(archive, "NOWHERE", QueryRetrieveLevel="STUDY", StudyInstanceUID=STUDY)
     assert "MoveDestinationUnknown" in outcome.output
+
+
+def pynetdicom(name: str, peer: Peer, folder: Path, *options: str, **keys: str) -> Outcome:
+    """Run an application of pynetdicom, which writes what it gets into the folder."""
+    texts = [text for key, value in keys.items() for text in ("-k", f"{key}={value}")]
+    command = [sys.executable, "-m", "pynetdicom", name, peer.host, str(peer.port), "-S"]
+    return client([*command, "-aec", peer.aet, *options, "-od", str(folder), *texts])
+
+
+def assert_has_study(folder: Path, files: dict[str, Path], outcome: Outcome) -> None:
+    found = received(folder)
+    assert len(found) == CT_COUNT, outcome.output
+    for uid, path in found.items():
+        assert dcmread(path) == dcmread(files[uid])
+
+
+@pytest.mark.requirement("RT-083")
+def test_getscu_of_pynetdicom(archive: Peer, files: dict[str, Path], tmp_path: Path) -> None:
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
+    outcome = pynetdicom("getscu", archive, tmp_path, **keys)
+    assert_has_study(tmp_path, files, outcome)
+
+
+@pytest.mark.requirement("RT-083")
+def test_movescu_of_pynetdicom(archive: Peer, files: dict[str, Path], tmp_path: Path) -> None:
+    port = str(DESTINATIONS["PYNETDICOM"])
+    options = ("-aem", "PYNETDICOM", "--store", "--store-port", port, "--store-aet", "PYNETDICOM")
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
+    outcome = pynetdicom("movescu", archive, tmp_path, *options, **keys)
+    assert_has_study(tmp_path, files, outcome)
+
+
+@pytest.mark.peer("Orthanc")
+@pytest.mark.requirement("RT-083")
+def test_orthanc_retrieves(archive: Peer, tmp_path: Path) -> None:
+    """Orthanc finds the study here, and has it sent to itself by C-MOVE."""
+    ours = [archive.aet, archive.host, archive.port]
+    with orthanc(
+        tmp_path, [], DicomPort=DESTINATIONS["ORTHANC"], DicomModalities={"ours": ours}
+    ) as peer:
+        rest = f"http://127.0.0.1:{peer.http_port}"
+        query = {"Level": "Study", "Query": {"StudyInstanceUID": STUDY}}
+        found = post(f"{rest}/modalities/ours/query", query)
+        post(f"{rest}/queries/{found['ID']}/retrieve", {"TargetAet": "ORTHANC"})
+        with urllib.request.urlopen(f"{rest}/instances") as response:
+            assert len(json.load(response)) == CT_COUNT
+
+
+def post(url: str, body: object) -> dict[str, str]:
+    request = urllib.request.Request(url, json.dumps(body).encode())
+    with urllib.request.urlopen(request) as response:
+        answer: dict[str, str] = json.load(response)
+    return answer

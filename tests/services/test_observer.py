@@ -7,6 +7,7 @@ import json
 import pytest
 
 from dicomquest.services.observer import FindFinished, StoreFinished, logged_uid
+from fixtures.retrieving import finished
 from fixtures.service_requests import Channel, find_of, request
 
 SECRETS = ("CITIZEN", "19700101")
@@ -78,3 +79,13 @@ def test_uid_of_a_peer_is_one_short_word() -> None:
     assert logged_uid("1.2\n3") == "1.2\\n3"
     assert logged_uid("") == "no SOP Instance UID"
     assert len(logged_uid("1" * 1000)) == 128
+
+
+def test_retrieve_says_what_became_of_each_instance() -> None:
+    words = str(finished("STORE"))
+    assert words.startswith("association 7: C-MOVE Study Root at STUDY level to STORE by ASKING")
+    assert "ended with B000" in words
+    assert "2 completed, 1 failed, 0 warning, 0 remaining in 0.500 s" in words
+    fields = finished().fields()
+    assert (fields["event"], fields["failed"], fields["milliseconds"]) == ("retrieve", 1, 500)
+    assert "CITIZEN" not in f"{words}{fields}"
