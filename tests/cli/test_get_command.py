@@ -115,6 +115,18 @@ def test_classes_are_asked_for_instance_by_instance(tmp_path: Path) -> None:
     assert "1 study\n6 instances (" in result.stderr
 
 
+def test_single_instances_share_a_request(tmp_path: Path) -> None:
+    peer = RetrievingPeer(INSTANCES)
+    with peer.listening() as port:
+        arguments = ["PatientID=P1", "-L", "IMAGE", "-o", str(tmp_path)]
+        result = get(port, *arguments)
+        stored_files(tmp_path)[UIDS[2]].unlink()
+        rest = get(port, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert [each.SOPInstanceUID for each in peer.asked] == [UIDS[:6], UIDS[2]]
+    assert "; 5 were there already\n" in rest.stderr
+
+
 def test_file_of_uids_selects_studies(tmp_path: Path) -> None:
     cohort = tmp_path / "cohort.csv"
     cohort.write_text(f"Study Instance UID,Note\n{ROOT}.1,yes\n{ROOT}.9,no\n")

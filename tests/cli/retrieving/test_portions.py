@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dicomquest.cli.retrieving.portions import MOST_UIDS, Listed, Portion, portion_of, split
+from dicomquest.cli.retrieving.portions import MOST_UIDS, Listed, Portion, merged, portion_of, split
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
@@ -77,6 +77,23 @@ def test_long_lists_of_uids_are_cut() -> None:
 
 def test_list_without_classes_keeps_those_of_the_study() -> None:
     assert STUDY.with_listed([Listed("1.2.1", "1.2.1.1", "")]).sop_classes == {CT}
+
+
+def test_instances_of_a_series_share_a_request() -> None:
+    single = [
+        Portion(
+            Level.IMAGE,
+            {Level.STUDY: ("1.2",), Level.SERIES: (f"1.2.{series}",), Level.IMAGE: (uid,)},
+            1,
+            frozenset({CT}),
+        )
+        for series, uid in ((1, "1.2.1.1"), (2, "1.2.2.1"), (1, "1.2.1.2"))
+    ]
+    assert asked(merged([WHOLE, *single])) == [
+        ("STUDY", ("1.2",), 4),
+        ("IMAGE", ("1.2.1.1", "1.2.1.2"), 2),
+        ("IMAGE", ("1.2.2.1",), 1),
+    ]
 
 
 ANSWER: DataSet = {

@@ -190,6 +190,8 @@ class MoveCarrier(_AssociationHolder):
             count((portion.count or 0) - before)
         if ended.status == MOVE_DESTINATION_UNKNOWN:
             return replace(ended, words=_unknown(self._way, self._destination, ended.words))
+        if self._own is not None and ended.failed:
+            self._own.receiver.look_for_room()
         if not (ended.is_success or _has_sent(ended)):
             words = (
                 f"{ended.words}; perhaps it does not know {self._destination}, or cannot reach it"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from dicomquest.cli.messages import say
 from dicomquest.cli.retrieving.instances_there import InstancesThere
-from dicomquest.cli.retrieving.portions import Portion, split
+from dicomquest.cli.retrieving.portions import Listed, Portion, split
 from dicomquest.cli.retrieving.selection import Selection
 from dicomquest.cli.retrieving.tally import Tally
 from dicomquest.errors import AssociationError
@@ -211,7 +211,7 @@ class PortionQueue:
 
     def _requests(self, portion: Portion, lister: Selection | None) -> list[Portion]:
         """Return the requests for a portion: for the whole, or for what is not there yet."""
-        listed = None
+        listed: Sequence[Listed] | None = portion.listed
         if lister is not None and self._must_list(portion):
             try:
                 listed = lister.listed(portion)

@@ -130,6 +130,27 @@ def _by_instance(
         ).with_listed(part)
 
 
+def merged(portions: Iterable[Portion]) -> list[Portion]:
+    """Return the portions with the instances of one series in common requests."""
+    found: list[Portion] = []
+    of_series: dict[tuple[tuple[Level, tuple[str, ...]], ...], list[Portion]] = {}
+    for portion in portions:
+        if portion.level is Level.IMAGE:
+            above = tuple(each for each in portion.uniques.items() if each[0] < Level.IMAGE)
+            of_series.setdefault(above, []).append(portion)
+        else:
+            found.append(portion)
+    for above, instances in of_series.items():
+        series_uid = next(iter(dict(above).get(Level.SERIES, ())), "")
+        listed = [
+            Listed(series_uid, uid, next(iter(each.sop_classes), ""))
+            for each in instances
+            for uid in each.uniques[Level.IMAGE]
+        ]
+        found += _by_instance(instances[0], listed, series_uid)
+    return found
+
+
 def unique_value(match: DataSet, level: Level) -> str:
     """Return the value of a level's unique key in an answer; empty if it has none."""
     return text_of(match, UNIQUE_KEYS[level].tag)

@@ -21,7 +21,7 @@ from dicomquest.cli.peer import PeerSettings, associate
 from dicomquest.cli.retrieving.instances_there import InstancesThere
 from dicomquest.cli.retrieving.landing import Landing
 from dicomquest.cli.retrieving.portion_queue import Carrier, PortionQueue, Rules
-from dicomquest.cli.retrieving.portions import Portion
+from dicomquest.cli.retrieving.portions import Portion, merged
 from dicomquest.cli.retrieving.progress_line import progress_line
 from dicomquest.cli.retrieving.selection import UNIVERSAL, Selection, Wanted, wanted
 from dicomquest.cli.retrieving.tally import Tally, failures, summary
@@ -105,7 +105,7 @@ class Retrieval:
         there: InstancesThere | frozenset[str] = frozenset()
         if self.landing is not None and not self.is_again:
             there = InstancesThere(self.landing.folder)
-        jobs = self.pace.jobs
+        jobs, portions = self.pace.jobs, merged(portions)
         has_size = self.landing is not None
         queue = PortionQueue(
             portions, self.tally, there, self.selection,
