@@ -62,18 +62,20 @@ class Callers:
         title = title_of(rules, user, certificate)
         identity = Identity(title, address, user, certificate)
         rule = rules.rule_of(title)
-        if rule is None or rules.objection(identity):
-            raise RefusalError(403, "this caller is not allowed here")
+        if objection := rules.objection(identity):
+            raise _not_allowed(objection)
+        assert rule is not None  # noqa: S101  else there is an objection
         if verification is not None and user is None and not rule.is_user_optional:
             raise self._unauthorized("give a user name and its passcode, or a token")
         if rule.users and user not in rule.users:
-            raise RefusalError(403, "this caller is not allowed here")
+            raise _not_allowed(f"{user or 'nobody'} is no user of this title")
         return Caller(identity, rule.profile)
 
     async def _verified(self, authorization: str, identity: Identity, run: Run) -> str:
         claim = claim_of(authorization)
         if claim is None:
-            raise self._unauthorized("the header Authorization has neither Basic nor Bearer")
+            words = "the header Authorization has neither Basic nor Bearer"
+            raise self._unauthorized(words, words)
         digest = hmac.digest(self._key, authorization.encode("latin-1", "replace"), "sha256")
         name, until = self._believed.get(digest, ("", 0.0))
         if monotonic() < until:
@@ -83,22 +85,29 @@ class Callers:
             case Verified(user):
                 if claim.identity_type == USERNAME_AND_PASSCODE:
                     self._believe(digest, user)
+                # A token is verified each time: it ends by itself.
                 return user
             case Unverified(_, limit) if limit is not None:
                 raise RefusalError(503, f"limit {limit.value} reached", {"Retry-After": "1"})
-            case _:
-                raise self._unauthorized("the user is not known, or its passcode or token is wrong")
+            case Unverified(reason):
+                words = "the user is not known, or its passcode or token is wrong"
+                raise self._unauthorized(words, reason)
 
     def _believe(self, digest: bytes, user: str) -> None:
         if len(self._believed) >= MOST_BELIEVED:
             del self._believed[next(iter(self._believed))]
         self._believed[digest] = (user, monotonic() + BELIEVED_FOR)
 
-    def _unauthorized(self, words: str) -> RefusalError:
+    def _unauthorized(self, words: str, reason: str = "") -> RefusalError:
         assert self._admission.verification is not None  # noqa: S101  the caller has looked
         types = self._admission.verification.types
-        challenges = [words for kind, words in CHALLENGES.items() if kind in types]
-        return RefusalError(401, words, {"WWW-Authenticate": ", ".join(challenges) or "Basic"})
+        challenges = [each for kind, each in CHALLENGES.items() if kind in types]
+        headers = {"WWW-Authenticate": ", ".join(challenges) or "Basic"}
+        return RefusalError(401, words, headers, reason=reason)
+
+
+def _not_allowed(reason: str) -> RefusalError:
+    return RefusalError(403, "this caller is not allowed here", reason=reason)
 
 
 def claim_of(authorization: str) -> UserIdentityRQ | None:

@@ -8,10 +8,21 @@ from dicomquest.errors import DicomquestError
 
 
 class RefusalError(DicomquestError):
-    """The answer to a request that cannot be served; ``words`` name the remedy, and no patient."""
+    """The answer to a request that cannot be served; ``words`` name the remedy, and no patient.
 
-    def __init__(self, code: int, words: str, headers: Mapping[str, str] | None = None) -> None:
+    ``reason`` says for the operator alone why an identity is not let in.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        words: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        reason: str = "",
+    ) -> None:
         super().__init__(words)
         self.code = code
         self.words = words
         self.headers = dict(headers or {})
+        self.reason = reason

@@ -21,7 +21,8 @@ from dicomquest.services.observer import AlertKind, Observer, SecurityAlert
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
 from dicomquest.standard.models import InformationModel
-from dicomquest.web.callers import Callers
+from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
+from dicomquest.web.callers import HTTP_TITLE, Callers, claim_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_service import SearchService
@@ -135,15 +136,34 @@ class WebService:
 
     async def admit(self, exchange: Exchange) -> Visit:
         """Return the visit of the caller; RefusalError if the rules do not let it in."""
+        number = next(self._numbers)
         address, port = exchange.address
-        caller = await self._callers.identify(
-            exchange.header(b"authorization"), address, exchange.certificate, self.run
-        )
         server = exchange.scope.get("server") or ("", 0)
+        acceptor = ServiceUser(self.settings.ae_title, str(server[0]), int(server[1] or 0))
+        authorization = exchange.header(b"authorization")
+        try:
+            caller = await self._callers.identify(
+                authorization, address, exchange.certificate, self.run
+            )
+        except RefusalError as refusal:
+            if refusal.reason:
+                answer = (
+                    AUTHENTICATION_FAILED
+                    if refusal.code == 401
+                    else CALLING_AE_TITLE_NOT_RECOGNIZED
+                )
+                Teller(number, self._lines, self.observer).rejected(
+                    ServiceUser(HTTP_TITLE, address, port),
+                    acceptor,
+                    answer,
+                    refusal.reason,
+                    claimed=claim_of(authorization),
+                )
+            raise
         association = AssociationInfo(
-            next(self._numbers),
+            number,
             ServiceUser(caller.identity.ae_title, address, port),
-            ServiceUser(self.settings.ae_title, str(server[0]), int(server[1] or 0)),
+            acceptor,
             {},
             user_identity=caller.identity.user,
             profile=caller.profile,
