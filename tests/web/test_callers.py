@@ -1,4 +1,4 @@
-"""Who may ask by HTTP: the rules for AE titles, users and certificates (PS3.18 8.2)."""
+"""The rules for AE titles, users and certificates hold for callers by HTTP (PS3.18 8.2)."""
 
 from __future__ import annotations
 

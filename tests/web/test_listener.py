@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,14 +18,16 @@ from dicomquest.index import Index
 from fixtures.serving import Running, serving
 from fixtures.timing import LONG
 from fixtures.web import three_studies
-from peers.processes import free_port
+from peers.ours import COMMAND, ENVIRONMENT
+from peers.processes import free_port, wait_until_listening
 
 
 class Served:
     """A running server with its HTTP port."""
 
-    def __init__(self, running: Running, port: int) -> None:
+    def __init__(self, running: Running, port: int, index: Path) -> None:
         self.running = running
+        self.index = index
         self.port = port
         self.url = f"http://127.0.0.1:{port}/dicom-web"
 
@@ -38,7 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     options = ("--http", str(port), "--workers", "2", "--request-timeout", "1")
     with serving(folder / "index.sqlite", folder, *options) as running:
         running.log_with(f"listening by HTTP on 127.0.0.1 port {port}")
-        yield Served(running, port)
+        yield Served(running, port, folder / "index.sqlite")
 
 
 def test_a_real_client_searches(served: Served) -> None:
@@ -50,6 +53,21 @@ def test_a_real_client_searches(served: Served) -> None:
     assert len(series) == 2
     assert len(client.search_for_instances("1.2.2", "1.2.2.3")) == 2
     assert len(client.search_for_instances(limit=2, get_remaining=True)) == 9
+
+
+def test_the_http_side_runs_alone(served: Served, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    command = [*COMMAND, "web", "--index", str(served.index), "--http", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=ENVIRONMENT)
+    try:
+        wait_until_listening(process, port, log)
+        client = DICOMwebClient(f"http://127.0.0.1:{port}/dicom-web")
+        assert len(client.search_for_studies()) == 3
+    finally:
+        process.terminate()
+    assert process.wait(LONG) == 0
+    assert log.read_text("utf-8").count("listening") == 1
 
 
 @pytest.mark.requirement("QI-015")

@@ -44,6 +44,9 @@ COMMANDS = {
         "serve",
         "Answer queries (C-FIND) from the index; store instances (C-STORE).",
     ),
+    "web": Command(
+        "dicomquest.cli.web_command", "web", "Answer DICOMweb searches from the index by HTTP."
+    ),
     "users": Command(
         "dicomquest.cli.users_command", "users", "Keep the users who may ask with a passcode."
     ),

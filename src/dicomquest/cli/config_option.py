@@ -79,7 +79,7 @@ def _read_into_context(ctx: click.Context, _: click.Parameter, value: str | None
 
 
 def _defaults(command: click.Command, configuration: Configuration) -> dict[str, object]:
-    if command.name == "serve":
+    if command.name in {"serve", "web"}:
         return dict(configuration.settings)
     # Other commands share the index, our own AE title and the users with the server.
     shared = {"index": "location", "aet": "aet", "users_file": "users_file"}

@@ -32,6 +32,7 @@ GROUP_OF_CLASS = {
     "LogSettings": "Log",
     "AuditSettings": "Audit trail",
     "HttpSettings": "The web",
+    "WebOnlySettings": "The web",
     "MonitorSettings": "Monitoring",
     "MoveSettings": "Where it goes",
     "PickingSettings": "What to fetch",

@@ -60,23 +60,29 @@ def serve(**values: Any) -> None:
     run(make_settings(ctx, values), partial(read_again, ctx.meta[ARGUMENTS]))
 
 
-def read_again(arguments: Sequence[str]) -> ServeSettings:
+def read_again(
+    arguments: Sequence[str],
+    command: click.Command = serve,
+    kind: type[ServeSettings] = ServeSettings,
+) -> ServeSettings:
     """Read the environment and the file anew; ConfigurationError says what is wrong.
 
     ``arguments`` are those that the command was started with, which win over both as before.
     """
     try:
-        with serve.make_context("serve", list(arguments)) as ctx:
-            return make_settings(ctx, ctx.params)
+        with command.make_context(command.name, list(arguments)) as ctx:
+            return make_settings(ctx, ctx.params, kind)
     except click.ClickException as error:
         raise ConfigurationError(error.format_message().split("\n")) from error
 
 
-def make_settings(ctx: click.Context, values: Mapping[str, Any]) -> ServeSettings:
+def make_settings(
+    ctx: click.Context, values: Mapping[str, Any], kind: type[ServeSettings] = ServeSettings
+) -> ServeSettings:
     """Make the settings of the values of the options, and of what only the file can set."""
     configuration = configured(ctx)
     of_file = {name: value for name, value in configuration.settings.items() if name not in values}
-    return ServeSettings(
+    return kind(
         **values,
         **of_file,
         peers=configuration.rules,

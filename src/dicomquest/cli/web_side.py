@@ -80,7 +80,8 @@ class WebSide:
         )
         host, port = host_and_port(settings.http)
         await self._listener.start([bound_socket(host, port, reuse_port=True)])
-        if warning := open_to(replace(settings, host=host, port=self._listener.address[1])):
+        as_http = replace(settings, host=host, port=self._listener.address[1])
+        if settings.has_dimse and (warning := open_to(as_http)):
             LOGGER.warning("%s", warning)
 
     def reconfigure(self, settings: ServeSettings) -> None:

@@ -92,6 +92,8 @@ class Callers:
             case Unverified(reason):
                 words = "the user is not known, or its passcode or token is wrong"
                 raise self._unauthorized(words, reason)
+            case None:
+                raise self._unauthorized("give a user name and its passcode, or a token")
 
     def _believe(self, digest: bytes, user: str) -> None:
         if len(self._believed) >= MOST_BELIEVED:
