@@ -110,9 +110,8 @@ class SearchChannel:
     ) -> None:
         """End the response; an error after its beginning leaves it without an end."""
         assert isinstance(request, SearchServiceRequest)  # noqa: S101  nobody asks otherwise
+        request.check_association()
         self._teller.finished(request, status, comment, offending)
-        if request.is_cancelled:
-            return
         if status == statuses.SUCCESS:
             await self._end(request)
         elif not self._exchange.is_started:
