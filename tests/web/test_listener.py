@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from dicomweb_client.api import DICOMwebClient
 
 from dicomquest import find
@@ -103,3 +105,39 @@ def test_a_long_address_is_refused(served: Served) -> None:
 def test_the_answer_is_plain_json(served: Served) -> None:
     with urllib.request.urlopen(f"{served.url}/studies?PatientID=P1", timeout=LONG) as response:
         assert len(json.load(response)) == 1
+
+
+@pytest.mark.requirement("WS-034")
+def test_a_client_certificate_has_its_profile(served: Served, tmp_path: Path) -> None:
+    """By HTTPS a certificate that a table names has the filter of that table."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+        str(tmp_path / "server.pem")
+    )
+    client = authority.issue_cert("gateway", common_name="gateway")
+    client.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    (tmp_path / "dicomquest.toml").write_text(
+        '[peers.GATEWAY]\ncertificate = "CN=gateway"\nvisible = ["PatientID=P2"]\n', "utf-8"
+    )
+    port, log = free_port(), tmp_path / "log"
+    command = [
+        *COMMAND, "web", "--config", str(tmp_path / "dicomquest.toml"),
+        "--index", str(served.index), "--http", str(port),
+        "--tls-cert", str(tmp_path / "server.pem"), "--tls-ca", str(tmp_path / "ca.pem"),
+    ]  # fmt: skip
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=ENVIRONMENT)
+    try:
+        wait_until_listening(process, port, log)
+        url = f"https://127.0.0.1:{port}/dicom-web/studies"
+        with pytest.raises((urllib.error.URLError, OSError)):
+            urllib.request.urlopen(url, timeout=LONG, context=context)
+        context.load_cert_chain(str(tmp_path / "client.pem"))
+        with urllib.request.urlopen(url, timeout=LONG, context=context) as response:
+            found = json.load(response)
+    finally:
+        process.terminate()
+        process.wait(LONG)
+    assert [each["0020000D"]["Value"] for each in found] == [["1.2.2"]]
