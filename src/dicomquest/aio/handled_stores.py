@@ -83,7 +83,8 @@ class HandledStore:
 
     def _take(self, parts: list[bytes], *, is_whole: bool) -> None:
         if self._instance is None:
-            start = part10_start(self._command, self._request.context.transfer_syntax)
+            syntax = self._request.context.transfer_syntax
+            start = b"" if self._folder is None else part10_start(self._command, syntax)
             self._instance = ReceivedInstance(start, self._folder)
         self._instance.write(parts)
         if is_whole:

@@ -37,7 +37,8 @@ class SubOperations:
             return
         try:
             if self._instance is None:
-                start = part10_start(store.command, store.context.transfer_syntax)
+                syntax = store.context.transfer_syntax
+                start = b"" if self.folder is None else part10_start(store.command, syntax)
                 self._instance = ReceivedInstance(start, self.folder)
             self._instance.write(parts)
             if is_whole:
