@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from dicomquest.errors import IndexDatabaseError
@@ -47,6 +48,7 @@ class NothingFound:
         self._index = index
         self._shows_values = shows_values
         self._longest = longest
+        self._end_by: float | None = None
         self._thread = ThreadPoolExecutor(1, "nothing-found")
         self._room = threading.BoundedSemaphore(MOST_WAITING)
 
@@ -73,15 +75,19 @@ class NothingFound:
         self._thread.shutdown(wait=False)
 
     def close(self) -> None:
-        """Let the thread end once all queries are logged."""
+        """Let the thread end once all queries are logged, within the time of one explanation."""
+        self._end_by = monotonic() + self._longest
         self._thread.shutdown()
 
     def _explain(self, event: FindFinished, query: Query) -> None:
-        search = _BoundedSearch(self._index, self._longest)
+        longest = self._longest
+        if self._end_by is not None:
+            longest = max(0.0, min(longest, self._end_by - monotonic()))
+        search = _BoundedSearch(self._index, longest)
         try:
             reason = _in_words(effects_of(query, search.begin, MOST_COUNTED))
         except IndexDatabaseError as error:
-            over = f"not found within {self._longest:g} s"
+            over = f"not found within {longest:.3g} s"
             reason = over if search.is_over else f"not known: {error}"
         finally:
             search.end()
