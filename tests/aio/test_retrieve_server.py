@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, negotiate
 from fixtures.building import data_set
 from fixtures.faces import EXPLICIT, HOST, RawPeer, raw_acceptor, raw_requestor
 from fixtures.retrieving import CT, indexed
+from fixtures.serving import serving as serve_process
 from fixtures.storing import ROOT
 from fixtures.timing import LONG, MS
 
@@ -399,3 +401,28 @@ def answer_move(peer: RawPeer, store: Command, status: int = 0) -> None:
     response = response_to(store, status)
     assert isinstance(response, CStoreRSP)
     peer.send_command(response, context_id=1)
+
+
+def test_end_of_the_server_waits_for_a_retrieve(index: Index, tmp_path: Path) -> None:
+    """After SIGTERM a retrieve that runs goes on to its end, within the grace."""
+    location = Path(index.files(UIDS[:1])[UIDS[0]].paths[0]).parents[1] / "index.sqlite"
+    with (
+        serve_process(location, tmp_path, "--grace", "30") as running,
+        getting(running.port) as peer,
+    ):
+        store = peer.receive_command()
+        running.process.send_signal(signal.SIGTERM)
+        running.log_with("ending: running requests have")
+        answer(peer, store)
+        uids, final = to_the_end(peer)
+        assert (len(uids), final.status) == (COUNT - 1, 0)
+        assert isinstance(peer.receive(), AAbort)
+
+
+def test_peer_of_a_killed_server_sees_the_end(index: Index, tmp_path: Path) -> None:
+    """Nothing of an instance that was cut off comes after a kill -9, and nobody waits."""
+    location = Path(index.files(UIDS[:1])[UIDS[0]].paths[0]).parents[1] / "index.sqlite"
+    with serve_process(location, tmp_path) as running, getting(running.port) as peer:
+        assert isinstance(peer.receive_command(), CStoreRQ)
+        running.process.kill()
+        assert peer.receive() is None

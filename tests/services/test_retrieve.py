@@ -22,7 +22,9 @@ from dicomquest.services.storage_link import SubOperation
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT
 from dicomquest.ul.negotiation import AcceptedContext
+from fixtures.faces import EXPLICIT
 from fixtures.retrieving import (
+    CT,
     CT_CONTEXT,
     LOST,
     Link,
@@ -32,7 +34,7 @@ from fixtures.retrieving import (
     made_request,
     retrieve,
 )
-from fixtures.storing import ROOT, data_set_bytes
+from fixtures.storing import ROOT, data_set_bytes, instance, write
 
 STUDY = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": f"{ROOT}.1"}
 PATIENT = {"QueryRetrieveLevel": "PATIENT", "PatientID": "P1"}
@@ -256,3 +258,14 @@ def test_other_contexts_after_a_loss(index: Index) -> None:
     second = Link(contexts=(AcceptedContext(9, CT_CONTEXT.abstract_syntax, "1.2.840.10008.1.2.1"),))
     retrieve(index, STUDY, destinations=ScriptedDestinations([first, second]), to="STORE")
     assert {each.context_id for each, _ in second.sent} == {9}
+
+
+@pytest.mark.requirement("RT-040")
+def test_either_database_gives_order_and_files(location: str, tmp_path: Path) -> None:
+    write(tmp_path / "files", [instance(1, number) for number in range(12, 0, -1)])
+    with Index(location) as either:
+        either.ingest([tmp_path / "files"])
+        link = Link()
+        answered = retrieve(either, STUDY, link=link)
+        assert either.stored_syntaxes(100) == {CT: (EXPLICIT,)}
+    assert (answered.counts, link.uids) == ((None, 12, 0, 0), UIDS)
