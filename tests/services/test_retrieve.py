@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,10 @@ from dicomquest.query.visibility import parse_visible
 from dicomquest.services import retrieve_routes, retrieving
 from dicomquest.services.access import EVERYTHING, PeerChoices
 from dicomquest.services.limit_names import LimitName
-from dicomquest.services.move_destinations import NoDestinations
+from dicomquest.services.move_destinations import Destination, NoDestinations
+from dicomquest.services.request import ServiceRequest
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
+from dicomquest.services.retrieve_source import Needed
 from dicomquest.services.storage_link import SubOperation
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT
@@ -269,3 +272,36 @@ def test_either_database_gives_order_and_files(location: str, tmp_path: Path) ->
         answered = retrieve(either, STUDY, link=link)
         assert either.stored_syntaxes(100) == {CT: (EXPLICIT,)}
     assert (answered.counts, link.uids) == ((None, 12, 0, 0), UIDS)
+
+
+class SilentDestinations(ScriptedDestinations):
+    """A destination whose associations are never answered."""
+
+    async def connect(
+        self, destination: Destination, own_ae_title: str, needed: Sequence[Needed]
+    ) -> Link:
+        self.asked.append(needed)
+        await asyncio.Event().wait()
+        raise AssertionError("nobody answers")
+
+
+@pytest.mark.requirement("RT-031")
+def test_pending_while_a_destination_is_silent(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieving, "LONGEST_PAUSE", 0.01)
+
+    class CancellingChannel(RetrieveChannel):
+        """Its peer cancels after three responses."""
+
+        async def send_counts(self, request: ServiceRequest, *rest: Any) -> None:
+            await super().send_counts(request, *rest)
+            if len(self.responses) == 3:
+                request.cancel()
+
+    channel = CancellingChannel(Link())
+    request = made_request(channel, STUDY, destination="STORE")
+    asyncio.run(RetrieveService(index, SilentDestinations([])).handle(request))
+    *pending, final = channel.responses
+    assert {(status, tuple(counts)) for status, counts, *_ in pending} == {(0xFF00, (12, 0, 0, 0))}
+    assert (final[0], tuple(final[1]), final[3]) == (0xFE00, (12, 0, 0, 0), None)
