@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicomquest.dataset.part10 import encode_file_meta
 from dicomquest.dimse import commands
 from dicomquest.errors import DataSetError
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -154,6 +153,8 @@ class Request:
 
 def part10_start(store: commands.CStoreRQ, transfer_syntax: str) -> bytes:
     """Encode the beginning of a file for an instance, as far as its data set (PS3.10 7.1)."""
+    from dicomquest.dataset.part10 import encode_file_meta
+
     return (
         b"\0" * 128
         + b"DICM"
