@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from dicomquest.index.ingest.files import Summary
     from dicomquest.index.ingest.instance import Skipped
     from dicomquest.index.ingest.receiving import ReceivedBatch
+    from dicomquest.index.search.plan import Columns
     from dicomquest.index.search.postgresql_cursor import KnownFacts
     from dicomquest.index.search.stored_files import InstanceFiles
     from dicomquest.index.tables.promoted import Attribute
@@ -214,25 +215,26 @@ class Index:
             columns,
         )
 
-    def search(self, query: Query, *, is_latest: bool = False) -> Cursor:
+    def search(self, query: Query, *, is_latest: bool = False, columns: Columns = ()) -> Cursor:
         """Return the cursor of a query (PS3.4 C.4.1.3); the caller closes it.
 
-        Rows are tuples with one value a field (``fields``). ``is_latest`` asks the database that
-        writes, not a replica, which may lag behind. IndexDatabaseError comes from here or from
-        ``Cursor.fetch``.
+        Rows are tuples with one value a field (``fields``), then those of ``columns``.
+        ``is_latest`` asks the database that writes, not a replica, which may lag behind.
+        IndexDatabaseError comes from here or from ``Cursor.fetch``.
         """
         if self._visible:
             query = replace(query, visible=self._visible + query.visible)
         database = self._database if is_latest else self._replica
         if database.dialect == "postgresql":
-            return self._find_on_server(database, query)
+            return self._find_on_server(database, query, columns)
         connection = database.reader()
         try:
             driver: Any = connection.driver_connection
             # The facts must be those of the rows' snapshot (QR-172): it begins with this reading.
             driver.execute("BEGIN")
             occurrences = frozenset(driver.execute(OCCURRENCES).fetchall())
-            return SQLiteCursor(connection, compile_query(query, self._facts_of(occurrences)))
+            plan = compile_query(query, self._facts_of(occurrences), columns)
+            return SQLiteCursor(connection, plan)
         except sqlite3.Error as error:
             give_back(connection)
             raise IndexDatabaseError(f"the query failed: {error}") from error
@@ -255,7 +257,7 @@ class Index:
         with self._replica.connect() as connection:
             return stored_syntaxes(connection, most)
 
-    def _find_on_server(self, database: Database, query: Query) -> Cursor:
+    def _find_on_server(self, database: Database, query: Query, columns: Columns) -> Cursor:
         """Return the cursor of a query that takes a connection at its first ``fetch`` only."""
         # An index in SQLite needs no psycopg.
         from dicomquest.index.search.postgresql_cursor import (  # noqa: PLC0415
@@ -269,7 +271,7 @@ class Index:
             database.reader,
             database.discard_readers,
             self._known,
-            lambda facts: compile_query(query, facts),
+            lambda facts: compile_query(query, facts, columns),
         )
 
     def find_data_sets(self, query: Query) -> list[DataSet]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dicomquest.query.options import QueryOptions
+    from dicomquest.query.study_listing import StudyListing
     from dicomquest.standard.levels import Level
     from dicomquest.standard.models import InformationModel
 
@@ -89,6 +90,7 @@ class Query:
 
     ``in_order`` sorts instances by study, series and their numbers, which the first row waits for.
     ``page`` is the part of the matches that is wanted; None for all of them in any order.
+    ``listing`` is a part of the studies in an order that goes on from any of them.
     """
 
     model: InformationModel
@@ -106,3 +108,4 @@ class Query:
     visible: tuple[KeyCriterion, ...] = ()
     in_order: bool = False
     page: Page | None = None
+    listing: StudyListing | None = None

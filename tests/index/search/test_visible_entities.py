@@ -14,34 +14,18 @@ from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.model import Query
 from dicomquest.standard.keys import KEYS, Storage
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import PATIENT_ROOT
-from fixtures.building import data_set, query, tag_of, text_of
+from fixtures.building import query, tag_of, text_of
 from fixtures.compiled import RELATIONAL
 from fixtures.reference_indexes import ZONES, canonical, empty, parse, rows_of_patients
 from strategies.index import questions
-from strategies.query import Asked, corpora, queries
+from strategies.query import corpora, queries
+from strategies.visibility import filters
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
 
 ALL_INSTANCES = query("IMAGE", options=RELATIONAL, SOPInstanceUID="")
 COMPUTED = {key.tag: Element(key.vr, ()) for key in KEYS if key.storage is Storage.COMPUTED}
-
-
-def filters(corpus: list[DataSet]) -> st.SearchStrategy[tuple[KeyCriterion, ...]]:
-    """Filters of one to four keys of any level, most of which some stored instance meets."""
-    return questions(corpus).map(_criteria).filter(bool)
-
-
-def _criteria(asked: Asked) -> tuple[KeyCriterion, ...]:
-    read = parse(
-        asked._replace(
-            model=PATIENT_ROOT,
-            identifier=asked.identifier | data_set(QueryRetrieveLevel="IMAGE"),
-            options=replace(asked.options, relational=True),
-        )
-    )
-    return () if read is None else read.criteria
 
 
 def uids(index: Index, visible: tuple[KeyCriterion, ...] = ()) -> set[str]:

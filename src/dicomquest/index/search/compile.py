@@ -2,12 +2,8 @@
 
 It is pure, and takes some 50 microseconds, so that it runs for each query. The statement reads the
 table of the query level, joined with the tables above that it needs; a subquery finds one chain of
-        if query.in_order:
-            text += _IN_ORDER
-        end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
-        text += end[0]
-        parameters += end[1]
-first row comes at once. Joins only go up, so no entity comes twice. A table's own name means its
+descendants for the keys of levels below. Nothing is grouped, and sorted only if asked, so the first
+row comes at once. Joins only go up, so no entity comes twice. A table's own name means its
 innermost use.
 
 Python matches the keys that SQL cannot say. SQLite calls it as a function. For PostgreSQL the
@@ -22,10 +18,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.level_conditions import called, conditions, residual_of
+from dicomquest.index.search.listing_sql import listed_end, listed_rows
 from dicomquest.index.search.matching_sql import Selectivity
 from dicomquest.index.search.paging import paged
 from dicomquest.index.search.place import Place
-from dicomquest.index.search.plan import NO_FACTS, Facts, Plan, RowFilter, select
+from dicomquest.index.search.plan import (
+    NO_FACTS,
+    Columns,
+    Facts,
+    Plan,
+    RowFilter,
+    select,
+    with_more,
+)
 from dicomquest.index.search.residuals import Gathering, Residual
 from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
 from dicomquest.index.search.trigrams import is_found_by_trigrams
@@ -61,9 +66,12 @@ _IN_ORDER = (
 )
 
 
-def compile_query(query: Query, facts: Facts = NO_FACTS) -> Plan:
-    """Return the plan of a query on a database of which ``facts`` hold."""
-    return _Compiler(query, facts).plan()
+def compile_query(query: Query, facts: Facts = NO_FACTS, columns: Columns = ()) -> Plan:
+    """Return the plan of a query on a database of which ``facts`` hold.
+
+    Rows have the values of ``columns`` behind those of the response's fields.
+    """
+    return _Compiler(query, facts).plan(columns)
 
 
 def condition_of(key: KeyCriterion, query: Query, facts: Facts = NO_FACTS) -> Sql:
@@ -144,7 +152,7 @@ class _Compiler:
             self._visible = visible_entities(query.visible, facts, self._zone)
             self._chooses_row = query.level is Level.PATIENT and facts.have_variants
 
-    def plan(self) -> Plan:
+    def plan(self, behind: Columns) -> Plan:
         query = self._query
         selection = select(query.return_keys, self._facts.dialect, self._facts.have_variants)
         used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
@@ -153,6 +161,9 @@ class _Compiler:
                 selection, query.return_keys, self._residuals.called
             )
             used += [key.level for key in self._visible.keys]
+        if behind:
+            selection = with_more(selection, behind)
+            used += [column.level for column in behind]
         top = min([*used, query.level])
         predicates, row_choice = self.predicates(top)
         tables = TABLES[query.level]
@@ -167,13 +178,18 @@ class _Compiler:
         if self._facts.are_guarded:
             predicates.append(_guard(self._facts))
             predicates += self._promoted_guards()
+        if query.listing is not None:
+            predicates += listed_rows(query.listing)
         text = f"SELECT {', '.join(columns)} FROM {tables}"
         if predicates:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
             parameters += tuple(parameter for _, each in predicates for parameter in each)
         if query.in_order:
             text += _IN_ORDER
-        end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
+        if query.listing is not None:
+            end = listed_end(query.listing, self._words, is_cut=row_filter is None)
+        else:
+            end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
         text += end[0]
         parameters += end[1]
         return Plan(

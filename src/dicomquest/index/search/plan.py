@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dicomquest.dataset.elements import (
     DataSet,
@@ -60,6 +60,16 @@ class Facts:
 
 
 NO_FACTS = Facts()
+
+
+class MoreColumn(NamedTuple):
+    """An expression on the entity or its ancestors up to ``level`` that a caller wants in rows."""
+
+    level: Level
+    sql: str
+
+
+Columns: TypeAlias = tuple[MoreColumn, ...]
 
 
 class ShownRow(NamedTuple):
@@ -215,6 +225,16 @@ def select(
         else:
             columns.append(element_sql(return_key.level, return_key.tag, dialect))
     return Selection(tuple(columns), tuple(fields), tuple(reductions))
+
+
+def with_more(selection: Selection, more: Columns) -> Selection:
+    """Return a selection with more columns behind those of the response."""
+    return replace(
+        selection,
+        columns=(*selection.columns, *(column.sql for column in more)),
+        # A row is as wide as its fields; no response has these.
+        fields=(*selection.fields, *[Field(0, "UN", Source.TEXT)] * len(more)),
+    )
 
 
 def of_main(key: Key) -> str:

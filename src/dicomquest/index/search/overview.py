@@ -1,0 +1,343 @@
+"""The overview of a result: its studies page by page, how many there are, and its facets.
+
+A page in a browser asks all this beside the rows. Each question is a query of the engine under the
+same visibility, so all say the same; none costs a search for rows anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index.search.listing_sql import has_empty, order_columns
+from dicomquest.index.search.plan import Columns, MoreColumn
+from dicomquest.index.search.stop import Stop
+from dicomquest.index.search.visible_entities import MAIN
+from dicomquest.query.criteria import AnyOf, KeyCriterion, SingleValue, Step, Wild, WildCard
+from dicomquest.query.facets import (
+    USUAL_FACETS,
+    Facet,
+    FacetKind,
+    NotCounted,
+    Tally,
+    has_own_key,
+    tally,
+    without_own_key,
+)
+from dicomquest.query.model import Query, ReturnKey
+from dicomquest.query.options import QueryOptions
+from dicomquest.query.study_listing import Position, SortBy, StudyListing, StudyOrder, StudyPage
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.levels import Level
+from dicomquest.standard.models import STUDY_ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dicomquest.dataset.response_fields import Field, Row
+    from dicomquest.index.search.sqlite_cursor import Cursor
+    from dicomquest.query.criteria import Criterion
+
+Visible: TypeAlias = "tuple[KeyCriterion, ...]"
+
+MOST_COUNTED = 10_000
+"""The studies that are counted one by one: beyond, there are "more than" so many."""
+
+IDENTIFIERS = ("AccessionNumber", "PatientID", "StudyID")
+"""The attributes that a number or code may be; each has an index."""
+
+_ROWS = 1024
+# Beyond so many series a study, the facets of series are not counted.
+_MOST_SERIES = 20
+_MOST_STUDIES_OF_IDS = 5_000
+_STUDY = MoreColumn(Level.STUDY, "study.id")
+_PATIENT = MoreColumn(Level.PATIENT, MAIN)
+_PATIENT_NAME = tuple(
+    MoreColumn(Level.PATIENT, f"patient.{column}")
+    for column in (
+        "patient_id",
+        "patient_name_alphabetic",
+        "patient_name_ideographic",
+        "patient_name_phonetic",
+    )
+)
+
+
+class Search(Protocol):
+    """The search of an index: ``Index.search``, or one under the limits of the one who asks."""
+
+    def __call__(self, query: Query, *, columns: Columns = ()) -> Cursor:
+        """Return the cursor of a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCount:
+    """The studies and their patients that a query finds; not ``is_exact``: there are more.
+
+    ``is_late``: the time was over before all were counted.
+    """
+
+    studies: int
+    patients: int
+    is_exact: bool
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """The distinct values of an identifier; not ``is_exact``: there are more."""
+
+    values: int
+    is_exact: bool
+    is_late: bool = False
+
+
+class _Found(NamedTuple):
+    """The rows that were read, whether these were all, and whether the time was over."""
+
+    rows: list[Row]
+    is_all: bool
+    is_late: bool
+
+
+class Overview:
+    """The answers about the results of queries; ``search`` is that of an index.
+
+    Each method takes what may ``stop`` it, and raises IndexDatabaseError if the database fails or
+    somebody stops the task. ``as_of`` is a mark: studies that came later are left out.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    def page(self, query: Query, listing: StudyListing, *, stop: Stop | None = None) -> StudyPage:
+        """Return a part of the list of studies."""
+        order = listing.order or StudyOrder()
+        columns = order_columns(order)
+        asked = replace(query, level=Level.STUDY, page=None)
+        fields: tuple[Field, ...] = ()
+        rows: list[Row] = []
+        position = listing.position
+        for is_empty in _parts(listing, order):
+            here = replace(
+                listing,
+                order=order,
+                position=position,
+                limit=listing.limit + 1 - len(rows),
+                is_empty=is_empty,
+            )
+            cursor = self._search(replace(asked, listing=here), columns=columns)
+            fields = cursor.fields[: -len(columns)]
+            rows += _read(cursor, here.limit, stop).rows
+            # The other part begins at its own start.
+            position = None
+            if len(rows) > listing.limit:
+                break
+        kept = rows[: listing.limit]
+        if listing.is_backward:
+            kept.reverse()
+        return StudyPage(
+            fields,
+            tuple(row[: len(fields)] for row in kept),
+            tuple(Position(row[len(fields) :]) for row in kept),
+            is_last=len(rows) <= listing.limit,
+        )
+
+    def mark(self, visible: Visible = (), *, stop: Stop | None = None) -> int:
+        """Return the mark of now: that of the latest study which the asker may see; 0 for none."""
+        latest = StudyListing(StudyOrder(SortBy.RECEIVED), limit=1)
+        found = self.page(_query(Level.STUDY, (), visible), latest, stop=stop)
+        return int(found.positions[0].values[0] or 0) if found.positions else 0
+
+    def count(
+        self,
+        query: Query,
+        *,
+        most: int = MOST_COUNTED,
+        as_of: int | None = None,
+        since: int | None = None,
+        stop: Stop | None = None,
+    ) -> StudyCount:
+        """Count the studies of a query, no more than ``most``; ``since`` a mark, the new ones."""
+        listing = StudyListing(None, limit=most + 1, as_of=as_of, since=since)
+        asked = replace(query, level=Level.STUDY, return_keys=(), page=None, listing=listing)
+        found = _read(self._search(asked, columns=(_PATIENT,)), most, stop)
+        patients = len({row[0] for row in found.rows})
+        return StudyCount(len(found.rows), patients, found.is_all, found.is_late)
+
+    def facets(
+        self,
+        query: Query,
+        kinds: Sequence[FacetKind] = USUAL_FACETS,
+        *,
+        most: int = MOST_COUNTED,
+        as_of: int | None = None,
+        stop: Stop | None = None,
+    ) -> tuple[Facet, ...]:
+        """Count the values of each facet, unless more than ``most`` studies would have to be read.
+
+        All that have no key in the query are counted in one pass over its studies.
+        """
+        query = replace(query, page=None, listing=StudyListing(None, limit=most + 1, as_of=as_of))
+        found = self._tallies(query, [kind for kind in kinds if kind.level <= Level.STUDY], stop)
+        for kind in kinds:
+            if kind.level > Level.STUDY:
+                found |= self._tallies(query, [kind], stop)
+        offered = dict(found)
+        for kind in kinds:
+            if has_own_key(query, kind):
+                offered |= self._tallies(without_own_key(query, kind), [kind], stop)
+        return tuple(_facet(kind, offered[kind], found[kind]) for kind in kinds)
+
+    def _tallies(
+        self, query: Query, kinds: Sequence[FacetKind], stop: Stop | None
+    ) -> dict[FacetKind, Tally | NotCounted]:
+        """Count the values of some facets of one level in one pass, each under all keys."""
+        if not kinds:
+            return {}
+        if stop is not None and stop.is_late:
+            return dict.fromkeys(kinds, NotCounted.TIME)
+        level = max(Level.STUDY, kinds[0].level)
+        keys = tuple(ReturnKey(kind.tag, kind.vr, kind.level) for kind in kinds)
+        listing = query.listing or StudyListing(None)
+        most = listing.limit - 1
+        if level > Level.STUDY:
+            listing = replace(listing, limit=most * _MOST_SERIES + 1)
+        asked = replace(query, level=level, return_keys=keys, listing=listing)
+        found = _read(self._search(asked, columns=(_STUDY,)), listing.limit - 1, stop)
+        if found.is_late:
+            return dict.fromkeys(kinds, NotCounted.TIME)
+        if not found.is_all or len({row[-1] for row in found.rows}) > most:
+            return dict.fromkeys(kinds, NotCounted.NUMBER)
+        if level > Level.STUDY:
+            return {kinds[0]: tally(kinds[0], _of_studies(found.rows))}
+        return {
+            kind: tally(kind, Counter(row[at] for row in found.rows))
+            for at, kind in enumerate(kinds)
+        }
+
+    def uses(
+        self,
+        identifier: str,
+        visible: Visible = (),
+        *,
+        most: int = MOST_COUNTED,
+        stop: Stop | None = None,
+    ) -> dict[str, StudyCount]:
+        """Count the studies that have a text as each of their ``IDENTIFIERS``, by keyword."""
+        return {
+            keyword: self.count(
+                _query(Level.STUDY, [_criterion(keyword, SingleValue(identifier))], visible),
+                most=most,
+                stop=stop,
+            )
+            for keyword in IDENTIFIERS
+        }
+
+    def beginning(
+        self,
+        prefix: str,
+        visible: Visible = (),
+        *,
+        keyword: str = "PatientID",
+        most: int = 1_000,
+        stop: Stop | None = None,
+    ) -> ValueCount:
+        """Count the values of an identifier that begin with a text."""
+        key = KEYS_BY_KEYWORD[keyword]
+        wanted = _criterion(keyword, WildCard((prefix, Wild.ANY)))
+        asked = _query(key.level, [wanted], visible)
+        asked = replace(asked, return_keys=(ReturnKey(key.tag, key.vr, key.level),))
+        found = _read(self._search(asked), most, stop)
+        return ValueCount(len({row[0] for row in found.rows}), found.is_all, found.is_late)
+
+    def names_of_ids(
+        self, patient_ids: Iterable[str], visible: Visible = (), *, stop: Stop | None = None
+    ) -> dict[str, int]:
+        """Return the number of names under each Patient ID that studies of several names share."""
+        wanted = AnyOf(tuple(SingleValue(each) for each in dict.fromkeys(patient_ids)))
+        if not wanted.parts:
+            return {}
+        asked = _query(Level.STUDY, [_criterion("PatientID", wanted)], visible)
+        found = _read(self._search(asked, columns=_PATIENT_NAME), _MOST_STUDIES_OF_IDS, stop)
+        names: dict[str, set[tuple[str | None, ...]]] = {}
+        for patient_id, *groups in set(found.rows):
+            names.setdefault(patient_id, set()).add(tuple(groups))
+        numbers = {each: _different(groups) for each, groups in names.items()}
+        return {each: number for each, number in numbers.items() if number > 1}
+
+
+def _parts(listing: StudyListing, order: StudyOrder) -> list[bool | None]:
+    """Return the parts of the list from its position on: studies with a value, and without."""
+    if not has_empty(order):
+        return [None]
+    parts: list[bool | None] = [True, False] if listing.is_backward else [False, True]
+    if listing.position is None:
+        return parts
+    return parts[parts.index(listing.position.values[0] is None) :]
+
+
+def _facet(kind: FacetKind, offered: Tally | NotCounted, found: Tally | NotCounted) -> Facet:
+    reasons = [each for each in (offered, found) if isinstance(each, NotCounted)]
+    return Facet(
+        kind,
+        offered if isinstance(offered, Tally) else None,
+        found if isinstance(found, Tally) else None,
+        reasons[0] if reasons else None,
+    )
+
+
+def _of_studies(rows: Iterable[Row]) -> Counter[str | None]:
+    """Return the studies that have each value in some series."""
+    pairs = {(value, study) for text, study in rows for value in (text or "").split("\\")}
+    return Counter(value for value, _ in pairs)
+
+
+def _read(cursor: Cursor, most: int, stop: Stop | None) -> _Found:
+    """Read up to so many rows, and close the cursor."""
+    rows: list[Row] = []
+    stop = stop or Stop()
+    try:
+        with stop.watching(cursor):
+            while len(rows) <= most:
+                size = min(_ROWS, most + 1 - len(rows))
+                found = cursor.fetch(size)
+                rows += found
+                if len(found) < size:
+                    break
+    except IndexDatabaseError:
+        if stop.is_stopped or not stop.is_late:
+            raise
+        return _Found(rows[:most], is_all=False, is_late=True)
+    finally:
+        cursor.close()
+    return _Found(rows[:most], is_all=len(rows) <= most, is_late=False)
+
+
+def _different(names: Iterable[tuple[str | None, ...]]) -> int:
+    """Count different names: those of one person may have other groups, but one in common."""
+    people: list[set[tuple[int, str]]] = []
+    for groups in names:
+        same = {(at, group) for at, group in enumerate(groups) if group}
+        if not same:
+            continue
+        others = []
+        for person in people:
+            if person & same:
+                same |= person
+            else:
+                others.append(person)
+        people = [*others, same]
+    return len(people)
+
+
+def _query(level: Level, keys: Iterable[KeyCriterion], visible: Visible) -> Query:
+    options = QueryOptions(relational=True)
+    return Query(STUDY_ROOT, level, tuple(keys), (), options, visible=visible)
+
+
+def _criterion(keyword: str, criterion: Criterion) -> KeyCriterion:
+    key = KEYS_BY_KEYWORD[keyword]
+    return KeyCriterion((Step(key.tag),), key.level, key.vr, criterion)
