@@ -112,6 +112,11 @@ class Teller:
             seconds = monotonic() - self._began
             self.observer.tell(AssociationOver(association, stage.value, reason, seconds))
 
+    def answered(self, association: AssociationInfo) -> None:
+        """Tell that a request by HTTP is over, if it has stored: an audit message waits for it."""
+        if association.state.has_stored and self.observer is not None:
+            self.observer.tell(AssociationOver(association, LifeStage.RELEASED.value, "", 0.0))
+
     def finished(
         self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]
     ) -> None:

@@ -14,10 +14,10 @@ from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port, network_address, options_of, setting
 
 OF_DIMSE = (
-    "host", "port", "store", "store_layout", "duplicates", "retrieve_aet", "check_aet",
+    "host", "port", "retrieve_aet", "check_aet",
     "destinations", "destination_timeout", "store_timeout", "caller_port", "assume_roles",
     "max_retrieves", "max_retrieve_instances", "max_associations_per_ae", "artim_timeout",
-    "idle_timeout", "pdu_timeout", "max_pdu", "max_command_set", "max_waiting_requests",
+    "idle_timeout", "max_pdu", "max_command_set", "max_waiting_requests",
     "max_identifier", "max_keys", "max_nesting", "max_items", "max_text", "max_values", "max_uids",
     "max_wild_cards", "max_values_of_all",
 )  # fmt: skip
@@ -41,7 +41,9 @@ class WebOnlySettings(ServeSettings):
 @click.command(cls=ServeCommand, params=[config_option()])
 @options_of(WebOnlySettings, leave_out=OF_DIMSE)
 def web(**values: Any) -> None:
-    """Answer DICOMweb searches (QIDO-RS) from the index, until SIGINT or SIGTERM.
+    """Answer DICOMweb from the index, until SIGINT or SIGTERM.
+
+    It searches (QIDO-RS) and, with --store FOLDER, takes instances (STOW-RS).
 
     `dicomquest serve --http PORT` does the same beside DIMSE.
 

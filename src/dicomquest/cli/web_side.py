@@ -17,6 +17,7 @@ from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port, server_tls
 from dicomquest.index.index import Index
 from dicomquest.services.find import FindService
+from dicomquest.services.storage import StorageService
 from dicomquest.standard.models import STUDY_ROOT
 
 if TYPE_CHECKING:
@@ -69,7 +70,11 @@ class WebSide:
         from dicomquest.web.routes import application
 
         self._application = application(
-            self._index, self._web_settings(settings), find=self._find(), run=self._server.run
+            self._index,
+            self._web_settings(settings),
+            find=self._find(),
+            run=self._server.run,
+            storage=self._storage(),
         )
         self._listener = WebListener(
             self._application,
@@ -88,7 +93,9 @@ class WebSide:
         """Take other settings for all requests from now on, after the server has done so."""
         self._settings = settings
         if self._application is not None:
-            self._application.reconfigure(self._web_settings(settings), self._find())
+            self._application.reconfigure(
+                self._web_settings(settings), self._find(), self._storage()
+            )
 
     async def close(self) -> None:
         """Listen no more, and wait for running responses as long as the grace lasts."""
@@ -104,6 +111,10 @@ class WebSide:
         service = self._server.settings.services.get(STUDY_ROOT.uid)
         return service if isinstance(service, FindService) else None
 
+    def _storage(self) -> StorageService | None:
+        services = self._server.settings.services.values()
+        return next((each for each in services if isinstance(each, StorageService)), None)
+
     def _web_settings(self, settings: ServeSettings) -> WebSettings:
         from dicomquest.services.admission import AccessRules, Admission
         from dicomquest.web.web_service import WebSettings
@@ -115,6 +126,7 @@ class WebSide:
             ae_title=settings.aet,
             origins=settings.cors_origin,
             write_timeout=settings.write_timeout,
+            body_timeout=settings.pdu_timeout,
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
         )

@@ -32,12 +32,13 @@ def to_native_xml(data_set: DataSet) -> str:
     """
     if SPECIFIC_CHARACTER_SET in data_set:
         data_set = data_set | {SPECIFIC_CHARACTER_SET: Element("CS", ("ISO_IR 192",))}
-    content = "\n".join(_attributes(data_set))
+    content = "\n".join(attributes(data_set))
     start = f'<NativeDicomModel xmlns="{NAMESPACE}" xml:space="preserve">'
     return f"{start}\n{content}\n</NativeDicomModel>"
 
 
-def _attributes(data_set: DataSet) -> Iterator[str]:
+def attributes(data_set: DataSet) -> Iterator[str]:
+    """Yield an element DicomAttribute for each attribute."""
     for tag, element in data_set.items():
         names = f'tag="{tag:08X}" vr="{element.vr}"'
         if keyword := keyword_for_tag(tag):
@@ -56,7 +57,7 @@ def _values(element: Element) -> Iterator[str]:
     kind = VR[vr].kind
     for number, value in enumerate(values, 1):
         if kind is Kind.SEQUENCE:
-            content = "\n".join(_attributes(value))
+            content = "\n".join(attributes(value))
             yield f'<Item number="{number}">\n{content}\n</Item>'
         elif kind is Kind.OPAQUE:
             yield f"<InlineBinary>{base64.b64encode(value).decode('ascii')}</InlineBinary>"

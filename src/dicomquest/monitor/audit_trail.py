@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from dicomquest.monitor import audit_events
 from dicomquest.monitor.audit_message import AuditMessage, AuditSource
@@ -27,6 +28,8 @@ from dicomquest.services.observer import (
 )
 from dicomquest.services.request import AssociationInfo, StoredInstance
 from dicomquest.standard import statuses
+
+_Number: TypeAlias = tuple[bool, int]
 
 LOGGER = logging.getLogger("dicomquest.audit")
 
@@ -94,7 +97,7 @@ class AuditTrail:
         self._ends_at: float | None = None
         self._application_ends = True
         self._other: tuple[Sink, AuditSource] | None = None
-        self._studies: dict[int, _Study] = {}
+        self._studies: dict[_Number, _Study] = {}
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
@@ -191,7 +194,7 @@ class AuditTrail:
             case RetrieveFinished():
                 return audit_events.sent(when, event)
             case AssociationOver():
-                number = event.association.number
+                number = _number(event.association)
                 return [self._transferred(when, number)] if number in self._studies else []
             case AssociationBegan():
                 return [audit_events.login(when, event)]
@@ -211,18 +214,19 @@ class AuditTrail:
         assert event.instance is not None  # noqa: S101  others are not audited
         association = event.request.association
         messages = []
-        study = self._studies.get(association.number)
+        number = _number(association)
+        study = self._studies.get(number)
         if study is not None and (
             study.instance != event.instance or study.counts.total() >= MOST_INSTANCES
         ):
-            messages.append(self._transferred(when, association.number))
+            messages.append(self._transferred(when, number))
             study = None
         if study is None:
-            study = self._studies[association.number] = _Study(association, event.instance)
+            study = self._studies[number] = _Study(association, event.instance)
         study.counts[event.sop_class_uid] += 1
         return messages
 
-    def _transferred(self, when: float, number: int) -> AuditMessage:
+    def _transferred(self, when: float, number: _Number) -> AuditMessage:
         study = self._studies.pop(number)
         return audit_events.transferred(when, study.association, study.instance, study.counts)
 
@@ -290,6 +294,11 @@ class AuditTrail:
     def _give_up(self, count: int) -> None:
         LOGGER.error("the server ends: %d audit messages are lost", count)
         self._count_lost(count)
+
+
+def _number(association: AssociationInfo) -> _Number:
+    """Return what tells an association from those of now: requests by HTTP count on their own."""
+    return association.is_http, association.number
 
 
 def _is_audited(event: Event) -> bool:

@@ -157,6 +157,8 @@ class Metrics:
             case AssociationBegan():
                 self._accepted.inc()
                 self._active.inc()
+            case AssociationOver() if event.association.is_http:
+                pass  # it has not been counted
             case AssociationOver():
                 self._ended.labels(event.how).inc()
                 self._active.dec()

@@ -61,6 +61,7 @@ from dicomquest.services.access import PeerChoices, Profile
 from dicomquest.services.failures import failure_of
 from dicomquest.services.find_gate import FindGate
 from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
+from dicomquest.services.observer import find_in_words
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.search_batches import Batches, RowEncoder, Search
 from dicomquest.standard import statuses
@@ -171,7 +172,7 @@ class FindService:
                 await _refuse(request, LimitName.QUERY_TIME, peer.query_seconds)
             else:
                 LOGGER.error(  # noqa: TRY400
-                    "association %d: the index failed: %s", request.association.number, error
+                    "%s: the index failed: %s", request.association.words, error
                 )
                 await request.send_final(*failure_of(error))
         except MemoryError as error:
@@ -256,8 +257,8 @@ class FindService:
         request.hit(LimitName.RESULTS)
         if peer.limit_is_success:
             LOGGER.warning(
-                "association %d: result limit %s reached",
-                request.association.number,
+                "%s: result limit %s reached",
+                request.association.words,
                 peer.result_limit,
             )
             await request.send_final(statuses.SUCCESS)
@@ -321,11 +322,11 @@ def _log(request: ServiceRequest, query: Query) -> None:
     No line has values.
     """
     request.query = query
+    association, sop_class = request.association, request.context.abstract_syntax
     LOGGER.debug(
-        "association %d: C-FIND %s at %s level begins",
-        request.association.number,
-        query.model.words,
-        query.level.name,
+        "%s: %s begins",
+        association.words,
+        find_in_words(sop_class, query.level.name, is_http=association.is_http),
     )
     lines = [*query.notes]
     for ignored in query.ignored:
@@ -340,5 +341,5 @@ def _log(request: ServiceRequest, query: Query) -> None:
 def _note(request: ServiceRequest, words: str) -> None:
     """Log a deviation of an identifier; also in the thread that reads long ones."""
     association = request.association
-    line = f"association {association.number}: {words}"
+    line = f"{association.words}: {words}"
     association.lines.log(LOGGER, logging.INFO, "identifier", line)

@@ -179,16 +179,13 @@ class FindFinished(NamedTuple):
         association, requestor = request.association, request.association.requestor
         level = None if query is None else query.level.name
         # What most queries share is put together once.
-        find = _find_in_words(request.context.abstract_syntax, level)
+        find = find_in_words(request.context.abstract_syntax, level, is_http=association.is_http)
         if self.comment or self.offending or self.status is None:
             reason = self.reason
             ended = reason if self.status is None else f"ended with {self.code}, {reason}"
         else:
             ended = _ended_in_words(self.status)
-        return (
-            f"association {association.number}: {find} by {requestor.ae_title} at "
-            f"{requestor.address} {ended}"
-        )
+        return f"{association.words}: {find} by {requestor.ae_title} at {requestor.address} {ended}"
 
     def __str__(self) -> str:
         matches = "1 match" if self.matches == 1 else f"{self.matches:,} matches"
@@ -235,7 +232,8 @@ class StoreFinished(NamedTuple):
 
     def __str__(self) -> str:
         association = self.request.association
-        name = f"association {association.number}: C-STORE-RQ"
+        service = "STOW-RS" if association.is_http else "C-STORE-RQ"
+        name = f"{association.words}: {service}"
         if self.status == statuses.SUCCESS:
             return f"{name} ended with 0000"
         requestor = association.requestor
@@ -322,7 +320,7 @@ class RetrieveFinished(NamedTuple):
         ended = self.reason if self.status is None else f"ended with {self.code}, {self.reason}"
         counted = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
         return (
-            f"association {association.number}: {self.service} "
+            f"{association.words}: {self.service} "
             f"{_model(request.context.abstract_syntax)}{level}{to} by {requestor.ae_title} at "
             f"{requestor.address} {ended}; {counted or 'nothing sent'} in {self.seconds:,.3f} s"
         )
@@ -403,7 +401,7 @@ def _asked(number: int, requestor: ServiceUser, acceptor: ServiceUser) -> str:
 
 def _peer(association: AssociationInfo) -> dict[str, object]:
     return {
-        "association": association.number,
+        "request" if association.is_http else "association": association.number,
         "ae": association.requestor.ae_title,
         "address": association.requestor.address,
     }
@@ -415,8 +413,10 @@ def _model(uid: str) -> str:
 
 
 @lru_cache
-def _find_in_words(uid: str, level: str | None) -> str:
-    return f"C-FIND {_model(uid)}" + ("" if level is None else f" at {level} level")
+def find_in_words(uid: str, level: str | None, *, is_http: bool) -> str:
+    """Return a search in words, as the log names it."""
+    service = "QIDO-RS" if is_http else f"C-FIND {_model(uid)}"
+    return service + ("" if level is None else f" at {level} level")
 
 
 @lru_cache

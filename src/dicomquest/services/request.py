@@ -126,6 +126,7 @@ class AssociationInfo:
     - ``user_identity`` is the accepted user name, None without one (PS3.7 D.3.3.7).
     - ``profile`` says what the requestor may do.
     - ``lines`` take what services log of each request, however many come.
+    - ``is_http`` says that it is one request by HTTP, with a number of its own kind.
     """
 
     number: int
@@ -137,6 +138,12 @@ class AssociationInfo:
     profile: Profile = field(default_factory=_everything)
     state: AssociationState = field(default_factory=AssociationState, compare=False)
     lines: RepeatedLines = field(default_factory=RepeatedLines, compare=False, repr=False)
+    is_http: bool = False
+
+    @property
+    def words(self) -> str:
+        """The name of it in the log."""
+        return f"{'request' if self.is_http else 'association'} {self.number}"
 
 
 class Run(Protocol):
@@ -153,6 +160,7 @@ class StoredInstance:
     study_uid: str
     patient_id: str
     patient_name: str
+    series_uid: str = field(default="", compare=False)
 
 
 class Channel(Protocol):

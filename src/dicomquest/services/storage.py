@@ -54,6 +54,14 @@ An unfit UID tells its own tag; reasons without a row are answered with C000.
 _Step = TypeVar("_Step")
 
 
+class StudyStoreRequest(ServiceRequest):
+    """A request whose instance has to be of the study ``study_uid``, unless that is empty."""
+
+    __slots__ = ("study_uid",)
+
+    study_uid: str
+
+
 @dataclass(slots=True, eq=False)
 class _Whole:
     """A request whose data set has arrived, with the outcome of its storing.
@@ -172,6 +180,7 @@ class StorageService:
             received.study_uid,
             received.patient[0],
             received.records[Level.PATIENT].texts.get(_PATIENT_NAME.column, ""),
+            received.series_uid,
         )
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
@@ -220,6 +229,12 @@ def _check(received: Received, request: ServiceRequest) -> int:
             statuses.DATA_SET_DOES_NOT_MATCH,
             "SOP Instance UID is not that of the command",
             (_SOP_INSTANCE_UID.tag,),
+        )
+    if isinstance(request, StudyStoreRequest) and request.study_uid not in {"", received.study_uid}:
+        raise StoreError(
+            statuses.DATA_SET_DOES_NOT_MATCH,
+            "Study Instance UID is not that of the request",
+            (UNIQUE_KEYS[Level.STUDY].tag,),
         )
     sop_class = received.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
     if sop_class is None:

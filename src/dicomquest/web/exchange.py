@@ -38,6 +38,7 @@ class Exchange:
         self.receive = receive
         self._send = send
         self._write_timeout = write_timeout
+        self._has_body = True
         self.is_started = False
         self.is_complete = False
 
@@ -84,6 +85,22 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 gone()
                 return
+
+    async def read(self, size: int) -> bytes:
+        """Return the next bytes of the body: at least ``size``, unless it ends before.
+
+        AssociationAbortedError if the client is gone.
+        """
+        parts: list[bytes] = []
+        found = 0
+        while found < size and self._has_body:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise AssociationAbortedError("the client is gone")
+            parts.append(message.get("body", b""))
+            found += len(parts[-1])
+            self._has_body = bool(message.get("more_body", False))
+        return b"".join(parts)
 
     async def start(self, code: int, headers: Mapping[str, str]) -> None:
         """Send the status and the headers."""

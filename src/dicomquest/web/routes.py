@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dicomquest.errors import DicomquestError
+from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_endpoint import SearchEndpoint
 from dicomquest.web.search_resources import RESOURCES
+from dicomquest.web.store_endpoint import STORE_PATHS, StoreEndpoint
 from dicomquest.web.web_service import WebService, WebSettings
 
 try:
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from dicomquest.index.index import Index
     from dicomquest.services.find import FindService
     from dicomquest.services.request import Run
+    from dicomquest.services.storage import StorageService
+
+Endpoint: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ALLOWED = ["GET", "HEAD", "POST", "OPTIONS"]
 _ASKED = ["Accept", "Authorization", "Content-Type", "Range", "If-None-Match"]
@@ -49,9 +55,15 @@ class WebApplication:
             scope = {**scope, "path": path.rstrip("/") or "/"}
         await self._app(scope, receive, send)
 
-    def reconfigure(self, settings: WebSettings, find: FindService | None = None) -> None:
+    def reconfigure(
+        self,
+        settings: WebSettings,
+        find: FindService | None = None,
+        storage: StorageService | None = None,
+    ) -> None:
         """Take other settings for all requests from now on; those that run keep theirs."""
         self._service.reconfigure(settings, find)
+        self._service.storage = storage
         self._app = _starlette(self._service)
 
 
@@ -61,19 +73,50 @@ def application(
     *,
     find: FindService | None = None,
     run: Run | None = None,
+    storage: StorageService | None = None,
 ) -> WebApplication:
     """Return the ASGI application of an index, to be served or mounted.
 
     ``find`` is the service of C-FIND whose limits it shares, ``run`` the way to its threads.
+    ``storage`` is the service of C-STORE, which takes instances; without it none can be stored.
     """
-    return WebApplication(WebService(index, settings or WebSettings(), find, run))
+    return WebApplication(WebService(index, settings or WebSettings(), find, run, storage))
+
+
+def _rows(service: WebService) -> list[tuple[str, str, Endpoint]]:
+    """List the resources below the root: method, path, and who answers."""
+    return [
+        *(("GET", each.path, SearchEndpoint(service, each)) for each in RESOURCES),
+        *(("POST", path, store) for store in _store(service) for path in STORE_PATHS),
+    ]
+
+
+def _store(service: WebService) -> list[Endpoint]:
+    """Return the endpoint that stores, none if the service stores nothing."""
+    return [] if service.storage is None else [StoreEndpoint(service, service.storage)]
+
+
+class _ByMethod:
+    """The endpoints of one path: a second route of a path would be shadowed, and its method 405."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = (
+            {"HEAD": endpoints["GET"], **endpoints} if "GET" in endpoints else endpoints
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the endpoint of the method answer."""
+        await self._endpoints[scope["method"]](scope, receive, send)
 
 
 def _starlette(service: WebService) -> Starlette:
     settings = service.settings
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for method, path, endpoint in _rows(service):
+        by_path.setdefault(settings.root + path, {})[method] = endpoint
     routes = [
-        Route(settings.root + resource.path, SearchEndpoint(service, resource), methods=["GET"])
-        for resource in RESOURCES
+        Route(path, _ByMethod(endpoints), methods=list(endpoints))
+        for path, endpoints in by_path.items()
     ]
     middleware = []
     if settings.origins:

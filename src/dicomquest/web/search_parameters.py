@@ -96,6 +96,13 @@ def _decoded(text: bytes) -> str:
     return decoded
 
 
+def check_uids(path: Mapping[str, str]) -> None:
+    """Raise RefusalError 400 unless all UIDs of a path, by name, have the form of one."""
+    for name, uid in path.items():
+        if not _UID.fullmatch(uid):
+            raise RefusalError(400, f"the {name} of the path is no UID: write digits and dots")
+
+
 def read_search(
     resource: SearchResource,
     path: Mapping[str, str],
@@ -107,10 +114,9 @@ def read_search(
 
     ``path`` has the UIDs of the path by name, ``limit`` is the most matches of one answer.
     """
+    check_uids(path)
     reading = _Reading(options, strict=options.strict)
     for name, uid in path.items():
-        if not _UID.fullmatch(uid):
-            raise RefusalError(400, f"the {name} of the path is no UID: write digits and dots")
         reading.keys.append(parse_key(f"{PATH_KEYS[name]:08X}={uid}"))
     given = list(parameters)
     # The matching parameters say how values are read, wherever they stand.

@@ -20,6 +20,7 @@ from dicomquest.services.find import FindService
 from dicomquest.services.observer import AlertKind, Observer, SecurityAlert
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
+from dicomquest.services.storage import StorageService
 from dicomquest.standard.models import InformationModel
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 from dicomquest.web.callers import HTTP_TITLE, Callers, claim_of
@@ -59,6 +60,7 @@ class WebSettings:
     - ``ae_title`` is the server's own, for the log and the audit trail.
     - ``origins`` are those of pages that may ask from a browser; ``*`` for any.
     - ``write_timeout`` is the longest time that a client may read nothing, in seconds.
+    - ``body_timeout`` is the longest time that 64 KB of a request's body may take, in seconds.
     - ``threads`` bounds those for the database.
     """
 
@@ -67,6 +69,7 @@ class WebSettings:
     ae_title: str = "DICOMQUEST"
     origins: tuple[str, ...] = ()
     write_timeout: float | None = 60.0
+    body_timeout: float | None = 60.0
     threads: int = 100
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
@@ -107,10 +110,19 @@ class WebService:
     """The server's side of every request."""
 
     def __init__(
-        self, index: Index, settings: WebSettings, find: FindService | None, run: Run | None
+        self,
+        index: Index,
+        settings: WebSettings,
+        find: FindService | None,
+        run: Run | None,
+        storage: StorageService | None = None,
     ) -> None:
-        """Answer from an index; ``find`` shares its limits, ``run`` its threads."""
+        """Answer from an index; ``find`` shares its limits, ``run`` its threads.
+
+        ``storage`` takes instances; without it none can be stored.
+        """
         self.index = index
+        self.storage = storage
         self.run = run or in_own_threads(settings.threads)
         self.retrieves = False
         self._numbers = count(1)
@@ -168,6 +180,7 @@ class WebService:
             user_identity=caller.identity.user,
             profile=caller.profile,
             lines=self._lines,
+            is_http=True,
         )
         return Visit(association, self.observer)
 

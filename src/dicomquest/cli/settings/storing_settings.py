@@ -27,7 +27,7 @@ class StoringSettings:
     )
     store: str | None = setting(
         None,
-        "Keep instances sent by C-STORE in this folder, and index them.",
+        "Keep instances sent by C-STORE or STOW-RS in this folder, and index them.",
         type=click.Path(file_okay=False),
         metavar="FOLDER",
     )
