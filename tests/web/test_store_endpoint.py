@@ -110,7 +110,7 @@ def test_content_types_are_read_leniently(front: StoreFront, content_type: str) 
 
 @pytest.mark.requirement("WS-028", "WS-029")
 def test_every_part_is_listed_once(front: StoreFront) -> None:
-    """What C-STORE would refuse is refused here, each part for itself."""
+    """Each part is judged by itself, as C-STORE would judge it."""
     good, other, unknown, foreign = (instance(1, number) for number in range(1, 5))
     other.StudyInstanceUID = "1.2.9"
     unknown.SOPClassUID = "1.2.840.10008.1.3.10"
