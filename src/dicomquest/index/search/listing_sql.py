@@ -96,11 +96,12 @@ def _beyond(
         same: Sql = f"{column.sql} = ?", (value,)
     else:
         same = f"{column.sql} IS NULL", ()
-    if (value is None) is listing.is_backward:
+    # The last one is never empty.
+    if len(columns) > 1 and (value is None) is listing.is_backward:
         either.append((f"{column.sql} IS {'NOT ' if listing.is_backward else ''}NULL", ()))
     if len(columns) > 1:
         either.append(joined("AND", [same, _beyond(columns[1:], values[1:], listing)]))
-    return joined("OR", either) if either else ("0 = 1", ())
+    return joined("OR", either)
 
 
 def listed_end(listing: StudyListing, words: Words, *, is_cut: bool) -> Sql:
@@ -109,14 +110,15 @@ def listed_end(listing: StudyListing, words: Words, *, is_cut: bool) -> Sql:
     if listing.order is not None:
         columns = _sorted(listing.order)
         order = " ORDER BY " + ", ".join(
-            _direction(column, listing, is_first=column is columns[0]) for column in columns
+            _direction(column, listing, may_be_empty=column not in {columns[0], columns[-1]})
+            for column in columns
         )
     return (f"{order} LIMIT ?", (listing.limit,)) if is_cut else (order + words.streamed, ())
 
 
-def _direction(column: _Sorted, listing: StudyListing, *, is_first: bool) -> str:
+def _direction(column: _Sorted, listing: StudyListing, *, may_be_empty: bool) -> str:
     direction = "DESC" if column.is_descending is not listing.is_backward else "ASC"
-    if is_first:
-        # It has no empty values among it, and only so PostgreSQL reads its index.
+    if not may_be_empty:
+        # Only so PostgreSQL reads the index of the first column, whose empty values are apart.
         return f"{column.sql} {direction}"
     return f"{column.sql} {direction} NULLS {'FIRST' if listing.is_backward else 'LAST'}"
