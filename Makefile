@@ -8,6 +8,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
   --constraint constraints.txt
 STAMP := $(VENV)/installed
 PORT ?= 11112
+HTTP_PORT ?= 8080
 TEST_PROCESSES ?= 2
 SECONDS ?= 60
 DIST ?= $(CURDIR)/dist
@@ -56,10 +57,11 @@ run: $(STAMP)
 	'PatientName=C*' PatientID PatientSex"
 	@echo "  findscu -P -k QueryRetrieveLevel=PATIENT -k 'PatientName=C*' \
 	-k PatientID -k PatientSex 127.0.0.1 $(PORT)"
+	@echo "A browser searches at http://127.0.0.1:$(HTTP_PORT)/"
 	@echo "Ctrl-C here stops the server."
 	@echo "The documentation begins with docs/index.md; $(PROGRAM) --help lists the commands."
 	@echo
-	@exec $(BIN)/dicomquest serve --index $(RUN_INDEX) --port $(PORT)
+	@exec $(BIN)/dicomquest serve --index $(RUN_INDEX) --port $(PORT) --http $(HTTP_PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)

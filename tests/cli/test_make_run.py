@@ -18,12 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.peer("make", "findscu")
 def test_printed_lines_answer_with_patients(tmp_path: Path) -> None:
-    port = free_port()
+    port, http_port = free_port(), free_port()
     bin_folder = Path(sys.executable).parent
     log = tmp_path / "log"
     command = [
         "make", "--no-print-directory", "--old-file", str(ROOT / ".venv" / "installed"), "run",
-        f"BIN={bin_folder}", f"PORT={port}", f"RUN_INDEX={tmp_path / 'run.sqlite'}",
+        f"BIN={bin_folder}", f"PORT={port}", f"HTTP_PORT={http_port}",
+        f"RUN_INDEX={tmp_path / 'run.sqlite'}",
     ]  # fmt: skip
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -38,8 +39,9 @@ def test_printed_lines_answer_with_patients(tmp_path: Path) -> None:
         wait_until_listening(process, port, log)
         indexed, *blocks = log.read_text(encoding="utf-8").split("\n\n")
         assert len([line for line in indexed.splitlines() if "skipped:" in line]) == 1
-        address, ours, theirs, stop, docs = blocks[0].splitlines()
+        address, ours, theirs, page, stop, docs = blocks[0].splitlines()
         assert f"127.0.0.1 port {port}" in address
+        assert page.endswith(f" http://127.0.0.1:{http_port}/")
         assert "Ctrl-C" in stop
         assert (ROOT / "docs" / "index.md").exists()
         assert "docs/index.md" in docs

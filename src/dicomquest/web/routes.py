@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dicomquest.errors import DicomquestError
 from dicomquest.web.exchange import Receive, Scope, Send
+from dicomquest.web.page.page_routes import page_routes
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_endpoint import SearchEndpoint
 from dicomquest.web.search_resources import RESOURCES
@@ -118,6 +119,9 @@ def _starlette(service: WebService) -> Starlette:
         Route(path, _ByMethod(endpoints), methods=list(endpoints))
         for path, endpoints in by_path.items()
     ]
+    if settings.root:
+        # Without a root the paths of the page are those of the services.
+        routes += page_routes(service)
     middleware = []
     if settings.origins:
         middleware.append(

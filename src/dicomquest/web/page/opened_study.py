@@ -1,0 +1,96 @@
+"""An opened study: its facts, its series, and the instances of one of them (PS3.4 C.6.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydicom.uid import UID
+
+from dicomquest.dataset.elements import DataSet
+from dicomquest.query.model import Page
+from dicomquest.standard.levels import Level
+from dicomquest.web.page.bounded_search import BoundedSearch
+from dicomquest.web.page.plain_reading import Reading
+from dicomquest.web.page.study_list import Asker, entity_query
+from dicomquest.web.page.study_rows import (
+    INSTANCE_KEYS,
+    SERIES_KEYS,
+    STUDY_KEYS,
+    SeriesRow,
+    StudyRow,
+    instance_row,
+    series_row,
+    study_row,
+    value,
+)
+
+MOST_SERIES = 2_000
+INSTANCES_A_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStudy:
+    """A study with its series; ``of_patient`` counts all studies of its patient ID."""
+
+    row: StudyRow
+    series: tuple[SeriesRow, ...]
+    of_patient: str = ""
+    of_patient_address: str = ""
+    size: str = ""
+    header: str = ""
+
+
+def open_study(
+    search: BoundedSearch,
+    asker: Asker,
+    uid: str,
+    opened_series: str = "",
+    offset: int = 0,
+) -> OpenedStudy | None:
+    """Return a study with its series, and instances of one; None if the asker sees none."""
+    found = search.matches(entity_query(Level.STUDY, asker, STUDY_KEYS, StudyInstanceUID=uid), 1)
+    if not found:
+        return None
+    row = study_row(found[0])
+    asked = entity_query(Level.SERIES, asker, SERIES_KEYS, StudyInstanceUID=uid)
+    series = [series_row(match) for match in search.matches(asked, MOST_SERIES)]
+    if opened_series:
+        if all(each.uid != opened_series for each in series):
+            return None
+        series = [
+            _with_instances(search, asker, uid, each, offset) if each.uid == opened_series else each
+            for each in series
+        ]
+    of_patient, address = _of_patient(search, asker, found[0])
+    return OpenedStudy(row, tuple(series), of_patient, address)
+
+
+def _with_instances(
+    search: BoundedSearch, asker: Asker, study: str, series: SeriesRow, offset: int
+) -> SeriesRow:
+    asked = entity_query(
+        Level.IMAGE, asker, INSTANCE_KEYS, StudyInstanceUID=study, SeriesInstanceUID=series.uid
+    )
+    asked = replace(asked, page=Page(INSTANCES_A_PAGE + 1, offset))
+    found = search.matches(asked, INSTANCES_A_PAGE + 1)
+    rows = tuple(instance_row(match, _class_name(match)) for match in found[:INSTANCES_A_PAGE])
+    words = f"{offset + 1:,} to {offset + len(rows):,} of {series.images:,}" if rows else ""
+    href = ""
+    if len(found) > INSTANCES_A_PAGE:
+        href = f"/studies/{study}/series/{series.uid}?from={offset + INSTANCES_A_PAGE}"
+    return replace(series, instances=rows, shown_words=words, next_href=href)
+
+
+def _class_name(match: DataSet) -> str:
+    name = UID(value(match, "SOPClassUID")).name
+    return name.removesuffix(" Storage")
+
+
+def _of_patient(search: BoundedSearch, asker: Asker, match: DataSet) -> tuple[str, str]:
+    patient_id = value(match, "PatientID")
+    if not patient_id or set(patient_id) & set('*?\\"'):
+        return "", ""
+    query = entity_query(Level.STUDY, asker, ("StudyInstanceUID",), PatientID=patient_id)
+    number = search.count(replace(query, page=None), 1001) or 0
+    shown = f'"{patient_id}"' if " " in patient_id else patient_id
+    return f"{number:,}" if number <= 1000 else "1,000+", Reading(f"id:{shown}").address

@@ -1,0 +1,242 @@
+"""The frame of each page: who asks, what it may, and how a failure looks (PS3.18 8.5)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl
+
+from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
+from dicomquest.services.access import ServiceKind
+from dicomquest.services.find_gate import FindGate
+from dicomquest.web.exchange import Exchange, Receive, Scope, Send
+from dicomquest.web.page.bounded_search import BoundedSearch
+from dicomquest.web.page.plain_reading import Reading
+from dicomquest.web.page.question_fields import fields_of
+from dicomquest.web.page.rendering import HEADERS, render
+from dicomquest.web.page.study_list import Asker
+from dicomquest.web.refusals import RefusalError
+from dicomquest.web.search_parameters import MODEL
+
+if TYPE_CHECKING:
+    from dicomquest.web.web_service import Visit, WebService
+
+LOGGER = logging.getLogger("dicomquest.web")
+
+LONGEST_FORM = 262_144
+"""Bytes of a form: some thousand ticked studies."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class PageRequest:
+    """One request for a page by a caller that the rules have let in."""
+
+    service: WebService
+    exchange: Exchange
+    visit: Visit
+    search: BoundedSearch
+
+    @property
+    def asker(self) -> Asker:
+        """The rights of the one who asks."""
+        profile = self.visit.profile
+        return Asker(profile.visible, profile.choices.options)
+
+    @property
+    def path(self) -> dict[str, str]:
+        """The parts of the path by name."""
+        found: dict[str, str] = self.exchange.scope["path_params"]
+        return found
+
+    @property
+    def may_retrieve(self) -> bool:
+        """Tell whether the caller may fetch files."""
+        return ServiceKind.RETRIEVE in self.visit.profile.services
+
+    def parameter(self, name: str) -> str | None:
+        """Return a query parameter, None without it; a plus is a space, as forms write it."""
+        query: str = self.exchange.scope["query_string"].decode("latin-1")
+        for key, value in parse_qsl(query, keep_blank_values=True):
+            if key == name:
+                return value
+        return None
+
+    async def run(self, function: Callable[..., T], /, *args: Any) -> T:
+        """Run a blocking function in a thread."""
+        return await self.service.run(function, *args)
+
+    async def form(self) -> list[tuple[str, str]]:
+        """Return the fields of a form; RefusalError 413 for one that is too long."""
+        body = b""
+        while True:
+            message = await self.exchange.receive()
+            if message["type"] == "http.disconnect":
+                raise AssociationAbortedError("the client is gone")
+            body += message.get("body", b"")
+            if len(body) > LONGEST_FORM:
+                raise RefusalError(413, f"the form is longer than {LONGEST_FORM:,} bytes")
+            if not message.get("more_body", False):
+                break
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+    def frame(self, title: str, reading: Reading | None = None, **values: Any) -> dict[str, Any]:
+        """Return the values of the frame around a page."""
+        asked = reading or Reading("")
+        visit = self.visit
+        return {
+            "title": f"{title} · dicomquest" if title else "dicomquest",
+            "reading": asked,
+            "user": visit.association.user_identity or "",
+            "may_search": ServiceKind.FIND in visit.profile.services,
+            "fields": fields_of(asked),
+            "opens_keys": False,
+            "is_blank": False,
+            "has_facets": False,
+            "root": self.service.settings.root,
+            "has_viewer": getattr(self.service, "has_viewer", False),
+            "has_thumbnails": getattr(self.service, "has_thumbnails", False),
+            "may_retrieve": False,
+            **values,
+        }
+
+    async def answer(self, title: str, template: str, code: int = 200, **values: Any) -> None:
+        """Send a whole page."""
+        framed = self.frame(title, values.pop("reading", None), **values)
+        body = render("top.html", **framed) + render(template, **framed) + render("bottom.html")
+        await self.exchange.answer(code, body.encode("utf-8", "replace"), HEADERS)
+
+    async def redirect(self, address: str) -> None:
+        """Answer 303 See Other."""
+        await self.exchange.answer(303, b"", {**HEADERS, "Location": address})
+
+
+class PageEndpoint(ABC):
+    """Answers one kind of page; an ASGI application."""
+
+    needs = ServiceKind.FIND
+
+    def __init__(self, service: WebService) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        service = self._service
+        exchange = Exchange(scope, receive, send, service.settings.write_timeout)
+        request: PageRequest | None = None
+        try:
+            exchange = service.exchange(scope, receive, send)
+            visit = await service.admit(exchange)
+            visit.check(self.needs, MODEL)
+            request = PageRequest(service, exchange, visit, BoundedSearch(service.index))
+            with _let_in(service.search.gate, visit):
+                await self._watched(request)
+        except RefusalError as refusal:
+            await _refused(exchange, refusal)
+        except IndexDatabaseError as error:
+            await _failed(exchange, error)
+        except AssociationAbortedError:
+            if request is not None:
+                request.search.interrupt()
+
+    async def _watched(self, request: PageRequest) -> None:
+        """Answer, and stop the database when the client goes away."""
+        if request.exchange.scope["method"] == "POST":
+            # Its body is still to be read.
+            await self.answer(request)
+            return
+        watching = asyncio.ensure_future(request.exchange.watch(request.search.interrupt))
+        try:
+            await self.answer(request)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+    @abstractmethod
+    async def answer(self, request: PageRequest) -> None:
+        """Answer a request of a caller that may ask."""
+
+
+@contextmanager
+def _let_in(gate: FindGate, visit: Visit) -> Iterator[None]:
+    """Count the search as one of those that run; RefusalError 503 if a limit is reached."""
+    title = visit.association.requestor.ae_title
+    if gate.enter(title, visit.profile.choices.finds_per_second, monotonic()) is not None:
+        raise RefusalError(503, "too many searches run", {"Retry-After": "1"})
+    try:
+        yield
+    finally:
+        gate.leave()
+
+
+async def _refused(exchange: Exchange, refusal: RefusalError) -> None:
+    remedies = {
+        401: "Sign in with your user name and passcode.",
+        403: "This account may not search. Ask who runs dicomquest.",
+        404: "It may have been removed, or this account may not see it.",
+        503: "Wait a moment, then try again.",
+    }
+    words = {
+        401: "Sign in to search.",
+        403: "No right to search.",
+        404: "There is no such study, series or instance.",
+        503: "The server is busy.",
+    }
+    again = exchange.scope["path"] if refusal.code == 503 else ""
+    await _send_failure(
+        exchange,
+        refusal.code,
+        words.get(refusal.code, refusal.words),
+        remedies.get(refusal.code, "Go back, and change what you asked for."),
+        again=again,
+        headers=refusal.headers,
+    )
+
+
+async def _failed(exchange: Exchange, error: IndexDatabaseError) -> None:
+    reference = f"{secrets.token_hex(2)}, {datetime.now().astimezone():%H:%M:%S}"
+    LOGGER.error("reference %s: the index failed: %s", reference, error)
+    query = exchange.scope["query_string"].decode("latin-1")
+    if exchange.is_started:
+        # The rows that came stay.
+        words = render("incomplete.html", reference=reference)
+        await exchange.write(words.encode(), more=False)
+        return
+    await _send_failure(
+        exchange,
+        503,
+        "The database does not answer.",
+        "Nothing was changed.",
+        again=f"{exchange.scope['path']}?{query}" if query else exchange.scope["path"],
+        reference=reference,
+        headers={"Retry-After": "5"},
+    )
+
+
+async def _send_failure(
+    exchange: Exchange,
+    code: int,
+    words: str,
+    remedy: str,
+    *,
+    again: str = "",
+    reference: str = "",
+    headers: dict[str, str],
+) -> None:
+    frame = {
+        "title": f"{words.rstrip('.')} · dicomquest", "user": "", "may_search": False,
+        "has_facets": False, "words": words, "remedy": remedy, "again": again,
+        "reference": reference,
+    }  # fmt: skip
+    body = render("top.html", **frame) + render("failure.html", **frame) + render("bottom.html")
+    await exchange.answer(code, body.encode("utf-8", "replace"), {**HEADERS, **headers})

@@ -1,0 +1,152 @@
+"""The page of a question as HTML, without a browser (PS3.4 C.4.1.3)."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index import open_index
+from dicomquest.query.visibility import parse_visible
+from dicomquest.services.access import Profile, ServiceKind
+from dicomquest.services.admission import AccessRules, Admission, PeerRule
+from dicomquest.web import WebSettings
+from fixtures.building import instance
+from fixtures.web import Browser, three_studies
+
+
+def get(browser: Browser, path: str) -> httpx.Response:
+    return browser.request("GET", path, {"Accept": "text/html"})
+
+
+def uids(response: httpx.Response) -> list[str]:
+    return re.findall(r'<tr role="row" class="study" id="s-([0-9.]+)"', response.text)
+
+
+def heading(response: httpx.Response) -> str:
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", response.text, re.DOTALL)
+    return unescape(re.sub(r"<[^>]*>", "", found[1])) if found else ""
+
+
+def test_the_blank_page_has_no_rows(browser: Browser) -> None:
+    response = get(browser, "/")
+    assert response.status_code == 200
+    assert "3 studies of 3 patients" in response.text
+    assert uids(response) == []
+
+
+def test_a_question_is_read_back_and_answered(browser: Browser) -> None:
+    response = get(browser, "/?q=yamada+2024")
+    assert heading(response) == "Studies of patients named yamada…, study date in 2024"
+    assert uids(response) == ["1.2.2"]
+    assert "<title>1 study · dicomquest</title>" in response.text
+    assert "山田 太郎" in response.text
+
+
+def test_studies_come_newest_first(browser: Browser) -> None:
+    assert uids(get(browser, "/?all")) == ["1.2.3", "1.2.2", "1.2.1"]
+
+
+def test_facets_are_links_that_narrow(browser: Browser) -> None:
+    response = get(browser, "/?q=2024")
+    found = dict(re.findall(r'<li><a href="/\?([^"]*)"><span>(MR|CT)</span>', response.text))
+    address = next(each for each, name in found.items() if name == "MR")
+    narrowed = get(browser, f"/?{unescape(address)}")
+    assert heading(narrowed) == "MR studies, study date in 2024"
+    assert uids(narrowed) == ["1.2.2", "1.2.1"]
+
+
+def test_a_form_becomes_an_address(browser: Browser) -> None:
+    body = "q=2024&was-q=2024&sex=F&was-sex="
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = browser.request("POST", "/search", headers, body.encode())
+    assert response.status_code == 303
+    assert uids(get(browser, response.headers["location"])) == ["1.2.3"]
+
+
+def test_nothing_found_names_the_key(browser: Browser) -> None:
+    response = get(browser, "/?q=yamada+2023")
+    assert "No studies. One key excludes all: study date in 2023." in response.text
+    assert ">without study date in 2023</a>" in response.text
+    assert "Newest study in the index: 2024-01-03." in response.text
+
+
+def test_an_unclear_date_gives_two_links(browser: Browser) -> None:
+    response = get(browser, "/?q=05/03/2024")
+    assert "2024-03-05 (5 March 2024)" in response.text
+    assert "2024-05-03 (3 May 2024)" in response.text
+    assert uids(response) == []
+
+
+def test_an_opened_study_shows_its_series(browser: Browser) -> None:
+    response = get(browser, "/?q=2024&open=1.2.1")
+    assert response.text.count("/studies/1.2.1/series/") == 2
+    assert 'aria-expanded="true"' in response.text
+
+
+def test_the_headers_are_strict(browser: Browser) -> None:
+    response = get(browser, "/?q=yamada")
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert not re.search(r"<script>|<style|style=|onclick=|javascript:", response.text)
+
+
+def test_files_of_the_page_never_change(browser: Browser) -> None:
+    for address in re.findall(r'(?:href|src)="(/static/[^"]*)"', get(browser, "/").text):
+        response = get(browser, address)
+        assert response.status_code == 200
+        assert "immutable" in response.headers["cache-control"]
+    assert get(browser, "/static/page.000.css").status_code == 404
+
+
+def test_stored_markup_is_text(tmp_path: Path) -> None:
+    name = '<script>alert(1)</script>^"x\u202ey'
+    with open_index(tmp_path / "i.sqlite", create=True) as index:
+        index.ingest_data_sets([instance(1, PatientName=name, StudyDate="20240101")])
+        text = get(Browser(index), "/?all").text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "\u202e" not in text
+
+
+def test_a_filter_hides_rows_counts_and_facets(tmp_path: Path) -> None:
+    profile = Profile(visible=parse_visible(["PatientID=P2"]))
+    settings = WebSettings(admission=Admission(AccessRules(default=PeerRule(profile=profile))))
+    with open_index(tmp_path / "i.sqlite", create=True) as index:
+        three_studies(index)
+        narrow = Browser(index, settings)
+        assert uids(get(narrow, "/?all")) == ["1.2.2"]
+        assert "1 study. Newest study: 2024-01-02." in get(narrow, "/").text
+        hidden, unknown = (get(narrow, f"/studies/{uid}") for uid in ("1.2.1", "1.2.999"))
+        assert (hidden.status_code, hidden.text) == (404, unknown.text)
+
+
+def test_without_the_right_there_is_no_form(tmp_path: Path) -> None:
+    profile = Profile(services=frozenset({ServiceKind.VERIFICATION}))
+    settings = WebSettings(admission=Admission(AccessRules(default=PeerRule(profile=profile))))
+    with open_index(tmp_path / "i.sqlite", create=True) as index:
+        response = get(Browser(index, settings), "/")
+    assert response.status_code == 403
+    assert "Ask who runs dicomquest" in response.text
+    assert "<form" not in response.text
+
+
+def test_a_failing_database_has_its_own_page(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise IndexDatabaseError("the disk is gone")
+
+    monkeypatch.setattr("dicomquest.index.index.Index.search", fail)
+    response = get(browser, "/?q=yamada")
+    assert response.status_code == 503
+    assert "The database does not answer." in response.text
+    assert "Nothing was changed." in response.text
+    assert "the disk is gone" not in response.text
