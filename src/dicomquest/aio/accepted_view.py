@@ -7,10 +7,9 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Never, Protocol
+from typing import Any, Protocol
 
 from dicomquest import evt
-from dicomquest.absent_names import no_attribute
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dimse.session import Session
 from dicomquest.services.contexts import PresentationContext, as_uid, rejected_contexts
@@ -95,10 +94,6 @@ class AcceptedView(LifeCycle, HasTimeouts, evt.HasHandlers):
     def is_alive(self) -> bool:
         """Tell whether the association is established; it has no thread to be alive."""
         return self.is_established
-
-    def __getattr__(self, name: str) -> Never:
-        # Reached only for names that are not here.
-        raise no_attribute("Association", name)
 
     @property
     def accepted_contexts(self) -> list[PresentationContext]:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
+from typing import Any, Never, ParamSpec, Protocol, TypeAlias, TypeVar, assert_never
 
 from dicomquest import evt
+from dicomquest.absent_names import no_attribute
 from dicomquest.aio.accepted_view import ViewHost
 from dicomquest.aio.bound_handlers import NEGOTIATION_EVENTS, answer_association
 from dicomquest.aio.containment import contained
@@ -410,3 +411,14 @@ class AcceptedAssociation(ResponseChannel):
                     await bound(told)
                 else:
                     await self.run(partial(bound, told))
+
+
+class ScriptedAssociation(AcceptedAssociation):
+    """An association that the handlers of an AE see, with words for pynetdicom's other names.
+
+    Not for ``serve``: Python takes longer for each attribute of a class with ``__getattr__``.
+    """
+
+    def __getattr__(self, name: str) -> Never:
+        # Reached only for names that are not here.
+        raise no_attribute("Association", name)

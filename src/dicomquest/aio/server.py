@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from dicomquest import evt
-from dicomquest.aio.acceptor import AcceptedAssociation
+from dicomquest.aio.acceptor import AcceptedAssociation, ScriptedAssociation
 from dicomquest.aio.connections import Connections
 from dicomquest.aio.containment import Escape, escape_of
 from dicomquest.aio.server_settings import ServerSettings
@@ -180,7 +180,8 @@ class Server:
 
     def associate(self, handshake: TlsHandshake | None = None) -> asyncio.Protocol:
         """Make the association of a new connection; it takes the place of its handshake."""
-        return AcceptedAssociation(self, next(self._numbers), handshake).protocol
+        kind = AcceptedAssociation if self.settings.ae is None else ScriptedAssociation
+        return kind(self, next(self._numbers), handshake).protocol
 
     def connected(self, association: AcceptedAssociation) -> None:
         """Note a connection; if it is one too many, drop one that waits for an association."""

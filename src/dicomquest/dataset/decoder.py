@@ -127,8 +127,7 @@ class Decoder:
         # explicit VR, nearly every element, is read here without a call but for its value.
         data, remembered, explicit = self._data, self._remembered, place.explicit
         header = self._explicit_header if explicit else self._implicit_header
-        is_ascii = place.scope.is_ascii
-        elements = place.elements
+        is_ascii, elements, leaves_out = place.scope.is_ascii, place.elements, self._leaves_out
         previous = -1
         budget = self._budget
         # The range is the element budget and the loop counter in one. It is one longer than the
@@ -155,9 +154,8 @@ class Decoder:
                 break
             elif not self._keeps(place, tag):
                 number = 0  # leaves it out below, as group lengths are (PS3.5 7.2)
-            if position > self._kept_until and not _is_kept_late(place, tag):
+            if leaves_out and position > self._kept_until and not _is_kept_late(place, tag):
                 number = 0
-            element: Element | None
             if code in _SHORT_FORM:
                 start, position = position + 8, position + 8 + length
                 if position > end:
@@ -175,7 +173,9 @@ class Decoder:
                     element = self.value(place, tag, code.decode("ascii"), start, position)
             else:
                 element, position = self._element(place, tag, code, position, end)
-            if number and element is not None:
+                if not number:
+                    continue
+            if element is not None:
                 elements[tag] = element
                 if tag in _CHANGE_SCOPE:
                     is_ascii = self._change_scope(place, tag, element)

@@ -175,7 +175,7 @@ class Session:
 
     def events(self) -> list[SessionEvent]:
         """Return the events since the last call, in their order."""
-        return apart(self.rows_of_events())
+        return apart(self.rows_of_events()) if self._link.events else []
 
     def rows_of_events(self) -> list[SessionEvent | ResponsesReceived]:
         """Return the events, too, but Pending responses that came in a row as one."""
@@ -453,16 +453,17 @@ class Session:
     def _receive_pdvs(
         self, pdvs: Sequence[PresentationDataValue | RepeatedPDVs], now: float
     ) -> None:
-        position = 0
+        position, is_asking = 0, bool(self._invoker)
         while position < len(pdvs):
             # Asked anew for each PDV: the one before may have led to an abort.
             if self._is_deaf:
                 return
             # Pending responses come in long rows; each way takes as many PDVs as it can.
-            after = self._invoker.receive_repeated(self._reassembler, pdvs, position, now)
-            if after > position:
-                position = after
-                continue
+            if is_asking:
+                after = self._invoker.receive_repeated(self._reassembler, pdvs, position, now)
+                if after > position:
+                    position = after
+                    continue
             pdv = pdvs[position]
             position += 1
             if isinstance(pdv, RepeatedPDVs):

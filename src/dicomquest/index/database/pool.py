@@ -178,7 +178,8 @@ class Database:
     def _present(self, *, lately: bool = False) -> Backend:
         """Return the backend; MissingIndexError if its file is not in its place any more."""
         backend = self._backend
-        _refuse_misplaced(backend, lately=lately)
+        if fault := backend.fault_of_place(lately=lately):
+            raise MissingIndexError(fault)
         if not self._is_open:
             raise MissingIndexError(self._trouble)
         return backend
@@ -371,8 +372,8 @@ class Database:
             )
 
 
-def _refuse_misplaced(backend: Backend, *, lately: bool = False) -> None:
-    if fault := backend.fault_of_place(lately=lately):
+def _refuse_misplaced(backend: Backend) -> None:
+    if fault := backend.fault_of_place():
         raise MissingIndexError(fault)
 
 

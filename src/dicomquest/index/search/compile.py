@@ -257,10 +257,13 @@ class _Compiler:
 
     def _level_predicates(self, level: Level, residuals: list[Residual]) -> Iterable[Sql]:
         """Give the conditions on an entity of one level; Python comes last, as it costs most."""
+        asked = self._by_level.get(level, ())
+        if not asked and self._visible is None:
+            return
         needs_trigrams = self._best_column < Selectivity.SOME
         changed = []
         keys = []
-        for key in self._by_level.get(level, ()):
+        for key in asked:
             leads = key is self._leader
             uses_trigrams = needs_trigrams and (leads or self._leader is None)
             place = Place(self._facts, self._zone, level, leads, uses_trigrams)
@@ -294,6 +297,8 @@ class _Compiler:
 
     def _deepest(self) -> Level:
         """Return the lowest level on which the statement looks for a chain of descendants."""
+        if not self._lower and self._visible is None:
+            return self._query.level
         levels = [self._query.level, *(key.level for key in self._lower)]
         # A row that is chosen by visible studies has them.
         if self._visible is not None and (self._lower or not self._chooses_row):

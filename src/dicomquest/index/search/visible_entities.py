@@ -57,6 +57,11 @@ _LISTED = {
     "SOPClassesInStudy": (Level.IMAGE, "instance.sop_class_uid"),
     "AnatomicRegionsInStudyCodeSequence": (Level.IMAGE, "instance_value.search"),
 }
+_CHILD_OF = {
+    level: f"{TABLES[level]}.parent = {TABLES[Level(level - 1)]}.id"
+    for level in Level
+    if level is not min(Level)
+}
 _NUMBER_OF_STUDIES = KEYS_BY_KEYWORD["NumberOfPatientRelatedStudies"]
 
 
@@ -260,7 +265,7 @@ def _asks_for_none(criterion: Criterion) -> bool:
 
 def child_of(level: Level) -> str:
     """Return that an entity is a child of one of the level above."""
-    return f"{TABLES[level]}.parent = {TABLES[Level(level - 1)]}.id"
+    return _CHILD_OF[level]
 
 
 def _select(columns: str, tables: str, where: Sql) -> Sql:
