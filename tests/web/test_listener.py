@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +20,7 @@ from dicomweb_client.api import DICOMwebClient
 
 from dicomquest import find
 from dicomquest.index import Index
+from fixtures.postgresql_cluster import wait_for
 from fixtures.serving import Running, serving
 from fixtures.timing import LONG
 from fixtures.web import three_studies
@@ -141,3 +145,50 @@ def test_a_client_certificate_has_its_profile(served: Served, tmp_path: Path) ->
         process.terminate()
         process.wait(LONG)
     assert [each["0020000D"]["Value"] for each in found] == [["1.2.2"]]
+
+
+def test_sighup_reads_the_certificate_again(served: Served, tmp_path: Path) -> None:
+    """Requests under way and open connections go on; the next connection sees the new one."""
+    authority = trustme.CA()
+    first, second = (authority.issue_cert("127.0.0.1") for _ in range(2))
+    pem = tmp_path / "server.pem"
+    first.private_key_and_cert_chain_pem.write_to_path(str(pem))
+    port, log = free_port(), tmp_path / "log"
+    command = [
+        *COMMAND, "web", "--index", str(served.index), "--http", str(port), "--workers", "2",
+        "--tls-cert", str(pem),
+    ]  # fmt: skip
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+
+    def connected() -> http.client.HTTPSConnection:
+        made = http.client.HTTPSConnection("127.0.0.1", port, timeout=LONG, context=context)
+        made.connect()
+        return made
+
+    def shown(connection: http.client.HTTPSConnection) -> bytes | None:
+        connection.request("GET", "/dicom-web/studies")
+        with connection.getresponse() as response:
+            assert (response.status, len(json.load(response))) == (200, 3)
+        assert isinstance(connection.sock, ssl.SSLSocket)
+        return connection.sock.getpeercert(binary_form=True)
+
+    def shown_anew() -> bytes | None:
+        with contextlib.closing(connected()) as connection:
+            return shown(connection)
+
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=ENVIRONMENT)
+    try:
+        wait_until_listening(process, port, log)
+        kept = connected()
+        before = shown(kept)
+        second.private_key_and_cert_chain_pem.write_to_path(str(pem))
+        process.send_signal(signal.SIGHUP)
+        for _ in range(2):
+            wait_for(lambda: shown_anew() != before, "the new certificate")
+        assert shown(kept) == before
+        kept.close()
+    finally:
+        process.terminate()
+        process.wait(LONG)

@@ -14,7 +14,7 @@ from dicomquest.cli.access_rules import open_to
 from dicomquest.cli.bound_ports import cannot_listen, reserved_port
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
-from dicomquest.cli.shared_options import host_and_port, server_tls
+from dicomquest.cli.shared_options import host_and_port
 from dicomquest.index.index import Index
 from dicomquest.services.find import FindService
 from dicomquest.services.storage import StorageService
@@ -77,12 +77,9 @@ class WebSide:
             storage=self._storage(),
         )
         self._listener = WebListener(
-            self._application,
-            most_connections=settings.max_associations + settings.spare_connections,
-            ssl_context=server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca),
-            head_seconds=settings.request_timeout,
-            grace=settings.grace,
+            self._application, ssl_context=self._server.settings.ssl_context, grace=settings.grace
         )
+        self._limit(settings)
         host, port = host_and_port(settings.http)
         await self._listener.start([bound_socket(host, port, reuse_port=True)])
         as_http = replace(settings, host=host, port=self._listener.address[1])
@@ -96,6 +93,20 @@ class WebSide:
             self._application.reconfigure(
                 self._web_settings(settings), self._find(), self._storage()
             )
+            self._limit(settings)
+            assert self._listener is not None  # noqa: S101  both are made together
+            self._listener.take_certificate(self._server.settings.ssl_context)
+
+    def _limit(self, settings: ServeSettings) -> None:
+        assert self._listener is not None  # noqa: S101  it listens
+        own = self._server.settings
+        self._listener.reconfigure(
+            own.connection_limits,
+            head_seconds=settings.request_timeout,
+            longest_head=settings.max_http_head,
+            write_seconds=settings.write_timeout,
+            observer=own.observer,
+        )
 
     async def close(self) -> None:
         """Listen no more, and wait for running responses as long as the grace lasts."""

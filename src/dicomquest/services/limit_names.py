@@ -42,6 +42,7 @@ class LimitName(Enum):
     RETRIEVED_INSTANCES = "max-retrieve-instances"
     DESTINATION_TIMEOUT = "destination-timeout"
     STORE_TIMEOUT = "store-timeout"
+    HTTP_HEAD = "max-http-head"
 
 
 def reached(limit: LimitName) -> str:

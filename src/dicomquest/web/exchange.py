@@ -137,6 +137,9 @@ class Exchange:
             async with asyncio.timeout(self._write_timeout):
                 await self._send(message)
         except TimeoutError:
+            # Closing alone would wait until the client has read what is on its way.
+            if abort := self.scope.get("state", {}).get("abort"):
+                abort()
             raise AssociationAbortedError("the client reads nothing") from None
         except OSError as error:
             raise AssociationAbortedError("the client is gone") from error

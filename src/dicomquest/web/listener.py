@@ -8,18 +8,16 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from dicomquest.services.tls import certificate_of, check_tls
+from dicomquest.aio.connections import ConnectionLimits
+from dicomquest.services.tls import check_tls
+from dicomquest.web.http_connection import HttpConnection, HttpLimits
 from dicomquest.web.routes import WebApplication
 
 LOGGER = logging.getLogger("dicomquest.web")
-
-LONGEST_HEAD = 65_536
-"""Bytes of a request line and headers that h11 reads before it refuses."""
 
 KEEP_ALIVE = 60
 """Seconds that a connection may be without a request: a viewer comes again."""
@@ -28,57 +26,24 @@ LOOK = 0.02
 """Seconds between two looks whether uvicorn has started, which tells nobody."""
 
 
-class _Connection(H11Protocol):
-    """A connection that knows its client's certificate, and closes if no request comes."""
+class _ContextOfNow(ssl.SSLContext):
+    """The context ``now``, for each handshake that begins.
 
-    head_seconds: float | None = 30.0
+    A server keeps the context that it was made with, and another server on its port would lose who
+    connects in between.
+    """
 
-    def connection_made(self, transport: Any) -> None:
-        """Note the certificate, and wait for the first request."""
-        super().connection_made(transport)
-        certificate = certificate_of(transport.get_extra_info("ssl_object"))
-        self.app_state = {**self.app_state, "certificate": certificate}
-        self._head: asyncio.TimerHandle | None = None
-        if self.head_seconds is not None:
-            self._head = self.loop.call_later(self.head_seconds, self._give_up)
+    now: ssl.SSLContext
 
-    def handle_events(self) -> None:
-        """Read what has come; the head of a request must be whole in time."""
-        super().handle_events()
-        if not self._is_idle:
-            self._stop_waiting()
+    def __new__(cls, now: ssl.SSLContext) -> Self:
+        """Stand for a context."""
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        made.now = now
+        return made
 
-    def on_response_complete(self) -> None:
-        """Wait for the next request, from its first byte on."""
-        super().on_response_complete()
-        self._stop_waiting()
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; the first of a request start its clock."""
-        if self._is_idle and self._head is None and self.head_seconds is not None:
-            self._head = self.loop.call_later(self.head_seconds, self._give_up)
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    @property
-    def _is_idle(self) -> bool:
-        """Tell whether no request is being answered."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or cycle.response_complete
-
-    def _stop_waiting(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-    def _give_up(self) -> None:
-        self._head = None
-        if self.transport is not None:
-            self.transport.abort()
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """Begin a handshake."""
+        return self.now.wrap_bio(*args, **kwargs)
 
 
 class _Server(uvicorn.Server):
@@ -96,31 +61,29 @@ class WebListener:
     def __init__(
         self,
         application: WebApplication,
+        limits: HttpLimits | None = None,
         *,
-        most_connections: int,
         ssl_context: ssl.SSLContext | None = None,
-        head_seconds: float | None = 30.0,
         grace: float = 5.0,
     ) -> None:
-        """Serve an application; ``head_seconds`` may pass until the head of a request is whole."""
+        """Serve an application, by HTTPS with an ``ssl_context``."""
         if ssl_context is not None:
             check_tls(ssl_context)
-        protocol = type("_OurConnection", (_Connection,), {"head_seconds": head_seconds})
+        self._limits = limits or HttpLimits()
         self._config = uvicorn.Config(
             application,
-            http=protocol,
+            http=type("_OurConnection", (HttpConnection,), {"limits": self._limits}),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=most_connections,
-            h11_max_incomplete_event_size=LONGEST_HEAD,
+            h11_max_incomplete_event_size=self._limits.longest_head,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=max(1, round(grace)),
         )
-        self._ssl_context = ssl_context
+        self._ssl_context = None if ssl_context is None else _ContextOfNow(ssl_context)
         self._server = _Server(self._config)
         self._task: asyncio.Task[None] | None = None
         self.address = ("", 0)
@@ -129,7 +92,7 @@ class WebListener:
         """Listen on bound sockets; OSError if that fails."""
         self._config.load()
         self._config.ssl = self._ssl_context
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        _quieten()
         self._task = asyncio.ensure_future(self._server.serve(list(sockets)))
         while not self._server.started:
             if self._task.done():
@@ -140,6 +103,24 @@ class WebListener:
         tls = "" if self._ssl_context is None else " (TLS)"
         LOGGER.info("listening by HTTP on %s port %d%s", *self.address, tls)
 
+    def reconfigure(self, limits: ConnectionLimits, **others: Any) -> None:
+        """Take other limits, those of ``HttpLimits`` by name, for all connections from now on."""
+        self._limits.connections.limit(limits)
+        for name, value in others.items():
+            setattr(self._limits, name, value)
+        self._config.h11_max_incomplete_event_size = self._limits.longest_head
+
+    def take_certificate(self, ssl_context: ssl.SSLContext | None) -> None:
+        """Show another certificate to who connects from now on; open connections stay as they are.
+
+        HTTP stays HTTP, and HTTPS stays HTTPS.
+        """
+        if ssl_context is not None and self._ssl_context is not None:
+            check_tls(ssl_context)
+            self._ssl_context.now = ssl_context
+        elif ssl_context is not self._ssl_context:
+            LOGGER.warning("TLS begins or ends on the HTTP side when the server is started again")
+
     async def close(self) -> None:
         """Listen no more, and wait for running responses as long as the grace lasts."""
         self._server.should_exit = True
@@ -149,6 +130,16 @@ class WebListener:
     def abort(self) -> None:
         """End running responses now, also while ``close`` waits for them."""
         self._server.force_exit = True
+
+
+def _quieten() -> None:
+    """Let uvicorn log what is a fault of ours: what clients do is told by their connections."""
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR and "without completing" not in record.getMessage()
+
+    logger = logging.getLogger("uvicorn.error")
+    logger.filters[:] = [is_ours]
 
 
 def bound_socket(host: str, port: int, *, reuse_port: bool) -> socket.socket:

@@ -377,3 +377,12 @@ class LimitSettings:
         reason="a receiver may write and index an instance before it answers",
         beyond="A-ABORT; that instance counts as failed",
     )
+    max_http_head: int = setting(
+        65_536,
+        "Take at most so many bytes of the line and the headers of a request by HTTP.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="a browser sends some hundred, a token adds a few thousand",
+        beyond="431 by HTTP",
+    )
