@@ -1,0 +1,139 @@
+"""A question as an address of QIDO-RS and as a command line, to learn from (PS3.18 10.6).
+
+Each line is read as its program would read it. Where it asks something else, a remark says so.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from dicomquest.errors import DicomquestError
+from dicomquest.query.criteria import FuzzyName
+from dicomquest.query.identifier.key_arguments import build_identifier, parse_key
+from dicomquest.query.identifier.parse import parse_identifier
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.models import STUDY_ROOT
+from dicomquest.web.box.box_keys import Matching
+from dicomquest.web.box.key_making import USUAL, criteria_of
+from dicomquest.web.search_parameters import read_search
+from dicomquest.web.search_resources import RESOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dicomquest.query.criteria import KeyCriterion
+    from dicomquest.web.box.box_keys import BoxKey
+    from dicomquest.web.box.reading import Reading
+
+_OF_FIND = QueryOptions(relational=True)
+_NAMES = frozenset({Matching.WORDS, Matching.SOUND})
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """A line to copy; ``remark`` says in what it differs from the question, "" if in nothing."""
+
+    text: str
+    remark: str = ""
+
+
+def qido_line(reading: Reading, root: str = "/dicom-web") -> PrintedLine:
+    """Return the address of the same search by QIDO-RS, below the root of the services."""
+    keys, left_out = _once(reading.keys)
+    ways = {key.matching for key in reading.keys}
+    separator = "," if Matching.ALL_VALUES in ways else "\\"
+    pairs = [
+        (each.keyword, each.value.replace("\\", separator) if _is_list(each) else each.value)
+        for each in keys
+    ]
+    pairs += [
+        (name, "true")
+        for name, is_needed in (
+            ("fuzzymatching", bool(ways & _NAMES)),
+            ("emptyvaluematching", Matching.EMPTY in ways),
+            ("multiplevaluematching", Matching.ALL_VALUES in ways),
+        )
+        if is_needed
+    ]
+    query = "&".join(f"{name}={quote(value, safe=',.:-_~*')}" for name, value in pairs)
+    text = f"{root}/studies" + (f"?{query}" if query else "")
+    return PrintedLine(text, _remark(keys, left_out, asked_by_qido(pairs)))
+
+
+def asked_by_qido(pairs: Iterable[tuple[str, str]]) -> tuple[KeyCriterion, ...]:
+    """Return what a search by QIDO-RS asks, nothing if it is refused."""
+    try:
+        search = read_search(RESOURCES[0], {}, pairs, USUAL)
+        return parse_identifier(search.identifier, STUDY_ROOT.uid, search.options).criteria
+    except DicomquestError:
+        return ()
+
+
+def find_line(reading: Reading, index: str = "scans.sqlite") -> PrintedLine:
+    """Return the same search as a command."""
+    keys, left_out = _once(reading.keys)
+    written = [(each.keyword, _for_find(each)) for each in keys]
+    words = [f"{name}={value}" for name, value in written]
+    text = shlex.join(["dicomquest", "find", "--index", index, *words])
+    return PrintedLine(text, _remark(keys, left_out, _asked_by_find(written)))
+
+
+def _for_find(key: BoxKey) -> str:
+    """Return the value of a key for a program without fuzzy matching."""
+    if key.matching in _NAMES:
+        return "*".join(key.value.split(" ")) + "*"
+    return key.value
+
+
+def _asked_by_find(written: Sequence[tuple[str, str]]) -> tuple[KeyCriterion, ...]:
+    try:
+        keys = [parse_key(f"{name}={value}") for name, value in written]
+        identifier = build_identifier([parse_key("QueryRetrieveLevel=STUDY"), *keys])
+        return parse_identifier(identifier, STUDY_ROOT.uid, _OF_FIND).criteria
+    except (DicomquestError, ValueError):
+        return ()
+
+
+def _once(keys: Iterable[BoxKey]) -> tuple[list[BoxKey], list[BoxKey]]:
+    """Return the first key of each attribute, and the others: DICOM has one key an attribute."""
+    first: dict[str, BoxKey] = {}
+    others = [key for key in keys if first.setdefault(key.keyword, key) is not key]
+    return list(first.values()), others
+
+
+def _is_list(key: BoxKey) -> bool:
+    return key.matching in {Matching.STANDARD, Matching.ALL_VALUES}
+
+
+def _remark(
+    keys: Iterable[BoxKey], left_out: Iterable[BoxKey], asked: Sequence[KeyCriterion]
+) -> str:
+    found = [f"It leaves out: {key.chip}." for key in left_out]
+    for key in keys:
+        own = criteria_of(key, USUAL)
+        if not all(each in asked for each in own):
+            found.append(_difference(key, asked))
+    return " ".join(dict.fromkeys(found))
+
+
+def _difference(key: BoxKey, asked: Sequence[KeyCriterion]) -> str:
+    match key.matching:
+        case Matching.WORDS | Matching.SOUND if not any(_has_words(each) for each in asked):
+            return "It finds only names that begin so, in this order."
+        case Matching.WORDS:
+            return "It also finds names that sound alike."
+        case Matching.PHRASE | Matching.PATTERN if key.keyword.endswith("Description"):
+            return f"It finds text in this case alone: {key.value.strip('*')}."
+        case Matching.EMPTY:
+            return f"It does not ask for this: {key.chip}."
+        case Matching.ALL_VALUES:
+            return "It also finds studies that have one of the modalities."
+        case _:
+            return f"It asks in another way: {key.chip}."
+
+
+def _has_words(asked: KeyCriterion) -> bool:
+    return isinstance(asked.criterion, FuzzyName)
