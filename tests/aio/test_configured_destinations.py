@@ -18,6 +18,7 @@ from fixtures.faces import EXPLICIT, IMPLICIT
 from peers.processes import free_port
 
 JPEG = "1.2.840.10008.1.2.4.70"
+STORE = Destination("STORE", "store.example", 104)
 
 
 def asking(caller_port: int | None = None) -> AssociationInfo:
@@ -28,9 +29,8 @@ def asking(caller_port: int | None = None) -> AssociationInfo:
 
 @pytest.mark.requirement("RT-073")
 def test_only_configured_titles_are_known() -> None:
-    store = Destination("STORE", "store.example", 104)
-    destinations = ConfiguredDestinations({"STORE": store})
-    assert destinations.find("STORE", asking()) is store
+    destinations = ConfiguredDestinations({"STORE": STORE})
+    assert destinations.find("STORE", asking()) is STORE
     assert destinations.find("store", asking()) is None
     assert destinations.find("WS", asking()) is None
 
@@ -45,14 +45,20 @@ def test_caller_may_be_its_own_destination() -> None:
 
 def test_each_stored_syntax_has_a_context_of_its_own() -> None:
     needed = [Needed("1.2.3", (JPEG, EXPLICIT))]
-    contexts = propose_contexts(proposed(needed, ()))
+    contexts = propose_contexts(proposed(needed, STORE))
     assert [each.transfer_syntaxes for each in contexts] == [
         (JPEG,),
         (EXPLICIT,),
         (EXPLICIT, IMPLICIT),
     ]
-    [*_, last] = proposed(needed, (IMPLICIT,))
+    [*_, last] = proposed(needed, replace(STORE, preferred=(IMPLICIT,)))
     assert last[1] == (IMPLICIT, EXPLICIT)
+
+
+def test_class_has_one_context_of_only_syntaxes() -> None:
+    needed = [Needed("1.2.3", (JPEG, EXPLICIT)), Needed("1.2.4", (EXPLICIT,))]
+    offered = list(proposed(needed, replace(STORE, only=(IMPLICIT,))))
+    assert offered == [("1.2.3", (IMPLICIT,)), ("1.2.4", (IMPLICIT,))]
 
 
 @pytest.mark.requirement("RT-050")
@@ -61,7 +67,7 @@ def test_many_classes_take_several_associations() -> None:
     groups = grouped(needed)
     assert [len(group) for group in groups] == [42, 42, 16]
     for group in groups:
-        assert len(propose_contexts(proposed(group, ()))) <= 128
+        assert len(propose_contexts(proposed(group, STORE))) <= 128
 
 
 def test_failed_connection_gives_its_turn_back() -> None:

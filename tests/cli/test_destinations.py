@@ -17,6 +17,7 @@ host = "ws.example"
 port = 104
 aet = "WS1"
 transfer-syntaxes = ["1.2.840.10008.1.2"]
+only-transfer-syntaxes = ["1.2.840.10008.1.2.1"]
 most-associations = 2
 dimse-timeout = 7
 """
@@ -32,6 +33,7 @@ def test_table_becomes_a_destination() -> None:
     [(title, found)] = destinations_of(settings(TABLE)).items()
     assert (title, found.host, found.port, found.own_ae_title) == ("WS1", "ws.example", 104, None)
     assert (found.preferred, found.most_associations) == (("1.2.840.10008.1.2",), 2)
+    assert found.only == ("1.2.840.10008.1.2.1",)
     assert (found.timeouts.connect, found.timeouts.dimse) == (3.0, 7)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from fixtures.programs import program
 from peers.processes import Peer, client
@@ -52,3 +53,12 @@ def gdcmscu_find(
     """Query with gdcmscu; keys are ``group,element`` in hexadecimal without leading zeros."""
     texts = [text for tag, value in keys.items() for text in ("--key", f"{tag}={value}")]
     return _run(peer, "--find", MODELS[model], f"--{level.lower()}", *texts)
+
+
+def gdcmscu_move(
+    peer: Peer, title: str, port: int, folder: Path, keys: Mapping[str, str]
+) -> GdcmOutcome:
+    """Have a study moved to gdcmscu itself, which writes the instances into the folder."""
+    texts = [text for tag, value in keys.items() for text in ("--key", f"{tag}={value}")]
+    receive = ("--aetitle", title, "--port-scp", str(port), "--output", str(folder))
+    return _run(peer, "--move", "--studyroot", "--study", *receive, *texts)

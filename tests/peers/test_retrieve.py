@@ -15,6 +15,7 @@ from pydicom import dcmread
 from fixtures.programs import program
 from fixtures.storing import ROOT, SYNTAXES, data_set_bytes, instance, syntax_files, write
 from peers import ours
+from peers.gdcm import gdcmscu_move
 from peers.orthanc import orthanc
 from peers.processes import Outcome, Peer, client, free_port, server
 
@@ -23,6 +24,9 @@ CT_COUNT = 12
 
 DESTINATIONS = {title: free_port() for title in ("PYNETDICOM", "ORTHANC")}
 """The ports of peers that receive by themselves, while they ask for C-MOVE."""
+
+GDCM_PORT = free_port()
+"""gdcmscu decodes all instances in the transfer syntax of the last context that it accepted."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def archive(
             f'[destinations.{title}]\nhost = "127.0.0.1"\nport = {port}\n'
             for title, port in ports.items()
         )
+        + f'[destinations.GDCM]\nhost = "127.0.0.1"\nport = {GDCM_PORT}\n'
+        'only-transfer-syntaxes = ["1.2.840.10008.1.2"]\n'
     )
     with ours.serve(location, "--config", str(config)) as peer:
         yield peer
@@ -236,6 +242,18 @@ def test_movescu_of_pynetdicom(archive: Peer, files: dict[str, Path], tmp_path: 
     keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": STUDY}
     outcome = pynetdicom("movescu", archive, tmp_path, *options, **keys)
     assert_has_study(tmp_path, files, outcome)
+
+
+@pytest.mark.peer("gdcmscu")
+@pytest.mark.requirement("RT-042", "RT-083")
+def test_gdcmscu_moves_to_itself(archive: Peer, files: dict[str, Path], tmp_path: Path) -> None:
+    outcome = gdcmscu_move(archive, "GDCM", GDCM_PORT, tmp_path, {"20,d": STUDY})
+    found = received(tmp_path)
+    assert len(found) == CT_COUNT, outcome.output
+    for uid, path in found.items():
+        sent, stored = dcmread(path), dcmread(files[uid])
+        assert sent.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"
+        assert sent == stored
 
 
 @pytest.mark.peer("Orthanc")

@@ -46,7 +46,7 @@ class ConfiguredDestinations:
         rq = AAssociateRQ(
             called_ae_title=destination.ae_title,
             calling_ae_title=own_ae_title,
-            presentation_contexts=propose_contexts(proposed(needed, destination.preferred)),
+            presentation_contexts=propose_contexts(proposed(needed, destination)),
             user_information=UserInformation(
                 maximum_length=destination.maximum_length or MAXIMUM_LENGTH,
                 user_identity_rq=destination.user_identity,
@@ -106,16 +106,19 @@ def _free(turns: asyncio.Semaphore | None) -> None:
 
 
 def proposed(
-    needed: Sequence[Needed], preferred: Sequence[str]
+    needed: Sequence[Needed], destination: Destination
 ) -> Iterator[tuple[str, Sequence[str]]]:
     """Give the contexts of each class: one for each stored transfer syntax, one uncompressed.
 
-    Each stored syntax stands alone, because an acceptor chooses one of several as it likes.
+    Each stored syntax stands alone, because an acceptor chooses one of several as it likes. Some
+    acceptors keep one transfer syntax for a whole association: they are offered ``only`` that.
     """
     uncompressed = tuple(
-        dict.fromkeys((*preferred, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN))
+        dict.fromkeys(
+            (*destination.preferred, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+        )
     )
     for each in needed:
-        for stored in each.transfer_syntax_uids:
+        for stored in () if destination.only else each.transfer_syntax_uids:
             yield each.sop_class_uid, (stored,)
-        yield each.sop_class_uid, uncompressed
+        yield each.sop_class_uid, destination.only or uncompressed

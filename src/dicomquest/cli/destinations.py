@@ -38,6 +38,7 @@ def _destination(table: NamedPeer, settings: ServeSettings) -> Destination:
         reach["port"],
         own_ae_title=reach.get("own_aet"),
         preferred=tuple(sending.get("transfer_syntaxes", ())),
+        only=tuple(sending.get("only_transfer_syntaxes", ())),
         most_associations=sending.get("most_associations"),
         user_identity=peer.user_identity(),
         ssl_context=peer.tls_context(),

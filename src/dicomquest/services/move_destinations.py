@@ -25,7 +25,8 @@ class Destination:
 
     - ``ae_title`` is the title that it is called by, ``own_ae_title`` that of this side on the way
       to it; None for the one to which the request was addressed.
-    - ``preferred`` are transfer syntaxes that it is offered first for what is not compressed.
+    - ``preferred`` are transfer syntaxes that it is offered first for what is not compressed;
+      ``only`` are those that it is offered alone, if there are any.
     - ``most_associations`` may be open at a time; further retrieves wait for their turn.
     """
 
@@ -34,6 +35,7 @@ class Destination:
     port: int
     own_ae_title: str | None = None
     preferred: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     most_associations: int | None = None
     user_identity: UserIdentityRQ | None = field(default=None, repr=False)
     ssl_context: ssl.SSLContext | None = None

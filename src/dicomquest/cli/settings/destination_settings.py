@@ -19,6 +19,12 @@ class DestinationSettings:
         multiple=True,
         metavar="UID",
     )
+    only_transfer_syntaxes: tuple[str, ...] = setting(
+        (),
+        "Offer these transfer syntaxes alone, in one context for each SOP class.",
+        multiple=True,
+        metavar="UID",
+    )
     most_associations: int | None = setting(
         None,
         "Hold at most so many associations with it in a process; further retrieves wait.",
