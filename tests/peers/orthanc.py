@@ -49,3 +49,29 @@ def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator
             with urllib.request.urlopen(urllib.request.Request(url, path.read_bytes())) as response:
                 assert response.status == 200, path
         yield Peer("127.0.0.1", port, "ORTHANC", http_port)
+
+
+def retrieve(peer: Peer, modality: str, level: str, **keys: str) -> None:
+    """Have Orthanc find what matches at one of its modalities, and have it moved to itself."""
+    url = f"http://127.0.0.1:{peer.http_port}"
+    found = _post(f"{url}/modalities/{modality}/query", {"Level": level, "Query": keys})
+    _post(f"{url}/queries/{found['ID']}/retrieve", {"TargetAet": peer.aet})
+
+
+def stored_files(peer: Peer) -> list[bytes]:
+    """The files of all instances that Orthanc has."""
+    url = f"http://127.0.0.1:{peer.http_port}/instances"
+    with urllib.request.urlopen(url) as response:
+        found: list[str] = json.load(response)
+    files = []
+    for each in found:
+        with urllib.request.urlopen(f"{url}/{each}/file") as response:
+            files.append(response.read())
+    return files
+
+
+def _post(url: str, body: object) -> dict[str, str]:
+    request = urllib.request.Request(url, json.dumps(body).encode())
+    with urllib.request.urlopen(request) as response:
+        answer: dict[str, str] = json.load(response)
+    return answer

@@ -23,7 +23,7 @@ from pynetdicom import AE, build_context, build_role, evt
 
 from dicomquest.dataset.part10 import encode_file_meta, read_file_start
 from fixtures.programs import program
-from peers import ours
+from peers import orthanc, ours
 from peers.processes import Peer, client, ports_of_servers, server
 
 # pydicom warns of what is odd in its own files.
@@ -46,8 +46,10 @@ NAMES = (
     "MR_small_jpeg_ls_lossless.dcm",
     "MR_small_jp2klossless.dcm",
 )
-# Known before the archive starts; each has a storescp in one test.
-DESTINATIONS = dict(zip(("ALL", "IMPLICIT", "EXPLICIT"), ports_of_servers(3), strict=True))
+# Known before the archive starts; each has a server in one test.
+DESTINATIONS = dict(
+    zip(("ALL", "IMPLICIT", "EXPLICIT", "ORTHANC"), ports_of_servers(4), strict=True)
+)
 UNCOMPRESSED = [
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -236,3 +238,68 @@ def test_move_to_a_peer_that_takes_little(
     assert moved.keys() == files.keys(), output
     for uid, path in files.items():
         check_values(moved[uid], dcmread(path))
+
+
+# The option by which getscu prefers the transfer syntax of a file. It proposes uncompressed ones
+# in the same context, of which an archive may choose one for the SOP class: no file of MR is here.
+PREFERENCES = {
+    "CT_small.dcm": "+xe",
+    "image_dfl.dcm": "+xd",
+    "SC_rgb_rle_16bit_2frame.dcm": "+xr",
+    "JPGExtended.dcm": "+xx",
+    "SC_rgb_jpeg_gdcm.dcm": "+xs",
+    "SC_rgb_dcmtk_+eb+cy+s2.dcm": "+xy",
+}
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.requirement("RT-041", "RT-083")
+@pytest.mark.parametrize("name", PREFERENCES)
+def test_getscu_gets_what_it_prefers(
+    archive: Peer, files: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    [(uid, path)] = [each for each in files.items() if each[1].name == name]
+    outcome = getscu(archive, tmp_path, PREFERENCES[name], uid)
+    [got_path] = tmp_path.iterdir()
+    assert data_set_of(got_path) == data_set_of(path), outcome
+    assert dcmread(got_path) == dcmread(path)
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.requirement("RT-042", "RT-043", "RT-083")
+def test_getscu_gets_all_by_itself(archive: Peer, files: dict[str, Path], tmp_path: Path) -> None:
+    """Without an option getscu takes uncompressed instances alone."""
+    output = getscu(archive, tmp_path, "+xe", *files)
+    got = {each.SOPInstanceUID: each for each in map(dcmread, tmp_path.iterdir())}
+    assert got.keys() == files.keys(), output
+    for uid, path in files.items():
+        check_values(got[uid], dcmread(path))
+
+
+def getscu(archive: Peer, folder: Path, option: str, *uids: str) -> str:
+    return client(
+        [
+            *(program("getscu"), "-v", "-S", "-aec", archive.aet, "+B", "-od", str(folder), option),
+            *("-k", "QueryRetrieveLevel=IMAGE", "-k", "SOPInstanceUID=" + "\\".join(uids)),
+            *(archive.host, str(archive.port)),
+        ]
+    ).output
+
+
+@pytest.mark.peer("Orthanc")
+@pytest.mark.requirement("RT-041", "RT-083")
+def test_orthanc_gets_each_as_it_is(archive: Peer, files: dict[str, Path], tmp_path: Path) -> None:
+    # Orthanc cannot understand its SOP Class UID, which has VR UN.
+    wanted = {uid: path for uid, path in files.items() if path.name != "rtdose_rle.dcm"}
+    modality = [archive.aet, archive.host, archive.port]
+    with orthanc.orthanc(
+        tmp_path, [], DicomPort=DESTINATIONS["ORTHANC"], DicomModalities={"ours": modality}
+    ) as peer:
+        orthanc.retrieve(peer, "ours", "Instance", SOPInstanceUID="\\".join(wanted))
+        found = [dcmread(BytesIO(each)) for each in orthanc.stored_files(peer)]
+    assert {each.SOPInstanceUID for each in found} == wanted.keys()
+    for each in found:
+        stored = dcmread(files[each.SOPInstanceUID])
+        assert each.file_meta.TransferSyntaxUID == stored.file_meta.TransferSyntaxUID
+        # DCMTK writes the items of encapsulated pixel data anew.
+        check_values(each, stored)

@@ -165,6 +165,14 @@ def test_elements_of_a_find_response_are_no_keys() -> None:
     assert len(read(STUDY_ROOT, **keys).query.criteria) == 1
 
 
+def test_file_meta_information_is_no_key() -> None:
+    """Orthanc repeats the SOP Instance UID there."""
+    keys: dict[str, Any] = {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": "1.1.1"}
+    sent = {"MediaStorageSOPInstanceUID": "1.1.1", **keys}
+    assert read(STUDY_ROOT, **sent).query.criteria == read(STUDY_ROOT, **keys).query.criteria
+    assert refused(STUDY_ROOT, RELATIONAL, **sent).startswith("A900 00020003")
+
+
 def test_view_is_refused() -> None:
     keys: dict[str, Any] = {"StudyInstanceUID": "1", "QueryRetrieveView": "CLASSIC"}
     assert refused(STUDY_ROOT, QueryRetrieveLevel="STUDY", **keys).startswith("A900 00080053")

@@ -49,7 +49,8 @@ _READING = QueryOptions()
 _OF_NO_INSTANCE = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL})
 # Responses to C-FIND have them, and SCUs send back what they got.
 _OF_THE_SERVICE = RETRIEVAL | {INSTANCE_AVAILABILITY, TIMEZONE_OFFSET_FROM_UTC}
-
+# Orthanc repeats the UID of the instance in Media Storage SOP Instance UID.
+_FILE_META_GROUP = 0x0002
 
 _RETURNED = tuple(
     ReturnKey(key.tag, key.vr, key.level)
@@ -141,7 +142,8 @@ class _Reading:
                 continue
             has_value = any(value not in {"", b""} for value in element.values)
             name = attribute_name(tag)
-            if (has_value and tag not in _OF_THE_SERVICE) and not is_private_creator(tag):
+            selects = tag not in _OF_THE_SERVICE and tag >> 16 != _FILE_META_GROUP
+            if has_value and selects and not is_private_creator(tag):
                 raise _rejected(tag, f"{name}: {self._why_not(tag)}")
             self._deviates(tag, f"{name}: no key of a retrieve")
 
