@@ -366,6 +366,7 @@ def query_options() -> st.SearchStrategy[QueryOptions]:
         empty_value=flag,
         multiple_value=flag,
         unknown_matches=flag,
+        ignore_case=flag,
         timezone_offset_minutes=st.sampled_from((0, 60, -300)),
     )
 

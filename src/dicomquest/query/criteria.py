@@ -101,6 +101,16 @@ class WildCard:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseFree:
+    """Text without case, perhaps with wild cards: a pattern as ``fold_case`` makes it.
+
+    No kind of matching of the Standard, which compares text with case (C.2.2.2.1).
+    """
+
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
 class PersonName:
     """A name (C.2.2.2.1.1, C.2.2.2.4): folded patterns, some of them plain texts.
 
@@ -120,10 +130,17 @@ class FuzzyWord:
     """One word of a fuzzy name: a stored word fits the pattern, or sounds like it.
 
     ``code`` is the phonetic code; words with wild cards or beyond Latin letters have none ("").
+    ``others`` are the patterns of the same word in the other kind of kana.
     """
 
     pattern: Pattern
     code: str
+    others: tuple[Pattern, ...] = ()
+
+    @property
+    def spellings(self) -> tuple[Pattern, ...]:
+        """All patterns of the word."""
+        return (self.pattern, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +227,7 @@ Criterion: TypeAlias = (
     | Range
     | UIDList
     | WildCard
+    | CaseFree
     | PersonName
     | FuzzyName
     | DateTimePairMatch

@@ -12,6 +12,7 @@ from dicomquest.errors import ValueFormatError
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     DateTimePairMatch,
     EmptyValue,
     FuzzyName,
@@ -96,6 +97,7 @@ def _matches_key(data_set: DataSet, key: KeyCriterion, zone: int) -> bool:
             | SingleInterval()
             | Range()
             | WildCard()
+            | CaseFree()
             | PersonName()
             | FuzzyName()
             | UIDList()

@@ -119,6 +119,11 @@ def date_range(period: str) -> str:
     return f"{period}{first}-{period}{last}"
 
 
+def facet_values(text: str | None) -> set[str]:
+    """Return the distinct values of a stored text; ``""`` alone if it has none."""
+    return {value for value in (text or "").split("\\") if value} or {""}
+
+
 def tally(kind: FacetKind, texts: Mapping[str | None, int]) -> Tally:
     """Return the counts of a facet, from the stored texts of the attribute with their studies."""
     if kind is FacetKind.DATE:
@@ -126,7 +131,7 @@ def tally(kind: FacetKind, texts: Mapping[str | None, int]) -> Tally:
     counts: Counter[str] = Counter()
     for text, studies in texts.items():
         # A study with CT and SR counts in both.
-        for value in set((text or "").split("\\")):
+        for value in facet_values(text):
             counts[value] += studies
     return Tally(tuple(_sorted(counts)))
 

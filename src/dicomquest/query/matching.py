@@ -13,6 +13,7 @@ from dicomquest.query import patterns
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     Criterion,
     DateTimePairMatch,
     EmptyValue,
@@ -52,6 +53,10 @@ def _interval_matches(criterion: SingleInterval | Range, form: SearchForm) -> bo
 
 def _wild_card_matches(criterion: WildCard, form: SearchForm) -> bool:
     return form[0] is not None and patterns.matches(criterion.pattern, form[0])
+
+
+def _case_free_matches(criterion: CaseFree, form: SearchForm) -> bool:
+    return form[0] is not None and patterns.matches(criterion.pattern, patterns.fold_case(form[0]))
 
 
 def _pair_matches(criterion: DateTimePairMatch, form: SearchForm) -> bool:
@@ -130,7 +135,8 @@ def _fuzzy_words(criterion: FuzzyName, name: str) -> str:
     shown = " and ".join(
         f"'{patterns.pattern_text(word.pattern).rstrip('*')}'" for word in criterion.words
     )
-    return f"{name} begins with or sounds like {shown}, in any order"
+    sound = " or sounds like" if any(word.code for word in criterion.words) else ""
+    return f"{name} begins with{sound} {shown}, in any order"
 
 
 def _pair_words(criterion: DateTimePairMatch, name: str) -> str:
@@ -210,6 +216,11 @@ MATCHING_TYPES: tuple[MatchingType, ...] = (
         "Wild Card", "C.2.2.2.4", None, WildCard,
         _wild_card_matches,
         lambda criterion, name: f"{name} {patterns.pattern_words(criterion.pattern)}",
+    ),
+    MatchingType(
+        "Text without case", "C.2.2.2.1", None, CaseFree,
+        _case_free_matches,
+        lambda criterion, name: f"{name} {patterns.pattern_words(criterion.pattern)}, in any case",
     ),
     MatchingType(
         "Range", "C.2.2.2.5", None, Range,

@@ -8,6 +8,8 @@ a stored word fits a word of the key if it begins with it or has the same Metaph
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import replace
 
 from jellyfish import metaphone
 
@@ -25,12 +27,20 @@ _WILDS = {"\ufdd0": Wild.ANY, "\ufdd1": Wild.ONE}
 _TOKENS = re.compile("[\ufdd0\ufdd1]|[^\ufdd0\ufdd1]+")
 # Not \w, which leaves out combining marks: they belong to the letters of Thai or Devanagari.
 _BETWEEN_WORDS = re.compile(r"[\s^=,;.()/\-\u3000\u30fb]+")
+# Names that are typed and stored without a space between family and given name as well.
+_UNSPACED = ("CJK ", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC ITERATION")
+_LONGEST_UNSPACED = 12
+# The letters of both kinds of kana, and their iteration marks.
+_HIRAGANA = [*range(0x3041, 0x3097), 0x309D, 0x309E]
+_TO_KATAKANA = {code: code + 0x60 for code in _HIRAGANA}
+_TO_HIRAGANA = {code + 0x60: code for code in _HIRAGANA}
 _WITHIN_WORDS = str.maketrans("", "", "'\u2019`")
 
 
-def parse_name(text: str, *, fuzzy: bool) -> PersonName | FuzzyName | None:
+def parse_name(text: str, *, fuzzy: bool, by_sound: bool = True) -> PersonName | FuzzyName | None:
     """Return the criterion of a PN key value, None if it asks nothing (``*``, ``^``).
 
+    Fuzzy names also match by words, and unless ``by_sound`` is False by words that sound alike.
     ValueFormatError if it has more than three component groups.
     """
     groups = text.split("=")
@@ -45,8 +55,12 @@ def parse_name(text: str, *, fuzzy: bool) -> PersonName | FuzzyName | None:
     else:
         alternatives += [None] * (len(GROUPS) - len(alternatives))
         literal = PersonName(tuple(alternatives), any_group=False, text=text)
-    words = _key_words(text) if fuzzy else ()
-    return FuzzyName(literal, words) if words else literal
+    words = _key_words(text, by_sound=by_sound) if fuzzy else ()
+    if not words:
+        return literal
+    if len(groups) == 1 and (unspaced := _unspaced(groups[0])):
+        literal = replace(literal, groups=((*(alternatives[0] or ()), *unspaced),))
+    return FuzzyName(literal, words)
 
 
 def fold_pattern(text: str) -> Pattern:
@@ -95,17 +109,43 @@ def phonetic_code(word: str) -> str:
     return metaphone(word) if word.isascii() and word.isalpha() else ""
 
 
-def _key_words(text: str) -> tuple[FuzzyWord, ...]:
+def _unspaced(group: str) -> tuple[Pattern, ...]:
+    """Return the patterns of a name in Han, kana or Hangul that is typed without a space.
+
+    Family and given name may meet behind each letter.
+    """
+    name = fold_name(group)
+    if not 1 < len(name) <= _LONGEST_UNSPACED or not all(map(_is_unspaced, name)):
+        return ()
+    return tuple(
+        (f"{each[:at]}{between}{each[at:]}", Wild.ANY)
+        for each in (name, *_other_kana(name))
+        for at in range(1, len(each))
+        for between in "^ "
+    )
+
+
+def _is_unspaced(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(_UNSPACED)
+
+
+def _other_kana(word: str) -> tuple[str, ...]:
+    """Return a word all in the other kinds of kana, where it has some."""
+    found = {word.translate(_TO_KATAKANA), word.translate(_TO_HIRAGANA)} - {word}
+    return tuple(sorted(found))
+
+
+def _key_words(text: str, *, by_sound: bool) -> tuple[FuzzyWord, ...]:
     words = []
     for word in split_words(fold_name(text.translate(_STAND_INS).replace("=", "^"))):
         pattern = tuple(_WILDS.get(token) or token for token in _TOKENS.findall(word))
         if any(isinstance(token, str) for token in pattern):
-            plain = len(pattern) == 1
-            words.append(
-                FuzzyWord(
-                    (word, Wild.ANY) if plain else pattern, phonetic_code(word) if plain else ""
-                )
-            )
+            if len(pattern) > 1:
+                words.append(FuzzyWord(pattern, ""))
+                continue
+            code = phonetic_code(word) if by_sound else ""
+            others = tuple((each, Wild.ANY) for each in _other_kana(word))
+            words.append(FuzzyWord((word, Wild.ANY), code, others))
     return tuple(words)
 
 
@@ -129,7 +169,9 @@ def matches_name(criterion: PersonName, groups: tuple[str | None, ...]) -> bool:
 
 def matches_word(word: FuzzyWord, stored: str) -> bool:
     """Tell whether a stored word fits one word of a fuzzy key."""
-    return matches(word.pattern, stored) or (word.code != "" and word.code == phonetic_code(stored))
+    return any(matches(pattern, stored) for pattern in word.spellings) or (
+        word.code != "" and word.code == phonetic_code(stored)
+    )
 
 
 def matches_fuzzily(criterion: FuzzyName, groups: tuple[str | None, ...]) -> bool:

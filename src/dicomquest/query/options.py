@@ -26,6 +26,9 @@ class QueryOptions:
     unknown_matches: bool = False
     """An empty stored value of a required or optional key matches any key value (C.2.2.1.2)."""
 
+    ignore_case: bool = False
+    """Text other than names matches without case, which the Standard tells apart (C.2.2.2.1)."""
+
     several_values: SeveralValues = "or"
     """Several values of a key that is no UID, if not negotiated: any of them matches, or A900."""
 

@@ -6,10 +6,13 @@ anchored at both ends.
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
 from typing import TypeGuard
 
 from dicomquest.query.criteria import Pattern, Wild
 
+_FIRST_BEYOND_ASCII, _LAST_CASED = 0x80, 0x1E943
 _WILDS = {wild.value: wild for wild in Wild}
 
 
@@ -72,6 +75,55 @@ def matches(pattern: Pattern, text: str) -> bool:
         else:
             return False
     return all(token is Wild.ANY for token in characters[at:])
+
+
+def fold_case(text: str) -> str:
+    """Return a text in small letters, one for each of its letters.
+
+    No letter becomes one of ASCII: K is no Kelvin sign, so that ASCII letters have two forms.
+    """
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_small, text))
+
+
+def _small(letter: str) -> str:
+    small = letter.lower()
+    return small if len(small) == 1 and (letter.isascii() or not small.isascii()) else letter
+
+
+@cache
+def _cases_beyond_ascii() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for code in range(_FIRST_BEYOND_ASCII, _LAST_CASED + 1):
+        letter = chr(code)
+        small = _small(letter)
+        if small != letter:
+            found[small] = found.get(small, small) + letter
+    return found
+
+
+def cases(letter: str) -> str:
+    """Return all letters of which ``fold_case`` makes this one."""
+    if letter.isascii():
+        return letter + letter.upper() if letter.islower() else letter
+    return _cases_beyond_ascii().get(letter, letter)
+
+
+def spellings(text: str, most: int) -> list[str] | None:
+    """Return all texts of which ``fold_case`` makes this one; None for more than ``most``."""
+    number = 1
+    each = [cases(letter) for letter in text]
+    for letters in each:
+        number *= len(letters)
+        if number > most:
+            return None
+    return ["".join(letters) for letters in product(*each)]
+
+
+def fold_pattern_case(pattern: Pattern) -> Pattern:
+    """Return a pattern without case."""
+    return tuple(fold_case(token) if isinstance(token, str) else token for token in pattern)
 
 
 def pattern_text(pattern: Pattern) -> str:

@@ -12,11 +12,17 @@ from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from dicomquest.index.search.condition import Sql, joined
-from dicomquest.index.search.pattern_sql import alternatives_sql, pattern_sql
+from dicomquest.index.search.pattern_sql import (
+    alternatives_sql,
+    case_free_sql,
+    has_few_spellings,
+    pattern_sql,
+)
 from dicomquest.index.tables.dialects import DIALECTS, Dialect
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     Criterion,
     DateTimePairMatch,
     EmptyValue,
@@ -69,6 +75,10 @@ def _single_number(criterion: SingleNumber, columns: Columns, _: Dialect) -> Sql
 
 def _wild_card(criterion: WildCard, columns: Columns, dialect: Dialect) -> Sql:
     return pattern_sql(criterion.pattern, columns[0], dialect)
+
+
+def _case_free(criterion: CaseFree, columns: Columns, dialect: Dialect) -> Sql:
+    return case_free_sql(criterion.pattern, columns[0], dialect)
 
 
 def _uid_list(criterion: UIDList, columns: Columns, dialect: Dialect) -> Sql:
@@ -146,6 +156,10 @@ def _of_wild_card(criterion: WildCard) -> Selectivity:
     return Selectivity.SOME if prefix(criterion.pattern) else Selectivity.SCAN
 
 
+def _of_case_free(criterion: CaseFree) -> Selectivity:
+    return Selectivity.SOME if has_few_spellings(criterion.pattern) else Selectivity.SCAN
+
+
 def _of_name(criterion: PersonName) -> Selectivity:
     groups = [all(map(prefix, group)) for group in criterion.groups if group is not None]
     return Selectivity.SOME if any(groups) else Selectivity.SCAN
@@ -199,6 +213,7 @@ MATCHING_SQL: tuple[MatchingSql, ...] = (
     MatchingSql(SingleInterval, _interval, _some),
     MatchingSql(UIDList, _uid_list, _some),
     MatchingSql(WildCard, _wild_card, _of_wild_card),
+    MatchingSql(CaseFree, _case_free, _of_case_free),
     MatchingSql(Range, _interval, _of_range),
     MatchingSql(DateTimePairMatch, _pair, _of_pair),
     MatchingSql(SequenceMatch, _python_only, _of_sequence),

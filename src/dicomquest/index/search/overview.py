@@ -22,6 +22,7 @@ from dicomquest.query.facets import (
     FacetKind,
     NotCounted,
     Tally,
+    facet_values,
     has_own_key,
     tally,
     without_own_key,
@@ -291,7 +292,7 @@ def _facet(kind: FacetKind, offered: Tally | NotCounted, found: Tally | NotCount
 
 def _of_studies(rows: Iterable[Row]) -> Counter[str | None]:
     """Return the studies that have each value in some series."""
-    pairs = {(value, study) for text, study in rows for value in (text or "").split("\\")}
+    pairs = {(value, study) for text, study in rows for value in facet_values(text)}
     return Counter(value for value, _ in pairs)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from dicomquest.index.search.condition import Sql, joined
-from dicomquest.index.tables.dialects import Dialect
+from dicomquest.index.tables.dialects import DIALECTS, Dialect
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     Criterion,
     DateTimePairMatch,
     EmptyValue,
@@ -31,7 +32,7 @@ from dicomquest.query.criteria import (
     Wild,
     WildCard,
 )
-from dicomquest.query.patterns import is_literal, prefix
+from dicomquest.query.patterns import cases, is_literal, prefix, spellings
 
 # SQLITE_LIMIT_LIKE_PATTERN_LENGTH, in bytes.
 _LONGEST_GLOB = 50_000
@@ -60,11 +61,61 @@ def like(pattern: Pattern) -> str:
     )
 
 
+_REGEX_WILDS = {Wild.ANY: ".*", Wild.ONE: "."}
+
+MOST_SPELLINGS = 64
+"""The spellings of a text without case that are looked up one by one: those of six letters."""
+
 # GLOB and not SQLite's LIKE, which ignores the case of ASCII letters.
 _OPERATORS: dict[Dialect, tuple[str, Callable[[Pattern], str]]] = {
     "sqlite": ("GLOB", glob),
     "postgresql": ("LIKE", like),
 }
+
+
+def case_free_glob(pattern: Pattern) -> str:
+    """Return the pattern for GLOB, with a class of the cases of each letter."""
+    return "".join(
+        _GLOB_WILDS[token] if isinstance(token, Wild) else "".join(map(_glob_class, token))
+        for token in pattern
+    )
+
+
+def _glob_class(letter: str) -> str:
+    found = cases(letter)
+    return f"[{found}]" if len(found) > 1 else letter.translate(_GLOB_LITERALS)
+
+
+def case_free_regex(pattern: Pattern) -> str:
+    """Return the pattern as a regular expression of PostgreSQL, which its trigram indexes serve."""
+    inner = "".join(
+        _REGEX_WILDS[token] if isinstance(token, Wild) else "".join(map(_regex_class, token))
+        for token in pattern
+    )
+    return f"^{inner}$"
+
+
+def _regex_class(letter: str) -> str:
+    found = cases(letter)
+    if len(found) > 1:
+        return f"[{found}]"
+    return f"\\{letter}" if letter.isascii() and not letter.isalnum() else letter
+
+
+def has_few_spellings(pattern: Pattern) -> bool:
+    """Tell whether a pattern without case is a text of a few letters, for a B-tree."""
+    return is_literal(pattern) and spellings(pattern[0], MOST_SPELLINGS) is not None
+
+
+def case_free_sql(pattern: Pattern, column: str, dialect: Dialect) -> Sql:
+    """Return the condition of a pattern without case; a B-tree serves a text of a few letters."""
+    words = DIALECTS[dialect]
+    texts = spellings(pattern[0], MOST_SPELLINGS) if is_literal(pattern) else None
+    if texts is not None:
+        return f"{column} {words.in_values}", (words.as_list(texts),)
+    if dialect == "sqlite":
+        return f"{column} GLOB ?", (case_free_glob(pattern),)
+    return f"{column} ~ ?", (case_free_regex(pattern),)
 
 
 def after_prefix(text: str) -> str | None:
@@ -118,9 +169,13 @@ def _patterns(criterion: Criterion) -> Iterator[Pattern]:
         case PersonName(groups):
             for group in groups:
                 yield from group or ()
+        case CaseFree(pattern):
+            # Each letter is a class of its cases.
+            yield (*pattern, *pattern, *pattern, *pattern)
         case FuzzyName(literal, words):
             yield from _patterns(literal)
-            yield from (word.pattern for word in words)
+            for word in words:
+                yield from word.spellings
         case (
             SingleValue()
             | SingleNumber()

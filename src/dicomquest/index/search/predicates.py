@@ -26,6 +26,7 @@ from dicomquest.index.tables.schema import ATTRIBUTES, GROUP_PARTS, SEVERAL_VALU
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     Criterion,
     DateTimePairMatch,
     EmptyValue,
@@ -130,12 +131,14 @@ def _on_one_value(criterion: Criterion, key: Key, place: Place) -> Predicate:
             return Predicate(with_candidates(found, groups[0] or (), columns, place), exact=True)
         case PersonName():
             return Predicate(criterion_sql(criterion, columns, dialect), exact=True)
-        case WildCard(pattern):
+        case WildCard(pattern) | CaseFree(pattern):
             found = criterion_sql(criterion, columns, dialect)
             if found is not None and (path, SEVERAL_VALUES) in occurrences:
                 # The column holds several values as one text, which no pattern may span.
                 found = joined("AND", [found, (_has_no_backslash(columns[0], place), ())])
-            return Predicate(with_candidates(found, (pattern,), columns, place), exact=True)
+            case_free = isinstance(criterion, CaseFree)
+            found = with_candidates(found, (pattern,), columns, place, case_free=case_free)
+            return Predicate(found, exact=True)
         case FuzzyName(literal, words):
             whole = _on_one_value(literal, key, place).sql
             return Predicate(by_words(words, whole, path, place), exact=len(words) <= MOST_PARTS)

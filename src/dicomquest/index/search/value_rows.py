@@ -17,6 +17,7 @@ from dicomquest.index.tables.schema import CODE_PART, GROUP_PARTS, VALUE_PART, W
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     Criterion,
     DateTimePairMatch,
     EmptyValue,
@@ -43,7 +44,15 @@ def on_values(criterion: Criterion, path: str, place: Place) -> Predicate:
     if not are_taken(criterion):
         return PYTHON
     match criterion:
-        case SingleValue() | SingleNumber() | SingleInterval() | Range() | UIDList() | WildCard():
+        case (
+            SingleValue()
+            | SingleNumber()
+            | SingleInterval()
+            | Range()
+            | UIDList()
+            | WildCard()
+            | CaseFree()
+        ):
             return _on_one_form(criterion, path, place)
         case PersonName():
             return _on_groups(criterion, path, place)
@@ -138,8 +147,10 @@ def by_words(words: Sequence[FuzzyWord], literal: Sql | None, path: str, place: 
 
 def _of_word(word: FuzzyWord, place: Place) -> list[Sql]:
     """Return the conditions of which one holds for a value row that fits a word."""
-    text, parameters = pattern_sql(word.pattern, "search", place.facts.dialect)
-    either: list[Sql] = [(f"part = {WORD_PART} AND {text}", parameters)]
+    either: list[Sql] = []
+    for pattern in word.spellings:
+        text, parameters = pattern_sql(pattern, "search", place.facts.dialect)
+        either.append((f"part = {WORD_PART} AND {text}", parameters))
     if word.code:
         either.append((f"part = {CODE_PART} AND search = ?", (word.code,)))
     return either

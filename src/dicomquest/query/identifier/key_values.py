@@ -11,6 +11,7 @@ from dicomquest.errors import ValueFormatError
 from dicomquest.query.criteria import (
     AnyOf,
     ByStoredVR,
+    CaseFree,
     Criterion,
     EmptyValue,
     MultipleValue,
@@ -21,7 +22,13 @@ from dicomquest.query.criteria import (
 )
 from dicomquest.query.instants import read_instants
 from dicomquest.query.name_keys import parse_name
-from dicomquest.query.patterns import has_wild_card, is_universal, parse_pattern
+from dicomquest.query.patterns import (
+    fold_case,
+    fold_pattern_case,
+    has_wild_card,
+    is_universal,
+    parse_pattern,
+)
 from dicomquest.query.search_forms import NUMBER_VRS, UNSPLIT_VRS, opaque_text
 from dicomquest.standard.vr import VR, Matching, Spaces
 
@@ -34,6 +41,7 @@ EMPTY_VALUE_KEY = '""'
 LONGEST_WILD_CARD = 10_240
 """Characters of a pattern: LT, the longest VR with a limit, has so many, and an index bounds it."""
 
+_CASED = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 _AGE = re.compile(r"\d{3}[DWMY]", re.ASCII)
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 
@@ -110,7 +118,7 @@ def _literal(vr: str, value: str, options: QueryOptions, zone_minutes: int) -> C
     if vr == "PN" and has_wild_card(value):
         raise ValueFormatError("PN", value, "no wild card among several values")
     if has_wild_card(value) and Matching.WILD_CARD in VR[vr].matching:
-        return SingleValue(value)
+        return _text(vr, value, options)
     criterion = _single(vr, value, options, zone_minutes)
     if criterion is None:
         raise ValueFormatError(vr, value, "a value that asks for something")
@@ -131,11 +139,22 @@ def _single(vr: str, text: str, options: QueryOptions, zone_minutes: int) -> Cri
     if has_wild_card(text) and Matching.WILD_CARD in VR[vr].matching:
         _check_pattern(vr, text, options.most_wild_cards)
         pattern = parse_pattern(text)
-        return None if is_universal(pattern) else WildCard(pattern)
+        if is_universal(pattern):
+            return None
+        if options.ignore_case and vr in _CASED:
+            return CaseFree(fold_pattern_case(pattern))
+        return WildCard(pattern)
     if vr == "AS" and not _AGE.fullmatch(text):
         raise ValueFormatError(vr, text, "nnnD, nnnW, nnnM or nnnY")
     if vr == "AT" and not _TAG.fullmatch(text):
         raise ValueFormatError(vr, text, "a tag")
+    return _text(vr, text, options)
+
+
+def _text(vr: str, text: str, options: QueryOptions) -> CaseFree | SingleValue:
+    """Return the criterion of a text in which wild cards are letters."""
+    if options.ignore_case and vr in _CASED:
+        return CaseFree((fold_case(text),))
     return SingleValue(text)
 
 
