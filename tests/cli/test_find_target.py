@@ -147,6 +147,14 @@ def test_filter_without_its_index_is_refused(arguments: list[str], message: str)
     assert message in " ".join(result.stderr.split())
 
 
+def test_index_is_asked_without_case(location: str) -> None:
+    asked = ("--index", location, "PatientID=p1", "StudyInstanceUID", "--count")
+    assert run(*asked).stdout == "0\n"
+    assert run(*asked, "--ignore-case").stdout == "1\n"
+    refused = run("pacs.example", "104", "--ignore-case")
+    assert "--ignore-case is for --index" in " ".join(refused.stderr.split())
+
+
 def test_wrong_filter_is_refused(location: str) -> None:
     result = run("--index", location, "--visible", "Modality")
     assert result.exit_code == 2

@@ -149,3 +149,43 @@ def test_words_and_their_sounds() -> None:
     )
     assert phonetic_code("smith") == phonetic_code("smyth") != ""
     assert phonetic_code("王") == phonetic_code("r2d2") == ""
+
+
+JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+
+
+@pytest.mark.parametrize(
+    ("key", "stored", "expected"),
+    [
+        ("山田太郎", JAPANESE, True),
+        ("山田太", JAPANESE, True),
+        ("山田太郎", "=山田 太郎", True),
+        ("やまだたろう", JAPANESE, True),
+        ("ヤマダタロウ", JAPANESE, True),
+        ("ヤマダ", JAPANESE, True),
+        ("ﾔﾏﾀﾞ", JAPANESE, True),
+        ("やまだ", "ﾔﾏﾀﾞ^ﾀﾛｳ", True),
+        ("홍길동", "Hong^Gildong=洪^吉洞=홍^길동", True),
+        ("田太郎", JAPANESE, False),
+        ("山田次郎", JAPANESE, False),
+        ("はまだ", JAPANESE, False),
+        ("janciti", "Citizen^Jan", False),
+    ],
+)
+def test_scripts_without_spaces_and_kana_of_both_kinds(
+    key: str, stored: str, expected: bool
+) -> None:
+    assert finds(key, stored, FUZZY) is expected
+
+
+def test_words_alone_do_not_sound() -> None:
+    """Words find beginnings in any order, and no names that only sound alike."""
+    found = parse_name("jan citi", fuzzy=True, by_sound=False)
+    alike = parse_name("Sitizen", fuzzy=True, by_sound=False)
+    assert isinstance(found, FuzzyName)
+    assert isinstance(alike, FuzzyName)
+    assert matches_fuzzily(found, name_groups("Citizen^Jan"))
+    assert not matches_fuzzily(alike, name_groups("Citizen^Jan"))
+    sounds = parse_name("Sitizen", fuzzy=True)
+    assert isinstance(sounds, FuzzyName)
+    assert matches_fuzzily(sounds, name_groups("Citizen^Jan"))

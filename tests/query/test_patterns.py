@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomquest.query.criteria import Wild
-from dicomquest.query.patterns import matches, parse_pattern, pattern_text, pattern_words
+from dicomquest.query.patterns import (
+    cases,
+    fold_case,
+    matches,
+    parse_pattern,
+    pattern_text,
+    pattern_words,
+    spellings,
+)
 from strategies.query import CHARACTERS, NAMES, WORDS
 
 TEXTS = st.one_of(st.sampled_from(WORDS + NAMES), st.text(CHARACTERS + "\\", max_size=10))
@@ -84,3 +92,22 @@ def test_pattern_of_many_stars_takes_no_time() -> None:
 )
 def test_words(pattern: str, words: str) -> None:
     assert pattern_words(parse_pattern(pattern)) == words
+
+
+@given(st.text(max_size=6))
+def test_text_without_case_has_as_many_letters(text: str) -> None:
+    """Each letter stays one, ASCII or not, whatever its case."""
+    folded = fold_case(text)
+    assert len(folded) == len(text)
+    assert fold_case(folded) == folded
+    assert [each.isascii() for each in folded] == [each.isascii() for each in text]
+    for letter, small in zip(text, folded, strict=True):
+        assert letter in cases(small)
+        assert all(fold_case(each) == small for each in cases(small))
+
+
+def test_spellings_are_counted_before_they_are_made() -> None:
+    assert spellings("a7", 2) == ["a7", "A7"]
+    assert spellings("abc", 7) is None
+    assert spellings("å" * 1_000, 64) is None
+    assert spellings("å", 3) == ["å", "Å", "\u212b"]

@@ -176,6 +176,12 @@ def test_fuzzy_matching_finds_what_sounds_alike(browser: Browser) -> None:
     assert browser.values("/studies?PatientName=Mueler&fuzzymatching=true", STUDY) == ["1.2.1"]
 
 
+def test_text_without_case_is_asked_for(browser: Browser) -> None:
+    key = "/studies?StudyDescription=STUDY*1"
+    assert browser.matches(key) == []
+    assert browser.values(f"{key}&ignorecase=true", STUDY) == ["1.2.1"]
+
+
 @pytest.mark.requirement("QI-017")
 def test_empty_value_matching(browser: Browser) -> None:
     path = "/studies?AccessionNumber=%22%22&emptyvaluematching=true"

@@ -19,6 +19,7 @@ NAMES = st.sampled_from(
     [
         "PatientName", "StudyDate", "StudyTime", "StudyInstanceUID", "ModalitiesInStudy", "limit",
         "offset", "includefield", "fuzzymatching", "emptyvaluematching", "multiplevaluematching",
+        "ignorecase",
         "accept", "TimezoneOffsetFromUTC", "Rows", "00280010", "00420011", "00100010", "00230010",
         "00231001", "RequestAttributesSequence", "RequestAttributesSequence.00400009",
         "QueryRetrieveLevel", "SpecificCharacterSet", "RetrieveAETitle", "PixelData", "7FE00010",

@@ -184,6 +184,7 @@ def _profile(values: Mapping[str, Any]) -> Profile:
             options=QueryOptions(
                 strict=values["strict"],
                 unknown_matches=values["unknown_matches"],
+                ignore_case=values["ignore_case"],
                 several_values=values["several_values"],
                 most_wild_cards=values["max_wild_cards"],
                 most_values=values["max_values_of_all"],

@@ -46,7 +46,9 @@ def find_in_index(
     try:
         with open_index(target.index or "", visible=target.visible) as index:
             options = QueryOptions(
-                relational=True, timezone_offset_minutes=index.timezone_offset_minutes
+                relational=True,
+                ignore_case=target.ignore_case,
+                timezone_offset_minutes=index.timezone_offset_minutes,
             )
             query = parse_identifier(request.identifier, model.uid, options)
             with index.search(query) as cursor:

@@ -59,6 +59,9 @@ class TargetSettings:
         metavar="KEY=VALUE",
         envvar=None,
     )
+    ignore_case: bool = setting(
+        False, "Let text match without case; names do so anyway.", is_flag=True, envvar=None
+    )
     key: tuple[str, ...] = setting(
         (),
         "A KEY, as findscu takes it; repeat it.",
@@ -98,6 +101,8 @@ class TargetSettings:
         """Return the information model; click's UsageError for the one that is not there."""
         if self.visible and self.index is None:
             raise click.UsageError("--visible is for --index: a peer decides itself what it shows")
+        if self.ignore_case and self.index is None:
+            raise click.UsageError("--ignore-case is for --index: a peer decides itself on case")
         if self.get is not None and (self.tree or self.index is not None):
             other = "--tree" if self.tree else "--index"
             raise click.UsageError(f"--get fetches what a peer is asked for without {other}")

@@ -27,12 +27,15 @@ CHOICES: tuple[Choice, ...] = (
         "C.2.2.2.1.1",
         "If negotiated: a name matches too if each word of the key is found among its words, in "
         "any order and group, as the beginning of a word or by the same Metaphone code (the "
-        "library jellyfish computes it)",
+        "library jellyfish computes it); either kind of kana is the other, and a name in Han, kana "
+        "or Hangul may be typed without the space between its parts",
     ),
     Choice(
         "Other text",
         "C.2.2.2.1",
-        "Case-sensitive, accents count; compared in Unicode NFC",
+        "Case-sensitive, accents count; compared in Unicode NFC; letters of any case with the "
+        "switch",
+        "--ignore-case",
     ),
     Choice(
         "Dates and times, single value",

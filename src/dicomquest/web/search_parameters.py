@@ -43,6 +43,7 @@ _MATCHING = {
     "fuzzymatching": "fuzzy",
     "emptyvaluematching": "empty_value",
     "multiplevaluematching": "multiple_value",
+    "ignorecase": "ignore_case",
 }
 _OF_MESSAGES = frozenset({"accept", "charset"})
 """Parameters that say how the answer is written (PS3.18 8.3.3)."""
@@ -210,6 +211,7 @@ class _Reading:
             fuzzy=self.options.get("fuzzymatching", False),
             empty_value=self.options.get("emptyvaluematching", False),
             multiple_value=self.options.get("multiplevaluematching", False),
+            ignore_case=self.options.get("ignorecase", self.base.ignore_case),
         )
         wanted = self.numbers.get("limit")
         limits = [each for each in (wanted, limit) if each is not None]

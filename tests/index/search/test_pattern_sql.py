@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomquest.index.search.pattern_sql import after_prefix, glob, like
-from dicomquest.query.patterns import matches, parse_pattern
+from dicomquest.index.search.pattern_sql import (
+    after_prefix,
+    case_free_glob,
+    case_free_regex,
+    glob,
+    like,
+)
+from dicomquest.query.patterns import fold_case, fold_pattern_case, matches, parse_pattern
 from strategies.query import CHARACTERS, NAMES, WORDS
 
 TEXTS = st.one_of(st.sampled_from(WORDS + NAMES), st.text(CHARACTERS + "\\", max_size=10))
@@ -23,6 +30,17 @@ def test_glob_says_the_same(pattern: str, text: str) -> None:
         (found,) = connection.execute("SELECT ? GLOB ?", (text, glob(parsed))).fetchone()
     connection.close()
     assert bool(found) is matches(parsed, text)
+
+
+@given(PATTERNS, TEXTS)
+def test_patterns_without_case_say_the_same(pattern: str, text: str) -> None:
+    parsed = fold_pattern_case(parse_pattern(pattern))
+    expected = matches(parsed, fold_case(text))
+    connection = sqlite3.connect(":memory:")
+    (found,) = connection.execute("SELECT ? GLOB ?", (text, case_free_glob(parsed))).fetchone()
+    connection.close()
+    assert bool(found) is expected
+    assert (re.search(case_free_regex(parsed), text, re.DOTALL) is not None) is expected
 
 
 @given(PATTERNS, TEXTS)

@@ -19,6 +19,12 @@ class MatchingSettings:
         is_flag=True,
         by_peer=True,
     )
+    ignore_case: bool = setting(
+        False,
+        "Match text without case, which PS3.4 C.2.2.2.1 tells apart; names match so anyway.",
+        is_flag=True,
+        by_peer=True,
+    )
     strict: bool = setting(
         False,
         "Refuse requests that deviate from PS3.4 C.4.1 instead of reading what they mean.",
