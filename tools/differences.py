@@ -2,6 +2,7 @@
 
 DCMTK's findscu sends each query of ``tests/peers/query_table.py`` to dicomquest, dcmqrscp and
 Orthanc. An answer is the unique keys of the responses, how often each, and the final status.
+The section of searches by HTTP, which ``search_differences.py`` writes, stays as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+
 
 from peers import ours, realistic
 from peers.dcmtk import dcmqrscp, findscu
@@ -45,6 +47,7 @@ hide: [toc]
 
 `python tools/differences.py` writes this page.
 DCMTK's findscu sends the same queries to dicomquest and to two other archives.
+[Searches by HTTP](#by-http) are below.
 All three hold the same {count} instances (`tests/peers/realistic.py`).
 The table lists the queries that at least one of the three answers differently.
 A test holds our answers against counts made by hand, and against the plain meaning of each query
@@ -141,7 +144,8 @@ def run() -> dict[str, list[Outcome]]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    PAGE.write_text(page(run()), encoding="utf-8")
+    _, mark, searches = PAGE.read_text(encoding="utf-8").partition("\n## By HTTP\n")
+    PAGE.write_text(page(run()) + mark + searches, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,16 @@ from pathlib import Path
 from fixtures.programs import program
 from peers.processes import Peer, free_port, server, wait_until_listening
 
+DICOMWEB_ROOT = "/dicom-web"
+
+
+def dicomweb(
+    folder: Path, paths: Sequence[Path], **settings: object
+) -> contextlib.AbstractContextManager[Peer]:
+    """Run Orthanc with its DICOMweb plugin; ``settings`` add to those of the plugin."""
+    plugin = {"Enable": True, "Root": f"{DICOMWEB_ROOT}/", "EnableWado": True, **settings}
+    return orthanc(folder, paths, Plugins=[program("OrthancDicomWeb")], DicomWeb=plugin)
+
 
 @contextlib.contextmanager
 def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator[Peer]:
