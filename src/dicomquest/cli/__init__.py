@@ -53,6 +53,9 @@ COMMANDS = {
     "find": Command(
         "dicomquest.cli.find_command", "find", "Query a peer and print the matches (C-FIND)."
     ),
+    "show": Command(
+        "dicomquest.cli.show_command", "show", "Print the header of a file or a stored instance."
+    ),
     "explain": Command(
         "dicomquest.cli.explain_command",
         "explain",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydicom.uid import UID
@@ -10,7 +12,9 @@ from dicomquest.dataset.elements import DataSet
 from dicomquest.query.model import Page
 from dicomquest.standard.levels import Level
 from dicomquest.web.page.bounded_search import BoundedSearch
+from dicomquest.web.page.chosen_instances import address_of, chosen_instances, with_paths
 from dicomquest.web.page.plain_reading import Reading
+from dicomquest.web.page.shown_values import shown_size
 from dicomquest.web.page.study_list import Asker, entity_query
 from dicomquest.web.page.study_rows import (
     INSTANCE_KEYS,
@@ -26,6 +30,8 @@ from dicomquest.web.page.study_rows import (
 
 MOST_SERIES = 2_000
 INSTANCES_A_PAGE = 100
+MOST_SIZED = 2_000
+"""Instances of which the files are looked at for their size: some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,22 @@ def open_study(
             for each in series
         ]
     of_patient, address = _of_patient(search, asker, found[0])
-    return OpenedStudy(row, tuple(series), of_patient, address)
+    size, header = _files(search, asker, row)
+    return OpenedStudy(row, tuple(series), of_patient, address, size, header)
+
+
+def _files(search: BoundedSearch, asker: Asker, row: StudyRow) -> tuple[str, str]:
+    """Return the size of all files in words, and the address of the first header."""
+    if row.images > MOST_SIZED:
+        return "", ""
+    total = 0
+    header = ""
+    for instance, paths in with_paths(search, chosen_instances(search, asker, [row.uid])):
+        header = header or f"{address_of(instance)}/header"
+        for path in paths[:1]:
+            with suppress(OSError):
+                total += os.stat(path).st_size  # noqa: PTH116  a path of any bytes will do
+    return shown_size(total) if total else "", header if total else ""
 
 
 def _with_instances(

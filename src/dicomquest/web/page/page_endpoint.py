@@ -105,7 +105,7 @@ class PageRequest:
             "root": self.service.settings.root,
             "has_viewer": getattr(self.service, "has_viewer", False),
             "has_thumbnails": getattr(self.service, "has_thumbnails", False),
-            "may_retrieve": False,
+            "may_retrieve": self.may_retrieve,
             **values,
         }
 
@@ -136,6 +136,7 @@ class PageEndpoint(ABC):
         try:
             exchange = service.exchange(scope, receive, send)
             visit = await service.admit(exchange)
+            visit.check(ServiceKind.FIND, MODEL)
             visit.check(self.needs, MODEL)
             request = PageRequest(service, exchange, visit, BoundedSearch(service.index))
             with _let_in(service.search.gate, visit):

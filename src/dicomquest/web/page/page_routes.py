@@ -9,14 +9,19 @@ from starlette.routing import Route
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.assets import send_asset
 from dicomquest.web.page.csv_table import CsvTable
+from dicomquest.web.page.downloads import InstanceFile, InstanceHeader, StudyFiles, StudyZip
+from dicomquest.web.page.picked_studies import PickedStudies
 from dicomquest.web.page.search_page import AskPage, SearchPage
 from dicomquest.web.page.study_pages import KeysPage, StudyPage
+from dicomquest.web.page.viewer_tokens import ViewerTokens
+from dicomquest.web.page.weasis import WeasisEndpoint
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import WebService
 
 _STUDY = "/studies/{study}"
 _SERIES = f"{_STUDY}/series/{{series}}"
+_INSTANCE = f"{_SERIES}/instances/{{instance}}"
 
 
 class _Assets:
@@ -33,12 +38,22 @@ class _Assets:
 
 def page_routes(service: WebService) -> list[Route]:
     """Return the routes of the page."""
+    tokens = ViewerTokens()
     return [
         Route("/", SearchPage(service), methods=["GET"]),
         Route("/search", AskPage(service), methods=["POST"]),
         Route("/keys", KeysPage(service), methods=["GET"]),
         Route("/static/{name}", _Assets(service), methods=["GET"]),
         Route("/studies.csv", CsvTable(service), methods=["GET"]),
+        Route("/picked", PickedStudies(service, tokens), methods=["POST"]),
+        Route("/weasis/{token}", WeasisEndpoint(service, tokens), methods=["GET"]),
+        Route(
+            "/weasis/{token}/{study}/{instance}", WeasisEndpoint(service, tokens), methods=["GET"]
+        ),
+        Route(f"{_STUDY}/zip", StudyZip(service), methods=["GET"]),
+        Route(f"{_STUDY}/files", StudyFiles(service), methods=["GET"]),
+        Route(f"{_INSTANCE}/file", InstanceFile(service), methods=["GET"]),
+        Route(f"{_INSTANCE}/header", InstanceHeader(service), methods=["GET"]),
         Route(_STUDY, StudyPage(service), methods=["GET"]),
         Route(_SERIES, StudyPage(service), methods=["GET"]),
     ]

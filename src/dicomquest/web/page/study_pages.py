@@ -10,13 +10,14 @@ from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
 from dicomquest.web.page.rendering import HEADERS, render
 from dicomquest.web.refusals import RefusalError
 
-_UID = re.compile(r"[0-9.]{1,64}")
+UID = re.compile(r"[0-9.]{1,64}")
+"""The form of a UID, which no wild card has."""
 
 
 def uid_of(request: PageRequest, name: str) -> str:
     """Return a UID of the path; 404 for anything else, as for an unknown one."""
     uid = request.path.get(name, "")
-    if not _UID.fullmatch(uid):
+    if not UID.fullmatch(uid):
         raise RefusalError(404, "there is no such study, series or instance")
     return uid
 

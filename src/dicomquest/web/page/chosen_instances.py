@@ -1,0 +1,83 @@
+"""The instances of studies that a caller may see, with their files (PS3.4 C.4.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from dicomquest.errors import StoredInstanceError
+from dicomquest.standard.levels import Level
+from dicomquest.store.stored_instance import StoredInstance
+from dicomquest.web.page.bounded_search import BoundedSearch
+from dicomquest.web.page.study_list import Asker, entity_query
+from dicomquest.web.page.study_rows import value
+
+MOST_INSTANCES = 200_000
+"""Instances of one download: their UIDs stay in memory, some 200 bytes each."""
+
+_KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenInstance:
+    """An instance by its UIDs."""
+
+    study: str
+    series: str
+    uid: str
+
+    @property
+    def path(self) -> str:
+        """The path of its file in a download: UIDs alone, which name nobody."""
+        return f"{self.study}/{self.series}/{self.uid}.dcm"
+
+
+def address_of(instance: ChosenInstance) -> str:
+    """Return the path of an instance's pages."""
+    uids = instance.study, instance.series, instance.uid
+    study, series, uid = (quote(each, safe="") for each in uids)
+    return f"/studies/{study}/series/{series}/instances/{uid}"
+
+
+def chosen_instances(
+    search: BoundedSearch, asker: Asker, studies: Sequence[str], **keys: str
+) -> list[ChosenInstance]:
+    """Return the instances of studies, series by series; blocking."""
+    found: list[ChosenInstance] = []
+    for study in studies:
+        query = entity_query(Level.IMAGE, asker, _KEYS, StudyInstanceUID=study, **keys)
+        query = replace(query, page=None, in_order=True)
+        with search.begin(query) as cursor:
+            while rows := cursor.fetch(_ROWS):
+                found += [
+                    ChosenInstance(*(value(match, key) for key in _KEYS))
+                    for match in map(cursor.plan.to_data_set, rows)
+                ]
+                if len(found) > MOST_INSTANCES:
+                    return found
+    return found
+
+
+def with_paths(
+    search: BoundedSearch, instances: Sequence[ChosenInstance]
+) -> Iterator[tuple[ChosenInstance, tuple[str, ...]]]:
+    """Return instances with the paths of their files, looked up some hundred at a time."""
+    for at in range(0, len(instances), _ROWS):
+        some = instances[at : at + _ROWS]
+        files = search.index.files([each.uid for each in some])
+        for each in some:
+            file = files.get(each.uid)
+            yield each, file.paths if file is not None else ()
+
+
+def opened(instance: ChosenInstance, paths: Sequence[str]) -> StoredInstance:
+    """Open the first file that still holds an instance; StoredInstanceError if none does."""
+    failure = StoredInstanceError("the index knows no file of it")
+    for path in paths:
+        try:
+            return StoredInstance.open(path, instance.uid)
+        except StoredInstanceError as error:
+            failure = error
+    raise failure

@@ -1,0 +1,54 @@
+"""The actions on ticked studies: a viewer, Weasis, a zip file, a table (PS3.18 has none of it)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicomquest.services.access import ServiceKind
+from dicomquest.web.page.csv_table import send_csv, ticked_query
+from dicomquest.web.page.downloads import send_zip
+from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
+from dicomquest.web.page.study_pages import UID
+from dicomquest.web.page.viewer_tokens import Grant, ViewerTokens
+from dicomquest.web.page.weasis import MOST_STUDIES, origin_of, weasis_link
+from dicomquest.web.refusals import RefusalError
+from dicomquest.web.search_parameters import MODEL
+
+if TYPE_CHECKING:
+    from dicomquest.web.web_service import WebService
+
+MOST_PICKED = 1_000
+
+
+class PickedStudies(PageEndpoint):
+    """The target of the form below the table."""
+
+    def __init__(self, service: WebService, tokens: ViewerTokens) -> None:
+        super().__init__(service)
+        self._tokens = tokens
+
+    async def answer(self, request: PageRequest) -> None:
+        """Answer a request."""
+        form = await request.form()
+        action = dict(form).get("do", "")
+        picked = list(dict.fromkeys(text for name, text in form if name == "uid"))
+        if not picked or not all(map(UID.fullmatch, picked)) or len(picked) > MOST_PICKED:
+            raise RefusalError(400, f"tick some studies, at most {MOST_PICKED:,}")
+        if action == "csv":
+            await send_csv(request, ticked_query(request, picked))
+            return
+        request.visit.check(ServiceKind.RETRIEVE, MODEL)
+        if action == "zip":
+            await send_zip(request, picked)
+            return
+        if len(picked) > MOST_STUDIES:
+            raise RefusalError(400, f"a viewer opens at most {MOST_STUDIES} studies: tick fewer")
+        if action == "ohif":
+            await request.redirect(f"/ohif/viewer?StudyInstanceUIDs={','.join(picked)}")
+        elif action == "weasis":
+            title = request.visit.association.requestor.ae_title
+            token = self._tokens.make(Grant(title, tuple(picked)))
+            origin = origin_of(request.service, request.exchange)
+            await request.redirect(weasis_link(f"{origin}/weasis/{token}"))
+        else:
+            raise RefusalError(400, "there is no such action on studies")
