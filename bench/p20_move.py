@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from measure import Claim
-from p19_get import TARGET
+from p19_get import REMARK, TARGET
 from retrieve_client import Destination
+from retrieve_programs import add_figures
 from retrieved import compared
 
 if TYPE_CHECKING:
@@ -14,6 +15,6 @@ if TYPE_CHECKING:
 
 
 def run(size: Size) -> Claim:
-    return compared(
-        Claim("P20", "images of a study by C-MOVE, a second", TARGET), size, Destination.move
-    )
+    claim = Claim("P20", "images of a study by C-MOVE, a second", TARGET, remark=REMARK)
+    claim.is_met = add_figures(claim, size)
+    return compared(claim, size, Destination.move)

@@ -212,8 +212,7 @@ def measure(
 def compared(
     claim: Claim, size: Size, take: Callable[[Destination, int, str, str], Retrieved]
 ) -> Claim:
-    """Measure all archives with small and with large images, and fill the claim."""
-    claim.is_met = True
+    """Measure all archives with small and with large images, by a client that delays nothing."""
     for count, side in ((max(20, size.stored // 5), 70), (max(5, size.stored // 50), 512)):
         all_costs = {name: Costs() for name in ARCHIVES}
         with contextlib.ExitStack() as stack:
@@ -241,7 +240,4 @@ def compared(
                     f"{costs.memory / 1e6:.0f} MB",
                 )
             )
-        small = side == 70
-        claim.is_met &= base >= (2 if small else 1) * median(figures["dcmqrscp"])
-        claim.is_met &= not small or base >= 5 * median(figures["pynetdicom qrscp"])
     return claim
