@@ -23,6 +23,7 @@ from fixtures.storing import (
     storing,
     syntax_files,
     write,
+    write_large,
 )
 from peers import dcmtk, ours
 from peers.orthanc import orthanc
@@ -122,13 +123,7 @@ def test_eight_storescus_at_once(store: Store, tmp_path: Path) -> None:
 
 def test_large_instance_does_not_grow_server(store: Store, tmp_path: Path) -> None:
     """A multi-frame, a hole of zeros in a file, sent and received a part at a time."""
-    (path,) = write(tmp_path / "sent", [instance(1, 256, pixels=2)])
-    head = path.read_bytes()
-    at = head.rindex(b"OW\0\0\2\0\0\0") + 4
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(LARGE.to_bytes(4, "little"))
-        file.truncate(at + 4 + LARGE)
+    path = write_large(tmp_path / "sent", LARGE)
     done = ours.run("send", str(path), store.peer.host, str(store.peer.port))
     assert done.status == 0, done.err
     (stored,) = stored_files(store.folder).values()
