@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dicomquest.ae.background import RunningServer
-from dicomquest.aio.server import Server
-from dicomquest.cli.configuration import NamedPeer
-from dicomquest.cli.serve_settings import ServeSettings
-from dicomquest.cli.server_assembly import server_settings
 from dicomquest.dataset.codec import decode
 from dicomquest.dataset.encoder import encode
 from dicomquest.dimse.commands import (
@@ -26,15 +18,9 @@ from dicomquest.dimse.commands import (
     CFindRQ,
     CGetRQ,
     CGetRSP,
-    CMoveRQ,
-    CMoveRSP,
-    Command,
     CStoreRQ,
-    CStoreRSP,
-    response_to,
 )
 from dicomquest.index import Index
-from dicomquest.pdu.items import PresentationContextRQ
 from dicomquest.pdu.pdus import (
     AAbort,
     AAssociateAC,
@@ -43,22 +29,30 @@ from dicomquest.pdu.pdus import (
     AReleaseRP,
     AReleaseRQ,
 )
-from dicomquest.pdu.user_information import ExtendedNegotiation, RoleSelection, UserInformation
+from dicomquest.pdu.user_information import ExtendedNegotiation, RoleSelection
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
 from dicomquest.standard.tags import RETRIEVE_AE_TITLE
-from dicomquest.ul.negotiation import AcceptorPolicy, SupportedSyntax, negotiate
 from fixtures.building import data_set
-from fixtures.faces import EXPLICIT, HOST, RawPeer, raw_acceptor, raw_requestor
+from fixtures.faces import EXPLICIT, RawPeer, raw_requestor
+from fixtures.raw_retrieves import (
+    COUNT,
+    GET,
+    IDENTIFIER,
+    MOVE,
+    UIDS,
+    accept,
+    answer,
+    answer_move,
+    getting,
+    moved,
+    request,
+    serving,
+    to_the_end,
+    wait_until_closed,
+)
 from fixtures.retrieving import CT, indexed
 from fixtures.serving import serving as serve_process
-from fixtures.storing import ROOT
 from fixtures.timing import LONG, MS
-
-GET, MOVE = STUDY_ROOT.get_uid, STUDY_ROOT.move_uid
-COUNT = 12
-UIDS = [f"{ROOT}.1.1.{number}" for number in range(1, COUNT + 1)]
-IDENTIFIER = encode(data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=f"{ROOT}.1"), EXPLICIT)
-ROLE = (RoleSelection(CT, False, True),)
 
 
 @pytest.fixture(scope="module")
@@ -67,59 +61,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         yield made
 
 
-@contextlib.contextmanager
-def serving(index: Index, **options: Any) -> Iterator[int]:
-    """A server of the index; its port."""
-    settings = server_settings(ServeSettings(**options), index)
-    with RunningServer(lambda: Server(settings), (HOST, 0)) as server:
-        server.start()
-        yield server.server_address[1]
-
-
 @pytest.fixture(scope="module")
 def port(index: Index) -> Iterator[int]:
     with serving(index, store_timeout=300 * MS, write_timeout=LONG) as port:
         yield port
-
-
-def request(
-    *uids: str, roles: tuple[RoleSelection, ...] = ROLE, extended: bytes | None = None
-) -> AAssociateRQ:
-    """A request with contexts 1 (of the first UID), 3 and so on."""
-    items = () if extended is None else (ExtendedNegotiation(uids[0], extended),)
-    return AAssociateRQ(
-        "DICOMQUEST",
-        "RAW",
-        tuple(
-            PresentationContextRQ(2 * number + 1, uid, (EXPLICIT,))
-            for number, uid in enumerate(uids)
-        ),
-        UserInformation(roles=roles, extended_negotiations=items),
-    )
-
-
-@contextlib.contextmanager
-def getting(port: int, rq: AAssociateRQ | None = None, message_id: int = 1) -> Iterator[RawPeer]:
-    """A peer that has sent a C-GET for the study."""
-    with raw_requestor(port, rq or request(GET, CT)) as peer:
-        command = CGetRQ(message_id=message_id, affected_sop_class_uid=GET)
-        peer.send_command(command, IDENTIFIER, context_id=1)
-        yield peer
-
-
-def answer(peer: RawPeer, store: Command, status: int = 0) -> None:
-    assert isinstance(store, CStoreRQ)
-    peer.send_command(response_to(store, status), context_id=3)
-
-
-def to_the_end(peer: RawPeer) -> tuple[list[str], CGetRSP]:
-    """Take each instance; return the UIDs, and the final response."""
-    uids = []
-    while not isinstance(received := peer.receive_command(), CGetRSP) or received.status == 0xFF00:
-        if isinstance(received, CStoreRQ):
-            uids.append(received.affected_sop_instance_uid)
-            answer(peer, received)
-    return uids, received
 
 
 def answered(port: int, rq: AAssociateRQ) -> AAssociateAC:
@@ -254,18 +199,7 @@ def test_lost_peer_leaves_no_file_open(index: Index, port: int) -> None:
     for _ in range(3):
         with getting(port) as peer:
             assert isinstance(peer.receive_command(), CStoreRQ)
-    deadline = time.monotonic() + LONG
-    while opened := [path for path in open_files() if path.startswith(folder)]:
-        assert time.monotonic() < deadline, opened
-        time.sleep(10 * MS)
-
-
-def open_files() -> list[str]:
-    paths = []
-    for link in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            paths.append(os.readlink(link))  # noqa: PTH115
-    return paths
+    wait_until_closed(folder)
 
 
 @pytest.mark.requirement("RT-080")
@@ -297,49 +231,9 @@ def received_data_set(peer: RawPeer) -> bytes:
     raise AssertionError(pdu)
 
 
-Serve = Callable[[RawPeer], object]
-
-
-def moved(index: Index, serve: Serve | None, **reach: Any) -> CMoveRSP:
-    """Move the study to a destination that behaves so, once; return the final response."""
-    # A second connection waits in the backlog, and nobody answers on it.
-    reach = {"acse_timeout": 300 * MS, **reach}
-    with contextlib.ExitStack() as stack:
-        port = 1 if serve is None else stack.enter_context(raw_acceptor(serve))
-        table = NamedPeer("STORE", {"host": HOST, "port": port, **reach}, {})
-        own = stack.enter_context(
-            serving(index, move_destinations={"STORE": table}, write_timeout=400 * MS)
-        )
-        peer = stack.enter_context(raw_requestor(own, request(MOVE, roles=())))
-        command = CMoveRQ(message_id=1, affected_sop_class_uid=MOVE, move_destination="STORE")
-        peer.send_command(command, IDENTIFIER, context_id=1)
-        while True:
-            response = peer.receive_command()
-            assert isinstance(response, CMoveRSP)
-            if response.status != 0xFF00:
-                break
-        return response
-
-
-def accept(peer: RawPeer, *classes: str) -> None:
-    """Accept the association request with the contexts of these classes."""
-    rq = peer.receive()
-    assert isinstance(rq, AAssociateRQ)
-    supported = {each: SupportedSyntax((EXPLICIT,)) for each in classes}
-    peer.send(negotiate(rq, AcceptorPolicy(supported)))
-
-
-def counts(response: CMoveRSP) -> tuple[int, int | None, int | None]:
-    return (
-        response.status,
-        response.number_of_completed_suboperations,
-        response.number_of_failed_suboperations,
-    )
-
-
 @pytest.mark.requirement("RT-029")
 def test_destination_that_nobody_listens_at(index: Index) -> None:
-    assert counts(moved(index, None)) == (0xA702, 0, COUNT)
+    assert moved(index).counts == (0xA702, 0, COUNT)
 
 
 def test_destination_that_rejects(index: Index) -> None:
@@ -348,7 +242,7 @@ def test_destination_that_rejects(index: Index) -> None:
         peer.send(AAssociateRJ(1, 1, 7))
         peer.receive()
 
-    assert counts(moved(index, reject)) == (0xA702, 0, COUNT)
+    assert moved(index, reject).counts == (0xA702, 0, COUNT)
 
 
 @pytest.mark.requirement("RT-045")
@@ -358,7 +252,7 @@ def test_destination_that_accepts_no_context(index: Index) -> None:
         peer.receive()
         peer.send(AReleaseRP())
 
-    assert counts(moved(index, refuse)) == (0xA702, 0, COUNT)
+    assert moved(index, refuse).counts == (0xA702, 0, COUNT)
 
 
 @pytest.mark.requirement("RT-051")
@@ -368,7 +262,7 @@ def test_destination_that_dies_within_an_instance(index: Index) -> None:
         answer_move(peer, peer.receive_command())
         peer.receive()
 
-    assert counts(moved(index, die)) == (0xB000, 1, COUNT - 1)
+    assert moved(index, die).counts == (0xB000, 1, COUNT - 1)
 
 
 def test_destination_that_does_not_answer(index: Index) -> None:
@@ -378,7 +272,7 @@ def test_destination_that_does_not_answer(index: Index) -> None:
         while peer.receive() is not None:
             pass
 
-    assert counts(moved(index, wait, dimse_timeout=200 * MS)) == (0xA702, 0, COUNT)
+    assert moved(index, wait, dimse_timeout=200 * MS).counts == (0xA702, 0, COUNT)
 
 
 def test_destination_that_answers_each(index: Index) -> None:
@@ -392,15 +286,7 @@ def test_destination_that_answers_each(index: Index) -> None:
         assert isinstance(peer.receive(), AReleaseRQ)
         peer.send(AReleaseRP())
 
-    assert counts(moved(index, take)) == (0xB000, COUNT - 1, 1)
-
-
-def answer_move(peer: RawPeer, store: Command, status: int = 0) -> None:
-    """Answer on the context of CT in its stored transfer syntax, the first."""
-    assert isinstance(store, CStoreRQ)
-    response = response_to(store, status)
-    assert isinstance(response, CStoreRSP)
-    peer.send_command(response, context_id=1)
+    assert moved(index, take).counts == (0xB000, COUNT - 1, 1)
 
 
 def test_end_of_the_server_waits_for_a_retrieve(index: Index, tmp_path: Path) -> None:

@@ -6,21 +6,23 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from dicomquest.cli import main
 from dicomquest.cli.retrieving.landing import Kept, Landing
 from dicomquest.errors import StoreError
 from fixtures.faces import HOST, data_set, serving
 from fixtures.retrieving_peer import CT, GET, RetrievingPeer
+from fixtures.serving import serving as serve_process
 from fixtures.storing import ROOT, data_set_bytes, instance, stored_files, write
-from fixtures.timing import LONG
-from peers.ours import COMMAND, ENVIRONMENT
+from fixtures.timing import LONG, MS
+from peers.ours import COMMAND, ENVIRONMENT, index
 
 INSTANCES = [instance(study, number) for study in (1, 2) for number in range(1, 7)]
 UIDS = [str(each.SOPInstanceUID) for each in INSTANCES]
@@ -200,6 +202,34 @@ def test_run_goes_on_after_kill_9(tmp_path: Path) -> None:
     assert left <= (set(UIDS) - {str(each.get("SOPInstanceUID")) for each in peer.asked[1:]})
     assert set(stored_files(tmp_path)) == set(UIDS)
     assert list((tmp_path / ".dicomquest").glob("*/*")) == []
+
+
+def test_run_goes_on_after_kill_9_of_the_server(tmp_path: Path) -> None:
+    """The files that came stay, a cut one is not there, and the next run fetches the rest."""
+    many = [instance(1, number, pixels=200_000) for number in range(1, 51)]
+    write(tmp_path / "files", many)
+    index(tmp_path / "index.sqlite", tmp_path / "files")
+    out = tmp_path / "got"
+    with serve_process(tmp_path / "index.sqlite", tmp_path) as running:
+        process = start(running.port, out)
+        deadline = time.monotonic() + LONG
+        while not list(out.rglob("*.dcm")):
+            assert time.monotonic() < deadline
+            time.sleep(MS)
+        running.process.kill()
+        _, printed = process.communicate(timeout=6 * LONG)
+    assert process.returncode == 1, printed
+    left = stored_files(out)
+    assert 0 < len(left) < len(many), printed
+    with serve_process(tmp_path / "index.sqlite", tmp_path) as running:
+        result = get(running.port, "PatientName=C*", "-o", str(out))
+    assert result.exit_code == 0, result.stderr
+    assert f"\n{len(many) - len(left)} instances (" in result.stderr
+    files = stored_files(out)
+    assert set(files) == {str(each.SOPInstanceUID) for each in many}
+    for path in (tmp_path / "files").iterdir():
+        uid = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+        assert data_set_bytes(files[uid]) == data_set_bytes(path)
 
 
 def test_ctrl_c_keeps_what_came(tmp_path: Path) -> None:

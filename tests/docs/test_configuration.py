@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dicomquest.cli.serve_settings import PEER_SETTINGS, TABLE_OF, ServeSettings
+from dicomquest.cli.settings.destination_settings import DestinationSettings
 from dicomquest.cli.settings.reach_settings import ReachSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text("utf-8")
@@ -75,4 +76,5 @@ def test_the_page_has_each_key_of_a_peer() -> None:
 
 def test_the_page_has_each_way_to_a_peer() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| [^`|\[]+ \|$", PAGE, re.MULTILINE)
-    assert set(rows) == {each.name.replace("_", "-") for each in fields(ReachSettings)}
+    keys = (*fields(ReachSettings), *fields(DestinationSettings))
+    assert set(rows) == {each.name.replace("_", "-") for each in keys}

@@ -193,13 +193,14 @@ class RetrieveService:
     async def _end(self, request: ServiceRequest, status: int, comment: str = "") -> None:
         """Send the final response with what was counted."""
         retrieved = request.retrieved
-        progress = retrieved.progress if retrieved is not None else None
-        if progress is None:
-            progress = Progress(0)
+        known = retrieved.progress if retrieved is not None else None
+        progress = known or Progress(0)
+        counts = progress.sub_operations(status)
+        if known is None:
+            # A request that was cancelled before its instances were counted: 0 would say too much.
+            counts = counts._replace(remaining=None)
         failed = progress.failed_list(request.context.transfer_syntax)
-        await request.send_counts(
-            status, progress.sub_operations(status), error_comment(comment), failed
-        )
+        await request.send_counts(status, counts, error_comment(comment), failed)
 
 
 async def _refuse(request: ServiceRequest, limit: LimitName, most: int | None) -> None:
