@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dicomquest.query.criteria import (
     AnyOf,
+    CaseFree,
     EmptyValue,
     FuzzyName,
     HasValue,
@@ -145,9 +146,9 @@ def _value(criterion: Criterion, name: str = "") -> str:
     match criterion:
         case SingleValue(value) | SingleNumber(value):
             return value
-        case WildCard((Wild.ANY, str(text), Wild.ANY)):
+        case WildCard((Wild.ANY, str(text), Wild.ANY)) | CaseFree((Wild.ANY, str(text), Wild.ANY)):
             return f'with "{text}"'
-        case WildCard(pattern):
+        case WildCard(pattern) | CaseFree(pattern):
             return f"like {pattern_text(pattern)}"
         case UIDList(uids):
             return f"one of {len(uids)}"

@@ -53,7 +53,7 @@ from dicomquest.web.box.key_kinds import (
     text_key,
     words_key,
 )
-from dicomquest.web.box.key_making import SHORT_NAMES, made, path_of
+from dicomquest.web.box.key_making import SHORT_NAMES, TEXTS, made, path_of
 from dicomquest.web.box.reading import Reading, in_order
 from dicomquest.web.box.word_tables import DESCRIPTION_WORDS
 
@@ -73,7 +73,6 @@ KINDS = {
 
 _UID = re.compile(r"[0-2](?:\.\d+){2,}", re.ASCII)
 _WILD = frozenset("*?")
-_TEXTS = frozenset({"StudyDescription", "SeriesDescription"})
 _LISTED = frozenset({"CS", "UI"})
 _SEXES = {"F": "F", "M": "M", "O": "O", "FEMALE": "F", "MALE": "M", "OTHER": "O"}
 _OPERATORS = {
@@ -88,7 +87,7 @@ _KEY_FORMS = (
     "Write one of name: id: acc: born: sex: mod: date: desc: station: ref: uid:, or a keyword of "
     "DICOM such as BodyPartExamined:KNEE"
 )
-_SEVERAL = frozenset({"PatientName", *_TEXTS})
+_SEVERAL = frozenset({"PatientName", *TEXTS})
 """Attributes that several words of a question may ask for."""
 
 
@@ -311,7 +310,7 @@ class _Reader:
             self._add(made(keyword, '""', Matching.EMPTY, f"{short}:none"))
         elif vr == "DA":
             self._add(date_key(keyword, read_named(value, self.today)))
-        elif vr == "PN" or keyword in _TEXTS:
+        elif vr == "PN" or keyword in TEXTS:
             self._take_text(keyword, value, is_quoted=token.is_quoted)
         elif keyword == "ModalitiesInStudy":
             self._take_modalities(named_modalities(value))
@@ -335,7 +334,7 @@ class _Reader:
 
     def _take_text(self, keyword: str, value: str, *, is_quoted: bool) -> None:
         """Take in what stands for a name or a description."""
-        if keyword in _TEXTS:
+        if keyword in TEXTS:
             self._add(text_key(keyword, value))
         elif "," in value and value.partition(",")[0].strip() and value.partition(",")[2].strip():
             family, _, given = value.partition(",")
@@ -419,6 +418,8 @@ class _Reader:
             text = token.text.replace(error.text, day)
             if token.text.casefold().startswith(("since", "until")) or text == token.text:
                 text = day
+            if not token.name and read_safely(day, self.today) is None:
+                text = f"date:{day}"
             self.choices.append(Choice(f"{day} ({in_words(day)})", self._with(token, text)))
 
     def _with(self, token: Token, text: str) -> str:

@@ -36,6 +36,9 @@ ALIASES = {
 USUAL = QueryOptions()
 """The limits under which a text is read."""
 
+TEXTS = frozenset({"StudyDescription", "SeriesDescription"})
+"""Attributes of free text, which a word of the box is looked for in."""
+
 SHORT_NAMES = {keyword: alias for alias, keyword in ALIASES.items()}
 
 
@@ -65,6 +68,7 @@ def criteria_of(key: BoxKey, options: QueryOptions) -> tuple[KeyCriterion, ...]:
         several_values="or",
         strict=False,
         unknown_matches=False,
+        ignore_case=key.matching in {Matching.PHRASE, Matching.PATTERN},
     )
     written = replace(parse_key(f"{key.keyword}="), value=key.value)
     identifier = build_identifier([written])

@@ -6,18 +6,18 @@ Each line is read as its program would read it. Where it asks something else, a 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dicomquest.errors import DicomquestError
-from dicomquest.query.criteria import FuzzyName
+from dicomquest.query.criteria import AnyOf, CaseFree, FuzzyName, MultipleValue
 from dicomquest.query.identifier.key_arguments import build_identifier, parse_key
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.models import STUDY_ROOT
 from dicomquest.web.box.box_keys import Matching
-from dicomquest.web.box.key_making import USUAL, criteria_of
+from dicomquest.web.box.key_making import TEXTS, USUAL, criteria_of
 from dicomquest.web.search_parameters import read_search
 from dicomquest.web.search_resources import RESOURCES
 
@@ -55,6 +55,7 @@ def qido_line(reading: Reading, root: str = "/dicom-web") -> PrintedLine:
             ("fuzzymatching", bool(ways & _NAMES)),
             ("emptyvaluematching", Matching.EMPTY in ways),
             ("multiplevaluematching", Matching.ALL_VALUES in ways),
+            ("ignorecase", _has_text(keys)),
         )
         if is_needed
     ]
@@ -77,8 +78,10 @@ def find_line(reading: Reading, index: str = "scans.sqlite") -> PrintedLine:
     keys, left_out = _once(reading.keys)
     written = [(each.keyword, _for_find(each)) for each in keys]
     words = [f"{name}={value}" for name, value in written]
-    text = shlex.join(["dicomquest", "find", "--index", index, *words])
-    return PrintedLine(text, _remark(keys, left_out, _asked_by_find(written)))
+    switches = ["--ignore-case"] if _has_text(keys) else []
+    text = shlex.join(["dicomquest", "find", "--index", index, *switches, *words])
+    options = replace(_OF_FIND, ignore_case=bool(switches))
+    return PrintedLine(text, _remark(keys, left_out, _asked_by_find(written, options)))
 
 
 def _for_find(key: BoxKey) -> str:
@@ -88,11 +91,19 @@ def _for_find(key: BoxKey) -> str:
     return key.value
 
 
-def _asked_by_find(written: Sequence[tuple[str, str]]) -> tuple[KeyCriterion, ...]:
+def _has_text(keys: Iterable[BoxKey]) -> bool:
+    """Tell whether some text, besides names, is asked for without case."""
+    ways = {key.matching for key in keys if key.keyword in TEXTS}
+    return bool(ways & {Matching.PHRASE, Matching.PATTERN})
+
+
+def _asked_by_find(
+    written: Sequence[tuple[str, str]], options: QueryOptions
+) -> tuple[KeyCriterion, ...]:
     try:
         keys = [parse_key(f"{name}={value}") for name, value in written]
         identifier = build_identifier([parse_key("QueryRetrieveLevel=STUDY"), *keys])
-        return parse_identifier(identifier, STUDY_ROOT.uid, _OF_FIND).criteria
+        return parse_identifier(identifier, STUDY_ROOT.uid, options).criteria
     except (DicomquestError, ValueError):
         return ()
 
@@ -125,14 +136,21 @@ def _difference(key: BoxKey, asked: Sequence[KeyCriterion]) -> str:
             return "It finds only names that begin so, in this order."
         case Matching.WORDS:
             return "It also finds names that sound alike."
-        case Matching.PHRASE | Matching.PATTERN if key.keyword.endswith("Description"):
-            return f"It finds text in this case alone: {key.value.strip('*')}."
         case Matching.EMPTY:
             return f"It does not ask for this: {key.chip}."
         case Matching.ALL_VALUES:
             return "It also finds studies that have one of the modalities."
+        case Matching.STANDARD if any(_has_no_case(each, key) for each in asked):
+            return "It compares all text without case."
         case _:
             return f"It asks in another way: {key.chip}."
+
+
+def _has_no_case(asked: KeyCriterion, key: BoxKey) -> bool:
+    criterion = asked.criterion
+    parts = criterion.parts if isinstance(criterion, AnyOf | MultipleValue) else (criterion,)
+    (own, *_) = criteria_of(key, USUAL)
+    return asked.path == own.path and any(isinstance(part, CaseFree) for part in parts)
 
 
 def _has_words(asked: KeyCriterion) -> bool:
