@@ -21,7 +21,16 @@ from random import Random
 from fuzz.mutation import mutated
 
 FOLDER = Path(__file__).parent
-TARGETS = ("pdu", "items", "command_set", "identifier", "file_header", "response", "session")
+TARGETS = (
+    "pdu",
+    "items",
+    "command_set",
+    "identifier",
+    "file_header",
+    "response",
+    "session",
+    "http_request",
+)
 LONGEST = 0.2
 """Seconds of one input."""
 LARGEST = 50 << 10

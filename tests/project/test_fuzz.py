@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("pdu", "items", "command_set", "identifier", "file_header", "response", "session")
+TARGETS = (
+    "pdu",
+    "items",
+    "command_set",
+    "identifier",
+    "file_header",
+    "response",
+    "session",
+    "http_request",
+)
 SECONDS = 8
 
 
