@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from uvicorn.server import ServerState
 
@@ -69,9 +70,11 @@ class _Server:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         self._index = Index(folder / "index.sqlite")
-        self._index.ingest([str(get_testdata_file(name, download=False)) for name in FILES])
-        archive = Archive(self._index, folder / "store", parse_layout(DEFAULT_LAYOUT))
-        self.app = application(self._index, storage=StorageService(archive))
+        paths = [str(get_testdata_file(name, download=False)) for name in FILES]
+        self._index.ingest(paths)
+        self._headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+        self._archive = Archive(self._index, folder / "store", parse_layout(DEFAULT_LAYOUT))
+        self.app = application(self._index, storage=StorageService(self._archive))
         self.loop = asyncio.new_event_loop()
         self.statuses: list[int] = []
         self.failures: list[BaseException] = []
@@ -85,6 +88,23 @@ class _Server:
             lifespan="off",
         )
         self._config.load()
+
+    @property
+    def known(self) -> dict[str, list[str]]:
+        """The UIDs of the files, by the names that paths have for them."""
+        return {
+            "study": [str(each.StudyInstanceUID) for each in self._headers],
+            "series": [str(each.SeriesInstanceUID) for each in self._headers],
+            "instance": [str(each.SOPInstanceUID) for each in self._headers],
+            "name": ["page.css", "page.js"],
+        }
+
+    def close(self) -> None:
+        """End it."""
+        self.loop.close()
+        self._archive.close()
+        self._index.close()
+        self._folder.cleanup()
 
     async def _noted(self, scope: Any, receive: Any, send: Any) -> None:
         async def note(message: Any) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dicomquest.errors import DicomquestError
+from dicomquest.errors import (
+    DataSetError,
+    DicomquestError,
+    IdentifierError,
+    IndexDatabaseError,
+)
 from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.page.page_routes import page_routes
 from dicomquest.web.refusals import RefusalError
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from dicomquest.services.find import FindService
     from dicomquest.services.request import Run
     from dicomquest.services.storage import StorageService
+
+LOGGER = logging.getLogger("dicomquest.web")
 
 Endpoint: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -136,7 +144,13 @@ def _starlette(service: WebService) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=middleware,
-        exception_handlers={RefusalError: _refused, HTTPException: _failed},
+        exception_handlers={
+            RefusalError: _refused,
+            HTTPException: _failed,
+            IdentifierError: _wrong,
+            DataSetError: _wrong,
+            IndexDatabaseError: _unavailable,
+        },
     )
     app.router.redirect_slashes = False
     return app
@@ -146,6 +160,19 @@ async def _refused(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, RefusalError)  # noqa: S101  it is registered for this class
     return _text(error.code, error.words, error.headers)
+
+
+async def _wrong(request: Request, error: Exception) -> Response:
+    """Answer a query that cannot be read: the words quote what the client has sent."""
+    del request
+    return _text(400, str(error), {})
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """Answer when the database fails; its words may hold a path, so they go to the log alone."""
+    del request
+    LOGGER.error("the index failed: %s", error)
+    return _text(503, "the index failed", {"Retry-After": "5"})
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -14,7 +14,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
-from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
+from dicomquest.errors import (
+    AssociationAbortedError,
+    DataSetError,
+    IdentifierError,
+    IndexDatabaseError,
+)
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.find_gate import FindGate
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
@@ -143,6 +148,8 @@ class PageEndpoint(ABC):
                 await self._watched(request)
         except RefusalError as refusal:
             await _refused(exchange, refusal)
+        except (IdentifierError, DataSetError) as error:
+            await _refused(exchange, RefusalError(400, str(error)))
         except IndexDatabaseError as error:
             await _failed(exchange, error)
         except AssociationAbortedError:
