@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicomquest.aio.server import Server
@@ -15,6 +16,7 @@ from dicomquest.cli.bound_ports import cannot_listen, reserved_port
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port
+from dicomquest.errors import DicomquestError
 from dicomquest.index.index import Index
 from dicomquest.services.find import FindService
 from dicomquest.services.storage import StorageService
@@ -23,6 +25,7 @@ from dicomquest.standard.models import STUDY_ROOT
 if TYPE_CHECKING:
     from dicomquest.web.listener import WebListener
     from dicomquest.web.routes import WebApplication
+    from dicomquest.web.viewer_build import ViewerBuild
     from dicomquest.web.web_service import WebSettings
 
 LOGGER = logging.getLogger("dicomquest.serve")
@@ -39,6 +42,10 @@ def reserved_web_port(settings: ServeSettings) -> Iterator[ServeSettings]:
         return
     if not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))):
         raise give_up("--http needs Starlette and uvicorn: pip install 'dicomquest[web]'")
+    try:
+        viewer_of(settings)
+    except (OSError, DicomquestError) as error:
+        raise give_up(f"--ohif: {error}") from error
     host, port = host_and_port(settings.http)
     try:
         reservation = reserved_port(host, port)
@@ -48,6 +55,15 @@ def reserved_web_port(settings: ServeSettings) -> Iterator[ServeSettings]:
     with reservation:
         shown = f"[{host}]" if ":" in host else host
         yield replace(settings, http=f"{shown}:{reservation.getsockname()[1]}")
+
+
+def viewer_of(settings: ServeSettings) -> ViewerBuild | None:
+    """Return the build of OHIF that the settings name; OSError or ViewerBuildError without one."""
+    if settings.ohif is None:
+        return None
+    from dicomquest.web.viewer_endpoint import viewer_build
+
+    return viewer_build(Path(settings.ohif), settings.public_url or "")
 
 
 class WebSide:
@@ -60,6 +76,8 @@ class WebSide:
         self._server = server
         self._application: WebApplication | None = None
         self._listener: WebListener | None = None
+        self._viewer_key: tuple[str | None, str | None] = (None, None)
+        self._built_viewer: ViewerBuild | None = None
 
     async def start(self) -> None:
         """Listen; OSError if that fails."""
@@ -126,6 +144,16 @@ class WebSide:
         services = self._server.settings.services.values()
         return next((each for each in services if isinstance(each, StorageService)), None)
 
+    def _viewer(self, settings: ServeSettings) -> ViewerBuild | None:
+        """Return the viewer of the settings; the one before if a new folder has none."""
+        key = settings.ohif, settings.public_url
+        if key != self._viewer_key:
+            try:
+                self._built_viewer, self._viewer_key = viewer_of(settings), key
+            except (OSError, DicomquestError) as error:
+                LOGGER.warning("--ohif: %s", error)
+        return self._built_viewer
+
     def _web_settings(self, settings: ServeSettings) -> WebSettings:
         from dicomquest.services.admission import AccessRules, Admission
         from dicomquest.web.web_service import WebSettings
@@ -140,4 +168,5 @@ class WebSide:
             body_timeout=settings.pdu_timeout,
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
+            viewer=self._viewer(settings),
         )

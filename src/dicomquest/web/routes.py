@@ -18,6 +18,8 @@ from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_endpoint import SearchEndpoint
 from dicomquest.web.search_resources import RESOURCES
 from dicomquest.web.store_endpoint import STORE_PATHS, StoreEndpoint
+from dicomquest.web.viewer_endpoint import PATHS as VIEWER_PATHS
+from dicomquest.web.viewer_endpoint import ViewerEndpoint
 from dicomquest.web.web_service import WebService, WebSettings
 
 try:
@@ -130,6 +132,9 @@ def _starlette(service: WebService) -> Starlette:
     if settings.root:
         # Without a root the paths of the page are those of the services.
         routes += page_routes(service)
+    if settings.viewer is not None:
+        viewer = ViewerEndpoint(service, settings.viewer)
+        routes += [Route(path, viewer, methods=["GET", "HEAD"]) for path in VIEWER_PATHS]
     middleware = []
     if settings.origins:
         middleware.append(

@@ -27,6 +27,7 @@ from dicomquest.web.callers import HTTP_TITLE, Callers, claim_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_service import SearchService
+from dicomquest.web.viewer_build import ViewerBuild
 
 LOGGER = logging.getLogger("dicomquest.web")
 
@@ -62,6 +63,7 @@ class WebSettings:
     - ``write_timeout`` is the longest time that a client may read nothing, in seconds.
     - ``body_timeout`` is the longest time that 64 KB of a request's body may take, in seconds.
     - ``threads`` bounds those for the database.
+    - ``viewer`` is the build of OHIF to serve, None for none.
     """
 
     root: str = "/dicom-web"
@@ -71,6 +73,7 @@ class WebSettings:
     write_timeout: float | None = 60.0
     body_timeout: float | None = 60.0
     threads: int = 100
+    viewer: ViewerBuild | None = None
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
 

@@ -47,6 +47,12 @@ class HttpSettings:
         type=_public_url,
         metavar="URL",
     )
+    ohif: str | None = setting(
+        None,
+        "Serve the viewer OHIF at /ohif, from this folder with a build of it.",
+        type=click.Path(file_okay=False),
+        metavar="FOLDER",
+    )
     cors_origin: tuple[str, ...] = setting(
         (),
         "Let pages of this origin ask from a browser; several times for several, * for any.",
