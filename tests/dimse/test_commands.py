@@ -103,6 +103,30 @@ def test_elements_ascend_group_length_is_first(command: Command) -> None:
 
 
 @pytest.mark.requirement("UL-091")
+@given(st.integers(0, 200), st.integers(0, 255), st.sampled_from(["1.2.3", "1.2.34"]))
+def test_changed_store_response_by_tables(position: int, value: int, uid: str) -> None:
+    """A response that is read at once is the one that the tables read."""
+    response = CStoreRSP(
+        message_id_being_responded_to=7,
+        status=0xB000,
+        affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+        affected_sop_instance_uid=uid,
+    )
+    data = bytearray(encode_command(response))
+    data[position % len(data)] = value
+    # An element of no message in front leaves it to the tables.
+    unusual = data[:6] == b"\0\0\0\0UL"
+    by_tables = data if unusual else pack("<HHI", 0, 0x5110, 0) + data
+    try:
+        expected: Command | None = decode_command(bytes(by_tables))
+    except RemoteProtocolError:
+        expected = None
+    try:
+        assert decode_command(bytes(data)) == expected
+    except RemoteProtocolError:
+        assert expected is None
+
+
 @given(commands(), st.integers(0, 0xFFFFFFFF))
 def test_group_length_received_is_ignored(command: Command, length: int) -> None:
     data = encode_command(command)

@@ -166,6 +166,9 @@ class AcceptedAssociation(ResponseChannel):
                 request = self._requests.get(message_id)
                 if request is not None and request.stream is not None:
                     request.stream.feed(fragment, is_last=is_last)
+            case ResponseReceived():
+                if self._link is not None:
+                    self._link.answered(event.command)
             case CancelReceived(message_id):
                 if (request := self._requests.get(message_id)) is not None:
                     request.cancel()
@@ -189,9 +192,6 @@ class AcceptedAssociation(ResponseChannel):
                 )
             case RequestRefused():
                 self._teller.refused(self.requestor, event)
-            case ResponseReceived():
-                if self._link is not None:
-                    self._link.answered(event.command)
             case AssociationAccepted() | AssociationRejected():
                 # An acceptor's session has none of these: they are events of requestors.
                 pass

@@ -6,8 +6,10 @@ set is Implicit VR Little Endian on every presentation context.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -19,6 +21,8 @@ from dicomquest.dimse.commands import (
     UNKNOWN,
     CCancelRQ,
     Command,
+    CStoreRQ,
+    CStoreRSP,
     DataSetRule,
     Message,
     Priority,
@@ -155,8 +159,65 @@ _LAYOUT_UNKNOWN = _lay_out(UNKNOWN)
 _LAYOUT_OF = {layout.message.command: layout for layout in _LAYOUTS.values()}
 
 
+# Of a retrieve, each instance has a request and a response; the tables take ten times as long. The
+# groups are length and value of the class, the Message ID, the Status, length and value of the
+# instance.
+_USUAL_STORE_RESPONSE = re.compile(
+    rb"\0\0\0\0\x04\0\0\0...."
+    rb"\0\0\x02\0(.)\0\0\0([0-9.]{1,64}\0?)"
+    rb"\0\0\0\x01\x02\0\0\0\x01\x80"
+    rb"\0\0\x20\x01\x02\0\0\0(..)"
+    rb"\0\0\0\x08\x02\0\0\0\x01\x01"
+    rb"\0\0\0\x09\x02\0\0\0(..)"
+    rb"\0\0\0\x10(.)\0\0\0([0-9.]{1,64}\0?)",
+    re.DOTALL,
+)
+_LONGEST_UID = 64
+
+
 def encode_command(command: Command) -> bytes:
     """Return the bytes of a command; LocalProtocolError for one that its row does not allow."""
+    if isinstance(command, CStoreRQ) and (
+        0 < command.message_id <= 0xFFFF
+        and command.has_data_set
+        and 0 < len(command.affected_sop_instance_uid) <= _LONGEST_UID
+        and len(command.affected_sop_class_uid) <= _LONGEST_UID
+    ):
+        uid = _encode_uid(command.affected_sop_instance_uid)
+        before, between, after = _around_message_id_and_instance(
+            command.affected_sop_class_uid,
+            command.priority,
+            command.move_originator_application_entity_title,
+            command.move_originator_message_id,
+            len(uid),
+        )
+        return before + _US.pack(command.message_id) + between + uid + after
+    return _encode(command)
+
+
+@lru_cache(maxsize=256)
+def _around_message_id_and_instance(
+    sop_class: str, priority: int, title: str, originator: int | None, length: int
+) -> tuple[bytes, bytes, bytes]:
+    """Return what C-STORE requests have around their Message ID and an instance's UID."""
+    whole = _encode(
+        CStoreRQ(
+            message_id=1,
+            affected_sop_class_uid=sop_class,
+            affected_sop_instance_uid="1" * length,
+            priority=priority,
+            move_originator_application_entity_title=title,
+            move_originator_message_id=originator,
+        )
+    )
+    # Behind the group length, the class, the Command Field, and a header.
+    at = 12 + 8 + len(_encode_uid(sop_class)) + 10 + 8
+    # Behind the Message ID, the Priority, the Command Data Set Type, and a header.
+    instance = at + 2 + 10 + 10 + 8
+    return whole[:at], whole[at + 2 : instance], whole[instance + length :]
+
+
+def _encode(command: Command) -> bytes:
     if isinstance(command, UnknownCommand):
         layout, command_field = _LAYOUT_UNKNOWN, command.command_field
     else:
@@ -191,6 +252,15 @@ def decode_command(data: bytes) -> Command:
     Unknown and retired elements are passed over. A missing AffectedSOPClassUID stays empty: who
     knows the presentation context fills it in.
     """
+    if (usual := _USUAL_STORE_RESPONSE.fullmatch(data)) is not None:
+        class_length, sop_class, message_id, status, instance_length, instance = usual.groups()
+        if class_length[0] == len(sop_class) and instance_length[0] == len(instance):
+            return CStoreRSP(
+                message_id_being_responded_to=_US.unpack(message_id)[0],
+                status=_US.unpack(status)[0],
+                affected_sop_class_uid=_decode_uid(sop_class),
+                affected_sop_instance_uid=_decode_uid(instance),
+            )
     elements: dict[int, bytes] = {}
     # Of an element that comes twice the first counts, as in a data set.
     for element, value in _iterate(data):

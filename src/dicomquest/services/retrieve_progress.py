@@ -33,6 +33,8 @@ class Outcome(Enum):
 
 def outcome_of(status: int) -> Outcome:
     """Return how a C-STORE response counts (PS3.7 Annex C)."""
+    if status == statuses.SUCCESS:
+        return Outcome.COMPLETED
     match status_class(status, C_STORE_STATUSES):
         case StatusClass.SUCCESS:
             return Outcome.COMPLETED

@@ -179,11 +179,11 @@ class Retrieving:
 
     def _count(self, selected: Selected, answer: StoreAnswer) -> None:
         outcome = outcome_of(answer.status)
-        words = in_words(answer.status, C_STORE_STATUSES, answer.comment)
-        if outcome is Outcome.FAILED:
-            self._fail(selected, f"C-STORE response {words}")
-            return
-        if outcome is Outcome.WARNING:
+        if outcome is not Outcome.COMPLETED:
+            words = in_words(answer.status, C_STORE_STATUSES, answer.comment)
+            if outcome is Outcome.FAILED:
+                self._fail(selected, f"C-STORE response {words}")
+                return
             self._log(selected, f"sent with a warning: C-STORE response {words}", logging.INFO)
         self.progress.send(outcome, selected.belongs_to, selected.sop_class_uid)
 

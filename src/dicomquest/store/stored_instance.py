@@ -22,6 +22,7 @@ from dicomquest.dataset.decoder import TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.part10 import FileStart, read_file_start
 from dicomquest.dataset.transcoding import survey, transcoded
+from dicomquest.dataset.usual_start import UsualStart, usual_start
 from dicomquest.errors import DataSetError, StoredInstanceError
 from dicomquest.standard.tags import SOP_CLASS_UID, SOP_INSTANCE_UID
 from dicomquest.standard.transfer_syntaxes import (
@@ -71,14 +72,11 @@ class StoredInstance:
         self._descriptor = descriptor
         self._state = _state(descriptor)
         self._first = os.pread(descriptor, _FIRST_READ, 0)
-        start, header = self._read_header()
-        self._start = start.start
-        self.sop_class_uid = _uid(header, SOP_CLASS_UID)
-        self.sop_instance_uid = _uid(header, SOP_INSTANCE_UID)
-        self.transfer_syntax_uid = start.transfer_syntax
+        found = usual_start(self._first) or self._read_start()
+        self._start, self.transfer_syntax_uid, self.sop_class_uid, self.sop_instance_uid = found
         # A deflate stream that its writer left odd: no message may be (PS3.5 A.5; PS3.8 D.1.1).
         size = self._state.size - self._start
-        self._padding = b"\0" * (size & 1) if is_deflated(start.transfer_syntax) else b""
+        self._padding = b"\0" * (size & 1) if is_deflated(self.transfer_syntax_uid) else b""
         self.length = size + len(self._padding)
 
     @classmethod
@@ -130,6 +128,15 @@ class StoredInstance:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _read_start(self) -> UsualStart:
+        start, header = self._read_header()
+        return UsualStart(
+            start.start,
+            start.transfer_syntax,
+            _uid(header, SOP_CLASS_UID),
+            _uid(header, SOP_INSTANCE_UID),
+        )
 
     def _read_header(self) -> tuple[FileStart, DataSet]:
         """Return the beginning of the file, and the elements up to its UIDs."""
