@@ -16,7 +16,7 @@ from dicomquest.dimse.commands import (
     retrieve_response,
 )
 from dicomquest.dimse.events import CancelReceived, RequestReceived, ResponseReceived
-from dicomquest.dimse.link import MOST_HELD, HopelessError
+from dicomquest.dimse.link import LONGEST_JOINED, MOST_HELD, HopelessError
 from dicomquest.errors import LocalProtocolError
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import RoleSelection, UserInformation
@@ -67,6 +67,24 @@ def test_pending_waits_for_the_end_of_a_data_set() -> None:
     assert store.data_set == b"\1\2\3\4"
     assert isinstance(response, ResponseReceived)
     assert response.command == pending
+
+
+@pytest.mark.parametrize("size", [LONGEST_JOINED - 2, LONGEST_JOINED, 5 * LONGEST_JOINED + 2])
+def test_large_part_is_sent_from_where_it_is(size: int) -> None:
+    """Fragments of a large part are not copied, and arrive like those of a small one."""
+    pair = getting()
+    get(pair)
+    data = bytes(range(256)) * (size // 256 + 1)
+    pair.scp.send_store(STORE, "1.2.3", pair.now)
+    pair.scp.send_data(data[:size], pair.now, is_last=False)
+    parts = pair.scp.parts_to_send()
+    assert any(isinstance(part, memoryview) for part in parts) == (size >= LONGEST_JOINED)
+    pair.feed_scu(b"".join(parts))
+    pair.scp.send_data(b"\3\4", pair.now, is_last=True)
+    pair.run()
+    (store,) = pair.scu_events
+    assert isinstance(store, RequestReceived)
+    assert store.data_set == data[:size] + b"\3\4"
 
 
 def test_answers_do_not_wait_without_bound() -> None:

@@ -24,6 +24,9 @@ answers without a service, to refused and unknown commands: a peer that sends su
 reads none of the answers has to wait as well.
 """
 
+MOST_JOINED = 2
+"""Parts that go out joined, such as a command and a small data set; one alone is not copied."""
+
 LAST_WORDS = 0.5
 """Seconds that the last unsent bytes get when a connection is closed."""
 
@@ -228,8 +231,11 @@ class SessionProtocol(asyncio.Protocol):
     def pump(self) -> None:
         """Send the session's bytes and pass on its events, after every call that may change it."""
         session = self.session
-        if (data := session.data_to_send()) and not self.is_lost:
-            self._transport.write(data)
+        if (parts := session.parts_to_send()) and not self.is_lost:
+            if len(parts) <= MOST_JOINED:
+                self._transport.write(b"".join(parts))
+            else:
+                self._transport.writelines(parts)
             if self._transport.get_write_buffer_size() > MOST_UNREAD and not self._is_unread:
                 self._is_unread = True
                 self._read_or_pause()

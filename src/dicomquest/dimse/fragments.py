@@ -282,8 +282,13 @@ def longest_fragment(maximum_length: int, *, counts_pdu_header: bool = False) ->
 
 
 def fragment_pdus(
-    context_id: int, control: int, data: bytes, longest: int, *, is_end: bool = True
-) -> Iterator[bytes]:
+    context_id: int,
+    control: int,
+    data: bytes | memoryview,
+    longest: int,
+    *,
+    is_end: bool = True,
+) -> Iterator[bytes | memoryview]:
     """Yield header and fragment of each P-DATA-TF for one command set or data set.
 
     No fragment has more than ``longest`` bytes. ``control`` is COMMAND or 0; the bit for the last
@@ -337,7 +342,7 @@ class PendingFramer:
         prefixes = map(self._prefixes.__getitem__, map(len, identifiers))
         return b"".join(chain.from_iterable(zip(prefixes, identifiers, strict=True)))
 
-    def _parts(self, identifier: bytes) -> Iterator[bytes]:
+    def _parts(self, identifier: bytes) -> Iterator[bytes | memoryview]:
         if len(identifier) <= self._longest:
             yield self._prefixes[len(identifier)]
             yield identifier

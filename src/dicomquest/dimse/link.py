@@ -35,6 +35,12 @@ They do not bound the data sets of C-STORE where these are streamed.
 """
 
 
+LONGEST_JOINED = 64 * 1024
+"""Bytes of a data set at most that are copied into one buffer with their headers."""
+
+SHORTEST_APART = 4 * 1024
+"""Bytes of a fragment at least that is sent from where it is: the kernel takes 1,024 buffers."""
+
 MOST_HELD = 64
 """Messages that wait for the end of a data set; a peer that causes more is aborted."""
 
@@ -141,12 +147,18 @@ class Link:
 
     def send_data(self, context_id: int, data: bytes, now: float, *, is_last: bool) -> None:
         """Send a part of a data set."""
-        pdus = fragment_pdus(context_id, 0, data, self.longest_fragment, is_end=is_last)
+        longest = self.longest_fragment
         held: list[bytes] = []
         if is_last:
             held, self._held = self._held, []
             self._is_within_data_set = False
-        self.upper_layer.send_encoded_p_data(b"".join([*pdus, *held]), now)
+        if len(data) < LONGEST_JOINED or longest < SHORTEST_APART:
+            pdus = fragment_pdus(context_id, 0, data, longest, is_end=is_last)
+            self.upper_layer.send_encoded_p_data(b"".join([*pdus, *held]), now)
+        else:
+            view = memoryview(data)
+            header, *parts = fragment_pdus(context_id, 0, view, longest, is_end=is_last)
+            self.upper_layer.send_encoded_p_data(bytes(header), now, [*parts, *held])
 
     def answer(self, context_id: int, command: Command, now: float) -> None:
         """Answer without the user; do nothing if the association has ended meanwhile."""

@@ -71,6 +71,8 @@ class Session:
         self._upper_layer = UpperLayer(role, timeouts=timeouts)
         self._link = Link(self._upper_layer, options)
         self._invoker = Invoker(self._link, timeouts)
+        self.data_to_send = self._upper_layer.data_to_send
+        self.parts_to_send = self._upper_layer.parts_to_send
         self.set_timeouts = self._invoker.set_timeouts
         self.new_message_id = self._invoker.new_message_id
         self.assume_roles = self._link.assume_roles
@@ -181,10 +183,6 @@ class Session:
         """Return the events, too, but Pending responses that came in a row as one."""
         events, self._link.events = self._link.events, []
         return events
-
-    def data_to_send(self) -> bytes:
-        """Return the bytes to send since the last call."""
-        return self._upper_layer.data_to_send()
 
     def next_deadline(self) -> float | None:
         """Return the time to call ``expire`` at the latest; None if no timer runs."""

@@ -8,9 +8,9 @@ hold PDVs and answers against the negotiation, and look at the timers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import (
@@ -61,6 +61,8 @@ from dicomquest.ul.states import (
 )
 from dicomquest.ul.timers import EXPIRIES, Deadlines, Timeouts, Timer
 
+Bytes: TypeAlias = bytes | memoryview
+
 ASSOCIATION_PDU_LIMIT = 1 << 20
 """The longest A-ASSOCIATE-RQ or -AC that is received.
 
@@ -110,7 +112,7 @@ class UpperLayer:
         self._role = role
         self._state = State.STA1
         self._reader = PduReader(association_pdu_limit, association_pdu_limit)
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[Bytes] = []
         self._indications: list[Indication] = []
         self._deadlines = Deadlines(role, timeouts or Timeouts())
         self._request = b""
@@ -213,10 +215,14 @@ class UpperLayer:
         self._act(Event.P_DATA_REQUEST, now, data=encode_p_data(pdvs))
         self._postpone_idle(now)
 
-    def send_encoded_p_data(self, data: bytes, now: float) -> None:
-        """Send whole P-DATA-TF PDUs unchecked: their maker has kept to ``send_limit``."""
+    def send_encoded_p_data(self, data: bytes, now: float, more: Sequence[Bytes] = ()) -> None:
+        """Send whole P-DATA-TF PDUs unchecked: their maker has kept to ``send_limit``.
+
+        ``more`` goes behind ``data``: parts of PDUs, which need not be joined.
+        """
         self._check(Event.P_DATA_REQUEST)
         self._act(Event.P_DATA_REQUEST, now, data=data)
+        self._outgoing.extend(more)
         self._postpone_idle(now)
 
     def send_release_rq(self, now: float) -> None:
@@ -288,12 +294,13 @@ class UpperLayer:
 
     def data_to_send(self) -> bytes:
         """Return the bytes to send since the last call."""
-        # A batch of responses is one ``bytes`` already: joining would copy it.
-        outgoing = self._outgoing
-        if not outgoing:
-            return b""
-        self._outgoing = []
-        return outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+        # One part alone, such as a batch of responses, is not copied.
+        return b"".join(self.parts_to_send())
+
+    def parts_to_send(self) -> list[Bytes]:
+        """Return the same in parts, so that nobody has to join large ones."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
 
     def next_deadline(self) -> float | None:
         """Return the time to call ``expire`` at the latest; None if no timer runs."""
