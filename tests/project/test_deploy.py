@@ -41,6 +41,7 @@ def test_container_installs_pinned_versions() -> None:
         *extras["access"],
         *extras["metrics"],
         *extras["postgresql"],
+        *extras["web"],
     ]
     names = {re.split(r"[\[<>=;!~ ]", each)[0].lower() for each in wanted}
     assert names <= set(pinned)
