@@ -14,7 +14,7 @@ from dicomquest.standard import statuses
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.web.exchange import NOTHING_SMALLER, Compression, Exchange
 from dicomquest.web.refusals import RefusalError
-from dicomquest.web.search_service import SearchService, SearchServiceRequest
+from dicomquest.web.search_service import MOST_REMAINING, SearchService, SearchServiceRequest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -160,6 +160,7 @@ class SearchChannel:
         headers = {
             "Content-Type": request.form.content_type,
             "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
             "Vary": "Accept, Accept-Encoding, Authorization",
         }
         if self._exchange.takes_gzip:
@@ -187,12 +188,15 @@ class SearchChannel:
         counting = self._service.counting(query)
         request.on_cancel(counting.interrupt)
         until = None if seconds is None else request.began + seconds
-        total = await self._run(counting.count, until)
+        before = page.offset + page.limit
+        total = await self._run(counting.count, before + MOST_REMAINING + 1, until)
         if total is None:
             return "There are additional results that can be requested"
-        remaining = total - page.offset - page.limit
+        remaining = total - before
         if remaining <= 0:
             return ""
+        if remaining > MOST_REMAINING:
+            return f"There are more than {MOST_REMAINING} additional results that can be requested"
         return f"There are {remaining} additional results that can be requested"
 
     def _refusal(self, status: int, comment: str, offending: tuple[int, ...]) -> RefusalError:

@@ -27,6 +27,9 @@ from dicomquest.standard.tags import INSTANCE_AVAILABILITY
 from dicomquest.web.media_types import JSON, XML
 from dicomquest.web.search_parameters import MODEL, SearchRequest
 
+MOST_REMAINING = 10_000
+"""Matches behind a page that are counted: a viewer asks for a page of all studies at its start."""
+
 ROWS_AT_A_TIME = 4096
 """Rows that are counted at a time."""
 
@@ -145,15 +148,19 @@ class Counting:
         self._cursor: Cursor | None = None
         self._is_interrupted = False
 
-    def count(self, until: float | None) -> int | None:
-        """Count, in any thread; None if it is interrupted, or takes until after that time."""
+    def count(self, most: int, until: float | None) -> int | None:
+        """Count up to ``most``, in any thread.
+
+        None if it is interrupted, or takes until after that time.
+        """
         total = 0
         with self._index.search(self._query) as cursor:
             self._cursor = cursor
             while not self._is_interrupted:
-                rows = cursor.fetch(ROWS_AT_A_TIME)
+                wanted = min(ROWS_AT_A_TIME, most - total)
+                rows = cursor.fetch(wanted)
                 total += len(rows)
-                if len(rows) < ROWS_AT_A_TIME:
+                if len(rows) < wanted or total == most:
                     return total
                 if until is not None and monotonic() > until:
                     return None

@@ -234,6 +234,7 @@ async def _answer(exchange: Exchange, outcome: StoreOutcome, *, is_whole: bool) 
     headers = {
         "Content-Type": outcome.form.content_type,
         "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
         "Vary": "Accept, Authorization",
         **({"Retry-After": "60"} if code == 503 else {}),
     }
