@@ -22,7 +22,7 @@ CLAIMS = (
     "p01_stream", "p02_workers", "p03_lookup", "p04_associations", "p05_growth", "p06_first_match",
     "p07_memory", "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "p13_store",
     "p14_fallback", "p15_postgresql", "p16_senders", "p17_visibility", "p18_sight",
-    "p19_get", "p20_move", "limits",
+    "p19_get", "p20_move", "p21_qido", "limits",
 )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     if missing:
         sys.exit(
             f"bench: not installed: {', '.join(missing)} "
-            "(Debian: apt-get install dcmtk orthanc postgresql)"
+            "(Debian: apt-get install dcmtk orthanc orthanc-dicomweb postgresql)"
         )
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
     output = options.output

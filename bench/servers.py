@@ -27,8 +27,8 @@ from dicomquest.index.ingest.instance import receive
 from fixtures.postgresql_cluster import Cluster
 from fixtures.programs import find_program
 from peers.dcmtk import dcmqrscp
-from peers.orthanc import orthanc
-from peers.processes import free_port, server
+from peers.orthanc import dicomweb, orthanc
+from peers.processes import free_port, server, wait_until_listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +62,7 @@ class Served:
     aet: str
     studies: int
     pid: int = 0
+    http_port: int = 0
 
 
 class Shared:
@@ -211,15 +212,25 @@ def _files(name: str, data_sets: Iterator[DataSet]) -> list[Path]:
 @SHARED
 @contextlib.contextmanager
 def ours(
-    studies: int, *, workers: int = 1, index: str | None = None, options: Sequence[str] = ()
+    studies: int,
+    *,
+    workers: int = 1,
+    index: str | None = None,
+    options: Sequence[str] = (),
+    web: bool = False,
 ) -> Iterator[Served]:
     """``dicomquest serve`` over a population; ``index`` is where it is if not in its own file."""
     index = index or str(index_of(studies))
     port = free_port()
     command = [sys.executable, "-m", "dicomquest", "serve", "--index", index, "--port", str(port)]
     command += ["--workers", str(workers), "--max-associations", "4000", *options]
-    with server(command, port, scratch() / "log") as process:
-        yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid)
+    http_port = free_port() if web else 0
+    command += ["--http", str(http_port)] if web else []
+    log = scratch() / "log"
+    with server(command, port, log) as process:
+        if web:
+            wait_until_listening(process, http_port, log)
+        yield Served("dicomquest", port, "DICOMQUEST", studies, process.pid, http_port)
 
 
 @SHARED
@@ -240,6 +251,14 @@ def orthanc_peer(studies: int) -> Iterator[Served]:
 
 @SHARED
 @contextlib.contextmanager
+def orthanc_web(studies: int) -> Iterator[Served]:
+    """Orthanc with its DICOMweb plugin."""
+    with dicomweb(scratch(), files_of(studies)) as peer:
+        yield Served("Orthanc", peer.port, peer.aet, studies, peer.pid, peer.http_port)
+
+
+@SHARED
+@contextlib.contextmanager
 def pynetdicom(studies: int) -> Iterator[Served]:
     """An SCP of pynetdicom whose handler yields ready data sets from memory: the most it can do."""
     port = free_port()
@@ -250,7 +269,15 @@ def pynetdicom(studies: int) -> Iterator[Served]:
 
 def missing_programs() -> list[str]:
     """The peers' programs that are not installed."""
-    programs = ("dcmqrscp", "dcmqridx", "Orthanc", "findscu", "storescu", "postgres")
+    programs = (
+        "dcmqrscp",
+        "dcmqridx",
+        "Orthanc",
+        "OrthancDicomWeb",
+        "findscu",
+        "storescu",
+        "postgres",
+    )
     return [name for name in programs if find_program(name) is None]
 
 

@@ -58,7 +58,7 @@ def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator
             url = f"http://127.0.0.1:{http_port}/instances"
             with urllib.request.urlopen(urllib.request.Request(url, path.read_bytes())) as response:
                 assert response.status == 200, path
-        yield Peer("127.0.0.1", port, "ORTHANC", http_port)
+        yield Peer("127.0.0.1", port, "ORTHANC", http_port, process.pid)
 
 
 def retrieve(peer: Peer, modality: str, level: str, **keys: str) -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from dicomquest.cli import main
 from peers.answers import Answer
-from peers.processes import Peer, free_port, server
+from peers.processes import Peer, free_port, server, wait_until_listening
 
 COMMAND = [sys.executable, "-W", "error", "-m", "dicomquest"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "DICOMQUEST_INDEX"}
@@ -84,8 +84,11 @@ def serve(
         aet,
         *options,
     ]
+    http_port = int(options[options.index("--http") + 1]) if "--http" in options else 0
     with server(command, port, log, environment=ENVIRONMENT) as process:
-        yield Peer("127.0.0.1", port, aet)
+        if http_port:
+            wait_until_listening(process, http_port, log)
+        yield Peer("127.0.0.1", port, aet, http_port)
     text = log.read_text(encoding="utf-8")
     assert process.returncode == 0, text
     assert "Traceback" not in text, text

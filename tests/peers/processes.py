@@ -22,6 +22,7 @@ class Peer:
     port: int
     aet: str
     http_port: int = 0
+    pid: int = 0
 
 
 def free_port() -> int:
