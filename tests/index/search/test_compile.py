@@ -122,3 +122,12 @@ def test_chains_seen_by_python_are_one_column() -> None:
     assert plan.row_filter is not None
     assert [each.level.name for each in plan.row_filter.chain] == ["SERIES", "IMAGE"]
     assert plan.row_filter.upper == ()
+
+
+def test_series_of_a_study_are_read_by_their_study() -> None:
+    """SQLite would read all series with the value, for each study anew."""
+    by_parent = "FROM series INDEXED BY ix_series_parent_modality WHERE series.parent = study.id"
+    assert by_parent in compiled("STUDY", BodyPartExamined="KNEE").sql
+    assert "INDEXED" not in compiled("STUDY", Modality="CT").sql
+    assert "INDEXED" not in compiled("STUDY", StationName="MR2").sql
+    assert "INDEXED" not in compiled("STUDY", facts=POSTGRESQL, BodyPartExamined="KNEE").sql

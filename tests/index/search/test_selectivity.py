@@ -25,6 +25,8 @@ def key_of(options: QueryOptions | None = None, **keys: Any) -> KeyCriterion:
         ({"AccessionNumber": "A001"}, Selectivity.FEW),
         ({"StudyDate": "20240101"}, Selectivity.SOME),
         ({"ModalitiesInStudy": "CT"}, Selectivity.MANY),
+        ({"StudyDate": "20240101-20240229"}, Selectivity.SOME),
+        ({"StudyDate": "20240101-20241231"}, Selectivity.MANY),
         ({"StudyDate": "20240101-"}, Selectivity.MANY),
         ({"PatientName": "*"}, Selectivity.SCAN),
         ({"PatientComments": "x"}, Selectivity.SCAN),

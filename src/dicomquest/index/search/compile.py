@@ -47,7 +47,8 @@ from dicomquest.index.search.visible_entities import (
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
-from dicomquest.standard.keys import KEYS_BY_TAG
+from dicomquest.query.study_listing import SortBy
+from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query
+    from dicomquest.query.study_listing import StudyListing
 
 
 # Numbers are texts without leading zeros: the shorter one is less.
@@ -79,6 +81,17 @@ def condition_of(key: KeyCriterion, query: Query, facts: Facts = NO_FACTS) -> Sq
     alone = replace(query, criteria=(key,), return_keys=(), visible=())
     predicates, _ = _Compiler(alone, facts).predicates(min(key.level, query.level))
     return joined("AND", predicates) if predicates else ("", ())
+
+
+# Without statistics SQLite takes any two indexes for equally good.
+_INDEX_OF_CHILDREN = {
+    Level.STUDY: "ix_study_parent",
+    Level.SERIES: "ix_series_parent_modality",
+    Level.IMAGE: "ix_instance_parent_sop_class_uid",
+}
+_INDEXED_WITH_PARENT = frozenset(
+    KEYS_BY_KEYWORD[keyword].tag for keyword in ("Modality", "SOPClassUID")
+)
 
 
 class _Residuals(NamedTuple):
@@ -162,6 +175,8 @@ class _Compiler:
             )
             used += [key.level for key in self._visible.keys]
         if behind:
+            if not self._facts.have_variants:
+                behind = tuple(column.plain or column for column in behind)
             selection = with_more(selection, behind)
             used += [column.level for column in behind]
         top = min([*used, query.level])
@@ -169,6 +184,8 @@ class _Compiler:
         tables = TABLES[query.level]
         for level in range(query.level - 1, top - 1, -1):
             tables += f" JOIN {_on_parent(Level(level))}"
+        if query.listing is not None and self._facts.dialect == "sqlite":
+            tables = self._listed_tables(query.listing, tables)
         row_filter, columns = None, list(selection.columns)
         parameters = selection.parameters
         if not self._words.calls_python and self._needs_python(row_choice):
@@ -195,6 +212,14 @@ class _Compiler:
         return Plan(
             query, text, parameters, selection, self._residuals.all(), row_filter, self._facts
         )
+
+    def _listed_tables(self, listing: StudyListing, tables: str) -> str:
+        """Return the tables of a list, the first the one whose index has its order."""
+        best = max([*map(self._selectivity, self._criteria), Selectivity.SCAN])
+        if listing.order is None or listing.order.by is not SortBy.NAME or best > Selectivity.MANY:
+            return tables
+        # Without statistics SQLite reads all studies and sorts them; it keeps this order.
+        return "patient CROSS JOIN study ON study.parent = patient.id"
 
     def predicates(self, top: Level) -> tuple[list[Sql], RowChoice | None]:
         """Return the conditions on an entity, its ancestors up to ``top``, and its descendants."""
@@ -328,9 +353,18 @@ class _Compiler:
         if self._leader is not None and self._leader in self._lower:
             rows = f"{children.alone(tables)} WHERE {where[0]}"
             return f"{children.owner} IN (SELECT {children.parent} FROM {rows})", where[1]
+        if tables == TABLES[first] and self._has_other_index(first):
+            tables += f" INDEXED BY {_INDEX_OF_CHILDREN[first]}"
         return (
             f"EXISTS (SELECT 1 FROM {tables} WHERE {_bracketed(link)} AND {_bracketed(where[0])})",
             where[1],
+        )
+
+    def _has_other_index(self, level: Level) -> bool:
+        """Tell whether SQLite might read all entities with a key's value, for each parent anew."""
+        return self._facts.dialect == "sqlite" and any(
+            self._selectivity(key) > Selectivity.SCAN and key.tag not in _INDEXED_WITH_PARENT
+            for key in self._by_level.get(level, ())
         )
 
     def _children(self) -> _Children:

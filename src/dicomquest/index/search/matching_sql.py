@@ -44,6 +44,10 @@ from dicomquest.query.patterns import prefix
 Columns: TypeAlias = "tuple[str, ...]"
 
 
+# A longer range of dates leaves many of an archive's studies, beside a name or a station.
+_FEW_MONTHS = 1
+
+
 class Selectivity(IntEnum):
     """The share of a level's entities that an index finds for a key; SCAN if no index does."""
 
@@ -148,8 +152,15 @@ def _scan(_: Criterion) -> Selectivity:
 
 
 def _of_range(criterion: Range) -> Selectivity:
-    has_open_end = criterion.lower is None or criterion.upper is None
-    return Selectivity.MANY if has_open_end else Selectivity.SOME
+    if criterion.lower is None or criterion.upper is None:
+        return Selectivity.MANY
+    months = _month(criterion.upper) - _month(criterion.lower)
+    return Selectivity.SOME if months <= _FEW_MONTHS else Selectivity.MANY
+
+
+def _month(sortable: str) -> int:
+    """Return the number of a date's month; of a time of the day, some number within a century."""
+    return int(sortable[:4]) * 12 + int(sortable[4:6])
 
 
 def _of_wild_card(criterion: WildCard) -> Selectivity:

@@ -54,7 +54,7 @@ _ROWS = 1024
 _MOST_SERIES = 20
 _MOST_STUDIES_OF_IDS = 5_000
 _STUDY = MoreColumn(Level.STUDY, "study.id")
-_PATIENT = MoreColumn(Level.PATIENT, MAIN)
+_PATIENT = MoreColumn(Level.PATIENT, MAIN, MoreColumn(Level.STUDY, "study.parent"))
 _PATIENT_NAME = tuple(
     MoreColumn(Level.PATIENT, f"patient.{column}")
     for column in (

@@ -63,10 +63,14 @@ NO_FACTS = Facts()
 
 
 class MoreColumn(NamedTuple):
-    """An expression on the entity or its ancestors up to ``level`` that a caller wants in rows."""
+    """An expression on the entity or its ancestors up to ``level`` that a caller wants in rows.
+
+    ``plain`` says the same, if no patient has variants.
+    """
 
     level: Level
     sql: str
+    plain: MoreColumn | None = None
 
 
 Columns: TypeAlias = tuple[MoreColumn, ...]
