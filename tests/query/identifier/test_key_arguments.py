@@ -186,6 +186,13 @@ def test_unknown_private_attribute_is_text() -> None:
     assert identifier("0011,1001=x") == {0x00111001: Element("LO", ("x",))}
 
 
+@pytest.mark.parametrize("tag", ["FFFEE000", "FFFEE00D", "FFFEE0DD"])
+def test_a_delimiter_of_items_is_no_attribute(tag: str) -> None:
+    for text in (tag, f"{tag}=0", f"00081110.{tag}=x"):
+        with pytest.raises(KeyTextError, match="is no attribute"):
+            identifier(text)
+
+
 def test_unknown_standard_tag_is_an_error() -> None:
     with pytest.raises(KeyTextError, match="0010,9999 is not in the DICOM dictionary"):
         identifier("0010,9999=x")

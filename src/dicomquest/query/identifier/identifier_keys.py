@@ -315,6 +315,8 @@ def described(tag: int, creator: str | None, element: Element) -> tuple[str, str
 def _dictionary_entry(tag: int) -> tuple[str, str]:
     """Return VR and VM of a standard attribute; KeyError if the dictionary has none."""
     vr, vm = get_entry(tag)[:2]
+    if vr == "NONE":
+        raise KeyError(tag)  # a delimiter of items, which is no attribute
     return vr, vm
 
 
@@ -327,7 +329,7 @@ def _unsupported(tag: int, creator: str | None, vr: str, sent_vr: str) -> str:
         return "a private attribute without its creator"
     if group == _PIXEL_DATA_GROUP:
         return "pixel data is not kept"
-    if creator is None and sent_vr == "UN" and vr in {"UN", "NONE", ""}:
+    if creator is None and sent_vr == "UN" and vr in {"UN", ""}:
         return "an unknown attribute"
     return ""
 

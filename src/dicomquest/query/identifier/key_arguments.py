@@ -175,9 +175,13 @@ def vr_of(step: PathStep) -> str | None:
             return None
         return None if vr == "UN" else vr
     try:
-        return dictionary_VR(step.tag)[:2]
+        vr = dictionary_VR(step.tag)
     except KeyError:
         raise KeyTextError(f"{label(step)} is not in the DICOM dictionary") from None
+    if vr == "NONE":
+        # The dictionary has the delimiters of items, too.
+        raise KeyTextError(f"{label(step)} is no attribute")
+    return vr[:2]
 
 
 def label(step: PathStep) -> str:
