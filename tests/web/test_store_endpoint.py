@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from pydicom import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicomquest.scu.outgoing import encoded
 from dicomquest.services.access import Profile, ServiceKind
@@ -342,3 +343,23 @@ def test_odd_uids_are_inert(front: StoreFront) -> None:
         response = front.post(message([odd]), Accept=accept)
         assert b"<script>" not in response.content or accept == "*/*"
         assert b"\x1b" not in response.content
+
+
+@pytest.mark.requirement("WS-026", "WS-028")
+def test_ten_thousand_parts_are_listed(front: StoreFront) -> None:
+    response = front.post(message([b""] * 10_000))
+    assert response.status_code == 409
+    assert len(response.json()[OTHER]["Value"]) == 10_000
+
+
+def test_a_deflated_instance_may_not_explode(front: StoreFront) -> None:
+    """A file of 100 KB that inflates to 100 MB before its pixel data is refused, as by C-STORE."""
+    made = instance(1, 1)
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.add_new(0x00091010, "OB", bytes(100 << 20))
+    made.private_block(0x0009, "BOMB", create=True)
+    file = file_bytes(made)
+    assert len(file) < 1 << 18
+    response = front.post(message([file]))
+    assert response.status_code == 409
+    assert response.json()[FAILED]["Value"][0][REASON]["Value"] == [0xC000]
