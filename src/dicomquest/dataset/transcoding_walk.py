@@ -1,6 +1,8 @@
 """A walk through a stored data set: its elements one by one, their values unread (PS3.5 7).
 
-Stricter than the decoder: a data set that leaves any doubt about its bytes is not re-encoded.
+Stricter than the decoder: a data set that leaves any doubt about its bytes is not re-encoded. Some
+writers fall back to implicit VR in mid data set: such an element is read where the dictionary has
+its tag and its length fits.
 """
 
 from __future__ import annotations
@@ -36,6 +38,12 @@ _IMPLICIT: Final = {order: struct.Struct(order + "HHI") for order in "<>"}
 _LENGTH: Final = {order: struct.Struct(order + "I") for order in "<>"}
 _LONGEST_CREATOR: Final = 64
 """Bytes of a private creator, an LO."""
+
+
+def _is_vr(code: bytes) -> bool:
+    """Tell whether two bytes are a VR, a known one or not."""
+    known = code in _SHORT_FORM or code in _LONG_FORM or code == _UNKNOWN_FORM
+    return known or (code.isalpha() and code.isupper())
 
 
 class StepKind(Enum):
@@ -183,34 +191,35 @@ class Walk:
         tag = group << 16 | number
         if group == 0xFFFE:
             return self._item_end(inner, tag)
-        if not inner.explicit:
+        explicit = inner.explicit and _is_vr(code)
+        if not explicit:
+            (length,) = _LENGTH[inner.order].unpack(data[4:])
+            self._check_implicit(inner, tag, code, length)
             vr = self._implicit_vr(inner, tag, length)
         elif code in _SHORT_FORM:
             vr = _SHORT_FORM[code]
         else:
-            vr = self._long_form(code, tag)
+            # Any two capitals are a VR; one that nobody here knows is UN (PS3.5 7.1.2).
+            vr = _LONG_FORM.get(code, "UN")
             self._bound(inner, tag, 4)
             (length,) = _LENGTH[inner.order].unpack(source.take(4))
         if length == UNDEFINED:
-            return self._undefined(inner, tag, vr)
+            return self._undefined(inner, tag, vr, explicit=explicit)
         self._bound(inner, tag, length)
         if not number:
             source.skip(length)
             return None
         if vr == "SQ" and length:
-            return self._sequence(inner, tag, length)
+            return self._sequence(inner, tag, length, explicit=explicit)
         if tag == PIXEL_REPRESENTATION and length == 2:
             inner.signed = source.peek(2) == (b"\1\0" if inner.order == "<" else b"\0\1")
         return Step(StepKind.VALUE, tag, vr, length, inner.order, self._depth())
 
-    def _long_form(self, code: bytes, tag: int) -> str:
-        """Return the VR of the long form; UN for any two capitals that are none (PS3.5 7.1.2)."""
-        vr = _LONG_FORM.get(code)
-        if vr is None:
-            if code != _UNKNOWN_FORM and not (code.isalpha() and code.isupper()):
-                raise self._fault(f"{code!r} is no value representation", tag)
-            vr = "UN"
-        return vr
+    def _check_implicit(self, inner: _Container, tag: int, code: bytes, length: int) -> None:
+        """Refuse an element that stands in implicit VR among explicit ones, unless all fits."""
+        fits = length == UNDEFINED or self._source.position + length <= inner.limit
+        if inner.explicit and (standard_vr(tag) is None or not fits):
+            raise self._fault(f"{code!r} is no value representation", tag)
 
     def _implicit_vr(self, inner: _Container, tag: int, length: int) -> str:
         """Return the VR by the dictionaries; UN if unknown, which holds for most private ones."""
@@ -229,23 +238,26 @@ class Walk:
             return "UN"
         return known if known != US_OR_SS else "SS" if inner.signed else "US"
 
-    def _undefined(self, inner: _Container, tag: int, vr: str) -> Step:
-        if vr in {"SQ", "UN"} or (not inner.explicit and is_private(tag)):
-            return self._sequence(inner, tag, UNDEFINED, is_unknown=inner.explicit and vr == "UN")
+    def _undefined(self, inner: _Container, tag: int, vr: str, *, explicit: bool) -> Step:
+        if explicit and vr == "UN":
+            # One of VR UN is implicit VR little endian (PS3.5 6.2.2 note 5).
+            return self._sequence(inner, tag, UNDEFINED, explicit=False, order="<")
+        if vr in {"SQ", "UN"} or (not explicit and is_private(tag)):
+            return self._sequence(inner, tag, UNDEFINED, explicit=explicit)
         if tag == PIXEL_DATA and inner is self._root and inner.explicit and vr in ("OB", "OW"):
             return Step(StepKind.ENCAPSULATED, tag, vr)
         raise self._fault(f"undefined length of VR {vr}", tag)
 
     def _sequence(
-        self, inner: _Container, tag: int, length: int, *, is_unknown: bool = False
+        self, inner: _Container, tag: int, length: int, *, explicit: bool, order: str = ""
     ) -> Step:
-        """Enter a sequence; one of VR UN is implicit VR little endian (PS3.5 6.2.2 note 5)."""
+        """Enter a sequence, whose items have this form."""
         if self._depth() >= FILE_LIMITS.depth:
             raise self._fault(f"sequences nested deeper than {FILE_LIMITS.depth}", tag)
         step = Step(StepKind.SEQUENCE, tag, "SQ", depth=self._depth())
         self._push(StepKind.SEQUENCE, inner, tag, length)
-        if is_unknown:
-            self._stack[-1].explicit, self._stack[-1].order = False, "<"
+        self._stack[-1].explicit = explicit
+        self._stack[-1].order = order or inner.order
         return step
 
     def _item_end(self, inner: _Container, tag: int) -> Step:
