@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from dicomquest.aio.client import AsyncAssociation
+from dicomquest.aio.suited_datasets import suited
 from dicomquest.dimse.commands import RetrieveRQ
 from dicomquest.errors import AssociationError, ContextNotAcceptedError
 from dicomquest.scu.outgoing import prepare
@@ -29,6 +30,12 @@ class OwnAssociation:
 
     async def store(self, instance: Dataset) -> int | None:
         """Send an instance, and return the status of the response."""
+        accepted = {
+            context.transfer_syntax
+            for context in self._link.contexts
+            if context.abstract_syntax == instance.get("SOPClassUID")
+        }
+        instance = await self._request.run(suited, instance, accepted)
         outgoing = await self._request.run(prepare, instance, self._context)
         command = self._request.command
         operation = SubOperation(
@@ -91,6 +98,13 @@ class StoreAssociation:
             association = self._association
         if association is None or not association.is_established:
             raise AssociationError("the association with the destination is lost")
+        accepted = {
+            syntax
+            for context in association.accepted_contexts
+            if context.abstract_syntax == instance.get("SOPClassUID")
+            for syntax in context.transfer_syntax
+        }
+        instance = await self._request.run(suited, instance, accepted)
         asking = self._request.association.requestor.ae_title.strip(" ")
         status = await association.send_c_store(
             instance,
