@@ -54,10 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def archive(
-    files: dict[str, Path], destination: Received, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Peer]:
-    folder = tmp_path_factory.mktemp("index")
+def archive(files: dict[str, Path], destination: Received, folder: Path) -> Iterator[Peer]:
     location = folder / "index.sqlite"
     ours.index(location, next(iter(files.values())).parent)
     config = folder / "dicomquest.toml"
@@ -72,6 +69,18 @@ def archive(
     )
     with ours.serve(location, "--config", str(config)) as peer:
         yield peer
+
+
+@pytest.fixture
+def log(archive: Peer, folder: Path) -> Path:
+    """The log of the archive."""
+    return folder / f"serve-{archive.port}.log"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the index."""
+    return tmp_path_factory.mktemp("index")
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +165,20 @@ def test_getscu_gets_each_syntax_as_stored(
     # A deflated data set of odd length is padded (PS3.5 A.5).
     assert data_set_bytes(got).rstrip(b"\0") == data_set_bytes(path).rstrip(b"\0")
     assert dcmread(got) == dcmread(path)
+
+
+@pytest.mark.peer("getscu")
+@pytest.mark.requirement("RT-030", "RT-045")
+def test_image_that_no_decoder_takes(
+    archive: Peer, files: dict[str, Path], log: Path, tmp_path: Path
+) -> None:
+    """The log has a line for the instance and none of the traceback of its decoders."""
+    uid = next(uid for uid, path in files.items() if path.name == "JPEG-lossy.dcm")
+    outcome = getscu(archive, tmp_path, QueryRetrieveLevel="IMAGE", SOPInstanceUID=uid)
+    assert counts(outcome)["Failed"] == 1, outcome.output
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if f"{uid} not sent" in line]) == 1
+    assert not [line for line in lines if line.startswith(" ")]
 
 
 @pytest.mark.peer("getscu", "dcmqrscp")

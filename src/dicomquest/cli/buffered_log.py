@@ -52,6 +52,8 @@ class BufferedHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Keep a record, and write it now or have it written soon."""
+        if self.filters and not self.filter(record):
+            return False
         # Without the handler's lock: to append to a list is one step.
         self.emit(record)
         return True

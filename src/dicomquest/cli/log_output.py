@@ -10,6 +10,7 @@ from typing import Any
 
 from dicomquest.cli.buffered_log import BufferedHandler
 from dicomquest.cli.json_log import JsonFormatter, event_of
+from dicomquest.cli.library_log import log_libraries
 from dicomquest.escaping import EscapingFormatter, escaped
 from dicomquest.services.event_log import EVENT_LOG
 from dicomquest.services.observer import FindFinished, LoggedEvent
@@ -35,6 +36,7 @@ def log_to_stderr(
     logging._srcfile = None  # noqa: SLF001  as the HOWTO of logging says
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    log_libraries(handler)
 
 
 def change_log(level: str, *, names_process: bool, form: str, names_keys: bool) -> None:
