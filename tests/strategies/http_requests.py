@@ -256,6 +256,8 @@ def http_requests(draw: st.DrawFn, templates: Sequence[str], known: dict[str, li
     if method in {"POST", "PUT"}:
         kind, body = draw(BODIES)
         headers += [("Content-Type", kind), ("Content-Length", str(len(body)))]
+        if draw(st.booleans()):
+            headers += [("Sec-Fetch-Site", "same-origin")]
     lines = [f"{method} {target} HTTP/1.1", "Host: pacs.example"]
     lines += [f"{name}: {_CONTROLS.sub('', value).strip()}" for name, value in headers]
     return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body

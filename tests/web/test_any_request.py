@@ -44,7 +44,7 @@ def fuzzer() -> Iterator[ModuleType]:
 
 def templates(fuzzer: ModuleType) -> list[str]:
     """The paths of all resources that the application has."""
-    routes: list[Any] = fuzzer.server().app._app.routes
+    routes: list[Any] = fuzzer.server().app._app._app.routes
     return [each.path for each in routes if hasattr(each, "path")]
 
 

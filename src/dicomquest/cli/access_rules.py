@@ -74,7 +74,7 @@ def check_access(settings: ServeSettings) -> None:
             raise click.UsageError(
                 f"[peers.{title}] names a certificate: add --tls-ca FILE, so that peers show theirs"
             )
-        if rules.get("users") and not _demands_users(settings):
+        if rules.get("users") and not demands_users(settings):
             raise click.UsageError(
                 f"[peers.{title}] names users: add --users-file FILE, --jwt-key FILE or "
                 "--user-hook, so that they prove who they are"
@@ -97,7 +97,7 @@ def who_may_ask(settings: ServeSettings) -> str:
         conditions.append(f"as {_titles(list(settings.peers))}")
     if settings.tls_ca is not None:
         conditions.append(f"with a certificate of {settings.tls_ca}")
-    if _demands_users(settings):
+    if demands_users(settings):
         conditions.append(
             "with a verified user, or none" if settings.user_optional else "with a verified user"
         )
@@ -128,7 +128,7 @@ def _is_bound(settings: ServeSettings, rules: Mapping[str, Any]) -> bool:
     return bool(
         settings.tls_ca is not None
         or rules.get("addresses")
-        or (_demands_users(settings) and not is_optional)
+        or (demands_users(settings) and not is_optional)
     )
 
 
@@ -138,7 +138,8 @@ def _titles(titles: list[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _demands_users(settings: ServeSettings) -> bool:
+def demands_users(settings: ServeSettings) -> bool:
+    """Tell whether somebody who asks has to show who it is."""
     return any((settings.users_file, settings.jwt_key, settings.user_hook))
 
 

@@ -14,6 +14,7 @@ from dicomquest.aio.server import Server
 from dicomquest.cli.access_rules import open_to
 from dicomquest.cli.bound_ports import cannot_listen, reserved_port
 from dicomquest.cli.messages import give_up
+from dicomquest.cli.page_side import page_folder, page_settings
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port
 from dicomquest.errors import DicomquestError
@@ -54,7 +55,9 @@ def reserved_web_port(settings: ServeSettings) -> Iterator[ServeSettings]:
         raise give_up(reason) from error
     with reservation:
         shown = f"[{host}]" if ":" in host else host
-        yield replace(settings, http=f"{shown}:{reservation.getsockname()[1]}")
+        bound = replace(settings, http=f"{shown}:{reservation.getsockname()[1]}")
+        with page_folder(bound) as ready:
+            yield ready
 
 
 def viewer_of(settings: ServeSettings) -> ViewerBuild | None:
@@ -106,6 +109,8 @@ class WebSide:
 
     def reconfigure(self, settings: ServeSettings) -> None:
         """Take other settings for all requests from now on, after the server has done so."""
+        # The folder is chosen once, before the processes start.
+        settings = replace(settings, web_state=self._settings.web_state)
         self._settings = settings
         if self._application is not None:
             self._application.reconfigure(
@@ -168,5 +173,6 @@ class WebSide:
             body_timeout=settings.pdu_timeout,
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
+            page=page_settings(settings),
             viewer=self._viewer(settings),
         )

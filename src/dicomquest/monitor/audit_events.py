@@ -20,6 +20,7 @@ from dicomquest.services.observer import (
     FindFinished,
     RetrieveFinished,
     SecurityAlert,
+    SignedIn,
 )
 from dicomquest.services.request import AssociationInfo, ServiceUser, StoredInstance
 from dicomquest.services.retrieve_progress import Retrieved
@@ -37,6 +38,7 @@ AUTHENTICATION = Code("110114", "User Authentication")
 START = Code("110120", "Application Start")
 STOP = Code("110121", "Application Stop")
 LOGIN = Code("110122", "Login")
+LOGOUT = Code("110123", "Logout")
 NODE_AUTHENTICATION = Code("110126", "Node Authentication")
 RESTRICTED_FUNCTION = Code("110132", "Use of Restricted Function")
 RECORDING_STOPPED = Code("110133", "Audit Recording Stopped")
@@ -188,8 +190,8 @@ def _study_and_patient(
     )
 
 
-def login(time: float, event: AssociationBegan) -> AuditMessage:
-    """Return the message of a user who was verified (A.5.3.12)."""
+def login(time: float, event: AssociationBegan | SignedIn) -> AuditMessage:
+    """Return the message of a user who was verified, or who signed out (A.5.3.12)."""
     association = event.association
     user = Participant(
         association.user_identity or "",
@@ -202,7 +204,7 @@ def login(time: float, event: AssociationBegan) -> AuditMessage:
         time,
         Outcome.SUCCESS,
         (user, process(association.acceptor.ae_title)),
-        LOGIN,
+        LOGOUT if isinstance(event, SignedIn) and not event.begins else LOGIN,
     )
 
 

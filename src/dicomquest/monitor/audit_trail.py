@@ -24,6 +24,7 @@ from dicomquest.services.observer import (
     LimitHit,
     RetrieveFinished,
     SecurityAlert,
+    SignedIn,
     StoreFinished,
 )
 from dicomquest.services.request import AssociationInfo, StoredInstance
@@ -203,6 +204,8 @@ class AuditTrail:
                 return [message] if message is not None else []
             case SecurityAlert():
                 return [audit_events.alert(when, event)]
+            case SignedIn():
+                return [audit_events.login(when, event)]
             case LimitHit():
                 return []
 

@@ -24,6 +24,7 @@ from dicomquest.services.observer import (
     LimitHit,
     RetrieveFinished,
     SecurityAlert,
+    SignedIn,
     StoreFinished,
 )
 
@@ -168,6 +169,8 @@ class Metrics:
                 self._limits.labels(event.limit.value).inc()
             case SecurityAlert():
                 self._alerts.labels(event.kind.value).inc()
+            case SignedIn():
+                pass  # each request counts
             case _:
                 assert_never(event)
 

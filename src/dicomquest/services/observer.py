@@ -359,6 +359,13 @@ class SecurityAlert(NamedTuple):
     user: str = ""
 
 
+class SignedIn(NamedTuple):
+    """A person signed in by a form, or out again (``begins`` False)."""
+
+    association: AssociationInfo
+    begins: bool
+
+
 Event: TypeAlias = (
     AssociationBegan
     | AssociationRefused
@@ -368,6 +375,7 @@ Event: TypeAlias = (
     | RetrieveFinished
     | LimitHit
     | SecurityAlert
+    | SignedIn
 )
 
 LoggedEvent: TypeAlias = (

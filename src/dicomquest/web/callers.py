@@ -51,12 +51,20 @@ class Callers:
         self._believed: dict[bytes, tuple[str, float]] = {}
 
     async def identify(
-        self, authorization: str, address: str, certificate: Certificate | None, run: Run
+        self,
+        authorization: str,
+        address: str,
+        certificate: Certificate | None,
+        run: Run,
+        signed_in: str | None = None,
     ) -> Caller:
-        """Return who asks; RefusalError 401 or 403 if the rules do not let it in."""
+        """Return who asks; RefusalError 401 or 403 if the rules do not let it in.
+
+        ``signed_in`` is the user who signed in by the form, if there is no ``authorization``.
+        """
         rules = self._admission.rules
         verification = self._admission.verification
-        user = None
+        user = signed_in if verification is not None else None
         if verification is not None and authorization:
             user = await self._verified(authorization, Identity("", address), run)
         title = title_of(rules, user, certificate)

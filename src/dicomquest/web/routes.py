@@ -12,11 +12,14 @@ from dicomquest.errors import (
     IdentifierError,
     IndexDatabaseError,
 )
+from dicomquest.web.cookies import STAY
 from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.page.page_routes import page_routes
+from dicomquest.web.page_guard import PageGuard
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_endpoint import SearchEndpoint
 from dicomquest.web.search_resources import RESOURCES
+from dicomquest.web.sign_in import SIGN_IN, SIGN_OUT, SignInEndpoint, SignOutEndpoint, StayEndpoint
 from dicomquest.web.store_endpoint import STORE_PATHS, StoreEndpoint
 from dicomquest.web.viewer_endpoint import PATHS as VIEWER_PATHS
 from dicomquest.web.viewer_endpoint import ViewerEndpoint
@@ -57,7 +60,7 @@ class WebApplication:
 
     def __init__(self, service: WebService) -> None:
         self._service = service
-        self._app = _starlette(service)
+        self._app = PageGuard(_starlette(service), service)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -75,7 +78,7 @@ class WebApplication:
         """Take other settings for all requests from now on; those that run keep theirs."""
         self._service.reconfigure(settings, find)
         self._service.storage = storage
-        self._app = _starlette(self._service)
+        self._app = PageGuard(_starlette(self._service), self._service)
 
 
 def application(
@@ -132,6 +135,11 @@ def _starlette(service: WebService) -> Starlette:
     if settings.root:
         # Without a root the paths of the page are those of the services.
         routes += page_routes(service)
+        routes += [
+            Route(SIGN_IN, SignInEndpoint(service), methods=["GET", "POST"]),
+            Route(SIGN_OUT, SignOutEndpoint(service), methods=["POST"]),
+            Route(STAY, StayEndpoint(service), methods=["GET", "POST"]),
+        ]
     if settings.viewer is not None:
         viewer = ViewerEndpoint(service, settings.viewer)
         routes += [Route(path, viewer, methods=["GET", "HEAD"]) for path in VIEWER_PATHS]

@@ -24,9 +24,12 @@ from dicomquest.services.storage import StorageService
 from dicomquest.standard.models import InformationModel
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 from dicomquest.web.callers import HTTP_TITLE, Callers, claim_of
+from dicomquest.web.cookies import is_by_person, may_use_cookie, token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
+from dicomquest.web.page_settings import PageSettings
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_service import SearchService
+from dicomquest.web.sessions import Session
 from dicomquest.web.viewer_build import ViewerBuild
 
 LOGGER = logging.getLogger("dicomquest.web")
@@ -64,6 +67,7 @@ class WebSettings:
     - ``body_timeout`` is the longest time that 64 KB of a request's body may take, in seconds.
     - ``threads`` bounds those for the database.
     - ``viewer`` is the build of OHIF to serve, None for none.
+    - ``page`` are those of the page for people.
     """
 
     root: str = "/dicom-web"
@@ -76,6 +80,7 @@ class WebSettings:
     viewer: ViewerBuild | None = None
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
+    page: PageSettings = field(default_factory=PageSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +154,31 @@ class WebService:
             raise RefusalError(414, f"the address is longer than {LONGEST_URI} bytes: ask for less")
         return Exchange(scope, receive, send, self.settings.write_timeout)
 
-    async def admit(self, exchange: Exchange) -> Visit:
-        """Return the visit of the caller; RefusalError if the rules do not let it in."""
+    async def session(self, exchange: Exchange, *, prolongs: bool) -> Session | None:
+        """Return the sign-in of a request's cookie, None without one that holds."""
+        sessions = self.settings.page.sessions
+        token = token_of(exchange.header(b"cookie"))
+        if sessions is None or not token:
+            return None
+        return await self.run(sessions.find, token, prolongs=prolongs)
+
+    async def admit(self, exchange: Exchange, given: str = "") -> Visit:
+        """Return the visit of the caller; RefusalError if the rules do not let it in.
+
+        ``given`` stands for the header Authorization.
+        """
         number = next(self._numbers)
         address, port = exchange.address
         server = exchange.scope.get("server") or ("", 0)
         acceptor = ServiceUser(self.settings.ae_title, str(server[0]), int(server[1] or 0))
-        authorization = exchange.header(b"authorization")
+        authorization = given or exchange.header(b"authorization")
+        session = None
+        if not authorization and may_use_cookie(exchange.scope, self.settings.root):
+            session = await self.session(exchange, prolongs=is_by_person(exchange))
+        user = session.user if session is not None else None
         try:
             caller = await self._callers.identify(
-                authorization, address, exchange.certificate, self.run
+                authorization, address, exchange.certificate, self.run, user
             )
         except RefusalError as refusal:
             if refusal.reason:

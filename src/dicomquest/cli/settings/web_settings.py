@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from dicomquest.cli.shared_options import network_address, setting
+from dicomquest.cli.shared_options import SECONDS, network_address, setting
 
 
 def _path(value: str) -> str:
@@ -23,6 +24,16 @@ def _public_url(value: str) -> str:
     if not value.startswith(("http://", "https://")) or "?" in value or "#" in value:
         raise click.BadParameter(f"{value!r} is no address; write one such as https://pacs.example")
     return value.rstrip("/")
+
+
+def _zone(value: str) -> str:
+    """Read the name of a time zone."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        words = f"{value!r} is no time zone; write one such as Europe/Berlin"
+        raise click.BadParameter(words) from None
+    return value
 
 
 @dataclass(frozen=True)
@@ -58,4 +69,51 @@ class HttpSettings:
         "Let pages of this origin ask from a browser; several times for several, * for any.",
         multiple=True,
         metavar="ORIGIN",
+    )
+    timezone: str | None = setting(
+        None,
+        "The time zone in which people at the page say today; that of the machine by default.",
+        type=_zone,
+        metavar="NAME",
+    )
+    links: str = setting(
+        "auto",
+        "Addresses of the page seal what names a person, or are plain; auto seals them unless "
+        "nobody signs in and only this machine may ask.",
+        type=click.Choice(("auto", "sealed", "plain")),
+    )
+    web_state: str | None = setting(
+        None,
+        "The folder for the key of sealed addresses and for the sign-ins; one beside the index by "
+        "default.",
+        type=click.Path(file_okay=False),
+        metavar="FOLDER",
+    )
+    sign_in_idle: float = setting(
+        900.0,
+        "End a sign-in at the page after so long without a request.",
+        type=SECONDS,
+        metavar="SECONDS",
+    )
+    sign_in_longest: float = setting(
+        43_200.0,
+        "End a sign-in at the page after so long in any case.",
+        type=SECONDS,
+        metavar="SECONDS",
+    )
+    names: str = setting(
+        "ideographic",
+        "The group of a name that the page shows first.",
+        type=click.Choice(("ideographic", "alphabetic")),
+    )
+    han: str = setting(
+        "ja",
+        "The language of Han characters at the page, where the character set does not tell it.",
+        type=click.Choice(("ja", "zh-Hans", "zh-Hant", "ko")),
+    )
+    viewer_origin: str | None = setting(
+        None,
+        "The origin of the viewer, if it has one of its own, which is safer.",
+        type=_public_url,
+        metavar="URL",
     )

@@ -22,6 +22,7 @@ from dicomquest.errors import (
 )
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.find_gate import FindGate
+from dicomquest.web.cookies import token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.plain_reading import Reading
@@ -30,6 +31,7 @@ from dicomquest.web.page.rendering import HEADERS, render
 from dicomquest.web.page.study_list import Asker
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_parameters import MODEL
+from dicomquest.web.sign_in import ask_to_sign_in, sign_in_address
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import Visit, WebService
@@ -67,6 +69,13 @@ class PageRequest:
     def may_retrieve(self) -> bool:
         """Tell whether the caller may fetch files."""
         return ServiceKind.RETRIEVE in self.visit.profile.services
+
+    @property
+    def idle(self) -> int:
+        """The seconds after which the sign-in ends, 0 for a caller who did not sign in."""
+        sessions = self.service.settings.page.sessions
+        has_cookie = bool(token_of(self.exchange.header(b"cookie")))
+        return int(sessions.idle) if sessions is not None and has_cookie else 0
 
     def parameter(self, name: str) -> str | None:
         """Return a query parameter, None without it; a plus is a space, as forms write it."""
@@ -111,6 +120,8 @@ class PageRequest:
             "has_viewer": getattr(self.service, "has_viewer", False),
             "has_thumbnails": getattr(self.service, "has_thumbnails", False),
             "may_retrieve": self.may_retrieve,
+            "idle": self.idle,
+            "sign_in": sign_in_address(self.exchange),
             **values,
         }
 
@@ -147,7 +158,8 @@ class PageEndpoint(ABC):
             with _let_in(service.search.gate, visit):
                 await self._watched(request)
         except RefusalError as refusal:
-            await _refused(exchange, refusal)
+            if not await ask_to_sign_in(service, exchange, refusal):
+                await _refused(exchange, refusal)
         except (IdentifierError, DataSetError) as error:
             await _refused(exchange, RefusalError(400, str(error)))
         except IndexDatabaseError as error:
