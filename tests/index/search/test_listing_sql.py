@@ -65,6 +65,13 @@ def test_list_by_name_begins_with_the_names() -> None:
         assert " FROM study JOIN patient ON study.parent = patient.id WHERE" in plan.sql
 
 
+def test_list_of_what_came_is_read_as_it_came() -> None:
+    order = StudyOrder(SortBy.RECEIVED)
+    text, _ = listed(StudyListing(order))
+    assert text == "study NOT INDEXED ORDER BY study.id DESC LIMIT ?"
+    assert "NOT INDEXED" not in listed(StudyListing(order), POSTGRESQL)[0]
+
+
 def test_marks_bound_what_arrived() -> None:
     text, parameters = listed(StudyListing(None, as_of=7, since=3, limit=5))
     assert text == "study WHERE study.id + 0 <= ? AND study.id > ? LIMIT ?"

@@ -216,10 +216,14 @@ class _Compiler:
     def _listed_tables(self, listing: StudyListing, tables: str) -> str:
         """Return the tables of a list, the first the one whose index has its order."""
         best = max([*map(self._selectivity, self._criteria), Selectivity.SCAN])
-        if listing.order is None or listing.order.by is not SortBy.NAME or best > Selectivity.MANY:
+        if listing.order is None or best > Selectivity.MANY:
             return tables
-        # Without statistics SQLite reads all studies and sorts them; it keeps this order.
-        return "patient CROSS JOIN study ON study.parent = patient.id"
+        # Without statistics SQLite sorts all studies of a long range, or of all names.
+        if listing.order.by is SortBy.NAME:
+            return "patient CROSS JOIN study ON study.parent = patient.id"
+        if listing.order.by is SortBy.RECEIVED:
+            return tables.replace("study", "study NOT INDEXED", 1)
+        return tables
 
     def predicates(self, top: Level) -> tuple[list[Sql], RowChoice | None]:
         """Return the conditions on an entity, its ancestors up to ``top``, and its descendants."""
