@@ -133,6 +133,21 @@ def test_get_brings_files_as_they_are(archive: Peer, sent: list[Path], tmp_path:
 
 
 @pytest.mark.requirement("RT-083")
+def test_cohort_is_found_again(archive: Peer, tmp_path: Path) -> None:
+    """A list of studies is made, fetched and indexed, and its studies are found locally."""
+    found = run("find", archive, "PatientName=CITIZEN*", "-o", str(tmp_path / "cohort.csv"))
+    assert found.status == 0, found.err
+    cohort = str(tmp_path / "cohort")
+    fetched = run("get", archive, f"StudyInstanceUID=@{tmp_path / 'cohort.csv'}", "-o", cohort)
+    assert "2 studies, 20 instances" in fetched.err
+    ours.index(tmp_path / "index.sqlite", Path(cohort))
+    again = ours.run(
+        "find", "--index", str(tmp_path / "index.sqlite"), "PatientName=CITIZEN*", "--count"
+    )
+    assert again.out == "2\n"
+
+
+@pytest.mark.requirement("RT-083")
 def test_move_comes_to_our_storage_scp(
     archive: Peer, sent: list[Path], own_port: int, tmp_path: Path
 ) -> None:
