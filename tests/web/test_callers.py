@@ -108,6 +108,9 @@ def test_a_user_has_to_prove_who_it_is(index: Index) -> None:
     assert asked.get("/studies", **EVE).status_code == 401
     refused = [each for each in events.heard if isinstance(each, AssociationRefused)]
     assert [each.user for each in refused] == ["ann"]
+    line = "request 2: by HTTP at 127.0.0.1, refused: wrong passcode of 'ann'"
+    assert str(refused[0]) == line
+    assert refused[0].fields()["event"] == "request refused"
     assert len(studies(asked.get("/studies", **ANN))) == 3
     other = asked.get("/studies", authorization="Digest username=ann")
     assert other.status_code == 401
@@ -192,6 +195,8 @@ def test_the_observer_hears_of_a_search(index: Index) -> None:
     found, failed = events.heard
     assert isinstance(found, FindFinished)
     assert (found.status, found.matches, found.level) == (0, 1, "STUDY")
+    assert str(found).startswith("request 1: QIDO-RS at STUDY level by HTTP at 127.0.0.1 ended")
+    assert found.fields()["request"] == 1
     assert found.matching_keys == ["Patient's Name"] or found.matching_keys
     assert found.request.data_set
     assert isinstance(failed, FindFinished)

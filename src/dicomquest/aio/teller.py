@@ -72,6 +72,7 @@ class Teller:
         limit: LimitName | None = None,
         *,
         claimed: UserIdentityRQ | None = None,
+        is_http: bool = False,
     ) -> None:
         """Tell that the association was rejected; ``detail`` is what only the operator learns.
 
@@ -79,7 +80,7 @@ class Teller:
         the requestor.
         """
         user = _name(claimed) if claimed is not None else ""
-        event = AssociationRefused(self._number, requestor, acceptor, answer, detail, user)
+        event = AssociationRefused(self._number, requestor, acceptor, answer, detail, user, is_http)
         LOGGER.info("%s", event)
         if self.observer is not None:
             self.observer.tell(event)

@@ -73,7 +73,8 @@ class AssociationBegan(NamedTuple):
 class AssociationRefused(NamedTuple):
     """An association was rejected with this A-ASSOCIATE-RJ; ``detail`` is for the operator.
 
-    ``user`` is the name that the requestor claimed, if any.
+    ``user`` is the name that the requestor claimed, if any. A request by HTTP, ``is_http``, was
+    refused for what this answer stands for.
     """
 
     number: int
@@ -82,20 +83,27 @@ class AssociationRefused(NamedTuple):
     answer: AAssociateRJ
     detail: str = ""
     user: str = ""
+    is_http: bool = False
 
     @property
     def reason(self) -> str:
         """The reason that the peer learns, and that for the operator."""
+        if self.is_http:
+            return self.detail
         return f"{self.answer}; {self.detail}" if self.detail else str(self.answer)
 
     def __str__(self) -> str:
+        if self.is_http:
+            address = self.requestor.address
+            return f"request {self.number}: by HTTP at {address}, refused: {self.reason}"
         return f"{_asked(self.number, self.requestor, self.acceptor)}: {self.reason}"
 
     def fields(self) -> dict[str, object]:
         """Return the fields of the log's line."""
+        kind = "request" if self.is_http else "association"
         return {
-            "event": "association rejected",
-            "association": self.number,
+            "event": f"{kind} {'refused' if self.is_http else 'rejected'}",
+            kind: self.number,
             "ae": self.requestor.ae_title,
             "address": self.requestor.address,
             "called": self.acceptor.ae_title,

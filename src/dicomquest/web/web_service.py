@@ -193,6 +193,7 @@ class WebService:
                     answer,
                     refusal.reason,
                     claimed=claim_of(authorization),
+                    is_http=True,
                 )
             raise
         association = AssociationInfo(
