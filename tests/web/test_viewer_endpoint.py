@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from dicomquest.index import Index
+from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, Admission
+from dicomquest.services.user_verification import (
+    USERNAME_AND_PASSCODE,
+    Unverified,
+    UserVerification,
+)
 from dicomquest.web import WebSettings
+from dicomquest.web.page_settings import PageSettings
+from dicomquest.web.sessions import Sessions
 from dicomquest.web.viewer_endpoint import viewer_build
 from fixtures.viewer import SECRET, built_viewer
 from fixtures.web import Browser
+
+
+class Nobody:
+    """A verifier that knows nobody."""
+
+    types = frozenset({USERNAME_AND_PASSCODE})
+
+    def verify(self, claim: UserIdentityRQ, identity: Identity) -> Unverified:
+        return Unverified("nobody is known")
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +115,25 @@ def test_nothing_is_there_without_a_viewer(index: Index) -> None:
     assert get(Browser(index), "/ohif").status_code == 404
 
 
+def test_person_signs_in_and_comes_back(
+    index: Index, settings: WebSettings, tmp_path: Path
+) -> None:
+    verification = UserVerification([Nobody()], penalty=0)
+    closed = dataclasses.replace(
+        settings,
+        admission=Admission(AccessRules(), verification),
+        page=PageSettings(sessions=Sessions(tmp_path / "sign-ins.sqlite")),
+    )
+    browser = Browser(index, closed)
+    response = get(browser, "/ohif/viewer?StudyInstanceUIDs=1.2")
+    assert response.status_code == 303
+    assert response.headers["Location"] == (
+        "/sign-in?to=%2Fohif%2Fviewer%3FStudyInstanceUIDs%3D1.2"
+    )
+    assert get(browser, "/ohif/app.bundle.css").status_code == 200
+
+
 def test_page_is_for_callers_that_are_let_in(index: Index, settings: WebSettings) -> None:
-    """A browser then asks for name and passcode once, before the page asks for studies."""
     rules = AccessRules(known_only=True)
     closed = dataclasses.replace(settings, admission=Admission(rules))
     assert get(Browser(index, closed), "/ohif").status_code == 403

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.refusals import RefusalError
+from dicomquest.web.sign_in import ask_to_sign_in
 from dicomquest.web.viewer_build import CONFIGURATION, INDEX, TYPES, ViewerBuild, configuration
 
 if TYPE_CHECKING:
@@ -40,10 +41,20 @@ class ViewerEndpoint:
         elif path in self._build and path != INDEX:
             await self._send_file(exchange, path)
         elif path == INDEX or not path.endswith(tuple(TYPES)):
-            await self._service.admit(exchange)
-            await self._send_file(exchange, INDEX)
+            if await self._is_admitted(exchange):
+                await self._send_file(exchange, INDEX)
         else:
             raise RefusalError(404, "the viewer has no such file")
+
+    async def _is_admitted(self, exchange: Exchange) -> bool:
+        """Tell whether the caller may see the page; one who has to sign in is led there."""
+        try:
+            await self._service.admit(exchange)
+        except RefusalError as refusal:
+            if await ask_to_sign_in(self._service, exchange, refusal):
+                return False
+            raise
+        return True
 
     async def _send_file(self, exchange: Exchange, path: str) -> None:
         try:
