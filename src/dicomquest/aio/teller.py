@@ -131,7 +131,8 @@ class Teller:
             case CStoreRQ():
                 self._finished_store(request, request.command, status, comment)
             case CGetRQ():
-                self._finished_retrieve(request, "C-GET", status, comment, offending)
+                service = "WADO-RS" if request.association.is_http else "C-GET"
+                self._finished_retrieve(request, service, status, comment, offending)
             case CMoveRQ():
                 self._finished_retrieve(request, "C-MOVE", status, comment, offending)
             case CEchoRQ():

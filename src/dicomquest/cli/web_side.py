@@ -171,6 +171,7 @@ class WebSide:
             origins=settings.cors_origin,
             write_timeout=settings.write_timeout,
             body_timeout=settings.pdu_timeout,
+            most_retrieves=settings.max_retrieves,
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
             page=page_settings(settings),

@@ -34,7 +34,7 @@ class Element(NamedTuple):
       has multiplicity, without insignificant padding (PS3.5 6.2); IS and DS keep their text, PN
       all its component groups
     - US SS UL SL SV UV FL FD: ``int`` or ``float``; AT: ``int`` (group << 16 | element)
-    - OB OD OF OL OV OW UN: one ``bytes``
+    - OB OD OF OL OV OW UN: one ``bytes``, or one ``str``: the URI at which the value is
     - SQ: one ``DataSet`` an item
 
     No values at all, ``()``, is an element of zero length.
@@ -216,6 +216,8 @@ def element_to_json(element: Element) -> dict[str, Any]:
             return {"vr": vr, "Value": [to_json(item) for item in values]}
         case Kind.TAG:
             return {"vr": vr, "Value": [f"{value:08X}" for value in values]}
+        case Kind.OPAQUE if isinstance(values[0], str):
+            return {"vr": vr, "BulkDataURI": values[0]}
         case Kind.OPAQUE:
             return {"vr": vr, "InlineBinary": base64.b64encode(values[0]).decode("ascii")}
         case Kind.NUMBER:

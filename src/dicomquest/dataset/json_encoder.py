@@ -114,7 +114,7 @@ def _number(vr: str, text: str) -> str:
 def _spliced(text: str) -> str:
     """Return the JSON of a stored attribute; its numbers that are texts become numbers."""
     if '"vr":"IS"' in text or '"vr":"DS"' in text:
-        return _dump(_numbered(json.loads(text)))
+        return _dump(numbered(json.loads(text)))
     return text
 
 
@@ -122,12 +122,13 @@ _remembered_spliced = lru_cache(maxsize=16384)(_spliced)
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _numbered(attribute: dict[str, Any]) -> dict[str, Any]:
+def numbered(attribute: dict[str, Any]) -> dict[str, Any]:
+    """Return an attribute of the DICOM JSON Model whose IS and DS are numbers."""
     vr, values = attribute.get("vr", ""), attribute.get("Value") or ()
     if vr in _NUMBERS:
         return {"vr": vr, "Value": [each and json.loads(_number(vr, str(each))) for each in values]}
     if vr == "SQ":
-        items = [{tag: _numbered(each) for tag, each in (item or {}).items()} for item in values]
+        items = [{tag: numbered(each) for tag, each in (item or {}).items()} for item in values]
         return {"vr": vr, "Value": items}
     return attribute
 

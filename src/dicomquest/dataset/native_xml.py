@@ -59,6 +59,8 @@ def _values(element: Element) -> Iterator[str]:
         if kind is Kind.SEQUENCE:
             content = "\n".join(attributes(value))
             yield f'<Item number="{number}">\n{content}\n</Item>'
+        elif kind is Kind.OPAQUE and isinstance(value, str):
+            yield f"<BulkData uri={quoteattr(value)}/>"
         elif kind is Kind.OPAQUE:
             yield f"<InlineBinary>{base64.b64encode(value).decode('ascii')}</InlineBinary>"
         elif vr == "PN":

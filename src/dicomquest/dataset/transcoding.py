@@ -122,6 +122,25 @@ def transcoded(
     return _deflated(pieces) if _form(target).deflated else pieces
 
 
+def walk_through(
+    read: Read, start: int, end: int, syntax: str, *, signed: bool = False
+) -> tuple[Source, Walk]:
+    """Return a stored data set as a source, and the walk through it."""
+    source = _source(read, start, end, syntax)
+    explicit, order = _form(syntax).explicit_vr, _order(syntax)
+    return source, Walk(source, explicit=explicit, order=order, signed=signed)
+
+
+def written(source: Source, steps: Iterator[Step]) -> Iterator[bytes]:
+    """Yield the steps of a walk in explicit VR little endian."""
+    return _joined(_Writer(source, EXPLICIT_VR_LITTLE_ENDIAN, _NO_CHANGES).parts(steps))
+
+
+def in_little_endian(part: bytes, vr: str, order: str) -> bytes:
+    """Return whole words of a value in little endian; ``order`` is the one that they have."""
+    return part if order == "<" else _swapped(part, _WIDTH[vr])
+
+
 def _form(syntax: str) -> TransferSyntax:
     """Return the form of a syntax; that of compressed ones is explicit little endian (A.4)."""
     return _BY_UID.get(syntax, _BY_UID[EXPLICIT_VR_LITTLE_ENDIAN])

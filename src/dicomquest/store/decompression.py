@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from pydicom.uid import UID
@@ -181,6 +182,25 @@ def decompressed(descriptor: int, transfer_syntax_uid: str, found: Survey) -> Na
     return NativePixels(
         spool, image.frames * image.frame_length, photometric, image.samples, image.allocated
     )
+
+
+def decoded_frame(
+    codestream: bytes, transfer_syntax_uid: str, values: Mapping[int, bytes]
+) -> bytes:
+    """Return one compressed frame as native pixels; DataSetError if that is not possible."""
+    from pydicom.encaps import encapsulate  # noqa: PLC0415  seldom needed
+
+    image = _image(values)._replace(frames=1)
+    try:
+        with BytesIO(encapsulate([codestream])) as file:
+            frames = _decoded_frames(file, transfer_syntax_uid, image, {})
+            native, _ = next(frames)
+    except _FAULTS as error:
+        reason = " ".join(str(error).split())
+        raise DataSetError(f"the frame cannot be decoded: {reason}") from error
+    if len(native) != image.frame_length:
+        raise DataSetError(f"the frame has {len(native)} bytes of {image.frame_length}")
+    return native
 
 
 def _image(values: Mapping[int, bytes]) -> _Image:

@@ -117,6 +117,20 @@ class StoredInstance:
             raise _failed(self.path, str(error)) from error
         return self._guarded(pieces)
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """The size and the time of change of the file, which tell its versions apart."""
+        return self._state
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """The offsets in the file at which its data set begins and ends."""
+        return self._start, self._state.size
+
+    def read(self, count: int, position: int) -> bytes:
+        """Return exactly so many bytes of the file; StoredInstanceError if they are not there."""
+        return self._read(count, position)
+
     def close(self) -> None:
         """Close the file."""
         descriptor, self._descriptor = self._descriptor, -1

@@ -118,7 +118,7 @@ class Exchange:
 
     async def answer(self, code: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a whole response."""
-        length = {} if code == 204 else {"Content-Length": str(len(body))}
+        length = {} if code in {204, 304} else {"Content-Length": str(len(body))}
         await self.start(code, {**headers, **length})
         await self.write(body, more=False)
 
@@ -132,14 +132,18 @@ class Exchange:
         }
         await self.answer(refusal.code, f"{refusal.words}\n".encode(), headers)
 
+    def abort(self) -> None:
+        """Break the connection, so that nobody takes the response for a whole one."""
+        if abort := self.scope.get("state", {}).get("abort"):
+            abort()
+
     async def _bounded(self, message: Message) -> None:
         try:
             async with asyncio.timeout(self._write_timeout):
                 await self._send(message)
         except TimeoutError:
             # Closing alone would wait until the client has read what is on its way.
-            if abort := self.scope.get("state", {}).get("abort"):
-                abort()
+            self.abort()
             raise AssociationAbortedError("the client reads nothing") from None
         except OSError as error:
             raise AssociationAbortedError("the client is gone") from error

@@ -17,6 +17,7 @@ from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.page.page_routes import page_routes
 from dicomquest.web.page_guard import PageGuard
 from dicomquest.web.refusals import RefusalError
+from dicomquest.web.retrieve_paths import RETRIEVE_PATHS
 from dicomquest.web.search_endpoint import SearchEndpoint
 from dicomquest.web.search_resources import RESOURCES
 from dicomquest.web.sign_in import SIGN_IN, SIGN_OUT, SignInEndpoint, SignOutEndpoint, StayEndpoint
@@ -101,6 +102,7 @@ def _rows(service: WebService) -> list[tuple[str, str, Endpoint]]:
     """List the resources below the root: method, path, and who answers."""
     return [
         *(("GET", each.path, SearchEndpoint(service, each)) for each in RESOURCES),
+        *(("GET", path, made(service)) for path, made in RETRIEVE_PATHS),
         *(("POST", path, store) for store in _store(service) for path in STORE_PATHS),
     ]
 

@@ -13,15 +13,18 @@ from typing import ParamSpec, TypeVar
 
 from dicomquest.aio.containment import Escape, escape_of
 from dicomquest.aio.teller import Teller
+from dicomquest.errors import StoredInstanceError
 from dicomquest.index.index import Index
 from dicomquest.services.access import Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission
 from dicomquest.services.find import FindService
+from dicomquest.services.find_gate import FindGate
 from dicomquest.services.observer import AlertKind, Observer, SecurityAlert
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
 from dicomquest.services.storage import StorageService
 from dicomquest.standard.models import InformationModel
+from dicomquest.store.stored_frames import StoredFrames
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 from dicomquest.web.callers import HTTP_TITLE, Callers, claim_of
 from dicomquest.web.cookies import is_by_person, may_use_cookie, token_of
@@ -68,6 +71,7 @@ class WebSettings:
     - ``threads`` bounds those for the database.
     - ``viewer`` is the build of OHIF to serve, None for none.
     - ``page`` are those of the page for people.
+    - ``most_retrieves`` are the retrieves that run at a time; None for any number.
     """
 
     root: str = "/dicom-web"
@@ -78,6 +82,7 @@ class WebSettings:
     body_timeout: float | None = 60.0
     threads: int = 100
     viewer: ViewerBuild | None = None
+    most_retrieves: int | None = None
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
     page: PageSettings = field(default_factory=PageSettings)
@@ -132,7 +137,8 @@ class WebService:
         self.index = index
         self.storage = storage
         self.run = run or in_own_threads(settings.threads)
-        self.retrieves = False
+        self.retrieves = True
+        self.frames = StoredFrames()
         self._numbers = count(1)
         self._lines = RepeatedLines()
         self.reconfigure(settings, find)
@@ -141,6 +147,7 @@ class WebService:
         """Take other settings for all requests from now on."""
         self.settings = settings
         self.search = SearchService(self.index, find)
+        self.retrieve_gate = FindGate(settings.most_retrieves)
         self._callers = Callers(settings.admission)
 
     @property
@@ -207,6 +214,11 @@ class WebService:
             is_http=True,
         )
         return Visit(association, self.observer)
+
+    def log_failure(self, visit: Visit, uid: str, error: StoredInstanceError) -> None:
+        """Log an instance that could not be read."""
+        line = f"{visit.association.words}: {uid} not sent: {error}"
+        self._lines.log(LOGGER, logging.WARNING, "instance", line)
 
     def teller(self, visit: Visit) -> Teller:
         """Return the teller of a request, to log and observer."""

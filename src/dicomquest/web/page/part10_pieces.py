@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dicomquest.dataset.part10 import encode_file_meta
@@ -14,11 +15,18 @@ if TYPE_CHECKING:
 _PREAMBLE = b"\0" * 128 + b"DICM"
 
 
-def file_pieces(stored: StoredInstance) -> Iterator[bytes]:
-    """Return the bytes of a file that holds an instance as it is stored."""
-    syntax = stored.transfer_syntax_uid
+def file_head(stored: StoredInstance, syntax: str) -> bytes:
+    """Return what stands before the data set in a file of a transfer syntax."""
     implementation = (IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME)
-    yield _PREAMBLE + encode_file_meta(
+    return _PREAMBLE + encode_file_meta(
         stored.sop_class_uid, stored.sop_instance_uid, syntax, implementation=implementation
     )
-    yield from stored.pieces(syntax)
+
+
+def file_pieces(stored: StoredInstance, syntax: str | None = None) -> Iterator[bytes]:
+    """Return the bytes of a file that holds an instance, as it is stored or in a syntax.
+
+    Blocking in another syntax. StoredInstanceError at once if it cannot be had in this one.
+    """
+    syntax = syntax or stored.transfer_syntax_uid
+    return chain([file_head(stored, syntax)], stored.pieces(syntax))

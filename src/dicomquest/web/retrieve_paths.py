@@ -1,0 +1,28 @@
+"""The paths of WADO-RS with their endpoints (PS3.18 Table 10.4.1-1 to -5)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from dicomquest.web.bulkdata_endpoint import BulkdataEndpoint
+from dicomquest.web.exchange import Receive, Scope, Send
+from dicomquest.web.frames_endpoint import FramesEndpoint
+from dicomquest.web.metadata_endpoint import MetadataEndpoint
+from dicomquest.web.retrieve_instances import InstancesEndpoint
+
+if TYPE_CHECKING:
+    from dicomquest.web.web_service import WebService
+
+Made: TypeAlias = "Callable[[WebService], Callable[[Scope, Receive, Send], Awaitable[None]]]"
+
+_STUDY: Final = "/studies/{study}"
+_SERIES: Final = _STUDY + "/series/{series}"
+_INSTANCE: Final = _SERIES + "/instances/{instance}"
+
+RETRIEVE_PATHS: Final[tuple[tuple[str, Made], ...]] = (
+    *((path, InstancesEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
+    *((f"{path}/metadata", MetadataEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
+    (_INSTANCE + "/frames/{frames}", FramesEndpoint),
+    (_INSTANCE + "/bulkdata/{value:path}", BulkdataEndpoint),
+)
