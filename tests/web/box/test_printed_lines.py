@@ -1,14 +1,17 @@
 import shlex
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dicomquest.index import Index
 from dicomquest.query.criteria import FuzzyName, HasValue, KeyCriterion
 from dicomquest.web.box import Reading, read_box
 from dicomquest.web.box.printed_lines import asked_by_qido, find_line, qido_line
+from fixtures.web import Browser, three_studies
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -94,3 +97,45 @@ def test_words_of_a_name_do_not_sound_unless_asked() -> None:
 
     assert codes("citizen") == {""}
     assert codes("~citizen") != {""}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    with Index(tmp_path_factory.mktemp("lines") / "index.sqlite") as opened:
+        three_studies(opened)
+        yield opened
+
+
+STORED = [
+    "müller", "Müller, Jörg", "MULLER^JORG", "mu*^j?rg", "=山田*", "山田", "山田太郎", "~miller",
+    "taro yamada", '"+neill"', "CT", "MR", "CT+MR", "CT MR", "2024", "2024-01-02",
+    "2024-01-02..2024-01-03",
+    "since 2024-01-02", "acc:A1", "acc:none", "id:P1", "sex:F", "sex:none", "desc:study",
+    "desc:s*,?2", 'desc:"STUDY, 3"', "ref:refer", "study:S2", "time:10:11", "1.2.3.4",
+    "RequestAttributesSequence.ScheduledProcedureStepID:SPS1", "mod:US", "born:none",
+]  # fmt: skip
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(STORED), max_size=2, unique=True))
+def test_the_qido_line_finds_the_same_or_says_not(index: Index, texts: list[str]) -> None:
+    reading = read_box(" ".join(texts), NOW)
+    if not reading.is_answerable:
+        return
+    own = {str(each[0x0020000D].values[0]) for each in index.find_data_sets(reading.query())}
+    line = qido_line(reading)
+    found = Browser(index).matches(line.text.removeprefix("/dicom-web"))
+    uids = {match["0020000D"]["Value"][0] for match in found}
+    assert uids == own or line.remark
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("müller", 1), ("MÜLLER, jörg", 1), ("山田", 1), ("山田太郎", 1),
+     ("~miller", 1), ("miller", 0), ("acc:none", 1), ("sex:F", 1), ("desc:STUDY", 3),
+     ("CT+MR", 2), ("CT MR", 3), ("2024", 3)],
+)  # fmt: skip
+def test_texts_find_what_they_say(index: Index, text: str, count: int) -> None:
+    assert len(index.find_data_sets(read_box(text, NOW).query())) == count
