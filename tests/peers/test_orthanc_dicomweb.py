@@ -64,3 +64,21 @@ def test_orthanc_searches_us(client: Client) -> None:
     )
     uids = {each["0020000D"]["Value"] for each in found}
     assert uids == {corpus.uid(1), corpus.uid(2)}
+
+
+@pytest.mark.requirement("WS-001")
+def test_orthanc_fetches_a_study_from_us(client: Client) -> None:
+    """It then has each instance of the study once."""
+    study = corpus.uid(1)
+    client.post(
+        f"{DICOMWEB_ROOT}/servers/dicomquest/retrieve",
+        {"Resources": [{"Study": study}], "Synchronous": True},
+    )
+    [known] = client.get("/studies?expand")
+    assert known["MainDicomTags"]["StudyInstanceUID"] == study
+    instances = client.get(f"/studies/{known['ID']}/instances")
+    assert sorted(each["MainDicomTags"]["SOPInstanceUID"] for each in instances) == sorted(
+        instance.SOPInstanceUID
+        for instance in corpus.instances()
+        if instance.StudyInstanceUID == study
+    )

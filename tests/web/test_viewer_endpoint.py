@@ -8,7 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from dicomquest.cli import main
 from dicomquest.index import Index
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
@@ -24,6 +26,7 @@ from dicomquest.web.sessions import Sessions
 from dicomquest.web.viewer_endpoint import viewer_build
 from fixtures.viewer import SECRET, built_viewer
 from fixtures.web import Browser
+from peers.processes import free_port
 
 
 class Nobody:
@@ -131,6 +134,14 @@ def test_person_signs_in_and_comes_back(
         "/sign-in?to=%2Fohif%2Fviewer%3FStudyInstanceUIDs%3D1.2"
     )
     assert get(browser, "/ohif/app.bundle.css").status_code == 200
+
+
+def test_folder_without_a_build_ends_the_command(tmp_path: Path) -> None:
+    Index(tmp_path / "index.sqlite").close()
+    arguments = ["web", "--index", str(tmp_path / "index.sqlite"), "--ohif", str(tmp_path)]
+    done = CliRunner().invoke(main, [*arguments, "--http", str(free_port())])
+    assert done.exit_code == 1
+    assert f"--ohif: {tmp_path} has no built OHIF" in done.stderr
 
 
 def test_page_is_for_callers_that_are_let_in(index: Index, settings: WebSettings) -> None:
