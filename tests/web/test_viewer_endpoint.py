@@ -25,7 +25,7 @@ from dicomquest.web.page_settings import PageSettings
 from dicomquest.web.sessions import Sessions
 from dicomquest.web.viewer_endpoint import viewer_build
 from fixtures.viewer import SECRET, built_viewer
-from fixtures.web import Browser
+from fixtures.web import Browser, three_studies
 from peers.processes import free_port
 
 
@@ -116,6 +116,17 @@ def test_other_files_are_not_served(browser: Browser, path: str) -> None:
 
 def test_nothing_is_there_without_a_viewer(index: Index) -> None:
     assert get(Browser(index), "/ohif").status_code == 404
+
+
+@pytest.mark.parametrize("has_viewer", [True, False])
+def test_search_page_links_to_it(
+    settings: WebSettings, tmp_path: Path, *, has_viewer: bool
+) -> None:
+    with Index(tmp_path / "index.sqlite") as index:
+        three_studies(index)
+        browser = Browser(index, settings if has_viewer else None)
+        page = get(browser, "/studies/1.2.1").text
+    assert ('href="/ohif/viewer?StudyInstanceUIDs=1.2.1"' in page) == has_viewer
 
 
 def test_person_signs_in_and_comes_back(

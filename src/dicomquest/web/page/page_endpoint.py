@@ -117,7 +117,7 @@ class PageRequest:
             "is_blank": False,
             "has_facets": False,
             "root": self.service.settings.root,
-            "has_viewer": getattr(self.service, "has_viewer", False),
+            "has_viewer": self.service.settings.viewer is not None,
             "has_thumbnails": getattr(self.service, "has_thumbnails", False),
             "may_retrieve": self.may_retrieve,
             "idle": self.idle,
