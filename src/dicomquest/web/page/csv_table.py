@@ -8,12 +8,13 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from dicomquest.index.search.overview import StudyCount
 from dicomquest.query.model import Page, Query
 from dicomquest.standard.levels import Level
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
+from dicomquest.web.page.question_reader import clearly_asked
 from dicomquest.web.page.rendering import PRIVATE
-from dicomquest.web.page.search_page import reading_of
 from dicomquest.web.page.study_list import entity_query, query_of
 from dicomquest.web.page.study_rows import STUDY_KEYS, value
 
@@ -56,7 +57,7 @@ class CsvTable(PageEndpoint):
 
     async def answer(self, request: PageRequest) -> None:
         """Answer a request."""
-        reading = await reading_of(request)
+        reading = await clearly_asked(request)
         await send_csv(request, query_of(reading, request.asker, COLUMNS))
 
 
@@ -65,8 +66,8 @@ async def send_csv(request: PageRequest, query: Query) -> None:
     limit = request.visit.profile.choices.result_limit
     most = MOST_LINES if limit is None else min(limit, MOST_LINES)
     unlimited = replace(query, page=None)
-    number = await request.run(request.search.count, unlimited, most + 1)
-    is_cut = number is not None and number > most
+    found = await request.run(_count, request, unlimited, most)
+    is_cut = not found.is_exact
     name = f"studies-first-{most}.csv" if is_cut else "studies.csv"
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
@@ -87,6 +88,10 @@ async def send_csv(request: PageRequest, query: Query) -> None:
         part = await request.run(next, lines, "")
         await asyncio.sleep(0)
     await request.exchange.write(b"", more=False)
+
+
+def _count(request: PageRequest, query: Query, most: int) -> StudyCount:
+    return request.search.overview.count(query, most=most)
 
 
 def ticked_query(request: PageRequest, uids: Sequence[str]) -> Query:

@@ -11,9 +11,9 @@ from pydicom.uid import UID
 from dicomquest.dataset.elements import DataSet
 from dicomquest.query.model import Page
 from dicomquest.standard.levels import Level
+from dicomquest.web.box.box_tokens import quoted
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.chosen_instances import address_of, chosen_instances, with_paths
-from dicomquest.web.page.plain_reading import Reading
 from dicomquest.web.page.shown_values import shown_size
 from dicomquest.web.page.study_list import Asker, entity_query
 from dicomquest.web.page.study_rows import (
@@ -41,7 +41,7 @@ class OpenedStudy:
     row: StudyRow
     series: tuple[SeriesRow, ...]
     of_patient: str = ""
-    of_patient_address: str = ""
+    of_patient_text: str = ""
     size: str = ""
     header: str = ""
 
@@ -67,9 +67,9 @@ def open_study(
             _with_instances(search, asker, uid, each, offset) if each.uid == opened_series else each
             for each in series
         ]
-    of_patient, address = _of_patient(search, asker, found[0])
+    of_patient, text = _of_patient(search, asker, found[0])
     size, header = _files(search, asker, row)
-    return OpenedStudy(row, tuple(series), of_patient, address, size, header)
+    return OpenedStudy(row, tuple(series), of_patient, text, size, header)
 
 
 def _files(search: BoundedSearch, asker: Asker, row: StudyRow) -> tuple[str, str]:
@@ -112,6 +112,5 @@ def _of_patient(search: BoundedSearch, asker: Asker, match: DataSet) -> tuple[st
     if not patient_id or set(patient_id) & set('*?\\"'):
         return "", ""
     query = entity_query(Level.STUDY, asker, ("StudyInstanceUID",), PatientID=patient_id)
-    number = search.count(replace(query, page=None), 1001) or 0
-    shown = f'"{patient_id}"' if " " in patient_id else patient_id
-    return f"{number:,}" if number <= 1000 else "1,000+", Reading(f"id:{shown}").address
+    found = search.overview.count(query, most=1000)
+    return f"{found.studies:,}{'' if found.is_exact else '+'}", f"id:{quoted(patient_id)}"

@@ -22,10 +22,10 @@ from dicomquest.errors import (
 )
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.find_gate import FindGate
+from dicomquest.web.box import Links, Reading, read_box
 from dicomquest.web.cookies import token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.bounded_search import BoundedSearch
-from dicomquest.web.page.plain_reading import Reading
 from dicomquest.web.page.question_fields import fields_of
 from dicomquest.web.page.rendering import HEADERS, render
 from dicomquest.web.page.study_list import Asker
@@ -78,12 +78,28 @@ class PageRequest:
         return int(sessions.idle) if sessions is not None and has_cookie else 0
 
     def parameter(self, name: str) -> str | None:
-        """Return a query parameter, None without it; a plus is a space, as forms write it."""
+        """Return a query parameter, None without it."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """The query parameters; a plus is a space, as forms write it."""
         query: str = self.exchange.scope["query_string"].decode("latin-1")
-        for key, value in parse_qsl(query, keep_blank_values=True):
-            if key == name:
-                return value
-        return None
+        return parse_qsl(query, keep_blank_values=True)
+
+    @property
+    def links(self) -> Links:
+        """The writer of addresses."""
+        return self.service.settings.page.links
+
+    @property
+    def now(self) -> datetime:
+        """The instant from which today is seen, in the server's zone."""
+        return self.service.settings.page.now()
+
+    def address_of_text(self, text: str) -> str:
+        """Return the query component of the address of a text without look-ups."""
+        return self.links.address(read_box(text, self.now))
 
     async def run(self, function: Callable[..., T], /, *args: Any) -> T:
         """Run a blocking function in a thread."""
@@ -105,11 +121,13 @@ class PageRequest:
 
     def frame(self, title: str, reading: Reading | None = None, **values: Any) -> dict[str, Any]:
         """Return the values of the frame around a page."""
-        asked = reading or Reading("")
+        asked = reading or Reading("", self.now)
         visit = self.visit
         return {
             "title": f"{title} · dicomquest" if title else "dicomquest",
             "reading": asked,
+            "address": self.links.address(asked),
+            "address_of_text": self.address_of_text,
             "user": visit.association.user_identity or "",
             "may_search": ServiceKind.FIND in visit.profile.services,
             "fields": fields_of(asked),
@@ -118,7 +136,7 @@ class PageRequest:
             "has_facets": False,
             "root": self.service.settings.root,
             "has_viewer": self.service.settings.viewer is not None,
-            "has_thumbnails": getattr(self.service, "has_thumbnails", False),
+            "has_thumbnails": False,
             "may_retrieve": self.may_retrieve,
             "idle": self.idle,
             "sign_in": sign_in_address(self.exchange),

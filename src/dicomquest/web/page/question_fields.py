@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from dicomquest.web.page.plain_reading import LookUp, Reading, read_box
+from dicomquest.web.box import LookUp, Reading, read_box
+from dicomquest.web.box.box_tokens import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +39,31 @@ _FIELDS = (
 
 def fields_of(reading: Reading) -> list[Field]:
     """Return the fields with the values that a question gives them."""
-    texts = {key.keyword: key.text for key in reading.keys}
-    return [
-        Field(each.word, each.keyword, each.name, each.hint, _value(each, texts.get(each.keyword)))
-        for each in _FIELDS
-    ]
+    return [replace(each, value=_value(each, reading)) for each in _FIELDS]
 
 
-def _value(field: Field, text: str | None) -> str:
-    if text is None:
-        return ""
-    return text.replace(f"{field.word}:", "").strip('"')
+def _value(field: Field, reading: Reading) -> str:
+    own = [key for key in reading.keys if key.keyword == field.keyword]
+    if len(own) == 1:
+        text = own[0].text.partition(":")[2]
+        return text[1:-1] if text.startswith('"') and text.endswith('"') else text
+    return " ".join(key.text.partition(":")[2] for key in own)
 
 
-def read_form(form: Mapping[str, str], today: date, look_up: LookUp) -> Reading:
+def read_form(form: Mapping[str, str], now: datetime, look_up: LookUp) -> Reading:
     """Return the question of a form: the text of the box, and then the fields that changed."""
-    reading = read_box(form.get("q", ""), today, look_up)
-    text = reading.text
+    reading = read_box(form.get("q", ""), now, look_up)
     for each in _FIELDS:
         new, old = form.get(each.word, "").strip(), form.get(f"was-{each.word}", "").strip()
         if each.word not in form or new == old:
             continue
-        shown = f'"{new}"' if " " in new else new
-        own = next((key for key in reading.keys if key.keyword == each.keyword), None)
-        changed = reading.without(own) if own else reading
-        text = f"{changed.text} {each.word}:{shown}".strip() if new else changed.text
-        reading = read_box(text, today, look_up)
+        if not reading.is_answerable:
+            shown = f"{each.word}:{quoted(new)}" if new else ""
+            reading = read_box(f"{reading.text} {shown}", now, look_up)
+            continue
+        for key in [key for key in reading.keys if key.keyword == each.keyword]:
+            reading = reading.without(key)
+        if new:
+            kept = reading.canonical
+            reading = read_box(f"{kept} {each.word}:{quoted(new)}".strip(), now, look_up)
     return reading

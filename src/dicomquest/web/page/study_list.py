@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 
+from dicomquest.dataset.response_fields import row_element
+from dicomquest.index.search.stop import Stop
 from dicomquest.query.criteria import KeyCriterion
+from dicomquest.query.facets import Facet, FacetKind, FacetValue
 from dicomquest.query.identifier.key_arguments import build_identifier, parse_key
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Page, Query
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.study_listing import Position, StudyListing
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import STUDY_ROOT
+from dicomquest.web.box import BoxKey, Matching, Reading, read_box
+from dicomquest.web.box.box_tokens import quoted
+from dicomquest.web.box.reading import in_order
 from dicomquest.web.page.bounded_search import BoundedSearch
-from dicomquest.web.page.plain_reading import BoxKey, Reading
 from dicomquest.web.page.study_rows import (
     STUDY_KEYS,
     StudyRow,
     study_row,
     value,
-    with_names_of_id,
 )
 
 FIRST_ROWS = 50
 NEXT_ROWS = 100
 MOST_COUNTED = 10_000
 """Matches up to which a number is exact."""
-MOST_NAMES = 2_000
-"""Studies that are looked at to tell whether a patient ID has several names."""
-_FACET_KEYS = ("StudyInstanceUID", "ModalitiesInStudy", "StudyDate", "PatientSex")
+MOST_FACET_VALUES = 24
+MOST_OFFERS = 12
+WHY_SECONDS = 0.2
+"""Seconds of all counts for a question that finds nothing."""
+
+FACET_WORDS = {
+    FacetKind.MODALITY: "mod",
+    FacetKind.DATE: "date",
+    FacetKind.SEX: "sex",
+    FacetKind.STATION: "station",
+    FacetKind.INSTITUTION: "institution",
+}
+"""The words before the colon."""
+_SEXES = {"F": "Female", "M": "Male", "O": "Other"}
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -43,18 +58,18 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """Some rows of a result; ``next_offset`` is None after the last."""
+    """Some rows of a result; ``after`` is the place where it goes on, None at its end."""
 
     rows: list[StudyRow]
-    offset: int
-    next_offset: int | None
+    after: Position | None
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The number of all matches; ``is_least``: there are more."""
+    """The number of all matches, and of their patients; ``is_least``: there are more."""
 
     number: int
+    patients: int = 0
     is_least: bool = False
 
     @property
@@ -64,9 +79,16 @@ class Total:
             return f"more than {self.number:,} studies"
         return "1 study" if self.number == 1 else f"{self.number:,} studies"
 
+    @property
+    def patients_words(self) -> str:
+        """The number of patients in words, "" if it says nothing more."""
+        if self.is_least or self.patients == self.number or not self.patients:
+            return ""
+        return "1 patient" if self.patients == 1 else f"{self.patients:,} patients"
+
 
 @dataclass(frozen=True, slots=True)
-class FacetValue:
+class FacetChoice:
     """One value of a facet: its words, the studies with it, and the key it is."""
 
     label: str
@@ -77,12 +99,13 @@ class FacetValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Facet:
+class FacetPart:
     """The counts of one attribute over the other keys; ``title`` says what they mean."""
 
     name: str
-    values: tuple[FacetValue, ...]
+    choices: tuple[FacetChoice, ...]
     title: str = ""
+    left_out: int = 0
 
 
 def query_of(reading: Reading, asker: Asker, returned: tuple[str, ...]) -> Query:
@@ -101,156 +124,153 @@ def entity_query(level: Level, asker: Asker, returned: tuple[str, ...], **keys: 
 
 
 def row_page(
-    search: BoundedSearch, reading: Reading, asker: Asker, offset: int, most: int
+    search: BoundedSearch, reading: Reading, asker: Asker, listing: StudyListing
 ) -> RowPage:
-    """Return a page of rows, newest first."""
-    query = query_of(reading, asker, STUDY_KEYS)
-    found = search.matches(replace(query, page=Page(most + 1, offset)), most + 1)
-    rows = [study_row(match) for match in found[:most]]
-    rows = with_names_of_id(rows, _names_of_ids(search, asker, rows))
-    return RowPage(rows, offset, offset + most if len(found) > most else None)
-
-
-def _names_of_ids(search: BoundedSearch, asker: Asker, rows: list[StudyRow]) -> dict[str, set[str]]:
-    """Return the names that share a patient ID, among the studies that the asker may see."""
-    ids = {row.raw_id for row in rows if row.raw_id}
-    plain = sorted(each for each in ids if not set(each) & set('*?\\"') and len(each) <= 64)
-    names: dict[str, set[str]] = {}
-    if plain:
-        asked = entity_query(
-            Level.STUDY, asker, ("StudyInstanceUID", "PatientName"), PatientID="\\".join(plain)
-        )
-        for match in search.matches(replace(asked, page=None), MOST_NAMES):
-            name = value(match, "PatientName").casefold().rstrip("^ ")
-            names.setdefault(value(match, "PatientID"), set()).add(name)
-    return names
+    """Return a part of the list of studies."""
+    overview = search.overview
+    page = overview.page(query_of(reading, asker, STUDY_KEYS), listing)
+    rows = [
+        study_row({f.tag: row_element(f, v) for f, v in zip(page.fields, row, strict=True)})
+        for row in page.rows
+    ]
+    shared = overview.names_of_ids({row.raw_id for row in rows if row.raw_id}, asker.visible)
+    rows = [replace(row, names_of_id=shared.get(row.raw_id, 1)) for row in rows]
+    after = None if page.is_last or not page.positions else page.positions[-1]
+    return RowPage(rows, after)
 
 
 def total_of(
-    search: BoundedSearch, reading: Reading, asker: Asker, seconds: float | None, most: int
+    search: BoundedSearch,
+    reading: Reading,
+    asker: Asker,
+    seconds: float | None,
+    most: int,
 ) -> Total | None:
     """Return the number of matches; None if it takes longer."""
     query = query_of(reading, asker, ("StudyInstanceUID",))
-    number = search.count(query, most + 1, seconds)
-    if number is None:
+    found = search.overview.count(query, most=most, stop=Stop(seconds))
+    if found.is_late:
         return None
-    return Total(most, is_least=True) if number > most else Total(number)
+    return Total(found.studies, found.patients, is_least=not found.is_exact)
 
 
-def facets_of(search: BoundedSearch, reading: Reading, asker: Asker) -> list[Facet] | None:
-    """Return the facets; None if too many studies match.
+def facets_of(
+    search: BoundedSearch,
+    reading: Reading,
+    asker: Asker,
+    kinds: Sequence[FacetKind],
+    seconds: float,
+) -> list[FacetPart]:
+    """Return the facets of a question, each counted without its own key."""
+    query = query_of(reading, asker, ("StudyInstanceUID",))
+    found = search.overview.facets(query, kinds, stop=Stop(seconds))
+    return [part for facet in found if (part := _part(facet, reading)) is not None]
 
-    Each is counted without its own key.
-    """
-    chosen = {each.keyword: each for each in reading.keys}
-    counts: dict[str, Counter[str]] = {}
-    for keyword in ("ModalitiesInStudy", "StudyDate", "PatientSex"):
-        own = chosen.get(keyword)
-        asked = reading.without(own) if own else reading
-        query = query_of(asked, asker, _FACET_KEYS)
-        found = search.matches(query, MOST_COUNTED + 1)
-        if len(found) > MOST_COUNTED:
-            if own is None:
-                return None
-            continue
-        counter = counts[keyword] = Counter()
-        for match in found:
-            for each in value(match, keyword).split("\\"):
-                if each:
-                    counter[each] += 1
-    return [
-        facet
-        for facet in (
-            _modality_facet(counts.get("ModalitiesInStudy"), chosen),
-            _date_facet(counts.get("StudyDate"), chosen),
-            _sex_facet(counts.get("PatientSex"), chosen),
+
+def _part(facet: Facet, reading: Reading) -> FacetPart | None:
+    own = next((key for key in reading.keys if key.keyword == facet.kind.value), None)
+    if facet.offered is None:
+        return None
+    values = [each for each in facet.offered.values if each.value]
+    if not values:
+        return None
+    period = facet.offered.period
+    if period is not None:
+        values.reverse()
+        name = period.value.capitalize()
+        made = [_date_value(each, own) for each in values[:MOST_FACET_VALUES]]
+        return FacetPart(name, tuple(made), "", len(values) - len(made))
+    word = FACET_WORDS[facet.kind]
+    chosen = own.value.split("\\") if own else []
+    made = [
+        FacetChoice(
+            _SEXES.get(each.value, each.value) if facet.kind is FacetKind.SEX else each.value,
+            each.studies,
+            facet.kind.value,
+            f"{word}:{quoted(each.value)}",
+            each.value in chosen,
         )
-        if facet.values
+        for each in values[:MOST_FACET_VALUES]
     ]
+    title = "A study with CT and SR counts in both" if facet.kind is FacetKind.MODALITY else ""
+    return FacetPart(facet.kind.name.capitalize(), tuple(made), title, len(values) - len(made))
 
 
-def _of(chosen: dict[str, BoxKey], keyword: str) -> BoxKey:
-    return chosen.get(keyword) or BoxKey(keyword, "", "", "")
+def _date_value(each: FacetValue, own: BoxKey | None) -> FacetChoice:
+    text = "-".join(filter(None, (each.value[:4], each.value[4:6], each.value[6:])))
+    label = text
+    if len(each.value) == len("202403"):
+        label = f"{_MONTHS[int(each.value[4:6]) - 1]} {each.value[:4]}"
+    is_chosen = own is not None and own.text == f"date:{text}"
+    return FacetChoice(label, each.studies, "StudyDate", f"date:{text}", is_chosen)
 
 
-def _modality_facet(counter: Counter[str] | None, chosen: dict[str, BoxKey]) -> Facet:
-    own = _of(chosen, "ModalitiesInStudy").value.split("\\")
-    values = [
-        FacetValue(name, number, "ModalitiesInStudy", f"mod:{name}", name in own)
-        for name, number in (counter or Counter()).most_common(12)
-    ]
-    title = "A study with CT and SR counts in both"
-    return Facet("Modality", tuple(values), title)
-
-
-def _date_facet(counter: Counter[str] | None, chosen: dict[str, BoxKey]) -> Facet:
-    days = {each: n for each, n in (counter or Counter()).items() if len(each) == 8}
-    own = _of(chosen, "StudyDate").text
-    months = {each[:6] for each in days}
-    size = 4 if len(months) > 24 else 8 if len(months) == 1 else 6
-    grouped: Counter[str] = Counter()
-    for each, number in days.items():
-        grouped[each[:size]] += number
-    values = []
-    for each in sorted(grouped, reverse=True)[:24]:
-        if size == 4:
-            label = text = each
-        elif size == 6:
-            label = f"{_MONTHS[int(each[4:6]) - 1]} {each[:4]}" if each[4:6] <= "12" else each
-            text = f"{each[:4]}-{each[4:]}"
-        else:
-            label = text = f"{each[:4]}-{each[4:6]}-{each[6:]}"
-        values.append(
-            FacetValue(label, grouped[each], "StudyDate", f"date:{text}", own == f"date:{text}")
-        )
-    return Facet({4: "Year", 6: "Month", 8: "Day"}[size], tuple(values))
-
-
-def _sex_facet(counter: Counter[str] | None, chosen: dict[str, BoxKey]) -> Facet:
-    own = _of(chosen, "PatientSex").value
-    words = {"F": "Female", "M": "Male", "O": "Other"}
-    values = [
-        FacetValue(words.get(each, each), number, "PatientSex", f"sex:{each}", each == own)
-        for each, number in (counter or Counter()).most_common(6)
-    ]
-    return Facet("Sex", tuple(values))
-
-
-def narrowed(reading: Reading, each: FacetValue) -> Reading:
+def narrowed(reading: Reading, each: FacetChoice) -> Reading:
     """Return the question that a click on a facet's value asks."""
     own = next((key for key in reading.keys if key.keyword == each.keyword), None)
-    if each.keyword != "ModalitiesInStudy":
-        return (
-            reading.without(own)
-            if own and each.is_chosen
-            else reading.with_(each.keyword, each.text)
-        )
-    values = own.value.split("\\") if own else []
+    if own is not None and own.matching is Matching.EMPTY:
+        own = None
+    if each.keyword != "ModalitiesInStudy" or own is None:
+        if own is not None and each.is_chosen:
+            return reading.without(own)
+        return reading.with_(read_box(each.text, reading.now))
     name = each.text.partition(":")[2]
+    values = own.value.split("\\")
     values = [v for v in values if v != name] if each.is_chosen else [*values, name]
-    if not values and own:
+    if not values:
         return reading.without(own)
-    return reading.with_(each.keyword, f"mod:{','.join(values)}")
+    return reading.with_(read_box(f"mod:{','.join(values)}", reading.now))
 
 
 @dataclass(frozen=True, slots=True)
-class Excluding:
-    """The studies of a question without one key, or with a looser one."""
+class Offer:
+    """Another question, and its studies: without a key, or with a looser one; None: not tried."""
 
     label: str
-    total: Total
     reading: Reading
+    total: Total | None
+    key: BoxKey | None = None
 
 
-def why_nothing(search: BoundedSearch, reading: Reading, asker: Asker) -> list[Excluding]:
-    """Return what a question that finds nothing finds without each of its keys."""
+def why_nothing(
+    search: BoundedSearch, reading: Reading, asker: Asker, seconds: float = WHY_SECONDS
+) -> list[Offer]:
+    """Return what a question that finds nothing finds without each of its keys, or a looser one."""
+    offers = [
+        Offer(f"without {key.chip}", reading.without(key), None, key)
+        for key in reading.keys
+        if len(reading.keys) > 1
+    ]
+    for key in reading.keys:
+        if key.keyword == "PatientName" and key.matching is Matching.WORDS:
+            others = reading.without(key)
+            plain = key.value
+            for label, text in (
+                (f"{plain} in the description", f"desc:{quoted(plain)}"),
+                (f"names that sound like {plain}", " ".join(f"~{w}" for w in plain.split())),
+            ):
+                looser = read_box(text, reading.now)
+                if looser.is_answerable:
+                    offers.append(Offer(label, _with_all(others, looser), None))
+    stop = Stop(seconds)
     found = []
-    for key in reading.keys[:8]:
-        looser = reading.without(key)
-        total = total_of(search, looser, asker, 0.2, 1000)
-        if total is not None:
-            found.append(Excluding(f"without {key.chip}", total, looser))
+    for each in offers[:MOST_OFFERS]:
+        query = query_of(each.reading, asker, ("StudyInstanceUID",))
+        count = None
+        if not stop.is_late:
+            count = search.overview.count(query, most=999, stop=stop)
+        is_known = count is not None and not count.is_late
+        total = None
+        if is_known and count is not None:
+            total = Total(count.studies, count.patients, is_least=not count.is_exact)
+        found.append(replace(each, total=total))
     return found
+
+
+def _with_all(reading: Reading, other: Reading) -> Reading:
+    """Return a question with all keys of both."""
+    keys = in_order([*reading.keys, *(each for each in other.keys if each not in reading.keys)])
+    return replace(reading, text=" ".join(each.text for each in keys), keys=keys)
 
 
 def newest_date(search: BoundedSearch, asker: Asker) -> str:
@@ -258,8 +278,3 @@ def newest_date(search: BoundedSearch, asker: Asker) -> str:
     query = entity_query(Level.STUDY, asker, ("StudyInstanceUID", "StudyDate"))
     found = search.matches(replace(query, page=Page(1, 0)), 1)
     return value(found[0], "StudyDate") if found else ""
-
-
-def today() -> date:
-    """Return the day on which words like today are said."""
-    return date.today()  # noqa: DTZ011  the server's own day

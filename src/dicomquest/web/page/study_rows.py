@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
@@ -101,11 +100,6 @@ def study_row(match: DataSet) -> StudyRow:
         shown_name(value(match, "ReferringPhysicianName")),
         age(born, date),
     )
-
-
-def with_names_of_id(rows: Iterable[StudyRow], names: dict[str, set[str]]) -> list[StudyRow]:
-    """Return rows that know how many names share their patient ID."""
-    return [replace(row, names_of_id=len(names.get(row.raw_id, ())) or 1) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,296 @@
+"""The answer to a question: rows as they come, number, facets; or the reason for none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from dicomquest.query.facets import USUAL_FACETS, FacetKind
+from dicomquest.query.study_listing import SortBy, StudyOrder
+from dicomquest.web.box import find_line, qido_line, read_box
+from dicomquest.web.page.bounded_search import BoundedSearch
+from dicomquest.web.page.list_place import ListPlace, read_place
+from dicomquest.web.page.opened_study import OpenedStudy, open_study
+from dicomquest.web.page.rendering import HtmlStream, render
+from dicomquest.web.page.shown_values import shown_date
+from dicomquest.web.page.study_list import (
+    FIRST_ROWS,
+    MOST_COUNTED,
+    NEXT_ROWS,
+    FacetPart,
+    Offer,
+    RowPage,
+    Total,
+    facets_of,
+    narrowed,
+    newest_date,
+    row_page,
+    total_of,
+    why_nothing,
+)
+
+if TYPE_CHECKING:
+    from dicomquest.web.box import Reading
+    from dicomquest.web.page.page_endpoint import PageRequest
+
+FIRST_WAIT = 0.1
+"""Seconds that the head of a page waits for the rows: with their number it has the right title."""
+
+FACET_SECONDS = 0.15
+COUNT_SECONDS = 1.0
+MOST_OF_ALL = 10_000_000
+"""Studies that are counted for one who asks for it."""
+
+_ORDERS = {
+    StudyOrder(SortBy.DATE): "newest first",
+    StudyOrder(SortBy.DATE, is_descending=False): "oldest first",
+    StudyOrder(SortBy.NAME): "by name, from Z to A",
+    StudyOrder(SortBy.NAME, is_descending=False): "by name",
+    StudyOrder(SortBy.RECEIVED): "last received first",
+    StudyOrder(SortBy.RECEIVED, is_descending=False): "first received first",
+}
+_FIRST_WAY = {SortBy.DATE: True, SortBy.NAME: False, SortBy.RECEIVED: True}
+_DATES = ("today", "7 days", "last month", "this year")
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first part of an answer: its rows, and the study that is opened below its row."""
+
+    page: RowPage
+    place: ListPlace
+    opened: OpenedStudy | None
+    arrived: int = 0
+
+
+class StudyAnswer:
+    """The answer to a clear question, sent part by part."""
+
+    def __init__(self, request: PageRequest, reading: Reading) -> None:
+        self._request, self._reading = request, reading
+        parameters = dict(request.parameters)
+        self._sealer = request.service.settings.page.sealer
+        self._place = read_place(parameters, self._sealer)
+        self._opened_uid = parameters.get("open", "")
+        self._counts_all = parameters.get("count") == "all"
+        self._all_facets = parameters.get("facets") == "all"
+        self._address = f"/?{request.links.address(reading)}"
+
+    async def send(self) -> None:
+        """Send the page; its head goes out before the database is done, if that takes long."""
+        request = self._request
+        first = asyncio.ensure_future(request.run(self._first))
+        total = asyncio.ensure_future(request.run(self._total))
+        await asyncio.wait((first, total), timeout=FIRST_WAIT)
+        if first.done() and not first.result().page.rows and self._place.position is None:
+            await total
+            await self._send_nothing()
+            return
+        known = total.result() if total.done() else None
+        frame = self._frame(known)
+        stream = HtmlStream(request.exchange)
+        await stream.begin()
+        await stream.send(render("top.html", **frame) + self._question(frame))
+        found = await first
+        if not found.page.rows and self._place.position is None:
+            await total
+            await stream.send(await self._nothing() + render("bottom.html"), more=False)
+            return
+        frame |= self._of_rows(found, known)
+        await stream.send(render("table_top.html", **frame) + render("rows.html", **frame))
+        late = await total
+        frame |= await self._narrowing(late)
+        frame["late_total"] = late if known is None else None
+        await stream.send(render("table_bottom.html", **frame) + render("bottom.html"), more=False)
+
+    def _first(self) -> _First:
+        search, asker, place = self._request.search, self._request.asker, self._place
+        arrived = 0
+        if place.position is None:
+            place = replace(place, as_of=search.overview.mark(asker.visible))
+        elif place.as_of is not None:
+            query = self._reading.query()
+            query = replace(query, visible=asker.visible)
+            arrived = search.overview.count(query, most=999, since=place.as_of).studies
+        limit = FIRST_ROWS if place.position is None else NEXT_ROWS
+        page = row_page(search, self._reading, asker, place.listing(limit))
+        opened = None
+        if any(row.uid == self._opened_uid for row in page.rows):
+            opened = open_study(search, asker, self._opened_uid)
+        return _First(page, place, opened, arrived)
+
+    def _total(self) -> Total | None:
+        request = self._request
+        most = MOST_OF_ALL if self._counts_all else MOST_COUNTED
+        seconds = None if self._counts_all else COUNT_SECONDS
+        return total_of(
+            BoundedSearch(request.service.index), self._reading, request.asker, seconds, most
+        )
+
+    def _frame(self, total: Total | None) -> dict[str, Any]:
+        reading, request = self._reading, self._request
+        words = total.words if total else "Studies"
+        return request.frame(
+            words[:1].upper() + words[1:],
+            reading,
+            total=total,
+            has_facets=True,
+            has_narrow=True,
+            next_rows=NEXT_ROWS,
+            link=f"/?{request.links.address(reading, written_out=True)}",
+            chips=[
+                {"words": key.chip, "address": request.links.address(reading.without(key))}
+                for key in reading.keys
+            ],
+            lines=[
+                ("As find line", find_line(reading)),
+                ("As QIDO URL", qido_line(reading, request.service.settings.root)),
+            ],
+        )
+
+    def _of_rows(self, found: _First, total: Total | None) -> dict[str, Any]:
+        """Return the values of the templates of rows."""
+        place, page = found.place, found.page
+        here = f"{self._address}{self._place.parameters(self._sealer)}"
+        next_href = ""
+        if page.after is not None:
+            after = replace(place, position=page.after, before=place.before + len(page.rows))
+            next_href = f"{self._address}{after.parameters(self._sealer)}"
+        order = replace(ListPlace(), order=place.order)
+        return {
+            "rows": page.rows,
+            "offset": place.before,
+            "opened": found.opened,
+            "opened_uid": self._opened_uid,
+            "open_href": f"{here}&open=",
+            "close_href": here,
+            "next_href": next_href,
+            "first_href": f"{self._address}{order.parameters()}" if place.before else "",
+            "row_count": total.number + 1 if total and not total.is_least else -1,
+            "notice": _arrived(found.arrived),
+            "order_words": _ORDERS[place.order],
+            "sorts": {by.value: self._sort(by, place.order) for by in SortBy},
+        }
+
+    def _sort(self, by: SortBy, order: StudyOrder) -> dict[str, Any]:
+        """Return the link of a column's head, which turns the order round if it is that one."""
+        is_own = order.by is by
+        descending = not order.is_descending if is_own else _FIRST_WAY[by]
+        place = ListPlace(StudyOrder(by, is_descending=descending))
+        aria, mark = Markup(), Markup()
+        if is_own:
+            word = "descending" if order.is_descending else "ascending"
+            sign = "▼" if order.is_descending else "▲"
+            aria = Markup(' aria-sort="{}"').format(word)
+            mark = Markup(' <span aria-hidden="true">{}</span>').format(sign)
+        return {"href": f"{self._address}{place.parameters()}", "aria": aria, "mark": mark}
+
+    def _question(self, frame: dict[str, Any]) -> str:
+        return render("question.html", **frame) + render("learn.html", **frame)
+
+    async def _narrowing(self, total: Total | None) -> dict[str, Any]:
+        """Return the facets, or the reason why they are not counted."""
+        request = self._request
+        values: dict[str, Any] = {
+            "facets": [], "facet_words": "", "more_href": "", "count_href": "", "dates": [],
+            "shown_words": total.words if total else "the studies",
+        }  # fmt: skip
+        if total is None or total.number > MOST_COUNTED or total.is_least:
+            values["facet_words"] = "Facets are not counted: too many match."
+            if not self._counts_all:
+                values["count_href"] = f"{self._address}&count=all"
+            dates = [self._reading.with_(read_box(each, request.now)) for each in _DATES]
+            values["dates"] = [
+                {"label": label, "address": request.links.address(each)}
+                for label, each in zip(_DATES, dates, strict=True)
+                if each.is_answerable
+            ]
+            return values
+        kinds = [*USUAL_FACETS]
+        if self._all_facets:
+            kinds += [FacetKind.STATION, FacetKind.INSTITUTION]
+        else:
+            values["more_href"] = f"{self._address}&facets=all#narrow"
+        parts = await request.run(
+            facets_of,
+            BoundedSearch(request.service.index),
+            self._reading,
+            request.asker,
+            kinds,
+            1.0 if self._all_facets else FACET_SECONDS,
+        )
+        values["facets"] = [self._shown(each) for each in parts]
+        if not parts:
+            values["facet_words"] = "Not counted in time."
+        return values
+
+    def _shown(self, part: FacetPart) -> dict[str, Any]:
+        address = self._request.links.address
+        return {
+            "name": part.name,
+            "title": part.title,
+            "left_out": part.left_out,
+            "choices": [
+                {
+                    "label": each.label,
+                    "number": f"{each.count:,}",
+                    "is_chosen": each.is_chosen,
+                    "address": address(narrowed(self._reading, each)),
+                }
+                for each in part.choices
+            ],
+        }
+
+    async def _send_nothing(self) -> None:
+        frame = self._frame(Total(0)) | {"has_facets": False, "has_narrow": False, "total": None}
+        frame["title"] = "No studies · dicomquest"
+        stream = HtmlStream(self._request.exchange)
+        await stream.begin()
+        body = render("top.html", **frame) + self._question(frame) + await self._nothing()
+        await stream.send(body + render("bottom.html"), more=False)
+
+    async def _nothing(self) -> str:
+        request = self._request
+        offers, newest = await request.run(self._reasons)
+        shown = [
+            {
+                "label": each.label,
+                "address": request.links.address(each.reading),
+                "number": each.total.number if each.total else 0,
+                "words": _number_of(each.total),
+            }
+            for each in offers
+        ]
+        return render(
+            "nothing.html", offers=shown, verdict=verdict(offers), newest=shown_date(newest)
+        )
+
+    def _reasons(self) -> tuple[list[Offer], str]:
+        search, asker = self._request.search, self._request.asker
+        return why_nothing(search, self._reading, asker), newest_date(search, asker)
+
+
+def verdict(offers: list[Offer]) -> str:
+    """Return the sentence that names the key which excludes all."""
+    keys = [each for each in offers if each.key is not None and each.total is not None]
+    culprits = [each.key.chip for each in keys if each.key and each.total and each.total.number]
+    if len(culprits) == 1:
+        return f"One key excludes all: {culprits[0]}."
+    if len(culprits) > 1:
+        return "The keys exclude each other."
+    return "More than one key excludes all." if len(keys) > 1 else ""
+
+
+def _number_of(total: Total | None) -> str:
+    if total is None:
+        return "not tried"
+    return total.words if total.number else "0"
+
+
+def _arrived(number: int) -> str:
+    if not number:
+        return ""
+    return "1 new study arrived." if number == 1 else f"{number:,} new studies arrived."
