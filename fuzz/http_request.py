@@ -124,7 +124,8 @@ class _Server:
         make: Any = self._config.http_protocol_class
         connection = make(self._config, state, {})
         connection.connection_made(client)
-        connection.data_received(data)
+        if data:  # no transport hands on nothing
+            connection.data_received(data)
         async with asyncio.timeout(LONGEST):
             for turn in range(TURNS):
                 waits = connection.cycle is not None and connection.cycle.more_body
