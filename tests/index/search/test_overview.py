@@ -27,6 +27,7 @@ from dicomquest.query.facets import (
     without_own_key,
 )
 from dicomquest.query.study_listing import Position, SortBy, StudyListing, StudyOrder
+from dicomquest.query.visibility import parse_visible
 from fixtures.building import instance, query, text_of
 from fixtures.reference_indexes import empty, parse
 from strategies.index import questions
@@ -245,3 +246,22 @@ def test_uses_of_an_identifier(index: Index) -> None:
     assert overview.beginning("A77").values == 2
     assert overview.beginning("A77", keyword="AccessionNumber").values == 1
     assert not overview.beginning("", most=2).is_exact
+
+
+def test_names_that_share_a_patient_id(index: Index) -> None:
+    """A name in other groups is the same name if one group is; a hidden one does not count."""
+    index.ingest_data_sets(
+        [
+            instance(
+                study=1, PatientID="JP001", PatientName="Yamada^Taro=山田^太郎", Modality="CT"
+            ),
+            instance(study=2, PatientID="JP001", PatientName="=山田^太郎", Modality="CT"),
+            instance(study=3, PatientID="JP001", PatientName="Citizen^Ana", Modality="MR"),
+            instance(study=4, PatientID="P2", PatientName="Doe^John", Modality="CT"),
+            instance(study=5, PatientID="P2", PatientName="DOE^JOHN^", Modality="MR"),
+        ]
+    )
+    overview = Overview(index.search)
+    assert overview.names_of_ids(["JP001", "P2", "P3"]) == {"JP001": 2}
+    assert overview.names_of_ids(["JP001"], parse_visible(["Modality=CT"])) == {}
+    assert overview.names_of_ids([]) == {}
