@@ -15,6 +15,7 @@ from dicomquest.services.observer import (
     AssociationBegan,
     AssociationRefused,
     SecurityAlert,
+    SignedIn,
 )
 from dicomquest.services.request import AssociationInfo, StoredInstance
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, LOCAL_LIMIT_EXCEEDED
@@ -92,6 +93,14 @@ def test_login_and_its_failure_name_the_user() -> None:
     assert "wrong passcode" in failed.description
     for each in (found, failed):
         assert each.values("ActiveParticipant", "UserID")[0] == "anna"
+
+
+@pytest.mark.parametrize(("begins", "kind"), [(True, "Login"), (False, "Logout")])
+def test_sign_in_and_out_at_the_page_name_the_user(begins: bool, kind: str) -> None:
+    association = replace(ASSOCIATION, user_identity="anna")
+    found = read(audit_events.login(0, SignedIn(association, begins)))
+    assert (found.event, found.event_type, found.outcome) == ("User Authentication", kind, "0")
+    assert found.values("ActiveParticipant", "UserID")[0] == "anna"
 
 
 def test_rejected_node_is_an_alert() -> None:
