@@ -15,6 +15,8 @@ from dicomquest.query.visibility import parse_visible
 from dicomquest.services.access import Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.web import WebSettings
+from dicomquest.web.box.sealing import Sealer
+from dicomquest.web.page_settings import PageSettings
 from fixtures.building import instance
 from fixtures.web import Browser, three_studies
 
@@ -150,3 +152,21 @@ def test_a_failing_database_has_its_own_page(
     assert "The database does not answer." in response.text
     assert "Nothing was changed." in response.text
     assert "the disk is gone" not in response.text
+
+
+def test_a_sealed_address_names_nobody(tmp_path: Path) -> None:
+    with open_index(tmp_path / "index.sqlite", create=True) as index:
+        three_studies(index)
+        page = PageSettings(sealer=Sealer(bytes(64)))
+        sealed = Browser(index, WebSettings(page=page))
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        asked = sealed.request("POST", "/search", headers, "q=Müller+2024".encode())
+        address = asked.headers["location"]
+        assert asked.status_code == 303
+        assert address.startswith("/?k=")
+        assert address.endswith("&date=2024")
+        assert "1 study" in get(sealed, address).text
+        led = sealed.request("GET", "/?PatientName=yamada", {})
+        assert (led.status_code, led.headers["location"][:4]) == (303, "/?k=")
+        dead = sealed.request("GET", "/?k=AAAA", {})
+        assert "This link was made with an older key: ask again." in dead.text
