@@ -33,6 +33,11 @@ def test_a_name_has_its_main_group_first(raw: str, main: str, below: str, langua
     assert shown_name("") == ShownName()
 
 
+def test_the_alphabetic_group_may_come_first() -> None:
+    shown = shown_name("Li^Wei=李^伟", han="zh-Hans", alphabetic_first=True)
+    assert (shown.main, shown.below, shown.below_language) == ("Li, Wei", "李 伟", "zh-Hans")
+
+
 def test_characters_that_act_become_marks() -> None:
     assert inert("a\x1b[31mb\u202ec\nd\x00") == "a\ufffd[31mb\ufffdc d\ufffd"
     assert len(inert("x" * 65_536)) == 401

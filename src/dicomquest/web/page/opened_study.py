@@ -24,7 +24,6 @@ from dicomquest.web.page.study_rows import (
     StudyRow,
     instance_row,
     series_row,
-    study_row,
     value,
 )
 
@@ -57,7 +56,7 @@ def open_study(
     found = search.matches(entity_query(Level.STUDY, asker, STUDY_KEYS, StudyInstanceUID=uid), 1)
     if not found:
         return None
-    row = study_row(found[0])
+    row = asker.row(found[0])
     asked = entity_query(Level.SERIES, asker, SERIES_KEYS, StudyInstanceUID=uid)
     series = [series_row(match) for match in search.matches(asked, MOST_SERIES)]
     if opened_series:

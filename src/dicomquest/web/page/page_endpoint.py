@@ -57,7 +57,8 @@ class PageRequest:
     def asker(self) -> Asker:
         """The rights of the one who asks."""
         profile = self.visit.profile
-        return Asker(profile.visible, profile.choices.options)
+        page = self.service.settings.page
+        return Asker(profile.visible, profile.choices.options, page.han, page.names == "alphabetic")
 
     @property
     def path(self) -> dict[str, str]:

@@ -38,9 +38,10 @@ class ShownName:
     below: str = ""
     language: str = ""
     raw: str = ""
+    below_language: str = ""
 
 
-def shown_name(raw: str) -> ShownName:
+def shown_name(raw: str, *, han: str = "ja", alphabetic_first: bool = False) -> ShownName:
     """Return a name of up to three component groups as it is shown."""
     if not raw.strip("^= "):
         return ShownName()
@@ -49,9 +50,12 @@ def shown_name(raw: str) -> ShownName:
     phonetic = " ".join(part for part in phonetic.split("^") if part)
     if ideographic.strip("^ "):
         main = inert(" ".join(part for part in ideographic.split("^") if part))
-        return ShownName(main, inert(alphabetic or phonetic), language(main), inert(raw))
+        spoken = inert(alphabetic or phonetic)
+        if alphabetic_first and alphabetic:
+            return ShownName(spoken, main, "", inert(raw), language(main, han))
+        return ShownName(main, spoken, language(main, han), inert(raw))
     main = inert(alphabetic or phonetic)
-    return ShownName(main, "", language(main), inert(raw))
+    return ShownName(main, "", language(main, han), inert(raw))
 
 
 def _alphabetic(group: str) -> str:

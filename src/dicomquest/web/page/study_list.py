@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.response_fields import row_element
 from dicomquest.index.search.stop import Stop
 from dicomquest.query.criteria import KeyCriterion
@@ -54,6 +55,12 @@ class Asker:
 
     visible: tuple[KeyCriterion, ...] = ()
     options: QueryOptions = field(default_factory=QueryOptions)
+    han: str = "ja"
+    alphabetic_first: bool = False
+
+    def row(self, match: DataSet) -> StudyRow:
+        """Return the row of a match, with names in the order of this server's people."""
+        return study_row(match, han=self.han, alphabetic_first=self.alphabetic_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ def row_page(
     overview = search.overview
     page = overview.page(query_of(reading, asker, STUDY_KEYS), listing)
     rows = [
-        study_row({f.tag: row_element(f, v) for f, v in zip(page.fields, row, strict=True)})
+        asker.row({f.tag: row_element(f, v) for f, v in zip(page.fields, row, strict=True)})
         for row in page.rows
     ]
     shared = overview.names_of_ids({row.raw_id for row in rows if row.raw_id}, asker.visible)

@@ -69,22 +69,18 @@ class StudyRow:
     accession: str
     referring: ShownName
     age: str
+    description_language: str = ""
     names_of_id: int = 1
 
-    @property
-    def description_language(self) -> str:
-        """The language whose glyphs the description needs."""
-        return language(self.description)
 
-
-def study_row(match: DataSet) -> StudyRow:
-    """Return the row of a match."""
+def study_row(match: DataSet, *, han: str = "ja", alphabetic_first: bool = False) -> StudyRow:
+    """Return the row of a match; ``han`` is the language of Han characters."""
     modalities = [inert(each) for each in value(match, "ModalitiesInStudy").split("\\") if each]
     images, reports = modalities_in_order(modalities)
     born, date = value(match, "PatientBirthDate"), value(match, "StudyDate")
     return StudyRow(
         value(match, "StudyInstanceUID"),
-        shown_name(value(match, "PatientName")),
+        shown_name(value(match, "PatientName"), han=han, alphabetic_first=alphabetic_first),
         inert(value(match, "PatientID")),
         value(match, "PatientID"),
         shown_date(born),
@@ -97,8 +93,11 @@ def study_row(match: DataSet) -> StudyRow:
         _count(match, "NumberOfStudyRelatedSeries"),
         _count(match, "NumberOfStudyRelatedInstances"),
         inert(value(match, "AccessionNumber")),
-        shown_name(value(match, "ReferringPhysicianName")),
+        shown_name(
+            value(match, "ReferringPhysicianName"), han=han, alphabetic_first=alphabetic_first
+        ),
         age(born, date),
+        language(value(match, "StudyDescription"), han),
     )
 
 
