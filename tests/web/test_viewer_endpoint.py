@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import CliRunner
 
-from dicomquest.cli import main
 from dicomquest.index import Index
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
@@ -150,8 +150,10 @@ def test_person_signs_in_and_comes_back(
 def test_folder_without_a_build_ends_the_command(tmp_path: Path) -> None:
     Index(tmp_path / "index.sqlite").close()
     arguments = ["web", "--index", str(tmp_path / "index.sqlite"), "--ohif", str(tmp_path)]
-    done = CliRunner().invoke(main, [*arguments, "--http", str(free_port())])
-    assert done.exit_code == 1
+    # Not in this process: the command sets up logging for the whole of it.
+    command = [sys.executable, "-m", "dicomquest", *arguments, "--http", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
     assert f"--ohif: {tmp_path} has no built OHIF" in done.stderr
 
 
