@@ -27,7 +27,8 @@ class StudyOrder:
     """An order of studies, total by the UID at its end; studies without the value come last.
 
     By date come date and time, by name the folded alphabetic name, the Patient ID, and the latest
-    study; ``RECEIVED`` is the order in which the studies' first instances came.
+    study; ``RECEIVED`` is the order in which the studies' first instances came. A name of several
+    values counts as none: the attribute has one (PS3.3 C.7.1.1).
     """
 
     by: SortBy = SortBy.DATE

@@ -128,7 +128,9 @@ def placed(study: DataSet, order: StudyOrder) -> tuple[Any, ...]:
         time = sortable_time(text_of(study, "StudyTime") or "")
         down = order.is_descending
         return last(date, is_descending=down), last(time, is_descending=down), uid
-    name = name_groups(text_of(study, "PatientName") or "")[0] or None
+    names = text_of(study, "PatientName") or ""
+    # The attribute has one value (PS3.3 C.7.1.1): several are no name to sort by.
+    name = None if "\\" in names else name_groups(names)[0] or None
     return (
         last(name, is_descending=order.is_descending),
         last(text_of(study, "PatientID") or None, is_descending=False),
