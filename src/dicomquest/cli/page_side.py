@@ -90,5 +90,4 @@ def page_settings(settings: ServeSettings) -> PageSettings:
         sessions,
         "alphabetic" if settings.names == "alphabetic" else "ideographic",
         settings.han,
-        settings.viewer_origin or "",
     )

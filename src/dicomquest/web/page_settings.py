@@ -22,7 +22,6 @@ class PageSettings:
     - ``sessions`` keeps who signed in; without it there is no form to sign in.
     - ``names`` is the group of a name that comes first, ``han`` the language of Han characters in
       text that does not tell it.
-    - ``viewer_origin`` is the origin of the viewer if it has one of its own.
     """
 
     zone: tzinfo | None = None
@@ -30,7 +29,6 @@ class PageSettings:
     sessions: Sessions | None = None
     names: FirstName = "ideographic"
     han: str = "ja"
-    viewer_origin: str = ""
 
     def now(self) -> datetime:
         """Return the time of now in the zone of the people."""

@@ -111,9 +111,3 @@ class HttpSettings:
         "The language of Han characters at the page, where the character set does not tell it.",
         type=click.Choice(("ja", "zh-Hans", "zh-Hant", "ko")),
     )
-    viewer_origin: str | None = setting(
-        None,
-        "The origin of the viewer, if it has one of its own, which is safer.",
-        type=_public_url,
-        metavar="URL",
-    )
