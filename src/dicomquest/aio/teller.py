@@ -17,6 +17,7 @@ from dicomquest.dimse.commands import (
 from dicomquest.dimse.events import RequestRefused
 from dicomquest.pdu.pdus import AAssociateRJ
 from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services.disclosures import InstancesAccessed, StudiesExported
 from dicomquest.services.event_log import EVENT_LOG
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import LOCKING, LimitName
@@ -118,6 +119,13 @@ class Teller:
         if association.state.has_stored and self.observer is not None:
             self.observer.tell(AssociationOver(association, LifeStage.RELEASED.value, "", 0.0))
 
+    def disclosed(self, event: InstancesAccessed | StudiesExported) -> None:
+        """Tell that a person was shown stored data, or took it out as a table."""
+        if isinstance(event, InstancesAccessed):
+            EVENT_LOG.log(event)
+        if self.observer is not None:
+            self.observer.tell(event)
+
     def finished(
         self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]
     ) -> None:
@@ -131,7 +139,8 @@ class Teller:
             case CStoreRQ():
                 self._finished_store(request, request.command, status, comment)
             case CGetRQ():
-                service = "WADO-RS" if request.association.is_http else "C-GET"
+                is_http = request.association.is_http
+                service = request.service_name or ("WADO-RS" if is_http else "C-GET")
                 self._finished_retrieve(request, service, status, comment, offending)
             case CMoveRQ():
                 self._finished_retrieve(request, "C-MOVE", status, comment, offending)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from dicomquest.monitor.audit_message import (
     AuditMessage,
@@ -13,6 +14,7 @@ from dicomquest.monitor.audit_message import (
     ParticipantObject,
 )
 from dicomquest.pdu.pdus import AAssociateRJ
+from dicomquest.services.disclosures import InstancesAccessed, StudiesExported
 from dicomquest.services.observer import (
     AlertKind,
     AssociationBegan,
@@ -28,9 +30,11 @@ from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED
 
-# A.5.3.1 to A.5.3.12, and PS3.16 CID 400 to 403.
+# A.5.3.1 to A.5.3.12, and PS3.16 CID 400 to 405.
 ACTIVITY = Code("110100", "Application Activity")
+ACCESSED = Code("110103", "DICOM Instances Accessed")
 TRANSFERRED = Code("110104", "DICOM Instances Transferred")
+EXPORT = Code("110106", "Export")
 QUERY = Code("110112", "Query")
 ALERT = Code("110113", "Security Alert")
 AUTHENTICATION = Code("110114", "User Authentication")
@@ -47,6 +51,8 @@ RECORDING_STARTED = Code("110134", "Audit Recording Started")
 APPLICATION = Code("110150", "Application")
 DESTINATION = Code("110152", "Destination Role ID")
 SOURCE = Code("110153", "Source Role ID")
+MEDIA = Code("110154", "Destination Media")
+URI = Code("110037", "URI")
 
 STUDY_UID = Code("110180", "Study Instance UID")
 CLASS_UID = Code("110181", "SOP Class UID")
@@ -65,6 +71,9 @@ ALERT_TYPES = {
     AlertKind.LOCKED_OUT: NODE_AUTHENTICATION,
     AlertKind.FORBIDDEN: RESTRICTED_FUNCTION,
 }
+
+MOST_EXPORTED = 100
+"""Studies of one message of an export: some syslog receivers take no more than 64 KB."""
 
 BY_USER = 1
 """The source of an A-ASSOCIATE-RJ that rejects who asks; the others are of the service provider."""
@@ -188,6 +197,56 @@ def _study_and_patient(
             study.patient_id, PATIENT_NUMBER, PERSON, PATIENT, name=study.patient_name
         ),
     )
+
+
+def accessed(time: float, event: InstancesAccessed) -> AuditMessage:
+    """Return the message of a study, or a part of it, that somebody was shown (A.5.3.6)."""
+    classes = {event.sop_class_uid: 1} if event.sop_class_uid else {}
+    study, patient = _study_and_patient(event.study, classes)
+    return AuditMessage(
+        ACCESSED,
+        "R",
+        time,
+        Outcome.SUCCESS,
+        (_person(event.association), process(event.association.acceptor.ae_title)),
+        objects=(replace(study, details=(("Shown", event.shown.encode()),)), patient),
+    )
+
+
+def exported(time: float, event: StudiesExported) -> list[AuditMessage]:
+    """Return the messages of studies in a table that somebody took out (A.5.3.4)."""
+    association = event.association
+    person = replace(_person(association), role=DESTINATION)
+    file = Participant(event.file, is_requestor=False, role=MEDIA, media=URI)
+    return [
+        AuditMessage(
+            EXPORT,
+            "R",
+            time,
+            Outcome.SUCCESS,
+            (person, process(association.acceptor.ae_title, role=SOURCE), file),
+            objects=_studies_and_patients(event.studies[at : at + MOST_EXPORTED]),
+        )
+        for at in range(0, len(event.studies), MOST_EXPORTED)
+    ]
+
+
+def _person(association: AssociationInfo) -> Participant:
+    """Return who asks: the verified user, else the peer."""
+    requestor = association.requestor
+    return Participant(
+        association.user_identity or requestor.ae_title,
+        is_requestor=True,
+        ae_titles=(requestor.ae_title,),
+        address=requestor.address,
+    )
+
+
+def _studies_and_patients(studies: Sequence[StudyOfPatient]) -> tuple[ParticipantObject, ...]:
+    """Return each study, then each patient once."""
+    pairs = [_study_and_patient(each, {}) for each in studies]
+    patients = dict.fromkeys(patient for _, patient in pairs)
+    return (*(study for study, _ in pairs), *patients)
 
 
 def login(time: float, event: AssociationBegan | SignedIn) -> AuditMessage:

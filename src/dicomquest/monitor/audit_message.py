@@ -35,13 +35,17 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A person or process that took part; ``ae_titles`` are the AlternativeUserID of A.5.2.2."""
+    """A person, process or medium that took part.
+
+    ``ae_titles`` are the AlternativeUserID of A.5.2.2, ``media`` is the kind of a medium.
+    """
 
     user_id: str
     is_requestor: bool
     role: Code | None = None
     ae_titles: tuple[str, ...] = ()
     address: str = ""
+    media: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,12 @@ def _participant(participant: Participant) -> str:
         else ""
     )
     role = "" if participant.role is None else _code("RoleIDCode", participant.role)
+    media = "" if participant.media is None else _code("MediaType", participant.media)
+    medium = f"<MediaIdentifier>{media}</MediaIdentifier>" if media else ""
     is_requestor = "true" if participant.is_requestor else "false"
     return (
         f'<ActiveParticipant UserID="{_text(participant.user_id)}"{alternative} '
-        f'UserIsRequestor="{is_requestor}"{address}>{role}</ActiveParticipant>'
+        f'UserIsRequestor="{is_requestor}"{address}>{role}{medium}</ActiveParticipant>'
     )
 
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from dicomquest.monitor import audit_events
 from dicomquest.monitor.audit_message import AuditMessage, AuditSource
 from dicomquest.monitor.audit_sinks import Sink
+from dicomquest.services.disclosures import InstancesAccessed, StudiesExported
 from dicomquest.services.observer import (
     AlertKind,
     AssociationBegan,
@@ -39,6 +40,9 @@ MOST_BYTES = 64 << 20
 
 SIZE = 1024
 """Bytes of an event without its identifier."""
+
+SIZE_OF_STUDY = 256
+"""Bytes of each study in an event that has many."""
 
 BATCH = 256
 """Messages of one write."""
@@ -206,6 +210,10 @@ class AuditTrail:
                 return [audit_events.alert(when, event)]
             case SignedIn():
                 return [audit_events.login(when, event)]
+            case InstancesAccessed():
+                return [audit_events.accessed(when, event)]
+            case StudiesExported():
+                return audit_events.exported(when, event)
             case LimitHit():
                 return []
 
@@ -323,5 +331,7 @@ def _is_audited(event: Event) -> bool:
 
 
 def _size(event: Event) -> int:
+    if isinstance(event, StudiesExported):
+        return SIZE + SIZE_OF_STUDY * len(event.studies)
     identifier = event.request.data_set if isinstance(event, FindFinished) else None
     return SIZE + len(identifier or b"")

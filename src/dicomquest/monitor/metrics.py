@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from dicomquest.errors import MonitorError
 from dicomquest.escaping import escaped
+from dicomquest.services.disclosures import InstancesAccessed, StudiesExported
 from dicomquest.services.observer import (
     AssociationBegan,
     AssociationOver,
@@ -169,7 +170,7 @@ class Metrics:
                 self._limits.labels(event.limit.value).inc()
             case SecurityAlert():
                 self._alerts.labels(event.kind.value).inc()
-            case SignedIn():
+            case SignedIn() | InstancesAccessed() | StudiesExported():
                 pass  # each request counts
             case _:
                 assert_never(event)

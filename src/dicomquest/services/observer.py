@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from dicomquest.query.criteria import HasValue
+from dicomquest.services.disclosures import InstancesAccessed, StudiesExported
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.retrieve_progress import Outcome
 from dicomquest.standard import statuses
@@ -187,7 +188,12 @@ class FindFinished(NamedTuple):
         association, requestor = request.association, request.association.requestor
         level = None if query is None else query.level.name
         # What most queries share is put together once.
-        find = find_in_words(request.context.abstract_syntax, level, is_http=association.is_http)
+        find = find_in_words(
+            request.context.abstract_syntax,
+            level,
+            is_http=association.is_http,
+            service_name=request.service_name,
+        )
         if self.comment or self.offending or self.status is None:
             reason = self.reason
             ended = reason if self.status is None else f"ended with {self.code}, {reason}"
@@ -384,14 +390,28 @@ Event: TypeAlias = (
     | LimitHit
     | SecurityAlert
     | SignedIn
+    | InstancesAccessed
+    | StudiesExported
 )
 
 LoggedEvent: TypeAlias = (
-    AssociationBegan | AssociationRefused | FindFinished | StoreFinished | RetrieveFinished
+    AssociationBegan
+    | AssociationRefused
+    | FindFinished
+    | StoreFinished
+    | RetrieveFinished
+    | InstancesAccessed
 )
 
 LOGGED = frozenset(
-    {AssociationBegan, AssociationRefused, FindFinished, StoreFinished, RetrieveFinished}
+    {
+        AssociationBegan,
+        AssociationRefused,
+        FindFinished,
+        StoreFinished,
+        RetrieveFinished,
+        InstancesAccessed,
+    }
 )
 """The events that are lines of the log, made of their fields when they are written."""
 
@@ -429,9 +449,9 @@ def _model(uid: str) -> str:
 
 
 @lru_cache
-def find_in_words(uid: str, level: str | None, *, is_http: bool) -> str:
-    """Return a search in words, as the log names it."""
-    service = "QIDO-RS" if is_http else f"C-FIND {_model(uid)}"
+def find_in_words(uid: str, level: str | None, *, is_http: bool, service_name: str = "") -> str:
+    """Return a search in words, as the log names it; ``service_name`` is that of no standard."""
+    service = service_name or ("QIDO-RS" if is_http else f"C-FIND {_model(uid)}")
     return service + ("" if level is None else f" at {level} level")
 
 

@@ -224,10 +224,13 @@ class ServiceRequest:
     - ``began`` is the time of its arrival, ``matches`` the number of Pending responses so far.
     - ``query``, ``instance`` and ``retrieved`` are what its service knows, for the observer.
     - ``is_told`` says that log and observer know its end.
+    - ``service_name`` names a service that is neither DIMSE's nor DICOMweb's, for the log.
 
     All of it is used in the event loop's thread; blocking code goes through ``run``. Sending on an
     association that is gone raises AssociationAbortedError, so a service need not look for that.
     """
+
+    service_name = ""
 
     __slots__ = (
         "_cancel_callbacks",

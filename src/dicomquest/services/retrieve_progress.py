@@ -76,6 +76,10 @@ class Progress:
         self.counts[outcome] += 1
         self.sent.setdefault(belongs_to, Counter())[sop_class_uid] += 1
 
+    def touch(self, study: StudyOfPatient) -> None:
+        """Note that some bytes of a study went out, though no instance of it may be whole."""
+        self.sent.setdefault(study, Counter())
+
     def fail_rest(self) -> None:
         """Count what was not tried as failed: a final failure has no Remaining."""
         self.counts[Outcome.FAILED] += self.remaining

@@ -26,7 +26,7 @@ from dicomquest.services.storage import StorageService
 from dicomquest.standard.models import InformationModel
 from dicomquest.store.stored_frames import StoredFrames
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
-from dicomquest.web.callers import HTTP_TITLE, Callers, claim_of
+from dicomquest.web.callers import HTTP_TITLE, Caller, Callers, claim_of
 from dicomquest.web.cookies import is_by_person, may_use_cookie, token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page_settings import PageSettings
@@ -176,8 +176,6 @@ class WebService:
         """
         number = next(self._numbers)
         address, port = exchange.address
-        server = exchange.scope.get("server") or ("", 0)
-        acceptor = ServiceUser(self.settings.ae_title, str(server[0]), int(server[1] or 0))
         authorization = given or exchange.header(b"authorization")
         session = None
         if not authorization and may_use_cookie(exchange.scope, self.settings.root):
@@ -196,17 +194,21 @@ class WebService:
                 )
                 Teller(number, self._lines, self.observer).rejected(
                     ServiceUser(HTTP_TITLE, address, port),
-                    acceptor,
+                    self._acceptor(exchange),
                     answer,
                     refusal.reason,
                     claimed=claim_of(authorization),
                     is_http=True,
                 )
             raise
+        return self.visit(exchange, caller, number)
+
+    def visit(self, exchange: Exchange, caller: Caller, number: int | None = None) -> Visit:
+        """Return the visit of a caller who is known already."""
         association = AssociationInfo(
-            number,
-            ServiceUser(caller.identity.ae_title, address, port),
-            acceptor,
+            next(self._numbers) if number is None else number,
+            ServiceUser(caller.identity.ae_title, *exchange.address),
+            self._acceptor(exchange),
             {},
             user_identity=caller.identity.user,
             profile=caller.profile,
@@ -214,6 +216,10 @@ class WebService:
             is_http=True,
         )
         return Visit(association, self.observer)
+
+    def _acceptor(self, exchange: Exchange) -> ServiceUser:
+        server = exchange.scope.get("server") or ("", 0)
+        return ServiceUser(self.settings.ae_title, str(server[0]), int(server[1] or 0))
 
     def log_failure(self, visit: Visit, uid: str, error: StoredInstanceError) -> None:
         """Log an instance that could not be read."""

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import StoredInstanceError
+from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.standard.levels import Level
 from dicomquest.store.stored_instance import StoredInstance
 from dicomquest.web.page.bounded_search import BoundedSearch
@@ -18,15 +20,17 @@ MOST_INSTANCES = 200_000
 
 _KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _ROWS = 512
+_UNKNOWN = StudyOfPatient()
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenInstance:
-    """An instance by its UIDs."""
+    """An instance by its UIDs; ``belongs_to`` is known once its files are."""
 
     study: str
     series: str
     uid: str
+    belongs_to: StudyOfPatient = _UNKNOWN
 
     @property
     def path(self) -> str:
@@ -52,12 +56,16 @@ def chosen_instances(
         with search.begin(query) as cursor:
             while rows := cursor.fetch(_ROWS):
                 found += [
-                    ChosenInstance(*(value(match, key) for key in _KEYS))
-                    for match in map(cursor.plan.to_data_set, rows)
+                    ChosenInstance(*_uids(match)) for match in map(cursor.plan.to_data_set, rows)
                 ]
                 if len(found) > MOST_INSTANCES:
                     return found
     return found
+
+
+def _uids(match: DataSet) -> tuple[str, str, str]:
+    study, series, uid = (value(match, key) for key in _KEYS)
+    return study, series, uid
 
 
 def with_paths(
@@ -69,7 +77,10 @@ def with_paths(
         files = search.index.files([each.uid for each in some])
         for each in some:
             file = files.get(each.uid)
-            yield each, file.paths if file is not None else ()
+            if file is None:
+                yield replace(each, belongs_to=StudyOfPatient(each.study)), ()
+            else:
+                yield replace(each, belongs_to=StudyOfPatient(*file[:3])), file.paths
 
 
 def opened(instance: ChosenInstance, paths: Sequence[str]) -> StoredInstance:

@@ -6,10 +6,13 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dicomquest.index.search.overview import StudyCount
 from dicomquest.query.model import Page, Query
+from dicomquest.services.disclosures import StudiesExported
+from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.standard.levels import Level
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
@@ -17,6 +20,10 @@ from dicomquest.web.page.question_reader import clearly_asked
 from dicomquest.web.page.rendering import PRIVATE
 from dicomquest.web.page.study_list import entity_query, query_of
 from dicomquest.web.page.study_rows import STUDY_KEYS, value
+from dicomquest.web.page.told_requests import CsvExport, told_search
+
+if TYPE_CHECKING:
+    from dicomquest.services.request import ServiceRequest
 
 COLUMNS = STUDY_KEYS
 """The columns, the UID first."""
@@ -25,21 +32,33 @@ MOST_LINES = 100_000
 """Studies of one table: a spreadsheet takes a million lines, a server has other callers."""
 
 _ROWS = 512
+_TOLD = ("StudyInstanceUID", "PatientID", "PatientName")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_lines(
+@dataclass(frozen=True, slots=True)
+class CsvPart:
+    """Some lines of a table, and the studies that they name."""
+
+    text: str
+    studies: tuple[StudyOfPatient, ...] = ()
+
+
+def csv_parts(
     search: BoundedSearch, query: Query, columns: Sequence[str], *, is_for_spreadsheet: bool
-) -> Iterator[str]:
+) -> Iterator[CsvPart]:
     """Return the table in parts of some hundred lines; blocking."""
-    yield _written([columns])
+    yield CsvPart(_written([columns]))
     with search.begin(query) as cursor:
         while rows := cursor.fetch(_ROWS):
-            matches = map(cursor.plan.to_data_set, rows)
+            matches = [cursor.plan.to_data_set(row) for row in rows]
+            studies = tuple(
+                StudyOfPatient(*(value(match, each) for each in _TOLD)) for match in matches
+            )
             lines = [[value(match, column) for column in columns] for match in matches]
             if is_for_spreadsheet:
                 lines = [[_inert_cell(cell) for cell in line] for line in lines]
-            yield _written(lines)
+            yield CsvPart(_written(lines), studies)
 
 
 def _written(lines: Sequence[Sequence[str]]) -> str:
@@ -58,11 +77,20 @@ class CsvTable(PageEndpoint):
     async def answer(self, request: PageRequest) -> None:
         """Answer a request."""
         reading = await clearly_asked(request)
-        await send_csv(request, query_of(reading, request.asker, COLUMNS))
+        keys = [(key.keyword, key.value) for key in reading.keys]
+        await send_csv(request, query_of(reading, request.asker, COLUMNS), keys)
 
 
-async def send_csv(request: PageRequest, query: Query) -> None:
-    """Stream a table; the name of its file says so if it is cut."""
+async def send_csv(request: PageRequest, query: Query, keys: Sequence[tuple[str, str]]) -> None:
+    """Stream a table; the name of its file says so if it is cut.
+
+    ``keys`` are the keywords and values of the question, for the audit trail.
+    """
+    async with told_search(request, query, keys, COLUMNS, CsvExport) as told:
+        await _send_table(request, query, told)
+
+
+async def _send_table(request: PageRequest, query: Query, told: ServiceRequest) -> None:
     limit = request.visit.profile.choices.result_limit
     most = MOST_LINES if limit is None else min(limit, MOST_LINES)
     unlimited = replace(query, page=None)
@@ -74,18 +102,22 @@ async def send_csv(request: PageRequest, query: Query) -> None:
         "Content-Disposition": f'attachment; filename="{name}"',
         **PRIVATE,
     }
-    lines = csv_lines(
+    parts = csv_parts(
         request.search,
         replace(query, page=Page(most, 0)),
         COLUMNS,
         is_for_spreadsheet=request.parameter("spreadsheet") == "1",
     )
-    first = await request.run(next, lines, "")
+    teller = request.service.teller(request.visit)
+    end = CsvPart("")
+    part = await request.run(next, parts, end)
     await request.exchange.start(200, headers)
-    part: str = first
-    while part:
-        await request.exchange.write(part.encode("utf-8", "replace"), more=True)
-        part = await request.run(next, lines, "")
+    while part is not end:
+        await request.exchange.write(part.text.encode("utf-8", "replace"), more=True)
+        if part.studies:
+            told.matches += len(part.studies)
+            teller.disclosed(StudiesExported(request.visit.association, name, part.studies))
+        part = await request.run(next, parts, end)
         await asyncio.sleep(0)
     await request.exchange.write(b"", more=False)
 

@@ -6,11 +6,14 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from dicomquest.dataset.header_lines import header_lines
 from dicomquest.errors import StoredInstanceError
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.request import Run
+from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import SOP_CLASS_UID
 from dicomquest.store.stored_header import read_stored_header
 from dicomquest.web.exchange import Exchange
 from dicomquest.web.page.chosen_instances import (
@@ -26,8 +29,23 @@ from dicomquest.web.page.part10_pieces import file_pieces
 from dicomquest.web.page.rendering import PRIVATE
 from dicomquest.web.page.shown_values import inert
 from dicomquest.web.page.study_pages import uid_of
+from dicomquest.web.page.told_requests import (
+    FileDownload,
+    Notes,
+    SentInstances,
+    WeasisDownload,
+    ZipDownload,
+    tell_shown,
+    told_download,
+)
 from dicomquest.web.page.zip_stream import zip_pieces
 from dicomquest.web.refusals import RefusalError
+
+if TYPE_CHECKING:
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.store.stored_instance import StoredInstance
+    from dicomquest.web.page.bounded_search import BoundedSearch
+    from dicomquest.web.web_service import Visit, WebService
 
 NOT_FOUND = "there is no such study, series or instance"
 
@@ -55,6 +73,8 @@ class StudyFiles(_Retrieving):
         found = await request.run(chosen_instances, request.search, request.asker, [study])
         if not found:
             raise RefusalError(404, NOT_FOUND)
+        first, _ = await request.run(_first_with_paths, request.search, found)
+        tell_shown(request.service, request.visit, "list of files", first.belongs_to)
         listed = [{"path": each.path, "href": f"{address_of(each)}/file"} for each in found]
         body = json.dumps(listed).encode()
         headers = {"Content-Type": "application/json", **PRIVATE}
@@ -66,8 +86,8 @@ class InstanceFile(_Retrieving):
 
     async def answer(self, request: PageRequest) -> None:
         """Answer a request."""
-        instance, paths = await request.run(_instance, request)
-        await send_file(request.exchange, request.service.run, instance, paths)
+        found = await request.run(_instance, request)
+        await send_file(request.service, request.exchange, request.visit, found, FileDownload)
 
 
 class InstanceHeader(_Retrieving):
@@ -80,6 +100,9 @@ class InstanceHeader(_Retrieving):
             data_set = await request.run(read_stored_header, paths[0] if paths else "")
         except StoredInstanceError:
             raise _unreadable() from None
+        tell_shown(
+            request.service, request.visit, "header", instance.belongs_to, _class_of(data_set)
+        )
         lines = [each._replace(value=inert(each.value)) for each in header_lines(data_set)]
         await request.answer(
             "Header",
@@ -99,24 +122,52 @@ def _instance(request: PageRequest) -> tuple[ChosenInstance, tuple[str, ...]]:
     )
     if not found:
         raise RefusalError(404, NOT_FOUND)
-    return next(with_paths(request.search, found[:1]))
+    return _first_with_paths(request.search, found)
+
+
+def _first_with_paths(
+    search: BoundedSearch, found: list[ChosenInstance]
+) -> tuple[ChosenInstance, tuple[str, ...]]:
+    return next(with_paths(search, found[:1]))
+
+
+def _class_of(data_set: DataSet) -> str:
+    element = data_set.get(SOP_CLASS_UID)
+    return str(element.values[0]) if element is not None and element.values else ""
 
 
 async def send_file(
-    exchange: Exchange, run: Run, instance: ChosenInstance, paths: tuple[str, ...]
+    service: WebService,
+    exchange: Exchange,
+    visit: Visit,
+    found: tuple[ChosenInstance, tuple[str, ...]],
+    made: type[FileDownload | WeasisDownload],
 ) -> None:
-    """Stream an instance as a file."""
-    try:
-        stored = await run(opened, instance, paths)
-    except StoredInstanceError:
-        raise _unreadable() from None
-    with stored:
-        headers = {
-            "Content-Type": "application/dicom",
-            "Content-Disposition": f'attachment; filename="{instance.uid}.dcm"',
-            **PRIVATE,
-        }
-        await send_pieces(exchange, run, file_pieces(stored), headers)
+    """Stream an instance as a file; ``made`` is the download that log and audit trail know."""
+    instance, paths = found
+    async with told_download(service, visit, made, Level.IMAGE, 1) as sent:
+        try:
+            stored = await service.run(opened, instance, paths)
+        except StoredInstanceError:
+            sent.fail(instance)
+            raise _unreadable() from None
+        with stored:
+            headers = {
+                "Content-Type": "application/dicom",
+                "Content-Disposition": f'attachment; filename="{instance.uid}.dcm"',
+                **PRIVATE,
+            }
+            pieces = _noted_pieces(instance, stored, sent)
+            await send_pieces(exchange, service.run, pieces, headers, sent)
+
+
+def _noted_pieces(
+    instance: ChosenInstance, stored: StoredInstance, sent: SentInstances
+) -> Iterator[bytes]:
+    sent.begin(instance)
+    yield from file_pieces(stored)
+    sent.end(instance, stored.sop_class_uid, stored.length)
+    yield b""
 
 
 async def send_zip(request: PageRequest, studies: list[str]) -> None:
@@ -134,26 +185,37 @@ async def send_zip(request: PageRequest, studies: list[str]) -> None:
         "Content-Disposition": f'attachment; filename="{name}.zip"',
         **PRIVATE,
     }
-    pieces = zip_pieces(with_paths(request.search, found))
-    await send_pieces(request.exchange, request.service.run, pieces, headers)
+    service, visit = request.service, request.visit
+    async with told_download(service, visit, ZipDownload, Level.STUDY, len(found)) as sent:
+        pieces = zip_pieces(with_paths(request.search, found), sent)
+        await send_pieces(request.exchange, service.run, pieces, headers, sent)
 
 
 async def send_pieces(
-    exchange: Exchange, run: Run, pieces: Iterator[bytes], headers: dict[str, str]
+    exchange: Exchange,
+    run: Run,
+    pieces: Iterator[bytes],
+    headers: dict[str, str],
+    sent: SentInstances,
 ) -> None:
     """Stream bytes that threads make, one piece ahead of the client."""
 
-    async def following() -> bytes | None:
-        return await run(next, pieces, None)
+    async def following() -> tuple[bytes | None, Notes]:
+        piece: bytes | None = await run(next, pieces, None)
+        return piece, sent.take()
 
-    ahead: asyncio.Future[bytes | None] = asyncio.ensure_future(following())
+    ahead = asyncio.ensure_future(following())
     try:
         await asyncio.wait((ahead,))
         ahead.result()
         await exchange.start(200, headers)
-        while (piece := await ahead) is not None:
+        piece, notes = await ahead
+        while piece is not None:
             ahead = asyncio.ensure_future(following())
-            await exchange.write(piece, more=True)
+            if piece:
+                await exchange.write(piece, more=True)
+            sent.count(notes)
+            piece, notes = await ahead
     finally:
         # The thread has to be out of the files before they are closed.
         with suppress(Exception):

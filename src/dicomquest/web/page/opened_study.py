@@ -10,6 +10,7 @@ from pydicom.uid import UID
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.query.model import Page
+from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.standard.levels import Level
 from dicomquest.web.box.box_tokens import quoted
 from dicomquest.web.page.bounded_search import BoundedSearch
@@ -43,6 +44,11 @@ class OpenedStudy:
     of_patient_text: str = ""
     size: str = ""
     header: str = ""
+
+    @property
+    def study(self) -> StudyOfPatient:
+        """The study and its patient, for the audit trail."""
+        return StudyOfPatient(self.row.uid, self.row.raw_id, self.row.name.raw)
 
 
 def open_study(

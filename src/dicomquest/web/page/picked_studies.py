@@ -9,8 +9,9 @@ from dicomquest.web.page.csv_table import send_csv, ticked_query
 from dicomquest.web.page.downloads import send_zip
 from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
 from dicomquest.web.page.study_pages import UID
+from dicomquest.web.page.told_requests import tell_shown
 from dicomquest.web.page.viewer_tokens import Grant, ViewerTokens
-from dicomquest.web.page.weasis import MOST_STUDIES, origin_of, weasis_link
+from dicomquest.web.page.weasis import MOST_STUDIES, named_studies, origin_of, weasis_link
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_parameters import MODEL
 
@@ -35,7 +36,8 @@ class PickedStudies(PageEndpoint):
         if not picked or not all(map(UID.fullmatch, picked)) or len(picked) > MOST_PICKED:
             raise RefusalError(400, f"tick some studies, at most {MOST_PICKED:,}")
         if action == "csv":
-            await send_csv(request, ticked_query(request, picked))
+            keys = [("StudyInstanceUID", "\\".join(picked))]
+            await send_csv(request, ticked_query(request, picked), keys)
             return
         request.visit.check(ServiceKind.RETRIEVE, MODEL)
         if action == "zip":
@@ -46,8 +48,11 @@ class PickedStudies(PageEndpoint):
         if action == "ohif":
             await request.redirect(f"/ohif/viewer?StudyInstanceUIDs={','.join(picked)}")
         elif action == "weasis":
-            title = request.visit.association.requestor.ae_title
-            token = self._tokens.make(Grant(title, tuple(picked)))
+            association = request.visit.association
+            for study in await request.run(named_studies, request.search, request.asker, picked):
+                tell_shown(request.service, request.visit, "link to Weasis", study)
+            grant = Grant(association.requestor.ae_title, tuple(picked), association.user_identity)
+            token = self._tokens.make(grant)
             origin = origin_of(request.service, request.exchange)
             await request.redirect(weasis_link(f"{origin}/weasis/{token}"))
         else:

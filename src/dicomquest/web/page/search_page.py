@@ -17,6 +17,8 @@ from dicomquest.web.page.study_list import (
     query_of,
     total_of,
 )
+from dicomquest.web.page.study_rows import STUDY_KEYS
+from dicomquest.web.page.told_requests import told_search
 
 QUICK = (("Today", "today"), ("Yesterday", "yesterday"), ("Last 7 days", "7 days"))
 """Questions that are one click away on the blank page, with their numbers."""
@@ -40,14 +42,16 @@ class SearchPage(PageEndpoint):
             await _unclear(request, reading)
             return
         try:
-            query_of(reading, request.asker, ("StudyInstanceUID",))
+            query = query_of(reading, request.asker, STUDY_KEYS)
         except (IdentifierError, KeyTextError) as error:
             frame = {"words": "This question cannot be asked.", "again": "", "reference": ""}
             await request.answer(
                 "Not clear", "failure.html", 400, reading=reading, remedy=f"{error}", **frame
             )
             return
-        await StudyAnswer(request, reading).send()
+        keys = [(key.keyword, key.value) for key in reading.keys]
+        async with told_search(request, query, keys, STUDY_KEYS) as search:
+            await StudyAnswer(request, reading, search).send()
 
 
 class AskPage(PageEndpoint):

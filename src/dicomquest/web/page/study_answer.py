@@ -31,8 +31,10 @@ from dicomquest.web.page.study_list import (
     total_of,
     why_nothing,
 )
+from dicomquest.web.page.told_requests import tell_shown
 
 if TYPE_CHECKING:
+    from dicomquest.services.request import ServiceRequest
     from dicomquest.web.box import Reading
     from dicomquest.web.page.page_endpoint import PageRequest
 
@@ -69,8 +71,9 @@ class _First:
 class StudyAnswer:
     """The answer to a clear question, sent part by part."""
 
-    def __init__(self, request: PageRequest, reading: Reading) -> None:
-        self._request, self._reading = request, reading
+    def __init__(self, request: PageRequest, reading: Reading, told: ServiceRequest) -> None:
+        """Answer a reading; ``told`` is the search that log and audit trail know."""
+        self._request, self._reading, self._told = request, reading, told
         parameters = dict(request.parameters)
         self._sealer = request.service.settings.page.sealer
         self._place = read_place(parameters, self._sealer)
@@ -99,6 +102,9 @@ class StudyAnswer:
             await total
             await stream.send(await self._nothing() + render("bottom.html"), more=False)
             return
+        self._told.matches = len(found.page.rows)
+        if found.opened is not None:
+            tell_shown(request.service, request.visit, "study", found.opened.study)
         frame |= self._of_rows(found, known)
         await stream.send(render("table_top.html", **frame) + render("rows.html", **frame))
         late = await total

@@ -8,6 +8,7 @@ from dicomquest.web.page.keys_page import KEYS, UNDERSTOOD
 from dicomquest.web.page.opened_study import OpenedStudy, open_study
 from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
 from dicomquest.web.page.rendering import HEADERS, render
+from dicomquest.web.page.told_requests import tell_shown
 from dicomquest.web.refusals import RefusalError
 
 UID = re.compile(r"[0-9.]{1,64}")
@@ -36,6 +37,7 @@ class StudyPage(PageEndpoint):
         )
         if opened is None:
             raise RefusalError(404, "there is no such study, series or instance")
+        tell_shown(request.service, request.visit, "series" if series else "study", opened.study)
         if request.parameter("part") == "study":
             body = render("opened.html", **request.frame("", opened=opened))
             await request.exchange.answer(200, body.encode("utf-8", "replace"), HEADERS)

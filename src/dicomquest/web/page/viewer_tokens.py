@@ -16,10 +16,11 @@ LIFETIME = 300
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The studies that a token is for, and the AE title whose rights it has."""
+    """The studies that a token is for, the AE title whose rights it has, and the user's name."""
 
     title: str
     studies: tuple[str, ...]
+    user: str | None = None
 
 
 class ViewerTokens:
@@ -32,7 +33,7 @@ class ViewerTokens:
     def make(self, grant: Grant, now: float | None = None) -> str:
         """Return a token of letters, digits, hyphens and underscores."""
         until = int((time.time() if now is None else now) + LIFETIME)
-        body = json.dumps([until, grant.title, *grant.studies]).encode()
+        body = json.dumps([until, grant.title, grant.user, *grant.studies]).encode()
         return _text(hmac.digest(self._key, body, "sha256")[:16] + body)
 
     def read(self, token: str, now: float | None = None) -> Grant | None:
@@ -44,10 +45,10 @@ class ViewerTokens:
         mark, body = data[:16], data[16:]
         if not hmac.compare_digest(mark, hmac.digest(self._key, body, "sha256")[:16]):
             return None
-        until, title, *studies = json.loads(body)
+        until, title, user, *studies = json.loads(body)
         if (time.time() if now is None else now) >= until:
             return None
-        return Grant(title, tuple(studies))
+        return Grant(title, tuple(studies), user)
 
 
 def _text(data: bytes) -> str:

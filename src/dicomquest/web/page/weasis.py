@@ -9,8 +9,10 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
-from dicomquest.services.access import ServiceKind
+from dicomquest.services.access import Identity, ServiceKind
+from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.standard.levels import Level
+from dicomquest.web.callers import Caller
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.chosen_instances import ChosenInstance, chosen_instances, with_paths
@@ -20,6 +22,7 @@ from dicomquest.web.page.shown_values import inert
 from dicomquest.web.page.study_list import Asker, entity_query
 from dicomquest.web.page.study_pages import UID
 from dicomquest.web.page.study_rows import value
+from dicomquest.web.page.told_requests import WeasisDownload, tell_shown
 from dicomquest.web.page.viewer_tokens import ViewerTokens
 from dicomquest.web.refusals import RefusalError
 
@@ -73,9 +76,13 @@ class WeasisEndpoint:
         if grant is None or rule is None or ServiceKind.RETRIEVE not in rule.profile.services:
             raise RefusalError(403, _DEAD)
         asker = Asker(rule.profile.visible, rule.profile.choices.options)
+        identity = Identity(grant.title, exchange.address[0], grant.user)
+        visit = service.visit(exchange, Caller(identity, rule.profile))
         if "instance" not in path:
             address = f"{origin_of(service, exchange)}/weasis/{path['token']}/"
             body = await service.run(manifest, search, asker, grant.studies, address)
+            for study in await service.run(named_studies, search, asker, grant.studies):
+                tell_shown(service, visit, "manifest of Weasis", study)
             await exchange.answer(200, body, {"Content-Type": "application/xml", **PRIVATE})
             return
         if path["study"] not in grant.studies:
@@ -83,7 +90,7 @@ class WeasisEndpoint:
         found = await service.run(_file, search, asker, path["study"], path["instance"])
         if found is None:
             raise RefusalError(404, "there is no such instance")
-        await send_file(exchange, service.run, *found)
+        await send_file(service, exchange, visit, found, WeasisDownload)
 
 
 def _file(
@@ -93,6 +100,16 @@ def _file(
         return None
     found = chosen_instances(search, asker, [study], SOPInstanceUID=uid)
     return next(with_paths(search, found[:1])) if found else None
+
+
+def named_studies(
+    search: BoundedSearch, asker: Asker, studies: Sequence[str]
+) -> list[StudyOfPatient]:
+    """Return those of some studies that the asker may see, with their patients; blocking."""
+    keys = ("StudyInstanceUID", "PatientID", "PatientName")
+    query = entity_query(Level.STUDY, asker, keys, StudyInstanceUID="\\".join(studies))
+    found = search.matches(query, len(studies))
+    return [StudyOfPatient(*(value(match, each) for each in keys)) for match in found]
 
 
 def manifest(search: BoundedSearch, asker: Asker, studies: Sequence[str], address: str) -> bytes:

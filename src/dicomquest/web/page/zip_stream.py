@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dicomquest.errors import StoredInstanceError
+from dicomquest.services.retrieve_progress import Progress
 from dicomquest.web.page.chosen_instances import ChosenInstance, opened
 from dicomquest.web.page.part10_pieces import file_pieces
+from dicomquest.web.page.told_requests import SentInstances
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -45,11 +47,16 @@ class _Sink(io.RawIOBase):
         return found
 
 
-def zip_pieces(files: Iterable[tuple[ChosenInstance, tuple[str, ...]]]) -> Iterator[bytes]:
+def zip_pieces(
+    files: Iterable[tuple[ChosenInstance, tuple[str, ...]]], sent: SentInstances | None = None
+) -> Iterator[bytes]:
     """Return the bytes of a zip file of instances as they are stored; blocking.
+
+    ``sent`` is told which instances each piece begins and ends.
 
     A file that cannot be read is left out, and a last member ``MISSING.txt`` names it.
     """
+    sent = sent or SentInstances(Progress(0))
     sink = _Sink()
     missing: list[str] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
@@ -58,9 +65,12 @@ def zip_pieces(files: Iterable[tuple[ChosenInstance, tuple[str, ...]]]) -> Itera
                 stored = opened(instance, paths)
             except StoredInstanceError:
                 missing.append(instance.path)
+                sent.fail(instance)
                 continue
             with stored:
+                sent.begin(instance)
                 yield from _member(archive, sink, instance, stored)
+                sent.end(instance, stored.sop_class_uid, stored.length)
         if missing:
             archive.writestr(
                 zipfile.ZipInfo("MISSING.txt", _EPOCH),
