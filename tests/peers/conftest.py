@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from peers import corpus, dcmtk, pynetdicom_programs
+from dicomquest.index import open_index
+from fixtures.page_studies import fill
+from fixtures.programs import program
+from peers import corpus, dcmtk, ours, pynetdicom_programs
 from peers import orthanc as orthanc_program
-from peers.processes import Peer
+from peers.processes import Peer, free_port
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,30 @@ def orthanc(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def pynetdicom(archive: Path) -> Iterator[Peer]:
     with pynetdicom_programs.pynetdicom_scp(archive) as peer:
         yield peer
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser; one a module, because the event loop of its driver is in the way of others."""
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=program("chromium")) as launched,
+    ):
+        yield launched
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
+        yield context.new_page()
+
+
+@pytest.fixture(scope="module")
+def page_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of the page over the studies of ``page_studies``."""
+    folder = tmp_path_factory.mktemp("page")
+    with open_index(folder / "index.sqlite", create=True) as index:
+        fill(index)
+    port = free_port()
+    with ours.serve(folder / "index.sqlite", "--http", str(port)):
+        yield f"http://127.0.0.1:{port}"

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from dicomquest.index import open_index
-from fixtures.building import instance
 from fixtures.programs import ROOT, program
-from peers import ours
-from peers.processes import free_port
 
 pytestmark = pytest.mark.peer("chromium")
 
 PICTURES = ROOT / "build" / "pictures"
-
-NAMES = (
-    "Citizen^Jan", "Yamada^Taro=山田^太郎=やまだ^たろう", "محمد^علي", "Doe^\u202eEvil",
-    "<script>alert(1)</script>^X", "Kim^Minsu=김^민수",
-)  # fmt: skip
 
 STATES = {
     "blank": "/",
@@ -38,56 +28,16 @@ STATES = {
 """The states of the page by their addresses."""
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("states")
-    with open_index(folder / "index.sqlite", create=True) as index:
-        index.ingest_data_sets(
-            instance(
-                number,
-                series=number,
-                study=number,
-                PatientName=NAMES[number % len(NAMES)],
-                PatientID=f"P{number % 20}",
-                PatientSex="FM"[number % 2],
-                PatientBirthDate="19700305",
-                StudyDate=f"2024{number % 12 + 1:02}05",
-                StudyTime="101112",
-                StudyDescription="Abdomen with contrast, late arterial phase and follow-up",
-                AccessionNumber=f"A77-{number}",
-                Modality=("MR", "CT")[number % 2],
-                SeriesDescription="t2_tse",
-            )
-            for number in range(1, 181)
-        )
-    port = free_port()
-    with ours.serve(folder / "index.sqlite", "--http", str(port)):
-        yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program("chromium")) as launched,
-    ):
-        yield launched
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        yield context.new_page()
-
-
 @pytest.mark.peer("axe-core")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_each_state_is_accessible(browser: Browser, address: str, width: int, scheme: Any) -> None:
+def test_each_state_is_accessible(
+    chromium: Browser, page_address: str, width: int, scheme: Any
+) -> None:
     """axe-core finds nothing serious, nothing scrolls sideways; a picture of each is kept."""
     axe = Path(program("axe-core")).read_text(encoding="utf-8")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with browser.new_context(
+    with chromium.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,
         has_touch=width < 720,
@@ -95,7 +45,7 @@ def test_each_state_is_accessible(browser: Browser, address: str, width: int, sc
     ) as context:
         page = context.new_page()
         for name, path in STATES.items():
-            page.goto(address + path)
+            page.goto(page_address + path)
             page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             page.evaluate(axe)
@@ -108,7 +58,7 @@ def test_each_state_is_accessible(browser: Browser, address: str, width: int, sc
             assert bad == [], name
 
 
-def test_no_page_asks_elsewhere_or_complains(address: str, page: Page) -> None:
+def test_no_page_asks_elsewhere_or_complains(page_address: str, page: Page) -> None:
     asked: list[str] = []
     said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -116,13 +66,13 @@ def test_no_page_asks_elsewhere_or_complains(address: str, page: Page) -> None:
     page.on("pageerror", lambda error: said.append(str(error)))
     for name, path in STATES.items():
         if name != "not-found":
-            page.goto(address + path)
+            page.goto(page_address + path)
     assert said == []
-    assert {url for url in asked if not url.startswith(f"{address}/")} == set()
+    assert {url for url in asked if not url.startswith(f"{page_address}/")} == set()
 
 
-def test_a_question_is_asked_by_keyboard_alone(address: str, page: Page) -> None:
-    page.goto(f"{address}/")
+def test_a_question_is_asked_by_keyboard_alone(page_address: str, page: Page) -> None:
+    page.goto(f"{page_address}/")
     page.keyboard.type("citizen MR")
     page.keyboard.press("Enter")
     page.wait_for_selector("tr.study")
@@ -139,8 +89,8 @@ def test_a_question_is_asked_by_keyboard_alone(address: str, page: Page) -> None
     page.wait_for_url("**/studies/*")
 
 
-def test_ticks_stay_through_narrowing(address: str, page: Page) -> None:
-    page.goto(f"{address}/?all")
+def test_ticks_stay_through_narrowing(page_address: str, page: Page) -> None:
+    page.goto(f"{page_address}/?all")
     page.check("tr.study >> nth=0 >> .tick input")
     page.click("aside a:has-text('MR')")
     page.wait_for_url("**mod=MR*")
@@ -151,8 +101,8 @@ def test_ticks_stay_through_narrowing(address: str, page: Page) -> None:
     assert page.is_checked("tr.study >> nth=0 >> .tick input")
 
 
-def test_all_rows_come_while_one_scrolls(address: str, page: Page) -> None:
-    page.goto(f"{address}/?all")
+def test_all_rows_come_while_one_scrolls(page_address: str, page: Page) -> None:
+    page.goto(f"{page_address}/?all")
     page.keyboard.press("End")
     for count in (150, 180):
         page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
@@ -161,16 +111,16 @@ def test_all_rows_come_while_one_scrolls(address: str, page: Page) -> None:
     assert len(rows) == len(set(rows)) == 180
 
 
-def test_it_works_without_script(browser: Browser, address: str) -> None:
-    with browser.new_context(java_script_enabled=False) as context:
+def test_it_works_without_script(chromium: Browser, page_address: str) -> None:
+    with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto(f"{address}/")
+        page.goto(f"{page_address}/")
         page.fill("#q", "citizen 2024")
         page.click("button.main")
         assert page.inner_text("h1") == "Studies of patients named citizen…, study date in 2024"
         page.click(".opener >> nth=0")
         assert page.locator("table.series").count() == 1
-        page.goto(f"{address}/?all")
+        page.goto(f"{page_address}/?all")
         page.click("#next")
         assert page.locator("tr.study").count() == 100
         page.click("aside a:has-text('MR')")

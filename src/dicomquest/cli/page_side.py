@@ -90,4 +90,5 @@ def page_settings(settings: ServeSettings) -> PageSettings:
         sessions,
         "alphabetic" if settings.names == "alphabetic" else "ideographic",
         settings.han,
+        settings.reads_per_second,
     )

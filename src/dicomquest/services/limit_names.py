@@ -43,6 +43,7 @@ class LimitName(Enum):
     DESTINATION_TIMEOUT = "destination-timeout"
     STORE_TIMEOUT = "store-timeout"
     HTTP_HEAD = "max-http-head"
+    READ_RATE = "reads-per-second"
 
 
 def reached(limit: LimitName) -> str:

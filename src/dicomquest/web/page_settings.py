@@ -22,6 +22,7 @@ class PageSettings:
     - ``sessions`` keeps who signed in; without it there is no form to sign in.
     - ``names`` is the group of a name that comes first, ``han`` the language of Han characters in
       text that does not tell it.
+    - ``reads_per_second`` is how often a session may have a question read while it is typed.
     """
 
     zone: tzinfo | None = None
@@ -29,6 +30,7 @@ class PageSettings:
     sessions: Sessions | None = None
     names: FirstName = "ideographic"
     han: str = "ja"
+    reads_per_second: float = 5.0
 
     def now(self) -> datetime:
         """Return the time of now in the zone of the people."""

@@ -386,3 +386,12 @@ class LimitSettings:
         reason="a browser sends some hundred, a token adds a few thousand",
         beyond="431 by HTTP",
     )
+    reads_per_second: float = setting(
+        5.0,
+        "Read a question at the page N times a second while a session types it, one at a time.",
+        type=RATE,
+        metavar="N",
+        hidden=True,
+        reason="one who types and rests needs four; each may cost the database 0.3 s",
+        beyond="429 by HTTP; the page shows nothing before Enter",
+    )

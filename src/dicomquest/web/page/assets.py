@@ -16,6 +16,11 @@ _TYPES = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+_SCRIPT = (
+    "frame", "rows", "ticks", "study", "copying", "reading", "clicks", "keys", "theme", "session",
+    "start",
+)  # fmt: skip
+"""The parts of the script in their order: one file of them all is one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,10 @@ def assets() -> dict[str, Asset]:
     folder = files(__package__) / "static"
     found = {}
     for name, content_type in _TYPES.items():
-        body = (folder / name).read_bytes()
+        if name == "page.js":
+            body = b"".join((folder / "script" / f"{each}.js").read_bytes() for each in _SCRIPT)
+        else:
+            body = (folder / name).read_bytes()
         digest = hashlib.sha256(body).hexdigest()[:12]
         stem, _, ending = name.partition(".")
         address = f"/static/{stem}.{digest}.{ending}"

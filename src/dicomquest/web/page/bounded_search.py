@@ -22,7 +22,16 @@ class BoundedSearch:
         self.index = index
         self._lock = threading.Lock()
         self._cursor: Cursor | None = None
+        self._others: list[BoundedSearch] = []
         self.is_interrupted = False
+
+    def beside(self) -> BoundedSearch:
+        """Return searches that may run at the same time, and end with these."""
+        other = BoundedSearch(self.index)
+        with self._lock:
+            other.is_interrupted = self.is_interrupted
+            self._others.append(other)
+        return other
 
     def begin(self, query: Query, *, columns: Columns = ()) -> Cursor:
         """Begin a search; the caller closes it."""
@@ -50,3 +59,6 @@ class BoundedSearch:
             self.is_interrupted = True
             if self._cursor is not None:
                 self._cursor.interrupt()
+            others = list(self._others)
+        for each in others:
+            each.interrupt()

@@ -159,6 +159,8 @@ class PageEndpoint(ABC):
     """Answers one kind of page; an ASGI application."""
 
     needs = ServiceKind.FIND
+    has_rate = True
+    """A request is one of the searches that a caller may begin a second."""
 
     def __init__(self, service: WebService) -> None:
         self._service = service
@@ -174,7 +176,7 @@ class PageEndpoint(ABC):
             visit.check(ServiceKind.FIND, MODEL)
             visit.check(self.needs, MODEL)
             request = PageRequest(service, exchange, visit, BoundedSearch(service.index))
-            with _let_in(service.search.gate, visit):
+            with _let_in(service.search.gate, visit, has_rate=self.has_rate):
                 await self._watched(request)
         except RefusalError as refusal:
             if not await ask_to_sign_in(service, exchange, refusal):
@@ -182,7 +184,8 @@ class PageEndpoint(ABC):
         except (IdentifierError, DataSetError) as error:
             await _refused(exchange, RefusalError(400, str(error)))
         except IndexDatabaseError as error:
-            await _failed(exchange, error)
+            if request is None or not request.search.is_interrupted:
+                await _failed(exchange, error)
         except AssociationAbortedError:
             if request is not None:
                 request.search.interrupt()
@@ -207,10 +210,11 @@ class PageEndpoint(ABC):
 
 
 @contextmanager
-def _let_in(gate: FindGate, visit: Visit) -> Iterator[None]:
+def _let_in(gate: FindGate, visit: Visit, *, has_rate: bool) -> Iterator[None]:
     """Count the search as one of those that run; RefusalError 503 if a limit is reached."""
     title = visit.association.requestor.ae_title
-    if gate.enter(title, visit.profile.choices.finds_per_second, monotonic()) is not None:
+    rate = visit.profile.choices.finds_per_second if has_rate else None
+    if gate.enter(title, rate, monotonic()) is not None:
         raise RefusalError(503, "too many searches run", {"Retry-After": "1"})
     try:
         yield

@@ -11,6 +11,7 @@ from dicomquest.web.page.assets import send_asset
 from dicomquest.web.page.csv_table import CsvTable
 from dicomquest.web.page.downloads import InstanceFile, InstanceHeader, StudyFiles, StudyZip
 from dicomquest.web.page.picked_studies import PickedStudies
+from dicomquest.web.page.read_endpoint import ReadEndpoint
 from dicomquest.web.page.search_page import AskPage, SearchPage
 from dicomquest.web.page.study_pages import KeysPage, StudyPage
 from dicomquest.web.page.viewer_tokens import ViewerTokens
@@ -42,6 +43,7 @@ def page_routes(service: WebService) -> list[Route]:
     return [
         Route("/", SearchPage(service), methods=["GET"]),
         Route("/search", AskPage(service), methods=["POST"]),
+        Route("/read", ReadEndpoint(service), methods=["POST"]),
         Route("/keys", KeysPage(service), methods=["GET"]),
         Route("/static/{name}", _Assets(service), methods=["GET"]),
         Route("/studies.csv", CsvTable(service), methods=["GET"]),

@@ -20,22 +20,30 @@ _MOST = 1_000
 
 
 class LookUps:
-    """Look-ups of numbers and codes among the studies that the asker may see; blocking."""
+    """Look-ups of numbers and codes among the studies that the asker may see; blocking.
 
-    def __init__(self, request: PageRequest) -> None:
+    With ``seconds`` for all of them together, what is not found by then ``is_late``.
+    """
+
+    def __init__(self, request: PageRequest, seconds: float | None = None) -> None:
         self._overview = request.search.overview
         self._visible = request.asker.visible
+        self._stop = None if seconds is None else Stop(seconds)
+        self.is_late = False
 
     def counts(self, code: str) -> dict[str, int]:
         """Return the studies with this AccessionNumber, PatientID and StudyID, by keyword."""
-        stop = Stop(_LOOK_UP_SECONDS)
+        stop = self._stop or Stop(_LOOK_UP_SECONDS)
         found = self._overview.uses(code, self._visible, most=_MOST, stop=stop)
+        self.is_late |= any(each.is_late for each in found.values())
         return {keyword: each.studies for keyword, each in found.items() if each.studies}
 
     def beginning(self, code: str) -> int:
         """Return the number of Patient IDs that begin with a text."""
-        stop = Stop(_LOOK_UP_SECONDS)
-        return self._overview.beginning(code, self._visible, stop=stop).values
+        stop = self._stop or Stop(_LOOK_UP_SECONDS)
+        found = self._overview.beginning(code, self._visible, stop=stop)
+        self.is_late |= found.is_late
+        return found.values
 
 
 async def asked(request: PageRequest) -> Reading | None:

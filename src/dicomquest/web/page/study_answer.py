@@ -11,7 +11,6 @@ from markupsafe import Markup
 from dicomquest.query.facets import USUAL_FACETS, FacetKind
 from dicomquest.query.study_listing import SortBy, StudyOrder
 from dicomquest.web.box import find_line, qido_line, read_box
-from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.list_place import ListPlace, read_place
 from dicomquest.web.page.opened_study import OpenedStudy, open_study
 from dicomquest.web.page.rendering import HtmlStream, render
@@ -132,9 +131,8 @@ class StudyAnswer:
         request = self._request
         most = MOST_OF_ALL if self._counts_all else MOST_COUNTED
         seconds = None if self._counts_all else COUNT_SECONDS
-        return total_of(
-            BoundedSearch(request.service.index), self._reading, request.asker, seconds, most
-        )
+        search = request.search.beside()
+        return total_of(search, self._reading, request.asker, seconds, most)
 
     def _frame(self, total: Total | None) -> dict[str, Any]:
         reading, request = self._reading, self._request
@@ -222,7 +220,7 @@ class StudyAnswer:
             values["more_href"] = f"{self._address}&facets=all#narrow"
         parts = await request.run(
             facets_of,
-            BoundedSearch(request.service.index),
+            request.search.beside(),
             self._reading,
             request.asker,
             kinds,
