@@ -209,3 +209,7 @@ class StoreError(DicomquestError):
 
 class StoredInstanceError(DicomquestError):
     """A stored instance that cannot be sent: its file, or the transfer syntax asked for."""
+
+
+class DamagedInstanceError(StoredInstanceError):
+    """A stored file that can be read, but holds no such value or frame: it is malformed or cut."""

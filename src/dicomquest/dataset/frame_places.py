@@ -7,16 +7,17 @@ of their fragments, else by the marker that begins a codestream.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from dicomquest.dataset.codec import PIXEL_DATA
+from dicomquest.dataset.codec import PIXEL_DATA, is_deflated
 from dicomquest.dataset.decoder import ITEM, SEQUENCE_DELIMITER, UNDEFINED
 from dicomquest.dataset.transcoding import Read, in_little_endian, walk_through
 from dicomquest.dataset.transcoding_walk import StepKind
 from dicomquest.errors import DataSetError
+from dicomquest.standard.transfer_syntaxes import STREAM_SYNTAXES
 
 NUMBER_OF_FRAMES: Final = 0x00280008
 _SAMPLES_PER_PIXEL: Final = 0x00280002
@@ -31,6 +32,8 @@ _HEADER = struct.Struct("<HHI")
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\xff\x0a", b"\0\0\0\x0cJXL ")
 """The first bytes of the codestreams of JPEG and JPEG-LS, JPEG 2000, and JPEG XL."""
 _MOST_FRAGMENTS: Final = 4_000_000
+_PIECE: Final = 1 << 18
+"""Bytes of a stream that are read at a time."""
 _LONGEST_KEPT: Final = 1 << 24
 """Bytes of the longest attribute that is kept: offsets of two million frames."""
 
@@ -42,7 +45,7 @@ class FramePlaces:
     - ``values`` are the attributes outside of sequences that were asked for, in little endian.
     - ``at`` is the place of the pixels, ``order`` their byte order with their ``vr``.
     - ``starts`` are the places of compressed frames, each that of its first fragment's header,
-      and of the end behind them; empty for native frames.
+      and of the end behind them; empty for native frames. All frames of a video are one stream.
     """
 
     syntax: str
@@ -62,6 +65,11 @@ class FramePlaces:
     def is_compressed(self) -> bool:
         """Tell whether the frames are codestreams."""
         return bool(self.starts)
+
+    @property
+    def is_stream(self) -> bool:
+        """Tell whether all frames are one stream, in which no frame stands alone."""
+        return self.is_compressed and self.syntax in STREAM_SYNTAXES
 
     @property
     def frame_bits(self) -> int:
@@ -93,7 +101,10 @@ def find_frames(
             continue
         at = source.position
         if step.kind is StepKind.ENCAPSULATED:
-            starts = _starts(read, at, end, values)
+            if is_deflated(syntax):
+                raise DataSetError("fragments in a deflated data set", tag=PIXEL_DATA)
+            count = 1 if syntax in STREAM_SYNTAXES else number_of_frames(values)
+            starts = _starts(read, at, end, values, count)
             return FramePlaces(syntax, values, at, step.vr, step.order, 0, starts)
         if step.tag in _PIXELS:
             return FramePlaces(syntax, values, at, step.vr, step.order, step.length)
@@ -134,17 +145,18 @@ def _number(values: Mapping[int, bytes], tag: int, default: int | None = None) -
     return default
 
 
-def _starts(read: Read, at: int, end: int, values: Mapping[int, bytes]) -> Sequence[int]:
+def _starts(
+    read: Read, at: int, end: int, values: Mapping[int, bytes], count: int
+) -> Sequence[int]:
     """Return the place of each frame's first fragment, and the end."""
-    count = number_of_frames(values)
-    tag, length = _fragment(read, at)
+    tag, length = _fragment(read, at, end)
     if tag != ITEM:
         raise DataSetError("no offset table where the pixel data begins", offset=at)
     first = at + _HEADER.size + length
     offsets: Sequence[int] = ()
     if extended := values.get(_EXTENDED_OFFSETS):
         offsets = struct.unpack(f"<{len(extended) // 8}Q", extended[: len(extended) // 8 * 8])
-    elif length >= 4 and length <= _LONGEST_KEPT:
+    elif 4 <= length <= min(_LONGEST_KEPT, end - at - _HEADER.size):
         offsets = struct.unpack(f"<{length // 4}I", read(length // 4 * 4, at + _HEADER.size))
     if len(offsets) == count and _is_ascending(offsets, end - first):
         return (*(first + each for each in offsets), end)
@@ -158,33 +170,37 @@ def _is_ascending(offsets: Sequence[int], most: int) -> bool:
 
 
 def _by_fragments(read: Read, first: int, end: int, count: int) -> Sequence[int]:
-    fragments: list[int] = []
+    found: list[int] = []
     position = first
-    while position + _HEADER.size <= end and len(fragments) < _MOST_FRAGMENTS:
-        tag, length = _fragment(read, position)
+    while position + _HEADER.size <= end and len(found) < _MOST_FRAGMENTS:
+        tag, length = _fragment(read, position, end)
         if tag != ITEM:
             break
-        fragments.append(position)
+        found.append(position)
         position += _HEADER.size + length
-    if not fragments:
+    if not found:
         raise DataSetError("pixel data without fragments", offset=first)
+    position = min(position, end)
     if count == 1:
         return (first, position)
-    if len(fragments) != count:
-        fragments = [each for each in fragments if _begins(read, each, end)]
-    if len(fragments) != count:
+    if len(found) != count:
+        found = [each for each in found if _begins(read, each, end)]
+    if len(found) != count:
         raise DataSetError(
-            f"{count} frames, which {len(fragments)} codestreams do not tell apart", tag=PIXEL_DATA
+            f"{count} frames, which {len(found)} codestreams do not tell apart", tag=PIXEL_DATA
         )
-    return (*fragments, position)
+    return (*found, position)
 
 
 def _begins(read: Read, at: int, end: int) -> bool:
     """Tell whether a codestream begins in a fragment."""
-    return read(min(8, end - at - _HEADER.size), at + _HEADER.size).startswith(_STARTS)
+    count = min(8, end - at - _HEADER.size)
+    return count > 0 and read(count, at + _HEADER.size).startswith(_STARTS)
 
 
-def _fragment(read: Read, at: int) -> tuple[int, int]:
+def _fragment(read: Read, at: int, end: int) -> tuple[int, int]:
+    if at + _HEADER.size > end:
+        raise DataSetError("pixel data is cut off", tag=PIXEL_DATA)
     group, number, length = _HEADER.unpack(read(_HEADER.size, at))
     tag = group << 16 | number
     if length == UNDEFINED or tag not in {ITEM, SEQUENCE_DELIMITER}:
@@ -194,14 +210,30 @@ def _fragment(read: Read, at: int) -> tuple[int, int]:
 
 def _codestream(read: Read, at: int, end: int) -> bytes:
     """Join the fragments of a frame."""
-    parts = []
+    return b"".join(read(length, place) for place, length in fragments(read, at, end))
+
+
+def fragments(read: Read, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the place and the length of each fragment of a frame, or of a stream."""
     while at + _HEADER.size <= end:
-        tag, length = _fragment(read, at)
+        tag, length = _fragment(read, at, end)
         if tag == SEQUENCE_DELIMITER:
             break
         if at + _HEADER.size + length > end:
             raise DataSetError("a fragment reaches behind its frame", offset=at)
         if length:
-            parts.append(read(length, at + _HEADER.size))
+            yield at + _HEADER.size, length
         at += _HEADER.size + length
-    return b"".join(parts)
+
+
+def stream_parts(
+    read: Read, found: Sequence[tuple[int, int]], *, first: int, count: int
+) -> Iterator[bytes]:
+    """Yield bytes of a stream in these fragments, ``count`` of them from ``first`` on."""
+    for place, length in found:
+        begin, stop = min(first, length), min(first + count, length)
+        first, count = first - begin, count - (stop - begin)
+        while begin < stop:
+            size = min(_PIECE, stop - begin)
+            yield read(size, place + begin)
+            begin += size

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
+from dicomquest.dataset.codec import is_deflated
 from dicomquest.dataset.decoder import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, UNDEFINED
 from dicomquest.dataset.transcoding_source import PART, InflatedSource, Source
 from dicomquest.dataset.transcoding_walk import Step, StepKind, Walk
@@ -19,6 +20,7 @@ from dicomquest.dataset.value_fields import CODES
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import tag_text
 from dicomquest.standard.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     TRANSFER_SYNTAXES,
     TransferSyntax,
@@ -143,6 +145,8 @@ def in_little_endian(part: bytes, vr: str, order: str) -> bytes:
 
 def _form(syntax: str) -> TransferSyntax:
     """Return the form of a syntax; that of compressed ones is explicit little endian (A.4)."""
+    if is_deflated(syntax):
+        return _BY_UID[DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN]
     return _BY_UID.get(syntax, _BY_UID[EXPLICIT_VR_LITTLE_ENDIAN])
 
 

@@ -31,3 +31,19 @@ TRANSFER_SYNTAXES = (
 
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 """Explicit VR little endian with frames in fragments, not compressed (PS3.5 A.4.11)."""
+
+STREAM_SYNTAXES = frozenset(
+    {
+        *(
+            f"1.2.840.10008.1.2.4.{number}{fragmentable}"
+            for number in range(100, 107)
+            for fragmentable in ("", ".1")
+        ),
+        "1.2.840.10008.1.2.4.107",
+        "1.2.840.10008.1.2.4.108",
+        "1.2.840.10008.1.2.7.1",
+        "1.2.840.10008.1.2.7.2",
+        "1.2.840.10008.1.2.7.3",
+    }
+)
+"""Video and audio: all frames are one stream, however many fragments it has (PS3.5 8.2.5, A.4)."""

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Final
 
 from dicomquest.dataset.frame_places import FramePlaces, find_frames, read_frame
-from dicomquest.errors import DataSetError, StoredInstanceError
+from dicomquest.errors import DamagedInstanceError, DataSetError, StoredInstanceError
 from dicomquest.standard.transfer_syntaxes import (
     ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -30,7 +30,10 @@ class StoredFrames:
         self._lock = threading.Lock()
 
     def places(self, stored: StoredInstance) -> FramePlaces | None:
-        """Return the frames of an image; None if it has no pixels. StoredInstanceError as below."""
+        """Return the frames of an image; None if it has no pixels.
+
+        DamagedInstanceError if they cannot be found.
+        """
         key = (stored.path, stored.state)
         with self._lock:
             if key in self._known:
@@ -39,7 +42,7 @@ class StoredFrames:
         try:
             found = find_frames(stored.read, *stored.extent, stored.transfer_syntax_uid, IMAGE_TAGS)
         except DataSetError as error:
-            raise StoredInstanceError(f"{stored.path}: {error}") from error
+            raise DamagedInstanceError(f"{stored.path}: {error}") from error
         if found is not None and len(found.starts) <= MOST_FRAMES:
             with self._lock:
                 self._known[key] = found
@@ -48,9 +51,15 @@ class StoredFrames:
         return found
 
     def read(self, stored: StoredInstance, places: FramePlaces, number: int, syntax: str) -> bytes:
-        """Return a frame in a transfer syntax; StoredInstanceError if it cannot be had."""
+        """Return a frame in a transfer syntax; StoredInstanceError if it cannot be had.
+
+        DamagedInstanceError if it cannot be had in any.
+        """
         try:
             frame = read_frame(stored.read, *stored.extent, places, number)
+        except DataSetError as error:
+            raise DamagedInstanceError(f"{stored.path}: {error}") from error
+        try:
             if not places.is_compressed or syntax == places.syntax:
                 return frame
             if places.syntax == ENCAPSULATED_UNCOMPRESSED:

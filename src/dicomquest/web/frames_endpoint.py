@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dicomquest.dataset.codec import PIXEL_DATA
 from dicomquest.dataset.frame_places import FramePlaces
-from dicomquest.errors import StoredInstanceError
+from dicomquest.errors import DamagedInstanceError, StoredInstanceError
 from dicomquest.store.stored_frames import frame_syntaxes
 from dicomquest.store.stored_instance import StoredInstance
 from dicomquest.web.exchange import Receive, Scope, Send
@@ -69,6 +70,12 @@ async def send_frames(
     """Send frames, as parts or one alone."""
     exchange = retrieval.exchange
     places = found_frames(places, numbers)
+    if places.is_stream:
+        raise RefusalError(
+            406,
+            "the frames of a video are one stream, from which none can be taken alone: "
+            f"retrieve all of it by {retrieval.address('bulkdata', f'{PIXEL_DATA:08X}')}",
+        )
     is_multipart, kind, syntax = _form(retrieval, places, is_one=len(numbers) == 1)
     listed = ",".join(map(str, numbers))
     tag = entity_tag(stored.sop_instance_uid, stored.state, listed, kind, syntax, is_multipart)
@@ -81,6 +88,8 @@ async def send_frames(
     # A frame that cannot be read or decoded fails before the status is sent.
     try:
         frame = await service.run(service.frames.read, stored, places, numbers[0], syntax)
+    except DamagedInstanceError:
+        raise
     except StoredInstanceError as error:
         if not places.is_compressed or syntax == places.syntax:
             raise

@@ -14,6 +14,7 @@ from dicomquest.dataset.elements import Element
 from dicomquest.dimse.commands import CGetRQ
 from dicomquest.errors import (
     AssociationAbortedError,
+    DamagedInstanceError,
     IdentifierError,
     IndexDatabaseError,
     StoredInstanceError,
@@ -46,6 +47,12 @@ NOT_FOUND: Final = "there is no such study, series or instance"
 """The same words for what does not exist and for what the caller may not see."""
 
 UNREADABLE: Final = "a file of this instance cannot be read: it was moved or damaged"
+
+DAMAGED: Final = (
+    "the file of this instance is malformed or cut off, so this part of it cannot be found: "
+    "retrieve the instance itself, which is sent as it is stored"
+)
+"""The words for a part that a damaged file has not: they quote nothing of its bytes."""
 
 _CONTEXT = AcceptedContext(1, STUDY_ROOT.get_uid, EXPLICIT_VR_LITTLE_ENDIAN)
 _COMMAND = CGetRQ(message_id=1, affected_sop_class_uid=STUDY_ROOT.get_uid)
@@ -233,6 +240,8 @@ async def retrieving(
             service.log_failure(visit, path.get("instance", ""), error)
         if exchange.is_started:
             exchange.abort()
+        elif isinstance(error, DamagedInstanceError):
+            raise RefusalError(404, DAMAGED) from error
         elif isinstance(error, StoredInstanceError):
             raise RefusalError(500, UNREADABLE) from error
         elif not request.is_cancelled:
