@@ -6,6 +6,7 @@ import pytest
 
 from dicomquest.cli.page_side import page_folder, page_settings, seals_links
 from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.web.page.viewer_tokens import Grant, ViewerTokens
 
 LOCAL = ServeSettings(index="scans.sqlite", http="127.0.0.1:8080")
 
@@ -46,6 +47,27 @@ def test_a_page_of_this_machine_makes_no_folder(tmp_path: Path) -> None:
         page = page_settings(ready)
     assert page.sealer is None
     assert page.sessions is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_viewers_token_is_good_at_each_process(tmp_path: Path) -> None:
+    """Two applications with one folder, as two workers or a server before and after a restart."""
+    settings = replace(LOCAL, index=str(tmp_path / "scans.sqlite"), users_file="users")
+    grant = Grant("HTTP", ("1.2",), "ann")
+    with page_folder(settings) as ready:
+        one, other = (ViewerTokens(page_settings(ready).viewer_key) for _ in range(2))
+        token = one.make(grant)
+        assert other.read(token) == grant
+    with page_folder(settings) as again:
+        assert ViewerTokens(page_settings(again).viewer_key).read(token) == grant
+
+
+def test_plain_workers_share_a_key_for_a_while(tmp_path: Path) -> None:
+    settings = replace(LOCAL, index=str(tmp_path / "scans.sqlite"), workers=2)
+    with page_folder(settings) as ready:
+        one, other = page_settings(ready), page_settings(ready)
+        assert one.viewer_key == other.viewer_key is not None
+        assert (one.sealer, one.sessions) == (None, None)
     assert not list(tmp_path.iterdir())
 
 

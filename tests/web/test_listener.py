@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(folder / "index.sqlite", folder, *options) as running:
         running.log_with(f"listening by HTTP on 127.0.0.1 port {port}")
         yield Served(running, port, folder / "index.sqlite")
+
+
+def test_a_viewers_link_is_good_at_each_worker(served: Served) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", served.port)) as connection:
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        connection.request("POST", "/picked", b"do=weasis&uid=1.2.2", headers)
+        link = connection.getresponse().headers["Location"]
+    address = urllib.parse.unquote(link).split('"')[1]
+    for _ in range(12):  # each by a connection of its own, which either worker may take
+        with urllib.request.urlopen(address) as response:
+            assert b"1.2.2" in response.read()
 
 
 def test_a_real_client_searches(served: Served) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dicomquest.web.page_settings import PageSettings
 
 KEY_FILE, SESSIONS_FILE = "links.key", "sign-ins.sqlite"
+_OF_VIEWERS = b"dicomquest viewer token 1"
 
 
 def seals_links(settings: ServeSettings) -> bool:
@@ -43,12 +44,15 @@ def page_folder(settings: ServeSettings) -> Iterator[ServeSettings]:
     """Make the folder that all processes share, and give the settings that name it.
 
     An index on a server has no folder: without --web-state its sealed links end with this server.
+    Plain links and nobody who signs in need one only for several workers, whose viewers' tokens
+    have one key.
     """
-    if not (seals_links(settings) or demands_users(settings)):
-        yield replace(settings, web_state=None)
+    needs_file = seals_links(settings) or demands_users(settings)
+    if not needs_file and settings.web_state is None and settings.workers == 1:
+        yield settings
         return
     index = settings.index.removeprefix("sqlite:///")
-    if settings.web_state is None and "://" in index:
+    if settings.web_state is None and ("://" in index or not needs_file):
         with tempfile.TemporaryDirectory(prefix="dicomquest-web-") as folder:
             yield _prepared(replace(settings, web_state=folder))
         return
@@ -72,15 +76,17 @@ def _prepared(settings: ServeSettings) -> ServeSettings:
 
 def page_settings(settings: ServeSettings) -> PageSettings:
     """Return the settings of the page; the folder is there."""
-    from dicomquest.web.box.sealing import Sealer, read_key
+    from dicomquest.web.box.sealing import Sealer, derived_key, read_key
     from dicomquest.web.page_settings import PageSettings
     from dicomquest.web.sessions import Sessions
 
-    sealer = sessions = None
+    sealer = sessions = viewer_key = None
     if settings.web_state is not None:
         folder = Path(settings.web_state)
+        key = read_key(folder / KEY_FILE)
+        viewer_key = derived_key(key, _OF_VIEWERS)
         if seals_links(settings):
-            sealer = Sealer(read_key(folder / KEY_FILE))
+            sealer = Sealer(key)
         if settings.users_file is not None or settings.user_hook is not None:
             path = folder / SESSIONS_FILE
             sessions = Sessions(path, settings.sign_in_idle, settings.sign_in_longest)
@@ -91,4 +97,5 @@ def page_settings(settings: ServeSettings) -> PageSettings:
         "alphabetic" if settings.names == "alphabetic" else "ideographic",
         settings.han,
         settings.reads_per_second,
+        viewer_key=viewer_key,
     )

@@ -20,6 +20,8 @@ class PageSettings:
     - ``zone`` is the time zone in which people say today; None for that of the machine.
     - ``sealer`` seals what names a person in an address; without one addresses are plain.
     - ``sessions`` keeps who signed in; without it there is no form to sign in.
+    - ``viewer_key`` signs the tokens of viewers: that of all processes of a server, None for one
+      of the process alone.
     - ``names`` is the group of a name that comes first, ``han`` the language of Han characters in
       text that does not tell it.
     - ``reads_per_second`` is how often a session may have a question read while it is typed.
@@ -31,6 +33,7 @@ class PageSettings:
     names: FirstName = "ideographic"
     han: str = "ja"
     reads_per_second: float = 5.0
+    viewer_key: bytes | None = None
 
     def now(self) -> datetime:
         """Return the time of now in the zone of the people."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -139,6 +140,8 @@ class WebService:
         self.run = run or in_own_threads(settings.threads)
         self.retrieves = True
         self.frames = StoredFrames()
+        # Kept here: other settings must not end the tokens of now.
+        self.viewer_key = secrets.token_bytes(32)
         self._numbers = count(1)
         self._lines = RepeatedLines()
         self.reconfigure(settings, find)

@@ -16,6 +16,8 @@ from dicomquest.errors import ConfigurationError, DicomquestError, MissingPackag
 try:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError as missing:
     raise MissingPackageError(
         "sealed links need cryptography: pip install 'dicomquest[web]'"
@@ -85,6 +87,11 @@ def read_key(path: Path) -> bytes:
     if mode & 0o077:
         raise ConfigurationError([f"{path}: others may read the key: chmod 600 {path}"])
     return data
+
+
+def derived_key(key: bytes, purpose: bytes) -> bytes:
+    """Return a key of 32 bytes for another purpose than links, made of theirs (RFC 5869)."""
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(key)
 
 
 def _write_new(path: Path) -> None:

@@ -39,7 +39,7 @@ class _Assets:
 
 def page_routes(service: WebService) -> list[Route]:
     """Return the routes of the page."""
-    tokens = ViewerTokens()
+    tokens = ViewerTokens(service.settings.page.viewer_key or service.viewer_key)
     return [
         Route("/", SearchPage(service), methods=["GET"]),
         Route("/search", AskPage(service), methods=["POST"]),
