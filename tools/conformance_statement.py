@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from dicomquest.index.tables.schema import ENTRY_COLUMNS
 from dicomquest.query.extended_negotiation import SUPPORTED
 from dicomquest.query.matching import MATCHING_TYPES
 from dicomquest.standard.character_sets import CODE_ELEMENTS, SINGLE_SETS
@@ -15,10 +16,15 @@ from dicomquest.standard.choices import CHOICES
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.keys import EXISTENCE_ONLY, KEYS, Key, Storage, key_type
 from dicomquest.standard.models import MODELS
-from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, SERVED
+from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, SERVED, WORKLIST_FIND
 from dicomquest.standard.statuses import C_FIND_STATUSES
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
+from dicomquest.standard.worklist_keys import (
+    NEVER_MATCHED,
+    SCHEDULED_STATION_AE_TITLE,
+    WORKLIST_KEYS,
+)
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 TEMPLATE, STATEMENT = REFERENCE / "conformance.in.md", REFERENCE / "conformance.md"
@@ -48,7 +54,25 @@ def tag_text(tag: int) -> str:
 
 def sop_classes() -> Iterable[str]:
     served = (*SERVED, *RETRIEVE_SOP_CLASSES)
-    return [row(each.name, each.uid, each.service, "yes", "yes") for each in served]
+    return [
+        *(row(each.name, each.uid, each.service, "yes", "yes") for each in served),
+        row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "no", "`--worklist`"),
+    ]
+
+
+def worklist_keys() -> Iterable[str]:
+    return [
+        row(
+            (">" if key.is_of_step else "") + key.keyword,
+            tag_text(key.tag),
+            key.vr,
+            "R" if key.is_required else "O",
+            key.return_type.value,
+            "return only" if key.tag in NEVER_MATCHED else kinds(VR[key.vr].matching),
+            "column" if key in ENTRY_COLUMNS or key.tag == SCHEDULED_STATION_AE_TITLE else "",
+        )
+        for key in WORKLIST_KEYS
+    ]
 
 
 def transfer_syntaxes() -> Iterable[str]:
@@ -128,7 +152,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     table.__name__: table
     for table in (
         sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses,
-        character_sets,
+        worklist_keys, character_sets,
     )
 }  # fmt: skip
 

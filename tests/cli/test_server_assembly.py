@@ -18,8 +18,11 @@ from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import server_settings
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRSP
 from dicomquest.index import Index
-from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT
+from dicomquest.standard.models import MODALITY_WORKLIST, MODELS, PATIENT_ROOT, STUDY_ROOT
+from dicomquest.worklist.entries import Worklist
+from dicomquest.worklist.entry import entries_of
 from fixtures.faces import HOST, RawPeer, data_set, raw_requestor
+from fixtures.worklists import entry
 from peers import corpus
 from peers.corpus import STUDIES, uid
 
@@ -224,3 +227,24 @@ def test_cancel_of_nothing_is_ignored(location: Path) -> None:
         answer = peer.receive_command()
         assert isinstance(answer, CEchoRSP)
         assert (answer.message_id_being_responded_to, answer.status) == (2, 0x0000)
+
+
+@pytest.mark.requirement("WL-001", "WL-012")
+def test_worklist_is_served_where_asked_for(location: Path) -> None:
+    """The worklist is served with --worklist alone, and its negotiation has three bytes."""
+    with Worklist(location) as worklist:
+        worklist.add(entries_of(entry(1)), 0)
+    model = MODALITY_WORKLIST.uid
+    ae = AE()
+    ae.add_requested_context(model)
+    with serving(location) as port, ae.associate(HOST, port) as association:
+        assert association.accepted_contexts == []
+    offer = SOPClassExtendedNegotiation(model, b"\1\1\1")
+    with (
+        serving(location, worklist=True) as port,
+        ae.associate(HOST, port, ext_neg=[offer]) as association,
+    ):
+        assert association.extended_negotiation == {model: b"\1\1\1"}
+        found = list(association.send_c_find(data_set(PatientID="P1"), model))
+    assert [status.Status for status, _ in found] == [0xFF00, 0x0000]
+    assert found[0][1] == data_set(PatientID="P1")

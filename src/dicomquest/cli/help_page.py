@@ -25,6 +25,7 @@ GROUP_OF_CLASS = {
     "TargetSettings": "What to ask",
     "AskingSettings": "The question in detail",
     "StoringSettings": "Index and storage",
+    "WorklistSettings": "Worklist",
     "NetworkSettings": "Network",
     "AccessSettings": "Who may ask",
     "LimitSettings": "Limits",

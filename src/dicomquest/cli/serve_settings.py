@@ -16,6 +16,7 @@ from dicomquest.cli.settings.monitor_settings import MonitorSettings
 from dicomquest.cli.settings.network_settings import NetworkSettings
 from dicomquest.cli.settings.storing_settings import StoringSettings
 from dicomquest.cli.settings.web_settings import HttpSettings
+from dicomquest.cli.settings.worklist_settings import WorklistSettings
 
 SERVE_TABLE = "serve"
 """The table of the configuration file for settings whose class names no ``TABLE`` of its own."""
@@ -32,6 +33,7 @@ class ServeSettings(
     LimitSettings,
     AccessSettings,
     NetworkSettings,
+    WorklistSettings,
     StoringSettings,
 ):
     """The settings of the server.

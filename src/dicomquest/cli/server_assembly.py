@@ -21,7 +21,11 @@ from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import ArchiveInUseError, IndexDatabaseError
 from dicomquest.index.index import Index
-from dicomquest.query.extended_negotiation import negotiate, negotiate_retrieve
+from dicomquest.query.extended_negotiation import (
+    negotiate,
+    negotiate_retrieve,
+    negotiate_worklist,
+)
 from dicomquest.services.find import FindLimits, FindService
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
@@ -29,7 +33,13 @@ from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
 from dicomquest.services.stored_syntaxes import StoredSyntaxes
 from dicomquest.services.verification import VerificationService
-from dicomquest.standard.models import MODELS, MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
+from dicomquest.services.worklist_find import WorklistService
+from dicomquest.standard.models import (
+    MODALITY_WORKLIST,
+    MODELS,
+    MODELS_BY_UID,
+    RETRIEVE_MODELS_BY_UID,
+)
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -61,9 +71,11 @@ The rest stays free for others, whatever that one address does.
 
 
 def open_index(settings: ServeSettings) -> Index:
-    """Open the index, or make it if instances are stored; IndexDatabaseError if there is none."""
+    """Open the index, or make it if something will come into it; else IndexDatabaseError."""
     return Index(
-        settings.index, create=settings.store is not None, read_location=settings.read_index
+        settings.index,
+        create=settings.store is not None or settings.worklist,
+        read_location=settings.read_index,
     )
 
 
@@ -151,6 +163,8 @@ def server_settings(
         VERIFICATION.uid: VerificationService(),
         **{model.uid: find for model in MODELS},
     }
+    if settings.worklist:
+        services[MODALITY_WORKLIST.uid] = WorklistService(index, "", limits, find.gate)
     supported = dict.fromkeys(services, syntax)
     retrieve = RetrieveService(
         index,
@@ -210,6 +224,8 @@ def server_settings(
 
 
 def _answer_extended(sop_class_uid: str, offered: bytes) -> bytes | None:
+    if sop_class_uid == MODALITY_WORKLIST.uid:
+        return negotiate_worklist(offered)
     if sop_class_uid in MODELS_BY_UID:
         return negotiate(offered)
     return negotiate_retrieve(offered) if sop_class_uid in RETRIEVE_MODELS_BY_UID else None

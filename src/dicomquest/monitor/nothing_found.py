@@ -59,6 +59,8 @@ class NothingFound:
             or event.matches
             or event.status != SUCCESS
             or event.query is None
+            # A station's list is empty on most evenings.
+            or not event.query.model.levels
         ):
             return
         if len(event.query.criteria) > MOST_KEYS or not self._room.acquire(blocking=False):

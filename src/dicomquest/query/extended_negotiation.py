@@ -39,6 +39,15 @@ def negotiate_retrieve(offer: bytes) -> bytes:
     return bytes((offer[:1] == b"\1", 0))[: len(offer)]
 
 
+WORKLIST_BYTES = 4
+"""Bytes of a worklist's negotiation: two fixed ones, fuzzy names, time zones (PS3.4 K.5.1)."""
+
+
+def negotiate_worklist(offer: bytes) -> bytes:
+    """Return the acceptor's answer for a worklist: two fixed bytes, then what is supported."""
+    return b"\1\1"[: len(offer)] + bytes(value == 1 for value in offer[2:WORKLIST_BYTES])
+
+
 def offer(wanted: QueryOptions) -> bytes:
     """Return the requestor's bytes for the options wanted, without trailing zeros."""
     return bytes(int(getattr(wanted, row.option)) for row in EXTENDED_OPTIONS).rstrip(b"\0")
@@ -55,3 +64,20 @@ def accepted_options(answer: bytes, base: QueryOptions | None = None) -> QueryOp
         for row in EXTENDED_OPTIONS
     }
     return replace(base or QueryOptions(), **changes)
+
+
+def accepted_worklist_options(answer: bytes, base: QueryOptions) -> QueryOptions:
+    """Return the options of a worklist query: dates and times always combine (PS3.4 K.6.1.2.2).
+
+    An empty stored value matches no key that has a value (K.2.2.1.1.1), whatever ``base`` says.
+    """
+    return replace(
+        base,
+        relational=True,
+        combined_datetime=True,
+        fuzzy=answer[2:3] == b"\1",
+        timezone_adjustment=answer[3:4] == b"\1",
+        empty_value=False,
+        multiple_value=False,
+        unknown_matches=False,
+    )

@@ -109,3 +109,13 @@ class Query:
     in_order: bool = False
     page: Page | None = None
     listing: StudyListing | None = None
+
+    @property
+    def level_name(self) -> str:
+        """The name of the level; empty for a model without levels."""
+        return self.level.name if self.model.levels else ""
+
+    @property
+    def entities(self) -> str:
+        """The word for what the query finds."""
+        return self.level.entities if self.model.levels else "scheduled procedure steps"

@@ -31,7 +31,7 @@ def question(query: Query) -> str:
     clauses = [f"whose {_clause(key)}" for key in own]
     below = [_descendants(query, level) for level in Level if level > query.level]
     asked = " and ".join(clauses + [text for text in below if text])
-    return f"{query.level.entities} {asked}" if asked else f"all {query.level.entities}"
+    return f"{query.entities} {asked}" if asked else f"all {query.entities}"
 
 
 def visibility(query: Query) -> str:
@@ -47,9 +47,7 @@ def outline(query: Query) -> str:
         for key in query.criteria
         if not isinstance(key.criterion, HasValue)
     ]
-    selected = (
-        f"{query.level.entities} by {_listed(keys)}" if keys else f"all {query.level.entities}"
-    )
+    selected = f"{query.entities} by {_listed(keys)}" if keys else f"all {query.entities}"
     returned = [attribute_name(*key.step) for key in query.return_keys]
     return f"{selected}; return {_listed(returned)}"
 

@@ -8,7 +8,7 @@ from enum import Enum
 from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import MODELS, InformationModel
+from dicomquest.standard.models import MODALITY_WORKLIST, MODELS, InformationModel
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
 
 
@@ -19,11 +19,13 @@ class ServiceKind(Enum):
     FIND = "find"
     STORE = "store"
     RETRIEVE = "retrieve"
+    WORKLIST = "worklist"
 
 
 _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
     VERIFICATION.uid: (ServiceKind.VERIFICATION, None),
     **{model.uid: (ServiceKind.FIND, model) for model in MODELS},
+    MODALITY_WORKLIST.uid: (ServiceKind.WORKLIST, None),
     # Composite Instance Root is no model of queries.
     **{each.uid: (ServiceKind.RETRIEVE, None) for each in RETRIEVE_SOP_CLASSES},
     **{model.get_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},

@@ -50,6 +50,7 @@ from dicomquest.dataset.codec import (
     decode,
     is_deflated,
 )
+from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.fast_encoder import ResponseEncoder
 from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError
@@ -203,6 +204,14 @@ class FindService:
     def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
         sop_class = request.context.abstract_syntax
         negotiated = request.association.extended_negotiation.get(sop_class, b"")
+        identifier = self.decoded(request, peer)
+        query = parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
+        profile = request.association.profile
+        check_level(query.level, profile)
+        return replace(query, visible=profile.visible) if profile.visible else query
+
+    def decoded(self, request: ServiceRequest, peer: PeerChoices) -> DataSet:
+        """Return the identifier of a request, and log what deviates in it."""
         fallback = (peer.default_charset, *FALLBACK) if peer.default_charset else FALLBACK
         remarks = Remarks()
         identifier = decode(
@@ -216,10 +225,7 @@ class FindService:
             _note(request, f"{tag_text(tag)}: {kind.value}")
             if kind is RemarkKind.UNDECODABLE and peer.options.strict:
                 raise IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, kind.value, (tag,))
-        query = parse_identifier(identifier, sop_class, accepted_options(negotiated, peer.options))
-        profile = request.association.profile
-        check_level(query.level, profile)
-        return replace(query, visible=profile.visible) if profile.visible else query
+        return identifier
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
         is_usual = len(query.return_keys) <= MOST_REMEMBERED_FIELDS
@@ -326,7 +332,7 @@ def _log(request: ServiceRequest, query: Query) -> None:
     LOGGER.debug(
         "%s: %s begins",
         association.words,
-        find_in_words(sop_class, query.level.name, is_http=association.is_http),
+        find_in_words(sop_class, query.level_name, is_http=association.is_http),
     )
     lines = [*query.notes]
     for ignored in query.ignored:

@@ -16,7 +16,7 @@ from dicomquest.services.limit_names import LimitName
 from dicomquest.services.retrieve_progress import Outcome
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import attribute_name
-from dicomquest.standard.models import MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
+from dicomquest.standard.models import FIND_MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
 
 if TYPE_CHECKING:
     from dicomquest.pdu.pdus import AAssociateRJ
@@ -146,7 +146,7 @@ class FindFinished(NamedTuple):
     @property
     def level(self) -> str:
         """The query level; empty if it is not known."""
-        return self.query.level.name if self.query is not None else ""
+        return self.query.level_name if self.query is not None else ""
 
     @property
     def reason(self) -> str:
@@ -186,7 +186,7 @@ class FindFinished(NamedTuple):
         """Return the line's constant part: equal ones are counted in the log, not repeated."""
         request, query = self.request, self.query
         association, requestor = request.association, request.association.requestor
-        level = None if query is None else query.level.name
+        level = None if query is None else query.level_name
         # What most queries share is put together once.
         find = find_in_words(
             request.context.abstract_syntax,
@@ -444,7 +444,7 @@ def _peer(association: AssociationInfo) -> dict[str, object]:
 
 
 def _model(uid: str) -> str:
-    known = MODELS_BY_UID.get(uid) or RETRIEVE_MODELS_BY_UID.get(uid)
+    known = FIND_MODELS_BY_UID.get(uid) or RETRIEVE_MODELS_BY_UID.get(uid)
     return known.words if known is not None else uid
 
 
@@ -452,7 +452,7 @@ def _model(uid: str) -> str:
 def find_in_words(uid: str, level: str | None, *, is_http: bool, service_name: str = "") -> str:
     """Return a search in words, as the log names it; ``service_name`` is that of no standard."""
     service = service_name or ("QIDO-RS" if is_http else f"C-FIND {_model(uid)}")
-    return service + ("" if level is None else f" at {level} level")
+    return service + (f" at {level} level" if level else "")
 
 
 @lru_cache

@@ -75,8 +75,21 @@ COMPOSITE_INSTANCE_ROOT = InformationModel(
 )
 """It has no queries, so no FIND; and of its two levels FRAME makes new instances."""
 
+MODALITY_WORKLIST = InformationModel(
+    "1.2.840.10008.5.1.4.31",
+    "Modality Worklist Information Model - FIND",
+    "Modality Worklist",
+    (),
+    "K.6",
+    "",
+    "",
+)
+"""It has no levels: each response is one Scheduled Procedure Step (PS3.4 K.6.1.1)."""
+
 MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
 MODELS_BY_UID = {model.uid: model for model in MODELS}
+FIND_MODELS_BY_UID = {**MODELS_BY_UID, MODALITY_WORKLIST.uid: MODALITY_WORKLIST}
+"""The models by the SOP classes of C-FIND, those without levels too."""
 
 RETRIEVE_MODELS = (*MODELS, COMPOSITE_INSTANCE_ROOT)
 RETRIEVE_MODELS_BY_UID = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dicomquest.standard.models import COMPOSITE_INSTANCE_ROOT, MODELS
+from dicomquest.standard.models import COMPOSITE_INSTANCE_ROOT, MODALITY_WORKLIST, MODELS
 
 
 class SOPClass(NamedTuple):
@@ -21,6 +21,10 @@ VERIFICATION = SOPClass("1.2.840.10008.1.1", "Verification SOP Class", "C-ECHO",
 
 FIND_SOP_CLASSES: tuple[SOPClass, ...] = tuple(
     SOPClass(model.uid, model.name, "C-FIND", model.clause) for model in MODELS
+)
+
+WORKLIST_FIND = SOPClass(
+    MODALITY_WORKLIST.uid, MODALITY_WORKLIST.name, "C-FIND", MODALITY_WORKLIST.clause
 )
 
 SERVED: tuple[SOPClass, ...] = (VERIFICATION, *FIND_SOP_CLASSES)
@@ -50,7 +54,7 @@ COMPOSITE_MOVE = SOPClass(
     COMPOSITE_INSTANCE_ROOT.clause,
 )
 RETRIEVE_SOP_CLASSES = (*GET_SOP_CLASSES, COMPOSITE_GET, *MOVE_SOP_CLASSES, COMPOSITE_MOVE)
-QUERY_RETRIEVE_BY_UID = {each.uid: each for each in (*SERVED, *RETRIEVE_SOP_CLASSES)}
+QUERY_RETRIEVE_BY_UID = {each.uid: each for each in (*SERVED, WORKLIST_FIND, *RETRIEVE_SOP_CLASSES)}
 
 _ROOT = "1.2.840.10008.5.1.4.1"
 
@@ -59,7 +63,7 @@ SOUGHT: tuple[SOPClass, ...] = (
     *SERVED,
     *GET_SOP_CLASSES[:2],
     *MOVE_SOP_CLASSES[:2],
-    SOPClass("1.2.840.10008.5.1.4.31", "Modality Worklist Model - FIND", "C-FIND", "K.6"),
+    WORKLIST_FIND,
     SOPClass("1.2.840.10008.1.20.1", "Storage Commitment Push Model", "N-ACTION", "J.3"),
     SOPClass(f"{_ROOT}.1.1", "Computed Radiography Image Storage", "C-STORE", "B.5"),
     SOPClass(f"{_ROOT}.1.1.1", "Digital X-Ray Image Storage - For Presentation", "C-STORE", "B.5"),

@@ -17,6 +17,7 @@ FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 TIMEZONE_OFFSET_FROM_UTC = 0x00080201
 """Belongs to every level: each entity keeps that of the instance received last which has one."""
 ANATOMIC_REGION_SEQUENCE = 0x00082218
+SCHEDULED_PROCEDURE_STEP_SEQUENCE = 0x00400100
 
 FIRST_TAG = 0x00080000
 """The first tag of a data set: lower groups are those of messages, files and directories."""

@@ -44,6 +44,7 @@ from dicomquest.index.search.visible_entities import (
     is_met_by_more,
     visible_entities,
 )
+from dicomquest.index.search.worklist_sql import compile_worklist
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
 from dicomquest.index.tables.schema import ALL_THERE, TABLES
@@ -73,6 +74,8 @@ def compile_query(query: Query, facts: Facts = NO_FACTS, columns: Columns = ()) 
 
     Rows have the values of ``columns`` behind those of the response's fields.
     """
+    if not query.model.levels:
+        return compile_worklist(query, facts, columns)
     return _Compiler(query, facts).plan(columns)
 
 

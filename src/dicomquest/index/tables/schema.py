@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from dicomquest.standard.keys import KEYS, Key, Storage
 from dicomquest.standard.levels import Level
+from dicomquest.standard.worklist_keys import WORKLIST_KEYS, WorklistKey
 
 TABLES = {
     Level.PATIENT: "patient",
@@ -331,3 +332,72 @@ PROMOTED_ATTRIBUTE = Table(
     UniqueConstraint("tag", "creator", "level"),
 )
 """The attributes of the JSON column that have value rows, by request."""
+
+_COLUMNS_OF_ENTRY = frozenset(
+    {
+        "ScheduledProcedureStepStartDate",
+        "ScheduledProcedureStepStartTime",
+        "Modality",
+        "ScheduledPerformingPhysicianName",
+        "ScheduledProcedureStepID",
+        "ScheduledProcedureStepStatus",
+        "RequestedProcedureID",
+        "StudyInstanceUID",
+        "AccessionNumber",
+        "PatientName",
+        "PatientID",
+    }
+)
+ENTRY_COLUMNS: dict[WorklistKey, tuple[str, ...]] = {
+    key: tuple(key.column + suffix for suffix in SEARCH_SUFFIXES.get(key.vr, ("",)))
+    for key in WORKLIST_KEYS
+    if key.keyword in _COLUMNS_OF_ENTRY
+}
+"""The keys of a worklist entry that have columns, with the columns of their search forms."""
+
+WORKLIST_ENTRY = Table(
+    "worklist_entry",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    # JSON of the UIDs and numbers that tell this step from all others.
+    Column("identity", _TEXT, nullable=False, unique=True),
+    # The called AE title that shows the entry; '' for each.
+    Column("list", _TEXT, nullable=False, server_default=""),
+    # The path of its file, or other words; an entry of a file that is gone goes, too.
+    Column("source", _TEXT, nullable=False, server_default=""),
+    # Seconds since 1970.
+    Column("received", BigInteger, nullable=False),
+    *[Column(name, _TEXT) for names in ENTRY_COLUMNS.values() for name in names],
+    # The whole entry.
+    Column(ATTRIBUTES, _TEXT, nullable=False),
+    *[
+        Index(f"ix_worklist_entry_{name}"[:63], name)
+        for name in (
+            "source",
+            "scheduled_procedure_step_start_date_sort",
+            "patient_name_alphabetic",
+            "patient_id",
+            "accession_number",
+            "requested_procedure_id",
+            "study_instance_uid",
+        )
+    ],
+)
+"""The entries of the worklist: one row a Scheduled Procedure Step (PS3.4 K.6.1)."""
+
+WORKLIST_STATION = Table(
+    "worklist_station",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "entry",
+        _ID,
+        ForeignKey("worklist_entry.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("station_ae_title", _TEXT, nullable=False),
+    Column("start_date_sort", _TEXT),
+    Index("ix_worklist_station_day", "station_ae_title", "start_date_sort", "entry"),
+)
+"""The stations of each entry, which may have several: a station's day is one range of the index."""

@@ -30,6 +30,8 @@ from dicomquest.index.tables.schema import (
     TRIGRAMS,
     UNFINISHED_COPY,
     VALUE,
+    WORKLIST_ENTRY,
+    WORKLIST_STATION,
 )
 from dicomquest.standard.levels import Level
 
@@ -72,7 +74,10 @@ PHASES = (
     _entity_phase(Level.PATIENT, "variant_of IS NULL"),
     _entity_phase(Level.PATIENT, "variant_of IS NOT NULL"),
     *(_entity_phase(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE)),
-    Phase(FILE.name, tuple(column.name for column in FILE.columns)),
+    *(
+        Phase(table.name, tuple(column.name for column in table.columns))
+        for table in (FILE, WORKLIST_ENTRY, WORKLIST_STATION)
+    ),
 )
 
 

@@ -56,7 +56,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     own = options.timezone_offset_minutes
     adjusts = options.timezone_adjustment and zone is not None
     asking = reading.add_universal_keys(data_set)
-    _check_number_of_values(asking, options.most_values)
+    check_number_of_values(asking, options.most_values)
     for key in KeyReader(options, own if zone is None else zone, adjusts).read(asking):
         reading.add(key)
     reading.check_unique_keys()
@@ -79,7 +79,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
     )
 
 
-def _check_number_of_values(data_set: DataSet, most: int) -> None:
+def check_number_of_values(data_set: DataSet, most: int) -> None:
     """Refuse more values than are read and compiled within some ten milliseconds."""
     count = _values_in(data_set)
     if count > most:

@@ -1,0 +1,171 @@
+"""The worklist in the database of an index: entries come, are replaced, and leave (PS3.4 K.6)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+from dicomquest.index.database.pool import Database
+from dicomquest.index.ingest.writes import insert
+from dicomquest.index.tables.dialects import execute, rows
+from dicomquest.index.tables.schema import ENTRY_COLUMNS, WORKLIST_ENTRY, WORKLIST_STATION
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlalchemy import Connection
+
+    from dicomquest.worklist.entry import Entry
+
+BATCH = 500
+"""Entries that one transaction writes; others may write between two."""
+
+_COLUMNS = (
+    "id",
+    "identity",
+    "list",
+    "source",
+    "received",
+    *(name for names in ENTRY_COLUMNS.values() for name in names),
+    "attributes",
+)
+_STATION_COLUMNS = ("id", "entry", "station_ae_title", "start_date_sort")
+_STATION = WORKLIST_STATION.name
+_ENTRY = WORKLIST_ENTRY.name
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The number of entries that are new, and of those that took the place of older ones."""
+
+    new: int = 0
+    replaced: int = 0
+
+    def __add__(self, other: Added) -> Added:
+        return Added(self.new + other.new, self.replaced + other.replaced)
+
+
+class Worklist:
+    """The entries in a database; any number of processes may share it, and query it meanwhile."""
+
+    def __init__(self, location: str | os.PathLike[str], *, create: bool = True) -> None:
+        """Open the worklist of an index, whose database is made if it is missing."""
+        self._database = Database(location, create=create)
+
+    def add(
+        self, entries: Iterable[Entry], received: int, *, source: str = "", shown_to: str = ""
+    ) -> Added:
+        """Store entries; one of the same step takes the place of the older one.
+
+        ``received`` is the time in seconds since 1970, ``source`` says where they come from,
+        ``shown_to`` is the called AE title that shows them; all titles do without one.
+        """
+        added = Added()
+        waiting = iter(entries)
+        while batch := {entry.identity: entry for entry in islice(waiting, BATCH)}:
+            with self._database.begin() as connection:
+                added += _write(connection, batch, (shown_to, source, received))
+        return added
+
+    def remove(self, ids: Sequence[int]) -> int:
+        """Remove entries by their ids; return how many were there."""
+        removed = 0
+        for start in range(0, len(ids), BATCH):
+            with self._database.begin() as connection:
+                removed += _delete(connection, ids[start : start + BATCH])
+        return removed
+
+    def remove_before(self, date: str, received: int) -> int:
+        """Remove the entries that start before a date (YYYYMMDD).
+
+        Those without a date go if they were received before that time (seconds since 1970).
+        """
+        statement = (
+            f"SELECT id FROM {_ENTRY} WHERE {_START_DATE} < ?"
+            f" OR ({_START_DATE} IS NULL AND received < ?) LIMIT {BATCH}"
+        )
+        removed = 0
+        while True:
+            with self._database.begin() as connection:
+                found = execute(connection, statement, (date, received)).fetchall()
+                removed += _delete(connection, [identifier for (identifier,) in found])
+            if len(found) < BATCH:
+                return removed
+
+    def remove_of_source(self, source: str, keep: Iterable[str] = ()) -> int:
+        """Remove the entries of a source, but for those with the identities in ``keep``."""
+        kept = set(keep)
+        with self._database.begin() as connection:
+            found = execute(
+                connection, f"SELECT id, identity FROM {_ENTRY} WHERE source = ?", (source,)
+            )
+            ids = [identifier for identifier, identity in found.fetchall() if identity not in kept]
+            return _delete(connection, ids)
+
+    def sources(self) -> set[str]:
+        """Return the sources of all entries."""
+        with self._database.connect() as connection:
+            found = execute(connection, f"SELECT DISTINCT source FROM {_ENTRY}").fetchall()
+            return {source for (source,) in found}
+
+    def count(self) -> int:
+        """Return the number of entries."""
+        with self._database.connect() as connection:
+            return int(execute(connection, f"SELECT count(*) FROM {_ENTRY}").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+_START_DATE = "scheduled_procedure_step_start_date_sort"
+
+
+def _write(connection: Connection, batch: dict[str, Entry], common: tuple[str, str, int]) -> Added:
+    found = rows(connection, f"SELECT id FROM {_ENTRY} WHERE identity {{in_values}}", batch)
+    replaced = _delete(connection, [identifier for (identifier,) in found])
+    first, station = (_after(connection, table) for table in (_ENTRY, _STATION))
+    numbered = dict(enumerate(batch.values(), first))
+    made = [
+        (identifier, entry.identity, *common, *entry.columns, entry.attributes)
+        for identifier, entry in numbered.items()
+    ]
+    insert(connection, _ENTRY, _COLUMNS, made)
+    stations = list(_station_rows(numbered, station))
+    if stations:
+        insert(connection, _STATION, _STATION_COLUMNS, stations)
+    return Added(len(batch) - replaced, replaced)
+
+
+def _station_rows(
+    numbered: dict[int, Entry], first: int
+) -> Iterator[tuple[int, int, str, str | None]]:
+    pairs = ((key, entry, title) for key, entry in numbered.items() for title in entry.stations)
+    for number, (identifier, entry, title) in enumerate(pairs, first):
+        yield number, identifier, title, entry.start_date
+
+
+def _after(connection: Connection, table: str) -> int:
+    """Return the first free id of a table, which one writer at a time writes."""
+    return (execute(connection, f"SELECT max(id) FROM {table}").fetchone()[0] or 0) + 1
+
+
+def _delete(connection: Connection, ids: Sequence[int]) -> int:
+    if not ids:
+        return 0
+    rows(connection, f"DELETE FROM {_STATION} WHERE entry {{in_values}} RETURNING id", ids)
+    return len(rows(connection, f"DELETE FROM {_ENTRY} WHERE id {{in_values}} RETURNING id", ids))

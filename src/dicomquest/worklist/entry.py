@@ -1,0 +1,193 @@
+"""One entry of the worklist, made of a data set with its Scheduled Procedure Step (PS3.4 K.6.1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicomquest.dataset.elements import Element, clean_text
+from dicomquest.errors import DicomquestError
+from dicomquest.index.tables.rows import element_json, stored_text
+from dicomquest.index.tables.schema import ENTRY_COLUMNS
+from dicomquest.query.search_forms import is_empty, search_form
+from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.tags import (
+    FIRST_TAG,
+    SCHEDULED_PROCEDURE_STEP_SEQUENCE,
+    SPECIFIC_CHARACTER_SET,
+)
+from dicomquest.standard.vr import VR, Kind
+from dicomquest.standard.worklist_keys import (
+    NEEDED,
+    SCHEDULED_STATION_AE_TITLE,
+    START_DATE,
+    START_TIME,
+    WORKLIST_KEYS,
+    WorklistKey,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dicomquest.dataset.elements import DataSet
+
+LONGEST_COLUMN = 512
+"""Characters of a value in a column: PostgreSQL indexes no text of more than some kilobytes."""
+
+_PIXEL_DATA_GROUP = 0x7FE0
+_KEYS = {key.keyword: key for key in WORKLIST_KEYS}
+_OF_IDENTITY = tuple(
+    _KEYS[keyword]
+    for keyword in (
+        "StudyInstanceUID",
+        "AccessionNumber",
+        "RequestedProcedureID",
+        "ScheduledProcedureStepID",
+    )
+)
+# Steps without an ID are told apart by their place and time.
+_INSTEAD_OF_ID = tuple(
+    _KEYS[keyword]
+    for keyword in (
+        "PatientID",
+        "Modality",
+        "ScheduledProcedureStepStartDate",
+        "ScheduledProcedureStepStartTime",
+    )
+)
+
+
+class WorklistEntryError(DicomquestError, ValueError):
+    """A data set that is no worklist entry; the message names the attribute and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as the tables hold it.
+
+    ``identity`` tells its step from all others; ``columns`` have the search forms in the order of
+    ``ENTRY_COLUMNS``; ``stations`` are the AE titles of which any may perform the step;
+    ``attributes`` is the whole entry in the DICOM JSON Model.
+    """
+
+    identity: str
+    columns: tuple[str | None, ...]
+    stations: tuple[str, ...]
+    start_date: str | None
+    attributes: str
+
+
+def entries_of(data_set: DataSet, *, may_lack: bool = False) -> list[Entry]:
+    """Return the entries of a data set, one a step; WorklistEntryError if it is not fit.
+
+    ``may_lack`` takes entries without attributes of type 1, which responses then have empty.
+    """
+    kept = dict(_kept(data_set))
+    steps = kept.get(SCHEDULED_PROCEDURE_STEP_SEQUENCE)
+    if steps is None or steps.vr != "SQ":
+        raise WorklistEntryError(
+            "no Scheduled Procedure Step Sequence (0040,0100): this is no worklist entry"
+        )
+    return [
+        _entry(
+            kept | {SCHEDULED_PROCEDURE_STEP_SEQUENCE: Element("SQ", (step,))}, may_lack=may_lack
+        )
+        for step in steps.values
+    ]
+
+
+def _kept(data_set: DataSet) -> Iterator[tuple[int, Element]]:
+    """Give the attributes of an entry that have a value, cleaned as a decoder does."""
+    for tag, element in sorted(data_set.items()):
+        group = tag >> 16
+        if tag & 0xFFFF == 0 or tag < FIRST_TAG or group == _PIXEL_DATA_GROUP:
+            continue
+        if tag == SPECIFIC_CHARACTER_SET:
+            continue
+        cleaned = _cleaned(element)
+        if not is_empty(cleaned):
+            yield tag, cleaned
+
+
+def _cleaned(element: Element) -> Element:
+    vr, values = element
+    if vr == "SQ":
+        return Element(vr, tuple(dict(_kept(item)) for item in values))
+    if VR[vr].kind is Kind.TEXT:
+        return Element(vr, tuple(clean_text(vr, str(value)) for value in values))
+    return element
+
+
+def _entry(entry: DataSet, *, may_lack: bool) -> Entry:
+    if not may_lack:
+        _refuse_lacking(entry)
+    columns = [form for key in ENTRY_COLUMNS for form in _forms(entry, key)]
+    texts = [_text(entry, key) for key in _OF_IDENTITY]
+    if not texts[-1]:
+        texts += [_text(entry, key) for key in _INSTEAD_OF_ID]
+    stations = _found(entry, _KEYS["ScheduledStationAETitle"])
+    titles = () if stations is None else tuple(dict.fromkeys(filter(None, stations.values)))
+    for title in titles:
+        _refuse_long(SCHEDULED_STATION_AE_TITLE, title)
+    date = _forms(entry, _KEYS["ScheduledProcedureStepStartDate"])[0]
+    parts = [(tag, element_json(element)) for tag, element in entry.items()]
+    attributes = ",".join(f'"{tag:08X}":{text}' for tag, text in parts if text is not None)
+    return Entry(
+        stored_text(json.dumps(texts, ensure_ascii=False)),
+        tuple(columns),
+        tuple(map(stored_text, titles)),
+        date,
+        f"{{{attributes}}}",
+    )
+
+
+def _found(entry: DataSet, key: WorklistKey) -> Element | None:
+    if not key.is_of_step:
+        return entry.get(key.tag)
+    item: DataSet = entry[SCHEDULED_PROCEDURE_STEP_SEQUENCE].values[0]
+    return item.get(key.tag)
+
+
+def _text(entry: DataSet, key: WorklistKey) -> str:
+    element = _found(entry, key)
+    return "" if element is None else "\\".join(map(str, element.values))
+
+
+def _refuse_lacking(entry: DataSet) -> None:
+    for keys in NEEDED:
+        if all(is_empty(_found(entry, key)) for key in keys):
+            names = " or ".join(attribute_name(key.tag) for key in keys)
+            raise WorklistEntryError(
+                f"{names} has no value, and PS3.4 Table K.6-1 wants one: add it, or take the entry "
+                "as it is with --incomplete"
+            )
+
+
+def _forms(entry: DataSet, key: WorklistKey) -> tuple[str | None, ...]:
+    """Return the search forms of the one value of a key."""
+    names = ENTRY_COLUMNS[key]
+    element = _found(entry, key)
+    if element is None or is_empty(element):
+        return (None,) * len(names)
+    values = [value for value in element.values if value]
+    if element.vr != key.vr or len(values) != 1:
+        raise WorklistEntryError(
+            f"{attribute_name(key.tag)} has {len(values)} values of VR {element.vr}: write one of "
+            f"VR {key.vr}"
+        )
+    _refuse_long(key.tag, values[0])
+    form = search_form(key.vr, values[0], 0)
+    if key.tag in {START_DATE, START_TIME} and form[0] is None:
+        example = "20260105" if key.tag == START_DATE else "1430"
+        raise WorklistEntryError(
+            f"{attribute_name(key.tag)} {values[0]!r} cannot be read: write it as {example}"
+        )
+    return tuple(None if each is None else stored_text(each) for each in form)
+
+
+def _refuse_long(tag: int, value: str) -> None:
+    if len(value) > LONGEST_COLUMN:
+        raise WorklistEntryError(
+            f"{attribute_name(tag)} has {len(value):,} characters: at most {LONGEST_COLUMN}"
+        )
