@@ -36,6 +36,7 @@ IN_WORDS = {
     "visible": "none",
     "destinations": "all",
     "cors-origin": "none",
+    "http-host": "none",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
 }

@@ -62,6 +62,16 @@ def test_a_viewers_link_is_good_at_each_worker(served: Served) -> None:
             assert b"1.2.2" in response.read()
 
 
+def test_the_name_of_another_site_is_refused(served: Served) -> None:
+    """As a browser asks whom that site has told that its name is at this machine."""
+    asked = urllib.request.Request(served.url + "/studies", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)
+    with contextlib.closing(refused.value):
+        assert refused.value.code == 421
+    served.running.log_with("'evil.example', no name of this server")
+
+
 def test_a_real_client_searches(served: Served) -> None:
     client = DICOMwebClient(served.url)
     studies = client.search_for_studies(search_filters={"PatientName": "Y*"}, fields=["00081030"])

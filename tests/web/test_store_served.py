@@ -94,7 +94,7 @@ def test_curl_stores_files(served: Served, tmp_path: Path) -> None:
 
 def head(length: int) -> bytes:
     return (
-        "POST /dicom-web/studies HTTP/1.1\r\nHost: a\r\n"
+        "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: {MULTIPART}\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 

@@ -161,13 +161,16 @@ class WebSide:
 
     def _web_settings(self, settings: ServeSettings) -> WebSettings:
         from dicomquest.services.admission import AccessRules, Admission
+        from dicomquest.web.host_names import host_names
         from dicomquest.web.web_service import WebSettings
 
         own = self._server.settings
+        host, _ = host_and_port(settings.http or "")
         return WebSettings(
             root=settings.http_root,
             public_url=settings.public_url or "",
             ae_title=settings.aet,
+            hosts=host_names(host, settings.public_url or "", settings.http_host),
             origins=settings.cors_origin,
             write_timeout=settings.write_timeout,
             body_timeout=settings.pdu_timeout,

@@ -1,7 +1,7 @@
 """The guard around all of HTTP: who may change something, and the headers of the page (CSP 3).
 
 A browser sends cookies and remembered passcodes along with requests that another site makes. So a
-request that changes something has to come from the page itself.
+request that changes something has to come from the page itself, and each names this server.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from dicomquest.services.observer import AlertKind, SecurityAlert
 from dicomquest.web.callers import HTTP_TITLE
 from dicomquest.web.cookies import is_below
+from dicomquest.web.host_names import shown
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import WebService
@@ -41,6 +42,10 @@ PAGE_HEADERS = {
 
 _VIEWER = "/ohif"
 _REFUSED = b"This request comes from another site: open the page itself, and ask there.\n"
+_MISDIRECTED = (
+    "This server does not answer as {}: ask for it by its address, or start it with "
+    "--http-host NAME or --public-url URL if that is its name.\n"
+)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -58,13 +63,21 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        hosts = self._service.settings.hosts
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if hosts is not None and not all(map(hosts.allow, given)):
+            host = shown(", ".join(given))
+            self._service.log_misdirected(str((scope.get("client") or ("",))[0]), host)
+            self._tell(scope, f"a request for {host}, no name of this server")
+            await _refuse(send, 421, _MISDIRECTED.format(host).encode())
+            return
         path = scope["path"]
         is_page = not (is_below(path, self._service.settings.root) or is_below(path, _VIEWER))
         if is_page:
             send = _with_headers(send)
         if scope["method"] in CHANGING and self._is_foreign(scope, headers, is_page=is_page):
-            self._tell(scope)
-            await _refuse(send)
+            self._tell(scope, "a change that another site asked for")
+            await _refuse(send, 403, _REFUSED)
             return
         await self._app(scope, receive, send)
 
@@ -79,11 +92,10 @@ class PageGuard:
         allowed = origin in settings.origins or "*" in settings.origins
         return site in {"cross-site", "same-site"} and not allowed
 
-    def _tell(self, scope: Any) -> None:
+    def _tell(self, scope: Any, words: str) -> None:
         observer = self._service.settings.observer
         if observer is not None:
             client = scope.get("client") or ("", 0)
-            words = "a change that another site asked for"
             observer.tell(SecurityAlert(AlertKind.FORBIDDEN, str(client[0]), HTTP_TITLE, words))
 
 
@@ -103,11 +115,11 @@ def _with_headers(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awa
     return sending
 
 
-async def _refuse(send: Callable[[Any], Awaitable[None]]) -> None:
+async def _refuse(send: Callable[[Any], Awaitable[None]], code: int, body: bytes) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(_REFUSED)).encode()),
+        (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": _REFUSED, "more_body": False})
+    await send({"type": "http.response.start", "status": code, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

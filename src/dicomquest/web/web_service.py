@@ -30,6 +30,7 @@ from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NO
 from dicomquest.web.callers import HTTP_TITLE, Caller, Callers, claim_of
 from dicomquest.web.cookies import is_by_person, may_use_cookie, token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
+from dicomquest.web.host_names import HostNames
 from dicomquest.web.page_settings import PageSettings
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_service import SearchService
@@ -66,6 +67,7 @@ class WebSettings:
     - ``root`` is the path before all resources, ``public_url`` the address that clients see before
       it; without one it is that of the request.
     - ``ae_title`` is the server's own, for the log and the audit trail.
+    - ``hosts`` are the names under which the server answers; None for any.
     - ``origins`` are those of pages that may ask from a browser; ``*`` for any.
     - ``write_timeout`` is the longest time that a client may read nothing, in seconds.
     - ``body_timeout`` is the longest time that 64 KB of a request's body may take, in seconds.
@@ -78,6 +80,7 @@ class WebSettings:
     root: str = "/dicom-web"
     public_url: str = ""
     ae_title: str = "DICOMQUEST"
+    hosts: HostNames | None = None
     origins: tuple[str, ...] = ()
     write_timeout: float | None = 60.0
     body_timeout: float | None = 60.0
@@ -228,6 +231,11 @@ class WebService:
         """Log an instance that could not be read."""
         line = f"{visit.association.words}: {uid} not sent: {error}"
         self._lines.log(LOGGER, logging.WARNING, "instance", line)
+
+    def log_misdirected(self, address: str, host: str) -> None:
+        """Log a request for a name that is none of ours."""
+        line = f"request from {address} refused: it is for {host}, no name of this server"
+        self._lines.log(LOGGER, logging.WARNING, "host", line)
 
     def teller(self, visit: Visit) -> Teller:
         """Return the teller of a request, to log and observer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,16 @@ def _public_url(value: str) -> str:
     if not value.startswith(("http://", "https://")) or "?" in value or "#" in value:
         raise click.BadParameter(f"{value!r} is no address; write one such as https://pacs.example")
     return value.rstrip("/")
+
+
+def _host_name(value: str) -> str:
+    """Read a name or an address of the server, without scheme and port."""
+    if not re.fullmatch(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]", value):
+        raise click.BadParameter(
+            f"{value!r} is no name of a host; write one such as pacs.example, without https:// "
+            "and port"
+        )
+    return value
 
 
 def _zone(value: str) -> str:
@@ -57,6 +68,14 @@ class HttpSettings:
         "default.",
         type=_public_url,
         metavar="URL",
+    )
+    http_host: tuple[str, ...] = setting(
+        (),
+        "Answer by HTTP under this name, and those of --public-url and this machine; several times "
+        "for several. On this machine alone no others are answered anyway.",
+        multiple=True,
+        type=_host_name,
+        metavar="NAME",
     )
     ohif: str | None = setting(
         None,
