@@ -245,3 +245,17 @@ def test_wrong_token_locks_nobody_out() -> None:
         for _ in range(2):
             token = UserIdentityNegotiation(5, b"token")
             assert outcome(associate(port, user=token)) == NOT_BELIEVED
+
+
+class Listed(Known):
+    """A verifier with a list of users."""
+
+    def has(self, user: str) -> bool:
+        return user == "ann"
+
+
+def test_only_lists_say_that_a_user_is_gone() -> None:
+    assert not UserVerification([Listed()]).is_removed("ann")
+    assert UserVerification([Listed()]).is_removed("bob")
+    assert not UserVerification([Listed(), Known()]).is_removed("bob")
+    assert not UserVerification([]).is_removed("bob")

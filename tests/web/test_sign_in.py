@@ -5,9 +5,11 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from dicomquest.index import Index
 from dicomquest.pdu.user_information import UserIdentityRQ
+from dicomquest.services import passcodes
 from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, Admission
 from dicomquest.services.observer import (
@@ -17,11 +19,13 @@ from dicomquest.services.observer import (
     SecurityAlert,
     SignedIn,
 )
+from dicomquest.services.passcodes import PasscodeFile, read_users, write_users
 from dicomquest.services.user_verification import (
     USERNAME_AND_PASSCODE,
     Unverified,
     UserVerification,
     Verified,
+    Verifier,
 )
 from dicomquest.web import WebSettings
 from dicomquest.web.cookies import COOKIE
@@ -47,11 +51,11 @@ class Passcodes:
 class Server:
     """A server where people sign in, its clock, and what its observer hears."""
 
-    def __init__(self, index: Index, folder: Path) -> None:
+    def __init__(self, index: Index, folder: Path, verifier: Verifier | None = None) -> None:
         self.now = 1_000_000.0
         self.heard: list[Event] = []
         sessions = Sessions(folder / "sign-ins.sqlite", clock=lambda: self.now)
-        verification = UserVerification([Passcodes()], penalty=0)
+        verification = UserVerification([verifier or Passcodes()], penalty=0)
         self.browser = Browser(
             index,
             WebSettings(
@@ -225,3 +229,41 @@ def test_another_site_stores_nothing(server: Server) -> None:
     headers = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
     response = server.browser.request("POST", "/dicom-web/studies", headers, b"x")
     assert response.status_code == 403
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passcodes, "hasher", lambda: cheap)
+    path = tmp_path / "users"
+    write_users(path, {"ann": cheap.hash(ANN["passcode"]), "bob": cheap.hash("x")})
+    return path
+
+
+def test_a_removed_user_is_signed_out(index: Index, tmp_path: Path, users: Path) -> None:
+    server = Server(index, tmp_path, PasscodeFile(users))
+    cookie = server.signed_in()
+    before = read_users(users)
+    write_users(users, {"ann": before["ann"], "eve": before["bob"]})
+    assert server.get("/keys", cookie).status_code == 200
+    write_users(users, {"bob": before["bob"]})
+    assert server.get("/keys", cookie).status_code == 303
+    assert server.get("/dicom-web/studies", cookie).status_code == 401
+    told = [each for each in server.heard if isinstance(each, SignedIn)]
+    assert [each.begins for each in told] == [True, False]
+    assert told[1].association.user_identity == "ann"
+    # Another person who gets the name later does not find the session open.
+    write_users(users, before)
+    assert server.get("/keys", cookie).status_code == 303
+
+
+def test_users_that_cannot_be_read_end_no_session(
+    index: Index, tmp_path: Path, users: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(index, tmp_path, PasscodeFile(users))
+    cookie = server.signed_in()
+    users.rename(tmp_path / "elsewhere")
+    assert server.get("/keys", cookie).status_code == 503
+    assert "users" in caplog.text
+    (tmp_path / "elsewhere").rename(users)
+    assert server.get("/keys", cookie).status_code == 200

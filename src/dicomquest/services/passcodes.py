@@ -134,6 +134,10 @@ class PasscodeFile:
             return Unverified(reason, is_guess=False)
         return Verified(name) if hashed is not None else Unverified(f"{name!r} is no user")
 
+    def has(self, user: str) -> bool:
+        """Tell whether a user is in the file as it is now; AccessError if it cannot be read."""
+        return user in self._current()
+
     def _current(self) -> Mapping[str, str]:
         with self._lock:
             state = _state_of(self._path)

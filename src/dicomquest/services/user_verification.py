@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
@@ -72,6 +72,14 @@ class Verifier(Protocol):
         """Verify a claim, in a thread: it may take its time."""
 
 
+@runtime_checkable
+class UserList(Protocol):
+    """A verifier that has a list of its users."""
+
+    def has(self, user: str) -> bool:
+        """Tell whether a user is in the list, in a thread; AccessError if it cannot be read."""
+
+
 class UserVerification:
     """The verifiers of a server, asked in their order until one believes the peer."""
 
@@ -128,6 +136,16 @@ class UserVerification:
             if not self._of_address[address]:
                 # Else the counter would keep every address that ever came.
                 del self._of_address[address]
+
+    def is_removed(self, user: str) -> bool:
+        """Tell whether no verifier of passcodes has a user any more, in a thread.
+
+        One without a list may have each. AccessError for a list that cannot be read.
+        """
+        asked = [each for each in self._verifiers if USERNAME_AND_PASSCODE in each.types]
+        return bool(asked) and not any(
+            not isinstance(each, UserList) or each.has(user) for each in asked
+        )
 
     def _counted(
         self, outcome: Verified | Unverified, name: str, address: str

@@ -14,13 +14,13 @@ from typing import ParamSpec, TypeVar
 
 from dicomquest.aio.containment import Escape, escape_of
 from dicomquest.aio.teller import Teller
-from dicomquest.errors import StoredInstanceError
+from dicomquest.errors import AccessError, StoredInstanceError
 from dicomquest.index.index import Index
-from dicomquest.services.access import Profile, ServiceKind
+from dicomquest.services.access import Identity, Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission
 from dicomquest.services.find import FindService
 from dicomquest.services.find_gate import FindGate
-from dicomquest.services.observer import AlertKind, Observer, SecurityAlert
+from dicomquest.services.observer import AlertKind, Observer, SecurityAlert, SignedIn
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
 from dicomquest.services.storage import StorageService
@@ -168,12 +168,38 @@ class WebService:
         return Exchange(scope, receive, send, self.settings.write_timeout)
 
     async def session(self, exchange: Exchange, *, prolongs: bool) -> Session | None:
-        """Return the sign-in of a request's cookie, None without one that holds."""
+        """Return the sign-in of a request's cookie, None without one that holds.
+
+        That of a user who has been removed ends here.
+        """
         sessions = self.settings.page.sessions
         token = token_of(exchange.header(b"cookie"))
         if sessions is None or not token:
             return None
-        return await self.run(sessions.find, token, prolongs=prolongs)
+        found = await self.run(sessions.find, token, prolongs=prolongs)
+        if found is None or not await self.is_removed(found.user):
+            return found
+        await self.run(sessions.end, token)
+        if self.observer is not None:
+            identity = Identity(HTTP_TITLE, exchange.address[0], found.user)
+            visit = self.visit(exchange, Caller(identity, Profile()))
+            self.observer.tell(SignedIn(visit.association, begins=False))
+        return None
+
+    async def is_removed(self, user: str) -> bool:
+        """Tell whether nobody could sign in as a user any more.
+
+        RefusalError 503 if the file of users cannot be read.
+        """
+        verification = self.settings.admission.verification
+        if verification is None:
+            return False
+        try:
+            return await self.run(verification.is_removed, user)
+        except AccessError as error:
+            self._lines.log(LOGGER, logging.ERROR, "users", str(error))
+            words = "the users cannot be read: wait a moment, then try again"
+            raise RefusalError(503, words, {"Retry-After": "5"}) from error
 
     async def admit(self, exchange: Exchange, given: str = "") -> Visit:
         """Return the visit of the caller; RefusalError if the rules do not let it in.

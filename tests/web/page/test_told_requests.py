@@ -48,9 +48,15 @@ TRANSFERRED, EXPORT = "DICOM Instances Transferred", "Export"
 
 
 class Everybody:
-    """A verifier that believes each name."""
+    """A verifier that believes each name, with a list of those who are removed."""
 
     types = frozenset({USERNAME_AND_PASSCODE})
+
+    def __init__(self) -> None:
+        self.removed: set[str] = set()
+
+    def has(self, user: str) -> bool:
+        return user not in self.removed
 
     def verify(self, claim: UserIdentityRQ, identity: Identity) -> Verified | Unverified:
         return Verified(claim.primary.decode())
@@ -308,15 +314,20 @@ def test_downloads_say_in_the_log_what_they_are(
     assert "link to Weasis shown to HTTP at 127.0.0.1" in caplog.text
 
 
-def test_weasis_acts_for_the_one_who_opened_it(index: Index) -> None:
-    verification = UserVerification([Everybody()], penalty=0)
-    told = Told(index, admission=Admission(AccessRules(), verification))
+def link_of_ann(told: Told) -> str:
+    """Open a study in Weasis as a user; return the path of its manifest."""
     authorization = {"authorization": f"Basic {base64.b64encode(b'ann:x').decode()}"}
     body = f"do=weasis&uid={OF_CT.study}".encode()
     response = told.browser.request("POST", "/picked", authorization, body)
     address = unquote(response.headers["location"]).split('"')[1]
-    token = address.partition("/weasis/")[2]
-    for path in (f"/weasis/{token}", f"/weasis/{token}/{OF_CT.study}/{OF_CT.uid}"):
+    return f"/weasis/{address.partition('/weasis/')[2]}"
+
+
+def test_weasis_acts_for_the_one_who_opened_it(index: Index) -> None:
+    verification = UserVerification([Everybody()], penalty=0)
+    told = Told(index, admission=Admission(AccessRules(), verification))
+    link = link_of_ann(told)
+    for path in (link, f"{link}/{OF_CT.study}/{OF_CT.uid}"):
         assert told.get(path).status_code == 200
     for message in told.messages():
         users = zip(
@@ -325,6 +336,16 @@ def test_weasis_acts_for_the_one_who_opened_it(index: Index) -> None:
             strict=True,
         )
         assert [name for name, asks in users if asks == "true"] == ["ann"]
+
+
+def test_the_link_of_a_removed_user_is_dead(index: Index) -> None:
+    everybody = Everybody()
+    verification = UserVerification([everybody], penalty=0)
+    told = Told(index, admission=Admission(AccessRules(), verification))
+    link = link_of_ann(told)
+    everybody.removed.add("ann")
+    assert told.get(link).status_code == 403
+    assert told.get(f"{link}/{OF_CT.study}/{OF_CT.uid}").status_code == 403
 
 
 def test_a_download_that_ends_early_is_told(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ class WeasisEndpoint:
         rule = service.settings.admission.rules.rule_of(grant.title) if grant is not None else None
         if grant is None or rule is None or ServiceKind.RETRIEVE not in rule.profile.services:
             raise RefusalError(403, _DEAD)
+        if grant.user is not None and await service.is_removed(grant.user):
+            raise RefusalError(403, _DEAD)
         asker = Asker(rule.profile.visible, rule.profile.choices.options)
         identity = Identity(grant.title, exchange.address[0], grant.user)
         visit = service.visit(exchange, Caller(identity, rule.profile))
