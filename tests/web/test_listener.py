@@ -21,6 +21,8 @@ from dicomweb_client.api import DICOMwebClient
 
 from dicomquest import find
 from dicomquest.index import Index
+from dicomquest.web import application
+from dicomquest.web.listener import WebListener
 from fixtures.postgresql_cluster import wait_for
 from fixtures.serving import Running, serving
 from fixtures.timing import LONG
@@ -167,6 +169,21 @@ def test_a_client_certificate_has_its_profile(served: Served, tmp_path: Path) ->
         process.terminate()
         process.wait(LONG)
     assert [each["0020000D"]["Value"] for each in found] == [["1.2.2"]]
+
+
+def test_a_reload_begins_and_ends_no_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with Index(tmp_path / "index.sqlite") as index:
+        WebListener(application(index)).take_certificate(context)
+        assert "HTTP goes on in clear text" in caplog.text
+        caplog.clear()
+        WebListener(application(index), ssl_context=context).take_certificate(None)
+        assert "HTTP goes on with TLS" in caplog.text
+        caplog.clear()
+        WebListener(application(index)).take_certificate(None)
+        WebListener(application(index), ssl_context=context).take_certificate(context)
+    assert not caplog.text
 
 
 def test_sighup_reads_the_certificate_again(served: Served, tmp_path: Path) -> None:

@@ -113,13 +113,21 @@ class WebListener:
     def take_certificate(self, ssl_context: ssl.SSLContext | None) -> None:
         """Show another certificate to who connects from now on; open connections stay as they are.
 
-        HTTP stays HTTP, and HTTPS stays HTTPS.
+        HTTP stays HTTP, and HTTPS stays HTTPS, which the log says.
         """
         if ssl_context is not None and self._ssl_context is not None:
             check_tls(ssl_context)
             self._ssl_context.now = ssl_context
-        elif ssl_context is not self._ssl_context:
-            LOGGER.warning("TLS begins or ends on the HTTP side when the server is started again")
+        elif ssl_context is not None:
+            LOGGER.warning(
+                "HTTP goes on in clear text: a reload cannot begin TLS on its port; start the "
+                "server again to have --tls-cert there, too"
+            )
+        elif self._ssl_context is not None:
+            LOGGER.warning(
+                "HTTP goes on with TLS and its last certificate: a reload cannot end TLS on its "
+                "port; start the server again to do so"
+            )
 
     async def close(self) -> None:
         """Listen no more, and wait for running responses as long as the grace lasts."""
