@@ -23,6 +23,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "docs/how-to/monitor.md": ("curl",),
     "docs/how-to/from-dcmqrscp.md": ("dcmqrscp", "findscu"),
     "docs/how-to/tls.md": ("openssl",),
+    "docs/how-to/worklist.md": ("findscu",),
 }
 """The programs of other people that the blocks of a page start."""
 

@@ -47,6 +47,9 @@ COMMANDS = {
     "web": Command(
         "dicomquest.cli.web_command", "web", "Answer DICOMweb searches from the index by HTTP."
     ),
+    "worklist": Command(
+        "dicomquest.cli.worklist_command", "worklist", "Keep the worklist that modalities ask for."
+    ),
     "users": Command(
         "dicomquest.cli.users_command", "users", "Keep the users who may ask with a passcode."
     ),

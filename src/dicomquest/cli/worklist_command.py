@@ -1,0 +1,224 @@
+"""``dicomquest worklist``: the entries that modalities ask for (PS3.4 K)."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dicomquest.cli.help_page import PageGroup
+from dicomquest.cli.messages import give_up, index_failures, say
+from dicomquest.cli.shared_options import index_option
+
+if TYPE_CHECKING:
+    from dicomquest.worklist.entries import Added, Worklist
+
+ENTRY_SUFFIXES = frozenset({".wl", ".json"})
+"""The files of a folder that hold entries; wlmscpfs reads the first kind."""
+
+_DAYS = re.compile(r"(\d{1,5})d", re.ASCII)
+
+
+class DaysType(click.ParamType[int]):
+    """A number of days, such as ``7d``."""
+
+    name = "days"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read a number of days."""
+        if isinstance(value, int):
+            return value
+        match = _DAYS.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is no number of days: write 7d", param, ctx)
+        return int(match[1])
+
+
+@click.group(cls=PageGroup)
+def worklist() -> None:
+    """Keep the worklist that `dicomquest serve --worklist` answers modalities from.
+
+    An entry is one Scheduled Procedure Step with its patient and its order. Entries are in the
+    database of the index. They come from files as wlmscpfs reads them, or from DICOM JSON; a file
+    of the same step takes the place of an older one.
+
+    \b
+      dicomquest worklist add orders/*.wl
+      dicomquest worklist list ScheduledProcedureStepStartDate=today
+      dicomquest worklist remove --keep 7d
+      dicomquest serve --worklist --aet RIS --host 0.0.0.0
+    """  # noqa: D301
+
+
+@worklist.command(short_help="Read entries from files.")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option(
+    "--incomplete",
+    is_flag=True,
+    help="Take entries that lack attributes of type 1; answers have them empty.",
+)
+@index_option
+def add(paths: tuple[str, ...], location: str, *, incomplete: bool) -> None:
+    """Read entries from FILEs: DICOM (.wl), or DICOM JSON with one object or a list of them.
+
+    Of a folder it reads the files that end in .wl or .json. A file with several steps gives an
+    entry for each. The database is made if it is missing.
+
+    \b
+      dicomquest worklist add order1.wl order2.wl
+      dicomquest worklist add /var/spool/orders
+      dicomquest worklist add today.json --index /srv/dicom.sqlite
+
+    The exit status is 0 if all files were read, 1 if one was refused or the database failed, 2 if
+    the command line is wrong.
+    """  # noqa: D301
+    run_add(paths, location, may_lack=incomplete)
+
+
+@worklist.command(name="list", short_help="Show entries.")
+@click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print whole entries as DICOM JSON.")
+@index_option
+def list_entries(keys: tuple[str, ...], location: str, *, as_json: bool) -> None:
+    """Show the entries that the KEYs find, all of them without a KEY, by date and time.
+
+    A KEY of the step needs no path: Modality=CT.
+
+    \b
+      dicomquest worklist list ScheduledProcedureStepStartDate=today
+      dicomquest worklist list ScheduledStationAETitle=CT1 'PatientName=DOE^*'
+      dicomquest worklist list --json > entries.json
+    """  # noqa: D301
+    run_list(keys, location, as_json=as_json)
+
+
+@worklist.command(short_help="Remove entries.")
+@click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option(
+    "--keep",
+    type=DaysType(),
+    metavar="DAYS",
+    help="Remove the entries that started more than so many days ago, such as 7d.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Print the entries, and remove nothing.")
+@index_option
+def remove(keys: tuple[str, ...], keep: int | None, location: str, *, dry_run: bool) -> None:
+    """Remove the entries that the KEYs find, or those that are older than --keep.
+
+    \b
+      dicomquest worklist remove AccessionNumber=A4711
+      dicomquest worklist remove ScheduledStationAETitle=CT1 --dry-run
+    Each night, in crontab:
+      dicomquest worklist remove --keep 7d
+    """  # noqa: D301
+    run_remove(keys, keep, location, is_dry=dry_run)
+
+
+def run_add(paths: Sequence[str], location: str, *, may_lack: bool) -> None:
+    """Add; raise click's Exit if a file was refused."""
+    from dicomquest.cli.counting import counted_files
+    from dicomquest.worklist.entries import Added, Worklist
+
+    added, refused = Added(), 0
+    with index_failures("the same command goes on"), Worklist(location) as opened:
+        for path in _files(paths):
+            reason = _add_file(opened, path, may_lack=may_lack)
+            if isinstance(reason, str):
+                refused += 1
+                say(f"refused: {click.format_filename(path)}: {reason}")
+            else:
+                added += reason
+    say(_added_words(added))
+    if refused:
+        raise give_up(
+            f"{counted_files(refused)} refused for the reasons above; put them right, and add them"
+        )
+
+
+def _files(paths: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        if not os.path.isdir(path):  # noqa: PTH112
+            yield path
+            continue
+        for each in sorted(Path(path).iterdir()):
+            if each.suffix.lower() in ENTRY_SUFFIXES and each.is_file():
+                yield str(each)
+
+
+def _add_file(opened: Worklist, path: str, *, may_lack: bool) -> Added | str:
+    """Add the entries of a file; return the reason if it is refused."""
+    from dicomquest.worklist.entry import WorklistEntryError, entries_of
+    from dicomquest.worklist.entry_files import read_entry_file
+
+    try:
+        entries = [
+            entry
+            for data_set in read_entry_file(path)
+            for entry in entries_of(data_set, may_lack=may_lack)
+        ]
+    except WorklistEntryError as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    return opened.add(entries, int(time.time()), source=os.path.abspath(path))  # noqa: PTH100
+
+
+def _added_words(added: Added) -> str:
+    total = added.new + added.replaced
+    replaced = f", {added.replaced:,} in the place of older ones" if added.replaced else ""
+    return f"added {_entries(total)}{replaced}"
+
+
+def _entries(count: int) -> str:
+    return f"{count:,} {'entry' if count == 1 else 'entries'}"
+
+
+def run_list(keys: Sequence[str], location: str, *, as_json: bool) -> None:
+    """Print the entries."""
+    from dicomquest.cli.worklist_query import found_entries, worklist_query
+    from dicomquest.cli.worklist_table import table_of
+    from dicomquest.index import Index
+
+    with index_failures("nothing was changed"), Index(location, create=False) as index:
+        query = worklist_query(keys, index.timezone_offset_minutes)
+        texts = [entry.text for entry in found_entries(index, query)]
+    if as_json:
+        click.echo("[" + ",\n".join(texts) + "]")
+    elif texts:
+        for line in table_of(texts):
+            click.echo(line)
+    say(_entries(len(texts)) if texts else "No entries.")
+
+
+def run_remove(keys: Sequence[str], keep: int | None, location: str, *, is_dry: bool) -> None:
+    """Remove; raise click's UsageError for a command line that names no entries."""
+    from dicomquest.cli.worklist_query import found_entries, worklist_query
+    from dicomquest.cli.worklist_table import table_of
+    from dicomquest.index import Index
+    from dicomquest.worklist.entries import Worklist
+
+    if bool(keys) == (keep is not None):
+        raise click.UsageError("expected KEY=VALUE, or --keep DAYS: the entries to remove")
+    texts = keys
+    if keep is not None:
+        day = datetime.now().astimezone() - timedelta(days=keep + 1)
+        texts = (f"ScheduledProcedureStepStartDate=-{day:%Y%m%d}",)
+    with index_failures("what is removed stays removed"), Index(location, create=False) as index:
+        query = worklist_query(texts, index.timezone_offset_minutes)
+        found = list(found_entries(index, query))
+        if is_dry:
+            for line in table_of(entry.text for entry in found) if found else ():
+                click.echo(line)
+            say(f"would remove {_entries(len(found))}")
+            return
+        with Worklist(location, create=False) as opened:
+            removed = opened.remove([entry.id for entry in found])
+    say(f"removed {_entries(removed)}")
