@@ -52,6 +52,8 @@ IDENTIFIER_UNREADABLE = 0xC001
 """Our choice within Cxxx, unable to process: the data set cannot be parsed (QR-170)."""
 INDEX_FAILED = 0xC002
 """Our choice within Cxxx: the database failed."""
+INCOMPLETE = 0xC003
+"""Our choice within Cxxx: an archive behind this one did not answer to its end."""
 NO_HANDLER = 0xC310
 STORE_HANDLER_FAILED = 0xC211
 HANDLER_FAILED = 0xC311
