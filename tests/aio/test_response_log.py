@@ -19,7 +19,7 @@ def store_of(uid: str) -> CStoreRQ:
 
 
 def stored(uid: str, status: int | None) -> StoreFinished:
-    return StoreFinished(request(Channel()), CT, uid, None, status, "", 0.01)
+    return StoreFinished(request(Channel()).association, CT, uid, None, status, "", 0.01)
 
 
 def line(caplog: pytest.LogCaptureFixture, uid: str, status: int | None) -> tuple[int, str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
+import threading
+import weakref
 
 import pytest
 
+from dicomquest import evt
 from dicomquest.dimse.command_sets import encode_command
 from dicomquest.dimse.commands import CEchoRQ, Command, UnknownCommand
 from dicomquest.pdu.pdus import COMMAND, LAST, PDataTF, PresentationDataValue, encode
-from fixtures.faces import raw_requestor, serving
-from fixtures.timing import SHORT
+from fixtures.faces import associated, raw_requestor, serving
+from fixtures.timing import LONG, SHORT
 
 KERNEL = 16 << 20
 """Bytes that the buffers of both sockets may take on loopback."""
@@ -78,3 +82,22 @@ def test_end_between_turns_is_harmless() -> None:
         with raw_requestor(port) as peer:
             peer.send(pdu(UnknownCommand(command_field=0x0150, message_id=9)))
             assert getattr(peer.receive_command(), "message_id_being_responded_to", None) == 9
+
+
+def test_association_that_ends_leaves_no_cycle() -> None:
+    """Its memory is free at once: collections of many associations took a tenth of their time."""
+    gone = threading.Event()
+    watched: list[weakref.ref[object]] = []
+
+    def watch(event: evt.Event) -> None:
+        watched.append(weakref.ref(event.assoc, lambda _: gone.set()))
+
+    gc.disable()
+    try:
+        with serving(None, (evt.EVT_CONN_CLOSE, watch)) as port:
+            with associated(port) as association:
+                assert association.send_c_echo().Status == 0x0000
+            assert gone.wait(LONG)
+    finally:
+        gc.enable()
+    assert watched

@@ -12,7 +12,7 @@ import pytest
 
 from dicomquest.cli.buffered_log import BufferedHandler
 from dicomquest.cli.json_log import JsonFormatter
-from dicomquest.services.observer import AssociationBegan, FindFinished
+from dicomquest.services.observer import AssociationBegan
 from fixtures.service_requests import Channel, find_of, request
 
 
@@ -28,7 +28,7 @@ def lines(*records: tuple[str, tuple[Any, ...]], names_keys: bool = False) -> li
 
 
 def test_find_is_an_object_with_its_fields() -> None:
-    event = FindFinished(request(Channel()), None, 0xA900, "wrong", (), 0, 0.5)
+    event = find_of()._replace(query=None, status=0xA900, comment="wrong", matches=0, seconds=0.5)
     (line,) = lines(("%s", (event,)))
     assert line["level"] == "info"
     assert line["message"] == str(event)

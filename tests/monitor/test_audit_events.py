@@ -44,8 +44,7 @@ def test_process_starts_and_stops(starts: bool, kind: str) -> None:
 
 
 def test_query_has_its_encoded_identifier() -> None:
-    find = find_of()
-    find.request.data_set = b"\x08\0\x52\0"
+    find = find_of()._replace(identifier=b"\x08\0\x52\0")
     found = read(audit_events.query(0, find))
     assert (found.event, found.outcome, found.description) == ("Query", "0", "")
     assert found.query == b"\x08\0\x52\0"
@@ -67,8 +66,7 @@ def test_outcome_of_a_query_is_that_of_its_status(status: int | None, outcome: s
 
 
 def test_verified_user_is_the_requestor() -> None:
-    find = find_of()
-    find.request.association = replace(ASSOCIATION, user_identity="anna")
+    find = find_of()._replace(association=replace(ASSOCIATION, user_identity="anna"))
     found = read(audit_events.query(0, find))
     assert found.values("ActiveParticipant", "UserID")[2] == "anna"
     assert found.values("ActiveParticipant", "UserIsRequestor") == ["false", "false", "true"]

@@ -63,10 +63,10 @@ def trail_of(sink: Sink, most: int = 100, **more: Any) -> AuditTrail:
 
 
 def stored(study: str, sop_class: str = CT, status: int = 0) -> StoreFinished:
-    event = request(Channel())
-    event.association.state.has_stored = True
+    association = request(Channel()).association
+    association.state.has_stored = True
     instance = StoredInstance(study, "P1", "CITIZEN^Jan")
-    return StoreFinished(event, sop_class, "1.2.3", instance, status, "", 0.1)
+    return StoreFinished(association, sop_class, "1.2.3", instance, status, "", 0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +122,7 @@ def test_transfer_is_told_by_study_when_it_ends() -> None:
     events = [stored("1.1"), stored("1.1"), stored("1.1", MR), stored("1.2")]
     for event in events:
         trail.tell(event)
-    trail.tell(AssociationOver(events[0].request.association, "released", "", 1.0))
+    trail.tell(AssociationOver(events[0].association, "released", "", 1.0))
     wait_for(lambda: len(sink.documents) == 3, "both studies")
     trail.tell(stored("1.3"))
     trail.close()
@@ -182,8 +182,7 @@ def test_large_identifiers_fill_the_queue(monkeypatch: pytest.MonkeyPatch) -> No
     sink = Sink(works=False)
     trail = trail_of(sink, 1000, count_lost=lost.append)
     assert sink.tried.wait(10)
-    find = find_of()
-    find.request.data_set = bytes(300_000)
+    find = find_of()._replace(identifier=bytes(300_000))
     for _ in range(5):
         trail.tell(find)
     assert sum(lost) == 2

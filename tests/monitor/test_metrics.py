@@ -69,7 +69,7 @@ def test_association_counts_by_result_and_end() -> None:
 
 
 def test_stores_limits_and_alerts_are_counted() -> None:
-    stored = StoreFinished(request(Channel()), "1.2", "1.2.3", None, 0, "", 0.2)
+    stored = StoreFinished(ASSOCIATION, "1.2", "1.2.3", None, 0, "", 0.2)
     found = counted(
         stored,
         LimitHit(LimitName.RESULTS, "127.0.0.1"),
@@ -96,10 +96,9 @@ def test_titles_beyond_the_most_share_a_label() -> None:
     """Anybody can make up titles; those of the configuration keep their label all the same."""
     metrics = Metrics({"KNOWN"})
     for title in (*(f"AE{number}" for number in range(MOST_TITLES + 10)), "KNOWN", "\x1b\n"):
-        find = find_of()
         requestor = ServiceUser(title, "127.0.0.1", 104)
-        find.request.association = type(ASSOCIATION)(7, requestor, USER, {})
-        metrics.tell(find)
+        association = type(ASSOCIATION)(7, requestor, USER, {})
+        metrics.tell(find_of()._replace(association=association))
     found = values(metrics.text().decode())
     finds = [name for name in found if name.startswith("dicomquest_finds_total")]
     assert len(finds) == MOST_TITLES + 2

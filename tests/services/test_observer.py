@@ -70,7 +70,9 @@ def test_equal_failures_have_equal_words() -> None:
 
 
 def test_store_that_failed_names_its_instance() -> None:
-    event = StoreFinished(request(Channel()), "1.2", "1.2.3", None, 0xA700, "disk full", 0.1)
+    event = StoreFinished(
+        request(Channel()).association, "1.2", "1.2.3", None, 0xA700, "disk full", 0.1
+    )
     assert "C-STORE-RQ of 1.2.3 by AE at 127.0.0.1 ended with A700" in str(event)
     assert event.fields()["sop_instance"] == "1.2.3"
 

@@ -198,7 +198,7 @@ def test_the_observer_hears_of_a_search(index: Index) -> None:
     assert str(found).startswith("request 1: QIDO-RS at STUDY level by HTTP at 127.0.0.1 ended")
     assert found.fields()["request"] == 1
     assert found.matching_keys == ["Patient's Name"] or found.matching_keys
-    assert found.request.data_set
+    assert found.identifier
     assert isinstance(failed, FindFinished)
     assert failed.status == 0xA900
 

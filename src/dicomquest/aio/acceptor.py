@@ -253,6 +253,8 @@ class AcceptedAssociation(ResponseChannel):
             self._teller.ended(LifeStage.ABORTED, "the server ends")
             self._lines.end()
             self.drop()
+            if self.protocol.is_lost:
+                self.protocol.leave_owner()
 
     async def _react(self, task: Task) -> None:
         match task:

@@ -68,6 +68,22 @@ class SessionOwner(Protocol):
         """Note that the connection is gone, after the last event."""
 
 
+class _Nobody:
+    """The owner of a session whose association is over."""
+
+    def connected(self) -> None:
+        """Do nothing."""
+
+    def take(self, event: SessionEvent) -> None:
+        """Do nothing."""
+
+    def disconnected(self) -> None:
+        """Do nothing."""
+
+
+_NOBODY = _Nobody()
+
+
 class SessionProtocol(asyncio.Protocol):
     """The asyncio protocol that drives a session; all of it runs in the event loop's thread.
 
@@ -78,7 +94,7 @@ class SessionProtocol(asyncio.Protocol):
         self.session = session
         self.peer_address = ("", 0)
         self.is_lost = False
-        self._owner = owner
+        self._owner: SessionOwner = owner
         self._loop = asyncio.get_running_loop()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -251,6 +267,13 @@ class SessionProtocol(asyncio.Protocol):
             self.session.abort(monotonic())
             self.pump()
             self._close()
+
+    def leave_owner(self) -> None:
+        """Tell the owner nothing more, once both are done with a lost connection.
+
+        Each has the other. Without this the memory of every association waited for a collection.
+        """
+        self._owner = _NOBODY
 
     def drop(self) -> None:
         """Close the connection at once, without a word."""

@@ -164,7 +164,16 @@ class Teller:
             return
         seconds = monotonic() - request.began
         event = FindFinished(
-            request, request.query, status, comment, offending, request.matches, seconds
+            request.association,
+            request.context,
+            request.data_set or b"",
+            request.query,
+            status,
+            comment,
+            offending,
+            request.matches,
+            seconds,
+            request.service_name,
         )
         self._log.find(event)
         if self.observer is not None:
@@ -177,7 +186,7 @@ class Teller:
         self, request: ServiceRequest, command: CStoreRQ, status: int | None, comment: str
     ) -> None:
         event = StoreFinished(
-            request,
+            request.association,
             command.affected_sop_class_uid,
             command.affected_sop_instance_uid,
             request.instance,
@@ -199,7 +208,16 @@ class Teller:
     ) -> None:
         retrieved = request.retrieved or Retrieved()
         seconds = monotonic() - request.began
-        event = RetrieveFinished(request, service, retrieved, status, comment, offending, seconds)
+        event = RetrieveFinished(
+            request.association,
+            request.context,
+            service,
+            retrieved,
+            status,
+            comment,
+            offending,
+            seconds,
+        )
         self._log.retrieve(event)
         if self.observer is not None:
             self.observer.tell(event)

@@ -98,13 +98,13 @@ def activity(time: float, ae_title: str, *, starts: bool) -> AuditMessage:
 
 def query(time: float, event: FindFinished) -> AuditMessage:
     """Return the message of a query, with the encoded identifier (A.5.3.10)."""
-    context = event.request.context
+    context = event.context
     asked = ParticipantObject(
         context.abstract_syntax,
         CLASS_UID,
         SYSTEM,
         REPORT,
-        query=event.request.data_set or b"",
+        query=event.identifier,
         details=(("TransferSyntax", context.transfer_syntax.encode()),),
     )
     outcome = _outcome(event.status)
@@ -113,7 +113,7 @@ def query(time: float, event: FindFinished) -> AuditMessage:
         "E",
         time,
         outcome,
-        _both_sides(event.request.association),
+        _both_sides(event.association),
         description="" if outcome is Outcome.SUCCESS else f"{event.code}, {event.reason}",
         objects=(asked,),
     )
@@ -142,7 +142,7 @@ def transferred(
 
 def sent(time: float, event: RetrieveFinished) -> list[AuditMessage]:
     """Return the messages of instances that a retrieve has sent, one a study (A.5.3.7)."""
-    progress, association = event.retrieved.progress, event.request.association
+    progress, association = event.retrieved.progress, event.association
     if progress is None:
         return []
     return [

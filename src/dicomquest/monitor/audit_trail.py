@@ -223,7 +223,7 @@ class AuditTrail:
         A message has one patient, so an instance of another study closes it.
         """
         assert event.instance is not None  # noqa: S101  others are not audited
-        association = event.request.association
+        association = event.association
         messages = []
         number = _number(association)
         study = self._studies.get(number)
@@ -333,5 +333,4 @@ def _is_audited(event: Event) -> bool:
 def _size(event: Event) -> int:
     if isinstance(event, StudiesExported):
         return SIZE + SIZE_OF_STUDY * len(event.studies)
-    identifier = event.request.data_set if isinstance(event, FindFinished) else None
-    return SIZE + len(identifier or b"")
+    return SIZE + (len(event.identifier) if isinstance(event, FindFinished) else 0)

@@ -139,17 +139,17 @@ class Metrics:
         """Count an event."""
         match event:
             case FindFinished():
-                ae, level = self._title(event.request.association.requestor.ae_title), event.level
+                ae, level = self._title(event.association.requestor.ae_title), event.level
                 self._finds.labels(ae, level, event.code).inc()
                 if event.matches:
                     self._matches.labels(ae, level).inc(event.matches)
                 self._find_seconds.labels(level).observe(event.seconds)
             case StoreFinished():
-                ae = self._title(event.request.association.requestor.ae_title)
+                ae = self._title(event.association.requestor.ae_title)
                 self._stores.labels(ae, event.code).inc()
                 self._store_seconds.observe(event.seconds)
             case RetrieveFinished():
-                ae = self._title(event.request.association.requestor.ae_title)
+                ae = self._title(event.association.requestor.ae_title)
                 self._retrieves.labels(ae, event.service, event.level, event.code).inc()
                 for outcome, count in event.counts.items():
                     self._sub_operations.labels(event.service, outcome).inc(count)

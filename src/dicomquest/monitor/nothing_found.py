@@ -97,7 +97,7 @@ class NothingFound:
         LOGGER.info("%s", self._line(event, query, reason))
 
     def _line(self, event: FindFinished, query: Query, reason: str) -> str:
-        association = event.request.association
+        association = event.association
         words = (sentence if self._shows_values else outline)(query)
         return (
             f"association {association.number}: nothing found by "

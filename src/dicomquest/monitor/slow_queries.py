@@ -76,7 +76,7 @@ class SlowQueries:
             self._room.release()
 
     def _line(self, event: FindFinished) -> str:
-        association = event.request.association
+        association = event.association
         words = "a query that cannot be read"
         if event.query is not None:
             words = (sentence if self._shows_values else outline)(event.query)

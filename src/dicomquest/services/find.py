@@ -181,6 +181,7 @@ class FindService:
         finally:
             search.expire_never()
             await batches.end()
+            request.forget_callbacks()
             if search.closes_at_once:
                 search.close()
             else:

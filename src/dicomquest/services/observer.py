@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from dicomquest.query.model import Query
     from dicomquest.services.request import (
         AssociationInfo,
-        ServiceRequest,
         ServiceUser,
         StoredInstance,
     )
     from dicomquest.services.retrieve_progress import Retrieved
+    from dicomquest.ul.negotiation import AcceptedContext
 
 _LIMITS = frozenset(f"limit {each.value}" for each in LimitName)
 """The beginnings of Error Comments that name a limit."""
@@ -48,7 +48,8 @@ class AlertKind(Enum):
     FORBIDDEN = "use of a service not allowed"
 
 
-# NamedTuples, not dataclasses: every query makes one, and a tuple is made in C.
+# NamedTuples, not dataclasses: every query makes one, and a tuple is made in C. None holds its
+# request: the log keeps events for a moment, and a request leads to all of its association.
 class AssociationBegan(NamedTuple):
     """An association was accepted."""
 
@@ -124,24 +125,29 @@ class AssociationOver(NamedTuple):
 class FindFinished(NamedTuple):
     """A C-FIND request has its final response, or has lost its peer (``status`` None).
 
+    - ``identifier`` has the bytes of its data set, in the transfer syntax of ``context``.
     - ``query`` is None if the identifier makes none, or a handler reads it.
     - ``comment`` is the Error Comment: it may hold a value of the identifier.
     - ``matches`` counts the Pending responses.
     - ``seconds`` run from the request's arrival.
+    - ``service_name`` is that of the request.
     """
 
-    request: ServiceRequest
+    association: AssociationInfo
+    context: AcceptedContext
+    identifier: bytes
     query: Query | None
     status: int | None
     comment: str
     offending: tuple[int, ...]
     matches: int
     seconds: float
+    service_name: str = ""
 
     @property
     def model(self) -> str:
         """The information model in two words, or the UID of another SOP class."""
-        return _model(self.request.context.abstract_syntax)
+        return _model(self.context.abstract_syntax)
 
     @property
     def level(self) -> str:
@@ -184,15 +190,15 @@ class FindFinished(NamedTuple):
 
     def without_time(self) -> str:
         """Return the line's constant part: equal ones are counted in the log, not repeated."""
-        request, query = self.request, self.query
-        association, requestor = request.association, request.association.requestor
+        association, query = self.association, self.query
+        requestor = association.requestor
         level = None if query is None else query.level_name
         # What most queries share is put together once.
         find = find_in_words(
-            request.context.abstract_syntax,
+            self.context.abstract_syntax,
             level,
             is_http=association.is_http,
-            service_name=request.service_name,
+            service_name=self.service_name,
         )
         if self.comment or self.offending or self.status is None:
             reason = self.reason
@@ -216,7 +222,7 @@ class FindFinished(NamedTuple):
         """Return the fields of the log's line."""
         return {
             "event": "find",
-            **_peer(self.request.association),
+            **_peer(self.association),
             "model": self.model,
             "query_level": self.level,
             "status": self.code,
@@ -236,7 +242,7 @@ class StoreFinished(NamedTuple):
     ``instance`` is None if the data set was refused before it was read.
     """
 
-    request: ServiceRequest
+    association: AssociationInfo
     sop_class_uid: str
     sop_instance_uid: str
     instance: StoredInstance | None
@@ -245,7 +251,7 @@ class StoreFinished(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        association = self.request.association
+        association = self.association
         service = "STOW-RS" if association.is_http else "C-STORE-RQ"
         name = f"{association.words}: {service}"
         if self.status == statuses.SUCCESS:
@@ -272,7 +278,7 @@ class StoreFinished(NamedTuple):
         """Return the fields of the log's line."""
         return {
             "event": "store",
-            **_peer(self.request.association),
+            **_peer(self.association),
             "sop_class": logged_uid(self.sop_class_uid),
             "sop_instance": logged_uid(self.sop_instance_uid),
             "status": self.code,
@@ -287,7 +293,8 @@ class RetrieveFinished(NamedTuple):
     ``retrieved`` has what is known of it: the level, the destination, the counts.
     """
 
-    request: ServiceRequest
+    association: AssociationInfo
+    context: AcceptedContext
     service: str
     retrieved: Retrieved
     status: int | None
@@ -327,15 +334,14 @@ class RetrieveFinished(NamedTuple):
         return {**counts, "remaining": progress.remaining}
 
     def __str__(self) -> str:
-        request = self.request
-        association, requestor = request.association, request.association.requestor
+        association, requestor = self.association, self.association.requestor
         level = f" at {self.level} level" if self.level else ""
         to = f" to {ascii(self.retrieved.destination)[1:-1]}" if self.retrieved.destination else ""
         ended = self.reason if self.status is None else f"ended with {self.code}, {self.reason}"
         counted = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
         return (
             f"{association.words}: {self.service} "
-            f"{_model(request.context.abstract_syntax)}{level}{to} by {requestor.ae_title} at "
+            f"{_model(self.context.abstract_syntax)}{level}{to} by {requestor.ae_title} at "
             f"{requestor.address} {ended}; {counted or 'nothing sent'} in {self.seconds:,.3f} s"
         )
 
@@ -343,9 +349,9 @@ class RetrieveFinished(NamedTuple):
         """Return the fields of the log's line."""
         return {
             "event": "retrieve",
-            **_peer(self.request.association),
+            **_peer(self.association),
             "service": self.service,
-            "model": _model(self.request.context.abstract_syntax),
+            "model": _model(self.context.abstract_syntax),
             "query_level": self.level,
             "destination": self.retrieved.destination,
             "status": self.code,

@@ -314,6 +314,10 @@ class ServiceRequest:
             for callback in self._cancel_callbacks:
                 callback()
 
+    def forget_callbacks(self) -> None:
+        """Call nothing of ``on_cancel`` any more: a service is done with what that interrupts."""
+        self._cancel_callbacks.clear()
+
     def check_association(self) -> None:
         """Raise AssociationAbortedError if the association has ended."""
         if self._is_abandoned:

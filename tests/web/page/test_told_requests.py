@@ -288,7 +288,7 @@ def test_a_long_export_is_several_messages(index: Index) -> None:
     told = Told(index)
     told.get("/studies.csv?q=mod:CT")
     (find,) = (each for each in told.events if isinstance(each, FindFinished))
-    association = find.request.association
+    association = find.association
     studies = tuple(StudyOfPatient(f"1.2.{number}", "P", "A^B") for number in range(250))
     told.tell(StudiesExported(association, "studies.csv", studies))
     sizes = [
