@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from dicomquest.index.ingest.file_reader import FileState
+from dicomquest.index.ingest.instance import Received, receive
 from dicomquest.index.search.plan import OCCURRENCES
 from dicomquest.index.tables.schema import VARIANTS
 from dicomquest.index.upkeep.promotion import attribute_named
@@ -281,7 +283,10 @@ SENT = st.builds(
     sex=st.sampled_from(("F", "M", "", "")),
 )
 REMOVED = st.frozensets(st.integers(1, 12).map("1.9.{}".format), min_size=1, max_size=4)
-STEPS = st.lists(st.one_of(st.lists(SENT, min_size=1, max_size=5), REMOVED), min_size=2, max_size=8)
+BATCH = st.lists(SENT, min_size=1, max_size=5)
+# An archive brings an instance once.
+STORED = st.lists(SENT, min_size=1, max_size=3, unique_by=lambda sent: sent.uid).map(tuple)
+STEPS = st.lists(st.one_of(BATCH, STORED, STORED, REMOVED), min_size=2, max_size=8)
 
 
 def values(row: Sequence[Any]) -> tuple[str, ...]:
@@ -313,7 +318,7 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(steps=STEPS)
 def test_demographics_equal_those_of_plain_dicts(
-    index: Index, steps: list[list[Sent] | frozenset[str]]
+    index: Index, steps: list[list[Sent] | tuple[Sent, ...] | frozenset[str]]
 ) -> None:
     empty(index)
     plain = Plain()
@@ -322,6 +327,13 @@ def test_demographics_equal_those_of_plain_dicts(
             plain.remove(step)
             uids = "\\".join(sorted(step))
             index.remove(query("IMAGE", "study", RELATIONAL, SOPInstanceUID=uids))
+        elif isinstance(step, tuple):
+            plain.receive(step)
+            with index.receiving([sent.uid for sent in step]) as batch:
+                for sent in step:
+                    received = receive(sent.data_set(), 0)
+                    assert isinstance(received, Received)
+                    batch.add(received, FileState(f"/{sent.uid}", 1, 1))
         else:
             plain.receive(step)
             index.ingest_data_sets(sent.data_set() for sent in step)

@@ -80,7 +80,12 @@ SENT = st.builds(
     path=st.sampled_from(("", "", "", "", "", "/a", "/b", "/c")),
 )
 REMOVED = st.frozensets(uids(30), min_size=1, max_size=8)
-STEPS = st.lists(st.one_of(st.lists(SENT, min_size=1, max_size=4), REMOVED), min_size=2, max_size=8)
+BATCH = st.lists(SENT, min_size=1, max_size=4)
+# An archive gives each instance a file, and brings an instance once.
+STORED = st.lists(SENT, min_size=1, max_size=4, unique_by=lambda sent: sent.uid).map(
+    lambda batch: tuple(sent._replace(path=sent.path or f"/{sent.uid}") for sent in batch)
+)
+STEPS = st.lists(st.one_of(BATCH, STORED, STORED, REMOVED), min_size=2, max_size=8)
 
 
 class Plain:
@@ -221,7 +226,7 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(steps=STEPS)
 def test_carried_values_equal_counting(
-    index: Index, steps: list[list[Sent] | frozenset[str]]
+    index: Index, steps: list[list[Sent] | tuple[Sent, ...] | frozenset[str]]
 ) -> None:
     empty(index)
     plain = Plain()
@@ -231,6 +236,12 @@ def test_carried_values_equal_counting(
             index.remove(
                 query("IMAGE", "study", RELATIONAL, SOPInstanceUID="\\".join(sorted(step)))
             )
+        elif isinstance(step, tuple):
+            plain.receive(step)
+            with index.receiving([sent.uid for sent in step]) as batch:
+                for received, file in [sent.received() for sent in step]:
+                    assert file is not None
+                    batch.add(received, file)
         else:
             event(f"{sum(sent.uid not in plain.instances for sent in step)} of {len(step)} new")
             plain.receive(step)

@@ -23,7 +23,7 @@ from dicomquest.index.ingest.computed import (
 from dicomquest.index.ingest.demographics import keep_supported, settle
 from dicomquest.index.ingest.loaded import Loaded
 from dicomquest.index.ingest.merged_entity import Patient
-from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, Writes, table_row
+from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, UPSERT_FILE, Writes, table_row
 from dicomquest.index.tables.dialects import execute, rows
 from dicomquest.index.tables.promoted import (
     NOTHING,
@@ -49,11 +49,6 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.index")
 
 _UPPER = (Level.PATIENT, Level.STUDY, Level.SERIES)
-_UPSERT_FILE = """
-    INSERT INTO file (path, size, modified_ns, instance) VALUES (?, ?, ?, ?)
-    ON CONFLICT (path) DO UPDATE
-    SET size = excluded.size, modified_ns = excluded.modified_ns, instance = excluded.instance
-"""
 
 
 class _Instance(NamedTuple):
@@ -64,15 +59,26 @@ class _Instance(NamedTuple):
 
 
 class Batch:
-    """The instances of one transaction: ``add`` each in the order received, then ``write``."""
+    """The instances of one transaction: ``add`` each in the order received, then ``write``.
+
+    Then ``computed`` has the computed columns of the series and studies that changed, by id.
+    """
 
     def __init__(
-        self, connection: Connection, instances: Iterable[Received], default_zone: int
+        self,
+        connection: Connection,
+        instances: Iterable[Received],
+        default_zone: int,
+        next_ids: dict[Level, int] | None = None,
     ) -> None:
-        """Load the rows that the database has of ``instances`` and of all above them."""
+        """Load the rows that the database has of ``instances`` and of all above them.
+
+        ``next_ids`` has the ids of new rows, as far as they are known; the batch updates them.
+        """
         self._connection = connection
         self._default_zone = default_zone
-        self._loaded = Loaded(connection, list(instances))
+        self.loaded = Loaded(connection, list(instances), next_ids)
+        self.computed: dict[Level, dict[int, Columns]] = {}
         self._instances: dict[str, _Instance] = {}
         self._files: dict[str, tuple[FileState, str]] = {}
         # Entities whose computed columns may change; among them those that lost a child.
@@ -84,13 +90,13 @@ class Batch:
         self._occurrences: set[tuple[str, int]] = set()
         # Read with the write lock held: the batch that fills the older rows of an attribute and
         # those that write new rows leave none out between them.
-        self._promoted = filled(read_promoted(connection))
+        self.promoted = filled(read_promoted(connection))
         self.replaced = 0
         self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
 
     def add(self, received: Received, file: FileState | None = None) -> None:
         """Merge an instance into its patient, study and series."""
-        loaded = self._loaded
+        loaded = self.loaded
         patient = loaded.patient_of(received)
         study = loaded.studies.get(received.study_uid)
         if study is None:
@@ -112,10 +118,10 @@ class Batch:
 
     def _add_instance(self, received: Received, series: Entity, file: FileState | None) -> None:
         uid = received.sop_uid
-        stored = self._loaded.instances.get(uid)
+        stored = self.loaded.instances.get(uid)
         before = self._instances.get(uid)
         known = stored[0] if stored else before.id if before else None
-        identifier = self._loaded.take_id(Level.IMAGE) if known is None else known
+        identifier = self.loaded.take_id(Level.IMAGE) if known is None else known
         if stored or before:
             self.replaced += 1
             self._unsettled.add(series.id)
@@ -163,7 +169,7 @@ class Batch:
         self._write_patients()
         instances, files = self._instances, self._files.values()
         self._many(
-            _UPSERT_FILE,
+            UPSERT_FILE,
             [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files],
         )
         self._many(INSERT_OCCURRENCE, sorted(self._occurrences))
@@ -181,14 +187,15 @@ class Batch:
     def _write_level(self, level: Level) -> None:
         """Write the series or studies that change, and delete those without children."""
         touched = self._touched[level]
-        stored = self._loaded.stored(level, touched)
+        stored = self.loaded.stored(level, touched)
         computed = COMPUTE[level](self._connection, touched, self._settled(level))
+        self.computed[level] = computed
         if level is Level.STUDY:
             self._settle_demographics(stored, computed)
         self.removed[level] += self._write_rows(level, stored, computed)
         above = self._touched[Level(level - 1)]
         above.update(each.parent for each in stored.values())
-        above.update(each.parent for each in self._loaded.entities(level) if each.id in touched)
+        above.update(each.parent for each in self.loaded.entities(level) if each.id in touched)
 
     def _settle_demographics(
         self, stored: Mapping[int, Stored], computed: Mapping[int, Columns]
@@ -197,16 +204,16 @@ class Batch:
         gone = stored.keys() - computed.keys()
         self._bereft.update(stored[each].parent for each in gone)
         staying = []
-        for study in self._loaded.studies.values():
+        for study in self.loaded.studies.values():
             if study.id in computed:
                 staying.append(study)
             else:
                 self._bereft.add(study.main.id)
-        self._touched[Level.PATIENT] |= settle(self._connection, self._loaded, staying, gone)
+        self._touched[Level.PATIENT] |= settle(self._connection, self.loaded, staying, gone)
 
     def _write_patients(self) -> None:
         """Write the patients that change: variants first, because main rows follow from them."""
-        loaded = self._loaded
+        loaded = self.loaded
         touched = self._touched[Level.PATIENT] | self._bereft
         loaded.know_patients(touched)
         variants = {each for each in touched if loaded.rows[each].parent}
@@ -218,16 +225,16 @@ class Batch:
 
     def _write_patient_rows(self, ids: set[int]) -> int:
         computed = COMPUTE[Level.PATIENT](self._connection, ids, {})
-        if latest := {each for each in ids if self._loaded.rows[each].demographics == LATEST}:
+        if latest := {each for each in ids if self.loaded.rows[each].demographics == LATEST}:
             add_variants(self._connection, computed, latest)
-        return self._write_rows(Level.PATIENT, self._loaded.stored(Level.PATIENT, ids), computed)
+        return self._write_rows(Level.PATIENT, self.loaded.stored(Level.PATIENT, ids), computed)
 
     def _write_rows(
         self, level: Level, stored: Mapping[int, Stored], computed: Mapping[int, Columns]
     ) -> int:
         """Write rows that change; delete those without computed columns, and return how many."""
         in_batch = {
-            entity.id: entity for entity in self._loaded.entities(level) if entity.id in computed
+            entity.id: entity for entity in self.loaded.entities(level) if entity.id in computed
         }
         writes = Writes(level)
         for identifier, columns in computed.items():
@@ -258,7 +265,7 @@ class Batch:
         These are series and studies that only get new instances. To look at all their instances
         again would make each one of thousands slower to receive than the one before.
         """
-        stored = self._loaded.before[level]
+        stored = self.loaded.before[level]
         only_new = self._touched[level] & stored.keys()
         if level is Level.SERIES:
             added = Counter(instance.parent for instance in self._instances.values())
@@ -276,10 +283,10 @@ class Batch:
 
     def _studies_with_others(self) -> set[int]:
         """Return the studies that lose or change an instance, or get one unlike those they have."""
-        stored = self._loaded.before[Level.STUDY]
-        before = self._loaded.before[Level.SERIES]
+        stored = self.loaded.before[Level.STUDY]
+        before = self.loaded.before[Level.SERIES]
         studies = {identifier: series.parent for identifier, series in before.items()}
-        studies |= {series.id: series.parent for series in self._loaded.series.values()}
+        studies |= {series.id: series.parent for series in self.loaded.series.values()}
         found = {studies[series] for series in self._unsettled}
         for instance in self._instances.values():
             study = studies[instance.parent]
@@ -294,7 +301,7 @@ class Batch:
         return found
 
     def _promoted_forms(self, level: Level, record: Record) -> PromotedForms:
-        attributes = self._promoted.get(level)
+        attributes = self.promoted.get(level)
         return (
             promoted_forms(attributes, record.elements, self._default_zone)
             if attributes

@@ -25,15 +25,17 @@ Columns = dict[str, Any]
 
 SERIES_COUNT = "number_of_series_related_instances"
 STUDY_COUNT = "number_of_patient_related_studies"
+STUDY_INSTANCES = "number_of_study_related_instances"
+PATIENT_INSTANCES = "number_of_patient_related_instances"
 OF_ALL_INSTANCES = ("sop_classes_in_study", "anatomic_regions_in_study_code_sequence")
 """The columns of a study that depend on each of its instances."""
 
 _PATIENT_COUNTS = (
     STUDY_COUNT,
     "number_of_patient_related_series",
-    "number_of_patient_related_instances",
+    PATIENT_INSTANCES,
 )
-_STUDIES = "count(*), sum(number_of_study_related_series), sum(number_of_study_related_instances)"
+_STUDIES = f"count(*), sum(number_of_study_related_series), sum({STUDY_INSTANCES})"
 
 MODALITIES_PATH = f"{KEYS_BY_KEYWORD['ModalitiesInStudy'].tag:08X}"
 SOP_CLASSES_PATH = f"{KEYS_BY_KEYWORD['SOPClassesInStudy'].tag:08X}"
@@ -64,7 +66,7 @@ def _studies(
     found: dict[int, Columns] = {
         parent: {
             "number_of_study_related_series": series,
-            "number_of_study_related_instances": instances,
+            STUDY_INSTANCES: instances,
             "modalities_in_study": distinct_text(json.loads(modalities)),
             **{
                 column: settled[parent][column] if parent in settled else None

@@ -34,10 +34,18 @@ class Loaded:
     ``instances`` has id and series of the stored ones, by SOP Instance UID.
     """
 
-    def __init__(self, connection: Connection, instances: Sequence[Received]) -> None:
-        """Load the rows that the database has of ``instances`` and of all above them."""
+    def __init__(
+        self,
+        connection: Connection,
+        instances: Sequence[Received],
+        next_ids: dict[Level, int] | None = None,
+    ) -> None:
+        """Load the rows that the database has of ``instances`` and of all above them.
+
+        ``next_ids`` has the ids of new rows, as far as they are known.
+        """
         self._connection = connection
-        self._next_ids: dict[Level, int] = {}
+        self._next_ids: dict[Level, int] = {} if next_ids is None else next_ids
         self._is_deferred = False
         self.before: dict[Level, dict[int, Stored]] = {level: {} for level in Level}
         self.patients: dict[str, Patient] = {}

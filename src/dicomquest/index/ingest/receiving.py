@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dicomquest.index.ingest.batch import Batch
+from dicomquest.index.ingest.recent_series import RecentSeries
 from dicomquest.index.tables.dialects import rows
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ class ReceivedBatch:
     ``known`` has, by SOP Instance UID, the paths of those that the index had when it began.
     """
 
-    def __init__(
-        self, connection: Connection, known: Mapping[str, Sequence[str]], default_zone: int
-    ) -> None:
+    def __init__(self, connection: Connection, uids: Sequence[str], default_zone: int) -> None:
+        self._asked = frozenset(uids)
+        known: Mapping[str, Sequence[str]] = _known(connection, uids)
         self.known = known
         self._connection = connection
         self._default_zone = default_zone
         self._added: list[tuple[Received, FileState]] = []
+        self._recent = RecentSeries.take(connection)
+        self._info = connection.info
+        self._is_written = False
 
     def add(self, received: Received, file: FileState) -> None:
         """Index an instance with its file; add each instance once."""
@@ -45,13 +49,42 @@ class ReceivedBatch:
         """Write the rows of what was added; leaving the transaction does it, too."""
         if not self._added:
             return
-        batch = Batch(
-            self._connection, [received for received, _ in self._added], self._default_zone
+        added, self._added = self._added, []
+        if not self._append(added):
+            self._write(added)
+        self._is_written = True
+
+    def _append(self, added: Sequence[tuple[Received, FileState]]) -> bool:
+        """Write instances of recent series; False if any needs more than that."""
+        uids = {received.sop_uid for received, _ in added}
+        is_new = len(uids) == len(added) and uids <= self._asked and not uids & self.known.keys()
+        return (
+            is_new
+            and not self._is_written
+            and self._recent is not None
+            and self._recent.append(self._connection, added, self._default_zone)
         )
-        for received, file in self._added:
+
+    def _write(self, added: Sequence[tuple[Received, FileState]]) -> None:
+        recent, instances = self._recent, [received for received, _ in added]
+        next_ids = None if recent is None else recent.next_ids
+        batch = Batch(self._connection, instances, self._default_zone, next_ids)
+        for received, file in added:
             batch.add(received, file)
         batch.write()
-        self._added = []
+        if recent is not None:
+            recent.learn(batch, instances)
+
+    def end(self) -> None:
+        """Write what was added, at the end of the transaction."""
+        self.write()
+        if self._recent is not None:
+            self._recent.stamp(self._connection)
+
+    def committed(self) -> None:
+        """Keep for the next transaction what this one knows."""
+        if self._recent is not None:
+            self._recent.put_back(self._info)
 
 
 @contextmanager
@@ -63,9 +96,10 @@ def receiving(
     Nobody else writes meanwhile, so ``known`` stays true until then.
     """
     with database.begin() as connection:
-        batch = ReceivedBatch(connection, _known(connection, uids), default_zone)
+        batch = ReceivedBatch(connection, uids, default_zone)
         yield batch
-        batch.write()
+        batch.end()
+    batch.committed()
 
 
 def _known(connection: Connection, uids: Sequence[str]) -> dict[str, list[str]]:

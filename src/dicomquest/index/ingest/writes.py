@@ -25,7 +25,14 @@ COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for lev
 COMPUTED = {level: tuple(key.column for key in COMPUTED_KEYS[level]) for level in Level}
 """The names of the columns that are computed from the level below."""
 
-_VALUE_COLUMNS = ("path", "part", "search", "owner")
+VALUE_COLUMNS = ("path", "part", "search", "owner")
+"""The names of the columns of a value table."""
+
+UPSERT_FILE = """
+    INSERT INTO file (path, size, modified_ns, instance) VALUES (?, ?, ?, ?)
+    ON CONFLICT (path) DO UPDATE
+    SET size = excluded.size, modified_ns = excluded.modified_ns, instance = excluded.instance
+"""
 
 # Rows from which on COPY is quicker than INSERT, which is prepared once and sent with all rows.
 _COPIED_FROM = 16
@@ -108,7 +115,7 @@ class Writes:
             if parameters:
                 execute(connection, statement, parameters)
         if self._values:
-            insert(connection, f"{table}_value", _VALUE_COLUMNS, self._values)
+            insert(connection, f"{table}_value", VALUE_COLUMNS, self._values)
 
 
 class _Statements(NamedTuple):
@@ -177,18 +184,19 @@ def _cut(text: str) -> str:
     return text.encode()[:_LONGEST].decode(errors="ignore")
 
 
+def insert_statement(table: str, columns: Sequence[str]) -> str:
+    """Return the statement that inserts one row."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
 def insert(
     connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:
     """Insert new rows."""
-    names = ", ".join(columns)
     if len(rows) < _COPIED_FROM or not words_of(connection).copies:
-        execute(
-            connection,
-            f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})",
-            rows,
-        )
+        execute(connection, insert_statement(table, columns), rows)
         return
+    names = ", ".join(columns)
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for row in rows:
