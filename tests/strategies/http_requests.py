@@ -197,12 +197,35 @@ HEADERS = st.one_of(
     st.tuples(st.just("Accept"), ACCEPT),
     st.tuples(st.sampled_from(HEADER_NAMES), st.one_of(st.sampled_from(HEADER_VALUES), TEXT)),
 )
+METADATA = [
+    (
+        b'\r\n[{"00080016": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.2"]},'
+        b' "00080018": {"vr": "UI", "Value": ["1.2.3"]}, "0020000D": {"vr": "UI", "Value": [1.2]},'
+        b' "0020000E": {"vr": "UI", "Value": [1.4]}, "7FE00010": {"vr": "OW", "BulkDataURI": "a"}}]'
+    ),
+    b'\r\n[{"00081140": {"vr": "SQ", "Value": [{"00091010": {"vr": "UT", "BulkDataURI": "a"}}]}}]',
+    b"Content-Type: application/dicom+json\r\n\r\n[{}, 1, null, [",
+    b"Content-Type: application/dicom+xml\r\n\r\n<NativeDicomModel/>",
+    b"Content-Location: a\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xc0\0\2",
+    b"Content-Location: a\r\n\r\nabc",
+]
 BODIES = st.one_of(
     st.tuples(st.just("multipart/related; boundary=b"), st.binary(max_size=200)),
     st.tuples(
         st.just('multipart/related; type="application/dicom"; boundary=b'),
         st.lists(st.binary(max_size=300), max_size=3).map(
             lambda parts: b"".join(b"--b\r\n\r\n" + each + b"\r\n" for each in parts) + b"--b--"
+        ),
+    ),
+    st.tuples(
+        st.sampled_from(
+            [
+                f'multipart/related; type="application/dicom+{kind}"; boundary=b'
+                for kind in ("json", "xml")
+            ]
+        ),
+        st.lists(st.one_of(st.sampled_from(METADATA), st.binary(max_size=99)), max_size=4).map(
+            lambda parts: b"".join(b"--b\r\n" + each + b"\r\n" for each in parts) + b"--b--"
         ),
     ),
     st.tuples(st.just("application/dicom"), st.binary(max_size=300)),

@@ -46,6 +46,12 @@ class Element(NamedTuple):
     values: tuple[Any, ...]
 
 
+class BulkAddress(str):
+    """The URI at which the value of an element is, whatever its VR; its only value."""
+
+    __slots__ = ()
+
+
 DataSet: TypeAlias = dict[int, Element]
 """Elements by tag (group << 16 | element), in ascending order."""
 
@@ -241,10 +247,10 @@ def _number_to_json(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def from_json(obj: Any) -> DataSet:
+def from_json(obj: Any, *, keeps_addresses: bool = False) -> DataSet:
     """Return the elements of a DICOM JSON Model object; DataSetError if it is none.
 
-    A value by BulkDataURI is left empty.
+    A value by BulkDataURI is left empty, or becomes a BulkAddress if it ``keeps_addresses``.
     """
     if not isinstance(obj, dict):
         raise DataSetError(
@@ -254,14 +260,18 @@ def from_json(obj: Any) -> DataSet:
         tags = [(int(tag, 16), tag) for tag in sorted(obj)]
     except ValueError as error:
         raise DataSetError(f"expected tags of eight hexadecimal digits: {error}") from error
-    return {number: element_from_json(obj[tag]) for number, tag in tags}
+    return {
+        number: element_from_json(obj[tag], keeps_addresses=keeps_addresses) for number, tag in tags
+    }
 
 
-def element_from_json(obj: Any) -> Element:
+def element_from_json(obj: Any, *, keeps_addresses: bool = False) -> Element:
     """Return one attribute of the DICOM JSON Model as an element; DataSetError if it is none."""
     try:
         vr = obj["vr"]
         kind = VR[vr].kind
+        if keeps_addresses and "BulkDataURI" in obj:
+            return Element(vr, (BulkAddress(obj["BulkDataURI"]),))
         if kind is Kind.OPAQUE:
             data = obj.get("InlineBinary")
             return Element(vr, (base64.b64decode(data, validate=True),) if data else ())
@@ -270,7 +280,8 @@ def element_from_json(obj: Any) -> Element:
             read = _name_from_json if vr == "PN" else _text_from_json
             return Element(vr, tuple([read(value) for value in values]))
         if kind is Kind.SEQUENCE:
-            return Element(vr, tuple([from_json(item or {}) for item in values]))
+            items = [from_json(item or {}, keeps_addresses=keeps_addresses) for item in values]
+            return Element(vr, tuple(items))
         if kind is Kind.TAG:
             return Element(vr, tuple([int(value, 16) for value in values]))
         number = float if vr in ("FL", "FD") else int

@@ -64,18 +64,32 @@ def encode(
     )
     if terms:
         data_set = data_set | {SPECIFIC_CHARACTER_SET: Element("CS", terms)}
+    data = _written(data_set, form, is_item=False)
+    return deflate(data) if transfer_syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN else data
+
+
+def encode_item(item: DataSet, transfer_syntax: str, terms: Terms) -> bytes:
+    """Return the bytes of an item's elements; their text has the character sets of its data set.
+
+    ValueFormatError if text does not fit ``terms``.
+    """
+    implicit = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
+    form = _Form(implicit, transfer_syntax == EXPLICIT_VR_BIG_ENDIAN, terms, strict=False)
+    return _written(item, form, is_item=True)
+
+
+def _written(data_set: DataSet, form: _Form, *, is_item: bool) -> bytes:
     file = DicomBytesIO()
     file.is_implicit_VR = form.implicit
     file.is_little_endian = not form.big_endian
-    for element in _elements(data_set, form, is_item=False):
+    for element in _elements(data_set, form, is_item=is_item):
         try:
             write_data_element(file, element)
         except (OSError, struct.error) as error:
             raise DataSetError(
                 f"{element.tag} has no value of its VR: {error}", tag=int(element.tag)
             ) from error
-    data = file.getvalue()
-    return deflate(data) if transfer_syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN else data
+    return file.getvalue()
 
 
 def deflate(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from dicomquest.dataset.part10 import FileStart, encode_file_meta
 from dicomquest.dimse.commands import CStoreRQ
@@ -82,6 +82,10 @@ class StorageService:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._gatherer: Gatherer[_Whole] = Gatherer(self._store)
+
+    def scratch(self) -> BinaryIO:
+        """Open a file without a name beside the instances; StoreError if there is no room."""
+        return self._archive.scratch()
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer the request, when its instance is on disk and in the index or is refused."""

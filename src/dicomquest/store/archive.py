@@ -40,7 +40,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index.index import Index
@@ -153,6 +153,16 @@ class Archive:
         """Begin an instance; StoreError if there is no room."""
         try:
             return self._incoming.begin(meta)
+        except OSError as error:
+            raise out_of_resources(error) from error
+
+    def scratch(self) -> BinaryIO:
+        """Open a file without a name, on the disk of the instances; StoreError if there is no room.
+
+        It holds what instances are made from.
+        """
+        try:
+            return self._incoming.scratch()
         except OSError as error:
             raise out_of_resources(error) from error
 

@@ -13,11 +13,12 @@ import fcntl
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import BinaryIO, Self, cast
 from uuid import uuid4
 
 from dicomquest.errors import ArchiveInUseError
@@ -220,6 +221,10 @@ class IncomingFolder:
     def begin(self, meta: bytes) -> Incoming:
         """Create the temporary file of one instance."""
         return Incoming(f"{self.path}/{next(self._numbers)}{PART}", meta)
+
+    def scratch(self) -> BinaryIO:
+        """Open a file without a name: nothing of it is left by a process that dies."""
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=self.path))
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder's lock: no other process puts a file in place, or back."""

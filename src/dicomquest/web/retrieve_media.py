@@ -94,6 +94,11 @@ def wanted_forms(ranges: Sequence[MediaRange], *, is_missing: bool) -> Iterator[
             yield Wanted(False, _ALIASES.get(each.kind, each.kind), syntax)
 
 
+def codestream_syntax(kind: str, syntax: str) -> str:
+    """Return the transfer syntax of a codestream of a media type; "" if unknown."""
+    return syntax or _DEFAULT_SYNTAX.get(_ALIASES.get(kind, kind), "")
+
+
 def fits(kind: str, asked: str) -> bool:
     """Tell whether a media type is in a range; an empty one is that of the resource."""
     return asked in {"", "*/*", kind.lower(), kind} or asked == f"{kind.partition('/')[0]}/*"

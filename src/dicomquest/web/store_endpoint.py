@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from dicomquest.errors import AssociationAbortedError
+from dicomquest.errors import AssociationAbortedError, DataSetError, StoreError
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.storage import StorageService
+from dicomquest.standard import statuses
+from dicomquest.store.archive import out_of_resources
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
-from dicomquest.web.media_types import MULTIPART, MediaRange, read_ranges
+from dicomquest.web.media_types import JSON, MULTIPART, XML, MediaRange, read_ranges
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_parameters import check_uids
 from dicomquest.web.store_instance import ArrivingInstance, StoreChannel
+from dicomquest.web.store_metadata import MadeFile, made_files, made_portion
 from dicomquest.web.store_outcome import StoreForm, StoreOutcome, store_form
 from dicomquest.web.store_parts import (
     MultipartError,
@@ -26,11 +29,18 @@ from dicomquest.web.store_parts import (
     PartEnded,
     PartEvent,
 )
+from dicomquest.web.store_spool import PartSpool
+from dicomquest.web.store_start import ArrivedStart
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import Visit, WebService
 
 DICOM = "application/dicom"
+
+METADATA_KINDS = {JSON: frozenset({JSON, "application/json"}), XML: frozenset({XML})}
+"""The media types of metadata by the type of a request."""
+
+_LATER = {"Retry-After": "60", "Connection": "close"}
 
 STORE_PATHS = ("/studies", "/studies/{study}")
 """The resources that take instances: of any study, and of one."""
@@ -61,12 +71,12 @@ class StoreEndpoint:
         uids = scope["path_params"]
         check_uids(uids)
         form = _form(exchange)
-        reader = _reader(exchange)
+        kind, reader = _reader(exchange)
         base = service.base(exchange) if service.retrieves else None
         with StoreOutcome(form, base) as outcome:
             storing = _Storing(service, self._storage, visit, uids.get("study", ""), outcome)
             try:
-                is_whole = await storing.take(exchange, reader)
+                is_whole = await storing.take(exchange, reader, METADATA_KINDS.get(kind))
             except AssociationAbortedError:
                 return
             finally:
@@ -93,8 +103,15 @@ class _Storing:
         self._arriving: ArrivingInstance | None = None
         self._waiting: deque[ArrivingInstance] = deque()
 
-    async def take(self, exchange: Exchange, reader: MultipartReader | None) -> bool:
+    async def take(
+        self,
+        exchange: Exchange,
+        reader: MultipartReader | None,
+        metadata_kinds: frozenset[str] | None,
+    ) -> bool:
         """Take all parts of a body, and wait until each is stored or refused.
+
+        With ``metadata_kinds``, the media types of metadata, they are no files yet.
 
         False if the message has no end, or cannot be read any further.
         AssociationAbortedError if the client is gone.
@@ -104,8 +121,10 @@ class _Storing:
             async with aclosing(self._pieces(exchange)) as pieces:
                 if reader is None:
                     await self._take_one(pieces)
+                elif metadata_kinds is None:
+                    is_whole = await self._take_parts(pieces, reader, self._obey_all)
                 else:
-                    is_whole = await self._take_parts(pieces, reader)
+                    is_whole = await self._take_metadata(pieces, reader, metadata_kinds)
         finally:
             # Also for a client that is gone: its whole instances are stored all the same.
             if self._arriving is not None:
@@ -124,20 +143,78 @@ class _Storing:
             await self._obey(PartEnded())
 
     async def _take_parts(
-        self, pieces: AsyncGenerator[bytes, None], reader: MultipartReader
+        self,
+        pieces: AsyncGenerator[bytes, None],
+        reader: MultipartReader,
+        obey: Callable[[Iterator[PartEvent]], Awaitable[None]],
     ) -> bool:
         try:
             async for piece in pieces:
-                for event in reader.feed(piece):
-                    await self._obey(event)
+                await obey(reader.feed(piece))
         except MultipartError as error:
-            if self._arriving is None and not self._outcome.count and not self._waiting:
+            if not reader.has_begun:
                 raise RefusalError(400, f"the body cannot be read: {error}") from error
             # Some clients read no response before all is sent.
             async for _ in pieces:
                 pass
             return False
         return reader.is_closed
+
+    async def _obey_all(self, events: Iterator[PartEvent]) -> None:
+        for event in events:
+            await self._obey(event)
+
+    async def _take_metadata(
+        self,
+        pieces: AsyncGenerator[bytes, None],
+        reader: MultipartReader,
+        metadata_kinds: frozenset[str],
+    ) -> bool:
+        """Take all parts to a file, then make the instances from it, one after the other."""
+        run = self._service.run
+        try:
+            with await run(self._storage.scratch) as file:
+                spool = PartSpool(file, metadata_kinds)
+
+                async def keep(events: Iterator[PartEvent]) -> None:
+                    await run(spool.take, events)
+
+                is_whole = await self._take_parts(pieces, reader, keep)
+                async with self._service.making:
+                    async for made in made_files(spool, run):
+                        await self._take_made(made)
+                for _ in range(spool.unused):
+                    words = "no metadata names the part"
+                    await self._take_made(
+                        ArrivedStart(status=statuses.CANNOT_UNDERSTAND, words=words)
+                    )
+        except (StoreError, OSError) as error:
+            if isinstance(error, OSError):
+                out_of_resources(error)
+            raise RefusalError(503, "there is no room for the request", _LATER) from error
+        return is_whole
+
+    async def _take_made(self, made: MadeFile | ArrivedStart) -> None:
+        """Take an instance as if it had come as a file."""
+        await self._obey(PartBegan())
+        arriving = self._arriving
+        assert arriving is not None  # noqa: S101  it has begun
+        if isinstance(made, ArrivedStart):
+            arriving.refuse(made)
+        else:
+            try:
+                while portion := await self._service.run(made_portion, made):
+                    await arriving.feed(portion)
+            except DataSetError as error:
+                if arriving.has_begun:
+                    arriving.lose()
+                else:
+                    arriving.refuse(made.refusal(str(error)))
+            else:
+                await self._obey(PartEnded())
+                return
+        self._arriving = None
+        self._waiting.append(arriving)
 
     async def _obey(self, event: PartEvent) -> None:
         match event:
@@ -197,8 +274,8 @@ def _form(exchange: Exchange) -> StoreForm:
     return form
 
 
-def _reader(exchange: Exchange) -> MultipartReader | None:
-    """Return the reader of a multipart body; None for a body that is one instance."""
+def _reader(exchange: Exchange) -> tuple[str, MultipartReader | None]:
+    """Return the type of the parts with the reader of a multipart body, None for one instance."""
     text = exchange.header(b"content-type")
     if not text:
         raise RefusalError(400, 'no Content-Type: send multipart/related; type="application/dicom"')
@@ -211,15 +288,15 @@ def _reader(exchange: Exchange) -> MultipartReader | None:
     ranges = read_ranges([text])
     kind = ranges[0] if len(ranges) == 1 else MediaRange("")
     if kind.kind == DICOM:
-        return None
-    if kind.kind != MULTIPART or kind.part not in {"", DICOM}:
+        return DICOM, None
+    if kind.kind != MULTIPART or kind.part not in {"", DICOM, *METADATA_KINDS}:
         words = f'the Content-Type is not supported: send {MULTIPART}; type="{DICOM}"'
         raise RefusalError(415, words)
     boundary = kind.parameters.get("boundary", "")
     if not boundary:
         raise RefusalError(400, "the Content-Type has no boundary")
     try:
-        return MultipartReader(boundary)
+        return kind.part, MultipartReader(boundary)
     except MultipartError as error:
         raise RefusalError(400, str(error)) from error
 

@@ -130,6 +130,11 @@ class ArrivingInstance:
         """The bytes that may be in memory; those of a large instance are in its file."""
         return min(self._size, 2 * CHUNK)
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the beginning of the file has been read."""
+        return self._request is not None
+
     async def feed(self, data: bytes) -> None:
         """Take the next bytes; return when there is room for more."""
         self._size += len(data)
@@ -154,7 +159,7 @@ class ArrivingInstance:
             self._begin(is_whole=False)
         if self._request is None:
             words = "the part has no end"
-            self._refuse(ArrivedStart(status=statuses.CANNOT_UNDERSTAND, words=words))
+            self.refuse(ArrivedStart(status=statuses.CANNOT_UNDERSTAND, words=words))
         elif not (self._stream is None or self._stream.is_complete):
             self._request.cancel(is_abandoned=True)
 
@@ -179,7 +184,7 @@ class ArrivingInstance:
         if start is None:
             return
         if start.status:
-            self._refuse(start)
+            self.refuse(start)
             return
         stream = DataSetStream(self._room.clear, self._room.set)
         request = self._ask(start, stream)
@@ -201,8 +206,8 @@ class ArrivingInstance:
         request.study_uid = self._study_uid
         return request
 
-    def _refuse(self, start: ArrivedStart) -> None:
-        """End the request; what comes of the part from now on is thrown away."""
+    def refuse(self, start: ArrivedStart) -> None:
+        """End the request that has not begun; what comes of the part from now on is thrown away."""
         request = self._ask(start, None)
         self._first = b""
         self._task = asyncio.ensure_future(request.send_final(start.status, start.words))

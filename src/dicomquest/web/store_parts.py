@@ -32,6 +32,16 @@ class MultipartError(DicomquestError):
 class PartBegan(NamedTuple):
     """The headers of a part have come."""
 
+    headers: bytes = b""
+
+    def header(self, name: str) -> str:
+        """Return a header of the part; "" without it."""
+        for line in self.headers.decode("latin-1").splitlines():
+            found, _, value = line.partition(":")
+            if found.strip().lower() == name:
+                return value.strip()
+        return ""
+
 
 class PartData(NamedTuple):
     """Some of the content of the part that began last."""
@@ -70,6 +80,12 @@ class MultipartReader:
         self._ahead = 0  # bytes before the content that may begin a delimiter
         self._state = _State.PREAMBLE
         self._skipped = 0
+        self._has_begun = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether a part has begun."""
+        return self._has_begun
 
     @property
     def is_closed(self) -> bool:
@@ -151,5 +167,6 @@ class MultipartReader:
         line_end = len(self._delimiter) - len(self._dashed)
         self._ahead = min(line_end, found.end() - begin)
         self._state = _State.CONTENT
-        yield PartBegan()
+        self._has_begun = True
+        yield PartBegan(self._bytes[begin : found.start()])
         return found.end() - self._ahead

@@ -145,6 +145,8 @@ class WebService:
         self.frames = StoredFrames()
         # Kept here: other settings must not end the tokens of now.
         self.viewer_key = secrets.token_bytes(32)
+        # The metadata of one instance takes twenty times its bytes of memory.
+        self.making = asyncio.Lock()
         self._numbers = count(1)
         self._lines = RepeatedLines()
         self.reconfigure(settings, find)
