@@ -56,7 +56,7 @@ def sop_classes() -> Iterable[str]:
     served = (*SERVED, *RETRIEVE_SOP_CLASSES)
     return [
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in served),
-        row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "no", "`--worklist`"),
+        row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "yes", "`--worklist`"),
     ]
 
 

@@ -72,7 +72,7 @@ def test_command_line_of_findscu() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-W"], "no Modality Worklist yet"),
+        (["-W", "-P"], "-P and -W exclude each other"),
         (["-P", "-S"], "-P and -S exclude each other"),
         (["-k", "QueryRetrieveLevel=WORK"], "there is no level WORK"),
     ],

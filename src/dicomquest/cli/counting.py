@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dicomquest.standard.levels import Level
+    from dicomquest.standard.levels import Level, Noun
 
 
-def counted(count: int, level: Level) -> str:
+def counted(count: int, level: Level | Noun) -> str:
     """Write a number of entities: ``1 study``, ``2,000 studies``."""
     return f"{count:,} {level.entity if count == 1 else level.entities}"
 

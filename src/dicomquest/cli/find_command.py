@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dicomquest.cli.asking.asking_settings import AskingSettings
+from dicomquest.cli.find_settings import FindSettings
 from dicomquest.cli.find_target import TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
@@ -33,27 +34,9 @@ if TYPE_CHECKING:
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
-MODELS = ("study", "patient", "psonly")
+MODELS = ("study", "patient", "psonly", "worklist")
 
 OFFERS = tuple(row.option.replace("_", "-") for row in EXTENDED_OPTIONS)
-
-
-@dataclass(frozen=True, slots=True)
-class FindSettings:
-    """The command line of ``dicomquest find``."""
-
-    host: str
-    port: int
-    keys: tuple[str, ...]
-    peer: PeerSettings
-    output: OutputSettings
-    asking: AskingSettings
-    target: TargetSettings
-    level: str
-    model: str
-    charset: str | None
-    as_is: bool
-    offer: tuple[str, ...]
 
 
 @click.command(cls=PageCommand)
@@ -75,7 +58,7 @@ class FindSettings:
     type=click.Choice(MODELS, case_sensitive=False),
     default="study",
     show_default=True,
-    help="The information model: Study Root, Patient Root or Patient/Study Only.",
+    help="Study Root, Patient Root, Patient/Study Only, or a Modality Worklist.",
 )
 @click.option(
     "--charset",
@@ -108,6 +91,8 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
       dicomquest find pacs1 StudyDate=last-week --sort StudyDate,StudyTime -o studies.csv
     The modalities that an index of this machine has, without a server:
       dicomquest find --index scans.sqlite -L SERIES --columns Modality --unique
+    What a CT scanner has to do today, from a worklist:
+      dicomquest find ris1 -W ScheduledStationAETitle=CT1 ScheduledProcedureStepStartDate=today
     The meaning of a query, with names found by sound if the peer can:
       dicomquest find pacs1 PatientName=MEYER --offer fuzzy --explain
 
@@ -148,6 +133,11 @@ def run(settings: FindSettings) -> None:
 
     # pydicom warns of odd values; we print what the peer sends as it comes.
     warnings.simplefilter("ignore")
+    if settings.model == "worklist":
+        from dicomquest.cli.worklist_asking import find_worklist
+
+        find_worklist(settings)
+        return
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
     if settings.target.index is not None or settings.target.tree:

@@ -78,7 +78,7 @@ class TargetSettings:
     )
     worklist: bool = setting(
         False,
-        "Modality Worklist, which dicomquest does not ask yet.",
+        "The same as -m worklist.",
         short=("-W",),
         is_flag=True,
         envvar=None,
@@ -106,12 +106,12 @@ class TargetSettings:
         if self.get is not None and (self.tree or self.index is not None):
             other = "--tree" if self.tree else "--index"
             raise click.UsageError(f"--get fetches what a peer is asked for without {other}")
+        habits = {"-P": self.patient_root, "-S": self.study_root, "-W": self.worklist}
+        given = [name for name, is_given in habits.items() if is_given]
+        if len(given) > 1:
+            raise click.UsageError(f"{' and '.join(given)} exclude each other")
         if self.worklist:
-            raise click.UsageError(
-                "-W: dicomquest asks no Modality Worklist yet; -P and -S ask archives"
-            )
-        if self.patient_root and self.study_root:
-            raise click.UsageError("-P and -S exclude each other")
+            return "worklist"
         return "patient" if self.patient_root else "study" if self.study_root else named
 
 

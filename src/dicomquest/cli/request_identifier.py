@@ -99,13 +99,14 @@ def build_request(
     notes = [] if as_is else check(columns, model, level, options)
     identifier = build_identifier(columns)
     identifier[QUERY_RETRIEVE_LEVEL] = Element("CS", (level.name,))
-    terms = _character_set(identifier, charset)
+    terms = character_set(identifier, charset)
     if terms:
         identifier[SPECIFIC_CHARACTER_SET] = Element("CS", terms)
     return Request(level, dict(sorted(identifier.items())), tuple(columns), tuple(notes))
 
 
-def _character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
+def character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:
+    """Return the character set of a request, that of --charset if it is given."""
     if charset is None:
         return choose(identifier)
     given = tuple(charset.split("\\"))

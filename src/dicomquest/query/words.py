@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicomquest.query.criteria import HasValue
+from dicomquest.query.criteria import HasValue, SequenceMatch
 from dicomquest.query.matching import BY_CRITERION, words
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query
 
@@ -25,7 +28,7 @@ def question(query: Query) -> str:
     # Every entity has its unique key: HasValue goes without saying.
     own = [
         key
-        for key in query.criteria
+        for key in _each(query.criteria)
         if key.level <= query.level and not isinstance(key.criterion, HasValue)
     ]
     clauses = [f"whose {_clause(key)}" for key in own]
@@ -44,12 +47,22 @@ def outline(query: Query) -> str:
     """Return a query in words without its values: ``studies by Study Date (Range); return ...``."""
     keys = [
         f"{attribute_name(*key.path[-1])} ({BY_CRITERION[type(key.criterion)].name})"
-        for key in query.criteria
+        for key in _each(query.criteria)
         if not isinstance(key.criterion, HasValue)
     ]
     selected = f"{query.entities} by {_listed(keys)}" if keys else f"all {query.entities}"
     returned = [attribute_name(*key.step) for key in query.return_keys]
     return f"{selected}; return {_listed(returned)}"
+
+
+def _each(keys: Iterable[KeyCriterion]) -> Iterator[KeyCriterion]:
+    """Yield the keys, those of a Scheduled Procedure Step one by one: an entry has one step."""
+    for key in keys:
+        criterion = key.criterion
+        if key.tag == SCHEDULED_PROCEDURE_STEP_SEQUENCE and isinstance(criterion, SequenceMatch):
+            yield from criterion.keys
+        else:
+            yield key
 
 
 def _clause(key: KeyCriterion) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Level(IntEnum):
@@ -31,3 +32,13 @@ _ENTITIES = {
     Level.SERIES: ("series", "series"),
     Level.IMAGE: ("instance", "instances"),
 }
+
+
+class Noun(NamedTuple):
+    """The words for one and for several of what a query without levels finds."""
+
+    entity: str
+    entities: str
+
+
+SCHEDULED_STEPS = Noun("scheduled procedure step", "scheduled procedure steps")

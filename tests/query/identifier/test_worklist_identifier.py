@@ -8,7 +8,7 @@ from dicomquest.dataset.elements import Element
 from dicomquest.errors import IdentifierError
 from dicomquest.query.criteria import SequenceMatch
 from dicomquest.query.options import QueryOptions
-from dicomquest.query.words import question
+from dicomquest.query.words import outline, question
 from fixtures.building import data_set
 from fixtures.worklists import request, worklist_query
 
@@ -18,6 +18,17 @@ def test_identifier_needs_no_level() -> None:
     query = worklist_query(data_set(PatientName="DOE^*"))
     assert (query.level_name, query.pending_status) == ("", 0xFF00)
     assert question(query) == "scheduled procedure steps whose Patient's Name starts with 'DOE^'"
+
+
+def test_keys_of_step_are_told_one_by_one() -> None:
+    query = worklist_query(request(Modality="CT", ScheduledStationAETitle="CT1"))
+    assert question(query) == (
+        "scheduled procedure steps whose Modality is 'CT' "
+        "and whose Scheduled Station AE Title is 'CT1'"
+    )
+    assert outline(query).startswith(
+        "scheduled procedure steps by Modality (Single Value) and Scheduled Station AE Title"
+    )
 
 
 @pytest.mark.requirement("WL-008")

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TypeVar
 
 from dicomquest.cli.counting import counted
-from dicomquest.standard.levels import Level
+from dicomquest.standard.levels import Level, Noun
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ ERASE = "\r\x1b[K"
 class Counter:
     """It counts what passes, and rewrites its line; without a terminal it only counts."""
 
-    def __init__(self, level: Level) -> None:
+    def __init__(self, level: Level | Noun) -> None:
         self.count = 0
         self._level = level
         self._is_shown = sys.stderr.isatty()

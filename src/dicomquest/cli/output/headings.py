@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
+
 if TYPE_CHECKING:
-    from dicomquest.query.identifier.key_arguments import Key
+    from dicomquest.query.identifier.key_arguments import Key, PathStep
 
 
 class Cut(Enum):
@@ -37,6 +39,9 @@ ROWS = (
     Row("PatientSex", "Sex", 33),
     Row("NumberOfPatientRelatedStudies", "Studies", 34),
     Row("StudyDate", "Date", 3),
+    Row("ScheduledProcedureStepStartDate", "Date", 3),
+    Row("ScheduledProcedureStepStartTime", "Time", 4),
+    Row("ScheduledStationAETitle", "Station", 5),
     Row("StudyTime", "Time", 35),
     Row("SeriesNumber", "Series", 3),
     Row("SeriesDate", "Date", 31),
@@ -46,6 +51,7 @@ ROWS = (
     Row("Modality", "Mod", 4),
     Row("StudyDescription", "Description", 5),
     Row("SeriesDescription", "Description", 5),
+    Row("ScheduledProcedureStepDescription", "Description", 6),
     Row("BodyPartExamined", "Body part", 30),
     Row("SOPClassUID", "Class", 5),
     Row("NumberOfStudyRelatedSeries", "Series", 34),
@@ -104,7 +110,7 @@ def _heading(key: Key, *, is_asked: bool) -> Heading:
 
     from dicomquest.query.identifier.key_arguments import vr_of
 
-    keyword = keyword_for_tag(key.path[0].tag) if len(key.path) == 1 else ""
+    keyword = keyword_for_tag(key.path[-1].tag) if len(_own_path(key)) == 1 else ""
     vr = vr_of(key.path[-1]) or "LO"
     full = full_heading(key)
     is_uid = vr == "UI" and keyword not in _UIDS_WITH_NAMES
@@ -132,8 +138,15 @@ def full_heading(key: Key) -> str:
         dictionary_description(step.tag).replace("'s ", " ")
         if keyword_for_tag(step.tag)
         else label(step)
-        for step in key.path
+        for step in _own_path(key)
     )
+
+
+def _own_path(key: Key) -> tuple[PathStep, ...]:
+    """Return the path of a key without the sequence of the step, of which an entry has one item."""
+    if len(key.path) > 1 and key.path[0].tag == SCHEDULED_PROCEDURE_STEP_SEQUENCE:
+        return key.path[1:]
+    return key.path
 
 
 def typed_heading(key: Key) -> str:

@@ -20,7 +20,7 @@ from dicomquest.cli.output.match_values import text_at, values_at
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.output.page import Page, is_styled, terminal_size
 from dicomquest.errors import MissingPackageError
-from dicomquest.standard.levels import Level
+from dicomquest.standard.levels import Level, Noun
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET, is_private
 
 if TYPE_CHECKING:
@@ -74,13 +74,15 @@ def show(
     *,
     is_continued: bool = False,
     taken: Callable[[DataSet], None] | None = None,
+    noun: Noun | None = None,
 ) -> Shown:
     """Write the matches; ``keys`` are those of the request, in order.
 
     ``is_continued`` goes on behind what the file has. ``taken`` is told each match, whole.
+    ``noun`` names the matches of a query without levels.
     """
     shown = Shown()
-    counter = Counter(level)
+    counter = Counter(noun or level)
     columns = asked.columns or tuple(keys)
     try:
         chosen = _chosen(counter.counted(matches), columns, asked, settings, shown, taken=taken)

@@ -9,7 +9,7 @@ from dicomquest.cli.messages import say
 from dicomquest.cli.output.cells import wrapped
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.output.show import Shown, is_for_people
-from dicomquest.standard.levels import Level
+from dicomquest.standard.levels import Level, Noun
 
 WIDTH = 80
 NAMED = 2
@@ -17,7 +17,12 @@ NAMED = 2
 
 
 def summarise(
-    shown: Shown, level: Level, settings: OutputSettings, *, is_complete: bool, is_interrupted: bool
+    shown: Shown,
+    level: Level | Noun,
+    settings: OutputSettings,
+    *,
+    is_complete: bool,
+    is_interrupted: bool,
 ) -> None:
     """Say what the output does not: nothing if it is for programs, and all is well."""
     if is_interrupted:
