@@ -47,7 +47,7 @@ hide: [toc]
 
 `python tools/differences.py` writes this page.
 DCMTK's findscu sends the same queries to dicomquest and to two other archives.
-[Searches by HTTP](#by-http) are below.
+[Searches by HTTP](#by-http) and [worklists](#worklists) are below.
 All three hold the same {count} instances (`tests/peers/realistic.py`).
 The table lists the queries that at least one of the three answers differently.
 A test holds our answers against counts made by hand, and against the plain meaning of each query

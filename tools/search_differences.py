@@ -107,8 +107,9 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         searches = section(run(Path(folder)))
-    queries, _, _ = PAGE.read_text(encoding="utf-8").partition(HEADING)
-    PAGE.write_text(queries + searches, encoding="utf-8")
+    queries, _, before = PAGE.read_text(encoding="utf-8").partition(HEADING)
+    _, mark, others = before.partition("\n## ")
+    PAGE.write_text(queries + searches + mark + others, encoding="utf-8")
 
 
 if __name__ == "__main__":

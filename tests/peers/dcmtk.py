@@ -17,7 +17,7 @@ from fixtures.programs import program
 from peers.answers import Answer, plain
 from peers.processes import Outcome, Peer, client, free_port, server
 
-MODELS = {"patient": "-P", "study": "-S", "psonly": "-O"}
+MODELS = {"patient": "-P", "study": "-S", "psonly": "-O", "worklist": "-W"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,12 @@ def findscu(
         for text in ("-k", f"{name}={value}")
     ]
     return _find(peer, model, [*options, *texts], [])
+
+
+def findscu_worklist(peer: Peer, keys: Mapping[str, str], *options: str) -> FindOutcome:
+    """Query a worklist with findscu."""
+    texts = [text for name, value in keys.items() for text in ("-k", f"{name}={value}")]
+    return _find(peer, "worklist", [*options, *texts], [])
 
 
 def findscu_file(peer: Peer, path: Path, *, model: str = "study") -> FindOutcome:
@@ -113,3 +119,18 @@ def dcmqrscp(
     configuration.write_text(CONFIGURATION.format(port=port, aet="QRSCP", area=area, hosts=hosts))
     with server([program("dcmqrscp"), "-c", str(configuration)], port, folder / "dcmqrscp.log"):
         yield Peer("127.0.0.1", port, "QRSCP")
+
+
+@contextlib.contextmanager
+def wlmscpfs(folder: Path, entries: Mapping[str, Sequence[bytes]]) -> Iterator[int]:
+    """Run wlmscpfs over encoded entries by the AE title that it is called by; give its port."""
+    for title, data_sets in entries.items():
+        (folder / title).mkdir()
+        (folder / title / "lockfile").touch()
+        for number, data in enumerate(data_sets):
+            (folder / title / f"{number:04}.wl").write_bytes(data)
+    port = free_port()
+    # A single process: a forked one would outlive the test.
+    command = [program("wlmscpfs"), "-v", "-s", "-dfr", "-csk", "-dfp", str(folder), str(port)]
+    with server(command, port, folder / "wlmscpfs.log"):
+        yield port
