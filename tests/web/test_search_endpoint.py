@@ -20,7 +20,7 @@ from dicomquest.services.access import PeerChoices, Profile
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.standard.models import STUDY_ROOT
 from dicomquest.web import WebSettings, search_channel
-from fixtures.building import data_set
+from fixtures.building import data_set, instance
 from fixtures.web import Browser, three_studies
 
 if TYPE_CHECKING:
@@ -126,6 +126,26 @@ def test_keys_restrict_studies(browser: Browser, query: str, expected: list[int]
 )
 def test_keys_restrict_series(browser: Browser, path: str, expected: list[str]) -> None:
     assert browser.values(path, SERIES) == expected
+
+
+@pytest.mark.requirement("QI-004")
+def test_paths_go_into_items_of_items(index: Index) -> None:
+    index.ingest_data_sets(
+        instance(
+            number,
+            series=number,
+            RequestAttributesSequence=[
+                data_set(RequestedProcedureCodeSequence=[data_set(CodeValue=f"C{number}")])
+            ],
+        )
+        for number in (7, 8)
+    )
+    browser = Browser(index)
+    path = "RequestAttributesSequence.RequestedProcedureCodeSequence.CodeValue"
+    for key in (path, "00400275.00321064.00080100"):
+        assert len(browser.matches(f"/series?{key}=C7")) == 1
+        assert len(browser.matches(f"/series?{key}=C*")) == 2
+        assert browser.matches(f"/series?{key}=C9") == []
 
 
 @pytest.mark.requirement("QI-011")
@@ -272,7 +292,9 @@ def test_includefield_all_has_all_of_the_level(browser: Browser) -> None:
     ],
 )  # fmt: skip
 def test_the_usual_attributes_are_there(browser: Browser, path: str, tags: str) -> None:
-    for match in browser.matches(path):
+    matches = browser.matches(path)
+    assert matches
+    for match in matches:
         assert set(tags.split()) <= match.keys()
 
 
