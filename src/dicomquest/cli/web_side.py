@@ -161,6 +161,7 @@ class WebSide:
 
     def _web_settings(self, settings: ServeSettings) -> WebSettings:
         from dicomquest.services.admission import AccessRules, Admission
+        from dicomquest.store.rendering_processes import RenderingLimits
         from dicomquest.web.host_names import host_names
         from dicomquest.web.web_service import WebSettings
 
@@ -175,6 +176,9 @@ class WebSide:
             write_timeout=settings.write_timeout,
             body_timeout=settings.pdu_timeout,
             most_retrieves=settings.max_retrieves,
+            rendering=RenderingLimits(
+                settings.max_renderings, settings.max_rendered_pixels, settings.rendering_timeout
+            ),
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
             page=page_settings(settings),

@@ -59,6 +59,16 @@ def find_bulk(read: Read, start: int, end: int, syntax: str, path: BulkPath) -> 
     return next((value for at, value in _opaque(source, walk) if at == path), None)
 
 
+def find_short(read: Read, start: int, end: int, syntax: str, tag: int) -> bytes:
+    """Return a short value outside of sequences, empty if there is none."""
+    source, walk = walk_through(read, start, end, syntax)
+    for step in walk.steps():
+        is_it = step.tag == tag and not step.depth and step.kind is StepKind.VALUE
+        if is_it and step.length <= LONGEST_INLINE:
+            return source.take(step.length)
+    return b""
+
+
 def value_parts(
     read: Read, extent: tuple[int, int], syntax: str, value: BulkValue, *, first: int, count: int
 ) -> Iterator[bytes]:

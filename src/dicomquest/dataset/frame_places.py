@@ -67,6 +67,11 @@ class FramePlaces:
         return bool(self.starts)
 
     @property
+    def is_float(self) -> bool:
+        """Tell whether the samples are floating point numbers (PS3.3 C.7.6.24)."""
+        return self.vr in {"OF", "OD"}
+
+    @property
     def is_stream(self) -> bool:
         """Tell whether all frames are one stream, in which no frame stands alone."""
         return self.is_compressed and self.syntax in STREAM_SYNTAXES
@@ -124,7 +129,9 @@ def read_frame(read: Read, start: int, end: int, places: FramePlaces, number: in
         raise DataSetError(f"frame {number} is cut off", tag=PIXEL_DATA)
     source, _ = walk_through(read, start, end, places.syntax)
     source.skip(places.at + begin - source.position)
-    data = in_little_endian(source.take(stop - begin), places.vr, places.order)
+    # Writers turn round the bytes of whole samples, though OW has words of two.
+    is_wide = places.vr == "OW" and _number(places.values, _BITS_ALLOCATED) == 32
+    data = in_little_endian(source.take(stop - begin), "OL" if is_wide else places.vr, places.order)
     if bits % 8 or first % 8:
         return _aligned(data, first - begin * 8, bits)
     return data[first // 8 - begin : last // 8 - begin]

@@ -42,6 +42,9 @@ class LimitName(Enum):
     RETRIEVED_INSTANCES = "max-retrieve-instances"
     DESTINATION_TIMEOUT = "destination-timeout"
     STORE_TIMEOUT = "store-timeout"
+    RENDERINGS = "max-renderings"
+    RENDERED_PIXELS = "max-rendered-pixels"
+    RENDERING_TIMEOUT = "rendering-timeout"
     HTTP_HEAD = "max-http-head"
     READ_RATE = "reads-per-second"
 

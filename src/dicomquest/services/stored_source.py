@@ -85,6 +85,15 @@ class StoredSource:
         self._position += 1
         return await self._run(self._look_up, self._pages[self._position - 1])
 
+    async def around(self, position: int) -> Sequence[Selected]:
+        """Return the instance at a position, from 0 on, with those of its page behind and before.
+
+        It leaves the place of ``next`` where it is.
+        """
+        page, at = divmod(position, PAGE)
+        found = await self._run(self._look_up, self._pages[page])
+        return [*found[at:], *found[:at]]
+
     def interrupt(self) -> None:
         """Make the database give up; ``count`` raises IndexDatabaseError then."""
         self._is_interrupted = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
@@ -18,6 +18,7 @@ from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from pydicom.uid import UID
 
+from dicomquest.dataset.codestream_size import codestream_size
 from dicomquest.dataset.decoder import UNDEFINED
 from dicomquest.dataset.transcoding import Changes, Survey
 from dicomquest.dataset.transcoding_source import PART
@@ -77,7 +78,7 @@ _DECODERS: Final = {
 _NATIVE_COLOUR: Final = {"YBR_FULL_422": "YBR_FULL", "YBR_ICT": "RGB", "YBR_RCT": "RGB"}
 """The colours of decoded samples: decoders undo the subsampling and transform of these."""
 _ALLOCATED: Final = frozenset({8, 16, 32})
-_FAULTS: Final = (
+FAULTS: Final = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -89,6 +90,8 @@ _FAULTS: Final = (
     struct.error,
 )
 """The errors that decoders raise for damaged bytes, and a disk that is full for the frames."""
+_LARGEST_FRAME: Final = 1 << 29
+"""Bytes of a frame that is decoded alone; a tile or a projection has some ten million."""
 _IN_MEMORY: Final = 8 << 20
 """Bytes of decoded pixel data that need no temporary file."""
 
@@ -105,7 +108,7 @@ def is_image_syntax(transfer_syntax_uid: str) -> bool:
     return transfer_syntax_uid in _DECODERS
 
 
-class _Image(NamedTuple):
+class Image(NamedTuple):
     """The attributes of an image as its data set has them."""
 
     samples: int
@@ -158,7 +161,7 @@ class NativePixels:
 
 def decompressed(descriptor: int, transfer_syntax_uid: str, found: Survey) -> NativePixels:
     """Decode all frames of an open file; DataSetError if that is not possible."""
-    image = _image(found.values)
+    image = image_of(found.values)
     if image.frames * image.frame_length >= UNDEFINED:
         raise DataSetError(f"{image.frames} frames are too much for native pixel data")
     # A descriptor of its own, as the decoders move the position of their file.
@@ -172,7 +175,7 @@ def decompressed(descriptor: int, transfer_syntax_uid: str, found: Survey) -> Na
         spool = tempfile.SpooledTemporaryFile[bytes](_IN_MEMORY)
         try:
             photometric = _write(spool, image, frames)
-        except _FAULTS as error:
+        except FAULTS as error:
             spool.close()
             reason = " ".join(str(error).split())
             raise DataSetError(f"pixel data cannot be decoded: {reason}") from error
@@ -190,12 +193,15 @@ def decoded_frame(
     """Return one compressed frame as native pixels; DataSetError if that is not possible."""
     from pydicom.encaps import encapsulate  # noqa: PLC0415  seldom needed
 
-    image = _image(values)._replace(frames=1)
+    image = image_of(values)._replace(frames=1)
+    if image.frame_length > _LARGEST_FRAME:
+        raise DataSetError(f"a frame of {image.frame_length:,} bytes is too large to be decoded")
+    check_size(codestream, image)
     try:
         with BytesIO(encapsulate([codestream])) as file:
             frames = _decoded_frames(file, transfer_syntax_uid, image, {})
             native, _ = next(frames)
-    except _FAULTS as error:
+    except FAULTS as error:
         reason = " ".join(str(error).split())
         raise DataSetError(f"the frame cannot be decoded: {reason}") from error
     if len(native) != image.frame_length:
@@ -203,13 +209,26 @@ def decoded_frame(
     return native
 
 
-def _image(values: Mapping[int, bytes]) -> _Image:
-    """Parse the attributes of an image; DataSetError for those without which none is."""
+def check_size(codestream: bytes, image: Image) -> None:
+    """Raise DataSetError for a codestream of another size: decoders make room for what it says."""
+    found = codestream_size(codestream)
+    if found is not None and found != (image.rows, image.columns):
+        raise DataSetError(
+            f"a codestream of {found[0]} x {found[1]} pixels in an image of "
+            f"{image.rows} x {image.columns}"
+        )
+
+
+def image_of(values: Mapping[int, bytes], widths: Container[int] = _ALLOCATED) -> Image:
+    """Parse the attributes of an image; DataSetError for those without which none is.
+
+    ``widths`` are the Bits Allocated that will do.
+    """
     samples = _number(values, _SAMPLES_PER_PIXEL, 1)
     allocated = _number(values, _BITS_ALLOCATED)
-    if allocated not in _ALLOCATED:
+    if allocated not in widths:
         raise DataSetError(f"{tag_text(_BITS_ALLOCATED)}: {allocated} bits", tag=_BITS_ALLOCATED)
-    return _Image(
+    return Image(
         samples,
         values.get(_PHOTOMETRIC_INTERPRETATION, b"").decode("latin-1").strip(" \0"),
         _number(values, _PLANAR_CONFIGURATION, 0),
@@ -244,7 +263,7 @@ def _extended_offsets(values: Mapping[int, bytes]) -> tuple[bytes, bytes] | None
 
 
 def _decoded_frames(
-    file: BinaryIO, transfer_syntax_uid: str, image: _Image, values: Mapping[int, bytes]
+    file: BinaryIO, transfer_syntax_uid: str, image: Image, values: Mapping[int, bytes]
 ) -> Iterator[tuple[bytes, str]]:
     """Yield the frames with their colours, in the width that Bits Allocated says."""
     from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415  imports numpy
@@ -276,7 +295,7 @@ def _decoded_frames(
 
 
 def _uncompressed_frames(
-    file: BinaryIO, image: _Image, values: Mapping[int, bytes]
+    file: BinaryIO, image: Image, values: Mapping[int, bytes]
 ) -> Iterator[tuple[bytes, str]]:
     """Yield the frames of fragments that are not compressed, without their padding."""
     from pydicom.encaps import generate_frames  # noqa: PLC0415  seldom needed
@@ -288,7 +307,7 @@ def _uncompressed_frames(
         yield bytes(frame[:length] if is_padded else frame), image.photometric
 
 
-def _write(spool: IO[bytes], image: _Image, frames: Iterator[tuple[bytes, str]]) -> str:
+def _write(spool: IO[bytes], image: Image, frames: Iterator[tuple[bytes, str]]) -> str:
     """Write all frames, and return their colours; ValueError if any is not as the others are."""
     photometric, count = "", 0
     for frame, colours in frames:

@@ -9,6 +9,7 @@ from dicomquest.web.bulkdata_endpoint import BulkdataEndpoint
 from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.frames_endpoint import FramesEndpoint
 from dicomquest.web.metadata_endpoint import MetadataEndpoint
+from dicomquest.web.rendering_endpoint import RenderedEndpoint, ThumbnailEndpoint
 from dicomquest.web.retrieve_instances import InstancesEndpoint
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ Made: TypeAlias = "Callable[[WebService], Callable[[Scope, Receive, Send], Await
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = _STUDY + "/series/{series}"
 _INSTANCE: Final = _SERIES + "/instances/{instance}"
+_FRAMES: Final = _INSTANCE + "/frames/{frames}"
+_SHOWN: Final = (_STUDY, _SERIES, _INSTANCE, _FRAMES)
 
 RETRIEVE_PATHS: Final[tuple[tuple[str, Made], ...]] = (
     *((path, InstancesEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
     *((f"{path}/metadata", MetadataEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
-    (_INSTANCE + "/frames/{frames}", FramesEndpoint),
+    (_FRAMES, FramesEndpoint),
+    *((f"{path}/rendered", RenderedEndpoint) for path in _SHOWN),
+    *((f"{path}/thumbnail", ThumbnailEndpoint) for path in _SHOWN),
     (_INSTANCE + "/bulkdata/{value:path}", BulkdataEndpoint),
 )

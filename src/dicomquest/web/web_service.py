@@ -25,6 +25,7 @@ from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
 from dicomquest.services.storage import StorageService
 from dicomquest.standard.models import InformationModel
+from dicomquest.store.rendering_processes import RenderingLimits
 from dicomquest.store.stored_frames import StoredFrames
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 from dicomquest.web.callers import HTTP_TITLE, Caller, Callers, claim_of
@@ -33,6 +34,7 @@ from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.host_names import HostNames
 from dicomquest.web.page_settings import PageSettings
 from dicomquest.web.refusals import RefusalError
+from dicomquest.web.renderings import Renderings
 from dicomquest.web.search_service import SearchService
 from dicomquest.web.sessions import Session
 from dicomquest.web.viewer_build import ViewerBuild
@@ -75,6 +77,7 @@ class WebSettings:
     - ``viewer`` is the build of OHIF to serve, None for none.
     - ``page`` are those of the page for people.
     - ``most_retrieves`` are the retrieves that run at a time; None for any number.
+    - ``rendering`` bounds the pictures that are made.
     """
 
     root: str = "/dicom-web"
@@ -87,6 +90,7 @@ class WebSettings:
     threads: int = 100
     viewer: ViewerBuild | None = None
     most_retrieves: int | None = None
+    rendering: RenderingLimits = field(default_factory=RenderingLimits)
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
     page: PageSettings = field(default_factory=PageSettings)
@@ -147,6 +151,7 @@ class WebService:
         self.viewer_key = secrets.token_bytes(32)
         # The metadata of one instance takes twenty times its bytes of memory.
         self.making = asyncio.Lock()
+        self.renderings = Renderings(settings.rendering)
         self._numbers = count(1)
         self._lines = RepeatedLines()
         self.reconfigure(settings, find)
@@ -156,6 +161,8 @@ class WebService:
         self.settings = settings
         self.search = SearchService(self.index, find)
         self.retrieve_gate = FindGate(settings.most_retrieves)
+        if settings.rendering != self.renderings.limits:
+            self.renderings = Renderings(settings.rendering)
         self._callers = Callers(settings.admission)
 
     @property

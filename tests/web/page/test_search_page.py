@@ -86,7 +86,7 @@ def test_an_unclear_date_gives_two_links(browser: Browser) -> None:
 
 def test_an_opened_study_shows_its_series(browser: Browser) -> None:
     response = get(browser, "/?q=2024&open=1.2.1")
-    assert response.text.count("/studies/1.2.1/series/") == 2
+    assert response.text.count('href="/studies/1.2.1/series/') == 2
     assert 'aria-expanded="true"' in response.text
 
 

@@ -377,6 +377,33 @@ class LimitSettings:
         reason="a receiver may write and index an instance before it answers",
         beyond="A-ABORT; that instance counts as failed",
     )
+    max_renderings: int = setting(
+        2,
+        "Make at most N pictures of images at a time in a process; others wait.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="each has a process of its own, which takes a processor",
+        beyond="503 by HTTP if 200 wait",
+    )
+    max_rendered_pixels: int = setting(
+        64_000_000,
+        "Make pictures of images of at most N pixels.",
+        type=COUNT,
+        metavar="N",
+        hidden=True,
+        reason="a mammogram has 35 million; a pixel takes up to 32 bytes while it is rendered",
+        beyond="413 by HTTP",
+    )
+    rendering_timeout: float = setting(
+        20.0,
+        "End the making of a picture that takes longer.",
+        type=SECONDS,
+        metavar="SECONDS",
+        hidden=True,
+        reason="a large one takes two seconds; a file can be made to take a decoder hours",
+        beyond="503 by HTTP",
+    )
     max_http_head: int = setting(
         65_536,
         "Take at most so many bytes of the line and the headers of a request by HTTP.",

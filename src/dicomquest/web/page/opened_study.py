@@ -36,7 +36,10 @@ MOST_SIZED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class OpenedStudy:
-    """A study with its series; ``of_patient`` counts all studies of its patient ID."""
+    """A study with its series; ``of_patient`` counts all studies of its patient ID.
+
+    ``has_files`` is False if none of its files is there, of which there could be a picture.
+    """
 
     row: StudyRow
     series: tuple[SeriesRow, ...]
@@ -44,6 +47,7 @@ class OpenedStudy:
     of_patient_text: str = ""
     size: str = ""
     header: str = ""
+    has_files: bool = True
 
     @property
     def study(self) -> StudyOfPatient:
@@ -74,7 +78,8 @@ def open_study(
         ]
     of_patient, text = _of_patient(search, asker, found[0])
     size, header = _files(search, asker, row)
-    return OpenedStudy(row, tuple(series), of_patient, text, size, header)
+    has_files = bool(header) or row.images > MOST_SIZED
+    return OpenedStudy(row, tuple(series), of_patient, text, size, header, has_files)
 
 
 def _files(search: BoundedSearch, asker: Asker, row: StudyRow) -> tuple[str, str]:

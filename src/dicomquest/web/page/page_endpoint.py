@@ -22,6 +22,7 @@ from dicomquest.errors import (
 )
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.find_gate import FindGate
+from dicomquest.store.rendering_job import can_render
 from dicomquest.web.box import Links, Reading, read_box
 from dicomquest.web.cookies import token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
@@ -40,6 +41,12 @@ LOGGER = logging.getLogger("dicomquest.web")
 
 LONGEST_FORM = 262_144
 """Bytes of a form: some thousand ticked studies."""
+
+WITHOUT_PICTURE = frozenset(
+    {"AU", "DOC", "ECG", "EPS", "FID", "HD", "KO", "PLAN", "PR", "REG", "RESP", "RTPLAN",
+     "RTRECORD", "RTSTRUCT", "SR"}
+)  # fmt: skip
+"""The modalities whose series have no images to show."""
 
 T = TypeVar("T")
 
@@ -137,7 +144,8 @@ class PageRequest:
             "has_facets": False,
             "root": self.service.settings.root,
             "has_viewer": self.service.settings.viewer is not None,
-            "has_thumbnails": False,
+            "has_thumbnails": self.may_retrieve and can_render(),
+            "without_picture": WITHOUT_PICTURE,
             "may_retrieve": self.may_retrieve,
             "idle": self.idle,
             "sign_in": sign_in_address(self.exchange),
