@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from dicomquest.dataset import usual_identifier
 from dicomquest.dataset.charset import FALLBACK, Terms
 from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet, Element
@@ -87,15 +88,26 @@ def decode(
             )
     # A transfer syntax that is not named here is one of compressed pixel data: all those are
     # explicit VR little endian (PS3.5 A.4).
+    explicit = _is_explicit(data, 0, transfer_syntax, remarks)
+    is_little_endian = transfer_syntax != EXPLICIT_VR_BIG_ENDIAN
+    if (
+        len(data) <= usual_identifier.LONGEST
+        and is_little_endian
+        and not charset
+        and limits.elements >= usual_identifier.MOST_ELEMENTS
+    ):
+        usual = usual_identifier.usual_elements(data, explicit=explicit)
+        if usual is not None:
+            return usual
     kind = _OwnCharsetDecoder if charset else Decoder
     decoder = kind(
         data,
-        big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+        big_endian=not is_little_endian,
         limits=limits,
         fallback=fallback,
         remarks=remarks,
     )
-    place = Place(scope_of(charset), explicit=_is_explicit(data, 0, transfer_syntax, remarks))
+    place = Place(scope_of(charset), explicit=explicit)
     end = decoder.read(place, 0, len(data))
     if end < len(data):
         raise DataSetError("an item or delimiter outside of any sequence", offset=end)

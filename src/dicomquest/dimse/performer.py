@@ -161,7 +161,11 @@ class Performer:
             is_outstanding=self._is_outstanding(request.message_id),
             is_oversized=message.is_oversized,
         )
-        refusal = next((row for row in REFUSALS if row.applies(arrival)), None)
+        refusal = None
+        for row in REFUSALS:
+            if row.applies(arrival):
+                refusal = row
+                break
         self._tells_fragments = message.is_streamed and refusal is None
         self._receiving = request.message_id if self._tells_fragments else None
         if refusal is not None:

@@ -14,6 +14,7 @@ fields (``RowFilter``).
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.search.condition import Sql, joined
@@ -143,6 +144,9 @@ _CHILDREN_OF_CHOSEN_ROW = _Children(
 )
 
 
+_LEVEL_OF = attrgetter("level")
+
+
 class _Compiler:
     def __init__(self, query: Query, facts: Facts) -> None:
         self._query = query
@@ -171,7 +175,7 @@ class _Compiler:
     def plan(self, behind: Columns) -> Plan:
         query = self._query
         selection = select(query.return_keys, self._facts.dialect, self._facts.have_variants)
-        used = [key.level for key in query.return_keys] + [key.level for key in self._upper]
+        used = [query.level, *map(_LEVEL_OF, query.return_keys), *map(_LEVEL_OF, self._upper)]
         if self._visible is not None:
             selection = self._visible.selection(
                 selection, query.return_keys, self._residuals.called
@@ -182,7 +186,7 @@ class _Compiler:
                 behind = tuple(column.plain or column for column in behind)
             selection = with_more(selection, behind)
             used += [column.level for column in behind]
-        top = min([*used, query.level])
+        top = min(used)
         predicates, row_choice = self.predicates(top)
         tables = TABLES[query.level]
         for level in range(query.level - 1, top - 1, -1):

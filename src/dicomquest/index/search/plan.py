@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dicomquest.dataset.elements import (
@@ -180,6 +181,9 @@ class Plan:
         return dict(sorted(response.items()))
 
 
+_ITEM_KEYS = attrgetter("item_keys")
+
+
 def _is_usual(
     return_keys: tuple[ReturnKey, ...],
     dialect: Dialect = "sqlite",
@@ -192,6 +196,9 @@ def _is_usual(
 
 def _count(return_keys: tuple[ReturnKey, ...]) -> int:
     """Count the keys with those of their items."""
+    if not any(map(_ITEM_KEYS, return_keys)):
+        # Nearly always, and without a loop in Python.
+        return len(return_keys)
     nested = [_count(key.item_keys) for key in return_keys if key.item_keys is not None]
     return len(return_keys) + sum(nested)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from dicomquest.dataset.dates import parse_offset
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 _MOST_REMEMBERED = 200
 
 
+_LEVELS = {level.name: level for level in Level}
+
+
 def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOptions) -> Query:
     """Return the query of an identifier; IdentifierError (A900, 0122) has element and comment."""
     model = read_model(sop_class_uid)
@@ -65,7 +69,7 @@ def parse_identifier(data_set: DataSet, sop_class_uid: str, options: QueryOption
         model=model,
         level=level,
         criteria=tuple(reading.criteria),
-        return_keys=tuple(sorted(reading.return_keys.values(), key=lambda key: key.tag)),
+        return_keys=tuple(sorted(reading.return_keys.values(), key=_TAG_OF)),
         options=options,
         pending_status=statuses.PENDING_WITH_UNSUPPORTED_KEYS
         if reading.unsupported
@@ -113,14 +117,16 @@ def read_level(data_set: DataSet, model: InformationModel, *, strict: bool) -> L
     """Return the query level; IdentifierError A900 if it is missing or not one of the model's."""
     element = data_set.get(QUERY_RETRIEVE_LEVEL)
     values = [str(value) for value in element.values] if element is not None else []
+    text = ""
+    if len(values) == 1:
+        text = values[0] if strict else values[0].strip(" \0").upper()
+        level = _LEVELS.get(text)
+        if level is not None and level in model.levels:
+            return level
     legal = "/".join(level.name for level in model.levels)
     if len(values) != 1 or not values[0].strip():
         got = "missing" if not any(values) else f"{len(values)} values"
         raise _rejected(QUERY_RETRIEVE_LEVEL, f"QueryRetrieveLevel {got}: expected {legal}")
-    text = values[0] if strict else values[0].strip(" \0").upper()
-    for level in model.levels:
-        if level.name == text:
-            return level
     raise _rejected(QUERY_RETRIEVE_LEVEL, f"level {text[:16]!r}: expected {legal}")
 
 
@@ -185,22 +191,23 @@ class _Reading:
         if self.options.strict:
             # A strict answer names the first fault by tag, so all keys are read in their order.
             return data_set
-        keys: list[tuple[int, str]] = []
-        asking: DataSet = {}
-        # As ``is_universal``, without a call for each key.
-        for tag, element in data_set.items():
-            vr, values = element
-            if values or vr == "SQ" or tag & 0x10000:
-                asking[tag] = element
-            else:
-                keys.append((tag, vr))
-        read = _universal_keys if len(keys) <= _MOST_REMEMBERED else _universal_keys.__wrapped__
-        found = read(self.model.uid, self.level, self.options, tuple(keys))
+        read = _shape if len(data_set) <= _MOST_REMEMBERED else _shape.__wrapped__
+        elements = data_set.values()
+        found, asking = read(
+            self.model.uid,
+            self.level,
+            self.options,
+            (
+                tuple(data_set),
+                tuple(map(_VR_OF, elements)),
+                tuple(map(bool, map(_VALUES_OF, elements))),
+            ),
+        )
         self.return_keys.update(found.return_keys)
         self.ignored += found.ignored
         self.notes += found.notes
         self.unsupported = self.unsupported or found.unsupported
-        return asking
+        return {tag: data_set[tag] for tag in asking}
 
     def add(self, key: ReadKey) -> None:
         """Take one key in, by its level."""
@@ -295,16 +302,33 @@ class _Reading:
         self.notes.append(f"{what}: {taken_as}")
 
 
-@lru_cache(maxsize=256)
-def _universal_keys(
-    uid: str, level: Level, options: QueryOptions, keys: tuple[tuple[int, str], ...]
-) -> _Reading:
-    """Return the reading of keys without a value; callers share it and never change it."""
+# Run in C, where a loop over the elements would take longer than all that it finds.
+_VR_OF, _VALUES_OF = itemgetter(0), itemgetter(1)
+_TAG_OF = itemgetter(0)
+
+
+@lru_cache(maxsize=512)
+def _shape(
+    uid: str,
+    level: Level,
+    options: QueryOptions,
+    shape: tuple[tuple[int, ...], tuple[str, ...], tuple[bool, ...]],
+) -> tuple[_Reading, tuple[int, ...]]:
+    """Return the reading of keys without a value, and the tags of the other elements.
+
+    ``shape`` has the tag and the VR of each element, and whether it has a value. Callers share the reading and never change it.
+    """
     reading = _Reading(MODELS_BY_UID[uid], level, options)
-    for tag, vr in sorted(keys):
-        if is_key(tag):
+    asking = []
+    for tag, vr, has_values in sorted(zip(*shape, strict=True)):
+        # As ``is_universal``.
+        if has_values or vr == "SQ" or tag & 0x10000:
+            asking.append(tag)
+        elif is_key(tag):
             reading.add(universal_key(tag, vr))
-    return reading
+    # In the order of the data set, as private creators are looked up in it.
+    kept = frozenset(asking)
+    return reading, tuple(tag for tag in shape[0] if tag in kept)
 
 
 def _rejected(tag: int, comment: str) -> IdentifierError:
