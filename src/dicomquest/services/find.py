@@ -36,10 +36,12 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from time import monotonic
 
 from dicomquest.dataset.charset import (
     FALLBACK,
+    Terms,
     normalise_terms,
 )
 from dicomquest.dataset.codec import (
@@ -76,6 +78,8 @@ from dicomquest.standard.tags import (
 
 LOGGER = logging.getLogger("dicomquest.find")
 
+_ITEM_KEYS = attrgetter("item_keys")
+
 SMALL_IDENTIFIER = 1024
 """Bytes of an identifier that is read in the event loop, which takes well below 2 ms.
 
@@ -85,6 +89,9 @@ for it; so is a deflated one, of which the bytes tell nothing.
 
 MOST_REMEMBERED_FIELDS = 256
 """Fields of a response whose encoder is remembered; long ones would fill the memory."""
+
+MOST_ENCODERS = 256
+"""Encoders that a service finds by the shape of a query."""
 
 MOST_NOTES = 20
 """Lines that the log gets of one identifier's deviations; the last one counts the others."""
@@ -124,6 +131,7 @@ class FindService:
         self._retrieve_ae_title = retrieve_ae_title
         # One thread reads long identifiers: several would keep the event loop from its turns.
         self._reading = asyncio.Lock()
+        self._encoders: dict[tuple[object, ...], ResponseEncoder] = {}
         self._at_once_from = 0.0
         self._slow_until = 0.0
 
@@ -229,6 +237,24 @@ class FindService:
         return identifier
 
     def _encoder(self, request: ServiceRequest, query: Query) -> ResponseEncoder:
+        keys, syntax = query.return_keys, request.context.transfer_syntax
+        requested = normalise_terms(query.charset_terms)
+        if len(keys) > MOST_REMEMBERED_FIELDS or any(map(_ITEM_KEYS, keys)):
+            return self._make_encoder(query, syntax, requested)
+        # By what the fields are made of: to make and to hash them takes longer than all else here.
+        shape = (
+            keys, query.level, query.private_creators, query.wants_availability, requested, syntax
+        )  # fmt: skip
+        encoder = self._encoders.get(shape)
+        if encoder is None:
+            if len(self._encoders) >= MOST_ENCODERS:
+                self._encoders.clear()
+            encoder = self._encoders[shape] = self._make_encoder(query, syntax, requested)
+        return encoder
+
+    def _make_encoder(
+        self, query: Query, transfer_syntax: str, requested: Terms
+    ) -> ResponseEncoder:
         is_usual = len(query.return_keys) <= MOST_REMEMBERED_FIELDS
         constants = (_constants if is_usual else _constants.__wrapped__)(
             query.level,
@@ -237,9 +263,8 @@ class FindService:
             query.wants_availability,
         )
         fields = (*self._index.fields(query), *constants)
-        requested = normalise_terms(query.charset_terms)
         make = _response_encoder if is_usual else ResponseEncoder
-        return make(fields, request.context.transfer_syntax, requested)
+        return make(fields, transfer_syntax, requested)
 
     async def _stream(
         self, request: ServiceRequest, query: Query, batches: Batches, peer: PeerChoices

@@ -316,7 +316,8 @@ def _shape(
 ) -> tuple[_Reading, tuple[int, ...]]:
     """Return the reading of keys without a value, and the tags of the other elements.
 
-    ``shape`` has the tag and the VR of each element, and whether it has a value. Callers share the reading and never change it.
+    ``shape`` has the tag and the VR of each element, and whether it has a value. Callers share the
+    reading and never change it.
     """
     reading = _Reading(MODELS_BY_UID[uid], level, options)
     asking = []
