@@ -103,7 +103,6 @@ def test_ticks_stay_through_narrowing(page_address: str, page: Page) -> None:
 
 def test_all_rows_come_while_one_scrolls(page_address: str, page: Page) -> None:
     page.goto(f"{page_address}/?all")
-    page.keyboard.press("End")
     for count in (150, 180):
         page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
         page.wait_for_selector(f"tr.study >> nth={count - 1}", state="attached")

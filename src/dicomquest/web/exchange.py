@@ -169,8 +169,8 @@ def read_codings(text: str) -> dict[str, float]:
 class Compression:
     """A gzip stream of a response's body."""
 
-    def __init__(self) -> None:
-        self._stream = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    def __init__(self, level: int = GZIP_LEVEL) -> None:
+        self._stream = zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
 
     def compress(self, body: bytes, *, more: bool) -> bytes:
         """Return the bytes to send for some of the body; blocking for large ones."""

@@ -29,6 +29,21 @@ def test_a_place_among_names_is_read_back(values: tuple[str | None, ...], down: 
     assert read_place(dict(parse_qsl(place.parameters()[1:]))) == place
 
 
+@given(values=_DATES, before=st.none() | st.integers(0, 1 << 40))
+def test_a_place_read_backward_is_read_back(
+    values: tuple[str | None, ...], before: int | None
+) -> None:
+    place = ListPlace(StudyOrder(), 7, Position(values), before, is_backward=True)
+    assert read_place(dict(parse_qsl(place.parameters()[1:]))) == place
+    assert place.listing(100).is_backward
+
+
+def test_the_end_of_a_list_is_read_back() -> None:
+    end = ListPlace(StudyOrder(), 7, None, None, is_backward=True)
+    assert read_place(dict(parse_qsl(end.parameters()[1:]))) == end
+    assert not end.is_start
+
+
 @pytest.mark.parametrize("after", ["", "x", "W10", "WzFd", "bnVsbA", "W1tbXV1d", "é", "a" * 5000])
 def test_a_place_that_is_none_is_the_start(after: str) -> None:
     assert read_place({"after": after, "row": "x"}) == ListPlace()

@@ -53,6 +53,38 @@ def test_studies_come_newest_first(browser: Browser) -> None:
     assert uids(get(browser, "/?all")) == ["1.2.3", "1.2.2", "1.2.1"]
 
 
+def links(response: httpx.Response) -> dict[str, str]:
+    found = re.findall(r'data-(next|previous|last)="([^"]*)"', response.text)
+    return {name: unescape(address) for name, address in found}
+
+
+def test_a_list_is_walked_both_ways(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_ROWS", "NEXT_ROWS"):
+        monkeypatch.setattr(f"dicomquest.web.page.study_answer.{name}", 1)
+    first = get(browser, "/?all")
+    assert (uids(first), links(first)["previous"]) == (["1.2.3"], "")
+    second = get(browser, f"{links(first)['next']}&part=rows")
+    assert "<h1" not in second.text
+    assert 'aria-rowindex="3"' in second.text
+    third = get(browser, links(second)["next"])
+    assert (uids(second), uids(third), links(third)["next"]) == (["1.2.2"], ["1.2.1"], "")
+    back = get(browser, links(third)["previous"])
+    assert uids(back) == ["1.2.2"]
+    assert 'aria-rowindex="3"' in back.text
+    start = get(browser, links(back)["previous"])
+    assert (uids(start), links(start)["previous"]) == (["1.2.3"], "")
+    end = get(browser, links(first)["last"])
+    assert uids(end) == ["1.2.1"]
+    assert "<tr role" in end.text
+    assert 'class="study" id="s-1.2.1" data-uid' in end.text
+    assert uids(get(browser, links(end)["previous"])) == ["1.2.2"]
+
+
+def test_what_was_asked_for_is_marked(browser: Browser) -> None:
+    text = get(browser, "/?q=yamada").text
+    assert '<mark class="hit">Yamada</mark>, Tarou' in text
+
+
 def test_facets_are_links_that_narrow(browser: Browser) -> None:
     response = get(browser, "/?q=2024")
     found = dict(re.findall(r'<li><a href="/\?([^"]*)"><span>(MR|CT)</span>', response.text))

@@ -23,16 +23,32 @@ _LONGEST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ListPlace:
-    """An order, the mark of the list's time, the row it goes on behind, and rows before that."""
+    """An order, the mark of the list's time, and the row it goes on behind, or before.
+
+    ``before`` are the rows of the list before that place, None if nobody has counted them. A place
+    that ``is_backward`` without a position is the end of the list.
+    """
 
     order: StudyOrder = DEFAULT
     as_of: int | None = None
     position: Position | None = None
-    before: int = 0
+    before: int | None = 0
+    is_backward: bool = False
+
+    @property
+    def is_start(self) -> bool:
+        """Tell whether the list begins here."""
+        return self.position is None and not self.is_backward
 
     def listing(self, limit: int) -> StudyListing:
-        """Return the part of the list that begins here."""
-        return StudyListing(self.order, self.position, limit=limit, as_of=self.as_of)
+        """Return the part of the list that begins here, or ends here if it is read backward."""
+        return StudyListing(
+            self.order,
+            self.position,
+            limit=limit,
+            as_of=self.as_of,
+            is_backward=self.is_backward,
+        )
 
     def parameters(self, sealer: Sealer | None = None) -> str:
         """Return the parameters after those of the question, with an ampersand before; "" for none.
@@ -43,22 +59,30 @@ class ListPlace:
         if self.order != DEFAULT:
             pairs.append(("sort", _word(self.order)))
         if self.position is not None:
-            pairs.append(("after", _text(self.position, sealer)))
-            pairs.append(("row", str(self.before)))
-            if self.as_of is not None:
-                pairs.append(("asof", str(self.as_of)))
+            way = "before" if self.is_backward else "after"
+            pairs.append((way, _text(self.position, sealer)))
+            if self.before is not None:
+                pairs.append(("row", str(self.before)))
+        elif self.is_backward:
+            pairs.append(("end", "1"))
+        if not self.is_start and self.as_of is not None:
+            pairs.append(("asof", str(self.as_of)))
         return "".join(f"&{urlencode([pair])}" for pair in pairs)
 
 
 def read_place(parameters: Mapping[str, str], sealer: Sealer | None = None) -> ListPlace:
     """Return the place of an address; the start of the list for one that is none."""
     order = _order(parameters.get("sort", ""))
-    position = _position(parameters.get("after", ""), order, sealer)
+    as_of = _number(parameters.get("asof", ""))
+    if "end" in parameters:
+        return ListPlace(order, as_of, None, None, is_backward=True)
+    is_backward = "before" in parameters
+    text = parameters.get("before" if is_backward else "after", "")
+    position = _position(text, order, sealer)
     if position is None:
         return ListPlace(order)
-    return ListPlace(
-        order, _number(parameters.get("asof", "")), position, _number(parameters.get("row")) or 0
-    )
+    row = _number(parameters.get("row"))
+    return ListPlace(order, as_of, position, row, is_backward=is_backward)
 
 
 def _word(order: StudyOrder) -> str:

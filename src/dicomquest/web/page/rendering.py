@@ -55,12 +55,16 @@ def render(name: str, **values: Any) -> str:
     return _environment().get_template(name).render(values)
 
 
+GZIP_LEVEL = 9
+"""The level of zlib for pages: a page has a hundred kilobytes at most, which take a millisecond."""
+
+
 class HtmlStream:
     """A page that is sent part by part; compressed if the client takes it."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._compression = Compression() if exchange.takes_gzip else None
+        self._compression = Compression(GZIP_LEVEL) if exchange.takes_gzip else None
 
     async def begin(self, code: int = 200) -> None:
         """Send the status and the headers."""

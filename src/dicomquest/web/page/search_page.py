@@ -51,7 +51,8 @@ class SearchPage(PageEndpoint):
             return
         keys = [(key.keyword, key.value) for key in reading.keys]
         async with told_search(request, query, keys, STUDY_KEYS) as search:
-            await StudyAnswer(request, reading, search).send()
+            answer = StudyAnswer(request, reading, search)
+            await (answer.send_rows() if answer.is_part else answer.send())
 
 
 class AskPage(PageEndpoint):

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from dicomquest.query.facets import USUAL_FACETS, FacetKind
 from dicomquest.query.study_listing import SortBy, StudyOrder
 from dicomquest.web.box import find_line, qido_line, read_box
+from dicomquest.web.page.hits import Hits
 from dicomquest.web.page.list_place import ListPlace, read_place
 from dicomquest.web.page.opened_study import OpenedStudy, open_study
 from dicomquest.web.page.rendering import HtmlStream, render
@@ -79,6 +80,7 @@ class StudyAnswer:
         self._opened_uid = parameters.get("open", "")
         self._counts_all = parameters.get("count") == "all"
         self._all_facets = parameters.get("facets") == "all"
+        self.is_part = parameters.get("part") == "rows"
         self._address = f"/?{request.links.address(reading)}"
 
     async def send(self) -> None:
@@ -87,7 +89,7 @@ class StudyAnswer:
         first = asyncio.ensure_future(request.run(self._first))
         total = asyncio.ensure_future(request.run(self._total))
         await asyncio.wait((first, total), timeout=FIRST_WAIT)
-        if first.done() and not first.result().page.rows and self._place.position is None:
+        if first.done() and not first.result().page.rows and self._place.is_start:
             await total
             await self._send_nothing()
             return
@@ -97,7 +99,7 @@ class StudyAnswer:
         await stream.begin()
         await stream.send(render("top.html", **frame) + self._question(frame))
         found = await first
-        if not found.page.rows and self._place.position is None:
+        if not found.page.rows and self._place.is_start:
             await total
             await stream.send(await self._nothing() + render("bottom.html"), more=False)
             return
@@ -111,16 +113,27 @@ class StudyAnswer:
         frame["late_total"] = late if known is None else None
         await stream.send(render("table_bottom.html", **frame) + render("bottom.html"), more=False)
 
+    async def send_rows(self) -> None:
+        """Send rows alone, for a script that puts them below those it has."""
+        request = self._request
+        found = await request.run(self._first)
+        self._told.matches = len(found.page.rows)
+        here = f"{self._address}{self._place.parameters(self._sealer)}"
+        values = {"opened": None, "opened_uid": "", "open_href": f"{here}&open=", "close_href": ""}
+        stream = HtmlStream(request.exchange)
+        await stream.begin()
+        await stream.send(render("part.html", **values, **self._around(found)), more=False)
+
     def _first(self) -> _First:
         search, asker, place = self._request.search, self._request.asker, self._place
         arrived = 0
-        if place.position is None:
+        if place.is_start:
             place = replace(place, as_of=search.overview.mark(asker.visible))
-        elif place.as_of is not None:
+        elif place.as_of is not None and not self.is_part:
             query = self._reading.query()
             query = replace(query, visible=asker.visible)
             arrived = search.overview.count(query, most=999, since=place.as_of).studies
-        limit = FIRST_ROWS if place.position is None else NEXT_ROWS
+        limit = FIRST_ROWS if place.is_start else NEXT_ROWS
         page = row_page(search, self._reading, asker, place.listing(limit))
         opened = None
         if any(row.uid == self._opened_uid for row in page.rows):
@@ -141,6 +154,7 @@ class StudyAnswer:
             words[:1].upper() + words[1:],
             reading,
             total=total,
+            is_counting=total is None,
             has_facets=True,
             has_narrow=True,
             next_rows=NEXT_ROWS,
@@ -157,27 +171,43 @@ class StudyAnswer:
 
     def _of_rows(self, found: _First, total: Total | None) -> dict[str, Any]:
         """Return the values of the templates of rows."""
-        place, page = found.place, found.page
+        place = found.place
         here = f"{self._address}{self._place.parameters(self._sealer)}"
-        next_href = ""
-        if page.after is not None:
-            after = replace(place, position=page.after, before=place.before + len(page.rows))
-            next_href = f"{self._address}{after.parameters(self._sealer)}"
         order = replace(ListPlace(), order=place.order)
+        is_known = total is not None and not total.is_least
         return {
-            "rows": page.rows,
-            "offset": place.before,
+            **self._around(found),
             "opened": found.opened,
             "opened_uid": self._opened_uid,
             "open_href": f"{here}&open=",
             "close_href": here,
-            "next_href": next_href,
-            "first_href": f"{self._address}{order.parameters()}" if place.before else "",
-            "row_count": total.number + 1 if total and not total.is_least else -1,
+            "first_href": f"{self._address}{order.parameters()}",
+            "row_count": total.number + 1 if is_known and total is not None else -1,
             "notice": _arrived(found.arrived),
             "order_words": _ORDERS[place.order],
             "sorts": {by.value: self._sort(by, place.order) for by in SortBy},
         }
+
+    def _around(self, found: _First) -> dict[str, Any]:
+        """Return rows, the number of rows before them, and the addresses around them."""
+        place, page = found.place, found.page
+        offset = place.before
+        if offset is not None and place.is_backward:
+            offset = max(0, offset - len(page.rows))
+        behind = None if offset is None else offset + len(page.rows)
+        end = replace(place, position=None, before=None, is_backward=True)
+        hrefs = {"next_href": "", "previous_href": "", "last_href": ""}
+        if page.after is not None:
+            after = replace(place, position=page.after, before=behind, is_backward=False)
+            hrefs["next_href"] = self._here(after)
+            hrefs["last_href"] = self._here(end)
+        if page.before is not None:
+            before = replace(place, position=page.before, before=offset, is_backward=True)
+            hrefs["previous_href"] = self._here(before)
+        return {"rows": page.rows, "offset": offset, "hits": Hits(self._reading), **hrefs}
+
+    def _here(self, place: ListPlace) -> str:
+        return f"{self._address}{place.parameters(self._sealer)}"
 
     def _sort(self, by: SortBy, order: StudyOrder) -> dict[str, Any]:
         """Return the link of a column's head, which turns the order round if it is that one."""
@@ -250,6 +280,7 @@ class StudyAnswer:
 
     async def _send_nothing(self) -> None:
         frame = self._frame(Total(0)) | {"has_facets": False, "has_narrow": False, "total": None}
+        frame["is_counting"] = False
         frame["title"] = "No studies · dicomquest"
         stream = HtmlStream(self._request.exchange)
         await stream.begin()

@@ -65,10 +65,14 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """Some rows of a result; ``after`` is the place where it goes on, None at its end."""
+    """Some rows of a result; ``after`` is the place where it goes on, None at its end.
+
+    ``before`` is the place of what comes before, None at the start.
+    """
 
     rows: list[StudyRow]
     after: Position | None
+    before: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,16 @@ def row_page(
     ]
     shared = overview.names_of_ids({row.raw_id for row in rows if row.raw_id}, asker.visible)
     rows = [replace(row, names_of_id=shared.get(row.raw_id, 1)) for row in rows]
-    after = None if page.is_last or not page.positions else page.positions[-1]
-    return RowPage(rows, after)
+    if not page.positions:
+        return RowPage(rows, None)
+    has_before, has_after = listing.position is not None, not page.is_last
+    if listing.is_backward:
+        has_before, has_after = has_after, has_before
+    return RowPage(
+        rows,
+        page.positions[-1] if has_after else None,
+        page.positions[0] if has_before else None,
+    )
 
 
 def total_of(

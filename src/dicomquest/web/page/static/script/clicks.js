@@ -13,7 +13,8 @@ document.addEventListener("click", (event) => {
       ticks.clear();
       showTicks();
       say("None selected.");
-    } else if (target.id === "theme") turnTheme();
+    } else if (target.id === "go-on") { allowed = Infinity; comeNext(); }
+    else if (target.id === "theme") turnTheme();
     else if (target.dataset.folder) saveFolder(target).catch((error) => { if (error.name !== "AbortError") say("The files could not be saved."); });
     else if (target.value === "ohif" && new Set(ticks.values()).size > 1 &&
       !confirm("The ticked studies are of more than one patient ID. Open them together?")) event.preventDefault();
@@ -26,6 +27,8 @@ document.addEventListener("click", (event) => {
   if (url.origin !== location.origin || url.pathname !== "/" || target.hasAttribute("download")) return;
   if (url.hash && url.search === location.search) return;
   event.preventDefault();
+  if (target.id === "next") { comeNext({ asked: true }); return; }
+  if (target.id === "last") { toEnd(); return; }
   const focus = target.closest(".chips") ? "chip" : target.closest("aside") ? "page" : "page";
   go(url.href, { focus });
 });

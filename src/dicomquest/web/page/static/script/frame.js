@@ -8,9 +8,8 @@ const live = document.getElementById("live");
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const ticks = new Map();
-const MOST_ROWS = 1000;
+const COLUMNS = 11;
 let running = null;
-let wide = 0;
 
 function say(text) {
   live.textContent = text;
@@ -78,6 +77,7 @@ function outcome() {
 
 function settle(focus, state) {
   if (state.top !== undefined) {
+    if (state.heights) fromHeights(state.heights, state.row);
     scrollTo(0, state.top);
     const row = state.row && document.getElementById(state.row);
     (row ? one(".who", row) : one("#q"))?.focus({ preventScroll: true });
@@ -92,27 +92,31 @@ function settle(focus, state) {
 
 function remember() {
   const row = document.activeElement?.closest("tr.study");
-  history.replaceState({ ...history.state, top: scrollY, row: row?.id }, "");
+  history.replaceState({ ...history.state, top: scrollY, row: row?.id, heights: asHeights() }, "");
 }
 
 // The parts that need the script show themselves; a late count moves to its place.
 function dress(within) {
-  all("[data-copy], [data-copy-of], #copy-uids, #clear-ticks, #theme", within).forEach((each) => { each.hidden = false; });
+  all("#copy-uids, #clear-ticks", within).forEach((each) => { each.hidden = false; });
   if ("showDirectoryPicker" in window) all("[data-folder]", within).forEach((each) => { each.hidden = false; });
   const late = one(".count[data-late]", within);
   if (late) {
     late.removeAttribute("data-late");
-    one(".asked", within)?.append(late);
+    late.id = "count";
+    one("#count", within)?.replaceWith(late);
     document.title = `${late.textContent.trim()} · dicomquest`;
   }
   all(".thumb-box img", within).forEach((each) => {
     each.addEventListener("error", () => each.classList.add("failed"), { once: true });
     if (each.complete && !each.naturalWidth && each.src) each.classList.add("failed");
   });
-  all("tr.study", within).forEach((row) => { one(".tick input", row).checked = ticks.has(row.dataset.uid); });
+  all("tr.study", within).forEach(showTick);
   showTicks();
   const letters = one("#letters");
   if (letters) { letters.disabled = false; letters.checked = lettersOn(); }
-  const next = one("#next", within);
-  if (next) watcher.observe(next);
+  if (within === document) {
+    allowed = AUTOMATIC;
+    chunks().forEach(watchChunk);
+    watchEnds();
+  }
 }

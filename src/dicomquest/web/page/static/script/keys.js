@@ -36,6 +36,8 @@ document.addEventListener("keydown", (event) => {
   if (at.matches(".opener") && event.key === " ") { event.preventDefault(); toggle(at); return; }
   if (event.key === "/" && one("#q")) { event.preventDefault(); one("#q").focus(); one("#q").select(); return; }
   if (event.key === "?" && lettersOn()) { location.assign("/keys"); return; }
+  if (event.key === "End" && one("#more:not([hidden])")) { event.preventDefault(); toEnd(); return; }
+  if (event.key === "Home" && toStart()) { event.preventDefault(); return; }
   const row = at.closest("tr.study");
   if (!row) return;
   const opener = one(".opener", row);

@@ -1,28 +1,178 @@
-// Rows that follow.
-const watcher = new IntersectionObserver((entries) => {
-  if (entries.some((each) => each.isIntersecting) && wide < MOST_ROWS) more();
-}, { rootMargin: "600px" });
-let fetching = false;
+// Rows that follow. A table body is a chunk of the list; those far from the view leave a gap of
+// their height and come again from their address, so that a long list stays a small document.
+const AUTOMATIC = 1000, MOST_ROWS = 300;
+const NEAR = "1200px 0px";
+let allowed = AUTOMATIC, fetching = false;
 
-async function more() {
+const table = () => one("table.studies");
+const chunks = () => all("table.studies > tbody");
+const rowsOf = (chunk) => all("tr.study", chunk);
+
+const sentinel = new IntersectionObserver((entries) => {
+  if (entries.some((each) => each.isIntersecting)) comeNext();
+}, { rootMargin: NEAR });
+const near = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    target.toggleAttribute("data-near", isIntersecting);
+    if (isIntersecting && target.hasAttribute("data-gap")) refill(target);
+  }
+}, { rootMargin: NEAR });
+
+async function chunkOf(address) {
+  const found = await page(`${address}&part=rows`);
+  const chunk = document.adoptNode(one("tbody", found.document));
+  chunk.dataset.href = address;
+  rowsOf(chunk).forEach(showTick);
+  return chunk;
+}
+
+function showTick(row) {
+  one(".tick input", row).checked = ticks.has(row.dataset.uid);
+}
+
+async function comeNext({ asked = false } = {}) {
   const next = one("#next");
-  if (!next || fetching) return;
+  if (!next || fetching || !(asked || allowed > 0)) return;
+  await coming(async () => {
+    const chunk = await chunkOf(next.href);
+    allowed -= rowsOf(chunk).length;
+    table().append(chunk);
+    watchChunk(chunk);
+    thin();
+    watchEnds();
+  });
+}
+
+async function comePrevious() {
+  const first = chunks()[0];
+  if (!first?.dataset.previous || fetching) return;
+  await coming(async () => {
+    const chunk = await chunkOf(first.dataset.previous);
+    const before = document.documentElement.scrollHeight;
+    first.before(chunk);
+    scrollBy(0, document.documentElement.scrollHeight - before);
+    watchChunk(chunk);
+    thin();
+    watchEnds();
+  });
+}
+
+async function coming(work) {
   fetching = true;
   try {
-    const found = await page(next.href);
-    const rows = all("#rows > tr", found.document);
-    wide = all("tr.study").length + rows.length;
-    one("#rows").append(...rows.map((each) => document.adoptNode(each)));
-    watcher.unobserve(next);
-    const later = one("#next", found.document);
-    if (later) next.replaceWith(document.adoptNode(later));
-    else next.closest(".more").remove();
+    await work();
   } catch (error) {
     if (error.name !== "AbortError") say("The next studies did not come. Follow the link for them.");
   } finally {
     fetching = false;
   }
-  const link = one("#next");
-  if (link && wide < MOST_ROWS) watcher.observe(link);
-  all("tr.study").forEach((row) => { one(".tick input", row).checked = ticks.has(row.dataset.uid); });
+  // What came may be shorter than the view.
+  sentinel.disconnect();
+  upper.disconnect();
+  watchEnds();
+}
+
+function watchChunk(chunk) {
+  near.observe(chunk);
+}
+
+const upper = new IntersectionObserver((entries) => {
+  if (entries.some((each) => each.isIntersecting)) comePrevious();
+}, { rootMargin: NEAR });
+
+// The links at the end are those of the last chunk.
+function watchEnds() {
+  const more = one("#more"), last = chunks().at(-1);
+  if (!more || !last) return;
+  const next = last.dataset.next;
+  more.hidden = !next;
+  if (next) {
+    one("#next").href = next;
+    one("#last").href = last.dataset.last;
+    one("#go-on").hidden = allowed > 0;
+    if (allowed > 0) sentinel.observe(more);
+  }
+  if (chunks()[0].dataset.previous) upper.observe(one("caption", table()));
+}
+
+// Chunks that are out of the view become gaps, but for the first one, and what somebody works with.
+function thin() {
+  let many = all("table.studies tr.study").length - MOST_ROWS;
+  const focused = document.activeElement?.closest("tbody");
+  for (const chunk of chunks()) {
+    if (many <= 0) return;
+    const isKept = chunk.hasAttribute("data-near") || chunk.hasAttribute("data-gap") ||
+      !chunk.dataset.href || chunk === focused || one("tr.opened", chunk);
+    if (isKept) continue;
+    many -= rowsOf(chunk).length;
+    leave(chunk, chunk.getBoundingClientRect().height);
+  }
+}
+
+function leave(chunk, height) {
+  const row = document.createElement("tr"), cell = document.createElement("td");
+  row.className = "gap";
+  cell.colSpan = COLUMNS;
+  cell.style.height = `${height}px`;
+  row.setAttribute("aria-hidden", "true");
+  row.append(cell);
+  chunk.replaceChildren(row);
+  chunk.toggleAttribute("data-gap", true);
+}
+
+let awaited = "";
+async function refill(gap) {
+  gap.removeAttribute("data-gap");
+  try {
+    const chunk = await chunkOf(gap.dataset.href);
+    gap.replaceChildren(...chunk.childNodes);
+    Object.assign(gap.dataset, chunk.dataset);
+    if (awaited && one(`[id="${awaited}"]`, gap)) {
+      one(".who", document.getElementById(awaited)).focus({ preventScroll: true });
+      awaited = "";
+    }
+    thin();
+    watchEnds();
+  } catch (error) {
+    gap.toggleAttribute("data-gap", true);
+    if (error.name !== "AbortError") say("The studies did not come. Reload the page.");
+  }
+}
+
+// A list that one comes back to: gaps of the heights that its chunks had.
+function asHeights() {
+  return chunks().slice(1).map((each) => [each.dataset.href, each.getBoundingClientRect().height]);
+}
+
+function fromHeights(heights, row) {
+  if (!table() || chunks().length > 1) return;
+  awaited = row && !document.getElementById(row) ? row : "";
+  for (const [href, height] of heights) {
+    const gap = document.createElement("tbody");
+    gap.dataset.href = href;
+    leave(gap, height);
+    table().append(gap);
+    watchChunk(gap);
+  }
+}
+
+// The ends of the list, one request each.
+async function toEnd() {
+  const last = one("#more:not([hidden]) #last");
+  if (!last || fetching) return false;
+  await coming(async () => {
+    const chunk = await chunkOf(last.href);
+    chunks().forEach((each) => { near.unobserve(each); each.remove(); });
+    table().append(chunk);
+    watchChunk(chunk);
+  });
+  scrollTo(0, document.documentElement.scrollHeight);
+  rowsOf(chunks().at(-1)).at(-1)?.querySelector(".who").focus({ preventScroll: true });
+  return true;
+}
+
+function toStart() {
+  if (!chunks()[0]?.dataset.previous) return false;
+  go(one("#first")?.href || location.href, { push: false, focus: "page", state: { top: 0 } });
+  return true;
 }

@@ -14,7 +14,7 @@ async function toggle(opener) {
     line.className = "opened";
     line.setAttribute("role", "row");
     const cell = document.createElement("td");
-    cell.colSpan = 10;
+    cell.colSpan = COLUMNS;
     cell.setAttribute("role", "cell");
     cell.append(...[...found.document.body.childNodes].map((each) => document.adoptNode(each)));
     line.append(cell);
