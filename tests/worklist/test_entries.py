@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dicomquest.index import Index
@@ -57,8 +59,24 @@ def test_entries_leave_with_their_source(location: str) -> None:
         worklist.add([first, second], 0, source="a.wl")
         worklist.add(entries_of(entry(3)), 0, source="b.wl")
         assert worklist.sources() == {"a.wl", "b.wl"}
-        assert worklist.remove_of_source("a.wl", keep=[first.identity]) == 1
+        assert worklist.replace([first], 1, source="a.wl") == Added(replaced=1)
         assert _patients(location) == ["P1", "P3"]
+        assert worklist.remove_of_source("a.wl") == 1
+        assert _patients(location) == ["P3"]
+
+
+def test_two_lists_have_one_step_each(location: str) -> None:
+    """Two lists show one step, each to those who call its title; entries of no list go to all."""
+    with Worklist(location) as worklist:
+        for title in ("RIS1", "RIS2"):
+            worklist.add(entries_of(entry(1)), 0, shown_to=title)
+        worklist.add(entries_of(entry(2)), 0)
+        assert worklist.count() == 3
+    with Index(location) as index:
+        shown: dict[str | None, int] = {"RIS1": 2, "RIS3": 1, None: 3}
+        for called, found in shown.items():
+            query = replace(worklist_query(data_set(PatientID="")), shown_to=called)
+            assert len(index.find_data_sets(query)) == found
 
 
 def test_many_entries_go_in_batches(location: str) -> None:

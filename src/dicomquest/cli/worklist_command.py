@@ -19,9 +19,6 @@ from dicomquest.cli.shared_options import index_option
 if TYPE_CHECKING:
     from dicomquest.worklist.entries import Added, Worklist
 
-ENTRY_SUFFIXES = frozenset({".wl", ".json"})
-"""The files of a folder that hold entries; wlmscpfs reads the first kind."""
-
 _DAYS = re.compile(r"(\d{1,5})d", re.ASCII)
 
 
@@ -54,6 +51,7 @@ def worklist() -> None:
       dicomquest worklist add orders/*.wl
       dicomquest worklist list ScheduledProcedureStepStartDate=today
       dicomquest worklist remove --keep 7d
+      dicomquest worklist watch /var/lib/worklist
       dicomquest serve --worklist --aet RIS --host 0.0.0.0
     """  # noqa: D301
 
@@ -122,6 +120,47 @@ def remove(keys: tuple[str, ...], keep: int | None, location: str, *, dry_run: b
     run_remove(keys, keep, location, is_dry=dry_run)
 
 
+@worklist.command(short_help="Keep entries in step with a folder.")
+@click.argument("folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look at the folder this often.",
+)
+@click.option(
+    "--keep",
+    type=DaysType(),
+    metavar="DAYS",
+    help="Remove the entries that started more than so many days ago, such as 7d.",
+)
+@click.option(
+    "--incomplete",
+    is_flag=True,
+    help="Take entries that lack attributes of type 1; answers have them empty.",
+)
+@index_option
+def watch(folder: str, every: float, keep: int | None, location: str, *, incomplete: bool) -> None:
+    """Keep the entries in step with a FOLDER of wlmscpfs, until SIGINT or SIGTERM.
+
+    A sub-folder is the worklist of the AE title that it is named after: `serve` shows its entries
+    to those who call it by that title. It needs a file named lockfile, which whoever writes there
+    locks. Files in FOLDER itself are shown to all. An entry leaves with its file.
+
+    \b
+      dicomquest worklist watch /var/lib/worklist
+      dicomquest worklist watch /mnt/ris/wl --every 10 --keep 7d --index /srv/dicom.sqlite
+
+    The exit status is 0 after SIGINT or SIGTERM, 1 if the database or the first look at the folder
+    fails, 2 if the command line is wrong.
+    """  # noqa: D301
+    from dicomquest.cli.worklist_watch import watch_folder
+
+    watch_folder(folder, location, every=every, keep=keep, may_lack=incomplete)
+
+
 def run_add(paths: Sequence[str], location: str, *, may_lack: bool) -> None:
     """Add; raise click's Exit if a file was refused."""
     from dicomquest.cli.counting import counted_files
@@ -144,13 +183,13 @@ def run_add(paths: Sequence[str], location: str, *, may_lack: bool) -> None:
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
+    from dicomquest.worklist.folder import entry_files
+
     for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112
+        if os.path.isdir(path):  # noqa: PTH112
+            yield from map(str, entry_files(Path(path)))
+        else:
             yield path
-            continue
-        for each in sorted(Path(path).iterdir()):
-            if each.suffix.lower() in ENTRY_SUFFIXES and each.is_file():
-                yield str(each)
 
 
 def _add_file(opened: Worklist, path: str, *, may_lack: bool) -> Added | str:

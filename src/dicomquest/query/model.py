@@ -92,6 +92,7 @@ class Query:
     ``in_order`` sorts instances by study, series and their numbers, which the first row waits for.
     ``page`` is the part of the matches that is wanted; None for all of them in any order.
     ``listing`` is a part of the studies in an order that goes on from any of them.
+    ``shown_to`` is the called AE title, which entries of another worklist are hidden from.
     """
 
     model: InformationModel
@@ -110,6 +111,7 @@ class Query:
     in_order: bool = False
     page: Page | None = None
     listing: StudyListing | None = None
+    shown_to: str | None = None
 
     @property
     def level_name(self) -> str:

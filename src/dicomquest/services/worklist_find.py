@@ -42,7 +42,10 @@ class WorklistService(FindService):
         negotiated = request.association.extended_negotiation.get(sop_class, b"")
         options = accepted_worklist_options(negotiated, peer.options)
         query = parse_worklist(self.decoded(request, peer), options)
-        query = replace(query, visible=request.association.profile.visible)
+        association = request.association
+        query = replace(
+            query, visible=association.profile.visible, shown_to=association.acceptor.ae_title
+        )
         requested = normalise_terms(query.charset_terms)
         return query, _encoder_of(query, request.context.transfer_syntax, requested)
 
@@ -72,8 +75,9 @@ def _encoded(encoder: EntryEncoder, text: str) -> bytes:
 
 def _encoder_of(query: Query, transfer_syntax: str, requested: Terms) -> EntryEncoder:
     shape = replace(
-        query, criteria=(), visible=(), ignored=(), notes=(), charset_terms=(), pending_status=0
-    )
+        query, criteria=(), visible=(), ignored=(), notes=(), charset_terms=(), pending_status=0,
+        shown_to=None,
+    )  # fmt: skip
     return _encoder(shape, transfer_syntax, requested)
 
 

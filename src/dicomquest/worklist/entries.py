@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Self
@@ -65,10 +65,19 @@ class Worklist:
         """
         added = Added()
         waiting = iter(entries)
-        while batch := {entry.identity: entry for entry in islice(waiting, BATCH)}:
+        while batch := _by_identity(islice(waiting, BATCH), shown_to):
             with self._database.begin() as connection:
                 added += _write(connection, batch, (shown_to, source, received))
         return added
+
+    def replace(
+        self, entries: Iterable[Entry], received: int, *, source: str, shown_to: str = ""
+    ) -> Added:
+        """Store the entries of a source, in one transaction, and remove its others."""
+        batch = _by_identity(entries, shown_to)
+        with self._database.begin() as connection:
+            _delete(connection, _of_source(connection, source, batch))
+            return _write(connection, batch, (shown_to, source, received))
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove entries by their ids; return how many were there."""
@@ -95,15 +104,10 @@ class Worklist:
             if len(found) < BATCH:
                 return removed
 
-    def remove_of_source(self, source: str, keep: Iterable[str] = ()) -> int:
-        """Remove the entries of a source, but for those with the identities in ``keep``."""
-        kept = set(keep)
+    def remove_of_source(self, source: str) -> int:
+        """Remove the entries of a source; return how many were there."""
         with self._database.begin() as connection:
-            found = execute(
-                connection, f"SELECT id, identity FROM {_ENTRY} WHERE source = ?", (source,)
-            )
-            ids = [identifier for identifier, identity in found.fetchall() if identity not in kept]
-            return _delete(connection, ids)
+            return _delete(connection, _of_source(connection, source))
 
     def sources(self) -> set[str]:
         """Return the sources of all entries."""
@@ -135,14 +139,24 @@ class Worklist:
 _START_DATE = "scheduled_procedure_step_start_date_sort"
 
 
+def _by_identity(entries: Iterable[Entry], shown_to: str) -> dict[str, Entry]:
+    """Return the entries by what tells them apart: two lists may have one step, each its own."""
+    return {f"{shown_to}{entry.identity}": entry for entry in entries}
+
+
+def _of_source(connection: Connection, source: str, keep: Container[str] = ()) -> list[int]:
+    found = execute(connection, f"SELECT id, identity FROM {_ENTRY} WHERE source = ?", (source,))
+    return [identifier for identifier, identity in found.fetchall() if identity not in keep]
+
+
 def _write(connection: Connection, batch: dict[str, Entry], common: tuple[str, str, int]) -> Added:
     found = rows(connection, f"SELECT id FROM {_ENTRY} WHERE identity {{in_values}}", batch)
     replaced = _delete(connection, [identifier for (identifier,) in found])
     first, station = (_after(connection, table) for table in (_ENTRY, _STATION))
     numbered = dict(enumerate(batch.values(), first))
     made = [
-        (identifier, entry.identity, *common, *entry.columns, entry.attributes)
-        for identifier, entry in numbered.items()
+        (identifier, identity, *common, *entry.columns, entry.attributes)
+        for (identifier, entry), identity in zip(numbered.items(), batch, strict=True)
     ]
     insert(connection, _ENTRY, _COLUMNS, made)
     stations = list(_station_rows(numbered, station))

@@ -95,6 +95,8 @@ def compile_worklist(query: Query, facts: Facts, columns: Columns = ()) -> Workl
         where += said.conditions
         if not said.suffice:
             left.append(key)
+    if query.shown_to is not None:
+        where.append((f"{_ENTRY}.list IN ('', ?)", (query.shown_to,)))
     selection = with_more(_WHOLE, columns) if columns else _WHOLE
     selected = list(selection.columns)
     residuals: tuple[Residual, ...] = ()
