@@ -222,7 +222,7 @@ def test_paths_and_methods(front: StoreFront) -> None:
     assert front.post(message(instances(1)), "/studies/1.2/series").status_code == 405
     response = front.browser.request("PUT", "/dicom-web/studies", {})
     assert response.status_code == 405
-    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
 @pytest.mark.requirement("WS-027", "WS-028")

@@ -41,7 +41,7 @@ from dicomquest.store.decompression import (
 PIECE: Final = 640 * 1024
 """Bytes of a piece at most: an image of 512 x 512 pixels is one, and is copied no further."""
 
-_UNCOMPRESSED: Final = (
+UNCOMPRESSED: Final = (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -205,7 +205,7 @@ class StoredInstance:
         found = survey(read, start, end, syntax, target, wanted=IMAGE_TAGS)
         if found.pixels_at is None:
             return transcoded(read, start, end, syntax, target, signed=found.signed)
-        if syntax in _UNCOMPRESSED:
+        if syntax in UNCOMPRESSED:
             raise DataSetError(f"encapsulated pixel data in {syntax}", tag=PIXEL_DATA)
         image = decompressed(self._descriptor, syntax, found)
         return transcoded(
@@ -246,8 +246,8 @@ class StoredInstance:
 def reachable(transfer_syntax_uid: str) -> tuple[str, ...]:
     """Return the transfer syntaxes in which an instance can be sent; that of its file is first."""
     others: tuple[str, ...] = ()
-    if transfer_syntax_uid in _UNCOMPRESSED:
-        others = _UNCOMPRESSED
+    if transfer_syntax_uid in UNCOMPRESSED:
+        others = UNCOMPRESSED
     elif is_decodable(transfer_syntax_uid):
         others = _DECOMPRESSED
     return (transfer_syntax_uid, *(uid for uid in others if uid != transfer_syntax_uid))

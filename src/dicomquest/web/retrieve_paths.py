@@ -9,8 +9,10 @@ from dicomquest.web.bulkdata_endpoint import BulkdataEndpoint
 from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.frames_endpoint import FramesEndpoint
 from dicomquest.web.metadata_endpoint import MetadataEndpoint
+from dicomquest.web.pixeldata_endpoint import PixelDataEndpoint
 from dicomquest.web.rendering_endpoint import RenderedEndpoint, ThumbnailEndpoint
 from dicomquest.web.retrieve_instances import InstancesEndpoint
+from dicomquest.web.wado_uri_endpoint import WadoUriEndpoint
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import WebService
@@ -30,4 +32,6 @@ RETRIEVE_PATHS: Final[tuple[tuple[str, Made], ...]] = (
     *((f"{path}/rendered", RenderedEndpoint) for path in _SHOWN),
     *((f"{path}/thumbnail", ThumbnailEndpoint) for path in _SHOWN),
     (_INSTANCE + "/bulkdata/{value:path}", BulkdataEndpoint),
+    *((f"{path}/pixeldata", PixelDataEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
+    *((path, WadoUriEndpoint) for path in ("", "/wado")),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dicomquest.errors import (
@@ -12,6 +12,7 @@ from dicomquest.errors import (
     IdentifierError,
     IndexDatabaseError,
 )
+from dicomquest.web.capabilities import WADL, wadl
 from dicomquest.web.cookies import STAY
 from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.page.page_routes import page_routes
@@ -116,23 +117,50 @@ class _ByMethod:
     """The endpoints of one path: a second route of a path would be shadowed, and its method 405."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
-        self._endpoints = (
-            {"HEAD": endpoints["GET"], **endpoints} if "GET" in endpoints else endpoints
-        )
+        self._endpoints = {"OPTIONS": self._tell_methods, **endpoints}
+        if "GET" in endpoints:
+            self._endpoints["HEAD"] = endpoints["GET"]
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods of the path."""
+        return sorted(self._endpoints)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the endpoint of the method answer."""
         await self._endpoints[scope["method"]](scope, receive, send)
+
+    async def _tell_methods(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer OPTIONS, which says nothing of what is stored, so that nobody is asked for."""
+        await Response(None, 204, {"Allow": ", ".join(self.methods)})(scope, receive, send)
+
+
+class _Capabilities:
+    """Answers OPTIONS on the root of the services (PS3.18 8.9)."""
+
+    def __init__(self, service: WebService, resources: Mapping[str, Sequence[str]]) -> None:
+        self._service = service
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        base = self._service.base(self._service.exchange(scope, receive, send))
+        headers = {"Allow": "GET, HEAD, OPTIONS", "Cache-Control": "no-cache"}
+        body = wadl(base, self._resources)
+        await Response(body, 200, headers, media_type=WADL)(scope, receive, send)
 
 
 def _starlette(service: WebService) -> Starlette:
     settings = service.settings
     by_path: dict[str, dict[str, Endpoint]] = {}
     for method, path, endpoint in _rows(service):
-        by_path.setdefault(settings.root + path, {})[method] = endpoint
+        by_path.setdefault(path, {})[method] = endpoint
+    told = {path: sorted(endpoints) for path, endpoints in by_path.items()}
+    by_path[""]["OPTIONS"] = _Capabilities(service, told)
+    resources = {path: _ByMethod(endpoints) for path, endpoints in by_path.items()}
     routes = [
-        Route(path, _ByMethod(endpoints), methods=list(endpoints))
-        for path, endpoints in by_path.items()
+        Route(settings.root + path or "/", each, methods=each.methods)
+        for path, each in resources.items()
     ]
     if settings.root:
         # Without a root the paths of the page are those of the services.
