@@ -16,7 +16,8 @@ from pydicom.dataset import Dataset
 from dicomquest import evt
 from dicomquest.aio.containment import contained
 from dicomquest.aio.handler_kinds import is_async
-from dicomquest.errors import AssociationError
+from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
+from dicomquest.errors import AssociationAbortedError, AssociationError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.incoming_store import IncomingStore
 from dicomquest.scu.outgoing import prepare
@@ -43,6 +44,7 @@ RECEIVE_SIZE = 256 * 1024
 """Bytes asked of the stream at a time: some hundred responses."""
 
 Responses = AsyncGenerator[tuple[Dataset, Dataset | None], None]
+Rows = AsyncGenerator[ResponseReceived | ResponsesReceived, None]
 Send = Callable[[AcceptedContext, bytes], Flow[Operation]]
 """The flow that sends a query or retrieve: its context and its encoded identifier are given."""
 
@@ -180,6 +182,27 @@ class AsyncAssociation(RequestedAssociation, evt.HasHandlers):
             )
             status, found, is_pending = read_response(response)
             yield status, found
+
+    def context_for(self, abstract_syntax: str) -> AcceptedContext:
+        """Return the context to use as SCU; ContextNotAcceptedError if the peer accepted none."""
+        return self._requestor.context_for(abstract_syntax)
+
+    async def find_rows(self, identifier: bytes, context: AcceptedContext) -> Rows:
+        """Send an encoded query, and yield its responses as they arrive, Pending ones in rows.
+
+        AssociationAbortedError if the association ends before the final response.
+        """
+        operation = await self._run(self._requestor.find(context, identifier))
+        while await self._run(self._requestor.arrival(operation)):
+            response = operation.inbox.popleft()
+            yield response
+            if operation.is_answered and not operation.inbox:
+                return
+        raise self._requestor.failure or AssociationAbortedError("the association ended")
+
+    async def settle(self) -> None:
+        """Cancel a query that is not read to its end, and wait for its final response."""
+        await self._run(self._requestor.settle())
 
     async def send_c_get(
         self, dataset: Dataset, query_model: str, msg_id: int = 1, priority: int = 2

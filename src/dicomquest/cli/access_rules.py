@@ -193,6 +193,7 @@ def _profile(values: Mapping[str, Any]) -> Profile:
             ),
             result_limit=values["result_limit"],
             limit_is_success=values["limit_is_success"],
+            incomplete_is_success=values["incomplete_is_success"],
             default_charset=values["default_charset"],
             query_seconds=values["query_timeout"],
             finds_per_second=values["finds_per_second"],

@@ -18,6 +18,7 @@ from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import SERVE_TABLE, TABLE_OF, ServeSettings
 from dicomquest.cli.settings.caller_settings import CallerSettings
 from dicomquest.cli.settings.destination_settings import DestinationSettings
+from dicomquest.cli.settings.federation_settings import UpstreamSettings
 from dicomquest.cli.settings.reach_settings import ReachSettings
 from dicomquest.cli.shared_options import ae_title, option_of
 from dicomquest.errors import ConfigurationError
@@ -30,7 +31,13 @@ CALLER = {each.name: each for each in fields(CallerSettings)}
 
 SENDING = {each.name: each for each in fields(DestinationSettings)}
 
-TITLED = {"peers": {**RULES, **CALLER, **REACH}, "destinations": {**SENDING, **REACH}}
+HOLDING = {each.name: each for each in fields(UpstreamSettings)}
+
+TITLED = {
+    "peers": {**RULES, **CALLER, **REACH},
+    "destinations": {**SENDING, **REACH},
+    "upstreams": {**HOLDING, **REACH},
+}
 """The tables that have a table for each AE title, and the keys that may stand there."""
 
 NUMBERS = (click.types.IntParamType, click.types.FloatParamType)
@@ -73,6 +80,7 @@ class Configuration:
     settings: Mapping[str, Any] = field(default_factory=dict)
     peers: Mapping[str, NamedPeer] = field(default_factory=dict)
     destinations: Mapping[str, NamedPeer] = field(default_factory=dict)
+    upstreams: Mapping[str, NamedPeer] = field(default_factory=dict)
     lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
@@ -173,9 +181,7 @@ class _Reading:
             self._fault("", key, f"{key!r} is not a setting here{_near(key, known)}")
             del tables[key]
         self._add(settings, "", tables, SETTINGS)
-        return Configuration(
-            self._path, settings, titled["peers"], titled["destinations"], self._lines
-        )
+        return Configuration(self._path, settings, **titled, lines=self._lines)
 
     def _add(self, settings: dict[str, Any], table: str, given: object, allowed: Fields) -> None:
         if not isinstance(given, dict):
@@ -206,7 +212,10 @@ class _Reading:
                 ae_title(peer.ae_title)
             except click.BadParameter as error:
                 self._fault(f"{name}.{title}", "", error.message)
-            if any(peer.ae_title == other.ae_title for other in peers.values()):
+            # Several archives may have one title, such as the ANY-SCP that they shipped with.
+            if name != "upstreams" and any(
+                peer.ae_title == other.ae_title for other in peers.values()
+            ):
                 self._fault(
                     f"{name}.{title}", "", f"another table has the AE title {peer.ae_title}"
                 )

@@ -26,6 +26,7 @@ GROUP_OF_CLASS = {
     "AskingSettings": "The question in detail",
     "StoringSettings": "Index and storage",
     "WorklistSettings": "Worklist",
+    "FederationSettings": "Other archives",
     "NetworkSettings": "Network",
     "AccessSettings": "Who may ask",
     "LimitSettings": "Limits",

@@ -87,6 +87,7 @@ def make_settings(
         **of_file,
         peers=configuration.rules,
         move_destinations=configuration.destinations,
+        upstreams=configuration.upstreams,
     )
 
 
@@ -95,6 +96,7 @@ def check_settings(settings: ServeSettings) -> None:
     from dicomquest.cli.access_rules import check_access
     from dicomquest.cli.destinations import destinations_of
     from dicomquest.cli.server_monitor import check_audit
+    from dicomquest.cli.upstreams import upstreams_of
     from dicomquest.store.places import parse_layout
 
     # Made again by each process; made here first so that a wrong file is told before any starts.
@@ -102,6 +104,7 @@ def check_settings(settings: ServeSettings) -> None:
     check_access(settings)
     check_audit(settings)
     destinations_of(settings)
+    upstreams_of(settings)
     try:
         parse_layout(settings.store_layout)
     except LayoutError as error:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from dicomquest.cli.settings.access_settings import AccessSettings
 from dicomquest.cli.settings.audit_settings import AuditSettings
 from dicomquest.cli.settings.caller_settings import CallerSettings
+from dicomquest.cli.settings.federation_settings import FederationSettings
 from dicomquest.cli.settings.limit_settings import LimitSettings
 from dicomquest.cli.settings.log_settings import LogSettings
 from dicomquest.cli.settings.matching_settings import MatchingSettings
@@ -34,12 +35,14 @@ class ServeSettings(
     AccessSettings,
     NetworkSettings,
     WorklistSettings,
+    FederationSettings,
     StoringSettings,
 ):
     """The settings of the server.
 
     ``peers`` has the settings that differ for a calling AE title, by that title, and
-    ``move_destinations`` the tables [destinations.TITLE] by theirs.
+    ``move_destinations`` the tables [destinations.TITLE] by theirs, ``upstreams`` the tables
+    [upstreams.NAME].
     ``has_dimse`` is False for a server that answers by HTTP alone.
     """
 
@@ -51,6 +54,7 @@ class ServeSettings(
     move_destinations: Mapping[str, Any] = field(
         default_factory=dict, metadata={"is_option": False}
     )
+    upstreams: Mapping[str, Any] = field(default_factory=dict, metadata={"is_option": False})
 
 
 TABLE_OF = {

@@ -16,6 +16,7 @@ from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_monitor import Monitor
 from dicomquest.cli.shared_options import server_tls
+from dicomquest.cli.upstreams import upstreams_of
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
@@ -74,7 +75,7 @@ def open_index(settings: ServeSettings) -> Index:
     """Open the index, or make it if something will come into it; else IndexDatabaseError."""
     return Index(
         settings.index,
-        create=settings.store is not None or settings.worklist,
+        create=settings.store is not None or settings.worklist or settings.upstreams_only,
         read_location=settings.read_index,
     )
 
@@ -157,7 +158,7 @@ def server_settings(
 ) -> ServerSettings:
     """Assemble the services, and the presentation contexts that the server accepts."""
     limits = find_limits(settings)
-    find = FindService(index, settings.retrieve_aet or settings.aet, limits)
+    find = _find_service(settings, index, limits, monitor)
     syntax = SupportedSyntax(PREFERENCE)
     services: dict[str, Service] = {
         VERIFICATION.uid: VerificationService(),
@@ -220,6 +221,32 @@ def server_settings(
         ),
         observer=monitor.observer if monitor is not None else None,
         suspension=monitor.suspension if monitor is not None else str,
+    )
+
+
+def _find_service(
+    settings: ServeSettings, index: Index, limits: FindLimits, monitor: Monitor | None
+) -> FindService:
+    """Make the service of all queries: from the index alone, or from upstreams, too."""
+    title = settings.retrieve_aet or settings.aet
+    upstreams = upstreams_of(settings)
+    if not upstreams:
+        return FindService(index, title, limits)
+    # Only a server with upstreams has to know an SCU.
+    from dicomquest.federation.federated_find import FederatedFind
+    from dicomquest.federation.sources import IndexSource, Source, UpstreamSource
+
+    own: list[Source] = [] if settings.upstreams_only else [IndexSource(0, index, title)]
+    return FederatedFind(
+        index,
+        title,
+        limits,
+        sources=[
+            *own,
+            *(UpstreamSource(place, each) for place, each in enumerate(upstreams, len(own))),
+        ],
+        merge_wait=settings.merge_wait,
+        observer=monitor.observer if monitor is not None else None,
     )
 
 

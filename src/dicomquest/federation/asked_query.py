@@ -46,8 +46,9 @@ class AskedQuery:
     query: Query
 
 
-def asked(identifier: DataSet, query: Query) -> AskedQuery:
+def asked(identifier: DataSet, query: Query, visible: tuple[KeyCriterion, ...] = ()) -> AskedQuery:
     """Return a query for several sources: no source knows what to count above the query level."""
+    query = replace(query, visible=visible) if visible else query
     above = [
         key.tag
         for key in query.return_keys

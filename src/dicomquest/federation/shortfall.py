@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from dicomquest.errors import DicomquestError
 from dicomquest.services.failures import Failure
 from dicomquest.standard import statuses
 
@@ -25,6 +26,7 @@ class EndKind(Enum):
     CAPPED = "capped"
     FAILED = "failed"
     UNREADABLE = "unreadable answers"
+    WRONG_TEXT = "wrong character set"
     UNFILTERED = "cannot be filtered"
     CANCELLED = "cancelled"
 
@@ -58,3 +60,11 @@ def comment_of(short: Sequence[SourceEnd]) -> str:
     for end in short:
         by_kind.setdefault(end.kind, []).append(end.name)
     return "; ".join(f"{', '.join(names)} {kind.value}" for kind, names in by_kind.items())
+
+
+class SourceError(DicomquestError):
+    """A source that falls short; the message is for the operator."""
+
+    def __init__(self, kind: EndKind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind

@@ -27,6 +27,7 @@ from dicomquest.services.observer import (
     SecurityAlert,
     SignedIn,
     StoreFinished,
+    UpstreamFinished,
 )
 from dicomquest.services.request import AssociationInfo, StoredInstance
 from dicomquest.standard import statuses
@@ -214,7 +215,7 @@ class AuditTrail:
                 return [audit_events.accessed(when, event)]
             case StudiesExported():
                 return audit_events.exported(when, event)
-            case LimitHit():
+            case LimitHit() | UpstreamFinished():
                 return []
 
     def _note(self, when: float, event: StoreFinished) -> list[AuditMessage]:

@@ -27,6 +27,7 @@ from dicomquest.services.observer import (
     SecurityAlert,
     SignedIn,
     StoreFinished,
+    UpstreamFinished,
 )
 
 if TYPE_CHECKING:
@@ -122,6 +123,15 @@ class Metrics:
         )
         self._limits = counter("limits_hit_total", "Limits that peers have reached.", "limit")
         self._alerts = counter("security_alerts_total", "Security alerts by kind.", "kind")
+        self._upstreams = counter(
+            "upstream_finds_total",
+            "Queries to the archives behind this one by their end.",
+            "upstream",
+            "result",
+        )
+        self._upstream_seconds = histogram(
+            "upstream_find_seconds", "Time until an archive behind this one ended.", "upstream"
+        )
         self._slow = counter("slow_queries_total", "Queries slower than --slow-query.")
         self._dropped = counter(
             "audit_dropped_total", "Audit messages lost because they could not be delivered."
@@ -170,6 +180,9 @@ class Metrics:
                 self._limits.labels(event.limit.value).inc()
             case SecurityAlert():
                 self._alerts.labels(event.kind.value).inc()
+            case UpstreamFinished():
+                self._upstreams.labels(event.upstream, event.how).inc()
+                self._upstream_seconds.labels(event.upstream).observe(event.seconds)
             case SignedIn() | InstancesAccessed() | StudiesExported():
                 pass  # each request counts
             case _:

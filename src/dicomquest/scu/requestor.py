@@ -180,7 +180,7 @@ class Requestor(Agreement):
         priority: int = 0,
     ) -> Flow[Operation]:
         """Send a C-FIND request; its responses follow by ``response``."""
-        yield from self._settle()
+        yield from self.settle()
         self.check_established()
         sent = self.session.send_find(
             context.context_id, identifier, monotonic(), priority=priority, message_id=message_id
@@ -200,7 +200,7 @@ class Requestor(Agreement):
 
         The instances of a C-GET come as ``stores``, which the face has answered by ``answer``.
         """
-        yield from self._settle()
+        yield from self.settle()
         self.check_established()
         uid, number = context.abstract_syntax, message_id or self.session.new_message_id()
         request: RetrieveRQ = (
@@ -220,7 +220,7 @@ class Requestor(Agreement):
         self, context: AcceptedContext, *, message_id: int | None = None
     ) -> Flow[ResponseReceived | None]:
         """Send a C-ECHO request and return its response; None if the association ended first."""
-        yield from self._settle()
+        yield from self.settle()
         self.check_established()
         sent = self.session.send_echo(context.context_id, monotonic(), message_id=message_id)
         return (yield from self.response(self._start(sent, context)))
@@ -235,7 +235,7 @@ class Requestor(Agreement):
         originator: tuple[str, int] | None = None,
     ) -> Flow[Operation]:
         """Begin a C-STORE request: its data set follows by ``send_data``, then ``response``."""
-        yield from self._settle()
+        yield from self.settle()
         self.check_established()
         sent = self.session.send_store(
             context.context_id,
@@ -284,7 +284,7 @@ class Requestor(Agreement):
 
     def release(self) -> Flow[None]:
         """End the association in good order; one that is gone is left alone."""
-        yield from self._settle()
+        yield from self.settle()
         if self.stage is LifeStage.ESTABLISHED:
             self.session.release(monotonic())
             while self.stage is LifeStage.ESTABLISHED:
@@ -308,7 +308,7 @@ class Requestor(Agreement):
             if message_id in {running, None}:
                 self.session.send_cancel(running, monotonic())
 
-    def _settle(self) -> Flow[None]:
+    def settle(self) -> Flow[None]:
         """Bring running operations to their end; only their final responses stay unread."""
         for operation in list(self._operations.values()):
             self.cancel(operation.message_id)

@@ -82,6 +82,7 @@ class PeerChoices:
     options: QueryOptions = field(default_factory=QueryOptions)
     result_limit: int | None = None
     limit_is_success: bool = False
+    incomplete_is_success: bool = False
     default_charset: str | None = None
     query_seconds: float | None = None
     finds_per_second: float | None = None

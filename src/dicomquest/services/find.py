@@ -142,7 +142,7 @@ class FindService:
         limit = self.gate.enter(title, peer.finds_per_second, request.began)
         if limit is not None:
             most = self.limits.most_running if limit is LimitName.FINDS else peer.finds_per_second
-            await _refuse(request, limit, most)
+            await refuse_at(request, limit, most)
             return
         try:
             await self._answer(request, peer)
@@ -163,7 +163,7 @@ class FindService:
                 request.hit(OF_IDENTIFIER[error.limit])
             await request.send_final(*failure_of(error))
             return
-        _log(request, query)
+        log_query(request, query)
         search = Search(self._index, query, encoder, request.association.state.has_stored)
         request.on_cancel(search.interrupt)
         batches = Batches(request, search, peer.result_limit)
@@ -178,7 +178,7 @@ class FindService:
                 # It was interrupted, as it should be.
                 await request.send_final(statuses.CANCEL)
             elif search.is_expired:
-                await _refuse(request, LimitName.QUERY_TIME, peer.query_seconds)
+                await refuse_at(request, LimitName.QUERY_TIME, peer.query_seconds)
             else:
                 LOGGER.error(  # noqa: TRY400
                     "%s: the index failed: %s", request.association.words, error
@@ -275,7 +275,7 @@ class FindService:
                 await request.send_final(statuses.CANCEL)
                 return
             if batches.is_expired:
-                await _refuse(request, LimitName.QUERY_TIME, peer.query_seconds)
+                await refuse_at(request, LimitName.QUERY_TIME, peer.query_seconds)
                 return
             if identifiers:
                 await request.send_pending(
@@ -300,7 +300,7 @@ class FindService:
             )
 
 
-async def _refuse(request: ServiceRequest, limit: LimitName, most: float | None) -> None:
+async def refuse_at(request: ServiceRequest, limit: LimitName, most: float | None) -> None:
     """End a request with A700 for a limit that is reached, and tell the observer."""
     request.hit(limit)
     comment = f"limit {limit.value} of {most:g} reached"
@@ -348,7 +348,7 @@ def _response_encoder(
     return ResponseEncoder(fields, transfer_syntax, requested)
 
 
-def _log(request: ServiceRequest, query: Query) -> None:
+def log_query(request: ServiceRequest, query: Query) -> None:
     """Keep the query for the log, and log a line for each key that does not act as asked.
 
     No line has values.

@@ -386,6 +386,15 @@ class SignedIn(NamedTuple):
     begins: bool
 
 
+class UpstreamFinished(NamedTuple):
+    """An archive behind this one has answered a query, or fallen short of that (``how``)."""
+
+    upstream: str
+    how: str
+    matches: int
+    seconds: float
+
+
 Event: TypeAlias = (
     AssociationBegan
     | AssociationRefused
@@ -396,6 +405,7 @@ Event: TypeAlias = (
     | LimitHit
     | SecurityAlert
     | SignedIn
+    | UpstreamFinished
     | InstancesAccessed
     | StudiesExported
 )

@@ -1,0 +1,180 @@
+"""The associations with one upstream, kept for the next query (PS3.8 7.1).
+
+An association keeps the options that it negotiated (PS3.4 C.5.1.1), so only a query with the same
+offer gets it. All of it runs in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from dicomquest.aio.client import AsyncAssociation
+from dicomquest.errors import (
+    AssociationError,
+    AssociationRejectedError,
+    ConnectionFailedError,
+    LocalProtocolError,
+)
+from dicomquest.federation.shortfall import EndKind, SourceError
+from dicomquest.federation.upstream import Upstream
+from dicomquest.pdu.pdus import AAssociateRQ
+from dicomquest.pdu.user_information import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    ExtendedNegotiation,
+    UserInformation,
+)
+from dicomquest.query.extended_negotiation import accepted_options
+from dicomquest.query.options import QueryOptions
+from dicomquest.scu.proposal import peer_at
+from dicomquest.scu.requestor import Requestor
+from dicomquest.standard.models import InformationModel
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from dicomquest.ul.negotiation import AcceptedContext, propose_contexts
+
+IDLE_SECONDS = 30.0
+"""Seconds that an idle association is kept: peers end theirs after a minute or more."""
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """An association that is in use, or idle since a time."""
+
+    association: AsyncAssociation
+    offer: bytes
+    since: float = 0.0
+    is_new: bool = True
+
+    def context(self, model: InformationModel) -> AcceptedContext:
+        """Return the presentation context of a model; SourceError if there is none."""
+        try:
+            return self.association.context_for(model.uid)
+        except (AssociationError, LocalProtocolError) as error:
+            raise SourceError(EndKind.REJECTED, str(error)) from error
+
+    def accepted(self, model: InformationModel, base: QueryOptions) -> QueryOptions:
+        """Return the options that the upstream accepted for a model."""
+        answer = self.association.extended_negotiation.get(model.uid, b"")
+        return accepted_options(answer, base)
+
+
+class UpstreamPool:
+    """The associations with an upstream: at most so many, idle ones among them."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._places = asyncio.Semaphore(upstream.most_associations)
+        self._idle: list[Link] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, offer: bytes, *, is_fresh: bool = False) -> Link:
+        """Return an association that offered these options; SourceError says why there is none.
+
+        ``is_fresh`` asks for a new one. Whoever takes it gives it back, or drops it.
+        """
+        try:
+            async with asyncio.timeout(self._upstream.timeouts.connect):
+                await self._places.acquire()
+        except TimeoutError as error:
+            most = self._upstream.most_associations
+            raise SourceError(
+                EndKind.TIMED_OUT, f"all {most} associations with it are in use"
+            ) from error
+        try:
+            return await self._taken(offer, is_fresh=is_fresh)
+        except BaseException:
+            self._places.release()
+            raise
+
+    async def _taken(self, offer: bytes, *, is_fresh: bool) -> Link:
+        now = monotonic()
+        for link in [*self._idle]:
+            is_old = now - link.since > IDLE_SECONDS
+            if is_old or is_fresh or not link.association.is_established:
+                self._idle.remove(link)
+                self._in_background(link.association.abort())
+        for link in self._idle:
+            if link.offer == offer:
+                self._idle.remove(link)
+                link.is_new = False
+                return link
+        if len(self._idle) >= self._upstream.most_associations:
+            self._in_background(self._idle.pop(0).association.release())
+        return await self._associated(offer)
+
+    async def _associated(self, offer: bytes) -> Link:
+        upstream = self._upstream
+        uids = [model.uid for model in upstream.models]
+        rq = AAssociateRQ(
+            upstream.ae_title,
+            upstream.own_ae_title,
+            propose_contexts(
+                [(uid, (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)) for uid in uids]
+            ),
+            UserInformation(
+                maximum_length=upstream.maximum_length,
+                implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+                implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+                extended_negotiations=tuple(ExtendedNegotiation(uid, offer) for uid in uids),
+                user_identity_rq=upstream.user_identity,
+            ),
+        )
+        tls = upstream.ssl_context
+        association = AsyncAssociation(
+            peer_at(
+                upstream.host, upstream.port, tls=None if tls is None else (tls, upstream.host)
+            ),
+            Requestor(rq, upstream.timeouts),
+        )
+        began = monotonic()
+        await association.open()
+        if association.is_established:
+            return Link(association, offer)
+        failure = association.failure
+        seconds = upstream.timeouts.association
+        kind = EndKind.LOST
+        if isinstance(failure, AssociationRejectedError):
+            kind = EndKind.REJECTED
+        elif isinstance(failure, ConnectionFailedError):
+            kind = EndKind.UNREACHABLE
+        elif seconds is not None and monotonic() - began >= seconds:
+            kind = EndKind.TIMED_OUT
+        raise SourceError(kind, str(failure or "no association"))
+
+    def give_back(self, link: Link) -> None:
+        """Keep an association for the next query, after the one on it has been settled."""
+        self._in_background(self._settled(link))
+
+    def drop(self, link: Link) -> None:
+        """End an association that has failed."""
+        self._in_background(self._dropped(link))
+
+    async def _settled(self, link: Link) -> None:
+        try:
+            with suppress(AssociationError, LocalProtocolError):
+                await link.association.settle()
+            if link.association.is_established:
+                link.since = monotonic()
+                self._idle.append(link)
+        finally:
+            self._places.release()
+
+    async def _dropped(self, link: Link) -> None:
+        try:
+            await link.association.abort()
+        finally:
+            self._places.release()
+
+    def _in_background(self, ending: Coroutine[Any, Any, None]) -> None:
+        # A caller that is cancelled must not wait, and nobody else keeps the task.
+        task = asyncio.create_task(ending)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
