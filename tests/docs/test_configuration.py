@@ -11,6 +11,7 @@ import pytest
 
 from dicomquest.cli.serve_settings import PEER_SETTINGS, TABLE_OF, ServeSettings
 from dicomquest.cli.settings.destination_settings import DestinationSettings
+from dicomquest.cli.settings.federation_settings import UpstreamSettings
 from dicomquest.cli.settings.reach_settings import ReachSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text("utf-8")
@@ -35,6 +36,7 @@ IN_WORDS = {
     "levels": "all",
     "visible": "none",
     "destinations": "all",
+    "upstream": "none",
     "cors-origin": "none",
     "http-host": "none",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
@@ -77,5 +79,6 @@ def test_the_page_has_each_key_of_a_peer() -> None:
 
 def test_the_page_has_each_way_to_a_peer() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| [^`|\[]+ \|$", PAGE, re.MULTILINE)
-    keys = (*fields(ReachSettings), *fields(DestinationSettings))
+    own = (*fields(DestinationSettings), *fields(UpstreamSettings))
+    keys = (*fields(ReachSettings), *own)
     assert set(rows) == {each.name.replace("_", "-") for each in keys}

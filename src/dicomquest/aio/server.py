@@ -154,6 +154,8 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.settings.ending is not None:
+            await self.settings.ending()
         # Waiting for a handler that does not end would hang the server; the interpreter, at its
         # exit, waits for the thread.
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class ServerSettings:
     - ``admission`` has the rules of who may ask; without it everybody may.
     - ``suspension`` gives the reason why nobody is served now; empty where all are.
     - ``observer`` hears of associations, requests and alerts.
+    - ``ending`` is awaited when the server has closed, for what its services hold open.
     - ``access`` changes the policy for each association: titles may change while the server runs.
     """
 
@@ -52,6 +53,7 @@ class ServerSettings:
     observer: Observer | None = None
     suspension: Callable[[], str] = str
     access: Callable[[AcceptorPolicy], AcceptorPolicy] | None = None
+    ending: Callable[[], Awaitable[None]] | None = None
 
     ae: Any = None
 

@@ -132,6 +132,7 @@ def effective(path: str | None) -> Iterator[Effective]:
     for kind, tables in (
         ("peers", configuration.peers),
         ("destinations", configuration.destinations),
+        ("upstreams", configuration.upstreams),
     ):
         for title, peer in tables.items():
             yield from _of_peer(f"{kind}.{title}", peer, configuration)

@@ -221,6 +221,7 @@ def server_settings(
         ),
         observer=monitor.observer if monitor is not None else None,
         suspension=monitor.suspension if monitor is not None else str,
+        ending=find.end,
     )
 
 

@@ -66,6 +66,10 @@ class FederatedFind(FindService):
         self._merge_wait = merge_wait
         self._observer = observer
 
+    async def end(self) -> None:
+        """Let the sources go, at the end of the server."""
+        await asyncio.gather(*(source.end() for source in self._sources))
+
     async def _answer(self, request: ServiceRequest, peer: PeerChoices) -> None:
         try:
             if is_short(request):

@@ -76,6 +76,9 @@ class Source(Protocol):
     ) -> list[DataSet] | None:
         """Return all answers to a plain question in the model of another; None if it fails."""
 
+    async def end(self) -> None:
+        """Let go of what it holds open."""
+
 
 @dataclass(eq=False, slots=True)
 class UpstreamSource:
@@ -134,6 +137,10 @@ class UpstreamSource:
         except SourceError:
             return None
         return found
+
+    async def end(self) -> None:
+        """End the associations."""
+        await self.pool.end()
 
 
 class _Conversation:
@@ -293,3 +300,6 @@ class IndexSource:
             )
         except (IndexDatabaseError, MemoryError):
             return None
+
+    async def end(self) -> None:
+        """Leave the index open: it is the server's."""

@@ -73,6 +73,7 @@ class UpstreamPool:
         self._upstream = upstream
         self._places = asyncio.Semaphore(upstream.most_associations)
         self._idle: list[Link] = []
+        self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, offer: bytes, *, is_fresh: bool = False) -> Link:
@@ -95,22 +96,22 @@ class UpstreamPool:
             raise
 
     async def _taken(self, offer: bytes, *, is_fresh: bool) -> Link:
-        now = monotonic()
         for link in [*self._idle]:
-            is_old = now - link.since > IDLE_SECONDS
-            if is_old or is_fresh or not link.association.is_established:
+            if is_fresh or not link.association.is_established:
                 self._idle.remove(link)
-                self._in_background(link.association.abort())
+                self._in_background(self._ended(link))
         for link in self._idle:
             if link.offer == offer:
                 self._idle.remove(link)
                 link.is_new = False
                 return link
         if len(self._idle) >= self._upstream.most_associations:
-            self._in_background(self._idle.pop(0).association.release())
-        return await self._associated(offer)
+            self._in_background(self._ended(self._idle.pop(0)))
+        link = Link(await self._associated(offer), offer)
+        self._links.add(link)
+        return link
 
-    async def _associated(self, offer: bytes) -> Link:
+    async def _associated(self, offer: bytes) -> AsyncAssociation:
         upstream = self._upstream
         uids = [model.uid for model in upstream.models]
         rq = AAssociateRQ(
@@ -137,7 +138,7 @@ class UpstreamPool:
         began = monotonic()
         await association.open()
         if association.is_established:
-            return Link(association, offer)
+            return association
         failure = association.failure
         seconds = upstream.timeouts.association
         kind = EndKind.LOST
@@ -157,6 +158,14 @@ class UpstreamPool:
         """End an association that has failed."""
         self._in_background(self._dropped(link))
 
+    async def end(self) -> None:
+        """End all associations, at the end of the server."""
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(self._ended(link) for link in [*self._links]))
+
     async def _settled(self, link: Link) -> None:
         try:
             with suppress(AssociationError, LocalProtocolError):
@@ -164,14 +173,31 @@ class UpstreamPool:
             if link.association.is_established:
                 link.since = monotonic()
                 self._idle.append(link)
+                asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire, link, link.since)
+            else:
+                await self._ended(link)
         finally:
             self._places.release()
 
+    def _expire(self, link: Link, since: float) -> None:
+        """End an association that has been idle since a time."""
+        if link in self._idle and link.since == since:
+            self._idle.remove(link)
+            self._in_background(self._ended(link))
+
     async def _dropped(self, link: Link) -> None:
         try:
-            await link.association.abort()
+            await self._ended(link)
         finally:
             self._places.release()
+
+    async def _ended(self, link: Link) -> None:
+        with suppress(AssociationError, LocalProtocolError):
+            if link in self._idle or not link.association.is_established:
+                await link.association.abort()
+            else:
+                await link.association.release()
+        self._links.discard(link)
 
     def _in_background(self, ending: Coroutine[Any, Any, None]) -> None:
         # A caller that is cancelled must not wait, and nobody else keeps the task.

@@ -135,6 +135,9 @@ class FindService:
         self._at_once_from = 0.0
         self._slow_until = 0.0
 
+    async def end(self) -> None:
+        """Let go of what the service holds open: nothing, as the index is the server's."""
+
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response (PS3.4 C.4.1.3)."""
         peer = request.association.profile.choices
