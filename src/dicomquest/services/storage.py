@@ -153,7 +153,8 @@ class StorageService:
                 whole.failure = arrival.failure
         finally:
             # A file must stay open until its disk has it.
-            wait([] if synced is None else [synced])
+            if synced is not None and not synced.done():
+                wait([synced])
             for whole in batch:
                 if whole.incoming is not None:
                     whole.incoming.discard()

@@ -104,6 +104,7 @@ class Archive:
         self.index = index
         # Paths in the index have no '..', which Path.absolute would keep.
         self._folder = Path(os.path.abspath(folder))  # noqa: PTH100
+        self._root = f"{self._folder}/"
         self._layout = layout
         self._keeps_first = keeps_first
         self._incoming = IncomingFolder(self._folder, index.identity)
@@ -282,10 +283,10 @@ class Archive:
                 arrival.path = ""
                 continue
             texts = {level: record.texts for level, record in arrival.received.records.items()}
-            arrival.path = f"{self._folder}/{self._layout.path(texts)}"
+            arrival.path = f"{self._root}{self._layout.text(texts)}"
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
             # Files outside the folder are somebody else's.
-            moved |= {path for path in earlier if path.startswith(f"{self._folder}/")}
+            moved |= {path for path in earlier if path.startswith(self._root)}
             # A batch may take an instance away from a path and back to it.
             moved.discard(arrival.path)
             chosen[uid] = arrival

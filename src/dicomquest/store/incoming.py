@@ -190,6 +190,21 @@ def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
             rest = rest[os.write(descriptor, rest) :]
 
 
+class _Alone:
+    """The lock of an open file, held in a block."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
 class IncomingFolder:
     """The folder of this process's temporary files, in the folder where instances are stored."""
 
@@ -200,6 +215,8 @@ class IncomingFolder:
         """
         self._private = folder / PRIVATE_FOLDER
         self._private.mkdir(parents=True, exist_ok=True)
+        # Open for good: to open it for each transaction would take longer than to lock it.
+        self._all = os.open(self._private / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
         self.path = self._private / uuid4().hex
         self._numbers = count(1)
         with self.alone():
@@ -227,8 +244,11 @@ class IncomingFolder:
         return cast("BinaryIO", tempfile.TemporaryFile(dir=self.path))
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder's lock: no other process puts a file in place, or back."""
-        return _locked(self._private)
+        """Hold the folder's lock: no other process puts a file in place, or back.
+
+        For one thread at a time.
+        """
+        return _Alone(self._all)
 
     def adopt(self, path: Path) -> str:
         """Take over a file of a dead process, and return its new path."""
@@ -264,6 +284,7 @@ class IncomingFolder:
         if not any(self.path.glob(f"*{KEPT}")):
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+        os.close(self._all)
 
     def __enter__(self) -> Self:
         return self

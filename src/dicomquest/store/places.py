@@ -38,6 +38,10 @@ _DIGEST = re.compile(r"~[0-9a-f]{8}(\.dcm)?$", re.IGNORECASE)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
+_PLAIN = re.compile(r"(?:[0-9]{1,16}_|[A-Z]{1,16}_)?[0-9](?:[0-9.]{0,100}[0-9])?(?:\.dcm)?")
+"""A short cut: numbers and UIDs, as most names are, need no change."""
+
+
 class _Place(NamedTuple):
     """A keyword in the template with the text before it; without a level, the text at the end."""
 
@@ -54,7 +58,11 @@ class Layout:
 
     def path(self, texts: Mapping[Level, Mapping[str, str]]) -> PurePosixPath:
         """Make the path of an instance from its values, which cannot lead out of the folder."""
-        return PurePosixPath(*[_name(places, texts) for places in self.names])
+        return PurePosixPath(self.text(texts))
+
+    def text(self, texts: Mapping[Level, Mapping[str, str]]) -> str:
+        """Make the same path as a text."""
+        return "/".join([_name(places, texts) for places in self.names])
 
 
 def parse_layout(template: str) -> Layout:
@@ -94,12 +102,13 @@ def _places(template: str, name: str) -> list[_Place]:
 
 
 def _name(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]) -> str:
-    values = [
-        "" if place.level is None else texts[place.level].get(place.column) or NOTHING
-        for place in places
-    ]
-    text = "".join(place.literal + value for place, value in zip(places, values, strict=True))
-    return safe_name(text, values)
+    values: list[str] = []
+    parts: list[str] = []
+    for literal, level, column in places:
+        value = "" if level is None else texts[level].get(column) or NOTHING
+        values.append(value)
+        parts += (literal, value)
+    return safe_name("".join(parts), values)
 
 
 def safe_name(text: str, values: Sequence[str] = ()) -> str:
@@ -110,6 +119,8 @@ def safe_name(text: str, values: Sequence[str] = ()) -> str:
     as changed.
     """
     varying = "".join(values) if values else text
+    if _PLAIN.fullmatch(text) and not varying.endswith(".dcm"):
+        return text
     is_fit = varying.casefold().upper() == varying and _is_safe(text)
     if is_fit and text.isascii() and text.isprintable():
         return text

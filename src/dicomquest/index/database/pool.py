@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
 from dicomquest.errors import IndexDatabaseError, MissingIndexError
+from dicomquest.index.database.held_writer import HeldWriters
 from dicomquest.index.database.nodes import is_postgresql
 from dicomquest.index.database.postgresql import PostgreSQL
 from dicomquest.index.database.sqlite import SQLite
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
-    from dicomquest.index.tables.dialects import Dialect
+    from dicomquest.index.tables.dialects import Dialect, Driven
 
 LOGGER = logging.getLogger("dicomquest.index")
 
@@ -115,6 +116,7 @@ class Database:
         self._is_replica = is_replica
         self._renewing = threading.Lock()
         self._trouble = ""
+        self._held = HeldWriters()
         self._is_open = False
         self._open(create=create)
 
@@ -159,6 +161,7 @@ class Database:
             if self._is_open and not fault:
                 self._backend.note_place()
                 return False
+            self._held.release()
             self._backend.leave_place()
             try:
                 self._open(create=False)
@@ -217,6 +220,7 @@ class Database:
         if self.dialect == "sqlite":
             # SQLite would say so only at the first change, and without the reason.
             self.refuse_read_only()
+            self._held.release()
         with (
             self._failing("written"),
             backend.writer.begin() as connection,
@@ -224,6 +228,21 @@ class Database:
         ):
             yield connection
         # Else the caller would take for kept what is in a file without a name.
+        _refuse_misplaced(backend)
+
+    @contextmanager
+    def begin_short(self) -> Iterator[Driven]:
+        """Do the same for a transaction of few statements, none of which needs SQLAlchemy."""
+        if self.dialect != "sqlite":
+            with self.begin() as connection:
+                yield connection
+            return
+        # A look at the end decides; an earlier one only tells sooner.
+        backend = self._present(lately=True)
+        if backend.read_only_reason():
+            self.refuse_read_only()
+        with self._failing("written"), self._held.transaction(backend.writer) as held:
+            yield held
         _refuse_misplaced(backend)
 
     @contextmanager
@@ -278,6 +297,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that are not in use; those in use close when they come back."""
+        self._held.release()
         self._writer.dispose()
         self._readers.dispose()
 

@@ -39,12 +39,11 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Received
     from dicomquest.index.ingest.merged_entity import Entity
     from dicomquest.index.ingest.writes import Stored
+    from dicomquest.index.tables.dialects import Driven
 
 LOGGER = logging.getLogger("dicomquest.index")
 
@@ -66,7 +65,7 @@ class Batch:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Driven,
         instances: Iterable[Received],
         default_zone: int,
         next_ids: dict[Level, int] | None = None,

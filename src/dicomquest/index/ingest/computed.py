@@ -18,7 +18,7 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Connection
+    from dicomquest.index.tables.dialects import Driven
 
 Columns = dict[str, Any]
 """Values by column."""
@@ -41,12 +41,12 @@ MODALITIES_PATH = f"{KEYS_BY_KEYWORD['ModalitiesInStudy'].tag:08X}"
 SOP_CLASSES_PATH = f"{KEYS_BY_KEYWORD['SOPClassesInStudy'].tag:08X}"
 
 
-def _distinct_list(connection: Connection, column: str) -> str:
+def _distinct_list(connection: Driven, column: str) -> str:
     return words_of(connection).distinct_list.format(column=column)
 
 
 def _series(
-    connection: Connection, ids: set[int], settled: Mapping[int, Columns]
+    connection: Driven, ids: set[int], settled: Mapping[int, Columns]
 ) -> dict[int, Columns]:
     found = dict(settled)
     if ids := ids - found.keys():
@@ -58,7 +58,7 @@ def _series(
 
 
 def _studies(
-    connection: Connection, ids: set[int], settled: Mapping[int, Columns]
+    connection: Driven, ids: set[int], settled: Mapping[int, Columns]
 ) -> dict[int, Columns]:
     statement = f"""
         SELECT parent, count(*), sum({SERIES_COUNT}), {_distinct_list(connection, "modality")}
@@ -98,7 +98,7 @@ def _studies(
 
 
 def _patients(
-    connection: Connection, ids: set[int], _settled: Mapping[int, Columns]
+    connection: Driven, ids: set[int], _settled: Mapping[int, Columns]
 ) -> dict[int, Columns]:
     statement = f"SELECT parent, {_STUDIES} FROM study WHERE parent {{in_values}} GROUP BY parent"
     return {
@@ -107,7 +107,7 @@ def _patients(
     }
 
 
-def add_variants(connection: Connection, computed: dict[int, Columns], mains: set[int]) -> None:
+def add_variants(connection: Driven, computed: dict[int, Columns], mains: set[int]) -> None:
     """Add to the counts of main rows those of their variants: studies show one or the other."""
     statement = f"""
         SELECT patient.variant_of, {_STUDIES}
@@ -121,9 +121,7 @@ def add_variants(connection: Connection, computed: dict[int, Columns], mains: se
         }
 
 
-COMPUTE: dict[
-    Level, Callable[[Connection, set[int], Mapping[int, Columns]], dict[int, Columns]]
-] = {
+COMPUTE: dict[Level, Callable[[Driven, set[int], Mapping[int, Columns]], dict[int, Columns]]] = {
     Level.SERIES: _series,
     Level.STUDY: _studies,
     Level.PATIENT: _patients,

@@ -21,10 +21,9 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from dicomquest.index.ingest.loaded import Loaded
     from dicomquest.index.ingest.merged_entity import Patient, Study
+    from dicomquest.index.tables.dialects import Driven
 
 LOGGER = logging.getLogger("dicomquest.index")
 
@@ -40,7 +39,7 @@ class _Wanted(NamedTuple):
 
 
 def settle(
-    connection: Connection, loaded: Loaded, studies: Collection[Study], gone: Collection[int]
+    connection: Driven, loaded: Loaded, studies: Collection[Study], gone: Collection[int]
 ) -> set[int]:
     """Find the row that each study of a batch shows, and keep what all other studies show.
 
@@ -77,9 +76,7 @@ def settle(
     return _show(connection, loaded, wanted) if wanted else set()
 
 
-def _others(
-    connection: Connection, mains: set[int], but: Collection[int]
-) -> Mapping[int, list[int]]:
+def _others(connection: Driven, mains: set[int], but: Collection[int]) -> Mapping[int, list[int]]:
     """Return the other studies that show a main row, by the row's id."""
     found: dict[int, list[int]] = defaultdict(list)
     if mains:
@@ -90,7 +87,7 @@ def _others(
     return found
 
 
-def _show(connection: Connection, loaded: Loaded, wanted: Sequence[_Wanted]) -> set[int]:
+def _show(connection: Driven, loaded: Loaded, wanted: Sequence[_Wanted]) -> set[int]:
     """Let studies show variants; make those that are not there."""
     keys = [variant_identity(each.main.key, each.record, each.demographics) for each in wanted]
     if missing := {*keys} - loaded.patients.keys():
@@ -128,7 +125,7 @@ def _differing(wanted: _Wanted) -> set[str]:
     }
 
 
-def keep_supported(connection: Connection, mains: Iterable[Patient]) -> None:
+def keep_supported(connection: Driven, mains: Iterable[Patient]) -> None:
     """Drop what no study says any more from main rows that lost a study.
 
     Of such an attribute the newest study that has it counts, as nobody knows the order in which

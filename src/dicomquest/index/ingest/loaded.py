@@ -16,9 +16,8 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection
-
     from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.tables.dialects import Driven
 
 _KEYS = {
     Level.PATIENT: "identity",
@@ -36,7 +35,7 @@ class Loaded:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Driven,
         instances: Sequence[Received],
         next_ids: dict[Level, int] | None = None,
     ) -> None:

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.recent_series import RecentSeries
-from dicomquest.index.tables.dialects import rows
+from dicomquest.index.tables.dialects import execute, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from dicomquest.index.database.pool import Database
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.tables.dialects import Driven
 
 
 class ReceivedBatch:
@@ -26,7 +25,7 @@ class ReceivedBatch:
     ``known`` has, by SOP Instance UID, the paths of those that the index had when it began.
     """
 
-    def __init__(self, connection: Connection, uids: Sequence[str], default_zone: int) -> None:
+    def __init__(self, connection: Driven, uids: Sequence[str], default_zone: int) -> None:
         self._asked = frozenset(uids)
         known: Mapping[str, Sequence[str]] = _known(connection, uids)
         self.known = known
@@ -43,7 +42,7 @@ class ReceivedBatch:
 
     def forget(self, path: str) -> None:
         """Forget a file that is gone."""
-        self._connection.exec_driver_sql("DELETE FROM file WHERE path = ?", (os.fsencode(path),))
+        execute(self._connection, "DELETE FROM file WHERE path = ?", (os.fsencode(path),))
 
     def write(self) -> None:
         """Write the rows of what was added; leaving the transaction does it, too."""
@@ -95,20 +94,24 @@ def receiving(
 
     Nobody else writes meanwhile, so ``known`` stays true until then.
     """
-    with database.begin() as connection:
+    with database.begin_short() as connection:
         batch = ReceivedBatch(connection, uids, default_zone)
         yield batch
         batch.end()
     batch.committed()
 
 
-def _known(connection: Connection, uids: Sequence[str]) -> dict[str, list[str]]:
+def _known(connection: Driven, uids: Sequence[str]) -> dict[str, list[str]]:
     """Return the paths of the instances that the index has; an instance without a file has none."""
     statement = """
         SELECT instance.sop_instance_uid, file.path
         FROM instance LEFT JOIN file ON file.instance = instance.id
         WHERE instance.sop_instance_uid {in_values}"""
     known: dict[str, list[str]] = {}
-    for uid, path in rows(connection, statement, uids):
+    if len(uids) == 1:
+        found = execute(connection, statement.format(in_values="= ?"), (uids[0],))
+    else:
+        found = rows(connection, statement, uids)
+    for uid, path in found:
         known.setdefault(uid, []).extend([] if path is None else [os.fsdecode(path)])
     return known

@@ -36,12 +36,11 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from dicomquest.index.ingest.batch import Batch
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Received
     from dicomquest.index.ingest.merged_entity import Entity, Study
+    from dicomquest.index.tables.dialects import Driven
     from dicomquest.index.tables.promoted import Attribute
     from dicomquest.index.tables.rows import Record
 
@@ -99,7 +98,7 @@ class RecentSeries:
         self._stamp: tuple[int, int] | None = None
 
     @classmethod
-    def take(cls, connection: Connection) -> RecentSeries | None:
+    def take(cls, connection: Driven) -> RecentSeries | None:
         """Take the cache of a connection that holds the write lock; None if there can be none."""
         if dialect_of(connection) != "sqlite":
             return None
@@ -108,11 +107,11 @@ class RecentSeries:
             return found
         return cls()
 
-    def is_current(self, connection: Connection) -> bool:
+    def is_current(self, connection: Driven) -> bool:
         """Tell whether nobody has written since the transaction that ``stamp`` ended."""
         return self._stamp == _stamp_of(connection)
 
-    def stamp(self, connection: Connection) -> None:
+    def stamp(self, connection: Driven) -> None:
         """Note the state of the database at the end of the transaction, before it commits."""
         self._stamp = _stamp_of(connection)
 
@@ -122,7 +121,7 @@ class RecentSeries:
 
     def append(
         self,
-        connection: Connection,
+        connection: Driven,
         added: Sequence[tuple[Received, FileState]],
         default_zone: int,
     ) -> bool:
@@ -234,7 +233,7 @@ class RecentSeries:
         return _Place(series[0], study.id, study.patient_row)
 
 
-def _stamp_of(connection: Connection) -> tuple[int, int]:
+def _stamp_of(connection: Driven) -> tuple[int, int]:
     driver: Any = connection.connection.driver_connection
     (version,) = driver.execute("PRAGMA data_version").fetchone()
     return version, driver.total_changes

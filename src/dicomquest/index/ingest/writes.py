@@ -14,9 +14,8 @@ from dicomquest.standard.levels import Level
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from dicomquest.index.ingest.computed import Columns
+    from dicomquest.index.tables.dialects import Driven
 
 INSERT_OCCURRENCE = "INSERT INTO occurrence (path, part) VALUES (?, ?) ON CONFLICT DO NOTHING"
 COLUMNS = {level: tuple(column.name for column in ENTITY[level].columns) for level in Level}
@@ -87,7 +86,7 @@ class Writes:
             self._renewed.append((identifier,))
             self._values += [(*value, identifier) for value in values]
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: Driven) -> None:
         """Write them all."""
         table, names = TABLES[self._level], COLUMNS[self._level]
         if words_of(connection).cuts_long_texts:
@@ -190,7 +189,7 @@ def insert_statement(table: str, columns: Sequence[str]) -> str:
 
 
 def insert(
-    connection: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
+    connection: Driven, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:
     """Insert new rows."""
     if len(rows) < _COPIED_FROM or not words_of(connection).copies:

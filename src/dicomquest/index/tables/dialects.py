@@ -7,14 +7,15 @@ The operators of wild card patterns stand in ``search.pattern_sql``, a writer's 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from dicomquest.dataset.remembering import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy.engine import Dialect as SQLAlchemyDialect
+    from sqlalchemy.pool import PoolProxiedConnection
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 
@@ -109,8 +110,24 @@ READER_SETTINGS = {
 """The settings of a PostgreSQL connection that queries run on."""
 
 
+class Driven(Protocol):
+    """A connection as this module needs it; SQLAlchemy's is one."""
+
+    @property
+    def connection(self) -> PoolProxiedConnection:
+        """The pooled connection, with that of the driver."""
+
+    @property
+    def dialect(self) -> SQLAlchemyDialect:
+        """The dialect of its engine."""
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """Notes that last as long as the driver's connection."""
+
+
 def execute(
-    connection: Connection, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()
+    connection: Driven, statement: str, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()
 ) -> Any:
     """Run a statement once, or once for each tuple of a list; return a cursor over its rows.
 
@@ -129,19 +146,19 @@ def execute(
     return driver.execute(percent_marks(statement), once)
 
 
-def rows(connection: Connection, statement: str, values: Iterable[int | str]) -> list[Any]:
+def rows(connection: Driven, statement: str, values: Iterable[int | str]) -> list[Any]:
     """Return the rows for a list of values: the one parameter, at ``{in_values}``."""
     words = words_of(connection)
     statement = statement.replace("{in_values}", words.in_values)
     return list(execute(connection, statement, (words.as_list(list(values)),)))
 
 
-def dialect_of(connection: Connection) -> Dialect:
+def dialect_of(connection: Driven) -> Dialect:
     """Return the dialect of the database behind a connection."""
     return "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
 
 
-def words_of(connection: Connection) -> Words:
+def words_of(connection: Driven) -> Words:
     """Return the words of the database behind a connection."""
     return DIALECTS[dialect_of(connection)]
 

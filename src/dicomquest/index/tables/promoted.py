@@ -27,8 +27,7 @@ from dicomquest.standard.vr import VR
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from sqlalchemy import Connection
-
+    from dicomquest.index.tables.dialects import Driven
     from dicomquest.index.tables.rows import ValueRow
     from dicomquest.query.criteria import KeyCriterion
 
@@ -118,7 +117,7 @@ def told_by_promotion(key: KeyCriterion, occurrences: Collection[tuple[str, int]
     return key if read is None else key._replace(vr=vr, criterion=read)
 
 
-def read_promoted(connection: Connection) -> tuple[Promoted, ...]:
+def read_promoted(connection: Driven) -> tuple[Promoted, ...]:
     """Return all promoted attributes, as this transaction sees them."""
     statement = (
         "SELECT tag, creator, level, keyword, vr, state, done FROM promoted_attribute ORDER BY id"
