@@ -21,6 +21,9 @@ from dicomquest.ul.timers import Timeouts
 LOGGER = logging.getLogger("dicomquest.server")
 
 
+_NOT_KNOWN_YET = ServiceUser("", "", 0)
+
+
 class ViewHost(Protocol):
     """The server as the view of an association needs it."""
 
@@ -45,8 +48,7 @@ class AcceptedView(LifeCycle, HasTimeouts, evt.HasHandlers):
 
     def __init__(self, server: ViewHost, number: int) -> None:
         self.number = number
-        self.requestor = ServiceUser("", "", 0)
-        self.acceptor = ServiceUser("", "", 0)
+        self.requestor = self.acceptor = _NOT_KNOWN_YET
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._session = Session.acceptor(

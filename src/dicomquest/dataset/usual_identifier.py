@@ -34,7 +34,9 @@ MOST_ELEMENTS = LONGEST // 8
 """Elements that such a data set has at most, each with a header of eight bytes."""
 
 _SHORT_FORM = frozenset(CODES[row.vr] for row in VALUE_REPRESENTATIONS if not row.long_form)
-_EXPLICIT_ROW = re.compile(rb"(?:.{4}(?:%s)\0\0)+" % b"|".join(sorted(_SHORT_FORM)), re.DOTALL)
+# Letters, not whole VRs, of which a pattern would try one by one; a long form is left to ``_row``.
+_LETTERS = tuple(bytes(sorted({code[place] for code in _SHORT_FORM})) for place in (0, 1))
+_EXPLICIT_ROW = re.compile(rb"(?:.{4}[%s][%s]\0\0)+" % _LETTERS, re.DOTALL)
 _IMPLICIT_ROW = re.compile(rb"(?:.{4}\0\0\0\0)+", re.DOTALL)
 _EXPLICIT_HEADER = struct.Struct("<HH2sH").unpack_from
 _IMPLICIT_HEADER = struct.Struct("<HHI").unpack_from

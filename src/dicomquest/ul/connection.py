@@ -407,9 +407,10 @@ class UpperLayer:
         if action is None:
             return
         # Nearly all actions have one outcome, whose condition need not be asked.
-        outcome, *otherwise = OUTCOMES[action]
-        if otherwise and not self._holds(outcome.condition):
-            (outcome,) = otherwise
+        outcomes = OUTCOMES[action]
+        outcome = outcomes[0]
+        if len(outcomes) > 1 and not self._holds(outcome.condition):
+            outcome = outcomes[1]
         # The state comes first: START_ARTIM depends on it.
         self._state = outcome.next_state
         for effect in outcome.effects:
