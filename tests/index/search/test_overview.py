@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from dicomquest.query.facets import (
     facet_values,
     without_own_key,
 )
+from dicomquest.query.options import QueryOptions
 from dicomquest.query.study_listing import Position, SortBy, StudyListing, StudyOrder
 from dicomquest.query.visibility import parse_visible
 from fixtures.building import instance, query, text_of
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index import Index
+    from dicomquest.index.search.plan import Columns
+    from dicomquest.index.search.sqlite_cursor import Cursor
     from dicomquest.query.model import Query
 
 STUDIES = query(
@@ -267,3 +271,64 @@ def test_names_that_share_a_patient_id(index: Index) -> None:
     assert overview.names_of_ids(["JP001", "P2", "P3"]) == {"JP001": 2}
     assert overview.names_of_ids(["JP001"], parse_visible(["Modality=CT"])) == {}
     assert overview.names_of_ids([]) == {}
+
+
+KEYS_OF_FACETS = [
+    {"StudyDate": "20240101-20240103", "ModalitiesInStudy": "CT", "PatientSex": "F"},
+    {"StudyDate": "20240102", "ModalitiesInStudy": "MR\\SR"},
+    {"StudyDate": "20240101-", "PatientSex": "*"},
+    {"StudyDate": "-20240104", "PatientSex": "M", "StudyDescription": "B*"},
+    {"StudyDate": "20240101-20240106", "ModalitiesInStudy": "*R", "StationName": "S1"},
+]
+
+
+def assorted_studies(index: Index) -> None:
+    """Studies of many combinations of date, modalities, sex and station, some without."""
+    index.ingest_data_sets(
+        instance(
+            series,
+            series=f"{study}{series}",
+            study=study,
+            PatientID=f"P{study % 5}",
+            PatientSex=["F", "M", "", "f", "O"][study % 5],
+            StudyDate=f"2024010{study % 7 + 1}" if study % 8 else "",
+            StudyDescription="BA"[study % 2],
+            Modality=["CT", "MR", "ct", "SR", "CR", ""][(study + series) % 6],
+            StationName=["S1", "S2", ""][study % 3],
+        )
+        for study in range(1, 25)
+        for series in (1, 2)
+    )
+
+
+@pytest.mark.parametrize("visible", [[], ["Modality=CT"], ["PatientSex=F"]])
+def test_one_pass_counts_what_several_count(
+    index: Index, visible: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assorted_studies(index)
+    overview, options = Overview(index.search), QueryOptions(relational=True, ignore_case=True)
+    for keys, most in itertools.product(KEYS_OF_FACETS, (1, 2, 3, 5, 100)):
+        asked = query("STUDY", options=options, **keys)
+        asked = replace(asked, visible=parse_visible(visible) if visible else ())
+        together = overview.facets(asked, tuple(FacetKind), most=most)
+        with monkeypatch.context() as patched:
+            patched.setattr(Overview, "_by_date", lambda *_: None)
+            assert together == overview.facets(asked, tuple(FacetKind), most=most), (keys, most)
+
+
+def test_the_studies_of_a_date_are_read_once(index: Index) -> None:
+    """Of three facets' keys: a look at the index of dates, its studies, all without the date."""
+    assorted_studies(index)
+    asked = query("STUDY", StudyDate="20240101-", ModalitiesInStudy="CT", PatientSex="F")
+    searched = []
+
+    def search(query: Query, *, columns: Columns = ()) -> Cursor:
+        searched.append(len(query.criteria))
+        return index.search(query, columns=columns)
+
+    assert all(facet.found is not None for facet in Overview(search).facets(asked))
+    assert searched == [1, 1, 2]
+    searched.clear()
+    Overview(search).facets(asked, most=2)
+    # Too many of this date: each facet is counted by itself.
+    assert searched == [1, 3, 2, 2, 2]

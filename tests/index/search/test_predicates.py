@@ -80,7 +80,7 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
         (
             "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value"
             " WHERE path = '00080062'"
-            " AND (part = 0 AND search IN (SELECT value FROM json_each(?))) AND owner = study.id)"
+            " AND (part = 0 AND +search IN (SELECT value FROM json_each(?))) AND owner = study.id)"
         ),
         ("20240101", '["1.2", "1.3"]'),
     ),

@@ -10,12 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from dicomquest.dataset.response_fields import text_element
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.search.listing_sql import has_empty, order_columns
 from dicomquest.index.search.plan import Columns, MoreColumn
 from dicomquest.index.search.stop import Stop
 from dicomquest.index.search.visible_entities import MAIN
 from dicomquest.query.criteria import AnyOf, KeyCriterion, SingleValue, Step, Wild, WildCard
+from dicomquest.query.evaluate import matches_data_set
 from dicomquest.query.facets import (
     USUAL_FACETS,
     Facet,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import Criterion
 
 Visible: TypeAlias = "tuple[KeyCriterion, ...]"
+_Tallies: TypeAlias = "dict[FacetKind, Tally | NotCounted]"
 
 MOST_COUNTED = 10_000
 """The studies that are counted one by one: beyond, there are "more than" so many."""
@@ -49,7 +52,10 @@ MOST_COUNTED = 10_000
 IDENTIFIERS = ("AccessionNumber", "PatientID", "StudyID")
 """The attributes that a number or code may be; each has an index."""
 
+_NONE: _Tallies = {}
 _ROWS = 1024
+# So many times the studies that are counted may be read to count several facets in one pass.
+_TOGETHER = 2
 # Beyond so many series a study, the facets of series are not counted.
 _MOST_SERIES = 20
 _MOST_STUDIES_OF_IDS = 5_000
@@ -182,19 +188,74 @@ class Overview:
         All that have no key in the query are counted in one pass over its studies.
         """
         query = replace(query, page=None, listing=StudyListing(None, limit=most + 1, as_of=as_of))
-        found = self._tallies(query, [kind for kind in kinds if kind.level <= Level.STUDY], stop)
+        of_studies = [kind for kind in kinds if kind.level <= Level.STUDY]
+        together = self._by_date(query, of_studies, stop)
+        found, more = together or (self._tallies(query, of_studies, stop), _NONE)
         for kind in kinds:
             if kind.level > Level.STUDY:
                 found |= self._tallies(query, [kind], stop)
-        offered = dict(found)
+        offered = found | more
         for kind in kinds:
-            if has_own_key(query, kind):
+            if has_own_key(query, kind) and kind not in more:
                 offered |= self._tallies(without_own_key(query, kind), [kind], stop)
         return tuple(_facet(kind, offered[kind], found[kind]) for kind in kinds)
 
-    def _tallies(
+    def _by_date(
         self, query: Query, kinds: Sequence[FacetKind], stop: Stop | None
-    ) -> dict[FacetKind, Tally | NotCounted]:
+    ) -> tuple[_Tallies, _Tallies] | None:
+        """Count facets in one pass over the studies of the date key; None if these are too many.
+
+        Python matches the keys of the other facets by the values that are read anyway. The second
+        result has the counts of these facets without their own keys.
+        """
+        own: list[FacetKind] = [kind for kind in kinds if has_own_key(query, kind)]
+        if FacetKind.DATE not in own or len(own) == 1:
+            return None
+        own.remove(FacetKind.DATE)
+        listing = query.listing or StudyListing(None)
+        most = listing.limit - 1
+        wide = query
+        for kind in own:
+            wide = without_own_key(wide, kind)
+        wide = replace(
+            wide,
+            level=Level.STUDY,
+            return_keys=(),
+            listing=replace(listing, limit=_TOGETHER * most + 1),
+        )
+        if all(_is_of(key, FacetKind.DATE) for key in wide.criteria):
+            # An index alone tells so, for a tenth of the time that their values take.
+            probe = _read(self._search(wide, columns=(_STUDY,)), _TOGETHER * most, stop)
+            if not probe.is_all:
+                return None
+        keys = tuple(ReturnKey(kind.tag, kind.vr, kind.level) for kind in kinds)
+        found = _read(
+            self._search(replace(wide, return_keys=keys), columns=(_STUDY,)),
+            _TOGETHER * most,
+            stop,
+        )
+        if not found.is_all:
+            return None
+        failing: dict[Row, frozenset[FacetKind]] = {}
+        counts: dict[frozenset[FacetKind], dict[FacetKind, Counter[str | None]]] = {}
+        places = [(at, kind) for at, kind in enumerate(kinds)]
+        own_places = [at for at, kind in places if kind in own]
+        for row in found.rows:
+            texts = tuple([row[at] for at in own_places])
+            failed = failing.get(texts)
+            if failed is None:
+                failed = failing[texts] = _failing(query, own, texts)
+            if len(failed) <= 1:
+                if failed not in counts:
+                    counts[failed] = {kind: Counter() for kind in kinds}
+                for at, kind in places:
+                    counts[failed][kind][row[at]] += 1
+        none: dict[FacetKind, Counter[str | None]] = {kind: Counter() for kind in kinds}
+        whole = counts.get(frozenset(), none)
+        offered = {kind: whole[kind] + counts.get(frozenset((kind,)), none)[kind] for kind in own}
+        return _tallied(whole, most), _tallied(offered, most)
+
+    def _tallies(self, query: Query, kinds: Sequence[FacetKind], stop: Stop | None) -> _Tallies:
         """Count the values of some facets of one level in one pass, each under all keys."""
         if not kinds:
             return {}
@@ -288,6 +349,31 @@ def _facet(kind: FacetKind, offered: Tally | NotCounted, found: Tally | NotCount
         found if isinstance(found, Tally) else None,
         reasons[0] if reasons else None,
     )
+
+
+def _is_of(key: KeyCriterion, kind: FacetKind) -> bool:
+    return key.path[0].tag == kind.tag
+
+
+def _failing(query: Query, own: Sequence[FacetKind], texts: Row) -> frozenset[FacetKind]:
+    """Return the facets whose keys a study does not match, by its stored texts of them."""
+    stored = zip(own, texts, strict=True)
+    data_set = {kind.tag: text_element(kind.vr, text) for kind, text in stored if text is not None}
+    zone = query.options.timezone_offset_minutes
+    return frozenset(
+        kind
+        for kind in own
+        if not matches_data_set(
+            data_set, [key for key in query.criteria if _is_of(key, kind)], zone
+        )
+    )
+
+
+def _tallied(counts: dict[FacetKind, Counter[str | None]], most: int) -> _Tallies:
+    return {
+        kind: tally(kind, texts) if texts.total() <= most else NotCounted.NUMBER
+        for kind, texts in counts.items()
+    }
 
 
 def _of_studies(rows: Iterable[Row]) -> Counter[str | None]:

@@ -13,6 +13,7 @@ from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.matching_sql import criterion_sql
 from dicomquest.index.search.pattern_sql import alternatives_sql, are_taken, pattern_sql
 from dicomquest.index.search.place import MOST_PARTS, PYTHON, Place, Predicate, of_parts
+from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.schema import CODE_PART, GROUP_PARTS, VALUE_PART, WORD_PART
 from dicomquest.query.criteria import (
     AnyOf,
@@ -87,7 +88,11 @@ def is_one_list(criterion: Criterion) -> bool:
 
 
 def _on_one_form(criterion: Criterion, path: str, place: Place) -> Predicate:
-    found = criterion_sql(criterion, "search", place.facts.dialect)
+    column = "search"
+    if not place.leads and isinstance(criterion, (AnyOf, CaseFree, UIDList)):
+        # SQLite would look up each value of a list for an entity that has one or two rows.
+        column = f"{DIALECTS[place.facts.dialect].off_index}search"
+    found = criterion_sql(criterion, column, place.facts.dialect)
     if found is None:
         return PYTHON
     condition = (f"part = {VALUE_PART} AND {found[0]}", found[1])

@@ -24,6 +24,7 @@ class Words(NamedTuple):
     """The words of one database; ``format`` fills in names in braces.
 
     - ``in_values``: a column is one of a list, which is one parameter; ``as_list`` makes it.
+    - ``off_index``: what stands before a column that no index shall serve.
     - ``distinct_list``: an aggregate that makes a JSON list of distinct values.
     - ``element``: one element of a JSON column as JSON text, NULL if it is missing.
     - ``contains``: a text contains another one; ``backslash``: that character.
@@ -39,6 +40,7 @@ class Words(NamedTuple):
 
     in_values: str
     as_list: Callable[[Sequence[Any]], Any]
+    off_index: str
     distinct_list: str
     element: str
     contains: str
@@ -60,6 +62,7 @@ DIALECTS: dict[Dialect, Words] = {
     "sqlite": Words(
         in_values="IN (SELECT value FROM json_each(?))",
         as_list=json.dumps,
+        off_index="+",
         distinct_list="json_group_array(DISTINCT {column})",
         element="""{column} -> '$."{tag}"'""",
         contains="instr({column}, {text}) > 0",
@@ -76,6 +79,7 @@ DIALECTS: dict[Dialect, Words] = {
     "postgresql": Words(
         in_values="= ANY(?)",
         as_list=list,
+        off_index="",
         distinct_list="json_agg(DISTINCT {column})::text",
         element="({column}::json -> '{tag}')::text",
         contains="strpos({column}, {text}) > 0",
