@@ -23,15 +23,10 @@ if TYPE_CHECKING:
 BATCH = 500
 """Entries that one transaction writes; others may write between two."""
 
-_COLUMNS = (
-    "id",
-    "identity",
-    "list",
-    "source",
-    "received",
-    *(name for names in ENTRY_COLUMNS.values() for name in names),
-    "attributes",
-)
+_ENTRY_NAMES = tuple(name for names in ENTRY_COLUMNS.values() for name in names)
+_COLUMNS = ("id", "identity", "list", "source", "received", *_ENTRY_NAMES, "attributes")
+_OF_ORDER = ("accession_number", "study_instance_uid", "requested_procedure_id")
+_STEP_ID = "scheduled_procedure_step_id"
 _STATION_COLUMNS = ("id", "entry", "station_ae_title", "start_date_sort")
 _STATION = WORKLIST_STATION.name
 _ENTRY = WORKLIST_ENTRY.name
@@ -86,6 +81,23 @@ class Worklist:
             with self._database.begin() as connection:
                 removed += _delete(connection, ids[start : start + BATCH])
         return removed
+
+    def remove_order(self, entry: Entry, *, is_one_step: bool) -> int:
+        """Remove the steps of the order that an entry names by its numbers; 0 without a number.
+
+        ``is_one_step`` removes the one step that its Scheduled Procedure Step ID names.
+        """
+        named = dict(zip(_ENTRY_NAMES, entry.columns, strict=True))
+        order = next((name for name in _OF_ORDER if named[name] is not None), None)
+        if order is None:
+            return 0
+        names = [order, _STEP_ID] if is_one_step and named[_STEP_ID] is not None else [order]
+        where = " AND ".join(f"{name} = ?" for name in names)
+        with self._database.begin() as connection:
+            found = execute(
+                connection, f"SELECT id FROM {_ENTRY} WHERE {where}", tuple(map(named.get, names))
+            )
+            return _delete(connection, [identifier for (identifier,) in found.fetchall()])
 
     def remove_before(self, date: str, received: int) -> int:
         """Remove the entries that start before a date (YYYYMMDD).

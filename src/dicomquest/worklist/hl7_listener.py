@@ -1,0 +1,179 @@
+"""The MLLP listener: orders come by HL7, and are answered once they are stored (HL7 2.5.1 C.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hl7.mllp import InvalidBlockError, start_hl7_server
+
+from dicomquest.escaping import escaped
+from dicomquest.worklist.hl7_message import LARGEST_MESSAGE
+from dicomquest.worklist.hl7_orders import Answered
+
+if TYPE_CHECKING:
+    from hl7.mllp import HL7StreamReader, HL7StreamWriter
+
+LOGGER = logging.getLogger("dicomquest.hl7")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7Limits:
+    """The limits of the listener.
+
+    ``connections`` at a time; the one that is silent for the longest gives way to a new one.
+    ``message_seconds`` is the time that a message may take to come, once it has begun, and the
+    time that its answer may take to go.
+    """
+
+    connections: int = 64
+    message_seconds: float = 30.0
+    message_bytes: int = LARGEST_MESSAGE
+
+
+class Hl7Listener:
+    """Takes messages in the event loop that starts it; a thread stores them, one by one."""
+
+    def __init__(
+        self,
+        answer: Callable[[bytes, str], Answered],
+        *,
+        senders: Sequence[Network] = (),
+        limits: Hl7Limits | None = None,
+    ) -> None:
+        """Answer messages, given with the address that sent them.
+
+        ``senders`` are the networks that may send; all may without one.
+        """
+        self._answer = answer
+        self._senders = tuple(senders)
+        self._limits = limits or Hl7Limits()
+        self._server: asyncio.Server | None = None
+        # Connections, the one that spoke last at the end.
+        self._open: dict[HL7StreamWriter, asyncio.Task[None]] = {}
+        self._stored = asyncio.Lock()
+
+    async def start(
+        self,
+        host: str,
+        port: int,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        reuse_port: bool = False,
+    ) -> int:
+        """Listen, and return the port; OSError if that fails."""
+        self._server = await start_hl7_server(
+            self._serve,
+            host,
+            port,
+            limit=self._limits.message_bytes,
+            ssl=ssl_context,
+            reuse_port=reuse_port,
+        )
+        assert self._server is not None  # noqa: S101  it listens
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Listen no more; a message that is being stored is still answered."""
+        if self._server is None:
+            return
+        self._server.close()
+        async with self._stored:
+            tasks = list(self._open.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
+        address = str(writer.get_extra_info("peername")[0])
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  the server runs this as a task
+        if not self._may_send(address):
+            LOGGER.warning("refused %s: --hl7-from does not name its address", address)
+            writer.close()
+            return
+        if len(self._open) >= self._limits.connections:
+            silent = next(iter(self._open))
+            LOGGER.warning(
+                "closed the HL7 connection that was silent the longest: there may be %d at a time",
+                self._limits.connections,
+            )
+            self._open.pop(silent).cancel()
+        self._open[writer] = task
+        try:
+            while await self._exchange(reader, writer, address):
+                self._open[writer] = self._open.pop(writer)
+        except asyncio.CancelledError:
+            pass  # it gave way, or the server closes
+        finally:
+            self._open.pop(writer, None)
+            writer.close()
+
+    def _may_send(self, address: str) -> bool:
+        sender = ipaddress.ip_address(address.partition("%")[0])
+        if isinstance(sender, ipaddress.IPv6Address) and sender.ipv4_mapped:
+            sender = sender.ipv4_mapped
+        return not self._senders or any(sender in network for network in self._senders)
+
+    async def _exchange(
+        self, reader: HL7StreamReader, writer: HL7StreamWriter, address: str
+    ) -> bool:
+        """Take one message and answer it; False at the end of the connection."""
+        try:
+            first = await reader.readexactly(1)
+            if first != b"\x0b":
+                LOGGER.warning("closed: %s sends something else than HL7 by MLLP", address)
+                return False
+            async with asyncio.timeout(self._limits.message_seconds):
+                block = await reader.readuntil(b"\x1c\r")
+        except (asyncio.IncompleteReadError, InvalidBlockError, OSError):
+            return False
+        except (asyncio.LimitOverrunError, ValueError):
+            LOGGER.warning(
+                "closed: %s sends a message of more than %d bytes",
+                address,
+                self._limits.message_bytes,
+            )
+            return False
+        except TimeoutError:
+            LOGGER.warning(
+                "closed: a message of %s did not come within %g s",
+                address,
+                self._limits.message_seconds,
+            )
+            return False
+        async with self._stored:
+            answered = await asyncio.to_thread(self._answer, block[:-2], address)
+            _log(answered, address)
+            writer.writeblock(answered.answer)
+        return await self._sent(writer, address)
+
+    async def _sent(self, writer: HL7StreamWriter, address: str) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.message_seconds):
+                await writer.drain()
+        except (OSError, TimeoutError):
+            LOGGER.warning("closed: %s does not take its answer", address)
+            return False
+        return True
+
+
+def _log(answered: Answered, address: str) -> None:
+    taken = answered.taken
+    if taken is None:
+        LOGGER.warning("refused a message of %s: %s", address, escaped(answered.reason))
+        return
+    LOGGER.info(
+        "took a message of %s: %d new, %d changed, %d removed",
+        address,
+        taken.added.new,
+        taken.added.replaced,
+        taken.removed,
+    )

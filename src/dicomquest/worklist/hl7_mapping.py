@@ -1,0 +1,309 @@
+"""The table by which a step of an HL7 message becomes an entry (IHE RAD TF-2 Appendix B)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+
+from dicomquest.dataset.dictionary import standard_vr
+from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
+from dicomquest.standard.vr import VR, Kind
+from dicomquest.standard.worklist_keys import WORKLIST_KEYS
+from dicomquest.worklist.hl7_message import Hl7Error, OrderedStep, Place, parse_place
+
+IN_STEP = "ScheduledProcedureStepSequence."
+"""Stands before the keyword of an attribute of the step."""
+
+STUDY_INSTANCE_UID = 0x0020000D
+_CODE_VALUE, _CODING_SCHEME, _CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
+_START_DATE, _START_TIME = 0x00400002, 0x00400003
+
+# Attributes with their places; the first place that has a value counts. ``=text`` is a text itself.
+# ORM^O01 has its order in OBR and ZDS, OMI^O23 in TQ1 and IPC.
+DEFAULT_PLACES: dict[str, tuple[str, ...]] = {
+    "PatientName": ("PID-5.1",),
+    "PatientID": ("PID-3.1", "PID-2.1"),
+    "IssuerOfPatientID": ("PID-3.4.1",),
+    "PatientBirthDate": ("PID-7.1",),
+    "PatientSex": ("PID-8.1",),
+    "AdmissionID": ("PV1-19.1", "PID-18.1"),
+    "CurrentPatientLocation": ("PV1-3.1",),
+    "ReferringPhysicianName": ("PV1-8.2",),
+    "AccessionNumber": ("IPC-1.1", "OBR-18.1", "ORC-3.1", "OBR-3.1"),
+    "RequestingPhysician": ("ORC-12.2", "OBR-16.2"),
+    "RequestedProcedureID": ("IPC-2.1", "OBR-19.1", "ORC-2.1", "OBR-2.1"),
+    "RequestedProcedureDescription": ("OBR-44.2", "OBR-4.2", "OBR-44.1", "OBR-4.1"),
+    "RequestedProcedureCodeSequence": ("OBR-44.1", "OBR-4.1"),
+    "RequestedProcedurePriority": ("TQ1-9.1", "OBR-27.6", "ORC-7.6", "OBR-5"),
+    "PatientTransportArrangements": ("OBR-30",),
+    "StudyInstanceUID": ("IPC-3.1", "ZDS-1.1"),
+    "PlacerOrderNumberImagingServiceRequest": ("ORC-2.1", "OBR-2.1"),
+    "FillerOrderNumberImagingServiceRequest": ("ORC-3.1", "OBR-3.1"),
+    "ScheduledStationAETitle": ("IPC-9.1", "OBR-21.1"),
+    "ScheduledProcedureStepStartDate": ("TQ1-7.1", "OBR-27.4", "ORC-7.4", "OBR-36.1"),
+    "ScheduledProcedureStepStartTime": ("TQ1-7.1", "OBR-27.4", "ORC-7.4", "OBR-36.1"),
+    "Modality": ("IPC-5.1", "OBR-24.1"),
+    "ScheduledPerformingPhysicianName": ("OBR-34.1.2",),
+    "ScheduledProcedureStepDescription": ("IPC-6.2", "OBR-4.5", "OBR-4.2"),
+    "ScheduledProtocolCodeSequence": ("IPC-6.1", "OBR-4.4"),
+    "ScheduledStationName": ("IPC-7.1",),
+    "ScheduledProcedureStepLocation": ("IPC-8.1",),
+    "ScheduledProcedureStepID": ("IPC-4.1", "OBR-20.1", "ORC-3.1", "OBR-3.1"),
+}
+"""The places of each attribute in messages as IHE describes them."""
+
+DEFAULT_VALUES: dict[str, dict[str, str]] = {
+    "PatientSex": {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": ""},
+    "RequestedProcedurePriority": {
+        "S": "STAT", "A": "HIGH", "R": "ROUTINE", "P": "HIGH", "C": "HIGH", "T": "MEDIUM",
+    },
+    "PatientTransportArrangements": {
+        "CART": "CART", "PORT": "PORTABLE", "WALK": "WALKING", "WHLC": "WHEELCHAIR",
+    },
+}  # fmt: skip
+"""The values of HL7 tables 0001, 0485 and 0124 in DICOM's words; other values stay as they are."""
+
+_DATE = re.compile(r"\d{8}", re.ASCII)
+_TIME_STAMP = re.compile(
+    r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.\d{1,6})?)?)?([+-]\d{4})?", re.ASCII
+)
+# A code that names no scheme is of the site (PS3.16 8.2).
+_LOCAL_SCHEME = "99LOCAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source of a value: a place in the message, or a text itself."""
+
+    place: Place | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedAttribute:
+    """An attribute with its sources; ``values`` are DICOM's words for those of HL7."""
+
+    tag: int
+    vr: str
+    is_of_step: bool
+    sources: tuple[Source, ...]
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7Mapping:
+    """The whole table. ``charset``: the codec of messages that name no character set."""
+
+    attributes: tuple[MappedAttribute, ...]
+    charset: str = "ascii"
+
+    def data_set(self, step: OrderedStep, *, has_study: bool = True) -> DataSet:
+        """Return the entry that a step orders; Hl7Error for a value that cannot be read.
+
+        An order without a Study Instance UID gets one that is the same each time it is sent,
+        unless ``has_study`` is false.
+        """
+        entry: DataSet = {}
+        item: DataSet = {}
+        for attribute in self.attributes:
+            values = _values(step, attribute)
+            if values:
+                target = item if attribute.is_of_step else entry
+                target[attribute.tag] = Element(attribute.vr, values)
+        if has_study and STUDY_INSTANCE_UID not in entry:
+            entry[STUDY_INSTANCE_UID] = Element("UI", (_made_uid(step),))
+        entry[SCHEDULED_PROCEDURE_STEP_SEQUENCE] = Element("SQ", (dict(sorted(item.items())),))
+        return dict(sorted(entry.items()))
+
+
+def default_mapping() -> Hl7Mapping:
+    """Return the table as IHE has it."""
+    return _mapping(DEFAULT_PLACES, DEFAULT_VALUES, "ascii")
+
+
+def read_mapping(text: str) -> Hl7Mapping:
+    """Return the table that a TOML file changes; Hl7Error says what is wrong in it.
+
+    ``[places]`` has places of attributes instead of those of DEFAULT_PLACES, ``[values.KEYWORD]``
+    has words for values, ``charset`` the character set of messages that name none.
+    """
+    try:
+        read = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Hl7Error(f"the mapping is no TOML: {error}") from error
+    unknown = read.keys() - {"places", "values", "charset"}
+    if unknown:
+        raise Hl7Error(f"the mapping has {sorted(unknown)[0]!r}; it knows places, values, charset")
+    places = DEFAULT_PLACES | {
+        keyword: _texts(keyword, value) for keyword, value in _table(read, "places").items()
+    }
+    values = DEFAULT_VALUES | {
+        keyword: {key: str(value) for key, value in _table(_table(read, "values"), keyword).items()}
+        for keyword in _table(read, "values")
+    }
+    charset = str(read.get("charset", "ascii"))
+    try:
+        b"".decode(charset)
+    except LookupError as error:
+        raise Hl7Error(f"charset = {charset!r} is no character set; write one such as utf-8") from error
+    return _mapping(places, values, charset)
+
+
+def _table(read: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = read.get(name, {})
+    if not isinstance(found, dict):
+        raise Hl7Error(f"{name} of the mapping is no table")
+    return found
+
+
+def _texts(keyword: str, value: object) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise Hl7Error(f'{keyword} of the mapping needs places: ["OBR-21.1", "=CT1"]')
+    return tuple(texts)
+
+
+_OF_STEP = frozenset(key.keyword for key in WORKLIST_KEYS if key.is_of_step)
+
+
+def _mapping(
+    places: Mapping[str, tuple[str, ...]], values: Mapping[str, Mapping[str, str]], charset: str
+) -> Hl7Mapping:
+    attributes = [
+        _attribute(keyword, texts, values.get(keyword, {}))
+        for keyword, texts in places.items()
+        if texts
+    ]
+    return Hl7Mapping(tuple(attributes), charset)
+
+
+def _attribute(
+    name: str, texts: tuple[str, ...], values: Mapping[str, str]
+) -> MappedAttribute:
+    keyword = name.removeprefix(IN_STEP)
+    tag = tag_for_keyword(keyword)
+    vr = standard_vr(tag) if tag is not None else None
+    if tag is None or vr is None or VR[vr].kind not in {Kind.TEXT, Kind.SEQUENCE}:
+        raise Hl7Error(f"{name!r} of the mapping is no attribute of an entry")
+    sources = tuple(
+        Source(None, text[1:]) if text.startswith("=") else Source(parse_place(text))
+        for text in texts
+    )
+    return MappedAttribute(tag, vr, name != keyword or keyword in _OF_STEP, sources, values)
+
+
+def _values(step: OrderedStep, attribute: MappedAttribute) -> tuple[Any, ...]:
+    for source in attribute.sources:
+        if source.place is None:
+            return (source.text,)
+        text = step.text(source.place)
+        if not text:
+            continue
+        read = _read(step, attribute, source.place, text)
+        if read:
+            return (read,)
+    return ()
+
+
+def _read(step: OrderedStep, attribute: MappedAttribute, place: Place, text: str) -> Any:
+    """Return the value of an attribute from its place; empty if the place says nothing for it."""
+    match attribute.vr:
+        case "PN":
+            return _person_name(step, place)
+        case "SQ":
+            return _code(step, place, text)
+        case "DA" | "TM":
+            return _moment(attribute, place, text)
+        case "UI":
+            if not re.fullmatch(r"[0-9.]{1,64}", text):
+                raise Hl7Error(f"{place} {text[:70]!r} is no UID", "102")
+            return text
+        case _:
+            return attribute.values.get(text, text)
+
+
+def _person_name(step: OrderedStep, place: Place) -> str:
+    """Return an XPN, or an XCN from its second component, as a PN with its component groups."""
+    if place.subcomponent is not None:
+        return _group(step, place, 0, is_of_field=False)
+    groups = {"A": "", "I": "", "P": ""}
+    for repetition in range(step.repetitions(place)):
+        kind = step.text(_shifted(place, 7), repetition) if place.component == 1 else ""
+        kind = kind if kind in groups else "A"
+        groups[kind] = groups[kind] or _group(step, place, repetition, is_of_field=True)
+    return "=".join(groups.values()).rstrip("=")
+
+
+def _group(step: OrderedStep, place: Place, repetition: int, *, is_of_field: bool) -> str:
+    # HL7 has the suffix before the prefix, DICOM after it (PS3.5 6.2.1).
+    parts = [
+        step.text(_shifted(place, offset, is_of_field=is_of_field), repetition)
+        for offset in (0, 1, 2, 4, 3)
+    ]
+    return "^".join(part.replace("^", " ").replace("=", " ").strip() for part in parts).rstrip("^")
+
+
+def _shifted(place: Place, offset: int, *, is_of_field: bool = True) -> Place:
+    if is_of_field:
+        return Place(place.segment, place.field, (place.component or 1) + offset)
+    return Place(place.segment, place.field, place.component, (place.subcomponent or 1) + offset)
+
+
+def _code(step: OrderedStep, place: Place, text: str) -> DataSet:
+    """Return the item of a code: identifier, meaning, scheme (CE, CWE)."""
+    meaning, scheme = (step.text(_shifted(place, offset)) for offset in (1, 2))
+    return {
+        _CODE_VALUE: Element("SH", (text,)),
+        _CODING_SCHEME: Element("SH", (scheme or _LOCAL_SCHEME,)),
+        _CODE_MEANING: Element("LO", (meaning or text,)),
+    }
+
+
+def _moment(attribute: MappedAttribute, place: Place, text: str) -> str:
+    """Return the date or the time of a time stamp; a step's is in the time of this machine."""
+    match = _TIME_STAMP.fullmatch(text)
+    if match is None:
+        name = attribute_name(attribute.tag)
+        raise Hl7Error(f"{place} {text[:40]!r} is no {name}: write it as 202601051430", "102")
+    year, month, day, hour, minute, second, zone = match.groups()
+    moment = f"{year}{month}{day}{hour or '00'}{minute or '00'}{second or '00'}"
+    try:
+        read = datetime.strptime(moment + (zone or "+0000"), "%Y%m%d%H%M%S%z")
+    except ValueError:
+        raise Hl7Error(f"{place} {text[:40]!r} is no time that a calendar has", "102") from None
+    if zone and hour and attribute.tag in {_START_DATE, _START_TIME}:
+        read = read.astimezone()
+    if attribute.vr == "DA":
+        return f"{read:%Y%m%d}"
+    if not hour:
+        return ""
+    return f"{read:%H%M%S}" if second else f"{read:%H%M}"
+
+
+_NUMBERS = tuple(map(parse_place, ("IPC-1.1", "OBR-18.1", "ORC-3.1", "OBR-3.1", "ORC-2.1", "OBR-2.1")))
+_SENDER = tuple(map(parse_place, ("MSH-3.1", "MSH-4.1")))
+
+
+def _made_uid(step: OrderedStep) -> str:
+    """Return a UID of the first number that an order has, and its sender (PS3.5 B.2)."""
+    number = next(filter(None, map(step.text, _NUMBERS)), "")
+    if not number:
+        raise Hl7Error("the order has no number: neither ORC-2, ORC-3, OBR-18 nor IPC-1", "101")
+    name = "\0".join([*map(step.text, _SENDER), number])
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
+
+
+def places_of(mapping: Hl7Mapping) -> Iterator[tuple[str, str]]:
+    """Yield the name of each attribute and its places, as a table shows them."""
+    for attribute in mapping.attributes:
+        texts = [str(each.place) if each.place else f"={each.text}" for each in attribute.sources]
+        yield attribute_name(attribute.tag), ", ".join(texts)
