@@ -115,6 +115,7 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
     """Serve until SIGINT or SIGTERM; raise click's Exit if that is not possible."""
     from dicomquest.cli.access_rules import tell_who_may_ask
     from dicomquest.cli.bound_ports import cannot_listen
+    from dicomquest.cli.hl7_side import reserved_hl7_port
     from dicomquest.cli.log_output import log_to_stderr
     from dicomquest.cli.server_monitor import shared_metrics
     from dicomquest.cli.server_processes import run_processes
@@ -131,7 +132,11 @@ def run(settings: ServeSettings, reread: Callable[[], ServeSettings] | None = No
         _prepare(settings)
         tell_who_may_ask(settings)
         try:
-            with shared_metrics(settings) as prepared, reserved_web_port(prepared) as ready:
+            with (
+                shared_metrics(settings) as measured,
+                reserved_hl7_port(measured) as prepared,
+                reserved_web_port(prepared) as ready,
+            ):
                 run_processes(ready, reread)
         except IndexDatabaseError as error:
             raise index_failure(error) from error

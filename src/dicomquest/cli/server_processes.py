@@ -19,6 +19,7 @@ import click
 from dicomquest.aio.server import Server, new_event_loop
 from dicomquest.cli.access_rules import check_access, tell_who_may_ask
 from dicomquest.cli.bound_ports import cannot_listen, reserved_port
+from dicomquest.cli.hl7_side import Hl7Side
 from dicomquest.cli.log_output import change_log
 from dicomquest.cli.passwords import without_passwords
 from dicomquest.cli.serve_settings import ServeSettings
@@ -196,16 +197,19 @@ class _Serving:
         ):
             server = Server(server_settings(self._settings, index, archive, monitor))
             web = WebSide(self._settings, index, server)
+            orders_by_hl7 = Hl7Side(self._settings)
 
             def reload(new: ServeSettings) -> None:
                 monitor.reconfigure(new)
                 server.reconfigure(server_settings(new, index, archive, monitor))
                 web.reconfigure(new)
+                orders_by_hl7.reconfigure(new)
 
             self._reload = reload
             if self._settings.has_dimse:
                 await server.start(self._settings.host, self._port, self._sockets)
             await web.start()
+            await orders_by_hl7.start()
             # Objects of the start stay for good. A full collection that looked at them took 35 ms
             # after every three thousand associations, and answered nobody meanwhile.
             gc.collect()
@@ -223,6 +227,7 @@ class _Serving:
                 each.cancel()
             monitor.end()
             self._tell("STOPPING=1")
+            await orders_by_hl7.close()
             LOGGER.info("ending: running requests have %g s", self._settings.grace)
             await _close(server, web, self._settings.grace, orders.end_now)
 

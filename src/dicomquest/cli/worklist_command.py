@@ -15,9 +15,13 @@ import click
 from dicomquest.cli.help_page import PageGroup
 from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import index_option
+from dicomquest.errors import DicomquestError, IndexDatabaseError
 
 if TYPE_CHECKING:
     from dicomquest.worklist.entries import Added, Worklist
+
+HL7_SUFFIX = ".hl7"
+"""The files with orders by HL7."""
 
 _DAYS = re.compile(r"(\d{1,5})d", re.ASCII)
 
@@ -63,12 +67,20 @@ def worklist() -> None:
     is_flag=True,
     help="Take entries that lack attributes of type 1; answers have them empty.",
 )
+@click.option(
+    "--hl7-mapping",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The places of attributes in HL7 orders, as `worklist mapping` prints them.",
+)
 @index_option
-def add(paths: tuple[str, ...], location: str, *, incomplete: bool) -> None:
-    """Read entries from FILEs: DICOM (.wl), or DICOM JSON with one object or a list of them.
+def add(
+    paths: tuple[str, ...], location: str, *, incomplete: bool, hl7_mapping: str | None
+) -> None:
+    """Read entries from FILEs: DICOM (.wl), DICOM JSON, HL7 (.hl7: ORM^O01, OMI^O23).
 
-    Of a folder it reads the files that end in .wl or .json. A file with several steps gives an
-    entry for each. The database is made if it is missing.
+    Of a folder it reads the files that end in .wl, .json or .hl7. A file with several steps gives
+    an entry for each; an HL7 order may change or cancel one. The database is made if it is missing.
 
     \b
       dicomquest worklist add order1.wl order2.wl
@@ -78,7 +90,7 @@ def add(paths: tuple[str, ...], location: str, *, incomplete: bool) -> None:
     The exit status is 0 if all files were read, 1 if one was refused or the database failed, 2 if
     the command line is wrong.
     """  # noqa: D301
-    run_add(paths, location, may_lack=incomplete)
+    run_add(paths, location, may_lack=incomplete, hl7_mapping=hl7_mapping)
 
 
 @worklist.command(name="list", short_help="Show entries.")
@@ -161,21 +173,51 @@ def watch(folder: str, every: float, keep: int | None, location: str, *, incompl
     watch_folder(folder, location, every=every, keep=keep, may_lack=incomplete)
 
 
-def run_add(paths: Sequence[str], location: str, *, may_lack: bool) -> None:
+@worklist.command(short_help="Print where HL7 orders have their values.")
+@click.argument("path", metavar="[FILE]", required=False, type=click.Path(dir_okay=False))
+def mapping(path: str | None) -> None:
+    """Print where orders by HL7 have the attributes of an entry, as FILE or the default says.
+
+    A file with other places is for `worklist add --hl7-mapping` and `serve --hl7-mapping`. It
+    needs only the lines that differ; "=CT1" is a value itself, [] leaves an attribute out.
+
+    \b
+      dicomquest worklist mapping > hl7.toml
+      dicomquest serve --worklist --hl7 2575 --hl7-mapping hl7.toml
+    """  # noqa: D301
+    from dicomquest.cli.hl7_side import mapping_of, need_hl7
+
+    need_hl7("worklist mapping")
+    from dicomquest.worklist.hl7_mapping import mapping_text
+
+    click.echo(mapping_text(mapping_of(path)), nl=False)
+
+
+def run_add(
+    paths: Sequence[str], location: str, *, may_lack: bool, hl7_mapping: str | None = None
+) -> None:
     """Add; raise click's Exit if a file was refused."""
     from dicomquest.cli.counting import counted_files
+    from dicomquest.cli.hl7_side import order_taker
     from dicomquest.worklist.entries import Added, Worklist
 
-    added, refused = Added(), 0
+    added, refused, cancelled = Added(), 0, 0
+    take_order = order_taker(hl7_mapping)
     with index_failures("the same command goes on"), Worklist(location) as opened:
         for path in _files(paths):
-            reason = _add_file(opened, path, may_lack=may_lack)
-            if isinstance(reason, str):
+            try:
+                if path.lower().endswith(HL7_SUFFIX):
+                    taken = take_order(opened, path)
+                    added, cancelled = added + taken.added, cancelled + taken.removed
+                else:
+                    added += _add_file(opened, path, may_lack=may_lack)
+            except (DicomquestError, OSError) as error:
+                if isinstance(error, IndexDatabaseError):
+                    raise
                 refused += 1
+                reason = (isinstance(error, OSError) and error.strerror) or error
                 say(f"refused: {click.format_filename(path)}: {reason}")
-            else:
-                added += reason
-    say(_added_words(added))
+    say(_added_words(added) + (f", removed {cancelled:,} as cancelled" if cancelled else ""))
     if refused:
         raise give_up(
             f"{counted_files(refused)} refused for the reasons above; put them right, and add them"
@@ -183,30 +225,25 @@ def run_add(paths: Sequence[str], location: str, *, may_lack: bool) -> None:
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
-    from dicomquest.worklist.folder import entry_files
+    from dicomquest.worklist.folder import ENTRY_SUFFIXES, entry_files
 
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112
-            yield from map(str, entry_files(Path(path)))
+            yield from map(str, entry_files(Path(path), ENTRY_SUFFIXES | {HL7_SUFFIX}))
         else:
             yield path
 
 
-def _add_file(opened: Worklist, path: str, *, may_lack: bool) -> Added | str:
-    """Add the entries of a file; return the reason if it is refused."""
-    from dicomquest.worklist.entry import WorklistEntryError, entries_of
+def _add_file(opened: Worklist, path: str, *, may_lack: bool) -> Added:
+    """Add the entries of a file; WorklistEntryError or OSError if it is refused."""
+    from dicomquest.worklist.entry import entries_of
     from dicomquest.worklist.entry_files import read_entry_file
 
-    try:
-        entries = [
-            entry
-            for data_set in read_entry_file(path)
-            for entry in entries_of(data_set, may_lack=may_lack)
-        ]
-    except WorklistEntryError as error:
-        return str(error)
-    except OSError as error:
-        return error.strerror or str(error)
+    entries = [
+        entry
+        for data_set in read_entry_file(path)
+        for entry in entries_of(data_set, may_lack=may_lack)
+    ]
     return opened.add(entries, int(time.time()), source=os.path.abspath(path))  # noqa: PTH100
 
 

@@ -47,10 +47,10 @@ class Look:
         return not (self.added or self.removed or self.refused or self.waiting)
 
 
-def entry_files(folder: Path) -> Iterator[Path]:
+def entry_files(folder: Path, suffixes: frozenset[str] = ENTRY_SUFFIXES) -> Iterator[Path]:
     """Yield the files of a folder that hold entries, by name."""
     for each in sorted(folder.iterdir()):
-        if each.suffix.lower() in ENTRY_SUFFIXES and each.is_file():
+        if each.suffix.lower() in suffixes and each.is_file():
             yield each
 
 

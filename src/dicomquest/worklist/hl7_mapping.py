@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from dicomquest.dataset.dictionary import standard_vr
 from dicomquest.dataset.elements import DataSet, Element
@@ -142,7 +143,7 @@ def read_mapping(text: str) -> Hl7Mapping:
         raise Hl7Error(f"the mapping is no TOML: {error}") from error
     unknown = read.keys() - {"places", "values", "charset"}
     if unknown:
-        raise Hl7Error(f"the mapping has {sorted(unknown)[0]!r}; it knows places, values, charset")
+        raise Hl7Error(f"the mapping has {min(unknown)!r}; it knows places, values, charset")
     places = DEFAULT_PLACES | {
         keyword: _texts(keyword, value) for keyword, value in _table(read, "places").items()
     }
@@ -154,7 +155,8 @@ def read_mapping(text: str) -> Hl7Mapping:
     try:
         b"".decode(charset)
     except LookupError as error:
-        raise Hl7Error(f"charset = {charset!r} is no character set; write one such as utf-8") from error
+        words = f"charset = {charset!r} is no character set; write one such as utf-8"
+        raise Hl7Error(words) from error
     return _mapping(places, values, charset)
 
 
@@ -172,6 +174,12 @@ def _texts(keyword: str, value: object) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _name(attribute: MappedAttribute) -> str:
+    keyword = keyword_for_tag(attribute.tag)
+    is_told = attribute.is_of_step and keyword not in _OF_STEP
+    return json.dumps(IN_STEP + keyword) if is_told else keyword
+
+
 _OF_STEP = frozenset(key.keyword for key in WORKLIST_KEYS if key.is_of_step)
 
 
@@ -186,9 +194,7 @@ def _mapping(
     return Hl7Mapping(tuple(attributes), charset)
 
 
-def _attribute(
-    name: str, texts: tuple[str, ...], values: Mapping[str, str]
-) -> MappedAttribute:
+def _attribute(name: str, texts: tuple[str, ...], values: Mapping[str, str]) -> MappedAttribute:
     keyword = name.removeprefix(IN_STEP)
     tag = tag_for_keyword(keyword)
     vr = standard_vr(tag) if tag is not None else None
@@ -289,7 +295,9 @@ def _moment(attribute: MappedAttribute, place: Place, text: str) -> str:
     return f"{read:%H%M%S}" if second else f"{read:%H%M}"
 
 
-_NUMBERS = tuple(map(parse_place, ("IPC-1.1", "OBR-18.1", "ORC-3.1", "OBR-3.1", "ORC-2.1", "OBR-2.1")))
+_NUMBERS = tuple(
+    map(parse_place, ("IPC-1.1", "OBR-18.1", "ORC-3.1", "OBR-3.1", "ORC-2.1", "OBR-2.1"))
+)
 _SENDER = tuple(map(parse_place, ("MSH-3.1", "MSH-4.1")))
 
 
@@ -302,8 +310,19 @@ def _made_uid(step: OrderedStep) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
 
 
-def places_of(mapping: Hl7Mapping) -> Iterator[tuple[str, str]]:
-    """Yield the name of each attribute and its places, as a table shows them."""
+def mapping_text(mapping: Hl7Mapping) -> str:
+    """Return the table as the TOML file that ``read_mapping`` reads."""
+    lines = ['# The first place that has a value counts; "=text" is a value itself.', "[places]"]
     for attribute in mapping.attributes:
-        texts = [str(each.place) if each.place else f"={each.text}" for each in attribute.sources]
-        yield attribute_name(attribute.tag), ", ".join(texts)
+        texts = [
+            f"={each.text}" if each.place is None else str(each.place) for each in attribute.sources
+        ]
+        lines.append(f"{_name(attribute)} = {json.dumps(texts, ensure_ascii=False)}")
+    for attribute in mapping.attributes:
+        if attribute.values:
+            lines += ["", f"[values.{_name(attribute)}]"]
+            lines += [
+                f"{json.dumps(key)} = {json.dumps(value)}"
+                for key, value in attribute.values.items()
+            ]
+    return "\n".join([f"charset = {json.dumps(mapping.charset)}", "", *lines, ""])

@@ -210,7 +210,8 @@ def _decoded(data: bytes, charsets: list[str], default: str) -> str:
     except UnicodeDecodeError as error:
         told = f"MSH-18 says {name}" if name else "MSH-18 names no character set"
         raise Hl7Error(
-            f"byte {error.start:,} is no {codec}: {told}; name the set that the message is in", "102"
+            f"byte {error.start:,} is no {codec}: {told}; name the set of the message",
+            "102",
         ) from error
 
 
@@ -236,7 +237,8 @@ def _steps(message: hl7.Message) -> Iterator[OrderedStep]:
 def _steps_of_order(
     common: dict[str, hl7.Segment], order: list[hl7.Segment]
 ) -> Iterator[OrderedStep]:
-    shared, waiting = dict(common), {}
+    shared = dict(common)
+    waiting: dict[str, hl7.Segment] = {}
     has_step = False
     for segment in order:
         name = str(segment[0])

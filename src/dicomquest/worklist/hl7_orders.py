@@ -52,8 +52,8 @@ _CONTROL, _ORDER_STATUS = parse_place("ORC-1"), parse_place("ORC-5")
 class Taken:
     """The effect of one message: entries that came or changed, and entries that left."""
 
-    added: Added = Added()
-    removed: int = 0
+    added: Added
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)

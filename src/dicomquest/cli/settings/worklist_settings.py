@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
-from dicomquest.cli.shared_options import setting
+import click
+
+from dicomquest.cli.shared_options import network_address, setting
+
+
+def _network(value: str) -> str:
+    """Read an address, or a network such as 10.1.0.0/16."""
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is no address: {error}; write one such as 10.1.2.3 or 10.1.0.0/16"
+        ) from error
 
 
 @dataclass(frozen=True)
 class WorklistSettings:
-    """The answers to modalities that ask for their worklist."""
+    """The answers to modalities that ask for their worklist, and the orders that come by HL7."""
 
     worklist: bool = setting(
         False,
         "Answer worklist queries from the entries of `dicomquest worklist`, too.",
         is_flag=True,
+    )
+    hl7: str | None = setting(
+        None,
+        "Take orders by HL7 (MLLP: ORM^O01, OMI^O23) on this port, of this machine alone unless "
+        "there is a HOST.",
+        type=network_address,
+        metavar="[HOST:]PORT",
+    )
+    hl7_from: tuple[str, ...] = setting(
+        (),
+        "Take orders from this address or network alone; several times for several.",
+        multiple=True,
+        type=_network,
+        metavar="ADDRESS",
+    )
+    hl7_mapping: str | None = setting(
+        None,
+        "The places of attributes in HL7 messages, as `dicomquest worklist mapping` prints them.",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
     )

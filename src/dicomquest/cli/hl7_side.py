@@ -1,0 +1,137 @@
+"""The HL7 side of ``dicomquest serve``, in the event loop of the DIMSE side."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import ipaddress
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dicomquest.cli.bound_ports import cannot_listen, reserved_port
+from dicomquest.cli.messages import give_up
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.shared_options import host_and_port, is_loopback
+from dicomquest.errors import DicomquestError
+
+if TYPE_CHECKING:
+    from dicomquest.worklist.entries import Worklist
+    from dicomquest.worklist.hl7_listener import Hl7Listener
+    from dicomquest.worklist.hl7_mapping import Hl7Mapping
+    from dicomquest.worklist.hl7_orders import Answered, Taken
+
+LOGGER = logging.getLogger("dicomquest.serve")
+
+
+@contextmanager
+def reserved_hl7_port(settings: ServeSettings) -> Iterator[ServeSettings]:
+    """Hold the port of the HL7 side for all processes, and give the settings that name it.
+
+    A port that is taken, a package that is missing, or a wrong mapping ends the command here.
+    """
+    if settings.hl7 is None:
+        yield settings
+        return
+    need_hl7("--hl7")
+    mapping_of(settings.hl7_mapping)
+    host, port = host_and_port(settings.hl7)
+    try:
+        reservation = reserved_port(host, port)
+    except OSError as error:
+        raise give_up(cannot_listen(host, port, error).replace("--port", "--hl7")) from error
+    with reservation:
+        shown = f"[{host}]" if ":" in host else host
+        yield replace(settings, hl7=f"{shown}:{reservation.getsockname()[1]}")
+
+
+def need_hl7(name: str) -> None:
+    """Raise click's Exit if the package that reads HL7 is missing."""
+    if importlib.util.find_spec("hl7") is None:
+        raise give_up(f"{name} needs the package hl7: pip install 'dicomquest[hl7]'")
+
+
+def mapping_of(path: str | None) -> Hl7Mapping:
+    """Return the mapping of a file, or the usual one; raise click's Exit if it is wrong."""
+    from dicomquest.worklist.hl7_mapping import default_mapping, read_mapping
+
+    if path is None:
+        return default_mapping()
+    try:
+        return read_mapping(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, DicomquestError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise give_up(f"--hl7-mapping {path}: {reason}") from error
+
+
+def order_taker(mapping_path: str | None) -> Callable[[Worklist, str], Taken]:
+    """Return the function that stores the order of a file; Hl7Error or OSError if it is refused."""
+
+    @functools.cache
+    def mapping() -> Hl7Mapping:
+        need_hl7("an .hl7 file")
+        return mapping_of(mapping_path)
+
+    def take(worklist: Worklist, path: str) -> Taken:
+        chosen = mapping()
+        from dicomquest.worklist.hl7_orders import take_message
+
+        return take_message(worklist, Path(path).read_bytes(), chosen, os.path.abspath(path))  # noqa: PTH100
+
+    return take
+
+
+class Hl7Side:
+    """The HL7 side of one process; it does nothing if the settings have none."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        """Store orders in the worklist of the settings' index."""
+        self._settings = settings
+        self._listener: Hl7Listener | None = None
+        self._worklist: Worklist | None = None
+        self._mapping: Hl7Mapping | None = None
+
+    async def start(self) -> None:
+        """Listen; OSError if that fails."""
+        settings = self._settings
+        if settings.hl7 is None:
+            return
+        from dicomquest.worklist.entries import Worklist
+        from dicomquest.worklist.hl7_listener import Hl7Listener
+
+        self._mapping = mapping_of(settings.hl7_mapping)
+        self._worklist = Worklist(settings.index)
+        self._listener = Hl7Listener(
+            self._answer, senders=tuple(map(ipaddress.ip_network, settings.hl7_from))
+        )
+        host, port = host_and_port(settings.hl7)
+        port = await self._listener.start(host, port, reuse_port=True)
+        LOGGER.info("taking orders by HL7 on %s port %d", host, port)
+        if not is_loopback(host) and not settings.hl7_from:
+            LOGGER.warning(
+                "everybody who reaches port %d can write the worklist: name who may by --hl7-from",
+                port,
+            )
+
+    def reconfigure(self, settings: ServeSettings) -> None:
+        """Take the mapping of other settings for all messages from now on."""
+        if self._listener is not None:
+            self._mapping = mapping_of(settings.hl7_mapping)
+
+    async def close(self) -> None:
+        """Take no more messages, after the one that is being stored."""
+        if self._listener is not None:
+            await self._listener.close()
+        if self._worklist is not None:
+            self._worklist.close()
+
+    def _answer(self, data: bytes, address: str) -> Answered:
+        from dicomquest.worklist.hl7_orders import answer_message
+
+        assert self._worklist is not None  # noqa: S101  it listens
+        assert self._mapping is not None  # noqa: S101  it listens
+        return answer_message(self._worklist, data, self._mapping, f"hl7://{address}")
