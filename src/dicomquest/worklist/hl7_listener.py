@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hl7.mllp import InvalidBlockError, start_hl7_server
+from hl7.mllp import start_hl7_server
 
 from dicomquest.escaping import escaped
 from dicomquest.worklist.hl7_message import LARGEST_MESSAGE
@@ -133,8 +133,6 @@ class Hl7Listener:
                 return False
             async with asyncio.timeout(self._limits.message_seconds):
                 block = await reader.readuntil(b"\x1c\r")
-        except (asyncio.IncompleteReadError, InvalidBlockError, OSError):
-            return False
         except (asyncio.LimitOverrunError, ValueError):
             LOGGER.warning(
                 "closed: %s sends a message of more than %d bytes",
@@ -148,6 +146,8 @@ class Hl7Listener:
                 address,
                 self._limits.message_seconds,
             )
+            return False
+        except (asyncio.IncompleteReadError, OSError):
             return False
         async with self._stored:
             answered = await asyncio.to_thread(self._answer, block[:-2], address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import tomllib
@@ -58,7 +59,14 @@ DEFAULT_PLACES: dict[str, tuple[str, ...]] = {
     "ScheduledProtocolCodeSequence": ("IPC-6.1", "OBR-4.4"),
     "ScheduledStationName": ("IPC-7.1",),
     "ScheduledProcedureStepLocation": ("IPC-8.1",),
-    "ScheduledProcedureStepID": ("IPC-4.1", "OBR-20.1", "ORC-3.1", "OBR-3.1"),
+    "ScheduledProcedureStepID": (
+        "IPC-4.1",
+        "OBR-20.1",
+        "ORC-3.1",
+        "OBR-3.1",
+        "ORC-2.1",
+        "OBR-2.1",
+    ),
 }
 """The places of each attribute in messages as IHE describes them."""
 
@@ -153,7 +161,7 @@ def read_mapping(text: str) -> Hl7Mapping:
     }
     charset = str(read.get("charset", "ascii"))
     try:
-        b"".decode(charset)
+        codecs.lookup(charset)
     except LookupError as error:
         words = f"charset = {charset!r} is no character set; write one such as utf-8"
         raise Hl7Error(words) from error

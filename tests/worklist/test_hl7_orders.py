@@ -1,0 +1,92 @@
+"""Orders of HL7 messages in the worklist: they come, change, are cancelled (HL7 table 0119)."""
+
+from __future__ import annotations
+
+import pytest
+
+from dicomquest.worklist.entries import Worklist
+from dicomquest.worklist.hl7_mapping import default_mapping
+from dicomquest.worklist.hl7_message import Hl7Error
+from dicomquest.worklist.hl7_orders import Taken, answer_message, take_message
+from fixtures.orders import IHE_ORDER, IMAGING_ORDER
+
+MAPPING = default_mapping()
+
+
+def effect(worklist: Worklist, data: bytes) -> tuple[int, int, int]:
+    taken: Taken = take_message(worklist, data, MAPPING, "a test")
+    return taken.added.new, taken.added.replaced, taken.removed
+
+
+def test_order_comes_changes_and_leaves(location: str) -> None:
+    with Worklist(location) as worklist:
+        assert effect(worklist, IHE_ORDER) == (1, 0, 0)
+        assert effect(worklist, IHE_ORDER) == (0, 1, 0)
+        changed = IHE_ORDER.replace(b"ORC|NW", b"ORC|XO").replace(b"051430", b"061430")
+        assert effect(worklist, changed) == (0, 1, 0)
+        assert effect(worklist, IHE_ORDER.replace(b"ORC|NW", b"ORC|CA")) == (0, 0, 1)
+        assert effect(worklist, IHE_ORDER.replace(b"ORC|NW", b"ORC|CA")) == (0, 0, 0)
+        assert worklist.count() == 0
+
+
+def test_cancel_without_obr_ends_the_order(location: str) -> None:
+    with Worklist(location) as worklist:
+        bare = IMAGING_ORDER.replace(b"A2^RIS", b"FI2")
+        assert effect(worklist, bare) == (2, 0, 0)
+        head, _, _ = bare.replace(b"ORC|NW", b"ORC|OC").partition(b"TQ1")
+        assert effect(worklist, head) == (0, 0, 2)
+
+
+def test_one_cancelled_step_leaves_the_other(location: str) -> None:
+    with Worklist(location) as worklist:
+        effect(worklist, IMAGING_ORDER)
+        head, _, last = IMAGING_ORDER.partition(b"IPC|")
+        one = (head + b"IPC|" + last.split(b"IPC|")[1]).replace(b"ORC|NW", b"ORC|CA")
+        assert effect(worklist, one) == (0, 0, 1)
+        assert worklist.count() == 1
+
+
+@pytest.mark.parametrize(("status", "count"), [("CM", 0), ("DC", 0), ("IP", 1), ("SC", 1)])
+def test_status_decides(location: str, status: str, count: int) -> None:
+    with Worklist(location) as worklist:
+        effect(worklist, IHE_ORDER)
+        told = IHE_ORDER.replace(b"ORC|NW", b"ORC|SC").replace(b"||SC||", f"||{status}||".encode())
+        effect(worklist, told)
+        assert worklist.count() == count
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"ORC|NW", b"ORC|QQ", "ORC-1 'QQ'"),
+        (b"ORC|NW", b"ORC|", "ORC-1 has no order control"),
+        (b"|||CT|||", b"||||||", "Modality has no value"),
+        (b"OBR|", b"ZBR|", "no OBR"),
+    ],
+)
+def test_refused_message_changes_nothing(location: str, old: bytes, new: bytes, words: str) -> None:
+    with Worklist(location) as worklist:
+        with pytest.raises(Hl7Error, match=words):
+            take_message(worklist, IHE_ORDER.replace(old, new), MAPPING, "a test")
+        answered = answer_message(worklist, IHE_ORDER.replace(old, new), MAPPING, "a test")
+        assert b"\rMSA|AE|17|" in answered.answer
+        assert words in answered.reason
+        assert worklist.count() == 0
+
+
+def test_a_wrong_step_refuses_the_others(location: str) -> None:
+    with Worklist(location) as worklist:
+        wrong = IMAGING_ORDER.replace(b"|S2B|MR|", b"|S2B||").replace(b"|MR\r", b"|\r")
+        with pytest.raises(Hl7Error):
+            take_message(worklist, wrong, MAPPING, "a test")
+        assert worklist.count() == 0
+
+
+def test_database_that_fails_is_told(tmp_path: object) -> None:
+    with Worklist(f"{tmp_path}/index.sqlite") as worklist:
+        worklist.close()
+    with Worklist(f"{tmp_path}/index.sqlite") as broken:
+        with broken._database.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE worklist_station")
+        answered = answer_message(broken, IHE_ORDER, MAPPING, "a test")
+    assert b"\rMSA|AE|17|the order could not be stored" in answered.answer
