@@ -101,12 +101,16 @@ class Hl7Side:
         if settings.hl7 is None:
             return
         from dicomquest.worklist.entries import Worklist
-        from dicomquest.worklist.hl7_listener import Hl7Listener
+        from dicomquest.worklist.hl7_listener import Hl7Limits, Hl7Listener
 
         self._mapping = mapping_of(settings.hl7_mapping)
         self._worklist = Worklist(settings.index)
         self._listener = Hl7Listener(
-            self._answer, senders=tuple(map(ipaddress.ip_network, settings.hl7_from))
+            self._answer,
+            senders=tuple(map(ipaddress.ip_network, settings.hl7_from)),
+            limits=Hl7Limits(
+                settings.max_hl7_connections, settings.hl7_timeout, settings.max_hl7_message
+            ),
         )
         host, port = host_and_port(settings.hl7)
         port = await self._listener.start(host, port, reuse_port=True)

@@ -413,6 +413,33 @@ class LimitSettings:
         reason="a browser sends some hundred, a token adds a few thousand",
         beyond="431 by HTTP",
     )
+    max_hl7_connections: int = setting(
+        64,
+        "Hold at most N connections by HL7 in a process.",
+        type=click.IntRange(min=1),
+        metavar="N",
+        hidden=True,
+        reason="a hospital has one or two engines that send orders, each over a few connections",
+        beyond="the one that is silent the longest is closed",
+    )
+    max_hl7_message: int = setting(
+        1 << 20,
+        "Take at most so many bytes of a message by HL7.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="an order has a few thousand",
+        beyond="the connection is closed",
+    )
+    hl7_timeout: float = setting(
+        30.0,
+        "Wait at most this long for the rest of a message by HL7, and for its answer to go.",
+        type=SECONDS,
+        metavar="SECONDS",
+        hidden=True,
+        reason="a message comes in one or two packets",
+        beyond="the connection is closed",
+    )
     reads_per_second: float = setting(
         5.0,
         "Read a question at the page N times a second while a session types it, one at a time.",
