@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dicomquest import find
 from dicomquest.cli import main
 from fixtures.orders import CLINIC_ORDER, IHE_ORDER, IMAGING_ORDER
 from fixtures.postgresql_cluster import wait_for
 from fixtures.serving import serving
 from fixtures.timing import LONG
+from peers import ours
 from peers.processes import free_port
 
 
@@ -32,7 +32,7 @@ def test_orders_reach_modalities(tmp_path: Path) -> None:
     index, port = tmp_path / "index.sqlite", free_port()
     mapping = tmp_path / "hl7.toml"
     mapping.write_text("[places]\nScheduledStationAETitle = ['IPC-9', 'OBR-21']\n")
-    options = ("--worklist", "--workers", "2", "--hl7", str(port), "--hl7-mapping", str(mapping))
+    options = ("--workers", "2", "--hl7", str(port), "--hl7-mapping", str(mapping))
     with serving(index, tmp_path, *options) as server:
         server.log_with("taking orders by HL7")
         assert b"MSA|AA|17" in sent(port, IHE_ORDER)
@@ -42,8 +42,10 @@ def test_orders_reach_modalities(tmp_path: Path) -> None:
         mapping.write_text("[places]\nScheduledStationAETitle = 'ZST-1'\n")
         server.process.send_signal(signal.SIGHUP)
         wait_for(lambda: b"MSA|AA|19" in sent(port, CLINIC_ORDER), "the order with its station")
-        matches = find("127.0.0.1", server.port, ["PatientID"], model="worklist")
-        assert sorted(str(match.PatientID) for match in matches) == ["P1", "P2", "P2", "P3"]
+        asked = ours.run(
+            "find", "-W", "127.0.0.1", str(server.port), "PatientID", "--format", "csv"
+        )
+        assert sorted(asked.out.split()[1:]) == ["P1", "P2", "P2", "P3"]
         assert "Doe" not in server.log
 
 
@@ -56,9 +58,8 @@ def test_orders_reach_modalities(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_told(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
-    from peers import ours
-
-    done = ours.run("serve", "--index", str(tmp_path / "index.sqlite"), "--port", "0", *options)
+    index = str(tmp_path / "index.sqlite")
+    done = ours.run("serve", "--index", index, "--port", "0", *options)
     assert done.status != 0
     assert words in done.err
 

@@ -18,6 +18,8 @@ from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port, is_loopback
 from dicomquest.errors import DicomquestError
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import LimitHit, Observer
 
 if TYPE_CHECKING:
     from dicomquest.worklist.entries import Worklist
@@ -85,12 +87,20 @@ def order_taker(mapping_path: str | None) -> Callable[[Worklist, str], Taken]:
     return take
 
 
+_LIMITS = {
+    "connections": LimitName.HL7_CONNECTIONS,
+    "message_seconds": LimitName.HL7_TIMEOUT,
+    "message_bytes": LimitName.HL7_MESSAGE,
+}
+
+
 class Hl7Side:
     """The HL7 side of one process; it does nothing if the settings have none."""
 
-    def __init__(self, settings: ServeSettings) -> None:
-        """Store orders in the worklist of the settings' index."""
+    def __init__(self, settings: ServeSettings, observer: Observer | None = None) -> None:
+        """Store orders in the worklist of the settings' index; tell an observer reached limits."""
         self._settings = settings
+        self._observer = observer
         self._listener: Hl7Listener | None = None
         self._worklist: Worklist | None = None
         self._mapping: Hl7Mapping | None = None
@@ -111,6 +121,7 @@ class Hl7Side:
             limits=Hl7Limits(
                 settings.max_hl7_connections, settings.hl7_timeout, settings.max_hl7_message
             ),
+            limit_reached=self._tell,
         )
         host, port = host_and_port(settings.hl7)
         port = await self._listener.start(host, port, reuse_port=True)
@@ -132,6 +143,10 @@ class Hl7Side:
             await self._listener.close()
         if self._worklist is not None:
             self._worklist.close()
+
+    def _tell(self, limit: str, address: str) -> None:
+        if self._observer is not None:
+            self._observer.tell(LimitHit(_LIMITS[limit], address))
 
     def _answer(self, data: bytes, address: str) -> Answered:
         from dicomquest.worklist.hl7_orders import answer_message

@@ -75,7 +75,7 @@ def open_index(settings: ServeSettings) -> Index:
     """Open the index, or make it if something will come into it; else IndexDatabaseError."""
     return Index(
         settings.index,
-        create=settings.store is not None or settings.worklist or settings.upstreams_only,
+        create=settings.store is not None or settings.has_worklist or settings.upstreams_only,
         read_location=settings.read_index,
     )
 
@@ -164,7 +164,7 @@ def server_settings(
         VERIFICATION.uid: VerificationService(),
         **{model.uid: find for model in MODELS},
     }
-    if settings.worklist:
+    if settings.has_worklist:
         services[MODALITY_WORKLIST.uid] = WorklistService(index, "", limits, find.gate)
     supported = dict.fromkeys(services, syntax)
     retrieve = RetrieveService(

@@ -197,7 +197,7 @@ class _Serving:
         ):
             server = Server(server_settings(self._settings, index, archive, monitor))
             web = WebSide(self._settings, index, server)
-            orders_by_hl7 = Hl7Side(self._settings)
+            orders_by_hl7 = Hl7Side(self._settings, monitor.observer)
 
             def reload(new: ServeSettings) -> None:
                 monitor.reconfigure(new)

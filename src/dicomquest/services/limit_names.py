@@ -46,6 +46,9 @@ class LimitName(Enum):
     RENDERED_PIXELS = "max-rendered-pixels"
     RENDERING_TIMEOUT = "rendering-timeout"
     HTTP_HEAD = "max-http-head"
+    HL7_CONNECTIONS = "max-hl7-connections"
+    HL7_MESSAGE = "max-hl7-message"
+    HL7_TIMEOUT = "hl7-timeout"
     READ_RATE = "reads-per-second"
 
 

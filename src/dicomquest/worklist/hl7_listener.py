@@ -38,6 +38,13 @@ class Hl7Limits:
     message_bytes: int = LARGEST_MESSAGE
 
 
+_BEYOND = {
+    "connections": "there are too many at a time, and one was silent the longest",
+    "message_seconds": "the message did not come, or its answer did not go, in time",
+    "message_bytes": "the message is too long",
+}
+
+
 class Hl7Listener:
     """Takes messages in the event loop that starts it; a thread stores them, one by one."""
 
@@ -47,14 +54,17 @@ class Hl7Listener:
         *,
         senders: Sequence[Network] = (),
         limits: Hl7Limits | None = None,
+        limit_reached: Callable[[str, str], None] = lambda _limit, _address: None,
     ) -> None:
         """Answer messages, given with the address that sent them.
 
-        ``senders`` are the networks that may send; all may without one.
+        ``senders`` are the networks that may send; all may without one. ``limit_reached`` is told
+        the name of a limit, a field of Hl7Limits, and the address that reached it.
         """
         self._answer = answer
         self._senders = tuple(senders)
         self._limits = limits or Hl7Limits()
+        self._limit_reached = limit_reached
         self._server: asyncio.Server | None = None
         # Connections, the one that spoke last at the end.
         self._open: dict[HL7StreamWriter, asyncio.Task[None]] = {}
@@ -101,10 +111,7 @@ class Hl7Listener:
             return
         if len(self._open) >= self._limits.connections:
             silent = next(iter(self._open))
-            LOGGER.warning(
-                "closed the HL7 connection that was silent the longest: there may be %d at a time",
-                self._limits.connections,
-            )
+            self._tell("connections", address)
             self._open.pop(silent).cancel()
         self._open[writer] = task
         try:
@@ -134,18 +141,10 @@ class Hl7Listener:
             async with asyncio.timeout(self._limits.message_seconds):
                 block = await reader.readuntil(b"\x1c\r")
         except (asyncio.LimitOverrunError, ValueError):
-            LOGGER.warning(
-                "closed: %s sends a message of more than %d bytes",
-                address,
-                self._limits.message_bytes,
-            )
+            self._tell("message_bytes", address)
             return False
         except TimeoutError:
-            LOGGER.warning(
-                "closed: a message of %s did not come within %g s",
-                address,
-                self._limits.message_seconds,
-            )
+            self._tell("message_seconds", address)
             return False
         except (asyncio.IncompleteReadError, OSError):
             return False
@@ -159,10 +158,16 @@ class Hl7Listener:
         try:
             async with asyncio.timeout(self._limits.message_seconds):
                 await writer.drain()
-        except (OSError, TimeoutError):
-            LOGGER.warning("closed: %s does not take its answer", address)
+        except TimeoutError:
+            self._tell("message_seconds", address)
+            return False
+        except OSError:
             return False
         return True
+
+    def _tell(self, limit: str, address: str) -> None:
+        LOGGER.warning("closed an HL7 connection; %s reached a limit: %s", address, _BEYOND[limit])
+        self._limit_reached(limit, address)
 
 
 def _log(answered: Answered, address: str) -> None:

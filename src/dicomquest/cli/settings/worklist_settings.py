@@ -32,7 +32,7 @@ class WorklistSettings:
     hl7: str | None = setting(
         None,
         "Take orders by HL7 (MLLP: ORM^O01, OMI^O23) on this port, of this machine alone unless "
-        "there is a HOST.",
+        "there is a HOST; and answer worklist queries.",
         type=network_address,
         metavar="[HOST:]PORT",
     )
@@ -49,3 +49,8 @@ class WorklistSettings:
         type=click.Path(dir_okay=False),
         metavar="FILE",
     )
+
+    @property
+    def has_worklist(self) -> bool:
+        """Tell whether modalities get answers: orders that come are for them."""
+        return self.worklist or self.hl7 is not None
