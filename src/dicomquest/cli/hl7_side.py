@@ -82,7 +82,8 @@ def order_taker(mapping_path: str | None) -> Callable[[Worklist, str], Taken]:
         chosen = mapping()
         from dicomquest.worklist.hl7_orders import take_message
 
-        return take_message(worklist, Path(path).read_bytes(), chosen, os.path.abspath(path))  # noqa: PTH100
+        data, source = Path(path).read_bytes(), os.path.abspath(path)  # noqa: PTH100
+        return take_message(worklist, data, chosen, source)
 
     return take
 
