@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dicomquest.index import open_index
+from fixtures.canned_pages import canned_pages
 from fixtures.page_studies import fill
 from fixtures.programs import program
 from peers import corpus, dcmtk, ours, pynetdicom_programs
@@ -45,8 +46,10 @@ def pynetdicom(archive: Path) -> Iterator[Peer]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(canned: dict[str, str]) -> Iterator[Browser]:
     """A browser; one a module, because the event loop of its driver is in the way of others."""
+    # The pages are asked for in an event loop, too: before this one runs.
+    del canned
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program("chromium")) as launched,
@@ -58,6 +61,12 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
         yield context.new_page()
+
+
+@pytest.fixture(scope="session")
+def canned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The HTML of pages that a server shows seldom, by their names."""
+    return canned_pages(tmp_path_factory.mktemp("canned"))
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from fixtures.programs import ROOT, program
 
 pytestmark = pytest.mark.peer("chromium")
 
 PICTURES = ROOT / "build" / "pictures"
+
+SMALL = """
+[...document.querySelectorAll(
+    "button, summary, .button, .chips a, .opener, .tick label, .who, .links a, .quick a, .actions a"
+)].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width > 1 && box.height < 43.5;
+}).map((each) => each.outerHTML.slice(0, 120))
+"""
+"""The targets of a page that are too small for a finger."""
 
 STATES = {
     "blank": "/",
@@ -28,11 +38,48 @@ STATES = {
 """The states of the page by their addresses."""
 
 
+def serve_canned(page: Page, canned: dict[str, str]) -> dict[str, str]:
+    """Answer requests for pages that a server shows seldom; return their addresses."""
+
+    def answer(route: Route) -> None:
+        body = canned[route.request.url.rpartition("/")[2]]
+        route.fulfill(body=body, content_type="text/html; charset=utf-8")
+
+    page.route("**/canned/*", answer)
+    return {name: f"/canned/{name}" for name in canned}
+
+
+@pytest.mark.parametrize(("width", "text_size"), [(320, "100%"), (390, "200%"), (1280, "200%")])
+def test_large_text_needs_no_scrolling_sideways(
+    chromium: Browser, page_address: str, canned: dict[str, str], width: int, text_size: str
+) -> None:
+    """320 pixels are a window of 1280 at 400 %."""
+    with chromium.new_context(viewport={"width": width, "height": 640}, bypass_csp=True) as context:
+        page = context.new_page()
+        for name, path in (STATES | serve_canned(page, canned)).items():
+            page.goto(page_address + path)
+            page.add_style_tag(content=f":root {{ font-size: {text_size} !important }}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_fingers_find_their_targets(
+    chromium: Browser, page_address: str, canned: dict[str, str]
+) -> None:
+    """On touch each button and link that stands alone is 44 pixels high."""
+    with chromium.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    ) as context:
+        page = context.new_page()
+        for name, path in (STATES | serve_canned(page, canned)).items():
+            page.goto(page_address + path)
+            assert page.evaluate(SMALL) == [], name
+
+
 @pytest.mark.peer("axe-core")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_each_state_is_accessible(
-    chromium: Browser, page_address: str, width: int, scheme: Any
+    chromium: Browser, page_address: str, canned: dict[str, str], width: int, scheme: Any
 ) -> None:
     """axe-core finds nothing serious, nothing scrolls sideways; a picture of each is kept."""
     axe = Path(program("axe-core")).read_text(encoding="utf-8")
@@ -44,7 +91,8 @@ def test_each_state_is_accessible(
         bypass_csp=True,
     ) as context:
         page = context.new_page()
-        for name, path in STATES.items():
+        states = STATES | serve_canned(page, canned)
+        for name, path in states.items():
             page.goto(page_address + path)
             page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
@@ -121,6 +169,33 @@ def test_it_works_without_script(chromium: Browser, page_address: str) -> None:
         assert page.locator("table.series").count() == 1
         page.goto(f"{page_address}/?all")
         page.click("#next")
+        page.wait_for_url("**after=*")
+        page.wait_for_selector("#picked", state="attached")
         assert page.locator("tr.study").count() == 100
         page.click("aside a:has-text('MR')")
         assert page.inner_text("h1") == "MR studies"
+
+
+def test_n_and_p_turn_the_pages_of_studies(page_address: str, page: Page) -> None:
+    page.goto(f"{page_address}/?all")
+    uids = page.eval_on_selector_all("tr.study", "rows => rows.map(row => row.dataset.uid)")
+    page.locator(".who >> nth=1").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"[id='study-{uids[1]}']")
+    for key, uid in (("n", uids[2]), ("p", uids[1]), ("p", uids[0])):
+        page.keyboard.press(key)
+        page.wait_for_url(f"**/studies/{uid}")
+        page.wait_for_selector(f"[id='study-{uid}']")
+    page.keyboard.press("p")
+    assert page.inner_text("#live") == "This is the first study."
+    page.go_back()
+    page.wait_for_selector("tr.study")
+
+
+def test_letters_that_are_off_do_nothing(page_address: str, page: Page) -> None:
+    page.goto(f"{page_address}/keys")
+    page.uncheck("#letters")
+    page.goto(f"{page_address}/?all")
+    page.locator(".who >> nth=0").focus()
+    page.keyboard.press("x")
+    assert page.locator(".tick input:checked").count() == 0

@@ -1,12 +1,16 @@
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicomquest.errors import ConfigurationError
+from dicomquest.web.box import Links, read_box
 from dicomquest.web.box.sealing import KEY_BYTES, DeadLinkError, Sealer, read_key
 
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 KEY, OTHER = bytes(range(64)), bytes(range(1, 65))
 
 
@@ -16,6 +20,24 @@ def test_a_sealed_text_opens_again(text: str) -> None:
     sealed = Sealer(KEY).seal(text)
     assert Sealer(KEY).open(sealed) == text
     assert Sealer(KEY).seal(text) == sealed
+
+
+WORDS = st.lists(
+    st.text("abcdefghijklmnopqrstuvwxyz", min_size=5, max_size=12), min_size=1, max_size=4
+)
+
+
+@settings(max_examples=50)
+@given(words=WORDS, number=st.integers(10**6, 10**9))
+def test_a_sealed_address_holds_no_word_of_it(words: list[str], number: int) -> None:
+    links = Links(Sealer(KEY))
+    reading = read_box(f"{' '.join(words)} id:{number} 2024", NOW)
+    address = links.address(reading)
+    for each in (*words, str(number)):
+        assert each not in unquote(address)
+    again = links.read(parse_qsl(address), NOW)
+    assert again is not None
+    assert again.keys == reading.keys
 
 
 def test_a_sealed_text_tells_its_length_in_steps() -> None:

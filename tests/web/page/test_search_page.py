@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from html import unescape
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import open_index
 from dicomquest.query.visibility import parse_visible
-from dicomquest.services.access import Profile, ServiceKind
+from dicomquest.services.access import PeerChoices, Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.web import WebSettings
 from dicomquest.web.box.sealing import Sealer
@@ -162,6 +164,19 @@ def test_a_filter_hides_rows_counts_and_facets(tmp_path: Path) -> None:
         assert (hidden.status_code, hidden.text) == (404, unknown.text)
 
 
+def test_an_account_has_its_first_matches(tmp_path: Path) -> None:
+    profile = Profile(choices=PeerChoices(result_limit=2))
+    settings = WebSettings(admission=Admission(AccessRules(default=PeerRule(profile=profile))))
+    with open_index(tmp_path / "i.sqlite", create=True) as index:
+        three_studies(index)
+        limited = Browser(index, settings)
+        response = get(limited, "/?all")
+        assert uids(response) == ["1.2.3", "1.2.2"]
+        assert "The first 2, your account&#39;s limit. More match." in response.text
+        assert links(response) == {"next": "", "previous": "", "last": ""}
+        assert uids(get(limited, "/?all&end=1")) == ["1.2.3", "1.2.2"]
+
+
 def test_without_the_right_there_is_no_form(tmp_path: Path) -> None:
     profile = Profile(services=frozenset({ServiceKind.VERIFICATION}))
     settings = WebSettings(admission=Admission(AccessRules(default=PeerRule(profile=profile))))
@@ -184,6 +199,47 @@ def test_a_failing_database_has_its_own_page(
     assert "The database does not answer." in response.text
     assert "Nothing was changed." in response.text
     assert "the disk is gone" not in response.text
+
+
+ADDRESSES = (
+    "/", "/?all", "/?q=2024", "/?q=yamada", "/?q=o%27neill", "/?q=yamada+2023", "/?q=A1", "/?q=A9",
+    "/?q=2024&mod=CT", "/?all&facets=all", "/?all&count=all", "/?all&open=1.2.1", "/?all&end=1",
+    "/studies/1.2.1", "/studies/1.2.2", "/studies/1.2.2/zip", "/studies.csv?all", "/keys",
+)  # fmt: skip
+
+
+def test_hidden_studies_are_as_if_absent(tmp_path: Path) -> None:
+    """All that the page sends is the same over an index that never had the hidden studies."""
+    profile = Profile(visible=parse_visible(["PatientID=P2"]))
+    settings = WebSettings(admission=Admission(AccessRules(default=PeerRule(profile=profile))))
+    with (
+        open_index(tmp_path / "all.sqlite", create=True) as index,
+        open_index(tmp_path / "few.sqlite", create=True) as few,
+    ):
+        three_studies(few, {2})
+        three_studies(index)
+        narrow, whole = Browser(index, settings), Browser(few, settings)
+        for address in ADDRESSES:
+            answers = [get(each, address) for each in (narrow, whole)]
+            assert answers[0].status_code == answers[1].status_code, address
+            assert answers[0].text == answers[1].text, address
+
+
+def test_no_get_changes_a_row(tmp_path: Path) -> None:
+    with open_index(tmp_path / "i.sqlite", create=True) as index:
+        three_studies(index)
+        before = rows_of(tmp_path / "i.sqlite")
+        browser = Browser(index)
+        for address in ADDRESSES:
+            get(browser, address)
+        assert rows_of(tmp_path / "i.sqlite") == before
+
+
+def rows_of(path: Path) -> dict[str, list[object]]:
+    """All rows of a database, by table."""
+    with closing(sqlite3.connect(path)) as database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
 
 
 def test_a_sealed_address_names_nobody(tmp_path: Path) -> None:

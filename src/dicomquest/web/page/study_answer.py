@@ -60,12 +60,16 @@ _DATES = ("today", "7 days", "last month", "this year")
 
 @dataclass(frozen=True, slots=True)
 class _First:
-    """The first part of an answer: its rows, and the study that is opened below its row."""
+    """The first part of an answer: its rows, and the study that is opened below its row.
+
+    ``cut_at`` is the account's limit if it cuts the list here, else 0.
+    """
 
     page: RowPage
     place: ListPlace
     opened: OpenedStudy | None
     arrived: int = 0
+    cut_at: int = 0
 
 
 class StudyAnswer:
@@ -80,6 +84,10 @@ class StudyAnswer:
         self._opened_uid = parameters.get("open", "")
         self._counts_all = parameters.get("count") == "all"
         self._all_facets = parameters.get("facets") == "all"
+        self._limit = request.visit.profile.choices.result_limit
+        if self._limit is not None and self._place.is_backward:
+            # Nobody counts rows from the end.
+            self._place = ListPlace(self._place.order)
         self.is_part = parameters.get("part") == "rows"
         self._address = f"/?{request.links.address(reading)}"
 
@@ -88,6 +96,9 @@ class StudyAnswer:
         request = self._request
         first = asyncio.ensure_future(request.run(self._first))
         total = asyncio.ensure_future(request.run(self._total))
+        for task in (first, total):
+            # When both fail, one failure is answered; nobody waits for the other.
+            task.add_done_callback(_take_failure)
         await asyncio.wait((first, total), timeout=FIRST_WAIT)
         if first.done() and not first.result().page.rows and self._place.is_start:
             await total
@@ -120,6 +131,7 @@ class StudyAnswer:
         self._told.matches = len(found.page.rows)
         here = f"{self._address}{self._place.parameters(self._sealer)}"
         values = {"opened": None, "opened_uid": "", "open_href": f"{here}&open=", "close_href": ""}
+        values["cut_words"] = _cut(found.cut_at)
         stream = HtmlStream(request.exchange)
         await stream.begin()
         await stream.send(render("part.html", **values, **self._around(found)), more=False)
@@ -134,11 +146,17 @@ class StudyAnswer:
             query = replace(query, visible=asker.visible)
             arrived = search.overview.count(query, most=999, since=place.as_of).studies
         limit = FIRST_ROWS if place.is_start else NEXT_ROWS
-        page = row_page(search, self._reading, asker, place.listing(limit))
+        most = limit if self._limit is None else min(limit, self._limit - (place.before or 0))
+        if most < 1:
+            return _First(RowPage([], None), place, None, arrived, self._limit or 0)
+        page = row_page(search, self._reading, asker, place.listing(most))
+        cut_at = 0
+        if page.after is not None and self._limit == (place.before or 0) + len(page.rows):
+            page, cut_at = replace(page, after=None), self._limit
         opened = None
         if any(row.uid == self._opened_uid for row in page.rows):
             opened = open_study(search, asker, self._opened_uid)
-        return _First(page, place, opened, arrived)
+        return _First(page, place, opened, arrived, cut_at)
 
     def _total(self) -> Total | None:
         request = self._request
@@ -184,6 +202,7 @@ class StudyAnswer:
             "first_href": f"{self._address}{order.parameters()}",
             "row_count": total.number + 1 if is_known and total is not None else -1,
             "notice": _arrived(found.arrived),
+            "cut_words": _cut(found.cut_at),
             "order_words": _ORDERS[place.order],
             "sorts": {by.value: self._sort(by, place.order) for by in SortBy},
         }
@@ -200,8 +219,8 @@ class StudyAnswer:
         if page.after is not None:
             after = replace(place, position=page.after, before=behind, is_backward=False)
             hrefs["next_href"] = self._here(after)
-            hrefs["last_href"] = self._here(end)
-        if page.before is not None:
+            hrefs["last_href"] = "" if self._limit else self._here(end)
+        if page.before is not None and not self._limit:
             before = replace(place, position=page.before, before=offset, is_backward=True)
             hrefs["previous_href"] = self._here(before)
         return {"rows": page.rows, "offset": offset, "hits": Hits(self._reading), **hrefs}
@@ -238,7 +257,7 @@ class StudyAnswer:
                 values["count_href"] = f"{self._address}&count=all"
             dates = [self._reading.with_(read_box(each, request.now)) for each in _DATES]
             values["dates"] = [
-                {"label": label, "address": request.links.address(each)}
+                {"label": label[:1].upper() + label[1:], "address": request.links.address(each)}
                 for label, each in zip(_DATES, dates, strict=True)
                 if each.is_answerable
             ]
@@ -308,6 +327,11 @@ class StudyAnswer:
         return why_nothing(search, self._reading, asker), newest_date(search, asker)
 
 
+def _take_failure(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
 def verdict(offers: list[Offer]) -> str:
     """Return the sentence that names the key which excludes all."""
     keys = [each for each in offers if each.key is not None and each.total is not None]
@@ -323,6 +347,10 @@ def _number_of(total: Total | None) -> str:
     if total is None:
         return "not tried"
     return total.words if total.number else "0"
+
+
+def _cut(limit: int) -> str:
+    return f"The first {limit:,}, your account's limit. More match." if limit else ""
 
 
 def _arrived(number: int) -> str:

@@ -24,6 +24,7 @@ document.addEventListener("click", (event) => {
   if (target.matches(".opener")) { event.preventDefault(); toggle(target); return; }
   if (target.matches("[data-back]") && history.state?.from === "rows") { event.preventDefault(); history.back(); return; }
   const url = new URL(target.href, location);
+  if (target.matches(".who")) { event.preventDefault(); openPage(target); return; }
   if (url.origin !== location.origin || url.pathname !== "/" || target.hasAttribute("download")) return;
   if (url.hash && url.search === location.search) return;
   event.preventDefault();
@@ -42,6 +43,7 @@ document.addEventListener("submit", (event) => {
 
 if ("scrollRestoration" in history) history.scrollRestoration = "manual";
 addEventListener("popstate", (event) => {
-  if (location.pathname === "/" && !location.hash) go(location.href, { push: false, focus: "page", state: event.state || {} });
+  const isOurs = location.pathname === "/" || location.pathname.startsWith("/studies/");
+  if (isOurs && !location.hash) go(location.href, { push: false, focus: "page", state: event.state || {} });
 });
 addEventListener("pagehide", remember);

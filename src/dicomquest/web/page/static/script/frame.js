@@ -40,7 +40,7 @@ async function page(address, options = {}) {
 }
 
 // One page takes the place of another; the newest question wins.
-async function go(address, { push = true, focus = "box", options = {}, state = {} } = {}) {
+async function go(address, { push = true, kept = {}, focus = "box", options = {}, state = {} } = {}) {
   running?.abort();
   stopReading();
   hidePreview();
@@ -49,7 +49,7 @@ async function go(address, { push = true, focus = "box", options = {}, state = {
   if (push) remember();
   try {
     const found = await page(address, { ...options, signal: mine.signal });
-    if (push) history.pushState({}, "", found.url);
+    if (push) history.pushState(kept, "", found.url);
     document.title = found.document.title;
     const box = one("#q");
     const was = box && document.activeElement === box;
@@ -80,7 +80,8 @@ function settle(focus, state) {
     if (state.heights) fromHeights(state.heights, state.row);
     scrollTo(0, state.top);
     const row = state.row && document.getElementById(state.row);
-    (row ? one(".who", row) : one("#q"))?.focus({ preventScroll: true });
+    const other = focus === "page" && !state.heights ? one("h1") : one("#q");
+    (row ? one(".who", row) : other)?.focus({ preventScroll: true });
     return;
   }
   if (focus === "box") { one("#q")?.focus({ preventScroll: true }); return; }

@@ -35,6 +35,11 @@ document.addEventListener("keydown", (event) => {
   }
   if (at.matches(".opener") && event.key === " ") { event.preventDefault(); toggle(at); return; }
   if (event.key === "/" && one("#q")) { event.preventDefault(); one("#q").focus(); one("#q").select(); return; }
+  if (lettersOn() && (event.key === "n" || event.key === "p") && location.pathname.startsWith("/studies/")) {
+    event.preventDefault();
+    turnPage(event.key === "n" ? 1 : -1);
+    return;
+  }
   if (event.key === "?" && lettersOn()) { location.assign("/keys"); return; }
   if (event.key === "End" && one("#more:not([hidden])")) { event.preventDefault(); toEnd(); return; }
   if (event.key === "Home" && toStart()) { event.preventDefault(); return; }

@@ -86,9 +86,16 @@ function watchEnds() {
   if (!more || !last) return;
   const next = last.dataset.next;
   more.hidden = !next;
+  if (last.dataset.cut && !one("#cut")) {
+    const words = document.createElement("p");
+    words.id = "cut";
+    words.className = "notice";
+    words.textContent = last.dataset.cut;
+    more.before(words);
+  }
   if (next) {
     one("#next").href = next;
-    one("#last").href = last.dataset.last;
+    if (one("#last")) one("#last").href = last.dataset.last;
     one("#go-on").hidden = allowed > 0;
     if (allowed > 0) sentinel.observe(more);
   }

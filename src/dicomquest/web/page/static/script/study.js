@@ -24,3 +24,18 @@ async function toggle(opener) {
     if (error.name !== "AbortError") location.assign(`/studies/${row.dataset.uid}`);
   }
 }
+
+// A study's own page knows the list it was opened from: n and p go on in it.
+function openPage(link) {
+  const uids = all("tr.study").map((row) => row.dataset.uid);
+  go(link.href, { kept: { from: "rows", uids }, focus: "page", state: { top: 0 } });
+}
+
+function turnPage(by) {
+  const { uids = [] } = history.state || {};
+  const at = uids.indexOf(location.pathname.split("/")[2]);
+  const uid = at < 0 ? undefined : uids[at + by];
+  if (!uid) { say(by > 0 ? "This is the last of the studies that were shown." : "This is the first study."); return; }
+  history.replaceState(history.state, "", `/studies/${uid}`);
+  go(location.href, { push: false, focus: "page", state: { top: 0 } });
+}
