@@ -304,3 +304,18 @@ def test_viewer_may_have_success_all_the_same(faulty: Running) -> None:
 @pytest.mark.requirement("QR-160")
 def test_cancel_ends_the_query(faulty: Running) -> None:
     assert ask(faulty.port, cancel_after=1).status in {0xFE00, INCOMPLETE}
+
+
+def test_own_index_is_a_source_like_others(tmp_path: Path, archive: Path) -> None:
+    """The index and an archive answer together, and what is stored here is found here."""
+    location = tmp_path / "own.sqlite"
+    with open_index(location, create=True) as index:
+        index.ingest([archive])
+    with (
+        listening(some_studies("1.9", GOOD)) as good,
+        serving(location, tmp_path, *upstream("good", Peer("127.0.0.1", good, "GOOD"))) as running,
+    ):
+        asked = ask(running.port)
+        assert (len(asked.uids), asked.status) == (GOOD + len(by_study(archive)), 0x0000)
+        cancelled = ask(running.port, cancel_after=1)
+        assert cancelled.status in {0x0000, 0xFE00}

@@ -11,7 +11,7 @@ import click
 
 from dicomquest.cli.asking.asking_settings import AskingSettings
 from dicomquest.cli.find_settings import FindSettings
-from dicomquest.cli.find_target import TargetArgument, TargetSettings, keys_by_habit
+from dicomquest.cli.find_target import SEVERAL, TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.named_peers import complete_key
@@ -96,6 +96,8 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     The meaning of a query, with names found by sound if the peer can:
       dicomquest find pacs1 PatientName=MEYER --offer fuzzy --explain
 
+    Several named PEERs are asked at once, and what more than one has is shown once.
+
     KEY=VALUE restricts the matches; KEY alone asks the peer to return the attribute. If every KEY
     has a VALUE, the command asks for the usual attributes. A KEY is a keyword (PatientName), a tag
     (0010,0020), a dotted path into a sequence (RequestAttributesSequence.RequestedProcedureID), or
@@ -113,10 +115,14 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     target.check(asking)
     more, level = keys_by_habit(target.key, values.pop("level"))
     model = target.model(values.pop("model"))
+    several = tuple(click.get_current_context().meta.get(SEVERAL, ()))
+    if several and (target.tree or model == "worklist"):
+        other = "--tree" if target.tree else "-W"
+        raise click.UsageError(f"{other} is for one peer: name a single one")
     run(
         FindSettings(
             host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
-            target=target, level=level, model=model, **values,
+            target=target, level=level, model=model, several=several, **values,
         )
     )  # fmt: skip
 
@@ -140,7 +146,7 @@ def run(settings: FindSettings) -> None:
         return
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}
-    if settings.target.index is not None or settings.target.tree:
+    if settings.target.index is not None or settings.target.tree or settings.several:
         offered["relational"] = True
     wanted = QueryOptions(**offered)
     check_output(settings.output, is_tree=settings.target.tree)
@@ -219,7 +225,7 @@ def _is_asked_otherwise(
     model: InformationModel,
     values: ValueFile | None,
 ) -> bool:
-    """Ask for a tree, or ask an index; False if one query of one peer is wanted."""
+    """Ask for a tree, an index or several peers; False if one query of one peer is wanted."""
     from dicomquest.cli.asking.value_files import with_all_values
     from dicomquest.cli.find_in_index import find_in_index
     from dicomquest.cli.find_tree import find_tree, lowest_of_tree
@@ -232,7 +238,12 @@ def _is_asked_otherwise(
         request = replace(request, identifier=with_all_values(request.identifier, values))
         explain = settings.asking.explain
         find_in_index(target, asked, request, model, out, explain=explain)
-    return target.tree or target.index is not None
+    elif settings.several:
+        from dicomquest.cli.find_in_peers import find_in_peers
+
+        request = replace(request, identifier=with_all_values(request.identifier, values))
+        find_in_peers(settings, asked, request, model)
+    return target.tree or target.index is not None or bool(settings.several)
 
 
 def _explain_association(

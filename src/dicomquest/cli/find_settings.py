@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dicomquest.cli.asking.asking_settings import AskingSettings
+    from dicomquest.cli.configuration import NamedPeer
     from dicomquest.cli.find_target import TargetSettings
     from dicomquest.cli.output.output_settings import OutputSettings
     from dicomquest.cli.peer import PeerSettings
@@ -28,3 +29,4 @@ class FindSettings:
     charset: str | None
     as_is: bool
     offer: tuple[str, ...]
+    several: tuple[NamedPeer, ...] = ()

@@ -5,18 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dicomquest.cli.asking.asking_settings import AskingSettings
+from dicomquest.cli.config_option import configured
 from dicomquest.cli.named_peers import PeerArgument
 from dicomquest.cli.shared_options import setting
 from dicomquest.standard.levels import Level
 
+if TYPE_CHECKING:
+    from dicomquest.cli.configuration import NamedPeer
+
 _LEVEL_KEY = re.compile(r"\(?(?:QueryRetrieveLevel|0008,?0052)\)?=(.*)", re.IGNORECASE | re.DOTALL)
 _TAG_IN_BRACKETS = re.compile(r"\(([0-9A-Fa-f]{4},[0-9A-Fa-fxX]{2}[0-9A-Fa-f]{2})\)")
 _ITEM_NUMBER = re.compile(r"\[[0*]\]\.")
+
+
+SEVERAL = "dicomquest.cli.find_target.several"
+"""The key of click's context under which ``find`` keeps its peers, if it has several."""
 
 
 class TargetArgument(PeerArgument):
@@ -31,6 +39,8 @@ class TargetArgument(PeerArgument):
             keys = opts.get("keys")
             opts["keys"] = (*words, *(keys if isinstance(keys, (list, tuple)) else ()))
             opts["host"], opts["port"] = opts["index"], "0"
+        elif isinstance(opts, MutableMapping) and not ctx.resilient_parsing:
+            ctx.meta[SEVERAL] = _take_peers(ctx, opts)
         return super().handle_parse_result(ctx, opts, args)
 
 
@@ -130,3 +140,22 @@ def keys_by_habit(texts: Iterable[str], level: str) -> tuple[list[str], str]:
         name = _ITEM_NUMBER.sub(".", _TAG_IN_BRACKETS.sub(r"\1", name))
         keys.append(f"{name}{equals}{value}")
     return keys, level
+
+
+def _take_peers(ctx: click.Context, opts: MutableMapping[str, Any]) -> list[NamedPeer]:
+    """Take the names of peers after the first out of the words; no peers unless there are two."""
+    given = opts.get("keys")
+    keys = list(given) if isinstance(given, (list, tuple)) else []
+    words = [word for word in (opts.get("host"), opts.get("port")) if isinstance(word, str)] + keys
+    known = configured(ctx).peers
+    names: list[str] = []
+    while words and words[0] in known and "host" in known[words[0]].reach:
+        names.append(words.pop(0))
+    if len(names) < 2:
+        return []
+    words.insert(0, names[0])
+    opts["host"], opts["port"], *rest = [*words, None][: max(2, len(words))]
+    opts["keys"] = tuple(rest)
+    if opts["port"] is None:
+        del opts["port"]
+    return [known[name] for name in names]

@@ -41,14 +41,15 @@ def upstreams_of(settings: ServeSettings) -> list[Upstream]:
     if settings.upstreams_only and not reach:
         raise click.UsageError("--upstreams-only asks nobody: add --upstream NAME=AET@HOST:PORT")
     return [
-        _upstream(name, each, tables[name].rules if name in tables else {}, settings)
+        upstream_at(name, each, tables[name].rules if name in tables else {}, settings.aet)
         for name, each in reach.items()
     ]
 
 
-def _upstream(
-    name: str, reach: Mapping[str, Any], own: Mapping[str, Any], settings: ServeSettings
+def upstream_at(
+    name: str, reach: Mapping[str, Any], own: Mapping[str, Any], own_ae_title: str
 ) -> Upstream:
+    """Return an upstream of the keys of its table; UsageError if one cannot be used."""
     from dicomquest.cli.configuration import NamedPeer
     from dicomquest.federation.upstream import HELD_MODELS, MOST_ASSOCIATIONS, Upstream
     from dicomquest.scu.proposal import patience
@@ -59,10 +60,10 @@ def _upstream(
     peer = PeerSettings(**defaults_of(NamedPeer(name, reach, {})))
     return Upstream(
         name,
-        reach["aet"],
+        reach.get("aet") or name,
         reach["host"],
         reach["port"],
-        own_ae_title=reach.get("own_aet") or settings.aet,
+        own_ae_title=reach.get("own_aet") or own_ae_title,
         models=tuple(MODELS_BY_NAME[each] for each in own.get("models", ())) or HELD_MODELS,
         levels=frozenset(Level[each] for each in own.get("levels", ())) or frozenset(Level),
         issuer=own.get("issuer") or "",

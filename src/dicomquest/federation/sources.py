@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from dicomquest.dataset.charset import choose
 from dicomquest.dataset.codec import RemarkKind, Remarks, decode
@@ -29,6 +30,7 @@ from dicomquest.federation.sieve import Sieve
 from dicomquest.federation.upstream import Upstream
 from dicomquest.federation.upstream_pool import Link, UpstreamPool
 from dicomquest.index.index import Index
+from dicomquest.index.search.sqlite_cursor import Cursor
 from dicomquest.query.extended_negotiation import offer
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
@@ -38,6 +40,8 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.models import InformationModel
 
 LOGGER = logging.getLogger("dicomquest.federation")
+
+T = TypeVar("T")
 
 BATCH = 512
 """Rows of the index that a thread fetches at a time."""
@@ -269,24 +273,29 @@ class IndexSource:
         request = request_for(question, options)
         own = replace(parse_identifier(request, query.model.uid, options), visible=query.visible)
         sieve = Sieve(replace(query, criteria=(), visible=()), options)
+        cursor: Cursor | None = None
         try:
             # A sender must find what it has stored, so no replica is asked.
-            cursor = await run(self.index.search, own, is_latest=True)
-            try:
-                while rows := await run(cursor.fetch, BATCH):
-                    answers = map(cursor.plan.to_data_set, rows)
-                    taken = [each for each in map(sieve.take, answers) if each is not None]
-                    yield [
-                        (sieve.identity(each), Part(self.place, each, (self.title,)))
-                        for each in taken
-                    ]
-                    if len(rows) < BATCH:
-                        break
-            finally:
-                cursor.interrupt()
-                cursor.close()
+            cursor = await _to_the_end(run(self.index.search, own, is_latest=True), cursor)
+            is_over = False
+            while not is_over:
+                rows = await _to_the_end(run(cursor.fetch, BATCH), cursor)
+                is_over = len(rows) < BATCH
+                answers = map(cursor.plan.to_data_set, rows)
+                yield [
+                    (sieve.identity(each), Part(self.place, each, (self.title,)))
+                    for each in map(sieve.take, answers)
+                    if each is not None
+                ]
         except (IndexDatabaseError, MemoryError) as error:
             raise SourceError(EndKind.FAILED, str(error)) from error
+        finally:
+            if cursor is not None:
+                cursor.interrupt()
+                if cursor.closes_at_once:
+                    cursor.close()
+                else:
+                    await run(cursor.close)
 
     async def related(
         self, identifier: DataSet, question: AskedQuery, run: Run
@@ -303,3 +312,18 @@ class IndexSource:
 
     async def end(self) -> None:
         """Leave the index open: it is the server's."""
+
+
+async def _to_the_end(working: Coroutine[Any, Any, T], cursor: Cursor | None) -> T:
+    """Wait for a thread, also when cancelled: it must not use a cursor that is closed."""
+    task = asyncio.ensure_future(working)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if cursor is not None:
+            cursor.interrupt()
+        with suppress(IndexDatabaseError, MemoryError):
+            result = await task
+            if isinstance(result, Cursor):
+                result.close()
+        raise
