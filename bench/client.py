@@ -180,6 +180,7 @@ class Client:
         quickack: bool = True,
         receive_buffer: int = 0,
         transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN,
+        abstract_syntax: str = STUDY_ROOT_FIND,
     ) -> None:
         self.quickack = quickack
         self.socket = socket.socket()
@@ -188,7 +189,9 @@ class Client:
         self.socket.settimeout(600)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(associate_rq(called, transfer_syntax=transfer_syntax))
+        self.socket.sendall(
+            associate_rq(called, abstract_syntax=abstract_syntax, transfer_syntax=transfer_syntax)
+        )
         kind, body = self._read_pdu()
         if kind != 2:
             raise ConnectionError(f"{called} answered PDU type {kind}: {body.hex()}")

@@ -275,6 +275,7 @@ def missing_programs() -> list[str]:
         "Orthanc",
         "OrthancDicomWeb",
         "findscu",
+        "wlmscpfs",
         "storescu",
         "postgres",
     )

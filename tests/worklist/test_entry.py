@@ -57,6 +57,7 @@ def test_entry_without_type_1_is_refused(
         (entry(1, root={"PatientID": "A\\B"}), "Patient ID has 2 values"),
         (entry(1, root={"PatientID": "A" * (LONGEST_COLUMN + 1)}), "513 characters"),
         (entry(1, ScheduledStationAETitle="A" * (LONGEST_COLUMN + 1)), "513 characters"),
+        (entry(1) | {0x001021C0: Element("US", (70_000,))}, "a value cannot be sent"),
     ],
 )
 def test_unfit_data_set_is_refused(data: dict[int, Element], words: str) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from dicomquest.dataset.charset import Terms, choose, normalise_terms
 from dicomquest.dataset.elements import from_json
 from dicomquest.dataset.encoder import encode
+from dicomquest.dataset.json_picker import NotPlainError, Picked, picked_bytes
 from dicomquest.dataset.remembering import LONGEST_REMEMBERED, remembered
 from dicomquest.dataset.response_fields import Row
 from dicomquest.query.extended_negotiation import accepted_worklist_options
@@ -23,6 +25,10 @@ from dicomquest.services.access import PeerChoices
 from dicomquest.services.find import FindService
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.search_batches import RowEncoder
+from dicomquest.standard.transfer_syntaxes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 
 MOST_REMEMBERED_ENTRIES = 4096
 """Encoded entries that are remembered: the lists of a day of a hospital's modalities."""
@@ -31,6 +37,8 @@ LONGEST_ENTRY = 8192
 """Characters of an entry that is remembered once it is encoded; usual ones have 2,000."""
 
 _MOST_KEYS = 256
+_QUICK_SYNTAXES = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN})
+_PERTINENT_DOCUMENTS = 0x00380100
 
 
 class WorklistService(FindService):
@@ -57,6 +65,7 @@ class EntryEncoder:
         self._query = query
         self._transfer_syntax = transfer_syntax
         self._requested = requested
+        self._picked = _picked(query.return_keys) if transfer_syntax in _QUICK_SYNTAXES else None
 
     def encode(self, rows: Iterable[Row]) -> list[bytes]:
         """Return the encoded identifiers in the order of the rows."""
@@ -64,6 +73,14 @@ class EntryEncoder:
 
     def encoded(self, text: str) -> bytes:
         """Return the response identifier of an entry's JSON, in bytes."""
+        if self._picked is not None:
+            is_implicit = self._transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
+            with suppress(NotPlainError):
+                return picked_bytes(json.loads(text), self._picked, is_implicit=is_implicit)
+        return self.encoded_plainly(text)
+
+    def encoded_plainly(self, text: str) -> bytes:
+        """Return the same by the plain way, which knows every value."""
         response = entry_response(from_json(json.loads(text)), self._query)
         return encode(response, self._transfer_syntax, choose(response, self._requested))
 
@@ -71,6 +88,19 @@ class EntryEncoder:
 @remembered(MOST_REMEMBERED_ENTRIES, lambda _, text: len(text) <= LONGEST_ENTRY)
 def _encoded(encoder: EntryEncoder, text: str) -> bytes:
     return encoder.encoded(text)
+
+
+def _picked(keys: Iterable[ReturnKey]) -> tuple[Picked, ...] | None:
+    """Return the attributes to pick; None if some key needs the plain way."""
+    found = []
+    for key in keys:
+        items = None if key.item_keys is None else _picked(key.item_keys)
+        if key.creator is not None or key.item_criteria or key.tag == _PERTINENT_DOCUMENTS:
+            return None
+        if key.item_keys is not None and items is None:
+            return None
+        found.append(Picked(key.tag, f"{key.tag:08X}", key.vr, items))
+    return tuple(found)
 
 
 def _encoder_of(query: Query, transfer_syntax: str, requested: Terms) -> EntryEncoder:

@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dicomquest.dataset.charset import UTF_8
 from dicomquest.dataset.elements import Element, clean_text
-from dicomquest.errors import DicomquestError
+from dicomquest.dataset.encoder import encode
+from dicomquest.errors import DataSetError, DicomquestError, ValueFormatError
 from dicomquest.index.tables.rows import element_json, stored_text
 from dicomquest.index.tables.schema import ENTRY_COLUMNS
 from dicomquest.query.search_forms import is_empty, search_form
@@ -17,6 +19,7 @@ from dicomquest.standard.tags import (
     SCHEDULED_PROCEDURE_STEP_SEQUENCE,
     SPECIFIC_CHARACTER_SET,
 )
+from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.standard.vr import VR, Kind
 from dicomquest.standard.worklist_keys import (
     NEEDED,
@@ -122,6 +125,11 @@ def _cleaned(element: Element) -> Element:
 def _entry(entry: DataSet, *, may_lack: bool) -> Entry:
     if not may_lack:
         _refuse_lacking(entry)
+    try:
+        # An entry that no response can hold would spoil the whole list of its station.
+        encode(entry, EXPLICIT_VR_LITTLE_ENDIAN, UTF_8)
+    except (DataSetError, ValueFormatError) as error:
+        raise WorklistEntryError(f"a value cannot be sent: {error}") from error
     columns = [form for key in ENTRY_COLUMNS for form in _forms(entry, key)]
     texts = [_text(entry, key) for key in _OF_IDENTITY]
     if not texts[-1]:
