@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydicom.uid import UID
+
 from dicomquest.index.tables.schema import ENTRY_COLUMNS
 from dicomquest.query.extended_negotiation import SUPPORTED
 from dicomquest.query.matching import MATCHING_TYPES
@@ -16,7 +18,13 @@ from dicomquest.standard.choices import CHOICES
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.keys import EXISTENCE_ONLY, KEYS, Key, Storage, key_type
 from dicomquest.standard.models import MODELS
-from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, SERVED, WORKLIST_FIND
+from dicomquest.standard.object_keys import OBJECT_CLASSES, OBJECT_MODELS, MatchingKey
+from dicomquest.standard.sop_classes import (
+    OBJECT_FIND,
+    RETRIEVE_SOP_CLASSES,
+    SERVED,
+    WORKLIST_FIND,
+)
 from dicomquest.standard.statuses import C_FIND_STATUSES
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
@@ -57,7 +65,29 @@ def sop_classes() -> Iterable[str]:
     return [
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in served),
         row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "yes", "`--worklist`"),
+        *(row(each.name, each.uid, each.service, "no", "yes") for each in OBJECT_FIND),
+        *(row(UID(uid).name, uid, "C-STORE", "no", "`--store`") for uid in OBJECT_CLASSES),
     ]
+
+
+def object_keys() -> Iterable[str]:
+    for number, model in enumerate(OBJECT_MODELS, 1):
+        of_model = model.model
+        yield f"#### 5.7.{number} {of_model.words} ({of_model.uid}, PS3.4 {of_model.clause})"
+        yield ""
+        yield row("Key", "Tag", "VR", "Type", "Return type", "Matching")
+        yield row(*["---"] * 6)
+        for key in model.keys:
+            is_matched = key.matching is not MatchingKey.NONE
+            yield row(
+                ">" * len(key.above) + key.keyword,
+                tag_text(key.tag),
+                key.vr,
+                key.matching.value,
+                key.return_type.value if key.return_type else "",
+                kinds(VR[key.vr].matching) if is_matched else "return only",
+            )
+        yield ""
 
 
 def worklist_keys() -> Iterable[str]:
@@ -152,7 +182,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     table.__name__: table
     for table in (
         sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses,
-        worklist_keys, character_sets,
+        worklist_keys, object_keys, character_sets,
     )
 }  # fmt: skip
 

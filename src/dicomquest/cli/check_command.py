@@ -68,6 +68,8 @@ def _print(report: CheckReport, *, repaired: bool) -> None:
         click.echo(f"wrong: {more:,} more")
     ending = ", all repaired" if repaired and report.differences else ""
     checked = counted_each(dict(sorted(report.checked.items())))
+    if report.objects:
+        checked += f", {number_of(report.objects, 'object')} without a patient"
     say(f"checked {checked}: {_amount(report.differences)} wrong{ending}")
 
 

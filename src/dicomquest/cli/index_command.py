@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.cli.counting import counted, counted_each, counted_files
+from dicomquest.cli.counting import counted, counted_each, counted_files, number_of
 from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failures, say
@@ -241,7 +241,8 @@ def _report(summary: Summary, seconds: float, *, names_skipped: bool) -> None:
 def _report_pruned(pruned: Pruned) -> None:
     for path, reason in pruned.refused.items():
         say(f"not pruned: {click.format_filename(path)}: {reason}")
-    say(f"{counted_files(pruned.gone)} gone: removed {counted_each(pruned.entities)}")
+    objects = f", {number_of(pruned.objects, 'object')}" if pruned.objects else ""
+    say(f"{counted_files(pruned.gone)} gone: removed {counted_each(pruned.entities)}{objects}")
 
 
 def offset_text(minutes: int) -> str:

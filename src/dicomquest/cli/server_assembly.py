@@ -36,11 +36,14 @@ from dicomquest.services.stored_syntaxes import StoredSyntaxes
 from dicomquest.services.verification import VerificationService
 from dicomquest.services.worklist_find import WorklistService
 from dicomquest.standard.models import (
+    FIND_MODELS_BY_UID,
     MODALITY_WORKLIST,
     MODELS,
     MODELS_BY_UID,
+    NON_PATIENT_MODELS,
     RETRIEVE_MODELS_BY_UID,
 )
+from dicomquest.standard.object_keys import OBJECT_CLASSES
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -166,6 +169,8 @@ def server_settings(
     }
     if settings.has_worklist:
         services[MODALITY_WORKLIST.uid] = WorklistService(index, "", limits, find.gate)
+    objects = WorklistService(index, "", limits, find.gate)
+    services |= {model.uid: objects for model in NON_PATIENT_MODELS}
     supported = dict.fromkeys(services, syntax)
     retrieve = RetrieveService(
         index,
@@ -185,8 +190,9 @@ def server_settings(
         stored = SupportedSyntax(
             tuple(stored_transfer_syntaxes()), scp_role=True, requestor_prefers=True
         )
-        services |= dict.fromkeys(stored_sop_classes(), StorageService(archive))
-        supported |= dict.fromkeys(stored_sop_classes(), stored)
+        kept = (*stored_sop_classes(), *OBJECT_CLASSES)
+        services |= dict.fromkeys(kept, StorageService(archive))
+        supported |= dict.fromkeys(kept, stored)
     policy = AcceptorPolicy(
         supported=supported,
         called_ae_titles=frozenset({settings.aet}) if settings.check_aet else None,
@@ -252,10 +258,10 @@ def _find_service(
 
 
 def _answer_extended(sop_class_uid: str, offered: bytes) -> bytes | None:
-    if sop_class_uid == MODALITY_WORKLIST.uid:
-        return negotiate_worklist(offered)
     if sop_class_uid in MODELS_BY_UID:
         return negotiate(offered)
+    if sop_class_uid in FIND_MODELS_BY_UID:
+        return negotiate_worklist(offered)
     return negotiate_retrieve(offered) if sop_class_uid in RETRIEVE_MODELS_BY_UID else None
 
 

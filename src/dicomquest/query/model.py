@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dicomquest.query.criteria import KeyCriterion, Step
-from dicomquest.standard.levels import SCHEDULED_STEPS
 from dicomquest.standard.tags import without_block
 
 if TYPE_CHECKING:
@@ -121,4 +120,4 @@ class Query:
     @property
     def entities(self) -> str:
         """The word for what the query finds."""
-        return (self.level if self.model.levels else SCHEDULED_STEPS).entities
+        return self.level.entities if self.model.levels else self.model.entities

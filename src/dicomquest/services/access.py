@@ -8,7 +8,12 @@ from enum import Enum
 from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import MODALITY_WORKLIST, MODELS, InformationModel
+from dicomquest.standard.models import (
+    MODALITY_WORKLIST,
+    MODELS,
+    NON_PATIENT_MODELS,
+    InformationModel,
+)
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
 
 
@@ -20,12 +25,14 @@ class ServiceKind(Enum):
     STORE = "store"
     RETRIEVE = "retrieve"
     WORKLIST = "worklist"
+    OBJECTS = "objects"
 
 
 _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
     VERIFICATION.uid: (ServiceKind.VERIFICATION, None),
     **{model.uid: (ServiceKind.FIND, model) for model in MODELS},
     MODALITY_WORKLIST.uid: (ServiceKind.WORKLIST, None),
+    **{model.uid: (ServiceKind.OBJECTS, None) for model in NON_PATIENT_MODELS},
     # Composite Instance Root is no model of queries.
     **{each.uid: (ServiceKind.RETRIEVE, None) for each in RETRIEVE_SOP_CLASSES},
     **{model.get_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},

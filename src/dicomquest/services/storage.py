@@ -16,7 +16,7 @@ from dicomquest.dataset.part10 import FileStart, encode_file_meta
 from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.errors import StoreError
 from dicomquest.index.ingest.file_reader import read_arrived
-from dicomquest.index.ingest.instance import Reason, Received, Skipped
+from dicomquest.index.ingest.instance import Prepared, Reason, Received, Skipped
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomquest.services.batching import Gatherer
 from dicomquest.services.failures import failure_of
@@ -181,12 +181,16 @@ class StorageService:
             raise StoreError(
                 status, _words(received), element if received.tag is None else (received.tag,)
             )
-        whole.request.instance = StoredInstance(
-            received.study_uid,
-            received.patient[0],
-            received.records[Level.PATIENT].texts.get(_PATIENT_NAME.column, ""),
-            received.series_uid,
-        )
+        if isinstance(received, Received):
+            whole.request.instance = StoredInstance(
+                received.study_uid,
+                received.patient[0],
+                received.records[Level.PATIENT].texts.get(_PATIENT_NAME.column, ""),
+                received.series_uid,
+            )
+        elif isinstance(whole.request, StudyStoreRequest):
+            status, element = REFUSED[Reason.NO_STUDY_OR_SERIES_UID]
+            raise StoreError(status, "the instance belongs to no study", element)
         whole.status = _check(received, whole.request)
         return Arrival(incoming, received)
 
@@ -222,7 +226,7 @@ def _meta(request: ServiceRequest) -> bytes:
     )
 
 
-def _check(received: Received, request: ServiceRequest) -> int:
+def _check(received: Prepared, request: ServiceRequest) -> int:
     """Compare the data set with the command; StoreError unless their UIDs agree.
 
     The status is Success, or a warning for a data set without SOP Class UID.
@@ -235,13 +239,17 @@ def _check(received: Received, request: ServiceRequest) -> int:
             "SOP Instance UID is not that of the command",
             (_SOP_INSTANCE_UID.tag,),
         )
-    if isinstance(request, StudyStoreRequest) and request.study_uid not in {"", received.study_uid}:
+    if (
+        isinstance(received, Received)
+        and isinstance(request, StudyStoreRequest)
+        and request.study_uid not in {"", received.study_uid}
+    ):
         raise StoreError(
             statuses.DATA_SET_DOES_NOT_MATCH,
             "Study Instance UID is not that of the request",
             (UNIQUE_KEYS[Level.STUDY].tag,),
         )
-    sop_class = received.records[Level.IMAGE].texts.get(_SOP_CLASS_UID.column)
+    sop_class = received.texts[Level.IMAGE].get(_SOP_CLASS_UID.column)
     if sop_class is None:
         return statuses.CLASS_NOT_TOLD
     if sop_class != command.affected_sop_class_uid:

@@ -1,4 +1,4 @@
-"""Worklist queries answered from the database: C-FIND's own service on entries (PS3.4 K.4.1).
+"""Queries of models without levels answered from the database (PS3.4 K.4.1; U, X, BB, HH, II).
 
 The service, its batches and its limits are those of ``services.find``. Modalities ask the same
 question every few minutes: an entry that was encoded for a shape of keys is not encoded again.
@@ -18,13 +18,14 @@ from dicomquest.dataset.json_picker import NotPlainError, Picked, picked_bytes
 from dicomquest.dataset.remembering import LONGEST_REMEMBERED, remembered
 from dicomquest.dataset.response_fields import Row
 from dicomquest.query.extended_negotiation import accepted_worklist_options
-from dicomquest.query.identifier.worklist_identifier import parse_worklist
+from dicomquest.query.identifier.worklist_identifier import parse_entry_query
 from dicomquest.query.model import Query, ReturnKey
 from dicomquest.query.worklist_entry import entry_response
 from dicomquest.services.access import PeerChoices
 from dicomquest.services.find import FindService
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.search_batches import RowEncoder
+from dicomquest.standard.models import FIND_MODELS_BY_UID
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -42,15 +43,17 @@ _PERTINENT_DOCUMENTS = 0x00380100
 
 
 class WorklistService(FindService):
-    """Answers C-FIND requests of the Modality Worklist model."""
+    """Answers C-FIND requests of the Modality Worklist, and of all models without levels."""
 
     def understand(self, request: ServiceRequest, peer: PeerChoices) -> tuple[Query, RowEncoder]:
         """Return the query of a request, and the encoder of its responses."""
         sop_class = request.context.abstract_syntax
         negotiated = request.association.extended_negotiation.get(sop_class, b"")
         options = accepted_worklist_options(negotiated, peer.options)
-        query = parse_worklist(self.decoded(request, peer), options)
         association = request.association
+        query = parse_entry_query(
+            self.decoded(request, peer), options, FIND_MODELS_BY_UID[sop_class]
+        )
         query = replace(
             query, visible=association.profile.visible, shown_to=association.acceptor.ae_title
         )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dicomquest.standard.levels import Level
+from dicomquest.standard.levels import SCHEDULED_STEPS, Level
 
 
 class InformationModel(NamedTuple):
-    """An information model: its SOP classes (``uid`` is FIND) and its levels, top first."""
+    """An information model: its SOP classes (``uid`` is FIND) and its levels, top first.
+
+    ``entities`` is the word for what a model without levels finds.
+    """
 
     uid: str
     name: str
@@ -17,6 +20,7 @@ class InformationModel(NamedTuple):
     clause: str
     move_uid: str
     get_uid: str
+    entities: str = ""
 
     @property
     def top(self) -> Level:
@@ -83,12 +87,96 @@ MODALITY_WORKLIST = InformationModel(
     "K.6",
     "",
     "",
+    SCHEDULED_STEPS.entities,
 )
 """It has no levels: each response is one Scheduled Procedure Step (PS3.4 K.6.1.1)."""
 
+HANGING_PROTOCOL = InformationModel(
+    "1.2.840.10008.5.1.4.38.2",
+    "Hanging Protocol Information Model - FIND",
+    "Hanging Protocol",
+    (),
+    "U.6",
+    "1.2.840.10008.5.1.4.38.3",
+    "1.2.840.10008.5.1.4.38.4",
+    "hanging protocols",
+)
+COLOR_PALETTE = InformationModel(
+    "1.2.840.10008.5.1.4.39.2",
+    "Color Palette Query/Retrieve Information Model - FIND",
+    "Color Palette",
+    (),
+    "X.6",
+    "1.2.840.10008.5.1.4.39.3",
+    "1.2.840.10008.5.1.4.39.4",
+    "color palettes",
+)
+GENERIC_IMPLANT_TEMPLATE = InformationModel(
+    "1.2.840.10008.5.1.4.43.2",
+    "Generic Implant Template Information Model - FIND",
+    "Generic Implant Template",
+    (),
+    "BB.6",
+    "1.2.840.10008.5.1.4.43.3",
+    "1.2.840.10008.5.1.4.43.4",
+    "implant templates",
+)
+IMPLANT_ASSEMBLY_TEMPLATE = InformationModel(
+    "1.2.840.10008.5.1.4.44.2",
+    "Implant Assembly Template Information Model - FIND",
+    "Implant Assembly Template",
+    (),
+    "BB.6",
+    "1.2.840.10008.5.1.4.44.3",
+    "1.2.840.10008.5.1.4.44.4",
+    "implant assembly templates",
+)
+IMPLANT_TEMPLATE_GROUP = InformationModel(
+    "1.2.840.10008.5.1.4.45.2",
+    "Implant Template Group Information Model - FIND",
+    "Implant Template Group",
+    (),
+    "BB.6",
+    "1.2.840.10008.5.1.4.45.3",
+    "1.2.840.10008.5.1.4.45.4",
+    "implant template groups",
+)
+DEFINED_PROCEDURE_PROTOCOL = InformationModel(
+    "1.2.840.10008.5.1.4.20.1",
+    "Defined Procedure Protocol Information Model - FIND",
+    "Defined Procedure Protocol",
+    (),
+    "HH.6",
+    "1.2.840.10008.5.1.4.20.2",
+    "1.2.840.10008.5.1.4.20.3",
+    "procedure protocols",
+)
+PROTOCOL_APPROVAL = InformationModel(
+    "1.2.840.10008.5.1.4.1.1.200.4",
+    "Protocol Approval Information Model - FIND",
+    "Protocol Approval",
+    (),
+    "II.6",
+    "1.2.840.10008.5.1.4.1.1.200.5",
+    "1.2.840.10008.5.1.4.1.1.200.6",
+    "protocol approvals",
+)
+NON_PATIENT_MODELS = (
+    HANGING_PROTOCOL,
+    COLOR_PALETTE,
+    GENERIC_IMPLANT_TEMPLATE,
+    IMPLANT_ASSEMBLY_TEMPLATE,
+    IMPLANT_TEMPLATE_GROUP,
+    DEFINED_PROCEDURE_PROTOCOL,
+    PROTOCOL_APPROVAL,
+)
+"""The models of objects that belong to no patient (PS3.4 GG); they have no levels."""
+
 MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
 MODELS_BY_UID = {model.uid: model for model in MODELS}
-FIND_MODELS_BY_UID = {**MODELS_BY_UID, MODALITY_WORKLIST.uid: MODALITY_WORKLIST}
+FIND_MODELS_BY_UID = {
+    model.uid: model for model in (*MODELS, MODALITY_WORKLIST, *NON_PATIENT_MODELS)
+}
 """The models by the SOP classes of C-FIND, those without levels too."""
 
 RETRIEVE_MODELS = (*MODELS, COMPOSITE_INSTANCE_ROOT)

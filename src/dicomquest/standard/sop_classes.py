@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dicomquest.standard.models import COMPOSITE_INSTANCE_ROOT, MODALITY_WORKLIST, MODELS
+from dicomquest.standard.models import (
+    COMPOSITE_INSTANCE_ROOT,
+    MODALITY_WORKLIST,
+    MODELS,
+    NON_PATIENT_MODELS,
+)
 
 
 class SOPClass(NamedTuple):
@@ -25,6 +30,10 @@ FIND_SOP_CLASSES: tuple[SOPClass, ...] = tuple(
 
 WORKLIST_FIND = SOPClass(
     MODALITY_WORKLIST.uid, MODALITY_WORKLIST.name, "C-FIND", MODALITY_WORKLIST.clause
+)
+
+OBJECT_FIND: tuple[SOPClass, ...] = tuple(
+    SOPClass(model.uid, model.name, "C-FIND", model.clause) for model in NON_PATIENT_MODELS
 )
 
 SERVED: tuple[SOPClass, ...] = (VERIFICATION, *FIND_SOP_CLASSES)
@@ -54,7 +63,9 @@ COMPOSITE_MOVE = SOPClass(
     COMPOSITE_INSTANCE_ROOT.clause,
 )
 RETRIEVE_SOP_CLASSES = (*GET_SOP_CLASSES, COMPOSITE_GET, *MOVE_SOP_CLASSES, COMPOSITE_MOVE)
-QUERY_RETRIEVE_BY_UID = {each.uid: each for each in (*SERVED, WORKLIST_FIND, *RETRIEVE_SOP_CLASSES)}
+QUERY_RETRIEVE_BY_UID = {
+    each.uid: each for each in (*SERVED, WORKLIST_FIND, *OBJECT_FIND, *RETRIEVE_SOP_CLASSES)
+}
 
 _ROOT = "1.2.840.10008.5.1.4.1"
 

@@ -45,7 +45,7 @@ from typing import BinaryIO, NamedTuple, Self
 from dicomquest.errors import IndexDatabaseError, StoreError
 from dicomquest.index.index import Index
 from dicomquest.index.ingest.file_reader import FileState, read_file, read_left
-from dicomquest.index.ingest.instance import Received
+from dicomquest.index.ingest.instance import Prepared, ReceivedObject, Skipped
 from dicomquest.standard import statuses
 from dicomquest.store.incoming import (
     KEPT,
@@ -73,7 +73,7 @@ class Arrival:
     """
 
     incoming: Incoming
-    received: Received
+    received: Prepared
     yields_from: int | None = None
     failure: StoreError | None = None
     path: str = ""
@@ -136,7 +136,7 @@ class Archive:
             read = read_file if path.endswith(KEPT) else read_left
             received = read(path, self.index.timezone_offset_minutes)
             incoming = Incoming(path, None)
-            if isinstance(received, Received):
+            if not isinstance(received, Skipped):
                 # A file took the kept one's place, maybe in the same tick of the clock: so an equal
                 # time is late for a kept file. An arrival yields only to a file written after it.
                 yields_from = incoming.state().st_mtime_ns + (not path.endswith(KEPT))
@@ -236,10 +236,13 @@ class Archive:
         # Outside the transaction, so that no other process waits for this disk.
         if self._disk_seconds > SLOW_DISK:
             wait([synced])
-        uids = [each.received.sop_uid for each in arrivals]
+        uids: dict[bool, list[str]] = {True: [], False: []}
+        for each in arrivals:
+            uids[isinstance(each.received, ReceivedObject)].append(each.received.sop_uid)
         with contextlib.ExitStack() as until_settled:
             try:
-                with self.index.receiving(uids) as batch:
+                with self.index.receiving(uids[False]) as batch:
+                    batch.know_objects(uids[True])
                     chosen, moved = self._choose(arrivals, batch.known)
                     for each in chosen:
                         file = FileState.of(each.path, each.incoming.state())
@@ -282,8 +285,7 @@ class Archive:
             if (is_there and self._keeps_first) or _is_late(arrival, known.get(uid, ())):
                 arrival.path = ""
                 continue
-            texts = {level: record.texts for level, record in arrival.received.records.items()}
-            arrival.path = f"{self._root}{self._layout.text(texts)}"
+            arrival.path = f"{self._root}{self._layout.text(arrival.received.texts)}"
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
             # Files outside the folder are somebody else's.
             moved |= {path for path in earlier if path.startswith(self._root)}

@@ -11,7 +11,7 @@ import pytest
 from dicomquest.dataset.codec import encode
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.index.ingest.file_reader import read_file
-from dicomquest.index.ingest.instance import Reason, Received, Skipped
+from dicomquest.index.ingest.instance import Prepared, Reason, Received, Skipped
 from dicomquest.standard.levels import Level
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -35,7 +35,7 @@ def part10(data_set: DataSet, transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) 
     return bytes(128) + b"DICM" + length + meta + encode(data_set, transfer_syntax)
 
 
-def read(folder: Path, data: bytes) -> Received | Skipped:
+def read(folder: Path, data: bytes) -> Prepared | Skipped:
     path = folder / "a file.of any name"
     path.write_bytes(data)
     return read_file(str(path), 0)

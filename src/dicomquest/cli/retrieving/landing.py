@@ -87,8 +87,8 @@ class Landing:
             raise StoreError(
                 statuses.DATA_SET_DOES_NOT_MATCH, "SOP Instance UID is not that of the command"
             )
-        texts = {level: record.texts for level, record in received.records.items()}
-        return Kept(path, str(self.folder / self._layout.path(texts)), received.sop_uid)
+        place = self.folder / self._layout.path(received.texts)
+        return Kept(path, str(place), received.sop_uid)
 
     def place(self, kept: Kept) -> int:
         """Put a file in its place once it is on disk, and return its size; StoreError if not."""

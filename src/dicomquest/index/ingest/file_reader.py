@@ -21,7 +21,7 @@ from dicomquest.dataset.elements import Element
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.dataset.pixel_fragments import is_whole
 from dicomquest.errors import DataSetError
-from dicomquest.index.ingest.instance import Reason, Received, Skipped, receive
+from dicomquest.index.ingest.instance import Prepared, Reason, Skipped, receive
 from dicomquest.index.tables.rows import LARGEST_BINARY
 from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID, tag_text
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
@@ -59,7 +59,7 @@ class FileState(NamedTuple):
         return cls(path, status.st_size, status.st_mtime_ns)
 
 
-def read_file(path: str, default_zone: int) -> Received | Skipped:
+def read_file(path: str, default_zone: int) -> Prepared | Skipped:
     """Return the instance in a file, of which only the header is read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -73,7 +73,7 @@ def read_file(path: str, default_zone: int) -> Received | Skipped:
         os.close(descriptor)
 
 
-def read_left(path: str, default_zone: int) -> Received | Skipped:
+def read_left(path: str, default_zone: int) -> Prepared | Skipped:
     """Return the instance in a file that has arrived whole, but that nobody has looked at yet."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
@@ -87,7 +87,7 @@ def read_left(path: str, default_zone: int) -> Received | Skipped:
 
 def read_arrived(
     descriptor: int, first: bytes, start: FileStart, default_zone: int
-) -> Received | Skipped:
+) -> Prepared | Skipped:
     """Return the instance in an open file that has just arrived; it begins with ``first``.
 
     Its writer knows where the data set begins and in which transfer syntax (``start``): to find
@@ -106,7 +106,7 @@ def _unreadable(error: OSError) -> Skipped:
 
 def _read(
     descriptor: int, data: bytes, known_start: FileStart | None, default_zone: int
-) -> Received | Skipped:
+) -> Prepared | Skipped:
     """Decode the header, of which ``data`` is the beginning; read more of the file as needed.
 
     ``known_start`` is there for a file that has arrived, which has to be fit for other readers.
@@ -235,7 +235,7 @@ def _malformed(error: DataSetError, *, tells_byte: bool = False) -> Skipped:
     return Skipped(Reason.MALFORMED, f"{message}{place}{at}")
 
 
-def _received(start: FileStart, header: Header, size: int, default_zone: int) -> Received | Skipped:
+def _received(start: FileStart, header: Header, size: int, default_zone: int) -> Prepared | Skipped:
     # Pixel data has to fit into the file. Where there is none, all bytes are decoded, and any
     # further need is one of missing bytes, however many: those of deflated data count inflated.
     if header.needed > (size if header.stopped else 0):

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dicomquest.index.ingest.batch import Batch
+from dicomquest.index.ingest.instance import Received
+from dicomquest.index.ingest.objects import known_objects, write_objects
 from dicomquest.index.ingest.recent_series import RecentSeries
 from dicomquest.index.tables.dialects import execute, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from dicomquest.index.database.pool import Database
     from dicomquest.index.ingest.file_reader import FileState
-    from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.ingest.instance import Prepared, ReceivedObject
     from dicomquest.index.tables.dialects import Driven
 
 
@@ -27,25 +29,36 @@ class ReceivedBatch:
 
     def __init__(self, connection: Driven, uids: Sequence[str], default_zone: int) -> None:
         self._asked = frozenset(uids)
-        known: Mapping[str, Sequence[str]] = _known(connection, uids)
-        self.known = known
+        self.known: dict[str, list[str]] = _known(connection, uids)
         self._connection = connection
         self._default_zone = default_zone
         self._added: list[tuple[Received, FileState]] = []
+        self._objects: list[tuple[ReceivedObject, FileState]] = []
         self._recent = RecentSeries.take(connection)
         self._info = connection.info
         self._is_written = False
 
-    def add(self, received: Received, file: FileState) -> None:
+    def know_objects(self, uids: Sequence[str]) -> None:
+        """Add the paths of those instances to ``known`` that belong to no patient."""
+        if uids:
+            self.known |= known_objects(self._connection, uids)
+
+    def add(self, received: Prepared, file: FileState) -> None:
         """Index an instance with its file; add each instance once."""
-        self._added.append((received, file))
+        if isinstance(received, Received):
+            self._added.append((received, file))
+        else:
+            self._objects.append((received, file))
 
     def forget(self, path: str) -> None:
         """Forget a file that is gone."""
-        execute(self._connection, "DELETE FROM file WHERE path = ?", (os.fsencode(path),))
+        for table in ("file", "object_file"):
+            execute(self._connection, f"DELETE FROM {table} WHERE path = ?", (os.fsencode(path),))
 
     def write(self) -> None:
         """Write the rows of what was added; leaving the transaction does it, too."""
+        objects, self._objects = self._objects, []
+        write_objects(self._connection, objects)
         if not self._added:
             return
         added, self._added = self._added, []

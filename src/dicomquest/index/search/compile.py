@@ -21,6 +21,7 @@ from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.level_conditions import called, conditions, residual_of
 from dicomquest.index.search.listing_sql import listed_end, listed_rows
 from dicomquest.index.search.matching_sql import Selectivity
+from dicomquest.index.search.object_sql import compile_objects
 from dicomquest.index.search.paging import paged
 from dicomquest.index.search.place import Place
 from dicomquest.index.search.plan import (
@@ -52,6 +53,7 @@ from dicomquest.index.tables.schema import ALL_THERE, TABLES
 from dicomquest.query.study_listing import SortBy
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG
 from dicomquest.standard.levels import Level
+from dicomquest.standard.models import MODALITY_WORKLIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +78,8 @@ def compile_query(query: Query, facts: Facts = NO_FACTS, columns: Columns = ()) 
     Rows have the values of ``columns`` behind those of the response's fields.
     """
     if not query.model.levels:
-        return compile_worklist(query, facts, columns)
+        compiled = compile_worklist if query.model is MODALITY_WORKLIST else compile_objects
+        return compiled(query, facts, columns)
     return _Compiler(query, facts).plan(columns)
 
 

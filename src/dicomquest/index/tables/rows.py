@@ -154,12 +154,17 @@ class _Kept(NamedTuple):
 @lru_cache(maxsize=8192)
 def _place(tag: int) -> _Place | None:
     """Return the place of an attribute, None if it is not kept; headers ask for the same ones."""
-    if not _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP or tag & _GROUP_LENGTH == 0 or tag in _COMPUTED:
+    if not is_kept(tag) or tag in _COMPUTED:
         return None
     column = _COLUMNS.get(tag)
     return _Place(
         level_of(tag), column, KEYS_BY_TAG[tag].vr if column is not None else "", f"{tag:08X}"
     )
+
+
+def is_kept(tag: int) -> bool:
+    """Tell whether an attribute belongs to the header of a data set."""
+    return _FIRST_GROUP <= tag >> 16 <= _LAST_GROUP and tag & _GROUP_LENGTH != 0
 
 
 def records(data_set: DataSet) -> dict[Level, Record]:

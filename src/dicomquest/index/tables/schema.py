@@ -401,3 +401,31 @@ WORKLIST_STATION = Table(
     Index("ix_worklist_station_day", "station_ae_title", "start_date_sort", "entry"),
 )
 """The stations of each entry, which may have several: a station's day is one range of the index."""
+
+NON_PATIENT_OBJECT = Table(
+    "non_patient_object",
+    METADATA,
+    Column("id", _ID, primary_key=True, autoincrement=False),
+    Column("sop_class_uid", _TEXT, nullable=False, index=True),
+    Column("sop_instance_uid", _TEXT, nullable=False, unique=True),
+    # All of the header.
+    Column(ATTRIBUTES, _TEXT, nullable=False),
+)
+"""The instances that belong to no patient, and so to no study and no series (PS3.4 GG)."""
+
+OBJECT_FILE = Table(
+    "object_file",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column(
+        "object",
+        _ID,
+        ForeignKey("non_patient_object.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+)
+"""The files of these instances, as ``file`` has those of the others."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DatabaseError
 
+from dicomquest.dataset.elements import from_json
 from dicomquest.index.ingest.computed import COMPUTE, add_variants, value_rows
 from dicomquest.index.ingest.writes import (
     INSERT_OCCURRENCE,
@@ -17,7 +19,7 @@ from dicomquest.index.ingest.writes import (
 )
 from dicomquest.index.tables.dialects import DIALECTS, execute, rows, words_of
 from dicomquest.index.tables.promoted import READY, filled, promoted_forms, read_promoted
-from dicomquest.index.tables.rows import ValueRow, forms, record_from_row
+from dicomquest.index.tables.rows import ValueRow, column_text, forms, record_from_row
 from dicomquest.index.tables.schema import (
     COMPUTED_KEYS,
     ENTITY,
@@ -26,6 +28,7 @@ from dicomquest.index.tables.schema import (
     TRIGRAMS,
     VARIANTS,
 )
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -36,14 +39,22 @@ if TYPE_CHECKING:
     from dicomquest.index.database.pool import Database
 
 _CHUNK = 500
+_OF_OBJECT = {
+    KEYS_BY_KEYWORD[keyword].tag: KEYS_BY_KEYWORD[keyword].column
+    for keyword in ("SOPClassUID", "SOPInstanceUID")
+}
 _MOST_EXAMPLES = 100
 
 
 @dataclass(slots=True)
 class CheckReport:
-    """The number of entities compared, by level, and of differences; ``examples`` has the first."""
+    """The number of entities compared, by level, and of differences; ``examples`` has the first.
+
+    ``objects`` are those that belong to no patient.
+    """
 
     checked: dict[Level, int] = field(default_factory=dict)
+    objects: int = 0
     differences: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -80,7 +91,34 @@ def check(database: Database, default_zone: int, *, repair: bool) -> CheckReport
                 if chunk:
                     _Comparison(connection, level, default_zone, report).run(chunk, repair=repair)
             last = chunk[-1]["id"] if len(chunk) == _CHUNK else None
+    last = 0
+    while last is not None:
+        with database.begin() as connection:
+            last = _check_objects(connection, last, report, repair=repair)
     return report
+
+
+def _check_objects(
+    connection: Connection, last: int, report: CheckReport, *, repair: bool
+) -> int | None:
+    """Compare the columns of the next objects with their JSON; return the last id, if any."""
+    statement = (
+        "SELECT id, sop_class_uid, sop_instance_uid, attributes FROM non_patient_object"
+        f" WHERE id > ? ORDER BY id LIMIT {_CHUNK}"
+    )
+    found = execute(connection, statement, (last,)).fetchall()
+    report.objects += len(found)
+    for identifier, *columns, attributes in found:
+        data_set = from_json(json.loads(attributes))
+        uids = [column_text("UI", data_set[tag]) if tag in data_set else "" for tag in _OF_OBJECT]
+        pairs = zip(_OF_OBJECT.values(), columns, uids, strict=True)
+        if wrong := [name for name, stored, uid in pairs if stored != uid]:
+            report.add(f"non_patient_object {identifier}: {', '.join(wrong)}")
+            if repair:
+                wanted = " = ?, ".join(_OF_OBJECT.values())
+                update = f"UPDATE non_patient_object SET {wanted} = ? WHERE id = ?"
+                execute(connection, update, (*uids, identifier))
+    return found[-1][0] if found else None
 
 
 def _chunk(connection: Connection, level: Level, last: int) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ from dicomquest.index.tables.dialects import Dialect, dialect_of, execute, words
 from dicomquest.index.tables.schema import (
     ENTITY,
     FILE,
+    NON_PATIENT_OBJECT,
+    OBJECT_FILE,
     OCCURRENCE,
     OLDEST_REVISION_SETTING,
     PROMOTED_ATTRIBUTE,
@@ -76,7 +78,7 @@ PHASES = (
     *(_entity_phase(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE)),
     *(
         Phase(table.name, tuple(column.name for column in table.columns))
-        for table in (FILE, WORKLIST_ENTRY, WORKLIST_STATION)
+        for table in (FILE, WORKLIST_ENTRY, WORKLIST_STATION, NON_PATIENT_OBJECT, OBJECT_FILE)
     ),
 )
 
@@ -294,7 +296,7 @@ def _finish(reading: Connection, target: Database) -> None:
                 connection.execute(SETTING.delete().where(SETTING.c.name == name))
                 connection.execute(SETTING.insert().values(name=name, value=value))
         if connection.dialect.name == "postgresql":
-            for table in (FILE, PROMOTED_ATTRIBUTE):
+            for table in (FILE, OBJECT_FILE, PROMOTED_ATTRIBUTE):
                 # Rows that came with their id have not moved the sequence.
                 connection.exec_driver_sql(
                     f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'),"

@@ -208,7 +208,7 @@ class Follower:
             self._waiting[path] = _Waiting(state, now + pause, pause)
 
     def _done(self, step: Step, pruned: Pruned) -> Step:
-        step.removed += pruned.entities[Level.IMAGE]
+        step.removed += pruned.entities[Level.IMAGE] + pruned.objects
         step.gone = pruned.gone
         step.refused = pruned.refused
         self.total.add(step)

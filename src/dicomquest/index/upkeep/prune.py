@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.files import ingest_files, walk
+from dicomquest.index.ingest.objects import remove_objects
 from dicomquest.index.tables.dialects import rows
 from dicomquest.standard.levels import Level
 
@@ -29,25 +30,30 @@ _PAGE = 1000
 
 
 class KnownFile(NamedTuple):
-    """A file as the index has it; ``path`` is in the system's bytes."""
+    """A file as the index has it; ``path`` is in the system's bytes.
+
+    ``instance`` is the id of its instance, or of its object without a patient (``is_object``).
+    """
 
     path: bytes
     size: int
     modified_ns: int
     instance: int
+    is_object: int = 0
 
 
 @dataclass(slots=True)
 class Pruned:
     """The outcome for the files of the index: ``files`` looked at, ``gone`` of them removed.
 
-    ``entities`` counts those removed with them, by level. ``refused`` has, by path, the reason why
-    missing files stay in the index.
+    ``entities`` counts those removed with them, by level, ``objects`` those that belong to no
+    patient. ``refused`` has, by path, the reason why missing files stay in the index.
     """
 
     files: int = 0
     gone: int = 0
     entities: dict[Level, int] = field(default_factory=lambda: dict.fromkeys(Level, 0))
+    objects: int = 0
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -131,7 +137,16 @@ def root_of(path: str, roots: Sequence[Root]) -> Root | None:
 
 def known_files(database: Database, paths: Sequence[str]) -> Iterator[Sequence[KnownFile]]:
     """Yield the files of the index at or below absolute paths, some at a time."""
-    columns = "SELECT path, size, modified_ns, instance FROM file"
+    for columns in (
+        "SELECT path, size, modified_ns, instance, 0 FROM file",
+        "SELECT path, size, modified_ns, object, 1 FROM object_file",
+    ):
+        yield from _known_files(database, paths, columns)
+
+
+def _known_files(
+    database: Database, paths: Sequence[str], columns: str
+) -> Iterator[Sequence[KnownFile]]:
     folders: list[bytes] = []
     for start in range(0, len(paths), _PAGE):
         names = [os.fsencode(path) for path in paths[start : start + _PAGE]]
@@ -176,24 +191,30 @@ def remove_gone(
     if root is not None and reason is not None:
         pruned.refused[root.path] = reason
         return False
+    # The files of a page are of one table.
+    table, owner = ("object_file", "object") if gone[0].is_object else ("file", "instance")
     with database.begin() as connection:
         batch = Batch(connection, (), default_zone)
         # A file that has come back and was read again meanwhile has another state or instance.
         connection.exec_driver_sql(
-            "DELETE FROM file WHERE path = ? AND size = ? AND modified_ns = ? AND instance = ?",
-            gone,
+            f"DELETE FROM {table} WHERE path = ? AND size = ? AND modified_ns = ? AND {owner} = ?",
+            [file[:4] for file in gone],
         )
         instances = {file.instance for file in gone}
-        statement = "SELECT path, size, modified_ns, instance FROM file WHERE instance {in_values}"
-        left = [KnownFile(*row) for row in rows(connection, statement, instances)]
-        batch.remove(instances - {file.instance for file in left})
+        statement = f"SELECT path, size, modified_ns, {owner} FROM {table} WHERE {owner} "
+        left = [KnownFile(*row) for row in rows(connection, statement + "{in_values}", instances)]
+        without = instances - {file.instance for file in left}
+        if gone[0].is_object:
+            pruned.objects += remove_objects(connection, without)
+        else:
+            batch.remove(without)
         batch.write()
         others = _others(gone, left)
         if others:
             # A state that no file has: if this process dies before it reads them below, the next
             # run does.
             connection.exec_driver_sql(
-                "UPDATE file SET modified_ns = -1 WHERE path = ?", [(path,) for path in others]
+                f"UPDATE {table} SET modified_ns = -1 WHERE path = ?", [(path,) for path in others]
             )
     if others:
         ingest_files(database, map(os.fsdecode, others), default_zone)

@@ -1,4 +1,4 @@
-"""A worklist identifier as a query: one level, keys of a step and around it (PS3.4 K.4.1.1.3).
+"""An identifier of a model without levels as a query (PS3.4 K.4.1.1.3; U, X, BB, HH and II alike).
 
 An empty stored value matches no key that has a value (K.2.2.1.1.1): unlike a Q/R key, none is read
 with ``or_unknown``.
@@ -24,6 +24,7 @@ from dicomquest.query.model import IgnoredKey, Query, ReturnKey
 from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODALITY_WORKLIST
+from dicomquest.standard.object_keys import OBJECT_MODELS_BY_UID
 from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.query.options import QueryOptions
+    from dicomquest.standard.models import InformationModel
 
 ENTRY = Level.IMAGE
 """The level in the criteria of an entry, which is all of one level; no identifier names it."""
@@ -48,6 +50,11 @@ _OF_THE_ARCHIVE = RETRIEVAL | {INSTANCE_AVAILABILITY, QUERY_RETRIEVE_LEVEL}
 
 def parse_worklist(data_set: DataSet, options: QueryOptions) -> Query:
     """Return the query of a worklist identifier; IdentifierError (A900) for a bad one."""
+    return parse_entry_query(data_set, options, MODALITY_WORKLIST)
+
+
+def parse_entry_query(data_set: DataSet, options: QueryOptions, model: InformationModel) -> Query:
+    """Return the query of an identifier of any such model; IdentifierError (A900) for a bad one."""
     notes: list[str] = []
     zone = _zone(data_set, options, notes)
     ignored = [
@@ -66,7 +73,7 @@ def parse_worklist(data_set: DataSet, options: QueryOptions) -> Query:
     criteria: list[KeyCriterion] = []
     return_keys: list[ReturnKey] = []
     creators: dict[int, str] = {}
-    for key in reader.read(_without_unmatched(data_set)):
+    for key in reader.read(_without_unmatched(data_set, never_matched(model))):
         ignored += key.troubles()
         is_unsupported = is_unsupported or _lacks(key)
         if not key.exists:
@@ -77,7 +84,7 @@ def parse_worklist(data_set: DataSet, options: QueryOptions) -> Query:
             creators[creator_tag(key.tag)] = key.step.creator
     charset = data_set.get(SPECIFIC_CHARACTER_SET)
     return Query(
-        model=MODALITY_WORKLIST,
+        model=model,
         level=ENTRY,
         criteria=tuple(criteria),
         return_keys=tuple(sorted(return_keys, key=lambda key: key.tag)),
@@ -113,25 +120,31 @@ def _zone(data_set: DataSet, options: QueryOptions, notes: list[str]) -> int | N
         return None
 
 
-def _without_unmatched(data_set: DataSet) -> DataSet:
-    """Return the keys, without the values of sequences that are never used for matching."""
-    return {tag: _asking(tag, element) for tag, element in data_set.items()}
+def never_matched(model: InformationModel) -> frozenset[int]:
+    """Return the attributes that are returned only, at the root and in items."""
+    if model is MODALITY_WORKLIST:
+        return NEVER_MATCHED
+    return OBJECT_MODELS_BY_UID[model.uid].never_matched
 
 
-def _asking(tag: int, element: Element) -> Element:
+def _without_unmatched(data_set: DataSet, unmatched: frozenset[int]) -> DataSet:
+    """Return the keys, without the values of those that are never used for matching."""
+    return {tag: _asking(tag, element, unmatched) for tag, element in data_set.items()}
+
+
+def _asking(tag: int, element: Element, unmatched: frozenset[int]) -> Element:
+    if tag in unmatched:
+        return _emptied(element)
     if element.vr != "SQ":
         return element
-    kept = _emptied if tag in NEVER_MATCHED else _without_unmatched
-    return Element("SQ", tuple(kept(item) for item in element.values))
+    return Element("SQ", tuple(_without_unmatched(item, unmatched) for item in element.values))
 
 
-def _emptied(item: DataSet) -> DataSet:
-    return {
-        tag: Element("SQ", tuple(map(_emptied, element.values)))
-        if element.vr == "SQ"
-        else Element(element.vr, ())
-        for tag, element in item.items()
-    }
+def _emptied(element: Element) -> Element:
+    if element.vr != "SQ":
+        return Element(element.vr, ())
+    items = ({tag: _emptied(each) for tag, each in item.items()} for item in element.values)
+    return Element("SQ", tuple(items))
 
 
 def _lacks(key: ReadKey) -> bool:
