@@ -6,7 +6,7 @@ import os
 from functools import cache
 
 from dicomquest.index.ingest.file_reader import read_file
-from dicomquest.index.ingest.instance import Received, Skipped
+from dicomquest.index.ingest.instance import Prepared, Skipped
 
 
 def check(data: bytes) -> None:
@@ -14,7 +14,7 @@ def check(data: bytes) -> None:
     descriptor = _file()
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, data, 0)
-    assert isinstance(read_file(f"/proc/self/fd/{descriptor}", 0), Received | Skipped)
+    assert isinstance(read_file(f"/proc/self/fd/{descriptor}", 0), Prepared | Skipped)
 
 
 @cache
