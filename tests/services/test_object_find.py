@@ -77,10 +77,10 @@ def test_archive_answers_know_no_objects(served: Store) -> None:
     assert len(list(served.folder.rglob("*.dcm"))) == 5
 
 
-def _ask(index: Index, **options: object) -> Channel:
+def _ask(index: Index, result_limit: int) -> Channel:
     service = WorklistService(index, "")
     asked = data_set(HangingProtocolName="", RetrieveAETitle="")
-    return ask(index, asked, model=HANGING_PROTOCOL.uid, service=service, **options)  # type: ignore[arg-type]
+    return ask(index, asked, model=HANGING_PROTOCOL.uid, service=service, result_limit=result_limit)
 
 
 @pytest.mark.requirement("NP-006")
