@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 
 def alternate(measures: Mapping[str, Callable[[], float]], runs: int) -> dict[str, list[float]]:
-    """Call each measure once uncounted, then all in turn ``runs`` times; the figures of each."""
-    for measure in measures.values():
-        measure()
+    """Call each measure once uncounted, then all in turn ``runs`` times; the figures of each.
+
+    A single run is that of a toy, whose figures mean nothing: it warms nothing up.
+    """
+    if runs > 1:
+        for measure in measures.values():
+            measure()
     figures: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(runs):
         for name, measure in measures.items():

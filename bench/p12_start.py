@@ -31,7 +31,7 @@ def run(size: Size) -> Claim:
                 "dicomquest find --help": lambda: milliseconds("find", "--help"),
                 "dicomquest echo": lambda: milliseconds("echo", "127.0.0.1", str(served.port)),
             },
-            max(3, 2 * size.runs),
+            2 * size.runs if size.runs > 1 else 1,
         )
     claim.is_met = all(median(mine) <= 250 for mine in figures.values())
     claim.figures = [Figure(name, spread(mine)) for name, mine in figures.items()]

@@ -71,7 +71,7 @@ def run(size: Size) -> Claim:
             name: cost(stack.enter_context(ours(size.growth[0], options=each)), size.associations)
             for name, each in options.items()
         }
-        figures = alternate(measures, max(3, size.runs))
+        figures = alternate(measures, size.runs)
     base = median(figures["--log-level error"])
     claim.is_met = median(figures["--log-level info"]) <= MOST * base
     for name, mine in figures.items():
