@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -59,6 +60,17 @@ def test_a_process_that_is_gone_is_replaced(processes: RenderingProcesses) -> No
     processes._idle[0]._process.kill()
     processes._idle[0]._process.wait()
     assert processes.render(job(CT)).startswith(b"\xff\xd8")
+
+
+def test_a_crash_costs_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    processes = RenderingProcesses(RenderingLimits())
+    with pytest.raises(RenderingError, match="crashed") as caught:
+        processes.render(job(CT))
+    assert caught.value.fault is RenderingFault.NOT_DECODABLE
+    monkeypatch.undo()
+    assert processes.render(job(CT)).startswith(b"\xff\xd8")
+    processes.close()
 
 
 def test_a_slow_picture_is_ended() -> None:

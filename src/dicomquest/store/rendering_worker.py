@@ -11,6 +11,7 @@ import select
 import struct
 import sys
 import warnings
+from contextlib import suppress
 from typing import BinaryIO, Final
 
 LENGTH: Final = struct.Struct(">I")
@@ -20,8 +21,6 @@ _OVERHEAD: Final = 1 << 30
 """Bytes of address space of the interpreter, its modules and the decoders' libraries."""
 _BYTES_A_PIXEL: Final = 32
 """Bytes of a pixel in all forms that it has at a time: codestream, samples, colours, picture."""
-_NICE: Final = 5
-"""Queries come before pictures."""
 
 
 def main() -> None:
@@ -88,15 +87,17 @@ def _read(jobs: BinaryIO) -> bytes | None:
 
 
 def _confine(most_pixels: int) -> None:
-    """Bound the memory of the process where the system can, and let others come first."""
+    """Bound the memory of the process where the system can."""
     try:
         import resource  # noqa: PLC0415  not everywhere
     except ImportError:
         return
     most = _OVERHEAD + _BYTES_A_PIXEL * most_pixels
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(_NICE)
+    # A lower limit of the service's own stays.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
