@@ -38,6 +38,7 @@ IN_WORDS = {
     "destinations": "all",
     "upstream": "none",
     "cors-origin": "none",
+    "hl7-from": "all",
     "http-host": "none",
     "index": "`$DICOMQUEST_INDEX`, else `dicomquest.sqlite`",
     "retrieve-aet": "that of `aet`",
