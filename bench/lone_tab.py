@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,16 @@ _FLAGS = (
     "--headless=new", "--no-sandbox", "--no-first-run", "--remote-debugging-pipe",
     "--window-size=1280,900", "--disable-extensions",
 )  # fmt: skip
+
+# The browser reads descriptor 3 and writes to 4. Either may be one of ours, so both are moved away
+# first; a shell could not, as dash takes no number of two digits.
+_WITH_PIPE = """
+import fcntl, os, sys
+ours = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]
+for number, each in enumerate(ours, 3):
+    os.dup2(each, number)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 
 
 class LoneTab:
@@ -92,7 +104,10 @@ class LoneTab:
         os.write(self._into, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self._read:
-                self._read += os.read(self._out, 1 << 20)
+                received = os.read(self._out, 1 << 20)
+                if not received:
+                    raise AssertionError("the browser has ended")
+                self._read += received
             text, _, self._read = self._read.partition(b"\0")
             answer = json.loads(text)
             if answer.get("id") == self._number:
@@ -118,19 +133,22 @@ def lone_tab() -> Iterator[LoneTab]:
     """Start a browser for one tab."""
     to_read, into = os.pipe()
     out, to_write = os.pipe()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [program("chromium"), *_FLAGS, f"--user-data-dir={folder}"]
-        # The browser reads descriptor 3 and writes to 4.
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *command]
         process = subprocess.Popen(
-            shell, pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-c", _WITH_PIPE, str(to_read), str(to_write), *command],
+            pass_fds=(to_read, to_write),
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(to_read)
         os.close(to_write)
         try:
             yield LoneTab(process, into, out)
         finally:
-            process.terminate()
+            # Its other processes would write into the folder while that is removed.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             os.close(into)
             os.close(out)
