@@ -74,6 +74,14 @@ def test_refused_message_changes_nothing(location: str, old: bytes, new: bytes, 
         assert worklist.count() == 0
 
 
+def test_log_has_no_value_of_the_patient(location: str) -> None:
+    with Worklist(location) as worklist:
+        wrong = IHE_ORDER.replace(b"19700102", b"1970")
+        answered = answer_message(worklist, wrong, MAPPING, "a test")
+        assert b"PID-7.1 '1970' is no" in answered.answer
+        assert answered.reason.startswith("PID-7.1 is no Patient's Birth Date")
+
+
 def test_a_wrong_step_refuses_the_others(location: str) -> None:
     with Worklist(location) as worklist:
         wrong = IMAGING_ORDER.replace(b"|S2B|MR|", b"|S2B||").replace(b"|MR\r", b"|\r")

@@ -239,7 +239,7 @@ def _read(step: OrderedStep, attribute: MappedAttribute, place: Place, text: str
             return _moment(attribute, place, text)
         case "UI":
             if not re.fullmatch(r"[0-9.]{1,64}", text):
-                raise Hl7Error(f"{place} {text[:70]!r} is no UID", "102")
+                raise _wrong(place, text, "is no UID")
             return text
         case _:
             return attribute.values.get(text, text)
@@ -282,18 +282,23 @@ def _code(step: OrderedStep, place: Place, text: str) -> DataSet:
     }
 
 
+def _wrong(place: Place, text: str, words: str) -> Hl7Error:
+    """Return the error of a value, which the sender may see and the log may not."""
+    return Hl7Error(f"{place} {text[:70]!r} {words}", "102", logged=f"{place} {words}")
+
+
 def _moment(attribute: MappedAttribute, place: Place, text: str) -> str:
     """Return the date or the time of a time stamp; a step's is in the time of this machine."""
     match = _TIME_STAMP.fullmatch(text)
     if match is None:
         name = attribute_name(attribute.tag)
-        raise Hl7Error(f"{place} {text[:40]!r} is no {name}: write it as 202601051430", "102")
+        raise _wrong(place, text, f"is no {name}: write it as 202601051430")
     year, month, day, hour, minute, second, zone = match.groups()
     moment = f"{year}{month}{day}{hour or '00'}{minute or '00'}{second or '00'}"
     try:
         read = datetime.strptime(moment + (zone or "+0000"), "%Y%m%d%H%M%S%z")
     except ValueError:
-        raise Hl7Error(f"{place} {text[:40]!r} is no time that a calendar has", "102") from None
+        raise _wrong(place, text, "is no time that a calendar has") from None
     if zone and hour and attribute.tag in {_START_DATE, _START_TIME}:
         read = read.astimezone()
     if attribute.vr == "DA":

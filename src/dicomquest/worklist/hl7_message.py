@@ -50,13 +50,17 @@ class Hl7Error(DicomquestError, ValueError):
     """A message that cannot be taken.
 
     ``code`` is its code of HL7 table 0357; ``is_rejected`` says that it is of a kind that nobody
-    here takes (AR), not of wrong content (AE).
+    here takes (AR), not of wrong content (AE). ``logged`` is the message without the values of the
+    patient, for the log.
     """
 
-    def __init__(self, text: str, code: str = "207", *, is_rejected: bool = False) -> None:
+    def __init__(
+        self, text: str, code: str = "207", *, is_rejected: bool = False, logged: str = ""
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.is_rejected = is_rejected
+        self.logged = logged or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,8 @@ def _parsed(data: bytes, default_charset: str) -> hl7.Message:
     try:
         return hl7.parse(text)
     except (hl7.HL7Exception, LookupError, TypeError, ValueError) as error:
-        raise Hl7Error(f"the message cannot be read: {error}", "100") from error
+        logged = f"the message cannot be read: {type(error).__name__}"
+        raise Hl7Error(f"the message cannot be read: {error}", "100", logged=logged) from error
 
 
 def _decoded(data: bytes, charsets: list[str], default: str) -> str:

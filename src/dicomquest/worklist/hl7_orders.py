@@ -91,7 +91,7 @@ def answer_message(worklist: Worklist, data: bytes, mapping: Hl7Mapping, source:
     try:
         taken = take_message(worklist, data, mapping, source)
     except Hl7Error as error:
-        return Answered(acknowledgement(data, time, number, error), None, str(error))
+        return Answered(acknowledgement(data, time, number, error), None, error.logged)
     except IndexDatabaseError as error:
         told = Hl7Error("the order could not be stored; send it again later")
         return Answered(acknowledgement(data, time, number, told), None, str(error))
