@@ -16,6 +16,7 @@ from dicomquest.pdu.pdus import AAssociateRQ, encode
 from dicomquest.pdu.user_information import UserInformation
 from dicomquest.standard.transfer_syntaxes import IMPLICIT_VR_LITTLE_ENDIAN
 from fixtures.faces import raw_requestor
+from fixtures.postgresql_cluster import wait_for
 from fixtures.serving import serving
 from fixtures.timing import LONG
 from peers import corpus, ours
@@ -53,6 +54,7 @@ def test_ctrl_c_ends_the_whole_group_cleanly(index: Path, tmp_path: Path, worker
 
 def test_workers_share_the_port(index: Path, tmp_path: Path) -> None:
     with serving(index, tmp_path, "--workers", "2") as server:
+        wait_for(lambda: len(server.listening()) == 2, "two workers that listen")
         pids = set()
         # The kernel spreads connections by address: of this many, each worker gets some.
         for _ in range(64):
