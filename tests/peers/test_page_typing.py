@@ -12,6 +12,7 @@ READ = "**/read"
 
 def test_what_is_typed_is_read_after_a_rest(page_address: str, page: Page) -> None:
     page.goto(f"{page_address}/")
+    page.wait_for_function("() => document.activeElement.matches('input[name=q]')")
     page.keyboard.type("citizen MR 2024")
     page.wait_for_selector("#preview p")
     assert page.inner_text("#preview p >> nth=0") == (
