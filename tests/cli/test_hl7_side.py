@@ -53,7 +53,7 @@ def test_orders_reach_modalities(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--hl7", "x"), "is no [HOST:]PORT"),
-        (("--hl7", "2575", "--hl7-from", "hospital"), "is no address"),
+        (("--hl7", "2575", "--hl7-from", "hospital"), "write an address"),
         (("--hl7", "2575", "--hl7-mapping", "missing.toml"), "No such file"),
     ],
 )

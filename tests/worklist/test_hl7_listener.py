@@ -12,7 +12,8 @@ import pytest
 from hl7.mllp import open_hl7_connection
 
 from dicomquest.worklist.entries import Added
-from dicomquest.worklist.hl7_listener import Hl7Limits, Hl7Listener
+from dicomquest.worklist.hl7_limits import Hl7Limits
+from dicomquest.worklist.hl7_listener import Hl7Listener
 from dicomquest.worklist.hl7_orders import Answered, Taken
 from fixtures.timing import LONG
 
@@ -98,6 +99,19 @@ def test_others_than_the_senders_are_refused(caplog: pytest.LogCaptureFixture) -
 
     assert asyncio.run(run()) == b""
     assert "--hl7-from does not name its address" in caplog.text
+
+
+def test_other_senders_hold_at_once() -> None:
+    async def run() -> tuple[list[bytes], bytes]:
+        listener = Hl7Listener(echo)
+        port = await listener.start("127.0.0.1", 0)
+        before = await exchanged(port, b"one")
+        listener.reconfigure([ipaddress.ip_network("10.0.0.0/8")])
+        after = await closed(port, b"\x0bMSH\x1c\r")
+        await listener.close()
+        return before, after
+
+    assert asyncio.run(run()) == ([b"127.0.0.1 sent one"], b"")
 
 
 @pytest.mark.parametrize(

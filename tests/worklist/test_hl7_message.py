@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomquest.worklist.hl7_limits import LARGEST_MESSAGE
 from dicomquest.worklist.hl7_message import (
-    LARGEST_MESSAGE,
     MOST_SEGMENTS,
     Hl7Error,
     Place,

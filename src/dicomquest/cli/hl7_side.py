@@ -95,6 +95,10 @@ _LIMITS = {
 }
 
 
+def _senders(settings: ServeSettings) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(map(ipaddress.ip_network, settings.hl7_from))
+
+
 class Hl7Side:
     """The HL7 side of one process; it does nothing if the settings have none."""
 
@@ -112,13 +116,14 @@ class Hl7Side:
         if settings.hl7 is None:
             return
         from dicomquest.worklist.entries import Worklist
-        from dicomquest.worklist.hl7_listener import Hl7Limits, Hl7Listener
+        from dicomquest.worklist.hl7_limits import Hl7Limits
+        from dicomquest.worklist.hl7_listener import Hl7Listener
 
         self._mapping = mapping_of(settings.hl7_mapping)
         self._worklist = Worklist(settings.index)
         self._listener = Hl7Listener(
             self._answer,
-            senders=tuple(map(ipaddress.ip_network, settings.hl7_from)),
+            senders=_senders(settings),
             limits=Hl7Limits(
                 settings.max_hl7_connections, settings.hl7_timeout, settings.max_hl7_message
             ),
@@ -134,9 +139,10 @@ class Hl7Side:
             )
 
     def reconfigure(self, settings: ServeSettings) -> None:
-        """Take the mapping of other settings for all messages from now on."""
+        """Take the mapping and the senders of other settings for all messages from now on."""
         if self._listener is not None:
             self._mapping = mapping_of(settings.hl7_mapping)
+            self._listener.reconfigure(_senders(settings))
 
     async def close(self) -> None:
         """Take no more messages, after the one that is being stored."""

@@ -7,13 +7,12 @@ import ipaddress
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hl7.mllp import start_hl7_server
 
 from dicomquest.escaping import escaped
-from dicomquest.worklist.hl7_message import LARGEST_MESSAGE
+from dicomquest.worklist.hl7_limits import Hl7Limits
 from dicomquest.worklist.hl7_orders import Answered
 
 if TYPE_CHECKING:
@@ -22,20 +21,6 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.hl7")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-@dataclass(frozen=True, slots=True)
-class Hl7Limits:
-    """The limits of the listener.
-
-    ``connections`` at a time; the one that is silent for the longest gives way to a new one.
-    ``message_seconds`` is the time that a message may take to come, once it has begun, and the
-    time that its answer may take to go.
-    """
-
-    connections: int = 64
-    message_seconds: float = 30.0
-    message_bytes: int = LARGEST_MESSAGE
 
 
 _BEYOND = {
@@ -69,6 +54,10 @@ class Hl7Listener:
         # Connections, the one that spoke last at the end.
         self._open: dict[HL7StreamWriter, asyncio.Task[None]] = {}
         self._stored = asyncio.Lock()
+
+    def reconfigure(self, senders: Sequence[Network]) -> None:
+        """Take messages of other networks alone from now on; open connections stay."""
+        self._senders = tuple(senders)
 
     async def start(
         self,

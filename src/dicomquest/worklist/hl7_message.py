@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import hl7
 
 from dicomquest.errors import DicomquestError
+from dicomquest.worklist.hl7_limits import LARGEST_MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-LARGEST_MESSAGE = 1 << 20
-"""Bytes of a message: an order has some thousand."""
 
 MOST_SEGMENTS = 2_000
 """Segments of a message: an order of one procedure has ten."""

@@ -27,7 +27,8 @@ def _list_of(check: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]
     return parse
 
 
-def _network(text: str) -> str:
+def network(text: str) -> str:
+    """Read an address or a network."""
     try:
         return str(ip_network(text))
     except ValueError as error:
@@ -51,7 +52,7 @@ class CallerSettings:
     """The keys of [peers.TITLE] that bind the title to those who may use it."""
 
     addresses: tuple[str, ...] = setting(
-        (), "The addresses and networks that the title calls from.", parse=_list_of(_network)
+        (), "The addresses and networks that the title calls from.", parse=_list_of(network)
     )
     certificate: tuple[str, ...] = setting(
         (), "The certificates of which the peer has to show one.", parse=_list_of(_certificate)

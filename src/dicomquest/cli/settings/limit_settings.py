@@ -25,12 +25,14 @@ from dicomquest.services.limit_defaults import (
     MOST_WAITING,
 )
 from dicomquest.ul.timers import Timeouts
+from dicomquest.worklist.hl7_limits import LARGEST_MESSAGE, Hl7Limits
 
 COUNT = click.IntRange(1)
 VALUES = click.IntRange(64)  # a field of 64 bytes is not counted
 RATE = FiniteRange(min=0, min_open=True)
 BYTES = click.IntRange(1024, 1 << 26)
 TIMEOUTS = Timeouts()
+HL7 = Hl7Limits()
 REJECT = "A-ASSOCIATE-RJ, transient, local limit exceeded"
 UNREADABLE = "status C001"
 
@@ -414,7 +416,7 @@ class LimitSettings:
         beyond="431 by HTTP",
     )
     max_hl7_connections: int = setting(
-        64,
+        HL7.connections,
         "Hold at most N connections by HL7 in a process.",
         type=click.IntRange(min=1),
         metavar="N",
@@ -423,16 +425,16 @@ class LimitSettings:
         beyond="the one that is silent the longest is closed",
     )
     max_hl7_message: int = setting(
-        1 << 20,
+        HL7.message_bytes,
         "Take at most so many bytes of a message by HL7.",
-        type=BYTES,
+        type=click.IntRange(1024, LARGEST_MESSAGE),
         metavar="BYTES",
         hidden=True,
         reason="an order has a few thousand",
         beyond="the connection is closed",
     )
     hl7_timeout: float = setting(
-        30.0,
+        HL7.message_seconds,
         "Wait at most this long for the rest of a message by HL7, and for its answer to go.",
         type=SECONDS,
         metavar="SECONDS",

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 import click
 
+from dicomquest.cli.settings.caller_settings import network
 from dicomquest.cli.shared_options import network_address, setting
-
-
-def _network(value: str) -> str:
-    """Read an address, or a network such as 10.1.0.0/16."""
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{value!r} is no address: {error}; write one such as 10.1.2.3 or 10.1.0.0/16"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -40,7 +30,7 @@ class WorklistSettings:
         (),
         "Take orders from this address or network alone; several times for several.",
         multiple=True,
-        type=_network,
+        type=network,
         metavar="ADDRESS",
     )
     hl7_mapping: str | None = setting(
