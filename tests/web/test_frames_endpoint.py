@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import tracemalloc
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from dicomquest.index import open_index
+from fixtures.programs import program
 from fixtures.storing import instance, syntax_files, write
 from fixtures.wado import OCTETS, VIEWER, parts, path_of
 from fixtures.web import Browser
@@ -69,6 +72,19 @@ def bitmap() -> Dataset:
     return made
 
 
+WIDE = np.array([[0x01020304, 0x0A0B0C0D]], "<u4")
+
+
+def wide(number: int) -> Dataset:
+    """Samples of 32 bits in big endian: words of 16 bits, the lower one first."""
+    made = image(number, [bytes(16)], ExplicitVRBigEndian)
+    made.Rows, made.Columns, made.NumberOfFrames = 1, 2, 1
+    made.BitsAllocated = made.BitsStored = 32
+    made.HighBit = 31
+    made.add_new(0x7FE00010, "OW", WIDE.view("<u2").byteswap().tobytes())
+    return made
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     folder = tmp_path_factory.mktemp("frames")
@@ -84,6 +100,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         compressed(6, encapsulate(STREAMS, has_bot=False), 4),
         compressed(7, split(STREAMS), 4),
         compressed(8, split(STREAMS[:1]), 1),
+        wide(10),
     ]
     with open_index(folder / "i.sqlite", create=True) as opened:
         opened.ingest([*FILES, *write(folder / "made", made)])
@@ -149,7 +166,37 @@ def test_a_frame_is_that_of_the_image(browser: Browser, file: Path) -> None:
     if is_pixel_by_pixel and not str(stored.PhotometricInterpretation).startswith("YBR"):
         pixels = stored.pixel_array if count == 1 else stored.pixel_array[0]
         expected = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+        if stored.original_encoding == (False, False) and stored.BitsAllocated == 32:
+            # pydicom turns round whole samples of OW, which has words of 16 bits (PS3.5 6.2).
+            words = np.frombuffer(stored.PixelData, ">u2", len(part.body) // 2)
+            expected = words.astype("<u2").tobytes()
         assert part.body == expected
+
+
+@pytest.mark.requirement("WS-016", "EN-018")
+def test_big_endian_words_have_16_bits(browser: Browser) -> None:
+    """So it is for samples of 32 bits too (PS3.5 6.2, 7.3), in a frame and in a whole instance."""
+    path = path_of(instance(9, 10))
+    (part,) = parts(browser.get(f"{path}/frames/1", Accept=OCTETS))
+    assert part.body == WIDE.tobytes()
+    response = browser.get(path, Accept=f"application/dicom; transfer-syntax={EXPLICIT}")
+    assert dcmread(BytesIO(response.content)).PixelData == WIDE.tobytes()
+
+
+@pytest.mark.peer("dcmconv")
+@pytest.mark.requirement("WS-016", "EN-018")
+def test_words_are_those_of_dcmconv(tmp_path: Path) -> None:
+    """DCMTK turns round 16 bits in an image of 32."""
+    little = wide(11)
+    little.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    little.PixelData = WIDE.tobytes()
+    (path,) = write(tmp_path, [little])
+    big = tmp_path / "big.dcm"
+    subprocess.run([program("dcmconv"), "+tb", str(path), str(big)], check=True)
+    with open_index(tmp_path / "i.sqlite", create=True) as index:
+        index.ingest([big])
+        (part,) = parts(Browser(index).get(f"{path_of(little)}/frames/1", Accept=OCTETS))
+    assert part.body == WIDE.tobytes()
 
 
 @pytest.mark.requirement("WS-017")

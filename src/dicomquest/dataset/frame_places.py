@@ -129,9 +129,8 @@ def read_frame(read: Read, start: int, end: int, places: FramePlaces, number: in
         raise DataSetError(f"frame {number} is cut off", tag=PIXEL_DATA)
     source, _ = walk_through(read, start, end, places.syntax)
     source.skip(places.at + begin - source.position)
-    # Writers turn round the bytes of whole samples, though OW has words of two.
-    is_wide = places.vr == "OW" and _number(places.values, _BITS_ALLOCATED) == 32
-    data = in_little_endian(source.take(stop - begin), "OL" if is_wide else places.vr, places.order)
+    # The words of OW have 16 bits, whatever the samples have (PS3.5 6.2, 7.3, 8.1.1).
+    data = in_little_endian(source.take(stop - begin), places.vr, places.order)
     if bits % 8 or first % 8:
         return _aligned(data, first - begin * 8, bits)
     return data[first // 8 - begin : last // 8 - begin]
