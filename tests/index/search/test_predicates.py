@@ -70,19 +70,23 @@ KEYS: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
     (
         {"ModalitiesInStudy": "MR", "StudyDate": "20240101"},
         (
-            "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value"
+            "study.study_date_sort = ? AND CASE WHEN instr(study.modalities_in_study, char(92)) > 0"
+            " THEN EXISTS (SELECT 1 FROM study_value"
             " WHERE path = '00080061' AND (part = 0 AND search = ?) AND owner = study.id)"
+            " ELSE study.modalities_in_study = ? END"
         ),
-        ("20240101", "MR"),
+        ("20240101", "MR", "MR"),
     ),
     (
         {"SOPClassesInStudy": "1.2\\1.3", "StudyDate": "20240101"},
         (
-            "study.study_date_sort = ? AND EXISTS (SELECT 1 FROM study_value"
-            " WHERE path = '00080062'"
+            "study.study_date_sort = ?"
+            " AND CASE WHEN instr(study.sop_classes_in_study, char(92)) > 0 THEN EXISTS"
+            " (SELECT 1 FROM study_value WHERE path = '00080062'"
             " AND (part = 0 AND +search IN (SELECT value FROM json_each(?))) AND owner = study.id)"
+            " ELSE study.sop_classes_in_study IN (SELECT value FROM json_each(?)) END"
         ),
-        ("20240101", '["1.2", "1.3"]'),
+        ("20240101", '["1.2", "1.3"]', '["1.2", "1.3"]'),
     ),
     (
         {"OtherStudyNumbers": "007"},
@@ -167,10 +171,14 @@ NEGOTIATED: list[tuple[QueryOptions, dict[str, Any], str]] = [
         QueryOptions(multiple_value=True),
         {"ModalitiesInStudy": "CT\\PT", "StudyID": "1"},
         (
-            "(EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 "
-            "AND search = ?)"
-            " AND owner = study.id)) AND (EXISTS (SELECT 1 FROM study_value WHERE path = '00080061'"
-            " AND (part = 0 AND search = ?) AND owner = study.id)) AND study.study_id = ?"
+            "(CASE WHEN instr(study.modalities_in_study, char(92)) > 0"
+            " THEN EXISTS (SELECT 1 FROM study_value WHERE path = '00080061'"
+            " AND (part = 0 AND search = ?) AND owner = study.id)"
+            " ELSE study.modalities_in_study = ? END)"
+            " AND (CASE WHEN instr(study.modalities_in_study, char(92)) > 0"
+            " THEN EXISTS (SELECT 1 FROM study_value WHERE path = '00080061'"
+            " AND (part = 0 AND search = ?) AND owner = study.id)"
+            " ELSE study.modalities_in_study = ? END) AND study.study_id = ?"
         ),
     ),
     (

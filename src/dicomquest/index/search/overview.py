@@ -229,18 +229,14 @@ class Overview:
             if not probe.is_all:
                 return None
         keys = tuple(ReturnKey(kind.tag, kind.vr, kind.level) for kind in kinds)
-        found = _read(
-            self._search(replace(wide, return_keys=keys), columns=(_STUDY,)),
-            _TOGETHER * most,
-            stop,
-        )
+        found = _read(self._search(replace(wide, return_keys=keys)), _TOGETHER * most, stop)
         if not found.is_all:
             return None
         failing: dict[Row, frozenset[FacetKind]] = {}
         counts: dict[frozenset[FacetKind], dict[FacetKind, Counter[str | None]]] = {}
         places = [(at, kind) for at, kind in enumerate(kinds)]
         own_places = [at for at, kind in places if kind in own]
-        for row in found.rows:
+        for row, studies in Counter(found.rows).items():
             texts = tuple([row[at] for at in own_places])
             failed = failing.get(texts)
             if failed is None:
@@ -249,7 +245,7 @@ class Overview:
                 if failed not in counts:
                     counts[failed] = {kind: Counter() for kind in kinds}
                 for at, kind in places:
-                    counts[failed][kind][row[at]] += 1
+                    counts[failed][kind][row[at]] += studies
         none: dict[FacetKind, Counter[str | None]] = {kind: Counter() for kind in kinds}
         whole = counts.get(frozenset(), none)
         offered = {kind: whole[kind] + counts.get(frozenset((kind,)), none)[kind] for kind in own}

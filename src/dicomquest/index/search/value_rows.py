@@ -13,7 +13,7 @@ from dicomquest.index.search.condition import Sql, joined
 from dicomquest.index.search.matching_sql import criterion_sql
 from dicomquest.index.search.pattern_sql import alternatives_sql, are_taken, pattern_sql
 from dicomquest.index.search.place import MOST_PARTS, PYTHON, Place, Predicate, of_parts
-from dicomquest.index.tables.dialects import DIALECTS
+from dicomquest.index.tables.dialects import DIALECTS, Dialect
 from dicomquest.index.tables.schema import CODE_PART, GROUP_PARTS, VALUE_PART, WORD_PART
 from dicomquest.query.criteria import (
     AnyOf,
@@ -36,7 +36,12 @@ from dicomquest.query.criteria import (
     UIDList,
     WildCard,
 )
+from dicomquest.standard.keys import KEYS_BY_KEYWORD
 
+_LISTS = {
+    f"{key.tag:08X}": key.column
+    for key in map(KEYS_BY_KEYWORD.__getitem__, ("ModalitiesInStudy", "SOPClassesInStudy"))
+}
 _ANY_GROUP = f"part IN ({', '.join(map(str, GROUP_PARTS))})"
 
 
@@ -88,15 +93,31 @@ def is_one_list(criterion: Criterion) -> bool:
 
 
 def _on_one_form(criterion: Criterion, path: str, place: Place) -> Predicate:
+    dialect = place.facts.dialect
     column = "search"
     if not place.leads and isinstance(criterion, (AnyOf, CaseFree, UIDList)):
         # SQLite would look up each value of a list for an entity that has one or two rows.
-        column = f"{DIALECTS[place.facts.dialect].off_index}search"
-    found = criterion_sql(criterion, column, place.facts.dialect)
+        column = f"{DIALECTS[dialect].off_index}search"
+    found = criterion_sql(criterion, column, dialect)
     if found is None:
         return PYTHON
     condition = (f"part = {VALUE_PART} AND {found[0]}", found[1])
-    return Predicate(_lookup(path, condition, place), exact=True)
+    rows = _lookup(path, condition, place)
+    # PostgreSQL can begin with the value rows of a rare value, unless they stand in a CASE.
+    if path in _LISTS and not place.leads and dialect == "sqlite":
+        rows = _on_list(criterion, f"{place.table}.{_LISTS[path]}", rows, dialect)
+    return Predicate(rows, exact=True)
+
+
+def _on_list(criterion: Criterion, column: str, rows: Sql, dialect: Dialect) -> Sql:
+    """Return the condition on the text of a list, and on its value rows if it has several."""
+    own = criterion_sql(criterion, column, dialect)
+    if own is None:
+        return rows
+    words = DIALECTS[dialect]
+    has_several = words.contains.format(column=column, text=words.backslash)
+    text = f"CASE WHEN {has_several} THEN {rows[0]} ELSE {own[0]} END"
+    return text, (*rows[1], *own[1])
 
 
 def _on_groups(criterion: PersonName, path: str, place: Place) -> Predicate:
