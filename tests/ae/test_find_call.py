@@ -23,6 +23,7 @@ from dicomquest.errors import (
     QueryFailedError,
 )
 from dicomquest.query.options import QueryOptions
+from dicomquest.standard.models import MODALITY_WORKLIST
 from fixtures.authority import Authority
 from fixtures.faces import HOST, STUDY_ROOT, VERIFICATION, data_set, patients, scp, serving
 from fixtures.timing import LONG
@@ -343,3 +344,24 @@ def test_names_of_find_are_forgiving() -> None:
     assert asked[0].identifier.StudyInstanceUID == "1.2"
     with pytest.raises(ValueError, match="did you mean PatientName"):
         find(HOST, 1, PatientNam="A")
+
+
+def test_find_asks_a_model_without_levels() -> None:
+    """The identifier has no level, and fuzzy names are offered in byte 3 (PS3.4 K.5.1)."""
+    asked: list[Dataset] = []
+
+    def handler(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        asked.append(event.identifier)
+        assert event.assoc.requestor.sop_class_extended == {MODALITY_WORKLIST.uid: b"\1\1\1"}
+        yield 0xFF00, data_set(PatientID="P1")
+
+    ae = AE("RIS")
+    ae.add_supported_context(MODALITY_WORKLIST.uid)
+    server = ae.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_C_FIND, handler)])
+    port = server.server_address[1]
+    options = QueryOptions(fuzzy=True)
+    (found,) = find(HOST, port, model="worklist", options=options, PatientID="P1", Modality="CT")
+    server.shutdown()
+    assert found.PatientID == "P1"
+    assert asked[0].ScheduledProcedureStepSequence[0].Modality == "CT"
+    assert "QueryRetrieveLevel" not in asked[0]

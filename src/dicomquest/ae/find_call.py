@@ -32,7 +32,7 @@ from dicomquest.errors import (
     ContextNotAcceptedError,
     QueryFailedError,
 )
-from dicomquest.query.extended_negotiation import accepted_options, offer
+from dicomquest.query.extended_negotiation import accepted_options, offer, offer_worklist
 from dicomquest.query.identifier.request_keys import (
     Keys,
     check_limit,
@@ -132,9 +132,13 @@ def find(
     for an open end, a list of UIDs, Datasets or mappings for a sequence. None or "" asks for the
     attribute to be returned; unless one is asked for, those that every SCP has to support are.
 
-    ``level`` is PATIENT, STUDY, SERIES or IMAGE; ``model`` is study (root), patient (root) or
-    psonly. ``as_`` says what each match is built as: "dataset" is a pydicom Dataset, whose elements
-    are made at its first use; "json" is an object of the DICOM JSON Model (PS3.18 F), such as
+    ``level`` is PATIENT, STUDY, SERIES or IMAGE; ``model`` is study (root), patient (root), psonly,
+    or one without levels: worklist, hanging-protocol, color-palette, implant-template,
+    implant-assembly, implant-group, procedure-protocol, protocol-approval. There an attribute that
+    stands in a sequence, such as the Modality of a step, is given without it.
+
+    ``as_`` says what each match is built as: "dataset" is a pydicom Dataset, whose elements are
+    made at its first use; "json" is an object of the DICOM JSON Model (PS3.18 F), such as
     ``{"00100020": {"vr": "LO", "Value": ["4711"]}}``; "json-text" is the same as a line of text,
     the fastest for a file. ``limit`` cancels the query after so many
     matches. ``options`` are offered by extended negotiation; a peer may decline them, and a query
@@ -183,7 +187,7 @@ def find(
         dimse_timeout,
     )
     context = build_context(row.uid, [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
-    offered = offer(options or QueryOptions())
+    offered = (offer if row.levels else offer_worklist)(options or QueryOptions())
     items: list[NegotiationItem] = [] if user_identity is None else [user_identity]
     if offered:
         items.append(SOPClassExtendedNegotiation(row.uid, offered))

@@ -19,6 +19,7 @@ from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.peer import PeerSettings, associated, further_association
 from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
+from dicomquest.query.identifier.entry_models import ENTRY_MODELS
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.levels import Level
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
-MODELS = ("study", "patient", "psonly", "worklist")
+MODELS = ("study", "patient", "psonly", *ENTRY_MODELS)
 
 OFFERS = tuple(row.option.replace("_", "-") for row in EXTENDED_OPTIONS)
 
@@ -56,9 +57,10 @@ OFFERS = tuple(row.option.replace("_", "-") for row in EXTENDED_OPTIONS)
     "-m",
     "--model",
     type=click.Choice(MODELS, case_sensitive=False),
+    metavar="MODEL",
     default="study",
     show_default=True,
-    help="Study Root, Patient Root, Patient/Study Only, or a Modality Worklist.",
+    help=f"One of {', '.join(MODELS)}.",
 )
 @click.option(
     "--charset",
@@ -116,8 +118,8 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     more, level = keys_by_habit(target.key, values.pop("level"))
     model = target.model(values.pop("model"))
     several = tuple(click.get_current_context().meta.get(SEVERAL, ()))
-    if several and (target.tree or model == "worklist"):
-        other = "--tree" if target.tree else "-W"
+    if several and (target.tree or model in ENTRY_MODELS):
+        other = "--tree" if target.tree else "-W" if model == "worklist" else f"-m {model}"
         raise click.UsageError(f"{other} is for one peer: name a single one")
     run(
         FindSettings(
@@ -139,10 +141,10 @@ def run(settings: FindSettings) -> None:
 
     # pydicom warns of odd values; we print what the peer sends as it comes.
     warnings.simplefilter("ignore")
-    if settings.model == "worklist":
-        from dicomquest.cli.worklist_asking import find_worklist
+    if settings.model in ENTRY_MODELS:
+        from dicomquest.cli.entry_asking import find_entries
 
-        find_worklist(settings)
+        find_entries(settings)
         return
     model = MODEL_NAMES[settings.model]
     offered: dict[str, Any] = {name.replace("-", "_"): True for name in settings.offer}

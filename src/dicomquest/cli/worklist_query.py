@@ -13,13 +13,14 @@ from dicomquest.errors import IdentifierError
 from dicomquest.index.search.plan import MoreColumn
 from dicomquest.query.extended_negotiation import accepted_worklist_options
 from dicomquest.query.identifier.entry_keys import in_steps
+from dicomquest.query.identifier.entry_models import ENTRY
 from dicomquest.query.identifier.key_arguments import (
     Key,
     KeyTextError,
     build_identifier,
     parse_keys,
 )
-from dicomquest.query.identifier.worklist_identifier import ENTRY, parse_worklist
+from dicomquest.query.identifier.worklist_identifier import parse_worklist
 from dicomquest.query.options import QueryOptions
 
 if TYPE_CHECKING:

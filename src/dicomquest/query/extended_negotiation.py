@@ -53,6 +53,12 @@ def offer(wanted: QueryOptions) -> bytes:
     return bytes(int(getattr(wanted, row.option)) for row in EXTENDED_OPTIONS).rstrip(b"\0")
 
 
+def offer_worklist(wanted: QueryOptions) -> bytes:
+    """Return the requestor's bytes for a worklist; none if neither of its options is wanted."""
+    asked = bytes((wanted.fuzzy, wanted.timezone_adjustment))
+    return b"\1\1" + (asked if wanted.timezone_adjustment else asked[:1]) if any(asked) else b""
+
+
 @remembered(256, lambda answer, _base=None: len(answer) <= LONGEST_REMEMBERED)
 def accepted_options(answer: bytes, base: QueryOptions | None = None) -> QueryOptions:
     """Return the options of a query after this answer, the fields it does not name from ``base``.

@@ -20,6 +20,7 @@ from dicomquest.query.identifier.request_keys import (
 from dicomquest.query.identifier.request_rules import RequestError
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import STUDY_ROOT
+from fixtures.building import data_set
 
 
 def element(key: str | int, value: Any) -> Element:
@@ -139,3 +140,18 @@ def test_value_that_is_none_of_its_vr_is_refused(key: str, value: Any, message: 
     with pytest.raises(RequestError, match=re.escape(message)):
         request_identifier(STUDY_ROOT, Level.STUDY, [(key, value)], read)
     assert request_identifier(STUDY_ROOT, Level.STUDY, [(key, value)])
+
+
+def test_attributes_of_a_step_go_into_its_item() -> None:
+    model = model_by_name("worklist")
+    level = level_by_name("STUDY", model)
+    identifier = request_identifier(model, level, [("Modality", "CT"), ("PatientID", None)])
+    step = data_set(Modality="CT")
+    assert identifier == data_set(PatientID="", ScheduledProcedureStepSequence=[step])
+
+
+def test_model_without_levels_takes_no_level() -> None:
+    with pytest.raises(RequestError, match="Color Palette has no levels"):
+        level_by_name("IMAGE", model_by_name("color-palette"))
+    with pytest.raises(RequestError, match="expected patient, study, psonly, worklist"):
+        model_by_name("pallet")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.errors import IdentifierError
+from dicomquest.query.extended_negotiation import accepted_worklist_options, offer_worklist
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.identifier.request_keys import (
     dates_as_written,
@@ -14,6 +15,7 @@ from dicomquest.query.identifier.request_keys import (
     request_identifier,
 )
 from dicomquest.query.identifier.request_rules import RequestError, check_request
+from dicomquest.query.identifier.worklist_identifier import parse_entry_query
 from dicomquest.query.options import QueryOptions
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ def keyword_query(
     identifier = request_identifier(model, level, keys, dates_as_written(now))
     check_request(identifier, model, level, own)
     try:
+        if not model.levels:
+            # As two of our own would negotiate.
+            return parse_entry_query(
+                identifier, accepted_worklist_options(offer_worklist(given), own), model
+            )
         return parse_identifier(identifier, model.uid, own)
     except IdentifierError as error:
         raise RequestError(str(error)) from error

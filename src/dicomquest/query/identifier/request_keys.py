@@ -17,6 +17,13 @@ from dicomquest.dataset.dictionary import close_keywords, standard_vr
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom, split_text
 from dicomquest.dataset.python_values import value_text
 from dicomquest.dataset.written_values import written_value
+from dicomquest.query.identifier.entry_keys import placed
+from dicomquest.query.identifier.entry_models import (
+    ENTRY,
+    ENTRY_MODELS,
+    ENTRY_MODELS_BY_UID,
+    EntryModel,
+)
 from dicomquest.query.identifier.request_rules import RequestError
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.keys import KEYS, UNIQUE_KEYS, KeyType, key_type
@@ -57,16 +64,28 @@ def values_as_written(now: datetime) -> Reader:
 
 
 def model_by_name(name: str) -> InformationModel:
-    """Return the information model ``study``, ``patient`` or ``psonly``, else RequestError."""
-    model = MODELS_BY_NAME.get(name.lower())
-    if model is None:
-        raise RequestError(f"model {name!r}: expected {', '.join(MODELS_BY_NAME)}")
-    return model
+    """Return the information model ``study``, ``worklist`` or another, else RequestError."""
+    word = name.lower()
+    if word in ENTRY_MODELS:
+        return ENTRY_MODELS[word].model
+    if word not in MODELS_BY_NAME:
+        raise RequestError(
+            f"model {name!r}: expected {', '.join((*MODELS_BY_NAME, *ENTRY_MODELS))}"
+        )
+    return MODELS_BY_NAME[word]
 
 
 def level_by_name(name: str, model: InformationModel) -> Level:
-    """Return the level called PATIENT, STUDY, SERIES or IMAGE, else RequestError."""
+    """Return the level called PATIENT, STUDY, SERIES or IMAGE, else RequestError.
+
+    A model without levels takes the default, STUDY, and gives the level of its entries.
+    """
     levels = {level.name: level for level in model.levels}
+    if not levels:
+        # The default of a caller who names no level.
+        if name.upper() != "STUDY":
+            raise RequestError(f"level {name!r}: {model.words} has no levels")
+        return ENTRY
     level = levels.get(name.upper())
     if level is None:
         raise RequestError(f"level {name!r}: {model.words} has {', '.join(levels)}")
@@ -95,11 +114,21 @@ def request_identifier(
     """
     elements = _elements(keys, read)
     restricts_only = all(element.values for element in elements.values())
+    if not model.levels:
+        return _entry_identifier(ENTRY_MODELS_BY_UID[model.uid], elements, usual=restricts_only)
     returned = _usual_keys(model, level) if restricts_only else [UNIQUE_KEYS[level].tag]
     for tag in returned:
         elements.setdefault(tag, Element(_vr_of(tag), ()))
     elements[QUERY_RETRIEVE_LEVEL] = Element("CS", (level.name,))
     return dict(sorted(elements.items()))
+
+
+def _entry_identifier(row: EntryModel, elements: DataSet, *, usual: bool) -> DataSet:
+    """Return the identifier of a model without levels: attributes of items go into their items."""
+    found = placed(elements, row.places)
+    keywords = [*(row.usual if usual else ()), *filter(None, [row.unique])]
+    asked = {tag: Element(_vr_of(tag), ()) for tag in map(_tag_of, keywords)}
+    return placed(asked | found, row.places)
 
 
 def _elements(keys: Iterable[tuple[str | int, Any]], read: Reader | None) -> DataSet:

@@ -52,6 +52,8 @@ def check_request(
         offset := _text(data_set, TIMEZONE_OFFSET_FROM_UTC)
     ):
         raise RequestError(f"TimezoneOffsetFromUTC={offset!r}: expected +HHMM or -HHMM")
+    if not model.levels:
+        return
     if QUERY_RETRIEVE_VIEW in data_set and not options.enhanced_multiframe:
         raise RequestError(
             "QueryRetrieveView is for converted multi-frame images only", "enhanced_multiframe"

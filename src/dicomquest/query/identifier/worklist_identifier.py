@@ -18,13 +18,12 @@ from dicomquest.query.criteria import (
     SequenceMatch,
     Step,
 )
+from dicomquest.query.identifier.entry_models import ENTRY, ENTRY_MODELS_BY_UID
 from dicomquest.query.identifier.identifier_keys import RETRIEVAL, KeyReader, ReadKey
 from dicomquest.query.identifier.parse import check_number_of_values
 from dicomquest.query.model import IgnoredKey, Query, ReturnKey
 from dicomquest.standard import statuses
-from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODALITY_WORKLIST
-from dicomquest.standard.object_keys import OBJECT_MODELS_BY_UID
 from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
@@ -33,7 +32,6 @@ from dicomquest.standard.tags import (
     TIMEZONE_OFFSET_FROM_UTC,
     creator_tag,
 )
-from dicomquest.standard.worklist_keys import NEVER_MATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.query.options import QueryOptions
     from dicomquest.standard.models import InformationModel
-
-ENTRY = Level.IMAGE
-"""The level in the criteria of an entry, which is all of one level; no identifier names it."""
 
 _OF_THE_ARCHIVE = RETRIEVAL | {INSTANCE_AVAILABILITY, QUERY_RETRIEVE_LEVEL}
 
@@ -122,9 +117,7 @@ def _zone(data_set: DataSet, options: QueryOptions, notes: list[str]) -> int | N
 
 def never_matched(model: InformationModel) -> frozenset[int]:
     """Return the attributes that are returned only, at the root and in items."""
-    if model is MODALITY_WORKLIST:
-        return NEVER_MATCHED
-    return OBJECT_MODELS_BY_UID[model.uid].never_matched
+    return ENTRY_MODELS_BY_UID[model.uid].never_matched
 
 
 def _without_unmatched(data_set: DataSet, unmatched: frozenset[int]) -> DataSet:

@@ -1,8 +1,8 @@
-"""``dicomquest find -W``: a peer's worklist, or that of an index (PS3.4 K.4.1)."""
+"""``dicomquest find -m MODEL`` for a model without levels, of a peer or an index (PS3.4 K.4.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -18,17 +18,17 @@ from dicomquest.cli.messages import (
     say,
 )
 from dicomquest.cli.output.interruption import Interruption
+from dicomquest.cli.request_identifier import NOT_TO_GIVE
 from dicomquest.errors import IdentifierError, IndexDatabaseError
-from dicomquest.query.extended_negotiation import accepted_worklist_options
+from dicomquest.query.entry_review import EntryReview
+from dicomquest.query.extended_negotiation import accepted_worklist_options, offer_worklist
+from dicomquest.query.identifier.entry_models import ENTRY, ENTRY_MODELS, EntryModel
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.words import question as in_words
 from dicomquest.query.words import sentence
-from dicomquest.query.worklist_review import WorklistReview
 from dicomquest.standard.attributes import attribute_name
-from dicomquest.standard.levels import SCHEDULED_STEPS
 from dicomquest.standard.models import MODALITY_WORKLIST
-from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET, tag_text
-from dicomquest.standard.worklist_keys import WORKLIST_KEYS
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET, tag_text
 
 if TYPE_CHECKING:
     from dicomquest.cli.find_settings import FindSettings
@@ -37,48 +37,35 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.query.identifier.key_arguments import Key
     from dicomquest.query.model import Query
-    from dicomquest.sync import Association
-
-USUAL_KEYS = (
-    "PatientName",
-    "PatientID",
-    "AccessionNumber",
-    "StudyInstanceUID",
-    "RequestedProcedureID",
-    "ScheduledStationAETitle",
-    "ScheduledProcedureStepStartDate",
-    "ScheduledProcedureStepStartTime",
-    "Modality",
-    "ScheduledProcedureStepDescription",
-    "ScheduledProcedureStepID",
-)
-"""The command asks for these where the user names no attribute to return."""
+    from dicomquest.standard.models import InformationModel
 
 _OFFERS = frozenset({"fuzzy", "timezone-adjustment"})
-_KEYS = {key.path: key for key in WORKLIST_KEYS}
 _ROWS = 512
 
 
-def find_worklist(settings: FindSettings) -> None:
+def find_entries(settings: FindSettings) -> None:
     """Ask for entries and print them; raise click's Exit unless the peer answered."""
     from dicomquest.cli.output.show import check_output, is_for_people
 
-    _check(settings)
+    row = ENTRY_MODELS[settings.model]
+    _check(settings, row)
     check_output(settings.output, is_tree=False)
-    asked, request = _request(settings)
-    query = _read(request, b"\1\1" + _offer(settings))
+    asked, request = _request(settings, row)
+    for note in request.notes:
+        say(f"Note: {note}")
+    query = _read(request, row.model, _offer(settings))
     if settings.asking.explain:
-        _explain(request, query)
+        _explain(request, row, query)
     elif is_for_people(settings.output) and query is not None:
         say(in_words(query))
     if settings.target.index is not None:
-        _ask_index(settings, asked, request)
+        _ask_index(settings, row, asked, request)
     else:
-        _ask_peer(settings, asked, request)
+        _ask_peer(settings, row, asked, request)
 
 
-def _check(settings: FindSettings) -> None:
-    """Raise click's UsageError for options that a worklist does not have."""
+def _check(settings: FindSettings, row: EntryModel) -> None:
+    """Raise click's UsageError for options that a model without levels does not have."""
     target, asking = settings.target, settings.asking
     given = {
         "--tree": target.tree,
@@ -88,36 +75,39 @@ def _check(settings: FindSettings) -> None:
         "-L": settings.level != "STUDY",
     }
     if name := next((name for name, value in given.items() if value), ""):
-        raise click.UsageError(f"{name} is for archives: a worklist has one level, and no files")
+        files = ", and no files" if row.model is MODALITY_WORKLIST else ""
+        raise click.UsageError(f"{name} is for archives: {row.kind} has one level{files}")
     if wrong := [name for name in settings.offer if name not in _OFFERS]:
         raise click.UsageError(
-            f"--offer {wrong[0]}: a worklist negotiates {' and '.join(sorted(_OFFERS))} (PS3.4 "
+            f"--offer {wrong[0]}: {row.kind} negotiates {' and '.join(sorted(_OFFERS))} (PS3.4 "
             "K.5.1)"
         )
 
 
 def _offer(settings: FindSettings) -> bytes:
-    fuzzy, zone = (name in settings.offer for name in ("fuzzy", "timezone-adjustment"))
-    return bytes((fuzzy, 1)) if zone else bytes((fuzzy,))
+    offered = settings.offer
+    return offer_worklist(
+        QueryOptions(fuzzy="fuzzy" in offered, timezone_adjustment="timezone-adjustment" in offered)
+    )
 
 
-def _request(settings: FindSettings) -> tuple[Question, Request]:
+def _request(settings: FindSettings, row: EntryModel) -> tuple[Question, Request]:
     """Return the question of the command line, and the identifier that asks it."""
     from dicomquest.cli.output.show import question
     from dicomquest.cli.request_identifier import Request, character_set
     from dicomquest.cli.written_keys import KeyValueError, read_written
     from dicomquest.dataset.elements import Element
-    from dicomquest.query.identifier.entry_keys import in_steps
     from dicomquest.query.identifier.key_arguments import KeyTextError, build_identifier
-    from dicomquest.query.identifier.worklist_identifier import ENTRY
 
     try:
         asked = question(settings.keys, settings.output)
-        keys = in_steps(asked.keys)
+        keys = _placed(asked.keys, row)
+        _check_keys(keys, row)
         if not settings.as_is:
             way_out = " (--as-is sends it all the same.)"
             keys = read_written(keys, datetime.now().astimezone(), way_out=way_out)
-        columns = [*keys, *(_usual(keys) if all(key.value for key in keys) else ())]
+        wanted = row.usual if all(key.value for key in keys) else ()
+        columns = [*keys, *_absent([*wanted, *filter(None, [row.unique])], keys, row)]
         identifier = build_identifier(columns)
         terms = character_set(identifier, settings.charset)
     except KeyValueError as error:
@@ -126,59 +116,74 @@ def _request(settings: FindSettings) -> tuple[Question, Request]:
         raise click.UsageError(str(error)) from error
     if terms:
         identifier[SPECIFIC_CHARACTER_SET] = Element("CS", terms)
-    # The columns and the order of the command line are of steps, too.
+    # The columns and the order of the command line have their places, too.
+    order = _placed((key for key, _ in asked.sort), row)
     asked = replace(
         asked,
         keys=tuple(keys),
-        columns=tuple(in_steps(asked.columns)),
-        sort=tuple(
-            (key, order)
-            for (_, order), key in zip(
-                asked.sort, in_steps(key for key, _ in asked.sort), strict=True
-            )
-        ),
+        columns=tuple(_placed(asked.columns, row)),
+        sort=tuple((key, down) for (_, down), key in zip(asked.sort, order, strict=True)),
     )
-    return asked, Request(ENTRY, dict(sorted(identifier.items())), tuple(columns))
+    identifier = dict(sorted(identifier.items()))
+    return asked, Request(ENTRY, identifier, tuple(columns), tuple(_notes(keys, row)))
 
 
-def _usual(keys: list[Key]) -> list[Key]:
-    from dicomquest.query.identifier.entry_keys import in_steps
+def _placed(keys: Iterable[Key], row: EntryModel) -> list[Key]:
+    from dicomquest.query.identifier.entry_keys import in_items, in_steps
+
+    return in_steps(keys) if row.model is MODALITY_WORKLIST else in_items(keys, row.places)
+
+
+def _absent(names: Iterable[str], present: list[Key], row: EntryModel) -> list[Key]:
     from dicomquest.query.identifier.key_arguments import parse_key
 
-    present = {key.path for key in keys}
-    return [key for key in in_steps(map(parse_key, USUAL_KEYS)) if key.path not in present]
+    known = {key.path for key in present}
+    wanted = _placed(map(parse_key, dict.fromkeys(names)), row)
+    return [key for key in wanted if key.path not in known]
 
 
-def _read(request: Request, accepted: bytes) -> Query | None:
+def _check_keys(keys: Iterable[Key], row: EntryModel) -> None:
+    """Raise KeyTextError for an attribute that is no key of any model without levels."""
+    from dicomquest.query.identifier.key_arguments import KeyTextError
+
+    for key in keys:
+        if key.path[0].tag == QUERY_RETRIEVE_LEVEL:
+            raise KeyTextError(f"{key.name}: {row.kind} has no levels; leave it out")
+        if key.path[0].tag == SPECIFIC_CHARACTER_SET:
+            raise KeyTextError(f"{key.name}: {NOT_TO_GIVE[SPECIFIC_CHARACTER_SET]}")
+
+
+def _notes(keys: Iterable[Key], row: EntryModel) -> Iterator[str]:
+    """Yield remarks on keys that do not do what their user may expect."""
+    for key in keys:
+        if key.value and any(step.tag in row.never_matched for step in key.path):
+            yield f"{key.name} is returned only ({_clause(row)}): the peer ignores its value"
+
+
+def _clause(row: EntryModel) -> str:
+    return f"PS3.4 {row.model.clause}"
+
+
+def _read(request: Request, model: InformationModel, accepted: bytes) -> Query | None:
     """Return the SCU's own reading of its identifier; None if the Standard gives it none."""
-    from dicomquest.query.identifier.worklist_identifier import parse_worklist
+    from dicomquest.query.identifier.worklist_identifier import parse_entry_query
 
     with suppress(IdentifierError):
         options = accepted_worklist_options(accepted, QueryOptions())
-        return parse_worklist(request.identifier, options)
+        return parse_entry_query(request.identifier, options, model)
     return None
 
 
-def _explain(request: Request, query: Query | None) -> None:
-    if query is None:
-        say("Query (Modality Worklist): the Standard gives it no meaning")
-    else:
-        say(f"Query (Modality Worklist): {sentence(query)}")
+def _explain(request: Request, row: EntryModel, query: Query | None) -> None:
+    meaning = "the Standard gives it no meaning" if query is None else sentence(query)
+    say(f"Query ({row.model.words}): {meaning}")
     for key in request.columns:
         tags = tuple(step.tag for step in key.path)
-        row = _KEYS.get(tags)
-        if row is None:
-            say(f"  {attribute_name(tags[-1])} {tag_text(tags[-1])}: optional key, return type 3")
-            continue
-        kind = "required" if row.is_required else "optional"
-        place = " of the step" if row.is_of_step else ""
-        say(
-            f"  {attribute_name(row.tag)} {tag_text(row.tag)}: {kind} key{place}, return type "
-            f"{row.return_type.value}"
-        )
+        words = row.rows.get(tags, "optional key, return type 3")
+        say(f"  {attribute_name(tags[-1])} {tag_text(tags[-1])}: {words}")
 
 
-def _ask_index(settings: FindSettings, asked: Question, request: Request) -> None:
+def _ask_index(settings: FindSettings, row: EntryModel, asked: Question, request: Request) -> None:
     from dicomquest.index import open_index
 
     try:
@@ -187,62 +192,68 @@ def _ask_index(settings: FindSettings, asked: Question, request: Request) -> Non
                 ignore_case=settings.target.ignore_case,
                 timezone_offset_minutes=index.timezone_offset_minutes,
             )
-            query = _parsed(request, base)
+            query = _parsed(request, row.model, base)
             with index.search(query) as cursor:
 
                 def matches() -> Iterator[DataSet]:
                     while rows := cursor.fetch(_ROWS):
                         yield from map(cursor.plan.to_data_set, rows)
 
-                _show(settings, asked, request, matches(), (cursor.interrupt, cursor.interrupt))
+                _show(
+                    settings, row, asked, request, matches(), (cursor.interrupt, cursor.interrupt)
+                )
     except IndexDatabaseError as error:
         raise index_failure(error) from error
 
 
-def _parsed(request: Request, base: QueryOptions) -> Query:
-    from dicomquest.query.identifier.worklist_identifier import parse_worklist
+def _parsed(request: Request, model: InformationModel, base: QueryOptions) -> Query:
+    from dicomquest.query.identifier.worklist_identifier import parse_entry_query
 
     try:
-        return parse_worklist(request.identifier, accepted_worklist_options(b"", base))
+        options = accepted_worklist_options(b"", base)
+        return parse_entry_query(request.identifier, options, model)
     except IdentifierError as error:
         raise give_up(str(error)) from error
 
 
-def _ask_peer(settings: FindSettings, asked: Question, request: Request) -> None:
+def _ask_peer(settings: FindSettings, row: EntryModel, asked: Question, request: Request) -> None:
     from dicomquest.cli.asking.answers import Outcome, answers, failure_of
     from dicomquest.cli.find_explanation import explain_negotiation, show_bytes
     from dicomquest.cli.peer import associated
 
     settings.peer.tell_if_readable(settings.host)
-    uid = MODALITY_WORKLIST.uid
-    extended = {uid: b"\1\1" + _offer(settings)} if settings.offer else {}
+    model, uid = row.model, row.model.uid
+    extended = {uid: _offer(settings)} if settings.offer else {}
     with associated(settings.host, settings.port, settings.peer, uid, extended) as association:
         accepted = association.extended_negotiation.get(uid, b"")
         if settings.offer:
             _say_accepted(settings, accepted)
         if settings.asking.explain:
-            explain_negotiation(association, MODALITY_WORKLIST)
+            explain_negotiation(association, model)
         if settings.asking.show_bytes:
-            show_bytes(association, request, MODALITY_WORKLIST)
-        query = _read(request, accepted)
-        review = WorklistReview(query) if query is not None else None
+            show_bytes(association, request, model)
+        query = _read(request, model, accepted)
+        review = EntryReview(query) if query is not None else None
         outcome = Outcome()
         terms = settings.asking.charset_of_peer
         found = answers(
-            association, request.identifier, MODALITY_WORKLIST, outcome,
+            association, request.identifier, model, outcome,
             tuple(terms.split("\\")) if terms else (),
         )  # fmt: skip
         kept = _reviewed(found, review, is_filtering=settings.asking.filter_here)
-        _show_of_peer(
-            settings, asked, request, kept, association, lambda: failure_of(outcome, association)
+        ways = (association.cancel_all, association.abort)
+        reason = _show(
+            settings, row, asked, request, kept, ways, lambda: failure_of(outcome, association)
         )
+        if reason is not None:
+            raise give_up(reason)
     peer = "the peer" if settings.peer.aec == "ANY-SCP" else settings.peer.aec
     for line in review.lines(peer) if review is not None else ():
         say(f"Warning: {line}")
 
 
 def _reviewed(
-    found: Iterator[DataSet], review: WorklistReview | None, *, is_filtering: bool
+    found: Iterator[DataSet], review: EntryReview | None, *, is_filtering: bool
 ) -> Iterator[DataSet]:
     for answer in found:
         fits = review is None or review.add(answer)
@@ -257,42 +268,32 @@ def _say_accepted(settings: FindSettings, accepted: bytes) -> None:
             say(f"Offered: {name}: {answer}")
 
 
-def _show_of_peer(  # noqa: PLR0917
-    settings: FindSettings,
-    asked: Question,
-    request: Request,
-    matches: Iterator[DataSet],
-    association: Association,
-    failure: Callable[[], str | None],
-) -> None:
-    ways = (association.cancel_all, association.abort)
-    is_cut = _show(settings, asked, request, matches, ways, failure)
-    reason = failure()
-    if reason is not None and not is_cut:
-        raise give_up(reason)
-
-
 def _show(  # noqa: PLR0917
     settings: FindSettings,
+    row: EntryModel,
     asked: Question,
     request: Request,
     matches: Iterator[DataSet],
     ways: tuple[Callable[[], None], Callable[[], None]],
     failure: Callable[[], str | None] = lambda: None,
-) -> bool:
-    """Show the answers; return True if --limit cut them. Ctrl-C cancels, then aborts."""
+) -> str | None:
+    """Show the answers, and return why they are not all, unless --limit cut them.
+
+    Ctrl-C cancels, then aborts.
+    """
     from dicomquest.cli.output.show import show
     from dicomquest.cli.output.summary import summarise
 
     with Interruption(*ways) as interruption:
         shown = show(
             interruption.until(matches), request.columns, asked, request.level, settings.output,
-            noun=SCHEDULED_STEPS,
+            noun=row.noun,
         )  # fmt: skip
+    reason = failure()
     summarise(
-        shown, SCHEDULED_STEPS, settings.output,
-        is_complete=failure() is None, is_interrupted=interruption.has_come,
+        shown, row.noun, settings.output,
+        is_complete=reason is None, is_interrupted=interruption.has_come,
     )  # fmt: skip
     if interruption.has_come:
         raise click.exceptions.Exit(INTERRUPTED)
-    return shown.is_cut
+    return None if shown.is_cut else reason

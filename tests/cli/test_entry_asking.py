@@ -1,4 +1,4 @@
-"""`dicomquest find -W`: what is sent, what is shown, and what the answers do wrong."""
+"""`dicomquest find -m MODEL` without levels: what is sent and shown, and what is wrong."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pydicom import Dataset
 from dicomquest import AE, evt
 from dicomquest.cli import main
 from dicomquest.dataset.elements import to_pydicom
-from dicomquest.standard.models import MODALITY_WORKLIST
+from dicomquest.index import Index
+from dicomquest.standard.models import COLOR_PALETTE, HANGING_PROTOCOL, MODALITY_WORKLIST
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
 from fixtures.faces import HOST
+from fixtures.objects import made
 from fixtures.worklists import entry, request
 
 
@@ -43,6 +45,7 @@ def server() -> Iterator[_Peer]:
     peer = _Peer()
     ae = AE("RIS")
     ae.add_supported_context(MODALITY_WORKLIST.uid)
+    ae.add_supported_context(HANGING_PROTOCOL.uid)
     running = ae.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_C_FIND, peer.handle)])
     peer.port = running.server_address[1]
     yield peer
@@ -107,6 +110,55 @@ def test_index_is_asked_without_server(tmp_path: Path) -> None:
         ["Mod", "Patient"],
         ["CT", "Doe^John2"],
     ]
+
+
+def test_objects_are_asked_for_by_their_model(peer: _Peer) -> None:
+    """A key of an item goes into its sequence; usual keys and the unique key are asked for."""
+    peer.answers = [to_pydicom(made(HANGING_PROTOCOL, 1, HangingProtocolName="CHEST", StudyID="1"))]
+    arguments = (HOST, str(peer.port), "-m", "hanging-protocol", "Modality=CT")
+    result = run(*arguments, "HangingProtocolDescription=x", "--explain")
+    assert result.exit_code == 0, result.output
+    (asked,) = peer.asked
+    assert asked.HangingProtocolDefinitionSequence[0].Modality == "CT"
+    assert (asked.HangingProtocolName, asked.SOPInstanceUID) == ("", "")
+    assert "QueryRetrieveLevel" not in asked
+    said = " ".join(result.stderr.split())
+    assert "HangingProtocolDescription is returned only (PS3.4 U.6)" in said
+    assert "Modality (0008,0060): required key, return type 2" in said
+    assert "Hanging Protocol Level, of type 1, has no value in 1 of 1 answer (PS3.4 U.6)" in said
+    assert "Study ID came in 1 of 1 answer: nobody asked for it" in said
+    assert "the peer ignored Hanging Protocol Definition Sequence" in said
+
+
+def test_objects_of_an_index_are_found(tmp_path: Path) -> None:
+    path = str(tmp_path / "index.sqlite")
+    with Index(path) as index:
+        index.ingest_data_sets([
+            made(COLOR_PALETTE, 1, ContentLabel="HOT_IRON", ContentDescription="Hot iron"),
+            made(COLOR_PALETTE, 2, ContentLabel="PET"),
+        ])  # fmt: skip
+        (found,) = index.find(model="color-palette", ContentLabel="HOT*")
+        assert found.ContentDescription == "Hot iron"
+    arguments = ("--index", path, "-m", "color-palette")
+    result = run(*arguments, "ContentLabel=HOT*", "-f", "json")
+    assert json.loads(result.stdout)[0]["SOPInstanceUID"] == "1.2.9.1"
+    assert "2 color palettes in" in run(*arguments).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-L", "SERIES"], "model hanging-protocol has one level"),
+        (["QueryRetrieveLevel=STUDY"], "model hanging-protocol has no levels; leave it out"),
+        (["SpecificCharacterSet=x"], "--charset names another one"),
+        (["Modality=A", "HangingProtocolDefinitionSequence.Modality=B"], "Modality occurs twice"),
+    ],
+)
+def test_wrong_key_of_an_object_is_refused(peer: _Peer, arguments: list[str], words: str) -> None:
+    result = run(HOST, str(peer.port), "-m", "hanging-protocol", *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+    assert peer.asked == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dicomquest.dataset.elements import DataSet
-from dicomquest.query.worklist_review import WorklistReview
+from dicomquest.query.entry_review import EntryReview
 from fixtures.building import data_set
 from fixtures.worklists import request, worklist_query
 
@@ -15,7 +15,7 @@ ASKED = request({"PatientName": "DOE*"}, Modality="CT", ScheduledProcedureStepID
 
 
 def _lines(*answers: DataSet) -> list[str]:
-    review = WorklistReview(worklist_query(ASKED))
+    review = EntryReview(worklist_query(ASKED))
     for answer in answers:
         review.add(answer)
     return list(review.lines("RIS"))
@@ -56,6 +56,6 @@ def test_two_steps_in_an_answer_get_a_line() -> None:
 
 
 def test_ignored_key_is_told_by_add() -> None:
-    review = WorklistReview(worklist_query(ASKED))
+    review = EntryReview(worklist_query(ASKED))
     assert review.add(_answer())
     assert not review.add(_answer(Modality="MR"))

@@ -1,4 +1,4 @@
-"""A look at a worklist's answers while they come: what contradicts the question (PS3.4 K.4.1.3)."""
+"""A look at answers of a model without levels: what contradicts the question (PS3.4 K.4.1.3)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from dicomquest.query.criteria import FuzzyName, HasValue, KeyCriterion, SequenceMatch
 from dicomquest.query.evaluate import matches_data_set
+from dicomquest.query.identifier.entry_models import ENTRY_MODELS_BY_UID
 from dicomquest.query.search_forms import is_empty
 from dicomquest.standard.attributes import attribute_name
+from dicomquest.standard.models import MODALITY_WORKLIST
 from dicomquest.standard.tags import (
     QUERY_RETRIEVE_LEVEL,
     SCHEDULED_PROCEDURE_STEP_SEQUENCE,
@@ -17,7 +19,6 @@ from dicomquest.standard.tags import (
     TIMEZONE_OFFSET_FROM_UTC,
     is_private_creator,
 )
-from dicomquest.standard.worklist_keys import WORKLIST_KEYS, ReturnType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
 
 _STRUCTURED_DOCUMENTS = 0x0040A390
 _UNASKED = frozenset({SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET_FROM_UTC, _STRUCTURED_DOCUMENTS})
-_NEEDED = {key.path: key for key in WORKLIST_KEYS if key.return_type is ReturnType.VALUE}
 
 
 @dataclass(slots=True)
-class WorklistReview:
+class EntryReview:
     """The counts over the answers to ``query``, the SCU's own reading of its identifier."""
 
     query: Query
@@ -45,9 +45,10 @@ class WorklistReview:
 
     def __post_init__(self) -> None:
         self._keys = list(_each(self.query.criteria))
+        needed = ENTRY_MODELS_BY_UID[self.query.model.uid].needed
         for key in self.query.return_keys:
             for path in _paths(key):
-                if path in _NEEDED:
+                if path in needed:
                     self._asked[path] = attribute_name(path[-1])
 
     def add(self, answer: DataSet) -> bool:
@@ -82,11 +83,14 @@ class WorklistReview:
                 f"{self.wrong_steps:,} of {total} {'has' if self.wrong_steps == 1 else 'have'} not "
                 "exactly one Scheduled Procedure Step (PS3.4 K.4.1.3)."
             )
+        model = self.query.model
+        clause = "PS3.4 K.6.1.2.2" if model is MODALITY_WORKLIST else f"PS3.4 {model.clause}"
         for name, count in sorted(self.lacking.items()):
             if count:
-                yield f"{name}, of type 1, has no value in {count:,} of {total} (PS3.4 K.6.1.2.2)."
+                yield f"{name}, of type 1, has no value in {count:,} of {total} ({clause})."
+        kind = ENTRY_MODELS_BY_UID[model.uid].kind
         for name, count in sorted(self.unasked.items()):
-            rule = "a worklist has no levels" if name == _LEVEL else "nobody asked for it"
+            rule = f"{kind} has no levels" if name == _LEVEL else "nobody asked for it"
             yield f"{name} came in {count:,} of {total}: {rule} (PS3.4 K.4.1.1.3.2)."
 
 
