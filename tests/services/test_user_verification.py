@@ -248,14 +248,16 @@ def test_wrong_token_locks_nobody_out() -> None:
 
 
 class Listed(Known):
-    """A verifier with a list of users."""
+    """A verifier with a list of users and stamps of their passcodes."""
 
-    def has(self, user: str) -> bool:
-        return user == "ann"
+    def stamp(self, user: str) -> str | None:
+        return {"ann": "new"}.get(user)
 
 
 def test_only_lists_say_that_a_user_is_gone() -> None:
-    assert not UserVerification([Listed()]).is_removed("ann")
-    assert UserVerification([Listed()]).is_removed("bob")
-    assert not UserVerification([Listed(), Known()]).is_removed("bob")
-    assert not UserVerification([]).is_removed("bob")
+    assert UserVerification([Listed()]).holds(Verified("ann", "new"))
+    assert not UserVerification([Listed()]).holds(Verified("ann", "old"))
+    assert not UserVerification([Listed()]).holds(Verified("bob", "new"))
+    assert UserVerification([Listed(), Known()]).holds(Verified("bob"))
+    assert not UserVerification([Listed(), Known()]).holds(Verified("ann", "old"))
+    assert UserVerification([]).holds(Verified("bob"))

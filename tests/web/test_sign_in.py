@@ -257,6 +257,36 @@ def test_a_removed_user_is_signed_out(index: Index, tmp_path: Path, users: Path)
     assert server.get("/keys", cookie).status_code == 303
 
 
+def test_another_passcode_ends_all_sessions(index: Index, tmp_path: Path, users: Path) -> None:
+    server = Server(index, tmp_path, PasscodeFile(users))
+    cookies = [server.signed_in(), server.signed_in()]
+    before = read_users(users)
+    write_users(users, before | {"bob": passcodes.hasher().hash("y")})
+    assert [server.get("/keys", each).status_code for each in cookies] == [200, 200]
+    write_users(users, before | {"ann": passcodes.hasher().hash("other")})
+    assert [server.get("/keys", each).status_code for each in cookies] == [303, 303]
+    assert server.post("/sign-in", **ANN).status_code == 401
+    again = server.post("/sign-in", user="ann", passcode="other")
+    assert server.get("/keys", again.headers["set-cookie"].partition(";")[0]).status_code == 200
+
+
+@pytest.mark.parametrize("change", ["removed", "another passcode"])
+def test_a_passcode_is_believed_while_it_holds(
+    index: Index, tmp_path: Path, users: Path, change: str
+) -> None:
+    server = Server(index, tmp_path, PasscodeFile(users))
+    basic = "Basic " + base64.b64encode("ann:sésame".encode()).decode()
+    before = read_users(users)
+    assert server.get("/dicom-web/studies", authorization=basic).status_code == 200
+    if change == "removed":
+        write_users(users, {"bob": before["bob"]})
+    else:
+        write_users(users, before | {"ann": passcodes.hasher().hash("other")})
+    assert server.get("/dicom-web/studies", authorization=basic).status_code == 401
+    write_users(users, before)
+    assert server.get("/dicom-web/studies", authorization=basic).status_code == 200
+
+
 def test_users_that_cannot_be_read_end_no_session(
     index: Index, tmp_path: Path, users: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import secrets
@@ -132,11 +133,17 @@ class PasscodeFile:
         except InvalidHashError:
             reason = f"the hash of {name!r} is damaged: set the passcode again"
             return Unverified(reason, is_guess=False)
-        return Verified(name) if hashed is not None else Unverified(f"{name!r} is no user")
+        if hashed is None:
+            return Unverified(f"{name!r} is no user")
+        return Verified(name, _stamp_of(hashed))
 
-    def has(self, user: str) -> bool:
-        """Tell whether a user is in the file as it is now; AccessError if it cannot be read."""
-        return user in self._current()
+    def stamp(self, user: str) -> str | None:
+        """Return the stamp of a user's hash in the file as it is now, None without the user.
+
+        AccessError if the file cannot be read.
+        """
+        hashed = self._current().get(user)
+        return None if hashed is None else _stamp_of(hashed)
 
     def _current(self) -> Mapping[str, str]:
         with self._lock:
@@ -145,6 +152,11 @@ class PasscodeFile:
                 self._users = read_users(self._path)
                 self._state = state
             return self._users
+
+
+def _stamp_of(hashed: str) -> str:
+    """Return a digest of a hash, of which nobody learns the hash."""
+    return hashlib.sha256(hashed.encode()).hexdigest()[:16]
 
 
 def _state_of(path: Path) -> tuple[int, int, int] | None:

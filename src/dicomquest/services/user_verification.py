@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from dicomquest.pdu.user_information import UserIdentityRQ
@@ -41,9 +41,14 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A user who is who it claims to be."""
+    """A user who is who it claims to be.
+
+    ``stamp`` stands for the passcode that was right: another one has another stamp. It is "" where
+    the verifier has no list of passcodes.
+    """
 
     user: str
+    stamp: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,13 @@ class Verifier(Protocol):
 
 @runtime_checkable
 class UserList(Protocol):
-    """A verifier that has a list of its users."""
+    """A verifier that has a list of its users and their passcodes."""
 
-    def has(self, user: str) -> bool:
-        """Tell whether a user is in the list, in a thread; AccessError if it cannot be read."""
+    def stamp(self, user: str) -> str | None:
+        """Return the stamp of a user's passcode now, None without the user, in a thread.
+
+        AccessError if the list cannot be read.
+        """
 
 
 class UserVerification:
@@ -137,14 +145,15 @@ class UserVerification:
                 # Else the counter would keep every address that ever came.
                 del self._of_address[address]
 
-    def is_removed(self, user: str) -> bool:
-        """Tell whether no verifier of passcodes has a user any more, in a thread.
+    def holds(self, verified: Verified) -> bool:
+        """Tell whether a user is still there, with the same passcode, in a thread.
 
-        One without a list may have each. AccessError for a list that cannot be read.
+        A verifier without a list may have each user. AccessError for a list that cannot be read.
         """
         asked = [each for each in self._verifiers if USERNAME_AND_PASSCODE in each.types]
-        return bool(asked) and not any(
-            not isinstance(each, UserList) or each.has(user) for each in asked
+        return not asked or any(
+            verified.stamp == (each.stamp(verified.user) if isinstance(each, UserList) else "")
+            for each in asked
         )
 
     def _counted(

@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass
 from time import monotonic
 
+from dicomquest.errors import AccessError
 from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Certificate, Identity, Profile
 from dicomquest.services.admission import AccessRules, Admission
@@ -25,7 +26,10 @@ HTTP_TITLE = "HTTP"
 """The AE title of callers that no table names."""
 
 BELIEVED_FOR = 60.0
-"""Seconds that a passcode is not verified again: a viewer sends it with a hundred requests."""
+"""Seconds that a passcode is not verified again: a viewer sends it with a hundred requests.
+
+One that was changed, or whose user is gone, is not believed any more.
+"""
 
 MOST_BELIEVED = 1024
 """Passcodes that are remembered, as a digest."""
@@ -36,10 +40,11 @@ CHALLENGES = {USERNAME_AND_PASSCODE: 'Basic realm="dicomquest", charset="UTF-8"'
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An identity that the rules let in, with its profile."""
+    """An identity that the rules let in, with its profile; ``stamp`` is that of its passcode."""
 
     identity: Identity
     profile: Profile
+    stamp: str = ""
 
 
 class Callers:
@@ -48,7 +53,7 @@ class Callers:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._key = secrets.token_bytes(32)
-        self._believed: dict[bytes, tuple[str, float]] = {}
+        self._believed: dict[bytes, tuple[Verified, float]] = {}
 
     async def identify(
         self,
@@ -56,7 +61,7 @@ class Callers:
         address: str,
         certificate: Certificate | None,
         run: Run,
-        signed_in: str | None = None,
+        signed_in: Verified | None = None,
     ) -> Caller:
         """Return who asks; RefusalError 401 or 403 if the rules do not let it in.
 
@@ -64,9 +69,10 @@ class Callers:
         """
         rules = self._admission.rules
         verification = self._admission.verification
-        user = signed_in if verification is not None else None
+        verified = signed_in if verification is not None else None
         if verification is not None and authorization:
-            user = await self._verified(authorization, Identity("", address), run)
+            verified = await self._verified(authorization, Identity("", address), run)
+        user = verified.user if verified is not None else None
         title = title_of(rules, user, certificate)
         identity = Identity(title, address, user, certificate)
         rule = rules.rule_of(title)
@@ -77,24 +83,24 @@ class Callers:
             raise self._unauthorized("give a user name and its passcode, or a token")
         if rule.users and user not in rule.users:
             raise _not_allowed(f"{user or 'nobody'} is no user of this title")
-        return Caller(identity, rule.profile)
+        return Caller(identity, rule.profile, verified.stamp if verified is not None else "")
 
-    async def _verified(self, authorization: str, identity: Identity, run: Run) -> str:
+    async def _verified(self, authorization: str, identity: Identity, run: Run) -> Verified:
         claim = claim_of(authorization)
         if claim is None:
             words = "the header Authorization has neither Basic nor Bearer"
             raise self._unauthorized(words, words)
         digest = hmac.digest(self._key, authorization.encode("latin-1", "replace"), "sha256")
-        name, until = self._believed.get(digest, ("", 0.0))
-        if monotonic() < until:
-            return name
+        believed, until = self._believed.get(digest, (None, 0.0))
+        if believed is not None and monotonic() < until and await self._holds(believed, run):
+            return believed
         assert self._admission.verification is not None  # noqa: S101  the caller has looked
         match await self._admission.verification.verify(claim, identity, run):
-            case Verified(user):
+            case Verified() as verified:
                 if claim.identity_type == USERNAME_AND_PASSCODE:
-                    self._believe(digest, user)
+                    self._believe(digest, verified)
                 # A token is verified each time: it ends by itself.
-                return user
+                return verified
             case Unverified(_, limit) if limit is not None:
                 raise RefusalError(503, f"limit {limit.value} reached", {"Retry-After": "1"})
             case Unverified(reason):
@@ -103,10 +109,18 @@ class Callers:
             case None:
                 raise self._unauthorized("give a user name and its passcode, or a token")
 
-    def _believe(self, digest: bytes, user: str) -> None:
+    async def _holds(self, believed: Verified, run: Run) -> bool:
+        """Tell whether a passcode that was right still is."""
+        assert self._admission.verification is not None  # noqa: S101  the caller has looked
+        try:
+            return await run(self._admission.verification.holds, believed)
+        except AccessError:
+            return False  # the verification says what is wrong with the file
+
+    def _believe(self, digest: bytes, verified: Verified) -> None:
         if len(self._believed) >= MOST_BELIEVED:
             del self._believed[next(iter(self._believed))]
-        self._believed[digest] = (user, monotonic() + BELIEVED_FOR)
+        self._believed[digest] = (verified, monotonic() + BELIEVED_FOR)
 
     def _unauthorized(self, words: str, reason: str = "") -> RefusalError:
         assert self._admission.verification is not None  # noqa: S101  the caller has looked

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicomquest.services.user_verification import Verified
+
 IDLE = 900.0
 """Seconds without a request of the person after which a sign-in ends."""
 
@@ -29,17 +31,26 @@ _STEPS = 30
 """Parts of the idle time, of which one may pass before a request is written down."""
 
 _TABLE = (
-    "CREATE TABLE IF NOT EXISTS session "
-    "(digest BLOB PRIMARY KEY, user TEXT NOT NULL, began REAL NOT NULL, seen REAL NOT NULL)"
+    "CREATE TABLE IF NOT EXISTS sign_in (digest BLOB PRIMARY KEY, user TEXT NOT NULL, "
+    "stamp TEXT NOT NULL, began REAL NOT NULL, seen REAL NOT NULL)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sign-in that holds: its user, and the seconds that are left without another request."""
+    """A sign-in: its user, and the seconds that are left without another request.
+
+    ``stamp`` is that of the passcode with which the user signed in.
+    """
 
     user: str
     left: float
+    stamp: str = ""
+
+    @property
+    def verified(self) -> Verified:
+        """The user as the sign-in showed it."""
+        return Verified(self.user, self.stamp)
 
 
 class Sessions:
@@ -63,13 +74,13 @@ class Sessions:
         """The seconds after which a sign-in without requests ends."""
         return self._idle
 
-    def begin(self, user: str) -> str:
-        """Note that a user signed in; return the token of the cookie."""
+    def begin(self, user: str, stamp: str = "") -> str:
+        """Note that a user signed in, with the passcode of a stamp; return the cookie's token."""
         token, now = secrets.token_urlsafe(32), self._clock()
         with self._opened() as database:
             self._remove_old(database, now)
-            row = (_digest(token), user, now, now)
-            database.execute("INSERT INTO session VALUES (?, ?, ?, ?)", row)
+            row = (_digest(token), user, stamp, now, now)
+            database.execute("INSERT INTO sign_in VALUES (?, ?, ?, ?, ?)", row)
         return token
 
     def find(self, token: str, *, prolongs: bool) -> Session | None:
@@ -77,30 +88,30 @@ class Sessions:
         now, digest = self._clock(), _digest(token)
         with self._opened() as database:
             row = database.execute(
-                "SELECT user, began, seen FROM session WHERE digest = ?", (digest,)
+                "SELECT user, stamp, began, seen FROM sign_in WHERE digest = ?", (digest,)
             ).fetchone()
             if row is None:
                 return None
-            user, began, seen = row
+            user, stamp, began, seen = row
             if not self._holds(began, seen, now):
                 return None
             if prolongs and now - seen >= self._idle / _STEPS:
-                database.execute("UPDATE session SET seen = ? WHERE digest = ?", (now, digest))
+                database.execute("UPDATE sign_in SET seen = ? WHERE digest = ?", (now, digest))
                 seen = now
-        return Session(user, min(seen + self._idle, began + self._longest) - now)
+        return Session(user, min(seen + self._idle, began + self._longest) - now, stamp)
 
     def end(self, token: str) -> None:
         """End the sign-in of a token; the token is worth nothing from now on."""
         with self._opened() as database:
-            database.execute("DELETE FROM session WHERE digest = ?", (_digest(token),))
+            database.execute("DELETE FROM sign_in WHERE digest = ?", (_digest(token),))
 
     def _holds(self, began: float, seen: float, now: float) -> bool:
         return now - seen < self._idle and now - began < self._longest
 
     def _remove_old(self, database: sqlite3.Connection, now: float) -> None:
         database.execute(
-            "DELETE FROM session WHERE seen <= ? OR began <= ? OR digest IN "
-            "(SELECT digest FROM session ORDER BY seen DESC LIMIT -1 OFFSET ?)",
+            "DELETE FROM sign_in WHERE seen <= ? OR began <= ? OR digest IN "
+            "(SELECT digest FROM sign_in ORDER BY seen DESC LIMIT -1 OFFSET ?)",
             (now - self._idle, now - self._longest, MOST_SESSIONS - 1),
         )
 

@@ -102,7 +102,7 @@ class SignInEndpoint:
         old = token_of(exchange.header(b"cookie"))
         if old:
             await service.run(sessions.end, old)
-        token = await service.run(sessions.begin, association.user_identity or user)
+        token = await service.run(sessions.begin, association.user_identity or user, visit.stamp)
         if visit.observer is not None:
             visit.observer.tell(SignedIn(association, begins=True))
         headers = {**HEADERS, "Location": to, "Set-Cookie": f"{COOKIE}={token}; {_ATTRIBUTES}"}

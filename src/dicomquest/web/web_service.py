@@ -24,6 +24,7 @@ from dicomquest.services.observer import AlertKind, Observer, SecurityAlert, Sig
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
 from dicomquest.services.storage import StorageService
+from dicomquest.services.user_verification import Verified
 from dicomquest.standard.models import InformationModel
 from dicomquest.store.rendering_processes import RenderingLimits
 from dicomquest.store.stored_frames import StoredFrames
@@ -98,10 +99,11 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a caller that the rules have let in."""
+    """One request of a caller that the rules have let in; ``stamp`` is that of its passcode."""
 
     association: AssociationInfo
     observer: Observer | None
+    stamp: str = ""
 
     @property
     def profile(self) -> Profile:
@@ -179,14 +181,14 @@ class WebService:
     async def session(self, exchange: Exchange, *, prolongs: bool) -> Session | None:
         """Return the sign-in of a request's cookie, None without one that holds.
 
-        That of a user who has been removed ends here.
+        That of a user who has been removed, or has another passcode now, ends here.
         """
         sessions = self.settings.page.sessions
         token = token_of(exchange.header(b"cookie"))
         if sessions is None or not token:
             return None
         found = await self.run(sessions.find, token, prolongs=prolongs)
-        if found is None or not await self.is_removed(found.user):
+        if found is None or await self.holds(found.verified):
             return found
         await self.run(sessions.end, token)
         if self.observer is not None:
@@ -195,16 +197,16 @@ class WebService:
             self.observer.tell(SignedIn(visit.association, begins=False))
         return None
 
-    async def is_removed(self, user: str) -> bool:
-        """Tell whether nobody could sign in as a user any more.
+    async def holds(self, verified: Verified) -> bool:
+        """Tell whether a user could still sign in as it did.
 
         RefusalError 503 if the file of users cannot be read.
         """
         verification = self.settings.admission.verification
         if verification is None:
-            return False
+            return True
         try:
-            return await self.run(verification.is_removed, user)
+            return await self.run(verification.holds, verified)
         except AccessError as error:
             self._lines.log(LOGGER, logging.ERROR, "users", str(error))
             words = "the users cannot be read: wait a moment, then try again"
@@ -221,10 +223,10 @@ class WebService:
         session = None
         if not authorization and may_use_cookie(exchange.scope, self.settings.root):
             session = await self.session(exchange, prolongs=is_by_person(exchange))
-        user = session.user if session is not None else None
+        signed_in = session.verified if session is not None else None
         try:
             caller = await self._callers.identify(
-                authorization, address, exchange.certificate, self.run, user
+                authorization, address, exchange.certificate, self.run, signed_in
             )
         except RefusalError as refusal:
             if refusal.reason:
@@ -256,7 +258,7 @@ class WebService:
             lines=self._lines,
             is_http=True,
         )
-        return Visit(association, self.observer)
+        return Visit(association, self.observer, caller.stamp)
 
     def _acceptor(self, exchange: Exchange) -> ServiceUser:
         server = exchange.scope.get("server") or ("", 0)

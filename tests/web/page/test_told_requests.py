@@ -6,7 +6,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -24,7 +24,8 @@ from dicomquest.pdu.user_information import UserIdentityRQ
 from dicomquest.services.access import Identity
 from dicomquest.services.admission import AccessRules, Admission
 from dicomquest.services.disclosures import StudiesExported
-from dicomquest.services.observer import Event, FindFinished, RetrieveFinished
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import Event, FindFinished, LimitHit, RetrieveFinished
 from dicomquest.services.retrieve_source import StudyOfPatient
 from dicomquest.services.user_verification import (
     USERNAME_AND_PASSCODE,
@@ -55,8 +56,8 @@ class Everybody:
     def __init__(self) -> None:
         self.removed: set[str] = set()
 
-    def has(self, user: str) -> bool:
-        return user not in self.removed
+    def stamp(self, user: str) -> str | None:
+        return None if user in self.removed else ""
 
     def verify(self, claim: UserIdentityRQ, identity: Identity) -> Verified | Unverified:
         return Verified(claim.primary.decode())
@@ -168,7 +169,7 @@ PICKED = {
     "csv": [EXPORT, QUERY],
     "zip": [TRANSFERRED, TRANSFERRED],
     "weasis": [ACCESSED, ACCESSED],
-    "ohif": [],
+    "ohif": [ACCESSED, ACCESSED],
 }
 """The actions on ticked studies, with the messages that they write for two."""
 
@@ -346,6 +347,20 @@ def test_the_link_of_a_removed_user_is_dead(index: Index) -> None:
     everybody.removed.add("ann")
     assert told.get(link).status_code == 403
     assert told.get(f"{link}/{OF_CT.study}/{OF_CT.uid}").status_code == 403
+
+
+def test_downloads_are_among_the_retrieves(index: Index) -> None:
+    told = Told(index, most_retrieves=1)
+    routes = ("/studies/{study}/zip", f"{PATH}/file", "/weasis/{token}/{study}/{instance}")
+    paths = [filled(each, told) for each in routes]
+    for path in (*paths, *paths):
+        assert told.get(path).status_code == 200
+    told.browser.application.reconfigure(replace(told.settings, most_retrieves=0))
+    for path in paths:
+        refused = told.get(path)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    hits = [each.limit for each in told.events if isinstance(each, LimitHit)]
+    assert hits == [LimitName.RETRIEVES] * 3
 
 
 def test_a_download_that_ends_early_is_told(tmp_path: Path) -> None:

@@ -343,7 +343,7 @@ class LimitSettings:
     )
     max_retrieves: int | None = setting(
         None,
-        "Answer at most N retrieves (C-GET, C-MOVE) at a time in a process.",
+        "Answer at most N retrieves (C-GET, C-MOVE, by HTTP, downloads) at a time in a process.",
         type=COUNT,
         metavar="N",
         hidden=True,

@@ -12,6 +12,7 @@ from dicomquest.dimse.commands import CFindRQ, CGetRQ
 from dicomquest.errors import IndexDatabaseError, StoredInstanceError
 from dicomquest.query.identifier.key_arguments import build_identifier, parse_key
 from dicomquest.services.disclosures import InstancesAccessed
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.retrieve_progress import Outcome, Progress, Retrieved
 from dicomquest.standard import statuses
@@ -160,11 +161,18 @@ async def told_download(
     level: Level,
     total: int,
 ) -> AsyncIterator[SentInstances]:
-    """Tell how a download of so many instances ends, also one that the client leaves."""
+    """Let a download run as one of the retrieves, and tell how it ends, also one that is left.
+
+    RefusalError 503 if too many retrieves run.
+    """
     request = made(_NO_CHANNEL, visit.association, _GET_CONTEXT, _GET, None)
     progress = Progress(total)
     request.retrieved = Retrieved(level, progress=progress)
     status: int | None = None
+    gate, teller = service.retrieve_gate, service.teller(visit)
+    if gate.enter("", None, request.began) is not None:
+        teller.hit(visit.association.requestor, LimitName.RETRIEVES)
+        raise RefusalError(503, "too many retrieves are running", {"Retry-After": "1"})
     try:
         yield SentInstances(progress)
         status = progress.status()
@@ -172,7 +180,8 @@ async def told_download(
         status = statuses.CANNOT_PERFORM_SUB_OPERATIONS
         raise
     finally:
-        service.teller(visit).finished(request, status, "", ())
+        gate.leave()
+        teller.finished(request, status, "", ())
 
 
 def tell_shown(

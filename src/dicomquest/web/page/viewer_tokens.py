@@ -16,11 +16,15 @@ LIFETIME = 300
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The studies that a token is for, the AE title whose rights it has, and the user's name."""
+    """The studies that a token is for, and whose rights it has: an AE title, a user by name.
+
+    ``stamp`` is that of the user's passcode.
+    """
 
     title: str
     studies: tuple[str, ...]
     user: str | None = None
+    stamp: str = ""
 
 
 class ViewerTokens:
@@ -33,7 +37,7 @@ class ViewerTokens:
     def make(self, grant: Grant, now: float | None = None) -> str:
         """Return a token of letters, digits, hyphens and underscores."""
         until = int((time.time() if now is None else now) + LIFETIME)
-        body = json.dumps([until, grant.title, grant.user, *grant.studies]).encode()
+        body = json.dumps([until, grant.title, grant.user, grant.stamp, *grant.studies]).encode()
         return _text(hmac.digest(self._key, body, "sha256")[:16] + body)
 
     def read(self, token: str, now: float | None = None) -> Grant | None:
@@ -45,10 +49,10 @@ class ViewerTokens:
         mark, body = data[:16], data[16:]
         if not hmac.compare_digest(mark, hmac.digest(self._key, body, "sha256")[:16]):
             return None
-        until, title, user, *studies = json.loads(body)
+        until, title, user, stamp, *studies = json.loads(body)
         if (time.time() if now is None else now) >= until:
             return None
-        return Grant(title, tuple(studies), user)
+        return Grant(title, tuple(studies), user, stamp)
 
 
 def _text(data: bytes) -> str:

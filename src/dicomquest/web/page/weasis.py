@@ -11,6 +11,7 @@ from dicomquest.dataset.elements import DataSet
 from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
 from dicomquest.services.access import Identity, ServiceKind
 from dicomquest.services.retrieve_source import StudyOfPatient
+from dicomquest.services.user_verification import Verified
 from dicomquest.standard.levels import Level
 from dicomquest.web.callers import Caller
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
@@ -75,7 +76,8 @@ class WeasisEndpoint:
         rule = service.settings.admission.rules.rule_of(grant.title) if grant is not None else None
         if grant is None or rule is None or ServiceKind.RETRIEVE not in rule.profile.services:
             raise RefusalError(403, _DEAD)
-        if grant.user is not None and await service.is_removed(grant.user):
+        verified = Verified(grant.user, grant.stamp) if grant.user is not None else None
+        if verified is not None and not await service.holds(verified):
             raise RefusalError(403, _DEAD)
         asker = Asker(rule.profile.visible, rule.profile.choices.options)
         identity = Identity(grant.title, exchange.address[0], grant.user)

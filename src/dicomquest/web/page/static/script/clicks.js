@@ -7,7 +7,7 @@ document.addEventListener("click", (event) => {
       copy(target, text.startsWith("/") && !target.hasAttribute("data-warns") ? new URL(text, location).href : text);
     } else if (target.dataset.copyOf) {
       copy(target, all("tr", one(target.dataset.copyOf)).map((row) => [...row.cells].map((cell) => cell.textContent).join("\t")).join("\n"));
-    } else if (target.id === "copy-uids") copy(target, [...ticks.keys()].join("\n"));
+    } else if (target.id === "copy-uids") copy(target, [...ticks].join("\n"));
     else if (target.id === "clear-ticks") {
       all("tr.study .tick input:checked").forEach((each) => { each.checked = false; });
       ticks.clear();
@@ -16,13 +16,11 @@ document.addEventListener("click", (event) => {
     } else if (target.id === "go-on") { allowed = Infinity; comeNext(); }
     else if (target.id === "theme") turnTheme();
     else if (target.dataset.folder) saveFolder(target).catch((error) => { if (error.name !== "AbortError") say("The files could not be saved."); });
-    else if (target.value === "ohif" && new Set(ticks.values()).size > 1 &&
-      !confirm("The ticked studies are of more than one patient ID. Open them together?")) event.preventDefault();
     return;
   }
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   if (target.matches(".opener")) { event.preventDefault(); toggle(target); return; }
-  if (target.matches("[data-back]") && history.state?.from === "rows") { event.preventDefault(); history.back(); return; }
+  if (target.matches("[data-back]") && (history.state?.from === "rows" || target.dataset.back === "list")) { event.preventDefault(); history.back(); return; }
   const url = new URL(target.href, location);
   if (target.matches(".who")) { event.preventDefault(); openPage(target); return; }
   if (url.origin !== location.origin || url.pathname !== "/" || target.hasAttribute("download")) return;

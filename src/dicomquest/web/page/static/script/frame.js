@@ -7,7 +7,7 @@ const policy = window.trustedTypes
 const live = document.getElementById("live");
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const ticks = new Map();
+const ticks = new Set();
 const COLUMNS = 11;
 let running = null;
 
@@ -93,7 +93,7 @@ function settle(focus, state) {
 
 function remember() {
   const row = document.activeElement?.closest("tr.study");
-  history.replaceState({ ...history.state, top: scrollY, row: row?.id, heights: asHeights() }, "");
+  history.replaceState({ ...history.state, top: scrollY, row: row?.id, heights: asHeights(), ticks: [...ticks] }, "");
 }
 
 // The parts that need the script show themselves; a late count moves to its place.

@@ -17,6 +17,12 @@ function move(row, by, marks) {
   next.scrollIntoView({ block: "nearest" });
 }
 
+// The form asks before it opens studies of several patients together.
+function openViewer(uid) {
+  if (ticks.size) one("#picked").requestSubmit(one('#picked [value="ohif"]'));
+  else location.assign(`/ohif/viewer?StudyInstanceUIDs=${uid}`);
+}
+
 document.addEventListener("keydown", (event) => {
   const at = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -44,6 +50,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "End" && one("#more:not([hidden])")) { event.preventDefault(); toEnd(); return; }
   if (event.key === "Home" && toStart()) { event.preventDefault(); return; }
   const row = at.closest("tr.study");
+  const viewer = one('[data-key="o"]', at.closest("tr.opened") || one("main > .study-detail") || document.createElement("p"));
+  if (!row && viewer && event.key === "o" && lettersOn()) { viewer.click(); return; }
   if (!row) return;
   const opener = one(".opener", row);
   const isOpen = opener.getAttribute("aria-expanded") === "true";
@@ -54,8 +62,8 @@ document.addEventListener("keydown", (event) => {
   else if (key === "ArrowRight" && !isOpen) toggle(opener);
   else if (key === "ArrowLeft" && isOpen) toggle(opener);
   else if (letters && key === "x") { tick(row, !ticks.has(row.dataset.uid)); say(`${showTicks()}.`); }
-  else if (letters && key === "o" && one('#picked [value="ohif"]')) location.assign(`/ohif/viewer?StudyInstanceUIDs=${ticks.size ? [...ticks.keys()].join(",") : row.dataset.uid}`);
-  else if (letters && key === "c") navigator.clipboard.writeText([...(ticks.size ? ticks.keys() : [row.dataset.uid])].join("\n")).then(() => say("Copied."));
+  else if (letters && key === "o" && one('#picked [value="ohif"]')) openViewer(row.dataset.uid);
+  else if (letters && key === "c") navigator.clipboard.writeText([...(ticks.size ? ticks : [row.dataset.uid])].join("\n")).then(() => say("Copied."));
   else return;
   event.preventDefault();
 });

@@ -8,7 +8,7 @@ function showTicks() {
   words.textContent = `${ticks.size} selected${out ? ` (${out} not in view)` : ""}`;
   const form = one("#picked");
   all("input[type=hidden]", form).forEach((each) => each.remove());
-  for (const uid of ticks.keys()) {
+  for (const uid of ticks) {
     if (document.getElementById(`s-${uid}`)) continue;
     const field = document.createElement("input");
     Object.assign(field, { type: "hidden", name: "uid", value: uid });
@@ -19,7 +19,7 @@ function showTicks() {
 
 function tick(row, is) {
   one(".tick input", row).checked = is;
-  if (is) ticks.set(row.dataset.uid, row.dataset.patient);
+  if (is) ticks.add(row.dataset.uid);
   else ticks.delete(row.dataset.uid);
 }
 
