@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from dicomquest.index import open_index
 from fixtures.canned_pages import canned_pages
-from fixtures.page_studies import fill
+from fixtures.page_studies import fill, write_files
 from fixtures.programs import program
+from fixtures.viewer import built_viewer
 from peers import corpus, dcmtk, ours, pynetdicom_programs
 from peers import orthanc as orthanc_program
 from peers.processes import Peer, free_port
@@ -71,10 +72,11 @@ def canned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def page_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of the page over the studies of ``page_studies``."""
+    """A server of the page over the studies of ``page_studies``, one of them with files."""
     folder = tmp_path_factory.mktemp("page")
     with open_index(folder / "index.sqlite", create=True) as index:
         fill(index)
-    port = free_port()
-    with ours.serve(folder / "index.sqlite", "--http", str(port)):
+        index.ingest(write_files(folder / "files"))
+    port, viewer = free_port(), built_viewer(folder / "viewer")
+    with ours.serve(folder / "index.sqlite", "--http", str(port), "--ohif", str(viewer)):
         yield f"http://127.0.0.1:{port}"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from fixtures.page_studies import STUDY_OF_FILES
 from fixtures.programs import ROOT, program
 
 pytestmark = pytest.mark.peer("chromium")
@@ -24,12 +25,23 @@ SMALL = """
 """
 """The targets of a page that are too small for a finger."""
 
+SERIES = f"/studies/{STUDY_OF_FILES}/series/{STUDY_OF_FILES}.1"
+
+IMAGES_THERE = """
+Promise.all([...document.images].filter(
+    (each) => each.getBoundingClientRect().top < innerHeight
+).map((each) => each.decode().catch(() => 0)))
+"""
+"""Wait for the images in view."""
+
 STATES = {
     "blank": "/",
     "results": "/?all",
     "narrowed": "/?q=2024&mod=MR",
-    "opened": "/?all&open=1.2.2",
-    "study": "/studies/1.2.2",
+    "opened": f"/?q=2024-03&open={STUDY_OF_FILES}",
+    "study": f"/studies/{STUDY_OF_FILES}",
+    "series": SERIES,
+    "header": f"{SERIES}/instances/{STUDY_OF_FILES}.1.1/header",
     "nothing": "/?q=citizen+US+2019",
     "unclear": "/?q=05/03/2024+foo:bar",
     "not-found": "/studies/1.2.999",
@@ -94,6 +106,7 @@ def test_each_state_is_accessible(
         states = STATES | serve_canned(page, canned)
         for name, path in states.items():
             page.goto(page_address + path)
+            page.evaluate(IMAGES_THERE)
             page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             page.evaluate(axe)
@@ -104,6 +117,12 @@ def test_each_state_is_accessible(
                 if each["impact"] in {"serious", "critical"}
             ]
             assert bad == [], name
+
+
+def test_the_state_of_an_opened_study_has_one(page_address: str, page: Page) -> None:
+    page.goto(page_address + STATES["opened"])
+    assert page.locator("tr.opened table.series tbody tr").count() == 3
+    assert page.inner_text("tr.opened .facts").startswith("Patient name\nYamada^Taro=山田^太郎")
 
 
 def test_no_page_asks_elsewhere_or_complains(page_address: str, page: Page) -> None:
@@ -151,11 +170,11 @@ def test_ticks_stay_through_narrowing(page_address: str, page: Page) -> None:
 
 def test_all_rows_come_while_one_scrolls(page_address: str, page: Page) -> None:
     page.goto(f"{page_address}/?all")
-    for count in (150, 180):
+    for count in (150, 181):
         page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
         page.wait_for_selector(f"tr.study >> nth={count - 1}", state="attached")
     rows = page.eval_on_selector_all("tr.study", "rows => rows.map(row => row.dataset.uid)")
-    assert len(rows) == len(set(rows)) == 180
+    assert len(rows) == len(set(rows)) == 181
 
 
 def test_it_works_without_script(chromium: Browser, page_address: str) -> None:

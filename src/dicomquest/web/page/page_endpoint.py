@@ -287,7 +287,7 @@ async def _send_failure(
     frame = {
         "title": f"{words.rstrip('.')} · dicomquest", "user": "", "may_search": False,
         "has_facets": False, "words": words, "remedy": remedy, "again": again,
-        "reference": reference,
+        "reference": reference, "searches": code in {400, 404, 413},
     }  # fmt: skip
     body = render("top.html", **frame) + render("failure.html", **frame) + render("bottom.html")
     await exchange.answer(code, body.encode("utf-8", "replace"), {**HEADERS, **headers})

@@ -65,16 +65,18 @@ class AskPage(PageEndpoint):
 
 
 async def _blank(request: PageRequest) -> None:
-    counts, links = await request.run(_counted, request)
+    counts, newest, links = await request.run(_counted, request)
     tries = [
         (text, request.address_of_text(text))
         for text in ("citizen MR last month", "acc:A77-1203", "CT 2024-03-05")
     ]
-    await request.answer("", "blank.html", is_blank=True, counts=counts, links=links, tries=tries)
+    await request.answer(
+        "", "blank.html", is_blank=True, counts=counts, newest=newest, links=links, tries=tries
+    )
 
 
-def _counted(request: PageRequest) -> tuple[str, list[dict[str, str]]]:
-    """Return the size of the index in words, and the quick questions with their numbers."""
+def _counted(request: PageRequest) -> tuple[str, str, list[dict[str, str]]]:
+    """Return the index's size in words, its newest date, and quick questions with their numbers."""
     asker, search, now = request.asker, request.search, request.now
     links = []
     for label, text in QUICK:
@@ -97,7 +99,7 @@ def _counted(request: PageRequest) -> tuple[str, list[dict[str, str]]]:
         size = counts[Level.PATIENT]
         patients = f"{size:,} patient{'' if size == 1 else 's'}"
     words = words[:1].upper() + words[1:] + (f" of {patients}" if patients else "")
-    return (f"{words}. Newest study: {shown_date(newest)}." if newest else f"{words}."), links
+    return f"{words}.", shown_date(newest) if newest else "", links
 
 
 async def _unclear(request: PageRequest, reading: Reading) -> None:
