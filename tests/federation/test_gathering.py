@@ -12,10 +12,10 @@ import pytest
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.federation.asked_query import AskedQuery, asked
+from dicomquest.federation.conversation import Found
 from dicomquest.federation.gathering import AHEAD, Gathering
 from dicomquest.federation.merged_answer import Merged, Part
 from dicomquest.federation.shortfall import EndKind, SourceError
-from dicomquest.federation.sources import Found
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.visibility import parse_visible

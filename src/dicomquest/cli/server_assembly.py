@@ -172,11 +172,7 @@ def server_settings(
     objects = WorklistService(index, "", limits, find.gate)
     services |= {model.uid: objects for model in NON_PATIENT_MODELS}
     supported = dict.fromkeys(services, syntax)
-    retrieve = RetrieveService(
-        index,
-        ConfiguredDestinations(destinations_of(settings)),
-        RetrieveLimits(settings.max_retrieves, limits.identifier),
-    )
+    retrieve = _retrieve_service(settings, index, limits, find)
     services |= {each.uid: retrieve for each in RETRIEVE_SOP_CLASSES}
     supported |= {each.uid: syntax for each in RETRIEVE_SOP_CLASSES}
     if archive is None:
@@ -255,6 +251,21 @@ def _find_service(
         merge_wait=settings.merge_wait,
         observer=monitor.observer if monitor is not None else None,
     )
+
+
+def _retrieve_service(
+    settings: ServeSettings, index: Index, limits: FindLimits, find: FindService
+) -> RetrieveService:
+    """Make the service of all retrieves: from what the queries' service asks."""
+    destinations = ConfiguredDestinations(destinations_of(settings))
+    own = RetrieveLimits(settings.max_retrieves, limits.identifier)
+    if not settings.upstream and not settings.upstreams:
+        return RetrieveService(index, destinations, own)
+    from dicomquest.federation.federated_find import FederatedFind
+    from dicomquest.federation.federated_retrieve import FederatedRetrieve
+
+    assert isinstance(find, FederatedFind)  # noqa: S101  there are upstreams
+    return FederatedRetrieve(index, destinations, own, sources=find.sources)
 
 
 def _answer_extended(sop_class_uid: str, offered: bytes) -> bytes | None:

@@ -67,6 +67,7 @@ def upstream_at(
         models=tuple(MODELS_BY_NAME[each] for each in own.get("models", ())) or HELD_MODELS,
         levels=frozenset(Level[each] for each in own.get("levels", ())) or frozenset(Level),
         issuer=own.get("issuer") or "",
+        relational=own.get("relational", False),
         most_associations=own.get("most_associations", MOST_ASSOCIATIONS),
         maximum_length=peer.max_pdu,
         timeouts=patience(

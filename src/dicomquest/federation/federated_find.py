@@ -62,13 +62,13 @@ class FederatedFind(FindService):
     ) -> None:
         """Ask these sources; the index is asked only as one of them."""
         super().__init__(index, retrieve_ae_title, limits)
-        self._sources = sources
+        self.sources = sources
         self._merge_wait = merge_wait
         self._observer = observer
 
     async def end(self) -> None:
         """Let the sources go, at the end of the server."""
-        await asyncio.gather(*(source.end() for source in self._sources))
+        await asyncio.gather(*(source.end() for source in self.sources))
 
     async def _answer(self, request: ServiceRequest, peer: PeerChoices) -> None:
         try:
@@ -82,7 +82,7 @@ class FederatedFind(FindService):
             await request.send_final(*failure_of(error))
             return
         log_query(request, question.query)
-        gathering = Gathering(self._sources, question, request.run, self._merge_wait)
+        gathering = Gathering(self.sources, question, request.run, self._merge_wait)
         request.on_cancel(gathering.wake)
         seconds = peer.query_seconds
         timer = None

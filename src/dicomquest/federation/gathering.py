@@ -11,11 +11,12 @@ from time import monotonic
 
 from dicomquest.federation.asked_query import AskedQuery
 from dicomquest.federation.confluence import Confluence
+from dicomquest.federation.conversation import Found
 from dicomquest.federation.merged_answer import Merged, Part, merged
 from dicomquest.federation.related_counts import Answers, Ask, counting_of
 from dicomquest.federation.shortfall import EndKind, SourceEnd, SourceError
 from dicomquest.federation.sieve import Sieve
-from dicomquest.federation.sources import Found, Source
+from dicomquest.federation.sources import Source
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.request import Run
 from dicomquest.standard.levels import Level

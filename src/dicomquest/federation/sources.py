@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from time import monotonic
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from dicomquest.dataset.charset import choose
-from dicomquest.dataset.codec import RemarkKind, Remarks, decode
 from dicomquest.dataset.elements import DataSet
-from dicomquest.dataset.encoder import encode
-from dicomquest.dimse.commands import PENDING, Response
-from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import (
-    AssociationError,
-    DataSetError,
     IndexDatabaseError,
-    LocalProtocolError,
-    ValueFormatError,
 )
 from dicomquest.federation.asked_query import AskedQuery, request_for
+from dicomquest.federation.conversation import Conversation, Found
 from dicomquest.federation.merged_answer import Part
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.sieve import Sieve
 from dicomquest.federation.upstream import Upstream
-from dicomquest.federation.upstream_pool import Link, UpstreamPool
+from dicomquest.federation.upstream_pool import UpstreamPool
 from dicomquest.index.index import Index
 from dicomquest.index.search.sqlite_cursor import Cursor
 from dicomquest.query.extended_negotiation import offer
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.request import Run
-from dicomquest.standard import statuses
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import InformationModel
 
@@ -48,11 +38,6 @@ BATCH = 512
 
 MOST_RELATED = 100_000
 """Answers to a question for related entities; more are not counted."""
-
-_WRONG_TEXT = frozenset({RemarkKind.UNDECODABLE, RemarkKind.UNKNOWN_CHARSET, RemarkKind.NO_CHARSET})
-
-Found: TypeAlias = "list[tuple[bytes, Part]]"
-"""Answers that match, with the unique keys of their entities."""
 
 
 class Source(Protocol):
@@ -112,7 +97,7 @@ class UpstreamSource:
         offered = offer(replace(query.options, relational=True, enhanced_multiframe=False))
         for is_fresh in (False, True):
             link = await self.pool.take(offered, is_fresh=is_fresh)
-            conversation = _Conversation(self, link, question)
+            conversation = Conversation(self.upstream, self.place, self.pool, link, question)
             try:
                 async with aclosing(conversation.answers()) as batches:
                     async for batch in batches:
@@ -145,111 +130,6 @@ class UpstreamSource:
     async def end(self) -> None:
         """End the associations."""
         await self.pool.end()
-
-
-class _Conversation:
-    """One query on one association, which goes back to the pool if all went well."""
-
-    def __init__(self, source: UpstreamSource, link: Link, question: AskedQuery) -> None:
-        self._source = source
-        self._upstream = source.upstream
-        self._link = link
-        self._question = question
-        self._remarks = Remarks()
-        self._wrong_texts = 0
-        self._unreadable = 0
-        self.has_begun = False
-
-    async def answers(self) -> AsyncGenerator[Found, None]:
-        """Yield the answers as they come; SourceError if they are not all."""
-        pool, link, heard = self._source.pool, self._link, monotonic()
-        is_over = False
-        try:
-            model = self._question.query.model
-            context = link.context(model)
-            accepted = link.accepted(model, self._question.query.options)
-            request = request_for(self._question, accepted, has_issuer=bool(self._upstream.issuer))
-            sieve = Sieve(self._question.query, accepted, self._upstream.issuer)
-            data = encode(request, context.transfer_syntax, choose(request))
-            final: Response | None = None
-            async with aclosing(link.association.find_rows(data, context)) as rows:
-                async for row in rows:
-                    self.has_begun, heard = True, monotonic()
-                    if isinstance(row, ResponseReceived) and row.command.status not in PENDING:
-                        final = row.command
-                    elif found := self._taken(row, sieve):
-                        yield found
-            is_over = True
-            self._tell(sieve)
-            self._check(final)
-        except (AssociationError, LocalProtocolError) as error:
-            is_over = True
-            patience = self._upstream.timeouts.dimse
-            waited = patience is not None and monotonic() - heard >= patience
-            kind = EndKind.TIMED_OUT if waited else EndKind.LOST
-            raise SourceError(kind, str(error)) from error
-        except ValueFormatError as error:
-            raise SourceError(EndKind.FAILED, "the identifier cannot be encoded") from error
-        finally:
-            if is_over and not link.association.is_established:
-                pool.drop(link)
-            else:
-                pool.give_back(link)
-
-    def _taken(self, row: ResponseReceived | ResponsesReceived, sieve: Sieve) -> Found:
-        titles = (self._upstream.ae_title,)
-        found: Found = []
-        for answer in self._decoded(row):
-            taken = sieve.take(answer)
-            if taken is not None:
-                part = Part(self._source.place, taken, titles)
-                found.append((sieve.identity(taken), part))
-        return found
-
-    def _decoded(self, row: ResponseReceived | ResponsesReceived) -> Iterator[DataSet]:
-        for data in row.data_sets if isinstance(row, ResponsesReceived) else [row.data_set]:
-            self._remarks.clear()
-            try:
-                if data is None:
-                    self._unreadable += 1
-                    continue
-                answer = decode(data, row.context.transfer_syntax, remarks=self._remarks)
-            except DataSetError:
-                self._unreadable += 1
-                continue
-            if any(remark.kind in _WRONG_TEXT for remark in self._remarks):
-                self._wrong_texts += 1
-            yield answer
-
-    def _tell(self, sieve: Sieve) -> None:
-        if sieve.dropped or sieve.without_key:
-            LOGGER.info(
-                "%s: %d answers did not match and %d had no unique key: left out",
-                self._upstream.words,
-                sieve.dropped,
-                sieve.without_key,
-            )
-
-    def _check(self, final: Response | None) -> None:
-        """Raise SourceError unless the upstream has answered well and to its end."""
-        status = statuses.CANNOT_UNDERSTAND if final is None else final.status
-        if status == statuses.OUT_OF_RESOURCES:
-            raise SourceError(EndKind.CAPPED, _words(final))
-        if statuses.status_class(status) is not statuses.StatusClass.SUCCESS:
-            raise SourceError(EndKind.FAILED, _words(final))
-        if self._unreadable:
-            raise SourceError(EndKind.UNREADABLE, f"{self._unreadable} answers cannot be read")
-        if self._wrong_texts:
-            raise SourceError(
-                EndKind.WRONG_TEXT,
-                f"{self._wrong_texts} answers have text that is not in their character set",
-            )
-
-
-def _words(final: Response | None) -> str:
-    if final is None:
-        return "no final response"
-    return statuses.in_words(final.status, comment=final.error_comment or "")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -23,7 +23,10 @@ HELD_MODELS = (PATIENT_ROOT, STUDY_ROOT)
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The table of an archive; ``issuer`` is that of patients without one."""
+    """The table of an archive; ``issuer`` is that of patients without one.
+
+    ``relational`` says that it answers relational queries, though it does not negotiate them.
+    """
 
     name: str
     ae_title: str
@@ -33,6 +36,7 @@ class Upstream:
     models: tuple[InformationModel, ...] = HELD_MODELS
     levels: frozenset[Level] = frozenset(Level)
     issuer: str = ""
+    relational: bool = False
     most_associations: int = MOST_ASSOCIATIONS
     maximum_length: int = 65536
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -7,12 +7,13 @@ offer gets it. All of it runs in one event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from dicomquest import evt
 from dicomquest.aio.client import AsyncAssociation
 from dicomquest.errors import (
     AssociationError,
@@ -81,6 +82,25 @@ class UpstreamPool:
 
         ``is_fresh`` asks for a new one. Whoever takes it gives it back, or drops it.
         """
+        await self._acquire()
+        try:
+            return await self._taken(offer, is_fresh=is_fresh)
+        except BaseException:
+            self._places.release()
+            raise
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Hold the place of an association of another kind; SourceError if all are in use."""
+        await self._acquire()
+        try:
+            if len(self._idle) >= self._upstream.most_associations:
+                self._in_background(self._ended(self._idle.pop(0)))
+            yield
+        finally:
+            self._places.release()
+
+    async def _acquire(self) -> None:
         try:
             async with asyncio.timeout(self._upstream.timeouts.connect):
                 await self._places.acquire()
@@ -89,11 +109,6 @@ class UpstreamPool:
             raise SourceError(
                 EndKind.TIMED_OUT, f"all {most} associations with it are in use"
             ) from error
-        try:
-            return await self._taken(offer, is_fresh=is_fresh)
-        except BaseException:
-            self._places.release()
-            raise
 
     async def _taken(self, offer: bytes, *, is_fresh: bool) -> Link:
         for link in [*self._idle]:
@@ -128,27 +143,7 @@ class UpstreamPool:
                 user_identity_rq=upstream.user_identity,
             ),
         )
-        tls = upstream.ssl_context
-        association = AsyncAssociation(
-            peer_at(
-                upstream.host, upstream.port, tls=None if tls is None else (tls, upstream.host)
-            ),
-            Requestor(rq, upstream.timeouts),
-        )
-        began = monotonic()
-        await association.open()
-        if association.is_established:
-            return association
-        failure = association.failure
-        seconds = upstream.timeouts.association
-        kind = EndKind.LOST
-        if isinstance(failure, AssociationRejectedError):
-            kind = EndKind.REJECTED
-        elif isinstance(failure, ConnectionFailedError):
-            kind = EndKind.UNREACHABLE
-        elif seconds is not None and monotonic() - began >= seconds:
-            kind = EndKind.TIMED_OUT
-        raise SourceError(kind, str(failure or "no association"))
+        return await associated(upstream, rq)
 
     def give_back(self, link: Link) -> None:
         """Keep an association for the next query, after the one on it has been settled."""
@@ -204,3 +199,33 @@ class UpstreamPool:
         task = asyncio.create_task(ending)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def associated(
+    upstream: Upstream,
+    rq: AAssociateRQ,
+    handlers: evt.Handlers | None = None,
+    incoming_folder: str | None = None,
+) -> AsyncAssociation:
+    """Return an association with an upstream; SourceError says why there is none."""
+    tls = upstream.ssl_context
+    association = AsyncAssociation(
+        peer_at(upstream.host, upstream.port, tls=None if tls is None else (tls, upstream.host)),
+        Requestor(rq, upstream.timeouts),
+        handlers,
+        incoming_folder,
+    )
+    began = monotonic()
+    await association.open()
+    if association.is_established:
+        return association
+    failure = association.failure
+    seconds = upstream.timeouts.association
+    kind = EndKind.LOST
+    if isinstance(failure, AssociationRejectedError):
+        kind = EndKind.REJECTED
+    elif isinstance(failure, ConnectionFailedError):
+        kind = EndKind.UNREACHABLE
+    elif seconds is not None and monotonic() - began >= seconds:
+        kind = EndKind.TIMED_OUT
+    raise SourceError(kind, str(failure or "no association"))

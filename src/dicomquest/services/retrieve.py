@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from dicomquest.dataset.charset import FALLBACK
 from dicomquest.dataset.codec import IDENTIFIER_LIMITS, Limits, decode
@@ -19,7 +20,7 @@ from dicomquest.errors import DataSetError, IdentifierError, IndexDatabaseError,
 from dicomquest.index.index import Index
 from dicomquest.query.identifier.retrieve_identifier import RetrieveIdentifier, parse_retrieve
 from dicomquest.services.access import PeerChoices
-from dicomquest.services.failures import failure_of
+from dicomquest.services.failures import Failure, failure_of
 from dicomquest.services.find import check_level, is_short
 from dicomquest.services.find_gate import FindGate
 from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
@@ -27,6 +28,7 @@ from dicomquest.services.move_destinations import Destination, Destinations
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.retrieve_progress import Progress, Retrieved
 from dicomquest.services.retrieve_routes import DestinationRoute, OwnRoute
+from dicomquest.services.retrieve_source import InstanceSource
 from dicomquest.services.retrieving import Retrieving, Route
 from dicomquest.services.stored_source import StoredSource, TooManyInstancesError
 from dicomquest.standard import statuses
@@ -40,6 +42,13 @@ class RetrieveLimits:
 
     most_running: int | None = None
     identifier: Limits = IDENTIFIER_LIMITS
+
+
+class Selection(InstanceSource, Protocol):
+    """The instances that a retrieve asks for; ``interrupt`` ends their selection at any time."""
+
+    def interrupt(self) -> None:
+        """Give up; ``count`` raises IndexDatabaseError then."""
 
 
 class RetrieveService:
@@ -86,13 +95,7 @@ class RetrieveService:
             await request.send_final(*failure_of(error))
             return
         self._note(request, identifier, destination)
-        source = StoredSource(
-            self._index,
-            identifier.query,
-            request.run,
-            most=peer.most_retrieved,
-            is_latest=request.association.state.has_stored,
-        )
+        source = self.select(request, identifier, peer)
         request.on_cancel(source.interrupt)
         try:
             await self._send(request, source, destination)
@@ -108,6 +111,23 @@ class RetrieveService:
             await self._end(request, statuses.CANNOT_COUNT_MATCHES, failure_of(error).comment)
         finally:
             source.close()
+
+    def select(
+        self, request: ServiceRequest, identifier: RetrieveIdentifier, peer: PeerChoices
+    ) -> Selection:
+        """Return what a request asks for."""
+        return StoredSource(
+            self._index,
+            identifier.query,
+            request.run,
+            most=peer.most_retrieved,
+            is_latest=request.association.state.has_stored,
+        )
+
+    def verdict(self, request: ServiceRequest, source: Selection, final: Failure) -> Failure:
+        """Return the final response of a retrieve, with what its source has to say of it."""
+        del request, source
+        return final
 
     def _destination(self, request: ServiceRequest, command: RetrieveRQ) -> Destination | None:
         """Return the destination of a C-MOVE; IdentifierError A801 or 0124 if it may not be."""
@@ -169,12 +189,13 @@ class RetrieveService:
             association.lines.log(LOGGER, logging.INFO, "identifier", line)
 
     async def _send(
-        self, request: ServiceRequest, source: StoredSource, destination: Destination | None
+        self, request: ServiceRequest, source: Selection, destination: Destination | None
     ) -> None:
         total = await source.count()
         if not total or request.is_cancelled:
             self._keep(request, Progress(total))
-            await self._end(request, statuses.CANCEL if request.is_cancelled else statuses.SUCCESS)
+            final = Failure(statuses.CANCEL if request.is_cancelled else statuses.SUCCESS)
+            await self._end(request, *self.verdict(request, source, final)[:2])
             return
         route: Route
         if destination is None:
@@ -183,8 +204,8 @@ class RetrieveService:
             route = DestinationRoute(request, self._destinations, destination, source.needed())
         retrieving = Retrieving(request, source, total, route)
         self._keep(request, retrieving.progress)
-        status = await retrieving.run()
-        await self._end(request, status, retrieving.trouble)
+        final = Failure(await retrieving.run(), retrieving.trouble)
+        await self._end(request, *self.verdict(request, source, final)[:2])
 
     def _keep(self, request: ServiceRequest, progress: Progress) -> None:
         assert request.retrieved is not None  # noqa: S101

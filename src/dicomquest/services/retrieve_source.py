@@ -94,5 +94,8 @@ class InstanceSource(Protocol):
     async def next(self) -> Sequence[Selected]:
         """Return the next instances in their order; none at the end, then from the first again."""
 
+    def give_up(self) -> None:
+        """Note that nothing more is sent: ``next`` only names the instances that are left."""
+
     def close(self) -> None:
         """End the source, however far it got."""

@@ -132,6 +132,7 @@ class Retrieving:
         """Send no more: all others would fail in the same way, and each would wait for it."""
         if not self.trouble and not self._request.is_cancelled:
             self.trouble = str(error)
+            self._source.give_up()
             LOGGER.warning(
                 "association %d: %s; %d instances not sent",
                 self._request.association.number,

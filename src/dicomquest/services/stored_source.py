@@ -100,6 +100,9 @@ class StoredSource:
         if self._cursor is not None:
             self._cursor.interrupt()
 
+    def give_up(self) -> None:
+        """Do nothing: to name instances costs little."""
+
     def close(self) -> None:
         """Forget the selection."""
         self._pages.clear()

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dicomquest.ae.negotiation_items import build_role
 from dicomquest.cli.connection_trouble import trouble
 from dicomquest.cli.retrieving.portion_queue import Arrivals, Ended
-from dicomquest.cli.retrieving.storage_proposal import (
+from dicomquest.dataset.elements import to_pydicom
+from dicomquest.errors import AssociationError, ContextNotAcceptedError
+from dicomquest.evt import EVT_C_STORE
+from dicomquest.scu.storage_proposal import (
     MOST_CONTEXTS,
     UNCOMPRESSED,
     storage_contexts,
     storage_pairs,
 )
-from dicomquest.dataset.elements import to_pydicom
-from dicomquest.errors import AssociationError, ContextNotAcceptedError
-from dicomquest.evt import EVT_C_STORE
 from dicomquest.services.contexts import build_context
 from dicomquest.standard.statuses import C_MOVE_STATUSES, MOVE_DESTINATION_UNKNOWN, in_words
 

@@ -13,10 +13,10 @@ from dicomquest.cli.messages import give_up, say
 from dicomquest.cli.retrieving.carriers import MoveCarrier, Own
 from dicomquest.cli.retrieving.portion_queue import Arrivals, Rules
 from dicomquest.cli.retrieving.receiver import Receiver
-from dicomquest.cli.retrieving.storage_proposal import all_contexts
 from dicomquest.cli.send_queue import Way
 from dicomquest.cli.shared_options import host_and_port, network_address
 from dicomquest.evt import EVT_C_STORE
+from dicomquest.scu.storage_proposal import all_contexts
 from dicomquest.services.contexts import build_context
 from dicomquest.standard.sop_classes import VERIFICATION
 

@@ -74,6 +74,12 @@ class UpstreamSettings:
     issuer: str | None = setting(
         None, "The issuer of its Patient IDs (Issuer of Patient ID), where its answers name none."
     )
+    relational: bool = setting(
+        False,
+        "Send it relational queries, though it does not negotiate them; else it is asked level by "
+        "level.",
+        is_flag=True,
+    )
     most_associations: int = setting(
         4,
         "Hold at most so many associations with it in a process; further queries wait.",

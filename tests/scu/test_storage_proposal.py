@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicomquest.cli.retrieving.storage_proposal import (
+from dicomquest.scu.storage_proposal import (
     COMMON_CLASSES,
     MOST_CONTEXTS,
     UNCOMPRESSED,

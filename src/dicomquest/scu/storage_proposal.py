@@ -40,6 +40,29 @@ COMMON_CLASSES = tuple(
 )  # fmt: skip
 """The classes to propose if the peer does not say which ones it will send."""
 
+_BY_MODALITY: dict[str, tuple[str, ...]] = {
+    "CR": ("1",), "DX": ("1.1", "1.1.1"), "MG": ("1.2", "1.2.1", "13.1.3", "13.1.4"),
+    "IO": ("1.3", "1.3.1"), "CT": ("2", "2.1", "2.2"), "MR": ("4", "4.1", "4.2", "4.3", "4.4"),
+    "US": ("3.1", "6.1", "6.2"), "XA": ("12.1", "12.1.1", "13.1.1"), "RF": ("12.2", "12.2.1"),
+    "NM": ("20",), "PT": ("128", "128.1", "130"), "ECG": ("9.1.1", "9.1.2", "9.1.3"),
+    "SR": ("88.11", "88.22", "88.33", "88.34", "88.40", "88.65", "88.67"),
+    "KO": ("88.59",), "PR": ("11.1", "11.2", "11.3", "11.4"), "SEG": ("66.4", "66.5"),
+    "REG": ("66.1", "66.3"), "DOC": ("104.1", "104.2", "104.3"),
+    "RTIMAGE": ("481.1",), "RTDOSE": ("481.2",), "RTSTRUCT": ("481.3",),
+    "RTPLAN": ("481.5", "481.8"), "RTRECORD": ("481.4", "481.6", "481.7", "481.9"),
+    "OT": ("7.1", "7.2", "7.3", "7.4"),
+}  # fmt: skip
+_CAPTURES = "7"
+
+
+def classes_of_modality(modality: str) -> tuple[str, ...]:
+    """Return the classes that series of a modality usually have; the common ones for others."""
+    found = _BY_MODALITY.get(modality)
+    if found is None:
+        return COMMON_CLASSES
+    return tuple(f"{_IMAGES}{each}" for each in (*found, _CAPTURES))
+
+
 USUAL_SYNTAXES = (
     EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
     "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50",
@@ -70,14 +93,14 @@ def storage_pairs(classes: Collection[str]) -> list[tuple[str, tuple[str, ...]]]
 
 def storage_contexts(pairs: Sequence[tuple[str, tuple[str, ...]]]) -> list[PresentationContext]:
     """Return the presentation contexts of such pairs."""
-    from dicomquest.services.contexts import build_context
+    from dicomquest.services.contexts import build_context  # noqa: PLC0415  it needs pydicom
 
     return [build_context(uid, list(syntaxes)) for uid, syntaxes in pairs]
 
 
 def all_contexts() -> list[PresentationContext]:
     """Return a context for each storage class in each transfer syntax, for an acceptor."""
-    from dicomquest.services.contexts import build_context
+    from dicomquest.services.contexts import build_context  # noqa: PLC0415  it needs pydicom
 
     syntaxes = list(stored_transfer_syntaxes())
     return [build_context(uid, syntaxes) for uid in stored_sop_classes()]

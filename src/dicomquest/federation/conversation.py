@@ -1,0 +1,224 @@
+"""One query on one association with an upstream (PS3.4 C.4.1.3, PS3.7 9.1.2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from time import monotonic
+from typing import NamedTuple, TypeAlias
+
+from dicomquest.dataset.charset import choose
+from dicomquest.dataset.codec import RemarkKind, Remarks, decode
+from dicomquest.dataset.elements import DataSet
+from dicomquest.dataset.encoder import encode
+from dicomquest.dimse.commands import PENDING, Response
+from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
+from dicomquest.errors import (
+    AssociationError,
+    DataSetError,
+    LocalProtocolError,
+    ValueFormatError,
+)
+from dicomquest.federation.asked_query import AskedQuery, request_for
+from dicomquest.federation.descent import MOST_WALKED, levels_to_walk, question_at
+from dicomquest.federation.merged_answer import Part
+from dicomquest.federation.shortfall import EndKind, SourceError
+from dicomquest.federation.sieve import Sieve
+from dicomquest.federation.upstream import Upstream
+from dicomquest.federation.upstream_pool import Link, UpstreamPool
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard import statuses
+from dicomquest.standard.keys import UNIQUE_KEYS
+from dicomquest.standard.levels import Level
+from dicomquest.ul.negotiation import AcceptedContext
+
+LOGGER = logging.getLogger("dicomquest.federation")
+
+_WRONG_TEXT = frozenset({RemarkKind.UNDECODABLE, RemarkKind.UNKNOWN_CHARSET, RemarkKind.NO_CHARSET})
+
+Found: TypeAlias = "list[tuple[bytes, Part]]"
+"""Answers that match, with the unique keys of their entities."""
+
+Row: TypeAlias = "ResponseReceived | ResponsesReceived"
+
+
+class _Terms(NamedTuple):
+    """The terms of a query with an upstream, and the sieve of its answers."""
+
+    context: AcceptedContext
+    accepted: QueryOptions
+    sieve: Sieve
+
+
+class Conversation:
+    """A query, whose association goes back to the pool if all went well."""
+
+    def __init__(
+        self, upstream: Upstream, place: int, pool: UpstreamPool, link: Link, question: AskedQuery
+    ) -> None:
+        """Ask over a link of the pool, as the ``place``-th source."""
+        self._upstream = upstream
+        self._place = place
+        self._pool = pool
+        self._link = link
+        self._question = question
+        self._remarks = Remarks()
+        self._wrong_texts = 0
+        self._unreadable = 0
+        self._walked = 0
+        self._heard = monotonic()
+        self._is_over = False
+        self.has_begun = False
+
+    async def answers(self) -> AsyncGenerator[Found, None]:
+        """Yield the answers as they come; SourceError if they are not all."""
+        link = self._link
+        try:
+            query = self._question.query
+            context = link.context(query.model)
+            accepted = link.accepted(query.model, query.options)
+            if self._upstream.relational:
+                accepted = replace(accepted, relational=True)
+            sieve = Sieve(query, accepted, self._upstream.issuer)
+            levels = levels_to_walk(self._question, accepted)
+            terms = _Terms(context, accepted, sieve)
+            async with aclosing(self._walk(levels, {}, {}, terms)) as batches:
+                async for found in batches:
+                    yield found
+            self._tell(sieve)
+            self._check_texts()
+        except (AssociationError, LocalProtocolError) as error:
+            self._is_over = True
+            patience = self._upstream.timeouts.dimse
+            waited = patience is not None and monotonic() - self._heard >= patience
+            kind = EndKind.TIMED_OUT if waited else EndKind.LOST
+            raise SourceError(kind, str(error)) from error
+        except ValueFormatError as error:
+            raise SourceError(EndKind.FAILED, "the identifier cannot be encoded") from error
+        finally:
+            if self._is_over and not link.association.is_established:
+                self._pool.drop(link)
+            else:
+                self._pool.give_back(link)
+
+    async def _walk(
+        self,
+        levels: tuple[Level, ...],
+        path: Mapping[Level, str],
+        above: DataSet,
+        terms: _Terms,
+    ) -> AsyncGenerator[Found, None]:
+        """Ask at the first of the levels, and below each entity there at the others."""
+        level, *below = levels
+        question = self._question
+        if below or path:
+            question = question_at(self._question, level, path, is_first=not path)
+        if not below:
+            async with aclosing(self._rows(question, terms)) as rows:
+                async for row in rows:
+                    if found := self._taken(row, terms.sieve, above):
+                        yield found
+            return
+        here = Sieve(question.query, terms.accepted, self._upstream.issuer)
+        entities: list[DataSet] = []
+        async with aclosing(self._rows(question, terms)) as rows:
+            async for row in rows:
+                answers = map(here.take, self._decoded(row))
+                entities += [answer for answer in answers if answer is not None]
+                if self._walked + len(entities) > MOST_WALKED:
+                    raise SourceError(
+                        EndKind.FAILED,
+                        f"it does not accept relational queries, and has more than {MOST_WALKED} "
+                        "entities above the level of this one: name upper ones",
+                    )
+        self._walked += len(entities)
+        unique = UNIQUE_KEYS[level].tag
+        for entity in entities:
+            further = {**path, level: str(entity[unique].values[0])}
+            known = {**above, **entity}
+            async with aclosing(self._walk(tuple(below), further, known, terms)) as batches:
+                async for found in batches:
+                    yield found
+
+    async def _rows(self, question: AskedQuery, terms: _Terms) -> AsyncGenerator[Row, None]:
+        """Send one request, and yield its Pending responses; SourceError for another end."""
+        context, issuer = terms.context, self._upstream.issuer
+        request = request_for(question, terms.accepted, has_issuer=bool(issuer))
+        data = encode(request, context.transfer_syntax, choose(request))
+        final: Response | None = None
+        self._heard, self._is_over = monotonic(), False
+        async with aclosing(self._link.association.find_rows(data, context)) as rows:
+            async for row in rows:
+                self.has_begun, self._heard = True, monotonic()
+                if isinstance(row, ResponseReceived) and row.command.status not in PENDING:
+                    final = row.command
+                else:
+                    yield row
+        self._is_over = True
+        _check(final)
+
+    def _taken(self, row: Row, sieve: Sieve, above: DataSet) -> Found:
+        titles = (self._upstream.ae_title,)
+        found: Found = []
+        for answer in self._decoded(row):
+            taken = sieve.take(_below(above, answer) if above else answer)
+            if taken is not None:
+                found.append((sieve.identity(taken), Part(self._place, taken, titles)))
+        return found
+
+    def _decoded(self, row: Row) -> Iterator[DataSet]:
+        for data in row.data_sets if isinstance(row, ResponsesReceived) else [row.data_set]:
+            self._remarks.clear()
+            try:
+                if data is None:
+                    self._unreadable += 1
+                    continue
+                answer = decode(data, row.context.transfer_syntax, remarks=self._remarks)
+            except DataSetError:
+                self._unreadable += 1
+                continue
+            if any(remark.kind in _WRONG_TEXT for remark in self._remarks):
+                self._wrong_texts += 1
+            yield answer
+
+    def _tell(self, sieve: Sieve) -> None:
+        if sieve.dropped or sieve.without_key:
+            LOGGER.info(
+                "%s: %d answers did not match and %d had no unique key: left out",
+                self._upstream.words,
+                sieve.dropped,
+                sieve.without_key,
+            )
+
+    def _check_texts(self) -> None:
+        """Raise SourceError unless all answers could be read."""
+        if self._unreadable:
+            raise SourceError(EndKind.UNREADABLE, f"{self._unreadable} answers cannot be read")
+        if self._wrong_texts:
+            raise SourceError(
+                EndKind.WRONG_TEXT,
+                f"{self._wrong_texts} answers have text that is not in their character set",
+            )
+
+
+def _below(above: DataSet, answer: DataSet) -> DataSet:
+    """Return an answer with what is known of the entities above it; its own elements win."""
+    own = {tag: element for tag, element in answer.items() if element.values or tag not in above}
+    return dict(sorted({**above, **own}.items()))
+
+
+def _check(final: Response | None) -> None:
+    """Raise SourceError unless an upstream has answered to its end."""
+    status = statuses.CANNOT_UNDERSTAND if final is None else final.status
+    if status == statuses.OUT_OF_RESOURCES:
+        raise SourceError(EndKind.CAPPED, _words(final))
+    if statuses.status_class(status) is not statuses.StatusClass.SUCCESS:
+        raise SourceError(EndKind.FAILED, _words(final))
+
+
+def _words(final: Response | None) -> str:
+    if final is None:
+        return "no final response"
+    return statuses.in_words(final.status, comment=final.error_comment or "")
