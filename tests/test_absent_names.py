@@ -125,7 +125,10 @@ def test_names_of_objects_are_here_or_explained() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("from dicomquest.events import EVT_N_GET", "the DIMSE-N services are not here"),
+        (
+            "from dicomquest.events import EVT_N_GET",
+            "the DIMSE-N services but a requestor's send_n_create() and send_n_set() are not here",
+        ),
         ("from dicomquest import PrintManagementPresentationContexts", "use build_context"),
         ("from dicomquest import apps", "use the command line"),
         ("from dicomquest.pdu_primitives import A_ASSOCIATE", "maximum_pdu_size"),

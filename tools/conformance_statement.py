@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID
 
 from dicomquest.index.tables.schema import ENTRY_COLUMNS
@@ -26,6 +27,7 @@ from dicomquest.standard.sop_classes import (
     WORKLIST_FIND,
 )
 from dicomquest.standard.statuses import C_FIND_STATUSES
+from dicomquest.standard.step_attributes import MPPS, NEEDED, NEEDED_AT_END, NEVER_SET
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
 from dicomquest.standard.worklist_keys import (
@@ -65,6 +67,7 @@ def sop_classes() -> Iterable[str]:
     return [
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in served),
         row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "yes", "`--worklist`"),
+        row(UID(MPPS).name, MPPS, "N-CREATE, N-SET", "yes", "`--worklist`"),
         *(row(each.name, each.uid, each.service, "no", "yes") for each in OBJECT_FIND),
         *(row(UID(uid).name, uid, "C-STORE", "no", "`--store`") for uid in OBJECT_CLASSES),
     ]
@@ -73,7 +76,7 @@ def sop_classes() -> Iterable[str]:
 def object_keys() -> Iterable[str]:
     for number, model in enumerate(OBJECT_MODELS, 1):
         of_model = model.model
-        yield f"#### 5.7.{number} {of_model.words} ({of_model.uid}, PS3.4 {of_model.clause})"
+        yield f"#### 5.8.{number} {of_model.words} ({of_model.uid}, PS3.4 {of_model.clause})"
         yield ""
         yield row("Key", "Tag", "VR", "Type", "Return type", "Matching")
         yield row(*["---"] * 6)
@@ -102,6 +105,20 @@ def worklist_keys() -> Iterable[str]:
             "column" if key in ENTRY_COLUMNS or key.tag == SCHEDULED_STATION_AE_TITLE else "",
         )
         for key in WORKLIST_KEYS
+    ]
+
+
+def step_attributes() -> Iterable[str]:
+    tags = sorted({*NEEDED, *NEEDED_AT_END, *NEVER_SET})
+    return [
+        row(
+            keyword_for_tag(tag),
+            tag_text(tag),
+            "1" if tag in NEEDED else "optional",
+            "no" if tag in NEVER_SET else "yes",
+            "1" if tag in NEEDED or tag in NEEDED_AT_END else "",
+        )
+        for tag in tags
     ]
 
 
@@ -182,7 +199,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     table.__name__: table
     for table in (
         sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses,
-        worklist_keys, object_keys, character_sets,
+        worklist_keys, step_attributes, object_keys, character_sets,
     )
 }  # fmt: skip
 

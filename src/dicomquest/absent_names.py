@@ -6,7 +6,10 @@ import re
 import sys
 from opcode import opmap
 
-_NORMALIZED = "the DIMSE-N services are not here; keep pynetdicom for them"
+_NORMALIZED = (
+    "the DIMSE-N services but a requestor's send_n_create() and send_n_set() are not here; keep "
+    "pynetdicom for them"
+)
 _NO_THREAD = (
     "not here: an association has no thread; `is_established` and the events tell its end, "
     "release() and abort() bring it about"

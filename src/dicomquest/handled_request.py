@@ -55,8 +55,10 @@ class Request:
 
     @property
     def Priority(self) -> int | None:
-        """The Priority (0000,0700): 0 medium, 1 high, 2 low; None for a C-ECHO."""
-        return None if isinstance(self.command, commands.CEchoRQ) else self.command.priority
+        """The Priority (0000,0700): 0 medium, 1 high, 2 low; None for a request without one."""
+        if isinstance(self.command, commands.CEchoRQ | commands.NormalizedRQ):
+            return None
+        return self.command.priority
 
     @property
     def Identifier(self) -> BytesIO | None:

@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dicomquest import evt
-from dicomquest.dimse.commands import PENDING, Response
+from dicomquest.dimse.commands import PENDING, NormalizedRQ, Response
 from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import AssociationError, LocalProtocolError
 from dicomquest.scu.association import RequestedAssociation
 from dicomquest.scu.driver import Driver
 from dicomquest.scu.incoming_store import IncomingStore
+from dicomquest.scu.normalized import NormalizedServices
 from dicomquest.scu.peer_address import Peer
 from dicomquest.scu.requestor import Flow, Operation, Requestor
 from dicomquest.scu.sub_operations import NO_HANDLER, SubOperations
@@ -44,7 +45,7 @@ NOTIFICATIONS: dict[LifeStage, evt.NotificationEvent] = {
 }
 
 
-class Association(RequestedAssociation, evt.HasHandlers):
+class Association(RequestedAssociation, NormalizedServices, evt.HasHandlers):
     """An association as requestor (PS3.8 7), in the shape that pynetdicom's users know.
 
     ``AE.associate`` makes one. It has no thread: the peer's bytes are read while a method runs, and
@@ -269,6 +270,14 @@ class Association(RequestedAssociation, evt.HasHandlers):
         with self._turn():
             response = self._store(dataset, msg_id, priority, originator_aet, originator_id)
         return Dataset() if response is None else status_data_set(response.command)
+
+    def _exchange(self, request: NormalizedRQ, dataset: Dataset) -> ResponseReceived | None:
+        from dicomquest.services.identifiers import encode_request
+
+        with self._turn():
+            context = self._requestor.context_for(request.affected_sop_class_uid)
+            attributes = encode_request(dataset, context.transfer_syntax)
+            return self._run(self._requestor.exchange(context, request, attributes))
 
     def send_c_cancel(
         self, msg_id: int, context_id: int | None = None, query_model: str | None = None

@@ -19,6 +19,7 @@ from dicomquest.cli.server_assembly import server_settings
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRSP
 from dicomquest.index import Index
 from dicomquest.standard.models import MODALITY_WORKLIST, MODELS, PATIENT_ROOT, STUDY_ROOT
+from dicomquest.standard.step_attributes import MPPS
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
 from fixtures.faces import HOST, RawPeer, data_set, raw_requestor
@@ -239,6 +240,9 @@ def test_worklist_is_served_where_asked_for(location: Path) -> None:
     ae.add_requested_context(model)
     with serving(location) as port, ae.associate(HOST, port) as association:
         assert association.accepted_contexts == []
+    ae.add_requested_context(MPPS)
+    with serving(location, worklist=True) as port, ae.associate(HOST, port) as association:
+        assert [each.abstract_syntax for each in association.accepted_contexts] == [model, MPPS]
     offer = SOPClassExtendedNegotiation(model, b"\1\1\1")
     with (
         serving(location, worklist=True) as port,
@@ -248,3 +252,33 @@ def test_worklist_is_served_where_asked_for(location: Path) -> None:
         found = list(association.send_c_find(data_set(PatientID="P1"), model))
     assert [status.Status for status, _ in found] == [0xFF00, 0x0000]
     assert found[0][1] == data_set(PatientID="P1")
+
+
+@pytest.mark.requirement("MP-010")
+def test_entries_of_chosen_steps_are_hidden(location: Path) -> None:
+    """A step that a modality has begun leaves the list where --hide-steps says so."""
+    with Worklist(location) as worklist:
+        worklist.add(entries_of(entry(1)), 0)
+    ae = AE("CT1")
+    ae.add_requested_context(MPPS)
+    ae.add_requested_context(MODALITY_WORKLIST.uid)
+    attributes = data_set(
+        ScheduledStepAttributesSequence=[
+            data_set(StudyInstanceUID="1.2.1", ScheduledProcedureStepID="S1")
+        ],
+        PerformedProcedureStepID="PPS1",
+        PerformedStationAETitle="CT1",
+        PerformedProcedureStepStartDate="20260105",
+        PerformedProcedureStepStartTime="1031",
+        PerformedProcedureStepStatus="IN PROGRESS",
+        Modality="CT",
+    )
+    asked = data_set(PatientID="P1")
+    with (
+        serving(location, worklist=True, hide_steps=("in-progress",)) as port,
+        ae.associate(HOST, port) as association,
+    ):
+        before = list(association.send_c_find(asked, MODALITY_WORKLIST.uid))
+        status, _ = association.send_n_create(attributes, MPPS, "1.2.3.4.5")
+        after = list(association.send_c_find(asked, MODALITY_WORKLIST.uid))
+    assert (len(before), status.Status, len(after)) == (2, 0x0000, 1)

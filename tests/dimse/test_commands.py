@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from io import BytesIO
 from struct import pack, unpack_from
 from typing import Any
@@ -30,6 +30,10 @@ from dicomquest.dimse.commands import (
     Command,
     CStoreRQ,
     CStoreRSP,
+    NCreateRQ,
+    NCreateRSP,
+    NSetRQ,
+    NSetRSP,
     Request,
     Response,
     UnknownCommand,
@@ -39,6 +43,8 @@ from dicomquest.dimse.commands import (
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from strategies.dimse import commands, requests
 from vectors.command_sets import STUDY_ROOT_FIND, VECTORS, VERIFICATION, Vector
+
+MPPS = "1.2.840.10008.3.1.2.3.3"
 
 NUMBER = {name: element for element, _, name in ELEMENTS}
 
@@ -326,11 +332,37 @@ def test_response_names_request_and_sop_class(request: Request) -> None:
         CStoreRQ: CStoreRSP,
         CGetRQ: CGetRSP,
         CMoveRQ: CMoveRSP,
+        NCreateRQ: NCreateRSP,
+        NSetRQ: NSetRSP,
     }
     assert type(response) is expected[type(request)]
-    if isinstance(request, CStoreRQ):
-        assert isinstance(response, CStoreRSP)
+    if isinstance(request, CStoreRQ | NCreateRQ | NSetRQ):
+        assert isinstance(response, CStoreRSP | NCreateRSP | NSetRSP)
         assert response.affected_sop_instance_uid == request.affected_sop_instance_uid
+
+
+@pytest.mark.requirement("DN-002")
+def test_failure_of_n_create_lists_attributes() -> None:
+    """The offending elements of a DIMSE-N request are its Attribute Identifier List."""
+    create = NCreateRQ(message_id=3, affected_sop_class_uid=MPPS, affected_sop_instance_uid="1.2")
+    response = response_to(create, 0x0120, offending_element=(0x00400253,), error_id=0xA710)
+    assert response == NCreateRSP(
+        message_id_being_responded_to=3,
+        status=0x0120,
+        affected_sop_class_uid=MPPS,
+        affected_sop_instance_uid="1.2",
+        attribute_identifier_list=(0x00400253,),
+        error_id=0xA710,
+    )
+
+
+@pytest.mark.requirement("DN-001")
+def test_n_set_needs_class_instance_and_data_set() -> None:
+    with pytest.raises(LocalProtocolError, match="N-SET-RQ without requested_sop_instance_uid"):
+        encode_command(NSetRQ(message_id=1, requested_sop_class_uid=MPPS))
+    whole = NSetRQ(message_id=1, requested_sop_class_uid=MPPS, requested_sop_instance_uid="1.2")
+    with pytest.raises(LocalProtocolError, match="N-SET-RQ has a data set"):
+        encode_command(replace(whole, has_data_set=False))
 
 
 @pytest.mark.requirement("UL-096")
@@ -353,7 +385,7 @@ def test_elements_are_those_of_dictionary() -> None:
 def test_response_field_is_request_field_with_bit() -> None:
     """The command field of a response is the request's with the response bit."""
     by_name = {message.name: message.command_field for message in MESSAGES}
-    for service in ("C-STORE", "C-FIND", "C-ECHO"):
+    for service in ("C-STORE", "C-FIND", "C-ECHO", "N-SET", "N-CREATE"):
         assert by_name[f"{service}-RSP"] == by_name[f"{service}-RQ"] | 0x8000
 
 
@@ -374,6 +406,10 @@ PYNETDICOM_MESSAGES: dict[type[Command], Any] = {
     CGetRSP: dimse_messages.C_GET_RSP,
     CMoveRQ: dimse_messages.C_MOVE_RQ,
     CMoveRSP: dimse_messages.C_MOVE_RSP,
+    NCreateRQ: dimse_messages.N_CREATE_RQ,
+    NCreateRSP: dimse_messages.N_CREATE_RSP,
+    NSetRQ: dimse_messages.N_SET_RQ,
+    NSetRSP: dimse_messages.N_SET_RSP,
 }
 
 
@@ -386,9 +422,12 @@ def by_pynetdicom(data: bytes) -> Dataset:
 def test_pynetdicom_reads_what_we_encode(command: Command) -> None:
     elements = by_pynetdicom(encode_command(command))
     known = {element.keyword for element in PYNETDICOM_MESSAGES[type(command)]().command_set}
-    assert {element.keyword for element in elements} <= known | {"ErrorID", "OffendingElement"}
+    # pynetdicom does not know all elements that explain a failure (PS3.7 C).
+    explaining = {"ErrorID", "ErrorComment", "OffendingElement", "AttributeIdentifierList"}
+    assert {element.keyword for element in elements} <= known | explaining
+    own = {field.name for field in fields(command)}
     for keyword, name in FIELDS.items():
-        value = getattr(command, name, None)
+        value = getattr(command, name) if name in own else None
         if value is None or value in ("", ()):
             assert keyword not in elements
         elif isinstance(value, tuple):
@@ -417,6 +456,9 @@ FIELDS = {
     "NumberOfFailedSuboperations": "number_of_failed_suboperations",
     "NumberOfWarningSuboperations": "number_of_warning_suboperations",
     "MoveOriginatorMessageID": "move_originator_message_id",
+    "RequestedSOPClassUID": "requested_sop_class_uid",
+    "RequestedSOPInstanceUID": "requested_sop_instance_uid",
+    "AttributeIdentifierList": "attribute_identifier_list",
 }
 
 
@@ -436,6 +478,20 @@ FIELDS = {
             CFindRQ(message_id=5, affected_sop_class_uid=STUDY_ROOT_FIND, priority=2),
             id="find",
         ),
+        pytest.param(
+            "N_CREATE",
+            "N_CREATE_RQ",
+            NCreateRQ(message_id=5, affected_sop_class_uid=MPPS, affected_sop_instance_uid="1.2.3"),
+            id="create",
+            marks=pytest.mark.requirement("DN-001"),
+        ),
+        pytest.param(
+            "N_SET",
+            "N_SET_RQ",
+            NSetRQ(message_id=5, requested_sop_class_uid=MPPS, requested_sop_instance_uid="1.2.3"),
+            id="set",
+            marks=pytest.mark.requirement("DN-001"),
+        ),
     ],
 )
 def test_we_read_what_pynetdicom_encodes(primitive: str, message: str, command: Request) -> None:
@@ -444,10 +500,19 @@ def test_we_read_what_pynetdicom_encodes(primitive: str, message: str, command: 
 
     request = getattr(dimse_primitives, primitive)()
     request.MessageID = command.message_id
-    request.AffectedSOPClassUID = command.affected_sop_class_uid
+    attributes = BytesIO(b"\x10\0\x10\0\0\0\0\0")
+    if isinstance(command, NSetRQ):
+        request.RequestedSOPClassUID = command.requested_sop_class_uid
+        request.RequestedSOPInstanceUID = command.requested_sop_instance_uid
+        request.ModificationList = attributes
+    else:
+        request.AffectedSOPClassUID = command.affected_sop_class_uid
+    if isinstance(command, NCreateRQ):
+        request.AffectedSOPInstanceUID = command.affected_sop_instance_uid
+        request.AttributeList = attributes
     if isinstance(command, CFindRQ):
         request.Priority = command.priority
-        request.Identifier = BytesIO(b"\x10\0\x10\0\0\0\0\0")
+        request.Identifier = attributes
     theirs = getattr(dimse_messages, message)()
     theirs.primitive_to_message(request)
     data = encode_with_pynetdicom(theirs.command_set, is_implicit_vr=True, is_little_endian=True)

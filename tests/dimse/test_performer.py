@@ -15,6 +15,10 @@ from dicomquest.dimse.commands import (
     CFindRSP,
     CStoreRQ,
     CStoreRSP,
+    NCreateRQ,
+    NCreateRSP,
+    NSetRQ,
+    NSetRSP,
     Request,
     UnknownCommand,
     response_to,
@@ -226,7 +230,7 @@ def test_requestor_with_scp_role_takes_requests() -> None:
 
 
 @pytest.mark.requirement("UL-102")
-@pytest.mark.parametrize("command_field", [0x0100, 0x0110, 0x0120, 0x0130, 0x0140, 0x0150, 0x7ABC])
+@pytest.mark.parametrize("command_field", [0x0100, 0x0110, 0x0130, 0x0150, 0x7ABC])
 @pytest.mark.parametrize("data_set", [None, b"abcd"])
 def test_unknown_request_is_answered(command_field: int, data_set: bytes | None) -> None:
     pair = Pair.established()
@@ -251,6 +255,50 @@ def test_unknown_request_is_answered(command_field: int, data_set: bytes | None)
 
 
 @pytest.mark.requirement("UL-102")
+@pytest.mark.requirement("DN-003")
+@pytest.mark.parametrize(
+    "command",
+    [
+        NCreateRQ(message_id=9, affected_sop_class_uid=STUDY_ROOT_FIND),
+        NSetRQ(
+            message_id=9,
+            requested_sop_class_uid=STUDY_ROOT_FIND,
+            requested_sop_instance_uid="1.2.3",
+        ),
+    ],
+)
+def test_dimse_n_on_a_find_context_is_refused(command: Request) -> None:
+    pair = Pair.established()
+    pair.feed_scp(message(FIND, command, b"abcd"))
+    response = response_to(command, 0x0211)
+    assert messages_from(pair.scp) == [Message(FIND, response)]
+    assert pair.take(pair.scp_events, RequestRefused) == [RequestRefused(command, response)]
+
+
+@pytest.mark.requirement("DN-003")
+def test_n_set_without_class_is_of_its_context() -> None:
+    pair = Pair.established()
+    elements = {0x0100: us(0x0120), 0x0110: us(9), 0x0800: us(1), 0x1001: b"1.2.3\0"}
+    pair.feed_scp(message(FIND, encode_elements(elements), b"abcd"))
+    (refused,) = messages_from(pair.scp)
+    assert refused.command == NSetRSP(
+        message_id_being_responded_to=9,
+        status=0x0211,
+        affected_sop_class_uid=STUDY_ROOT_FIND,
+        affected_sop_instance_uid="1.2.3",
+    )
+
+
+@pytest.mark.requirement("DN-003")
+def test_oversized_attributes_are_refused() -> None:
+    pair = Pair.established(options=SessionOptions(limits=Limits(data_set=10)))
+    command = NCreateRQ(message_id=9, affected_sop_class_uid=CT_STORAGE)
+    pair.feed_scp(message(STORE, command, bytes(12)))
+    (refused,) = messages_from(pair.scp)
+    assert isinstance(refused.command, NCreateRSP)
+    assert refused.command.status == 0x0213
+
+
 def test_unanswerable_unknown_request_ends_all() -> None:
     """An unknown request that cannot be answered ends the association."""
     pair = Pair.established()

@@ -20,6 +20,7 @@ from dicomquest.services.observer import (
     StoreFinished,
 )
 from dicomquest.services.request import StoredInstance
+from dicomquest.services.step_events import StepFinished
 from fixtures.audit_messages import Audited, audited
 from fixtures.postgresql_cluster import wait_for
 from fixtures.service_requests import USER, Channel, find_of, request
@@ -102,6 +103,29 @@ def test_what_is_no_event_of_audit_is_left_out() -> None:
         trail.tell(event)
     trail.close()
     assert len(sink.events) == 2
+
+
+@pytest.mark.parametrize(("service", "action"), [("N-CREATE", "C"), ("N-SET", "U")])
+def test_performed_step_is_a_procedure_record(service: str, action: str) -> None:
+    """A stored step is audited with its study and its patient, a refused one is not."""
+    sink = Sink()
+    trail = trail_of(sink)
+    event = StepFinished(
+        request(Channel()).association,
+        service,
+        "1.2",
+        StoredInstance("1.9", "P1", "A^B"),
+        0,
+        "",
+        0.1,
+    )
+    trail.tell(event)
+    trail.tell(event._replace(status=0x0112, instance=None))
+    trail.close()
+    assert sink.events[1:-1] == ["Procedure Record"]
+    message = sink.messages[1]
+    assert message.values("EventIdentification", "EventActionCode") == [action]
+    assert message.values("ParticipantObjectIdentification", "ParticipantObjectID") == ["1.9", "P1"]
 
 
 def counts(sink: Sink) -> list[tuple[str, list[str]]]:

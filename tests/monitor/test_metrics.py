@@ -24,6 +24,7 @@ from dicomquest.services.observer import (
     StoreFinished,
 )
 from dicomquest.services.request import ServiceUser
+from dicomquest.services.step_events import StepFinished
 from fixtures.retrieving import finished
 from fixtures.service_requests import USER, Channel, find_of, request
 
@@ -55,6 +56,14 @@ def test_find_counts_by_title_level_and_status() -> None:
     assert found["dicomquest_find_seconds_count{'level': 'PATIENT'}"] == 3
     assert found["dicomquest_find_seconds_bucket{'le': '0.0025', 'level': 'PATIENT'}"] == 0
     assert found["dicomquest_find_seconds_bucket{'le': '0.005', 'level': 'PATIENT'}"] == 3
+
+
+def test_steps_count_by_title_service_and_status() -> None:
+    event = StepFinished(ASSOCIATION, "N-CREATE", "1.2", None, 0x0111, "", 0.1)
+    found = counted(event, event, event._replace(service="N-SET", status=0))
+    labels = "'ae': 'AE', 'service'"
+    assert found[f"dicomquest_steps_total{{{labels}: 'N-CREATE', 'status': '0111'}}"] == 2
+    assert found[f"dicomquest_steps_total{{{labels}: 'N-SET', 'status': '0000'}}"] == 1
 
 
 def test_association_counts_by_result_and_end() -> None:

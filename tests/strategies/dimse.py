@@ -18,6 +18,11 @@ from dicomquest.dimse.commands import (
     Command,
     CStoreRQ,
     CStoreRSP,
+    NCreateRQ,
+    NCreateRSP,
+    NormalizedRSP,
+    NSetRQ,
+    NSetRSP,
     Priority,
     Request,
     RetrieveRSP,
@@ -84,6 +89,21 @@ def responses_retrieve() -> st.SearchStrategy[RetrieveRSP]:
     return st.one_of(kinds)
 
 
+def responses_normalized() -> st.SearchStrategy[NormalizedRSP]:
+    """Responses to N-CREATE and N-SET, with or without a data set."""
+    fields = {
+        "message_id_being_responded_to": NUMBERS,
+        "status": FINAL_STATUSES,
+        "affected_sop_class_uid": st.just("") | uids(),
+        "affected_sop_instance_uid": st.just("") | uids(),
+        "attribute_identifier_list": TAGS,
+        "error_comment": COMMENTS,
+        "error_id": ERROR_IDS,
+        "has_data_set": st.booleans(),
+    }
+    return st.builds(NCreateRSP, **fields) | st.builds(NSetRSP, **fields)
+
+
 def requests() -> st.SearchStrategy[Request]:
     """Requests other than C-CANCEL."""
     return st.one_of(
@@ -106,6 +126,19 @@ def requests() -> st.SearchStrategy[Request]:
             move_originator_application_entity_title=st.just("") | ae_titles(),
             move_originator_message_id=st.none() | NUMBERS,
         ),
+        st.builds(
+            NCreateRQ,
+            message_id=NUMBERS,
+            affected_sop_class_uid=uids(),
+            affected_sop_instance_uid=st.just("") | uids(),
+            has_data_set=st.booleans(),
+        ),
+        st.builds(
+            NSetRQ,
+            message_id=NUMBERS,
+            requested_sop_class_uid=uids(),
+            requested_sop_instance_uid=uids(),
+        ),
     )
 
 
@@ -115,6 +148,7 @@ def commands() -> st.SearchStrategy[Command]:
         requests(),
         responses_find(),
         responses_retrieve(),
+        responses_normalized(),
         st.builds(
             CEchoRSP,
             message_id_being_responded_to=NUMBERS,
@@ -136,7 +170,7 @@ def commands() -> st.SearchStrategy[Command]:
         st.builds(
             UnknownCommand,
             command_field=st.sampled_from(
-                [0x0100, 0x8100, 0x0130, 0x8130, 0x0140, 0x0150, 0x8150, 0x1234]
+                [0x0100, 0x8100, 0x0130, 0x8130, 0x0110, 0x0150, 0x8150, 0x1234]
             ),
             message_id=st.none() | NUMBERS,
             message_id_being_responded_to=st.none() | NUMBERS,

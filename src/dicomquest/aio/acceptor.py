@@ -44,7 +44,7 @@ from dicomquest.errors import (
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.services.access import EVERYTHING, Identity
 from dicomquest.services.admission import Admission, Admitted, Refused
-from dicomquest.services.failures import failure_of, failure_of_handler
+from dicomquest.services.failures import failure_of, failure_of_handler, out_of_resources_of
 from dicomquest.services.identifiers import show_request
 from dicomquest.services.life_cycle import LifeStage
 from dicomquest.services.limit_names import OF_ASSOCIATION, LimitName, reached
@@ -389,7 +389,7 @@ class AcceptedAssociation(ResponseChannel):
                     # C-ECHO asks whether the server is there, and it is.
                     reason = self._server.settings.suspension()
                     if reason and not isinstance(request.command, CEchoRQ):
-                        await request.refuse(statuses.OUT_OF_RESOURCES, reason)
+                        await request.refuse(out_of_resources_of(request.command), reason)
                     else:
                         await service.handle(request)
                 except (IdentifierError, DataSetError) as error:

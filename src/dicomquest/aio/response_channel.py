@@ -84,7 +84,11 @@ class ResponseChannel(AcceptedView, SessionOwner):
         """Send the final response."""
         request.check_association()
         response = response_to(
-            request.command, status, error_comment=comment, offending_element=offending
+            request.command,
+            status,
+            error_comment=comment,
+            offending_element=offending,
+            error_id=request.error_id,
         )
         self._session.send_response(request.command, response, None, monotonic())
         self._end_request(request, status, comment, offending)

@@ -14,6 +14,8 @@ from dicomquest.services.observer import (
 )
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import ServiceUser
+from dicomquest.services.step_events import CARRIED_OUT as STORED_STEP
+from dicomquest.services.step_events import StepFinished
 from dicomquest.standard import statuses
 
 LOGGER = logging.getLogger("dicomquest.server")
@@ -56,6 +58,13 @@ class ResponseLog:
         else:
             line = f"{event.service} {event.level} {event.code} {event.reason}"
             self._lines.log(LOGGER, logging.INFO, "ended", line, event)
+
+    def step(self, event: StepFinished) -> None:
+        """Log how an N-CREATE or N-SET ended; refusals cost a peer little."""
+        if event.status in STORED_STEP:
+            EVENT_LOG.log(event)
+        else:
+            self._lines.log(LOGGER, logging.INFO, "ended", str(event), event)
 
     def echo(self, status: int) -> None:
         """Log how a C-ECHO ended."""

@@ -12,6 +12,8 @@ from dicomquest.dimse.commands import (
     CGetRQ,
     CMoveRQ,
     CStoreRQ,
+    NCreateRQ,
+    NSetRQ,
     Request,
 )
 from dicomquest.dimse.events import RequestRefused
@@ -37,6 +39,7 @@ from dicomquest.services.observer import (
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, ServiceRequest, ServiceUser
 from dicomquest.services.retrieve_progress import Retrieved
+from dicomquest.services.step_events import StepFinished
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NOT_RECOGNIZED
 
@@ -144,6 +147,8 @@ class Teller:
                 self._finished_retrieve(request, service, status, comment, offending)
             case CMoveRQ():
                 self._finished_retrieve(request, "C-MOVE", status, comment, offending)
+            case NCreateRQ() | NSetRQ():
+                self._finished_step(request, request.command, status, comment)
             case CEchoRQ():
                 if status is not None and LOGGER.isEnabledFor(logging.INFO):
                     self._log.echo(status)
@@ -195,6 +200,26 @@ class Teller:
             monotonic() - request.began,
         )
         self._log.store(event)
+        if self.observer is not None:
+            self.observer.tell(event)
+
+    def _finished_step(
+        self,
+        request: ServiceRequest,
+        command: NCreateRQ | NSetRQ,
+        status: int | None,
+        comment: str,
+    ) -> None:
+        event = StepFinished(
+            request.association,
+            "N-CREATE" if isinstance(command, NCreateRQ) else "N-SET",
+            command.affected_sop_instance_uid,
+            request.instance,
+            status,
+            comment,
+            monotonic() - request.began,
+        )
+        self._log.step(event)
         if self.observer is not None:
             self.observer.tell(event)
 

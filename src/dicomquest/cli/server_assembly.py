@@ -30,6 +30,7 @@ from dicomquest.query.extended_negotiation import (
 from dicomquest.services.find import FindLimits, FindService
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
+from dicomquest.services.step_service import StepService
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
 from dicomquest.services.stored_syntaxes import StoredSyntaxes
@@ -45,6 +46,7 @@ from dicomquest.standard.models import (
 )
 from dicomquest.standard.object_keys import OBJECT_CLASSES
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
+from dicomquest.standard.step_attributes import MPPS
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -168,7 +170,10 @@ def server_settings(
         **{model.uid: find for model in MODELS},
     }
     if settings.has_worklist:
-        services[MODALITY_WORKLIST.uid] = WorklistService(index, "", limits, find.gate)
+        worklist = WorklistService(index, "", limits, find.gate)
+        worklist.hidden_steps = settings.hidden_steps
+        services[MODALITY_WORKLIST.uid] = worklist
+        services[MPPS] = StepService(index)
     objects = WorklistService(index, "", limits, find.gate)
     services |= {model.uid: objects for model in NON_PATIENT_MODELS}
     supported = dict.fromkeys(services, syntax)

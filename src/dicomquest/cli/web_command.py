@@ -14,8 +14,8 @@ from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port, network_address, options_of, setting
 
 OF_DIMSE = (
-    "host", "port", "retrieve_aet", "check_aet", "worklist",
-    "hl7", "hl7_from", "hl7_mapping", "max_hl7_connections", "max_hl7_message", "hl7_timeout",
+    "host", "port", "retrieve_aet", "check_aet", "worklist", "hl7", "hl7_from", "hl7_mapping",
+    "hide_steps", "max_hl7_connections", "max_hl7_message", "hl7_timeout",
     "upstream", "upstreams_only", "merge_wait", "incomplete_is_success",
     "destinations", "destination_timeout", "store_timeout", "caller_port", "assume_roles",
     "max_retrieves", "max_retrieve_instances", "max_associations_per_ae", "artim_timeout",

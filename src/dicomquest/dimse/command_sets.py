@@ -307,6 +307,8 @@ def _check(command: Request | Response | CCancelRQ, message: Message) -> None:
     if priority not in Priority.__members__.values():
         raise LocalProtocolError(f"{message.name} with priority {priority}: expected 0, 1 or 2")
     status = getattr(command, "status", None)
+    if message.data_set is DataSetRule.OPTIONAL:
+        return
     if message.data_set is DataSetRule.AT_THE_END and status not in PENDING:
         return
     expected = message.data_set is DataSetRule.ALWAYS or (

@@ -1,4 +1,4 @@
-"""The messages of the DIMSE-C services as values: one frozen class each (PS3.7 9.3, E).
+"""The messages of the DIMSE services as values: one frozen class each (PS3.7 9.3, 10.3, E).
 
 Their fields are named like the command elements; ``MESSAGES`` says what a message must have.
 """
@@ -162,8 +162,66 @@ class CStoreRSP:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NCreateRQ:
+    """A request to make an instance; the data set that follows has its attributes.
+
+    The performer chooses a UID for an instance that the request names by none.
+    """
+
+    message_id: int
+    affected_sop_class_uid: str = ""
+    affected_sop_instance_uid: str = ""
+    has_data_set: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NSetRQ:
+    """A request to change an instance; the data set that follows has the attributes to change."""
+
+    message_id: int
+    requested_sop_class_uid: str = ""
+    requested_sop_instance_uid: str = ""
+    has_data_set: bool = True
+
+    @property
+    def affected_sop_class_uid(self) -> str:
+        """The SOP class, by the name that all other requests and the response have for it."""
+        return self.requested_sop_class_uid
+
+    @property
+    def affected_sop_instance_uid(self) -> str:
+        """The instance, by the name that the response has for it."""
+        return self.requested_sop_instance_uid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NormalizedResponse:
+    """The elements of a response to N-CREATE or N-SET (PS3.7 10.3.3, 10.3.5)."""
+
+    message_id_being_responded_to: int
+    status: int
+    affected_sop_class_uid: str = ""
+    affected_sop_instance_uid: str = ""
+    attribute_identifier_list: tuple[int, ...] = ()
+    offending_element: tuple[int, ...] = ()
+    error_comment: str = ""
+    error_id: int | None = None
+    has_data_set: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NCreateRSP(_NormalizedResponse):
+    """The outcome of making an instance; a data set has the attributes that it was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NSetRSP(_NormalizedResponse):
+    """The outcome of changing an instance; a data set has the attributes that were changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownCommand:
-    """A message that is not in ``MESSAGES``: DIMSE-N, or of no service."""
+    """A message that is not in ``MESSAGES``: of another DIMSE-N service, or of no service."""
 
     command_field: int
     message_id: int | None = None
@@ -182,23 +240,26 @@ RetrieveRQ: TypeAlias = CGetRQ | CMoveRQ
 RetrieveRSP: TypeAlias = CGetRSP | CMoveRSP
 Cancellable: TypeAlias = CFindRQ | CGetRQ | CMoveRQ
 """The requests that C-CANCEL ends."""
-Request: TypeAlias = CEchoRQ | CFindRQ | CStoreRQ | CGetRQ | CMoveRQ
-Response: TypeAlias = CEchoRSP | CFindRSP | CStoreRSP | CGetRSP | CMoveRSP
+NormalizedRQ: TypeAlias = NCreateRQ | NSetRQ
+NormalizedRSP: TypeAlias = NCreateRSP | NSetRSP
+Request: TypeAlias = CEchoRQ | CFindRQ | CStoreRQ | CGetRQ | CMoveRQ | NCreateRQ | NSetRQ
+Response: TypeAlias = CEchoRSP | CFindRSP | CStoreRSP | CGetRSP | CMoveRSP | NCreateRSP | NSetRSP
 Command: TypeAlias = Request | Response | CCancelRQ | UnknownCommand
 
 
 class DataSetRule(Enum):
-    """The rule by which a message has a data set (PS3.7 9.3)."""
+    """The rule by which a message has a data set (PS3.7 9.3, 10.3)."""
 
     NEVER = auto()
     ALWAYS = auto()
     IF_PENDING = auto()
     AT_THE_END = auto()
     """A final response may have one, a Pending one has none."""
+    OPTIONAL = auto()
 
 
 class Message(NamedTuple):
-    """A row of ``MESSAGES``: the class of its values, its Command Field, its fields (PS3.7 9.3).
+    """A row of ``MESSAGES``: the class of its values, its Command Field, its fields (PS3.7 E.1).
 
     A receiver cannot do without the fields in ``required``; a sender fills those in ``sent`` too.
     """
@@ -211,9 +272,10 @@ class Message(NamedTuple):
     sent: tuple[str, ...] = ()
 
 
-_NEVER, _ALWAYS, _IF_PENDING, _AT_THE_END = DataSetRule
+_NEVER, _ALWAYS, _IF_PENDING, _AT_THE_END, _OPTIONAL = DataSetRule
 _ID, _ID_RESPONDED_TO = "message_id", "message_id_being_responded_to"
 _CLASS, _INSTANCE = "affected_sop_class_uid", "affected_sop_instance_uid"
+_REQUESTED = "requested_sop_class_uid", "requested_sop_instance_uid"
 
 # fmt: off
 MESSAGES = (
@@ -228,6 +290,10 @@ MESSAGES = (
     Message("C-ECHO-RQ",   CEchoRQ,   0x0030, _NEVER,      (_ID,), (_CLASS,)),
     Message("C-ECHO-RSP",  CEchoRSP,  0x8030, _NEVER,      (_ID_RESPONDED_TO, "status")),
     Message("C-CANCEL-RQ", CCancelRQ, 0x0FFF, _NEVER,      (_ID_RESPONDED_TO,)),
+    Message("N-SET-RQ",    NSetRQ,    0x0120, _ALWAYS,     (_ID,), _REQUESTED),
+    Message("N-SET-RSP",   NSetRSP,   0x8120, _OPTIONAL,   (_ID_RESPONDED_TO, "status")),
+    Message("N-CREATE-RQ", NCreateRQ, 0x0140, _OPTIONAL,   (_ID,), (_CLASS,)),
+    Message("N-CREATE-RSP", NCreateRSP, 0x8140, _OPTIONAL, (_ID_RESPONDED_TO, "status")),
 )
 
 # fmt: on
@@ -242,6 +308,8 @@ _RESPONSES: dict[type[Request], type[Response]] = {
     CStoreRQ: CStoreRSP,
     CGetRQ: CGetRSP,
     CMoveRQ: CMoveRSP,
+    NCreateRQ: NCreateRSP,
+    NSetRQ: NSetRSP,
 }
 
 
@@ -258,8 +326,12 @@ def response_to(
     *,
     error_comment: str = "",
     offending_element: tuple[int, ...] = (),
+    error_id: int | None = None,
 ) -> Response:
-    """Return the response to a request; only a Pending one to C-FIND has a data set."""
+    """Return the response to a request; only a Pending one to C-FIND has a data set.
+
+    The offending elements of a DIMSE-N request are its Attribute Identifier List (PS3.7 C).
+    """
     response = _RESPONSES[type(request)](
         message_id_being_responded_to=request.message_id,
         status=status,
@@ -271,7 +343,22 @@ def response_to(
     if isinstance(request, CStoreRQ) and isinstance(response, CStoreRSP):
         uid = echoed_uid(request.affected_sop_instance_uid)
         return replace(response, affected_sop_instance_uid=uid)
+    if isinstance(request, NormalizedRQ) and isinstance(response, NormalizedRSP):
+        return replace(
+            response,
+            affected_sop_instance_uid=echoed_uid(request.affected_sop_instance_uid),
+            attribute_identifier_list=offending_element,
+            offending_element=(),
+            error_id=error_id,
+        )
     return response
+
+
+def with_sop_class(request: Request, uid: str) -> Request:
+    """Return a request that names this SOP class."""
+    if isinstance(request, NSetRQ):
+        return replace(request, requested_sop_class_uid=uid)
+    return replace(request, affected_sop_class_uid=uid)
 
 
 class SubOperations(NamedTuple):

@@ -26,6 +26,11 @@ from dicomquest.dimse.commands import (
     CMoveRSP,
     CStoreRQ,
     CStoreRSP,
+    NCreateRQ,
+    NCreateRSP,
+    NormalizedRSP,
+    NSetRQ,
+    NSetRSP,
     Request,
     Response,
     name_of,
@@ -52,6 +57,8 @@ _REQUEST_OF: Final[dict[type[Response], type[Request]]] = {
     CStoreRSP: CStoreRQ,
     CGetRSP: CGetRQ,
     CMoveRSP: CMoveRQ,
+    NCreateRSP: NCreateRQ,
+    NSetRSP: NSetRQ,
 }
 
 
@@ -216,6 +223,8 @@ class Invoker:
                 )
             if not isinstance(response, CFindRSP):
                 data_set, is_oversized = message.data_set, message.is_oversized
+        elif isinstance(response, NormalizedRSP):
+            data_set, is_oversized = message.data_set, message.is_oversized
         del self._operations[message_id]
         self._link.events.append(ResponseReceived(context, response, data_set, is_oversized))
 

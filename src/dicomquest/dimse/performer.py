@@ -1,4 +1,4 @@
-"""Operations that this side performs: requests in, responses out (PS3.7 8.1, 9.1, 9.3).
+"""Operations that this side performs: requests in, responses out (PS3.7 8.1, 9.1, 10.1).
 
 A request is refused at once if a row of ``REFUSALS`` applies. Else it *runs*, if the negotiated
 window has room, or *waits* for its turn. The user hears of it when it runs.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -23,12 +23,16 @@ from dicomquest.dimse.commands import (
     CGetRQ,
     CMoveRQ,
     CStoreRQ,
+    NCreateRQ,
+    NormalizedRQ,
+    NSetRQ,
     Request,
     Response,
     UnknownCommand,
     echoed_uid,
     name_of,
     response_to,
+    with_sop_class,
 )
 from dicomquest.dimse.events import (
     CancelReceived,
@@ -49,6 +53,8 @@ SERVICES: Final[dict[type[Request], str]] = {
     CStoreRQ: "C-STORE",
     CGetRQ: "C-GET",
     CMoveRQ: "C-MOVE",
+    NCreateRQ: "N-CREATE",
+    NSetRQ: "N-SET",
 }
 """The DIMSE service of each request, as the table of SOP classes names it."""
 
@@ -97,6 +103,11 @@ REFUSALS: Final = (
         lambda arrival: arrival.is_oversized and isinstance(arrival.request, Cancellable),
         statuses.IDENTIFIER_UNREADABLE,
         "identifier is longer than the limit (max-identifier)",
+    ),
+    Refusal(
+        lambda arrival: arrival.is_oversized and isinstance(arrival.request, NormalizedRQ),
+        statuses.RESOURCE_LIMITATION,
+        "data set is longer than the limit (max-identifier)",
     ),
     Refusal(
         lambda arrival: arrival.is_oversized,
@@ -153,7 +164,7 @@ class Performer:
         # Some peers leave the SOP class out: the presentation context has it.
         is_class_told = bool(request.affected_sop_class_uid)
         if not is_class_told:
-            request = replace(request, affected_sop_class_uid=context.abstract_syntax)
+            request = with_sop_class(request, context.abstract_syntax)
         arrival = Arrival(
             context=context,
             request=request,

@@ -136,7 +136,7 @@ class Index:
         visible: Iterable[str] = (),
     ) -> None:
         """Open the index at a path or URL, as ``open_index`` does, but create a missing one."""
-        self._database = Database(location, create=create)
+        self.database = self._database = Database(location, create=create)
         self._replica = self._database
         if read_location is not None:
             try:

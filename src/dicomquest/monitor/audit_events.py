@@ -27,6 +27,7 @@ from dicomquest.services.observer import (
 from dicomquest.services.request import AssociationInfo, ServiceUser, StoredInstance
 from dicomquest.services.retrieve_progress import Retrieved
 from dicomquest.services.retrieve_source import StudyOfPatient
+from dicomquest.services.step_events import StepFinished
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AUTHENTICATION_FAILED
 
@@ -36,6 +37,7 @@ ACCESSED = Code("110103", "DICOM Instances Accessed")
 TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 EXPORT = Code("110106", "Export")
 QUERY = Code("110112", "Query")
+PROCEDURE_RECORD = Code("110111", "Procedure Record")
 ALERT = Code("110113", "Security Alert")
 AUTHENTICATION = Code("110114", "User Authentication")
 
@@ -137,6 +139,19 @@ def transferred(
         Outcome.SUCCESS,
         _both_sides(association),
         objects=_study_and_patient(instance, counts),
+    )
+
+
+def step(time: float, event: StepFinished) -> AuditMessage:
+    """Return the message of a performed step that was made or changed (A.5.3.13)."""
+    assert event.instance is not None  # noqa: S101  others are not audited
+    return AuditMessage(
+        PROCEDURE_RECORD,
+        "C" if event.service == "N-CREATE" else "U",
+        time,
+        Outcome.SUCCESS,
+        _both_sides(event.association),
+        objects=_study_and_patient(event.instance, {}),
     )
 
 

@@ -30,6 +30,7 @@ from dicomquest.services.observer import (
     UpstreamFinished,
 )
 from dicomquest.services.request import AssociationInfo, StoredInstance
+from dicomquest.services.step_events import StepFinished
 from dicomquest.standard import statuses
 
 _Number: TypeAlias = tuple[bool, int]
@@ -199,6 +200,8 @@ class AuditTrail:
                 return self._note(when, event)
             case RetrieveFinished():
                 return audit_events.sent(when, event)
+            case StepFinished():
+                return [audit_events.step(when, event)]
             case AssociationOver():
                 number = _number(event.association)
                 return [self._transferred(when, number)] if number in self._studies else []
@@ -324,6 +327,8 @@ def _is_audited(event: Event) -> bool:
                 statuses.SUCCESS,
                 statuses.CLASS_NOT_TOLD,
             }
+        case StepFinished():
+            return event.instance is not None
         case SecurityAlert():
             # The rejection of the association is an event of its own.
             return event.kind is not AlertKind.IDENTITY

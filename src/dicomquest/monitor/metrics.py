@@ -29,6 +29,7 @@ from dicomquest.services.observer import (
     StoreFinished,
     UpstreamFinished,
 )
+from dicomquest.services.step_events import StepFinished
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -121,6 +122,13 @@ class Metrics:
         self._retrieve_seconds = histogram(
             "retrieve_seconds", "Time from a retrieve to its final response.", "service"
         )
+        self._steps = counter(
+            "steps_total",
+            "N-CREATE and N-SET requests of performed steps by their status.",
+            "ae",
+            "service",
+            "status",
+        )
         self._limits = counter("limits_hit_total", "Limits that peers have reached.", "limit")
         self._alerts = counter("security_alerts_total", "Security alerts by kind.", "kind")
         self._upstreams = counter(
@@ -166,6 +174,9 @@ class Metrics:
                 if (progress := event.retrieved.progress) is not None:
                     self._sent_bytes.labels(event.service).inc(progress.bytes_sent)
                 self._retrieve_seconds.labels(event.service).observe(event.seconds)
+            case StepFinished():
+                ae = self._title(event.association.requestor.ae_title)
+                self._steps.labels(ae, event.service, event.code).inc()
             case AssociationBegan():
                 self._accepted.inc()
                 self._active.inc()

@@ -91,7 +91,8 @@ class Query:
     ``in_order`` sorts instances by study, series and their numbers, which the first row waits for.
     ``page`` is the part of the matches that is wanted; None for all of them in any order.
     ``listing`` is a part of the studies in an order that goes on from any of them.
-    ``shown_to`` is the called AE title, which entries of another worklist are hidden from.
+    ``shown_to`` is the called AE title, which entries of another worklist are hidden from;
+    ``hidden_steps`` are the statuses of scheduled steps whose entries are hidden from all.
     """
 
     model: InformationModel
@@ -111,6 +112,7 @@ class Query:
     page: Page | None = None
     listing: StudyListing | None = None
     shown_to: str | None = None
+    hidden_steps: tuple[str, ...] = ()
 
     @property
     def level_name(self) -> str:

@@ -20,6 +20,7 @@ from dicomquest.dimse.commands import (
     CGetRQ,
     CMoveRQ,
     CStoreRQ,
+    NormalizedRQ,
     RetrieveRQ,
     name_of,
     response_to,
@@ -223,6 +224,15 @@ class Requestor(Agreement):
         yield from self.settle()
         self.check_established()
         sent = self.session.send_echo(context.context_id, monotonic(), message_id=message_id)
+        return (yield from self.response(self._start(sent, context)))
+
+    def exchange(
+        self, context: AcceptedContext, request: NormalizedRQ, attributes: bytes
+    ) -> Flow[ResponseReceived | None]:
+        """Send a DIMSE-N request and return its response; None if the association ended first."""
+        yield from self.settle()
+        self.check_established()
+        sent = self.session.send_request(context.context_id, request, attributes, monotonic())
         return (yield from self.response(self._start(sent, context)))
 
     def store(

@@ -15,6 +15,7 @@ from dicomquest.standard.models import (
     InformationModel,
 )
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
+from dicomquest.standard.step_attributes import MPPS
 
 
 class ServiceKind(Enum):
@@ -26,6 +27,7 @@ class ServiceKind(Enum):
     RETRIEVE = "retrieve"
     WORKLIST = "worklist"
     OBJECTS = "objects"
+    STEPS = "steps"
 
 
 _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
@@ -33,6 +35,7 @@ _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
     **{model.uid: (ServiceKind.FIND, model) for model in MODELS},
     MODALITY_WORKLIST.uid: (ServiceKind.WORKLIST, None),
     **{model.uid: (ServiceKind.OBJECTS, None) for model in NON_PATIENT_MODELS},
+    MPPS: (ServiceKind.STEPS, None),
     # Composite Instance Root is no model of queries.
     **{each.uid: (ServiceKind.RETRIEVE, None) for each in RETRIEVE_SOP_CLASSES},
     **{model.get_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},

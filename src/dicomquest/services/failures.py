@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias, assert_never
 
-from dicomquest.dimse.commands import CGetRQ, CMoveRQ, CStoreRQ, Request
+from dicomquest.dimse.commands import (
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    NCreateRQ,
+    NormalizedRQ,
+    NSetRQ,
+    Request,
+)
 from dicomquest.errors import (
     DataSetError,
     IdentifierError,
@@ -57,8 +65,16 @@ _HANDLER_FAILED: dict[type[Request], int] = {
     CStoreRQ: statuses.STORE_HANDLER_FAILED,
     CGetRQ: statuses.GET_HANDLER_FAILED,
     CMoveRQ: statuses.MOVE_HANDLER_FAILED,
+    NCreateRQ: statuses.PROCESSING_FAILURE,
+    NSetRQ: statuses.PROCESSING_FAILURE,
 }
 """The status of a handler that failed, by the request; that of C-FIND for all others."""
+
+
+def out_of_resources_of(request: Request) -> int:
+    """Return the status of a request that the server is not able to answer at the moment."""
+    is_normalized = isinstance(request, NormalizedRQ)
+    return statuses.RESOURCE_LIMITATION if is_normalized else statuses.OUT_OF_RESOURCES
 
 
 def failure_of_handler(error: BaseException | None, request: Request) -> Failure:

@@ -19,7 +19,16 @@ from typing import Any, NamedTuple, assert_never
 
 from pydicom.dataset import Dataset
 
-from dicomquest.dimse.commands import PENDING, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ
+from dicomquest.dimse.commands import (
+    PENDING,
+    CEchoRQ,
+    CFindRQ,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    NCreateRQ,
+    NSetRQ,
+)
 from dicomquest.errors import DicomquestError
 from dicomquest.services.identifiers import encode_response
 from dicomquest.services.request import ServiceRequest
@@ -203,7 +212,7 @@ class HandlerService:
                 await self._handle_echo(request)
             case CFindRQ():
                 await self._handle_find(request)
-            case CStoreRQ() | CGetRQ() | CMoveRQ():
+            case CStoreRQ() | CGetRQ() | CMoveRQ() | NCreateRQ() | NSetRQ():
                 await request.send_final(statuses.UNRECOGNIZED_OPERATION)
             case _:
                 assert_never(request.command)

@@ -18,7 +18,13 @@ from dicomquest.dataset.elements import DataSet, Element, from_pydicom, to_pydic
 from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.fast_decoder import Reader, decode_to_pydicom
 from dicomquest.dimse.command_sets import ELEMENTS
-from dicomquest.dimse.commands import PENDING, Response, RetrieveRSP, sub_operations_of
+from dicomquest.dimse.commands import (
+    PENDING,
+    NormalizedRSP,
+    Response,
+    RetrieveRSP,
+    sub_operations_of,
+)
 from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
@@ -32,6 +38,7 @@ if IDENTIFIERS.level == logging.NOTSET:  # else ``debug_logger`` came before thi
 
 _TAGS = {keyword: tag for tag, _, keyword in ELEMENTS}
 _STATUS, _OFFENDING_ELEMENT = _TAGS["Status"], _TAGS["OffendingElement"]
+_INSTANCE, _ATTRIBUTES = _TAGS["AffectedSOPInstanceUID"], _TAGS["AttributeIdentifierList"]
 _ERROR_COMMENT, _ERROR_ID = _TAGS["ErrorComment"], _TAGS["ErrorID"]
 
 _SUB_OPERATIONS = tuple(
@@ -99,11 +106,23 @@ def status_data_set(response: Response) -> Dataset:
         data_set |= {tag: Element("US", (count,)) for tag, count in counts if count is not None}
     if response.offending_element:
         data_set[_OFFENDING_ELEMENT] = Element("AT", response.offending_element)
+    if isinstance(response, NormalizedRSP):
+        data_set |= _of_instance(response)
     if response.error_comment:
         data_set[_ERROR_COMMENT] = Element("LO", (response.error_comment,))
     if response.error_id is not None:
         data_set[_ERROR_ID] = Element("US", (response.error_id,))
     return to_pydicom(data_set)
+
+
+def _of_instance(response: NormalizedRSP) -> DataSet:
+    """Return the instance of a DIMSE-N response, and the attributes that it names."""
+    data_set = {}
+    if response.affected_sop_instance_uid:
+        data_set[_INSTANCE] = Element("UI", (response.affected_sop_instance_uid,))
+    if response.attribute_identifier_list:
+        data_set[_ATTRIBUTES] = Element("AT", response.attribute_identifier_list)
+    return data_set
 
 
 def read_identifier(response: ResponseReceived, read: Callable[[bytes, str], T]) -> T | None:
@@ -158,6 +177,20 @@ def read_retrieve_response(response: ResponseReceived | None) -> tuple[Dataset, 
     except DataSetError as error:
         LOGGER.warning("the list of failed instances cannot be read: %s", error)
         return status, None
+
+
+def read_normalized_response(
+    response: ResponseReceived | None,
+) -> tuple[Dataset, Dataset | None]:
+    """Return the status and the attributes of a response to N-CREATE or N-SET.
+
+    The status is empty if the association ended before the response (None).
+    """
+    if response is None:
+        return Dataset(), None
+    status, syntax = status_data_set(response.command), response.context.transfer_syntax
+    data = response.data_set
+    return status, None if data is None else decode_to_pydicom(data, syntax)
 
 
 def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None, bool]:

@@ -14,6 +14,7 @@ from dicomquest.query.criteria import HasValue
 from dicomquest.services.disclosures import InstancesAccessed, StudiesExported
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.retrieve_progress import Outcome
+from dicomquest.services.step_events import StepFinished
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.models import FIND_MODELS_BY_UID, RETRIEVE_MODELS_BY_UID
@@ -402,6 +403,7 @@ Event: TypeAlias = (
     | FindFinished
     | StoreFinished
     | RetrieveFinished
+    | StepFinished
     | LimitHit
     | SecurityAlert
     | SignedIn
@@ -416,6 +418,7 @@ LoggedEvent: TypeAlias = (
     | FindFinished
     | StoreFinished
     | RetrieveFinished
+    | StepFinished
     | InstancesAccessed
 )
 
@@ -426,6 +429,7 @@ LOGGED = frozenset(
         FindFinished,
         StoreFinished,
         RetrieveFinished,
+        StepFinished,
         InstancesAccessed,
     }
 )

@@ -223,6 +223,7 @@ class ServiceRequest:
     - ``stream`` has the data set instead if it is handed out while it arrives, as for C-STORE.
     - ``began`` is the time of its arrival, ``matches`` the number of Pending responses so far.
     - ``query``, ``instance`` and ``retrieved`` are what its service knows, for the observer.
+    - ``error_id`` is the Error ID (0000,0903) of a failed DIMSE-N request, which its service sets.
     - ``is_told`` says that log and observer know its end.
     - ``service_name`` names a service that is neither DIMSE's nor DICOMweb's, for the log.
 
@@ -243,6 +244,7 @@ class ServiceRequest:
         "command",
         "context",
         "data_set",
+        "error_id",
         "instance",
         "is_told",
         "matches",
@@ -277,6 +279,7 @@ class ServiceRequest:
         self.query: Query | None = None
         self.instance: StoredInstance | None = None
         self.retrieved: Retrieved | None = None
+        self.error_id: int | None = None
         self.is_told = False
 
     @property
@@ -346,7 +349,8 @@ class ServiceRequest:
         """Send the final response.
 
         ``comment`` is the Error Comment (0000,0902), which is cut at a word on the wire;
-        ``offending`` are the tags of the Offending Element (0000,0901).
+        ``offending`` are the tags of the Offending Element (0000,0901), or of the Attribute
+        Identifier List (0000,1005) for a DIMSE-N request.
         """
         self._is_finished = True
         await self.channel.send_final(self, status, comment, offending)

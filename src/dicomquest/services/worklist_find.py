@@ -43,7 +43,12 @@ _PERTINENT_DOCUMENTS = 0x00380100
 
 
 class WorklistService(FindService):
-    """Answers C-FIND requests of the Modality Worklist, and of all models without levels."""
+    """Answers C-FIND requests of the Modality Worklist, and of all models without levels.
+
+    ``hidden_steps`` are the statuses of scheduled steps whose entries nobody finds.
+    """
+
+    hidden_steps: tuple[str, ...] = ()
 
     def understand(self, request: ServiceRequest, peer: PeerChoices) -> tuple[Query, RowEncoder]:
         """Return the query of a request, and the encoder of its responses."""
@@ -55,7 +60,10 @@ class WorklistService(FindService):
             self.decoded(request, peer), options, FIND_MODELS_BY_UID[sop_class]
         )
         query = replace(
-            query, visible=association.profile.visible, shown_to=association.acceptor.ae_title
+            query,
+            visible=association.profile.visible,
+            shown_to=association.acceptor.ae_title,
+            hidden_steps=self.hidden_steps,
         )
         requested = normalise_terms(query.charset_terms)
         return query, _encoder_of(query, request.context.transfer_syntax, requested)
@@ -109,7 +117,7 @@ def _picked(keys: Iterable[ReturnKey]) -> tuple[Picked, ...] | None:
 def _encoder_of(query: Query, transfer_syntax: str, requested: Terms) -> EntryEncoder:
     shape = replace(
         query, criteria=(), visible=(), ignored=(), notes=(), charset_terms=(), pending_status=0,
-        shown_to=None,
+        shown_to=None, hidden_steps=(),
     )  # fmt: skip
     return _encoder(shape, transfer_syntax, requested)
 

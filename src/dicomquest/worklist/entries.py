@@ -12,6 +12,9 @@ from dicomquest.index.database.pool import Database
 from dicomquest.index.ingest.writes import insert
 from dicomquest.index.tables.dialects import execute, rows
 from dicomquest.index.tables.schema import ENTRY_COLUMNS, WORKLIST_ENTRY, WORKLIST_STATION
+from dicomquest.worklist.performed_step import Reference
+from dicomquest.worklist.performed_steps import remove_steps_before
+from dicomquest.worklist.step_statuses import follow_earlier
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -102,8 +105,10 @@ class Worklist:
     def remove_before(self, date: str, received: int) -> int:
         """Remove the entries that start before a date (YYYYMMDD).
 
-        Those without a date go if they were received before that time (seconds since 1970).
+        Those without a date go if they were received before that time (seconds since 1970), and so
+        do performed steps.
         """
+        self.remove_steps_before(received)
         statement = (
             f"SELECT id FROM {_ENTRY} WHERE {_START_DATE} < ?"
             f" OR ({_START_DATE} IS NULL AND received < ?) LIMIT {BATCH}"
@@ -115,6 +120,11 @@ class Worklist:
                 removed += _delete(connection, [identifier for (identifier,) in found])
             if len(found) < BATCH:
                 return removed
+
+    def remove_steps_before(self, received: int) -> int:
+        """Remove performed steps that were received before a time (seconds since 1970)."""
+        with self._database.begin() as connection:
+            return remove_steps_before(connection, received)
 
     def remove_of_source(self, source: str) -> int:
         """Remove the entries of a source; return how many were there."""
@@ -174,7 +184,15 @@ def _write(connection: Connection, batch: dict[str, Entry], common: tuple[str, s
     stations = list(_station_rows(numbered, station))
     if stations:
         insert(connection, _STATION, _STATION_COLUMNS, stations)
+    follow_earlier(connection, {_order(entry) for entry in batch.values()})
     return Added(len(batch) - replaced, replaced)
+
+
+def _order(entry: Entry) -> Reference:
+    """Return the numbers of an entry, as the step that performs it names it."""
+    named = dict(zip(_ENTRY_NAMES, entry.columns, strict=True))
+    study = named["study_instance_uid"] or ""
+    return Reference(study, named["accession_number"], named[_STEP_ID])
 
 
 def _station_rows(

@@ -86,7 +86,7 @@ def entries_of(data_set: DataSet, *, may_lack: bool = False) -> list[Entry]:
 
     ``may_lack`` takes entries without attributes of type 1, which responses then have empty.
     """
-    kept = dict(_kept(data_set))
+    kept = dict(kept_elements(data_set))
     steps = kept.get(SCHEDULED_PROCEDURE_STEP_SEQUENCE)
     if steps is None or steps.vr != "SQ":
         raise WorklistEntryError(
@@ -100,8 +100,8 @@ def entries_of(data_set: DataSet, *, may_lack: bool = False) -> list[Entry]:
     ]
 
 
-def _kept(data_set: DataSet) -> Iterator[tuple[int, Element]]:
-    """Give the attributes of an entry that have a value, cleaned as a decoder does."""
+def kept_elements(data_set: DataSet) -> Iterator[tuple[int, Element]]:
+    """Give the attributes that have a value, cleaned as a decoder does."""
     for tag, element in sorted(data_set.items()):
         group = tag >> 16
         if tag & 0xFFFF == 0 or tag < FIRST_TAG or group == _PIXEL_DATA_GROUP:
@@ -116,7 +116,7 @@ def _kept(data_set: DataSet) -> Iterator[tuple[int, Element]]:
 def _cleaned(element: Element) -> Element:
     vr, values = element
     if vr == "SQ":
-        return Element(vr, tuple(dict(_kept(item)) for item in values))
+        return Element(vr, tuple(dict(kept_elements(item)) for item in values))
     if VR[vr].kind is Kind.TEXT:
         return Element(vr, tuple(clean_text(vr, str(value)) for value in values))
     return element
@@ -139,15 +139,20 @@ def _entry(entry: DataSet, *, may_lack: bool) -> Entry:
     for title in titles:
         _refuse_long(SCHEDULED_STATION_AE_TITLE, title)
     date = _forms(entry, _KEYS["ScheduledProcedureStepStartDate"])[0]
-    parts = [(tag, element_json(element)) for tag, element in entry.items()]
-    attributes = ",".join(f'"{tag:08X}":{text}' for tag, text in parts if text is not None)
     return Entry(
         stored_text(json.dumps(texts, ensure_ascii=False)),
         tuple(columns),
         tuple(map(stored_text, titles)),
         date,
-        f"{{{attributes}}}",
+        json_of(entry),
     )
+
+
+def json_of(data_set: DataSet) -> str:
+    """Return a data set in the DICOM JSON Model, as the tables hold it."""
+    parts = [(tag, element_json(element)) for tag, element in data_set.items()]
+    attributes = ",".join(f'"{tag:08X}":{text}' for tag, text in parts if text is not None)
+    return f"{{{attributes}}}"
 
 
 def _found(entry: DataSet, key: WorklistKey) -> Element | None:

@@ -9,7 +9,7 @@ import click
 
 from dicomquest.cli.shared_options import FILE, PORT, USERS_FILE, setting
 
-SERVICES = ("verification", "find", "store", "retrieve", "worklist", "objects")
+SERVICES = ("verification", "find", "store", "retrieve", "worklist", "objects", "steps")
 MODELS = ("patient", "study", "psonly")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 

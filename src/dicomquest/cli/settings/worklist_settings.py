@@ -8,6 +8,10 @@ import click
 
 from dicomquest.cli.settings.caller_settings import network
 from dicomquest.cli.shared_options import network_address, setting
+from dicomquest.standard.step_attributes import StepStatus
+
+HIDDEN_STEPS = {each.value.lower().replace(" ", "-"): each for each in StepStatus}
+"""The states of steps by their words on the command line."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,20 @@ class WorklistSettings:
         metavar="FILE",
     )
 
+    hide_steps: tuple[str, ...] = setting(
+        (),
+        "Hide entries from worklist queries once their step is in this state, as modalities report "
+        "it by MPPS; several times for several.",
+        multiple=True,
+        type=click.Choice(tuple(HIDDEN_STEPS)),
+    )
+
     @property
     def has_worklist(self) -> bool:
         """Tell whether modalities get answers: orders that come are for them."""
         return self.worklist or self.hl7 is not None
+
+    @property
+    def hidden_steps(self) -> tuple[str, ...]:
+        """The Scheduled Procedure Step Statuses of entries that no query finds."""
+        return tuple(HIDDEN_STEPS[each].value for each in self.hide_steps)

@@ -45,6 +45,11 @@ def compile_worklist(query: Query, facts: Facts, columns: Columns = ()) -> Entry
     if query.shown_to is not None:
         shown = (f"{_ENTRY}.list IN ('', ?)", (query.shown_to,))
         said.append((None, Said([shown], suffice=True)))
+    if query.hidden_steps:
+        status = f"{_ENTRY}.scheduled_procedure_step_status"
+        marks = ", ".join("?" * len(query.hidden_steps))
+        hidden = (f"{status} IS NULL OR {status} NOT IN ({marks})", query.hidden_steps)
+        said.append((None, Said([hidden], suffice=True)))
     return entry_plan(query, facts, columns, EntryResidual, said)
 
 

@@ -158,8 +158,8 @@ TRIGRAM_INDEXES = tuple(
 METADATA = MetaData()
 
 # Ids go beyond 2^31. Texts compare byte by byte, as in SQLite, whatever the locale of the server.
-_ID = BigInteger().with_variant(Integer, "sqlite")
-_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+ID = BigInteger().with_variant(Integer, "sqlite")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _deferrable(column: str) -> ForeignKey:
@@ -169,33 +169,33 @@ def _deferrable(column: str) -> ForeignKey:
 
 def _entity_table(level: Level) -> Table:
     name = TABLES[level]
-    columns: list[Column[object]] = [Column("id", _ID, primary_key=True, autoincrement=False)]
+    columns: list[Column[object]] = [Column("id", ID, primary_key=True, autoincrement=False)]
     if level is Level.PATIENT:
         # JSON of PatientID and IssuerOfPatientID; without a PatientID also of the study. A variant
         # also has a digest of its attributes.
-        columns.append(Column("identity", _TEXT, nullable=False))
+        columns.append(Column("identity", TEXT, nullable=False))
     else:
         columns.append(
-            Column("parent", _ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False)
+            Column("parent", ID, _deferrable(f"{TABLES[Level(level - 1)]}.id"), nullable=False)
         )
-    columns += [Column(key.column, _TEXT) for key in COLUMN_KEYS[level]]
+    columns += [Column(key.column, TEXT) for key in COLUMN_KEYS[level]]
     # Counts are numbers, several values a text joined by backslashes, sequences JSON.
     columns += [
         Column(key.column, Integer, nullable=False, server_default="0")
         if key.vr == "IS"
-        else Column(key.column, _TEXT)
+        else Column(key.column, TEXT)
         for key in COMPUTED_KEYS[level]
     ]
     columns += [
-        Column(name, _TEXT)
+        Column(name, TEXT)
         for key in COLUMN_KEYS[level]
         for name in search_columns(key)
         if name != key.column
     ]
-    columns.append(Column(ATTRIBUTES, _TEXT))
+    columns.append(Column(ATTRIBUTES, TEXT))
     if level is Level.PATIENT:
         columns += [
-            Column("variant_of", _ID, _deferrable("patient.id")),
+            Column("variant_of", ID, _deferrable("patient.id")),
             Column("demographics", Integer),
         ]
     return Table(name, METADATA, *columns)
@@ -208,11 +208,11 @@ def _value_table(level: Level) -> Table:
         f"{name}_value",
         METADATA,
         # 'GGGGEEEE', in the items of a sequence 'GGGGEEEE.GGGGEEEE'.
-        Column("path", _TEXT, primary_key=True),
+        Column("path", TEXT, primary_key=True),
         # One of the parts below.
         Column("part", Integer, primary_key=True),
-        Column("search", _TEXT, primary_key=True),
-        Column("owner", _ID, ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
+        Column("search", TEXT, primary_key=True),
+        Column("owner", ID, ForeignKey(f"{name}.id", ondelete="CASCADE"), primary_key=True),
         Index(f"ix_{name}_value_owner", "owner"),
         sqlite_with_rowid=False,
     )
@@ -258,13 +258,13 @@ for _indexed in INDEXED:
 FILE = Table(
     "file",
     METADATA,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     # The bytes of the operating system, because a path need not be text.
     Column("path", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
     Column(
-        "instance", _ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True
+        "instance", ID, ForeignKey("instance.id", ondelete="CASCADE"), nullable=False, index=True
     ),
 )
 """The files that were read; ingest does not read an unchanged one again."""
@@ -272,7 +272,7 @@ FILE = Table(
 OCCURRENCE = Table(
     "occurrence",
     METADATA,
-    Column("path", _TEXT, primary_key=True),
+    Column("path", TEXT, primary_key=True),
     Column("part", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )
@@ -298,8 +298,8 @@ TOO_LONG = -2
 SETTING = Table(
     "setting",
     METADATA,
-    Column("name", _TEXT, primary_key=True),
-    Column("value", _TEXT, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
 """``timezone_offset_minutes``, the zone of date-times without an offset; ``identity``."""
@@ -318,17 +318,17 @@ PROMOTED_ATTRIBUTE = Table(
     METADATA,
     Column("id", Integer, primary_key=True),
     # 'GGGGEEEE'; ``creator`` is that of a private attribute, or ''.
-    Column("tag", _TEXT, nullable=False),
-    Column("creator", _TEXT, nullable=False, server_default=""),
+    Column("tag", TEXT, nullable=False),
+    Column("creator", TEXT, nullable=False, server_default=""),
     Column("level", Integer, nullable=False),
-    Column("keyword", _TEXT, nullable=False),
-    Column("vr", _TEXT, nullable=False),
+    Column("keyword", TEXT, nullable=False),
+    Column("vr", TEXT, nullable=False),
     # The path of its value rows.
-    Column("path", _TEXT, nullable=False, unique=True),
+    Column("path", TEXT, nullable=False, unique=True),
     # 'filling', 'ready' or 'dropping'.
-    Column("state", _TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
     # Rows of its level with ids up to this one have their value rows.
-    Column("done", _ID, nullable=False, server_default="0"),
+    Column("done", ID, nullable=False, server_default="0"),
     UniqueConstraint("tag", "creator", "level"),
 )
 """The attributes of the JSON column that have value rows, by request."""
@@ -358,18 +358,18 @@ ENTRY_COLUMNS: dict[WorklistKey, tuple[str, ...]] = {
 WORKLIST_ENTRY = Table(
     "worklist_entry",
     METADATA,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     # JSON of the UIDs and numbers that tell this step from all others.
-    Column("identity", _TEXT, nullable=False, unique=True),
+    Column("identity", TEXT, nullable=False, unique=True),
     # The called AE title that shows the entry; '' for each.
-    Column("list", _TEXT, nullable=False, server_default=""),
+    Column("list", TEXT, nullable=False, server_default=""),
     # The path of its file, or other words; an entry of a file that is gone goes, too.
-    Column("source", _TEXT, nullable=False, server_default=""),
+    Column("source", TEXT, nullable=False, server_default=""),
     # Seconds since 1970.
     Column("received", BigInteger, nullable=False),
-    *[Column(name, _TEXT) for names in ENTRY_COLUMNS.values() for name in names],
+    *[Column(name, TEXT) for names in ENTRY_COLUMNS.values() for name in names],
     # The whole entry.
-    Column(ATTRIBUTES, _TEXT, nullable=False),
+    Column(ATTRIBUTES, TEXT, nullable=False),
     *[
         Index(f"ix_worklist_entry_{name}"[:63], name)
         for name in (
@@ -388,16 +388,16 @@ WORKLIST_ENTRY = Table(
 WORKLIST_STATION = Table(
     "worklist_station",
     METADATA,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column(
         "entry",
-        _ID,
+        ID,
         ForeignKey("worklist_entry.id", ondelete="CASCADE"),
         nullable=False,
         index=True,
     ),
-    Column("station_ae_title", _TEXT, nullable=False),
-    Column("start_date_sort", _TEXT),
+    Column("station_ae_title", TEXT, nullable=False),
+    Column("start_date_sort", TEXT),
     Index("ix_worklist_station_day", "station_ae_title", "start_date_sort", "entry"),
 )
 """The stations of each entry, which may have several: a station's day is one range of the index."""
@@ -405,24 +405,24 @@ WORKLIST_STATION = Table(
 NON_PATIENT_OBJECT = Table(
     "non_patient_object",
     METADATA,
-    Column("id", _ID, primary_key=True, autoincrement=False),
-    Column("sop_class_uid", _TEXT, nullable=False, index=True),
-    Column("sop_instance_uid", _TEXT, nullable=False, unique=True),
+    Column("id", ID, primary_key=True, autoincrement=False),
+    Column("sop_class_uid", TEXT, nullable=False, index=True),
+    Column("sop_instance_uid", TEXT, nullable=False, unique=True),
     # All of the header.
-    Column(ATTRIBUTES, _TEXT, nullable=False),
+    Column(ATTRIBUTES, TEXT, nullable=False),
 )
 """The instances that belong to no patient, and so to no study and no series (PS3.4 GG)."""
 
 OBJECT_FILE = Table(
     "object_file",
     METADATA,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("path", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
     Column(
         "object",
-        _ID,
+        ID,
         ForeignKey("non_patient_object.id", ondelete="CASCADE"),
         nullable=False,
         index=True,

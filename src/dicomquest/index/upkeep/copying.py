@@ -35,6 +35,11 @@ from dicomquest.index.tables.schema import (
     WORKLIST_ENTRY,
     WORKLIST_STATION,
 )
+from dicomquest.index.tables.step_tables import (
+    PERFORMED_STEP,
+    PERFORMED_STEP_ORDER,
+    WORKITEM,
+)
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -78,7 +83,16 @@ PHASES = (
     *(_entity_phase(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE)),
     *(
         Phase(table.name, tuple(column.name for column in table.columns))
-        for table in (FILE, WORKLIST_ENTRY, WORKLIST_STATION, NON_PATIENT_OBJECT, OBJECT_FILE)
+        for table in (
+            FILE,
+            WORKLIST_ENTRY,
+            WORKLIST_STATION,
+            NON_PATIENT_OBJECT,
+            OBJECT_FILE,
+            PERFORMED_STEP,
+            PERFORMED_STEP_ORDER,
+            WORKITEM,
+        )
     ),
 )
 

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-NEWEST_REVISION = "0007"
+NEWEST_REVISION = "0008"
 """The newest of ``versions``; a later revision is a greater text."""
