@@ -29,7 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-REQUIREMENT_NUMBER = re.compile(r"(UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP)-\d{3}")
+REQUIREMENT_NUMBER = re.compile(r"(UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP|RQ)-\d{3}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

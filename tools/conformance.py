@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-REQUIREMENT_LINE = re.compile(r"- ((?:UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP)-\d{3}) (.+)")
-OTHERWISE_ROW = re.compile(r"\| *((?:UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP)-\d{3}) *\| *(.+?) *\|")
+REQUIREMENT_LINE = re.compile(r"- ((?:UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP|RQ)-\d{3}) (.+)")
+OTHERWISE_ROW = re.compile(r"\| *((?:UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP|RQ)-\d{3}) *\| *(.+?) *\|")
 
 
 class Collector:

@@ -15,6 +15,7 @@ from dicomquest.standard.statuses import (
     C_MOVE_STATUSES,
     C_STORE_STATUSES,
     GENERAL_STATUSES,
+    REPOSITORY_STATUSES,
     Status,
     StatusClass,
     find_status,
@@ -60,13 +61,7 @@ VERIFICATION_SERVICE_CLASS_STATUS = GENERAL_STATUS
 STORAGE_SERVICE_CLASS_STATUS = _table(C_STORE_STATUSES, _CANCEL)
 
 # With the two of Repository Query (PS3.4 C.6.4.3).
-QR_FIND_SERVICE_CLASS_STATUS = _table(
-    C_FIND_STATUSES,
-    {
-        0xA710: (STATUS_FAILURE, "Invalid prior record key"),
-        0xB001: (STATUS_WARNING, "Matching reached the response limit"),
-    },
-)
+QR_FIND_SERVICE_CLASS_STATUS = _table(REPOSITORY_STATUSES)
 # With those of Composite Instance Root Retrieve (PS3.4 Y.4).
 _OF_INSTANCE: StatusTable = {
     0xAA00: (STATUS_FAILURE, "None of the frames requested were found"),

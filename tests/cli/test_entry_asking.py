@@ -112,6 +112,7 @@ def test_index_is_asked_without_server(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.requirement("NP-007")
 def test_objects_are_asked_for_by_their_model(peer: _Peer) -> None:
     """A key of an item goes into its sequence; usual keys and the unique key are asked for."""
     peer.answers = [to_pydicom(made(HANGING_PROTOCOL, 1, HangingProtocolName="CHEST", StudyID="1"))]

@@ -28,6 +28,7 @@ from dicomquest.query.extended_negotiation import (
     negotiate_worklist,
 )
 from dicomquest.services.find import FindLimits, FindService
+from dicomquest.services.repository_find import RepositoryService
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
 from dicomquest.services.step_service import StepService
@@ -42,6 +43,7 @@ from dicomquest.standard.models import (
     MODELS,
     MODELS_BY_UID,
     NON_PATIENT_MODELS,
+    REPOSITORY_QUERY,
     RETRIEVE_MODELS_BY_UID,
 )
 from dicomquest.standard.object_keys import OBJECT_CLASSES
@@ -169,6 +171,10 @@ def server_settings(
         VERIFICATION.uid: VerificationService(),
         **{model.uid: find for model in MODELS},
     }
+    if not upstreams_of(settings):
+        # Keys of records are those of one index.
+        title = settings.retrieve_aet or settings.aet
+        services[REPOSITORY_QUERY.uid] = RepositoryService(index, title, limits, find.gate)
     if settings.has_worklist:
         worklist = WorklistService(index, "", limits, find.gate)
         worklist.hidden_steps = settings.hidden_steps

@@ -23,6 +23,7 @@ class Source(Enum):
     TEXT = "a text column: str with values joined by backslash, or None for no value"
     NUMBER = "an integer column of a string VR (the counts): int"
     JSON = "an element of the DICOM JSON Model as text, {'vr': ..., 'Value': [...]}, or None"
+    BYTES = "a text column of ASCII: the bytes of an OB"
     CONSTANT = "no column: the same text in every response of the query"
 
 
@@ -50,4 +51,6 @@ def row_element(field: Field, value: Any) -> Element:
         return Element(field.vr, ())
     if field.source is Source.JSON:
         return element_from_json(json.loads(value))
+    if field.source is Source.BYTES:
+        return Element(field.vr, (str(value).encode("ascii"),))
     return text_element(field.vr, str(value))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dicomquest.query.options import QueryOptions
+    from dicomquest.query.records import Records
     from dicomquest.query.study_listing import StudyListing
     from dicomquest.standard.levels import Level
     from dicomquest.standard.models import InformationModel
@@ -93,6 +94,7 @@ class Query:
     ``listing`` is a part of the studies in an order that goes on from any of them.
     ``shown_to`` is the called AE title, which entries of another worklist are hidden from;
     ``hidden_steps`` are the statuses of scheduled steps whose entries are hidden from all.
+    ``records`` is a part of the matches in the order of their rows (PS3.4 C.6.4).
     """
 
     model: InformationModel
@@ -113,6 +115,7 @@ class Query:
     listing: StudyListing | None = None
     shown_to: str | None = None
     hidden_steps: tuple[str, ...] = ()
+    records: Records | None = None
 
     @property
     def level_name(self) -> str:

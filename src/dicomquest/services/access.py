@@ -12,6 +12,7 @@ from dicomquest.standard.models import (
     MODALITY_WORKLIST,
     MODELS,
     NON_PATIENT_MODELS,
+    REPOSITORY_QUERY,
     InformationModel,
 )
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
@@ -32,7 +33,7 @@ class ServiceKind(Enum):
 
 _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
     VERIFICATION.uid: (ServiceKind.VERIFICATION, None),
-    **{model.uid: (ServiceKind.FIND, model) for model in MODELS},
+    **{model.uid: (ServiceKind.FIND, model) for model in (*MODELS, REPOSITORY_QUERY)},
     MODALITY_WORKLIST.uid: (ServiceKind.WORKLIST, None),
     **{model.uid: (ServiceKind.OBJECTS, None) for model in NON_PATIENT_MODELS},
     MPPS: (ServiceKind.STEPS, None),
@@ -113,7 +114,7 @@ class Profile:
     """
 
     services: frozenset[ServiceKind] = frozenset(ServiceKind)
-    models: frozenset[InformationModel] = frozenset(MODELS)
+    models: frozenset[InformationModel] = frozenset((*MODELS, REPOSITORY_QUERY))
     levels: frozenset[Level] = frozenset(Level)
     visible: tuple[KeyCriterion, ...] = ()
     choices: PeerChoices = field(default_factory=PeerChoices)

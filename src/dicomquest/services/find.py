@@ -112,7 +112,7 @@ class FindLimits:
 
 
 class FindService:
-    """Answers C-FIND requests of the three Query/Retrieve information models from one index."""
+    """Answers C-FIND requests of the Query/Retrieve information models from one index."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class FindService:
         """
         self.limits = limits or FindLimits()
         self.gate = gate or FindGate(self.limits.most_running)
-        self._index = index
+        self.index = index
         self._retrieve_ae_title = retrieve_ae_title
         # One thread reads long identifiers: several would keep the event loop from its turns.
         self._reading = asyncio.Lock()
@@ -167,9 +167,9 @@ class FindService:
             await request.send_final(*failure_of(error))
             return
         log_query(request, query)
-        search = Search(self._index, query, encoder, request.association.state.has_stored)
+        search = Search(self.index, query, encoder, request.association.state.has_stored)
         request.on_cancel(search.interrupt)
-        batches = Batches(request, search, peer.result_limit)
+        batches = Batches(request, search, self.most_responses(query, peer))
         try:
             # A long query takes its time to be compiled, too.
             if is_small and monotonic() >= self._at_once_from:
@@ -210,10 +210,11 @@ class FindService:
 
     def understand(self, request: ServiceRequest, peer: PeerChoices) -> tuple[Query, RowEncoder]:
         """Return the query of a request, and the encoder of its responses; in any thread."""
-        query = self._parse(request, peer)
+        query = self.read_query(request, peer)
         return query, self._encoder(request, query)
 
-    def _parse(self, request: ServiceRequest, peer: PeerChoices) -> Query:
+    def read_query(self, request: ServiceRequest, peer: PeerChoices) -> Query:
+        """Return the query of a request; DataSetError or IdentifierError refuses it."""
         sop_class = request.context.abstract_syntax
         negotiated = request.association.extended_negotiation.get(sop_class, b"")
         identifier = self.decoded(request, peer)
@@ -246,7 +247,8 @@ class FindService:
             return self._make_encoder(query, syntax, requested)
         # By what the fields are made of: to make and to hash them takes longer than all else here.
         shape = (
-            keys, query.level, query.private_creators, query.wants_availability, requested, syntax
+            keys, query.level, query.private_creators, query.wants_availability, requested, syntax,
+            query.records is not None and query.records.is_returned,
         )  # fmt: skip
         encoder = self._encoders.get(shape)
         if encoder is None:
@@ -265,7 +267,7 @@ class FindService:
             query.private_creators,
             query.wants_availability,
         )
-        fields = (*self._index.fields(query), *constants)
+        fields = (*self.index.fields(query), *constants)
         make = _response_encoder if is_usual else ResponseEncoder
         return make(fields, transfer_syntax, requested)
 
@@ -286,9 +288,19 @@ class FindService:
                 )
             if batches.is_exhausted:
                 break
-        if not batches.is_cut_off:
+        if batches.is_cut_off:
+            await self.end_cut_off(request, query, peer)
+        else:
             await request.send_final(statuses.SUCCESS)
-            return
+
+    def most_responses(self, query: Query, peer: PeerChoices) -> int | None:
+        """Return the limit of Pending responses to a query; None for no limit."""
+        del query
+        return peer.result_limit
+
+    async def end_cut_off(self, request: ServiceRequest, query: Query, peer: PeerChoices) -> None:
+        """End a query of which the limit left matches out."""
+        del query
         request.hit(LimitName.RESULTS)
         if peer.limit_is_success:
             LOGGER.warning(

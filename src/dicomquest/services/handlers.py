@@ -33,10 +33,13 @@ from dicomquest.errors import DicomquestError
 from dicomquest.services.identifiers import encode_response
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
-from dicomquest.standard.statuses import C_ECHO_STATUSES, C_FIND_STATUSES, Status, find_status
-
-INVALID_PRIOR_RECORD = 0xA710
-"""The failure of a Repository Query that names an unknown record (PS3.4 C.6.4.3)."""
+from dicomquest.standard.statuses import (
+    C_ECHO_STATUSES,
+    C_FIND_STATUSES,
+    INVALID_PRIOR_RECORD,
+    Status,
+    find_status,
+)
 
 HANDOFF_LIMIT = 256
 """Responses that a handler's thread may be ahead of the network.

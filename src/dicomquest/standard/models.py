@@ -1,4 +1,4 @@
-"""The Query/Retrieve information models and their SOP classes (PS3.4 C.6.1 to C.6.3)."""
+"""The information models of queries and their SOP classes (PS3.4 C.6.1 to C.6.4, K, U to II)."""
 
 from __future__ import annotations
 
@@ -67,6 +67,17 @@ PATIENT_STUDY_ONLY = InformationModel(
     "1.2.840.10008.5.1.4.1.2.3.2",
     "1.2.840.10008.5.1.4.1.2.3.3",
 )
+
+REPOSITORY_QUERY = InformationModel(
+    "1.2.840.10008.5.1.4.1.1.201.6",
+    "Repository Query",
+    "Repository Query",
+    STUDY_ROOT.levels,
+    "C.6.4",
+    "",
+    "",
+)
+"""Study Root with records that a later query goes on from; it has no retrieval."""
 
 COMPOSITE_INSTANCE_ROOT = InformationModel(
     "",
@@ -173,9 +184,11 @@ NON_PATIENT_MODELS = (
 """The models of objects that belong to no patient (PS3.4 GG); they have no levels."""
 
 MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
-MODELS_BY_UID = {model.uid: model for model in MODELS}
+MODELS_BY_UID = {model.uid: model for model in (*MODELS, REPOSITORY_QUERY)}
+"""The models with levels by the SOP classes of C-FIND."""
 FIND_MODELS_BY_UID = {
-    model.uid: model for model in (*MODELS, MODALITY_WORKLIST, *NON_PATIENT_MODELS)
+    model.uid: model
+    for model in (*MODELS, REPOSITORY_QUERY, MODALITY_WORKLIST, *NON_PATIENT_MODELS)
 }
 """The models by the SOP classes of C-FIND, those without levels too."""
 

@@ -49,11 +49,13 @@ RESOURCE_LIMITATION = 0x0213
 OUT_OF_RESOURCES = 0xA700
 CANNOT_COUNT_MATCHES = 0xA701
 CANNOT_PERFORM_SUB_OPERATIONS = 0xA702
+INVALID_PRIOR_RECORD = 0xA710
 MOVE_DESTINATION_UNKNOWN = 0xA801
 IDENTIFIER_DOES_NOT_MATCH = 0xA900
 DATA_SET_DOES_NOT_MATCH = 0xA900
 OBJECT_NOT_CREATABLE = 0xAA01
 SUB_OPERATIONS_FAILED = 0xB000
+RESPONSE_LIMIT_REACHED = 0xB001
 CLASS_NOT_TOLD = 0xB007
 CANNOT_UNDERSTAND = 0xC000
 IDENTIFIER_UNREADABLE = 0xC001
@@ -126,6 +128,13 @@ C_FIND_STATUSES: tuple[Status, ...] = (
     ),
     Status(0xFF01, 0xFF01, _PENDING, "Matches are continuing: an optional key was not supported"),
     *GENERAL_STATUSES,
+)
+
+# PS3.4 C.6.4, in front of those of the other C-FIND services.
+REPOSITORY_STATUSES: tuple[Status, ...] = (
+    Status(0xA710, 0xA710, _FAILURE, "Invalid prior record key", _ELEMENT),
+    Status(0xB001, 0xB001, _WARNING, "Matching reached the response limit", _COMMENT),
+    *C_FIND_STATUSES,
 )
 
 # PS3.4 Table B.2-1, in front of the general ones.

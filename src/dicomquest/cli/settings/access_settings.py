@@ -10,7 +10,7 @@ import click
 from dicomquest.cli.shared_options import FILE, PORT, USERS_FILE, setting
 
 SERVICES = ("verification", "find", "store", "retrieve", "worklist", "objects", "steps")
-MODELS = ("patient", "study", "psonly")
+MODELS = ("patient", "study", "psonly", "repository")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 

@@ -22,7 +22,7 @@ from dicomquest.index.search.level_conditions import called, conditions, residua
 from dicomquest.index.search.listing_sql import listed_end, listed_rows
 from dicomquest.index.search.matching_sql import Selectivity
 from dicomquest.index.search.object_sql import compile_objects
-from dicomquest.index.search.paging import paged
+from dicomquest.index.search.paging import paged, records_after, records_end, with_record_key
 from dicomquest.index.search.place import Place
 from dicomquest.index.search.plan import (
     NO_FACTS,
@@ -184,6 +184,8 @@ class _Compiler:
                 selection, query.return_keys, self._residuals.called
             )
             used += [key.level for key in self._visible.keys]
+        if query.records is not None:
+            selection = with_record_key(selection, query.records, query.level, self._words)
         if behind:
             if not self._facts.have_variants:
                 behind = tuple(column.plain or column for column in behind)
@@ -207,6 +209,8 @@ class _Compiler:
             predicates += self._promoted_guards()
         if query.listing is not None:
             predicates += listed_rows(query.listing)
+        if query.records is not None:
+            predicates += records_after(query.records, query.level)
         text = f"SELECT {', '.join(columns)} FROM {tables}"
         if predicates:
             text += " WHERE " + " AND ".join(_bracketed(each) for each, _ in predicates)
@@ -215,6 +219,9 @@ class _Compiler:
             text += _IN_ORDER
         if query.listing is not None:
             end = listed_end(query.listing, self._words, is_cut=row_filter is None)
+        elif query.records is not None:
+            is_cut = row_filter is None
+            end = records_end(query.records, query.level, self._words, is_cut=is_cut)
         else:
             end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
         text += end[0]

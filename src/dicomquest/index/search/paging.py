@@ -1,15 +1,23 @@
-"""The order of matches and the part of them that is wanted, as SQL (PS3.18 8.3.4.4)."""
+"""The order of matches and the wanted part of them, as SQL (PS3.18 8.3.4.4, PS3.4 C.6.4)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.standard.levels import Level
+from dicomquest.standard.tags import RECORD_KEY
 
 if TYPE_CHECKING:
     from dicomquest.index.search.condition import Sql
+    from dicomquest.index.search.plan import Selection
     from dicomquest.index.tables.dialects import Words
     from dicomquest.query.model import Page
+    from dicomquest.query.records import Records
+
+RECORD_FIELD = Field(RECORD_KEY, "OB", Source.BYTES)
+"""The field of a record's key, which comes behind the others."""
 
 # Each order is total by the id. That of studies is the index of their dates, read backwards.
 # Numbers are texts without leading zeros: the shorter one is less.
@@ -50,3 +58,30 @@ def paged(page: Page | None, level: Level, words: Words, *, is_cut: bool) -> Sql
         return order + words.streamed, ()
     limit = _EVERY if page.limit is None else page.limit
     return f"{order} LIMIT ? OFFSET ?", (limit, page.offset)
+
+
+def with_record_key(
+    selection: Selection, records: Records, level: Level, words: Words
+) -> Selection:
+    """Return a selection with the key of the record, if responses have it."""
+    if not records.is_returned:
+        return selection
+    number = words.hexadecimal.format(number=_IDS[level])
+    return replace(
+        selection,
+        columns=(*selection.columns, f"'{records.prefix}' || {number}"),
+        fields=(*selection.fields, RECORD_FIELD),
+    )
+
+
+def records_after(records: Records, level: Level) -> list[Sql]:
+    """Return the condition that a row comes after the one that an earlier query ended with."""
+    return [] if records.after is None else [(f"{_IDS[level]} > ?", (records.after,))]
+
+
+def records_end(records: Records, level: Level, words: Words, *, is_cut: bool) -> Sql:
+    """Return the order by rows, and the limit with one more row, which shows that it cuts off."""
+    order = f" ORDER BY {_IDS[level]}" if records.are_ordered else ""
+    if records.most is None or not is_cut:
+        return order + words.streamed, ()
+    return f"{order} LIMIT ?", (min(records.most, _EVERY) + 1,)

@@ -35,6 +35,7 @@ class Words(NamedTuple):
     - ``cuts_long_texts``: an indexed text has a greatest length.
     - ``streamed``: the end of a query that wants its first row at once.
     - ``nulls_last``: rows without a value come last, as they do by themselves elsewhere.
+    - ``hexadecimal``: the 16 digits of a number.
     - ``scans_from_anywhere``: rows without an order may come in another one each time.
     """
 
@@ -53,6 +54,7 @@ class Words(NamedTuple):
     streamed: str
     nulls_last: str
     scans_from_anywhere: bool
+    hexadecimal: str
 
 
 _LONGEST_STATEMENT = 16_384
@@ -75,6 +77,7 @@ DIALECTS: dict[Dialect, Words] = {
         streamed="",
         nulls_last="",
         scans_from_anywhere=False,
+        hexadecimal="printf('%016x', {number})",
     ),
     "postgresql": Words(
         in_values="= ANY(?)",
@@ -94,6 +97,7 @@ DIALECTS: dict[Dialect, Words] = {
         streamed=" LIMIT (SELECT NULL::bigint)",
         nulls_last=" NULLS LAST",
         scans_from_anywhere=True,
+        hexadecimal="lpad(to_hex({number}), 16, '0')",
     ),
 }
 

@@ -31,6 +31,7 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.models import (
     PATIENT_ROOT,
     PATIENT_STUDY_ONLY,
+    REPOSITORY_QUERY,
     STUDY_ROOT,
     InformationModel,
 )
@@ -43,7 +44,12 @@ Keys: TypeAlias = Mapping[str, Any] | Mapping[int, Any] | Mapping[str | int, Any
 Reader: TypeAlias = Callable[[str, str], str]
 """Takes a VR and a value as a person wrote it, and returns the value; ValueError if it is none."""
 
-MODELS_BY_NAME = {"patient": PATIENT_ROOT, "study": STUDY_ROOT, "psonly": PATIENT_STUDY_ONLY}
+MODELS_BY_NAME = {
+    "patient": PATIENT_ROOT,
+    "study": STUDY_ROOT,
+    "psonly": PATIENT_STUDY_ONLY,
+    "repository": REPOSITORY_QUERY,
+}
 """The information models by the name that a caller gives."""
 
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
