@@ -22,11 +22,12 @@ from dicomquest.standard.models import MODELS
 from dicomquest.standard.object_keys import OBJECT_CLASSES, OBJECT_MODELS, MatchingKey
 from dicomquest.standard.sop_classes import (
     OBJECT_FIND,
+    REPOSITORY_FIND,
     RETRIEVE_SOP_CLASSES,
     SERVED,
     WORKLIST_FIND,
 )
-from dicomquest.standard.statuses import C_FIND_STATUSES
+from dicomquest.standard.statuses import C_FIND_STATUSES, REPOSITORY_STATUSES, Status
 from dicomquest.standard.step_attributes import MPPS, NEEDED, NEEDED_AT_END, NEVER_SET
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
@@ -66,9 +67,10 @@ def sop_classes() -> Iterable[str]:
     served = (*SERVED, *RETRIEVE_SOP_CLASSES)
     return [
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in served),
+        row(REPOSITORY_FIND.name, REPOSITORY_FIND.uid, REPOSITORY_FIND.service, "yes", "yes"),
         row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "yes", "`--worklist`"),
         row(UID(MPPS).name, MPPS, "N-CREATE, N-SET", "yes", "`--worklist`"),
-        *(row(each.name, each.uid, each.service, "no", "yes") for each in OBJECT_FIND),
+        *(row(each.name, each.uid, each.service, "yes", "yes") for each in OBJECT_FIND),
         *(row(UID(uid).name, uid, "C-STORE", "no", "`--store`") for uid in OBJECT_CLASSES),
     ]
 
@@ -180,11 +182,18 @@ def choices() -> Iterable[str]:
 
 
 def statuses() -> Iterable[str]:
-    for each in C_FIND_STATUSES:
-        code = (
-            f"{each.first:04X}" if each.first == each.last else f"{each.first:04X}-{each.last:04X}"
-        )
-        yield row(code, each.status_class.value, each.meaning, ", ".join(each.fields))
+    return map(status_row, C_FIND_STATUSES)
+
+
+def repository_statuses() -> Iterable[str]:
+    """The statuses that Repository Query has besides those of other queries."""
+    return [status_row(each) for each in REPOSITORY_STATUSES if each not in C_FIND_STATUSES]
+
+
+def status_row(status: Status) -> str:
+    first, last = f"{status.first:04X}", f"{status.last:04X}"
+    code = first if first == last else f"{first}-{last}"
+    return row(code, status.status_class.value, status.meaning, ", ".join(status.fields))
 
 
 def character_sets() -> Iterable[str]:
@@ -199,7 +208,8 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     table.__name__: table
     for table in (
         sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses,
-        worklist_keys, step_attributes, object_keys, character_sets,
+        worklist_keys, step_attributes, object_keys, repository_statuses,
+        character_sets,
     )
 }  # fmt: skip
 

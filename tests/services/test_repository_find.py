@@ -115,7 +115,7 @@ def test_pages_joined_are_the_whole_answer(
 
 @pytest.mark.requirement("RQ-004")
 def test_inserts_between_pages_shift_nothing(archive: Index) -> None:
-    """What was there comes once, while instances come and are replaced between the pages."""
+    """Each earlier record comes once, while instances come and are replaced between the pages."""
     before = _uids(answers(_ask(archive, _asked("STUDY", None, None, {}))), "STUDY")
     seen: list[str] = []
     prior = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -17,6 +17,7 @@ from dicomquest.ae.negotiation_items import (
     SOPClassExtendedNegotiation,
     UserIdentityNegotiation,
 )
+from dicomquest.ae.repository_pages import LastIdentifier, matches_of_pages
 from dicomquest.dataset.elements import to_pydicom
 from dicomquest.dataset.fast_decoder import (
     JSON_READER,
@@ -46,8 +47,8 @@ from dicomquest.query.matches import Matches
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.contexts import build_context
 from dicomquest.services.identifiers import read_identifier, read_identifiers
-from dicomquest.standard.models import InformationModel
-from dicomquest.standard.statuses import StatusClass, in_words, status_class
+from dicomquest.standard.models import REPOSITORY_QUERY, InformationModel
+from dicomquest.standard.statuses import REPOSITORY_STATUSES, StatusClass, in_words, status_class
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -73,7 +74,7 @@ def find(
     options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
-    dimse_timeout: float | None = ...,
+    dimse_timeout: float | None = ..., page: int | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., as_is: bool = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Matches[dict[str, Any]]: ...  # fmt: skip
@@ -84,7 +85,7 @@ def find(
     options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
-    dimse_timeout: float | None = ...,
+    dimse_timeout: float | None = ..., page: int | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Matches[str]: ...  # fmt: skip
@@ -95,7 +96,7 @@ def find(
     options: QueryOptions | None = ...,
     ssl_context: ssl.SSLContext | None = ..., server_hostname: str | None = ...,
     connection_timeout: float | None = ..., acse_timeout: float | None = ...,
-    dimse_timeout: float | None = ...,
+    dimse_timeout: float | None = ..., page: int | None = ...,
     user_identity: UserIdentityNegotiation | None = ...,
     ae_title: str | None = ..., as_is: bool = ..., keys: Keys | None = ..., **keywords: Any,
 ) -> Matches[Dataset]: ...  # fmt: skip
@@ -117,6 +118,7 @@ def find(
     connection_timeout: float | None = 10.0,
     acse_timeout: float | None = 30.0,
     dimse_timeout: float | None = 60.0,
+    page: int | None = None,
     user_identity: UserIdentityNegotiation | None = None,
     ae_title: str | None = None,
     as_is: bool = False,
@@ -135,7 +137,10 @@ def find(
     ``level`` is PATIENT, STUDY, SERIES or IMAGE; ``model`` is study (root), patient (root), psonly,
     or one without levels: worklist, hanging-protocol, color-palette, implant-template,
     implant-assembly, implant-group, procedure-protocol, protocol-approval. There an attribute that
-    stands in a sequence, such as the Modality of a step, is given without it.
+    stands in a sequence, such as the Modality of a step, is given without it. The model repository
+    is Repository Query (PS3.4 C.6.4): matches come in a lasting order, with a RecordKey each, and
+    the peer is asked on as long as it has more, ``page`` records at a time if that is given.
+    ``PriorRecordKey`` goes on after a record of an earlier call.
 
     ``as_`` says what each match is built as: "dataset" is a pydicom Dataset, whose elements are
     made at its first use; "json" is an object of the DICOM JSON Model (PS3.18 F), such as
@@ -174,6 +179,8 @@ def find(
         called_aet = ae_title
     check_limit(limit)
     row = model_by_name(model)
+    if page is not None and (row is not REPOSITORY_QUERY or page < 1):
+        raise ValueError(f"page {page!r}: a number from 1 on, for the model repository alone")
     query_level = level_by_name(level, row)
     asked = [*(keys or {}).items(), *keywords.items()]
     read = None if as_is else values_as_written(datetime.now().astimezone())
@@ -199,7 +206,9 @@ def find(
     )  # fmt: skip
     request = to_pydicom(identifier)
     return Matches(
-        lambda form: _matches(associate, check, request, row, limit=limit, reader=_READERS[form]),
+        lambda form: _matches(
+            associate, check, request, row, limit=limit, reader=_READERS[form], page=page
+        ),
         as_,
         ((tag, element.vr) for tag, element in identifier.items()),
     )
@@ -217,6 +226,7 @@ def _matches(
     *,
     limit: int | None,
     reader: Reader[T],
+    page: int | None,
 ) -> Iterator[T]:
     association = associate()
     if not association.is_established:
@@ -228,27 +238,41 @@ def _matches(
             raise ContextNotAcceptedError(
                 f"the peer did not accept what this query needs: {error}"
             ) from error
-        matches = _received(association, identifier, model, reader)
+        matches: Iterator[T]
+        if model is REPOSITORY_QUERY:
+            ask = partial(_received, association, model, reader)
+            matches = matches_of_pages(ask, identifier, page)
+        else:
+            matches = _received(association, model, reader, identifier)
         yield from matches if limit is None else islice(matches, limit)
 
 
 def _received(
     association: Association,
-    identifier: Dataset,
     model: InformationModel,
     reader: Reader[T],
-) -> Iterator[T]:
+    identifier: Dataset,
+    last: LastIdentifier | None = None,
+) -> Generator[T, None, Response | None]:
+    """Give the matches of one query, and return its final response, which is no failure."""
     for row in association.rows_of_responses(identifier, model.uid):
         if row is None:
             raise _failure(association)
         if isinstance(row, ResponsesReceived):
+            if last is not None:
+                last.take(row.data_sets[-1], row.context.transfer_syntax)
             yield from read_identifiers(row, reader)
         elif row.command.status in PENDING:
+            if last is not None:
+                last.take(row.data_set or b"", row.context.transfer_syntax)
             match = read_identifier(row, reader.read)
             if match is not None:
                 yield match
         elif status_class(row.command.status) not in (StatusClass.SUCCESS, StatusClass.WARNING):
             raise query_failure(row.command)
+        else:
+            return row.command
+    return None
 
 
 def _failure(association: Association) -> AssociationError:
@@ -263,7 +287,7 @@ def _failure(association: Association) -> AssociationError:
 def query_failure(response: Response) -> QueryFailedError:
     """Return the error for a query whose final response is a failure, with its words."""
     code, comment = response.status, response.error_comment
-    message = f"the peer ended the query with status {in_words(code, comment=comment)}"
+    message = f"the peer ended the query with status {in_words(code, REPOSITORY_STATUSES, comment)}"
     return QueryFailedError(
         message, status=code, comment=comment, element=response.offending_element
     )

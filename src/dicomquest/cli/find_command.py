@@ -22,6 +22,7 @@ from dicomquest.cli.shared_options import LEVEL, LEVELS, PORT, options_of
 from dicomquest.query.identifier.entry_models import ENTRY_MODELS
 from dicomquest.standard.extended import EXTENDED_OPTIONS
 from dicomquest.standard.levels import Level
+from dicomquest.standard.models import REPOSITORY_QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
-MODELS = ("study", "patient", "psonly", *ENTRY_MODELS)
+MODELS = ("study", "patient", "psonly", "repository", *ENTRY_MODELS)
 
 OFFERS = tuple(row.option.replace("_", "-") for row in EXTENDED_OPTIONS)
 
@@ -116,17 +117,35 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     target = TargetSettings(**{name: values.pop(name) for name in TargetSettings.__slots__})
     target.check(asking)
     more, level = keys_by_habit(target.key, values.pop("level"))
-    model = target.model(values.pop("model"))
+    model = asking.model(target.model(values.pop("model")))
     several = tuple(click.get_current_context().meta.get(SEVERAL, ()))
-    if several and (target.tree or model in ENTRY_MODELS):
+    is_of_one_peer = model in {*ENTRY_MODELS, "repository"}
+    if several and (target.tree or is_of_one_peer):
         other = "--tree" if target.tree else "-W" if model == "worklist" else f"-m {model}"
         raise click.UsageError(f"{other} is for one peer: name a single one")
+    if model == "repository":
+        _check_repository(target, asking)
     run(
         FindSettings(
             host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
             target=target, level=level, model=model, several=several, **values,
         )
     )  # fmt: skip
+
+
+def _check_repository(target: TargetSettings, asking: AskingSettings) -> None:
+    """Raise click's UsageError for options that Repository Query does not go with."""
+    given = {
+        "--index": target.index is not None,
+        "--tree": target.tree,
+        "--get": target.get is not None,
+        "--split": asking.split is not None,
+    }
+    if name := next((name for name, is_given in given.items() if is_given), ""):
+        raise click.UsageError(
+            f"{name} does not go with Repository Query (--page, -m repository), which lists all "
+            "that a peer has"
+        )
 
 
 def run(settings: FindSettings) -> None:
@@ -155,6 +174,8 @@ def run(settings: FindSettings) -> None:
     try:
         asked = question(settings.keys, settings.output)
         typed, values = take_file(asked.keys)
+        if model is REPOSITORY_QUERY and values is not None:
+            raise click.UsageError("Repository Query takes no file of values: leave --page out")
         if settings.target.tree and values is not None:
             raise click.UsageError("--tree takes no file of values: ask for one study at a time")
         keys = typed
@@ -256,6 +277,12 @@ def _explain_association(
     if settings.asking.explain:
         explain_negotiation(association, model)
     if settings.asking.show_bytes:
+        asking = settings.asking
+        if model is REPOSITORY_QUERY:
+            from dicomquest.cli.asking.record_pages import page_of_records
+
+            first = page_of_records(request.identifier, asking.page, asking.after)
+            request = replace(request, identifier=first)
         show_bytes(association, request, model)
 
 

@@ -8,7 +8,12 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from dicomquest.cli.own_identity import negotiation_items
-from dicomquest.standard.models import MODELS
+from dicomquest.standard.models import (
+    MODALITY_WORKLIST,
+    MODELS,
+    NON_PATIENT_MODELS,
+    REPOSITORY_QUERY,
+)
 from dicomquest.standard.sop_classes import VERIFICATION
 
 if TYPE_CHECKING:
@@ -130,7 +135,9 @@ SERVICES = {
     **{model.uid: f"Find under {model.words}" for model in MODELS},
     **{model.move_uid: f"Move under {model.words}" for model in MODELS},
     **{model.get_uid: f"Get under {model.words}" for model in MODELS},
-    "1.2.840.10008.5.1.4.31": "Modality Worklist",
+    **{model.uid: f"Find of {model.entities}" for model in NON_PATIENT_MODELS},
+    REPOSITORY_QUERY.uid: REPOSITORY_QUERY.words,
+    MODALITY_WORKLIST.uid: MODALITY_WORKLIST.words,
     "1.2.840.10008.1.20.1": "Storage Commitment",
     "1.2.840.10008.3.1.2.3.3": "Modality Performed Procedure Step",
 }

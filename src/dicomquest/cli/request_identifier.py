@@ -23,14 +23,16 @@ from dicomquest.query.options import QueryOptions
 from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import MODELS, InformationModel
+from dicomquest.standard.models import MODELS, REPOSITORY_QUERY, InformationModel
 from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
     SPECIFIC_CHARACTER_SET,
 )
 
-MODEL_NAMES = dict(zip(("patient", "study", "psonly"), MODELS, strict=True))
+MODEL_NAMES = dict(
+    zip(("patient", "study", "psonly", "repository"), (*MODELS, REPOSITORY_QUERY), strict=True)
+)
 
 # Attributes of a request that the user cannot give as a key, and the reason.
 NOT_TO_GIVE = {

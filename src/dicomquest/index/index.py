@@ -46,8 +46,7 @@ from uuid import uuid4
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.database.pool import Database
 from dicomquest.index.search.compile import compile_query
-from dicomquest.index.search.paging import RECORD_FIELD
-from dicomquest.index.search.plan import OCCURRENCES, Facts, select
+from dicomquest.index.search.plan import OCCURRENCES, Facts, fields_of
 from dicomquest.index.search.sqlite_cursor import Cursor, SQLiteCursor, give_back
 from dicomquest.index.tables.schema import TABLES
 from dicomquest.standard.levels import Level
@@ -161,10 +160,7 @@ class Index:
 
     def fields(self, query: Query) -> tuple[Field, ...]:
         """Return the field of the response for each column of the rows of ``query``, in order."""
-        fields = select(query.return_keys).fields
-        if query.records is not None and query.records.is_returned:
-            return (*fields, RECORD_FIELD)
-        return fields
+        return fields_of(query)
 
     @overload
     def find(

@@ -9,6 +9,7 @@ import pytest
 from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import Facts
 from dicomquest.query.model import Page
+from dicomquest.query.records import Records
 from fixtures.building import query
 from fixtures.compiled import POSTGRESQL
 
@@ -70,3 +71,15 @@ def query_item() -> dict[int, object]:
 )
 def test_a_page_takes_its_rows(page: Page, before: int, expected: list[int]) -> None:
     assert list(page.of([0, 1, 2, 3], before)) == expected
+
+
+@pytest.mark.requirement("RQ-010")
+def test_records_go_on_behind_a_row() -> None:
+    """A page of records has no offset, and one row more, which shows that there are others."""
+    records = Records("0a02", is_returned=True, after=7, most=500)
+    asked = replace(query("STUDY", PatientID=""), records=records)
+    plan = compile_query(asked)
+    assert "'0a02' || printf('%016x', study.id) FROM" in plan.sql
+    assert plan.sql.endswith("study.id > ? ORDER BY study.id LIMIT ?")
+    assert plan.parameters == (7, 501)
+    assert "lpad(to_hex(study.id), 16, '0')" in compile_query(asked, POSTGRESQL).sql

@@ -21,6 +21,16 @@ def charset_terms(text: str) -> str:
     return text
 
 
+def record_key(text: str) -> bytes:
+    """Read a Record Key as it is printed: the hexadecimal digits of its bytes."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no Record Key: expected its hexadecimal digits"
+        ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class AskingSettings:
     """The ways to ask and to look at the answers; each field is an option."""
@@ -54,6 +64,25 @@ class AskingSettings:
         type=click.IntRange(1, 16),
         metavar="N",
     )
+    page: int | None = setting(
+        None,
+        "Ask for so many records at a time, in a lasting order (Repository Query).",
+        type=click.IntRange(1),
+        metavar="N",
+    )
+    after: bytes | None = setting(
+        None,
+        "Go on after the record with this key, which an interrupted listing has printed.",
+        type=record_key,
+        metavar="KEY",
+    )
+
+    def model(self, named: str) -> str:
+        """Return the model: records are those of Repository Query, unless another one is named."""
+        name = "--page" if self.page is not None else "--after" if self.after is not None else ""
+        if name and named not in {"study", "repository"}:
+            raise click.UsageError(f"{name} is for Repository Query: leave -m {named} out")
+        return "repository" if name else named
 
     def of_a_peer_alone(self) -> str:
         """Name an option that is for a peer and not for an index; empty if none is given."""
@@ -62,5 +91,7 @@ class AskingSettings:
             "--filter-here": self.filter_here,
             "--split": self.split,
             "--charset-of-peer": self.charset_of_peer,
+            "--page": self.page is not None,
+            "--after": self.after is not None,
         }
         return next((name for name, value in given.items() if value), "")

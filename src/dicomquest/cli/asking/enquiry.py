@@ -12,6 +12,7 @@ from dicomquest.cli.asking.answers import Outcome, answers, failure_of
 from dicomquest.cli.asking.contradictions import Circumstances, contradictions
 from dicomquest.cli.asking.filtering import SeriesLookup
 from dicomquest.cli.asking.parts import Parts
+from dicomquest.cli.asking.record_pages import RecordPages
 from dicomquest.cli.asking.value_lists import ValueLists
 from dicomquest.cli.asking.why_nothing import ask_peer, say_hints, say_why_nothing
 from dicomquest.cli.counting import number_of
@@ -20,6 +21,7 @@ from dicomquest.errors import IdentifierError
 from dicomquest.query.answer_review import AnswerReview
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.standard.keys import UNIQUE_KEYS
+from dicomquest.standard.models import REPOSITORY_QUERY
 
 if TYPE_CHECKING:
     from dicomquest.cli.asking.asking_settings import AskingSettings
@@ -52,6 +54,7 @@ class Enquiry:
     dropped: int = 0
     _parts: Parts | None = None
     _lists: ValueLists | None = None
+    _pages: RecordPages | None = None
 
     @property
     def peer(self) -> str:
@@ -91,6 +94,12 @@ class Enquiry:
             self._parts = Parts(self.association, self.model, self.request.level, charset)
             yield from self._parts.ask(identifier)
             self.outcome = self._parts.outcome
+        elif self.model is REPOSITORY_QUERY:
+            self._pages = RecordPages(
+                self.association, self.model, self.settings.page, self.settings.after, charset,
+                self.outcome,
+            )  # fmt: skip
+            yield from self._pages.ask(identifier)
         else:
             yield from answers(self.association, identifier, self.model, self.outcome, charset)
 
@@ -110,6 +119,8 @@ class Enquiry:
             return self._lists.failure or None
         if self._parts is not None:
             return self._parts.failure
+        if self._pages is not None:
+            return self._pages.failure
         return failure_of(self.outcome, self.association)
 
     def conclude(self, *, is_stopped: bool) -> None:
@@ -133,6 +144,9 @@ class Enquiry:
             self._parts.conclude()
         if self._lists is not None and not is_stopped:
             self._say_missing(self._lists)
+        last = self._pages.last if self._pages is not None else None
+        if last is not None and (is_stopped or self.failure() is not None):
+            say(f"To go on there: --after {last.hex()}")
 
     def _say_missing(self, lists: ValueLists) -> None:
         missing, total = lists.missing, len(lists.values.values)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dicomquest.dataset.response_fields import Field, Source
+from dicomquest.index.search.plan import RECORD_FIELD
 from dicomquest.standard.levels import Level
-from dicomquest.standard.tags import RECORD_KEY
 
 if TYPE_CHECKING:
     from dicomquest.index.search.condition import Sql
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from dicomquest.index.tables.dialects import Words
     from dicomquest.query.model import Page
     from dicomquest.query.records import Records
-
-RECORD_FIELD = Field(RECORD_KEY, "OB", Source.BYTES)
-"""The field of a record's key, which comes behind the others."""
 
 # Each order is total by the id. That of studies is the index of their dates, read backwards.
 # Numbers are texts without leading zeros: the shorter one is less.

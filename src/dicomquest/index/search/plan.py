@@ -22,11 +22,14 @@ from dicomquest.query.evaluate import response_element
 from dicomquest.query.search_forms import own_zone
 from dicomquest.standard.keys import KEYS_BY_TAG, Key, Storage
 from dicomquest.standard.levels import Level
-from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, RECORD_KEY
 
 if TYPE_CHECKING:
     from dicomquest.index.tables.dialects import Dialect
     from dicomquest.query.model import Query, ReturnKey
+
+RECORD_FIELD = Field(RECORD_KEY, "OB", Source.BYTES)
+"""The field of a record's key, which comes behind all others."""
 
 OCCURRENCES = "SELECT path, part FROM occurrence"
 
@@ -236,6 +239,13 @@ def select(
         else:
             columns.append(element_sql(return_key.level, return_key.tag, dialect))
     return Selection(tuple(columns), tuple(fields), tuple(reductions))
+
+
+def fields_of(query: Query) -> tuple[Field, ...]:
+    """Return the field of the response for each column of the rows of a query, in order."""
+    fields = select(query.return_keys).fields
+    is_with_key = query.records is not None and query.records.is_returned
+    return (*fields, RECORD_FIELD) if is_with_key else fields
 
 
 def with_more(selection: Selection, more: Columns) -> Selection:

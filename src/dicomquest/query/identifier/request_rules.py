@@ -12,8 +12,11 @@ from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
+    MAXIMUM_NUMBER_OF_RECORDS,
+    PRIOR_RECORD_KEY,
     QUERY_RETRIEVE_LEVEL,
     QUERY_RETRIEVE_VIEW,
+    RECORD_KEY,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET_FROM_UTC,
     tag_text,
@@ -26,7 +29,15 @@ if TYPE_CHECKING:
     from dicomquest.standard.models import InformationModel
 
 OF_NO_LEVEL = frozenset(
-    {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, TIMEZONE_OFFSET_FROM_UTC, QUERY_RETRIEVE_VIEW}
+    {
+        SPECIFIC_CHARACTER_SET,
+        QUERY_RETRIEVE_LEVEL,
+        TIMEZONE_OFFSET_FROM_UTC,
+        QUERY_RETRIEVE_VIEW,
+        RECORD_KEY,
+        PRIOR_RECORD_KEY,
+        MAXIMUM_NUMBER_OF_RECORDS,
+    }
 )
 """Attributes of a request that belong to no level."""
 
