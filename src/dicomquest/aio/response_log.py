@@ -44,6 +44,9 @@ class ResponseLog:
 
     def store(self, event: StoreFinished) -> None:
         """Log how a C-STORE ended; refusals cost a peer little."""
+        if event.status == statuses.SUCCESS:
+            EVENT_LOG.log(event)
+            return
         is_failure = event.status not in {statuses.SUCCESS, None}
         level = logging.WARNING if is_failure else logging.INFO
         if event.status in CARRIED_OUT:

@@ -30,10 +30,13 @@ MOST_JOINED = 2
 LAST_WORDS = 0.5
 """Seconds that the last unsent bytes get when a connection is closed."""
 
-PIECE = 1024
-"""Bytes that are fed to the session first; the next piece is twice as long if that was quick.
+LONG = 1024
+"""Bytes of a read above which it is fed to the session piece by piece."""
 
-So the parts of an instance are fed nearly whole, and small commands some twenty at a time.
+PIECE = 12
+"""PDUs that are fed to the session first; the next piece has twice as many if that was quick.
+
+A PDU costs the same whatever its length, so most instances are one piece.
 """
 
 QUICK = 0.0002
@@ -130,7 +133,7 @@ class SessionProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed bytes of the peer to the session."""
-        is_long = len(data) > PIECE
+        is_long = len(data) > LONG
         if is_long:
             self._note_burst()
             data = self._feed_pieces(data)
@@ -165,10 +168,10 @@ class SessionProtocol(asyncio.Protocol):
         """Feed bytes piece by piece and return the last piece, or keep the rest if time is up."""
         began = before = monotonic()
         position, size = 0, PIECE
-        while len(data) - position > size:
-            self.session.receive_data(data[position : position + size], before)
+        while (end := self.session.position_behind(data, position, size)) < len(data):
+            self.session.receive_data(data[position:end], before)
             self.pump()
-            position += size
+            position = end
             now = monotonic()
             if now - began > LONGEST_TURN:
                 # Nothing is read before the rest is fed: it would overtake the rest.

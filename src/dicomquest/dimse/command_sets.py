@@ -33,6 +33,7 @@ from dicomquest.dimse.commands import (
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError, error_comment
 from dicomquest.pdu.reasons import AbortReason
 from dicomquest.standard.keys import snake_case
+from dicomquest.standard.statuses import SUCCESS
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS
 
 # fmt: off
@@ -159,9 +160,20 @@ _LAYOUT_UNKNOWN = _lay_out(UNKNOWN)
 _LAYOUT_OF = {layout.message.command: layout for layout in _LAYOUTS.values()}
 
 
-# Of a retrieve, each instance has a request and a response; the tables take ten times as long. The
-# groups are length and value of the class, the Message ID, the Status, length and value of the
-# instance.
+# Each instance that is stored or retrieved has a request and a response; the tables take ten times
+# as long. The groups are length and value of the class, the Message ID, the Priority, the Command
+# Data Set Type, length and value of the instance.
+_USUAL_STORE_REQUEST = re.compile(
+    rb"\0\0\0\0\x04\0\0\0...."
+    rb"\0\0\x02\0(.)\0\0\0([0-9.]{1,64}\0?)"
+    rb"\0\0\0\x01\x02\0\0\0\x01\0"
+    rb"\0\0\x10\x01\x02\0\0\0(..)"
+    rb"\0\0\0\x07\x02\0\0\0([\0\x01\x02])\0"
+    rb"\0\0\0\x08\x02\0\0\0(..)"
+    rb"\0\0\0\x10(.)\0\0\0([0-9.]{1,64}\0?)",
+    re.DOTALL,
+)
+# Here they are those of the class, the Message ID, the Status, and those of the instance.
 _USUAL_STORE_RESPONSE = re.compile(
     rb"\0\0\0\0\x04\0\0\0...."
     rb"\0\0\x02\0(.)\0\0\0([0-9.]{1,64}\0?)"
@@ -192,7 +204,34 @@ def encode_command(command: Command) -> bytes:
             len(uid),
         )
         return before + _US.pack(command.message_id) + between + uid + after
+    if isinstance(command, CStoreRSP) and (
+        command.status == SUCCESS
+        and 0 <= command.message_id_being_responded_to <= 0xFFFF
+        and 0 < len(command.affected_sop_instance_uid) <= _LONGEST_UID
+        and 0 < len(command.affected_sop_class_uid) <= _LONGEST_UID
+        and not (command.offending_element or command.error_comment or command.error_id)
+        and not command.has_data_set
+    ):
+        uid = _encode_uid(command.affected_sop_instance_uid)
+        before, between = _around_message_id_responded_to(command.affected_sop_class_uid, len(uid))
+        return before + _US.pack(command.message_id_being_responded_to) + between + uid
     return _encode(command)
+
+
+@lru_cache(maxsize=256)
+def _around_message_id_responded_to(sop_class: str, length: int) -> tuple[bytes, bytes]:
+    """Return what responses to stored instances have around the Message ID, up to the UID."""
+    whole = _encode(
+        CStoreRSP(
+            message_id_being_responded_to=0,
+            status=SUCCESS,
+            affected_sop_class_uid=sop_class,
+            affected_sop_instance_uid="1" * length,
+        )
+    )
+    # Behind the group length, the class, the Command Field, and a header.
+    at = 12 + 8 + len(_encode_uid(sop_class)) + 10 + 8
+    return whole[:at], whole[at + 2 : -length]
 
 
 @lru_cache(maxsize=256)
@@ -252,6 +291,16 @@ def decode_command(data: bytes) -> Command:
     Unknown and retired elements are passed over. A missing AffectedSOPClassUID stays empty: who
     knows the presentation context fills it in.
     """
+    if (usual := _USUAL_STORE_REQUEST.fullmatch(data)) is not None:
+        length, sop_class, message_id, priority, follows, instance_length, instance = usual.groups()
+        has_data_set = _US.unpack(follows)[0] != NO_DATA_SET
+        if length[0] == len(sop_class) and instance_length[0] == len(instance) and has_data_set:
+            return CStoreRQ(
+                message_id=_US.unpack(message_id)[0],
+                affected_sop_class_uid=_decode_uid(sop_class),
+                affected_sop_instance_uid=_decode_uid(instance),
+                priority=priority[0],
+            )
     if (usual := _USUAL_STORE_RESPONSE.fullmatch(data)) is not None:
         class_length, sop_class, message_id, status, instance_length, instance = usual.groups()
         if class_length[0] == len(sop_class) and instance_length[0] == len(instance):

@@ -332,6 +332,15 @@ def response_to(
 
     The offending elements of a DIMSE-N request are its Attribute Identifier List (PS3.7 C).
     """
+    if isinstance(request, CStoreRQ):
+        return CStoreRSP(
+            message_id_being_responded_to=request.message_id,
+            status=status,
+            affected_sop_class_uid=echoed_uid(request.affected_sop_class_uid),
+            affected_sop_instance_uid=echoed_uid(request.affected_sop_instance_uid),
+            offending_element=offending_element,
+            error_comment=error_comment,
+        )
     response = _RESPONSES[type(request)](
         message_id_being_responded_to=request.message_id,
         status=status,
@@ -340,9 +349,6 @@ def response_to(
         error_comment=error_comment,
         has_data_set=isinstance(request, CFindRQ) and status in PENDING,
     )
-    if isinstance(request, CStoreRQ) and isinstance(response, CStoreRSP):
-        uid = echoed_uid(request.affected_sop_instance_uid)
-        return replace(response, affected_sop_instance_uid=uid)
     if isinstance(request, NormalizedRQ) and isinstance(response, NormalizedRSP):
         return replace(
             response,

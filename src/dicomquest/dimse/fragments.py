@@ -309,6 +309,8 @@ def encode_message(
 
     Raises LocalProtocolError for a data set of no or an odd number of bytes (PS3.5 7.1).
     """
+    if data_set is None and 0 < len(command_set) <= longest and not len(command_set) % 2:
+        return _pdu_header(context_id, COMMAND | LAST, len(command_set)) + command_set
     parts = chain(
         fragment_pdus(context_id, COMMAND, command_set, longest),
         () if data_set is None else fragment_pdus(context_id, 0, data_set, longest),

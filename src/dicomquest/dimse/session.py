@@ -160,6 +160,10 @@ class Session:
         self._upper_layer.receive_data(data, now)
         self._take_indications(now)
 
+    def position_behind(self, data: bytes, position: int, count: int) -> int:
+        """Return the position in the next bytes behind so many PDUs."""
+        return self._upper_layer.position_behind(data, position, count)
+
     def receive_eof(self, now: float, message: str = "the peer closed the connection") -> None:
         """Take the end of the connection, however it came.
 

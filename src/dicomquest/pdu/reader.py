@@ -87,6 +87,28 @@ class PduReader:
         """Tell whether a PDU has begun to arrive and is not complete."""
         return self._skip > 0 or self._offset < len(self._buffer)
 
+    def position_behind(self, data: bytes, position: int, count: int) -> int:
+        """Return the position in the next bytes behind so many PDUs, the one in progress included.
+
+        It is the end of the bytes, at most.
+        """
+        size, present = len(data), len(self._buffer) - self._offset
+        if self.is_inside_pdu:
+            count -= 1
+            if self._skip:
+                position += self._skip
+            elif self._needed > PDU_HEADER.size:
+                position += self._needed - present
+            else:
+                header = self._buffer[self._offset :] + data[position : position + PDU_HEADER.size]
+                if len(header) < PDU_HEADER.size:
+                    return size
+                position += PDU_HEADER.size - present + PDU_HEADER.unpack_from(header)[1]
+        while count > 0 and position + PDU_HEADER.size <= size:
+            count -= 1
+            position += PDU_HEADER.size + PDU_HEADER.unpack_from(data, position)[1]
+        return size if count > 0 else min(position, size)
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes, in pieces of any size."""
         if self._skip:

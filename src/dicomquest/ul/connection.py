@@ -286,6 +286,10 @@ class UpperLayer:
         """Tell whether a PDU has begun to arrive and is not complete."""
         return self._reader.is_inside_pdu
 
+    def position_behind(self, data: bytes, position: int, count: int) -> int:
+        """Return the position in the next bytes behind so many PDUs."""
+        return self._reader.position_behind(data, position, count)
+
     def events(self) -> list[Indication]:
         """Return the indications since the last call."""
         indications = self._indications
