@@ -12,31 +12,42 @@ from dicomquest.services.batching import MOST, Gatherer
 from fixtures.timing import LONG
 
 
-async def at_once(work: Callable[[list[int]], object], items: list[int]) -> None:
-    work(items)
+def at_once(job: Callable[[], object]) -> None:
+    job()
 
 
 class Gate:
-    """A runner that holds the first batch until the test opens it."""
+    """A starter that holds the first batch until the test opens it."""
 
     def __init__(self) -> None:
-        self.opened = asyncio.Event()
-        self.is_first = True
+        self._held: list[Callable[[], object]] = []
+        self._is_open = False
 
-    async def __call__(self, work: Callable[[list[int]], object], items: list[int]) -> None:
-        if self.is_first:
-            self.is_first = False
-            await self.opened.wait()
-        work(items)
+    def __call__(self, job: Callable[[], object]) -> None:
+        if self._is_open:
+            job()
+        else:
+            self._held.append(job)
+
+    def open(self) -> None:
+        self._is_open = True
+        for job in self._held:
+            job()
+
+
+async def turns(count: int = 5) -> None:
+    """Let the event loop do all that is ready."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def test_lone_item_is_a_batch() -> None:
     batches: list[list[int]] = []
 
     async def scenario() -> None:
-        gatherer = Gatherer(batches.append)
+        gatherer = Gatherer(batches.append, at_once)
         for item in (1, 2, 3):
-            await gatherer.do(item, at_once)
+            await gatherer.do(item)
 
     asyncio.run(scenario())
     assert batches == [[1], [2], [3]]
@@ -46,12 +57,13 @@ def test_items_that_come_meanwhile_are_one_batch() -> None:
     batches: list[list[int]] = []
 
     async def scenario() -> None:
-        gatherer, gate = Gatherer(batches.append), Gate()
-        tasks = [asyncio.create_task(gatherer.do(0, gate))]
-        await asyncio.sleep(0)
-        tasks += [asyncio.create_task(gatherer.do(item, gate)) for item in range(1, 6)]
-        await asyncio.sleep(0)
-        gate.opened.set()
+        gate = Gate()
+        gatherer = Gatherer(batches.append, gate)
+        tasks = [asyncio.create_task(gatherer.do(0))]
+        await turns()
+        tasks += [asyncio.create_task(gatherer.do(item)) for item in range(1, 6)]
+        await turns()
+        gate.open()
         await asyncio.gather(*tasks)
 
     asyncio.run(scenario())
@@ -64,12 +76,13 @@ def test_batch_waits_for_as_many_as_the_last_had(monkeypatch: pytest.MonkeyPatch
     batches: list[list[int]] = []
 
     async def scenario() -> None:
-        gatherer, gate = Gatherer(batches.append), Gate()
-        gate.opened.set()
-        await asyncio.gather(*(gatherer.do(item, gate) for item in range(3)))
+        gate = Gate()
+        gatherer = Gatherer(batches.append, gate)
+        gate.open()
+        await asyncio.gather(*(gatherer.do(item) for item in range(3)))
         tasks = []
         for item in range(3, 6):
-            tasks.append(asyncio.create_task(gatherer.do(item, gate)))
+            tasks.append(asyncio.create_task(gatherer.do(item)))
             for _ in range(5):
                 await asyncio.sleep(0)
         await asyncio.gather(*tasks)
@@ -82,10 +95,11 @@ def test_batch_has_a_bound() -> None:
     sizes: list[int] = []
 
     async def scenario() -> None:
-        gatherer, gate = Gatherer[int](lambda items: sizes.append(len(items))), Gate()
-        tasks = [asyncio.create_task(gatherer.do(item, gate)) for item in range(3 * MOST)]
-        await asyncio.sleep(0)
-        gate.opened.set()
+        gate = Gate()
+        gatherer = Gatherer[int](lambda items: sizes.append(len(items)), gate)
+        tasks = [asyncio.create_task(gatherer.do(item)) for item in range(3 * MOST)]
+        await turns()
+        gate.open()
         await asyncio.gather(*tasks)
 
     asyncio.run(scenario())
@@ -99,15 +113,16 @@ def test_failure_is_told_to_each_item_of_its_batch() -> None:
             raise OSError("the disk is full")
 
     async def scenario() -> list[object]:
-        gatherer, gate = Gatherer(work), Gate()
-        tasks = [asyncio.create_task(gatherer.do(0, gate))]
-        await asyncio.sleep(0)
-        tasks += [asyncio.create_task(gatherer.do(item, gate)) for item in (1, 2)]
-        await asyncio.sleep(0)
-        gate.opened.set()
+        gate = Gate()
+        gatherer = Gatherer(work, gate)
+        tasks = [asyncio.create_task(gatherer.do(0))]
+        await turns()
+        tasks += [asyncio.create_task(gatherer.do(item)) for item in (1, 2)]
+        await turns()
+        gate.open()
         found: list[object] = list(await asyncio.gather(*tasks, return_exceptions=True))
         # The gatherer goes on after a failure.
-        await gatherer.do(3, at_once)
+        await gatherer.do(3)
         return found
 
     first, *others = asyncio.run(scenario())
@@ -115,12 +130,24 @@ def test_failure_is_told_to_each_item_of_its_batch() -> None:
     assert [str(error) for error in others] == ["the disk is full"] * 2
 
 
-def test_cancelled_runner_cancels_the_items() -> None:
-    async def cancelled(work: object, items: object) -> None:
-        raise asyncio.CancelledError
+def test_exit_within_a_batch_cancels_its_items() -> None:
+    def work(_items: list[int]) -> None:
+        raise SystemExit
 
     async def scenario() -> None:
-        await Gatherer[int](lambda items: None).do(1, cancelled)
+        await Gatherer(work, at_once).do(1)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(scenario())
+
+
+def test_end_of_a_batch_is_told_to_no_closed_loop() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        task = asyncio.create_task(Gatherer[int](lambda items: None, gate).do(1))
+        await turns()
+        task.cancel()
+
+    asyncio.run(scenario())
+    gate.open()

@@ -144,17 +144,13 @@ def test_set_clock_hides_no_late_file(
     """A power cut may take commits from before the clock was set, too."""
     clock = [1e9]
 
-    def touched(descriptor: int) -> float:
-        os.utime(descriptor, (clock[0], clock[0]))
-        return clock[0]
-
-    monkeypatch.setattr("dicomquest.store.incoming._touched", touched)
+    monkeypatch.setattr("dicomquest.store.incoming._changed", lambda folder: clock[0])
     dead = IncomingFolder(tmp_path, "index")
     placed = []
     for seconds in (0, jump, jump / 2):
         clock[0] = 1e9 + seconds
         placed.append(clock[0])
-        dead.committed()
+        dead.committed(f"{tmp_path}/file.dcm")
     os.close(dead._lock)
     with IncomingFolder(tmp_path, "index") as folder:
         left = take_leftovers(tmp_path, folder)

@@ -121,7 +121,7 @@ class _KilledError(BaseException):
 class Kill:
     """Ends a process before one of the system calls of a store; later calls do nothing."""
 
-    CALLS = ("link", "replace", "unlink", "utime")
+    CALLS = ("link", "replace", "unlink", "stat")
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         self._left = at

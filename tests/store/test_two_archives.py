@@ -16,6 +16,7 @@ import pytest
 from dicomquest.errors import ArchiveInUseError
 from dicomquest.index import Index
 from dicomquest.scu.outgoing import encoded
+from dicomquest.store import incoming
 from dicomquest.store.archive import SLOW_DISK, Archive
 from fixtures.archives import LAYOUT, arrived, die, store
 from fixtures.building import query
@@ -101,7 +102,7 @@ def test_file_put_back_by_another_is_not_removed(
     folder = tmp_path / "store"
     with two_archives(location, folder) as (slow, quick), ThreadPoolExecutor(1) as pool:
         assert store(quick, [arrived(quick, 1, "P")]) == [""]
-        held = Held(monkeypatch, "utime")
+        held = Held(monkeypatch, "_changed", of=incoming)
         moving = pool.submit(store, slow, [arrived(slow, 1, "Q")])
         assert held.is_reached.wait(LONG)
         assert store(quick, [arrived(quick, 1, "P")]) == [""]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.limits import FILE_LIMITS
+from dicomquest.dataset.remembering import is_short, remembered
 from dicomquest.dataset.value_fields import CODES, Place, scope_of
 from dicomquest.errors import DataSetError
 from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID
@@ -62,23 +63,42 @@ def encode_file_meta(
     ``implementation`` are the class UID and the version name of the writer; without a
     ``source_ae_title`` no sender is named.
     """
-    implementation_class, version_name = implementation
-    texts = (
-        (0x0002, b"UI", sop_class),
-        (0x0003, b"UI", sop_instance),
-        (0x0010, b"UI", transfer_syntax),
-        (0x0012, b"UI", implementation_class),
-        (0x0013, b"SH", version_name),
-        (0x0016, b"AE", source_ae_title),
+    before, after = _around_sop_instance(
+        sop_class, transfer_syntax, implementation, source_ae_title
     )
     # File Meta Information Version: two bytes, 00 01.
-    elements = [_LONG_META_ELEMENT.pack(2, 0x0001, b"OB", 0, 2) + b"\0\1"]
-    for number, vr, text in texts if source_ae_title else texts[:-1]:
-        data = text.encode("ascii", "replace")
-        data += (b"\0" if vr == b"UI" else b" ") * (len(data) % 2)
-        elements.append(_META_ELEMENT.pack(2, number, vr, len(data)) + data)
-    body = b"".join(elements)
+    body = b"".join(
+        (
+            _LONG_META_ELEMENT.pack(2, 0x0001, b"OB", 0, 2),
+            b"\0\1",
+            before,
+            _meta_element(0x0003, b"UI", sop_instance),
+            after,
+        )
+    )
     return _META_ELEMENT.pack(2, 0x0000, b"UL", 4) + struct.pack("<I", len(body)) + body
+
+
+@remembered(256, lambda *texts: is_short("".join((*texts[:2], *texts[2], texts[3]))))
+def _around_sop_instance(
+    sop_class: str, transfer_syntax: str, implementation: tuple[str, str], source_ae_title: str
+) -> tuple[bytes, bytes]:
+    """Return the elements before and behind the UID of an instance, by which alone many differ."""
+    implementation_class, version_name = implementation
+    after = [
+        _meta_element(0x0010, b"UI", transfer_syntax),
+        _meta_element(0x0012, b"UI", implementation_class),
+        _meta_element(0x0013, b"SH", version_name),
+    ]
+    if source_ae_title:
+        after.append(_meta_element(0x0016, b"AE", source_ae_title))
+    return _meta_element(0x0002, b"UI", sop_class), b"".join(after)
+
+
+def _meta_element(number: int, vr: bytes, text: str) -> bytes:
+    data = text.encode("ascii", "replace")
+    data += (b"\0" if vr == b"UI" else b" ") * (len(data) % 2)
+    return _META_ELEMENT.pack(2, number, vr, len(data)) + data
 
 
 def read_file_start(data: bytes) -> FileStart:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -26,6 +25,7 @@ from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.store.archive import Archive, Arrival, out_of_resources
 from dicomquest.store.incoming import Incoming
+from dicomquest.store.worker_thread import Outcome, WorkerThread
 
 LOGGER = logging.getLogger("dicomquest.store")
 
@@ -81,7 +81,9 @@ class StorageService:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._gatherer: Gatherer[_Whole] = Gatherer(self._store)
+        self._gatherer: Gatherer[_Whole] = Gatherer(
+            self._store, WorkerThread("dicomquest-store").do
+        )
 
     def scratch(self) -> BinaryIO:
         """Open a file without a name beside the instances; StoreError if there is no room."""
@@ -119,7 +121,7 @@ class StorageService:
                 parts = await request.stream.read(CHUNK)
             # From here on the batch owns the file: it goes on even if this association ends.
             whole, incoming = _Whole(request, incoming, parts), None
-            await self._gatherer.do(whole, request.run)
+            await self._gatherer.do(whole)
             if whole.failure is not None:
                 raise whole.failure
             return whole.status
@@ -142,7 +144,7 @@ class StorageService:
 
     def _store(self, batch: list[_Whole]) -> None:
         """Write the rest of each file, read its header, and store all that are sound."""
-        synced: Future[None] | None = None
+        synced: Outcome | None = None
         try:
             complete = _each(batch, self._complete)
             synced = self._archive.sync([incoming for _, incoming in complete])
@@ -153,8 +155,8 @@ class StorageService:
                 whole.failure = arrival.failure
         finally:
             # A file must stay open until its disk has it.
-            if synced is not None and not synced.done():
-                wait([synced])
+            if synced is not None:
+                synced.exception()
             for whole in batch:
                 if whole.incoming is not None:
                     whole.incoming.discard()

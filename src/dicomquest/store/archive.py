@@ -36,8 +36,8 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO, NamedTuple, Self
@@ -56,6 +56,7 @@ from dicomquest.store.incoming import (
     take_leftovers,
 )
 from dicomquest.store.places import Layout
+from dicomquest.store.worker_thread import Outcome, WorkerThread
 
 LOGGER = logging.getLogger("dicomquest.store")
 
@@ -109,9 +110,8 @@ class Archive:
         self._keeps_first = keeps_first
         self._incoming = IncomingFolder(self._folder, index.identity)
         self._turn = threading.Lock()
-        # Never shut down: an arrival after ``close`` still syncs, and ``_commit`` refuses it. The
-        # thread ends when the archive is collected.
-        self._syncing = ThreadPoolExecutor(1, "dicomquest-sync")
+        # An arrival after ``close`` still syncs, and ``_commit`` refuses it.
+        self._syncing = WorkerThread("dicomquest-sync")
         self._disk_seconds = 0.0  # that the files of the last batch took
         self._trouble = ""
         self._is_closed = False
@@ -167,11 +167,13 @@ class Archive:
         except OSError as error:
             raise out_of_resources(error) from error
 
-    def sync(self, files: Sequence[Incoming]) -> Future[None]:
+    def sync(self, files: Sequence[Incoming]) -> Outcome:
         """Begin to sync complete instances, which must stay open until that is done."""
-        return self._syncing.submit(self._sync, files)
+        synced = Outcome()
+        self._syncing.do(partial(synced.run, partial(self._sync, files)))
+        return synced
 
-    def store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
+    def store(self, arrivals: Sequence[Arrival], synced: Outcome) -> None:
         """Store instances together: afterwards each is in place and indexed, or has a ``failure``.
 
         ``synced`` is the result of ``sync`` for their files.
@@ -203,7 +205,7 @@ class Archive:
 
     # From here on, one thread at a time: the caller holds ``_turn``.
 
-    def _store(self, arrivals: Sequence[Arrival], synced: Future[None]) -> None:
+    def _store(self, arrivals: Sequence[Arrival], synced: Outcome) -> None:
         """Store instances together, or each alone if that fails."""
         failure = self._commit(arrivals, synced)
         if failure is None:
@@ -228,14 +230,14 @@ class Archive:
         self._trouble = trouble
 
     def _commit(
-        self, arrivals: Sequence[Arrival], synced: Future[None]
+        self, arrivals: Sequence[Arrival], synced: Outcome
     ) -> StoreError | IndexDatabaseError | None:
         """Store instances in one transaction; if it fails, put all files back and return why."""
         if self._is_closed:
             return StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
         # Outside the transaction, so that no other process waits for this disk.
         if self._disk_seconds > SLOW_DISK:
-            wait([synced])
+            synced.exception()
         uids: dict[bool, list[str]] = {True: [], False: []}
         for each in arrivals:
             uids[isinstance(each.received, ReceivedObject)].append(each.received.sop_uid)
@@ -264,7 +266,8 @@ class Archive:
                 return out_of_resources(error) if isinstance(error, OSError) else error
             for each in arrivals:
                 each.incoming.settle()
-        self._incoming.committed()
+        if chosen:
+            self._incoming.committed(chosen[-1].path)
         if left:
             self._remove(left)
         return None

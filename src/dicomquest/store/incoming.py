@@ -227,13 +227,15 @@ class IncomingFolder:
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self.name_index(index)
-        self._earlier = self._earliest = _touched(self._lock)
+        # A file server has a clock of its own, which all these times are of.
+        self._earlier = self._earliest = os.fstat(self._lock).st_mtime
         self._since = monotonic()
 
     def name_index(self, identity: str) -> None:
         """Say on the lock file which index this process stores with."""
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, identity.encode(), 0)
+        self._noted = 0.0  # that changed its time
 
     def begin(self, meta: bytes) -> Incoming:
         """Create the temporary file of one instance."""
@@ -265,19 +267,21 @@ class IncomingFolder:
         file.is_moved = True
         file.close()
 
-    def committed(self) -> None:
+    def committed(self, path: str) -> None:
         """Note the time of a commit on the lock file: the next start looks at later files only.
 
-        It is the earliest of the last minutes: somebody may set the clock between two commits.
+        It is that of the folder of ``path``, where the commit has put a file, or the earliest of
+        the last minutes: somebody may set the clock between two commits.
         """
         with contextlib.suppress(OSError):
-            clock, now = _touched(self._lock), monotonic()
+            clock, now = _changed(path.rpartition("/")[0]), monotonic()
             if now - self._since > MARGIN:
                 self._earlier, self._earliest, self._since = self._earliest, clock, now
             self._earliest = min(self._earliest, clock)
             time = min(self._earlier, self._earliest)
-            if time < clock:
+            if time != self._noted:
                 os.utime(self._lock, (time, time))
+                self._noted = time
 
     def close(self) -> None:
         """Remove the folder with all unfinished files; one that waits to be put back stays."""
@@ -293,10 +297,9 @@ class IncomingFolder:
         self.close()
 
 
-def _touched(descriptor: int) -> float:
-    """Give a file the present time, and return it: a file server has a clock of its own."""
-    os.utime(descriptor)
-    return os.fstat(descriptor).st_mtime
+def _changed(folder: str) -> float:
+    """Return the time when a folder got a file last, by the clock of the file system."""
+    return os.stat(folder).st_mtime  # noqa: PTH116
 
 
 def take_leftovers(folder: Path, into: IncomingFolder) -> tuple[float, list[str]] | None:
