@@ -109,16 +109,28 @@ def test_elements_ascend_group_length_is_first(command: Command) -> None:
 
 
 @pytest.mark.requirement("UL-091")
-@given(st.integers(0, 200), st.integers(0, 255), st.sampled_from(["1.2.3", "1.2.34"]))
-def test_changed_store_response_by_tables(position: int, value: int, uid: str) -> None:
-    """A response that is read at once is the one that the tables read."""
-    response = CStoreRSP(
-        message_id_being_responded_to=7,
-        status=0xB000,
-        affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
-        affected_sop_instance_uid=uid,
+@pytest.mark.parametrize("kind", [CStoreRQ, CStoreRSP])
+@given(
+    position=st.integers(0, 200),
+    value=st.integers(0, 255),
+    uid=st.sampled_from(["1.2.3", "1.2.34"]),
+)
+def test_changed_store_command_by_tables(
+    kind: type[CStoreRQ | CStoreRSP], position: int, value: int, uid: str
+) -> None:
+    """A request or response that is read at once is the one that the tables read."""
+    sop_class = "1.2.840.10008.5.1.4.1.1.2"
+    command = (
+        CStoreRQ(message_id=7, affected_sop_class_uid=sop_class, affected_sop_instance_uid=uid)
+        if kind is CStoreRQ
+        else CStoreRSP(
+            message_id_being_responded_to=7,
+            status=0xB000,
+            affected_sop_class_uid=sop_class,
+            affected_sop_instance_uid=uid,
+        )
     )
-    data = bytearray(encode_command(response))
+    data = bytearray(encode_command(command))
     data[position % len(data)] = value
     # An element of no message in front leaves it to the tables.
     unusual = data[:6] == b"\0\0\0\0UL"
@@ -131,6 +143,27 @@ def test_changed_store_response_by_tables(position: int, value: int, uid: str) -
         assert decode_command(bytes(data)) == expected
     except RemoteProtocolError:
         assert expected is None
+
+
+@given(
+    uid=st.from_regex(r"[0-9.]{0,66}", fullmatch=True),
+    sop_class=st.sampled_from(["", "1.2.3", "1.2.34"]),
+    status=st.sampled_from([0, 0xB000, 0xA700]),
+    comment=st.sampled_from(["", "no room"]),
+)
+def test_encoded_store_response_is_read_as_itself(
+    uid: str, sop_class: str, status: int, comment: str
+) -> None:
+    response = CStoreRSP(
+        message_id_being_responded_to=513,
+        status=status,
+        affected_sop_class_uid=sop_class,
+        affected_sop_instance_uid=uid,
+        error_comment=comment,
+    )
+    data = encode_command(response)
+    assert decode_command(pack("<HHI", 0, 0x5110, 0) + data) == response
+    assert unpack_from("<I", data, 8) == (len(data) - 12,)
 
 
 @given(commands(), st.integers(0, 0xFFFFFFFF))

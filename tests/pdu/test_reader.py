@@ -177,3 +177,25 @@ def test_any_stream_is_read_to_its_end(pieces: list[bytes]) -> None:
             except RemoteProtocolError:
                 refusals += 1
     assert refusals * 6 <= sum(map(len, pieces))
+
+
+@given(st.lists(pdus(), min_size=1, max_size=6), st.data())
+def test_position_behind_pdus_is_where_they_end(sent: list[PDU], data: st.DataObject) -> None:
+    """Wherever the stream is cut, the position is the end of so many PDUs, or of the bytes."""
+    stream = b"".join(map(encode, sent))
+    cut = data.draw(st.integers(0, len(stream)))
+    count = data.draw(st.integers(1, 7))
+    reader = PduReader(LIMIT, LIMIT)
+    read(reader, stream[:cut])
+    ends = [len(b"".join(map(encode, sent[: each + 1]))) for each in range(len(sent))]
+    left = [end - cut for end in ends if end > cut]
+    expected = left[count - 1] if count <= len(left) else len(stream) - cut
+    assert reader.position_behind(b"x" * 3 + stream[cut:], 3, count) == 3 + expected
+
+
+def test_position_is_behind_what_is_skipped() -> None:
+    reader = PduReader(LIMIT, 1000)
+    reader.feed(b"\x04\0" + (2000).to_bytes(4, "big") + bytes(100))
+    with pytest.raises(RemoteProtocolError):
+        reader.next_pdu()
+    assert reader.position_behind(bytes(1900) + ABORT + ABORT, 0, 2) == 1900 + len(ABORT)

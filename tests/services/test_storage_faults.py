@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
+from dicomquest.store import incoming
 from fixtures.faces import RawPeer, raw_requestor
 from fixtures.storage_scp import (
     RQ,
@@ -77,7 +78,7 @@ def test_failed_time_note_does_not_fail_store(
     """A failed time note, which only saves the next start work, fails no store."""
     with after_one_is_stored(tmp_path) as (_, peer):
         with monkeypatch.context() as patch:
-            fault = Fault(patch, "utime", times)
+            fault = Fault(patch, "_changed", times, of=incoming)
             assert send(peer, uid_of(sent), bytes_of(sent), message_id=2).status == 0
         assert fault.count == 1
         assert send(peer, uid_of(LAST), bytes_of(LAST), message_id=3).status == 0

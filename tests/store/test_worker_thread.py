@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ def test_jobs_are_done_in_their_order_by_one_thread() -> None:
     done: list[tuple[int, int]] = []
     worker, is_over = WorkerThread("worker"), threading.Event()
     for number in range(100):
-        worker.do(lambda number=number: done.append((number, threading.get_ident())))  # type: ignore[misc]
+        worker.do(partial(lambda each: done.append((each, threading.get_ident())), number))
     worker.do(is_over.set)
     assert is_over.wait(LONG)
     assert [number for number, _ in done] == list(range(100))

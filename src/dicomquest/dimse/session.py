@@ -71,6 +71,7 @@ class Session:
         self._upper_layer = UpperLayer(role, timeouts=timeouts)
         self._link = Link(self._upper_layer, options)
         self._invoker = Invoker(self._link, timeouts)
+        self.position_behind = self._upper_layer.position_behind
         self.data_to_send = self._upper_layer.data_to_send
         self.parts_to_send = self._upper_layer.parts_to_send
         self.set_timeouts = self._invoker.set_timeouts
@@ -159,10 +160,6 @@ class Session:
         """Take bytes from the connection, in pieces of any size."""
         self._upper_layer.receive_data(data, now)
         self._take_indications(now)
-
-    def position_behind(self, data: bytes, position: int, count: int) -> int:
-        """Return the position in the next bytes behind so many PDUs."""
-        return self._upper_layer.position_behind(data, position, count)
 
     def receive_eof(self, now: float, message: str = "the peer closed the connection") -> None:
         """Take the end of the connection, however it came.

@@ -99,6 +99,7 @@ class UpperLayer:
         "_should_close",
         "_state",
         "limit",
+        "position_behind",
     )
 
     def __init__(
@@ -112,6 +113,7 @@ class UpperLayer:
         self._role = role
         self._state = State.STA1
         self._reader = PduReader(association_pdu_limit, association_pdu_limit)
+        self.position_behind = self._reader.position_behind
         self._outgoing: list[Bytes] = []
         self._indications: list[Indication] = []
         self._deadlines = Deadlines(role, timeouts or Timeouts())
@@ -285,10 +287,6 @@ class UpperLayer:
     def is_inside_pdu(self) -> bool:
         """Tell whether a PDU has begun to arrive and is not complete."""
         return self._reader.is_inside_pdu
-
-    def position_behind(self, data: bytes, position: int, count: int) -> int:
-        """Return the position in the next bytes behind so many PDUs."""
-        return self._reader.position_behind(data, position, count)
 
     def events(self) -> list[Indication]:
         """Return the indications since the last call."""
