@@ -36,9 +36,10 @@ WATCHED = """
     document.querySelectorAll("tr.study").forEach(note);
     new MutationObserver((changes) => {
         for (const change of changes) for (const each of change.addedNodes) {
-            if (each.matches?.("tbody")) each.querySelectorAll("tr.study").forEach(note);
+            if (each.matches?.("tr.study")) note(each);
+            else if (each.matches?.("tbody")) each.querySelectorAll("tr.study").forEach(note);
         }
-    }).observe(document.querySelector("table.studies"), { childList: true });
+    }).observe(document.querySelector("table.studies"), { childList: true, subtree: true });
     document.querySelector("#go-on").click();
     return new Promise((done) => setTimeout(done, 200));
 })()

@@ -28,7 +28,7 @@ function busy(is) {
   }
 }
 
-async function page(address, options = {}) {
+async function fetched(address, options = {}) {
   const response = await fetch(address, { credentials: "same-origin", ...options });
   const text = await response.text();
   const type = response.headers.get("Content-Type") || "";
@@ -36,7 +36,12 @@ async function page(address, options = {}) {
     location.assign(address);
     throw new DOMException("signed out", "AbortError");
   }
-  return { url: response.url, document: parsed(text) };
+  return { url: response.url, text };
+}
+
+async function page(address, options = {}) {
+  const { url, text } = await fetched(address, options);
+  return { url, document: parsed(text) };
 }
 
 // One page takes the place of another; the newest question wins.

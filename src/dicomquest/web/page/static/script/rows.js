@@ -2,6 +2,8 @@
 // their height and come again from their address, so that a long list stays a small document.
 const AUTOMATIC = 1000, MOST_ROWS = 300;
 const NEAR = "1200px 0px";
+// Rows that are laid out in one frame: the page answers keys and wheel between two.
+const SLICE = 50;
 let allowed = AUTOMATIC, fetching = false;
 
 const table = () => one("table.studies");
@@ -18,12 +20,44 @@ const near = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: NEAR });
 
+// The text of the next chunk, asked for while the one before is laid out.
+let ahead = { address: "", text: null };
+
+function textOf(address) {
+  const text = ahead.address === address ? ahead.text : fetched(`${address}&part=rows`);
+  ahead = { address: "", text: null };
+  return text;
+}
+
+function askAhead(address) {
+  const text = fetched(`${address}&part=rows`);
+  // Whoever waits for it is told of its failure.
+  text.catch(() => {});
+  ahead = { address, text };
+}
+
 async function chunkOf(address) {
-  const found = await page(`${address}&part=rows`);
-  const chunk = document.adoptNode(one("tbody", found.document));
+  const { text } = await textOf(address);
+  // A document of its own for each chunk would be most of the tab's garbage.
+  const made = document.createElement("template");
+  made.innerHTML = policy.createHTML(text);
+  const chunk = document.adoptNode(one("tbody", made.content));
   chunk.dataset.href = address;
-  rowsOf(chunk).forEach(showTick);
+  if (ticks.size) rowsOf(chunk).forEach(showTick);
   return chunk;
+}
+
+// After the layout and painting of the next frame, not before.
+const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
+async function appendSlowly(chunk) {
+  const rest = rowsOf(chunk).slice(SLICE);
+  rest.forEach((row) => row.remove());
+  table().append(chunk);
+  while (rest.length) {
+    await painted();
+    chunk.append(...rest.splice(0, SLICE));
+  }
 }
 
 function showTick(row) {
@@ -36,7 +70,8 @@ async function comeNext({ asked = false } = {}) {
   await coming(async () => {
     const chunk = await chunkOf(next.href);
     allowed -= rowsOf(chunk).length;
-    table().append(chunk);
+    if (allowed > 0 && chunk.dataset.next) askAhead(new URL(chunk.dataset.next, location).href);
+    await appendSlowly(chunk);
     watchChunk(chunk);
     thin();
     watchEnds();
