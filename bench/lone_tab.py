@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _OWN = ("RssAnon", "VmSwap:")
 """The memory of a process that no file is behind, as the browser's own task manager counts."""
+
+_LONGEST_ANSWER = 120
+"""Seconds that the browser may take for an answer."""
 
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--no-first-run", "--remote-debugging-pipe",
@@ -104,6 +108,8 @@ class LoneTab:
         os.write(self._into, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self._read:
+                if not select.select([self._out], [], [], _LONGEST_ANSWER)[0]:
+                    raise AssertionError(f"the browser does not answer {method}")
                 received = os.read(self._out, 1 << 20)
                 if not received:
                     raise AssertionError("the browser has ended")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,12 @@ MIB = 1 << 20
 MOST_ROWS = 50_000
 # The bounds, in seconds, milliseconds, MiB and kilobytes.
 SCROLL, END, TASK, TAB, STOP = 60, 1, 100, 150, 100
-FIRST_VISIT, ROWS_PAGE, FIRST_ROW_P50, FIRST_ROW_P99 = 40, 8, 30, 150
+FIRST_VISIT, ROWS_PAGE, FIRST_BYTE, FIRST_ROW_P50, FIRST_ROW_P99 = 40, 8, 15, 30, 150
 SERVER_GROWTH = 2
+BUDGET_OF_STUDIES = 200_000
+"""The studies that the bounds of the page are for."""
+LONGEST_SCROLL, LONGEST_ASKING = 240, 90
+"""Seconds after which scrolling, or asking, ends with what it has."""
 
 WATCHED = """
 (() => {
@@ -46,7 +51,9 @@ WATCHED = """
 """
 SCROLLED = """
 (async () => {
-    while (window.seen.length < %d && document.querySelector("#more:not([hidden])")) {
+    const until = performance.now() + %d;
+    while (window.seen.length < %d && performance.now() < until &&
+           document.querySelector("#more:not([hidden])")) {
         scrollBy(0, 2500);
         await new Promise(requestAnimationFrame);
     }
@@ -58,7 +65,13 @@ AT_END = """
         await new Promise(requestAnimationFrame);
 })()
 """
+PARTS = 10
 ROWS = "document.querySelectorAll('tr.study').length"
+
+
+def say(words: str) -> None:
+    """Tell how far the run is."""
+    print(f"  {words}", file=sys.stderr, flush=True)
 
 
 def opened(tab: LoneTab, served: Served) -> None:
@@ -78,9 +91,12 @@ def scrolled(served: Served, most: int) -> dict[str, float]:
         tab.run(WATCHED)
         shift, first = tab.run("window.shift"), tab.memory
         began, worked = time.monotonic(), tab.processor_seconds
-        tab.run(SCROLLED % (most // 2))
-        half = resident_bytes(served.pid)
-        tab.run(SCROLLED % most)
+        half = 0
+        for part in range(1, PARTS + 1):
+            tab.run(SCROLLED % (1000 * LONGEST_SCROLL // PARTS, most * part // PARTS))
+            if part == PARTS // 2:
+                half = resident_bytes(served.pid)
+            say(f"{tab.run('window.seen.length'):,} rows in {time.monotonic() - began:.0f} s")
         found = {
             "seconds": time.monotonic() - began,
             "processor": tab.processor_seconds - worked,
@@ -130,6 +146,16 @@ def asked(port: int, path: str, until: bytes) -> tuple[float, float, bytes]:
     return first, there, body
 
 
+def asked_often(port: int, most: int) -> list[tuple[float, float]]:
+    """Ask one question again and again, for some time at most; ms to first byte and first row."""
+    until = time.monotonic() + LONGEST_ASKING
+    times: list[tuple[float, float]] = []
+    while len(times) < most and time.monotonic() < until:
+        times.append(asked(port, "/?q=citizen+MR", b'class="study"')[:2])
+    say(f"asked {len(times)} times")
+    return times
+
+
 def compressed(port: int, path: str) -> int:
     """The bytes of a page as a browser gets it, without its headers."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -166,20 +192,23 @@ def _worked(pid: int) -> int:
 
 
 def run(size: Size) -> Claim:
+    studies = min(BUDGET_OF_STUDIES, size.memory)
+    most = min(MOST_ROWS, studies)
     claim = Claim(
         "P24",
-        f"the page over {size.memory:,} studies: {min(MOST_ROWS, size.memory):,} rows scrolled in "
+        f"the page over {studies:,} studies: {most:,} rows scrolled in "
         "Chromium, bytes, ms to the first row, and the end of a search whose client is gone",
-        f"{SCROLL} s, by End {END} s, no task over {TASK} ms, {TAB} MiB; first row {FIRST_ROW_P50} "
-        f"ms p50, {FIRST_ROW_P99} ms p99; {ROWS_PAGE} KB for 50 rows; {STOP} ms",
+        f"{SCROLL} s, by End {END} s, no task over {TASK} ms, {TAB} MiB; first byte {FIRST_BYTE} "
+        f"ms, first row {FIRST_ROW_P50} ms p50, {FIRST_ROW_P99} ms p99; {ROWS_PAGE} KB for 50 "
+        f"rows; {STOP} ms",
     )
     figures: dict[str, Any] = {}
-    with ours(size.memory, web=True) as served:
+    with ours(studies, web=True) as served:
         port = served.http_port
         asked(port, "/?all", b"tr.study")
-        figures = scrolled(served, min(MOST_ROWS, size.memory))
+        figures = scrolled(served, most)
         end = to_end(served)
-        times = [asked(port, "/?q=citizen+MR", b'class="study"') for _ in range(size.queries)]
+        times = asked_often(port, size.queries)
         ends = [stopped(served) for _ in range(size.runs)]
         blank, rows = compressed(port, "/"), compressed(port, "/?q=citizen+MR")
         head = asked(port, "/", b"")[2].decode()
@@ -190,12 +219,14 @@ def run(size: Size) -> Claim:
         )
     firsts, theres = [each[0] for each in times], [each[1] for each in times]
     claim.is_met = (
-        figures["seconds"] <= SCROLL
+        figures["rows"] >= most
+        and figures["seconds"] <= SCROLL
         and figures["task"] <= TASK
         and figures["tab"] <= TAB
         and figures["server"] <= SERVER_GROWTH
         and figures["shift"] == 0
         and end <= END
+        and median(firsts) <= FIRST_BYTE
         and median(theres) <= FIRST_ROW_P50
         and percentile(theres, 0.99) <= FIRST_ROW_P99
         and rows / 1000 <= ROWS_PAGE
