@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
 
+import psycopg
 from measure import Claim, Figure, median, number, spread
-from servers import index_of
+from servers import index_of, postgresql_of
 
 from dicomquest.index import Index
 from dicomquest.index.search.overview import Overview
@@ -72,6 +74,33 @@ def scrolled(overview: Overview, query: Query) -> int:
     return rows
 
 
+class Processor:
+    """The time of the processor that this process and the processes of a PostgreSQL server took."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self._server = 0
+        if url is not None:
+            with psycopg.connect(url) as connection:
+                found = connection.execute("SHOW data_directory").fetchone()
+            assert found is not None
+            self._server = int(Path(found[0], "postmaster.pid").read_text().split()[0])
+
+    def time(self) -> float:
+        """Return seconds, those of the server by the kernel's counts in nanoseconds."""
+        return process_time() + sum(map(self._of_server, Path("/proc").glob("[0-9]*")))
+
+    def _of_server(self, process: Path) -> float:
+        if not self._server:
+            return 0.0
+        try:
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) != self._server:
+                return 0.0
+            return int((process / "schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            return 0.0  # it has ended
+
+
 def run(size: Size) -> Claim:
     studies = size.stream
     claim = Claim(
@@ -83,21 +112,34 @@ def run(size: Size) -> Claim:
     claim.remark = (
         "The page gives facets 150 ms and shows those that are counted by then. Each facet counts "
         "without its own key: one pass over the studies of a date does so for the others, and a "
-        "second one for the date."
+        "second one for the date. Under PostgreSQL the time of its server is part of each figure, "
+        "with some 2 ms of looking it up."
     )
+    measure(claim, size, index_of(studies), Processor(), "")
+    with postgresql_of(studies) as url:
+        measure(claim, size, url, Processor(url), "PostgreSQL, ")
+    return claim
+
+
+def measure(
+    claim: Claim, size: Size, location: Path | str, processor: Processor, where: str
+) -> None:
+    """Add the figures of one index."""
 
     def add(title: str, measured: Callable[[], object], most: float) -> None:
         figures = []
         for _ in range(max(size.runs, 1)):
-            started = process_time()
+            started = processor.time()
             measured()
-            figures.append((process_time() - started) * 1e3)
+            figures.append((processor.time() - started) * 1e3)
         claim.is_met = claim.is_met is not False and median(figures) <= most
         share = f"{number(median(figures) / most)} of the bound"
-        claim.figures.append(Figure(title, spread(figures), share))
+        claim.figures.append(Figure(f"{where}{title}", spread(figures), share))
 
-    with Index(index_of(studies), create=False) as index:
+    with Index(location, create=False) as index:
         overview = Overview(index.search)
+        # The first query on a server learns its facts, and opens a connection.
+        overview.count(asked(QUESTIONS["one patient"]))
         for title, keys in QUESTIONS.items():
             query = asked(keys)
             for by in SortBy:
@@ -117,4 +159,3 @@ def run(size: Size) -> Claim:
         kinds = (FacetKind.STATION, FacetKind.INSTITUTION)
         some = asked(QUESTIONS["citizen"])
         add("facets of series, on demand", lambda: overview.facets(some, kinds), 150)
-    return claim

@@ -24,6 +24,18 @@ def listed(listing: StudyListing, facts: Facts | None = None) -> tuple[str, tupl
     return plan.sql.partition(" FROM ")[2], plan.parameters
 
 
+def test_no_index_of_postgresql_orders_few_studies() -> None:
+    """Its settings make it read a whole index rather than sort what a key finds."""
+    one = query("STUDY", PatientID="1")
+    for by, first in (
+        (SortBy.NAME, "(patient.patient_name_alphabetic || '') "),
+        (SortBy.RECEIVED, "(study.id + 0) "),
+    ):
+        listing = StudyListing(StudyOrder(by))
+        plan = compile_query(replace(one, listing=listing), POSTGRESQL)
+        assert plan.sql.rpartition(" ORDER BY ")[2].startswith(first)
+
+
 @pytest.mark.parametrize("facts", [Facts(), POSTGRESQL])
 def test_order_has_empty_times_last(facts: Facts) -> None:
     text, _ = listed(StudyListing(is_empty=False), facts)

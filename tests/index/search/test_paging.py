@@ -42,6 +42,19 @@ def test_all_matches_come_as_the_index_has_them() -> None:
     assert compile_query(replace(STUDIES, page=None)).sql == compile_query(everything).sql
 
 
+@pytest.mark.requirement("QI-031")
+def test_no_index_of_postgresql_orders_few_matches() -> None:
+    """Its settings make it read a whole index rather than sort what a key finds."""
+    one = query("STUDY", PatientID="1")
+    paged = compile_query(replace(one, page=Page(1)), POSTGRESQL)
+    assert " ORDER BY (study.study_date_sort || '') DESC NULLS LAST, " in paged.sql
+    every = compile_query(replace(one, page=Page()), POSTGRESQL)
+    assert " ORDER BY (study.id + 0) LIMIT (SELECT" in every.sql
+    series = replace(query("SERIES", StudyInstanceUID="1.2"), page=Page(1))
+    assert " ORDER BY (series.parent + 0) DESC, " in compile_query(series, POSTGRESQL).sql
+    assert " ORDER BY series.parent DESC, " in compile_query(series).sql
+
+
 def test_the_cursor_cuts_what_python_filters() -> None:
     nested = query("SERIES", RequestAttributesSequence=[{}], PatientID="")
     asked = query("STUDY", OtherPatientIDsSequence=[query_item()])

@@ -312,6 +312,15 @@ ON_POSTGRESQL: list[tuple[dict[str, Any], str, tuple[Any, ...]]] = [
         ("MR",),
     ),
     (
+        {"ModalitiesInStudy": "MR", "StudyDate": "20240101"},
+        (
+            "study.study_date_sort = ? AND CASE WHEN strpos(study.modalities_in_study, chr(92)) > 0"
+            " THEN EXISTS (SELECT 1 FROM study_value WHERE path = '00080061' AND (part = 0 "
+            "AND search = ?) AND owner = study.id) ELSE study.modalities_in_study = ? END AND "
+        ),
+        ("20240101", "MR", "MR"),
+    ),
+    (
         {"MedicalAlerts": "ALLERGY"},
         """strpos(study.attributes, '"00102000":') > 0 AND """,
         (),

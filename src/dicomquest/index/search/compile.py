@@ -217,13 +217,13 @@ class _Compiler:
             parameters += tuple(parameter for _, each in predicates for parameter in each)
         if query.in_order:
             text += _IN_ORDER
+        is_cut, is_sorted = row_filter is None, self._sorts_what_is_found()
         if query.listing is not None:
-            end = listed_end(query.listing, self._words, is_cut=row_filter is None)
+            end = listed_end(query.listing, self._words, is_cut=is_cut, is_sorted=is_sorted)
         elif query.records is not None:
-            is_cut = row_filter is None
             end = records_end(query.records, query.level, self._words, is_cut=is_cut)
         else:
-            end = paged(query.page, query.level, self._words, is_cut=row_filter is None)
+            end = paged(query.page, query.level, self._words, is_cut=is_cut, is_sorted=is_sorted)
         text += end[0]
         parameters += end[1]
         return Plan(
@@ -232,8 +232,7 @@ class _Compiler:
 
     def _listed_tables(self, listing: StudyListing, tables: str) -> str:
         """Return the tables of a list, the first the one whose index has its order."""
-        best = max([*map(self._selectivity, self._criteria), Selectivity.SCAN])
-        if listing.order is None or best > Selectivity.MANY:
+        if listing.order is None or self._best() > Selectivity.MANY:
             return tables
         # Without statistics SQLite sorts all studies of a long range, or of all names.
         if listing.order.by is SortBy.NAME:
@@ -241,6 +240,17 @@ class _Compiler:
         if listing.order.by is SortBy.RECEIVED:
             return tables.replace("study", "study NOT INDEXED", 1)
         return tables
+
+    def _best(self) -> Selectivity:
+        """Return the selectivity of the key that leaves the fewest entities."""
+        return max([*map(self._selectivity, self._criteria), Selectivity.SCAN])
+
+    def _sorts_what_is_found(self) -> bool:
+        """Tell whether no index may give the order, because a key leaves few entities to sort.
+
+        The settings of PostgreSQL's readers make it read a whole index rather than sort.
+        """
+        return self._facts.dialect == "postgresql" and self._best() > Selectivity.MANY
 
     def predicates(self, top: Level) -> tuple[list[Sql], RowChoice | None]:
         """Return the conditions on an entity, its ancestors up to ``top``, and its descendants."""
@@ -312,7 +322,7 @@ class _Compiler:
         for key in asked:
             leads = key is self._leader
             uses_trigrams = needs_trigrams and (leads or self._leader is None)
-            place = Place(self._facts, self._zone, level, leads, uses_trigrams)
+            place = Place(self._facts, self._zone, level, leads, uses_trigrams, self._is_narrowed())
             if self._visible is not None and self._visible.changes(key):
                 changed.append((key, place))
             else:
@@ -332,6 +342,13 @@ class _Compiler:
             residuals.append(residual_of(level, left, gathered))
             if self._words.calls_python:
                 yield called(residuals[-1], self._residuals.called, self._facts.dialect)
+
+    def _is_narrowed(self) -> bool:
+        """Tell whether other keys than a modality narrow the search, or a list will end early."""
+        if self._leader is not None:
+            return False
+        is_list_of_some = self._query.listing is not None and len(self._criteria) > 1
+        return is_list_of_some or self._best_column > Selectivity.SCAN
 
     def _gathered(
         self, keys: Iterable[KeyCriterion], visible: VisibleEntities

@@ -104,11 +104,25 @@ def _beyond(
     return joined("OR", either)
 
 
-def listed_end(listing: StudyListing, words: Words, *, is_cut: bool) -> Sql:
-    """Return the order and the limit; the caller cuts what ``is_cut`` leaves to Python."""
+def unindexed(column: str, *, is_number: bool) -> str:
+    """Return a column as an expression with its order, which no index has."""
+    return f"({column} + 0)" if is_number else f"({column} || '')"
+
+
+def listed_end(
+    listing: StudyListing, words: Words, *, is_cut: bool, is_sorted: bool = False
+) -> Sql:
+    """Return the order and the limit; the caller cuts what ``is_cut`` leaves to Python.
+
+    ``is_sorted``: the studies are few, and no index shall give their order.
+    """
     order = ""
     if listing.order is not None:
         columns = _sorted(listing.order)
+        if is_sorted:
+            by_number = listing.order.by is SortBy.RECEIVED
+            first = columns[0]._replace(sql=unindexed(columns[0].sql, is_number=by_number))
+            columns = (first, *columns[1:])
         order = " ORDER BY " + ", ".join(
             _direction(column, listing, may_be_empty=column not in {columns[0], columns[-1]})
             for column in columns

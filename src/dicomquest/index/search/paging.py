@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dicomquest.index.search.listing_sql import unindexed
 from dicomquest.index.search.plan import RECORD_FIELD
 from dicomquest.standard.levels import Level
 
@@ -41,15 +42,26 @@ _EVERY = 1 << 62
 """The limit of a page that has none, which both databases take."""
 
 
-def paged(page: Page | None, level: Level, words: Words, *, is_cut: bool) -> Sql:
-    """Return the end of the statement; the cursor cuts what ``is_cut`` leaves to Python."""
+def paged(
+    page: Page | None, level: Level, words: Words, *, is_cut: bool, is_sorted: bool = False
+) -> Sql:
+    """Return the end of the statement; the cursor cuts what ``is_cut`` leaves to Python.
+
+    ``is_sorted``: the matches are few, and no index shall give their order.
+    """
     if page is None:
         return words.streamed, ()
     if not page.is_part:
         # Equal requests give equal answers (QI-031): PostgreSQL alone may begin anywhere.
-        order = f" ORDER BY {_IDS[level]}" if words.scans_from_anywhere else ""
+        by = _IDS[level]
+        by = unindexed(by, is_number=True) if is_sorted else by
+        order = f" ORDER BY {by}" if words.scans_from_anywhere else ""
         return order + words.streamed, ()
-    order = f" ORDER BY {_ORDERS[level].format(last=words.nulls_last)}"
+    by = _ORDERS[level].format(last=words.nulls_last)
+    if is_sorted:
+        column = by.partition(" ")[0]
+        by = unindexed(column, is_number=level is not Level.STUDY) + by.removeprefix(column)
+    order = f" ORDER BY {by}"
     if not is_cut:
         return order + words.streamed, ()
     limit = _EVERY if page.limit is None else page.limit

@@ -36,6 +36,7 @@ class Place:
 
     ``leads``: the statement finds value rows first and the entities by them; otherwise it looks up
     the value rows of each entity. ``uses_trigrams``: no other key leaves few enough entities.
+    ``is_narrowed``: other keys leave so few entities that each may be looked at.
     """
 
     facts: Facts
@@ -43,6 +44,7 @@ class Place:
     level: Level
     leads: bool = False
     uses_trigrams: bool = True
+    is_narrowed: bool = False
 
     @property
     def table(self) -> str:

@@ -104,7 +104,8 @@ def _on_one_form(criterion: Criterion, path: str, place: Place) -> Predicate:
     condition = (f"part = {VALUE_PART} AND {found[0]}", found[1])
     rows = _lookup(path, condition, place)
     # PostgreSQL can begin with the value rows of a rare value, unless they stand in a CASE.
-    if path in _LISTS and not place.leads and dialect == "sqlite":
+    begins_with_rows = place.leads or (dialect == "postgresql" and not place.is_narrowed)
+    if path in _LISTS and not begins_with_rows:
         rows = _on_list(criterion, f"{place.table}.{_LISTS[path]}", rows, dialect)
     return Predicate(rows, exact=True)
 
