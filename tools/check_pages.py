@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomquest.cli.conform.check_pages import PAGES
-from dicomquest.cli.conform.check_table import CHECKS
+from dicomquest.cli.conform.check_table import ALL_CHECKS
 from dicomquest.cli.conform.outcome import Check
 from dicomquest.cli.conform.reports import clause_of
 
@@ -17,13 +17,16 @@ INTRODUCTION = """\
 `python tools/check_pages.py` writes this page.
 It has a section for each check of [`dicomquest conform`](command-line.md#conform), whose reports \
 point here; `dicomquest conform --describe CHECK` prints it on a terminal.
-[Conformance of peers](conformance-of-peers.md) shows what the checks find in four archives.
+[Conformance of peers](conformance-of-peers.md) shows what the checks find in four archives and \
+three worklists.
 
 A check first learns what the peer holds, and then asks for what it knows.
 It is *not decided*, never *passed*, if the peer's data or services cannot show the answer: a \
 check of ranges needs studies of two dates.
 Values that the peer returns empty are left out of account, because the Standard lets them match \
-anything.
+anything; in a worklist they match nothing.
+`dicomquest conform -W` runs the checks whose names begin with `worklist`, and without it \
+the others run.
 """
 
 
@@ -52,7 +55,7 @@ def plain(words: str) -> str:
 
 def page() -> str:
     """Return the page."""
-    lines = [line for check in CHECKS for line in section(check)]
+    lines = [line for check in ALL_CHECKS for line in section(check)]
     return "\n".join([INTRODUCTION, *lines]).rstrip("\n") + "\n"
 
 

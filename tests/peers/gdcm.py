@@ -55,6 +55,12 @@ def gdcmscu_find(
     return _run(peer, "--find", MODELS[model], f"--{level.lower()}", *texts)
 
 
+def gdcmscu_worklist(peer: Peer, keys: Mapping[str, str]) -> GdcmOutcome:
+    """Query a worklist with gdcmscu; keys as ``gdcmscu_find`` has them."""
+    texts = [text for tag, value in keys.items() for text in ("--key", f"{tag}={value}")]
+    return _run(peer, "--worklist", *texts)
+
+
 def gdcmscu_move(
     peer: Peer, title: str, port: int, folder: Path, keys: Mapping[str, str]
 ) -> GdcmOutcome:

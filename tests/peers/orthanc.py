@@ -22,6 +22,17 @@ def dicomweb(
     return orthanc(folder, paths, Plugins=[program("OrthancDicomWeb")], DicomWeb=plugin)
 
 
+def worklists(folder: Path, files: Path) -> contextlib.AbstractContextManager[Peer]:
+    """Run Orthanc with its worklist plugin over a folder of files ``*.wl``."""
+    return orthanc(
+        folder,
+        [],
+        Plugins=[program("OrthancWorklists")],
+        Worklists={"Enable": True, "Database": str(files)},
+        DicomAlwaysAllowFindWorklist=True,
+    )
+
+
 @contextlib.contextmanager
 def orthanc(folder: Path, paths: Sequence[Path], **settings: object) -> Iterator[Peer]:
     """Run Orthanc with the instances; anybody may query it. ``settings`` add to its own."""

@@ -1,8 +1,9 @@
-"""Worklists and real peers: findscu and pynetdicom ask ours, our SCU asks wlmscpfs."""
+"""Worklists and real peers: findscu and pynetdicom ask ours, ours asks wlmscpfs and Orthanc."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,21 @@ from dicomquest.cli import main
 from dicomquest.dataset.elements import to_pydicom
 from fixtures.building import data_set
 from fixtures.tool_modules import load_tool
-from peers.dcmtk import findscu_worklist
+from peers import ours as ours_programs
+from peers.dcmtk import findscu_worklist, wlmscpfs
+from peers.gdcm import gdcmscu_worklist
 from peers.processes import Peer
 from peers.pynetdicom_programs import pynetdicom_find_files
 from peers.worklist_table import PLAN, ROWS, WorklistRow, data_set_of
-from peers.worklists import WorklistOutcome, ask, our_worklist, their_worklist
+from peers.worklists import (
+    TITLE,
+    WorklistOutcome,
+    ask,
+    encoded,
+    orthancs_worklist,
+    our_worklist,
+    their_worklist,
+)
 
 worklist_differences = load_tool("worklist_differences")
 
@@ -33,6 +44,12 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     with their_worklist(tmp_path_factory.mktemp("theirs")) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def orthancs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    with orthancs_worklist(tmp_path_factory.mktemp("orthanc")) as peer:
         yield peer
 
 
@@ -97,6 +114,50 @@ def test_pynetdicom_gets_a_days_list(ours: Peer, tmp_path: Path) -> None:
     assert found == sorted(each.patient for each in planned)
 
 
+@pytest.mark.peer("gdcmscu")
+def test_gdcmscu_gets_the_steps_of_a_patient(ours: Peer) -> None:
+    patient = PLAN[0].patient
+    outcome = gdcmscu_worklist(ours, {"10,20": patient, "40,1001": ""})
+    planned = [each for each in PLAN if each.patient == patient]
+    assert outcome.statuses == [0xFF00] * len(planned) + [0]
+    assert outcome.released
+
+
+@pytest.mark.requirement("WL-003", "WL-007")
+@pytest.mark.peer("Orthanc", "OrthancWorklists")
+def test_our_scu_asks_orthanc(orthancs: Peer) -> None:
+    command = [
+        "find", orthancs.host, str(orthancs.port), "--aec", orthancs.aet, "-W",
+        "ScheduledStationAETitle=MR1", "ScheduledProcedureStepStartDate=2026-01-03",
+        "PatientID", "-f", "jsonl",
+    ]  # fmt: skip
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.stderr
+    found = [json.loads(line)["PatientID"] for line in done.stdout.splitlines()]
+    planned = [each for each in PLAN if "MR1" in each.stations and each.date == "20260103"]
+    assert sorted(found) == sorted(each.patient for each in planned)
+
+
+CONFORM_FAILURES = {
+    "ours": set(),
+    "theirs": set(),
+    "orthancs": {"worklist-type-2", "worklist-optional-key", "worklist-date-and-time"},
+}
+
+
+@pytest.mark.peer("wlmscpfs", "Orthanc", "OrthancWorklists")
+@pytest.mark.parametrize("name", CONFORM_FAILURES)
+def test_conform_finds_the_faults(name: str, request: pytest.FixtureRequest) -> None:
+    peer: Peer = request.getfixturevalue(name)
+    command = ["conform", peer.host, str(peer.port), "--aec", peer.aet, "-W", "--rate", "1000"]
+    done = CliRunner().invoke(main, [*command, "--format", "json"])
+    checks = {each["id"]: each["outcome"] for each in json.loads(done.stdout)["checks"]}
+    failed = {name for name, outcome in checks.items() if outcome == "failed"}
+    assert failed == CONFORM_FAILURES[name]
+    undecided = {name for name, outcome in checks.items() if outcome == "not decided"}
+    assert undecided <= {"worklist-cancel", "worklist-extended"}
+
+
 @pytest.mark.requirement("WL-003", "WL-007")
 @pytest.mark.peer("wlmscpfs")
 def test_our_scu_asks_wlmscpfs(theirs: Peer) -> None:
@@ -112,3 +173,38 @@ def test_our_scu_asks_wlmscpfs(theirs: Peer) -> None:
     planned = [each for each in PLAN if "MR1" in each.stations and each.date == "20260103"]
     assert sorted(each["PatientID"] for each in found) == sorted(each.patient for each in planned)
     assert "ignored Scheduled Procedure Step Location" in done.stderr
+
+
+@pytest.mark.peer("findscu", "wlmscpfs")
+def test_watched_folder_gives_the_answers_of_wlmscpfs(tmp_path: Path) -> None:
+    """Both serve one folder, before and after a step leaves and another one comes."""
+    lists, location = tmp_path / "lists", tmp_path / "index.sqlite"
+    lists.mkdir()
+    data = [encoded(data_set_of(each)) for each in PLAN[:4]]
+    watch = [*ours_programs.COMMAND, "worklist", "watch", str(lists), "--index", str(location)]
+    with (
+        wlmscpfs(lists, {TITLE: data[:3]}) as port,
+        subprocess.Popen([*watch, "--every", "0.1"], stderr=subprocess.PIPE, text=True) as watching,
+    ):
+        assert watching.stderr is not None
+        try:
+            assert next(line for line in watching.stderr if "added" in line).startswith("3 added")
+            with ours_programs.serve(location, "--worklist", aet=TITLE) as mine:
+                theirs = Peer("127.0.0.1", port, TITLE)
+                assert steps_of(mine) == steps_of(theirs)
+                (lists / TITLE / "0000.wl").unlink()
+                assert "1 left" in next(watching.stderr)
+                (lists / TITLE / "0003.wl").write_bytes(data[3])
+                assert "1 added" in next(watching.stderr)
+                assert steps_of(mine) == steps_of(theirs)
+                assert len(steps_of(mine)) == 3
+        finally:
+            watching.terminate()
+    assert watching.returncode == 0
+
+
+def steps_of(peer: Peer) -> list[str]:
+    """The Requested Procedure IDs of all steps."""
+    outcome = findscu_worklist(peer, {"RequestedProcedureID": "", "PatientID": ""})
+    assert outcome.final.startswith("Success")
+    return sorted(str(answer["RequestedProcedureID"]) for answer in outcome.answers)

@@ -1,18 +1,25 @@
-"""The same worklist in dicomquest and in wlmscpfs, and the answers of both to one query."""
+"""The same worklist in dicomquest, wlmscpfs and Orthanc, and the answers of each to one query."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydicom
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
 from dicomquest.dataset.elements import DataSet, to_json
 from dicomquest.dataset.encoder import encode
+from dicomquest.standard.models import MODALITY_WORKLIST
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from peers import ours
 from peers.dcmtk import findscu_worklist, wlmscpfs
+from peers.orthanc import worklists
 from peers.processes import Peer
 from peers.worklist_table import PLAN, WorklistRow, data_set_of
 
@@ -50,6 +57,22 @@ def their_worklist(folder: Path) -> Iterator[Peer]:
     data = [encoded(data_set_of(each)) for each in PLAN]
     with wlmscpfs(folder, {TITLE: data}) as port:
         yield Peer("127.0.0.1", port, TITLE)
+
+
+@contextlib.contextmanager
+def orthancs_worklist(folder: Path) -> Iterator[Peer]:
+    """The entries as files in the folder of Orthanc's worklist plugin."""
+    files = folder / "worklist"
+    files.mkdir()
+    for number, each in enumerate(PLAN):
+        file = pydicom.dcmread(io.BytesIO(encoded(data_set_of(each))), force=True)
+        file.file_meta = FileMetaDataset()
+        file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        file.file_meta.MediaStorageSOPClassUID = UID(MODALITY_WORKLIST.uid)
+        file.file_meta.MediaStorageSOPInstanceUID = UID(f"1.2.826.0.1.3680043.8.498.{number}")
+        file.save_as(files / f"{number}.wl", enforce_file_format=True)
+    with worklists(folder, files) as peer:
+        yield peer
 
 
 def ask(peer: Peer, row: WorklistRow) -> WorklistOutcome:

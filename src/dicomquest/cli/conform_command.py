@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 class ConformSettings(PeerSettings):
     """The checks to run, the manner of the report, and the way to the peer."""
 
+    worklist: bool = setting(
+        False,
+        "Check the Modality Worklist instead of Query/Retrieve.",
+        is_flag=True,
+        short=("-W",),
+        envvar=None,
+    )
     only: tuple[str, ...] = setting(
         (), "Run only these checks; * and ? are wild cards. May be repeated.",
         multiple=True, metavar="CHECK", envvar=None,
@@ -47,9 +54,9 @@ class ConformSettings(PeerSettings):
 def _list_checks(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
     if not is_wanted or ctx.resilient_parsing:
         return
-    from dicomquest.cli.conform.check_table import CHECKS
+    from dicomquest.cli.conform.check_table import ALL_CHECKS
 
-    for check in CHECKS:
+    for check in ALL_CHECKS:
         click.echo(f"{check.identifier:<30} {check.clause:<14} {check.words}")
     ctx.exit()
 
@@ -59,7 +66,8 @@ def _describe(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
         return
     from dicomquest.cli.conform.reports import description
 
-    click.echo("\n\n".join(map(description, chosen([name], ()))))
+    is_worklist = name.startswith("worklist")
+    click.echo("\n\n".join(map(description, chosen([name], (), is_worklist=is_worklist))))
     ctx.exit()
 
 
@@ -87,11 +95,14 @@ def _describe(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
 def conform(host: str, port: int, **values: Any) -> None:
     """Check whether the archive at HOST and PORT, or PEER, answers C-FIND as the Standard says.
 
+    With -W it checks the worklist of a RIS instead.
+
     \b
       dicomquest conform pacs1
       dicomquest conform pacs 104 --aec ARCHIVE --rate 2
       dicomquest conform pacs1 --only 'wild-*' --skip wild-uid
       dicomquest conform pacs1 --format junit > conform.xml
+      dicomquest conform ris -W
       dicomquest conform --list
       dicomquest conform --describe wild-uid
 
@@ -101,23 +112,26 @@ def conform(host: str, port: int, **values: Any) -> None:
     wrong, 130 after Ctrl-C.
     """  # noqa: D301
     settings = ConformSettings(**values)
-    checks = chosen(settings.only, settings.skip)
+    checks = chosen(settings.only, settings.skip, is_worklist=settings.worklist)
     settings.tell_if_readable(host)
     run(host, port, settings, checks)
 
 
-def chosen(only: Sequence[str], skip: Sequence[str]) -> list[Check]:
+def chosen(only: Sequence[str], skip: Sequence[str], *, is_worklist: bool = False) -> list[Check]:
     """Return the checks to run; UsageError for a name that is no check's."""
-    from dicomquest.cli.conform.check_table import CHECKS
+    from dicomquest.cli.conform.check_table import CHECKS, WORKLIST_CHECKS
 
+    those, others = (WORKLIST_CHECKS, CHECKS) if is_worklist else (CHECKS, WORKLIST_CHECKS)
     for pattern in (*only, *skip):
-        if not any(fnmatchcase(check.identifier, pattern) for check in CHECKS):
-            raise click.UsageError(
-                f"{pattern!r} is no check; `dicomquest conform --list` names them"
-            )
+        if any(fnmatchcase(check.identifier, pattern) for check in those):
+            continue
+        if any(fnmatchcase(check.identifier, pattern) for check in others):
+            remedy = "is for Query/Retrieve; leave -W out" if is_worklist else "needs -W"
+            raise click.UsageError(f"{pattern!r} {remedy}")
+        raise click.UsageError(f"{pattern!r} is no check; `dicomquest conform --list` names them")
     checks = [
         check
-        for check in CHECKS
+        for check in those
         if (not only or _is_named(check, only)) and not _is_named(check, skip)
     ]
     if not checks:
@@ -135,11 +149,12 @@ def run(host: str, port: int, settings: ConformSettings, checks: Sequence[Check]
     from dicomquest.cli.conform.questioner import Questioner
     from dicomquest.cli.conform.reports import as_json, as_junit, counts, line
     from dicomquest.cli.output.page import terminal_size
-    from dicomquest.standard.models import MODELS
+    from dicomquest.standard.models import MODALITY_WORKLIST, MODELS
 
+    models = (MODALITY_WORKLIST,) if settings.worklist else MODELS
     # The first association says in words why there is none.
     try:
-        associate(host, port, settings, [model.uid for model in MODELS]).release()
+        associate(host, port, settings, [model.uid for model in models]).release()
     except AssociationError as error:
         raise give_up(str(error)) from error
     name = peer_name(host, port, settings)
@@ -150,7 +165,7 @@ def run(host: str, port: int, settings: ConformSettings, checks: Sequence[Check]
     size = terminal_size(sys.stdout)
     width = size[0] if size is not None else None
     try:
-        for result in results_of(peer, checks):
+        for result in results_of(peer, checks, is_worklist=settings.worklist):
             results.append(result)
             if settings.format == "text":
                 click.echo(line(result, width))
@@ -172,12 +187,14 @@ def run(host: str, port: int, settings: ConformSettings, checks: Sequence[Check]
         raise click.exceptions.Exit(FAILED)
 
 
-def results_of(peer: Questioner, checks: Iterable[Check]) -> Iterator[Result]:
+def results_of(
+    peer: Questioner, checks: Iterable[Check], *, is_worklist: bool = False
+) -> Iterator[Result]:
     """Learn what the peer holds, and yield the result of each check as it comes."""
-    from dicomquest.cli.conform.holdings import learn
+    from dicomquest.cli.conform.holdings import learn, learn_steps
     from dicomquest.cli.conform.outcome import Result
 
-    held = learn(peer)
+    held = learn_steps(peer) if is_worklist else learn(peer)
     for check in checks:
         began = perf_counter()
         verdict = check.judge(peer, held)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dicomquest.cli.conform.check_page import CheckPage
+from dicomquest.cli.conform.worklist_pages import WORKLIST_PAGES
 from dicomquest.standard.levels import Level
 
 PAGE = "docs/reference/conform-checks.md"
 """The pages of all checks, a heading each."""
-
-
-class CheckPage(NamedTuple):
-    """The page of one check: what it asks, what passes, what fails, and words for the vendor."""
-
-    asks: str
-    passes: str
-    fails: str
-    vendor: str
 
 
 def place_of(identifier: str) -> str:
@@ -356,4 +347,5 @@ PAGES: dict[str, CheckPage] = {
         "You accept relational queries in the negotiation (PS3.4 C.4.1.3.2.1), but still demand "
         "the keys of upper levels.",
     ),
+    **WORKLIST_PAGES,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dicomquest.cli.conform import answer_checks as answers
 from dicomquest.cli.conform import exchange_checks as exchange
 from dicomquest.cli.conform import matching_checks as matching
+from dicomquest.cli.conform import worklist_checks as worklist
 from dicomquest.cli.conform.outcome import Check
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT
@@ -133,5 +134,59 @@ CHECKS: tuple[Check, ...] = (
     Check("negotiation-relational", "C.4.1.3.2.1", "Relational queries work, if accepted.",
           exchange.relational),
 )
+"""The checks of Query/Retrieve."""
+
+_K_ANSWER = "K.4.1.1.3.2"
+
+WORKLIST_CHECKS: tuple[Check, ...] = (
+    Check("worklist-accepted", "K.5", "The Modality Worklist is accepted.", worklist.accepted),
+    Check("worklist-answers", "K.4.1.3.1", "A question with empty keys is answered.",
+          worklist.all_steps),
+    *(
+        Check(f"worklist-{name}", clause, words, worklist.of_worklist(judge))
+        for name, clause, words, judge in (
+            ("once", "K.4.1.3.1", "Each step is answered once.", worklist.once),
+            ("no-level", _K_ANSWER, "No answer has Query/Retrieve Level.",
+             worklist.of_each_step(worklist.no_level)),
+            ("one-item", "K.6.1.2.2", "Each answer has one step.",
+             worklist.of_each_step(worklist.one_item)),
+            ("type-1", "K.2.2.1.2", "Keys of type 1 have a value.",
+             worklist.of_each_step(worklist.valued_keys)),
+            ("type-2", "K.2.2.1.2", "Keys of type 2 are there, empty or not.",
+             worklist.of_each_step(worklist.present_keys)),
+            ("nothing-else", _K_ANSWER, "No answer has attributes that were not asked for.",
+             worklist.of_each_step(worklist.nothing_else)),
+            ("optional-key", "K.4.1.1.4", "An optional key is returned, or the status is FF01.",
+             worklist.optional_key),
+            ("single-station", "K.6.1.2.2", "A station's AE title finds its steps alone.",
+             worklist.single("ScheduledStationAETitle")),
+            ("single-date", "K.6.1.2.2", "A start date finds its steps alone.",
+             worklist.single("ScheduledProcedureStepStartDate")),
+            ("single-modality", "K.6.1.2.2", "A modality finds its steps alone.",
+             worklist.single("Modality")),
+            ("single-patient-id", "K.6.1.2.2", "A Patient ID finds its steps alone.",
+             worklist.single("PatientID")),
+            ("wild-patient-name", "K.6.1.2.2", "* in Patient's Name is any characters.",
+             worklist.wild("PatientName")),
+            ("wild-physician", "K.6.1.2.2", "* in the performing physician is any characters.",
+             worklist.wild("ScheduledPerformingPhysicianName")),
+            ("range-dates", "K.6.1.2.2", "A range of start dates finds the steps in it alone.",
+             worklist.matched(worklist.date_ranges, "needs steps on two days")),
+            ("date-and-time", "K.6.1.2.2", "Ranges of date and time are one span.",
+             worklist.date_and_time),
+            ("empty-value", "K.2.2.1.1.1", "A key does not find a step with an empty value.",
+             worklist.empty_value),
+            ("whole-sequence", "K.2.2.1.2", "A sequence without a condition is returned whole.",
+             worklist.whole_sequence),
+            ("no-match", "K.4.1.3.1", "No match is Success.", worklist.no_match),
+            ("cancel", "K.4.1.3.1", "C-CANCEL ends a query with FE00.", worklist.cancelled),
+            ("extended", "K.5.1.2", "Extended negotiation is answered by as many bytes.",
+             worklist.extended_answer),
+        )
+    ),
+)
+"""The checks of a worklist."""
 # fmt: on
-BY_IDENTIFIER = {check.identifier: check for check in CHECKS}
+
+ALL_CHECKS = (*CHECKS, *WORKLIST_CHECKS)
+BY_IDENTIFIER = {check.identifier: check for check in ALL_CHECKS}

@@ -12,7 +12,7 @@ from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT, InformationMode
 if TYPE_CHECKING:
     from dicomquest.cli.conform.answer_checks import Judge
     from dicomquest.cli.conform.holdings import Holdings
-    from dicomquest.cli.conform.questioner import Asks
+    from dicomquest.cli.conform.questioner import Asks, Reply
 
 UNKNOWN_SOP_CLASS = "1.2.826.0.1.3680043.8.498.4711.1"
 """A UID that no SOP class has."""
@@ -93,7 +93,11 @@ def cancel(peer: Asks, held: Holdings) -> Verdict:
     room = max(rooms, key=lambda each: len(each.reply.answers))
     question = {**dict.fromkeys(room.keys, ""), **room.above}
     reply = peer.ask(room.level.name, question, model=room.model, cancel_after=1)
-    total = len(room.reply.answers)
+    return judge_cancel(reply, len(room.reply.answers))
+
+
+def judge_cancel(reply: Reply, total: int) -> Verdict:
+    """Judge the reply to a question of ``total`` answers that was cancelled after the first."""
     if reply.status is None:
         return failed(f"after C-CANCEL: {reply.end()}")
     if reply.status == 0xFE00:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.conform.questioner import Negotiated, Reply, models_of, values_of
+from dicomquest.cli.conform.worklist_holdings import Worklist, learn_worklist
 from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import MODELS, PATIENT_ROOT, STUDY_ROOT, InformationModel
@@ -69,11 +70,15 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Everything learnt of a peer: the models that it accepts, and a room of each level."""
+    """Everything learnt of a peer: the models that it accepts, and a room of each level.
+
+    ``worklist`` is there if the worklist is checked, which has no levels.
+    """
 
     negotiated: Negotiated | None
     models: tuple[InformationModel, ...]
     rooms: Mapping[Level, Room] = field(default_factory=dict)
+    worklist: Worklist | None = None
 
     @property
     def named(self) -> Room | None:
@@ -112,6 +117,12 @@ def learn(peer: Asks) -> Holdings:
             key=lambda room: len(room.entities),
         )
     return Holdings(negotiated, models, rooms)
+
+
+def learn_steps(peer: Asks) -> Holdings:
+    """Ask for the steps of a worklist."""
+    worklist = learn_worklist(peer)
+    return Holdings(worklist.negotiated, (), worklist=worklist)
 
 
 def look(peer: Asks, level: Level, model: InformationModel, above: Mapping[str, str]) -> Room:

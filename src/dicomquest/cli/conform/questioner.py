@@ -21,7 +21,10 @@ MOST_ANSWERS = 1000
 """Answers to one question after which it is cancelled: a check is no load."""
 
 Keys = Mapping[str, "str | Keys"]
-"""The keys of a question by keyword; a mapping is the item of a sequence."""
+"""The keys of a question by keyword.
+
+A mapping is the item of a sequence; a sequence of "" has no item.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ class Questioner:
         self, abstract_syntaxes: Sequence[str], extended: Mapping[str, bytes]
     ) -> Negotiated | None:
         """Propose an association and release it again."""
+        # A peer may serve one association at a time.
+        self.close()
         self._wait()
         try:
             association = self.connect(abstract_syntaxes, extended)
@@ -253,7 +258,9 @@ def _data_set(keys: Keys) -> Dataset:
     for keyword, value in keys.items():
         tag = tag_for_keyword(keyword)
         assert tag is not None, keyword  # noqa: S101
-        if isinstance(value, str):
+        if not value and dictionary_VR(tag) == "SQ":
+            element = DataElement(tag, "SQ", Items([] if value == "" else [Dataset()]))
+        elif isinstance(value, str):
             element = DataElement(tag, dictionary_VR(tag), value, validation_mode=config.IGNORE)
         else:
             element = DataElement(tag, "SQ", Items([_data_set(value)]))
