@@ -127,6 +127,10 @@ class IndexDatabaseError(DicomquestError):
     """The index cannot be opened, is of another schema version, or its database failed."""
 
 
+class WriteConflictError(IndexDatabaseError):
+    """A transaction met the rows of another writer: it may run again while nobody else writes."""
+
+
 class MissingIndexError(IndexDatabaseError):
     """No index is at the location, and none was to be made."""
 

@@ -2,9 +2,9 @@
 
 ``Index`` is the engine behind every door: the service, the commands, a program of its own.
 
-*One writer, many readers.* A write transaction holds the write lock of the whole index from its
-start, before all threads and processes. So a batch writes upon what it has read, and no transaction
-has to be tried again. A query reads one snapshot, on a connection of its own, and waits for nobody.
+*Writers take turns.* A write transaction holds the write lock of the whole index from its start,
+before all threads and processes; on a server only locks of its patients. So a batch writes upon
+what it has read. A query reads one snapshot, on a connection of its own, and waits for nobody.
 
 *A query is one statement.* ``search.compile`` makes SQL of a ``Query``: the table of its level
 (``patient``, ``study``, ``series``, ``instance``), joined with those above; a subquery finds one
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Field
     from dicomquest.index.ingest.files import Summary
-    from dicomquest.index.ingest.instance import Skipped
+    from dicomquest.index.ingest.instance import Received, Skipped
     from dicomquest.index.ingest.receiving import ReceivedBatch
     from dicomquest.index.search.plan import Columns
     from dicomquest.index.search.postgresql_cursor import KnownFacts
@@ -317,16 +317,16 @@ class Index:
 
         return ingest_data_sets(self._database, data_sets, self.timezone_offset_minutes)
 
-    def receiving(self, uids: Sequence[str]) -> AbstractContextManager[ReceivedBatch]:
+    def receiving(
+        self, uids: Sequence[str], arrivals: Sequence[tuple[Received, str]] = ()
+    ) -> AbstractContextManager[ReceivedBatch]:
         """Index instances that were just received, in one transaction (PS3.4 B.2).
 
-        The end of the block commits, an exception in it undoes everything, and nobody else writes
-        meanwhile. ``known`` of the batch maps those of the SOP Instance UIDs ``uids`` that the
-        index has already to the paths of their files.
+        The end of the block commits, an exception undoes all; ``ingest.receiving`` says the rest.
         """
         from dicomquest.index.ingest.receiving import receiving  # noqa: PLC0415
 
-        return receiving(self._database, uids, self.timezone_offset_minutes)
+        return receiving(self._database, uids, self.timezone_offset_minutes, arrivals)
 
     def removal(self, query: Query) -> Removal:
         """Find the entities to remove and count them; ``run`` removes exactly these.

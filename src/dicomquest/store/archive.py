@@ -42,10 +42,10 @@ from pathlib import Path
 from time import monotonic
 from typing import BinaryIO, NamedTuple, Self
 
-from dicomquest.errors import IndexDatabaseError, StoreError
+from dicomquest.errors import IndexDatabaseError, StoreError, WriteConflictError
 from dicomquest.index.index import Index
 from dicomquest.index.ingest.file_reader import FileState, read_file, read_left
-from dicomquest.index.ingest.instance import Prepared, ReceivedObject, Skipped
+from dicomquest.index.ingest.instance import Prepared, Received, ReceivedObject, Skipped
 from dicomquest.standard import statuses
 from dicomquest.store.incoming import (
     KEPT,
@@ -208,6 +208,8 @@ class Archive:
     def _store(self, arrivals: Sequence[Arrival], synced: Outcome) -> None:
         """Store instances together, or each alone if that fails."""
         failure = self._commit(arrivals, synced)
+        if isinstance(failure, WriteConflictError) and not self._is_closed:
+            failure = self._commit(arrivals, synced, is_alone=True)
         if failure is None:
             self._note_trouble("")
         elif len(arrivals) > 1 and not self._is_closed and synced.exception() is None:
@@ -230,9 +232,12 @@ class Archive:
         self._trouble = trouble
 
     def _commit(
-        self, arrivals: Sequence[Arrival], synced: Outcome
+        self, arrivals: Sequence[Arrival], synced: Outcome, *, is_alone: bool = False
     ) -> StoreError | IndexDatabaseError | None:
-        """Store instances in one transaction; if it fails, put all files back and return why."""
+        """Store instances in one transaction; if it fails, put all files back and return why.
+
+        Others store other patients meanwhile, unless it ``is_alone``.
+        """
         if self._is_closed:
             return StoreError(statuses.OUT_OF_RESOURCES, "the server is ending")
         # Outside the transaction, so that no other process waits for this disk.
@@ -243,7 +248,8 @@ class Archive:
             uids[isinstance(each.received, ReceivedObject)].append(each.received.sop_uid)
         with contextlib.ExitStack() as until_settled:
             try:
-                with self.index.receiving(uids[False]) as batch:
+                held = [] if is_alone or uids[True] else self._places(arrivals)
+                with self.index.receiving(uids[False], held) as batch:
                     batch.know_objects(uids[True])
                     chosen, moved = self._choose(arrivals, batch.known)
                     for each in chosen:
@@ -254,12 +260,14 @@ class Archive:
                     synced.result()
                     # Held beyond the transaction: where the commit fails, no other process may put
                     # a file in a place before the earlier file is back in it.
-                    until_settled.enter_context(self._incoming.alone())
+                    replaces = any(os.path.lexists(each.path) for each in chosen)
+                    until_settled.enter_context(self._incoming.placing(alone=replaces))
                     for each in arrivals:
                         if each.path:
                             each.incoming.place(each.path)
                     left = {path: _identity(path) for path in moved}
             except (OSError, IndexDatabaseError) as error:
+                until_settled.enter_context(self._incoming.placing(alone=True))
                 # In reverse: of two instances with one path, the second has kept the first's file.
                 for each in reversed(arrivals):
                     each.incoming.withdraw(each.path)
@@ -271,6 +279,14 @@ class Archive:
         if left:
             self._remove(left)
         return None
+
+    def _places(self, arrivals: Sequence[Arrival]) -> list[tuple[Received, str]]:
+        """Return the instances with the paths that they will have unless they are not kept."""
+        return [
+            (each.received, f"{self._root}{self._layout.text(each.received.texts)}")
+            for each in arrivals
+            if isinstance(each.received, Received)
+        ]
 
     def _choose(
         self, arrivals: Sequence[Arrival], known: Mapping[str, Sequence[str]]

@@ -190,16 +190,17 @@ def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
             rest = rest[os.write(descriptor, rest) :]
 
 
-class _Alone:
-    """The lock of an open file, held in a block."""
+class _Placing:
+    """The lock of an open file, held in a block, ``alone`` or with others."""
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptor", "_kind")
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, alone: bool) -> None:
         self._descriptor = descriptor
+        self._kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
 
     def __enter__(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        fcntl.flock(self._descriptor, self._kind)
 
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
@@ -219,7 +220,7 @@ class IncomingFolder:
         self._all = os.open(self._private / LOCK, os.O_RDWR | os.O_CREAT, _MODE)
         self.path = self._private / uuid4().hex
         self._numbers = count(1)
-        with self.alone():
+        with self.placing(alone=True):
             for path, lock in _others(self._private):
                 if lock is None and (path / LOCK).read_text() not in {index, ""}:
                     raise ArchiveInUseError("another server stores there, with another index")
@@ -245,12 +246,12 @@ class IncomingFolder:
         """Open a file without a name: nothing of it is left by a process that dies."""
         return cast("BinaryIO", tempfile.TemporaryFile(dir=self.path))
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder's lock: no other process puts a file in place, or back.
+    def placing(self, *, alone: bool) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder's lock; ``alone``, no other process puts a file in place, or back.
 
-        For one thread at a time.
+        For one thread at a time; an inner block may take it ``alone`` that an outer one shares.
         """
-        return _Alone(self._all)
+        return _Placing(self._all, alone=alone)
 
     def adopt(self, path: Path) -> str:
         """Take over a file of a dead process, and return its new path."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
-from dicomquest.errors import IndexDatabaseError, MissingIndexError
+from dicomquest.errors import IndexDatabaseError, MissingIndexError, WriteConflictError
 from dicomquest.index.database.held_writer import HeldWriters
 from dicomquest.index.database.nodes import is_postgresql
 from dicomquest.index.database.postgresql import PostgreSQL
@@ -28,7 +28,7 @@ from dicomquest.index.tables.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import PoolProxiedConnection
@@ -64,6 +64,12 @@ class Backend(Protocol):
 
     def leave_place(self) -> None:
         """Close a file that is not in its place any more."""
+
+    def take_turn(self, connection: Connection, locks: Sequence[int] | None) -> None:
+        """Wait at the start of a write transaction until nobody writes what ``locks`` stand for."""
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Tell whether a transaction may succeed once nobody else writes."""
 
     def refuse_unfit(self, connection: Connection) -> None:
         """Raise IndexDatabaseError if the database can hold no index at all."""
@@ -214,8 +220,12 @@ class Database:
             raise IndexDatabaseError(f"{self.name} is damaged: {damage}")
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """Give the connection of a write transaction; it holds the write lock from its start."""
+    def begin(self, locks: Sequence[int] | None = None) -> Iterator[Connection]:
+        """Give the connection of a write transaction; it holds the write lock from its start.
+
+        With ``locks`` on a server, it shares that lock and holds these: others write meanwhile, and
+        WriteConflictError says that they came in between.
+        """
         backend = self._present()
         if self.dialect == "sqlite":
             # SQLite would say so only at the first change, and without the reason.
@@ -226,15 +236,16 @@ class Database:
             backend.writer.begin() as connection,
             _ended_if_interrupted(connection),
         ):
+            backend.take_turn(connection, locks)
             yield connection
         # Else the caller would take for kept what is in a file without a name.
         _refuse_misplaced(backend)
 
     @contextmanager
-    def begin_short(self) -> Iterator[Driven]:
+    def begin_short(self, locks: Sequence[int] | None = None) -> Iterator[Driven]:
         """Do the same for a transaction of few statements, none of which needs SQLAlchemy."""
         if self.dialect != "sqlite":
-            with self.begin() as connection:
+            with self.begin(locks) as connection:
                 yield connection
             return
         # A look at the end decides; an earlier one only tells sooner.
@@ -265,9 +276,8 @@ class Database:
         except self._errors as error:
             if _is_interruption(error, before):
                 raise KeyboardInterrupt from error
-            raise IndexDatabaseError(
-                f"the index could not be {done}: {self._backend.cause(error)}"
-            ) from error
+            kind = WriteConflictError if self._backend.is_conflict(error) else IndexDatabaseError
+            raise kind(f"the index could not be {done}: {self._backend.cause(error)}") from error
 
     def reader(self) -> PoolProxiedConnection:
         """Check out the driver's connection for one query; its ``close`` gives it back."""

@@ -1,9 +1,10 @@
 """An index in a PostgreSQL database, on one server or on a primary and its replicas.
 
-Queries see the last commit and are never blocked (QR-172). Of all nodes one transaction at a time
-writes: it holds an advisory lock from its start, as an SQLite transaction holds the lock of the
-file. So a batch writes upon what it has read, ids need no sequence, and no transaction fails for a
-deadlock or a conflict and has to be tried again.
+Queries see the last commit and are never blocked (QR-172). A transaction that writes holds advisory
+locks from its start, as an SQLite transaction holds the lock of the file, so it writes upon what it
+has read. It either holds the lock of all writers of all nodes alone, or shares that one and holds
+a lock for each patient and study that it changes: then writers of other patients go on meanwhile.
+It takes its locks in one order, the shared one first, so that no two wait for each other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dicomquest.index.tables.dialects import READER_SETTINGS, percent_marks
 from dicomquest.index.tables.schema import TRIGRAM_INDEXES, TrigramIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -38,7 +39,8 @@ _OLDEST_SERVER = 13
 # Connections that stay open between queries; more queries at a time open more.
 _IDLE_READERS = 8
 
-# The advisory locks, of writers and of a change of the schema: numbers that no other program takes.
+# The advisory locks, of all writers and of a change of the schema: numbers that no other program
+# takes. Those of patients and studies are hashes.
 _WRITE_LOCK = 0x64715F77
 _SCHEMA_LOCK = 0x64715F73
 
@@ -62,6 +64,19 @@ _SCHEMA_SETTINGS = {
     # Queries queue behind a connection that waits for a table's lock, so it waits for short times.
     "lock_timeout": "300ms",
 }
+# Row by row in the order of the list, as a function scan gives it.
+_SHARED_TURN = """
+    SELECT count(CASE place WHEN 1 THEN pg_advisory_xact_lock_shared(number)
+        ELSE pg_advisory_xact_lock(number) END)
+    FROM unnest(?::bigint[]) WITH ORDINALITY AS each (number, place)"""
+
+_CONFLICTS = {
+    "23505",  # unique_violation
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "53200",  # out_of_memory: the server's table of locks is full
+}
+
 _LOCK_ATTEMPTS = 1000
 _PAUSE = 0.1  # seconds between two attempts
 
@@ -92,9 +107,17 @@ class PostgreSQL:
         )
         event.listen(self.readers, "checkout", _refuse_lost)
 
-        @event.listens_for(self.writer, "begin")
-        def begin(connection: Connection) -> None:
+    def take_turn(self, connection: Connection, locks: Sequence[int] | None) -> None:
+        """Wait for the lock of all writers, or share it and wait for those of ``locks``."""
+        if locks is None:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+        else:
+            numbers = [_WRITE_LOCK, *sorted(locks)]
+            connection.exec_driver_sql(_SHARED_TURN, (numbers,))
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Tell whether a transaction failed for what another one wrote, or for too many locks."""
+        return getattr(getattr(error, "orig", error), "sqlstate", None) in _CONFLICTS
 
     def _engine(
         self, use: nodes.Use, settings: Mapping[str, str], pool: Any, **pool_arguments: Any

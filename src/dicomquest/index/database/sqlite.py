@@ -27,7 +27,7 @@ from dicomquest.errors import IndexDatabaseError, MissingIndexError
 from dicomquest.index.database.file_place import FilePlace, companion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -134,6 +134,13 @@ class SQLite:
         self.readers.dispose()
         self.writer.dispose()
         self._place.put_companions_away(is_log_empty=is_log_empty)
+
+    def take_turn(self, connection: Connection, locks: Sequence[int] | None) -> None:
+        """Do nothing: a transaction holds the lock of the file."""
+
+    def is_conflict(self, error: Exception) -> bool:  # noqa: ARG002
+        """Return False: nobody else writes meanwhile."""
+        return False
 
     def refuse_unfit(self, connection: Connection) -> None:
         """Refuse nothing: every file holds all texts."""

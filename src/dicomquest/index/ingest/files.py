@@ -14,14 +14,14 @@ import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
-from dicomquest.errors import IndexDatabaseError
+from dicomquest.errors import IndexDatabaseError, WriteConflictError
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.file_reader import FileState, read_file
 from dicomquest.index.ingest.instance import (
@@ -33,6 +33,7 @@ from dicomquest.index.ingest.instance import (
     receive,
 )
 from dicomquest.index.ingest.objects import displace, forget_files, known_states, write_objects
+from dicomquest.index.ingest.patient_locks import patients_held
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -219,14 +220,34 @@ def write(
     """Write prepared instances in one transaction, and count them."""
     if not instances:
         return
-    with database.begin() as connection:
+    arrivals = [
+        (received, "" if file is None else file.path)
+        for received, file in instances
+        if isinstance(received, Received)
+    ]
+    if len(arrivals) == len(instances):
+        with suppress(WriteConflictError):
+            _write(database, instances, default_zone, summary, arrivals)
+            return
+    _write(database, instances, default_zone, summary)
+
+
+def _write(
+    database: Database,
+    instances: Sequence[tuple[Prepared, FileState | None]],
+    default_zone: int,
+    summary: Summary,
+    arrivals: Sequence[tuple[Received, str]] = (),
+) -> None:
+    changed: list[str] = []
+    with patients_held(database, arrivals) as connection:
         # An older read of a file must not overwrite a newer stored instance. Checked within the
         # transaction, because archives put files in place only within theirs.
         current: list[tuple[Received, FileState | None]] = []
         objects: list[tuple[ReceivedObject, FileState | None]] = []
         for received, file in instances:
             if file is not None and not _is_current(file):
-                summary.skip(file.path, Skipped(Reason.CHANGED))
+                changed.append(file.path)
             elif isinstance(received, Received):
                 current.append((received, file))
             else:
@@ -238,6 +259,8 @@ def write(
         batch.write()
         removed = forget_files(connection, [file.path for _, file in current if file is not None])
         new = write_objects(connection, objects)
+    for path in changed:
+        summary.skip(path, Skipped(Reason.CHANGED))
     summary.replaced += batch.replaced + len(objects) - new
     summary.indexed += new
     summary.removed += removed

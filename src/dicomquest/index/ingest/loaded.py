@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dicomquest.index.ingest.computed import STUDY_COUNT
+from dicomquest.index.ingest.id_blocks import take_from_block
 from dicomquest.index.ingest.merged_entity import Entity, Merged, Patient, Study, patient_identity
 from dicomquest.index.ingest.writes import COLUMNS, COMPUTED, Stored
 from dicomquest.index.tables.dialects import execute, rows, words_of
@@ -165,6 +166,8 @@ class Loaded:
 
     def take_id(self, level: Level) -> int:
         """Return the id of a new row."""
+        if words_of(self._connection).has_sequences:
+            return take_from_block(self._connection, level)
         taken = self._next_ids.get(level)
         if taken is None:
             statement = f"SELECT coalesce(max(id), 0) + 1 FROM {TABLES[level]}"

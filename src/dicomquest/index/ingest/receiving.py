@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.instance import Received
 from dicomquest.index.ingest.objects import known_objects, write_objects
+from dicomquest.index.ingest.patient_locks import patients_held
 from dicomquest.index.ingest.recent_series import RecentSeries
 from dicomquest.index.tables.dialects import execute, rows
 
@@ -101,13 +102,19 @@ class ReceivedBatch:
 
 @contextmanager
 def receiving(
-    database: Database, uids: Sequence[str], default_zone: int
+    database: Database,
+    uids: Sequence[str],
+    default_zone: int,
+    arrivals: Sequence[tuple[Received, str]] = (),
 ) -> Iterator[ReceivedBatch]:
     """Give the batch of one transaction, which commits at its end; an exception undoes all of it.
 
-    Nobody else writes meanwhile, so ``known`` stays true until then.
+    Nobody else writes meanwhile, so ``known`` stays true until then: it maps those of ``uids`` that
+    the index has already to the paths of their files. With ``arrivals``, the only
+    instances to be added, each with the path of its file, nobody else writes their patients and
+    studies meanwhile: WriteConflictError if another writer brings the same instance with others.
     """
-    with database.begin_short() as connection:
+    with patients_held(database, arrivals, is_short=True) as connection:
         batch = ReceivedBatch(connection, uids, default_zone)
         yield batch
         batch.end()

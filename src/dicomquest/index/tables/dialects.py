@@ -32,6 +32,7 @@ class Words(NamedTuple):
       have trigram indexes instead.
     - ``defer_constraints``: foreign keys are checked when the transaction ends.
     - ``calls_python``: SQL can call Python functions. ``copies``: COPY takes many rows.
+    - ``has_sequences``: new ids come from sequences, because several write at a time.
     - ``cuts_long_texts``: an indexed text has a greatest length.
     - ``streamed``: the end of a query that wants its first row at once.
     - ``nulls_last``: rows without a value come last, as they do by themselves elsewhere.
@@ -50,6 +51,7 @@ class Words(NamedTuple):
     defer_constraints: str
     calls_python: bool
     copies: bool
+    has_sequences: bool
     cuts_long_texts: bool
     streamed: str
     nulls_last: str
@@ -73,6 +75,7 @@ DIALECTS: dict[Dialect, Words] = {
         defer_constraints="PRAGMA defer_foreign_keys=ON",
         calls_python=True,
         copies=False,
+        has_sequences=False,
         cuts_long_texts=False,
         streamed="",
         nulls_last="",
@@ -91,6 +94,7 @@ DIALECTS: dict[Dialect, Words] = {
         defer_constraints="SET CONSTRAINTS ALL DEFERRED",
         calls_python=False,
         copies=True,
+        has_sequences=True,
         cuts_long_texts=True,
         # No limit, but the planner cannot know that: it prefers a plan whose first rows cost
         # little, as it does for a server-side cursor.

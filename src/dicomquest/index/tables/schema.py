@@ -150,6 +150,12 @@ TRIGRAMS: dict[Level, tuple[str, ...]] = {
 }
 """The search columns with a trigram index, for wild cards that begin with one."""
 
+ID_SEQUENCES = {level: f"{table}_ids" for level, table in TABLES.items()}
+"""The sequences of PostgreSQL for new ids: each value begins a block of ``ID_BLOCK``."""
+
+ID_BLOCK = 32
+"""Ids of a block: as many as a writer mostly needs for one transaction, or some."""
+
 TRIGRAM_INDEXES = tuple(
     TrigramIndex(TABLES[level], column) for level in TRIGRAMS for column in TRIGRAMS[level]
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.database.pool import Database
+from dicomquest.index.ingest.id_blocks import renew_blocks
 from dicomquest.index.ingest.writes import fitting_row, fitting_values, insert
 from dicomquest.index.tables.dialects import Dialect, dialect_of, execute, words_of
 from dicomquest.index.tables.schema import (
@@ -309,7 +310,8 @@ def _finish(reading: Connection, target: Database) -> None:
             if name not in kept:
                 connection.execute(SETTING.delete().where(SETTING.c.name == name))
                 connection.execute(SETTING.insert().values(name=name, value=value))
-        if connection.dialect.name == "postgresql":
+        if words_of(connection).has_sequences:
+            renew_blocks(connection)
             for table in (FILE, OBJECT_FILE, PROMOTED_ATTRIBUTE):
                 # Rows that came with their id have not moved the sequence.
                 connection.exec_driver_sql(

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-NEWEST_REVISION = "0008"
+NEWEST_REVISION = "0009"
 """The newest of ``versions``; a later revision is a greater text."""

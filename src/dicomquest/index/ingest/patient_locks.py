@@ -1,0 +1,113 @@
+"""The locks of a transaction that writes some patients, while others write others (PS3.4 C.6).
+
+A transaction holds a lock for the identity of each patient and for the UID of each study that it
+may change. The second one is for a study that moves between patients. All rows above an instance
+change only under these, so its counts and all else that is computed stay exact. Which patients a
+transaction changes is known from its instances, and from rows that the index has of them: if these
+name others, the transaction begins anew and holds their locks, too.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from dicomquest.index.ingest.id_blocks import renew_blocks
+from dicomquest.index.ingest.merged_entity import patient_identity
+from dicomquest.index.tables.dialects import execute, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dicomquest.index.database.pool import Database
+    from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.tables.dialects import Driven
+
+MOST_LOCKS = 1024
+"""Locks of one transaction: a server has room for some 6,000. With more, it writes alone."""
+
+_ATTEMPTS = 3
+
+_ABOVE = """
+    SELECT study.study_instance_uid, coalesce(main.identity, patient.identity)
+    FROM study JOIN patient ON patient.id = study.parent
+        LEFT JOIN patient AS main ON main.id = patient.variant_of
+    WHERE study.id IN (
+        SELECT id FROM study WHERE study_instance_uid {in_values}
+        UNION ALL SELECT series.parent FROM series JOIN instance ON instance.parent = series.id
+        WHERE instance.sop_instance_uid {in_values}
+        UNION ALL SELECT series.parent FROM series JOIN instance ON instance.parent = series.id
+            JOIN file ON file.instance = instance.id
+        WHERE file.path {in_values})
+"""
+"""The studies that have the UIDs of some studies, instances, and files, with their patients."""
+
+
+class _MoreLocksError(Exception):
+    """The transaction would change patients whose locks it does not hold."""
+
+    def __init__(self, locks: set[int]) -> None:
+        super().__init__()
+        self.locks = locks
+
+
+@contextmanager
+def patients_held(
+    database: Database, arrivals: Sequence[tuple[Received, str]], *, is_short: bool = False
+) -> Iterator[Driven]:
+    """Give the connection of a transaction that may write these instances, each with its path.
+
+    Nobody else writes their patients meanwhile; without instances, nobody else writes at all.
+    """
+    begin = database.begin_short if is_short else database.begin
+    if arrivals and database.dialect != "sqlite":
+        locks = _own_locks(arrivals)
+        for _ in range(_ATTEMPTS):
+            if len(locks) > MOST_LOCKS:
+                break
+            try:
+                with begin(sorted(locks)) as connection:
+                    _expect_held(connection, arrivals, locks)
+                    yield connection
+                    return
+            except _MoreLocksError as error:
+                locks |= error.locks
+    with begin() as connection:
+        if words_of(connection).has_sequences:
+            renew_blocks(connection)
+        yield connection
+
+
+def _own_locks(arrivals: Iterable[tuple[Received, str]]) -> set[int]:
+    return {
+        lock
+        for received, _ in arrivals
+        for lock in (_number("P", patient_identity(received)), _number("S", received.study_uid))
+    }
+
+
+def _expect_held(
+    connection: Driven, arrivals: Sequence[tuple[Received, str]], locks: set[int]
+) -> None:
+    """Expect the locks of the rows that the instances, their studies and their files have now."""
+    words = words_of(connection)
+    lists = (
+        words.as_list(list({received.study_uid for received, _ in arrivals})),
+        words.as_list([received.sop_uid for received, _ in arrivals]),
+        words.as_list([os.fsencode(path) for _, path in arrivals if path]),
+    )
+    statement = _ABOVE.replace("{in_values}", words.in_values)
+    stored = {
+        lock
+        for study, identity in execute(connection, statement, lists)
+        for lock in (_number("P", identity), _number("S", study))
+    }
+    if further := stored - locks:
+        raise _MoreLocksError(further)
+
+
+def _number(kind: str, key: str) -> int:
+    digest = blake2b(f"{kind}{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

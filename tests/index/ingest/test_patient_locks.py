@@ -1,0 +1,196 @@
+"""Writers of different patients never wait for each other, and what they compute is exact."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitedTooLong
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dicomquest.index import Index
+from dicomquest.index.ingest import patient_locks
+from dicomquest.index.ingest.file_reader import FileState
+from dicomquest.index.ingest.instance import Received, receive
+from dicomquest.query.options import QueryOptions
+from dicomquest.standard.levels import Level
+from fixtures.building import instance, query
+from fixtures.postgresql_cluster import Cluster, wait_for
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+
+    from dicomquest.index.ingest.receiving import ReceivedBatch
+
+pytestmark = pytest.mark.peer("postgres")
+
+RELATIONAL = QueryOptions(relational=True)
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+@pytest.fixture
+def backend() -> str:
+    return "postgresql"
+
+
+def received(number: int, patient: str, study: int = 0, **attributes: Any) -> Received:
+    found = receive(instance(number, study=study or 1, PatientID=patient, **attributes), 0)
+    assert isinstance(found, Received)
+    return found
+
+
+def begun(index: Index, each: Received, path: str = "") -> AbstractContextManager[ReceivedBatch]:
+    return index.receiving([each.sop_uid], [(each, path or f"/store/{each.sop_uid}")])
+
+
+def store(index: Index, each: Received, path: str = "") -> None:
+    with begun(index, each, path) as batch:
+        batch.add(each, FileState(path or f"/store/{each.sop_uid}", 1, 1))
+
+
+def waits(cluster: Cluster, index: Index, storing: Future[None]) -> None:
+    name = index._database.name.split("'")[1]
+    wait_for(lambda: bool(cluster.query(WAITING, database=name)), "a writer waits")
+    with pytest.raises(WaitedTooLong):
+        storing.result(0)
+
+
+def test_other_patients_are_stored_meanwhile(index: Index) -> None:
+    one = received(1, "A")
+    with begun(index, one) as batch:
+        batch.add(one, FileState("/store/1", 1, 1))
+        batch.write()
+        store(index, received(2, "B", study=2))
+        assert index.counts()[Level.IMAGE] == 1
+    assert index.counts()[Level.PATIENT] == 2
+    assert index.check().examples == []
+
+
+@pytest.mark.parametrize(
+    ("patient", "study"), [("A", 2), ("B", 1)], ids=["same patient", "study that moves"]
+)
+def test_the_same_patient_or_study_waits(
+    postgresql: Cluster, index: Index, patient: str, study: int
+) -> None:
+    one = received(1, "A")
+    with ThreadPoolExecutor(1) as pool:
+        with begun(index, one) as batch:
+            batch.add(one, FileState("/store/1", 1, 1))
+            batch.write()
+            storing = pool.submit(store, index, received(2, patient, study=study))
+            waits(postgresql, index, storing)
+        storing.result(30)
+    assert index.counts()[Level.IMAGE] == 2
+    assert index.check().examples == []
+
+
+def test_patient_that_loses_a_study_is_locked(postgresql: Cluster, index: Index) -> None:
+    """A store that takes a study from a patient waits for whoever writes that patient."""
+    store(index, received(1, "A", study=1))
+    other = received(3, "A", study=2)
+    with ThreadPoolExecutor(1) as pool:
+        with begun(index, other) as batch:
+            batch.add(other, FileState("/store/3", 1, 1))
+            batch.write()
+            storing = pool.submit(store, index, received(2, "B", study=1))
+            waits(postgresql, index, storing)
+        storing.result(30)
+    assert index.check().examples == []
+    assert index.counts()[Level.PATIENT] == 2
+
+
+def test_writer_alone_waits_for_all_others(postgresql: Cluster, index: Index) -> None:
+    store(index, received(1, "A"))
+    one = received(2, "B", study=2)
+    with ThreadPoolExecutor(1) as pool:
+        with begun(index, one) as batch:
+            batch.add(one, FileState("/store/2", 1, 1))
+            removing = pool.submit(index.remove, query("STUDY", PatientID="A"))
+            waits(postgresql, index, removing)  # type: ignore[arg-type]
+        removing.result(30)
+    assert index.check().examples == []
+
+
+def test_more_locks_than_a_server_has(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patient_locks, "MOST_LOCKS", 1)
+    store(index, received(1, "A"))
+    assert index.counts()[Level.IMAGE] == 1
+
+
+STORER = """
+import sys
+from random import Random
+from dicomquest.errors import WriteConflictError
+from dicomquest.index import Index
+from index.ingest.test_patient_locks import stores
+seed, url = int(sys.argv[1]), sys.argv[2]
+stores(Random(seed), url)
+"""
+
+
+def stores(chance: random.Random, url: str) -> None:
+    """Store instances of few patients and studies, singly and in batches, and remove some."""
+    with Index(url) as index:
+        for _ in range(30):
+            some = [
+                instance(
+                    SOPInstanceUID=f"1.3.{chance.randint(1, 40)}",
+                    study=chance.randint(1, 4),
+                    PatientID=chance.choice(("A", "A", "B", "C", "")),
+                    PatientName=chance.choice(("One", "One", "Two")),
+                    Modality=chance.choice(("CT", "MR")),
+                    SOPClassUID=chance.choice(("1.5.1", "1.5.2")),
+                    SeriesInstanceUID=f"1.9.{chance.randint(1, 3)}",
+                )
+                for _ in range(chance.randint(1, 4))
+            ]
+            if chance.random() < 0.05:
+                uid = some[0][0x00080018].values[0]
+                index.remove(query("IMAGE", "study", RELATIONAL, SOPInstanceUID=uid))
+            elif chance.random() < 0.5:
+                index.ingest_data_sets(some)
+            else:
+                _store_as_archive(index, some, f"/{chance.randint(1, 30)}")
+
+
+def _store_as_archive(index: Index, some: list[Any], path: str) -> None:
+    """Store as an archive does: a conflict is tried again by a writer that is alone."""
+    from dicomquest.errors import WriteConflictError
+
+    found = {
+        each.sop_uid: each
+        for each in (receive(one, 0) for one in some)
+        if isinstance(each, Received)
+    }
+    files = {uid: f"{path}/{number}" for number, uid in enumerate(found)}
+    for arrivals in ([(each, files[uid]) for uid, each in found.items()], []):
+        try:
+            with index.receiving(list(found), arrivals) as batch:
+                for uid, each in found.items():
+                    batch.add(each, FileState(files[uid], 1, 1))
+        except WriteConflictError:
+            assert arrivals
+        else:
+            return
+
+
+@pytest.mark.requirement("QR-130", "QR-131", "QR-133")
+def test_counts_are_exact_with_several_writers(own_location: str) -> None:
+    """Several processes store, move and remove what few patients have; all is right in the end."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", STORER, str(seed), own_location],
+            env={"PYTHONPATH": "tests"},
+            stderr=subprocess.PIPE,
+        )
+        for seed in range(4)
+    ]
+    for process in running:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said.decode()
+    with Index(own_location) as index:
+        assert index.check().examples == []
