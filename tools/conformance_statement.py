@@ -22,6 +22,7 @@ from dicomquest.standard.models import MODELS
 from dicomquest.standard.object_keys import OBJECT_CLASSES, OBJECT_MODELS, MatchingKey
 from dicomquest.standard.sop_classes import (
     OBJECT_FIND,
+    OBJECT_RETRIEVE,
     REPOSITORY_FIND,
     RETRIEVE_SOP_CLASSES,
     SERVED,
@@ -71,6 +72,7 @@ def sop_classes() -> Iterable[str]:
         row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "yes", "`--worklist`"),
         row(UID(MPPS).name, MPPS, "N-CREATE, N-SET", "yes", "`--worklist`"),
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in OBJECT_FIND),
+        *(row(each.name, each.uid, each.service, "no", "yes") for each in OBJECT_RETRIEVE),
         *(row(UID(uid).name, uid, "C-STORE", "no", "`--store`") for uid in OBJECT_CLASSES),
     ]
 

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from dicomquest.cli import main
 from dicomquest.index import Index
 from dicomquest.standard.levels import Level
+from dicomquest.standard.models import COLOR_PALETTE
+from fixtures.objects import made, write_object
 from fixtures.timing import LONG
 from peers import corpus
 from peers.ours import COMMAND, ENVIRONMENT
@@ -184,3 +186,47 @@ def test_index_prunes(location: Path) -> None:
     files.rmdir()
     assert run("index", location, "--prune-empty", files).exit_code == 0
     assert left(location) == 0
+
+
+@pytest.fixture
+def with_objects(location: Path) -> Path:
+    """The index with three color palettes besides, of files in ``files``."""
+    for number in (1, 2, 3):
+        palette = made(COLOR_PALETTE, number, ContentLabel=f"L{number}")
+        write_object(location.parent / "files" / f"palette{number}.dcm", palette)
+    with Index(location) as index:
+        index.ingest([location.parent / "files"])
+    return location
+
+
+def _palettes(location: Path) -> list[str]:
+    with Index(location, create=False) as index:
+        return sorted(each.ContentLabel for each in index.find(model="color-palette"))
+
+
+def test_object_goes_and_its_file_stays(with_objects: Path) -> None:
+    result = run("remove", with_objects, "--object", "1.2.9.2")
+    assert (result.exit_code, result.stderr) == (0, "removed 1 object\n")
+    assert _palettes(with_objects) == ["L1", "L3"]
+    assert left(with_objects) == INSTANCES
+    again = run("remove", with_objects, "--object", "1.2.9.2")
+    assert again.stderr == "No object matches; nothing was removed.\n"
+    assert (with_objects.parent / "files" / "palette2.dcm").exists()
+
+
+def test_objects_go_with_their_files(with_objects: Path) -> None:
+    """Several need a yes; a file that has changed keeps its object."""
+    files = with_objects.parent / "files"
+    named = ("--object", "1.2.9.1", "--object", "1.2.9.3")
+    assert "would remove 2 objects" in run("remove", with_objects, *named, "--dry-run").stderr
+    assert run("remove", with_objects, *named).exit_code == 1
+    with (files / "palette3.dcm").open("ab") as file:
+        file.write(b"\0")
+    result = run("remove", with_objects, *named, "--delete-files", files, "--yes")
+    assert result.exit_code == 1
+    assert "removed 1 object; 1 file deleted" in result.stderr
+    assert "changed since it was indexed" in result.stderr
+    assert _palettes(with_objects) == ["L2", "L3"]
+    assert not (files / "palette1.dcm").exists()
+    refused = run("remove", with_objects, "--object", "1.2.9.2", "--study", "1.2")
+    assert (refused.exit_code, "--object goes alone" in refused.stderr) == (2, True)

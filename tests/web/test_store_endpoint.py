@@ -16,8 +16,10 @@ from dicomquest.scu.outgoing import encoded
 from dicomquest.services.access import Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.services.observer import AssociationOver, SecurityAlert, StoreFinished
+from dicomquest.standard.models import HANGING_PROTOCOL
 from dicomquest.web import WebSettings
 from fixtures.faces import EXPLICIT
+from fixtures.objects import made, with_meta
 from fixtures.observing import Heard
 from fixtures.storing import ROOT, data_set_bytes, instance, syntax_files
 from fixtures.stow import (
@@ -165,7 +167,7 @@ def test_what_is_no_store_request_is_refused(
 ) -> None:
     response = front.post(body, Content_Type=content_type)
     assert response.status_code == code
-    assert front.stored == {}
+    assert not front.stored
 
 
 @pytest.mark.requirement("WS-028")
@@ -213,7 +215,7 @@ def test_the_response_is_json_else(front: StoreFront, accept: str) -> None:
 
 def test_an_answer_that_none_accepts_stores_nothing(front: StoreFront) -> None:
     assert front.post(message(instances(1)), Accept="image/png").status_code == 406
-    assert front.stored == {}
+    assert not front.stored
 
 
 @pytest.mark.requirement("WS-028", "WS-035")
@@ -292,7 +294,7 @@ def test_a_caller_needs_the_right_to_store(front: StoreFront) -> None:
     heard = Heard()
     front.browser = front.browsing(rules_of(heard, services=frozenset({ServiceKind.FIND})))
     assert front.post(message(instances(1))).status_code == 403
-    assert front.stored == {}
+    assert not front.stored
     assert [type(each) for each in heard.events] == [SecurityAlert]
 
 
@@ -362,3 +364,16 @@ def test_a_deflated_instance_may_not_explode(front: StoreFront) -> None:
     response = front.post(message([file]))
     assert response.status_code == 409
     assert response.json()[FAILED]["Value"][0][REASON]["Value"] == [0xC000]
+
+
+def test_object_without_a_patient_is_refused(
+    front: StoreFront, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hanging protocol belongs to no study, which is what STOW-RS stores into."""
+    protocol = with_meta(made(HANGING_PROTOCOL, 1, HangingProtocolName="CHEST"))
+    with caplog.at_level("INFO"):
+        response = front.post(message([file_bytes(protocol)]))
+    assert response.status_code == 409
+    assert [each[REASON]["Value"] for each in response.json()[FAILED]["Value"]] == [[0x0122]]
+    assert not front.stored
+    assert "belongs to no patient" in caplog.text

@@ -1,4 +1,4 @@
-"""``dicomquest remove``: remove patients, studies, series or instances from the index."""
+"""``dicomquest remove``: remove patients, studies, series, instances or objects from the index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dicomquest.cli.counting import counted, counted_each, counted_files
+from dicomquest.cli.counting import counted, counted_each, counted_files, number_of
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failures, say
 from dicomquest.cli.shared_options import LEVEL, LEVELS, index_option
@@ -31,6 +31,7 @@ class RemoveSettings:
     studies: tuple[str, ...]
     series: tuple[str, ...]
     instances: tuple[str, ...]
+    objects: tuple[str, ...]
     level: str | None
     dry_run: bool
     yes: bool
@@ -72,6 +73,13 @@ class RemoveSettings:
     help="The instance of this SOP Instance UID.",
 )
 @click.option(
+    "--object",
+    "objects",
+    multiple=True,
+    metavar="UID",
+    help="The object without a patient, such as a hanging protocol, of this SOP Instance UID.",
+)
+@click.option(
     "-L",
     "--level",
     type=LEVEL,
@@ -91,9 +99,9 @@ class RemoveSettings:
 def remove(keys: tuple[str, ...], **values: Any) -> None:
     """Remove entities from the index, with all below them and each parent that is left empty.
 
-    Name them by --patient, --study, --series or --instance (repeat the option for several), or let
-    a query find them: KEY=VALUE as for `dicomquest find`, with --level. Files stay on the disk, and
-    the next `dicomquest index` brings them back; --delete-files deletes them.
+    Name them by --patient, --study, --series, --instance or --object (repeat the option for
+    several), or let a query find them: KEY=VALUE as for `dicomquest find`, with --level. Files stay
+    on the disk, and the next `dicomquest index` brings them back; --delete-files deletes them.
 
     \b
     One study:
@@ -117,6 +125,9 @@ def run(settings: RemoveSettings) -> None:
 
     if settings.delete_files is not None and not settings.yes:
         raise click.UsageError("--delete-files needs --yes: a deleted file does not come back")
+    if settings.objects:
+        _remove_objects(settings)
+        return
     with (
         index_failures("what is removed stays removed, and the same command goes on"),
         Index(settings.location, create=False) as index,
@@ -144,7 +155,32 @@ def _remove(settings: RemoveSettings, removal: Removal) -> None:
     below = None if folder is None else os.path.abspath(folder)  # noqa: PTH100
     with progress_bar(removal.instances) as progress:
         removed = removal.run(delete_below=below, progress=progress)
-    _report(removed, deletes=below is not None)
+    _report(removed, counted_each(removed.entities), deletes=below is not None)
+
+
+def _remove_objects(settings: RemoveSettings) -> None:
+    from dicomquest.index.upkeep.object_removal import ObjectRemoval
+
+    if settings.named() or settings.keys or settings.level is not None:
+        raise click.UsageError(
+            "--object goes alone: objects belong to no patient, and KEY=VALUE finds none"
+        )
+    uids = tuple(dict.fromkeys(uid.strip() for uid in settings.objects))
+    with index_failures("nothing was removed"), ObjectRemoval(settings.location) as removal:
+        count = removal.count(uids)
+        what = number_of(count, "object")
+        if not count:
+            say("No object matches; nothing was removed.")
+            return
+        if settings.dry_run:
+            say(f"would remove {what}")
+            return
+        if count > 1 and not settings.yes:
+            _ask(what)
+        folder = settings.delete_files
+        below = None if folder is None else os.path.abspath(folder)  # noqa: PTH100
+        count, removed = removal.run(uids, delete_below=below)
+    _report(removed, number_of(count, "object"), deletes=below is not None)
 
 
 def _ask(what: str) -> None:
@@ -169,11 +205,11 @@ def progress_bar(instances: int) -> Iterator[Callable[[Removed], None] | None]:
         yield lambda removed: bar.update(task, completed=removed.entities[Level.IMAGE])
 
 
-def _report(removed: Removed, *, deletes: bool) -> None:
+def _report(removed: Removed, what: str, *, deletes: bool) -> None:
     for path, reason in removed.examples:
         say(f"kept: {click.format_filename(path)}: {reason}")
     files = f"; {counted_files(removed.files_deleted)} deleted" if deletes else ""
-    say(f"removed {counted_each(removed.entities)}{files}")
+    say(f"removed {what}{files}")
     if removed.files_kept:
         raise give_up(
             f"{counted_files(removed.files_kept)} could not be deleted, and their instances stay "

@@ -28,6 +28,7 @@ from dicomquest.query.extended_negotiation import (
     negotiate_worklist,
 )
 from dicomquest.services.find import FindLimits, FindService
+from dicomquest.services.object_retrieve import ObjectRetrieveService
 from dicomquest.services.repository_find import RepositoryService
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
@@ -47,7 +48,7 @@ from dicomquest.standard.models import (
     RETRIEVE_MODELS_BY_UID,
 )
 from dicomquest.standard.object_keys import OBJECT_CLASSES
-from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
+from dicomquest.standard.sop_classes import OBJECT_RETRIEVE, RETRIEVE_SOP_CLASSES, VERIFICATION
 from dicomquest.standard.step_attributes import MPPS
 from dicomquest.standard.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -185,19 +186,23 @@ def server_settings(
     supported = dict.fromkeys(services, syntax)
     retrieve = _retrieve_service(settings, index, limits, find)
     services |= {each.uid: retrieve for each in RETRIEVE_SOP_CLASSES}
-    supported |= {each.uid: syntax for each in RETRIEVE_SOP_CLASSES}
+    of_objects = ObjectRetrieveService(
+        index, retrieve.destinations, RetrieveLimits(None, limits.identifier), retrieve.gate
+    )
+    services |= {each.uid: of_objects for each in OBJECT_RETRIEVE}
+    supported |= {each.uid: syntax for each in (*RETRIEVE_SOP_CLASSES, *OBJECT_RETRIEVE)}
+    kept = (*stored_sop_classes(), *OBJECT_CLASSES)
     if archive is None:
         # Peers that retrieve by C-GET receive instances, and send none.
         sent = SupportedSyntax(
             tuple(stored_transfer_syntaxes()), scu_role=False, scp_role=True, only_as_scp=True
         )
-        supported |= dict.fromkeys(stored_sop_classes(), sent)
+        supported |= dict.fromkeys(kept, sent)
     else:
         # An instance is kept as it comes, so the peer's own choice of transfer syntax is the best.
         stored = SupportedSyntax(
             tuple(stored_transfer_syntaxes()), scp_role=True, requestor_prefers=True
         )
-        kept = (*stored_sop_classes(), *OBJECT_CLASSES)
         services |= dict.fromkeys(kept, StorageService(archive))
         supported |= dict.fromkeys(kept, stored)
     policy = AcceptorPolicy(

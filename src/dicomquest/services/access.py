@@ -12,6 +12,7 @@ from dicomquest.standard.models import (
     MODALITY_WORKLIST,
     MODELS,
     NON_PATIENT_MODELS,
+    OBJECT_RETRIEVE_MODELS,
     REPOSITORY_QUERY,
     InformationModel,
 )
@@ -37,6 +38,7 @@ _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
     MODALITY_WORKLIST.uid: (ServiceKind.WORKLIST, None),
     **{model.uid: (ServiceKind.OBJECTS, None) for model in NON_PATIENT_MODELS},
     MPPS: (ServiceKind.STEPS, None),
+    **dict.fromkeys(OBJECT_RETRIEVE_MODELS, (ServiceKind.OBJECTS, None)),
     # Composite Instance Root is no model of queries.
     **{each.uid: (ServiceKind.RETRIEVE, None) for each in RETRIEVE_SOP_CLASSES},
     **{model.get_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},

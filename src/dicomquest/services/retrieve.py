@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dicomquest.dataset.charset import FALLBACK
 from dicomquest.dataset.codec import IDENTIFIER_LIMITS, Limits, decode
@@ -32,6 +32,10 @@ from dicomquest.services.retrieve_source import InstanceSource
 from dicomquest.services.retrieving import Retrieving, Route
 from dicomquest.services.stored_source import StoredSource, TooManyInstancesError
 from dicomquest.standard import statuses
+
+if TYPE_CHECKING:
+    from dicomquest.dataset.elements import DataSet
+    from dicomquest.query.options import QueryOptions
 
 LOGGER = logging.getLogger("dicomquest.retrieve")
 
@@ -55,13 +59,20 @@ class RetrieveService:
     """Answers C-GET and C-MOVE requests from one index."""
 
     def __init__(
-        self, index: Index, destinations: Destinations, limits: RetrieveLimits | None = None
+        self,
+        index: Index,
+        destinations: Destinations,
+        limits: RetrieveLimits | None = None,
+        gate: FindGate | None = None,
     ) -> None:
-        """Send instances of an index, those of a C-MOVE to ``destinations``."""
-        self._index = index
-        self._destinations = destinations
+        """Send instances of an index, those of a C-MOVE to ``destinations``.
+
+        Services that share a ``gate`` share the limit of retrieves that run.
+        """
+        self.index = index
+        self.destinations = destinations
         self._limits = limits or RetrieveLimits()
-        self._gate = FindGate(self._limits.most_running)
+        self.gate = gate or FindGate(self._limits.most_running)
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer one request, to its final response."""
@@ -73,13 +84,13 @@ class RetrieveService:
             destination=command.move_destination if isinstance(command, CMoveRQ) else ""
         )
         title = request.association.requestor.ae_title
-        if self._gate.enter(title, None, request.began) is not None:
+        if self.gate.enter(title, None, request.began) is not None:
             await _refuse(request, LimitName.RETRIEVES, self._limits.most_running)
             return
         try:
             await self._answer(request, command)
         finally:
-            self._gate.leave()
+            self.gate.leave()
 
     async def _answer(self, request: ServiceRequest, command: RetrieveRQ) -> None:
         peer = request.association.profile.choices
@@ -117,7 +128,7 @@ class RetrieveService:
     ) -> Selection:
         """Return what a request asks for."""
         return StoredSource(
-            self._index,
+            self.index,
             identifier.query,
             request.run,
             most=peer.most_retrieved,
@@ -139,7 +150,7 @@ class RetrieveService:
             raise IdentifierError(
                 statuses.NOT_AUTHORIZED, f"move destination {title} is not allowed to you"
             )
-        destination = self._destinations.find(title, association)
+        destination = self.destinations.find(title, association)
         if destination is None:
             LOGGER.warning(
                 "association %d: the move destination %r is not configured: give it a table "
@@ -164,11 +175,17 @@ class RetrieveService:
             limits=self._limits.identifier,
         )
         options = replace(peer.options, relational=negotiated[:1] == b"\1")
-        identifier = parse_retrieve(data_set, sop_class, options)
+        identifier = self.read_identifier(data_set, sop_class, options)
         check_level(identifier.level, association.profile)
         if visible := association.profile.visible:
             return replace(identifier, query=replace(identifier.query, visible=visible))
         return identifier
+
+    def read_identifier(
+        self, data_set: DataSet, sop_class: str, options: QueryOptions
+    ) -> RetrieveIdentifier:
+        """Return the query of an identifier; IdentifierError refuses it."""
+        return parse_retrieve(data_set, sop_class, options)
 
     def _note(
         self,
@@ -201,7 +218,7 @@ class RetrieveService:
         if destination is None:
             route = OwnRoute(request)
         else:
-            route = DestinationRoute(request, self._destinations, destination, source.needed())
+            route = DestinationRoute(request, self.destinations, destination, source.needed())
         retrieving = Retrieving(request, source, total, route)
         self._keep(request, retrieving.progress)
         final = Failure(await retrieving.run(), retrieving.trouble)

@@ -183,6 +183,11 @@ NON_PATIENT_MODELS = (
 )
 """The models of objects that belong to no patient (PS3.4 GG); they have no levels."""
 
+OBJECT_RETRIEVE_MODELS = {
+    uid: model for model in NON_PATIENT_MODELS for uid in (model.get_uid, model.move_uid)
+}
+"""The same by the SOP classes of C-GET and C-MOVE."""
+
 MODELS = (PATIENT_ROOT, STUDY_ROOT, PATIENT_STUDY_ONLY)
 MODELS_BY_UID = {model.uid: model for model in (*MODELS, REPOSITORY_QUERY)}
 """The models with levels by the SOP classes of C-FIND."""

@@ -67,10 +67,22 @@ COMPOSITE_MOVE = SOPClass(
     "C-MOVE",
     COMPOSITE_INSTANCE_ROOT.clause,
 )
+OBJECT_RETRIEVE: tuple[SOPClass, ...] = tuple(
+    SOPClass(uid, model.name.replace("FIND", suffix), f"C-{suffix}", model.clause)
+    for model in NON_PATIENT_MODELS
+    for uid, suffix in ((model.get_uid, "GET"), (model.move_uid, "MOVE"))
+)
 RETRIEVE_SOP_CLASSES = (*GET_SOP_CLASSES, COMPOSITE_GET, *MOVE_SOP_CLASSES, COMPOSITE_MOVE)
 QUERY_RETRIEVE_BY_UID = {
     each.uid: each
-    for each in (*SERVED, REPOSITORY_FIND, WORKLIST_FIND, *OBJECT_FIND, *RETRIEVE_SOP_CLASSES)
+    for each in (
+        *SERVED,
+        REPOSITORY_FIND,
+        WORKLIST_FIND,
+        *OBJECT_FIND,
+        *OBJECT_RETRIEVE,
+        *RETRIEVE_SOP_CLASSES,
+    )
 }
 
 _ROOT = "1.2.840.10008.5.1.4.1"

@@ -11,6 +11,7 @@ from dicomquest.dataset.part10 import FileStart, read_file_start
 from dicomquest.errors import DataSetError
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
 from dicomquest.standard import statuses
+from dicomquest.standard.object_keys import OBJECT_CLASSES
 from dicomquest.standard.tags import SOP_CLASS_UID, SOP_INSTANCE_UID
 
 LONGEST_START = 65_536
@@ -81,6 +82,9 @@ def _judged(start: FileStart, sop_class: str, sop_instance: str) -> ArrivedStart
         status, words = statuses.CANNOT_UNDERSTAND, f"the file has no {missing} at its beginning"
     elif start.transfer_syntax not in stored_transfer_syntaxes():
         status, words = TRANSFER_SYNTAX_NOT_SUPPORTED, "transfer syntax not supported"
+    elif sop_class in OBJECT_CLASSES:
+        status = statuses.SOP_CLASS_NOT_SUPPORTED
+        words = "the instance belongs to no patient, and so to no study: send it by C-STORE"
     elif sop_class not in stored_sop_classes():
         status, words = statuses.SOP_CLASS_NOT_SUPPORTED, "SOP class not supported"
     return ArrivedStart(start.start, start.transfer_syntax, sop_class, sop_instance, status, words)

@@ -197,7 +197,7 @@ class Removal:
                 # Within the transaction: so nobody stores a newer version, whose file would be
                 # deleted for the older one.
                 files = self._files(connection, found, delete_below)
-                gone = [each for each in found if _delete(files[each], removed)]
+                gone = [each for each in found if delete_files(files[each], removed)]
             batch = Batch(connection, (), self._default_zone)
             batch.remove(gone)
             batch.write()
@@ -211,7 +211,7 @@ class Removal:
         files: dict[int, list[FileState]] = {identifier: [] for identifier in instances}
         statement = "SELECT instance, path, size, modified_ns FROM file WHERE instance {in_values}"
         for instance, path, size, modified_ns in rows(connection, statement, instances):
-            if _is_below(os.fsdecode(path), below):
+            if is_below(os.fsdecode(path), below):
                 files[instance].append(FileState(os.fsdecode(path), size, modified_ns))
         return files
 
@@ -259,7 +259,7 @@ def _trouble(file: FileState) -> str | None:
     return None if FileState.of(file.path, status) == file else "changed since it was indexed"
 
 
-def _delete(files: Sequence[FileState], removed: Removed) -> bool:
+def delete_files(files: Sequence[FileState], removed: Removed) -> bool:
     """Delete the files of one instance; return False if one of them stays."""
     # All are looked at before the first is deleted: one that has changed keeps the others, too.
     for file in files:
@@ -278,7 +278,8 @@ def _delete(files: Sequence[FileState], removed: Removed) -> bool:
     return True
 
 
-def _is_below(path: str, folder: str) -> bool:
+def is_below(path: str, folder: str) -> bool:
+    """Tell whether a file is at or below a folder."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 

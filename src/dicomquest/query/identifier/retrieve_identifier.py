@@ -46,7 +46,9 @@ ISSUER = KEYS_BY_KEYWORD["IssuerOfPatientID"]
 _READING = QueryOptions()
 
 # LengthToEnd of ACR-NEMA says as little about instances as the others do.
-_OF_NO_INSTANCE = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL})
+OF_NO_INSTANCE = frozenset({0x00080001, SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL})
+"""Elements of an identifier that are no keys."""
+
 # Responses to C-FIND have them, and SCUs send back what they got.
 _OF_THE_SERVICE = RETRIEVAL | {INSTANCE_AVAILABILITY, TIMEZONE_OFFSET_FROM_UTC}
 # Orthanc repeats the UID of the instance in Media Storage SOP Instance UID.
@@ -138,7 +140,7 @@ class _Reading:
         if Level.PATIENT in self._model.levels or not self._options.strict:
             allowed.add(ISSUER.tag)
         for tag, element in sorted(data_set.items()):
-            if tag in allowed or tag in _OF_NO_INSTANCE or tag & 0xFFFF == 0:
+            if tag in allowed or tag in OF_NO_INSTANCE or tag & 0xFFFF == 0:
                 continue
             has_value = any(value not in {"", b""} for value in element.values)
             name = attribute_name(tag)
@@ -162,15 +164,15 @@ class _Reading:
             if level > self._level:
                 break
             key = UNIQUE_KEYS[level]
-            values = _values(data_set.get(key.tag))
+            values = key_values(data_set.get(key.tag))
             if level is self._level:
                 found.append(self._own_key(key, values))
             elif not values:
                 self._go_without(key)
             else:
                 found.append(self._upper_key(key, values))
-        if issuer := _values(data_set.get(ISSUER.tag)):
-            found.append(_criterion(ISSUER, issuer[:1]))
+        if issuer := key_values(data_set.get(ISSUER.tag)):
+            found.append(unique_criterion(ISSUER, issuer[:1]))
         return tuple(found)
 
     def _own_key(self, key: Key, values: tuple[str, ...]) -> KeyCriterion:
@@ -179,7 +181,7 @@ class _Reading:
             raise _rejected(key.tag, f"{name}, the key of the {self._level.name} level: no value")
         if self._level is Level.PATIENT and len(values) > 1:
             raise _rejected(key.tag, f"{name}: {len(values)} values, expected one")
-        return _criterion(key, values)
+        return unique_criterion(key, values)
 
     def _upper_key(self, key: Key, values: tuple[str, ...]) -> KeyCriterion:
         if key.level not in self._model.levels:
@@ -187,7 +189,7 @@ class _Reading:
         if len(values) > 1:
             what = f"{key.keyword}: {len(values)} values above the level of the retrieve"
             self._deviates(key.tag, what)
-        return _criterion(key, values)
+        return unique_criterion(key, values)
 
     def _go_without(self, key: Key) -> None:
         if key.level in self._model.levels and not self._options.relational:
@@ -199,7 +201,7 @@ class _Reading:
         self.notes.append(what)
 
 
-def _values(element: Element | None) -> tuple[str, ...]:
+def key_values(element: Element | None) -> tuple[str, ...]:
     """Return the values of a key, each once; a key without any has no value."""
     if element is None:
         return ()
@@ -207,7 +209,8 @@ def _values(element: Element | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
-def _criterion(key: Key, values: tuple[str, ...]) -> KeyCriterion:
+def unique_criterion(key: Key, values: tuple[str, ...]) -> KeyCriterion:
+    """Return what a unique key asks for; IdentifierError (A900) for a value that is none."""
     for value in values:
         if "*" in value or "?" in value:
             raise _rejected(key.tag, f"{key.keyword}: a wild card; a retrieve has none")
