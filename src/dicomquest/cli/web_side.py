@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dicomquest.web.routes import WebApplication
     from dicomquest.web.viewer_build import ViewerBuild
     from dicomquest.web.web_service import WebSettings
+    from dicomquest.worklist.entries import Worklist
 
 LOGGER = logging.getLogger("dicomquest.serve")
 
@@ -79,6 +80,7 @@ class WebSide:
         self._server = server
         self._application: WebApplication | None = None
         self._listener: WebListener | None = None
+        self._worklist: Worklist | None = None
         self._viewer_key: tuple[str | None, str | None] = (None, None)
         self._built_viewer: ViewerBuild | None = None
 
@@ -90,12 +92,17 @@ class WebSide:
         from dicomquest.web.listener import WebListener, bound_socket
         from dicomquest.web.routes import application
 
+        if settings.has_worklist:
+            from dicomquest.worklist.entries import Worklist
+
+            self._worklist = Worklist(settings.index)
         self._application = application(
             self._index,
             self._web_settings(settings),
             find=self._find(),
             run=self._server.run,
             storage=self._storage(),
+            worklist=self._worklist,
         )
         self._listener = WebListener(
             self._application, ssl_context=self._server.settings.ssl_context, grace=settings.grace
@@ -135,6 +142,8 @@ class WebSide:
         """Listen no more, and wait for running responses as long as the grace lasts."""
         if self._listener is not None:
             await self._listener.close()
+        if self._worklist is not None:
+            self._worklist.close()
 
     def abort(self) -> None:
         """End running responses now."""

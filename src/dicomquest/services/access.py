@@ -30,6 +30,7 @@ class ServiceKind(Enum):
     WORKLIST = "worklist"
     OBJECTS = "objects"
     STEPS = "steps"
+    ORDERS = "orders"
 
 
 _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {

@@ -15,6 +15,7 @@ from dicomquest.errors import (
 from dicomquest.web.capabilities import WADL, wadl
 from dicomquest.web.cookies import STAY
 from dicomquest.web.exchange import Receive, Scope, Send
+from dicomquest.web.orders_endpoint import ORDERS_PATH, OrdersEndpoint
 from dicomquest.web.page.page_routes import page_routes
 from dicomquest.web.page_guard import PageGuard
 from dicomquest.web.refusals import RefusalError
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from dicomquest.services.find import FindService
     from dicomquest.services.request import Run
     from dicomquest.services.storage import StorageService
+    from dicomquest.worklist.entries import Worklist
 
 LOGGER = logging.getLogger("dicomquest.web")
 
@@ -90,13 +92,16 @@ def application(
     find: FindService | None = None,
     run: Run | None = None,
     storage: StorageService | None = None,
+    worklist: Worklist | None = None,
 ) -> WebApplication:
     """Return the ASGI application of an index, to be served or mounted.
 
     ``find`` is the service of C-FIND whose limits it shares, ``run`` the way to its threads.
     ``storage`` is the service of C-STORE, which takes instances; without it none can be stored.
+    ``worklist`` takes entries of scheduled steps; without it none can be added.
     """
-    return WebApplication(WebService(index, settings or WebSettings(), find, run, storage))
+    service = WebService(index, settings or WebSettings(), find, run, storage, worklist=worklist)
+    return WebApplication(service)
 
 
 def _rows(service: WebService) -> list[tuple[str, str, Endpoint]]:
@@ -105,12 +110,18 @@ def _rows(service: WebService) -> list[tuple[str, str, Endpoint]]:
         *(("GET", each.path, SearchEndpoint(service, each)) for each in RESOURCES),
         *(("GET", path, made(service)) for path, made in RETRIEVE_PATHS),
         *(("POST", path, store) for store in _store(service) for path in STORE_PATHS),
+        *(("POST", ORDERS_PATH, orders) for orders in _orders(service)),
     ]
 
 
 def _store(service: WebService) -> list[Endpoint]:
     """Return the endpoint that stores, none if the service stores nothing."""
     return [] if service.storage is None else [StoreEndpoint(service, service.storage)]
+
+
+def _orders(service: WebService) -> list[Endpoint]:
+    """Return the endpoint that takes worklist entries, none if the service has no worklist."""
+    return [] if service.worklist is None else [OrdersEndpoint(service, service.worklist)]
 
 
 class _ByMethod:

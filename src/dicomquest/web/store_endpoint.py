@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from dicomquest.errors import AssociationAbortedError, DataSetError, StoreError
 from dicomquest.services.access import ServiceKind
-from dicomquest.services.limit_names import LimitName
 from dicomquest.services.storage import StorageService
 from dicomquest.standard import statuses
 from dicomquest.store.archive import out_of_resources
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.media_types import JSON, MULTIPART, XML, MediaRange, read_ranges
 from dicomquest.web.refusals import RefusalError
+from dicomquest.web.request_body import PORTION, body_pieces
 from dicomquest.web.search_parameters import check_uids
 from dicomquest.web.store_instance import ArrivingInstance, StoreChannel
 from dicomquest.web.store_metadata import MadeFile, made_files, made_portion
@@ -50,9 +49,6 @@ MOST_AT_ONCE = 32
 
 MOST_HELD = 4 << 20
 """Bytes of these that may be in memory; one more instance waits, however large it is."""
-
-PORTION = 65_536
-"""Bytes of a body that have to come in the time that a PDU may take."""
 
 
 class StoreEndpoint:
@@ -118,7 +114,7 @@ class _Storing:
         """
         is_whole = True
         try:
-            async with aclosing(self._pieces(exchange)) as pieces:
+            async with aclosing(body_pieces(self._service, self._visit, exchange)) as pieces:
                 if reader is None:
                     await self._take_one(pieces)
                 elif metadata_kinds is None:
@@ -244,24 +240,6 @@ class _Storing:
     async def _settle(self) -> None:
         """Wait for the part that came first, and list it."""
         self._outcome.add(await self._waiting.popleft().outcome())
-
-    async def _pieces(self, exchange: Exchange) -> AsyncGenerator[bytes, None]:
-        """Yield the body; RefusalError if it comes too slowly."""
-        seconds = self._service.settings.body_timeout
-        try:
-            while True:
-                async with asyncio.timeout(seconds):
-                    portion = await exchange.read(PORTION)
-                if portion:
-                    yield portion
-                if len(portion) < PORTION:
-                    return
-        except TimeoutError:
-            self._service.teller(self._visit).hit(
-                self._visit.association.requestor, LimitName.PDU_TIMEOUT
-            )
-            words = f"less than {PORTION} bytes have come in {seconds:g} s"
-            raise RefusalError(408, words, {"Connection": "close"}) from None
 
 
 def _form(exchange: Exchange) -> StoreForm:

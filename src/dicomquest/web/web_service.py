@@ -39,6 +39,7 @@ from dicomquest.web.renderings import Renderings
 from dicomquest.web.search_service import SearchService
 from dicomquest.web.sessions import Session
 from dicomquest.web.viewer_build import ViewerBuild
+from dicomquest.worklist.entries import Worklist
 
 LOGGER = logging.getLogger("dicomquest.web")
 
@@ -139,13 +140,16 @@ class WebService:
         find: FindService | None,
         run: Run | None,
         storage: StorageService | None = None,
+        *,
+        worklist: Worklist | None = None,
     ) -> None:
         """Answer from an index; ``find`` shares its limits, ``run`` its threads.
 
-        ``storage`` takes instances; without it none can be stored.
+        ``storage`` takes instances, ``worklist`` entries; without it none can be stored.
         """
         self.index = index
         self.storage = storage
+        self.worklist = worklist
         self.run = run or in_own_threads(settings.threads)
         self.retrieves = True
         self.frames = StoredFrames()

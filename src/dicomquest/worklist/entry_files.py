@@ -23,7 +23,11 @@ def read_entry_file(path: str | os.PathLike[str]) -> list[DataSet]:
     size = place.stat().st_size
     if size > LARGEST_FILE:
         raise WorklistEntryError(f"{size:,} bytes are no worklist entry: at most {LARGEST_FILE:,}")
-    data = place.read_bytes()
+    return read_entry_data(place.read_bytes())
+
+
+def read_entry_data(data: bytes) -> list[DataSet]:
+    """Return the data sets of a file's bytes; WorklistEntryError says why it has none."""
     try:
         if data.lstrip()[:1] in (b"{", b"["):
             return _of_json(data)
