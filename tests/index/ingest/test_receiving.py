@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dicomquest.index import Index
 from dicomquest.index.ingest.file_reader import FileState
 from dicomquest.index.ingest.instance import Received, receive
 from dicomquest.standard.levels import Level
 from fixtures.building import instance
 
 if TYPE_CHECKING:
-    from dicomquest.index import Index
+    from pathlib import Path
 
 PATH = "/store/one.dcm"
 NOBODY = "1.2.3"
@@ -62,3 +63,29 @@ def test_an_instance_whose_file_is_forgotten_stays(index: Index) -> None:
     with index.receiving(()) as batch:
         batch.forget(PATH)
     assert known(index, one.sop_uid) == {one.sop_uid: []}
+
+
+def statements_of(index: Index, *instances: Received) -> list[str]:
+    """The statements of one transaction of these instances on SQLite."""
+    found: list[str] = []
+    with index.receiving([each.sop_uid for each in instances]) as batch:
+        driver: Any = batch._connection.connection.driver_connection
+        driver.set_trace_callback(found.append)
+        for each in instances:
+            batch.add(each, FileState(f"/store/{each.sop_uid}", 1, 1))
+        batch.write()
+        driver.set_trace_callback(None)
+    return found
+
+
+def test_new_study_leaves_sqlite_its_statements(tmp_path: Path) -> None:
+    """Deferred constraints, after which all is compiled anew, are for what moves."""
+    with Index(tmp_path / "index.sqlite") as index:
+        new = statements_of(index, received(1), received(2))
+        assert not any("defer_foreign_keys" in each for each in new)
+        assert not any(each.startswith("UPDATE") for each in new)
+        assert index.check().examples == []
+        moved = receive(instance(1, PatientID="OTHER", StudyInstanceUID="1.2.9"), 0)
+        assert isinstance(moved, Received)
+        assert any("defer_foreign_keys" in each for each in statements_of(index, moved))
+        assert index.check().examples == []

@@ -7,7 +7,7 @@ transaction of one instance that is a third of all its work.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 class HeldConnection:
     """A connection out of the pool, as ``tables.dialects.execute`` takes it."""
 
-    __slots__ = ("connection", "dialect", "driver", "engine", "info")
+    __slots__ = ("connection", "dialect", "driver", "engine", "info", "pooled")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.connection: PoolProxiedConnection = engine.raw_connection()
+        self.pooled: PoolProxiedConnection = engine.raw_connection()
         self.dialect = engine.dialect
-        self.driver: Any = self.connection.driver_connection
-        self.info: dict[Any, Any] = self.connection.info
+        self.driver: Any = self.pooled.driver_connection
+        self.info: dict[Any, Any] = self.pooled.info
+        self.connection = cast("PoolProxiedConnection", _Direct(self.driver))
+
+
+class _Direct(NamedTuple):
+    """The driver's connection without the pool's, whose properties each statement would ask."""
+
+    driver_connection: Any
 
 
 class HeldWriters:
@@ -46,9 +53,9 @@ class HeldWriters:
         except BaseException as error:
             if not isinstance(error, Exception):
                 # An interruption leaves the driver in an unknown state.
-                held.connection.invalidate()
+                held.pooled.invalidate()
             # The pool rolls back.
-            held.connection.close()
+            held.pooled.close()
             raise
         self._idle.append(held)
 
@@ -61,7 +68,7 @@ class HeldWriters:
                 return
             # The file may be gone, and its pool closed.
             with suppress(Exception):
-                held.connection.close()
+                held.pooled.close()
 
     def _take(self, engine: Engine) -> HeldConnection:
         """Take an idle connection of this engine; the engine of a replaced file has others."""
@@ -71,5 +78,5 @@ class HeldWriters:
             return HeldConnection(engine)
         if held.engine is engine:
             return held
-        held.connection.close()
+        held.pooled.close()
         return self._take(engine)

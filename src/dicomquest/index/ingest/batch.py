@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicomquest.index.ingest.computed import (
@@ -18,13 +18,15 @@ from dicomquest.index.ingest.computed import (
     SERIES_COUNT,
     Columns,
     add_variants,
+    of_new_patient,
+    of_new_study,
     value_rows,
 )
 from dicomquest.index.ingest.demographics import keep_supported, settle
 from dicomquest.index.ingest.loaded import Loaded
 from dicomquest.index.ingest.merged_entity import Patient
 from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, UPSERT_FILE, Writes, table_row
-from dicomquest.index.tables.dialects import execute, rows
+from dicomquest.index.tables.dialects import execute, rows, words_of
 from dicomquest.index.tables.promoted import (
     NOTHING,
     PromotedForms,
@@ -77,7 +79,8 @@ class Batch:
         self._connection = connection
         self._default_zone = default_zone
         self.loaded = Loaded(connection, list(instances), next_ids)
-        self.computed: dict[Level, dict[int, Columns]] = {}
+        self.computed: dict[Level, dict[int, Columns]] = {level: {} for level in _UPPER}
+        self._are_demographics_settled = False
         self._instances: dict[str, _Instance] = {}
         self._files: dict[str, tuple[FileState, str]] = {}
         # Entities whose computed columns may change; among them those that lost a child.
@@ -160,8 +163,13 @@ class Batch:
             self.remove(lost - {instance for path, instance in files if path not in now})
 
     def write(self) -> None:
-        """Write all rows, the lowest level first; nothing can be added afterwards."""
+        """Write all rows; nothing can be added afterwards.
+
+        The lowest level comes first, as the computed columns of the others depend on it.
+        """
         self._remove_displaced()
+        if not self._insert_parents() and self.loaded.has_new:
+            self.loaded.defer_constraints()
         self._write_instances()
         self._write_level(Level.SERIES)
         self._write_level(Level.STUDY)
@@ -172,6 +180,49 @@ class Batch:
             [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files],
         )
         self._many(INSERT_OCCURRENCE, sorted(self._occurrences))
+
+    def _insert_parents(self) -> bool:
+        """Insert new patients, studies and series before their children, if that can be done.
+
+        The batch has all that their computed columns depend on, unless anything moves or is
+        replaced, a study shows a new variant, or the database cuts texts.
+        """
+        loaded = self.loaded
+        if self._unsettled or self._bereft or words_of(self._connection).cuts_long_texts:
+            return False
+        studies = loaded.studies.values()
+        self._touched[Level.PATIENT] |= settle(self._connection, loaded, [*studies], ())
+        self._are_demographics_settled = True
+        if loaded.is_deferred:
+            return False
+        self._touched[Level.PATIENT].update(study.parent for study in studies)
+        of_series: dict[int, list[Received]] = defaultdict(list)
+        for _, parent, received, _ in self._instances.values():
+            of_series[parent].append(received)
+        series = [each for each in loaded.series.values() if each.is_new]
+        modalities = {each.id: each.record.texts.get("modality") for each in series}
+        of_study: dict[int, dict[int, list[Received]]] = defaultdict(dict)
+        for each in series:
+            of_study[each.parent][each.id] = of_series[each.id]
+        new_studies = {
+            each.id: of_new_study(of_study[each.id], modalities) for each in studies if each.is_new
+        }
+        of_patient: dict[int, list[Columns]] = defaultdict(list)
+        for study in studies:
+            if study.is_new:
+                of_patient[study.parent].append(new_studies[study.id])
+        new_patients = {
+            each.id: of_new_patient(of_patient[each.id])
+            for each in loaded.rows.values()
+            if each.is_new
+        }
+        new_series = {each.id: {SERIES_COUNT: len(of_series[each.id])} for each in series}
+        for level, computed in zip(_UPPER, (new_patients, new_studies, new_series), strict=True):
+            if computed:
+                self._write_rows(level, {}, computed)
+                self.computed[level] |= computed
+                self._touched[level] -= computed.keys()
+        return True
 
     def _write_instances(self) -> None:
         writes = Writes(Level.IMAGE)
@@ -186,10 +237,12 @@ class Batch:
     def _write_level(self, level: Level) -> None:
         """Write the series or studies that change, and delete those without children."""
         touched = self._touched[level]
+        if not touched:
+            return
         stored = self.loaded.stored(level, touched)
         computed = COMPUTE[level](self._connection, touched, self._settled(level))
-        self.computed[level] = computed
-        if level is Level.STUDY:
+        self.computed[level] |= computed
+        if level is Level.STUDY and not self._are_demographics_settled:
             self._settle_demographics(stored, computed)
         self.removed[level] += self._write_rows(level, stored, computed)
         above = self._touched[Level(level - 1)]
@@ -223,6 +276,8 @@ class Batch:
         self.removed[Level.PATIENT] += self._write_patient_rows(mains)
 
     def _write_patient_rows(self, ids: set[int]) -> int:
+        if not ids:
+            return 0
         computed = COMPUTE[Level.PATIENT](self._connection, ids, {})
         if latest := {each for each in ids if self.loaded.rows[each].demographics == LATEST}:
             add_variants(self._connection, computed, latest)

@@ -16,8 +16,9 @@ from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from dicomquest.index.ingest.instance import Received
     from dicomquest.index.tables.dialects import Driven
 
 Columns = dict[str, Any]
@@ -95,6 +96,39 @@ def _studies(
         if text is not None:
             found[parent]["anatomic_regions_in_study_code_sequence"] = text
     return found
+
+
+def of_new_study(
+    instances: Mapping[int, Sequence[Received]], modalities: Mapping[int, str | None]
+) -> Columns:
+    """Return the columns of a study of which all instances are given, by their series.
+
+    ``modalities`` are the texts of the series, by id.
+    """
+    received = [each for series in instances.values() for each in series]
+    regions = [
+        row.search
+        for each in received
+        if ANATOMIC_REGION_PATH in each.records[Level.IMAGE].elements
+        for row in each.forms.values
+        if row.path == ANATOMIC_REGION_PATH
+    ]
+    return {
+        "number_of_study_related_series": len(instances),
+        STUDY_INSTANCES: len(received),
+        "modalities_in_study": distinct_text(modalities[each] for each in instances),
+        "sop_classes_in_study": distinct_text(
+            {each.records[Level.IMAGE].texts.get("sop_class_uid") for each in received}
+        ),
+        "anatomic_regions_in_study_code_sequence": regions_text(regions) if regions else None,
+    }
+
+
+def of_new_patient(studies: Sequence[Columns]) -> Columns:
+    """Return the columns of a patient of whom these are all studies."""
+    names = ("number_of_study_related_series", STUDY_INSTANCES)
+    sums = [sum(study[name] for study in studies) for name in names]
+    return dict(zip(_PATIENT_COUNTS, (len(studies), *sums), strict=True))
 
 
 def _patients(

@@ -46,7 +46,7 @@ class Loaded:
         """
         self._connection = connection
         self._next_ids: dict[Level, int] = {} if next_ids is None else next_ids
-        self._is_deferred = False
+        self.is_deferred = False
         self.before: dict[Level, dict[int, Stored]] = {level: {} for level in Level}
         self.patients: dict[str, Patient] = {}
         self.rows: dict[int, Patient] = {}
@@ -132,7 +132,10 @@ class Loaded:
 
     def new_patient(self, identity: str, main: int) -> Patient:
         """Make a patient, or with its id as ``main`` a variant of one."""
-        return self._keep(Patient(self._new_id(Level.PATIENT), identity, main, None))
+        if main:
+            # Studies that are there may show it before it is written.
+            self.defer_constraints()
+        return self._keep(Patient(self.take_id(Level.PATIENT), identity, main, None))
 
     def _keep(self, patient: Patient) -> Patient:
         self.patients[patient.key] = self.rows[patient.id] = patient
@@ -141,13 +144,13 @@ class Loaded:
     def new_study(self, uid: str, main: Patient) -> Study:
         """Make a study, whose parent is settled at the end of the batch."""
         own = Merged(Record({}, {}))
-        study = Study(self._new_id(Level.STUDY), uid, main.id, None, main=main, own=own)
+        study = Study(self.take_id(Level.STUDY), uid, main.id, None, main=main, own=own)
         self.studies[uid] = study
         return study
 
     def new_series(self, uid: str, study: int) -> Entity:
         """Make a series."""
-        series = self.series[study, uid] = Entity(self._new_id(Level.SERIES), uid, study, None)
+        series = self.series[study, uid] = Entity(self.take_id(Level.SERIES), uid, study, None)
         return series
 
     def entities(self, level: Level) -> Iterable[Entity]:
@@ -156,13 +159,23 @@ class Loaded:
             return self.rows.values()
         return self.studies.values() if level is Level.STUDY else self.series.values()
 
-    def _new_id(self, level: Level) -> int:
-        if not self._is_deferred:
-            # Children are written before their parents, whose computed columns depend on them. Only
-            # where a parent is new, because SQLite compiles all its statements anew after this.
+    @property
+    def has_new(self) -> bool:
+        """Tell whether there is any new patient, study or series."""
+        return any(
+            entity.is_new
+            for level in (Level.PATIENT, Level.STUDY, Level.SERIES)
+            for entity in self.entities(level)
+        )
+
+    def defer_constraints(self) -> None:
+        """Let children be written before their new parents, whose computed columns need them.
+
+        SQLite compiles all its statements anew after this, which takes longer than to run them.
+        """
+        if not self.is_deferred:
             execute(self._connection, words_of(self._connection).defer_constraints)
-            self._is_deferred = True
-        return self.take_id(level)
+            self.is_deferred = True
 
     def take_id(self, level: Level) -> int:
         """Return the id of a new row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -183,13 +184,14 @@ def _cut(text: str) -> str:
     return text.encode()[:_LONGEST].decode(errors="ignore")
 
 
-def insert_statement(table: str, columns: Sequence[str]) -> str:
+@lru_cache(maxsize=64)
+def insert_statement(table: str, columns: tuple[str, ...]) -> str:
     """Return the statement that inserts one row."""
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def insert(
-    connection: Driven, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
+    connection: Driven, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
 ) -> None:
     """Insert new rows."""
     if len(rows) < _COPIED_FROM or not words_of(connection).copies:
