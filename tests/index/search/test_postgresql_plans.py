@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import Facts
 from dicomquest.index.tables.dialects import percent_marks
 from dicomquest.query.options import QueryOptions
+from dicomquest.query.records import Records
 from fixtures.building import data_set, instance, query
 
 if TYPE_CHECKING:
@@ -22,9 +24,16 @@ PLAIN = Facts("postgresql", trigrams=False)
 SEVERAL_VALUES = Facts("postgresql", frozenset({("00100020", 0), ("00080050", 0)}), trigrams=False)
 
 
-def steps(index: Index, facts: Facts, options: QueryOptions, keys: dict[str, Any]) -> str:
+def steps(
+    index: Index,
+    facts: Facts,
+    options: QueryOptions,
+    keys: dict[str, Any],
+    records: Records | None = None,
+) -> str:
     """The plan of a STUDY query, as for tables too large to be read whole."""
-    plan = compile_query(query("STUDY", options=options, **keys), facts)
+    asked = replace(query("STUDY", options=options, **keys), records=records)
+    plan = compile_query(asked, facts)
     connection = index._database.reader()
     driver: Any = connection.driver_connection
     driver.execute("SET enable_seqscan = off")
@@ -70,6 +79,18 @@ def test_several_values_take_value_table_besides(
     assert f"_{name}" in found
     assert "_value_pkey" in found
     assert found.count("Seq Scan") <= found.count("Seq Scan on occurrence"), found
+
+
+@pytest.mark.requirement("RQ-010")
+@pytest.mark.parametrize(
+    ("keys", "served"), [({}, "study_pkey"), ({"PatientID": "P1"}, "ix_patient_patient_id")]
+)
+def test_records_come_in_order_by_an_index(index: Index, keys: dict[str, str], served: str) -> None:
+    """All records come from the table in its order; those of one patient are sorted."""
+    records = Records("0a02", is_returned=True, after=7, most=500)
+    found = steps(index, PLAIN, RELATIONAL, keys, records)
+    assert served in found, found
+    assert ("Sort" in found) is bool(keys), found
 
 
 def test_fuzzy_name_is_led_by_its_words(index: Index) -> None:

@@ -221,7 +221,11 @@ class _Compiler:
         if query.listing is not None:
             end = listed_end(query.listing, self._words, is_cut=is_cut, is_sorted=is_sorted)
         elif query.records is not None:
-            end = records_end(query.records, query.level, self._words, is_cut=is_cut)
+            # All pages together read the table once; to sort many matches for each takes longer.
+            is_sorted = is_sorted and self._best() is Selectivity.FEW
+            end = records_end(
+                query.records, query.level, self._words, is_cut=is_cut, is_sorted=is_sorted
+            )
         else:
             end = paged(query.page, query.level, self._words, is_cut=is_cut, is_sorted=is_sorted)
         text += end[0]

@@ -87,9 +87,15 @@ def records_after(records: Records, level: Level) -> list[Sql]:
     return [] if records.after is None else [(f"{_IDS[level]} > ?", (records.after,))]
 
 
-def records_end(records: Records, level: Level, words: Words, *, is_cut: bool) -> Sql:
-    """Return the order by rows, and the limit with one more row, which shows that it cuts off."""
-    order = f" ORDER BY {_IDS[level]}" if records.are_ordered else ""
+def records_end(
+    records: Records, level: Level, words: Words, *, is_cut: bool, is_sorted: bool
+) -> Sql:
+    """Return the order by rows, and the limit with one more row, which shows that it cuts off.
+
+    ``is_sorted``: the matches are few, and no index shall give their order.
+    """
+    by = unindexed(_IDS[level], is_number=True) if is_sorted else _IDS[level]
+    order = f" ORDER BY {by}" if records.are_ordered else ""
     if records.most is None or not is_cut:
         return order + words.streamed, ()
     return f"{order} LIMIT ?", (min(records.most, _EVERY) + 1,)
