@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
-from dicomquest.index import open_index
+from dicomquest.index import Index, open_index
+from fixtures.building import instance
 from fixtures.page_studies import fill
 from peers import ours
 from peers.processes import free_port
@@ -18,6 +20,11 @@ STUDIES = 1_500
 ROWS = "document.querySelectorAll('tr.study').length"
 SHOWN = """
 [...document.querySelectorAll('tr.study')].map((row) => Number(row.getAttribute('aria-rowindex')))
+"""
+SEEN = """
+[...document.querySelectorAll('tr.study')].map((row) => [
+    Number(row.getAttribute('aria-rowindex')), row.dataset.uid, row.querySelector('.date').innerText
+])
 """
 TO_BOTTOM = "scrollTo(0, document.documentElement.scrollHeight)"
 
@@ -87,3 +94,38 @@ def test_back_leads_to_the_row_one_left(page_address: str, page: Page) -> None:
     page.go_back()
     until(page, f"document.activeElement.closest('tr')?.id === '{uid}'")
     assert row.locator(".who").is_visible()
+
+
+def arrive(index: Index, first: int) -> None:
+    """Store three studies: newer than all, among the others, and older."""
+    index.ingest_data_sets(
+        instance(number, series=number, study=number, PatientName="New^One", StudyDate=date)
+        for number, date in zip(
+            range(first, first + 3), ("20250101", "20240615", "20230101"), strict=True
+        )
+    )
+
+
+def test_a_list_stands_while_studies_arrive(tmp_path: Path, page: Page) -> None:
+    """None of its rows is missing, none comes twice or moves; the page says what arrived."""
+    port, seen = free_port(), dict[int, tuple[str, str]]()
+    with open_index(tmp_path / "index.sqlite", create=True) as index:
+        fill(index, 400)
+        with ours.serve(tmp_path / "index.sqlite", "--http", str(port)):
+            page.goto(f"http://127.0.0.1:{port}/?all")
+            for round_, row in enumerate((51, 151, 251, 351, 401)):
+                scroll_until(page, row)
+                for number, uid, date in page.evaluate(SEEN):
+                    assert seen.setdefault(number, (uid, date)) == (uid, date)
+                arrive(index, 1001 + 3 * round_)
+            assert sorted(seen) == list(range(2, 402))
+            rows = [seen[number] for number in sorted(seen)]
+            assert {uid for uid, _ in rows} == {f"1.2.{number}" for number in range(1, 401)}
+            assert [date for _, date in rows] == sorted((date for _, date in rows), reverse=True)
+            # The last rows may come before the last studies do.
+            arrived = page.inner_text("#arrived")
+            assert arrived in [f"{count} new studies arrived. Show" for count in (3, 6, 9, 12)]
+            page.click("#arrived a")
+            page.wait_for_selector("#arrived", state="detached")
+            page.wait_for_selector("tr.study >> nth=0 >> .date:has-text('2025-01-01')")
+            assert page.inner_text("#count").startswith("415 studies")

@@ -25,8 +25,12 @@ WAIT = 1000 * (IDLE + 2 * LONG)
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("page")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
     with open_index(folder / "index.sqlite", create=True) as index:
         three_studies(index)
     users, port = folder / "users", free_port()
@@ -63,6 +67,7 @@ def test_an_idle_sign_in_empties_every_tab(address: str, context: BrowserContext
         each.wait_for_url("**/sign-in**", timeout=WAIT)
         assert "Müller" not in each.content()
     page.go_back()
+    page.wait_for_url("**/sign-in**", timeout=WAIT)
     assert "Müller" not in page.content()
     page.goto(f"{address}/?all&mod=CT")
     sign_in(page)
@@ -70,7 +75,8 @@ def test_an_idle_sign_in_empties_every_tab(address: str, context: BrowserContext
     assert page.url == f"{address}/?all&mod=CT"
 
 
-def test_sign_out_leads_to_the_form(address: str, context: BrowserContext) -> None:
+def test_sign_out_leads_to_the_form(address: str, context: BrowserContext, folder: Path) -> None:
+    """The server's log of all that has no error, no passcode and no cookie."""
     page = context.new_page()
     page.goto(f"{address}/keys")
     sign_in(page)
@@ -84,3 +90,7 @@ def test_sign_out_leads_to_the_form(address: str, context: BrowserContext) -> No
     page.goto(f"{address}/keys")
     page.wait_for_url("**/sign-in?to=%2Fkeys", timeout=WAIT)
     assert context.cookies() == []
+    (log,) = folder.glob("serve-*.log")
+    text = log.read_text(encoding="utf-8")
+    secrets = ("sesame", cookie["value"], "argon2", "Müller")
+    assert not [each for each in (*secrets, "ERROR", "WARNING", "Traceback") if each in text], text

@@ -100,6 +100,14 @@ def test_facets_are_links_that_narrow(browser: Browser) -> None:
     assert uids(narrowed) == ["1.2.2", "1.2.1"]
 
 
+def test_studies_without_values_have_no_facets(tmp_path: Path) -> None:
+    with open_index(tmp_path / "index.sqlite", create=True) as index:
+        index.ingest_data_sets([instance(1)])
+        text = get(Browser(index), "/?all").text
+    assert "These studies have nothing to narrow by." in text
+    assert "Not counted" not in text
+
+
 def test_a_form_becomes_an_address(browser: Browser) -> None:
     body = "q=2024&was-q=2024&sex=F&was-sex="
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

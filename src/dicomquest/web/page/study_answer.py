@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from dicomquest.index.search.stop import Stop
 from dicomquest.query.facets import USUAL_FACETS, FacetKind
 from dicomquest.query.study_listing import SortBy, StudyOrder
 from dicomquest.web.box import find_line, qido_line, read_box
@@ -43,6 +44,7 @@ FIRST_WAIT = 0.1
 
 FACET_SECONDS = 0.15
 COUNT_SECONDS = 1.0
+ARRIVED_SECONDS = 0.05
 MOST_OF_ALL = 10_000_000
 """Studies that are counted for one who asks for it."""
 
@@ -131,7 +133,8 @@ class StudyAnswer:
         self._told.matches = len(found.page.rows)
         here = f"{self._address}{self._place.parameters(self._sealer)}"
         values = {"opened": None, "opened_uid": "", "open_href": f"{here}&open=", "close_href": ""}
-        values["cut_words"] = _cut(found.cut_at)
+        values |= {"cut_words": _cut(found.cut_at), "notice": _arrived(found.arrived)}
+        values["first_href"] = self._first_href(found.place)
         stream = HtmlStream(request.exchange)
         await stream.begin()
         await stream.send(render("part.html", **values, **self._around(found)), more=False)
@@ -141,10 +144,8 @@ class StudyAnswer:
         arrived = 0
         if place.is_start:
             place = replace(place, as_of=search.overview.mark(asker.visible))
-        elif place.as_of is not None and not self.is_part:
-            query = self._reading.query()
-            query = replace(query, visible=asker.visible)
-            arrived = search.overview.count(query, most=999, since=place.as_of).studies
+        elif place.as_of is not None:
+            arrived = self._arrived(place.as_of)
         limit = FIRST_ROWS if place.is_start else NEXT_ROWS
         most = limit if self._limit is None else min(limit, self._limit - (place.before or 0))
         if most < 1:
@@ -157,6 +158,16 @@ class StudyAnswer:
         if any(row.uid == self._opened_uid for row in page.rows):
             opened = open_study(search, asker, self._opened_uid)
         return _First(page, place, opened, arrived, cut_at)
+
+    def _arrived(self, as_of: int) -> int:
+        """Return the number of studies that match and came behind a mark."""
+        search, asker = self._request.search, self._request.asker
+        # Most chunks of a list end here.
+        if search.overview.mark(asker.visible) <= as_of:
+            return 0
+        query = replace(self._reading.query(), visible=asker.visible)
+        stop = Stop(ARRIVED_SECONDS)
+        return search.overview.count(query, most=999, since=as_of, stop=stop).studies
 
     def _total(self) -> Total | None:
         request = self._request
@@ -191,7 +202,6 @@ class StudyAnswer:
         """Return the values of the templates of rows."""
         place = found.place
         here = f"{self._address}{self._place.parameters(self._sealer)}"
-        order = replace(ListPlace(), order=place.order)
         is_known = total is not None and not total.is_least
         return {
             **self._around(found),
@@ -199,7 +209,7 @@ class StudyAnswer:
             "opened_uid": self._opened_uid,
             "open_href": f"{here}&open=",
             "close_href": here,
-            "first_href": f"{self._address}{order.parameters()}",
+            "first_href": self._first_href(place),
             "row_count": total.number + 1 if is_known and total is not None else -1,
             "notice": _arrived(found.arrived),
             "cut_words": _cut(found.cut_at),
@@ -224,6 +234,9 @@ class StudyAnswer:
             before = replace(place, position=page.before, before=offset, is_backward=True)
             hrefs["previous_href"] = self._here(before)
         return {"rows": page.rows, "offset": offset, "hits": Hits(self._reading), **hrefs}
+
+    def _first_href(self, place: ListPlace) -> str:
+        return f"{self._address}{ListPlace(place.order).parameters()}"
 
     def _here(self, place: ListPlace) -> str:
         return f"{self._address}{place.parameters(self._sealer)}"
@@ -275,9 +288,10 @@ class StudyAnswer:
             kinds,
             1.0 if self._all_facets else FACET_SECONDS,
         )
-        values["facets"] = [self._shown(each) for each in parts]
+        values["facets"] = [self._shown(each) for each in parts or ()]
         if not parts:
-            values["facet_words"] = "Not counted in time."
+            none = "These studies have nothing to narrow by."
+            values["facet_words"] = "Not counted in time." if parts is None else none
         return values
 
     def _shown(self, part: FacetPart) -> dict[str, Any]:

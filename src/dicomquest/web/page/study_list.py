@@ -179,10 +179,12 @@ def facets_of(
     asker: Asker,
     kinds: Sequence[FacetKind],
     seconds: float,
-) -> list[FacetPart]:
-    """Return the facets of a question, each counted without its own key."""
+) -> list[FacetPart] | None:
+    """Return the facets of a question, each counted without its own key; None: not in time."""
     query = query_of(reading, asker, ("StudyInstanceUID",))
     found = search.overview.facets(query, kinds, stop=Stop(seconds))
+    if all(facet.offered is None for facet in found):
+        return None
     return [part for facet in found if (part := _part(facet, reading)) is not None]
 
 

@@ -45,3 +45,4 @@ addEventListener("popstate", (event) => {
   if (isOurs && !location.hash) go(location.href, { push: false, focus: "page", state: event.state || {} });
 });
 addEventListener("pagehide", remember);
+addEventListener("scroll", rememberSoon, { passive: true });

@@ -44,6 +44,13 @@ async function page(address, options = {}) {
   return { url, document: parsed(text) };
 }
 
+// The row that somebody was at last: a click on a count or a chip takes the focus from it.
+let left = "";
+document.addEventListener("focusin", (event) => {
+  left = event.target.closest("tr.study")?.id || left;
+  rememberSoon();
+});
+
 // One page takes the place of another; the newest question wins.
 async function go(address, { push = true, kept = {}, focus = "box", options = {}, state = {} } = {}) {
   running?.abort();
@@ -76,7 +83,7 @@ function outcome() {
   const failed = one(".failure h1, .nothing .big, .choices .big, .warning p + p");
   if (failed) return failed.textContent.trim();
   const narrowed = all("aside [aria-current] > span:first-child").map((each) => each.firstChild.textContent.trim());
-  const count = one(".count")?.textContent.trim() || "";
+  const count = (one(".count > span") || one(".count"))?.textContent.trim() || "";
   return narrowed.length ? `Narrowed to ${narrowed.join(", ")}: ${count}.` : count && `${count}.`;
 }
 
@@ -97,8 +104,15 @@ function settle(focus, state) {
 }
 
 function remember() {
-  const row = document.activeElement?.closest("tr.study");
-  history.replaceState({ ...history.state, top: scrollY, row: row?.id, heights: asHeights(), ticks: [...ticks] }, "");
+  const row = document.activeElement?.closest("tr.study")?.id || (document.getElementById(left) && left);
+  history.replaceState({ ...history.state, top: scrollY, row, heights: asHeights(), ticks: [...ticks] }, "");
+}
+
+// What is written as late as pagehide may be lost.
+let remembering = 0;
+function rememberSoon() {
+  clearTimeout(remembering);
+  remembering = setTimeout(() => { if (!running) remember(); }, 200);
 }
 
 // The parts that need the script show themselves; a late count moves to its place.
@@ -110,7 +124,7 @@ function dress(within) {
     late.removeAttribute("data-late");
     late.id = "count";
     one("#count", within)?.replaceWith(late);
-    document.title = `${late.textContent.trim()} · dicomquest`;
+    document.title = `${one("span", late).textContent} · dicomquest`;
   }
   all(".thumb-box img", within).forEach((each) => {
     each.addEventListener("error", () => each.classList.add("failed"), { once: true });

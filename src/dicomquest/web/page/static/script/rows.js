@@ -44,6 +44,7 @@ async function chunkOf(address) {
   const chunk = document.adoptNode(one("tbody", made.content));
   chunk.dataset.href = address;
   if (ticks.size) rowsOf(chunk).forEach(showTick);
+  showArrived(chunk.dataset);
   return chunk;
 }
 
@@ -58,6 +59,25 @@ async function appendSlowly(chunk) {
     await painted();
     chunk.append(...rest.splice(0, SLICE));
   }
+}
+
+// The list stands as of its search: what arrived since is told, and no row moves.
+function showArrived({ arrived, first }) {
+  if (!arrived) return;
+  let notice = one("#arrived");
+  if (!notice) {
+    notice = document.createElement("p");
+    notice.id = "arrived";
+    notice.className = "notice arrived";
+    one(".list").append(notice);
+  }
+  if (notice.dataset.words === arrived) return;
+  notice.dataset.words = arrived;
+  const link = document.createElement("a");
+  link.href = first;
+  link.textContent = "Show";
+  notice.replaceChildren(`${arrived} `, link);
+  say(arrived);
 }
 
 function showTick(row) {

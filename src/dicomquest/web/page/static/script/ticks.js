@@ -1,6 +1,7 @@
 // Ticks.
 function showTicks() {
   const words = one("#picked-words");
+  rememberSoon();
   document.body.toggleAttribute("data-ticks", ticks.size > 0);
   if (!words) return "";
   const there = all("tr.study").filter((row) => ticks.has(row.dataset.uid)).length;
