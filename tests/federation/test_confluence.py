@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomquest.federation.confluence import Confluence
+from dicomquest.federation.confluence import AnyPart, Confluence
 from dicomquest.federation.merged_answer import Part
 
 
@@ -13,7 +13,7 @@ def part(source: int) -> Part:
     return Part(source, {}, ())
 
 
-def sources(taken: list[list[Part]]) -> list[list[int]]:
+def sources(taken: list[list[AnyPart]]) -> list[list[int]]:
     return [[each.source for each in parts] for parts in taken]
 
 

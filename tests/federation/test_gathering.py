@@ -13,8 +13,8 @@ import pytest
 from dicomquest.dataset.elements import DataSet
 from dicomquest.federation.asked_query import AskedQuery, asked
 from dicomquest.federation.conversation import Found
-from dicomquest.federation.gathering import AHEAD, Gathering
-from dicomquest.federation.merged_answer import Merged, Part
+from dicomquest.federation.gathering import AHEAD, Gathering, Response
+from dicomquest.federation.merged_answer import Part
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
@@ -81,7 +81,7 @@ def gathering(*sources: ScriptedSource, patience: float = 60.0, visible: str = "
     return Gathering(sources, question, nowhere, patience)
 
 
-def uids(found: list[Merged]) -> list[str | None]:
+def uids(found: list[Response]) -> list[str | None]:
     return [text_of(each.response, "StudyInstanceUID") for each in found]
 
 

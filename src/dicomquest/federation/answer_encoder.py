@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from dicomquest.dataset.charset import Terms
 from dicomquest.dataset.elements import DataSet, element_to_json
 from dicomquest.dataset.fast_encoder import ResponseEncoder
 from dicomquest.dataset.response_fields import Field, Row, Source
+from dicomquest.federation.gathering import Response
+from dicomquest.federation.row_reader import RowPart, RowReader
 from dicomquest.standard.vr import VR, Kind
+
+
+def encode_responses(
+    responses: Sequence[Response], transfer_syntax: str, requested: Terms
+) -> list[bytes]:
+    """Return each response in bytes; ``requested`` is the character set of the request."""
+    encoded: list[bytes] = []
+    for reader, group in groupby(responses, key=_reader):
+        if reader is None:
+            encoded += encode_merged([each.response for each in group], transfer_syntax, requested)
+            continue
+        rows = [each for each in group if isinstance(each, RowPart)]
+        own = reader.shape.transfer_syntax
+        is_raw = reader.raw is not None and reader.raw.suits(transfer_syntax, requested, own)
+        for data, some in groupby(rows, key=_data if is_raw else _no_data):
+            if data:
+                encoded += [each.data for each in some if each.data is not None]
+            else:
+                encoder = _encoder_of(reader.fields, transfer_syntax, requested)
+                encoded += encoder.encode([reader.response(each.values) for each in some])
+    return encoded
+
+
+def _data(part: RowPart) -> bool:
+    return part.data is not None
+
+
+def _no_data(part: RowPart) -> bool:
+    del part
+    return False
+
+
+def _reader(response: Response) -> RowReader | None:
+    return response.reader if isinstance(response, RowPart) else None
 
 
 def encode_merged(responses: list[DataSet], transfer_syntax: str, requested: Terms) -> list[bytes]:
@@ -19,6 +57,13 @@ def encode_merged(responses: list[DataSet], transfer_syntax: str, requested: Ter
         shape = tuple((tag, element.vr) for tag, element in response.items())
         encoded += _encoder(shape, transfer_syntax, requested).encode([_row(response)])
     return encoded
+
+
+@lru_cache(maxsize=256)
+def _encoder_of(
+    fields: tuple[Field, ...], transfer_syntax: str, requested: Terms
+) -> ResponseEncoder:
+    return ResponseEncoder(fields, transfer_syntax, requested)
 
 
 @lru_cache(maxsize=256)

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dicomquest.federation.merged_answer import Part
+from dicomquest.federation.row_reader import RowPart
 from dicomquest.federation.seen_entities import SeenEntities
+
+AnyPart: TypeAlias = "Part | RowPart"
+"""An answer, as a data set or as a row."""
 
 MOST_HELD = 4096
 """Answers that wait; about 2 MB."""
@@ -21,7 +26,7 @@ MOST_HELD = 4096
 @dataclass(frozen=True, slots=True)
 class _Held:
     since: float
-    parts: list[Part]
+    parts: list[AnyPart]
 
 
 class Confluence:
@@ -38,13 +43,13 @@ class Confluence:
         self._patience = patience
         self._most = most
         self._held: OrderedDict[bytes, _Held] = OrderedDict()
-        self._ready: list[list[Part]] = []
+        self._ready: list[list[AnyPart]] = []
         self._gone = SeenEntities()
         self._several = len(self._running) > 1
         self.late = 0
         self.repeated = 0
 
-    def add(self, identity: bytes, part: Part, now: float) -> None:
+    def add(self, identity: bytes, part: AnyPart, now: float) -> None:
         """Take the answer of a source about an entity."""
         held = self._held.get(identity)
         if held is not None:
@@ -80,7 +85,7 @@ class Confluence:
                 del self._held[identity]
                 self._let_go(identity, held.parts)
 
-    def take(self, now: float) -> list[list[Part]]:
+    def take(self, now: float) -> list[list[AnyPart]]:
         """Return the answers that wait no longer, those about one entity together."""
         while self._held:
             identity, held = next(iter(self._held.items()))
@@ -97,7 +102,7 @@ class Confluence:
             return held.since + self._patience
         return None
 
-    def _let_go(self, identity: bytes, parts: list[Part]) -> None:
+    def _let_go(self, identity: bytes, parts: list[AnyPart]) -> None:
         self._ready.append(parts)
         # The last source that runs tells its own entities apart.
         if len(self._running) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import monotonic
@@ -21,9 +21,11 @@ from dicomquest.errors import (
     LocalProtocolError,
     ValueFormatError,
 )
+from dicomquest.federation.answer_shape import shape_of
 from dicomquest.federation.asked_query import AskedQuery, request_for
 from dicomquest.federation.descent import MOST_WALKED, levels_to_walk, question_at
 from dicomquest.federation.merged_answer import Part
+from dicomquest.federation.row_reader import RowPart, RowReader, reader_of
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.sieve import Sieve
 from dicomquest.federation.upstream import Upstream
@@ -38,8 +40,11 @@ LOGGER = logging.getLogger("dicomquest.federation")
 
 _WRONG_TEXT = frozenset({RemarkKind.UNDECODABLE, RemarkKind.UNKNOWN_CHARSET, RemarkKind.NO_CHARSET})
 
-Found: TypeAlias = "list[tuple[bytes, Part]]"
+Found: TypeAlias = "list[tuple[bytes, Part | RowPart]]"
 """Answers that match, with the unique keys of their entities."""
+
+MOST_SHAPES = 8
+"""Shapes of answers to one query that are read as rows; archives use one or two."""
 
 Row: TypeAlias = "ResponseReceived | ResponsesReceived"
 
@@ -68,6 +73,8 @@ class Conversation:
         self._wrong_texts = 0
         self._unreadable = 0
         self._walked = 0
+        self._readers: dict[bytes, list[RowReader]] = {}
+        self._shapes_seen = 0
         self._heard = monotonic()
         self._is_over = False
         self.has_begun = False
@@ -125,8 +132,10 @@ class Conversation:
         entities: list[DataSet] = []
         async with aclosing(self._rows(question, terms)) as rows:
             async for row in rows:
-                answers = map(here.take, self._decoded(row))
-                entities += [answer for answer in answers if answer is not None]
+                for data in _data_sets(row):
+                    answer = self._decoded(data, row.context.transfer_syntax)
+                    if answer is not None and (kept := here.take(answer)) is not None:
+                        entities.append(kept)
                 if self._walked + len(entities) > MOST_WALKED:
                     raise SourceError(
                         EndKind.FAILED,
@@ -160,28 +169,62 @@ class Conversation:
         _check(final)
 
     def _taken(self, row: Row, sieve: Sieve, above: DataSet) -> Found:
-        titles = (self._upstream.ae_title,)
         found: Found = []
-        for answer in self._decoded(row):
-            taken = sieve.take(_below(above, answer) if above else answer)
-            if taken is not None:
-                found.append((sieve.identity(taken), Part(self._place, taken, titles)))
+        for data in _data_sets(row):
+            if not above and data is not None:
+                taken = self._taken_as_row(data)
+                if taken is True:
+                    continue
+                if taken is not False:
+                    found.append(taken)
+                    continue
+            answer = self._decoded(data, row.context.transfer_syntax)
+            if answer is None:
+                continue
+            if not above:
+                self._learn(data or b"", answer, row.context.transfer_syntax, sieve)
+            kept = sieve.take(_below(above, answer) if above else answer)
+            if kept is not None:
+                part = Part(self._place, kept, (self._upstream.ae_title,))
+                found.append((sieve.identity(kept), part))
         return found
 
-    def _decoded(self, row: Row) -> Iterator[DataSet]:
-        for data in row.data_sets if isinstance(row, ResponsesReceived) else [row.data_set]:
-            self._remarks.clear()
-            try:
-                if data is None:
-                    self._unreadable += 1
-                    continue
-                answer = decode(data, row.context.transfer_syntax, remarks=self._remarks)
-            except DataSetError:
-                self._unreadable += 1
-                continue
-            if any(remark.kind in _WRONG_TEXT for remark in self._remarks):
-                self._wrong_texts += 1
-            yield answer
+    def _taken_as_row(self, data: bytes) -> tuple[bytes, RowPart] | bool:
+        # The first tag tells shapes with a character set from those without.
+        for reader in self._readers.get(data[:4], ()):
+            taken = reader.take(data, self._place)
+            if taken is not False:
+                return taken
+        return False
+
+    def _learn(self, data: bytes, answer: DataSet, transfer_syntax: str, sieve: Sieve) -> None:
+        """Read further answers of the same shape as rows, if that can be."""
+        if self._shapes_seen >= MOST_SHAPES:
+            return
+        shape = shape_of(answer, self._remarks, transfer_syntax)
+        readers = self._readers.setdefault(data[:4], [])
+        if shape is None or any(reader.shape is shape for reader in readers):
+            return
+        self._shapes_seen += 1
+        titles = (self._upstream.ae_title,)
+        reader = reader_of(shape, self._question.query, sieve, titles)
+        if reader is not None:
+            readers.append(reader)
+
+    def _decoded(self, data: bytes | None, transfer_syntax: str) -> DataSet | None:
+        """Return an answer; None for one that cannot be read, which is counted."""
+        self._remarks.clear()
+        if data is None:
+            self._unreadable += 1
+            return None
+        try:
+            answer = decode(data, transfer_syntax, remarks=self._remarks)
+        except DataSetError:
+            self._unreadable += 1
+            return None
+        if any(remark.kind in _WRONG_TEXT for remark in self._remarks):
+            self._wrong_texts += 1
+        return answer
 
     def _tell(self, sieve: Sieve) -> None:
         if sieve.dropped or sieve.without_key:
@@ -201,6 +244,10 @@ class Conversation:
                 EndKind.WRONG_TEXT,
                 f"{self._wrong_texts} answers have text that is not in their character set",
             )
+
+
+def _data_sets(row: Row) -> Sequence[bytes | None]:
+    return row.data_sets if isinstance(row, ResponsesReceived) else [row.data_set]
 
 
 def _below(above: DataSet, answer: DataSet) -> DataSet:

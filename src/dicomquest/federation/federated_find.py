@@ -17,10 +17,9 @@ from time import monotonic
 
 from dicomquest.dataset.charset import normalise_terms
 from dicomquest.errors import DataSetError, IdentifierError
-from dicomquest.federation.answer_encoder import encode_merged
+from dicomquest.federation.answer_encoder import encode_responses
 from dicomquest.federation.asked_query import AskedQuery, asked
-from dicomquest.federation.gathering import Gathering
-from dicomquest.federation.merged_answer import Merged
+from dicomquest.federation.gathering import Gathering, Response
 from dicomquest.federation.shortfall import SourceEnd, final_of
 from dicomquest.federation.sources import Source
 from dicomquest.index.index import Index
@@ -174,13 +173,12 @@ class FederatedFind(FindService):
                 )
 
 
-async def _send(request: ServiceRequest, question: AskedQuery, batch: Sequence[Merged]) -> None:
+async def _send(request: ServiceRequest, question: AskedQuery, batch: Sequence[Response]) -> None:
     """Send responses, with FF01 where a source lacks an optional key."""
     query = question.query
     requested = normalise_terms(query.charset_terms)
     for lacks, group in groupby(batch, key=lambda each: each.lacks):
         status = statuses.PENDING_WITH_UNSUPPORTED_KEYS if lacks else query.pending_status
-        responses = [each.response for each in group]
         await request.send_pending(
-            status, encode_merged(responses, request.context.transfer_syntax, requested)
+            status, encode_responses([*group], request.context.transfer_syntax, requested)
         )

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from time import monotonic
+from typing import TypeAlias
 
 from dicomquest.federation.asked_query import AskedQuery
-from dicomquest.federation.confluence import Confluence
+from dicomquest.federation.confluence import AnyPart, Confluence
 from dicomquest.federation.conversation import Found
 from dicomquest.federation.merged_answer import Merged, Part, merged
 from dicomquest.federation.related_counts import Answers, Ask, counting_of
+from dicomquest.federation.row_reader import RowPart
 from dicomquest.federation.shortfall import EndKind, SourceEnd, SourceError
 from dicomquest.federation.sieve import Sieve
 from dicomquest.federation.sources import Source
@@ -28,6 +30,10 @@ AHEAD = 2
 
 MOST_COUNTED = 100
 """Entities of a query in several places whose related entities are counted by unique keys."""
+
+
+Response: TypeAlias = "Merged | RowPart"
+"""A response: of several answers, or of a single one that is a row."""
 
 
 class Gathering:
@@ -62,7 +68,7 @@ class Gathering:
         self.is_stopped = True
         self._arrived.set()
 
-    async def batches(self) -> AsyncGenerator[list[Merged], None]:
+    async def batches(self) -> AsyncGenerator[list[Response], None]:
         """Ask all sources, and yield what comes of them, several responses at a time."""
         began = monotonic()
         for place, source in self._sources.items():
@@ -72,9 +78,12 @@ class Gathering:
         try:
             while not self.is_stopped:
                 is_over = all(task.done() for task in self._tasks.values())
-                self._take_batches()
-                ready = self._confluence.take(monotonic())
-                if responses := self._merged(ready):
+                if len(self._sources) == 1:
+                    responses = self._alone()
+                else:
+                    self._take_batches()
+                    responses = self._merged(self._confluence.take(monotonic()))
+                if responses:
                     yield responses
                     continue
                 if is_over and not self._batches:
@@ -110,6 +119,15 @@ class Gathering:
             return
         self._arrived.clear()
 
+    def _alone(self) -> list[Response]:
+        """Return the responses of the only source, which nobody has to be told apart from."""
+        if not self._batches:
+            return []
+        place, found = self._batches.popleft()
+        self._room[place].release()
+        query = self._question.query
+        return [part if isinstance(part, RowPart) else merged([part], query) for _, part in found]
+
     def _take_batches(self) -> None:
         now = monotonic()
         while self._batches:
@@ -138,10 +156,14 @@ class Gathering:
                 kind, detail = error.kind, str(error)
         self.ends[place] = SourceEnd(source.name, kind, detail, matches, monotonic() - began)
 
-    def _merged(self, ready: list[list[Part]]) -> list[Merged]:
+    def _merged(self, ready: list[list[AnyPart]]) -> list[Response]:
         query = self._question.query
-        responses = []
-        for parts in ready:
+        responses: list[Response] = []
+        for found in ready:
+            if len(found) == 1 and isinstance(found[0], RowPart):
+                responses.append(found[0])
+                continue
+            parts = [each.part if isinstance(each, RowPart) else each for each in found]
             if len(parts) > 1 and counting_of(query, parts)[1] is not None:
                 if len(self._uncounted) < MOST_COUNTED:
                     self._uncounted.append(parts)

@@ -7,6 +7,7 @@ A key of the visibility filter has to be seen to hold.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dicomquest.dataset.elements import DataSet, Element
@@ -27,6 +28,8 @@ from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dicomquest.query.model import Query
     from dicomquest.query.options import QueryOptions
 
@@ -46,7 +49,9 @@ class Sieve:
         """
         self._query = query
         self._accepted = accepted
+        self.issuer = issuer
         self._issuer = Element("LO", (issuer,)) if issuer else None
+        self._zone = query.options.timezone_offset_minutes
         self._keys = [key for key in map(self._judged, query.criteria) if key is not None]
         self._visible = [key for key in query.visible if key.level <= query.level]
         self._unique = UNIQUE_KEYS[query.level].tag
@@ -95,17 +100,28 @@ class Sieve:
             return key._replace(path=(Step(MODALITIES),))
         return None
 
+    def judges(self) -> list[tuple[KeyCriterion, Callable[[DataSet], bool]]]:
+        """Return the keys of answers, each with its verdict on what it looks at."""
+        return [
+            *((key, partial(self._meets, key)) for key in self._keys),
+            *((key, partial(self._shows, key)) for key in self._visible),
+        ]
+
     def _fits(self, answer: DataSet) -> bool:
-        zone = self._query.options.timezone_offset_minutes
-        for key in self._keys:
-            element = find_element(answer, key.path[0])
-            if element is None and not isinstance(key.criterion, HasValue):
-                continue
-            if is_empty(element) and isinstance(key.criterion, EmptyValue):
-                continue
-            if not matches_data_set(answer, (key,), zone):
-                return False
-        return matches_data_set(answer, self._visible, zone)
+        return all(self._meets(key, answer) for key in self._keys) and all(
+            self._shows(key, answer) for key in self._visible
+        )
+
+    def _meets(self, key: KeyCriterion, answer: DataSet) -> bool:
+        element = find_element(answer, key.path[0])
+        if element is None and not isinstance(key.criterion, HasValue):
+            return True
+        if is_empty(element) and isinstance(key.criterion, EmptyValue):
+            return True
+        return self._shows(key, answer)
+
+    def _shows(self, key: KeyCriterion, answer: DataSet) -> bool:
+        return matches_data_set(answer, (key,), self._zone)
 
 
 def _depends_on_zone(key: KeyCriterion) -> bool:
