@@ -12,6 +12,7 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID
 
 from dicomquest.index.tables.schema import ENTRY_COLUMNS
+from dicomquest.index.tables.step_tables import WORKITEM_COLUMNS
 from dicomquest.query.extended_negotiation import SUPPORTED
 from dicomquest.query.matching import MATCHING_TYPES
 from dicomquest.standard.character_sets import CODE_ELEMENTS, SINGLE_SETS
@@ -26,12 +27,14 @@ from dicomquest.standard.sop_classes import (
     REPOSITORY_FIND,
     RETRIEVE_SOP_CLASSES,
     SERVED,
+    UPS_FIND,
     WORKLIST_FIND,
 )
 from dicomquest.standard.statuses import C_FIND_STATUSES, REPOSITORY_STATUSES, Status
 from dicomquest.standard.step_attributes import MPPS, NEEDED, NEEDED_AT_END, NEVER_SET
 from dicomquest.standard.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomquest.standard.vr import VALUE_REPRESENTATIONS, VR, Matching
+from dicomquest.standard.workitem_keys import WORKITEM_KEYS
 from dicomquest.standard.worklist_keys import (
     NEVER_MATCHED,
     SCHEDULED_STATION_AE_TITLE,
@@ -71,6 +74,7 @@ def sop_classes() -> Iterable[str]:
         row(REPOSITORY_FIND.name, REPOSITORY_FIND.uid, REPOSITORY_FIND.service, "yes", "yes"),
         row(WORKLIST_FIND.name, WORKLIST_FIND.uid, WORKLIST_FIND.service, "yes", "`--worklist`"),
         row(UID(MPPS).name, MPPS, "N-CREATE, N-SET", "yes", "`--worklist`"),
+        *(row(each.name, each.uid, each.service, "yes", "`--worklist`") for each in UPS_FIND),
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in OBJECT_FIND),
         *(row(each.name, each.uid, each.service, "no", "yes") for each in OBJECT_RETRIEVE),
         *(row(UID(uid).name, uid, "C-STORE", "no", "`--store`") for uid in OBJECT_CLASSES),
@@ -80,7 +84,7 @@ def sop_classes() -> Iterable[str]:
 def object_keys() -> Iterable[str]:
     for number, model in enumerate(OBJECT_MODELS, 1):
         of_model = model.model
-        yield f"#### 5.8.{number} {of_model.words} ({of_model.uid}, PS3.4 {of_model.clause})"
+        yield f"#### 5.9.{number} {of_model.words} ({of_model.uid}, PS3.4 {of_model.clause})"
         yield ""
         yield row("Key", "Tag", "VR", "Type", "Return type", "Matching")
         yield row(*["---"] * 6)
@@ -109,6 +113,21 @@ def worklist_keys() -> Iterable[str]:
             "column" if key in ENTRY_COLUMNS or key.tag == SCHEDULED_STATION_AE_TITLE else "",
         )
         for key in WORKLIST_KEYS
+    ]
+
+
+def workitem_keys() -> Iterable[str]:
+    return [
+        row(
+            ">" * len(key.above) + key.keyword,
+            tag_text(key.tag),
+            key.vr,
+            key.matching.value,
+            key.return_type.value if key.return_type else "",
+            kinds(VR[key.vr].matching),
+            "column" if key.keyword in {"SOPInstanceUID", *WORKITEM_COLUMNS} else "",
+        )
+        for key in WORKITEM_KEYS
     ]
 
 
@@ -210,7 +229,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     table.__name__: table
     for table in (
         sop_classes, transfer_syntaxes, extended, keys, matching, vrs, choices, statuses,
-        worklist_keys, step_attributes, object_keys, repository_statuses,
+        worklist_keys, step_attributes, workitem_keys, object_keys, repository_statuses,
         character_sets,
     )
 }  # fmt: skip

@@ -14,6 +14,7 @@ from dicomquest.cli import main
 from dicomquest.dataset.elements import to_json
 from dicomquest.dataset.encoder import encode
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
+from fixtures.workitems import workitem
 from fixtures.worklists import entry
 
 
@@ -77,6 +78,23 @@ def test_old_entries_leave_by_keep(tmp_path: Path, location: str) -> None:
     assert (code, words, len(table.splitlines())) == (0, "would remove 1 entry\n", 2)
     assert run(location, "remove", "--keep", "7d") == (0, "", "removed 1 entry\n")
     assert run(location, "list")[2] == "2 entries\n"
+
+
+def test_unified_steps_are_kept_beside_entries(tmp_path: Path, location: str) -> None:
+    """A file with a Unified Procedure Step gives one; --ups lists and removes them."""
+    steps = tmp_path / "steps.json"
+    made = [workitem(1), workitem(2, ProcedureStepState="COMPLETED")]
+    steps.write_text(json.dumps(list(map(to_json, made))))
+    assert run(location, "add", str(steps), write(tmp_path, 1))[::2] == (0, "added 3 entries\n")
+    code, out, error = run(location, "list", "--ups", "ProcedureStepState=SCHEDULED")
+    assert (code, error) == (0, "1 entry\n")
+    assert out.splitlines()[1].split() == [
+        "2026-01-05", "10:30", "SCHEDULED", "MEDIUM", "CAD", "Contour", "lungs", "Doe^John1", "P1",
+    ]  # fmt: skip
+    assert run(location, "remove", "--ups", "AccessionNumber=A2")[2] == "removed 1 entry\n"
+    assert run(location, "remove", "--ups", "--keep", "0d")[2] == "removed 1 entry\n"
+    assert run(location, "list", "--ups")[2] == "No entries.\n"
+    assert run(location, "list")[2] == "1 entry\n"
 
 
 @pytest.mark.parametrize(

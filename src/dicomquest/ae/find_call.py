@@ -135,12 +135,12 @@ def find(
     attribute to be returned; unless one is asked for, those that every SCP has to support are.
 
     ``level`` is PATIENT, STUDY, SERIES or IMAGE; ``model`` is study (root), patient (root), psonly,
-    or one without levels: worklist, hanging-protocol, color-palette, implant-template,
-    implant-assembly, implant-group, procedure-protocol, protocol-approval. There an attribute that
-    stands in a sequence, such as the Modality of a step, is given without it. The model repository
-    is Repository Query (PS3.4 C.6.4): matches come in a lasting order, with a RecordKey each, and
-    the peer is asked on as long as it has more, ``page`` records at a time if that is given.
-    ``PriorRecordKey`` goes on after a record of an earlier call.
+    or one without levels: worklist, ups, ups-watch, ups-query, hanging-protocol, color-palette,
+    implant-template, implant-assembly, implant-group, procedure-protocol, protocol-approval. There
+    an attribute that stands in a sequence, such as the Modality of a step, is given without it.
+    The model repository is Repository Query (PS3.4 C.6.4): matches come in a lasting order, with a
+    RecordKey each, and the peer is asked on as long as it has more, ``page`` records at a time if
+    that is given. ``PriorRecordKey`` goes on after a record of an earlier call.
 
     ``as_`` says what each match is built as: "dataset" is a pydicom Dataset, whose elements are
     made at its first use; "json" is an object of the DICOM JSON Model (PS3.18 F), such as

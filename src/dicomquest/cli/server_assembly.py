@@ -46,6 +46,7 @@ from dicomquest.standard.models import (
     NON_PATIENT_MODELS,
     REPOSITORY_QUERY,
     RETRIEVE_MODELS_BY_UID,
+    UPS_MODELS,
 )
 from dicomquest.standard.object_keys import OBJECT_CLASSES
 from dicomquest.standard.sop_classes import OBJECT_RETRIEVE, RETRIEVE_SOP_CLASSES, VERIFICATION
@@ -181,6 +182,8 @@ def server_settings(
         worklist.hidden_steps = settings.hidden_steps
         services[MODALITY_WORKLIST.uid] = worklist
         services[MPPS] = StepService(index)
+        workitems = WorklistService(index, "", limits, find.gate)
+        services |= {model.uid: workitems for model in UPS_MODELS}
     objects = WorklistService(index, "", limits, find.gate)
     services |= {model.uid: objects for model in NON_PATIENT_MODELS}
     supported = dict.fromkeys(services, syntax)

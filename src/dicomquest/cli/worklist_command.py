@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from dicomquest.cli.shared_options import index_option
 from dicomquest.errors import DicomquestError, IndexDatabaseError
 
 if TYPE_CHECKING:
+    from dicomquest.standard.models import InformationModel
     from dicomquest.worklist.entries import Added, Worklist
 
 HL7_SUFFIX = ".hl7"
@@ -49,7 +50,7 @@ def worklist() -> None:
 
     An entry is one Scheduled Procedure Step with its patient and its order. Entries are in the
     database of the index. They come from files as wlmscpfs reads them, or from DICOM JSON; a file
-    of the same step takes the place of an older one.
+    of the same step takes the place of an older one. Unified Procedure Steps come in the same way.
 
     \b
       dicomquest worklist add orders/*.wl
@@ -80,7 +81,8 @@ def add(
     """Read entries from FILEs: DICOM (.wl), DICOM JSON, HL7 (.hl7: ORM^O01, OMI^O23).
 
     Of a folder it reads the files that end in .wl, .json or .hl7. A file with several steps gives
-    an entry for each; an HL7 order may change or cancel one. The database is made if it is missing.
+    an entry for each; an HL7 order may change or cancel one. A Unified Procedure Step (UPS) is one
+    by its SOP Class UID. The database is made if it is missing.
 
     \b
       dicomquest worklist add order1.wl order2.wl
@@ -95,9 +97,10 @@ def add(
 
 @worklist.command(name="list", short_help="Show entries.")
 @click.argument("keys", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--ups", is_flag=True, help="Mean Unified Procedure Steps, not entries.")
 @click.option("--json", "as_json", is_flag=True, help="Print whole entries as DICOM JSON.")
 @index_option
-def list_entries(keys: tuple[str, ...], location: str, *, as_json: bool) -> None:
+def list_entries(keys: tuple[str, ...], location: str, *, as_json: bool, ups: bool) -> None:
     """Show the entries that the KEYs find, all of them without a KEY, by date and time.
 
     A KEY of the step needs no path: Modality=CT.
@@ -106,8 +109,9 @@ def list_entries(keys: tuple[str, ...], location: str, *, as_json: bool) -> None
       dicomquest worklist list ScheduledProcedureStepStartDate=today
       dicomquest worklist list ScheduledStationAETitle=CT1 'PatientName=DOE^*'
       dicomquest worklist list --json > entries.json
+      dicomquest worklist list --ups ProcedureStepState=SCHEDULED
     """  # noqa: D301
-    run_list(keys, location, as_json=as_json)
+    run_list(keys, location, as_json=as_json, is_ups=ups)
 
 
 @worklist.command(short_help="Remove entries.")
@@ -118,9 +122,12 @@ def list_entries(keys: tuple[str, ...], location: str, *, as_json: bool) -> None
     metavar="DAYS",
     help="Remove the entries that started more than so many days ago, such as 7d.",
 )
+@click.option("--ups", is_flag=True, help="Mean Unified Procedure Steps, not entries.")
 @click.option("-n", "--dry-run", is_flag=True, help="Print the entries, and remove nothing.")
 @index_option
-def remove(keys: tuple[str, ...], keep: int | None, location: str, *, dry_run: bool) -> None:
+def remove(
+    keys: tuple[str, ...], keep: int | None, location: str, *, dry_run: bool, ups: bool
+) -> None:
     """Remove the entries that the KEYs find, or those that are older than --keep.
 
     \b
@@ -129,7 +136,7 @@ def remove(keys: tuple[str, ...], keep: int | None, location: str, *, dry_run: b
     Each night, in crontab:
       dicomquest worklist remove --keep 7d
     """  # noqa: D301
-    run_remove(keys, keep, location, is_dry=dry_run)
+    run_remove(keys, keep, location, is_dry=dry_run, is_ups=ups)
 
 
 @worklist.command(short_help="Keep entries in step with a folder.")
@@ -235,16 +242,23 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _add_file(opened: Worklist, path: str, *, may_lack: bool) -> Added:
-    """Add the entries of a file; WorklistEntryError or OSError if it is refused."""
+    """Add the steps of a file; WorklistEntryError or OSError if it is refused."""
+    from dicomquest.worklist.entries import Added
     from dicomquest.worklist.entry import entries_of
     from dicomquest.worklist.entry_files import read_entry_file
+    from dicomquest.worklist.workitem import is_workitem, workitem_of
+    from dicomquest.worklist.workitems import Workitems
 
-    entries = [
-        entry
-        for data_set in read_entry_file(path)
-        for entry in entries_of(data_set, may_lack=may_lack)
-    ]
-    return opened.add(entries, int(time.time()), source=os.path.abspath(path))  # noqa: PTH100
+    workitems = Workitems(opened.database)
+    entries, items = [], []
+    for data_set in read_entry_file(path):
+        if is_workitem(data_set):
+            items.append(workitem_of(data_set, workitems.zone_minutes, may_lack=may_lack))
+        else:
+            entries += entries_of(data_set, may_lack=may_lack)
+    now, source = int(time.time()), os.path.abspath(path)  # noqa: PTH100
+    added = workitems.add(items, now, source=source) if items else Added()
+    return added + opened.add(entries, now, source=source)
 
 
 def _added_words(added: Added) -> str:
@@ -257,44 +271,60 @@ def _entries(count: int) -> str:
     return f"{count:,} {'entry' if count == 1 else 'entries'}"
 
 
-def run_list(keys: Sequence[str], location: str, *, as_json: bool) -> None:
-    """Print the entries."""
+def _model(*, is_ups: bool) -> InformationModel:
+    from dicomquest.standard.models import MODALITY_WORKLIST, UPS_PULL
+
+    return UPS_PULL if is_ups else MODALITY_WORKLIST
+
+
+def _lines(texts: Iterable[str], *, is_ups: bool) -> Iterator[str]:
+    from dicomquest.cli.worklist_table import table_of, table_of_workitems
+
+    return table_of_workitems(texts) if is_ups else table_of(texts)
+
+
+def run_list(keys: Sequence[str], location: str, *, as_json: bool, is_ups: bool = False) -> None:
+    """Print the entries, or the Unified Procedure Steps."""
     from dicomquest.cli.worklist_query import found_entries, worklist_query
-    from dicomquest.cli.worklist_table import table_of
     from dicomquest.index import Index
 
     with index_failures("nothing was changed"), Index(location, create=False) as index:
-        query = worklist_query(keys, index.timezone_offset_minutes)
+        query = worklist_query(keys, index.timezone_offset_minutes, _model(is_ups=is_ups))
         texts = [entry.text for entry in found_entries(index, query)]
     if as_json:
         click.echo("[" + ",\n".join(texts) + "]")
     elif texts:
-        for line in table_of(texts):
+        for line in _lines(texts, is_ups=is_ups):
             click.echo(line)
     say(_entries(len(texts)) if texts else "No entries.")
 
 
-def run_remove(keys: Sequence[str], keep: int | None, location: str, *, is_dry: bool) -> None:
+def run_remove(
+    keys: Sequence[str], keep: int | None, location: str, *, is_dry: bool, is_ups: bool = False
+) -> None:
     """Remove; raise click's UsageError for a command line that names no entries."""
     from dicomquest.cli.worklist_query import found_entries, worklist_query
-    from dicomquest.cli.worklist_table import table_of
     from dicomquest.index import Index
     from dicomquest.worklist.entries import Worklist
+    from dicomquest.worklist.workitems import Workitems
 
     if bool(keys) == (keep is not None):
         raise click.UsageError("expected KEY=VALUE, or --keep DAYS: the entries to remove")
     texts = keys
+    day = datetime.now().astimezone() - timedelta(days=(keep or 0) + 1)
     if keep is not None:
-        day = datetime.now().astimezone() - timedelta(days=keep + 1)
-        texts = (f"ScheduledProcedureStepStartDate=-{day:%Y%m%d}",)
+        texts = (f"ScheduledProcedureStepStartDate{'Time' * is_ups}=-{day:%Y%m%d}",)
     with index_failures("what is removed stays removed"), Index(location, create=False) as index:
-        query = worklist_query(texts, index.timezone_offset_minutes)
+        query = worklist_query(texts, index.timezone_offset_minutes, _model(is_ups=is_ups))
         found = list(found_entries(index, query))
         if is_dry:
-            for line in table_of(entry.text for entry in found) if found else ():
+            for line in _lines((each.text for each in found), is_ups=is_ups) if found else ():
                 click.echo(line)
             say(f"would remove {_entries(len(found))}")
             return
         with Worklist(location, create=False) as opened:
-            removed = opened.remove([entry.id for entry in found])
+            kept = Workitems(opened.database) if is_ups else opened
+            removed = kept.remove([entry.id for entry in found])
+            if keep is not None:
+                opened.remove_steps_before(int(day.timestamp()))
     say(f"removed {_entries(removed)}")

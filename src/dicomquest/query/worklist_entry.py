@@ -12,7 +12,9 @@ from dicomquest.query.criteria import KeyCriterion, SequenceMatch, Step
 from dicomquest.query.evaluate import matches_data_set, reduced_item
 from dicomquest.query.search_forms import is_empty, own_zone
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.models import UPS_MODELS
 from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
+from dicomquest.standard.workitem_keys import OF_REQUEST, REFERENCED_REQUESTS
 from dicomquest.standard.worklist_keys import STEP_TAGS
 
 if TYPE_CHECKING:
@@ -45,9 +47,24 @@ def filter_of_entry(key: KeyCriterion) -> KeyCriterion:
     return KeyCriterion((sequence,), key.level, "SQ", SequenceMatch((inner,)))
 
 
+def filter_of_workitem(key: KeyCriterion) -> KeyCriterion:
+    """Return a key of a visibility filter as one for Unified Procedure Steps (PS3.4 CC.2.5).
+
+    The numbers of an order stand in the items of its requests. A step that lacks the attribute
+    stays hidden.
+    """
+    step = key.path[0]
+    if step.creator is not None or step.tag not in OF_REQUEST:
+        return key
+    sequence = Step(REFERENCED_REQUESTS)
+    inner = key._replace(path=(sequence, *key.path))
+    return KeyCriterion((sequence,), key.level, "SQ", SequenceMatch((inner,)))
+
+
 def matches_entry(entry: DataSet, query: Query) -> bool:
     """Tell whether an entry meets all keys of a query, and the filter of the one who asks."""
-    keys = (*query.criteria, *map(filter_of_entry, query.visible))
+    to_entry = filter_of_workitem if query.model in UPS_MODELS else filter_of_entry
+    keys = (*query.criteria, *map(to_entry, query.visible))
     return matches_data_set(entry, keys, query.options.timezone_offset_minutes)
 
 

@@ -14,6 +14,7 @@ from dicomquest.standard.models import (
     NON_PATIENT_MODELS,
     OBJECT_RETRIEVE_MODELS,
     REPOSITORY_QUERY,
+    UPS_MODELS,
     InformationModel,
 )
 from dicomquest.standard.sop_classes import RETRIEVE_SOP_CLASSES, VERIFICATION
@@ -31,6 +32,7 @@ class ServiceKind(Enum):
     OBJECTS = "objects"
     STEPS = "steps"
     ORDERS = "orders"
+    UPS = "ups"
 
 
 _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
@@ -40,6 +42,7 @@ _KINDS: dict[str, tuple[ServiceKind, InformationModel | None]] = {
     **{model.uid: (ServiceKind.OBJECTS, None) for model in NON_PATIENT_MODELS},
     MPPS: (ServiceKind.STEPS, None),
     **dict.fromkeys(OBJECT_RETRIEVE_MODELS, (ServiceKind.OBJECTS, None)),
+    **{model.uid: (ServiceKind.UPS, None) for model in UPS_MODELS},
     # Composite Instance Root is no model of queries.
     **{each.uid: (ServiceKind.RETRIEVE, None) for each in RETRIEVE_SOP_CLASSES},
     **{model.get_uid: (ServiceKind.RETRIEVE, model) for model in MODELS},

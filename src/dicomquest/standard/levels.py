@@ -42,3 +42,4 @@ class Noun(NamedTuple):
 
 
 SCHEDULED_STEPS = Noun("scheduled procedure step", "scheduled procedure steps")
+UNIFIED_STEPS = Noun("unified procedure step", "unified procedure steps")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dicomquest.standard.levels import SCHEDULED_STEPS, Level
+from dicomquest.standard.levels import SCHEDULED_STEPS, UNIFIED_STEPS, Level
 
 
 class InformationModel(NamedTuple):
@@ -102,6 +102,29 @@ MODALITY_WORKLIST = InformationModel(
 )
 """It has no levels: each response is one Scheduled Procedure Step (PS3.4 K.6.1.1)."""
 
+UPS_PULL = InformationModel(
+    "1.2.840.10008.5.1.4.34.6.3",
+    "Unified Procedure Step - Pull SOP Class",
+    "UPS Pull",
+    (),
+    "CC.2.8",
+    "",
+    "",
+    UNIFIED_STEPS.entities,
+)
+UPS_WATCH = UPS_PULL._replace(
+    uid="1.2.840.10008.5.1.4.34.6.2",
+    name="Unified Procedure Step - Watch SOP Class",
+    words="UPS Watch",
+)
+UPS_QUERY = UPS_PULL._replace(
+    uid="1.2.840.10008.5.1.4.34.6.5",
+    name="Unified Procedure Step - Query SOP Class",
+    words="UPS Query",
+)
+UPS_MODELS = (UPS_PULL, UPS_WATCH, UPS_QUERY)
+"""The SOP classes by which Unified Procedure Steps are found, each step by any (PS3.4 CC.2.8)."""
+
 HANGING_PROTOCOL = InformationModel(
     "1.2.840.10008.5.1.4.38.2",
     "Hanging Protocol Information Model - FIND",
@@ -193,7 +216,7 @@ MODELS_BY_UID = {model.uid: model for model in (*MODELS, REPOSITORY_QUERY)}
 """The models with levels by the SOP classes of C-FIND."""
 FIND_MODELS_BY_UID = {
     model.uid: model
-    for model in (*MODELS, REPOSITORY_QUERY, MODALITY_WORKLIST, *NON_PATIENT_MODELS)
+    for model in (*MODELS, REPOSITORY_QUERY, MODALITY_WORKLIST, *UPS_MODELS, *NON_PATIENT_MODELS)
 }
 """The models by the SOP classes of C-FIND, those without levels too."""
 

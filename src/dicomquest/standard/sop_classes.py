@@ -11,6 +11,7 @@ from dicomquest.standard.models import (
     MODELS,
     NON_PATIENT_MODELS,
     REPOSITORY_QUERY,
+    UPS_MODELS,
 )
 
 
@@ -40,6 +41,11 @@ REPOSITORY_FIND = SOPClass(
 OBJECT_FIND: tuple[SOPClass, ...] = tuple(
     SOPClass(model.uid, model.name, "C-FIND", model.clause) for model in NON_PATIENT_MODELS
 )
+
+UPS_FIND: tuple[SOPClass, ...] = tuple(
+    SOPClass(model.uid, model.name, "C-FIND", model.clause) for model in UPS_MODELS
+)
+"""Of these SOP classes C-FIND alone is here."""
 
 SERVED: tuple[SOPClass, ...] = (VERIFICATION, *FIND_SOP_CLASSES)
 SERVED_BY_UID = {sop_class.uid: sop_class for sop_class in SERVED}
@@ -79,6 +85,7 @@ QUERY_RETRIEVE_BY_UID = {
         *SERVED,
         REPOSITORY_FIND,
         WORKLIST_FIND,
+        *UPS_FIND,
         *OBJECT_FIND,
         *OBJECT_RETRIEVE,
         *RETRIEVE_SOP_CLASSES,

@@ -51,7 +51,7 @@ class Worklist:
 
     def __init__(self, location: str | os.PathLike[str], *, create: bool = True) -> None:
         """Open the worklist of an index, whose database is made if it is missing."""
-        self._database = Database(location, create=create)
+        self.database = self._database = Database(location, create=create)
 
     def add(
         self, entries: Iterable[Entry], received: int, *, source: str = "", shown_to: str = ""

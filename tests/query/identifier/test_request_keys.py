@@ -153,5 +153,5 @@ def test_attributes_of_a_step_go_into_its_item() -> None:
 def test_model_without_levels_takes_no_level() -> None:
     with pytest.raises(RequestError, match="Color Palette has no levels"):
         level_by_name("IMAGE", model_by_name("color-palette"))
-    with pytest.raises(RequestError, match="expected patient, study, psonly, worklist"):
+    with pytest.raises(RequestError, match="expected patient, study, psonly, repository, worklist"):
         model_by_name("pallet")

@@ -9,7 +9,17 @@ import click
 
 from dicomquest.cli.shared_options import FILE, PORT, USERS_FILE, setting
 
-SERVICES = ("verification", "find", "store", "retrieve", "worklist", "objects", "steps", "orders")
+SERVICES = (
+    "verification",
+    "find",
+    "store",
+    "retrieve",
+    "worklist",
+    "objects",
+    "steps",
+    "ups",
+    "orders",
+)
 MODELS = ("patient", "study", "psonly", "repository")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 

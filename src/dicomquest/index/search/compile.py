@@ -46,6 +46,7 @@ from dicomquest.index.search.visible_entities import (
     is_met_by_more,
     visible_entities,
 )
+from dicomquest.index.search.workitem_sql import compile_workitems
 from dicomquest.index.search.worklist_sql import compile_worklist
 from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.promoted import searched_path, told_by_promotion
@@ -53,7 +54,7 @@ from dicomquest.index.tables.schema import ALL_THERE, TABLES
 from dicomquest.query.study_listing import SortBy
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, KEYS_BY_TAG
 from dicomquest.standard.levels import Level
-from dicomquest.standard.models import MODALITY_WORKLIST
+from dicomquest.standard.models import MODALITY_WORKLIST, UPS_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,7 +79,9 @@ def compile_query(query: Query, facts: Facts = NO_FACTS, columns: Columns = ()) 
     Rows have the values of ``columns`` behind those of the response's fields.
     """
     if not query.model.levels:
-        compiled = compile_worklist if query.model is MODALITY_WORKLIST else compile_objects
+        if query.model is MODALITY_WORKLIST:
+            return compile_worklist(query, facts, columns)
+        compiled = compile_workitems if query.model in UPS_MODELS else compile_objects
         return compiled(query, facts, columns)
     return _Compiler(query, facts).plan(columns)
 

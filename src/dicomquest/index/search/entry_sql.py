@@ -25,6 +25,7 @@ from dicomquest.index.search.python_filter import FUNCTION
 from dicomquest.index.search.residuals import Residual
 from dicomquest.index.tables.dialects import DIALECTS, Dialect
 from dicomquest.index.tables.schema import ATTRIBUTES, NON_PATIENT_OBJECT, WORKLIST_ENTRY
+from dicomquest.index.tables.step_tables import WORKITEM
 from dicomquest.query.criteria import DateTimePairMatch, KeyCriterion
 from dicomquest.query.worklist_entry import entry_response
 from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
@@ -62,6 +63,13 @@ class ObjectResidual(EntryResidual):
 
     __slots__ = ()
     column = f"{NON_PATIENT_OBJECT.name}.{ATTRIBUTES}"
+
+
+class WorkitemResidual(EntryResidual):
+    """The same of a Unified Procedure Step."""
+
+    __slots__ = ()
+    column = f"{WORKITEM.name}.{ATTRIBUTES}"
 
 
 class Said(NamedTuple):

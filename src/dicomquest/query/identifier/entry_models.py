@@ -1,4 +1,4 @@
-"""The models without levels as people ask them: words, usual keys, places (PS3.4 K, U, X, BB, HH).
+"""The models without levels as people ask them: words, usual keys, places (PS3.4 K, CC, U, X).
 
 One row a model serves the command line and ``dicomquest.find``.
 """
@@ -13,6 +13,7 @@ from dicomquest.standard.levels import SCHEDULED_STEPS, Level, Noun
 from dicomquest.standard.models import MODALITY_WORKLIST, InformationModel
 from dicomquest.standard.object_keys import OBJECT_MODELS, MatchingKey, ObjectModel
 from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
+from dicomquest.standard.workitem_keys import WORKITEM_MODELS
 from dicomquest.standard.worklist_keys import (
     NEVER_MATCHED,
     STEP_TAGS,
@@ -119,7 +120,7 @@ def _object_model(row: ObjectModel) -> EntryModel:
 
 
 ENTRY_MODELS: Mapping[str, EntryModel] = {
-    each.word: each for each in (_WORKLIST, *map(_object_model, OBJECT_MODELS))
+    each.word: each for each in (_WORKLIST, *map(_object_model, (*WORKITEM_MODELS, *OBJECT_MODELS)))
 }
 """The models without levels by the word that people type."""
 

@@ -1,4 +1,4 @@
-"""An identifier of a model without levels as a query (PS3.4 K.4.1.1.3; U, X, BB, HH and II alike).
+"""An identifier of a model without levels as a query (PS3.4 K.4.1.1.3, CC, U, X, BB, HH, II).
 
 An empty stored value matches no key that has a value (K.2.2.1.1.1): unlike a Q/R key, none is read
 with ``or_unknown``.
@@ -23,7 +23,7 @@ from dicomquest.query.identifier.identifier_keys import RETRIEVAL, KeyReader, Re
 from dicomquest.query.identifier.parse import check_number_of_values
 from dicomquest.query.model import IgnoredKey, Query, ReturnKey
 from dicomquest.standard import statuses
-from dicomquest.standard.models import MODALITY_WORKLIST
+from dicomquest.standard.models import MODALITY_WORKLIST, UPS_MODELS
 from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
@@ -32,6 +32,7 @@ from dicomquest.standard.tags import (
     TIMEZONE_OFFSET_FROM_UTC,
     creator_tag,
 )
+from dicomquest.standard.workitem_keys import TRANSACTION_UID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,11 +57,14 @@ def parse_entry_query(data_set: DataSet, options: QueryOptions, model: Informati
         IgnoredKey((tag,), "belongs to Query/Retrieve: neither matched nor returned")
         for tag in sorted(_OF_THE_ARCHIVE & data_set.keys())
     ]
+    if model in UPS_MODELS and TRANSACTION_UID in data_set:
+        ignored.append(IgnoredKey((TRANSACTION_UID,), "is a lock: neither matched nor returned"))
     if ignored and options.strict:
         raise IdentifierError(
             statuses.IDENTIFIER_DOES_NOT_MATCH, ignored[0].reason, ignored[0].path
         )
-    is_unsupported = bool(_OF_THE_ARCHIVE - {QUERY_RETRIEVE_LEVEL} & data_set.keys())
+    is_unsupported = any(each.path != (QUERY_RETRIEVE_LEVEL,) for each in ignored)
+    data_set = {tag: element for tag, element in data_set.items() if (tag,) not in _paths(ignored)}
     check_number_of_values(data_set, options.most_values)
     own = options.timezone_offset_minutes
     adjusts = options.timezone_adjustment and zone is not None
@@ -94,6 +98,10 @@ def parse_entry_query(data_set: DataSet, options: QueryOptions, model: Informati
         charset_terms=tuple(str(value) for value in charset.values) if charset is not None else (),
         timezone_offset_minutes=zone,
     )
+
+
+def _paths(ignored: Iterable[IgnoredKey]) -> set[tuple[int, ...]]:
+    return {each.path for each in ignored}
 
 
 def _zone(data_set: DataSet, options: QueryOptions, notes: list[str]) -> int | None:
