@@ -59,3 +59,26 @@ def test_broken_invariant_is_told(tmp_path: Path) -> None:
     assert kept.read_bytes()[7] == 0x99
     assert "AssertionError" in done.stdout
     assert done.stdout.strip().endswith("False)")
+
+
+def test_a_slow_input_is_told(tmp_path: Path) -> None:
+    """The time of the processor counts, not that of the clock on a busy machine."""
+    program = (
+        "import fuzz.items, fuzz.__main__, pathlib, time\n"
+        "def check(data):\n"
+        "    if busy:\n"
+        "        ends = time.process_time() + 0.25\n"
+        "        while time.process_time() < ends: pass\n"
+        "    else:\n"
+        "        time.sleep(0.25)\n"
+        "fuzz.items.check = check\n"
+        "fuzz.__main__.corpus = lambda target: [b'0123456789']\n"
+        "for busy in (False, True):\n"
+        f"    print(fuzz.__main__.run('items', 60, 1, 1, pathlib.Path({str(tmp_path)!r})))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("(1, True)\n")
+    assert "3 times over the limit" in done.stdout
+    assert done.stdout.strip().endswith("(1, False)")
