@@ -1,7 +1,8 @@
 """``python -m fuzz``: run the fuzzers, and keep the input that breaks an invariant.
 
 Each file of this folder with a function ``check`` is a target; its first line says what must hold.
-Besides, no input takes longer than 0.2 s of the processor, 10 s in all, or 50 MB. ``fuzz/corpus`` has what real peers sent.
+Besides, no input takes longer than 0.2 s of the processor, 10 s in all, or 50 MB.
+``fuzz/corpus`` has what real peers sent.
 """
 
 from __future__ import annotations
