@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,29 @@ def test_index_is_asked_without_case(location: str) -> None:
     assert run(*asked, "--ignore-case").stdout == "1\n"
     refused = run("pacs.example", "104", "--ignore-case")
     assert "--ignore-case is for --index" in " ".join(refused.stderr.split())
+
+
+def test_index_is_asked_by_words_of_a_name(tmp_path: Path) -> None:
+    location = str(tmp_path / "names.sqlite")
+    made = instance(1, 1)
+    made.PatientName = "Mueller^Joerg"
+    with open_index(location, create=True) as index:
+        index.ingest_data_sets([from_pydicom(made)])
+    asked = ("--index", location, "PatientName=jorg miler", "--count")
+    assert run(*asked).stdout == "0\n"
+    assert run(*asked, "--fuzzy").stdout == "1\n"
+    assert run(*asked, "--offer", "fuzzy").stdout == "1\n"
+    assert "sound" in CliRunner().invoke(main, ["explain", *asked[:3], "--fuzzy"]).output
+
+
+def test_peer_is_asked_for_words_of_a_name() -> None:
+    with serving(lambda _: iter(())) as port:
+        result = run(HOST, str(port), "PatientName=miler", "--fuzzy")
+    assert result.exit_code == 0
+    assert re.search(r"Offered: Fuzzy .*: not accepted", result.stderr)
+    refused = run(HOST, str(port), "PatientName=miler", "--fuzzy", "--tree")
+    assert refused.exit_code == 2
+    assert "--fuzzy does not go with --tree" in " ".join(refused.stderr.split())
 
 
 def test_wrong_filter_is_refused(location: str) -> None:

@@ -189,6 +189,7 @@ def _ask_index(settings: FindSettings, row: EntryModel, asked: Question, request
     try:
         with open_index(settings.target.index or "") as index:
             base = QueryOptions(
+                fuzzy="fuzzy" in settings.offer,
                 ignore_case=settings.target.ignore_case,
                 timezone_offset_minutes=index.timezone_offset_minutes,
             )

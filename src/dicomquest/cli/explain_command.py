@@ -46,6 +46,7 @@ class ExplainSettings:
     level: str
     model: str
     visible: tuple[str, ...]
+    fuzzy: bool
     as_is: bool
 
 
@@ -75,6 +76,7 @@ class ExplainSettings:
     metavar="KEY=VALUE",
     help="Explain for one who sees only what matches this key; repeat it.",
 )
+@click.option("--fuzzy", is_flag=True, help="Explain for one who asks with find --fuzzy.")
 @click.option("--as-is", is_flag=True, help="Take keys and values as they are, allowed or not.")
 def explain(**values: Any) -> None:
     """Explain what a query means to an index, how the database finds it, and why it finds nothing.
@@ -109,7 +111,7 @@ def run(settings: ExplainSettings) -> None:
 
     warnings.simplefilter("ignore")
     model, level = MODEL_NAMES[settings.model], Level[settings.level]
-    options = QueryOptions(relational=True)
+    options = QueryOptions(relational=True, fuzzy=settings.fuzzy)
     try:
         keys = parse_keys(settings.keys)
         if not settings.as_is:

@@ -97,7 +97,7 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     What a CT scanner has to do today, from a worklist:
       dicomquest find ris1 -W ScheduledStationAETitle=CT1 ScheduledProcedureStepStartDate=today
     The meaning of a query, with names found by sound if the peer can:
-      dicomquest find pacs1 PatientName=MEYER --offer fuzzy --explain
+      dicomquest find pacs1 PatientName=MEYER --fuzzy --explain
 
     Several named PEERs are asked at once, and what more than one has is shown once.
 
@@ -125,6 +125,8 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
         raise click.UsageError(f"{other} is for one peer: name a single one")
     if model == "repository":
         _check_repository(target, asking)
+    if target.fuzzy:
+        values["offer"] = tuple(dict.fromkeys((*values["offer"], "fuzzy")))
     run(
         FindSettings(
             host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
@@ -138,6 +140,7 @@ def _check_repository(target: TargetSettings, asking: AskingSettings) -> None:
     given = {
         "--index": target.index is not None,
         "--tree": target.tree,
+        "--fuzzy": target.fuzzy,
         "--get": target.get is not None,
         "--split": asking.split is not None,
     }
@@ -197,7 +200,7 @@ def run(settings: FindSettings) -> None:
         read_back(request, model, wanted, values)
     settings.peer.tell_if_readable(settings.host)
     asked = replace(asked, keys=tuple(keys))
-    if _is_asked_otherwise(settings, asked, request, model, values):
+    if _is_asked_otherwise(settings, asked, request, model, wanted, values):
         return
     found = _ask(settings, asked, request, model, wanted, values)
     if settings.target.get is not None:
@@ -241,11 +244,12 @@ def _ask(  # noqa: PLR0917
     return found
 
 
-def _is_asked_otherwise(
+def _is_asked_otherwise(  # noqa: PLR0917
     settings: FindSettings,
     asked: Question,
     request: Request,
     model: InformationModel,
+    wanted: QueryOptions,
     values: ValueFile | None,
 ) -> bool:
     """Ask for a tree, an index or several peers; False if one query of one peer is wanted."""
@@ -260,7 +264,7 @@ def _is_asked_otherwise(
     elif target.index is not None:
         request = replace(request, identifier=with_all_values(request.identifier, values))
         explain = settings.asking.explain
-        find_in_index(target, asked, request, model, out, explain=explain)
+        find_in_index(target, asked, request, model, out, wanted, explain=explain)
     elif settings.several:
         from dicomquest.cli.find_in_peers import find_in_peers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -28,24 +29,25 @@ FIRST_ROWS, ROWS = 32, 512
 """The first rows are few, so that they are shown at once."""
 
 
-def find_in_index(
+def find_in_index(  # noqa: PLR0917
     target: TargetSettings,
     asked: Question,
     request: Request,
     model: InformationModel,
     out: OutputSettings,
+    wanted: QueryOptions,
     *,
     explain: bool = False,
 ) -> None:
     """Ask an index and show its matches; raise click's Exit if that fails."""
     from dicomquest.index import open_index
     from dicomquest.query.identifier.parse import parse_identifier
-    from dicomquest.query.options import QueryOptions
     from dicomquest.query.visibility import VisibilityError
 
     try:
         with open_index(target.index or "", visible=target.visible) as index:
-            options = QueryOptions(
+            options = replace(
+                wanted,
                 relational=True,
                 ignore_case=target.ignore_case,
                 timezone_offset_minutes=index.timezone_offset_minutes,

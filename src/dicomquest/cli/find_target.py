@@ -72,6 +72,12 @@ class TargetSettings:
     ignore_case: bool = setting(
         False, "Let text match without case; names do so anyway.", is_flag=True, envvar=None
     )
+    fuzzy: bool = setting(
+        False,
+        "Find names by words in any order, by their beginning or sound; a peer may refuse.",
+        is_flag=True,
+        envvar=None,
+    )
     key: tuple[str, ...] = setting(
         (),
         "A KEY, as findscu takes it; repeat it.",
@@ -103,6 +109,10 @@ class TargetSettings:
         if self.index is not None and self.tree:
             raise click.UsageError(
                 "--tree is for a peer: an index answers -L IMAGE with keys of all levels at once"
+            )
+        if self.fuzzy and self.tree:
+            raise click.UsageError(
+                "--fuzzy does not go with --tree, which asks study by study: leave one out"
             )
         if self.tree and asking.show_bytes:
             raise click.UsageError("--show-bytes shows one query: leave --tree out")

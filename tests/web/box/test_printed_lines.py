@@ -57,7 +57,9 @@ def test_the_find_line_has_each_key_or_says_not(reading: Reading) -> None:
     line = find_line(reading)
     words = shlex.split(line.text)
     assert words[:4] == ["dicomquest", "find", "--index", "scans.sqlite"]
-    assert len({*words[4:]} - {"--ignore-case"}) == len({key.keyword for key in reading.keys})
+    assert len({*words[4:]} - {"--fuzzy", "--ignore-case"}) == len(
+        {key.keyword for key in reading.keys}
+    )
     if not line.remark:
         for key in reading.keys:
             assert f"{key.keyword}={key.value}" in words
@@ -69,9 +71,9 @@ def test_the_find_line_has_each_key_or_says_not(reading: Reading) -> None:
         ("acc:A77 MR 2024",
          "AccessionNumber=A77 ModalitiesInStudy=MR StudyDate=20240101-20241231",
          "AccessionNumber=A77&ModalitiesInStudy=MR&StudyDate=20240101-20241231", ""),
-        ("citizen", "'PatientName=citizen*'", "PatientName=citizen&fuzzymatching=true",
+        ("citizen", "--fuzzy PatientName=citizen", "PatientName=citizen&fuzzymatching=true",
          "It also finds names that sound alike."),
-        ("~citizen", "'PatientName=citizen*'", "PatientName=citizen&fuzzymatching=true", ""),
+        ("~citizen", "--fuzzy PatientName=citizen", "PatientName=citizen&fuzzymatching=true", ""),
         ("desc:kn?e", "--ignore-case 'StudyDescription=kn?e'",
          "StudyDescription=kn%3Fe&ignorecase=true", ""),
         ("CT MR", r"'ModalitiesInStudy=CT\MR'", "ModalitiesInStudy=CT%5CMR", ""),
@@ -84,9 +86,16 @@ def test_the_find_line_has_each_key_or_says_not(reading: Reading) -> None:
 def test_lines_read_as_people_write_them(text: str, find: str, qido: str, remark: str) -> None:
     reading = read_box(text, NOW)
     assert find_line(reading).text == f"dicomquest find --index scans.sqlite {find}"
-    assert qido_line(reading) == qido_line(reading)
     assert qido_line(reading).text == f"/dicom-web/studies?{qido}"
     assert qido_line(reading).remark == remark
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [("citizen", "It also finds names that sound alike."), ("~citizen", "")],
+)
+def test_the_find_line_asks_for_words_of_names(text: str, remark: str) -> None:
+    assert find_line(read_box(text, NOW)).remark == remark
 
 
 def test_words_of_a_name_do_not_sound_unless_asked() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dicomquest.errors import DicomquestError
-from dicomquest.query.criteria import AnyOf, CaseFree, FuzzyName, MultipleValue
+from dicomquest.query.criteria import AnyOf, CaseFree, MultipleValue
 from dicomquest.query.identifier.key_arguments import build_identifier, parse_key
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
@@ -76,19 +76,14 @@ def asked_by_qido(pairs: Iterable[tuple[str, str]]) -> tuple[KeyCriterion, ...]:
 def find_line(reading: Reading, index: str = "scans.sqlite") -> PrintedLine:
     """Return the same search as a command."""
     keys, left_out = _once(reading.keys)
-    written = [(each.keyword, _for_find(each)) for each in keys]
+    written = [(each.keyword, each.value) for each in keys]
     words = [f"{name}={value}" for name, value in written]
-    switches = ["--ignore-case"] if _has_text(keys) else []
+    is_fuzzy, has_text = any(key.matching in _NAMES for key in keys), _has_text(keys)
+    switches = ["--fuzzy"] if is_fuzzy else []
+    switches += ["--ignore-case"] if has_text else []
     text = shlex.join(["dicomquest", "find", "--index", index, *switches, *words])
-    options = replace(_OF_FIND, ignore_case=bool(switches))
+    options = replace(_OF_FIND, fuzzy=is_fuzzy, ignore_case=has_text)
     return PrintedLine(text, _remark(keys, left_out, _asked_by_find(written, options)))
-
-
-def _for_find(key: BoxKey) -> str:
-    """Return the value of a key for a program without fuzzy matching."""
-    if key.matching in _NAMES:
-        return "*".join(key.value.split(" ")) + "*"
-    return key.value
 
 
 def _has_text(keys: Iterable[BoxKey]) -> bool:
@@ -132,8 +127,6 @@ def _remark(
 
 def _difference(key: BoxKey, asked: Sequence[KeyCriterion]) -> str:
     match key.matching:
-        case Matching.WORDS | Matching.SOUND if not any(_has_words(each) for each in asked):
-            return "It finds only names that begin so, in this order."
         case Matching.WORDS:
             return "It also finds names that sound alike."
         case Matching.EMPTY:
@@ -151,7 +144,3 @@ def _has_no_case(asked: KeyCriterion, key: BoxKey) -> bool:
     parts = criterion.parts if isinstance(criterion, AnyOf | MultipleValue) else (criterion,)
     (own, *_) = criteria_of(key, USUAL)
     return asked.path == own.path and any(isinstance(part, CaseFree) for part in parts)
-
-
-def _has_words(asked: KeyCriterion) -> bool:
-    return isinstance(asked.criterion, FuzzyName)
