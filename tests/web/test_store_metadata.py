@@ -17,7 +17,11 @@ from pydicom.sequence import Sequence
 
 from dicomquest.dataset.elements import from_json
 from dicomquest.dataset.native_xml import to_native_xml
-from dicomquest.web import store_spool
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import LimitHit
+from dicomquest.web.store_spool import SpoolLimits
+from dicomquest.web.web_service import WebSettings
+from fixtures.observing import Heard
 from fixtures.storing import instance, stored_files
 from fixtures.stow import FAILED, OTHER, REASON, StoreFront, store_front, uids
 from fixtures.stow_metadata import (
@@ -275,14 +279,25 @@ def test_many_instances_go_in_one_message(front: StoreFront) -> None:
 
 
 @pytest.mark.requirement("WS-028")
-@pytest.mark.parametrize("name", ["LONGEST_METADATA", "MOST_NOTED"])
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        (SpoolLimits(metadata=1000), LimitName.STOW_METADATA),
+        (SpoolLimits(notes=1000), LimitName.STOW_HEADERS),
+    ],
+)
 def test_a_request_beyond_a_limit_is_too_large(
-    front: StoreFront, name: str, monkeypatch: pytest.MonkeyPatch
+    front: StoreFront, limits: SpoolLimits, limit: LimitName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_spool, name, 1000)
+    heard = Heard()
+    limited = front.browsing(WebSettings(storing=limits, observer=heard))
+    monkeypatch.setattr(front, "browser", limited)
     metadata = json_part({"00100020": {"vr": "LO", "Value": ["x" * 1000]}})
     bulk = [part(OCTETS, b"x", BULK.format(number)) for number in range(10)]
-    assert post(front, *bulk, metadata).status_code == 413
+    response = post(front, *bulk, metadata)
+    assert response.status_code == 413
+    assert limit.value in response.text
+    assert limit in {each.limit for each in heard.events if isinstance(each, LimitHit)}
 
 
 @pytest.mark.requirement("WS-028")

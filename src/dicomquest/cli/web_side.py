@@ -172,6 +172,7 @@ class WebSide:
         from dicomquest.services.admission import AccessRules, Admission
         from dicomquest.store.rendering_processes import RenderingLimits
         from dicomquest.web.host_names import host_names
+        from dicomquest.web.store_spool import SpoolLimits
         from dicomquest.web.web_service import WebSettings
 
         own = self._server.settings
@@ -188,6 +189,7 @@ class WebSide:
             rendering=RenderingLimits(
                 settings.max_renderings, settings.max_rendered_pixels, settings.rendering_timeout
             ),
+            storing=SpoolLimits(settings.max_stow_metadata, settings.max_stow_headers),
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
             page=page_settings(settings),

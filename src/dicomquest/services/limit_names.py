@@ -46,6 +46,8 @@ class LimitName(Enum):
     RENDERED_PIXELS = "max-rendered-pixels"
     RENDERING_TIMEOUT = "rendering-timeout"
     HTTP_HEAD = "max-http-head"
+    STOW_METADATA = "max-stow-metadata"
+    STOW_HEADERS = "max-stow-headers"
     HL7_CONNECTIONS = "max-hl7-connections"
     HL7_MESSAGE = "max-hl7-message"
     HL7_TIMEOUT = "hl7-timeout"

@@ -28,7 +28,7 @@ from dicomquest.web.store_parts import (
     PartEnded,
     PartEvent,
 )
-from dicomquest.web.store_spool import PartSpool
+from dicomquest.web.store_spool import PartSpool, SpoolLimitError
 from dicomquest.web.store_start import ArrivedStart
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class _Storing:
         run = self._service.run
         try:
             with await run(self._storage.scratch) as file:
-                spool = PartSpool(file, metadata_kinds)
+                spool = PartSpool(file, metadata_kinds, self._service.settings.storing)
 
                 async def keep(events: Iterator[PartEvent]) -> None:
                     await run(spool.take, events)
@@ -184,6 +184,10 @@ class _Storing:
                     await self._take_made(
                         ArrivedStart(status=statuses.CANNOT_UNDERSTAND, words=words)
                     )
+        except SpoolLimitError as error:
+            association = self._visit.association
+            self._service.teller(self._visit).hit(association.requestor, error.limit)
+            raise
         except (StoreError, OSError) as error:
             if isinstance(error, OSError):
                 out_of_resources(error)

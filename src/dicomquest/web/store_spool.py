@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from dicomquest.dataset.spliced_encoder import BulkParts, Extent
+from dicomquest.services.limit_names import LimitName, reached
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -18,11 +19,23 @@ from dicomquest.web.refusals import RefusalError
 from dicomquest.web.retrieve_media import FRAME_TYPES, OCTETS, codestream_syntax
 from dicomquest.web.store_parts import PartBegan, PartData, PartEnded, PartEvent
 
-LONGEST_METADATA: Final = 16 << 20
-"""Bytes of one part of metadata: that of some thousand instances, or of ten thousand frames."""
 
-MOST_NOTED: Final = 32 << 20
-"""Bytes that the notes of all parts may take in memory: those of a hundred thousand parts."""
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """The bytes of one part of metadata, and of the notes in memory about all parts."""
+
+    metadata: int = 16 << 20
+    notes: int = 32 << 20
+
+
+class SpoolLimitError(RefusalError):
+    """A request with metadata goes beyond a limit."""
+
+    def __init__(self, limit: LimitName, words: str) -> None:
+        words = f"the request is too large: {words}, {reached(limit)}"
+        super().__init__(413, words, {"Connection": "close"})
+        self.limit = limit
+
 
 NOTE: Final = 256
 """Bytes that the note of a part takes beside the text of its headers."""
@@ -58,6 +71,7 @@ class PartSpool:
 
     file: BinaryIO
     metadata_kinds: frozenset[str]
+    limits: SpoolLimits
     metadata: list[SpooledPart] = field(default_factory=list)
     bulk: dict[str, list[SpooledPart]] = field(default_factory=dict)
     frames: dict[str, list[SpooledPart]] = field(default_factory=dict)
@@ -66,7 +80,7 @@ class PartSpool:
     _part: SpooledPart | None = None
 
     def take(self, events: Iterable[PartEvent]) -> None:
-        """Write what has come; RefusalError 413 beyond the limits, OSError if the disk is full."""
+        """Write what has come; SpoolLimitError, or OSError if the disk is full."""
         for event in events:
             match event:
                 case PartBegan():
@@ -76,8 +90,10 @@ class PartSpool:
                     self.file.write(data)
                     self._size += len(data)
                     self._part.length += len(data)
-                    if self._is_metadata(self._part) and self._part.length > LONGEST_METADATA:
-                        raise _too_large(f"its metadata is longer than {LONGEST_METADATA} bytes")
+                    most = self.limits.metadata
+                    if self._part.length > most and self._is_metadata(self._part):
+                        words = f"its metadata is longer than {most} bytes"
+                        raise SpoolLimitError(LimitName.STOW_METADATA, words)
                 case PartEnded():
                     assert self._part is not None  # noqa: S101  a part has begun
                     self._part.is_whole = True
@@ -85,8 +101,8 @@ class PartSpool:
     def _noted_part(self, began: PartBegan) -> SpooledPart:
         kind_text, location = began.header("content-type"), began.header("content-location")
         self._noted += NOTE + len(kind_text) + 2 * len(location)
-        if self._noted > MOST_NOTED:
-            raise _too_large("it has too many parts")
+        if self._noted > self.limits.notes:
+            raise SpoolLimitError(LimitName.STOW_HEADERS, "it has too many parts")
         kind = (read_ranges([kind_text]) or [MediaRange("")])[0]
         part = SpooledPart(kind, location, self._size)
         if self._is_metadata(part):
@@ -172,7 +188,3 @@ def _jpeg_syntax(first: bytes) -> str:
             return _JPEG_SYNTAX.get(marker, "")
         at += 2 + int.from_bytes(first[at + 2 : at + 4], "big")
     return ""
-
-
-def _too_large(words: str) -> RefusalError:
-    return RefusalError(413, f"the request is too large: {words}", {"Connection": "close"})

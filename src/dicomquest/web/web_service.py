@@ -38,6 +38,7 @@ from dicomquest.web.refusals import RefusalError
 from dicomquest.web.renderings import Renderings
 from dicomquest.web.search_service import SearchService
 from dicomquest.web.sessions import Session
+from dicomquest.web.store_spool import SpoolLimits
 from dicomquest.web.viewer_build import ViewerBuild
 from dicomquest.worklist.entries import Worklist
 
@@ -79,7 +80,7 @@ class WebSettings:
     - ``viewer`` is the build of OHIF to serve, None for none.
     - ``page`` are those of the page for people.
     - ``most_retrieves`` are the retrieves that run at a time; None for any number.
-    - ``rendering`` bounds the pictures that are made.
+    - ``rendering`` bounds the pictures that are made, ``storing`` requests with metadata.
     """
 
     root: str = "/dicom-web"
@@ -93,6 +94,7 @@ class WebSettings:
     viewer: ViewerBuild | None = None
     most_retrieves: int | None = None
     rendering: RenderingLimits = field(default_factory=RenderingLimits)
+    storing: SpoolLimits = field(default_factory=SpoolLimits)
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
     page: PageSettings = field(default_factory=PageSettings)

@@ -415,6 +415,24 @@ class LimitSettings:
         reason="a browser sends some hundred, a token adds a few thousand",
         beyond="431 by HTTP",
     )
+    max_stow_metadata: int = setting(
+        16_777_216,
+        "Take at most so many bytes of a part of metadata by STOW-RS.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="so long is that of some thousand instances; it is read as a whole",
+        beyond="413 by HTTP",
+    )
+    max_stow_headers: int = setting(
+        33_554_432,
+        "Keep at most so many bytes about the parts of a request with metadata by STOW-RS.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="a part has its headers and 256 bytes in memory: a hundred thousand go",
+        beyond="413 by HTTP",
+    )
     max_hl7_connections: int = setting(
         HL7.connections,
         "Hold at most N connections by HL7 in a process.",
