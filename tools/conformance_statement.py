@@ -76,7 +76,10 @@ def sop_classes() -> Iterable[str]:
         row(UID(MPPS).name, MPPS, "N-CREATE, N-SET", "yes", "`--worklist`"),
         *(row(each.name, each.uid, each.service, "yes", "`--worklist`") for each in UPS_FIND),
         *(row(each.name, each.uid, each.service, "yes", "yes") for each in OBJECT_FIND),
-        *(row(each.name, each.uid, each.service, "no", "yes") for each in OBJECT_RETRIEVE),
+        *(
+            row(each.name, each.uid, each.service, "yes" if "GET" in each.service else "no", "yes")
+            for each in OBJECT_RETRIEVE
+        ),
         *(row(UID(uid).name, uid, "C-STORE", "no", "`--store`") for uid in OBJECT_CLASSES),
     ]
 

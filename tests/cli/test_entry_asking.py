@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from dicomquest import AE, evt
+from dicomquest.ae.background import RunningServer
+from dicomquest.aio.server import Server
 from dicomquest.cli import main
+from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.server_assembly import server_settings
 from dicomquest.dataset.elements import to_pydicom
 from dicomquest.index import Index
 from dicomquest.standard.models import COLOR_PALETTE, HANGING_PROTOCOL, MODALITY_WORKLIST
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
 from fixtures.faces import HOST
-from fixtures.objects import made
+from fixtures.objects import made, write_object
 from fixtures.worklists import entry, request
 
 
@@ -176,3 +180,32 @@ def test_wrong_command_line_sends_nothing(peer: _Peer, arguments: list[str], wor
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.split())
     assert peer.asked == []
+
+
+@pytest.mark.requirement("NP-008")
+def test_found_objects_are_fetched(tmp_path: Path) -> None:
+    """--get asks for the class, and fetches by C-GET of the same model, without a level."""
+    files, folder = tmp_path / "files", tmp_path / "fetched"
+    files.mkdir()
+    for number in (1, 2, 3):
+        name = f"P{number % 2}"
+        write_object(
+            files / f"{number}.dcm", made(HANGING_PROTOCOL, number, HangingProtocolName=name)
+        )
+    with Index(tmp_path / "index.sqlite") as index:
+        index.ingest([files])
+        settings = ServeSettings(index=str(tmp_path / "index.sqlite"))
+        server = RunningServer(lambda: Server(server_settings(settings, index)), (HOST, 0))
+        server.start()
+        place = (HOST, str(server.server_address[1]), "-m", "hanging-protocol")
+        result = run(*place, "HangingProtocolName=P1", "--get", str(folder))
+        server.shutdown()
+    assert result.exit_code == 0, result.output
+    fetched = list(map(dcmread, folder.rglob("*.dcm")))
+    assert sorted(each.SOPInstanceUID for each in fetched) == ["1.2.9.1", "1.2.9.3"]
+    assert "Next: dicomquest index" in result.stderr
+
+
+def test_worklist_has_nothing_to_fetch(peer: _Peer) -> None:
+    result = run(HOST, str(peer.port), "-W", "--get", "x")
+    assert (result.exit_code, "and no files" in result.stderr) == (2, True)

@@ -60,8 +60,13 @@ def find_entries(settings: FindSettings) -> None:
         say(in_words(query))
     if settings.target.index is not None:
         _ask_index(settings, row, asked, request)
-    else:
-        _ask_peer(settings, row, asked, request)
+        return
+    found = _ask_peer(settings, row, asked, request)
+    if settings.target.get is not None:
+        from dicomquest.cli.retrieving.found_matches import fetch_objects
+
+        place = settings.host, settings.port, settings.peer
+        fetch_objects(place, row.model, found, settings.target)
 
 
 def _check(settings: FindSettings, row: EntryModel) -> None:
@@ -69,7 +74,7 @@ def _check(settings: FindSettings, row: EntryModel) -> None:
     target, asking = settings.target, settings.asking
     given = {
         "--tree": target.tree,
-        "--get": target.get is not None,
+        "--get": target.get is not None and not row.model.get_uid,
         "--split": asking.split,
         "--visible": target.visible,
         "-L": settings.level != "STUDY",
@@ -107,7 +112,10 @@ def _request(settings: FindSettings, row: EntryModel) -> tuple[Question, Request
             way_out = " (--as-is sends it all the same.)"
             keys = read_written(keys, datetime.now().astimezone(), way_out=way_out)
         wanted = row.usual if all(key.value for key in keys) else ()
-        columns = [*keys, *_absent([*wanted, *filter(None, [row.unique])], keys, row)]
+        unique = [row.unique] if row.unique else []
+        # The class of an instance is what a retrieve needs a presentation context for.
+        of_class = ["SOPClassUID"] if settings.target.get is not None else []
+        columns = [*keys, *_absent([*wanted, *unique, *of_class], keys, row)]
         identifier = build_identifier(columns)
         terms = character_set(identifier, settings.charset)
     except KeyValueError as error:
@@ -217,7 +225,10 @@ def _parsed(request: Request, model: InformationModel, base: QueryOptions) -> Qu
         raise give_up(str(error)) from error
 
 
-def _ask_peer(settings: FindSettings, row: EntryModel, asked: Question, request: Request) -> None:
+def _ask_peer(
+    settings: FindSettings, row: EntryModel, asked: Question, request: Request
+) -> list[DataSet]:
+    """Ask the peer and print the answers; return those that are to be fetched."""
     from dicomquest.cli.asking.answers import Outcome, answers, failure_of
     from dicomquest.cli.find_explanation import explain_negotiation, show_bytes
     from dicomquest.cli.peer import associated
@@ -243,14 +254,17 @@ def _ask_peer(settings: FindSettings, row: EntryModel, asked: Question, request:
         )  # fmt: skip
         kept = _reviewed(found, review, is_filtering=settings.asking.filter_here)
         ways = (association.cancel_all, association.abort)
+        taken: list[DataSet] = []
         reason = _show(
-            settings, row, asked, request, kept, ways, lambda: failure_of(outcome, association)
-        )
+            settings, row, asked, request, kept, ways, lambda: failure_of(outcome, association),
+            taken,
+        )  # fmt: skip
         if reason is not None:
             raise give_up(reason)
     peer = "the peer" if settings.peer.aec == "ANY-SCP" else settings.peer.aec
     for line in review.lines(peer) if review is not None else ():
         say(f"Warning: {line}")
+    return taken
 
 
 def _reviewed(
@@ -277,18 +291,20 @@ def _show(  # noqa: PLR0917
     matches: Iterator[DataSet],
     ways: tuple[Callable[[], None], Callable[[], None]],
     failure: Callable[[], str | None] = lambda: None,
+    taken: list[DataSet] | None = None,
 ) -> str | None:
     """Show the answers, and return why they are not all, unless --limit cut them.
 
-    Ctrl-C cancels, then aborts.
+    Ctrl-C cancels, then aborts. ``taken`` gets the answers if they are to be fetched.
     """
     from dicomquest.cli.output.show import show
     from dicomquest.cli.output.summary import summarise
 
+    is_fetched = settings.target.get is not None
     with Interruption(*ways) as interruption:
         shown = show(
             interruption.until(matches), request.columns, asked, request.level, settings.output,
-            noun=row.noun,
+            noun=row.noun, taken=taken.append if taken is not None and is_fetched else None,
         )  # fmt: skip
     reason = failure()
     summarise(

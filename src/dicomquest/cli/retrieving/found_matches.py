@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.file_rights import PRIVATE, new_files_without
@@ -13,11 +14,13 @@ from dicomquest.cli.settings.retrieve_settings import KeepingSettings, PaceSetti
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
+from dicomquest.standard.object_keys import OBJECT_MODELS_BY_UID
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
 if TYPE_CHECKING:
     from dicomquest.cli.find_target import TargetSettings
     from dicomquest.cli.peer import PeerSettings
+    from dicomquest.cli.retrieving.portions import Portion
     from dicomquest.standard.models import InformationModel
 
 
@@ -50,6 +53,32 @@ def fetch_matches(
     }
     found = [portion_of(match, level, uppers) for match in matches]
     portions = [portion for portion in found if portion is not None]
+    _fetch(place, model, portions, target)
+
+
+def fetch_objects(
+    place: tuple[str, int, PeerSettings],
+    model: InformationModel,
+    matches: Sequence[DataSet],
+    target: TargetSettings,
+) -> None:
+    """Fetch objects without a patient as ``fetch_matches`` does; they have one key (PS3.4 U.4)."""
+    found = [portion_of(match, Level.IMAGE, {}) for match in matches]
+    known = OBJECT_MODELS_BY_UID[model.uid].sop_classes
+    portions = [
+        replace(portion, sop_classes=portion.sop_classes or frozenset(known[:1]))
+        for portion in found
+        if portion is not None
+    ]
+    _fetch(place, model, portions, target)
+
+
+def _fetch(
+    place: tuple[str, int, PeerSettings],
+    model: InformationModel,
+    portions: Sequence[Portion],
+    target: TargetSettings,
+) -> None:
     if not portions:
         return
     with (

@@ -58,7 +58,13 @@ class Portion:
         return f"{len(own):,} {self.level.entities}{upper}"
 
     def identifier(self, model: InformationModel) -> DataSet:
-        """Return the identifier of the request: the level and the unique keys (RT-009)."""
+        """Return the identifier of the request: the level and the unique keys (RT-009).
+
+        A model without levels has one key, and names no level (NP-008).
+        """
+        if not model.levels:
+            key = UNIQUE_KEYS[Level.IMAGE]
+            return {key.tag: Element(key.vr, self.uniques[Level.IMAGE])}
         found: DataSet = {QUERY_RETRIEVE_LEVEL: Element("CS", (self.level.name,))}
         for level in model.levels:
             if level <= self.level and level in self.uniques:
