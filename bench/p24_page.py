@@ -37,7 +37,14 @@ WATCHED = """
     new PerformanceObserver((list) => {
         for (const e of list.getEntries()) if (!e.hadRecentInput) window.shift += e.value;
     }).observe({ type: "layout-shift", buffered: true });
-    const note = (row) => window.seen.push([Number(row.getAttribute("aria-rowindex")), row.id]);
+    const known = new Map();
+    const note = (row) => {
+        // Rows that come back where they were are the same.
+        const index = Number(row.getAttribute("aria-rowindex"));
+        if (known.get(index) === row.id) return;
+        known.set(index, row.id);
+        window.seen.push([index, row.id]);
+    };
     document.querySelectorAll("tr.study").forEach(note);
     new MutationObserver((changes) => {
         for (const change of changes) for (const each of change.addedNodes) {

@@ -129,3 +129,22 @@ def test_a_list_stands_while_studies_arrive(tmp_path: Path, page: Page) -> None:
             page.wait_for_selector("#arrived", state="detached")
             page.wait_for_selector("tr.study >> nth=0 >> .date:has-text('2025-01-01')")
             assert page.inner_text("#count").startswith("415 studies")
+
+
+def test_a_wide_window_shows_more_columns(page_address: str, page: Page) -> None:
+    """Rows that came while the window was narrow come again with all columns."""
+    heads = (
+        "[...document.querySelectorAll('.studies > thead th')].filter((each) => each.offsetWidth)"
+    )
+    page.goto(f"{page_address}/?all")
+    scroll_until(page, 250)
+    narrow = page.evaluate(f"{heads}.map((each) => each.className)")
+    assert "acc" in narrow
+    assert not {"ref", "sta", "rec", "uid"} & set(narrow)
+    page.set_viewport_size({"width": 1600, "height": 900})
+    assert {"ref", "sta", "rec", "uid"} < set(page.evaluate(f"{heads}.map((e) => e.className)"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1600
+    page.wait_for_selector("tr.study[aria-rowindex='250'] .uid", state="attached")
+    until(page, "![...document.querySelectorAll('tr.study')].some((row) => row.cells.length < 14)")
+    shown = page.locator("tr.study[aria-rowindex='250']")
+    assert shown.locator(".uid").inner_text() == shown.get_attribute("data-uid")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicomquest.dataset.dates import sortable_date, sortable_time
+from dicomquest.dataset.encoder import encode
 from dicomquest.dataset.names import name_groups
+from dicomquest.dataset.part10 import encode_file_meta
 from dicomquest.errors import IndexDatabaseError
-from dicomquest.index.search.overview import Overview
+from dicomquest.index import open_index
+from dicomquest.index.search.overview import Origin, Overview
 from dicomquest.index.search.stop import Stop
 from dicomquest.query import reference
 from dicomquest.query.criteria import EmptyValue, KeyCriterion, Range, SingleValue, Step
@@ -30,6 +35,7 @@ from dicomquest.query.facets import (
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.study_listing import Position, SortBy, StudyListing, StudyOrder
 from dicomquest.query.visibility import parse_visible
+from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from fixtures.building import instance, query, text_of
 from fixtures.reference_indexes import empty, parse
 from strategies.index import questions
@@ -271,6 +277,33 @@ def test_names_that_share_a_patient_id(index: Index) -> None:
     assert overview.names_of_ids(["JP001", "P2", "P3"]) == {"JP001": 2}
     assert overview.names_of_ids(["JP001"], parse_visible(["Modality=CT"])) == {}
     assert overview.names_of_ids([]) == {}
+
+
+def test_origins_name_stations_and_the_first_file(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number, (station, study, second) in enumerate([("A", 1, 3), ("B", 1, 2), ("", 2, 9)]):
+        modality = "CT" if station == "A" else "MR"
+        made = instance(number, study=study, series=number, StationName=station, Modality=modality)
+        syntax, ours = EXPLICIT_VR_LITTLE_ENDIAN, ("1.2", "X")
+        meta = encode_file_meta(
+            "1.2", f"1.{number}", syntax, implementation=ours, source_ae_title="A"
+        )
+        file = folder / f"{number}.dcm"
+        file.write_bytes(meta + encode(made, syntax, ("ISO_IR 192",)))
+        os.utime(file, ns=(0, second * 10**9))
+    with open_index(tmp_path / "index.sqlite", create=True) as index:
+        index.ingest([folder])
+        overview = Overview(index.search)
+        uids = [text_of(instance(study=study), "StudyInstanceUID") or "" for study in (1, 2)]
+        found = overview.origins(uids)
+        assert [found[uid] for uid in uids] == [
+            Origin(("A", "B"), 2 * 10**9),
+            Origin((), 9 * 10**9),
+        ]
+        seen = overview.origins(uids, parse_visible(["Modality=CT"]))
+        assert list(seen.values()) == [Origin(("A",), 3 * 10**9)]
+        assert overview.origins([]) == {}
 
 
 KEYS_OF_FACETS = [

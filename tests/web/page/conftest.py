@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from dicomquest.index import open_index
+from dicomquest.web.page import study_answer
 from fixtures.web import Browser, three_studies
+
+
+@pytest.fixture(autouse=True)
+def patient_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head of each page waits for the number of studies, however busy the machine is."""
+    monkeypatch.setattr(study_answer, "FIRST_WAIT", 60)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from html import unescape
 from pathlib import Path
@@ -18,6 +20,9 @@ from dicomquest.services.access import PeerChoices, Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.web import WebSettings
 from dicomquest.web.box.sealing import Sealer
+from dicomquest.web.page import study_answer
+from dicomquest.web.page.rendering import HtmlStream
+from dicomquest.web.page.study_answer import StudyAnswer
 from dicomquest.web.page_settings import PageSettings
 from fixtures.building import instance
 from fixtures.web import Browser, three_studies
@@ -55,6 +60,35 @@ def test_a_question_is_read_back_and_answered(browser: Browser) -> None:
     assert "山田 太郎" in response.text
 
 
+@pytest.mark.parametrize(
+    ("path", "late"),
+    [
+        ("/?all", 'data-late="4"><span>3 studies</span></p>'),
+        ("/?q=yamada+2023", 'data-late="1"><span>No studies</span>'),
+    ],
+)
+def test_the_head_waits_for_no_database(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, path: str, late: str
+) -> None:
+    """The head goes out before anything is known; the number follows."""
+    begun = threading.Event()
+
+    class Stream(HtmlStream):
+        async def send(self, text: str, *, more: bool = True) -> None:
+            await super().send(text, more=more)
+            begun.set()
+
+    def slow(method: Callable[[StudyAnswer], object]) -> Callable[[StudyAnswer], object]:
+        return lambda answer: begun.wait(60) and method(answer)
+
+    monkeypatch.setattr(study_answer, "FIRST_WAIT", 0)
+    monkeypatch.setattr(study_answer, "HtmlStream", Stream)
+    for name in ("_first", "_total"):
+        monkeypatch.setattr(StudyAnswer, name, slow(getattr(StudyAnswer, name)))
+    response = get(browser, path)
+    assert response.text.index("counting …") < response.text.index(late)
+
+
 def test_studies_come_newest_first(browser: Browser) -> None:
     assert uids(get(browser, "/?all")) == ["1.2.3", "1.2.2", "1.2.1"]
 
@@ -71,6 +105,8 @@ def test_a_list_is_walked_both_ways(browser: Browser, monkeypatch: pytest.Monkey
     assert (uids(first), links(first)["previous"]) == (["1.2.3"], "")
     second = get(browser, f"{links(first)['next']}&part=rows")
     assert "<h1" not in second.text
+    assert 'class="uid"' not in second.text
+    assert 'class="uid"' in get(browser, f"{links(first)['next']}&part=rows&wide").text
     assert 'aria-rowindex="3"' in second.text
     third = get(browser, links(second)["next"])
     assert (uids(second), uids(third), links(third)["next"]) == (["1.2.2"], ["1.2.1"], "")

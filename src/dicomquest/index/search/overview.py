@@ -70,6 +70,11 @@ _PATIENT_NAME = tuple(
         "patient_name_phonetic",
     )
 )
+_FIRST_FILE = MoreColumn(
+    Level.SERIES,
+    "(SELECT min(file.modified_ns) FROM file WHERE file.instance = "
+    "(SELECT min(instance.id) FROM instance WHERE instance.parent = series.id))",
+)
 
 
 class Search(Protocol):
@@ -90,6 +95,14 @@ class StudyCount:
     patients: int
     is_exact: bool
     is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The stations that made a study; ``received_ns``: the time of its first file since 1970."""
+
+    stations: tuple[str, ...]
+    received_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +338,29 @@ class Overview:
             names.setdefault(patient_id, set()).add(tuple(groups))
         numbers = {each: _different(groups) for each, groups in names.items()}
         return {each: number for each, number in numbers.items() if number > 1}
+
+    def origins(
+        self, study_uids: Iterable[str], visible: Visible = (), *, stop: Stop | None = None
+    ) -> dict[str, Origin]:
+        """Return where studies come from, and when, by their visible series."""
+        wanted = AnyOf(tuple(SingleValue(each) for each in dict.fromkeys(study_uids)))
+        if not wanted.parts:
+            return {}
+        asked = _query(Level.SERIES, [_criterion("StudyInstanceUID", wanted)], visible)
+        keys = [KEYS_BY_KEYWORD[each] for each in ("StudyInstanceUID", "StationName")]
+        returned = tuple(ReturnKey(key.tag, key.vr, key.level) for key in keys)
+        asked = replace(asked, return_keys=returned)
+        most = len(wanted.parts) * _MOST_SERIES
+        found = _read(self._search(asked, columns=(_FIRST_FILE,)), most, stop)
+        stations: dict[str, dict[str, None]] = {}
+        times: dict[str, list[int]] = {}
+        for uid, station, time in found.rows:
+            stations.setdefault(uid, {}).update({station: None} if station else {})
+            times.setdefault(uid, []).extend([] if time is None else [time])
+        return {
+            uid: Origin(tuple(sorted(names)), min(times[uid], default=None))
+            for uid, names in stations.items()
+        }
 
 
 def _parts(listing: StudyListing, order: StudyOrder) -> list[bool | None]:

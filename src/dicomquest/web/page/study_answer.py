@@ -16,6 +16,7 @@ from dicomquest.web.page.hits import Hits
 from dicomquest.web.page.list_place import ListPlace, read_place
 from dicomquest.web.page.opened_study import OpenedStudy, open_study
 from dicomquest.web.page.rendering import HtmlStream, render
+from dicomquest.web.page.row_markup import RowMarkup
 from dicomquest.web.page.shown_values import shown_date
 from dicomquest.web.page.study_list import (
     FIRST_ROWS,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from dicomquest.web.box import Reading
     from dicomquest.web.page.page_endpoint import PageRequest
 
-FIRST_WAIT = 0.1
+FIRST_WAIT = 0.005
 """Seconds that the head of a page waits for the rows: with their number it has the right title."""
 
 FACET_SECONDS = 0.15
@@ -91,6 +92,7 @@ class StudyAnswer:
             # Nobody counts rows from the end.
             self._place = ListPlace(self._place.order)
         self.is_part = parameters.get("part") == "rows"
+        self._is_narrow = self.is_part and "wide" not in parameters
         self._address = f"/?{request.links.address(reading)}"
 
     async def send(self) -> None:
@@ -114,12 +116,13 @@ class StudyAnswer:
         found = await first
         if not found.page.rows and self._place.is_start:
             await total
-            await stream.send(await self._nothing() + render("bottom.html"), more=False)
+            words = await self._nothing(is_late=True)
+            await stream.send(words + render("bottom.html"), more=False)
             return
         self._told.matches = len(found.page.rows)
         if found.opened is not None:
             tell_shown(request.service, request.visit, "study", found.opened.study)
-        frame |= self._of_rows(found, known)
+        frame |= self._of_rows(found, total.result() if total.done() else None)
         await stream.send(render("table_top.html", **frame) + render("rows.html", **frame))
         late = await total
         frame |= await self._narrowing(late)
@@ -131,13 +134,14 @@ class StudyAnswer:
         request = self._request
         found = await request.run(self._first)
         self._told.matches = len(found.page.rows)
-        here = f"{self._address}{self._place.parameters(self._sealer)}"
-        values = {"opened": None, "opened_uid": "", "open_href": f"{here}&open=", "close_href": ""}
-        values |= {"cut_words": _cut(found.cut_at), "notice": _arrived(found.arrived)}
-        values["first_href"] = self._first_href(found.place)
+        values: dict[str, Any] = {"opened": None, "opened_uid": "", "cut_words": _cut(found.cut_at)}
+        values |= {"notice": _arrived(found.arrived), "first_href": self._first_href(found.place)}
+        around = self._around(found)
+        hits, offset = Hits(self._reading), around["offset"]
+        values["markup"] = RowMarkup(hits, offset, "/studies/", is_narrow=self._is_narrow)
         stream = HtmlStream(request.exchange)
         await stream.begin()
-        await stream.send(render("part.html", **values, **self._around(found)), more=False)
+        await stream.send(render("part.html", **values, **around), more=False)
 
     def _first(self) -> _First:
         search, asker, place = self._request.search, self._request.asker, self._place
@@ -150,7 +154,8 @@ class StudyAnswer:
         most = limit if self._limit is None else min(limit, self._limit - (place.before or 0))
         if most < 1:
             return _First(RowPage([], None), place, None, arrived, self._limit or 0)
-        page = row_page(search, self._reading, asker, place.listing(most))
+        listing, has_origins = place.listing(most), not self._is_narrow
+        page = row_page(search, self._reading, asker, listing, has_origins=has_origins)
         cut_at = 0
         if page.after is not None and self._limit == (place.before or 0) + len(page.rows):
             page, cut_at = replace(page, after=None), self._limit
@@ -203,12 +208,13 @@ class StudyAnswer:
         place = found.place
         here = f"{self._address}{self._place.parameters(self._sealer)}"
         is_known = total is not None and not total.is_least
+        around = self._around(found)
+        hits, opens = Hits(self._reading), f"{here}&open="
         return {
-            **self._around(found),
+            **around,
+            "markup": RowMarkup(hits, around["offset"], opens, here, self._opened_uid),
             "opened": found.opened,
             "opened_uid": self._opened_uid,
-            "open_href": f"{here}&open=",
-            "close_href": here,
             "first_href": self._first_href(place),
             "row_count": total.number + 1 if is_known and total is not None else -1,
             "notice": _arrived(found.arrived),
@@ -233,7 +239,7 @@ class StudyAnswer:
         if page.before is not None and not self._limit:
             before = replace(place, position=page.before, before=offset, is_backward=True)
             hrefs["previous_href"] = self._here(before)
-        return {"rows": page.rows, "offset": offset, "hits": Hits(self._reading), **hrefs}
+        return {"rows": page.rows, "offset": offset, **hrefs}
 
     def _first_href(self, place: ListPlace) -> str:
         return f"{self._address}{ListPlace(place.order).parameters()}"
@@ -320,7 +326,7 @@ class StudyAnswer:
         body = render("top.html", **frame) + self._question(frame) + await self._nothing()
         await stream.send(body + render("bottom.html"), more=False)
 
-    async def _nothing(self) -> str:
+    async def _nothing(self, *, is_late: bool = False) -> str:
         request = self._request
         offers, newest = await request.run(self._reasons)
         shown = [
@@ -333,7 +339,11 @@ class StudyAnswer:
             for each in offers
         ]
         return render(
-            "nothing.html", offers=shown, verdict=verdict(offers), newest=shown_date(newest)
+            "nothing.html",
+            offers=shown,
+            verdict=verdict(offers),
+            newest=shown_date(newest),
+            is_late=is_late,
         )
 
     def _reasons(self) -> tuple[list[Offer], str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.response_fields import row_element
+from dicomquest.index.search.overview import Origin
 from dicomquest.index.search.stop import Stop
 from dicomquest.query.criteria import KeyCriterion
 from dicomquest.query.facets import Facet, FacetKind, FacetValue
@@ -21,6 +23,7 @@ from dicomquest.web.box import BoxKey, Matching, Reading, read_box
 from dicomquest.web.box.box_tokens import quoted
 from dicomquest.web.box.reading import in_order
 from dicomquest.web.page.bounded_search import BoundedSearch
+from dicomquest.web.page.shown_values import inert
 from dicomquest.web.page.study_rows import (
     STUDY_KEYS,
     StudyRow,
@@ -135,9 +138,14 @@ def entity_query(level: Level, asker: Asker, returned: tuple[str, ...], **keys: 
 
 
 def row_page(
-    search: BoundedSearch, reading: Reading, asker: Asker, listing: StudyListing
+    search: BoundedSearch,
+    reading: Reading,
+    asker: Asker,
+    listing: StudyListing,
+    *,
+    has_origins: bool = True,
 ) -> RowPage:
-    """Return a part of the list of studies."""
+    """Return a part of the list; ``has_origins``: with the stations, and when studies came."""
     overview = search.overview
     page = overview.page(query_of(reading, asker, STUDY_KEYS), listing)
     rows = [
@@ -145,7 +153,17 @@ def row_page(
         for row in page.rows
     ]
     shared = overview.names_of_ids({row.raw_id for row in rows if row.raw_id}, asker.visible)
-    rows = [replace(row, names_of_id=shared.get(row.raw_id, 1)) for row in rows]
+    found = (row.uid for row in rows if has_origins)
+    origins = overview.origins(found, asker.visible)
+    rows = [
+        replace(
+            row,
+            names_of_id=shared.get(row.raw_id, 1),
+            station=_stations(origins.get(row.uid)),
+            received=_received(origins.get(row.uid), reading.now.tzinfo),
+        )
+        for row in rows
+    ]
     if not page.positions:
         return RowPage(rows, None)
     has_before, has_after = listing.position is not None, not page.is_last
@@ -156,6 +174,16 @@ def row_page(
         page.positions[-1] if has_after else None,
         page.positions[0] if has_before else None,
     )
+
+
+def _stations(origin: Origin | None) -> str:
+    return "" if origin is None else inert(", ".join(origin.stations))
+
+
+def _received(origin: Origin | None, zone: tzinfo | None) -> str:
+    if origin is None or origin.received_ns is None:
+        return ""
+    return f"{datetime.fromtimestamp(origin.received_ns // 10**9, zone):%Y-%m-%d %H:%M}"
 
 
 def total_of(

@@ -71,6 +71,8 @@ class StudyRow:
     age: str
     description_language: str = ""
     names_of_id: int = 1
+    station: str = ""
+    received: str = ""
 
 
 def study_row(match: DataSet, *, han: str = "ja", alphabetic_first: bool = False) -> StudyRow:

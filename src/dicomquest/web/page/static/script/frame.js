@@ -8,7 +8,7 @@ const live = document.getElementById("live");
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const ticks = new Set();
-const COLUMNS = 11;
+const COLUMNS = 14;
 let running = null;
 
 function say(text) {
@@ -121,6 +121,7 @@ function dress(within) {
   if ("showDirectoryPicker" in window) all("[data-folder]", within).forEach((each) => { each.hidden = false; });
   const late = one(".count[data-late]", within);
   if (late) {
+    one("table.studies", within)?.setAttribute("aria-rowcount", late.dataset.late);
     late.removeAttribute("data-late");
     late.id = "count";
     one("#count", within)?.replaceWith(late);

@@ -1,6 +1,6 @@
 // Rows that follow. A table body is a chunk of the list; those far from the view leave a gap of
 // their height and come again from their address, so that a long list stays a small document.
-const AUTOMATIC = 1000, MOST_ROWS = 300;
+const AUTOMATIC = 1000, MOST_ROWS = 200;
 const NEAR = "1200px 0px";
 // Rows that are laid out in one frame: the page answers keys and wheel between two.
 const SLICE = 50;
@@ -23,14 +23,18 @@ const near = new IntersectionObserver((entries) => {
 // The text of the next chunk, asked for while the one before is laid out.
 let ahead = { address: "", text: null };
 
+// Rows of a narrow window lack the columns that only a wide one shows.
+const wide = matchMedia("(min-width: 1600px)");
+const asPart = (address) => fetched(`${address}&part=rows${wide.matches ? "&wide" : ""}`);
+
 function textOf(address) {
-  const text = ahead.address === address ? ahead.text : fetched(`${address}&part=rows`);
+  const text = ahead.address === address ? ahead.text : asPart(address);
   ahead = { address: "", text: null };
   return text;
 }
 
 function askAhead(address) {
-  const text = fetched(`${address}&part=rows`);
+  const text = asPart(address);
   // Whoever waits for it is told of its failure.
   text.catch(() => {});
   ahead = { address, text };
@@ -128,6 +132,8 @@ async function coming(work) {
 }
 
 function watchChunk(chunk) {
+  // Until the observer tells otherwise: what just came must not leave at once.
+  if (!chunk.hasAttribute("data-gap")) chunk.toggleAttribute("data-near", true);
   near.observe(chunk);
 }
 
@@ -200,6 +206,15 @@ async function refill(gap) {
     if (error.name !== "AbortError") say("The studies did not come. Reload the page.");
   }
 }
+
+wide.addEventListener("change", () => {
+  ahead = { address: "", text: null };
+  for (const chunk of chunks()) {
+    if (!chunk.dataset.href || chunk.hasAttribute("data-gap") || one("tr.opened", chunk)) continue;
+    leave(chunk, chunk.getBoundingClientRect().height);
+    if (chunk.hasAttribute("data-near")) refill(chunk);
+  }
+});
 
 // A list that one comes back to: gaps of the heights that its chunks had.
 function asHeights() {
