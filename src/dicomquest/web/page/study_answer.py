@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from dicomquest.web.page.page_endpoint import PageRequest
 
 FIRST_WAIT = 0.005
-"""Seconds that the head of a page waits for the rows: with their number it has the right title."""
+"""Seconds that the head of a page waits for the rows, and for their number, which its title has."""
 
 FACET_SECONDS = 0.15
 COUNT_SECONDS = 1.0
@@ -99,35 +99,40 @@ class StudyAnswer:
         """Send the page; its head goes out before the database is done, if that takes long."""
         request = self._request
         first = asyncio.ensure_future(request.run(self._first))
-        total = asyncio.ensure_future(request.run(self._total))
-        for task in (first, total):
-            # When both fail, one failure is answered; nobody waits for the other.
-            task.add_done_callback(_take_failure)
-        await asyncio.wait((first, total), timeout=FIRST_WAIT)
-        if first.done() and not first.result().page.rows and self._place.is_start:
-            await total
-            await self._send_nothing()
-            return
-        known = total.result() if total.done() else None
+        first.add_done_callback(_take_failure)
+        await asyncio.wait((first,), timeout=FIRST_WAIT)
+        total: asyncio.Future[Total | None] | None = None
+        if first.done():
+            if not first.result().page.rows and self._place.is_start:
+                await self._send_nothing()
+                return
+            total = self._begin_total()
+            await asyncio.wait((total,), timeout=FIRST_WAIT)
+        known = total.result() if total is not None and total.done() else None
         frame = self._frame(known)
         stream = HtmlStream(request.exchange)
         await stream.begin()
         await stream.send(render("top.html", **frame) + self._question(frame))
         found = await first
         if not found.page.rows and self._place.is_start:
-            await total
             words = await self._nothing(is_late=True)
             await stream.send(words + render("bottom.html"), more=False)
             return
         self._told.matches = len(found.page.rows)
         if found.opened is not None:
             tell_shown(request.service, request.visit, "study", found.opened.study)
-        frame |= self._of_rows(found, total.result() if total.done() else None)
+        frame |= self._of_rows(found, known)
         await stream.send(render("table_top.html", **frame) + render("rows.html", **frame))
-        late = await total
+        # Rows come first: counting beside them would take the interpreter from their search.
+        late = await (total or self._begin_total())
         frame |= await self._narrowing(late)
         frame["late_total"] = late if known is None else None
         await stream.send(render("table_bottom.html", **frame) + render("bottom.html"), more=False)
+
+    def _begin_total(self) -> asyncio.Future[Total | None]:
+        total = asyncio.ensure_future(self._request.run(self._total))
+        total.add_done_callback(_take_failure)
+        return total
 
     async def send_rows(self) -> None:
         """Send rows alone, for a script that puts them below those it has."""
