@@ -291,7 +291,7 @@ def test_n_set_without_class_is_of_its_context() -> None:
 
 @pytest.mark.requirement("DN-003")
 def test_oversized_attributes_are_refused() -> None:
-    pair = Pair.established(options=SessionOptions(limits=Limits(data_set=10)))
+    pair = Pair.established(options=SessionOptions(limits=Limits(attributes=10)))
     command = NCreateRQ(message_id=9, affected_sop_class_uid=CT_STORAGE)
     pair.feed_scp(message(STORE, command, bytes(12)))
     (refused,) = messages_from(pair.scp)

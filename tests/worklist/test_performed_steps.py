@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicomquest.dataset.charset import Terms
 from dicomquest.dataset.elements import DataSet
@@ -17,6 +21,7 @@ from dicomquest.worklist.performed_step import StepError
 from dicomquest.worklist.performed_steps import PerformedSteps
 from fixtures.building import data_set
 from fixtures.performed_steps import UID, ended, order, performed
+from fixtures.reference_indexes import empty
 from fixtures.worklists import entry, request, worklist_query
 
 ALL = request({"PatientID": ""}, ScheduledProcedureStepStatus="")
@@ -167,3 +172,49 @@ def test_old_steps_leave_with_old_entries(location: str) -> None:
         assert worklist.remove_steps_before(100) == 0
         worklist.remove_before("20200101", 101)
         _create(steps)
+
+
+@pytest.fixture(scope="module")
+def emptied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Worklist, Index]]:
+    """An index and its worklist, for examples that empty it."""
+    path: Path = tmp_path_factory.mktemp("statuses") / "index.sqlite"
+    with Worklist(path) as worklist, Index(path) as index:
+        yield worklist, index
+
+
+_NUMBERS = st.integers(1, 3)
+_EVENTS = st.one_of(
+    st.tuples(st.just("order"), _NUMBERS),
+    st.tuples(st.just("begin"), st.sets(_NUMBERS, min_size=1)),
+    st.tuples(st.just("end"), st.integers(0, 4)),
+)
+
+
+@pytest.mark.requirement("MP-010")
+@given(st.lists(_EVENTS, max_size=12))
+def test_statuses_follow_in_any_order(
+    emptied: tuple[Worklist, Index], events: list[tuple[str, int | set[int]]]
+) -> None:
+    """Whatever comes first, an entry has the status of the last step that names it."""
+    worklist, index = emptied
+    empty(index)
+    steps = PerformedSteps(index.database)
+    entries: set[int] = set()
+    begun: list[set[int]] = []
+    ended_steps: set[int] = set()
+    for what, given_value in events:
+        if isinstance(given_value, set):
+            _create(steps, f"1.{len(begun)}", *map(order, sorted(given_value)))
+            begun.append(given_value)
+        elif what == "order":
+            worklist.add(entries_of(entry(given_value)), 0)
+            entries.add(given_value)
+        elif given_value < len(begun) and given_value not in ended_steps:
+            _end(steps, uid=f"1.{given_value}")
+            ended_steps.add(given_value)
+    expected = {}
+    for number in sorted(entries):
+        last = max((at for at, named in enumerate(begun) if number in named), default=None)
+        status = "" if last is None else "COMPLETED" if last in ended_steps else "IN PROGRESS"
+        expected[f"P{number}"] = status
+    assert _statuses(index) == expected

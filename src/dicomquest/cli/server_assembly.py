@@ -32,7 +32,7 @@ from dicomquest.services.object_retrieve import ObjectRetrieveService
 from dicomquest.services.repository_find import RepositoryService
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
-from dicomquest.services.step_service import StepService
+from dicomquest.services.step_service import LONGEST_ATTRIBUTES, StepService
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
 from dicomquest.services.stored_syntaxes import StoredSyntaxes
@@ -236,7 +236,7 @@ def server_settings(
         spare_connections=settings.spare_connections,
         spare_connections_per_peer=settings.spare_connections_per_peer,
         session=SessionOptions(
-            limits=Limits(settings.max_command_set, settings.max_identifier),
+            limits=_message_limits(settings),
             streams_stores=archive is not None,
             most_waiting=settings.max_waiting_requests,
         ),
@@ -285,6 +285,12 @@ def _retrieve_service(
 
     assert isinstance(find, FederatedFind)  # noqa: S101  there are upstreams
     return FederatedRetrieve(index, destinations, own, sources=find.sources)
+
+
+def _message_limits(settings: ServeSettings) -> Limits:
+    identifier = settings.max_identifier
+    attributes = max(identifier, LONGEST_ATTRIBUTES) if settings.has_worklist else identifier
+    return Limits(settings.max_command_set, identifier, attributes)
 
 
 def _answer_extended(sop_class_uid: str, offered: bytes) -> bytes | None:

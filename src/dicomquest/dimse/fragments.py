@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 from dicomquest.dimse.command_sets import decode_command
-from dicomquest.dimse.commands import Command, name_of
+from dicomquest.dimse.commands import Command, NormalizedRQ, name_of
 from dicomquest.errors import LocalProtocolError, RemoteProtocolError
 from dicomquest.pdu.pdus import (
     COMMAND,
@@ -43,11 +43,12 @@ class Limits:
     """The bytes that a peer's messages may have.
 
     A longer command set ends the association. A longer data set is read and thrown away, so that
-    the request can be refused by a status.
+    the request can be refused by a status. ``attributes`` is for DIMSE-N requests.
     """
 
     command_set: int = 64 * 1024
     data_set: int = 16 * 1024 * 1024
+    attributes: int = 16 * 1024 * 1024
 
 
 class Message(NamedTuple):
@@ -221,7 +222,9 @@ class Reassembler:
             return DataSetFragment(context_id, command, fragment, bool(last))
         # A data set over the limit is read to its last fragment and not kept: what the peer sends
         # next is found only behind it.
-        if self._oversized or len(self._buffer) + len(fragment) > self._limits.data_set:
+        of_instance = isinstance(command, NormalizedRQ)
+        longest = self._limits.attributes if of_instance else self._limits.data_set
+        if self._oversized or len(self._buffer) + len(fragment) > longest:
             self._oversized = True
             self._buffer.clear()
             return Message(context_id, command, is_oversized=True) if last else None

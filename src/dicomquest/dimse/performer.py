@@ -93,6 +93,13 @@ REFUSALS: Final = (
         statuses.SOP_CLASS_NOT_SUPPORTED,
         "no SCP role on this presentation context",
     ),
+    # Requests about a Unified Procedure Step name UPS Push on contexts of the others (PS3.4 CC.2).
+    Refusal(
+        lambda arrival: (
+            isinstance(arrival.request, NormalizedRQ) and _is_of_another_service(arrival)
+        ),
+        statuses.UNRECOGNIZED_OPERATION,
+    ),
     Refusal(
         lambda arrival: arrival.request.affected_sop_class_uid != arrival.context.abstract_syntax,
         statuses.SOP_CLASS_NOT_SUPPORTED,
@@ -107,7 +114,7 @@ REFUSALS: Final = (
     Refusal(
         lambda arrival: arrival.is_oversized and isinstance(arrival.request, NormalizedRQ),
         statuses.RESOURCE_LIMITATION,
-        "data set is longer than the limit (max-identifier)",
+        "attributes are longer than the limit",
     ),
     Refusal(
         lambda arrival: arrival.is_oversized,

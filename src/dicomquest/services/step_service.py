@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.server")
 
+LONGEST_ATTRIBUTES = 4 << 20
+"""Bytes of the attributes of a request: the last one of a step names all of its instances.
+
+They hold the references to some 30,000 instances with UIDs of the longest kind.
+"""
+
 STEP_LIMITS = Limits(
     elements=200_000,  # a series of some thousand instances has two elements of each
     items=100_000,
@@ -35,7 +41,7 @@ STEP_LIMITS = Limits(
     text=1 << 16,
     values=1_000,
     uids=1_000,
-    inflated=1 << 24,
+    inflated=LONGEST_ATTRIBUTES,
 )
 """The bounds on the attributes of a step."""
 
