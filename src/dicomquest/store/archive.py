@@ -68,15 +68,16 @@ SLOW_DISK = 0.002
 class Arrival:
     """A complete instance in its temporary file, until it is stored or has failed.
 
-    ``path`` is its place in the folder, empty if it is not kept. A leftover of a process that died
-    is not kept where its instance has a file written at ``yields_from`` or later (nanoseconds since
-    the epoch).
+    ``place`` is that of its file in the folder, and ``path`` the same, empty if it is not kept. A
+    leftover of a process that died is not kept where its instance has a file written at
+    ``yields_from`` or later (nanoseconds since the epoch).
     """
 
     incoming: Incoming
     received: Prepared
     yields_from: int | None = None
     failure: StoreError | None = None
+    place: str = ""
     path: str = ""
 
 
@@ -246,9 +247,10 @@ class Archive:
         uids: dict[bool, list[str]] = {True: [], False: []}
         for each in arrivals:
             uids[isinstance(each.received, ReceivedObject)].append(each.received.sop_uid)
+            each.place = f"{self._root}{self._layout.text(each.received.texts)}"
         with contextlib.ExitStack() as until_settled:
             try:
-                held = [] if is_alone or uids[True] else self._places(arrivals)
+                held = [] if is_alone or uids[True] else _places(arrivals)
                 with self.index.receiving(uids[False], held) as batch:
                     batch.know_objects(uids[True])
                     chosen, moved = self._choose(arrivals, batch.known)
@@ -280,14 +282,6 @@ class Archive:
             self._remove(left)
         return None
 
-    def _places(self, arrivals: Sequence[Arrival]) -> list[tuple[Received, str]]:
-        """Return the instances with the paths that they will have unless they are not kept."""
-        return [
-            (each.received, f"{self._root}{self._layout.text(each.received.texts)}")
-            for each in arrivals
-            if isinstance(each.received, Received)
-        ]
-
     def _choose(
         self, arrivals: Sequence[Arrival], known: Mapping[str, Sequence[str]]
     ) -> tuple[list[Arrival], set[str]]:
@@ -304,7 +298,7 @@ class Archive:
             if (is_there and self._keeps_first) or _is_late(arrival, known.get(uid, ())):
                 arrival.path = ""
                 continue
-            arrival.path = f"{self._root}{self._layout.text(arrival.received.texts)}"
+            arrival.path = arrival.place
             earlier = {*known.get(uid, ()), *([before.path] if before is not None else ())}
             # Files outside the folder are somebody else's.
             moved |= {path for path in earlier if path.startswith(self._root)}
@@ -327,6 +321,11 @@ class Archive:
         except IndexDatabaseError as error:
             # The index still knows them, so the next instance with such a UID removes them.
             LOGGER.warning("superseded files stay in the folder: %s", error)
+
+
+def _places(arrivals: Sequence[Arrival]) -> list[tuple[Received, str]]:
+    """Return the instances with the paths that they will have unless they are not kept."""
+    return [(each.received, each.place) for each in arrivals if isinstance(each.received, Received)]
 
 
 def _is_there(paths: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from string import Formatter
 from typing import NamedTuple
 from unicodedata import category, normalize
 
+from dicomquest.dataset.remembering import is_short, remembered
 from dicomquest.errors import LayoutError
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, Storage
 from dicomquest.standard.levels import Level
@@ -62,7 +63,9 @@ class Layout:
 
     def text(self, texts: Mapping[Level, Mapping[str, str]]) -> str:
         """Make the same path as a text."""
-        return "/".join([_name(places, texts) for places in self.names])
+        *folders, last = self.names
+        names = [_remembered_name(places, _values(places, texts)) for places in folders]
+        return "/".join([*names, _name(last, _values(last, texts))])
 
 
 def parse_layout(template: str) -> Layout:
@@ -101,14 +104,24 @@ def _places(template: str, name: str) -> list[_Place]:
     return places
 
 
-def _name(places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]) -> str:
-    values: list[str] = []
-    parts: list[str] = []
-    for literal, level, column in places:
-        value = "" if level is None else texts[level].get(column) or NOTHING
-        values.append(value)
-        parts += (literal, value)
-    return safe_name("".join(parts), values)
+def _values(
+    places: tuple[_Place, ...], texts: Mapping[Level, Mapping[str, str]]
+) -> tuple[str, ...]:
+    return tuple(
+        [
+            "" if level is None else texts[level].get(column) or NOTHING
+            for _, level, column in places
+        ]
+    )
+
+
+def _name(places: tuple[_Place, ...], values: tuple[str, ...]) -> str:
+    text = "".join([place.literal + value for place, value in zip(places, values, strict=True)])
+    return safe_name(text, values)
+
+
+_remembered_name = remembered(4096, lambda _places, values: is_short("".join(values)))(_name)
+"""The same for folders, which the instances of a series share."""
 
 
 def safe_name(text: str, values: Sequence[str] = ()) -> str:

@@ -90,30 +90,35 @@ class _RecentStudy(NamedTuple):
 class RecentSeries:
     """The recent series of one connection, and what else its next transaction need not ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = 0) -> None:
         self.next_ids: dict[Level, int] = {}
         self._studies: dict[str, _RecentStudy] = {}
         self._promoted: list[Attribute] | None = None
         self._occurrences: set[tuple[str, int]] = set()
-        self._stamp: tuple[int, int] | None = None
+        self._stamp = (version, 0)  # and the changes that this connection has made
 
     @classmethod
     def take(cls, connection: Driven) -> RecentSeries | None:
         """Take the cache of a connection that holds the write lock; None if there can be none."""
         if dialect_of(connection) != "sqlite":
             return None
+        driver: Any = connection.connection.driver_connection
+        (version,) = driver.execute("PRAGMA data_version").fetchone()
         found = connection.info.pop(_NAME, None)
-        if isinstance(found, cls) and found.is_current(connection):
+        # Nobody has written since the transaction that ``stamp`` ended.
+        if isinstance(found, cls) and found.is_current(version, driver.total_changes):
             return found
-        return cls()
+        return cls(version)
 
-    def is_current(self, connection: Driven) -> bool:
-        """Tell whether nobody has written since the transaction that ``stamp`` ended."""
-        return self._stamp == _stamp_of(connection)
+    def is_current(self, version: int, changes: int) -> bool:
+        """Tell whether database and connection are as ``stamp`` found them."""
+        return self._stamp == (version, changes)
 
     def stamp(self, connection: Driven) -> None:
         """Note the state of the database at the end of the transaction, before it commits."""
-        self._stamp = _stamp_of(connection)
+        # Nobody else has committed since ``take``.
+        driver: Any = connection.connection.driver_connection
+        self._stamp = self._stamp[0], driver.total_changes
 
     def put_back(self, info: dict[Any, Any]) -> None:
         """Give the cache to the next transaction of its connection: call this after the commit."""
@@ -165,6 +170,9 @@ class RecentSeries:
         if values:
             driver.executemany(_INSERT_VALUE, values)
         for statement, ids in zip(_COUNTS, zip(*places, strict=True), strict=True):
+            if len(ids) == 1:
+                driver.execute(statement, (1, *ids))
+                continue
             driver.executemany(
                 statement, [(count, identifier) for identifier, count in Counter(ids).items()]
             )
@@ -231,12 +239,6 @@ class RecentSeries:
         ):
             return None
         return _Place(series[0], study.id, study.patient_row)
-
-
-def _stamp_of(connection: Driven) -> tuple[int, int]:
-    driver: Any = connection.connection.driver_connection
-    (version,) = driver.execute("PRAGMA data_version").fetchone()
-    return version, driver.total_changes
 
 
 def _says_more(record: Record, known: Record) -> bool:
