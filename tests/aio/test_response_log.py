@@ -10,7 +10,7 @@ from dicomquest.aio.response_log import ResponseLog
 from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.services.observer import LONGEST_LOGGED, StoreFinished
 from dicomquest.services.repeated_lines import RepeatedLines
-from fixtures.service_requests import USER, Channel, request
+from fixtures.service_requests import USER, Channel, find_of, request
 from fixtures.storage_scp import CT
 
 
@@ -78,3 +78,12 @@ def test_repeated_failures_are_counted(caplog: pytest.LogCaptureFixture) -> None
     assert len(counted) == 2
     assert sum("C-STORE-RQ ended with 0000" in message for message in caplog.messages) == 3
     assert len(caplog.messages) == 2 + 2 + 3
+
+
+def test_each_page_of_a_listing_has_its_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A page that ends with B001 was answered; a listing has many of them."""
+    log = ResponseLog(7, RepeatedLines())
+    with caplog.at_level(logging.INFO, "dicomquest.server"):
+        for _ in range(3):
+            log.find(find_of()._replace(status=0xB001))
+    assert sum("ended with B001, Matching reached" in each for each in caplog.messages) == 3

@@ -57,7 +57,8 @@ def test_query_has_its_encoded_identifier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(0xFE00, "0"), (None, "0"), (0xA900, "4"), (0xC002, "8")]
+    ("status", "outcome"),
+    [(0xFE00, "0"), (0xB001, "0"), (None, "0"), (0xA900, "4"), (0xC002, "8")],
 )
 def test_outcome_of_a_query_is_that_of_its_status(status: int | None, outcome: str) -> None:
     found = read(audit_events.query(0, find_of()._replace(status=status)))

@@ -54,6 +54,8 @@ def test_fields_of_a_find_have_no_values() -> None:
         ),
         (0xC002, "the index failed", (), "Failed: unable to process: the index failed"),
         (0xFE00, "", (), "Matching terminated due to cancel request"),
+        (0xB001, "", (), "Matching reached the response limit"),
+        (0xA710, "", (0x0008041C,), "Invalid prior record key: Prior Record Key"),
         (0xBEEF, "", (), "a status of no table"),
     ],
 )

@@ -20,7 +20,14 @@ from dicomquest.standard import statuses
 
 LOGGER = logging.getLogger("dicomquest.server")
 
-CARRIED_OUT = frozenset({statuses.SUCCESS, statuses.CANCEL, statuses.CLASS_NOT_TOLD})
+CARRIED_OUT = frozenset(
+    {
+        statuses.SUCCESS,
+        statuses.CANCEL,
+        statuses.CLASS_NOT_TOLD,
+        statuses.RESPONSE_LIMIT_REACHED,
+    }
+)
 """The statuses of requests that a service has carried out."""
 
 

@@ -382,7 +382,7 @@ def _both_sides(association: AssociationInfo) -> tuple[Participant, ...]:
 
 
 def _outcome(status: int | None) -> Outcome:
-    if status in {statuses.SUCCESS, statuses.CANCEL, None}:
+    if status in {statuses.SUCCESS, statuses.CANCEL, statuses.RESPONSE_LIMIT_REACHED, None}:
         return Outcome.SUCCESS
     if status in {statuses.INDEX_FAILED, statuses.OUT_OF_RESOURCES, statuses.HANDLER_FAILED}:
         return Outcome.SERIOUS_FAILURE

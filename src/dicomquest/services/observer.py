@@ -477,7 +477,7 @@ def find_in_words(uid: str, level: str | None, *, is_http: bool, service_name: s
 
 @lru_cache
 def _meaning(status: int) -> str:
-    row = statuses.find_status(status)
+    row = statuses.find_status(status, statuses.REPOSITORY_STATUSES)
     return row.meaning if row is not None else "a status of no table"
 
 
