@@ -18,13 +18,11 @@ from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.model import Query
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.reference import find
-from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_TAG, Storage
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_STUDY_ONLY, STUDY_ROOT
-from dicomquest.standard.tags import TIMEZONE_OFFSET_FROM_UTC
 from fixtures.building import data_set, tag_of, text_of
-from fixtures.federating import federated
+from fixtures.federating import consistent, federated
 from strategies.query import Asked, corpora, queries
 
 SOURCES = 3
@@ -84,7 +82,7 @@ def test_uncounted_number_is_the_largest() -> None:
 @pytest.mark.requirement("QR-042", "QR-044")
 def test_absent_optional_key_is_left_out() -> None:
     """An optional key that nobody returned is left out and told; a required one is empty."""
-    response, lacks = merged(
+    response, lacks, _ = merged(
         parts(data_set(StudyInstanceUID="1.2")), query(StudyDate="", ReferringPhysicianName="")
     )
     assert lacks
@@ -138,33 +136,6 @@ def split(corpus: list[DataSet], places: list[int], by: str) -> list[list[DataSe
     for instance in corpus:
         found[places[uids[text_of(instance, by)] % len(places)]].append(instance)
     return found
-
-
-def consistent(corpus: list[DataSet]) -> list[DataSet]:
-    """The same corpus, each entity with the same attributes in all of its instances.
-
-    Different archives do not tell which of two values is newer, so none of theirs may differ.
-    """
-    keys = {
-        Level.PATIENT: ("PatientID", "IssuerOfPatientID"),
-        Level.STUDY: ("StudyInstanceUID",),
-        Level.SERIES: ("SeriesInstanceUID",),
-    }
-    known: dict[tuple[Level, tuple[object, ...]], DataSet] = {}
-    alike = []
-    for instance in corpus:
-        without_zone = {t: e for t, e in instance.items() if t != TIMEZONE_OFFSET_FROM_UTC}
-        for level, keywords in keys.items():
-            own = {t: e for t, e in without_zone.items() if level_of(t) is level}
-            path = tuple(text_of(instance, keyword) for keyword in keywords)
-            first = known.setdefault((level, path), own)
-            for tag in own:
-                del without_zone[tag]
-            without_zone |= first | {
-                tag_of(keyword): instance[tag_of(keyword)] for keyword in keywords
-            }
-        alike.append(dict(sorted(without_zone.items())))
-    return alike
 
 
 def of_whole_entities(question: Asked) -> Asked:

@@ -156,7 +156,7 @@ def configuration(folder: Path, ports: Mapping[str, int]) -> Path:
     path = folder / "node.toml"
     tables = [
         f'[upstreams.{name}]\naet = "DICOMQUEST"\nhost = "127.0.0.1"\nport = {port}\n'
-        f"connection-timeout = {PATIENCE}\ndimse-timeout = {PATIENCE}\n"
+        f"connection-timeout = {PATIENCE}\ndimse-timeout = {PATIENCE}\nretry-after = 0\n"
         for name, port in ports.items()
     ]
     path.write_text("\n".join(tables), encoding="utf-8")

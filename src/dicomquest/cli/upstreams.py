@@ -51,7 +51,12 @@ def upstream_at(
 ) -> Upstream:
     """Return an upstream of the keys of its table; UsageError if one cannot be used."""
     from dicomquest.cli.configuration import NamedPeer
-    from dicomquest.federation.upstream import HELD_MODELS, MOST_ASSOCIATIONS, Upstream
+    from dicomquest.federation.upstream import (
+        HELD_MODELS,
+        MOST_ASSOCIATIONS,
+        RETRY_SECONDS,
+        Upstream,
+    )
     from dicomquest.scu.proposal import patience
 
     for key in ("host", "port"):
@@ -69,6 +74,7 @@ def upstream_at(
         issuer=own.get("issuer") or "",
         relational=own.get("relational", False),
         most_associations=own.get("most_associations", MOST_ASSOCIATIONS),
+        retry_seconds=own.get("retry_after", RETRY_SECONDS),
         maximum_length=peer.max_pdu,
         timeouts=patience(
             connection=peer.connection_timeout,

@@ -54,8 +54,8 @@ def encode_merged(responses: list[DataSet], transfer_syntax: str, requested: Ter
     """Return each response in bytes; ``requested`` is the character set of the request."""
     encoded: list[bytes] = []
     for response in responses:
-        shape = tuple((tag, element.vr) for tag, element in response.items())
-        encoded += _encoder(shape, transfer_syntax, requested).encode([_row(response)])
+        encoder = _encoder_of(fields_of(response), transfer_syntax, requested)
+        encoded += encoder.encode([row_of(response)])
     return encoded
 
 
@@ -63,23 +63,21 @@ def encode_merged(responses: list[DataSet], transfer_syntax: str, requested: Ter
 def _encoder_of(
     fields: tuple[Field, ...], transfer_syntax: str, requested: Terms
 ) -> ResponseEncoder:
-    return ResponseEncoder(fields, transfer_syntax, requested)
-
-
-@lru_cache(maxsize=256)
-def _encoder(
-    shape: tuple[tuple[int, str], ...], transfer_syntax: str, requested: Terms
-) -> ResponseEncoder:
     """Return the encoder of responses with the same elements; making one takes a millisecond."""
-    fields = tuple(Field(tag, vr, _source(vr)) for tag, vr in shape)
     return ResponseEncoder(fields, transfer_syntax, requested)
+
+
+def fields_of(response: DataSet) -> tuple[Field, ...]:
+    """Return the elements of a response as columns of its row."""
+    return tuple(Field(tag, element.vr, _source(element.vr)) for tag, element in response.items())
 
 
 def _source(vr: str) -> Source:
     return Source.TEXT if VR[vr].kind is Kind.TEXT else Source.JSON
 
 
-def _row(response: DataSet) -> Row:
+def row_of(response: DataSet) -> Row:
+    """Return the values of a response as a row."""
     return tuple(
         None
         if not element.values

@@ -49,6 +49,8 @@ MERGE_WAIT = 0.2
 class FederatedFind(FindService):
     """Answers C-FIND requests of the three information models from all sources."""
 
+    is_federated = True
+
     def __init__(
         self,
         index: Index,
@@ -62,7 +64,7 @@ class FederatedFind(FindService):
         """Ask these sources; the index is asked only as one of them."""
         super().__init__(index, retrieve_ae_title, limits)
         self.sources = sources
-        self._merge_wait = merge_wait
+        self.merge_wait = merge_wait
         self._observer = observer
 
     async def end(self) -> None:
@@ -81,7 +83,7 @@ class FederatedFind(FindService):
             await request.send_final(*failure_of(error))
             return
         log_query(request, question.query)
-        gathering = Gathering(self.sources, question, request.run, self._merge_wait)
+        gathering = Gathering(self.sources, question, request.run, self.merge_wait)
         request.on_cancel(gathering.wake)
         seconds = peer.query_seconds
         timer = None
@@ -94,7 +96,7 @@ class FederatedFind(FindService):
             if timer is not None:
                 timer.cancel()
         ends = [gathering.ends[place] for place in sorted(gathering.ends)]
-        self._tell(request, ends)
+        self.tell(request, ends)
         if request.is_cancelled:
             await request.send_final(statuses.CANCEL)
         elif gathering.is_stopped:
@@ -157,7 +159,8 @@ class FederatedFind(FindService):
             return
         await request.send_final(*final)
 
-    def _tell(self, request: ServiceRequest, ends: Sequence[SourceEnd]) -> None:
+    def tell(self, request: ServiceRequest, ends: Sequence[SourceEnd]) -> None:
+        """Log the sources that fell short, and tell the observer of all."""
         for end in ends:
             if end.kind.is_short:
                 LOGGER.warning(

@@ -48,10 +48,14 @@ class Part(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """A response; ``lacks`` says that no source returned some optional key of the request."""
+    """A response; ``lacks`` says that no source returned some optional key of the request.
+
+    ``sources`` are those that hold the entity.
+    """
 
     response: DataSet
     lacks: bool
+    sources: tuple[int, ...] = ()
 
 
 def merged(parts: Sequence[Part], query: Query, counts: Mapping[int, int] | None = None) -> Merged:
@@ -84,7 +88,7 @@ def merged(parts: Sequence[Part], query: Query, counts: Mapping[int, int] | None
             lacks = True
         else:
             response[key.tag] = Element(key.vr, ())
-    return Merged(dict(sorted(response.items())), lacks)
+    return Merged(dict(sorted(response.items())), lacks, tuple(part.source for part in ordered))
 
 
 def _element(

@@ -82,6 +82,11 @@ class RowPart(NamedTuple):
         }
 
     @property
+    def sources(self) -> tuple[int, ...]:
+        """The only source that holds the entity."""
+        return (self.source,)
+
+    @property
     def lacks(self) -> bool:
         """Tell whether some optional key is missing."""
         return self.reader.lacks

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST_ASSOCIATIONS = 4
 """Associations with an upstream at a time, if its table names no number."""
 
+RETRY_SECONDS = 5.0
+"""Seconds for which an upstream that could not be reached is not tried again."""
+
 HELD_MODELS = (PATIENT_ROOT, STUDY_ROOT)
 """The information models that an upstream holds, if its table names none."""
 
@@ -38,6 +41,7 @@ class Upstream:
     issuer: str = ""
     relational: bool = False
     most_associations: int = MOST_ASSOCIATIONS
+    retry_seconds: float = RETRY_SECONDS
     maximum_length: int = 65536
     timeouts: Timeouts = field(default_factory=Timeouts)
     ssl_context: ssl.SSLContext | None = None

@@ -74,6 +74,8 @@ class UpstreamPool:
         self._upstream = upstream
         self._places = asyncio.Semaphore(upstream.most_associations)
         self._idle: list[Link] = []
+        self._trouble: SourceError | None = None
+        self._trouble_until = 0.0
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -143,7 +145,18 @@ class UpstreamPool:
                 user_identity_rq=upstream.user_identity,
             ),
         )
-        return await associated(upstream, rq)
+        if self._trouble is not None and monotonic() < self._trouble_until:
+            # Each query would wait for the same time-outs in turn.
+            seconds = f"{upstream.retry_seconds:g}"
+            words = f"{self._trouble}; not tried again within {seconds} seconds"
+            raise SourceError(self._trouble.kind, words)
+        try:
+            return await associated(upstream, rq)
+        except SourceError as error:
+            if error.kind in {EndKind.UNREACHABLE, EndKind.TIMED_OUT}:
+                self._trouble = error
+                self._trouble_until = monotonic() + upstream.retry_seconds
+            raise
 
     def give_back(self, link: Link) -> None:
         """Keep an association for the next query, after the one on it has been settled."""

@@ -38,6 +38,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
 from time import monotonic
+from typing import ClassVar
 
 from dicomquest.dataset.charset import (
     FALLBACK,
@@ -113,6 +114,9 @@ class FindLimits:
 
 class FindService:
     """Answers C-FIND requests of the Query/Retrieve information models from one index."""
+
+    is_federated: ClassVar[bool] = False
+    """Other archives are asked, too, if it is true."""
 
     def __init__(
         self,

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from dicomquest.web.web_service import Visit, WebService
 
 NOT_FOUND: Final = "there is no such study, series or instance"
+ELSEWHERE: Final = (
+    " in the index of this server: what the archives behind it hold comes by C-GET and C-MOVE alone"
+)
 """The same words for what does not exist and for what the caller may not see."""
 
 UNREADABLE: Final = "a file of this instance cannot be read: it was moved or damaged"
@@ -133,7 +136,8 @@ class Retrieval:
             )
             raise RefusalError(413, f"more than {most:,} instances: ask for less") from error
         if not self.total:
-            raise RefusalError(404, NOT_FOUND)
+            is_federated = self.service.search.is_federated
+            raise RefusalError(404, f"{NOT_FOUND}{ELSEWHERE}" if is_federated else NOT_FOUND)
         self.request.retrieved = Retrieved(level, progress=Progress(self.total))
         return self.total
 

@@ -30,6 +30,7 @@ _CODES = {
     statuses.IDENTIFIER_UNREADABLE: 400,
     statuses.NOT_AUTHORIZED: 403,
     statuses.OUT_OF_RESOURCES: 503,
+    statuses.INCOMPLETE: 502,
 }
 """The status codes of final statuses; 500 for others."""
 
@@ -184,12 +185,14 @@ class SearchChannel:
         page, query = request.search.page, request.query
         if page.limit is None or query is None or (is_all and request.matches < page.limit):
             return ""
-        seconds = request.association.profile.choices.query_seconds
-        counting = self._service.counting(query)
-        request.on_cancel(counting.interrupt)
-        until = None if seconds is None else request.began + seconds
         before = page.offset + page.limit
-        total = await self._run(counting.count, before + MOST_REMAINING + 1, until)
+        total = request.total
+        if total is None:
+            seconds = request.association.profile.choices.query_seconds
+            counting = self._service.counting(query)
+            request.on_cancel(counting.interrupt)
+            until = None if seconds is None else request.began + seconds
+            total = await self._run(counting.count, before + MOST_REMAINING + 1, until)
         if total is None:
             return "There are additional results that can be requested"
         remaining = total - before

@@ -80,6 +80,7 @@ class SearchEndpoint:
             data_set = encode(search.identifier, EXPLICIT_VR_LITTLE_ENDIAN, ("ISO_IR 192",))
         request = SearchServiceRequest(channel, association, _CONTEXT, _COMMAND, data_set)
         request.search, request.form = search, form
+        request.total = None
         request.base = base if service.retrieves else None
         watching = asyncio.ensure_future(exchange.watch(lambda: request.cancel(is_abandoned=True)))
         try:

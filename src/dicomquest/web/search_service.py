@@ -61,14 +61,16 @@ class SearchServiceRequest(ServiceRequest):
     """A search on its way through the service.
 
     ``search`` is what was asked for, ``form`` how it is answered, ``base`` the address of the
-    service if entities can be retrieved from it.
+    service if entities can be retrieved from it. ``total`` is the number of all matches, None for
+    one that has to be counted.
     """
 
-    __slots__ = ("base", "form", "search")
+    __slots__ = ("base", "form", "search", "total")
 
     search: SearchRequest
     form: Form
     base: str | None
+    total: int | None
 
 
 class SearchService(FindService):

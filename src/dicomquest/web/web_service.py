@@ -167,7 +167,7 @@ class WebService:
     def reconfigure(self, settings: WebSettings, find: FindService | None) -> None:
         """Take other settings for all requests from now on."""
         self.settings = settings
-        self.search = SearchService(self.index, find)
+        self.search = _search(self.index, find)
         self.retrieve_gate = FindGate(settings.most_retrieves)
         if settings.rendering != self.renderings.limits:
             self.renderings = Renderings(settings.rendering)
@@ -293,3 +293,15 @@ class WebService:
             each for each in host if each.isascii() and (each.isalnum() or each in ".-:[]")
         )
         return f"{exchange.scope['scheme']}://{clean}{self.settings.root}"
+
+
+def _search(index: Index, find: FindService | None) -> SearchService:
+    """Return the service of searches, which asks whom that of C-FIND asks."""
+    if find is None or not find.is_federated:
+        return SearchService(index, find)
+    # Only a server with upstreams has to know an SCU.
+    from dicomquest.federation.federated_find import FederatedFind  # noqa: PLC0415
+    from dicomquest.web.federated_search import FederatedSearch  # noqa: PLC0415
+
+    assert isinstance(find, FederatedFind)  # noqa: S101  no other is federated
+    return FederatedSearch(index, find)

@@ -85,3 +85,9 @@ class UpstreamSettings:
         "Hold at most so many associations with it in a process; further queries wait.",
         type=click.IntRange(1),
     )
+    retry_after: float = setting(
+        5.0,
+        "Do not try to reach it again for so long after it could not be reached.",
+        type=FiniteRange(min=0),
+        metavar="SECONDS",
+    )

@@ -138,6 +138,7 @@ class PageRequest:
             "address_of_text": self.address_of_text,
             "user": visit.association.user_identity or "",
             "may_search": ServiceKind.FIND in visit.profile.services,
+            "is_federated": self.service.search.is_federated,
             "fields": fields_of(asked),
             "opens_keys": False,
             "is_blank": False,
