@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +14,20 @@ from hypothesis import strategies as st
 from dicomquest.dataset.charset import Terms
 from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
+from dicomquest.index.database.pool import Database
+from dicomquest.index.upkeep.copying import copy_index
 from dicomquest.query.visibility import parse_visible
 from dicomquest.standard.step_attributes import StepStatus
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
 from dicomquest.worklist.performed_step import StepError
 from dicomquest.worklist.performed_steps import PerformedSteps
+from dicomquest.worklist.workitem import workitem_of
+from dicomquest.worklist.workitems import Workitems
 from fixtures.building import data_set
 from fixtures.performed_steps import UID, ended, order, performed
 from fixtures.reference_indexes import empty
+from fixtures.workitems import workitem
 from fixtures.worklists import entry, request, worklist_query
 
 ALL = request({"PatientID": ""}, ScheduledProcedureStepStatus="")
@@ -172,6 +178,22 @@ def test_old_steps_leave_with_old_entries(location: str) -> None:
         assert worklist.remove_steps_before(100) == 0
         worklist.remove_before("20200101", 101)
         _create(steps)
+
+
+def test_copy_of_an_index_has_the_steps(location: str, tmp_path: Path) -> None:
+    """A step that goes on in the copy is followed there."""
+    copy = str(tmp_path / "copy.sqlite")
+    with Worklist(location) as worklist, Index(location) as index:
+        worklist.add(entries_of(entry(1)), 0)
+        _create(PerformedSteps(index.database))
+        Workitems(index.database).add([workitem_of(workitem())], 0)
+        with closing(Database(copy, may_be_unfinished=True)) as target:
+            assert copy_index(index.database, target).is_equal
+    with Index(copy) as index:
+        assert _statuses(index) == {"P1": "IN PROGRESS"}
+        _end(PerformedSteps(index.database))
+        assert _statuses(index) == {"P1": "COMPLETED"}
+        assert Workitems(index.database).count() == 1
 
 
 @pytest.fixture(scope="module")
