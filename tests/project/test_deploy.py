@@ -74,3 +74,10 @@ def test_unit_is_understood_by_systemd(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
     )
     assert "dicomquest.service" not in done.stderr, done.stderr
+
+
+def test_unit_forgives_a_forbidden_call() -> None:
+    """NumPy's library tries mbind(2), which would end the server as soon as it is loaded."""
+    lines = (ROOT / "deploy" / "dicomquest.service").read_text(encoding="utf-8").splitlines()
+    assert "SystemCallFilter=~@privileged @resources" in lines
+    assert "SystemCallErrorNumber=EPERM" in lines
