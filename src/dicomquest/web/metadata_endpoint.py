@@ -146,14 +146,19 @@ def metadata_of(instance: IndexedInstance, base: str) -> DataSet:
             header = read_stored_header(stored.path)
             data_set, bulk = {tag: header[tag] for tag in header if tag >> 16 != 2}, {}
         syntax = stored.transfer_syntax_uid
-    uids = [_uid(data_set, tag) for tag in (_STUDY_UID, _SERIES_UID, _INSTANCE_UID)]
-    place = f"{base}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/bulkdata/"
+    place = bulk_place(data_set, base)
     for path, value in bulk.items():
         put(data_set, path, Element(value.vr, (place + path_text(path),)))
     data_set[AVAILABLE_TRANSFER_SYNTAX] = Element("UI", (syntax,))
     if SPECIFIC_CHARACTER_SET in data_set:
         data_set[SPECIFIC_CHARACTER_SET] = Element("CS", ("ISO_IR 192",))
     return dict(sorted(data_set.items()))
+
+
+def bulk_place(data_set: DataSet, base: str) -> str:
+    """Return the address below which an instance has its large values."""
+    uids = [_uid(data_set, tag) for tag in (_STUDY_UID, _SERIES_UID, _INSTANCE_UID)]
+    return f"{base}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/bulkdata/"
 
 
 def path_text(path: BulkPath) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from dicomquest.dataset.frame_places import FramePlaces
 from dicomquest.errors import StoredInstanceError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from dicomquest.web.web_service import WebService
 
 
+SendOne: TypeAlias = "Callable[[SentParts, IndexedInstance, StoredInstance], Awaitable[int | None]]"
+
+
 class PixelDataEndpoint:
     """Answers GET on pixel data with a part for each frame, or video; an ASGI application."""
 
@@ -34,84 +38,93 @@ class PixelDataEndpoint:
         exchange = self._service.exchange(scope, receive, send)
         async with retrieving(self._service, exchange, scope["path_params"]) as retrieval:
             await retrieval.select()
-            form = _form(retrieval)
-            tag = entity_tag((await retrieval.inventory()).digest, form)
-            headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": VARY}
-            if retrieval.unchanged(tag):
-                await exchange.answer(304, b"", headers)
-                return
-            message: Multipart | None = None
-            async for instance in retrieval.instances():
-                with await retrieval.opened(instance) as stored:
-                    places = await self._service.run(self._service.frames.places, stored)
-                    if places is not None:
-                        message = await self._send(
-                            _Sent(retrieval, form, headers, message), instance, stored, places
-                        )
-                if message is not None and exchange.is_complete:
-                    return
-            if message is None:
-                raise RefusalError(404, "there is no pixel data")
-            await message.end()
-
-    async def _send(
-        self, sent: _Sent, instance: IndexedInstance, stored: StoredInstance, places: FramePlaces
-    ) -> Multipart:
-        """Send the frames of an instance, and the head of the message before the first of all."""
-        retrieval, run = sent.retrieval, self._service.run
-        syntaxes = (places.syntax,) if places.is_stream else frame_syntaxes(places)
-        found = frame_form(sent.form, syntaxes)
-        if found is None:
-            # The file is not in the transfer syntax that the index has.
-            raise StoredInstanceError(f"{stored.path}: not to be had as {sent.form}")
-        kind, syntax = found
-        size = 0
-        if places.is_stream:
-            body = await video_body(retrieval, stored, places, kind, is_multipart=True)
-            message = await sent.begun(kind)
-            if not retrieval.exchange.is_complete:
-                parts = body.parts(first=0, count=body.length)
-                size = await message.part(body.content_type, "", parts)
-        else:
-            read = self._service.frames.read
-            for number in range(1, places.count + 1):
-                frame = await run(read, stored, places, number, syntax)
-                message = await sent.begun(kind)
-                if retrieval.exchange.is_complete:
-                    break
-                size += await message.part(f"{kind}; transfer-syntax={syntax}", "", [frame])
-        retrieval.sent(instance, size)
-        return message
+            await send_all(retrieval, frames_form(retrieval), _pixels, "there is no pixel data")
 
 
-class _Sent:
+async def send_all(retrieval: Retrieval, form: Wanted, send_one: SendOne, absent: str) -> None:
+    """Send the parts of all instances; RefusalError 404 in the words of ``absent`` for none.
+
+    ``send_one`` sends those of an instance, and returns their bytes; None if it has none.
+    """
+    exchange = retrieval.exchange
+    tag = entity_tag((await retrieval.inventory()).digest, form)
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": VARY}
+    if retrieval.unchanged(tag):
+        await exchange.answer(304, b"", headers)
+        return
+    sent = SentParts(retrieval, form, headers)
+    async for instance in retrieval.instances():
+        with await retrieval.opened(instance) as stored:
+            size = await send_one(sent, instance, stored)
+            if size is not None:
+                retrieval.sent(instance, size)
+        if sent.message is not None and exchange.is_complete:
+            return
+    if sent.message is None:
+        raise RefusalError(404, absent)
+    await sent.message.end()
+
+
+class SentParts:
     """The message with what is asked for; it begins with its first part."""
 
-    def __init__(
-        self,
-        retrieval: Retrieval,
-        form: Wanted,
-        headers: dict[str, str],
-        message: Multipart | None,
-    ) -> None:
+    def __init__(self, retrieval: Retrieval, form: Wanted, headers: dict[str, str]) -> None:
         self.retrieval = retrieval
         self.form = form
+        self.message: Multipart | None = None
         self._headers = headers
-        self._message = message
 
     async def begun(self, kind: str) -> Multipart:
         """Return the message, and send its head if it has none yet."""
-        if self._message is None:
+        if self.message is None:
             exchange = self.retrieval.exchange
-            self._message = Multipart(self.retrieval, kind)
-            self._headers["Content-Type"] = self._message.content_type
+            self.message = Multipart(self.retrieval, kind)
+            self._headers["Content-Type"] = self.message.content_type
             await exchange.start(200, self._headers)
             if exchange.scope["method"] == "HEAD":
                 await exchange.write(b"", more=False)
-        return self._message
+        return self.message
 
 
-def _form(retrieval: Retrieval) -> Wanted:
+async def _pixels(sent: SentParts, instance: IndexedInstance, stored: StoredInstance) -> int | None:
+    """Send the frames of an instance."""
+    del instance
+    service = sent.retrieval.service
+    places = await service.run(service.frames.places, stored)
+    return None if places is None else await send_pixels(sent, stored, places)
+
+
+async def send_pixels(
+    sent: SentParts, stored: StoredInstance, places: FramePlaces, location: str = ""
+) -> int:
+    """Send the frames of an image, or its video; ``location`` is the address of its frames."""
+    retrieval, service = sent.retrieval, sent.retrieval.service
+    syntaxes = (places.syntax,) if places.is_stream else frame_syntaxes(places)
+    found = frame_form(sent.form, syntaxes)
+    if found is None:
+        # The file is not in the transfer syntax that the index has.
+        raise StoredInstanceError(f"{stored.path}: not to be had as {sent.form}")
+    kind, syntax = found
+    size = 0
+    if places.is_stream:
+        body = await video_body(retrieval, stored, places, kind, is_multipart=True)
+        message = await sent.begun(kind)
+        if not retrieval.exchange.is_complete:
+            parts = body.parts(first=0, count=body.length)
+            size = await message.part(body.content_type, "", parts)
+        return size
+    content = f"{kind}; transfer-syntax={syntax}"
+    for number in range(1, places.count + 1):
+        frame = await service.run(service.frames.read, stored, places, number, syntax)
+        message = await sent.begun(kind)
+        if retrieval.exchange.is_complete:
+            break
+        place = f"{location}/{number}" if location else ""
+        size += await message.part(content, place, [frame])
+    return size
+
+
+def frames_form(retrieval: Retrieval) -> Wanted:
     """Return the form in which all frames can be had; RefusalError 406 if there is none."""
     ranges = retrieval.exchange.accepted(retrieval.parameters)
     words = 'several frames are parts: accept multipart/related; type="application/octet-stream"'

@@ -94,7 +94,7 @@ async def send_body(
     if not is_multipart:
         headers["Accept-Ranges"] = "bytes"
         first, count, code = _ranged(retrieval, headers, count, tag)
-    pieces = _checked(stored, body.parts(first=first, count=count))
+    pieces = checked(stored, body.parts(first=first, count=count))
     if is_multipart:
         message = Multipart(retrieval, body.kind)
         await exchange.start(200, {**headers, "Content-Type": message.content_type})
@@ -116,7 +116,7 @@ async def send_body(
     retrieval.sent(instance, size)
 
 
-def _checked(stored: StoredInstance, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def checked(stored: StoredInstance, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield pieces; DamagedInstanceError where a malformed file has no more of them."""
     try:
         yield from pieces

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from dicomquest.web.all_bulkdata_endpoint import AllBulkdataEndpoint
 from dicomquest.web.bulkdata_endpoint import BulkdataEndpoint
 from dicomquest.web.exchange import Receive, Scope, Send
 from dicomquest.web.frames_endpoint import FramesEndpoint
@@ -31,6 +32,7 @@ RETRIEVE_PATHS: Final[tuple[tuple[str, Made], ...]] = (
     (_FRAMES, FramesEndpoint),
     *((f"{path}/rendered", RenderedEndpoint) for path in _SHOWN),
     *((f"{path}/thumbnail", ThumbnailEndpoint) for path in _SHOWN),
+    *((f"{path}/bulkdata", AllBulkdataEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
     (_INSTANCE + "/bulkdata/{value:path}", BulkdataEndpoint),
     *((f"{path}/pixeldata", PixelDataEndpoint) for path in (_STUDY, _SERIES, _INSTANCE)),
     *((path, WadoUriEndpoint) for path in ("", "/wado")),
