@@ -94,11 +94,18 @@ def test_markup_in_a_name_is_text() -> None:
 
 
 def test_only_what_may_turn_is_isolated() -> None:
-    assert "<bdi" not in written(PLAIN)
+    assert written(PLAIN).count("<bdi") == 2
     arabic = replace(PLAIN, description="محمد", name=shown_name("=山田^太郎"))
     found = written(replace(arabic, description_language=""))
     assert '<bdi dir="auto">محمد</bdi>' in found
     assert '<bdi dir="auto" class="name" lang="ja">山田 太郎</bdi>' in found
+
+
+def test_both_groups_of_a_name_are_markup() -> None:
+    name = shown_name("Yamada^Taro=山田^太郎", alphabetic_first=True)
+    found = written(replace(PLAIN, name=name))
+    assert '<bdi dir="auto" class="name">Yamada, Taro</bdi> <bdi dir="auto" class="bel' in found
+    assert cells(found)["patient"] == "Yamada, Taro 山田 太郎"
 
 
 def test_a_row_says_its_place_if_it_is_known() -> None:

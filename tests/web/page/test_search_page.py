@@ -71,6 +71,28 @@ def test_the_head_waits_for_no_database(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, path: str, late: str
 ) -> None:
     """The head goes out before anything is known; the number follows."""
+    wait_for_heads(monkeypatch)
+    response = get(browser, path)
+    assert response.text.index("counting …") < response.text.index(late)
+
+
+def test_a_database_that_fails_late_is_told(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head stays, and the rest goes on in its compression."""
+
+    def fail(answer: StudyAnswer) -> object:
+        raise IndexDatabaseError(f"no disk for {answer}")
+
+    monkeypatch.setattr(StudyAnswer, "_first", fail)
+    wait_for_heads(monkeypatch)
+    response = browser.request("GET", "/?all", {"accept-encoding": "gzip"})
+    assert (response.status_code, heading(response)) == (200, "All studies")
+    assert "Incomplete" in response.text
+
+
+def wait_for_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no database begin before the head of the page is out."""
     begun = threading.Event()
 
     class Stream(HtmlStream):
@@ -85,8 +107,6 @@ def test_the_head_waits_for_no_database(
     monkeypatch.setattr(study_answer, "HtmlStream", Stream)
     for name in ("_first", "_total"):
         monkeypatch.setattr(StudyAnswer, name, slow(getattr(StudyAnswer, name)))
-    response = get(browser, path)
-    assert response.text.index("counting …") < response.text.index(late)
 
 
 def test_studies_come_newest_first(browser: Browser) -> None:

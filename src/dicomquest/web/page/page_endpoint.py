@@ -28,7 +28,7 @@ from dicomquest.web.cookies import token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.question_fields import fields_of
-from dicomquest.web.page.rendering import HEADERS, render
+from dicomquest.web.page.rendering import HEADERS, HtmlStream, render
 from dicomquest.web.page.study_list import Asker
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_parameters import MODEL
@@ -59,6 +59,8 @@ class PageRequest:
     exchange: Exchange
     visit: Visit
     search: BoundedSearch
+    stream: HtmlStream | None = None
+    """The page that has begun, if it goes out in parts."""
 
     @property
     def asker(self) -> Asker:
@@ -194,7 +196,7 @@ class PageEndpoint(ABC):
             await _refused(exchange, RefusalError(400, str(error)))
         except IndexDatabaseError as error:
             if request is None or not request.search.is_interrupted:
-                await _failed(exchange, error)
+                await _failed(exchange, error, request.stream if request is not None else None)
         except AssociationAbortedError:
             if request is not None:
                 request.search.interrupt()
@@ -255,14 +257,17 @@ async def _refused(exchange: Exchange, refusal: RefusalError) -> None:
     )
 
 
-async def _failed(exchange: Exchange, error: IndexDatabaseError) -> None:
+async def _failed(exchange: Exchange, error: IndexDatabaseError, stream: HtmlStream | None) -> None:
     reference = f"{secrets.token_hex(2)}, {datetime.now().astimezone():%H:%M:%S}"
     LOGGER.error("reference %s: the index failed: %s", reference, error)
     query = exchange.scope["query_string"].decode("latin-1")
     if exchange.is_started:
         # The rows that came stay.
         words = render("incomplete.html", reference=reference)
-        await exchange.write(words.encode(), more=False)
+        if stream is not None:
+            await stream.send(words, more=False)
+        else:
+            await exchange.write(words.encode(), more=False)
         return
     await _send_failure(
         exchange,

@@ -83,7 +83,7 @@ def _value(text: str) -> str:
     return _isolated(text, escape(text))
 
 
-def _isolated(text: str, markup: str, language: str = "", named: str = "") -> str:
+def _isolated(text: str, markup: str, language: str = "") -> str:
     """Return the markup of a text that does not move its neighbours.
 
     ASCII runs from left to right, as the page does, so most rows need no elements for that.
@@ -91,7 +91,7 @@ def _isolated(text: str, markup: str, language: str = "", named: str = "") -> st
     if text.isascii():
         return markup
     spoken = f' lang="{language}"' if language else ""
-    return f'<bdi dir="auto"{named}{spoken}>{markup}</bdi>'
+    return f'<bdi dir="auto"{spoken}>{markup}</bdi>'
 
 
 def _modalities(row: StudyRow) -> str:
@@ -103,7 +103,8 @@ def _name(shown: ShownName, hits: Hits | None = None) -> str:
     if not shown.main:
         return '<span class="dim none">no name</span>'
     main = hits.in_name(shown.main) if hits else escape(shown.main)
-    found = _isolated(shown.main, main, shown.language, ' class="name"')
+    spoken = f' lang="{shown.language}"' if shown.language else ""
+    found = f'<bdi dir="auto" class="name"{spoken}>{main}</bdi>'
     if shown.below:
         below = hits.in_name(shown.below) if hits else escape(shown.below)
         spoken = f' lang="{shown.below_language}"' if shown.below_language else ""

@@ -110,7 +110,7 @@ class StudyAnswer:
             await asyncio.wait((total,), timeout=FIRST_WAIT)
         known = total.result() if total is not None and total.done() else None
         frame = self._frame(known)
-        stream = HtmlStream(request.exchange)
+        stream = request.stream = HtmlStream(request.exchange)
         await stream.begin()
         await stream.send(render("top.html", **frame) + self._question(frame))
         found = await first
