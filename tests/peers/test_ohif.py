@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
-from base64 import b64decode
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,67 +13,21 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from fixtures.programs import program
-from fixtures.timing import LONG, MS
 from peers import ours
+from peers.ohif import WAIT, Viewer, is_drawn, until
 from peers.processes import free_port
 
 pytestmark = pytest.mark.peer("chromium", "OHIF")
+
+PICTURES_THERE = "[...document.images].every((each) => each.complete)"
+
+FOCUSED = "(id) => document.activeElement.closest('tr')?.id === id"
 
 IMAGES = {
     "CT": "CT_small.dcm",
     "MR": "MR_small.dcm",
     "multi-frame US": "examples_ybr_color.dcm",
 }
-
-WAIT = 1000 * 6 * LONG
-"""Milliseconds for a page whose script has 17 MB."""
-
-GREY_LEVELS = """() => {
-  const canvas = document.querySelector("canvas.cornerstone-canvas");
-  if (!canvas || !canvas.width) return null;
-  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const grey = new Uint8Array(canvas.width * canvas.height);
-  for (let at = 0; at < data.length; at += 4)
-    grey[at / 4] = (data[at] + data[at + 1] + data[at + 2]) / 3;
-  if (new Set(grey).size <= 16) return null;
-  let text = "";
-  for (let at = 0; at < grey.length; at += 32768)
-    text += String.fromCharCode(...grey.subarray(at, at + 32768));
-  return [canvas.width, canvas.height, btoa(text)];
-}"""
-"""The grey levels of the first image on the page; null as long as nothing is drawn."""
-
-
-@dataclass(slots=True)
-class Viewer:
-    """A page of OHIF, and all that went wrong or astray on it."""
-
-    page: Page
-    address: str
-    wrong: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", lambda each: self._complain(each.text, each.type == "error"))
-        self.page.on("pageerror", lambda each: self._complain(str(each)))
-        self.page.on("requestfailed", lambda each: self._complain(f"failed: {each.url}"))
-        self.page.context.on("request", lambda each: self.requests.append(each.url))
-        self.page.context.on(
-            "response", lambda each: self._complain(f"{each.status} {each.url}", each.status >= 400)
-        )
-
-    def _complain(self, words: str, is_wrong: bool = True) -> None:
-        if is_wrong:
-            self.wrong.append(words)
-
-    def open(self, path: str) -> None:
-        self.page.goto(f"{self.address}/ohif{path}", timeout=WAIT)
-
-    def expect_nothing_wrong(self) -> None:
-        """Nothing red in the console, no failed request, and none to another host."""
-        assert self.wrong == []
-        own = (self.address, "data:", f"blob:{self.address}")
-        assert [each for each in self.requests if not each.startswith(own)] == []
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +44,6 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         yield Viewer(page, f"http://127.0.0.1:{port}")
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """Ask again until there is an answer."""
-    deadline = time.monotonic() + 6 * LONG
-    while not (answer := found()):
-        assert time.monotonic() < deadline, "nothing is drawn"
-        time.sleep(100 * MS)  # a canvas tells nobody that it has changed
-    return answer
 
 
 def test_list_fills_and_narrows(viewer: Viewer) -> None:
@@ -149,16 +90,49 @@ def is_scrolled(page: Page) -> bool:
     return page.get_by_text(re.compile(r"\(([2-9]|\d\d)/30\)")).is_visible()
 
 
-def is_drawn(page: Page, image: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
-    """Tell whether the canvas correlates with an image."""
-    found = page.evaluate(GREY_LEVELS)
-    if found is None:
-        return False
-    width, height, levels = found
-    canvas = np.frombuffer(b64decode(levels), np.uint8).reshape(height, width)
-    rows, columns = image.shape
-    scale = min(width / columns, height / rows)
-    down = height / 2 + (np.arange(rows) + 0.5 - rows / 2) * scale
-    across = width / 2 + (np.arange(columns) + 0.5 - columns / 2) * scale
-    sampled = canvas[np.ix_(down.astype(int), across.astype(int))]
-    return bool(np.corrcoef(sampled.ravel(), image.ravel())[0, 1] > 0.98)
+def test_the_page_leads_to_the_viewer_and_back(viewer: Viewer) -> None:
+    """Study, series, instance, pixels; Back returns to the row one left."""
+    page, image = viewer.page, dcmread(str(get_testdata_file("CT_small.dcm")))
+    page.goto(f"{viewer.address}/?all")
+    row = page.locator(f"[id='s-{image.StudyInstanceUID}']")
+    row.locator(".opener").click()
+    page.locator("tr.opened table.series a").click()
+    page.wait_for_url("**/series/*")
+    page.locator(".instance-list").get_by_text("Header").click()
+    page.wait_for_url("**/header")
+    assert page.locator("td.value", has_text=str(image.SOPInstanceUID)).count() >= 1
+    page.goto(f"{viewer.address}/?all")
+    row.locator(".who").focus()
+    page.keyboard.press("ArrowRight")
+    link = page.locator("tr.opened a[href^='/ohif/viewer']")
+    link.wait_for()
+    # Whoever leaves a page ends its requests.
+    until(lambda: page.evaluate(PICTURES_THERE))
+    viewer.wrong.clear()
+    link.click()
+    until(lambda: is_drawn(page, image.pixel_array.astype(float)))
+    viewer.expect_nothing_wrong()
+    while "/ohif/" in page.url:
+        page.go_back()
+    until(lambda: page.evaluate(FOCUSED, f"s-{image.StudyInstanceUID}"))
+    viewer.wrong.clear()
+
+
+def test_two_patients_are_opened_after_a_question(viewer: Viewer) -> None:
+    page = viewer.page
+    page.goto(f"{viewer.address}/?all")
+    uids = [
+        str(dcmread(str(get_testdata_file(IMAGES[each]))).StudyInstanceUID) for each in ("CT", "MR")
+    ]
+    for uid in uids:
+        page.locator(f"[id='s-{uid}'] .tick input").check()
+    page.click("#picked [value='ohif']")
+    page.wait_for_selector("h1:text-is('Open the studies of 2 patients together?')")
+    assert page.locator(".people tbody tr").count() == 2
+    page.click("a[data-back]")
+    page.wait_for_selector("#picked-words:text-is('2 selected')")
+    page.click("#picked [value='ohif']")
+    with page.expect_request("**/ohif/viewer*") as asked:
+        page.click("button.main:text-is('Open together')")
+    assert sorted(asked.value.url.partition("=")[2].split(",")) == sorted(uids)
+    viewer.expect_nothing_wrong()

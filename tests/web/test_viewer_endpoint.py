@@ -61,7 +61,7 @@ def get(browser: Browser, path: str, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    "path", ["/ohif", "/ohif/", "/ohif/viewer?StudyInstanceUIDs=1.2", "/ohif/notfoundstudy"]
+    "path", ["/ohif/", "/ohif/viewer?StudyInstanceUIDs=1.2", "/ohif/notfoundstudy"]
 )
 def test_each_address_that_is_no_file_is_the_page(browser: Browser, path: str) -> None:
     response = get(browser, path)
@@ -69,6 +69,12 @@ def test_each_address_that_is_no_file_is_the_page(browser: Browser, path: str) -
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
     assert 'PUBLIC_URL="/ohif/"' in response.text
+
+
+def test_the_address_without_a_slash_leads_on(browser: Browser) -> None:
+    """The router of OHIF shows an empty page there."""
+    response = get(browser, "/ohif?patientName=x")
+    assert (response.status_code, response.headers["Location"]) == (307, "/ohif/?patientName=x")
 
 
 @pytest.mark.parametrize(
@@ -160,4 +166,4 @@ def test_folder_without_a_build_ends_the_command(tmp_path: Path) -> None:
 def test_page_is_for_callers_that_are_let_in(index: Index, settings: WebSettings) -> None:
     rules = AccessRules(known_only=True)
     closed = dataclasses.replace(settings, admission=Admission(rules))
-    assert get(Browser(index, closed), "/ohif").status_code == 403
+    assert get(Browser(index, closed), "/ohif/").status_code == 403

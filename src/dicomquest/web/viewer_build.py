@@ -119,6 +119,7 @@ class ViewerBuild:
                 "connect-src 'self' data: blob:",
                 "worker-src 'self' blob:",
                 "frame-src 'self' blob:",
+                "object-src 'self' blob:",
                 "manifest-src 'self'",
                 "base-uri 'none'",
                 "form-action 'self'",

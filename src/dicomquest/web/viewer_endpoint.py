@@ -36,7 +36,9 @@ class ViewerEndpoint:
         """Answer one request: a file, or the page for each address that is no file."""
         exchange = self._service.exchange(scope, receive, send)
         path = str(scope["path_params"].get("path", "")).strip("/") or INDEX
-        if path == CONFIGURATION:
+        if path == INDEX and (scope.get("raw_path") or b"").endswith(VIEWER_PATH.encode()):
+            await self._send_on(exchange)
+        elif path == CONFIGURATION:
             await self._send_configuration(exchange)
         elif path in self._build and path != INDEX:
             await self._send_file(exchange, path)
@@ -45,6 +47,12 @@ class ViewerEndpoint:
                 await self._send_file(exchange, INDEX)
         else:
             raise RefusalError(404, "the viewer has no such file")
+
+    async def _send_on(self, exchange: Exchange) -> None:
+        """Lead to the address with a slash: without it the router of OHIF shows nothing."""
+        query = exchange.scope["query_string"].decode("latin-1")
+        address = f"{self._build.base}/" + (f"?{query}" if query else "")
+        await exchange.answer(307, b"", {"Location": address})
 
     async def _is_admitted(self, exchange: Exchange) -> bool:
         """Tell whether the caller may see the page; one who has to sign in is led there."""
