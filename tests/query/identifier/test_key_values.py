@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dicomquest.errors import ValueFormatError
@@ -217,11 +217,16 @@ def test_key_of_unknown_vr_is_kept_as_bytes_and_text() -> None:
     st.sampled_from(["LO", "PN", "UI", "DA", "TM", "DT", "IS", "DS", "AS", "UT"]),
     st.lists(st.text(max_size=12)),
 )
+@example("PN", ["=^ "])
 def test_any_text_is_read_or_value_format_error(vr: str, texts: list[str]) -> None:
-    """A key value is universal only if it is empty or has a star in it."""
+    """A key value is universal only if it is empty or has a star in it.
+
+    A name of delimiters alone is empty (PS3.5 6.2.1.1).
+    """
+    padding = " \0^=" if vr == "PN" else " \0"
     try:
         criterion = read(vr, *texts)
     except ValueFormatError:
         return
     if criterion is None:
-        assert all(not text.strip(" \0") for text in texts) or any("*" in text for text in texts)
+        assert all(not text.strip(padding) for text in texts) or any("*" in text for text in texts)
