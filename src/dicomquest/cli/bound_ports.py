@@ -5,6 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dicomquest.cli.messages import give_up
+from dicomquest.cli.shared_options import host_and_port
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> str:
@@ -28,3 +33,19 @@ def reserved_port(host: str, port: int) -> socket.socket:
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     reservation.bind((address[0], port, *address[2:]))
     return reservation
+
+
+@contextmanager
+def reserved_address(text: str, option: str) -> Iterator[str]:
+    """Hold the port of ``[HOST:]PORT`` for all processes, and give the address with its number.
+
+    A port that is taken ends the command; ``option`` is the one that names another.
+    """
+    host, port = host_and_port(text)
+    try:
+        reservation = reserved_port(host, port)
+    except OSError as error:
+        raise give_up(cannot_listen(host, port, error).replace("--port", option)) from error
+    with reservation:
+        shown = f"[{host}]" if ":" in host else host
+        yield f"{shown}:{reservation.getsockname()[1]}"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicomquest.cli.bound_ports import cannot_listen, reserved_port
+from dicomquest.cli.bound_ports import reserved_address
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.shared_options import host_and_port, is_loopback
@@ -41,14 +41,8 @@ def reserved_hl7_port(settings: ServeSettings) -> Iterator[ServeSettings]:
         return
     need_hl7("--hl7")
     mapping_of(settings.hl7_mapping)
-    host, port = host_and_port(settings.hl7)
-    try:
-        reservation = reserved_port(host, port)
-    except OSError as error:
-        raise give_up(cannot_listen(host, port, error).replace("--port", "--hl7")) from error
-    with reservation:
-        shown = f"[{host}]" if ":" in host else host
-        yield replace(settings, hl7=f"{shown}:{reservation.getsockname()[1]}")
+    with reserved_address(settings.hl7, "--hl7") as address:
+        yield replace(settings, hl7=address)
 
 
 def need_hl7(name: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dicomquest.aio.server import Server
 from dicomquest.cli.access_rules import open_to
-from dicomquest.cli.bound_ports import cannot_listen, reserved_port
+from dicomquest.cli.bound_ports import reserved_address
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.page_side import page_folder, page_settings
 from dicomquest.cli.serve_settings import ServeSettings
@@ -48,17 +48,11 @@ def reserved_web_port(settings: ServeSettings) -> Iterator[ServeSettings]:
         viewer_of(settings)
     except (OSError, DicomquestError) as error:
         raise give_up(f"--ohif: {error}") from error
-    host, port = host_and_port(settings.http)
-    try:
-        reservation = reserved_port(host, port)
-    except OSError as error:
-        reason = cannot_listen(host, port, error).replace("--port", "--http")
-        raise give_up(reason) from error
-    with reservation:
-        shown = f"[{host}]" if ":" in host else host
-        bound = replace(settings, http=f"{shown}:{reservation.getsockname()[1]}")
-        with page_folder(bound) as ready:
-            yield ready
+    with (
+        reserved_address(settings.http, "--http") as address,
+        page_folder(replace(settings, http=address)) as ready,
+    ):
+        yield ready
 
 
 def viewer_of(settings: ServeSettings) -> ViewerBuild | None:

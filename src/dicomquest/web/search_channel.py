@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Never, ParamSpec, TypeVar
+from collections.abc import Sequence
 
 from dicomquest.aio.teller import Teller
 from dicomquest.dimse.commands import SubOperations
-from dicomquest.errors import LocalProtocolError
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import Run, ServiceRequest, ServiceUser
 from dicomquest.standard import statuses
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.web.exchange import NOTHING_SMALLER, Compression, Exchange
+from dicomquest.web.http_channel import HttpChannel
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.search_service import MOST_REMAINING, SearchService, SearchServiceRequest
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 LARGE = 16_384
 """Bytes that a thread compresses, because the event loop would stand still for them."""
@@ -35,7 +31,7 @@ _CODES = {
 """The status codes of final statuses; 500 for others."""
 
 
-class SearchChannel:
+class SearchChannel(HttpChannel):
     """Sends the matches of one search, as its service finds them."""
 
     def __init__(  # noqa: PLR0917  one of each
@@ -48,11 +44,9 @@ class SearchChannel:
         agent: str,
     ) -> None:
         """Send by an exchange; ``agent`` is the base address of the service, for warnings."""
+        super().__init__(teller, requestor, run)
         self._exchange = exchange
-        self._requestor = requestor
         self._service = service
-        self._teller = teller
-        self._run = run
         self._agent = agent
         self._held: Sequence[bytes] | None = None
         self._compression: Compression | None = None
@@ -102,10 +96,6 @@ class SearchChannel:
         del counts, failed
         await self.send_final(request, status, comment, ())
 
-    def storage_link(self, request: ServiceRequest) -> Never:
-        """Refuse sub-operations: HTTP has none."""
-        raise LocalProtocolError(f"HTTP request {request.association.number}: no sub-operations")
-
     async def send_final(
         self, request: ServiceRequest, status: int, comment: str, offending: tuple[int, ...]
     ) -> None:
@@ -121,11 +111,7 @@ class SearchChannel:
     def hit(self, limit: LimitName) -> None:
         """Note a limit that the client has reached, and tell the observer."""
         self._limit = limit
-        self._teller.hit(self._requestor, limit)
-
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking code in the server's own threads."""
-        return await self._run(function, *args, **kwargs)
+        super().hit(limit)
 
     async def _end(self, request: SearchServiceRequest) -> None:
         form = request.form

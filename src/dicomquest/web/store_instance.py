@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Never, ParamSpec, TypeVar
+from collections.abc import Sequence
 
 from dicomquest.aio.teller import Teller
 from dicomquest.dimse.commands import CStoreRQ, SubOperations
-from dicomquest.errors import AssociationAbortedError, LocalProtocolError
-from dicomquest.services.limit_names import LimitName
+from dicomquest.errors import AssociationAbortedError
 from dicomquest.services.request import AssociationInfo, Run, ServiceRequest
 from dicomquest.services.storage import CHUNK, StorageService, StudyStoreRequest
 from dicomquest.services.stream import DataSetStream
 from dicomquest.standard import statuses
 from dicomquest.ul.negotiation import AcceptedContext
+from dicomquest.web.http_channel import HttpChannel, none_of
 from dicomquest.web.store_outcome import PartOutcome
 from dicomquest.web.store_start import ArrivedStart, read_start
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 FIRST_LOOK = 1024
 """Bytes of a file that are waited for before it is read: most have their beginning in these."""
 
 
-class StoreChannel:
+class StoreChannel(HttpChannel):
     """The channel of one instance: it notes the final status, for the one response to all."""
 
     def __init__(self, teller: Teller, association: AssociationInfo, run: Run) -> None:
-        self._teller = teller
-        self._association = association
-        self._run = run
+        super().__init__(teller, association.requestor, run)
         self.status: int | None = None
 
     async def send_final(
@@ -55,7 +49,7 @@ class StoreChannel:
     ) -> None:
         """Refuse a match, which no store request has."""
         del status, identifiers, final_follows
-        raise _none_of("matches", request)
+        raise none_of("matches", request)
 
     async def send_explained(
         self,
@@ -67,7 +61,7 @@ class StoreChannel:
     ) -> None:
         """Refuse a match, which no store request has."""
         del status, identifier, comment, offending
-        raise _none_of("matches", request)
+        raise none_of("matches", request)
 
     async def send_counts(
         self,
@@ -79,23 +73,7 @@ class StoreChannel:
     ) -> None:
         """Refuse counts, which no store request has."""
         del status, counts, comment, failed
-        raise _none_of("counts", request)
-
-    def storage_link(self, request: ServiceRequest) -> Never:
-        """Refuse sub-operations: HTTP has none."""
-        raise _none_of("sub-operations", request)
-
-    def hit(self, limit: LimitName) -> None:
-        """Tell the observer of a limit that the client has reached."""
-        self._teller.hit(self._association.requestor, limit)
-
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking code in the server's own threads."""
-        return await self._run(function, *args, **kwargs)
-
-
-def _none_of(what: str, request: ServiceRequest) -> LocalProtocolError:
-    return LocalProtocolError(f"HTTP request {request.association.number}: no {what}")
+        raise none_of("counts", request)
 
 
 class ArrivingInstance:
