@@ -90,3 +90,24 @@ def test_numbers_above_the_level_are_not_returned() -> None:
     query = question("STUDY", StudyInstanceUID="", NumberOfPatientRelatedStudies="").query
     assert query.pending_status == 0xFF01
     assert [key.tag for key in query.return_keys] == [0x0020000D]
+
+
+@pytest.mark.requirement("QR-098", "QR-103")
+@pytest.mark.parametrize(
+    ("keys", "sent"),
+    [
+        ({"PatientName": "M?ller"}, {"PatientName": "M*ller"}),
+        ({"PatientName": "Müller*"}, {"PatientName": "M*ller*"}),
+        ({"PatientName": "山田^太郎"}, {"PatientName": "*^*"}),
+        ({"PatientName": "Doe*"}, {"PatientName": "Doe*"}),
+        ({"StudyTime": "1200"}, {"StudyTime": ""}),
+        ({"StudyTime": "1200-1300"}, {"StudyTime": "1200-1300"}),
+    ],
+)
+def test_inexact_source_gets_wider_keys(keys: dict[str, Any], sent: dict[str, Any]) -> None:
+    """It may compare bytes, or times as text; the answers are sifted here."""
+    asking = question("STUDY", StudyInstanceUID="", **keys)
+    request = request_for(asking, EVERYTHING, is_exact=False)
+    assert request == data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **sent)
+    exact = request_for(asking, EVERYTHING)
+    assert exact == data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **keys)

@@ -6,6 +6,7 @@ key that it would read otherwise goes out without a value, and its answers are s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ from dicomquest.standard.tags import (
 if TYPE_CHECKING:
     from dicomquest.query.model import Query
     from dicomquest.query.options import QueryOptions
+
+_WITH_WILD_CARDS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_DOUBTFUL = re.compile(r"[*?]*(?:\?|[^ -~])(?:[*?]|[^ -~])*")
+"""Characters that take several bytes in some sets, and the wild card for one of them."""
 
 ISSUER = KEYS_BY_KEYWORD["IssuerOfPatientID"].tag
 MODALITY = KEYS_BY_KEYWORD["Modality"].tag
@@ -69,11 +74,16 @@ def asked(identifier: DataSet, query: Query, visible: tuple[KeyCriterion, ...] =
 
 
 def request_for(
-    question: AskedQuery, accepted: QueryOptions, *, has_issuer: bool = False
+    question: AskedQuery,
+    accepted: QueryOptions,
+    *,
+    has_issuer: bool = False,
+    is_exact: bool = True,
 ) -> DataSet:
     """Return the identifier for a source that accepted these options.
 
-    ``has_issuer`` says that the issuer of its patients is known here, not there.
+    ``has_issuer`` says that the issuer of its patients is known here, not there; ``is_exact`` that
+    it reads times, and characters beyond ASCII, as the Standard does.
     """
     query = question.query
     returned = {key.tag for key in query.return_keys}
@@ -99,6 +109,8 @@ def request_for(
         for tag in _unsure(each, question.identifier, accepted):
             if tag in request:
                 request[tag] = request[tag]._replace(values=())
+    if not is_exact:
+        request = {tag: _widened(element) for tag, element in request.items()}
     if has_issuer and ISSUER in request:
         request[ISSUER] = Element("LO", ())
     if query.level is Level.STUDY and MODALITY in restricted:
@@ -107,6 +119,15 @@ def request_for(
             del request[MODALITY]
     request[QUERY_RETRIEVE_LEVEL] = Element("CS", (query.level.name,))
     return dict(sorted(request.items()))
+
+
+def _widened(element: Element) -> Element:
+    """Return a key that finds no less where an archive compares bytes, or times as text."""
+    if element.vr == "TM" and not any("-" in str(value) for value in element.values):
+        return element._replace(values=())
+    if element.vr not in _WITH_WILD_CARDS or not any(map(_DOUBTFUL.search, element.values)):
+        return element
+    return element._replace(values=tuple(_DOUBTFUL.sub("*", value) for value in element.values))
 
 
 def _is_unique(tag: int) -> bool:

@@ -154,7 +154,9 @@ class Conversation:
     async def _rows(self, question: AskedQuery, terms: _Terms) -> AsyncGenerator[Row, None]:
         """Send one request, and yield its Pending responses; SourceError for another end."""
         context, issuer = terms.context, self._upstream.issuer
-        request = request_for(question, terms.accepted, has_issuer=bool(issuer))
+        request = request_for(
+            question, terms.accepted, has_issuer=bool(issuer), is_exact=self._link.is_exact
+        )
         data = encode(request, context.transfer_syntax, choose(request))
         final: Response | None = None
         self._heard, self._is_over = monotonic(), False

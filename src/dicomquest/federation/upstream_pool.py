@@ -61,6 +61,12 @@ class Link:
         except (AssociationError, LocalProtocolError) as error:
             raise SourceError(EndKind.REJECTED, str(error)) from error
 
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether the upstream is of our own make."""
+        made_by = self.association.acceptor.implementation_class_uid
+        return made_by == IMPLEMENTATION_CLASS_UID
+
     def accepted(self, model: InformationModel, base: QueryOptions) -> QueryOptions:
         """Return the options that the upstream accepted for a model."""
         answer = self.association.extended_negotiation.get(model.uid, b"")
