@@ -82,6 +82,7 @@ class _Server:
             self._noted,
             http=type("_OurConnection", (HttpConnection,), {"limits": HttpLimits()}),
             interface="asgi3",
+            h11_max_incomplete_event_size=HttpLimits().longest_head,
             proxy_headers=False,
             log_config=None,
             ws="none",
@@ -129,7 +130,8 @@ class _Server:
         async with asyncio.timeout(LONGEST):
             for turn in range(TURNS):
                 waits = connection.cycle is not None and connection.cycle.more_body
-                if not state.tasks or (waits and turn > TURNS // 2):
+                is_read = not connection.has_more_to_read
+                if is_read and (not state.tasks or (waits and turn > TURNS // 2)):
                     break
                 await asyncio.sleep(0 if turn < TURNS // 2 else 0.001)
             while state.tasks and not connection.cycle.more_body:

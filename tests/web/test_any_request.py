@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,28 @@ def templates(fuzzer: ModuleType) -> list[str]:
 def test_no_request_is_a_fault_of_ours(fuzzer: ModuleType, data: st.DataObject) -> None:
     known = fuzzer.server().known
     fuzzer.check(data.draw(http_requests(templates(fuzzer), known)))
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "a/b;q=0.1," * 6000,
+        'multipart/related;type="' + "a" * 30_000 + '";' + "x=y;" * 7000,
+        "," * 60_000,
+        "a/b;" + 'q=\\"' * 15_000,
+        '"' * 60_000,
+    ],
+    ids=["ranges", "parameters", "commas", "escapes", "quotes"],
+)
+def test_a_huge_accept_costs_little(fuzzer: ModuleType, accept: str) -> None:
+    """The longest that a head can have; the answer takes some milliseconds of the processor."""
+    study = fuzzer.server().known["study"][0]
+    for path in ("/", "/dicom-web/studies", f"/dicom-web/studies/{study}/bulkdata"):
+        head = f"GET {path} HTTP/1.1\r\nHost: pacs.example\r\nAccept: {accept[:60_000]}\r\n\r\n"
+        began = time.process_time()
+        fuzzer.check(head.encode())
+        assert time.process_time() - began < 1
+        assert fuzzer.server().statuses in ([200], [406])
 
 
 def test_every_resource_is_asked(fuzzer: ModuleType) -> None:

@@ -102,6 +102,11 @@ class HttpConnection(H11Protocol):
             return
         super().data_received(data)
 
+    @property
+    def has_more_to_read(self) -> bool:
+        """Tell whether slices of what has come wait for their turn."""
+        return bool(self._unread)
+
     def _take_slice(self) -> None:
         if not self._unread or self.transport.is_closing():
             return
