@@ -27,6 +27,8 @@ SMALL = """
 
 SERIES = f"/studies/{STUDY_OF_FILES}/series/{STUDY_OF_FILES}.1"
 
+OPENED_IN_VIEW = "document.querySelector('tr:has(+ tr.opened)')?.scrollIntoView()"
+
 IMAGES_THERE = """
 Promise.all([...document.images].filter(
     (each) => each.getBoundingClientRect().top < innerHeight
@@ -106,6 +108,7 @@ def test_each_state_is_accessible(
         states = STATES | serve_canned(page, canned)
         for name, path in states.items():
             page.goto(page_address + path)
+            page.evaluate(OPENED_IN_VIEW)
             page.evaluate(IMAGES_THERE)
             page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
@@ -122,7 +125,9 @@ def test_each_state_is_accessible(
 def test_the_state_of_an_opened_study_has_one(page_address: str, page: Page) -> None:
     page.goto(page_address + STATES["opened"])
     assert page.locator("tr.opened table.series tbody tr").count() == 3
-    assert page.inner_text("tr.opened .facts").startswith("Patient name\nYamada^Taro=山田^太郎")
+    facts = page.inner_text("tr.opened .facts")
+    assert facts.startswith("Patient name\nYamada^Taro=山田^太郎")
+    assert facts.endswith(f"Study UID\n{STUDY_OF_FILES}")
 
 
 def test_no_page_asks_elsewhere_or_complains(page_address: str, page: Page) -> None:
