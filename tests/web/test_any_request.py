@@ -158,4 +158,3 @@ def test_a_server_outlives_all_requests(
 
 def test_it_answers_right_at_the_end(attacked: Attacked) -> None:
     attacked.check()
-    assert attacked.requests >= SERVED_EXAMPLES // 2
