@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from dicomquest.cli import main
 from dicomquest.dataset.elements import DataSet
-from fixtures.misbehaving import Serve, answering_each, hang_up, implicit, listening
+from fixtures.misbehaving import Serve, answering_each, hang_up, implicit, listening, say_nothing
 
 
 def archive(*numbers: int) -> Serve:
@@ -78,3 +78,15 @@ def test_options_for_one_peer_are_refused(peers: Path, option: str) -> None:
     done = find(peers, "ONE", "TWO", "PatientID", option)
     assert done.exit_code == 2
     assert f"{option} is for one peer" in done.stderr
+
+
+def test_time_out_of_the_command_line_holds(peers: Path) -> None:
+    """It holds for each of the peers, whatever their tables say."""
+    with listening(say_nothing) as silent:
+        table = f'[peers.SILENT]\nhost = "127.0.0.1"\nport = {silent}\nacse-timeout = 3600\n'
+        peers.write_text(f"{peers.read_text()}\n{table}")
+        words = ("ONE", "SILENT", "PatientID", "StudyInstanceUID", "--acse-timeout", "0.5")
+        done = find(peers, *words)
+    assert done.exit_code == 1
+    assert uids(done) == ["1.2.1", "1.2.2"]
+    assert "the answer is not complete: SILENT timed out" in done.stderr

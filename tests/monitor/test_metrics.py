@@ -22,6 +22,7 @@ from dicomquest.services.observer import (
     LimitHit,
     SecurityAlert,
     StoreFinished,
+    UpstreamFinished,
 )
 from dicomquest.services.request import ServiceUser
 from dicomquest.services.step_events import StepFinished
@@ -165,3 +166,16 @@ def test_page_lists_each_metric() -> None:
     listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `dicomquest_")}
     created = {name for name in families if name.endswith("_created")}
     assert families - created == listed
+
+
+def test_upstreams_count_by_their_ends() -> None:
+    found = counted(
+        UpstreamFinished("main", "complete", 3, 0.02),
+        UpstreamFinished("main", "complete", 0, 0.04),
+        UpstreamFinished("old", "timed out", 0, 30.0),
+    )
+    name = "dicomquest_upstream_finds_total"
+    assert found[f"{name}{{'result': 'complete', 'upstream': 'main'}}"] == 2
+    assert found[f"{name}{{'result': 'timed out', 'upstream': 'old'}}"] == 1
+    assert found["dicomquest_upstream_find_seconds_count{'upstream': 'main'}"] == 2
+    assert found["dicomquest_upstream_find_seconds_sum{'upstream': 'old'}"] == 30

@@ -41,6 +41,17 @@ def _check(settings: FindSettings) -> None:
         raise click.UsageError(f"{name} is for one peer: name a single one")
 
 
+def _given_timeouts(settings: FindSettings) -> dict[str, float]:
+    """Return the time-outs of the command line or the environment: they hold for all peers."""
+    ctx = click.get_current_context()
+    own = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    return {
+        name: getattr(settings.peer, name)
+        for name in ("connection_timeout", "acse_timeout", "dimse_timeout")
+        if ctx.get_parameter_source(name) in own
+    }
+
+
 def find_in_peers(
     settings: FindSettings,
     asked: Question,
@@ -63,9 +74,11 @@ def find_in_peers(
     except IdentifierError as error:
         raise give_up(str(error)) from error
     question = question_of(request.identifier, query)
+    given = _given_timeouts(settings)
     sources = [
         UpstreamSource(
-            place, upstream_at(each.title, each.reach, {"models": ()}, settings.peer.aet)
+            place,
+            upstream_at(each.title, {**each.reach, **given}, {"models": ()}, settings.peer.aet),
         )
         for place, each in enumerate(settings.several)
     ]
