@@ -17,6 +17,7 @@ from dicomquest.index.tables.schema import VARIANTS
 from dicomquest.index.upkeep.promotion import attribute_named
 from dicomquest.query.options import QueryOptions
 from fixtures.building import instance, query, text_of
+from fixtures.receiving import store_received
 from fixtures.reference_indexes import empty, rows_of_patients, see_that_patients_hang_together
 
 if TYPE_CHECKING:
@@ -329,11 +330,15 @@ def test_demographics_equal_those_of_plain_dicts(
             index.remove(query("IMAGE", "study", RELATIONAL, SOPInstanceUID=uids))
         elif isinstance(step, tuple):
             plain.receive(step)
-            with index.receiving([sent.uid for sent in step]) as batch:
-                for sent in step:
-                    received = receive(sent.data_set(), 0)
-                    assert isinstance(received, Received)
-                    batch.add(received, FileState(f"/{sent.uid}", 1, 1))
+            found = [receive(sent.data_set(), 0) for sent in step]
+            store_received(
+                index,
+                [
+                    (each, FileState(f"/{each.sop_uid}", 1, 1))
+                    for each in found
+                    if isinstance(each, Received)
+                ],
+            )
         else:
             plain.receive(step)
             index.ingest_data_sets(sent.data_set() for sent in step)

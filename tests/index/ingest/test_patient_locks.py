@@ -19,11 +19,13 @@ from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
 from fixtures.building import instance, query
 from fixtures.postgresql_cluster import Cluster, wait_for
+from fixtures.receiving import store_received
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
+    from dicomquest.dataset.elements import DataSet
     from dicomquest.index.ingest.receiving import ReceivedBatch
 
 pytestmark = pytest.mark.peer("postgres")
@@ -121,11 +123,15 @@ def test_more_locks_than_a_server_has(index: Index, monkeypatch: pytest.MonkeyPa
     assert index.counts()[Level.IMAGE] == 1
 
 
+def _received(data_set: DataSet) -> Received:
+    found = receive(data_set, 0)
+    assert isinstance(found, Received)
+    return found
+
+
 STORER = """
 import sys
 from random import Random
-from dicomquest.errors import WriteConflictError
-from dicomquest.index import Index
 from index.ingest.test_patient_locks import stores
 seed, url = int(sys.argv[1]), sys.argv[2]
 stores(Random(seed), url)
@@ -154,28 +160,15 @@ def stores(chance: random.Random, url: str) -> None:
             elif chance.random() < 0.5:
                 index.ingest_data_sets(some)
             else:
-                _store_as_archive(index, some, f"/{chance.randint(1, 30)}")
-
-
-def _store_as_archive(index: Index, some: list[Any], path: str) -> None:
-    """Store as an archive does: a conflict is tried again by a writer that is alone."""
-    from dicomquest.errors import WriteConflictError
-
-    found = {
-        each.sop_uid: each
-        for each in (receive(one, 0) for one in some)
-        if isinstance(each, Received)
-    }
-    files = {uid: f"{path}/{number}" for number, uid in enumerate(found)}
-    for arrivals in ([(each, files[uid]) for uid, each in found.items()], []):
-        try:
-            with index.receiving(list(found), arrivals) as batch:
-                for uid, each in found.items():
-                    batch.add(each, FileState(files[uid], 1, 1))
-        except WriteConflictError:
-            assert arrivals
-        else:
-            return
+                path = f"/{chance.randint(1, 30)}"
+                found = {each.sop_uid: each for each in map(_received, some)}
+                store_received(
+                    index,
+                    [
+                        (each, FileState(f"{path}/{number}", 1, 1))
+                        for number, each in enumerate(found.values())
+                    ],
+                )
 
 
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")

@@ -18,6 +18,7 @@ from dicomquest.index.ingest.instance import Received, receive
 from dicomquest.query.options import QueryOptions
 from fixtures.building import data_set, query
 from fixtures.building import instance as made
+from fixtures.receiving import store_received
 from fixtures.reference_indexes import empty
 
 if TYPE_CHECKING:
@@ -238,10 +239,8 @@ def test_carried_values_equal_counting(
             )
         elif isinstance(step, tuple):
             plain.receive(step)
-            with index.receiving([sent.uid for sent in step]) as batch:
-                for received, file in [sent.received() for sent in step]:
-                    assert file is not None
-                    batch.add(received, file)
+            found = [sent.received() for sent in step]
+            store_received(index, [(each, file) for each, file in found if file is not None])
         else:
             event(f"{sum(sent.uid not in plain.instances for sent in step)} of {len(step)} new")
             plain.receive(step)

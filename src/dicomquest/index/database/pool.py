@@ -15,7 +15,6 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
 from dicomquest.errors import IndexDatabaseError, MissingIndexError, WriteConflictError
-from dicomquest.index.database.held_writer import HeldWriters
 from dicomquest.index.database.nodes import is_postgresql
 from dicomquest.index.database.postgresql import PostgreSQL
 from dicomquest.index.database.sqlite import SQLite
@@ -65,7 +64,13 @@ class Backend(Protocol):
     def leave_place(self) -> None:
         """Close a file that is not in its place any more."""
 
-    def take_turn(self, connection: Connection, locks: Sequence[int] | None) -> None:
+    def short(self, locks: Sequence[int] | None) -> AbstractContextManager[Driven]:
+        """Give the connection of a short write transaction, as ``take_turn`` locks it."""
+
+    def release(self) -> None:
+        """Give back the idle connections of short transactions."""
+
+    def take_turn(self, connection: Driven, locks: Sequence[int] | None) -> None:
         """Wait at the start of a write transaction until nobody writes what ``locks`` stand for."""
 
     def is_conflict(self, error: Exception) -> bool:
@@ -122,7 +127,6 @@ class Database:
         self._is_replica = is_replica
         self._renewing = threading.Lock()
         self._trouble = ""
-        self._held = HeldWriters()
         self._is_open = False
         self._open(create=create)
 
@@ -167,7 +171,7 @@ class Database:
             if self._is_open and not fault:
                 self._backend.note_place()
                 return False
-            self._held.release()
+            self._backend.release()
             self._backend.leave_place()
             try:
                 self._open(create=False)
@@ -230,7 +234,7 @@ class Database:
         if self.dialect == "sqlite":
             # SQLite would say so only at the first change, and without the reason.
             self.refuse_read_only()
-            self._held.release()
+            self._backend.release()
         with (
             self._failing("written"),
             backend.writer.begin() as connection,
@@ -244,15 +248,11 @@ class Database:
     @contextmanager
     def begin_short(self, locks: Sequence[int] | None = None) -> Iterator[Driven]:
         """Do the same for a transaction of few statements, none of which needs SQLAlchemy."""
-        if self.dialect != "sqlite":
-            with self.begin(locks) as connection:
-                yield connection
-            return
         # A look at the end decides; an earlier one only tells sooner.
         backend = self._present(lately=True)
-        if backend.read_only_reason():
+        if self.dialect == "sqlite" and backend.read_only_reason():
             self.refuse_read_only()
-        with self._failing("written"), self._held.transaction(backend.writer) as held:
+        with self._failing("written"), backend.short(locks) as held:
             yield held
         _refuse_misplaced(backend)
 
@@ -307,7 +307,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that are not in use; those in use close when they come back."""
-        self._held.release()
+        self._backend.release()
         self._writer.dispose()
         self._readers.dispose()
 

@@ -22,7 +22,8 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.database import nodes
-from dicomquest.index.tables.dialects import READER_SETTINGS, percent_marks
+from dicomquest.index.database.pipelined_writer import PipelinedWriters
+from dicomquest.index.tables.dialects import READER_SETTINGS, execute, percent_marks
 from dicomquest.index.tables.schema import TRIGRAM_INDEXES, TrigramIndex
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from dicomquest.index.tables.dialects import Dialect
+    from dicomquest.index.database.pipelined_writer import PipelinedConnection
+    from dicomquest.index.tables.dialects import Dialect, Driven
 
 LOGGER = logging.getLogger("dicomquest.index")
 
@@ -106,14 +108,26 @@ class PostgreSQL:
             read, reading, QueuePool, pool_size=_IDLE_READERS, pool_reset_on_return=None
         )
         event.listen(self.readers, "checkout", _refuse_lost)
+        self._short = PipelinedWriters(_is_lost)
 
-    def take_turn(self, connection: Connection, locks: Sequence[int] | None) -> None:
+    def take_turn(self, connection: Driven, locks: Sequence[int] | None) -> None:
         """Wait for the lock of all writers, or share it and wait for those of ``locks``."""
         if locks is None:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+            execute(connection, f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
         else:
-            numbers = [_WRITE_LOCK, *sorted(locks)]
-            connection.exec_driver_sql(_SHARED_TURN, (numbers,))
+            execute(connection, _SHARED_TURN, ([_WRITE_LOCK, *sorted(locks)],))
+
+    @contextmanager
+    def short(self, locks: Sequence[int] | None) -> Iterator[PipelinedConnection]:
+        """Give the connection of a short write transaction, which need not have its locks yet."""
+        with self._short.transaction(
+            self.writer, lambda held: self.take_turn(held, locks)
+        ) as connection:
+            yield connection
+
+    def release(self) -> None:
+        """Close the idle connections of short transactions."""
+        self._short.release()
 
     def is_conflict(self, error: Exception) -> bool:
         """Tell whether a transaction failed for what another one wrote, or for too many locks."""
@@ -287,8 +301,12 @@ def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
     An idle connection has nothing to read but its end, and to look takes 1 us. To ask the server
     takes 50 us, which only the writer does (``pool_pre_ping``), as a batch cannot run again.
     """
-    if connection.closed or _is_readable(connection.fileno()):
+    if _is_lost(connection):
         raise InvalidatePoolError
+
+
+def _is_lost(connection: Any) -> bool:
+    return connection.closed or _is_readable(connection.fileno())
 
 
 def _is_readable(descriptor: int) -> bool:

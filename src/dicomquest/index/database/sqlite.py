@@ -25,13 +25,15 @@ from sqlalchemy.pool import QueuePool
 
 from dicomquest.errors import IndexDatabaseError, MissingIndexError
 from dicomquest.index.database.file_place import FilePlace, companion
+from dicomquest.index.database.held_writer import HeldWriters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Engine
 
-    from dicomquest.index.tables.dialects import Dialect
+    from dicomquest.index.database.held_writer import HeldConnection
+    from dicomquest.index.tables.dialects import Dialect, Driven
 
 # The trigram tokenizer of FTS5 came with 3.34, the JSON operators of the queries with 3.38.
 _OLDEST_SQLITE = (3, 38, 0)
@@ -101,6 +103,7 @@ class SQLite:
             self.readers = _read_only_engine(path)
         else:
             self.readers = _engine(partial(_connect, self._place), writer=False)
+        self._short = HeldWriters()
 
     def read_only_reason(self) -> str:
         """Return the right that is missing to write; nothing if the index can be written."""
@@ -135,7 +138,15 @@ class SQLite:
         self.writer.dispose()
         self._place.put_companions_away(is_log_empty=is_log_empty)
 
-    def take_turn(self, connection: Connection, locks: Sequence[int] | None) -> None:
+    def short(self, locks: Sequence[int] | None) -> AbstractContextManager[HeldConnection]:  # noqa: ARG002
+        """Give the connection of a short write transaction."""
+        return self._short.transaction(self.writer)
+
+    def release(self) -> None:
+        """Give the idle connection of short transactions back to the pool."""
+        self._short.release()
+
+    def take_turn(self, connection: Driven, locks: Sequence[int] | None) -> None:
         """Do nothing: a transaction holds the lock of the file."""
 
     def is_conflict(self, error: Exception) -> bool:  # noqa: ARG002

@@ -96,6 +96,11 @@ class Batch:
         self.replaced = 0
         self.removed: dict[Level, int] = dict.fromkeys(Level, 0)
 
+    @property
+    def connection(self) -> Driven:
+        """The connection of the transaction."""
+        return self._connection
+
     def add(self, received: Received, file: FileState | None = None) -> None:
         """Merge an instance into its patient, study and series."""
         loaded = self.loaded

@@ -19,7 +19,7 @@ from dicomquest.index.ingest.merged_entity import patient_identity
 from dicomquest.index.tables.dialects import execute, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dicomquest.index.database.pool import Database
     from dicomquest.index.ingest.instance import Received
@@ -55,13 +55,16 @@ class _MoreLocksError(Exception):
 
 @contextmanager
 def patients_held(
-    database: Database, arrivals: Sequence[tuple[Received, str]], *, is_short: bool = False
+    database: Database,
+    arrivals: Sequence[tuple[Received, str]],
+    ask: Callable[[Driven], None] | None = None,
 ) -> Iterator[Driven]:
     """Give the connection of a transaction that may write these instances, each with its path.
 
     Nobody else writes their patients meanwhile; without instances, nobody else writes at all.
+    With ``ask`` it is a short transaction. A server answers what that asks together with the locks.
     """
-    begin = database.begin_short if is_short else database.begin
+    begin = database.begin if ask is None else database.begin_short
     if arrivals and database.dialect != "sqlite":
         locks = _own_locks(arrivals)
         for _ in range(_ATTEMPTS):
@@ -69,7 +72,10 @@ def patients_held(
                 break
             try:
                 with begin(sorted(locks)) as connection:
-                    _expect_held(connection, arrivals, locks)
+                    above = _ask_above(connection, arrivals)
+                    if ask is not None:
+                        ask(connection)
+                    _expect_held(above, locks)
                     yield connection
                     return
             except _MoreLocksError as error:
@@ -88,10 +94,10 @@ def _own_locks(arrivals: Iterable[tuple[Received, str]]) -> set[int]:
     }
 
 
-def _expect_held(
-    connection: Driven, arrivals: Sequence[tuple[Received, str]], locks: set[int]
-) -> None:
-    """Expect the locks of the rows that the instances, their studies and their files have now."""
+def _ask_above(
+    connection: Driven, arrivals: Sequence[tuple[Received, str]]
+) -> Iterable[tuple[str, str]]:
+    """Ask for the rows that the instances, their studies and their files have now."""
     words = words_of(connection)
     lists = (
         words.as_list(list({received.study_uid for received, _ in arrivals})),
@@ -99,10 +105,13 @@ def _expect_held(
         words.as_list([os.fsencode(path) for _, path in arrivals if path]),
     )
     statement = _ABOVE.replace("{in_values}", words.in_values)
+    found: Iterable[tuple[str, str]] = execute(connection, statement, lists)
+    return found
+
+
+def _expect_held(above: Iterable[tuple[str, str]], locks: set[int]) -> None:
     stored = {
-        lock
-        for study, identity in execute(connection, statement, lists)
-        for lock in (_number("P", identity), _number("S", study))
+        lock for study, identity in above for lock in (_number("P", identity), _number("S", study))
     }
     if further := stored - locks:
         raise _MoreLocksError(further)

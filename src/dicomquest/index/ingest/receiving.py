@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.instance import Received
 from dicomquest.index.ingest.objects import known_objects, write_objects
 from dicomquest.index.ingest.patient_locks import patients_held
 from dicomquest.index.ingest.recent_series import RecentSeries
-from dicomquest.index.tables.dialects import execute, rows
+from dicomquest.index.ingest.server_series import ServerSeries
+from dicomquest.index.tables.dialects import execute, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dicomquest.index.database.pool import Database
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Prepared, ReceivedObject
     from dicomquest.index.tables.dialects import Driven
+
+
+class _Questions(NamedTuple):
+    """The questions of a transaction that a server answers together, with its locks."""
+
+    connection: Driven
+    known: Iterable[tuple[str, bytes | None]]
+    recent: ServerSeries
 
 
 class ReceivedBatch:
@@ -28,14 +37,24 @@ class ReceivedBatch:
     ``known`` has, by SOP Instance UID, the paths of those that the index had when it began.
     """
 
-    def __init__(self, connection: Driven, uids: Sequence[str], default_zone: int) -> None:
+    def __init__(
+        self,
+        connection: Driven,
+        uids: Sequence[str],
+        default_zone: int,
+        questions: _Questions | None = None,
+    ) -> None:
         self._asked = frozenset(uids)
-        self.known: dict[str, list[str]] = _known(connection, uids)
+        self.known: dict[str, list[str]] = _paths(
+            _ask_known(connection, uids) if questions is None else questions.known
+        )
         self._connection = connection
         self._default_zone = default_zone
         self._added: list[tuple[Received, FileState]] = []
         self._objects: list[tuple[ReceivedObject, FileState]] = []
-        self._recent = RecentSeries.take(connection)
+        self._recent = RecentSeries.take(connection) if questions is None else questions.recent
+        if questions is not None:
+            questions.recent.answered()
         self._info = connection.info
         self._is_written = False
 
@@ -87,6 +106,9 @@ class ReceivedBatch:
         batch.write()
         if recent is not None:
             recent.learn(batch, instances)
+        if words_of(self._connection).has_sequences:
+            # A statement that fails in a pipeline says so only with a result, and files move now.
+            execute(self._connection, "SELECT 1").fetchone()
 
     def end(self) -> None:
         """Write what was added, at the end of the transaction."""
@@ -114,24 +136,44 @@ def receiving(
     instances to be added, each with the path of its file, nobody else writes their patients and
     studies meanwhile: WriteConflictError if another writer brings the same instance with others.
     """
-    with patients_held(database, arrivals, is_short=True) as connection:
-        batch = ReceivedBatch(connection, uids, default_zone)
+    asked: list[_Questions] = []
+
+    def ask(connection: Driven) -> None:
+        asked[:] = [
+            _Questions(
+                connection,
+                _ask_known(connection, uids),
+                ServerSeries.ask(connection, [received for received, _ in arrivals]),
+            )
+        ]
+
+    with patients_held(database, arrivals, ask) as connection:
+        questions = asked[0] if asked and asked[0].connection is connection else None
+        batch = ReceivedBatch(connection, uids, default_zone, questions)
         yield batch
         batch.end()
     batch.committed()
 
 
-def _known(connection: Driven, uids: Sequence[str]) -> dict[str, list[str]]:
-    """Return the paths of the instances that the index has; an instance without a file has none."""
+def _ask_known(connection: Driven, uids: Sequence[str]) -> Iterable[tuple[str, bytes | None]]:
+    """Ask for the paths of the instances that the index has."""
     statement = """
         SELECT instance.sop_instance_uid, file.path
         FROM instance LEFT JOIN file ON file.instance = instance.id
         WHERE instance.sop_instance_uid {in_values}"""
-    known: dict[str, list[str]] = {}
+    words = words_of(connection)
+    found: Iterable[tuple[str, bytes | None]]
     if len(uids) == 1:
         found = execute(connection, statement.format(in_values="= ?"), (uids[0],))
     else:
-        found = rows(connection, statement, uids)
+        statement = statement.format(in_values=words.in_values)
+        found = execute(connection, statement, (words.as_list(list(uids)),))
+    return found
+
+
+def _paths(found: Iterable[tuple[str, bytes | None]]) -> dict[str, list[str]]:
+    """Return the paths of each instance; an instance without a file has none."""
+    known: dict[str, list[str]] = {}
     for uid, path in found:
         known.setdefault(uid, []).extend([] if path is None else [os.fsdecode(path)])
     return known

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Received
     from dicomquest.index.ingest.merged_entity import Entity, Study
+    from dicomquest.index.ingest.writes import OwnedValue
     from dicomquest.index.tables.dialects import Driven
     from dicomquest.index.tables.promoted import Attribute
     from dicomquest.index.tables.rows import Record
@@ -57,17 +58,19 @@ _NAME = "recent series"
 _SOP_CLASS_COLUMN = "sop_class_uid"
 _INSERT_INSTANCE = insert_statement("instance", COLUMNS[Level.IMAGE])
 _INSERT_VALUE = insert_statement("instance_value", VALUE_COLUMNS)
+COUNTED = (
+    ("series", SERIES_COUNT),
+    ("study", STUDY_INSTANCES),
+    ("patient", PATIENT_INSTANCES),
+)
+"""The tables and columns of the counts that one more instance of a known series changes."""
+
 _COUNTS = tuple(
-    f"UPDATE {table} SET {column} = {column} + ? WHERE id = ?"
-    for table, column in (
-        ("series", SERIES_COUNT),
-        ("study", STUDY_INSTANCES),
-        ("patient", PATIENT_INSTANCES),
-    )
+    f"UPDATE {table} SET {column} = {column} + ? WHERE id = ?" for table, column in COUNTED
 )
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """The ids of a series and of its study and patient."""
 
     series: int
@@ -148,10 +151,40 @@ class RecentSeries:
             return False
         first = self.next_ids[Level.IMAGE]
         self.next_ids[Level.IMAGE] = first + len(added)
+        ids = range(first, first + len(added))
+        instances, values, occurrences = self._rows(ids, places, added, default_zone)
+        files = [
+            (path, file.size, file.modified_ns, identifier)
+            for identifier, (path, (_, file)) in enumerate(zip(paths, added, strict=True), first)
+        ]
+        driver.executemany(_INSERT_INSTANCE, instances)
+        if values:
+            driver.executemany(_INSERT_VALUE, values)
+        for statement, counted in zip(_COUNTS, zip(*places, strict=True), strict=True):
+            if len(counted) == 1:
+                driver.execute(statement, (1, *counted))
+                continue
+            driver.executemany(
+                statement, [(count, identifier) for identifier, count in Counter(counted).items()]
+            )
+        driver.executemany(UPSERT_FILE, files)
+        if new := occurrences - self._occurrences:
+            driver.executemany(INSERT_OCCURRENCE, sorted(new))
+            self._occurrences |= new
+        return True
+
+    def _rows(
+        self,
+        ids: Sequence[int],
+        places: Sequence[Place],
+        added: Sequence[tuple[Received, FileState]],
+        default_zone: int,
+    ) -> tuple[list[tuple[Any, ...]], list[OwnedValue], set[tuple[str, int]]]:
+        """Return the rows of instances, their value rows, and the occurrences among these."""
         instances: list[tuple[Any, ...]] = []
-        values: list[tuple[Any, ...]] = []
+        values: list[OwnedValue] = []
         occurrences: set[tuple[str, int]] = set()
-        for identifier, ((received, _), place) in enumerate(zip(added, places, strict=True), first):
+        for identifier, (received, _), place in zip(ids, added, places, strict=True):
             record, own = received.records[Level.IMAGE], received.forms
             instances.append(
                 table_row(Level.IMAGE, identifier, place.series, record.columns() | own.columns)
@@ -162,25 +195,7 @@ class RecentSeries:
                 rows, found = rows | promoted.values, found | promoted.occurrences
             values += [(*value, identifier) for value in rows]
             occurrences |= found
-        files = [
-            (path, file.size, file.modified_ns, identifier)
-            for identifier, (path, (_, file)) in enumerate(zip(paths, added, strict=True), first)
-        ]
-        driver.executemany(_INSERT_INSTANCE, instances)
-        if values:
-            driver.executemany(_INSERT_VALUE, values)
-        for statement, ids in zip(_COUNTS, zip(*places, strict=True), strict=True):
-            if len(ids) == 1:
-                driver.execute(statement, (1, *ids))
-                continue
-            driver.executemany(
-                statement, [(count, identifier) for identifier, count in Counter(ids).items()]
-            )
-        driver.executemany(UPSERT_FILE, files)
-        if new := occurrences - self._occurrences:
-            driver.executemany(INSERT_OCCURRENCE, sorted(new))
-            self._occurrences |= new
-        return True
+        return instances, values, occurrences
 
     def learn(self, batch: Batch, instances: Sequence[Received]) -> None:
         """Forget what a batch of these instances may have changed, and know their series."""
@@ -219,7 +234,7 @@ class RecentSeries:
             if len(known.series) > MOST_SERIES:
                 del known.series[next(iter(known.series))]
 
-    def _place(self, received: Received) -> _Place | None:
+    def _place(self, received: Received) -> Place | None:
         """Return the place of an instance that says nothing new of what is above it."""
         study = self._studies.get(received.study_uid)
         if study is None or study.patient != received.patient:
@@ -238,7 +253,7 @@ class RecentSeries:
             or ANATOMIC_REGION_PATH in image.elements
         ):
             return None
-        return _Place(series[0], study.id, study.patient_row)
+        return Place(series[0], study.id, study.patient_row)
 
 
 def _says_more(record: Record, known: Record) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -199,9 +200,24 @@ def insert(
         return
     names = ", ".join(columns)
     driver: Any = connection.connection.driver_connection
+    if driver.pgconn.pipeline_status:
+        # COPY would end the pipeline.
+        execute(connection, *_as_json(table, columns, rows))
+        return
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def _as_json(
+    table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]
+) -> tuple[str, tuple[str]]:
+    """Return one statement that inserts rows of texts and numbers, with its parameter."""
+    names = ", ".join(columns)
+    content = [dict(zip(columns, row, strict=True)) for row in rows]
+    source = f"json_populate_recordset(NULL::{table}, ?::json)"
+    statement = f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
+    return statement, (json.dumps(content, ensure_ascii=False),)
 
 
 def table_row(
