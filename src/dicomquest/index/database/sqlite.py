@@ -138,7 +138,10 @@ class SQLite:
         self.writer.dispose()
         self._place.put_companions_away(is_log_empty=is_log_empty)
 
-    def short(self, locks: Sequence[int] | None) -> AbstractContextManager[HeldConnection]:  # noqa: ARG002
+    def short(
+        self,
+        locks: Sequence[int] | None,  # noqa: ARG002
+    ) -> AbstractContextManager[HeldConnection]:
         """Give the connection of a short write transaction."""
         return self._short.transaction(self.writer)
 
