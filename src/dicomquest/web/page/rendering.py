@@ -55,7 +55,7 @@ def render(name: str, **values: Any) -> str:
     return _environment().get_template(name).render(values)
 
 
-GZIP_LEVEL = 6
+GZIP_LEVEL = 9
 """The level of zlib for pages: a page has a hundred kilobytes at most, which take a millisecond."""
 
 
