@@ -83,3 +83,9 @@ def test_unusable_upstreams_are_refused() -> None:
 def test_archives_may_have_one_title() -> None:
     text = "".join(f'[upstreams.{name}]\naet = "ANY-SCP"\nhost = "h"\nport = 1\n' for name in "ab")
     assert [each.name for each in upstreams_of(settings(text))] == ["a", "b"]
+
+
+def test_name_given_twice_is_refused() -> None:
+    given = ("main=A@127.0.0.1:104", "main=B@127.0.0.1:105")
+    with pytest.raises(click.UsageError, match="main is given twice"):
+        upstreams_of(settings(TABLE, upstream=given))

@@ -124,7 +124,7 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
         other = "--tree" if target.tree else "-W" if model == "worklist" else f"-m {model}"
         raise click.UsageError(f"{other} is for one peer: name a single one")
     if model == "repository":
-        _check_repository(target, asking)
+        _check_repository(target, asking, output)
     if target.fuzzy:
         values["offer"] = tuple(dict.fromkeys((*values["offer"], "fuzzy")))
     run(
@@ -135,7 +135,9 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     )  # fmt: skip
 
 
-def _check_repository(target: TargetSettings, asking: AskingSettings) -> None:
+def _check_repository(
+    target: TargetSettings, asking: AskingSettings, output: OutputSettings
+) -> None:
     """Raise click's UsageError for options that Repository Query does not go with."""
     given = {
         "--index": target.index is not None,
@@ -143,6 +145,8 @@ def _check_repository(target: TargetSettings, asking: AskingSettings) -> None:
         "--fuzzy": target.fuzzy,
         "--get": target.get is not None,
         "--split": asking.split is not None,
+        # The key to go on after is that of the last record read, not of the last one shown.
+        "--sort": output.sort is not None,
     }
     if name := next((name for name, is_given in given.items() if is_given), ""):
         raise click.UsageError(

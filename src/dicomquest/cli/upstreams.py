@@ -31,11 +31,15 @@ def upstreams_of(settings: ServeSettings) -> list[Upstream]:
     reach: dict[str, dict[str, Any]] = {
         name: {"aet": table.ae_title, **table.reach} for name, table in tables.items()
     }
+    given: set[str] = set()
     for text in settings.upstream:
         found = UPSTREAM.fullmatch(text)
         if found is None:
             raise click.UsageError(f"--upstream: {text!r} is not NAME=AET@HOST:PORT")
         name, title, host, port = found.groups()
+        if name in given:
+            raise click.UsageError(f"--upstream {name} is given twice: each needs its own NAME")
+        given.add(name)
         place = {"aet": title, "host": host.strip("[]"), "port": int(port)}
         reach[name] = {**reach.get(name, {}), **place}
     if settings.upstreams_only and not reach:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dicomquest.web.box import Links, Reading, read_box
@@ -192,6 +192,10 @@ TEXTS = st.lists(st.tuples(PARTS, st.sampled_from(["", " ", " ", "\t"])), max_si
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
+@example("Citizen, JanCITIZEN^JAN")
+@example("A77-1203 A77")
+@example("77654033 B99")
+@example("2024 1/2/0001")
 def test_any_text_is_read_and_asks_or_says_why(text: str) -> None:
     reading = read(text)
     assert reading.sentence

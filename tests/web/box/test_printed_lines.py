@@ -57,7 +57,7 @@ def test_the_find_line_has_each_key_or_says_not(reading: Reading) -> None:
     line = find_line(reading)
     words = shlex.split(line.text)
     assert words[:4] == ["dicomquest", "find", "--index", "scans.sqlite"]
-    assert len({*words[4:]} - {"--fuzzy", "--ignore-case"}) == len(
+    assert len({*words[4:]} - {"--fuzzy", "--ignore-case", "--offer", "empty-value"}) == len(
         {key.keyword for key in reading.keys}
     )
     if not line.remark:
@@ -79,7 +79,7 @@ def test_the_find_line_has_each_key_or_says_not(reading: Reading) -> None:
         ("CT MR", r"'ModalitiesInStudy=CT\MR'", "ModalitiesInStudy=CT%5CMR", ""),
         ("CT+SR", r"'ModalitiesInStudy=CT\SR'",
          "ModalitiesInStudy=CT,SR&multiplevaluematching=true", ""),
-        ("acc:none", "'AccessionNumber=\"\"'",
+        ("acc:none", "--offer empty-value 'AccessionNumber=\"\"'",
          "AccessionNumber=%22%22&emptyvaluematching=true", ""),
     ],
 )  # fmt: skip

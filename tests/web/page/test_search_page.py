@@ -164,6 +164,12 @@ def test_studies_without_values_have_no_facets(tmp_path: Path) -> None:
     assert "Not counted" not in text
 
 
+def test_none_in_the_form_is_without_a_number(browser: Browser) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+    response = browser.request("POST", "/search", headers, b"q=&acc=none&was-acc=")
+    assert response.headers["location"].endswith("acc:none")
+
+
 def test_a_form_becomes_an_address(browser: Browser) -> None:
     body = "q=2024&was-q=2024&sex=F&was-sex="
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

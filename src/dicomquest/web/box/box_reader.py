@@ -233,7 +233,7 @@ class _Reader:
         place = Token(tokens[0].start, tokens[-1].end, "", "", "", is_quoted=False)
         try:
             self._add_name(" ".join(each.value for each in tokens))
-        except (ValueFormatError, KeyTextError, IdentifierError) as error:
+        except (WordError, ValueFormatError, KeyTextError, IdentifierError) as error:
             self._trouble(place, str(error))
 
     def _add_name(self, value: str) -> None:
@@ -374,16 +374,21 @@ class _Reader:
         if self.question:
             return
         self.question = question
-        for keyword in kinds:
+        for keyword in self._open(kinds):
             text = f"{SHORT_NAMES[keyword]}:{quoted(token.value)}"
             self.choices.append(Choice(f"{KINDS[keyword]} {token.value}", self._with(token, text)))
+
+    def _open(self, kinds: Iterable[str]) -> list[str]:
+        """Return the kinds that no key has yet: a second one would only be refused."""
+        given = {key.keyword for key in self.keys}
+        return [keyword for keyword in kinds if keyword not in given]
 
     def _say_unknown(self, token: Token) -> None:
         value = token.value
         if self.question:
             return
         self.question = f"{value} is no accession number, patient ID or study ID here."
-        if begun := self.look_up.beginning(value):
+        if self._open(["PatientID"]) and (begun := self.look_up.beginning(value)):
             ids = "1 patient ID begins" if begun == 1 else f"{begun:,} patient IDs begin"
             offered = self._with(token, f"id:{quoted(value + '*')}")
             self.offers.append(Choice(f"{ids} with {value}", offered))
@@ -396,9 +401,9 @@ class _Reader:
         if not token.folded.isdigit():
             return
         found = self._counts(token.folded)
-        for keyword, kind in KINDS.items():
+        for keyword in self._open(KINDS):
             if found.get(keyword):
-                label = f"{token.folded} is also the {kind} of {_studies(found[keyword])}"
+                label = f"{token.folded} is also the {KINDS[keyword]} of {_studies(found[keyword])}"
                 text = f"{SHORT_NAMES[keyword]}:{token.folded}"
                 self.offers.append(Choice(label, self._with(token, text)))
 
@@ -411,6 +416,11 @@ class _Reader:
         return self.look_up.counts(code)
 
     def _ask_which_day(self, token: Token, error: AmbiguousDayError) -> None:
+        keyword = path_of(token.name).name if token.name else "StudyDate"
+        if not self._open([keyword]):
+            name = SHORT_NAMES.get(keyword, keyword)
+            self._trouble(token, f"{error.text}: the {name} is given twice. Leave one out")
+            return
         if self.question:
             return
         self.question = f"{error.text} could be two days. Which?"

@@ -79,10 +79,12 @@ def find_line(reading: Reading, index: str = "scans.sqlite") -> PrintedLine:
     written = [(each.keyword, each.value) for each in keys]
     words = [f"{name}={value}" for name, value in written]
     is_fuzzy, has_text = any(key.matching in _NAMES for key in keys), _has_text(keys)
+    is_empty = any(key.matching is Matching.EMPTY for key in keys)
     switches = ["--fuzzy"] if is_fuzzy else []
+    switches += ["--offer", "empty-value"] if is_empty else []
     switches += ["--ignore-case"] if has_text else []
     text = shlex.join(["dicomquest", "find", "--index", index, *switches, *words])
-    options = replace(_OF_FIND, fuzzy=is_fuzzy, ignore_case=has_text)
+    options = replace(_OF_FIND, fuzzy=is_fuzzy, empty_value=is_empty, ignore_case=has_text)
     return PrintedLine(text, _remark(keys, left_out, _asked_by_find(written, options)))
 
 

@@ -50,6 +50,11 @@ def _value(field: Field, reading: Reading) -> str:
     return " ".join(key.text.partition(":")[2] for key in own)
 
 
+def _written(field: Field, value: str) -> str:
+    """Return a value as the box has it; its hint promises that none is no number."""
+    return value if (field.word, value.casefold()) == ("acc", "none") else quoted(value)
+
+
 def read_form(form: Mapping[str, str], now: datetime, look_up: LookUp) -> Reading:
     """Return the question of a form: the text of the box, and then the fields that changed."""
     reading = read_box(form.get("q", ""), now, look_up)
@@ -58,12 +63,12 @@ def read_form(form: Mapping[str, str], now: datetime, look_up: LookUp) -> Readin
         if each.word not in form or new == old:
             continue
         if not reading.is_answerable:
-            shown = f"{each.word}:{quoted(new)}" if new else ""
+            shown = f"{each.word}:{_written(each, new)}" if new else ""
             reading = read_box(f"{reading.text} {shown}", now, look_up)
             continue
         for key in [key for key in reading.keys if key.keyword == each.keyword]:
             reading = reading.without(key)
         if new:
             kept = reading.canonical
-            reading = read_box(f"{kept} {each.word}:{quoted(new)}".strip(), now, look_up)
+            reading = read_box(f"{kept} {each.word}:{_written(each, new)}".strip(), now, look_up)
     return reading

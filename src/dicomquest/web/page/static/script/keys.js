@@ -63,6 +63,7 @@ document.addEventListener("keydown", (event) => {
   else if (key === "ArrowLeft" && isOpen) toggle(opener);
   else if (letters && key === "x") { tick(row, !ticks.has(row.dataset.uid)); say(`${showTicks()}.`); }
   else if (letters && key === "o" && one('#picked [value="ohif"]')) openViewer(row.dataset.uid);
+  else if (letters && key === "o") say("This server has no OHIF.");
   else if (letters && key === "c") navigator.clipboard.writeText([...(ticks.size ? ticks : [row.dataset.uid])].join("\n")).then(() => say("Copied."));
   else return;
   event.preventDefault();
