@@ -190,6 +190,7 @@ def test_it_works_without_script(chromium: Browser, page_address: str) -> None:
         page.click("button.main")
         assert page.inner_text("h1") == "Studies of patients named citizen…, study date in 2024"
         page.click(".opener >> nth=0")
+        page.wait_for_selector("table.series")
         assert page.locator("table.series").count() == 1
         page.goto(f"{page_address}/?all")
         page.click("#next")
