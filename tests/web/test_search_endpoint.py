@@ -516,3 +516,11 @@ def test_a_settings_change_takes_effect(shared: Index) -> None:
     assert browser.get("/studies").status_code == 403
     browser.application.reconfigure(WebSettings(root=""))
     assert browser.request("GET", "/studies", {}).status_code == 200
+
+
+@pytest.mark.requirement("QI-020")
+def test_unknown_includefield_is_told(browser: Browser) -> None:
+    response = browser.get("/studies?includefield=foo,PatientID,bar")
+    assert response.status_code == 200
+    assert "The includefield foo, and 1 more is not known" in response.headers["warning"]
+    assert "warning" not in browser.get("/studies?includefield=PatientID").headers

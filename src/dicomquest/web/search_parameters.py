@@ -230,20 +230,35 @@ class _Reading:
             raise RefusalError(400, "includefield: write all, or a list of attributes, not both")
         paths = {key.path for key in self.keys}
         keys: list[Key] = []
+        unknown: list[str] = []
         for name in self.includes:
-            if name == "all" or not _is_attribute(name):
+            if name == "all":
                 continue
-            try:
-                key = parse_key(name)
-                vr_of(key.path[-1])
-            except KeyTextError:
+            key = _known(name)
+            if key is None:
+                unknown.append(name)
                 continue
             first = key.path[0].tag
             is_lower = not is_private(first) and level_of(first) > resource.level
             if key.path not in paths and not is_lower and first not in _OF_THE_QUERY:
                 paths.add(key.path)
                 keys.append(key)
+        if unknown:
+            more = f", and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            self.warnings.append(f"The includefield {_shown(unknown[0])}{more} is not known")
         return keys
+
+
+def _known(name: str) -> Key | None:
+    """Return the key that a name means, None for an unknown attribute."""
+    if not _is_attribute(name):
+        return None
+    try:
+        key = parse_key(name)
+        vr_of(key.path[-1])
+    except KeyTextError:
+        return None
+    return key
 
 
 def _key(name: str, value: str) -> Key:
