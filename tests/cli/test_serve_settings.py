@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from dicomquest.cli import main, serve_command
 from dicomquest.cli.serve_settings import ServeSettings
+from dicomquest.cli.settings.access_settings import SERVICES
+from dicomquest.services.access import ServiceKind
 
 
 @pytest.fixture
@@ -109,3 +111,7 @@ def test_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) 
 )
 def test_wrong_option_is_refused(arguments: list[str]) -> None:
     assert "Error" in serve(*arguments, status=2)
+
+
+def test_each_service_has_its_word() -> None:
+    assert set(SERVICES) == {kind.value for kind in ServiceKind}

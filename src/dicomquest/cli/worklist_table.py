@@ -9,7 +9,7 @@ from typing import Any
 from dicomquest.escaping import escaped
 from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomquest.standard.workitem_keys import WORKITEM_KEYS
-from dicomquest.standard.worklist_keys import WORKLIST_KEYS
+from dicomquest.standard.worklist_keys import WORKLIST_KEYS_BY_KEYWORD
 
 _COLUMNS = (
     ("Date", "ScheduledProcedureStepStartDate"),
@@ -31,7 +31,6 @@ _OF_WORKITEM = (
     ("ID", "PatientID"),
 )
 _WORKITEM_KEYS = {key.keyword: key for key in WORKITEM_KEYS}
-_KEYS = {key.keyword: key for key in WORKLIST_KEYS}
 _STEPS = f"{SCHEDULED_PROCEDURE_STEP_SEQUENCE:08X}"
 
 
@@ -57,7 +56,7 @@ def _aligned(table: list[tuple[str, ...]]) -> Iterator[str]:
 def _cells(entry: dict[str, Any]) -> Iterator[str]:
     step = entry[_STEPS]["Value"][0]
     for _, keyword in _COLUMNS:
-        key = _KEYS[keyword]
+        key = WORKLIST_KEYS_BY_KEYWORD[keyword]
         element = (step if key.is_of_step else entry).get(f"{key.tag:08X}", {})
         values = [_readable(key.vr, value) for value in element.get("Value", ())]
         yield escaped(", ".join(values))

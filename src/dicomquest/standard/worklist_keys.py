@@ -98,6 +98,8 @@ WORKLIST_KEYS: tuple[WorklistKey, ...] = (
 )
 # fmt: on
 
+WORKLIST_KEYS_BY_KEYWORD = {key.keyword: key for key in WORKLIST_KEYS}
+
 STEP_TAGS = frozenset(key.tag for key in WORKLIST_KEYS if key.is_of_step)
 """The attributes that an entry has in the item of its step."""
 

@@ -26,7 +26,7 @@ from dicomquest.standard.worklist_keys import (
     SCHEDULED_STATION_AE_TITLE,
     START_DATE,
     START_TIME,
-    WORKLIST_KEYS,
+    WORKLIST_KEYS_BY_KEYWORD,
     WorklistKey,
 )
 
@@ -39,9 +39,8 @@ LONGEST_COLUMN = 512
 """Characters of a value in a column: PostgreSQL indexes no text of more than some kilobytes."""
 
 _PIXEL_DATA_GROUP = 0x7FE0
-_KEYS = {key.keyword: key for key in WORKLIST_KEYS}
 _OF_IDENTITY = tuple(
-    _KEYS[keyword]
+    WORKLIST_KEYS_BY_KEYWORD[keyword]
     for keyword in (
         "StudyInstanceUID",
         "AccessionNumber",
@@ -51,7 +50,7 @@ _OF_IDENTITY = tuple(
 )
 # Steps without an ID are told apart by their place and time.
 _INSTEAD_OF_ID = tuple(
-    _KEYS[keyword]
+    WORKLIST_KEYS_BY_KEYWORD[keyword]
     for keyword in (
         "PatientID",
         "Modality",
@@ -134,11 +133,11 @@ def _entry(entry: DataSet, *, may_lack: bool) -> Entry:
     texts = [_text(entry, key) for key in _OF_IDENTITY]
     if not texts[-1]:
         texts += [_text(entry, key) for key in _INSTEAD_OF_ID]
-    stations = _found(entry, _KEYS["ScheduledStationAETitle"])
+    stations = _found(entry, WORKLIST_KEYS_BY_KEYWORD["ScheduledStationAETitle"])
     titles = () if stations is None else tuple(dict.fromkeys(filter(None, stations.values)))
     for title in titles:
         _refuse_long(SCHEDULED_STATION_AE_TITLE, title)
-    date = _forms(entry, _KEYS["ScheduledProcedureStepStartDate"])[0]
+    date = _forms(entry, WORKLIST_KEYS_BY_KEYWORD["ScheduledProcedureStepStartDate"])[0]
     return Entry(
         stored_text(json.dumps(texts, ensure_ascii=False)),
         tuple(columns),

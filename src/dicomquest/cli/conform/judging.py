@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dicomquest.cli.conform.outcome import Verdict, failed, not_decided, passed
 from dicomquest.cli.conform.questioner import Reply, values_of
+from dicomquest.cli.counting import number_of
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def judge_trial(room: Room, trial: Trial, reply: Reply) -> Verdict:
             wrong.append("\\".join(values))
     if wrong:
         words = (
-            f"{trial}: {count_of(len(wrong), 'answer')} did not match, such as {shown(wrong[0])}"
+            f"{trial}: {number_of(len(wrong), 'answer')} did not match, such as {shown(wrong[0])}"
         )
         if reply.has_warning:
             return not_decided(f"{words}; FF01 says that a key is not supported")
@@ -120,7 +121,7 @@ def judge_trial(room: Room, trial: Trial, reply: Reply) -> Verdict:
         return not_decided(f"{trial}: more than {len(reply.answers)} answers, not all asked for")
     if missing:
         return failed(f"{trial}: {len(missing)} of {len(expected)} matches were not found")
-    return passed(f"{trial}: {count_of(len(expected), 'match', 'matches')}, no other")
+    return passed(f"{trial}: {matches_of(len(expected))}, no other")
 
 
 def judge_empty(what: str, reply: Reply, keys: Mapping[str, str] | None = None) -> Verdict:
@@ -131,11 +132,11 @@ def judge_empty(what: str, reply: Reply, keys: Mapping[str, str] | None = None) 
     if reply.status is None:
         return failed(f"{what}: {reply.end()}")
     if strays := [each for each in reply.answers if not _may_match(each, keys or {})]:
-        return failed(f"{what}: {count_of(len(strays), 'answer')}, where nothing matches")
+        return failed(f"{what}: {number_of(len(strays), 'answer')}, where nothing matches")
     if reply.is_refused:
         return failed(f"{what}: {reply.end()}, where no match is Success")
     if reply.pending:
-        return not_decided(f"{what}: {count_of(len(reply.pending), 'answer')} that may match")
+        return not_decided(f"{what}: {number_of(len(reply.pending), 'answer')} that may match")
     return passed(f"{what}: no answer, {reply.end()}")
 
 
@@ -153,7 +154,7 @@ def judge_refusal(what: str, reply: Reply) -> Verdict:
         return failed(f"{what}: {reply.end()}, instead of a failure status")
     if reply.is_refused and not reply.pending:
         return passed(f"{what}: {reply.end()}")
-    count = count_of(len(reply.pending), "answer")
+    count = number_of(len(reply.pending), "answer")
     return failed(f"{what}: {count} and {reply.end()}, instead of a failure status")
 
 
@@ -164,6 +165,6 @@ def same_entities(room: Room, reply: Reply) -> bool:
     return known <= found if room.reply.is_cut else known == found
 
 
-def count_of(number: int, one: str, several: str = "") -> str:
-    """Return a number with its noun."""
-    return f"{number} {one if number == 1 else several or f'{one}s'}"
+def matches_of(number: int) -> str:
+    """Return a number of matches in words."""
+    return f"{number:,} match{'es' * (number != 1)}"

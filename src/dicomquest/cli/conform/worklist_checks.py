@@ -10,13 +10,12 @@ from operator import eq
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.conform.exchange_checks import judge_cancel
-from dicomquest.cli.conform.judging import Trial, count_of, judge_empty, shown
+from dicomquest.cli.conform.judging import Trial, judge_empty, matches_of, shown
 from dicomquest.cli.conform.matching_checks import NOBODY, name_trial
 from dicomquest.cli.conform.outcome import Outcome, Verdict, failed, not_decided, passed
 from dicomquest.cli.conform.questioner import values_of
 from dicomquest.cli.conform.worklist_holdings import (
     IDENTITY,
-    KEYS_BY_KEYWORD,
     LEARNT,
     STEPS,
     Worklist,
@@ -26,8 +25,9 @@ from dicomquest.cli.conform.worklist_holdings import (
     step_of,
     values_in,
 )
+from dicomquest.cli.counting import number_of
 from dicomquest.standard.models import MODALITY_WORKLIST
-from dicomquest.standard.worklist_keys import ReturnType
+from dicomquest.standard.worklist_keys import WORKLIST_KEYS_BY_KEYWORD, ReturnType
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -57,7 +57,7 @@ def of_worklist(judge: WorklistJudge) -> Callable[[Asks, Holdings], Verdict]:
     @wraps(judge)
     def checked(peer: Asks, held: Holdings) -> Verdict:
         worklist = held.worklist
-        if worklist is None or worklist.reply.failure == "no worklist":
+        if worklist is None or not worklist.is_accepted:
             return not_decided("the peer accepts no Modality Worklist - FIND")
         if not worklist.steps:
             return not_decided(f"the peer showed no step ({worklist.reply.end()})")
@@ -71,7 +71,7 @@ def accepted(_: Asks, held: Holdings) -> Verdict:
     worklist = held.worklist
     if worklist is None or worklist.negotiated is None:
         return failed("no association for Modality Worklist - FIND")
-    if MODALITY_WORKLIST.uid not in worklist.negotiated.accepted:
+    if not worklist.is_accepted:
         return failed("Modality Worklist - FIND is not accepted")
     return passed("accepted")
 
@@ -79,7 +79,7 @@ def accepted(_: Asks, held: Holdings) -> Verdict:
 def all_steps(_: Asks, held: Holdings) -> Verdict:
     """Judge the end of the question without a condition."""
     worklist = held.worklist
-    if worklist is None or worklist.reply.failure == "no worklist":
+    if worklist is None or not worklist.is_accepted:
         return not_decided("the peer accepts no Modality Worklist - FIND")
     reply = worklist.reply
     if reply.status is None or reply.is_refused:
@@ -88,7 +88,7 @@ def all_steps(_: Asks, held: Holdings) -> Verdict:
         return failed(f"{unreadable} answers without an identifier that can be read")
     if not reply.answers:
         return not_decided("no answers")
-    return passed(count_of(len(reply.answers), "answer"))
+    return passed(number_of(len(reply.answers), "answer"))
 
 
 def once(_: Asks, worklist: Worklist) -> Verdict:
@@ -110,9 +110,9 @@ def of_each_step(complaint: Callable[[Dataset], Iterator[str]]) -> WorklistJudge
         for answer in worklist.reply.answers:
             found.update(complaint(answer))
         if found:
-            words = (f"{each} ({count_of(count, 'answer')})" for each, count in found.items())
+            words = (f"{each} ({number_of(count, 'answer')})" for each, count in found.items())
             return failed("; ".join(words))
-        return passed(count_of(len(worklist.reply.answers), "answer"))
+        return passed(number_of(len(worklist.reply.answers), "answer"))
 
     return judge
 
@@ -133,7 +133,7 @@ def one_item(answer: Dataset) -> Iterator[str]:
 def valued_keys(answer: Dataset) -> Iterator[str]:
     """Complain of keys of type 1 without a value."""
     for keyword in LEARNT:
-        is_due = KEYS_BY_KEYWORD[keyword].return_type is ReturnType.VALUE
+        is_due = WORKLIST_KEYS_BY_KEYWORD[keyword].return_type is ReturnType.VALUE
         if is_due and not values_in(answer, keyword):
             yield f"{keyword} is missing or empty"
 
@@ -141,7 +141,7 @@ def valued_keys(answer: Dataset) -> Iterator[str]:
 def present_keys(answer: Dataset) -> Iterator[str]:
     """Complain of keys of type 2 that are not there."""
     for keyword in LEARNT:
-        if KEYS_BY_KEYWORD[keyword].return_type is ReturnType.PRESENT:
+        if WORKLIST_KEYS_BY_KEYWORD[keyword].return_type is ReturnType.PRESENT:
             place = place_of_key(answer, keyword)
             if place is None or keyword not in place:
                 yield f"{keyword} is absent"
@@ -198,12 +198,12 @@ def judge_found(
     found = {step_of(answer).identity for answer in reply.answers}
     if wrong := (found & known) - may:
         example = shown(" ".join(min(wrong)))
-        return failed(f"{what}: {count_of(len(wrong), 'answer')} did not match, such as {example}")
+        return failed(f"{what}: {number_of(len(wrong), 'answer')} did not match, such as {example}")
     if missing := must - found:
         if reply.is_cut:
             return not_decided(f"{what}: more than {len(reply.answers)} answers, not all asked for")
         return failed(f"{what}: {len(missing)} of {len(must)} matches were not found")
-    return passed(f"{what}: {count_of(len(must), 'match', 'matches')}, no other")
+    return passed(f"{what}: {matches_of(len(must))}, no other")
 
 
 def single(keyword: str) -> WorklistJudge:
@@ -286,7 +286,7 @@ def _spans(moments: list[tuple[str, str]]) -> Iterator[tuple[str, str, int, int]
 def empty_value(peer: Asks, worklist: Worklist) -> Verdict:
     """Judge a value of a key that some steps have empty: these do not match it."""
     for keyword in ("ScheduledPerformingPhysicianName", *LEARNT):
-        key = KEYS_BY_KEYWORD[keyword]
+        key = WORKLIST_KEYS_BY_KEYWORD[keyword]
         values = [step.values[keyword] for step in worklist.steps]
         if key.is_required and any(values) and not all(values):
             value = next(each for each in values if each)[0]
@@ -296,7 +296,7 @@ def empty_value(peer: Asks, worklist: Worklist) -> Verdict:
             verdict = judge_found(str(trial), set(), may, worklist, ask(peer, **{keyword: value}))
             if verdict.outcome is not Outcome.PASSED:
                 return verdict
-            return passed(f"{trial}: none of {count_of(len(lacking), 'step')} without a value")
+            return passed(f"{trial}: none of {number_of(len(lacking), 'step')} without a value")
     return not_decided("needs a step without a value of a required key, beside one with it")
 
 
@@ -315,7 +315,7 @@ def optional_key(peer: Asks, _: Worklist) -> Verdict:
         if RARE not in answer
     ]
     if 0xFF00 in lacking:
-        return failed(f"{RARE} is absent from {count_of(len(lacking), 'answer')} with FF00")
+        return failed(f"{RARE} is absent from {number_of(len(lacking), 'answer')} with FF00")
     return passed(f"{RARE}: {'FF01' if lacking else 'returned'}")
 
 
@@ -332,11 +332,11 @@ def whole_sequence(peer: Asks, worklist: Worklist) -> Verdict:
             items = answer.get(STEPS)
             if not items or not values_of(items[0], "ScheduledProcedureStepStartDate"):
                 return failed(f"{STEPS} with {words}: an answer lacks the step")
-    return passed(f"both forms return the {count_of(len(worklist.steps), 'step')}")
+    return passed(f"both forms return the {number_of(len(worklist.steps), 'step')}")
 
 
 def _is_inner(keyword: str) -> bool:
-    return KEYS_BY_KEYWORD[keyword].is_of_step
+    return WORKLIST_KEYS_BY_KEYWORD[keyword].is_of_step
 
 
 def no_match(peer: Asks, _: Worklist) -> Verdict:

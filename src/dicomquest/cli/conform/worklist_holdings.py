@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dicomquest.cli.conform.questioner import Keys, Negotiated, Reply, values_of
 from dicomquest.standard.models import MODALITY_WORKLIST
-from dicomquest.standard.worklist_keys import WORKLIST_KEYS
+from dicomquest.standard.worklist_keys import WORKLIST_KEYS_BY_KEYWORD
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -19,7 +19,6 @@ MOST_STEPS = 300
 """Answers to the question without a condition after which it is cancelled."""
 
 STEPS = "ScheduledProcedureStepSequence"
-KEYS_BY_KEYWORD = {key.keyword: key for key in WORKLIST_KEYS}
 LEARNT = (
     "ScheduledStationAETitle", "ScheduledProcedureStepStartDate",
     "ScheduledProcedureStepStartTime", "Modality", "ScheduledPerformingPhysicianName",
@@ -47,11 +46,17 @@ class Worklist:
     reply: Reply
     steps: tuple[Step, ...] = ()
 
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether the peer accepts the SOP class of the worklist."""
+        found = self.negotiated
+        return found is not None and MODALITY_WORKLIST.uid in found.accepted
+
 
 def question(*keywords: str, **conditions: str) -> Keys:
     """Return a question for keys, each in its place, some of them with a value."""
     values = {**dict.fromkeys(keywords, ""), **conditions}
-    is_inner = {name: KEYS_BY_KEYWORD[name].is_of_step for name in values}
+    is_inner = {name: WORKLIST_KEYS_BY_KEYWORD[name].is_of_step for name in values}
     inner = {name: value for name, value in values.items() if is_inner[name]}
     outer = {name: value for name, value in values.items() if not is_inner[name]}
     return {**outer, STEPS: inner} if inner else outer
@@ -66,8 +71,9 @@ def ask(peer: Asks, *keywords: str, **conditions: str) -> Reply:
 def learn_worklist(peer: Asks) -> Worklist:
     """Ask whether the peer has a worklist, and for its steps."""
     negotiated = peer.negotiate([MODALITY_WORKLIST.uid], {})
-    if negotiated is None or MODALITY_WORKLIST.uid not in negotiated.accepted:
-        return Worklist(negotiated, Reply(None, failure="no worklist"))
+    unasked = Worklist(negotiated, Reply(None))
+    if not unasked.is_accepted:
+        return unasked
     reply = peer.ask(None, question(*LEARNT), model=MODALITY_WORKLIST, cancel_after=MOST_STEPS)
     steps = {step.identity: step for step in map(step_of, reply.answers)}
     return Worklist(negotiated, reply, tuple(steps.values()))
@@ -87,7 +93,7 @@ def values_in(answer: Dataset, keyword: str) -> tuple[str, ...]:
 
 def place_of_key(answer: Dataset, keyword: str) -> Dataset | None:
     """Return the data set that has a key by the model: the answer, or the item of its step."""
-    if not KEYS_BY_KEYWORD[keyword].is_of_step:
+    if not WORKLIST_KEYS_BY_KEYWORD[keyword].is_of_step:
         return answer
     items = answer.get(STEPS)
     return items[0] if items else None
