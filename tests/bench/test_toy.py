@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.peer(
     "dcmqrscp",
     "dcmqridx",
