@@ -35,11 +35,13 @@ class _Peer:
 
     def __init__(self) -> None:
         self.asked: list[Dataset] = []
+        self.offered: list[dict[str, bytes]] = []
         self.answers: list[Dataset] = []
         self.port = 0
 
     def handle(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         self.asked.append(event.identifier)
+        self.offered.append(event.assoc.requestor.sop_class_extended)
         for answer in self.answers:
             yield 0xFF00, answer
 
@@ -59,6 +61,7 @@ def server() -> Iterator[_Peer]:
 @pytest.fixture
 def peer(server: _Peer) -> _Peer:
     server.asked.clear()
+    server.offered.clear()
     server.answers = []
     return server
 
@@ -100,6 +103,7 @@ def test_wrong_answers_are_named_and_dropped(peer: _Peer) -> None:
 def test_fuzzy_names_are_offered_in_byte_3(peer: _Peer) -> None:
     arguments = (HOST, str(peer.port), "-W", "PatientName=doe", "--offer", "fuzzy", "--explain")
     result = run(*arguments)
+    assert peer.offered == [{MODALITY_WORKLIST.uid: b"\1\1\1"}]
     assert "Offered: fuzzy: not accepted" in result.stderr
     assert "Patient's Name (0010,0010): required key, return type 1" in result.stderr
 

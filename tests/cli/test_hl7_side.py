@@ -24,7 +24,9 @@ def sent(port: int, data: bytes) -> bytes:
         connection.sendall(b"\x0b" + data + b"\x1c\r")
         answer = b""
         while not answer.endswith(b"\x1c\r"):
-            answer += connection.recv(4096)
+            part = connection.recv(4096)
+            assert part, f"closed after {answer!r}"
+            answer += part
     return answer
 
 

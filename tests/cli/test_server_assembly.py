@@ -18,7 +18,14 @@ from dicomquest.cli.serve_settings import ServeSettings
 from dicomquest.cli.server_assembly import server_settings
 from dicomquest.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CFindRSP
 from dicomquest.index import Index
-from dicomquest.standard.models import MODALITY_WORKLIST, MODELS, PATIENT_ROOT, STUDY_ROOT
+from dicomquest.standard.models import (
+    MODALITY_WORKLIST,
+    MODELS,
+    NON_PATIENT_MODELS,
+    PATIENT_ROOT,
+    STUDY_ROOT,
+    UPS_MODELS,
+)
 from dicomquest.standard.step_attributes import MPPS
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
@@ -252,6 +259,20 @@ def test_worklist_is_served_where_asked_for(location: Path) -> None:
         found = list(association.send_c_find(data_set(PatientID="P1"), model))
     assert [status.Status for status, _ in found] == [0xFF00, 0x0000]
     assert found[0][1] == data_set(PatientID="P1")
+
+
+@pytest.mark.requirement("NP-006", "UP-006")
+def test_other_models_negotiate_as_the_worklist(location: Path) -> None:
+    models = [each.uid for each in (*UPS_MODELS, *NON_PATIENT_MODELS)]
+    ae = AE()
+    for each in models:
+        ae.add_requested_context(each)
+    offers = [SOPClassExtendedNegotiation(each, b"\1\1\1") for each in models]
+    with (
+        serving(location, worklist=True) as port,
+        ae.associate(HOST, port, ext_neg=offers) as association,
+    ):
+        assert association.extended_negotiation == dict.fromkeys(models, b"\1\1\1")
 
 
 @pytest.mark.requirement("MP-010")

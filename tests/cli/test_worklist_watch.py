@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +14,7 @@ from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
 from dicomquest.worklist.folder import FolderFollower, Look
-from fixtures.timing import LONG
+from fixtures.following import following
 from fixtures.worklists import entry
 
 
@@ -65,13 +62,6 @@ def test_process_follows_until_sigterm(tmp_path: Path) -> None:
     folder, location = tmp_path / "lists", tmp_path / "index.sqlite"
     folder.mkdir()
     (folder / "1.wl").write_bytes(encode(entry(1), EXPLICIT_VR_LITTLE_ENDIAN))
-    command = [sys.executable, "-m", "dicomquest", "worklist", "watch", str(folder)]
-    process = subprocess.Popen(
-        [*command, "--every", "0.1", "--index", str(location)], stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    with process, process.stderr:
-        lines = [process.stderr.readline() for _ in range(2)]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(LONG) == 0
-    assert lines[1] == "1 added, 0 left with their files\n"
+    with following(folder, location) as process:
+        assert process.lines(2)[1] == "1 added, 0 left with their files"
+        assert process.end() == 0

@@ -115,7 +115,6 @@ def test_other_operations_are_unrecognized(port: int) -> None:
     assert [status.Status for status in statuses] == [0x0211] * 3
 
 
-@pytest.mark.requirement("UP-001", "UP-003")
 def test_our_scu_asks_pynetdicom(tmp_path: Path) -> None:
     """`find -m ups` sends the request's attributes in their sequence, and shows the answers."""
     asked: list[Dataset] = []

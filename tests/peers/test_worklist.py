@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dicomquest.cli import main
 from dicomquest.dataset.elements import to_pydicom
 from fixtures.building import data_set
+from fixtures.following import following
 from fixtures.tool_modules import load_tool
 from peers import ours as ours_programs
 from peers.dcmtk import findscu_worklist, wlmscpfs
@@ -123,7 +123,6 @@ def test_gdcmscu_gets_the_steps_of_a_patient(ours: Peer) -> None:
     assert outcome.released
 
 
-@pytest.mark.requirement("WL-003", "WL-007")
 @pytest.mark.peer("Orthanc", "OrthancWorklists")
 def test_our_scu_asks_orthanc(orthancs: Peer) -> None:
     command = [
@@ -158,7 +157,6 @@ def test_conform_finds_the_faults(name: str, request: pytest.FixtureRequest) -> 
     assert undecided <= {"worklist-cancel", "worklist-extended"}
 
 
-@pytest.mark.requirement("WL-003", "WL-007")
 @pytest.mark.peer("wlmscpfs")
 def test_our_scu_asks_wlmscpfs(theirs: Peer) -> None:
     """Our SCU gets the list of a station from wlmscpfs, and names the key that it ignored."""
@@ -181,26 +179,23 @@ def test_watched_folder_gives_the_answers_of_wlmscpfs(tmp_path: Path) -> None:
     lists, location = tmp_path / "lists", tmp_path / "index.sqlite"
     lists.mkdir()
     data = [encoded(data_set_of(each)) for each in PLAN[:4]]
-    watch = [*ours_programs.COMMAND, "worklist", "watch", str(lists), "--index", str(location)]
     with (
         wlmscpfs(lists, {TITLE: data[:3]}) as port,
-        subprocess.Popen([*watch, "--every", "0.1"], stderr=subprocess.PIPE, text=True) as watching,
+        following(lists, location) as watching,
     ):
-        assert watching.stderr is not None
-        try:
-            assert next(line for line in watching.stderr if "added" in line).startswith("3 added")
-            with ours_programs.serve(location, "--worklist", aet=TITLE) as mine:
-                theirs = Peer("127.0.0.1", port, TITLE)
-                assert steps_of(mine) == steps_of(theirs)
-                (lists / TITLE / "0000.wl").unlink()
-                assert "1 left" in next(watching.stderr)
-                (lists / TITLE / "0003.wl").write_bytes(data[3])
-                assert "1 added" in next(watching.stderr)
-                assert steps_of(mine) == steps_of(theirs)
-                assert len(steps_of(mine)) == 3
-        finally:
-            watching.terminate()
-    assert watching.returncode == 0
+        assert watching.lines(2)[1].startswith("3 added")
+        with ours_programs.serve(location, "--worklist", aet=TITLE) as mine:
+            theirs = Peer("127.0.0.1", port, TITLE)
+            assert steps_of(mine) == steps_of(theirs)
+            (lists / TITLE / "0000.wl").unlink()
+            assert "1 left" in watching.lines(3)[2]
+            # By its name at once whole: a look may come while a file is written.
+            (tmp_path / "3").write_bytes(data[3])
+            (tmp_path / "3").rename(lists / TITLE / "0003.wl")
+            assert "1 added" in watching.lines(4)[3]
+            assert steps_of(mine) == steps_of(theirs)
+            assert len(steps_of(mine)) == 3
+        assert watching.end() == 0
 
 
 def steps_of(peer: Peer) -> list[str]:

@@ -58,27 +58,40 @@ def test_patient_keys_restrict() -> None:
         ("ScheduledStationAETitle", "CT1"),
         ("ScheduledProcedureStepStartDate", "20260101-"),
         ("ScheduledProcedureStepStartTime", "0800-"),
+        ("Modality", "CT"),
         ("ScheduledPerformingPhysicianName", "R*"),
+        ("ScheduledPerformingPhysicianName", "?*"),
     ],
 )
 def test_empty_value_matches_no_value(keyword: str, value: str) -> None:
     """An empty stored value is found by a key without a value or a star alone."""
-    empty = entry(1, **{keyword: None})
-    assert not _matches(empty, request(**{keyword: value}))
-    assert _matches(empty, request(**{keyword: ""}))
-    if keyword.endswith("Name"):
-        assert _matches(empty, request(**{keyword: "*"}))
+    values: tuple[dict[str, Any], ...] = ({keyword: None}, {keyword: ""})
+    for empty in (entry(1, **each) for each in values):
+        assert not _matches(empty, request(**{keyword: value}))
+        assert _matches(empty, request(**{keyword: ""}))
+        if keyword.endswith("Name"):
+            assert _matches(empty, request(**{keyword: "*"}))
+
+
+@pytest.mark.requirement("WL-005")
+@pytest.mark.parametrize(("keyword", "value"), [("PatientName", "D*"), ("PatientID", "P1")])
+def test_empty_value_of_patient_matches_none(keyword: str, value: str) -> None:
+    for empty in (entry(1, root={keyword: None}), entry(1, root={keyword: ""})):
+        assert not _matches(empty, data_set(**{keyword: value}))
+        assert _matches(empty, data_set(**{keyword: ""}))
+        assert _matches(empty, data_set(**{keyword: "*"}))
 
 
 @pytest.mark.requirement("WL-006")
 @pytest.mark.parametrize(
     ("date", "time", "found"),
     [
-        ("20260105", "0900", False),
+        ("20260104", "1200", False),
+        ("20260105", "0959", False),
         ("20260105", "1000", True),
         ("20260106", "0300", True),
         ("20260107", "1800", True),
-        ("20260107", "1901", False),
+        ("20260107", "1801", False),
         ("20260106", None, False),
     ],
 )

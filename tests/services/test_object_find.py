@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import Dataset
@@ -13,6 +14,8 @@ from pynetdicom import AE
 from dicomquest.dataset.elements import to_pydicom
 from dicomquest.index import Index
 from dicomquest.services.access import Profile, ServiceKind
+from dicomquest.services.request import ServiceRequest
+from dicomquest.services.search_batches import FIRST_BATCH
 from dicomquest.services.worklist_find import WorklistService
 from dicomquest.standard.models import COLOR_PALETTE, HANGING_PROTOCOL, NON_PATIENT_MODELS
 from dicomquest.standard.object_keys import OBJECT_MODELS
@@ -77,10 +80,10 @@ def test_archive_answers_know_no_objects(served: Store) -> None:
     assert len(list(served.folder.rglob("*.dcm"))) == 5
 
 
-def _ask(index: Index, result_limit: int) -> Channel:
+def _ask(index: Index, **more: Any) -> Channel:
     service = WorklistService(index, "")
     asked = data_set(HangingProtocolName="", RetrieveAETitle="")
-    return ask(index, asked, model=HANGING_PROTOCOL.uid, service=service, result_limit=result_limit)
+    return ask(index, asked, model=HANGING_PROTOCOL.uid, service=service, **more)
 
 
 @pytest.mark.requirement("NP-006")
@@ -90,6 +93,16 @@ def test_statuses_are_those_of_the_worklist(tmp_path: Path) -> None:
         channel = _ask(index, result_limit=2)
         assert channel.statuses == [0xFF01, 0xFF01, 0xA700]
         assert answers(channel)[0] == data_set(HangingProtocolName="P0")
+
+
+@pytest.mark.requirement("NP-006")
+def test_cancelled_request_ends_with_fe00(tmp_path: Path) -> None:
+    many = 3 * FIRST_BATCH
+    with Index(tmp_path / "index.sqlite") as index:
+        index.ingest_data_sets(made(HANGING_PROTOCOL, number) for number in range(many))
+        channel = _ask(index, channel=Channel(after_pending=ServiceRequest.cancel))
+        assert channel.finals[0][0] == 0xFE00
+        assert 0 < len(channel.pending) < many
 
 
 def test_objects_are_a_service_of_their_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
@@ -70,8 +71,7 @@ def _pages(
     """Ask on until the peer says that there is no more; sizes come in turn."""
     pages: list[list[DataSet]] = []
     prior = None
-    while True:
-        most = sizes[len(pages) % len(sizes)]
+    for most in islice(cycle(sizes), len(ARCHIVE) + 1):
         channel = _ask(index, _asked(level, most, prior, keys), **more)
         page = answers(channel)
         pages.append(page)
@@ -80,6 +80,7 @@ def _pages(
             return pages
         assert channel.finals[0][0] == 0xB001
         prior = page[-1][RECORD_KEY].values[0]
+    raise AssertionError("the pages have no end")
 
 
 def _uids(found: list[DataSet], level: str) -> list[str]:

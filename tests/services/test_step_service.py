@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ class Modality:
     association: Association
     heard: Heard
     service: StepService
+    location: Path
 
     def create(self, attributes: DataSet, uid: str | None) -> Dataset:
         status, _ = self.association.send_n_create(to_pydicom(attributes), MPPS, uid)
@@ -57,6 +59,13 @@ class Modality:
     def set(self, attributes: DataSet, uid: str) -> Dataset:
         status, _ = self.association.send_n_set(to_pydicom(attributes), MPPS, uid)
         return status
+
+    def stored(self, uid: str) -> str | None:
+        """The status that the database has of a step, read beside the server."""
+        with contextlib.closing(sqlite3.connect(self.location)) as database:
+            statement = "SELECT status FROM performed_step WHERE sop_instance_uid = ?"
+            row = database.execute(statement, (uid,)).fetchone()
+        return None if row is None else str(row[0])
 
     @property
     def port(self) -> int:
@@ -82,7 +91,7 @@ def _serving(location: Path) -> Iterator[Modality]:
         ae.add_requested_context(MPPS, IMPLICIT_VR_LITTLE_ENDIAN)
         try:
             with ae.associate(*server.server_address[:2]) as association:
-                yield Modality(association, heard, service)
+                yield Modality(association, heard, service, location)
         finally:
             server.shutdown()
 
@@ -95,9 +104,12 @@ def modality(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modality]:
 
 @pytest.mark.requirement("MP-001", "MP-009")
 def test_modality_reports_its_step(modality: Modality) -> None:
+    """Each change is in the database when its response comes."""
     assert modality.create(performed(), "1.1").Status == 0x0000
+    assert modality.stored("1.1") == "IN PROGRESS"
     assert modality.set(data_set(PerformedProcedureStepDescription="Chest"), "1.1").Status == 0
     assert modality.set(ended(), "1.1").Status == 0x0000
+    assert modality.stored("1.1") == "COMPLETED"
     assert [str(each).partition(": ")[2] for each in modality.told] == [
         f"{service} of 1.1 by CT1 at {HOST} ended with 0000, Success"
         for service in ("N-CREATE", "N-SET", "N-SET")
@@ -121,12 +133,13 @@ def test_step_without_uid_gets_one(modality: Modality) -> None:
     assert modality.set(ended(), uid).Status == 0x0000
 
 
-@pytest.mark.requirement("MP-003", "DN-002")
+@pytest.mark.requirement("MP-003", "MP-009", "DN-002")
 def test_refusal_lists_the_attributes(modality: Modality) -> None:
     lacking = performed(Modality=None, PerformedProcedureStepID=None)
     status = modality.create(lacking, "1.3")
     assert status.Status == 0x0120
     assert list(status.AttributeIdentifierList) == [0x00080060, 0x00400253]
+    assert modality.stored("1.3") is None
 
 
 @pytest.mark.requirement("MP-005", "DN-002")
@@ -192,7 +205,7 @@ def test_other_operations_are_unrecognized(modality: Modality) -> None:
             assert getattr(answer, "status", None) == 0x0211
 
 
-@pytest.mark.requirement("MP-001", "MP-005", "MP-009")
+@pytest.mark.requirement("MP-001", "MP-005")
 def test_pynetdicom_reports_its_step(modality: Modality) -> None:
     ae = pynetdicom.AE("MR1")
     ae.add_requested_context(MPPS)
@@ -202,6 +215,7 @@ def test_pynetdicom_reports_its_step(modality: Modality) -> None:
     association.release()
     assert [status.Status for status in found] == [0x0000, 0x0000, 0x0110]
     assert found[2].ErrorComment == "Performed Procedure Step Object may no longer be updated"
+    assert found[2].ErrorID == 0xA710
 
 
 def test_failing_database_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,14 @@ from dicomquest.services.access import Profile, ServiceKind
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.search_batches import FIRST_BATCH
 from dicomquest.services.worklist_find import WorklistService
-from dicomquest.standard.models import MODALITY_WORKLIST, STUDY_ROOT
+from dicomquest.standard.models import MODALITY_WORKLIST, STUDY_ROOT, UPS_PULL
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import entries_of
+from dicomquest.worklist.workitem import workitem_of
+from dicomquest.worklist.workitems import Workitems
 from fixtures.building import data_set
 from fixtures.find_service import Channel, answers, ask
+from fixtures.workitems import workitem
 from fixtures.worklists import entry, request
 
 MANY = 3 * FIRST_BATCH
@@ -75,8 +78,20 @@ def test_response_repeats_character_set(worklist_index: Index) -> None:
 
 @pytest.mark.requirement("WL-014")
 def test_cancelled_request_ends_with_fe00(worklist_index: Index) -> None:
-    channel = Channel(after_pending=ServiceRequest.cancel)
-    assert _ask(worklist_index, ALL, channel=channel).finals[0][0] == 0xFE00
+    channel = _ask(worklist_index, ALL, channel=Channel(after_pending=ServiceRequest.cancel))
+    assert channel.finals[0][0] == 0xFE00
+    assert 0 < len(channel.pending) < MANY
+
+
+@pytest.mark.requirement("UP-006")
+def test_cancelled_list_of_steps_ends_with_fe00(tmp_path: Path) -> None:
+    with Index(tmp_path / "index.sqlite") as index:
+        Workitems(index.database).add((workitem_of(workitem(n)) for n in range(MANY)), 0)
+        service = WorklistService(index, "")
+        channel = Channel(after_pending=ServiceRequest.cancel)
+        ask(index, ALL, model=UPS_PULL.uid, service=service, channel=channel)
+    assert channel.finals[0][0] == 0xFE00
+    assert 0 < len(channel.pending) < MANY
 
 
 @pytest.mark.requirement("WL-014")

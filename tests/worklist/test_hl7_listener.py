@@ -104,11 +104,12 @@ def test_others_than_the_senders_are_refused(caplog: pytest.LogCaptureFixture) -
 def test_other_senders_hold_at_once() -> None:
     async def run() -> tuple[list[bytes], bytes]:
         listener = Hl7Listener(echo)
-        port = await listener.start("127.0.0.1", 0)
-        before = await exchanged(port, b"one")
-        listener.reconfigure([ipaddress.ip_network("10.0.0.0/8")])
-        after = await closed(port, b"\x0bMSH\x1c\r")
-        await listener.close()
+        async with asyncio.timeout(LONG):
+            port = await listener.start("127.0.0.1", 0)
+            before = await exchanged(port, b"one")
+            listener.reconfigure([ipaddress.ip_network("10.0.0.0/8")])
+            after = await closed(port, b"\x0bMSH\x1c\r")
+            await listener.close()
         return before, after
 
     assert asyncio.run(run()) == ([b"127.0.0.1 sent one"], b"")
@@ -162,15 +163,16 @@ def test_close_answers_what_is_stored() -> None:
 
     async def run() -> bytes:
         listener = Hl7Listener(answer)
-        port = await listener.start("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"\x0bMSH\x1c\r")
-        await asyncio.to_thread(begun.wait, LONG)
-        closing = asyncio.ensure_future(listener.close())
-        go_on.set()
-        said = await reader.read()
-        await closing
-        writer.close()
+        async with asyncio.timeout(LONG):
+            port = await listener.start("127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x0bMSH\x1c\r")
+            await asyncio.to_thread(begun.wait, LONG)
+            closing = asyncio.ensure_future(listener.close())
+            go_on.set()
+            said = await reader.read()
+            await closing
+            writer.close()
         return said
 
     assert asyncio.run(run()) == b"\x0bMSH\x1c\r"

@@ -111,9 +111,10 @@ def test_empty_value_takes_an_attribute_away() -> None:
     assert changed.attributes == new_step(performed()).attributes
 
 
-def test_unknown_status_changes_nothing() -> None:
-    step = new_step(performed())
-    assert _refused(changed_step, step, ended("DONE"))[0] == 0x0106
+@pytest.mark.requirement("MP-006")
+def test_unknown_status_is_invalid() -> None:
+    step, tag = new_step(performed()), tag_of("PerformedProcedureStepStatus")
+    assert _refused(changed_step, step, ended("DONE")) == (0x0106, (tag,), None)
 
 
 def _references(attributes: DataSet) -> tuple[Reference, ...]:

@@ -29,7 +29,7 @@ from strategies.worklist import worklist_answers
 FILTERS = [(), ("PatientName=D*",), ("AccessionNumber=A1", "PatientID=P*")]
 
 
-@pytest.mark.requirement("UP-002", "UP-003", "UP-004", "UP-008")
+@pytest.mark.requirement("UP-003", "UP-008")
 @given(
     data_sets=st.lists(workitem_data_sets(), max_size=6),
     asked=st.lists(st.tuples(workitem_identifiers(), worklist_answers()), min_size=1, max_size=4),
@@ -74,7 +74,7 @@ def test_statement_of_a_list_has_no_python() -> None:
     assert plan.parameters[0] == "SCHEDULED"
 
 
-@pytest.mark.requirement("UP-003", "UP-005")
+@pytest.mark.requirement("UP-003", "UP-004", "UP-005")
 @pytest.mark.parametrize(
     ("keys", "found"),
     [
@@ -94,6 +94,10 @@ def test_statement_of_a_list_has_no_python() -> None:
         ),
         ({"PatientName": "doe^*", "SOPInstanceUID": "1.2.8.2"}, [2]),
         ({"AdmissionID": "X"}, []),
+        ({"AdmissionID": "*"}, [1, 2]),
+        ({"ExpectedCompletionDateTime": "20200101-"}, [2]),
+        ({"ScheduledWorkitemCodeSequence": [{"CodeValue": "W1"}]}, []),
+        ({"WorklistLabel": "C?D", "PatientSex": "O"}, [2]),
         ({"TransactionUID": "1.2.9"}, [1, 2]),
     ],
 )
@@ -113,6 +117,7 @@ def test_keys_match_in_both_databases(
         ScheduledProcedureStepStartDateTime="20260107",
         ExpectedCompletionDateTime="202601081200",
         InputReadinessState="INCOMPLETE",
+        PatientSex="O",
     )
     with Index(location) as index:
         Workitems(index.database).add(map(workitem_of, (first, second)), 0)
