@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from dicomquest.index import Index, open_index
 from fixtures.building import instance
 from fixtures.page_studies import fill
+from fixtures.timing import LONG
 from peers import ours
 from peers.processes import free_port
 
@@ -40,10 +41,21 @@ def page_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+UNTIL = """async (milliseconds) => {{
+    const end = Date.now() + milliseconds;
+    while (!({condition})) {{
+        if (Date.now() > end) return false;
+        await new Promise((go) => {{ requestAnimationFrame(go); setTimeout(go, 100); }});
+    }}
+    return true;
+}}"""
+"""A page that nobody sees may get no frame."""
+
+
 def until(page: Page, condition: str) -> None:
     """Wait for a condition; the page's policy lets nobody evaluate text within it."""
-    frame = "await new Promise(requestAnimationFrame)"
-    page.evaluate(f"(async () => {{ while (!({condition})) {frame}; }})()")
+    is_met = page.evaluate(UNTIL.format(condition=condition), 3000 * LONG)
+    assert is_met, f"never: {condition}"
 
 
 def scroll_until(page: Page, row: int) -> None:
@@ -131,6 +143,9 @@ def test_a_list_stands_while_studies_arrive(tmp_path: Path, page: Page) -> None:
             assert page.inner_text("#count").startswith("415 studies")
 
 
+ALL_ARE_WIDE = "![...document.querySelectorAll('tr.study')].some((row) => row.cells.length < 14)"
+
+
 def test_a_wide_window_shows_more_columns(page_address: str, page: Page) -> None:
     """Rows that came while the window was narrow come again with all columns."""
     heads = (
@@ -145,6 +160,26 @@ def test_a_wide_window_shows_more_columns(page_address: str, page: Page) -> None
     assert {"ref", "sta", "rec", "uid"} < set(page.evaluate(f"{heads}.map((e) => e.className)"))
     assert page.evaluate("document.documentElement.scrollWidth") <= 1600
     page.wait_for_selector("tr.study[aria-rowindex='250'] .uid", state="attached")
-    until(page, "![...document.querySelectorAll('tr.study')].some((row) => row.cells.length < 14)")
+    until(page, ALL_ARE_WIDE)
     shown = page.locator("tr.study[aria-rowindex='250']")
     assert shown.locator(".uid").inner_text() == shown.get_attribute("data-uid")
+
+
+def test_rows_asked_for_while_narrow_come_wide(page_address: str, page: Page) -> None:
+    """A window that widens between question and answer shows no row without its columns."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.goto(f"{page_address}/?all")
+    page.wait_for_selector("tr.study")
+    page.route("**&part=rows", hold)
+    with page.expect_request("**&part=rows"):
+        page.evaluate(TO_BOTTOM)
+    page.set_viewport_size({"width": 1600, "height": 900})
+    until(page, "matchMedia('(min-width: 1600px)').matches")
+    for each in held:
+        each.continue_()
+    scroll_until(page, 150)
+    until(page, ALL_ARE_WIDE)

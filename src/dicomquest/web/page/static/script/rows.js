@@ -25,7 +25,12 @@ let ahead = { address: "", text: null };
 
 // Rows of a narrow window lack the columns that only a wide one shows.
 const wide = matchMedia("(min-width: 1600px)");
-const asPart = (address) => fetched(`${address}&part=rows${wide.matches ? "&wide" : ""}`);
+async function asPart(address) {
+  const isWide = wide.matches;
+  const part = await fetched(`${address}&part=rows${isWide ? "&wide" : ""}`);
+  // The window may have changed while the server answered.
+  return isWide === wide.matches ? part : asPart(address);
+}
 
 function textOf(address) {
   const text = ahead.address === address ? ahead.text : asPart(address);
@@ -61,6 +66,8 @@ async function appendSlowly(chunk) {
   table().append(chunk);
   while (rest.length) {
     await painted();
+    // A change of the window's width has left a gap, which comes again whole.
+    if (chunk.hasAttribute("data-gap")) return;
     chunk.append(...rest.splice(0, SLICE));
   }
 }
