@@ -18,6 +18,7 @@ import pytest
 import dicomquest
 from dicomquest import absent_names
 from fixtures.faces import HOST, VERIFICATION
+from fixtures.timing import LONG
 
 MODULES = (
     "ae", "association", "dimse", "events", "pdu", "pdu_primitives", "presentation", "status",
@@ -137,7 +138,9 @@ def test_names_of_objects_are_here_or_explained() -> None:
 )
 def test_import_of_an_absent_name_is_explained(line: str, words: str) -> None:
     """An import keeps the sentence, which Python drops of an AttributeError."""
-    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", line], capture_output=True, text=True, check=False, timeout=6 * LONG
+    )
     assert done.stderr.splitlines()[-1].startswith("ImportError: dicomquest has no ")
     assert words in done.stderr
 

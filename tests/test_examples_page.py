@@ -16,6 +16,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from fixtures.timing import LONG
 from peers.dcmtk import findscu
 from peers.processes import Peer, client, free_port, server
 
@@ -115,7 +116,11 @@ def test_scripts_against_each_other(ours: str, theirs: str, folder: Path, tmp_pa
     with running_scp(theirs, folder, tmp_path / "scp.log") as scp:
         script = SCU.format(package=ours, name="CITIZEN^Jan", port=scp.port)
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=6 * LONG,
         )
     found = "status 0xFF00 CITIZEN^Jan\n"
     assert done.stdout == 2 * found + "status 0x0000 None\n"
@@ -125,7 +130,7 @@ def test_scripts_against_each_other(ours: str, theirs: str, folder: Path, tmp_pa
 def test_client_without_a_server() -> None:
     script = SCU.format(package="dicomquest", name="CITIZEN^Jan", port=free_port())
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=6 * LONG
     )
     assert done.stdout == "not established\n"
     assert "Traceback" not in done.stderr

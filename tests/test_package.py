@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import dicomquest
+from fixtures.timing import LONG
 
 
 def test_package_offers_its_names() -> None:
@@ -24,6 +25,10 @@ import sys, dicomquest
 print([name for name in sys.modules if name.partition('.')[0] == 'pydicom'])
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=6 * LONG,
     )
     assert done.stdout == "[]\n"

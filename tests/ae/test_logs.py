@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.faces import PATIENT_ROOT, QUERY, associated, data_set, names, serving
+from fixtures.timing import LONG
 
 
 def test_debug_logger_shows_events_and_identifiers(tmp_path: Path) -> None:
@@ -25,7 +26,12 @@ with serving(lambda _: answers) as port, associated(port) as association:
     assert names(association.send_c_find(QUERY, PATIENT_ROOT)) == ["CITIZEN^Jan"]
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        timeout=6 * LONG,
     )
     assert done.stderr.count("accepted, contexts: 2") == 1
     assert "established" in done.stderr
@@ -64,7 +70,12 @@ with serving(lambda _: []) as port, raw_requestor(port) as peer:
     assert peer.receive_command() is not None
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        timeout=6 * LONG,
     )
     assert "identifier of a request received cannot be read: " in done.stderr
 
@@ -81,7 +92,12 @@ with serving() as port, raw_requestor(port, None) as peer:
     assert peer.receive() is not None
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        timeout=6 * LONG,
     )
     assert "requested by \\x0aI: at 127.0.0.1" in done.stderr
     assert not [line for line in done.stderr.splitlines() if "dicomquest" not in line]

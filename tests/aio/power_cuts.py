@@ -25,7 +25,7 @@ from dicomquest.index.ingest.file_reader import read_file
 from dicomquest.index.ingest.instance import Received
 from fixtures.senders import ASSOCIATIONS, Load, indexed
 from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, write
-from fixtures.timing import MS
+from fixtures.timing import LONG, MS
 
 CUTS = 8
 APART = 50
@@ -38,11 +38,11 @@ SIZE = 128 << 20
 @contextlib.contextmanager
 def mounted(image: Path, at: Path) -> Iterator[Path]:
     at.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", "loop,commit=300", image, at], check=True)
+    subprocess.run(["mount", "-o", "loop,commit=300", image, at], check=True, timeout=6 * LONG)
     try:
         yield at
     finally:
-        subprocess.run(["umount", at], check=True)
+        subprocess.run(["umount", at], check=True, timeout=6 * LONG)
 
 
 def threads(process: int) -> list[str]:
@@ -118,7 +118,7 @@ def test_answered_store_survives_power_cut(tmp_path: Path, duplicates: int, pati
     image = tmp_path / "disk"
     with image.open("wb") as file:
         file.truncate(SIZE)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, timeout=6 * LONG)
     files = [
         write(tmp_path / f"sent{number}", sent_by(number, duplicates, patients))
         for number in range(ASSOCIATIONS)
@@ -130,7 +130,11 @@ def test_answered_store_survives_power_cut(tmp_path: Path, duplicates: int, pati
             load.wait_for((cut + 1) * APART)
             with stopped(store):
                 cuts[tmp_path / f"cut{cut}"] = set(load.stored)
-                subprocess.run(["cp", "--sparse=always", image, tmp_path / f"cut{cut}"], check=True)
+                subprocess.run(
+                    ["cp", "--sparse=always", image, tmp_path / f"cut{cut}"],
+                    check=True,
+                    timeout=6 * LONG,
+                )
         store.kill()
         load.join()
     taken_up = 0

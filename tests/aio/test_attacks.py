@@ -63,7 +63,7 @@ def attacked(name: str, port: int) -> Iterator[None]:
         for attacker in attackers:
             attacker.kill()
         for attacker in attackers:
-            attacker.communicate()
+            attacker.communicate(timeout=LONG)
 
 
 def ask(association: Association) -> float:

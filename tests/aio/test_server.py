@@ -577,7 +577,7 @@ def test_associations_over_peer_limit_are_rejected() -> None:
 
 def test_blocking_handlers_run_at_once() -> None:
     """Blocking handlers of many associations run at once."""
-    everybody = threading.Barrier(20)
+    everybody = threading.Barrier(20, timeout=LONG)
 
     def handler(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
         everybody.wait(LONG)

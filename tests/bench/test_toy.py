@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.timing import LONG
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,7 +31,7 @@ def test_every_claim_can_be_measured(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--size", "toy", "--output", str(page)],
         cwd=ROOT, env={**os.environ, "DICOMQUEST_BENCH_CACHE": str(tmp_path)}, capture_output=True,
-        check=False,
+        check=False, timeout=30 * LONG,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     text = page.read_text(encoding="utf-8")

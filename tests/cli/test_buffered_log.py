@@ -91,7 +91,7 @@ def test_kept_event_has_the_line_of_a_record(form: str) -> None:
     """An event without a record, between two lines, is written as one with a record is."""
     done = subprocess.run(
         [sys.executable, "-c", EVENTS, form], check=True, capture_output=True, text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[1], timeout=6 * LONG,
     )  # fmt: skip
     lines = [re.sub(r"[0-9T:,.Z-]{9,}", "TIME", line) for line in done.stderr.splitlines()]
     assert ["first" in line for line in lines] == [True, False, False, False]
@@ -156,6 +156,7 @@ def test_end_of_process_writes_each_line_once(end: str, count: int) -> None:
         check=False,
         capture_output=True,
         text=True,
+        timeout=6 * LONG,
     )
     lines = [line for line in done.stderr.splitlines() if " INFO " in line]
     assert len(lines) == count

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from dicomquest.cli import main
 from dicomquest.cli.file_rights import octal_mask
 from fixtures.storing import instance, storing, write
+from fixtures.timing import LONG
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_stored_names_are_no_traps(tmp_path: Path) -> None:
         names = [path.name for path in store.folder.iterdir() if path.name != ".dicomquest"]
         assert len({name.casefold() for name in names}) == len(TRAPS)
         script = "for f in $(ls); do cp -r $f copy-$f && rm -r $f; done; ls | xargs rm -r"
-        subprocess.run(["sh", "-e", "-c", script], cwd=store.folder, check=True)
+        subprocess.run(["sh", "-e", "-c", script], cwd=store.folder, check=True, timeout=6 * LONG)
         assert [path.name for path in store.folder.iterdir()] == [".dicomquest"]
     assert len(files) == len(list((tmp_path / "sent").iterdir()))
 

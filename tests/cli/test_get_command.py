@@ -192,7 +192,7 @@ def test_run_goes_on_after_kill_9(tmp_path: Path) -> None:
         process = start(port, tmp_path)
         assert peer.stopped.wait(LONG)
         process.kill()
-        process.communicate()
+        process.communicate(timeout=LONG)
         peer.goes_on.set()
         left = set(stored_files(tmp_path))
         result = get(port, "PatientName=C*", "-o", str(tmp_path))

@@ -83,7 +83,9 @@ def test_several_processes_read_the_same(files: Path, tmp_path: Path) -> None:
             (files / "deep" / "deeper" / "instance000").read_bytes()
         )
     command = [*COMMAND, "index", "--index", str(tmp_path / "i.sqlite"), "--jobs", "2", str(files)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
+    done = subprocess.run(
+        command, env=ENVIRONMENT, capture_output=True, check=False, timeout=6 * LONG
+    )
     assert done.returncode == 0, done.stderr
     with Index(tmp_path / "i.sqlite", create=False) as found:
         assert found.counts()[Level.IMAGE] == INSTANCES

@@ -51,7 +51,13 @@ def test_printed_lines_answer_with_patients(tmp_path: Path) -> None:
         assert printed[1].startswith("findscu ")
         for line in printed:
             done = subprocess.run(
-                line, shell=True, cwd=ROOT, capture_output=True, check=False, text=True
+                line,
+                shell=True,
+                cwd=ROOT,
+                capture_output=True,
+                check=False,
+                text=True,
+                timeout=30 * LONG,
             )
             assert done.returncode == 0, done.stderr
             assert "Citizen^Jan" in done.stdout + done.stderr, line

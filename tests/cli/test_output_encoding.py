@@ -13,6 +13,7 @@ import pytest
 from dicomquest.cli.output_encoding import escaped
 from fixtures.faces import HOST, data_set, serving
 from fixtures.storing import instance, write
+from fixtures.timing import LONG
 from peers.ours import COMMAND, ENVIRONMENT
 from peers.processes import free_port
 
@@ -48,6 +49,7 @@ def run(encoding: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         check=False,
         capture_output=True,
         env=environment | ENCODINGS[encoding],
+        timeout=6 * LONG,
     )
 
 

@@ -76,7 +76,9 @@ def test_odd_values_that_change_form_do_not_warn(tmp_path: Path) -> None:
         str(port),
     ]
     with server(peer, port, tmp_path / "log"):
-        done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+        done = subprocess.run(
+            command, capture_output=True, check=False, env=ENVIRONMENT, timeout=6 * LONG
+        )
     assert (done.returncode, done.stderr.decode()) == (0, "")
     (path,) = (tmp_path / "received").iterdir()
     assert path.read_bytes().count(b"P" * 255) == 1
@@ -206,7 +208,9 @@ def storescp(
 
     def send(path: Path) -> subprocess.CompletedProcess[bytes]:
         command = [*COMMAND, "send", str(path), "127.0.0.1", str(port)]
-        return subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+        return subprocess.run(
+            command, capture_output=True, check=False, env=ENVIRONMENT, timeout=6 * LONG
+        )
 
     peer = [program("storescp"), *options, "-od", str(folder / "received"), str(port)]
     with server(peer, port, folder / "log"):

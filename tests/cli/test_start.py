@@ -9,6 +9,7 @@ import pytest
 
 from dicomquest.cli import COMMANDS
 from fixtures.faces import serving
+from fixtures.timing import LONG
 
 SLOW = {
     "alembic",
@@ -34,7 +35,11 @@ finally:
 
 def imported(*arguments: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, check=False, text=True
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=6 * LONG,
     )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.partition("imported:")[2].split())
@@ -50,7 +55,11 @@ def test_help_imports_nothing_slow(arguments: list[str]) -> None:
 def test_program_that_only_asks_imports_no_server() -> None:
     program = "import sys, dicomquest.ae; print(*sorted(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=6 * LONG,
     )
     assert not {"asyncio", "dicomquest.aio.server", "sqlalchemy", "uvloop"} & set(
         done.stdout.split()

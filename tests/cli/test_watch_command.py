@@ -67,7 +67,7 @@ def watching(
             assert process.wait(LONG) == 0, log.read_text()
         finally:
             process.kill()
-            process.wait()
+            process.wait(LONG)
     text = log.read_text()
     assert "Traceback" not in text, text
     assert " ended: " in text.splitlines()[-1]

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from dicomquest.dataset.unread_dataset import UnreadDataset, unread
+from fixtures.timing import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def test_changes_before_any_look_are_kept() -> None:
 
 
 def test_threads_read_the_same_elements() -> None:
-    barrier = Barrier(2)
+    barrier = Barrier(2, timeout=LONG)
 
     def slowly(value: bytes, _: bytes) -> Elements:
         barrier.wait()

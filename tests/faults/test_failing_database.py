@@ -20,6 +20,7 @@ from fixtures.postgresql_cluster import DURABLE, PROGRAMS, Cluster
 from fixtures.senders import indexed
 from fixtures.serving import serving
 from fixtures.storing import instance, storing, write
+from fixtures.timing import LONG
 from nodes.served import node
 from peers import ours
 from peers.ours import COMMAND
@@ -40,14 +41,17 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "none", folder], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "none", folder],
+        check=False,
+        capture_output=True,
+        timeout=6 * LONG,
     )
     if done.returncode:
         pytest.skip("only root may mount a small disk")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True, timeout=6 * LONG)
 
 
 @contextlib.contextmanager

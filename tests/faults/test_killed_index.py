@@ -11,6 +11,7 @@ from dicomquest.standard.levels import Level
 from fixtures.fault_load import IS_LONG
 from fixtures.postgresql_cluster import children, runs, wait_for
 from fixtures.storing import instance, write
+from fixtures.timing import LONG
 from peers.ours import COMMAND, ENVIRONMENT
 
 KILLS, FILES = (50, 10_000) if IS_LONG else (2, 200)
@@ -52,7 +53,7 @@ def test_killed_index_goes_on(tmp_path: Path) -> None:
         if path.exists() and path.stat().st_size:
             done = subprocess.run(
                 [*COMMAND, "check", "--index", str(path)], env=ENVIRONMENT, capture_output=True,
-                check=False,
+                check=False, timeout=6 * LONG,
             )  # fmt: skip
             assert done.returncode == 0 or b"has no index" in done.stderr, done
             if done.returncode == 0:
@@ -62,7 +63,7 @@ def test_killed_index_goes_on(tmp_path: Path) -> None:
                 seen = count if count < len(uids) else 0
                 if not seen:
                     path.unlink()  # all is indexed: begin again
-    subprocess.run(command, env=ENVIRONMENT, check=True)
+    subprocess.run(command, env=ENVIRONMENT, check=True, timeout=6 * LONG)
     with Index(path, create=False) as index:
         assert {str(each.SOPInstanceUID) for each in index.find(level="IMAGE")} == uids
         assert index.check().examples == []

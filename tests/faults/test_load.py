@@ -17,6 +17,7 @@ from fixtures.building import instance
 from fixtures.fault_load import IS_LONG
 from fixtures.load_client import STUDIES
 from fixtures.serving import serving
+from fixtures.timing import LONG
 
 TESTS = Path(__file__).parents[1]
 PROCESSES = 4
@@ -84,7 +85,7 @@ def test_all_answers_are_right_under_load(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 processes[0].wait(SECONDS / 40)
         for process in processes:
-            process.communicate()
+            process.communicate(timeout=6 * LONG)
             assert process.returncode == 0
         for path in tmp_path.glob("*.json"):
             found = json.loads(path.read_text("ascii"))

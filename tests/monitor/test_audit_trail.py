@@ -228,7 +228,7 @@ def test_tell_never_waits_for_the_sink() -> None:
 
     class Slow(Sink):
         def write(self, messages: list[bytes]) -> None:
-            goes_on.wait()
+            goes_on.wait(LONG)
             super().write(messages)
 
     sink = Slow()

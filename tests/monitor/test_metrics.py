@@ -28,6 +28,7 @@ from dicomquest.services.request import ServiceUser
 from dicomquest.services.step_events import StepFinished
 from fixtures.retrieving import finished
 from fixtures.service_requests import USER, Channel, find_of, request
+from fixtures.timing import LONG
 
 ASSOCIATION = request(Channel()).association
 
@@ -142,6 +143,7 @@ def test_processes_are_added_up_dead_ones_too(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
+        timeout=6 * LONG,
     )
     found = values(done.stdout)
     assert found["dicomquest_slow_queries_total"] == 3
@@ -151,7 +153,7 @@ def test_processes_are_added_up_dead_ones_too(tmp_path: Path) -> None:
 
 def test_only_gauges_of_the_dead_are_removed(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
+    dead.wait(LONG)
     kept = [f"gauge_livesum_{os.getpid()}.db", f"counter_{dead.pid}.db"]
     for name in (*kept, f"gauge_livesum_{dead.pid}.db"):
         (tmp_path / name).touch()

@@ -28,7 +28,8 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread.start()
     yield loop
     loop.call_soon_threadsafe(loop.stop)
-    thread.join()
+    thread.join(LONG)
+    assert not thread.is_alive()
     loop.close()
 
 
@@ -70,7 +71,7 @@ def test_index_that_hangs_takes_one_thread(
     index: Index, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes_on = threading.Event()
-    monkeypatch.setattr(index, "search", lambda _: goes_on.wait())
+    monkeypatch.setattr(index, "search", lambda _: goes_on.wait(6 * LONG))
     probes = Probes(index, loop, SHORT)
     for _ in range(3):
         assert probes.unready() == f"the index has not answered for {SHORT:g} s"

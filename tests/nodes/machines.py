@@ -189,7 +189,7 @@ class Machines:
         """End everything."""
         if self._balancer is not None:
             self._balancer.kill()
-            self._balancer.wait()
+            self._balancer.wait(LONG)
         for machine in self.all:
             machine.kill()
 

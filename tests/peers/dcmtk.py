@@ -14,6 +14,7 @@ from pathlib import Path
 import pydicom
 
 from fixtures.programs import program
+from fixtures.timing import LONG
 from peers.answers import Answer, plain
 from peers.processes import Outcome, Peer, client, free_port, server
 
@@ -109,7 +110,10 @@ def dcmqrscp(
     area.mkdir()
     copies = [shutil.copyfile(path, area / f"{number:05}.dcm") for number, path in enumerate(paths)]
     subprocess.run(
-        [program("dcmqridx"), str(area), *map(str, copies)], check=True, capture_output=True
+        [program("dcmqridx"), str(area), *map(str, copies)],
+        check=True,
+        capture_output=True,
+        timeout=6 * LONG,
     )
     port = free_port()
     configuration = folder / "dcmqrscp.cfg"

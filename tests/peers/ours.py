@@ -14,6 +14,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from dicomquest.cli import main
+from fixtures.timing import LONG
 from peers.answers import Answer
 from peers.processes import Peer, free_port, server, wait_until_listening
 
@@ -38,6 +39,7 @@ def run(*arguments: str) -> Done:
         capture_output=True,
         check=False,
         env=ENVIRONMENT,
+        timeout=6 * LONG,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 

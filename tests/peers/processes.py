@@ -91,7 +91,7 @@ def server(
                 process.wait(LONG)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.wait(LONG)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def pynetdicom_scp(folder: Path) -> Iterator[Peer]:
                 process.wait(LONG)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.wait(LONG)
 
 
 QRSCP = """\

@@ -22,6 +22,7 @@ from dicomquest.sop_class import StudyRootQueryRetrieveInformationModelFind
 from fixtures.building import text_of
 from fixtures.misbehaving import Serve, answering_each, hang_up, implicit, listening
 from fixtures.serving import Running, serving
+from fixtures.timing import LONG
 from peers import dcmtk, ours
 from peers import orthanc as orthanc_program
 from peers.answers import only
@@ -189,7 +190,7 @@ def test_dead_archive_costs_its_own_time(
         os.killpg(other.process.pid, signal.SIGSTOP)
         without_the_other("timed out")
         os.killpg(other.process.pid, signal.SIGKILL)
-        other.process.wait()
+        other.process.wait(LONG)
         without_the_other("unreachable")
 
 

@@ -25,6 +25,7 @@ from fixtures.storing import (
     write,
     write_large,
 )
+from fixtures.timing import LONG
 from peers import dcmtk, ours
 from peers.orthanc import orthanc
 from peers.processes import client, free_port, server
@@ -116,7 +117,7 @@ def test_eight_storescus_at_once(store: Store, tmp_path: Path) -> None:
     running = [
         subprocess.Popen([*command, str(folder)], stderr=subprocess.PIPE) for folder in folders
     ]
-    assert [process.communicate()[1] for process in running] == [b""] * 8
+    assert [process.communicate(timeout=6 * LONG)[1] for process in running] == [b""] * 8
     assert [process.returncode for process in running] == [0] * 8
     assert len(found(store)) == 240 == len(stored_files(store.folder))
 
@@ -129,7 +130,10 @@ def test_large_instance_does_not_grow_server(store: Store, tmp_path: Path) -> No
     (stored,) = stored_files(store.folder).values()
     assert stored.stat().st_size >= LARGE
     zeros = subprocess.run(
-        ["tail", "-c", str(LARGE), str(stored)], stdout=subprocess.PIPE, check=True
+        ["tail", "-c", str(LARGE), str(stored)],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=6 * LONG,
     ).stdout.count(0)
     assert zeros == LARGE
     assert store.resident < MOST_MEMORY

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fixtures.timing import LONG
 from peers import ours
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,11 @@ def test_unit_is_understood_by_systemd(tmp_path: Path) -> None:
     unit = tmp_path / "dicomquest.service"
     unit.write_text(re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", text), "utf-8")
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", "--man=no", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=6 * LONG,
     )
     assert "dicomquest.service" not in done.stderr, done.stderr
 

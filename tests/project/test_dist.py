@@ -16,6 +16,7 @@ import pytest
 
 import dicomquest
 from dicomquest.pdu.user_information import IMPLEMENTATION_VERSION_NAME
+from fixtures.timing import LONG
 from peers.processes import free_port, server
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,9 @@ NAME = f"dicomquest-{dicomquest.__version__}"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    answer = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=30 * LONG
+    )
     assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
     return answer.stdout
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.timing import LONG
+
 ROOT = Path(__file__).parents[2]
 TARGETS = (
     "pdu",
@@ -25,7 +27,7 @@ SECONDS = 8
 def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "fuzz", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30 * LONG,
     )  # fmt: skip
 
 
@@ -53,7 +55,12 @@ def test_broken_invariant_is_told(tmp_path: Path) -> None:
         f"print(fuzz.__main__.run('items', 60, 10**9, 1, pathlib.Path({str(tmp_path)!r})))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30 * LONG,
     )
     (kept,) = tmp_path.iterdir()
     assert kept.read_bytes()[7] == 0x99
@@ -77,7 +84,12 @@ def test_a_slow_input_is_told(tmp_path: Path) -> None:
         f"    print(fuzz.__main__.run('items', 60, 1, 1, pathlib.Path({str(tmp_path)!r})))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30 * LONG,
     )
     assert done.stdout.startswith("(1, True)\n")
     assert "3 times over the limit" in done.stdout

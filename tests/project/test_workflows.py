@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from fixtures.timing import LONG
+
 ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / ".pre-commit-config.yaml"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -48,7 +50,9 @@ def test_each_phony_target_has_its_rule() -> None:
 
 @pytest.mark.peer("make")
 def test_help_names_each_target() -> None:
-    answer = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=6 * LONG
+    )
     assert set(re.findall(r"^make (\S+)", answer.stdout, re.MULTILINE)) == TARGETS - {
         "help",
         "setup",
@@ -107,4 +111,4 @@ def test_the_hooks_are_local() -> None:
 
 
 def test_the_ci_script_is_a_shell_script() -> None:
-    subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)
+    subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True, timeout=6 * LONG)

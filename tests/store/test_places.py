@@ -12,6 +12,7 @@ from dicomquest.errors import LayoutError
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
 from dicomquest.standard.levels import Level
 from dicomquest.store.places import DEFAULT_LAYOUT, parse_layout, safe_name
+from fixtures.timing import LONG
 
 
 def texts(**values: str) -> dict[Level, dict[str, str]]:
@@ -89,7 +90,7 @@ def test_dangerous_name_becomes_harmless(text: str) -> None:
     # Without quotes, a shell takes it as one word of these characters, and no program as an option.
     done = subprocess.run(
         ["sh", "-c", f"printf '%s|' {made}; echo {made} | xargs printf '%s|'"],
-        capture_output=True, check=True,
+        capture_output=True, check=True, timeout=6 * LONG,
     )  # fmt: skip
     assert done.stdout.decode() == f"{made}|{made}|"
     assert not made.startswith("-")

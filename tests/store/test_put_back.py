@@ -276,7 +276,7 @@ def test_last_stored_is_there_after_random_failures(
     """After random failures of two archives the last stored instance is there."""
     folder = tmp_path / "store"
     rounds, last = 25, 4
-    random, start = Random(1), threading.Barrier(last)
+    random, start = Random(1), threading.Barrier(last, timeout=LONG)
     fail(index, monkeypatch, lambda number: number > 1 and random.random() < 0.5)
     with Archive(index, folder, LAYOUT) as one, Archive(index, folder, LAYOUT) as other:
         assert store(one, [arrived(one, 1)]) == [""]

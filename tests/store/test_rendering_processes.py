@@ -23,6 +23,7 @@ from dicomquest.store.rendering_processes import (
 )
 from dicomquest.store.stored_instance import StoredInstance
 from fixtures.storing import syntax_files
+from fixtures.timing import LONG
 
 CT = Path(str(get_testdata_file("CT_small.dcm")))
 J2K = Path(str(get_testdata_file("JPEG2000.dcm")))
@@ -58,7 +59,7 @@ def test_one_process_makes_many_pictures(processes: RenderingProcesses) -> None:
 def test_a_process_that_is_gone_is_replaced(processes: RenderingProcesses) -> None:
     processes.render(job(CT))
     processes._idle[0]._process.kill()
-    processes._idle[0]._process.wait()
+    processes._idle[0]._process.wait(LONG)
     assert processes.render(job(CT)).startswith(b"\xff\xd8")
 
 

@@ -75,13 +75,13 @@ def test_each_instance_has_one_file_whoever_stores_it(
     location: str, tmp_path: Path, keeps_first: bool
 ) -> None:
     folder = tmp_path / "store"
-    start = threading.Barrier(THREADS)
+    start = threading.Barrier(THREADS, timeout=LONG)
     with (
         two_archives(location, folder, keeps_first=keeps_first) as archives,
         ThreadPoolExecutor(THREADS) as pool,
     ):
         senders = [pool.submit(sending(archives[each % 2], each, start)) for each in range(THREADS)]
-        assert {text for sender in senders for text in sender.result()} == {""}
+        assert {text for sender in senders for text in sender.result(6 * LONG)} == {""}
     with Index(location) as index:
         found = stored_data_sets(index, folder)
         assert index.check().examples == []

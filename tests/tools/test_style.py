@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.timing import LONG
 from fixtures.tool_modules import load_tool
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +143,7 @@ def test_check_fails_with_a_line_a_breach(tmp_path: Path) -> None:
     copy = tmp_path / "tools" / "style.py"
     copy.write_bytes(TOOL.read_bytes())
     command = [sys.executable, str(copy), "--check"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30 * LONG)
     assert answer.returncode == 1
     assert [line.partition(": ")[0] for line in answer.stdout.splitlines()] == [
         "src/dicomquest/manager.py:1"

@@ -19,6 +19,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGBa
 from dicomquest.index import open_index
 from fixtures.programs import program
 from fixtures.storing import instance, syntax_files, write
+from fixtures.timing import LONG
 from fixtures.wado import OCTETS, VIEWER, parts, path_of
 from fixtures.web import Browser
 
@@ -192,7 +193,7 @@ def test_words_are_those_of_dcmconv(tmp_path: Path) -> None:
     little.PixelData = WIDE.tobytes()
     (path,) = write(tmp_path, [little])
     big = tmp_path / "big.dcm"
-    subprocess.run([program("dcmconv"), "+tb", str(path), str(big)], check=True)
+    subprocess.run([program("dcmconv"), "+tb", str(path), str(big)], check=True, timeout=6 * LONG)
     with open_index(tmp_path / "i.sqlite", create=True) as index:
         index.ingest([big])
         (part,) = parts(Browser(index).get(f"{path_of(little)}/frames/1", Accept=OCTETS))

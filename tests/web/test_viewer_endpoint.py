@@ -24,6 +24,7 @@ from dicomquest.web import WebSettings
 from dicomquest.web.page_settings import PageSettings
 from dicomquest.web.sessions import Sessions
 from dicomquest.web.viewer_endpoint import viewer_build
+from fixtures.timing import LONG
 from fixtures.viewer import SECRET, built_viewer
 from fixtures.web import Browser, three_studies
 from peers.processes import free_port
@@ -158,7 +159,7 @@ def test_folder_without_a_build_ends_the_command(tmp_path: Path) -> None:
     arguments = ["web", "--index", str(tmp_path / "index.sqlite"), "--ohif", str(tmp_path)]
     # Not in this process: the command sets up logging for the whole of it.
     command = [sys.executable, "-m", "dicomquest", *arguments, "--http", str(free_port())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=6 * LONG)
     assert done.returncode == 1
     assert f"--ohif: {tmp_path} has no built OHIF" in done.stderr
 

@@ -81,7 +81,7 @@ def test_two_senders_are_stored_one_by_one() -> None:
     def answer(data: bytes, _: str) -> Answered:
         running.release()
         most.append(running._value)
-        running.acquire()
+        running.acquire(timeout=LONG)
         return Answered(data, TAKEN)
 
     async def run() -> None:

@@ -19,6 +19,7 @@ from dicomquest.cli.output.page import Page
 from dicomquest.dataset.elements import DataSet, Element, from_pydicom
 from dicomquest.query.identifier.key_arguments import parse_keys
 from dicomquest.standard.levels import Level
+from fixtures.timing import LONG
 
 NAME = "Yamada^Tarou=山田^太郎=やまだ^たろう"
 MATCH: DataSet = {
@@ -92,7 +93,7 @@ def test_xml_is_that_of_dcm2xml(tmp_path: Path) -> None:
     """DCMTK writes the same Native DICOM Model of the same match."""
     written("dcm", [MATCH], tmp_path)
     command = ["dcm2xml", "-nat", str(tmp_path / "1.2.3.dcm")]
-    theirs = subprocess.run(command, check=True, capture_output=True).stdout
+    theirs = subprocess.run(command, check=True, capture_output=True, timeout=6 * LONG).stdout
     (ours,) = ET.fromstring(written("xml", [MATCH]))
     assert outline(ours) == outline(ET.fromstring(theirs))
 
@@ -129,7 +130,7 @@ def test_xml2dcm_reads_a_model(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     command = ["xml2dcm", str(tmp_path / "match.xml"), str(tmp_path / "match.dcm")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=6 * LONG)
     assert done.returncode == 0, done.stderr
     read = from_pydicom(dcmread(tmp_path / "match.dcm"))
     assert read.pop(0x00080005) == Element("CS", ("ISO_IR 192",))

@@ -24,7 +24,7 @@ from dicomquest.index.tables.schema import METADATA, TRIGRAM_INDEXES
 from dicomquest.standard.levels import Level
 from fixtures.building import instance, query
 from fixtures.postgresql_cluster import wait_for
-from fixtures.timing import MS
+from fixtures.timing import LONG, MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def test_database_is_made_once_however_many_open_it(
 
 def test_queries_go_on_while_nodes_change_schema(postgresql: Cluster, old_location: str) -> None:
     """Queries are answered while two nodes change the schema."""
-    together, done = Barrier(3), Event()
+    together, done = Barrier(3, timeout=LONG), Event()
 
     def ask() -> int:
         together.wait(10)
@@ -291,7 +291,7 @@ def test_extension_is_optional_and_used_once_there(
 
 
 def test_writers_of_several_nodes_take_turns(location: str) -> None:
-    together = Barrier(4)
+    together = Barrier(4, timeout=LONG)
 
     def node(number: int) -> None:
         with Index(location) as index:
