@@ -1,13 +1,32 @@
-"""The memory of an upstream that could not be reached."""
+"""The associations with an upstream that is dead, or stops."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
 
+import pytest
+
+from dicomquest.dataset.elements import DataSet
+from dicomquest.federation.asked_query import AskedQuery, asked
+from dicomquest.federation.deadline import Deadline
 from dicomquest.federation.shortfall import EndKind, SourceError
+from dicomquest.federation.sources import UpstreamSource
 from dicomquest.federation.upstream import Upstream
 from dicomquest.federation.upstream_pool import UpstreamPool
-from fixtures.misbehaving import hang_up, listening
+from dicomquest.query.identifier.parse import parse_identifier
+from dicomquest.query.options import QueryOptions
+from dicomquest.scu.proposal import patience
+from dicomquest.standard.models import STUDY_ROOT
+from fixtures.building import data_set
+from fixtures.faces import HOST
+from fixtures.misbehaving import answering_each, hang_up, implicit, listening, say_nothing
+from fixtures.timing import LONG, SHORT
 
 
 def trouble(pool: UpstreamPool) -> SourceError:
@@ -15,7 +34,7 @@ def trouble(pool: UpstreamPool) -> SourceError:
 
     async def take() -> SourceError:
         try:
-            await pool.take(b"")
+            await pool.take(b"", Deadline(LONG))
         except SourceError as error:
             return error
         raise AssertionError("there is an association")
@@ -50,3 +69,123 @@ def test_upstream_that_hangs_up_is_tried_again() -> None:
         pool = UpstreamPool(Upstream("closing", "CLOSING", "127.0.0.1", port))
         assert trouble(pool).kind is EndKind.LOST
         assert "not tried again" not in str(trouble(pool))
+
+
+TIMEOUT = 0.15 * LONG
+"""Seconds that the silent upstreams of these tests get."""
+
+
+async def nowhere(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    raise AssertionError("an upstream needs no thread")
+
+
+def question() -> AskedQuery:
+    identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="")
+    return asked(identifier, parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions()))
+
+
+async def answers_of(source: UpstreamSource) -> int:
+    """The number of answers of a source to one query."""
+    return sum([len(found) async for found in source.answers(question(), nowhere)])
+
+
+def impatient(port: int, most_associations: int = 4) -> UpstreamSource:
+    timeouts = patience(connection=LONG, acse=LONG, dimse=TIMEOUT)
+    return UpstreamSource(
+        0,
+        Upstream("up", "UP", HOST, port, timeouts=timeouts, most_associations=most_associations),
+    )
+
+
+@contextmanager
+def stopping(after: int) -> Iterator[int]:
+    """An SCP that answers so many queries with one study, and none after these."""
+    answered = []
+    over = threading.Event()
+
+    def answer(identifier: DataSet) -> tuple[list[bytes], int]:
+        answered.append(identifier)
+        if len(answered) > after:
+            over.wait(6 * LONG)
+        return [implicit(0x0020000D, b"1.2\0")], 0
+
+    with listening(answering_each(answer)) as port:
+        try:
+            yield port
+        finally:
+            over.set()
+
+
+def test_stopped_upstream_costs_its_time_once() -> None:
+    """An association that lay in the pool costs no more than a new one."""
+
+    async def script(port: int) -> float:
+        source = impatient(port)
+        assert await answers_of(source) == 1
+        began = monotonic()
+        with pytest.raises(SourceError, match="no answer within") as caught:
+            await answers_of(source)
+        seconds = monotonic() - began
+        assert caught.value.kind is EndKind.TIMED_OUT
+        await source.end()
+        return seconds
+
+    with stopping(after=1) as port:
+        # A C-CANCEL and its own time-out would double it.
+        assert TIMEOUT <= asyncio.run(script(port)) < 1.9 * TIMEOUT
+
+
+def test_wait_for_a_place_is_within_the_time() -> None:
+    """All associations are in use for a stopped upstream: nobody waits for two time-outs."""
+
+    async def script(port: int) -> float:
+        source = impatient(port, most_associations=1)
+        began = monotonic()
+        ends = await asyncio.gather(*(answers_of(source) for _ in range(3)), return_exceptions=True)
+        seconds = monotonic() - began
+        assert [isinstance(end, SourceError) and end.kind for end in ends] == [
+            EndKind.TIMED_OUT
+        ] * 3
+        await source.end()
+        return seconds
+
+    with stopping(after=0) as port:
+        assert asyncio.run(script(port)) < 1.9 * TIMEOUT
+
+
+def test_cancelled_opening_closes_the_connection() -> None:
+    """A caller who cancels leaves no half-open association with a silent upstream."""
+    closed = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        say_nothing(connection)
+        closed.set()
+
+    async def script(port: int) -> None:
+        source = impatient(port)
+        task = asyncio.create_task(answers_of(source))
+        _, waiting = await asyncio.wait([task], timeout=SHORT)
+        assert waiting
+        task.cancel()
+        await asyncio.wait([task])
+        assert await asyncio.to_thread(closed.wait, LONG)
+        await source.end()
+
+    with listening(serve) as port:
+        asyncio.run(script(port))
+
+
+def test_end_waits_for_no_stopped_upstream() -> None:
+    """The server can end while an upstream owes the end of a query that was cancelled."""
+
+    async def script(port: int) -> None:
+        source = impatient(port)
+        task = asyncio.create_task(answers_of(source))
+        await asyncio.wait([task], timeout=SHORT)
+        task.cancel()
+        await asyncio.wait([task])
+        async with asyncio.timeout(LONG):
+            await source.end()
+
+    with stopping(after=0) as port:
+        asyncio.run(script(port))

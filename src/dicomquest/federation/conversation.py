@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 from dicomquest.dataset.charset import choose
@@ -23,6 +22,7 @@ from dicomquest.errors import (
 )
 from dicomquest.federation.answer_shape import shape_of
 from dicomquest.federation.asked_query import AskedQuery, request_for
+from dicomquest.federation.deadline import Deadline
 from dicomquest.federation.descent import MOST_WALKED, levels_to_walk, question_at
 from dicomquest.federation.merged_answer import Part
 from dicomquest.federation.row_reader import RowPart, RowReader, reader_of
@@ -61,7 +61,14 @@ class Conversation:
     """A query, whose association goes back to the pool if all went well."""
 
     def __init__(
-        self, upstream: Upstream, place: int, pool: UpstreamPool, link: Link, question: AskedQuery
+        self,
+        upstream: Upstream,
+        place: int,
+        pool: UpstreamPool,
+        link: Link,
+        question: AskedQuery,
+        *,
+        deadline: Deadline,
     ) -> None:
         """Ask over a link of the pool, as the ``place``-th source."""
         self._upstream = upstream
@@ -69,14 +76,14 @@ class Conversation:
         self._pool = pool
         self._link = link
         self._question = question
+        self._deadline = deadline
         self._remarks = Remarks()
         self._wrong_texts = 0
         self._unreadable = 0
         self._walked = 0
         self._readers: dict[bytes, list[RowReader]] = {}
         self._shapes_seen = 0
-        self._heard = monotonic()
-        self._is_over = False
+        self._is_silent = False
         self.has_begun = False
 
     async def answers(self) -> AsyncGenerator[Found, None]:
@@ -97,15 +104,11 @@ class Conversation:
             self._tell(sieve)
             self._check_texts()
         except (AssociationError, LocalProtocolError) as error:
-            self._is_over = True
-            patience = self._upstream.timeouts.dimse
-            waited = patience is not None and monotonic() - self._heard >= patience
-            kind = EndKind.TIMED_OUT if waited else EndKind.LOST
-            raise SourceError(kind, str(error)) from error
+            raise SourceError(EndKind.LOST, str(error)) from error
         except ValueFormatError as error:
             raise SourceError(EndKind.FAILED, "the identifier cannot be encoded") from error
         finally:
-            if self._is_over and not link.association.is_established:
+            if self._is_silent:
                 self._pool.drop(link)
             else:
                 self._pool.give_back(link)
@@ -159,16 +162,26 @@ class Conversation:
         )
         data = encode(request, context.transfer_syntax, choose(request))
         final: Response | None = None
-        self._heard, self._is_over = monotonic(), False
         async with aclosing(self._link.association.find_rows(data, context)) as rows:
-            async for row in rows:
-                self.has_begun, self._heard = True, monotonic()
+            while (row := await self._next(rows)) is not None:
+                self.has_begun = True
                 if isinstance(row, ResponseReceived) and row.command.status not in PENDING:
                     final = row.command
                 else:
                     yield row
-        self._is_over = True
         _check(final)
+
+    async def _next(self, rows: AsyncGenerator[Row, None]) -> Row | None:
+        """Return the next response; None at the end."""
+        if self.has_begun:
+            # The time in which nobody asked for it is that of a caller who reads slowly.
+            self._deadline.renew()
+        try:
+            async with self._deadline.limit():
+                return await anext(rows, None)
+        except SourceError:
+            self._is_silent = True
+            raise
 
     def _taken(self, row: Row, sieve: Sieve, above: DataSet) -> Found:
         found: Found = []

@@ -17,6 +17,7 @@ from typing import Final
 from dicomquest import evt
 from dicomquest.dataset.elements import DataSet, to_pydicom
 from dicomquest.errors import AssociationError, ContextNotAcceptedError, LocalProtocolError
+from dicomquest.federation.deadline import Deadline
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.upstream import Upstream
 from dicomquest.federation.upstream_pool import UpstreamPool, associated
@@ -113,7 +114,11 @@ class HolderFetch:
     async def _run_all(self, orders: Sequence[tuple[DataSet, Collection[str]]]) -> None:
         handlers = evt.Handlers([(evt.EVT_C_STORE, self._store)])
         association = await associated(
-            self._upstream, self._request(), handlers, os.fspath(self._folder)
+            self._upstream,
+            self._request(),
+            Deadline(self._upstream.timeouts.dimse),
+            handlers,
+            os.fspath(self._folder),
         )
         failures: list[str] = []
         is_orderly = False

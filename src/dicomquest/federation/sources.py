@@ -15,6 +15,7 @@ from dicomquest.errors import (
 )
 from dicomquest.federation.asked_query import AskedQuery, request_for
 from dicomquest.federation.conversation import Conversation, Found
+from dicomquest.federation.deadline import Deadline
 from dicomquest.federation.merged_answer import Part
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.sieve import Sieve
@@ -95,9 +96,12 @@ class UpstreamSource:
         del run
         query = question.query
         offered = offer(replace(query.options, relational=True, enhanced_multiframe=False))
+        deadline = Deadline(self.upstream.timeouts.dimse)
         for is_fresh in (False, True):
-            link = await self.pool.take(offered, is_fresh=is_fresh)
-            conversation = Conversation(self.upstream, self.place, self.pool, link, question)
+            link = await self.pool.take(offered, deadline, is_fresh=is_fresh)
+            conversation = Conversation(
+                self.upstream, self.place, self.pool, link, question, deadline=deadline
+            )
             try:
                 async with aclosing(conversation.answers()) as batches:
                     async for batch in batches:

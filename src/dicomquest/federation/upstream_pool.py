@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -21,6 +21,7 @@ from dicomquest.errors import (
     ConnectionFailedError,
     LocalProtocolError,
 )
+from dicomquest.federation.deadline import Deadline
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.upstream import Upstream
 from dicomquest.pdu.pdus import AAssociateRQ
@@ -43,6 +44,12 @@ from dicomquest.ul.negotiation import AcceptedContext, propose_contexts
 
 IDLE_SECONDS = 30.0
 """Seconds that an idle association is kept: peers end theirs after a minute or more."""
+
+SETTLE_SECONDS = 5.0
+"""Seconds for the end of a query that nobody wants any more; its association is aborted then."""
+
+END_SECONDS = 2.0
+"""Seconds for the end of all associations, at the end of the server."""
 
 
 @dataclass(eq=False, slots=True)
@@ -85,14 +92,14 @@ class UpstreamPool:
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def take(self, offer: bytes, *, is_fresh: bool = False) -> Link:
+    async def take(self, offer: bytes, deadline: Deadline, *, is_fresh: bool = False) -> Link:
         """Return an association that offered these options; SourceError says why there is none.
 
         ``is_fresh`` asks for a new one. Whoever takes it gives it back, or drops it.
         """
-        await self._acquire()
+        await self._acquire(deadline)
         try:
-            return await self._taken(offer, is_fresh=is_fresh)
+            return await self._taken(offer, deadline, is_fresh=is_fresh)
         except BaseException:
             self._places.release()
             raise
@@ -100,7 +107,7 @@ class UpstreamPool:
     @asynccontextmanager
     async def room(self) -> AsyncIterator[None]:
         """Hold the place of an association of another kind; SourceError if all are in use."""
-        await self._acquire()
+        await self._acquire(Deadline(None))
         try:
             if len(self._idle) >= self._upstream.most_associations:
                 self._in_background(self._ended(self._idle.pop(0)))
@@ -108,17 +115,12 @@ class UpstreamPool:
         finally:
             self._places.release()
 
-    async def _acquire(self) -> None:
-        try:
-            async with asyncio.timeout(self._upstream.timeouts.connect):
-                await self._places.acquire()
-        except TimeoutError as error:
-            most = self._upstream.most_associations
-            raise SourceError(
-                EndKind.TIMED_OUT, f"all {most} associations with it are in use"
-            ) from error
+    async def _acquire(self, deadline: Deadline) -> None:
+        words = f"all {self._upstream.most_associations} associations with it are in use"
+        async with deadline.limit(words, self._upstream.timeouts.connect):
+            await self._places.acquire()
 
-    async def _taken(self, offer: bytes, *, is_fresh: bool) -> Link:
+    async def _taken(self, offer: bytes, deadline: Deadline, *, is_fresh: bool) -> Link:
         for link in [*self._idle]:
             if is_fresh or not link.association.is_established:
                 self._idle.remove(link)
@@ -130,11 +132,11 @@ class UpstreamPool:
                 return link
         if len(self._idle) >= self._upstream.most_associations:
             self._in_background(self._ended(self._idle.pop(0)))
-        link = Link(await self._associated(offer), offer)
+        link = Link(await self._associated(offer, deadline), offer)
         self._links.add(link)
         return link
 
-    async def _associated(self, offer: bytes) -> AsyncAssociation:
+    async def _associated(self, offer: bytes, deadline: Deadline) -> AsyncAssociation:
         upstream = self._upstream
         uids = [model.uid for model in upstream.models]
         rq = AAssociateRQ(
@@ -157,7 +159,7 @@ class UpstreamPool:
             words = f"{self._trouble}; not tried again within {seconds} seconds"
             raise SourceError(self._trouble.kind, words)
         try:
-            return await associated(upstream, rq)
+            return await associated(upstream, rq, deadline)
         except SourceError as error:
             if error.kind in {EndKind.UNREACHABLE, EndKind.TIMED_OUT}:
                 self._trouble = error
@@ -169,29 +171,40 @@ class UpstreamPool:
         self._in_background(self._settled(link))
 
     def drop(self, link: Link) -> None:
-        """End an association that has failed."""
+        """Abort an association with an upstream that is silent, and let the idle ones go."""
+        for idle in self._idle:
+            self._in_background(self._ended(idle))
+        self._idle.clear()
         self._in_background(self._dropped(link))
 
     async def end(self) -> None:
-        """End all associations, at the end of the server."""
+        """Abort all associations, at the end of the server."""
         tasks = [*self._tasks]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(self._ended(link) for link in [*self._links]))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*(self._aborted(link) for link in [*self._links]))
 
     async def _settled(self, link: Link) -> None:
         try:
-            with suppress(AssociationError, LocalProtocolError):
-                await link.association.settle()
-            if link.association.is_established:
-                link.since = monotonic()
-                self._idle.append(link)
-                asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire, link, link.since)
-            else:
-                await self._ended(link)
+            with suppress(AssociationError, LocalProtocolError, TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await link.association.settle()
+                    self._keep(link)
+                    return
+            await self._aborted(link)
         finally:
             self._places.release()
+
+    def _keep(self, link: Link) -> None:
+        if not link.association.is_established:
+            self._links.discard(link)
+            return
+        link.since = monotonic()
+        self._idle.append(link)
+        asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire, link, link.since)
 
     def _expire(self, link: Link, since: float) -> None:
         """End an association that has been idle since a time."""
@@ -201,16 +214,18 @@ class UpstreamPool:
 
     async def _dropped(self, link: Link) -> None:
         try:
-            await self._ended(link)
+            await self._aborted(link)
         finally:
             self._places.release()
 
+    async def _aborted(self, link: Link) -> None:
+        with suppress(AssociationError, LocalProtocolError):
+            await link.association.abort()
+        self._links.discard(link)
+
     async def _ended(self, link: Link) -> None:
         with suppress(AssociationError, LocalProtocolError):
-            if link in self._idle or not link.association.is_established:
-                await link.association.abort()
-            else:
-                await link.association.release()
+            await link.association.release()
         self._links.discard(link)
 
     def _in_background(self, ending: Coroutine[Any, Any, None]) -> None:
@@ -220,9 +235,14 @@ class UpstreamPool:
         task.add_done_callback(self._tasks.discard)
 
 
+_ENDING: set[asyncio.Task[None]] = set()
+"""Associations that nobody waits for any more, kept from the collector of garbage."""
+
+
 async def associated(
     upstream: Upstream,
     rq: AAssociateRQ,
+    deadline: Deadline,
     handlers: evt.Handlers | None = None,
     incoming_folder: str | None = None,
 ) -> AsyncAssociation:
@@ -230,12 +250,20 @@ async def associated(
     tls = upstream.ssl_context
     association = AsyncAssociation(
         peer_at(upstream.host, upstream.port, tls=None if tls is None else (tls, upstream.host)),
-        Requestor(rq, upstream.timeouts),
+        # After an abort nobody waits until the upstream, too, has closed the connection.
+        Requestor(rq, replace(upstream.timeouts, artim=0.0)),
         handlers,
         incoming_folder,
     )
     began = monotonic()
-    await association.open()
+    try:
+        async with deadline.limit("no association in its time"):
+            await association.open()
+    except BaseException:
+        task = asyncio.create_task(association.abort())
+        _ENDING.add(task)
+        task.add_done_callback(_ENDING.discard)
+        raise
     if association.is_established:
         return association
     failure = association.failure
