@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
 import socket
+import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 from click.testing import CliRunner
 
 from dicomquest.cli import main
+from dicomquest.cli.hl7_side import Hl7Side
+from dicomquest.cli.serve_settings import ServeSettings
 from fixtures.orders import CLINIC_ORDER, IHE_ORDER, IMAGING_ORDER
 from fixtures.postgresql_cluster import wait_for
 from fixtures.serving import serving
@@ -57,6 +64,7 @@ def test_orders_reach_modalities(tmp_path: Path) -> None:
         (("--hl7", "x"), "is no [HOST:]PORT"),
         (("--hl7", "2575", "--hl7-from", "hospital"), "write an address"),
         (("--hl7", "2575", "--hl7-mapping", "missing.toml"), "No such file"),
+        (("--hl7", "2575", "--hl7-tls"), "--hl7-tls needs the server's own certificate"),
     ],
 )
 def test_wrong_options_are_told(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
@@ -64,6 +72,55 @@ def test_wrong_options_are_told(tmp_path: Path, options: tuple[str, ...], words:
     done = ours.run("serve", "--index", index, "--port", "0", *options)
     assert done.status != 0
     assert words in done.err
+
+
+def _certificate(path: Path) -> trustme.CA:
+    """Write a certificate of a new authority, with its key."""
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    return authority
+
+
+async def _sent_by_tls(port: int, authority: trustme.CA) -> bytes:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    writer.write(b"\x0b" + IHE_ORDER + b"\x1c\r")
+    answer = await reader.readuntil(b"\x1c\r")
+    writer.close()
+    return answer
+
+
+def test_orders_come_by_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A port with TLS takes nothing else, and shows another certificate once it is told to."""
+    caplog.set_level("INFO")
+    first, second = tmp_path / "first.pem", tmp_path / "second.pem"
+    authority, other = _certificate(first), _certificate(second)
+    port = free_port()
+    settings = ServeSettings(
+        index=str(tmp_path / "index.sqlite"), hl7=f"127.0.0.1:{port}", hl7_tls=True,
+        tls_cert=str(first), hl7_timeout=LONG,
+    )  # fmt: skip
+
+    async def run() -> None:
+        side = Hl7Side(settings)
+        async with asyncio.timeout(LONG):
+            await side.start()
+            assert b"MSA|AA|17" in await _sent_by_tls(port, authority)
+            side.reconfigure(replace(settings, tls_cert=str(second)))
+            assert b"MSA|AA|17" in await _sent_by_tls(port, other)
+            with pytest.raises(ssl.SSLError):
+                await _sent_by_tls(port, authority)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x0b" + IHE_ORDER + b"\x1c\r")
+            # Nothing but an alert of TLS.
+            with contextlib.suppress(ConnectionError):
+                assert b"MSA" not in await reader.read()
+            writer.close()
+            await side.close()
+
+    asyncio.run(run())
+    assert f"taking orders by HL7 on 127.0.0.1 port {port} (TLS)" in caplog.text
 
 
 def test_hl7_files_are_added_and_cancelled(tmp_path: Path) -> None:

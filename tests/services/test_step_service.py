@@ -19,11 +19,16 @@ from dicomquest.aio.server import Server
 from dicomquest.aio.server_settings import ServerSettings
 from dicomquest.dataset.elements import DataSet, to_pydicom
 from dicomquest.dimse.commands import CFindRQ, NCreateRQ, NCreateRSP, UnknownCommand
+from dicomquest.dimse.fragments import Limits
+from dicomquest.dimse.link import SessionOptions
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index import Index
 from dicomquest.pdu.items import PresentationContextRQ
 from dicomquest.pdu.pdus import AAssociateRQ
 from dicomquest.pdu.user_information import UserInformation
+from dicomquest.services.limit_defaults import LARGEST_STEP
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import LimitHit
 from dicomquest.services.step_events import StepFinished
 from dicomquest.services.step_service import StepService
 from dicomquest.standard.step_attributes import MPPS
@@ -76,14 +81,22 @@ class Modality:
         return [each for each in self.heard.events if isinstance(each, StepFinished)]
 
 
+def _nested(depth: int) -> DataSet:
+    inner = [_nested(depth - 1)] if depth else []
+    return data_set(ReferencedSOPClassUID="1.2", PurposeOfReferenceCodeSequence=inner)
+
+
 @contextlib.contextmanager
-def _serving(location: Path) -> Iterator[Modality]:
+def _serving(location: Path, *, longest: int = LARGEST_STEP, depth: int = 32) -> Iterator[Modality]:
     heard = Heard()
     with Index(location) as index:
-        service = StepService(index)
+        service = StepService(index, longest, depth)
         supported = {MPPS: SupportedSyntax((IMPLICIT_VR_LITTLE_ENDIAN,))}
         settings = ServerSettings(
-            policy=AcceptorPolicy(supported=supported), services={MPPS: service}, observer=heard
+            policy=AcceptorPolicy(supported=supported),
+            services={MPPS: service},
+            observer=heard,
+            session=SessionOptions(limits=Limits(attributes=longest)),
         )
         server = RunningServer(lambda: Server(settings), (HOST, 0))
         server.start()
@@ -191,6 +204,28 @@ def test_bytes_that_are_no_attributes_fail(modality: Modality) -> None:
     assert isinstance(answer, NCreateRSP)
     assert (answer.status, answer.affected_sop_instance_uid) == (0x0110, "1.8")
     assert answer.error_comment.startswith("attributes: ")
+
+
+@pytest.mark.requirement("DN-003")
+@pytest.mark.parametrize(
+    ("attributes", "limit"),
+    [
+        (performed(StudyID="1", CommentsOnThePerformedProcedureStep="x" * 40_000), LimitName.STEP),
+        (performed(ReferencedStudySequence=[_nested(9)]), LimitName.NESTING),
+    ],
+    ids=["bytes", "depth"],
+)
+def test_step_beyond_a_limit_is_refused(
+    tmp_path: Path, attributes: DataSet, limit: LimitName
+) -> None:
+    with _serving(tmp_path / "index.sqlite", longest=32_000, depth=4) as modality:
+        status = modality.create(attributes, "1.1")
+        assert status.Status == 0x0213
+        assert limit.value in status.ErrorComment
+        assert modality.stored("1.1") is None
+        assert modality.create(performed(), "1.1").Status == 0
+        hits = [each for each in modality.heard.events if isinstance(each, LimitHit)]
+        assert [each.limit for each in hits] == [limit]
 
 
 @pytest.mark.requirement("DN-003")

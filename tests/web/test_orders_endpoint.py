@@ -15,9 +15,12 @@ from dicomquest.dataset.encoder import encode
 from dicomquest.index import open_index
 from dicomquest.services.access import Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
+from dicomquest.services.limit_names import LimitName
+from dicomquest.services.observer import LimitHit
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from dicomquest.web import WebSettings, orders_endpoint
+from dicomquest.web import WebSettings
 from dicomquest.worklist.entries import Worklist
+from fixtures.observing import Heard
 from fixtures.web import Browser
 from fixtures.worklists import entry
 
@@ -97,9 +100,13 @@ def test_bad_body_is_refused(
     assert desk.worklist.count() == 0
 
 
-def test_long_body_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_endpoint, "LARGEST_FILE", 1000)
-    assert desk.post(b" " * 1001 + as_json(1)).status_code == 413
+def test_long_body_is_refused(desk: Desk) -> None:
+    heard = Heard()
+    browser = desk.browsing(WebSettings(longest_orders=1000, observer=heard))
+    body = b" " * 1001 + as_json(1)
+    assert browser.request("POST", PATH, JSON, body).status_code == 413
+    assert [each.limit for each in heard.events if isinstance(each, LimitHit)] == [LimitName.ORDERS]
+    assert desk.worklist.count() == 0
 
 
 def test_caller_without_the_service_is_refused(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from dicomquest.worklist.entries import Added
 from dicomquest.worklist.hl7_limits import Hl7Limits
 from dicomquest.worklist.hl7_listener import Hl7Listener
 from dicomquest.worklist.hl7_orders import Answered, Taken
-from fixtures.timing import LONG
+from fixtures.timing import LONG, SHORT
 
 TAKEN = Taken(Added(new=1), 0)
 
@@ -121,12 +121,13 @@ def test_other_senders_hold_at_once() -> None:
         (b"GET / HTTP/1.1\r\n\r\n", "sends something else"),
         (b"\x0b" + b"A" * 2000, "the message is too long"),
         (b"\x0bMSH|", "did not come"),
+        (b"", "said nothing for long"),
     ],
 )
 def test_limits_close_a_connection(
     caplog: pytest.LogCaptureFixture, data: bytes, words: str
 ) -> None:
-    limits = Hl7Limits(message_seconds=0.05, message_bytes=500)
+    limits = Hl7Limits(message_seconds=SHORT, message_bytes=500, idle_seconds=SHORT)
 
     async def run() -> bytes:
         async with listening(limits=limits) as port:

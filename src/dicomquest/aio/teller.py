@@ -159,8 +159,10 @@ class Teller:
         response = refusal.response
         self._log.refused(requestor, command, response.status, response.error_comment)
         if response.status == statuses.IDENTIFIER_UNREADABLE:
-            # The session reads no identifier: it refuses those that are too long.
+            # The session reads no data set: it refuses those that are too long.
             self.hit(requestor, LimitName.IDENTIFIER)
+        elif response.status == statuses.RESOURCE_LIMITATION:
+            self.hit(requestor, LimitName.STEP)
 
     def _finished_find(
         self, request: ServiceRequest, status: int | None, comment: str, offending: tuple[int, ...]

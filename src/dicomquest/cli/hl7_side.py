@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 from dicomquest.cli.bound_ports import reserved_address
 from dicomquest.cli.messages import give_up
 from dicomquest.cli.serve_settings import ServeSettings
-from dicomquest.cli.shared_options import host_and_port, is_loopback
+from dicomquest.cli.shared_options import host_and_port, is_loopback, server_tls
 from dicomquest.errors import DicomquestError
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.observer import LimitHit, Observer
 
 if TYPE_CHECKING:
+    import ssl
+
+    from dicomquest.services.tls import ContextOfNow
     from dicomquest.worklist.entries import Worklist
     from dicomquest.worklist.hl7_listener import Hl7Listener
     from dicomquest.worklist.hl7_mapping import Hl7Mapping
@@ -86,7 +89,12 @@ _LIMITS = {
     "connections": LimitName.HL7_CONNECTIONS,
     "message_seconds": LimitName.HL7_TIMEOUT,
     "message_bytes": LimitName.HL7_MESSAGE,
+    "idle_seconds": LimitName.HL7_IDLE_TIMEOUT,
 }
+
+
+def _context(settings: ServeSettings) -> ssl.SSLContext | None:
+    return server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
 
 
 def _senders(settings: ServeSettings) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -103,6 +111,7 @@ class Hl7Side:
         self._listener: Hl7Listener | None = None
         self._worklist: Worklist | None = None
         self._mapping: Hl7Mapping | None = None
+        self._tls: ContextOfNow | None = None
 
     async def start(self) -> None:
         """Listen; OSError if that fails."""
@@ -119,24 +128,39 @@ class Hl7Side:
             self._answer,
             senders=_senders(settings),
             limits=Hl7Limits(
-                settings.max_hl7_connections, settings.hl7_timeout, settings.max_hl7_message
+                settings.max_hl7_connections,
+                settings.hl7_timeout,
+                settings.max_hl7_message,
+                settings.hl7_idle_timeout,
             ),
             limit_reached=self._tell,
         )
         host, port = host_and_port(settings.hl7)
-        port = await self._listener.start(host, port, reuse_port=True)
-        LOGGER.info("taking orders by HL7 on %s port %d", host, port)
-        if not is_loopback(host) and not settings.hl7_from:
+        from dicomquest.services.tls import ContextOfNow
+
+        if settings.hl7_tls and (context := _context(settings)) is not None:
+            self._tls = ContextOfNow(context)
+        port = await self._listener.start(host, port, ssl_context=self._tls, reuse_port=True)
+        tls = "" if self._tls is None else " (TLS)"
+        LOGGER.info("taking orders by HL7 on %s port %d%s", host, port, tls)
+        shows_certificate = self._tls is not None and settings.tls_ca is not None
+        if not is_loopback(host) and not settings.hl7_from and not shows_certificate:
             LOGGER.warning(
-                "everybody who reaches port %d can write the worklist: name who may by --hl7-from",
+                "everybody who reaches port %d can write the worklist: name who may by --hl7-from, "
+                "or ask for certificates by --hl7-tls and --tls-ca",
                 port,
             )
 
     def reconfigure(self, settings: ServeSettings) -> None:
-        """Take the mapping and the senders of other settings for all messages from now on."""
+        """Take the mapping, senders and certificate of other settings from now on.
+
+        TLS stays TLS, and clear text stays clear text.
+        """
         if self._listener is not None:
             self._mapping = mapping_of(settings.hl7_mapping)
             self._listener.reconfigure(_senders(settings))
+        if self._tls is not None and (context := _context(settings)) is not None:
+            self._tls.now = context
 
     async def close(self) -> None:
         """Take no more messages, after the one that is being stored."""

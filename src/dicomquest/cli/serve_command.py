@@ -100,7 +100,9 @@ def check_settings(settings: ServeSettings) -> None:
     from dicomquest.store.places import parse_layout
 
     # Made again by each process; made here first so that a wrong file is told before any starts.
-    server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+    context = server_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+    if settings.hl7_tls and context is None:
+        raise click.UsageError("--hl7-tls needs the server's own certificate: add --tls-cert FILE")
     check_access(settings)
     check_audit(settings)
     destinations_of(settings)

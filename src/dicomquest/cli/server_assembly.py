@@ -32,7 +32,7 @@ from dicomquest.services.object_retrieve import ObjectRetrieveService
 from dicomquest.services.repository_find import RepositoryService
 from dicomquest.services.request import Service
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService
-from dicomquest.services.step_service import LONGEST_ATTRIBUTES, StepService
+from dicomquest.services.step_service import StepService
 from dicomquest.services.storage import StorageService
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
 from dicomquest.services.stored_syntaxes import StoredSyntaxes
@@ -181,7 +181,7 @@ def server_settings(
         worklist = WorklistService(index, "", limits, find.gate)
         worklist.hidden_steps = settings.hidden_steps
         services[MODALITY_WORKLIST.uid] = worklist
-        services[MPPS] = StepService(index)
+        services[MPPS] = StepService(index, settings.max_step, settings.max_nesting)
         workitems = WorklistService(index, "", limits, find.gate)
         services |= {model.uid: workitems for model in UPS_MODELS}
     objects = WorklistService(index, "", limits, find.gate)
@@ -289,7 +289,7 @@ def _retrieve_service(
 
 def _message_limits(settings: ServeSettings) -> Limits:
     identifier = settings.max_identifier
-    attributes = max(identifier, LONGEST_ATTRIBUTES) if settings.has_worklist else identifier
+    attributes = settings.max_step if settings.has_worklist else identifier
     return Limits(settings.max_command_set, identifier, attributes)
 
 

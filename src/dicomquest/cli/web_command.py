@@ -16,6 +16,7 @@ from dicomquest.cli.shared_options import host_and_port, network_address, option
 OF_DIMSE = (
     "host", "port", "retrieve_aet", "check_aet", "worklist", "hl7", "hl7_from", "hl7_mapping",
     "hide_steps", "max_hl7_connections", "max_hl7_message", "hl7_timeout",
+    "hl7_idle_timeout", "max_step", "hl7_tls",
     "upstream", "upstreams_only", "merge_wait", "incomplete_is_success",
     "destinations", "destination_timeout", "store_timeout", "caller_port", "assume_roles",
     "max_retrieves", "max_retrieve_instances", "max_associations_per_ae", "artim_timeout",

@@ -184,6 +184,7 @@ class WebSide:
                 settings.max_renderings, settings.max_rendered_pixels, settings.rendering_timeout
             ),
             storing=SpoolLimits(settings.max_stow_metadata, settings.max_stow_headers),
+            longest_orders=settings.max_orders,
             admission=own.admission or Admission(AccessRules()),
             observer=own.observer,
             page=page_settings(settings),

@@ -114,7 +114,7 @@ REFUSALS: Final = (
     Refusal(
         lambda arrival: arrival.is_oversized and isinstance(arrival.request, NormalizedRQ),
         statuses.RESOURCE_LIMITATION,
-        "attributes are longer than the limit",
+        "attributes are longer than the limit (max-step)",
     ),
     Refusal(
         lambda arrival: arrival.is_oversized,

@@ -14,5 +14,14 @@ MOST_FAILURES = 10
 MOST_FAILURES_OF_ADDRESS = 100
 """The same of one address, for all names: a gateway speaks for many people from one."""
 
+LARGEST_STEP = 4 << 20
+"""Bytes of the attributes of an N-CREATE or N-SET: 30,000 instances with UIDs of the longest kind.
+
+The last one of a step names all of its instances.
+"""
+
+LARGEST_ORDERS = 16 << 20
+"""Bytes of the worklist entries that come by one request by HTTP; each has a few thousand."""
+
 LOCKOUT_TIME = 300.0
 """Seconds of a lock: with 10 passcodes in each, nobody tries more than 2,880 a day."""

@@ -48,9 +48,12 @@ class LimitName(Enum):
     HTTP_HEAD = "max-http-head"
     STOW_METADATA = "max-stow-metadata"
     STOW_HEADERS = "max-stow-headers"
+    STEP = "max-step"
+    ORDERS = "max-orders"
     HL7_CONNECTIONS = "max-hl7-connections"
     HL7_MESSAGE = "max-hl7-message"
     HL7_TIMEOUT = "hl7-timeout"
+    HL7_IDLE_TIMEOUT = "hl7-idle-timeout"
     READ_RATE = "reads-per-second"
 
 

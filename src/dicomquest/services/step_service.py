@@ -11,10 +11,12 @@ from uuid import uuid4
 
 from dicomquest.dataset.charset import FALLBACK, Terms, normalise_terms
 from dicomquest.dataset.codec import decode
-from dicomquest.dataset.limits import Limits
+from dicomquest.dataset.limits import IDENTIFIER_LIMITS, Limits
 from dicomquest.dimse.commands import NCreateRQ, NSetRQ
 from dicomquest.errors import DataSetError, IndexDatabaseError
 from dicomquest.query.search_forms import is_empty
+from dicomquest.services.limit_defaults import LARGEST_STEP
+from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest, StoredInstance
 from dicomquest.standard import statuses
 from dicomquest.standard.step_attributes import SCHEDULED_STEP_ATTRIBUTES
@@ -28,23 +30,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("dicomquest.server")
 
-LONGEST_ATTRIBUTES = 4 << 20
-"""Bytes of the attributes of a request: the last one of a step names all of its instances.
-
-They hold the references to some 30,000 instances with UIDs of the longest kind.
-"""
-
-STEP_LIMITS = Limits(
-    elements=200_000,  # a series of some thousand instances has two elements of each
-    items=100_000,
-    value=1 << 20,
-    text=1 << 16,
-    values=1_000,
-    uids=1_000,
-    inflated=LONGEST_ATTRIBUTES,
-)
-"""The bounds on the attributes of a step."""
-
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")
 _PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
 
@@ -57,9 +42,15 @@ class _Outcome(NamedTuple):
 class StepService:
     """Answers the N-CREATE and N-SET requests of modalities: each is committed, then answered."""
 
-    def __init__(self, index: Index) -> None:
-        """Keep the steps in the database of an index, beside its worklist."""
+    def __init__(
+        self, index: Index, longest: int = LARGEST_STEP, depth: int = IDENTIFIER_LIMITS.depth
+    ) -> None:
+        """Keep the steps in the database of an index, beside its worklist.
+
+        ``longest`` bounds the bytes of a request's attributes, ``depth`` their sequences.
+        """
         self._steps = PerformedSteps(index.database)
+        self._limits = step_limits(longest, depth)
 
     async def handle(self, request: ServiceRequest) -> None:
         """Answer a request; all but N-CREATE and N-SET are of other SOP classes."""
@@ -76,7 +67,13 @@ class StepService:
             request.error_id = error.error_id
             await request.send_final(error.status, error.comment, error.attributes)
         except DataSetError as error:
-            await request.send_final(statuses.PROCESSING_FAILURE, f"attributes: {error}")
+            limit = LimitName.NESTING if error.limit == "depth" else LimitName.STEP
+            if not error.limit:
+                await request.send_final(statuses.PROCESSING_FAILURE, f"attributes: {error}")
+                return
+            request.hit(limit)
+            comment = f"limit {limit.value}: {error}"
+            await request.send_final(statuses.RESOURCE_LIMITATION, comment)
         except IndexDatabaseError as error:
             # Its words may hold a path or a host name: they go to the log alone.
             words = request.association.words
@@ -93,7 +90,7 @@ class StepService:
             raise StepError(statuses.INVALID_SOP_INSTANCE, "no UID of up to 64 characters")
         visible, title = association.profile.visible, association.requestor.ae_title
         if isinstance(command, NCreateRQ):
-            data_set = _decoded(request)
+            data_set = self._decoded(request)
             charset = data_set.get(SPECIFIC_CHARACTER_SET)
             terms = normalise_terms(tuple(map(str, charset.values)) if charset else ())
             return _Outcome(
@@ -108,21 +105,34 @@ class StepService:
             )
 
         def read(terms: Terms) -> DataSet:
-            return _decoded(request, terms)
+            return self._decoded(request, terms)
 
         # Who sees a part of the worklist changes the steps that it made, and no others.
         return _Outcome(*self._steps.change(uid, read, caller=title if visible else None))
 
+    def _decoded(self, request: ServiceRequest, terms: Terms = ()) -> DataSet:
+        """Return the attributes of a request, read by ``terms`` if they name no character set."""
+        data, syntax = request.data_set or b"", request.context.transfer_syntax
+        default = request.association.profile.choices.default_charset
+        fallback = (default, *FALLBACK) if default else FALLBACK
+        data_set = decode(data, syntax, fallback=fallback, limits=self._limits)
+        if terms and SPECIFIC_CHARACTER_SET not in data_set:
+            return decode(data, syntax, limits=self._limits, charset=terms)
+        return data_set
 
-def _decoded(request: ServiceRequest, terms: Terms = ()) -> DataSet:
-    """Return the attributes of a request, read by ``terms`` if they name no character set."""
-    data, syntax = request.data_set or b"", request.context.transfer_syntax
-    default = request.association.profile.choices.default_charset
-    fallback = (default, *FALLBACK) if default else FALLBACK
-    data_set = decode(data, syntax, fallback=fallback, limits=STEP_LIMITS)
-    if terms and SPECIFIC_CHARACTER_SET not in data_set:
-        return decode(data, syntax, limits=STEP_LIMITS, charset=terms)
-    return data_set
+
+def step_limits(longest: int, depth: int) -> Limits:
+    """Return the bounds on attributes of so many bytes: parts that cost more have a share each."""
+    return Limits(
+        depth=depth,
+        elements=max(1_000, longest // 20),  # an instance has two, and its UIDs
+        items=max(1_000, longest // 40),
+        value=longest,
+        text=max(1 << 14, longest // 64),
+        values=1_000,
+        uids=1_000,
+        inflated=longest,
+    )
 
 
 def _instance(step: PerformedStep) -> StoredInstance:

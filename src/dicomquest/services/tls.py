@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from dicomquest.services.access import Certificate
@@ -17,6 +17,26 @@ def check_tls(context: ssl.SSLContext) -> None:
             f"the SSLContext allows {context.minimum_version.name}: "
             "set its minimum_version to ssl.TLSVersion.TLSv1_2 or TLSv1_3"
         )
+
+
+class ContextOfNow(ssl.SSLContext):
+    """The context ``now``, for each handshake that begins.
+
+    A server keeps the context that it was made with, and another server on its port would lose who
+    connects in between.
+    """
+
+    now: ssl.SSLContext
+
+    def __new__(cls, now: ssl.SSLContext) -> Self:
+        """Stand for a context."""
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        made.now = now
+        return made
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """Begin a handshake."""
+        return self.now.wrap_bio(*args, **kwargs)
 
 
 def certificate_of(connection: ssl.SSLObject | ssl.SSLSocket | None) -> Certificate | None:

@@ -8,12 +8,12 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import uvicorn
 
 from dicomquest.aio.connections import ConnectionLimits
-from dicomquest.services.tls import check_tls
+from dicomquest.services.tls import ContextOfNow, check_tls
 from dicomquest.web.http_connection import HttpConnection, HttpLimits
 from dicomquest.web.routes import WebApplication
 
@@ -24,26 +24,6 @@ KEEP_ALIVE = 60
 
 LOOK = 0.02
 """Seconds between two looks whether uvicorn has started, which tells nobody."""
-
-
-class _ContextOfNow(ssl.SSLContext):
-    """The context ``now``, for each handshake that begins.
-
-    A server keeps the context that it was made with, and another server on its port would lose who
-    connects in between.
-    """
-
-    now: ssl.SSLContext
-
-    def __new__(cls, now: ssl.SSLContext) -> Self:
-        """Stand for a context."""
-        made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        made.now = now
-        return made
-
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """Begin a handshake."""
-        return self.now.wrap_bio(*args, **kwargs)
 
 
 class _Server(uvicorn.Server):
@@ -83,7 +63,7 @@ class WebListener:
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=max(1, round(grace)),
         )
-        self._ssl_context = None if ssl_context is None else _ContextOfNow(ssl_context)
+        self._ssl_context = None if ssl_context is None else ContextOfNow(ssl_context)
         self._server = _Server(self._config)
         self._task: asyncio.Task[None] | None = None
         self.address = ("", 0)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from dicomquest.errors import AssociationAbortedError, IndexDatabaseError
 from dicomquest.services.access import ServiceKind
+from dicomquest.services.limit_names import LimitName
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.media_types import JSON, read_ranges
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.request_body import body_pieces
 from dicomquest.worklist.entry import Entry, WorklistEntryError, entries_of
-from dicomquest.worklist.entry_files import LARGEST_FILE, read_entry_data
+from dicomquest.worklist.entry_files import read_entry_data
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import Visit, WebService
@@ -75,8 +76,9 @@ class OrdersEndpoint:
         async with aclosing(body_pieces(self._service, visit, exchange)) as pieces:
             async for piece in pieces:
                 found += piece
-                if len(found) > LARGEST_FILE:
-                    words = f"the body is longer than {LARGEST_FILE:,} bytes: send fewer entries"
+                if len(found) > (most := self._service.settings.longest_orders):
+                    self._service.teller(visit).hit(visit.association.requestor, LimitName.ORDERS)
+                    words = f"the body is longer than {most:,} bytes: send fewer entries"
                     raise RefusalError(413, words, {"Connection": "close"})
         return bytes(found)
 

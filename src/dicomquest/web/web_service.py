@@ -20,6 +20,7 @@ from dicomquest.services.access import Identity, Profile, ServiceKind
 from dicomquest.services.admission import AccessRules, Admission
 from dicomquest.services.find import FindService
 from dicomquest.services.find_gate import FindGate
+from dicomquest.services.limit_defaults import LARGEST_ORDERS
 from dicomquest.services.observer import AlertKind, Observer, SecurityAlert, SignedIn
 from dicomquest.services.repeated_lines import RepeatedLines
 from dicomquest.services.request import AssociationInfo, Run, ServiceUser
@@ -80,7 +81,8 @@ class WebSettings:
     - ``viewer`` is the build of OHIF to serve, None for none.
     - ``page`` are those of the page for people.
     - ``most_retrieves`` are the retrieves that run at a time; None for any number.
-    - ``rendering`` bounds the pictures that are made, ``storing`` requests with metadata.
+    - ``rendering`` bounds the pictures that are made, ``storing`` requests with metadata,
+      ``longest_orders`` the bytes of entries of the worklist.
     """
 
     root: str = "/dicom-web"
@@ -95,6 +97,7 @@ class WebSettings:
     most_retrieves: int | None = None
     rendering: RenderingLimits = field(default_factory=RenderingLimits)
     storing: SpoolLimits = field(default_factory=SpoolLimits)
+    longest_orders: int = LARGEST_ORDERS
     admission: Admission = field(default_factory=lambda: Admission(AccessRules()))
     observer: Observer | None = None
     page: PageSettings = field(default_factory=PageSettings)

@@ -27,6 +27,7 @@ _BEYOND = {
     "connections": "there are too many at a time, and one was silent the longest",
     "message_seconds": "the message did not come, or its answer did not go, in time",
     "message_bytes": "the message is too long",
+    "idle_seconds": "it said nothing for long",
 }
 
 
@@ -74,6 +75,7 @@ class Hl7Listener:
             port,
             limit=self._limits.message_bytes,
             ssl=ssl_context,
+            ssl_handshake_timeout=self._limits.message_seconds if ssl_context else None,
             reuse_port=reuse_port,
         )
         assert self._server is not None  # noqa: S101  it listens
@@ -122,8 +124,11 @@ class Hl7Listener:
         self, reader: HL7StreamReader, writer: HL7StreamWriter, address: str
     ) -> bool:
         """Take one message and answer it; False at the end of the connection."""
+        limit = "idle_seconds"
         try:
-            first = await reader.readexactly(1)
+            async with asyncio.timeout(self._limits.idle_seconds):
+                first = await reader.readexactly(1)
+            limit = "message_seconds"
             if first != b"\x0b":
                 LOGGER.warning("closed: %s sends something else than HL7 by MLLP", address)
                 return False
@@ -133,7 +138,7 @@ class Hl7Listener:
             self._tell("message_bytes", address)
             return False
         except TimeoutError:
-            self._tell("message_seconds", address)
+            self._tell(limit, address)
             return False
         except (asyncio.IncompleteReadError, OSError):
             return False

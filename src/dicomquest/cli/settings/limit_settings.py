@@ -18,6 +18,8 @@ from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.limit_defaults import (
+    LARGEST_ORDERS,
+    LARGEST_STEP,
     LOCKOUT_TIME,
     MOST_FAILURES,
     MOST_FAILURES_OF_ADDRESS,
@@ -433,6 +435,24 @@ class LimitSettings:
         reason="a part has its headers and 256 bytes in memory: a hundred thousand go",
         beyond="413 by HTTP",
     )
+    max_step: int = setting(
+        LARGEST_STEP,
+        "Take at most so many bytes of a performed step by MPPS, also inflated.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="a step names its instances: it holds 30,000 with UIDs of the longest kind",
+        beyond="status 0213",
+    )
+    max_orders: int = setting(
+        LARGEST_ORDERS,
+        "Take at most so many bytes of worklist entries by one request by HTTP.",
+        type=BYTES,
+        metavar="BYTES",
+        hidden=True,
+        reason="an entry has a few thousand, so it holds those of some days",
+        beyond="413 by HTTP",
+    )
     max_hl7_connections: int = setting(
         HL7.connections,
         "Hold at most N connections by HL7 in a process.",
@@ -458,6 +478,15 @@ class LimitSettings:
         metavar="SECONDS",
         hidden=True,
         reason="a message comes in one or two packets",
+        beyond="the connection is closed",
+    )
+    hl7_idle_timeout: float = setting(
+        HL7.idle_seconds,
+        "Close a connection by HL7 on which no message comes for this long.",
+        type=SECONDS,
+        metavar="SECONDS",
+        hidden=True,
+        reason="an engine may be silent for a night; one that is gone says nothing for ever",
         beyond="the connection is closed",
     )
     reads_per_second: float = setting(

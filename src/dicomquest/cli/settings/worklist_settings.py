@@ -37,6 +37,12 @@ class WorklistSettings:
         type=network,
         metavar="ADDRESS",
     )
+    hl7_tls: bool = setting(
+        False,
+        "Take orders by HL7 with TLS alone, under the certificate of --tls-cert; with --tls-ca "
+        "senders must show theirs.",
+        is_flag=True,
+    )
     hl7_mapping: str | None = setting(
         None,
         "The places of attributes in HL7 messages, as `dicomquest worklist mapping` prints them.",
