@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pynetdicom
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, evt
 
+import dicomquest
 from dicomquest.services.access import Profile, ServiceKind
 from dicomquest.standard.models import COLOR_PALETTE, DEFINED_PROCEDURE_PROTOCOL, HANGING_PROTOCOL
 from dicomquest.standard.object_keys import OBJECT_MODELS_BY_UID
@@ -64,7 +66,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, receiver: _Receiver) -> Ite
         yield running
 
 
-def _got(served: Store, model: str, identifier: Dataset) -> tuple[list[Dataset], Dataset]:
+def _got(
+    served: Store, model: str, identifier: Dataset, api: Any = pynetdicom
+) -> tuple[list[Dataset], Dataset]:
     """The instances that come by C-GET, and the final status."""
     received: list[Dataset] = []
 
@@ -72,12 +76,12 @@ def _got(served: Store, model: str, identifier: Dataset) -> tuple[list[Dataset],
         received.append(event.dataset)
         return 0
 
-    entity = AE()
+    entity = api.AE()
     entity.add_requested_context(model)
     entity.add_requested_context(CLASS)
     association = entity.associate(
-        served.peer.host, served.peer.port, ext_neg=[build_role(CLASS, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, store)],
+        served.peer.host, served.peer.port, ext_neg=[api.build_role(CLASS, scp_role=True)],
+        evt_handlers=[(api.evt.EVT_C_STORE, store)],
     )  # fmt: skip
     *_, (status, _) = association.send_c_get(identifier, model)
     association.release()
@@ -91,17 +95,20 @@ def _uids(*numbers: int) -> Dataset:
 
 
 @pytest.mark.requirement("NP-008")
-def test_get_sends_the_objects_of_the_model(served: Store) -> None:
+@pytest.mark.parametrize("api", [pynetdicom, dicomquest], ids=["pynetdicom", "ours"])
+def test_get_sends_the_objects_of_the_model(served: Store, api: Any) -> None:
     """A list of UIDs is taken; the UID of a palette is none of a hanging protocol."""
-    received, status = _got(served, HANGING_PROTOCOL.get_uid, _uids(0, 2, 9))
+    received, status = _got(served, HANGING_PROTOCOL.get_uid, _uids(0, 2, 9), api)
     assert sorted(each.HangingProtocolName for each in received) == ["P0", "P2"]
     assert (status.Status, status.NumberOfCompletedSuboperations) == (0, 2)
     assert _got(served, COLOR_PALETTE.get_uid, _uids(1))[1].Status == 0
 
 
 @pytest.mark.requirement("NP-008")
-def test_move_sends_them_to_a_destination(served: Store, receiver: _Receiver) -> None:
-    entity = AE()
+@pytest.mark.parametrize("api", [pynetdicom, dicomquest], ids=["pynetdicom", "ours"])
+def test_move_sends_them_to_a_destination(served: Store, receiver: _Receiver, api: Any) -> None:
+    receiver.received.clear()
+    entity = api.AE()
     entity.add_requested_context(HANGING_PROTOCOL.move_uid)
     association = entity.associate(served.peer.host, served.peer.port)
     responses = list(association.send_c_move(_uids(1), "STORE", HANGING_PROTOCOL.move_uid))

@@ -18,7 +18,7 @@ from dicomquest.cli.messages import (
     say,
 )
 from dicomquest.cli.output.interruption import Interruption
-from dicomquest.cli.request_identifier import NOT_TO_GIVE
+from dicomquest.cli.request_identifier import check_entry_keys
 from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.query.entry_review import EntryReview
 from dicomquest.query.extended_negotiation import accepted_worklist_options, offer_worklist
@@ -28,7 +28,7 @@ from dicomquest.query.words import question as in_words
 from dicomquest.query.words import sentence
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.models import MODALITY_WORKLIST
-from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET, tag_text
+from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET, tag_text
 
 if TYPE_CHECKING:
     from dicomquest.cli.find_settings import FindSettings
@@ -107,7 +107,7 @@ def _request(settings: FindSettings, row: EntryModel) -> tuple[Question, Request
     try:
         asked = question(settings.keys, settings.output)
         keys = _placed(asked.keys, row)
-        _check_keys(keys, row)
+        check_entry_keys(keys, row)
         if not settings.as_is:
             way_out = " (--as-is sends it all the same.)"
             keys = read_written(keys, datetime.now().astimezone(), way_out=way_out)
@@ -148,17 +148,6 @@ def _absent(names: Iterable[str], present: list[Key], row: EntryModel) -> list[K
     known = {key.path for key in present}
     wanted = _placed(map(parse_key, dict.fromkeys(names)), row)
     return [key for key in wanted if key.path not in known]
-
-
-def _check_keys(keys: Iterable[Key], row: EntryModel) -> None:
-    """Raise KeyTextError for an attribute that is no key of any model without levels."""
-    from dicomquest.query.identifier.key_arguments import KeyTextError
-
-    for key in keys:
-        if key.path[0].tag == QUERY_RETRIEVE_LEVEL:
-            raise KeyTextError(f"{key.name}: {row.kind} has no levels; leave it out")
-        if key.path[0].tag == SPECIFIC_CHARACTER_SET:
-            raise KeyTextError(f"{key.name}: {NOT_TO_GIVE[SPECIFIC_CHARACTER_SET]}")
 
 
 def _notes(keys: Iterable[Key], row: EntryModel) -> Iterator[str]:

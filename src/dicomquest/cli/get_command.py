@@ -73,7 +73,6 @@ def run(  # noqa: PLR0917
     umask: str,
 ) -> None:
     """Select, fetch and report; raise click's Exit unless all came."""
-    from dicomquest.cli.request_identifier import MODEL_NAMES
     from dicomquest.cli.retrieving.get_portions import get_portions
     from dicomquest.cli.retrieving.retrieval import (
         Retrieval,
@@ -83,7 +82,7 @@ def run(  # noqa: PLR0917
         read_keys,
     )
 
-    model = MODEL_NAMES[picking.model_name]
+    model = picking.information_model
     asked = read_keys(keys, model, level)
     host, port, peer = to
     peer.tell_if_readable(host)
@@ -93,8 +92,8 @@ def run(  # noqa: PLR0917
             read_back(asked)
         portions = retrieval.portions(asked)
         if not portions:
-            say(f"No {asked.level.entities}.")
+            say(f"No {asked.noun.entities}.")
             return
         if not pace.quiet:
-            announce(portions, asked.level)
+            announce(portions, asked.noun)
         get_portions(retrieval, portions)

@@ -23,6 +23,7 @@ from dicomquest.cli.shared_options import PORT, options_of, settings_from
 
 if TYPE_CHECKING:
     from dicomquest.cli.retrieving.landing import Landing
+    from dicomquest.cli.retrieving.object_selection import WantedObjects
     from dicomquest.cli.retrieving.selection import Wanted
     from dicomquest.standard.models import InformationModel
 
@@ -63,10 +64,9 @@ def move(host: str, port: int, keys: tuple[str, ...], umask: str, **values: Any)
         raise click.UsageError(
             "name the destination: --to TITLE; or receive here: --storage-scp PORT -o FOLDER"
         )
-    from dicomquest.cli.request_identifier import MODEL_NAMES
     from dicomquest.cli.retrieving.retrieval import landing_in, read_keys
 
-    model = MODEL_NAMES[picking.model_name]
+    model = picking.information_model
     asked = read_keys((*keys, *more), model, level or None)
     with new_files_without(umask), ExitStack() as stack:
         landing = None
@@ -79,7 +79,7 @@ def move(host: str, port: int, keys: tuple[str, ...], umask: str, **values: Any)
 def run(  # noqa: PLR0917
     to: tuple[str, int, PeerSettings],
     model: InformationModel,
-    asked: Wanted,
+    asked: Wanted | WantedObjects,
     moving: MoveSettings,
     pace: PaceSettings,
     landing: Landing | None,
@@ -97,8 +97,8 @@ def run(  # noqa: PLR0917
         read_back(asked)
     portions = retrieval.portions(asked)
     if not portions:
-        say(f"No {asked.level.entities}.")
+        say(f"No {asked.noun.entities}.")
         return
     if not pace.quiet:
-        announce(portions, asked.level)
+        announce(portions, asked.noun)
     move_portions(retrieval, portions, moving.to or peer.aet, moving.storage_scp)

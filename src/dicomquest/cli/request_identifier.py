@@ -11,6 +11,7 @@ from dicomquest.dataset.charset import (
     normalise_terms,
 )
 from dicomquest.dataset.elements import DataSet, Element
+from dicomquest.query.identifier.entry_models import EntryModel
 from dicomquest.query.identifier.key_arguments import (
     Key,
     KeyTextError,
@@ -105,6 +106,15 @@ def build_request(
     if terms:
         identifier[SPECIFIC_CHARACTER_SET] = Element("CS", terms)
     return Request(level, dict(sorted(identifier.items())), tuple(columns), tuple(notes))
+
+
+def check_entry_keys(keys: Iterable[Key], row: EntryModel) -> None:
+    """Raise KeyTextError for an attribute that is no key of any model without levels."""
+    for key in keys:
+        if key.path[0].tag == QUERY_RETRIEVE_LEVEL:
+            raise KeyTextError(f"{key.name}: {row.kind} has no levels; leave it out")
+        if key.path[0].tag == SPECIFIC_CHARACTER_SET:
+            raise KeyTextError(f"{key.name}: {NOT_TO_GIVE[SPECIFIC_CHARACTER_SET]}")
 
 
 def character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
 from dicomquest.services.storage_classes import stored_sop_classes, stored_transfer_syntaxes
+from dicomquest.standard.object_keys import OBJECT_CLASSES
 from dicomquest.standard.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -103,4 +104,4 @@ def all_contexts() -> list[PresentationContext]:
     from dicomquest.services.contexts import build_context  # noqa: PLC0415  it needs pydicom
 
     syntaxes = list(stored_transfer_syntaxes())
-    return [build_context(uid, syntaxes) for uid in stored_sop_classes()]
+    return [build_context(uid, syntaxes) for uid in (*stored_sop_classes(), *OBJECT_CLASSES)]

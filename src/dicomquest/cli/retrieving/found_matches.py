@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicomquest.cli.file_rights import PRIVATE, new_files_without
 from dicomquest.cli.retrieving.get_portions import get_portions
+from dicomquest.cli.retrieving.object_selection import with_class
 from dicomquest.cli.retrieving.portions import CLASSES, COUNTS, portion_of
 from dicomquest.cli.retrieving.retrieval import Retrieval, landing_in
 from dicomquest.cli.settings.retrieve_settings import KeepingSettings, PaceSettings
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
-from dicomquest.standard.object_keys import OBJECT_MODELS_BY_UID
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
 if TYPE_CHECKING:
@@ -64,12 +63,7 @@ def fetch_objects(
 ) -> None:
     """Fetch objects without a patient as ``fetch_matches`` does; they have one key (PS3.4 U.4)."""
     found = [portion_of(match, Level.IMAGE, {}) for match in matches]
-    known = OBJECT_MODELS_BY_UID[model.uid].sop_classes
-    portions = [
-        replace(portion, sop_classes=portion.sop_classes or frozenset(known[:1]))
-        for portion in found
-        if portion is not None
-    ]
+    portions = [with_class(portion, model) for portion in found if portion is not None]
     _fetch(place, model, portions, target)
 
 

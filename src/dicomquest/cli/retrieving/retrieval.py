@@ -20,6 +20,7 @@ from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.peer import PeerSettings, associate
 from dicomquest.cli.retrieving.instances_there import InstancesThere
 from dicomquest.cli.retrieving.landing import Landing
+from dicomquest.cli.retrieving.object_selection import WantedObjects, wanted_objects
 from dicomquest.cli.retrieving.portion_queue import Carrier, PortionQueue, Rules
 from dicomquest.cli.retrieving.portions import Portion, merged
 from dicomquest.cli.retrieving.progress_line import progress_line
@@ -45,6 +46,7 @@ from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from dicomquest.cli.settings.retrieve_settings import KeepingSettings, PaceSettings
+    from dicomquest.standard.levels import Noun
     from dicomquest.standard.models import InformationModel
 
 _RELATIONAL = QueryOptions(relational=True)
@@ -78,18 +80,27 @@ class Retrieval:
             accepted = accepted_options(association.extended_negotiation.get(uid, b""))
             yield Selection(association, self.model, accepted.relational)
 
-    def portions(self, asked: Wanted) -> list[Portion]:
+    def portions(self, asked: Wanted | WantedObjects) -> list[Portion]:
         """Ask what matches; exact keys are taken as they are if the peer answers no queries."""
         try:
-            with self.selection() as selection:
-                found = [portion for each in asked.each for portion in selection.portions(each)]
+            found = list(self._selected(asked))
         except AssociationError as error:
             if asked.is_exact and "but no Find" in str(error):
                 say("Note: the peer takes no queries, so the UIDs are asked for as they are.")
-                return [each.exact_portion for each in asked.each]
+                return asked.exact_portions
             raise give_up(str(error)) from error
         # Values of a file, or an odd peer, may select an entity twice.
         return list({tuple(each.uniques.items()): each for each in found}.values())
+
+    def _selected(self, asked: Wanted | WantedObjects) -> Iterator[Portion]:
+        if isinstance(asked, WantedObjects):
+            place = self.host, self.port, self.peer
+            with associate(*place, [self.model.uid]) as association:
+                yield from asked.portions(association)
+            return
+        with self.selection() as selection:
+            for each in asked.each:
+                yield from selection.portions(each)
 
     def run(
         self,
@@ -139,14 +150,19 @@ class Retrieval:
             raise click.exceptions.Exit(FAILED)
 
 
-def read_keys(texts: Sequence[str], model: InformationModel, level: str | None) -> Wanted:
+def read_keys(
+    texts: Sequence[str], model: InformationModel, level: str | None
+) -> Wanted | WantedObjects:
     """Read the keys of the command line, or print what is wrong with them and raise."""
     warnings.simplefilter("ignore")  # of pydicom, for odd values; we keep what the peer sends
+    now = datetime.now().astimezone()
     try:
+        if not model.levels:
+            return wanted_objects(texts, model, level, now)
         typed, values = take_file(parse_keys(texts))
         universal = {key.path for key in typed if key.value == UNIVERSAL}
         sent = [replace(key, value="") if key.path in universal else key for key in typed]
-        keys, values = read_all_written(sent, values, datetime.now().astimezone())
+        keys, values = read_all_written(sent, values, now)
         keys = [replace(key, value=UNIVERSAL) if key.path in universal else key for key in keys]
         return wanted(keys, model, None if level is None else Level[level], values)
     except KeyValueError as error:
@@ -155,8 +171,18 @@ def read_keys(texts: Sequence[str], model: InformationModel, level: str | None) 
         raise click.UsageError(str(error)) from error
 
 
-def read_back(asked: Wanted) -> None:
+def read_back(asked: Wanted | WantedObjects) -> None:
     """Print what will be fetched, so that a wrong key is noticed; nothing if it has no meaning."""
+    if isinstance(asked, WantedObjects):
+        from dicomquest.query.words import question as in_words
+
+        with suppress(IdentifierError):
+            say(in_words(asked.question()))
+        return
+    _read_back_archive(asked)
+
+
+def _read_back_archive(asked: Wanted) -> None:
     from dicomquest.dataset.elements import Element
     from dicomquest.query.identifier.parse import parse_identifier
     from dicomquest.query.words import question
@@ -177,14 +203,14 @@ def read_back(asked: Wanted) -> None:
         say(question(query))
 
 
-def announce(portions: Sequence[Portion], level: Level) -> None:
+def announce(portions: Sequence[Portion], noun: Level | Noun) -> None:
     """Say how much was found: ``12 studies, 4,100 instances``."""
     counts = [portion.count for portion in portions]
     instances = ""
-    if level is not Level.IMAGE and None not in counts:
+    if portions[0].level is not Level.IMAGE and None not in counts:
         total = sum(count or 0 for count in counts)
         instances = f", {counted(total, Level.IMAGE)}"
-    say(f"{counted(len(portions), level)}{instances}")
+    say(f"{counted(len(portions), noun)}{instances}")
 
 
 @contextmanager

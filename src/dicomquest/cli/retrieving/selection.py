@@ -72,8 +72,18 @@ class Wanted:
         return all(_named(self.keys.get(level, ()), level) for level in levels)
 
     @property
+    def noun(self) -> Level:
+        """The words for what is selected: those of the level."""
+        return self.level
+
+    @property
+    def exact_portions(self) -> list[Portion]:
+        """The portions of exact keys, as they are: nobody has been asked."""
+        return [each.exact_portion for each in self.each]
+
+    @property
     def exact_portion(self) -> Portion:
-        """The portion of exact keys, as it is: nobody has been asked."""
+        """The portion of exact keys without a file."""
         return Portion(
             self.level,
             {

@@ -8,6 +8,11 @@ import click
 
 from dicomquest.cli.settings.storing_settings import LAYOUT
 from dicomquest.cli.shared_options import LEVEL, LEVELS, setting
+from dicomquest.query.identifier.entry_models import ENTRY_MODELS
+from dicomquest.standard.models import InformationModel
+
+OBJECT_WORDS = {word: row.model for word, row in ENTRY_MODELS.items() if row.model.get_uid}
+"""The models of objects without a patient that a retrieve takes, by the word that people type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,11 @@ class PickingSettings:
     )
     model: str = setting(
         "study",
-        "Study Root, Patient Root or Patient/Study Only.",
+        f"Study Root, Patient Root or Patient/Study Only; or objects without a patient: "
+        f"{', '.join(OBJECT_WORDS)}.",
         short=("-m",),
-        type=click.Choice(["study", "patient", "psonly"], case_sensitive=False),
+        type=click.Choice(["study", "patient", "psonly", *OBJECT_WORDS], case_sensitive=False),
+        metavar="MODEL",
         envvar=None,
     )
     key: tuple[str, ...] = setting(
@@ -47,6 +54,14 @@ class PickingSettings:
         if self.patient_root and self.study_root:
             raise click.UsageError("-P and -S exclude each other")
         return "patient" if self.patient_root else "study" if self.study_root else self.model
+
+    @property
+    def information_model(self) -> InformationModel:
+        """The model itself."""
+        from dicomquest.cli.request_identifier import MODEL_NAMES
+
+        name = self.model_name
+        return OBJECT_WORDS[name] if name in OBJECT_WORDS else MODEL_NAMES[name]
 
 
 @dataclass(frozen=True, slots=True)
