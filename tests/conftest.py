@@ -1,4 +1,4 @@
-"""Markers, Hypothesis profiles, and the PostgreSQL server of all tests."""
+"""Markers, Hypothesis profiles, quick schemas, and the PostgreSQL server of all tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import signal
+import sys
 from collections.abc import Generator
 
 import hypothesis
@@ -13,8 +14,9 @@ import pytest
 
 from fixtures.postgresql import postgresql, postgresql_database
 from fixtures.programs import require
+from fixtures.replayed_schema import replayed_schema
 
-__all__ = ["postgresql", "postgresql_database"]
+__all__ = ["postgresql", "postgresql_database", "replayed_schema"]
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile(
@@ -23,6 +25,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev")
 )
+
+# A program that a test starts would compile all modules anew, which takes it half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with SIGINT ignored. A program that a test interrupts would
