@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicomquest.dataset.charset import Terms
@@ -213,6 +213,7 @@ _EVENTS = st.one_of(
 
 
 @pytest.mark.requirement("MP-010")
+@settings(max_examples=settings().max_examples // 4)
 @given(st.lists(_EVENTS, max_size=12))
 def test_statuses_follow_in_any_order(
     emptied: tuple[Worklist, Index], events: list[tuple[str, int | set[int]]]

@@ -316,7 +316,7 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
 
 
 @pytest.mark.requirement("QR-009")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(steps=STEPS)
 def test_demographics_equal_those_of_plain_dicts(
     index: Index, steps: list[list[Sent] | tuple[Sent, ...] | frozenset[str]]

@@ -224,7 +224,7 @@ def see_that_it_is(index: Index, plain: Plain) -> None:
 
 
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(steps=STEPS)
 def test_carried_values_equal_counting(
     index: Index, steps: list[list[Sent] | tuple[Sent, ...] | frozenset[str]]

@@ -35,7 +35,7 @@ from strategies.query import Asked, corpora, queries
     "QR-107",
     "QR-109",
 )
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     corpus=corpora(again=True),
     asked=st.lists(queries(), min_size=1, max_size=4),
@@ -60,6 +60,7 @@ def test_engine_answers_as_reference_does(
 @pytest.mark.requirement(
     "QR-054", "QR-062", "QR-065", "QR-105", "QR-107", "QR-108", "QR-109", "QR-132"
 )
+@settings(max_examples=settings().max_examples // 4)
 @given(
     corpus=corpora(max_patients=2, again=True).filter(bool),
     drawn=st.data(),
@@ -83,7 +84,7 @@ def test_engine_finds_what_reference_finds(
 
 
 @pytest.mark.requirement("QR-009")
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(corpus=corpora().filter(bool), drawn=st.data())
 def test_batches_show_what_one_batch_shows(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject
@@ -104,7 +105,7 @@ def test_batches_show_what_one_batch_shows(
 
 
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(corpus=corpora(max_patients=2, again=True), again=st.data())
 def test_computed_values_stay_right_in_any_batches(
     indexes: dict[int, Index], corpus: list[DataSet], again: st.DataObject

@@ -92,7 +92,7 @@ def clicked(asked: Query, facet: Facet, value: FacetValue) -> Query:
     return replace(without, criteria=(*without.criteria, key))
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(corpus=corpora(max_patients=2, again=True).filter(bool), drawn=st.data())
 def test_counts_are_those_of_the_reference(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject
@@ -164,7 +164,7 @@ def all_pages(overview: Overview, asked: Query, listing: StudyListing) -> list[s
         position = page.positions[0 if listing.is_backward else -1]
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     corpus=corpora(max_patients=3, again=True).filter(bool),
     drawn=st.data(),

@@ -63,7 +63,7 @@ def promote_partly(index: Index, attribute: Attribute, steps: int) -> None:
 
 
 @pytest.mark.requirement("QR-054", "QR-062", "QR-105")
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 6)
 @given(corpus=corpora(max_patients=2, again=True).filter(bool), drawn=st.data())
 def test_promoted_attributes_match_like_reference(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject

@@ -63,7 +63,7 @@ def computed_queries(
     return parse(asked._replace(identifier=dict(sorted(identifier.items()))))
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 6)
 @given(
     corpus=corpora(max_patients=2, again=True).filter(bool),
     drawn=st.data(),
@@ -86,7 +86,7 @@ def test_engine_hides_what_reference_hides(
             assert canonical(index.find_data_sets(restricted)) == expected, restricted
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 6)
 @given(corpus=corpora(max_patients=2).filter(bool), drawn=st.data())
 def test_answers_are_of_an_index_without_it(
     indexes: dict[int, Index], corpus: list[DataSet], drawn: st.DataObject

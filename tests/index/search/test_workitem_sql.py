@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dicomquest.dataset.elements import DataSet, from_json
@@ -30,6 +30,7 @@ FILTERS = [(), ("PatientName=D*",), ("AccessionNumber=A1", "PatientID=P*")]
 
 
 @pytest.mark.requirement("UP-003", "UP-008")
+@settings(max_examples=settings().max_examples // 4)
 @given(
     data_sets=st.lists(workitem_data_sets(), max_size=6),
     asked=st.lists(st.tuples(workitem_identifiers(), worklist_answers()), min_size=1, max_size=4),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dicomquest.dataset.elements import DataSet, from_json
@@ -47,6 +47,7 @@ def worklist(indexes: dict[int, Index]) -> Iterator[Worklist]:
 
 
 @pytest.mark.requirement("WL-002", "WL-004", "WL-005", "WL-006", "WL-009")
+@settings(max_examples=settings().max_examples // 4)
 @given(
     data_sets=st.lists(worklist_data_sets(), max_size=6),
     asked=st.lists(st.tuples(worklist_identifiers(), worklist_answers()), min_size=1, max_size=4),

@@ -67,7 +67,7 @@ def empty(index: Index) -> None:
 
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")
 @settings(
-    max_examples=settings().max_examples // 2,
+    max_examples=settings().max_examples // 4,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(instances=corpora().filter(bool), drawn=st.data())
