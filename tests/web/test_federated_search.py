@@ -136,10 +136,3 @@ def test_retrieval_says_where_else_instances_are(indexes: list[Index]) -> None:
     response = browser(indexes).get("/studies/1.2.3/metadata", accept="application/dicom+json")
     assert response.status_code == 404
     assert "comes by C-GET and C-MOVE alone" in response.text
-
-
-def test_page_says_whose_studies_it_shows(indexes: list[Index]) -> None:
-    shown = browser(indexes).request("GET", "/", {"accept": "text/html"})
-    assert "The archives behind it answer C-FIND and QIDO-RS." in shown.text
-    alone = Browser(indexes[0]).request("GET", "/", {"accept": "text/html"})
-    assert "The archives behind it" not in alone.text

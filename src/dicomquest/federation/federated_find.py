@@ -37,7 +37,7 @@ from dicomquest.services.find import (
 )
 from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
 from dicomquest.services.observer import Observer, UpstreamFinished
-from dicomquest.services.request import ServiceRequest
+from dicomquest.services.request import AssociationInfo, ServiceRequest
 from dicomquest.standard import statuses
 
 LOGGER = logging.getLogger("dicomquest.federation")
@@ -96,7 +96,7 @@ class FederatedFind(FindService):
             if timer is not None:
                 timer.cancel()
         ends = [gathering.ends[place] for place in sorted(gathering.ends)]
-        self.tell(request, ends)
+        self.tell(request.association, ends)
         if request.is_cancelled:
             await request.send_final(statuses.CANCEL)
         elif gathering.is_stopped:
@@ -159,13 +159,13 @@ class FederatedFind(FindService):
             return
         await request.send_final(*final)
 
-    def tell(self, request: ServiceRequest, ends: Sequence[SourceEnd]) -> None:
+    def tell(self, association: AssociationInfo, ends: Sequence[SourceEnd]) -> None:
         """Log the sources that fell short, and tell the observer of all."""
         for end in ends:
             if end.kind.is_short:
                 LOGGER.warning(
                     "%s: the answer is not complete: %s: %s: %s",
-                    request.association.words,
+                    association.words,
                     end.name,
                     end.kind.value,
                     end.detail,

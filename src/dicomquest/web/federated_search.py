@@ -14,7 +14,6 @@ from functools import lru_cache
 from time import monotonic
 from typing import Final
 
-from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.json_encoder import JsonEncoder, Place
 from dicomquest.dataset.response_fields import Field, Source
 from dicomquest.errors import IdentifierError
@@ -32,9 +31,8 @@ from dicomquest.services.find import check_level, log_query, refuse_at
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
 from dicomquest.standard import statuses
-from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
-from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import INSTANCE_AVAILABILITY, QUERY_RETRIEVE_LEVEL
+from dicomquest.web.match_order import match_order
 from dicomquest.web.search_parameters import MODEL
 from dicomquest.web.search_service import (
     AS_JSON,
@@ -46,13 +44,6 @@ from dicomquest.web.search_service import (
 MOST_HELD: Final = 20_000
 """Matches of one search that are in hand at a time; about 40 MB."""
 
-_NUMBERS = {
-    Level.SERIES: KEYS_BY_KEYWORD["SeriesNumber"].tag,
-    Level.IMAGE: KEYS_BY_KEYWORD["InstanceNumber"].tag,
-}
-_DATE = KEYS_BY_KEYWORD["StudyDate"].tag
-_TIME = KEYS_BY_KEYWORD["StudyTime"].tag
-
 
 class FederatedSearch(SearchService):
     """Answers searches from all sources of C-FIND."""
@@ -62,7 +53,7 @@ class FederatedSearch(SearchService):
     def __init__(self, index: Index, find: FederatedFind) -> None:
         """Ask the sources of a service, within its limits."""
         super().__init__(index, find)
-        self._find = find
+        self.find = find
         self._own = next(
             (place for place, each in enumerate(find.sources) if isinstance(each, IndexSource)),
             None,
@@ -84,7 +75,7 @@ class FederatedSearch(SearchService):
                 f"offset and limit go beyond {MOST_HELD} matches of several archives: add keys",
             )
             return
-        gathering = Gathering(self._find.sources, question, request.run, self._find.merge_wait)
+        gathering = Gathering(self.find.sources, question, request.run, self.find.merge_wait)
         request.on_cancel(gathering.wake)
         seconds = peer.query_seconds
         timer = None
@@ -97,7 +88,7 @@ class FederatedSearch(SearchService):
             if timer is not None:
                 timer.cancel()
         ends = [gathering.ends[place] for place in sorted(gathering.ends)]
-        self._find.tell(request, ends)
+        self.find.tell(request.association, ends)
         if request.is_cancelled:
             await request.send_final(statuses.CANCEL)
         elif gathering.is_stopped:
@@ -169,7 +160,7 @@ async def _first_of(
     async with aclosing(gathering.batches()) as batches:
         async for batch in batches:
             total += len(batch)
-            held += [(_order(each.response, level), each) for each in batch]
+            held += [(match_order(each.response, level), each) for each in batch]
             if len(held) > wanted + MOST_HELD:
                 if all_of is None:
                     break
@@ -181,21 +172,3 @@ async def _first_of(
 
 def _key(each: tuple[tuple[object, ...], Response]) -> tuple[object, ...]:
     return each[0]
-
-
-def _order(response: DataSet, level: Level) -> tuple[object, ...]:
-    """Return the place of a match: new studies first, then by number, and always by UID."""
-
-    def text(tag: int) -> str:
-        element = response.get(tag)
-        return str(element.values[0]) if element is not None and element.values else ""
-
-    uids = tuple(text(UNIQUE_KEYS[each].tag) for each in (Level.STUDY, Level.SERIES, Level.IMAGE))
-    if level is Level.STUDY:
-        return (_newest_first(text(_DATE)), _newest_first(text(_TIME)), uids[0])
-    number = text(_NUMBERS[level]).strip().lstrip("0")
-    return (*uids[: level - 2], not number, len(number), number, uids[level - 2])
-
-
-def _newest_first(digits: str) -> tuple[int, ...]:
-    return tuple(-ord(each) for each in digits) or (1,)

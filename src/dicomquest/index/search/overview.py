@@ -99,10 +99,14 @@ class StudyCount:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The stations that made a study; ``received_ns``: the time of its first file since 1970."""
+    """The stations that made a study; ``received_ns``: the time of its first file since 1970.
+
+    ``holders`` are the archives that hold it, if several are asked.
+    """
 
     stations: tuple[str, ...]
     received_ns: int | None = None
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class Stop:
         return self._until is not None and time.monotonic() >= self._until
 
     @property
+    def seconds_left(self) -> float | None:
+        """The seconds until the time is over, None without a limit."""
+        return None if self._until is None else max(0.0, self._until - time.monotonic())
+
+    @property
     def is_stopped(self) -> bool:
         """Tell whether somebody stopped the task."""
         return self._is_stopped

@@ -8,15 +8,30 @@ from typing import TYPE_CHECKING
 from dicomquest.index.search.overview import Overview
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index.index import Index
     from dicomquest.index.search.plan import Columns
     from dicomquest.index.search.sqlite_cursor import Cursor
     from dicomquest.query.model import Query
+    from dicomquest.services.request import Run
+
+
+_ROWS = 512
 
 
 class BoundedSearch:
-    """Searches one after the other, in any thread; ``interrupt`` ends the one that runs."""
+    """Searches one after the other, in any thread; ``interrupt`` ends the one that runs.
+
+    ``is_federated`` says that they ask several archives, ``run`` the threads to wait in.
+    """
+
+    is_federated = False
+    most: int | None = None
+    """Matches of a question that are found at all, None for all of them."""
+
+    run: Run | None = None
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -52,6 +67,37 @@ class BoundedSearch:
         with self.begin(query) as cursor:
             rows = cursor.fetch(most)
             return [cursor.plan.to_data_set(row) for row in rows]
+
+    def batches(self, query: Query) -> Iterator[list[DataSet]]:
+        """Yield all matches of a query, some hundred at a time."""
+        with self.begin(query) as cursor:
+            while rows := cursor.fetch(_ROWS):
+                yield [cursor.plan.to_data_set(row) for row in rows]
+
+    def holders_of(self, query: Query) -> tuple[str, ...]:
+        """Return the names of the archives that hold what a query finds, if several are asked."""
+        del query
+        return ()
+
+    @property
+    def archives(self) -> list[str]:
+        """The names of the archives that are asked, if there are several."""
+        return []
+
+    @property
+    def shortfalls(self) -> list[str]:
+        """One sentence for each archive that fell short."""
+        return []
+
+    @property
+    def cut_words(self) -> str:
+        """The sentence about matches that no list has; "" if there are none."""
+        return ""
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether no archive has answered to its end."""
+        return False
 
     def interrupt(self) -> None:
         """End all searches, from another thread."""

@@ -53,13 +53,10 @@ def chosen_instances(
     for study in studies:
         query = entity_query(Level.IMAGE, asker, _KEYS, StudyInstanceUID=study, **keys)
         query = replace(query, page=None, in_order=True)
-        with search.begin(query) as cursor:
-            while rows := cursor.fetch(_ROWS):
-                found += [
-                    ChosenInstance(*_uids(match)) for match in map(cursor.plan.to_data_set, rows)
-                ]
-                if len(found) > MOST_INSTANCES:
-                    return found
+        for matches in search.batches(query):
+            found += [ChosenInstance(*_uids(match)) for match in matches]
+            if len(found) > MOST_INSTANCES:
+                return found
     return found
 
 

@@ -31,7 +31,6 @@ COLUMNS = STUDY_KEYS
 MOST_LINES = 100_000
 """Studies of one table: a spreadsheet takes a million lines, a server has other callers."""
 
-_ROWS = 512
 _TOLD = ("StudyInstanceUID", "PatientID", "PatientName")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -49,16 +48,14 @@ def csv_parts(
 ) -> Iterator[CsvPart]:
     """Return the table in parts of some hundred lines; blocking."""
     yield CsvPart(_written([columns]))
-    with search.begin(query) as cursor:
-        while rows := cursor.fetch(_ROWS):
-            matches = [cursor.plan.to_data_set(row) for row in rows]
-            studies = tuple(
-                StudyOfPatient(*(value(match, each) for each in _TOLD)) for match in matches
-            )
-            lines = [[value(match, column) for column in columns] for match in matches]
-            if is_for_spreadsheet:
-                lines = [[_inert_cell(cell) for cell in line] for line in lines]
-            yield CsvPart(_written(lines), studies)
+    for matches in search.batches(query):
+        studies = tuple(
+            StudyOfPatient(*(value(match, each) for each in _TOLD)) for match in matches
+        )
+        lines = [[value(match, column) for column in columns] for match in matches]
+        if is_for_spreadsheet:
+            lines = [[_inert_cell(cell) for cell in line] for line in lines]
+        yield CsvPart(_written(lines), studies)
 
 
 def _written(lines: Sequence[Sequence[str]]) -> str:
@@ -92,20 +89,26 @@ async def send_csv(request: PageRequest, query: Query, keys: Sequence[tuple[str,
 
 async def _send_table(request: PageRequest, query: Query, told: ServiceRequest) -> None:
     limit = request.visit.profile.choices.result_limit
-    most = MOST_LINES if limit is None else min(limit, MOST_LINES)
+    limits = (MOST_LINES, limit, request.search.most)
+    most = min(each for each in limits if each is not None)
     unlimited = replace(query, page=None)
     found = await request.run(_count, request, unlimited, most)
     is_cut = not found.is_exact
     name = f"studies-first-{most}.csv" if is_cut else "studies.csv"
+    if request.search.shortfalls:
+        name = f"incomplete-{name}"
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="{name}"',
         **PRIVATE,
     }
+    columns: Sequence[str] = COLUMNS
+    if request.search.is_federated:
+        columns = (*columns, "RetrieveAETitle")
     parts = csv_parts(
         request.search,
         replace(query, page=Page(most, 0)),
-        COLUMNS,
+        columns,
         is_for_spreadsheet=request.parameter("spreadsheet") == "1",
     )
     teller = request.service.teller(request.visit)

@@ -48,6 +48,7 @@ class OpenedStudy:
     size: str = ""
     header: str = ""
     has_files: bool = True
+    shortfalls: tuple[str, ...] = ()
 
     @property
     def study(self) -> StudyOfPatient:
@@ -63,10 +64,11 @@ def open_study(
     offset: int = 0,
 ) -> OpenedStudy | None:
     """Return a study with its series, and instances of one; None if the asker sees none."""
-    found = search.matches(entity_query(Level.STUDY, asker, STUDY_KEYS, StudyInstanceUID=uid), 1)
+    wanted = entity_query(Level.STUDY, asker, STUDY_KEYS, StudyInstanceUID=uid)
+    found = search.matches(wanted, 1)
     if not found:
         return None
-    row = asker.row(found[0])
+    row = replace(asker.row(found[0]), holders=search.holders_of(wanted))
     asked = entity_query(Level.SERIES, asker, SERIES_KEYS, StudyInstanceUID=uid)
     series = [series_row(match) for match in search.matches(asked, MOST_SERIES)]
     if opened_series:
@@ -79,7 +81,8 @@ def open_study(
     of_patient, text = _of_patient(search, asker, found[0])
     size, header = _files(search, asker, row)
     has_files = bool(header) or row.images > MOST_SIZED
-    return OpenedStudy(row, tuple(series), of_patient, text, size, header, has_files)
+    short = tuple(search.shortfalls)
+    return OpenedStudy(row, tuple(series), of_patient, text, size, header, has_files, short)
 
 
 def _files(search: BoundedSearch, asker: Asker, row: StudyRow) -> tuple[str, str]:

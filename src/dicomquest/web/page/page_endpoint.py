@@ -113,7 +113,7 @@ class PageRequest:
 
     async def run(self, function: Callable[..., T], /, *args: Any) -> T:
         """Run a blocking function in a thread."""
-        return await self.service.run(function, *args)
+        return await (self.search.run or self.service.run)(function, *args)
 
     async def form(self) -> list[tuple[str, str]]:
         """Return the fields of a form; RefusalError 413 for one that is too long."""
@@ -166,6 +166,19 @@ class PageRequest:
         await self.exchange.answer(303, b"", {**HEADERS, "Location": address})
 
 
+def search_of(service: WebService, visit: Visit) -> BoundedSearch:
+    """Return the searches of one request: in the index, or in all archives."""
+    if not service.search.is_federated:
+        return BoundedSearch(service.index)
+    # Only a server with upstreams has to know an SCU.
+    from dicomquest.web.federated_search import FederatedSearch  # noqa: PLC0415
+    from dicomquest.web.page.gathered_search import GatheredSearch  # noqa: PLC0415
+
+    assert isinstance(service.search, FederatedSearch)  # noqa: S101  no other is federated
+    find = service.search.find
+    return GatheredSearch(service.index, find, visit.association, service.run)
+
+
 class PageEndpoint(ABC):
     """Answers one kind of page; an ASGI application."""
 
@@ -186,7 +199,7 @@ class PageEndpoint(ABC):
             visit = await service.admit(exchange)
             visit.check(ServiceKind.FIND, MODEL)
             visit.check(self.needs, MODEL)
-            request = PageRequest(service, exchange, visit, BoundedSearch(service.index))
+            request = PageRequest(service, exchange, visit, search_of(service, visit))
             with _let_in(service.search.gate, visit, has_rate=self.has_rate):
                 await self._watched(request)
         except RefusalError as refusal:

@@ -50,7 +50,7 @@ class RowMarkup:
             ("date", _value(row.date) or '<span class="dim none">no date</span>'),
             ("time", _value(row.time)),
             ("mod", _modalities(row)),
-            ("desc", self._description(row)),
+            ("desc", f"{self._description(row)}{_held(row)}"),
             ("num", f"{row.series:,}/{row.images:,}"),
             ("acc", _value(row.accession)),
         ]
@@ -77,6 +77,13 @@ class RowMarkup:
     def _description(self, row: StudyRow) -> str:
         marked = self.hits.in_text(row.description)
         return _isolated(row.description, marked, row.description_language)
+
+
+def _held(row: StudyRow) -> str:
+    """Return the line of the archives that hold a study; "" if only one is asked."""
+    if not row.holders:
+        return ""
+    return f'<span class="held dim">in {escape(", ".join(row.holders))}</span>'
 
 
 def _value(text: str) -> str:

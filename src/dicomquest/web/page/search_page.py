@@ -78,6 +78,16 @@ async def _blank(request: PageRequest) -> None:
 def _counted(request: PageRequest) -> tuple[str, str, list[dict[str, str]]]:
     """Return the index's size in words, its newest date, and quick questions with their numbers."""
     asker, search, now = request.asker, request.search, request.now
+    if search.is_federated:
+        # The number of all studies would be a question for all of them to each archive.
+        asked = [*(text for _, text in QUICK), *_MODALITIES]
+        labels = [*(label for label, _ in QUICK), *_MODALITIES]
+        links = [
+            {"label": label, "address": request.address_of_text(text), "number": ""}
+            for label, text in zip(labels, asked, strict=True)
+        ]
+        names = search.archives
+        return f"Searches {len(names)} archives at once: {', '.join(names)}.", "", links
     links = []
     for label, text in QUICK:
         total = total_of(search, read_box(text, now), asker, 0.1, 9_999)

@@ -44,6 +44,9 @@ FIRST_WAIT = 0.005
 """Seconds that the head of a page waits for the rows, and for their number, which its title has."""
 
 FACET_SECONDS = 0.15
+WHY_ARCHIVES = 3.0
+"""Seconds in which several archives are asked why nothing was found."""
+
 COUNT_SECONDS = 1.0
 ARRIVED_SECONDS = 0.05
 MOST_OF_ALL = 10_000_000
@@ -83,10 +86,14 @@ class StudyAnswer:
         self._request, self._reading, self._told = request, reading, told
         parameters = dict(request.parameters)
         self._sealer = request.service.settings.page.sealer
+        self._is_federated = request.search.is_federated
         self._place = read_place(parameters, self._sealer)
+        if self._is_federated and self._place.order.by is SortBy.RECEIVED:
+            # No archive tells.
+            self._place = ListPlace()
         self._opened_uid = parameters.get("open", "")
-        self._counts_all = parameters.get("count") == "all"
-        self._all_facets = parameters.get("facets") == "all"
+        self._counts_all = parameters.get("count") == "all" and not self._is_federated
+        self._all_facets = parameters.get("facets") == "all" and not self._is_federated
         self._limit = request.visit.profile.choices.result_limit
         if self._limit is not None and self._place.is_backward:
             # Nobody counts rows from the end.
@@ -139,7 +146,10 @@ class StudyAnswer:
         request = self._request
         found = await request.run(self._first)
         self._told.matches = len(found.page.rows)
-        values: dict[str, Any] = {"opened": None, "opened_uid": "", "cut_words": _cut(found.cut_at)}
+        short = " ".join(request.search.shortfalls)
+        values: dict[str, Any] = {
+            "opened": None, "opened_uid": "", "cut_words": _cut(found.cut_at) or short,
+        }  # fmt: skip
         values |= {"notice": _arrived(found.arrived), "first_href": self._first_href(found.place)}
         around = self._around(found)
         hits, offset = Hits(self._reading), around["offset"]
@@ -224,9 +234,14 @@ class StudyAnswer:
             "row_count": total.number + 1 if is_known and total is not None else -1,
             "notice": _arrived(found.arrived),
             "cut_words": _cut(found.cut_at),
+            "shortfalls": self._shortfalls(),
             "order_words": _ORDERS[place.order],
             "sorts": {by.value: self._sort(by, place.order) for by in SortBy},
         }
+
+    def _shortfalls(self) -> list[str]:
+        search = self._request.search
+        return [*search.shortfalls, *filter(None, [search.cut_words])]
 
     def _around(self, found: _First) -> dict[str, Any]:
         """Return rows, the number of rows before them, and the addresses around them."""
@@ -277,7 +292,7 @@ class StudyAnswer:
         }  # fmt: skip
         if total is None or total.number > MOST_COUNTED or total.is_least:
             values["facet_words"] = "Facets are not counted: too many match."
-            if not self._counts_all:
+            if not (self._counts_all or self._is_federated):
                 values["count_href"] = f"{self._address}&count=all"
             dates = [self._reading.with_(read_box(each, request.now)) for each in _DATES]
             values["dates"] = [
@@ -289,7 +304,7 @@ class StudyAnswer:
         kinds = [*USUAL_FACETS]
         if self._all_facets:
             kinds += [FacetKind.STATION, FacetKind.INSTITUTION]
-        else:
+        elif not self._is_federated:
             values["more_href"] = f"{self._address}&facets=all#narrow"
         parts = await request.run(
             facets_of,
@@ -297,7 +312,7 @@ class StudyAnswer:
             self._reading,
             request.asker,
             kinds,
-            1.0 if self._all_facets else FACET_SECONDS,
+            1.0 if self._all_facets or self._is_federated else FACET_SECONDS,
         )
         values["facets"] = [self._shown(each) for each in parts or ()]
         if not parts:
@@ -334,6 +349,7 @@ class StudyAnswer:
     async def _nothing(self, *, is_late: bool = False) -> str:
         request = self._request
         offers, newest = await request.run(self._reasons)
+        shortfalls = request.search.shortfalls
         shown = [
             {
                 "label": each.label,
@@ -349,11 +365,18 @@ class StudyAnswer:
             verdict=verdict(offers),
             newest=shown_date(newest),
             is_late=is_late,
+            shortfalls=shortfalls,
+            is_silent=request.search.is_silent,
+            place="archives that answered" if shortfalls else "archives",
+            is_federated=self._is_federated,
         )
 
     def _reasons(self) -> tuple[list[Offer], str]:
         search, asker = self._request.search, self._request.asker
-        return why_nothing(search, self._reading, asker), newest_date(search, asker)
+        if not self._is_federated:
+            return why_nothing(search, self._reading, asker), newest_date(search, asker)
+        offers = [] if search.is_silent else why_nothing(search, self._reading, asker, WHY_ARCHIVES)
+        return offers, ""
 
 
 def _take_failure(task: asyncio.Future[Any]) -> None:

@@ -153,7 +153,7 @@ def row_page(
         for row in page.rows
     ]
     shared = overview.names_of_ids({row.raw_id for row in rows if row.raw_id}, asker.visible)
-    found = (row.uid for row in rows if has_origins)
+    found = (row.uid for row in rows if has_origins or search.is_federated)
     origins = overview.origins(found, asker.visible)
     rows = [
         replace(
@@ -161,6 +161,7 @@ def row_page(
             names_of_id=shared.get(row.raw_id, 1),
             station=_stations(origins.get(row.uid)),
             received=_received(origins.get(row.uid), reading.now.tzinfo),
+            holders=origins[row.uid].holders if row.uid in origins else (),
         )
         for row in rows
     ]

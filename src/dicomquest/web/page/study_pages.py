@@ -23,6 +23,20 @@ def uid_of(request: PageRequest, name: str) -> str:
     return uid
 
 
+async def answer_unknown(request: PageRequest) -> None:
+    """Say that an archive which did not answer may hold what was asked for."""
+    await request.answer(
+        "Not known",
+        "failure.html",
+        503,
+        words=" ".join(request.search.shortfalls),
+        remedy="It may hold this study. Wait a moment, then try again.",
+        again=request.exchange.scope["path"],
+        reference="",
+        searches=False,
+    )
+
+
 class StudyPage(PageEndpoint):
     """A study of its own, or with the instances of one series; ``part=study`` for its inside."""
 
@@ -36,6 +50,9 @@ class StudyPage(PageEndpoint):
             open_study, request.search, request.asker, study, series, min(number, 1 << 40)
         )
         if opened is None:
+            if request.search.shortfalls:
+                await answer_unknown(request)
+                return
             raise RefusalError(404, "there is no such study, series or instance")
         tell_shown(request.service, request.visit, "series" if series else "study", opened.study)
         if request.parameter("part") == "study":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dicomquest.dataset.elements import DataSet
 from dicomquest.standard.keys import KEYS_BY_KEYWORD
+from dicomquest.standard.tags import RETRIEVE_AE_TITLE
 from dicomquest.web.page.shown_values import (
     ShownName,
     age,
@@ -35,7 +36,7 @@ INSTANCE_KEYS = (
     "Rows", "Columns", "NumberOfFrames",
 )  # fmt: skip
 _TAGS = {**{key.keyword: key.tag for key in KEYS_BY_KEYWORD.values()}, "Rows": 0x00280010}
-_TAGS |= {"Columns": 0x00280011}
+_TAGS |= {"Columns": 0x00280011, "RetrieveAETitle": RETRIEVE_AE_TITLE}
 
 
 def value(match: DataSet, keyword: str) -> str:
@@ -73,6 +74,7 @@ class StudyRow:
     names_of_id: int = 1
     station: str = ""
     received: str = ""
+    holders: tuple[str, ...] = ()
 
 
 def study_row(match: DataSet, *, han: str = "ja", alphabetic_first: bool = False) -> StudyRow:
