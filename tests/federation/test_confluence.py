@@ -62,6 +62,19 @@ def test_source_that_repeats_itself_is_heard_once() -> None:
     assert (sources(meeting.take(0.0)), meeting.repeated) == ([[0]], 1)
 
 
+def test_last_source_goes_on_without_those_gone() -> None:
+    """Answers of the only source that runs go on together, but for what others have answered."""
+    meeting = Confluence(range(2), 1.0)
+    meeting.add_all(1, [(b"A", part(1))], 0.0)
+    meeting.take(1.0)
+    meeting.finish(1)
+    meeting.add_all(0, [(b"A", part(0)), (b"B", part(0))], 2.0)
+    assert (sources(meeting.take(2.0)), meeting.take_single()) == ([[0]], [])
+    meeting.add_all(0, [(b"C", part(0)), (b"D", part(0))], 2.0)
+    assert (meeting.take(2.0), len(meeting.take_single())) == ([], 2)
+    assert meeting.late == 1
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9), st.floats(0, 0.5))))
 def test_no_entity_is_lost_or_comes_twice(added: list[tuple[int, int, float]]) -> None:
     """Whatever the order and the times, each entity goes on exactly once."""

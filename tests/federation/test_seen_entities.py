@@ -12,11 +12,12 @@ from dicomquest.federation.seen_entities import SeenEntities
 
 @given(st.lists(st.binary(max_size=8)), st.binary(max_size=8))
 def test_what_was_added_is_there_and_nothing_else(added: list[bytes], other: bytes) -> None:
-    seen = SeenEntities()
+    seen = SeenEntities(most_whole=2)
     for identity in added:
         seen.add(identity)
     assert all(identity in seen for identity in added)
     assert (other in seen) is (other in added)
+    assert seen.has_none_of([other, b"beyond all"]) is (other not in added)
 
 
 def test_hundred_thousand_keys_take_few_bytes() -> None:

@@ -20,30 +20,36 @@ def encode_responses(
     responses: Sequence[Response], transfer_syntax: str, requested: Terms
 ) -> list[bytes]:
     """Return each response in bytes; ``requested`` is the character set of the request."""
+    suited = {
+        reader
+        for reader in {each.reader for each in responses if isinstance(each, RowPart)}
+        if reader.raw is not None
+        and reader.raw.suits(transfer_syntax, requested, reader.shape.transfer_syntax)
+    }
+    encoded = [
+        each.data if isinstance(each, RowPart) and each.reader in suited else None
+        for each in responses
+    ]
+    if None not in encoded:
+        return [data for data in encoded if data is not None]
+    others = [each for each, data in zip(responses, encoded, strict=True) if data is None]
+    made = iter(_encode_others(others, transfer_syntax, requested))
+    return [next(made) if data is None else data for data in encoded]
+
+
+def _encode_others(
+    responses: Sequence[Response], transfer_syntax: str, requested: Terms
+) -> list[bytes]:
+    """Return responses whose bytes did not come as they are to go."""
     encoded: list[bytes] = []
     for reader, group in groupby(responses, key=_reader):
         if reader is None:
             encoded += encode_merged([each.response for each in group], transfer_syntax, requested)
             continue
+        encoder = _encoder_of(reader.fields, transfer_syntax, requested)
         rows = [each for each in group if isinstance(each, RowPart)]
-        own = reader.shape.transfer_syntax
-        is_raw = reader.raw is not None and reader.raw.suits(transfer_syntax, requested, own)
-        for data, some in groupby(rows, key=_data if is_raw else _no_data):
-            if data:
-                encoded += [each.data for each in some if each.data is not None]
-            else:
-                encoder = _encoder_of(reader.fields, transfer_syntax, requested)
-                encoded += encoder.encode([reader.response(each.values) for each in some])
+        encoded += encoder.encode([reader.response(each.values) for each in rows])
     return encoded
-
-
-def _data(part: RowPart) -> bool:
-    return part.data is not None
-
-
-def _no_data(part: RowPart) -> bool:
-    del part
-    return False
 
 
 def _reader(response: Response) -> RowReader | None:

@@ -8,7 +8,7 @@ only so many answers wait: the first ones go on then.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -44,10 +44,24 @@ class Confluence:
         self._most = most
         self._held: OrderedDict[bytes, _Held] = OrderedDict()
         self._ready: list[list[AnyPart]] = []
+        self._single: list[AnyPart] = []
         self._gone = SeenEntities()
         self._several = len(self._running) > 1
         self.late = 0
         self.repeated = 0
+
+    def add_all(self, source: int, found: Sequence[tuple[bytes, AnyPart]], now: float) -> None:
+        """Take several answers of a source."""
+        if self._awaited <= {source} and len(self._running) <= 1:
+            # Only this source runs: answers about entities of no other one go on together.
+            identities = [identity for identity, _ in found]
+            if self._held.keys().isdisjoint(identities) and (
+                not self._several or self._gone.has_none_of(identities)
+            ):
+                self._single += [part for _, part in found]
+                return
+        for identity, part in found:
+            self.add(identity, part, now)
 
     def add(self, identity: bytes, part: AnyPart, now: float) -> None:
         """Take the answer of a source about an entity."""
@@ -95,6 +109,11 @@ class Confluence:
             self._let_go(identity, held.parts)
         ready, self._ready = self._ready, []
         return ready
+
+    def take_single(self) -> list[AnyPart]:
+        """Return the answers that no other source shares, of those that wait no longer."""
+        single, self._single = self._single, []
+        return single
 
     def next_deadline(self) -> float | None:
         """Return the time at which the next answer has waited enough; None if none waits."""

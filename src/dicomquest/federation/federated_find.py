@@ -20,6 +20,7 @@ from dicomquest.errors import DataSetError, IdentifierError
 from dicomquest.federation.answer_encoder import encode_responses
 from dicomquest.federation.asked_query import AskedQuery, asked
 from dicomquest.federation.gathering import Gathering, Response
+from dicomquest.federation.row_reader import RowPart
 from dicomquest.federation.shortfall import SourceEnd, final_of
 from dicomquest.federation.sources import Source
 from dicomquest.index.index import Index
@@ -180,8 +181,19 @@ async def _send(request: ServiceRequest, question: AskedQuery, batch: Sequence[R
     """Send responses, with FF01 where a source lacks an optional key."""
     query = question.query
     requested = normalise_terms(query.charset_terms)
-    for lacks, group in groupby(batch, key=lambda each: each.lacks):
+    for lacks, group in _by_lack(batch):
         status = statuses.PENDING_WITH_UNSUPPORTED_KEYS if lacks else query.pending_status
         await request.send_pending(
-            status, encode_responses([*group], request.context.transfer_syntax, requested)
+            status, encode_responses(group, request.context.transfer_syntax, requested)
         )
+
+
+def _by_lack(batch: Sequence[Response]) -> list[tuple[bool, Sequence[Response]]]:
+    """Return the responses in their order, apart where an optional key begins or ceases to lack."""
+    # Nearly always a few readers have made them all.
+    readers = {each.reader for each in batch if isinstance(each, RowPart)}
+    lacking = {each.lacks for each in readers}
+    lacking |= {each.lacks for each in batch if not isinstance(each, RowPart)}
+    if len(lacking) == 1:
+        return [(batch[0].lacks, batch)]
+    return [(lacks, [*group]) for lacks, group in groupby(batch, key=lambda each: each.lacks)]

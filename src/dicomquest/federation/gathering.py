@@ -82,7 +82,8 @@ class Gathering:
                     responses = self._alone()
                 else:
                     self._take_batches()
-                    responses = self._merged(self._confluence.take(monotonic()))
+                    responses = self._singly(self._confluence.take_single())
+                    responses += self._merged(self._confluence.take(monotonic()))
                 if responses:
                     yield responses
                     continue
@@ -125,16 +126,18 @@ class Gathering:
             return []
         place, found = self._batches.popleft()
         self._room[place].release()
+        return self._singly([part for _, part in found])
+
+    def _singly(self, parts: Sequence[AnyPart]) -> list[Response]:
         query = self._question.query
-        return [part if isinstance(part, RowPart) else merged([part], query) for _, part in found]
+        return [part if isinstance(part, RowPart) else merged([part], query) for part in parts]
 
     def _take_batches(self) -> None:
         now = monotonic()
         while self._batches:
             place, found = self._batches.popleft()
             self._room[place].release()
-            for identity, part in found:
-                self._confluence.add(identity, part, now)
+            self._confluence.add_all(place, found, now)
         for place in self.ends:
             self._confluence.finish(place)
 

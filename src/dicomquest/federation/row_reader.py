@@ -150,6 +150,11 @@ class RowReader:
     raw: RawCheck | None
     looked_at: list[int]
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether an answer that passes the check of its bytes needs no further look."""
+        return self.raw is not None and not self.checks and self.issuer_place is None
+
     def take(self, data: bytes, source: int) -> tuple[bytes, RowPart] | bool:
         """Return an answer with the key of its entity; True if it is left out.
 
