@@ -77,7 +77,6 @@ def _check(settings: FindSettings, row: EntryModel) -> None:
         "--get": target.get is not None and not row.model.get_uid,
         "--split": asking.split,
         "--visible": target.visible,
-        "-L": settings.level != "STUDY",
     }
     if name := next((name for name, value in given.items() if value), ""):
         files = ", and no files" if row.model is MODALITY_WORKLIST else ""
@@ -107,7 +106,7 @@ def _request(settings: FindSettings, row: EntryModel) -> tuple[Question, Request
     try:
         asked = question(settings.keys, settings.output)
         keys = _placed(asked.keys, row)
-        check_entry_keys(keys, row)
+        check_entry_keys(keys, row, as_is=settings.as_is)
         if not settings.as_is:
             way_out = " (--as-is sends it all the same.)"
             keys = read_written(keys, datetime.now().astimezone(), way_out=way_out)

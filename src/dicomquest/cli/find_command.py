@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.asking.asking_settings import AskingSettings
+from dicomquest.cli.find_option_checks import check_idle
 from dicomquest.cli.find_settings import FindSettings
 from dicomquest.cli.find_target import SEVERAL, TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import INTERRUPTED, WRONG_COMMAND_LINE, give_up, say
 from dicomquest.cli.named_peers import complete_key
+from dicomquest.cli.option_needs import given_option
 from dicomquest.cli.output.interruption import Interruption
 from dicomquest.cli.output.output_settings import OutputSettings
 from dicomquest.cli.peer import PeerSettings, associated, further_association
@@ -116,9 +118,16 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
     asking = AskingSettings(**{name: values.pop(name) for name in AskingSettings.__slots__})
     target = TargetSettings(**{name: values.pop(name) for name in TargetSettings.__slots__})
     target.check(asking)
-    more, level = keys_by_habit(target.key, values.pop("level"))
+    ctx = click.get_current_context()
+    given = values.pop("level")
+    is_given = bool(given_option(ctx, ("level",)))
+    more, named = keys_by_habit(target.key, given * is_given, is_level_given=is_given)
+    level = named or given
     model = asking.model(target.model(values.pop("model")))
-    several = tuple(click.get_current_context().meta.get(SEVERAL, ()))
+    several = tuple(ctx.meta.get(SEVERAL, ()))
+    if named and not is_given and model in ENTRY_MODELS:
+        kind = ENTRY_MODELS[model].kind
+        raise click.UsageError(f"-k QueryRetrieveLevel={level}: {kind} has no levels; leave it out")
     is_of_one_peer = model in {*ENTRY_MODELS, "repository"}
     if several and (target.tree or is_of_one_peer):
         other = "--tree" if target.tree else "-W" if model == "worklist" else f"-m {model}"
@@ -127,12 +136,12 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
         _check_repository(target, asking, output)
     if target.fuzzy:
         values["offer"] = tuple(dict.fromkeys((*values["offer"], "fuzzy")))
-    run(
-        FindSettings(
-            host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
-            target=target, level=level, model=model, several=several, **values,
-        )
+    settings = FindSettings(
+        host=host, port=port, keys=(*keys, *more), peer=peer, output=output, asking=asking,
+        target=target, level=level, model=model, several=several, **values,
     )  # fmt: skip
+    check_idle(ctx, settings)
+    run(settings)
 
 
 def _check_repository(

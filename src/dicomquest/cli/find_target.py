@@ -12,6 +12,7 @@ import click
 from dicomquest.cli.asking.asking_settings import AskingSettings
 from dicomquest.cli.config_option import configured
 from dicomquest.cli.named_peers import PeerArgument
+from dicomquest.cli.option_needs import model_of_options
 from dicomquest.cli.shared_options import setting
 from dicomquest.standard.levels import Level
 
@@ -61,6 +62,7 @@ class TargetSettings:
     jobs: int = setting(
         4, "Associations of --tree and --get at the same time.", type=click.IntRange(1, 32),
         metavar="N", envvar=None,
+        needs=("tree", "get"),
     )  # fmt: skip
     visible: tuple[str, ...] = setting(
         (),
@@ -126,17 +128,21 @@ class TargetSettings:
         if self.get is not None and (self.tree or self.index is not None):
             other = "--tree" if self.tree else "--index"
             raise click.UsageError(f"--get fetches what a peer is asked for without {other}")
-        habits = {"-P": self.patient_root, "-S": self.study_root, "-W": self.worklist}
-        given = [name for name, is_given in habits.items() if is_given]
-        if len(given) > 1:
-            raise click.UsageError(f"{' and '.join(given)} exclude each other")
-        if self.worklist:
-            return "worklist"
-        return "patient" if self.patient_root else "study" if self.study_root else named
+        habits = {
+            "-P": self.patient_root and "patient",
+            "-S": self.study_root and "study",
+            "-W": self.worklist and "worklist",
+        }
+        return model_of_options(habits, named)
 
 
-def keys_by_habit(texts: Iterable[str], level: str) -> tuple[list[str], str]:
-    """Return the keys of findscu as ours, and the level that QueryRetrieveLevel names."""
+def keys_by_habit(
+    texts: Iterable[str], level: str, *, is_level_given: bool = False
+) -> tuple[list[str], str]:
+    """Return the keys of findscu as ours, and the level that QueryRetrieveLevel names.
+
+    UsageError if that is another one than ``level``, and the command line gives this.
+    """
     keys = []
     for text in texts:
         if match := _LEVEL_KEY.fullmatch(text):
@@ -144,6 +150,8 @@ def keys_by_habit(texts: Iterable[str], level: str) -> tuple[list[str], str]:
             if name not in Level.__members__:
                 levels = ", ".join(Level.__members__)
                 raise click.UsageError(f"-k {text}: there is no level {name}; levels are {levels}")
+            if is_level_given and name != level:
+                raise click.UsageError(f"-k {text} and -L {level} are two levels: leave one out")
             level = name
             continue
         name, equals, value = text.partition("=")

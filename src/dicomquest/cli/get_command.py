@@ -53,7 +53,9 @@ def get(host: str, port: int, keys: tuple[str, ...], umask: str, **values: Any) 
     picking = settings_from(PickingSettings, values)
     keeping = settings_from(KeepingSettings, values)
     pace = settings_from(PaceSettings, values)
-    more, level = keys_by_habit(picking.key, picking.level or "")
+    more, level = keys_by_habit(
+        picking.key, picking.level or "", is_level_given=picking.level is not None
+    )
     if keeping.output is None:
         raise click.UsageError("name the folder for the instances: -o FOLDER")
     with new_files_without(umask):

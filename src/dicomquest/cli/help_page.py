@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from dicomquest.cli.option_needs import check_needs
+
 LINES, WIDTH = 50, 100
 """The screen that a page fits; ``--help-all`` is as long as it needs."""
 LONGEST_DEFAULT = 40
@@ -97,6 +99,13 @@ class PageCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the parameters, and --help-all beside --help."""
         return [*super().get_params(ctx), _help_all()]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; UsageError for an option that means nothing without another one."""
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            check_needs(ctx)
+        return rest
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the page of this command."""

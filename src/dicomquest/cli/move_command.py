@@ -12,6 +12,7 @@ from dicomquest.cli.find_target import keys_by_habit
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import say
 from dicomquest.cli.named_peers import PeerArgument, complete_key
+from dicomquest.cli.option_needs import given_option
 from dicomquest.cli.peer import PeerSettings
 from dicomquest.cli.settings.move_settings import MoveSettings
 from dicomquest.cli.settings.retrieve_settings import (
@@ -57,12 +58,18 @@ def move(host: str, port: int, keys: tuple[str, ...], umask: str, **values: Any)
     picking = settings_from(PickingSettings, values)
     keeping = settings_from(KeepingSettings, values)
     pace = settings_from(PaceSettings, values)
-    more, level = keys_by_habit(picking.key, picking.level or "")
+    more, level = keys_by_habit(
+        picking.key, picking.level or "", is_level_given=picking.level is not None
+    )
     if (moving.storage_scp is None) != (keeping.output is None):
         raise click.UsageError("--storage-scp PORT and -o FOLDER go together: we receive into it")
     if moving.to is None and moving.storage_scp is None:
         raise click.UsageError(
             "name the destination: --to TITLE; or receive here: --storage-scp PORT -o FOLDER"
+        )
+    if keeping.output is None and given_option(click.get_current_context(), ("umask",)):
+        raise click.UsageError(
+            "--umask is for files that come here: add --storage-scp PORT -o FOLDER"
         )
     from dicomquest.cli.retrieving.retrieval import landing_in, read_keys
 

@@ -108,13 +108,18 @@ def build_request(
     return Request(level, dict(sorted(identifier.items())), tuple(columns), tuple(notes))
 
 
-def check_entry_keys(keys: Iterable[Key], row: EntryModel) -> None:
+def check_entry_keys(keys: Iterable[Key], row: EntryModel, *, as_is: bool = False) -> None:
     """Raise KeyTextError for an attribute that is no key of any model without levels."""
     for key in keys:
         if key.path[0].tag == QUERY_RETRIEVE_LEVEL:
             raise KeyTextError(f"{key.name}: {row.kind} has no levels; leave it out")
         if key.path[0].tag == SPECIFIC_CHARACTER_SET:
             raise KeyTextError(f"{key.name}: {NOT_TO_GIVE[SPECIFIC_CHARACTER_SET]}")
+        if key.value.startswith("@") and len(key.value) > 1 and not as_is:
+            raise KeyTextError(
+                f"{key.name}={key.value}: a query of {row.kind} takes no file of values; ask for "
+                "one value at a time"
+            )
 
 
 def character_set(identifier: DataSet, charset: str | None) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ def setting(default: Any, words: str, **parameters: Any) -> Any:
 
     Besides: ``by_peer`` lets a table [peers.TITLE] change the setting for a calling AE title.
     ``is_option=False`` leaves the setting to the file, and ``parse`` reads its value there.
-    ``unset`` says what None means. ``reason`` and ``beyond`` are for limits.
+    ``unset`` says what None means. ``reason`` and ``beyond`` are for limits. ``needs`` names the
+    settings of which one at least has to be there, or the option means nothing.
     """
     return dataclasses.field(default=default, metadata={"help": words, **parameters})
 
@@ -55,11 +56,20 @@ class SettingOption(click.Option):
     """The option of a setting; a message about a wrong variable names the variable.
 
     ``topic`` is the class of settings that has the field, by which the help page groups options.
+    ``needs`` are the names of the options that this one means nothing without.
     """
 
-    def __init__(self, names: Sequence[str], *, topic: str = "", **parameters: Any) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        topic: str = "",
+        needs: Sequence[str] = (),
+        **parameters: Any,
+    ) -> None:
         super().__init__(names, **parameters)
         self.topic = topic
+        self.needs = tuple(needs)
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Read the variable, unless Kubernetes has made it for a service of the same name."""

@@ -72,6 +72,16 @@ def test_unique_shows_alike_rows_once(port: int) -> None:
     assert find(port, "--columns", "Modality", "--unique", "--count").stdout == "2\n"
 
 
+def test_csv_is_safe_if_asked() -> None:
+    def formula(_: evt.Event) -> Iterator[tuple[int, Dataset]]:
+        yield 0xFF00, data_set(QueryRetrieveLevel="SERIES", Modality="CT", OperatorsName="=1+1")
+
+    with serving(formula) as port:
+        options = ("--columns", "OperatorsName", "-f", "csv")
+        assert column(find(port, *options)) == ["=1+1"]
+        assert column(find(port, *options, "--csv-safe")) == ["'=1+1"]
+
+
 def test_count_prints_only_the_number(port: int) -> None:
     result = find(port, "--count")
     assert (result.stdout, result.stderr) == ("4\n", "")

@@ -94,8 +94,9 @@ def show(
             named = asked.columns or tuple(key for key in asked.keys if not key.value)
             blank = Page(
                 keys=columns, asked=frozenset(named), level=level, out=sys.stdout,
-                dialect=settings.csv_dialect, is_ordered=bool(settings.columns),
-                is_continued=is_continued, make_way=counter.erase,
+                dialect=settings.csv_dialect, is_csv_safe=settings.csv_safe,
+                is_ordered=bool(settings.columns), is_continued=is_continued,
+                make_way=counter.erase,
             )  # fmt: skip
             with _page(settings, blank) as (format_, page):
                 shown.left_out = format_.write(_noted(chosen, shown), page)

@@ -51,10 +51,16 @@ class AccessSettings:
         metavar="FILE",
     )
     jwt_audience: str | None = setting(
-        None, "The audience that a token has to name (aud).", metavar="NAME"
+        None,
+        "The audience that a token has to name (aud).",
+        metavar="NAME",
+        needs=("jwt_key",),
     )
     jwt_issuer: str | None = setting(
-        None, "The issuer that a token has to name (iss).", metavar="NAME"
+        None,
+        "The issuer that a token has to name (iss).",
+        metavar="NAME",
+        needs=("jwt_key",),
     )
     user_hook: str | None = setting(
         None,
@@ -66,6 +72,7 @@ class AccessSettings:
         "Serve also those who give no user identity; one that is given has to be right.",
         is_flag=True,
         by_peer=True,
+        needs=("users_file", "jwt_key", "user_hook"),
     )
     services: tuple[str, ...] = setting(
         (),

@@ -48,19 +48,25 @@ class AuditSettings:
         None,
         "The Audit Source ID of messages; the AE title of the server by default.",
         metavar="TEXT",
+        needs=("audit_file", "audit_syslog"),
     )
     audit_site: str | None = setting(
-        None, "The Audit Enterprise Site ID of messages.", metavar="TEXT"
+        None,
+        "The Audit Enterprise Site ID of messages.",
+        metavar="TEXT",
+        needs=("audit_file", "audit_syslog"),
     )
     audit_queue: int = setting(
         10000,
         "Hold at most N messages, of each process, that cannot be delivered.",
         type=click.IntRange(10),
         metavar="N",
+        needs=("audit_file", "audit_syslog"),
     )
     audit_full: str = setting(
         "drop",
         "If there are more: drop them, and serve on, or refuse associations and requests until "
         "there is room.",
         type=click.Choice(["drop", "refuse"]),
+        needs=("audit_file", "audit_syslog"),
     )

@@ -45,6 +45,7 @@ class FederationSettings:
         "that one response names all holders.",
         type=FiniteRange(min=0),
         metavar="SECONDS",
+        needs=("upstream",),
     )
     incomplete_is_success: bool = setting(
         False,
@@ -52,6 +53,7 @@ class FederationSettings:
         "all answers otherwise; the log says so.",
         is_flag=True,
         by_peer=True,
+        needs=("upstream",),
     )
 
 

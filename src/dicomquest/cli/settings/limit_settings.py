@@ -103,6 +103,7 @@ class LimitSettings:
         hidden=True,
         reason="a passcode takes about 0.1 s on purpose, and one is verified at a time",
         beyond=REJECT,
+        needs=("users_file", "jwt_key", "user_hook"),
     )
     max_verifications_per_peer: int = setting(
         MOST_OF_ADDRESS,
@@ -113,6 +114,7 @@ class LimitSettings:
         hidden=True,
         reason="who guesses passcodes keeps nobody else waiting, and tries no more than N a second",
         beyond=REJECT,
+        needs=("users_file", "jwt_key", "user_hook"),
     )
     max_failures: int = setting(
         MOST_FAILURES,
@@ -122,6 +124,7 @@ class LimitSettings:
         hidden=True,
         reason="people mistype two or three times; at other addresses the user is let in",
         beyond=REJECT,
+        needs=("users_file", "jwt_key", "user_hook"),
     )
     max_failures_per_peer: int = setting(
         MOST_FAILURES_OF_ADDRESS,
@@ -131,6 +134,7 @@ class LimitSettings:
         hidden=True,
         reason="who tries one passcode with many names; a gateway speaks for many people",
         beyond=REJECT,
+        needs=("users_file", "jwt_key", "user_hook"),
     )
     lockout_time: float = setting(
         LOCKOUT_TIME,
@@ -140,6 +144,7 @@ class LimitSettings:
         hidden=True,
         reason="a person can wait that long, and nobody guesses more than 2,880 passcodes a day",
         beyond="",
+        needs=("users_file", "jwt_key", "user_hook"),
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
@@ -389,6 +394,7 @@ class LimitSettings:
         hidden=True,
         reason="each has a process of its own, which takes a processor",
         beyond="503 by HTTP if 200 wait",
+        needs=("http",),
     )
     max_rendered_pixels: int = setting(
         64_000_000,
@@ -398,6 +404,7 @@ class LimitSettings:
         hidden=True,
         reason="a mammogram has 35 million; a pixel takes up to 32 bytes while it is rendered",
         beyond="413 by HTTP",
+        needs=("http",),
     )
     rendering_timeout: float = setting(
         20.0,
@@ -407,6 +414,7 @@ class LimitSettings:
         hidden=True,
         reason="a large one takes two seconds; a file can be made to take a decoder hours",
         beyond="503 by HTTP",
+        needs=("http",),
     )
     max_http_head: int = setting(
         65_536,
@@ -416,6 +424,7 @@ class LimitSettings:
         hidden=True,
         reason="a browser sends some hundred, a token adds a few thousand",
         beyond="431 by HTTP",
+        needs=("http",),
     )
     max_stow_metadata: int = setting(
         16_777_216,
@@ -425,6 +434,7 @@ class LimitSettings:
         hidden=True,
         reason="so long is that of some thousand instances; it is read as a whole",
         beyond="413 by HTTP",
+        needs=("http",),
     )
     max_stow_headers: int = setting(
         33_554_432,
@@ -434,6 +444,7 @@ class LimitSettings:
         hidden=True,
         reason="a part has its headers and 256 bytes in memory: a hundred thousand go",
         beyond="413 by HTTP",
+        needs=("http",),
     )
     max_step: int = setting(
         LARGEST_STEP,
@@ -461,6 +472,7 @@ class LimitSettings:
         hidden=True,
         reason="a hospital has one or two engines that send orders, each over a few connections",
         beyond="the one that is silent the longest is closed",
+        needs=("hl7",),
     )
     max_hl7_message: int = setting(
         HL7.message_bytes,
@@ -470,6 +482,7 @@ class LimitSettings:
         hidden=True,
         reason="an order has a few thousand",
         beyond="the connection is closed",
+        needs=("hl7",),
     )
     hl7_timeout: float = setting(
         HL7.message_seconds,
@@ -479,6 +492,7 @@ class LimitSettings:
         hidden=True,
         reason="a message comes in one or two packets",
         beyond="the connection is closed",
+        needs=("hl7",),
     )
     hl7_idle_timeout: float = setting(
         HL7.idle_seconds,
@@ -497,4 +511,5 @@ class LimitSettings:
         hidden=True,
         reason="one who types and rests needs four; each may cost the database 0.3 s",
         beyond="429 by HTTP; the page shows nothing before Enter",
+        needs=("http",),
     )

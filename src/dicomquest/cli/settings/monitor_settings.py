@@ -28,6 +28,7 @@ class MonitorSettings:
         False,
         "Log slow queries with the values of their keys, which are patient data.",
         is_flag=True,
+        needs=("slow_query", "explain_nothing"),
     )
     explain_nothing: bool = setting(
         False,

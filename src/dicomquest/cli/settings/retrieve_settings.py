@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import click
 
+from dicomquest.cli.option_needs import model_of_options
 from dicomquest.cli.settings.storing_settings import LAYOUT
 from dicomquest.cli.shared_options import LEVEL, LEVELS, setting
 from dicomquest.query.identifier.entry_models import ENTRY_MODELS
@@ -51,9 +52,11 @@ class PickingSettings:
     @property
     def model_name(self) -> str:
         """The information model; click's UsageError if two are named."""
-        if self.patient_root and self.study_root:
-            raise click.UsageError("-P and -S exclude each other")
-        return "patient" if self.patient_root else "study" if self.study_root else self.model
+        habits = {
+            "-P": self.patient_root and "patient",
+            "-S": self.study_root and "study",
+        }
+        return model_of_options(habits, self.model)
 
     @property
     def information_model(self) -> InformationModel:
@@ -81,11 +84,13 @@ class KeepingSettings:
         "Fetch also what is in the folder, whole, already.",
         is_flag=True,
         envvar=None,
+        needs=("output",),
     )
     store_layout: str = setting(
         LAYOUT,
         "The path of an instance in the folder, made of keywords of its attributes.",
         metavar="TEMPLATE",
+        needs=("output",),
     )
 
 

@@ -35,10 +35,12 @@ class StoringSettings:
         LAYOUT,
         "The path of an instance in that folder, made of keywords of its attributes.",
         metavar="TEMPLATE",
+        needs=("store",),
     )
     duplicates: str = setting(
         "replace",
         "For an instance that comes again: let the new one replace the old, or keep the old one.",
         type=click.Choice(["replace", "keep"]),
+        needs=("store",),
     )
     umask: str = setting(PRIVATE, UMASK_WORDS, type=octal_mask, metavar="MASK")

@@ -60,7 +60,11 @@ class HttpSettings:
         metavar="[HOST:]PORT",
     )
     http_root: str = setting(
-        "/dicom-web", "The path of the DICOMweb services.", type=_path, metavar="PATH"
+        "/dicom-web",
+        "The path of the DICOMweb services.",
+        type=_path,
+        metavar="PATH",
+        needs=("http",),
     )
     public_url: str | None = setting(
         None,
@@ -68,6 +72,7 @@ class HttpSettings:
         "default.",
         type=_public_url,
         metavar="URL",
+        needs=("http",),
     )
     http_host: tuple[str, ...] = setting(
         (),
@@ -76,30 +81,35 @@ class HttpSettings:
         multiple=True,
         type=_host_name,
         metavar="NAME",
+        needs=("http",),
     )
     ohif: str | None = setting(
         None,
         "Serve the viewer OHIF at /ohif, from this folder with a build of it.",
         type=click.Path(file_okay=False),
         metavar="FOLDER",
+        needs=("http",),
     )
     cors_origin: tuple[str, ...] = setting(
         (),
         "Let pages of this origin ask from a browser; several times for several, * for any.",
         multiple=True,
         metavar="ORIGIN",
+        needs=("http",),
     )
     timezone: str | None = setting(
         None,
         "The time zone in which people at the page say today; that of the machine by default.",
         type=_zone,
         metavar="NAME",
+        needs=("http",),
     )
     links: str = setting(
         "auto",
         "Addresses of the page seal what names a person, or are plain; auto seals them unless "
         "nobody signs in and only this machine may ask.",
         type=click.Choice(("auto", "sealed", "plain")),
+        needs=("http",),
     )
     web_state: str | None = setting(
         None,
@@ -107,26 +117,31 @@ class HttpSettings:
         "default.",
         type=click.Path(file_okay=False),
         metavar="FOLDER",
+        needs=("http",),
     )
     sign_in_idle: float = setting(
         900.0,
         "End a sign-in at the page after so long without a request.",
         type=SECONDS,
         metavar="SECONDS",
+        needs=("http",),
     )
     sign_in_longest: float = setting(
         43_200.0,
         "End a sign-in at the page after so long in any case.",
         type=SECONDS,
         metavar="SECONDS",
+        needs=("http",),
     )
     names: str = setting(
         "ideographic",
         "The group of a name that the page shows first.",
         type=click.Choice(("ideographic", "alphabetic")),
+        needs=("http",),
     )
     han: str = setting(
         "ja",
         "The language of Han characters at the page, where the character set does not tell it.",
         type=click.Choice(("ja", "zh-Hans", "zh-Hant", "ko")),
+        needs=("http",),
     )

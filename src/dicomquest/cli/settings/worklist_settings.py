@@ -36,6 +36,7 @@ class WorklistSettings:
         multiple=True,
         type=network,
         metavar="ADDRESS",
+        needs=("hl7",),
     )
     hl7_tls: bool = setting(
         False,
@@ -48,6 +49,7 @@ class WorklistSettings:
         "The places of attributes in HL7 messages, as `dicomquest worklist mapping` prints them.",
         type=click.Path(dir_okay=False),
         metavar="FILE",
+        needs=("hl7",),
     )
 
     hide_steps: tuple[str, ...] = setting(
@@ -56,6 +58,7 @@ class WorklistSettings:
         "it by MPPS; several times for several.",
         multiple=True,
         type=click.Choice(tuple(HIDDEN_STEPS)),
+        needs=("worklist", "hl7"),
     )
 
     @property
