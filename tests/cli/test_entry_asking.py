@@ -120,6 +120,49 @@ def test_index_is_asked_without_server(tmp_path: Path) -> None:
     ]
 
 
+def test_nothing_found_names_the_keys_at_fault(tmp_path: Path) -> None:
+    """--explain asks on with one key of the step at a time, of an index as of a peer."""
+    path = str(tmp_path / "index.sqlite")
+    with Worklist(path) as worklist:
+        worklist.add([*entries_of(entry(1)), *entries_of(entry(2))], 0)
+    arguments = ("--index", path, "-W", "PatientID=P2")
+    result = run(*arguments, "Modality=US")
+    assert "--explain asks the index which of the 2 keys excludes everything." in result.stderr
+    result = run(*arguments, "Modality=US", "--explain")
+    said = [" ".join(line.split()) for line in result.stderr.splitlines()]
+    assert "without Modality 1 scheduled procedure step" in said
+    assert "without Patient ID 0 scheduled procedure steps" in said
+    assert said[-1] == (
+        "One key excludes everything: no such scheduled procedure step has Modality 'US'."
+    )
+    assert "excludes everything" not in run(*arguments, "Modality=US", "-f", "json").stderr
+
+
+def test_a_peer_is_asked_on(peer: _Peer) -> None:
+    arguments = ("-W", "Modality=US", "PatientName=DOE", "--explain")
+    result = run(HOST, str(peer.port), *arguments)
+    assert "The peer shows us no scheduled procedure steps at all" in " ".join(
+        result.stderr.split()
+    )
+    _, one, two, both = peer.asked
+    assert (one.PatientName, one.ScheduledProcedureStepSequence[0].Modality) == ("", "US")
+    assert (two.PatientName, two.ScheduledProcedureStepSequence[0].Modality) == ("DOE", "")
+    assert (both.PatientName, both.ScheduledProcedureStepSequence[0].Modality) == ("", "")
+
+
+def test_objects_that_are_not_there_are_explained(tmp_path: Path) -> None:
+    path = str(tmp_path / "index.sqlite")
+    with Index(path) as index:
+        index.ingest_data_sets([made(COLOR_PALETTE, 1, ContentLabel="PET")])
+    result = run("--index", path, "-m", "color-palette", "ContentLabel=HOT", "--explain")
+    assert "no color palette has Content Label 'HOT'" in " ".join(result.stderr.split())
+
+
+def test_a_key_of_archives_gets_a_remark(peer: _Peer) -> None:
+    result = run(HOST, str(peer.port), "-W", "StudyDate=2026-01-05")
+    assert "the key there is ScheduledProcedureStepStartDate=20260105" in result.stderr
+
+
 @pytest.mark.requirement("NP-007")
 def test_objects_are_asked_for_by_their_model(peer: _Peer) -> None:
     """A key of an item goes into its sequence; usual keys and the unique key are asked for."""

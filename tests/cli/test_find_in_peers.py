@@ -73,6 +73,20 @@ def test_key_filters_all_answers(peers: Path) -> None:
     assert uids(done) == ["1.2.3"]
 
 
+def test_all_peers_are_asked_which_key_is_wrong(peers: Path) -> None:
+    """Both archives ignore keys; the answers are matched here."""
+    words = ("ONE", "TWO", "PatientID=P9", "StudyInstanceUID=1.2.3", "--explain")
+    done = CliRunner().invoke(main, ["find", "--config", str(peers), *words])
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "Asking each peer at most 12 more questions" in said
+    assert "without Patient ID 1 study" in said
+    assert "without Study Instance UID 0 studies" in said
+    assert "One key excludes everything: no such study has Patient ID 'P9'." in said
+    done = CliRunner().invoke(main, ["find", "--config", str(peers), *words[:-1]])
+    assert "--explain asks each peer which of the 2 keys excludes everything." in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--filter-here", "--tree", "--as-is", "-W"])
 def test_options_for_one_peer_are_refused(peers: Path, option: str) -> None:
     done = find(peers, "ONE", "TWO", "PatientID", option)

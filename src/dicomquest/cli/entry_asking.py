@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ from dicomquest.errors import IdentifierError, IndexDatabaseError
 from dicomquest.query.entry_review import EntryReview
 from dicomquest.query.extended_negotiation import accepted_worklist_options, offer_worklist
 from dicomquest.query.identifier.entry_models import ENTRY, ENTRY_MODELS, EntryModel
+from dicomquest.query.identifier.foreign_keys import foreign_key_note
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.words import question as in_words
 from dicomquest.query.words import sentence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from dicomquest.cli.request_identifier import Request
     from dicomquest.dataset.elements import DataSet
     from dicomquest.query.identifier.key_arguments import Key
+    from dicomquest.query.loosening import FurtherQuestion
     from dicomquest.query.model import Query
     from dicomquest.standard.models import InformationModel
 
@@ -154,6 +157,8 @@ def _notes(keys: Iterable[Key], row: EntryModel) -> Iterator[str]:
     for key in keys:
         if key.value and any(step.tag in row.never_matched for step in key.path):
             yield f"{key.name} is returned only ({_clause(row)}): the peer ignores its value"
+        elif note := foreign_key_note(key, row):
+            yield note
 
 
 def _clause(row: EntryModel) -> str:
@@ -180,6 +185,7 @@ def _explain(request: Request, row: EntryModel, query: Query | None) -> None:
 
 
 def _ask_index(settings: FindSettings, row: EntryModel, asked: Question, request: Request) -> None:
+    from dicomquest.cli.asking.why_nothing import MOST_ANSWERS
     from dicomquest.index import open_index
 
     try:
@@ -196,9 +202,16 @@ def _ask_index(settings: FindSettings, row: EntryModel, asked: Question, request
                     while rows := cursor.fetch(_ROWS):
                         yield from map(cursor.plan.to_data_set, rows)
 
-                _show(
-                    settings, row, asked, request, matches(), (cursor.interrupt, cursor.interrupt)
-                )
+                ways = cursor.interrupt, cursor.interrupt
+                count, _ = _show(settings, row, asked, request, matches(), ways)
+
+            def ask(question: FurtherQuestion) -> int:
+                further = replace(request, identifier=question.identifier)
+                with index.search(_parsed(further, row.model, base)) as cursor:
+                    return len(cursor.fetch(MOST_ANSWERS))
+
+            if not count:
+                _say_why_nothing(settings, row, request, "the index", ask)
     except IndexDatabaseError as error:
         raise index_failure(error) from error
 
@@ -218,6 +231,7 @@ def _ask_peer(
 ) -> list[DataSet]:
     """Ask the peer and print the answers; return those that are to be fetched."""
     from dicomquest.cli.asking.answers import Outcome, answers, failure_of
+    from dicomquest.cli.asking.why_nothing import ask_peer
     from dicomquest.cli.find_explanation import explain_negotiation, show_bytes
     from dicomquest.cli.peer import associated
 
@@ -243,16 +257,37 @@ def _ask_peer(
         kept = _reviewed(found, review, is_filtering=settings.asking.filter_here)
         ways = (association.cancel_all, association.abort)
         taken: list[DataSet] = []
-        reason = _show(
+        count, reason = _show(
             settings, row, asked, request, kept, ways, lambda: failure_of(outcome, association),
             taken,
         )  # fmt: skip
         if reason is not None:
             raise give_up(reason)
-    peer = "the peer" if settings.peer.aec == "ANY-SCP" else settings.peer.aec
-    for line in review.lines(peer) if review is not None else ():
-        say(f"Warning: {line}")
+        peer = "the peer" if settings.peer.aec == "ANY-SCP" else settings.peer.aec
+        for line in review.lines(peer) if review is not None else ():
+            say(f"Warning: {line}")
+        if not count:
+            ask = partial(ask_peer, association, model)
+            _say_why_nothing(settings, row, request, peer, ask)
     return taken
+
+
+def _say_why_nothing(
+    settings: FindSettings,
+    row: EntryModel,
+    request: Request,
+    peer: str,
+    ask: Callable[[FurtherQuestion], int | None],
+) -> None:
+    from dicomquest.cli.asking.why_nothing import say_hints, say_why_nothing
+    from dicomquest.cli.output.show import is_for_people
+
+    if not is_for_people(settings.output):
+        return
+    if settings.asking.explain:
+        say_why_nothing(ask, request.identifier, row.model, peer, relational=True)
+    else:
+        say_hints(request.identifier, row.model, peer, relational=True)
 
 
 def _reviewed(
@@ -280,8 +315,8 @@ def _show(  # noqa: PLR0917
     ways: tuple[Callable[[], None], Callable[[], None]],
     failure: Callable[[], str | None] = lambda: None,
     taken: list[DataSet] | None = None,
-) -> str | None:
-    """Show the answers, and return why they are not all, unless --limit cut them.
+) -> tuple[int, str | None]:
+    """Show the answers; return their number, and why they are not all unless --limit cut them.
 
     Ctrl-C cancels, then aborts. ``taken`` gets the answers if they are to be fetched.
     """
@@ -301,4 +336,4 @@ def _show(  # noqa: PLR0917
     )  # fmt: skip
     if interruption.has_come:
         raise click.exceptions.Exit(INTERRUPTED)
-    return None if shown.is_cut else reason
+    return shown.count, None if shown.is_cut else reason

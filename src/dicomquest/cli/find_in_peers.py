@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from dicomquest.cli.messages import INTERRUPTED, give_up, say
 from dicomquest.cli.output.interruption import Interruption
-from dicomquest.cli.output.show import Question, show
+from dicomquest.cli.output.show import Question, is_for_people, show
 from dicomquest.cli.output.summary import summarise
 from dicomquest.cli.upstreams import upstream_at
 from dicomquest.errors import IdentifierError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.federation.gathering import Gathering
     from dicomquest.federation.sources import UpstreamSource
+    from dicomquest.query.loosening import FurtherQuestion
+    from dicomquest.query.options import QueryOptions
     from dicomquest.standard.models import InformationModel
 
 P = ParamSpec("P")
@@ -62,7 +65,6 @@ def find_in_peers(
     from dicomquest.federation.asked_query import asked as question_of
     from dicomquest.federation.gathering import Gathering
     from dicomquest.federation.shortfall import comment_of
-    from dicomquest.federation.sources import UpstreamSource
     from dicomquest.query.identifier.parse import parse_identifier
     from dicomquest.query.options import QueryOptions
 
@@ -74,14 +76,7 @@ def find_in_peers(
     except IdentifierError as error:
         raise give_up(str(error)) from error
     question = question_of(request.identifier, query)
-    given = _given_timeouts(settings)
-    sources = [
-        UpstreamSource(
-            place,
-            upstream_at(each.title, {**each.reach, **given}, {"models": ()}, settings.peer.aet),
-        )
-        for place, each in enumerate(settings.several)
-    ]
+    sources = _sources(settings)
     loop = asyncio.new_event_loop()
     gathering = Gathering(sources, question, _at_once, PATIENCE)
 
@@ -105,6 +100,51 @@ def find_in_peers(
         raise click.exceptions.Exit(INTERRUPTED)
     if short and not shown.is_cut:
         raise give_up(f"the answer is not complete: {comment_of(short)}")
+    if not shown.count and is_for_people(settings.output):
+        _say_why_nothing(settings, request, model, options)
+
+
+def _sources(settings: FindSettings) -> list[UpstreamSource]:
+    from dicomquest.federation.sources import UpstreamSource
+
+    given = _given_timeouts(settings)
+    return [
+        UpstreamSource(
+            place,
+            upstream_at(each.title, {**each.reach, **given}, {"models": ()}, settings.peer.aet),
+        )
+        for place, each in enumerate(settings.several)
+    ]
+
+
+def _say_why_nothing(
+    settings: FindSettings, request: Request, model: InformationModel, options: QueryOptions
+) -> None:
+    """Say what can be said of a question without an answer; with --explain ask all peers on."""
+    from dicomquest.cli.asking.why_nothing import MOST_ANSWERS, say_hints, say_why_nothing
+    from dicomquest.federation.asked_query import asked as question_of
+    from dicomquest.federation.gathering import Gathering
+    from dicomquest.federation.shortfall import comment_of
+    from dicomquest.query.identifier.parse import parse_identifier
+    from dicomquest.query.loosening import names_ancestors
+
+    def ask(further: FurtherQuestion) -> int | None:
+        query = parse_identifier(further.identifier, model.uid, options)
+        sources = _sources(settings)
+        gathering = Gathering(sources, question_of(further.identifier, query), _at_once, PATIENCE)
+        with closing(_matches(asyncio.new_event_loop(), gathering, sources)) as found:
+            count = sum(1 for _ in islice(found, MOST_ANSWERS))
+        short = [end for end in gathering.ends.values() if end.kind.is_short]
+        if short and count < MOST_ANSWERS:
+            say(f"  {further.words}: no whole answer: {comment_of(short)}")
+            return None
+        return count
+
+    relational = not names_ancestors(request.identifier, model)
+    if settings.asking.explain:
+        say_why_nothing(ask, request.identifier, model, "each peer", relational=relational)
+    else:
+        say_hints(request.identifier, model, "each peer", relational=relational)
 
 
 async def _at_once(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -113,7 +153,7 @@ async def _at_once(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
 
 def _matches(
     loop: asyncio.AbstractEventLoop, gathering: Gathering, sources: Sequence[UpstreamSource]
-) -> Iterator[DataSet]:
+) -> Generator[DataSet]:
     """Yield the answers; the event loop runs while the next ones are waited for."""
     batches = gathering.batches()
 

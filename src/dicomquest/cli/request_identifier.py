@@ -12,6 +12,7 @@ from dicomquest.dataset.charset import (
 )
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.query.identifier.entry_models import EntryModel
+from dicomquest.query.identifier.foreign_keys import foreign_to_archives
 from dicomquest.query.identifier.key_arguments import (
     Key,
     KeyTextError,
@@ -174,7 +175,12 @@ def check(
     for key in keys:
         tag = key.path[0].tag
         of_level = model.query_level(level_of(tag))
-        if tag not in OF_NO_LEVEL and of_level > level:
+        if word := foreign_to_archives(tag):
+            option = "-W" if word == "worklist" else f"-m {word}"
+            may = "may find nothing" if key.value else "may come back empty"
+            name = label(key.path[0])
+            notes.append(f"{name} is hardly ever in an archive, so it {may}; {option} asks for it")
+        elif tag not in OF_NO_LEVEL and of_level > level:
             name = label(key.path[0])
             instead = ""
             if name == "Modality" and level is Level.STUDY:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from dicomquest.cli.messages import say
 from dicomquest.cli.written_keys import read_written
 from dicomquest.errors import IdentifierError
 from dicomquest.index.search.plan import MoreColumn
 from dicomquest.query.extended_negotiation import accepted_worklist_options
 from dicomquest.query.identifier.entry_keys import in_items, in_steps
 from dicomquest.query.identifier.entry_models import ENTRY, ENTRY_MODELS_BY_UID
+from dicomquest.query.identifier.foreign_keys import foreign_key_note
 from dicomquest.query.identifier.key_arguments import (
     Key,
     KeyTextError,
@@ -52,6 +54,9 @@ def worklist_query(
         query = _parsed(keys, zone_minutes, model)
     except (KeyTextError, IdentifierError) as error:
         raise click.UsageError(str(error)) from error
+    for note in (foreign_key_note(key, ENTRY_MODELS_BY_UID[model.uid]) for key in keys):
+        if note:
+            say(f"Note: {note}")
     for key in idle:
         raise click.UsageError(
             f"{key.name}={key.value} restricts nothing; leave it out or give another value"

@@ -2,7 +2,8 @@
 
 Which key excludes everything? ``find_cause`` is a plan without I/O: a generator that yields
 questions, takes the number of answers of each, and returns its finding. All keys hold at once, so a
-query without one key finds at least what a query with it loosened finds.
+query without one key finds at least what a query with it loosened finds. A key is named by its
+path: those of a model without levels stand in items, too.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import TypeAlias
 from pydicom.datadict import keyword_for_tag
 
 from dicomquest.dataset.elements import DataSet, Element
-from dicomquest.query.identifier.identifier_keys import is_key
+from dicomquest.query.identifier.entry_models import ENTRY_MODELS_BY_UID, TagPath
+from dicomquest.query.identifier.key_paths import element_at, leaf_paths, with_element
 from dicomquest.query.patterns import has_wild_card
 from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
-from dicomquest.standard.levels import Level
+from dicomquest.standard.levels import Level, Noun
 from dicomquest.standard.models import InformationModel
 from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET, is_private
 
@@ -40,10 +42,10 @@ _ID_TAGS = frozenset(KEYS_BY_KEYWORD[keyword].tag for keyword in _IDENTIFIERS)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key dropped (no ``values``) or loosened; ``tag`` is the key that takes its place."""
+    """One key dropped (no ``values``) or loosened; ``place`` is the key that takes its place."""
 
-    key: int
-    tag: int
+    key: TagPath
+    place: TagPath
     values: tuple[str, ...] = ()
 
     @property
@@ -51,7 +53,7 @@ class Change:
         """The change in words."""
         if not self.values:
             return f"without {_name(self.key)}"
-        return f"{_name(self.tag)} = {_joined(self.values)}"
+        return f"{_name(self.place)} = {_joined(self.values)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +77,45 @@ Plan: TypeAlias = Generator[FurtherQuestion, int, Finding]
 
 def restricting_keys(
     identifier: DataSet, model: InformationModel, *, relational: bool
-) -> list[int]:
-    """Return the tags of the keys that restrict and can be left out, the most doubtful first.
+) -> list[TagPath]:
+    """Return the paths of the keys that restrict and can be left out, the most doubtful first.
 
     A unique key above the level stays: no query may lack it.
     """
-    level = _level(identifier)
-    upper = {UNIQUE_KEYS[each].tag for each in model.levels if each < level}
+    row = ENTRY_MODELS_BY_UID.get(model.uid)
+    upper = {(UNIQUE_KEYS[each].tag,) for each in _uppers(identifier, model)}
+    unmatched = row.never_matched if row is not None else frozenset()
     keys = [
-        tag
-        for tag, element in identifier.items()
-        if is_key(tag) and _restricts(element) and (relational or tag not in upper)
+        path
+        for path in _restricting(identifier)
+        if (relational or path not in upper) and not unmatched & set(path)
     ]
-    return sorted(keys, key=lambda tag: (not variants(identifier, tag), tag))
+    return sorted(keys, key=lambda path: (not variants(identifier, path), path))
+
+
+def _restricting(identifier: DataSet) -> list[TagPath]:
+    """Return the paths of the keys with a value; a sequence of Q/R counts as one key."""
+    paths = leaf_paths(identifier, is_deep=QUERY_RETRIEVE_LEVEL not in identifier)
+    return [path for path in paths if _restricts(element_at(identifier, path))]
+
+
+def _uppers(identifier: DataSet, model: InformationModel) -> list[Level]:
+    if QUERY_RETRIEVE_LEVEL not in identifier:
+        return []
+    level = Level[str(identifier[QUERY_RETRIEVE_LEVEL].values[0])]
+    return [each for each in model.levels if each < level]
+
+
+def noun_of(identifier: DataSet, model: InformationModel) -> Level | Noun:
+    """Return the words for what a query finds."""
+    if QUERY_RETRIEVE_LEVEL not in identifier:
+        return ENTRY_MODELS_BY_UID[model.uid].noun
+    return Level[str(identifier[QUERY_RETRIEVE_LEVEL].values[0])]
 
 
 def names_ancestors(identifier: DataSet, model: InformationModel) -> bool:
     """Tell whether each unique key above the level has a value: a query of those alone."""
-    level = _level(identifier)
-    uppers = [UNIQUE_KEYS[each].tag for each in model.levels if each < level]
+    uppers = [UNIQUE_KEYS[each].tag for each in _uppers(identifier, model)]
     return bool(uppers) and all(tag in identifier and _restricts(identifier[tag]) for tag in uppers)
 
 
@@ -103,13 +125,13 @@ def _restricts(element: Element) -> bool:
     return any(value not in ("", "*") for value in element.values)
 
 
-def variants(identifier: DataSet, tag: int) -> list[Change]:
+def variants(identifier: DataSet, path: TagPath) -> list[Change]:
     """Return the values that were perhaps meant by a key, the most likely first."""
-    element = identifier[tag]
+    element, tag = element_at(identifier, path), path[-1]
     if element.vr == "SQ" or is_private(tag):
         return []
-    if tag == _MODALITY and _level(identifier) is Level.STUDY:
-        return [Change(tag, _MODALITIES_IN_STUDY, tuple(map(str, element.values)))]
+    if path == (_MODALITY,) and _is_of_studies(identifier):
+        return [Change(path, (_MODALITIES_IN_STUDY,), tuple(map(str, element.values)))]
     if len(element.values) != 1:
         return []
     value = str(element.values[0])
@@ -123,7 +145,12 @@ def variants(identifier: DataSet, tag: int) -> list[Change]:
             found = [f"*{value}*", f"*{value.upper()}*"]
     else:
         found = []
-    return [Change(tag, tag, (each,)) for each in dict.fromkeys(found) if each != value]
+    return [Change(path, path, (each,)) for each in dict.fromkeys(found) if each != value]
+
+
+def _is_of_studies(identifier: DataSet) -> bool:
+    level = identifier.get(QUERY_RETRIEVE_LEVEL)
+    return level is not None and level.values == (Level.STUDY.name,)
 
 
 def _names(value: str) -> list[str]:
@@ -155,15 +182,17 @@ def _wider_dates(value: str) -> list[str]:
 def hints(identifier: DataSet) -> list[str]:
     """Return what can be said at once of a query that found nothing: no question is needed."""
     found = []
-    for tag, element in identifier.items():
-        if not is_key(tag) or not _restricts(element) or tag in _ID_TAGS:
+    for path in _restricting(identifier):
+        element = element_at(identifier, path)
+        if path[-1] in _ID_TAGS:
             continue
-        changes = variants(identifier, tag)
-        if not changes or (element.vr not in {*_PROSE, "PN"} and tag != _MODALITY):
+        changes = variants(identifier, path)
+        is_of_series = bool(changes) and changes[0].place != path
+        if not changes or (element.vr not in {*_PROSE, "PN"} and not is_of_series):
             continue
         value, change = _joined(element.values), changes[0]
-        perhaps = f"Perhaps {_keyword(change.tag)}='{_joined(change.values)}'."
-        if tag == _MODALITY:
+        perhaps = f"Perhaps {_keyword(change.place)}='{_joined(change.values)}'."
+        if is_of_series:
             found.append(f"Modality is a key of series: many peers ignore it here. {perhaps}")
         elif not has_wild_card(value):
             what = (
@@ -185,7 +214,7 @@ def find_cause(
 ) -> Plan:
     """Plan the questions that name the keys which exclude everything; ``peer`` is asked."""
     keys = restricting_keys(identifier, model, relational=relational)
-    left = _Budget(most)
+    left = _Budget(most, noun_of(identifier, model))
     if not keys:
         return (yield from _nothing_at_all(identifier, model, left, peer, relational=relational))
     found = (
@@ -200,7 +229,10 @@ def find_cause(
 
 @dataclass(slots=True)
 class _Budget:
+    """The questions that may still be asked, and the words for what they find."""
+
     left: int
+    noun: Level | Noun
 
     def ask(
         self, identifier: DataSet, changes: Sequence[Change]
@@ -216,7 +248,7 @@ class _Budget:
 _Search: TypeAlias = Generator[FurtherQuestion, int, Finding | None]
 
 
-def _among_few(identifier: DataSet, keys: Sequence[int], left: _Budget) -> _Search:
+def _among_few(identifier: DataSet, keys: Sequence[TagPath], left: _Budget) -> _Search:
     """Ask without one key at a time, then without two, and so on."""
     for size in range(1, len(keys) + 1):
         culprits = []
@@ -230,7 +262,7 @@ def _among_few(identifier: DataSet, keys: Sequence[int], left: _Budget) -> _Sear
     return None
 
 
-def _greatest_part(identifier: DataSet, keys: Sequence[int], left: _Budget) -> _Search:
+def _greatest_part(identifier: DataSet, keys: Sequence[TagPath], left: _Budget) -> _Search:
     """Take the keys in one by one, the doubtful ones last, and leave out each that finds nothing.
 
     What is left out is as little as can be: each of those keys excludes everything beside the kept.
@@ -254,10 +286,10 @@ def _greatest_part(identifier: DataSet, keys: Sequence[int], left: _Budget) -> _
 
 
 def _advice(
-    identifier: DataSet, culprits: Sequence[tuple[int, ...]], left: _Budget
+    identifier: DataSet, culprits: Sequence[tuple[TagPath, ...]], left: _Budget
 ) -> Generator[FurtherQuestion, int, Finding]:
     """Ask with each key at fault loosened instead of dropped, and put the result into words."""
-    better: dict[tuple[int, ...], dict[int, Change]] = {}
+    better: dict[tuple[TagPath, ...], dict[TagPath, Change]] = {}
     for group in culprits:
         better[group] = {}
         for key in group:
@@ -274,26 +306,27 @@ def _advice(
         names = [_name(group[0]) for group in culprits]
         return Finding(
             f"{_listed(names)} contradict each other: without either there are "
-            f"{_level(identifier).entities}."
+            f"{left.noun.entities}."
         )
     group = loosened[0] if loosened else culprits[0]
-    others = sum(_restricts(each) for tag, each in identifier.items() if is_key(tag)) > len(group)
+    others = len(_restricting(identifier)) > len(group)
     such = "such " if others else ""
-    reasons = [_reason(identifier, key, better[group].get(key), such) for key in group]
+    entity = f"{such}{left.noun.entity}"
+    reasons = [_reason(identifier, key, better[group].get(key), entity) for key in group]
     number = {1: "One key excludes", 2: "Two keys exclude", 3: "Three keys exclude"}
     heading = number.get(len(group), f"{len(group)} keys exclude")
     return Finding(f"{heading} everything: {', and '.join(reasons)}.")
 
 
-def _reason(identifier: DataSet, key: int, change: Change | None, such: str) -> str:
-    old = _joined(identifier[key].values) if identifier[key].vr != "SQ" else ""
-    entity = _level(identifier).entity
+def _reason(identifier: DataSet, key: TagPath, change: Change | None, entity: str) -> str:
+    element = element_at(identifier, key)
+    old = _joined(element.values) if element.vr != "SQ" else ""
     if change is None:
         has = f"{_name(key)} '{old}'" if old else f"such an item of {_name(key)}"
-        return f"no {such}{entity} has {has}"
+        return f"no {entity} has {has}"
     new = _joined(change.values)
-    if change.tag != key:
-        return f"{_keyword(key)} should be {_keyword(change.tag)}={new}"
+    if change.place != key:
+        return f"{_keyword(key)} should be {_keyword(change.place)}={new}"
     return f"{_name(key)} '{old}' should be '{new}'"
 
 
@@ -301,10 +334,10 @@ def _nothing_at_all(
     identifier: DataSet, model: InformationModel, left: _Budget, peer: str, *, relational: bool
 ) -> Generator[FurtherQuestion, int, Finding]:
     """Ask for the entities above, whose unique keys no query may lack."""
-    level = _level(identifier)
-    uppers = [each for each in model.levels if each < level]
+    entities = left.noun.entities
+    uppers = _uppers(identifier, model)
     if relational or not uppers:
-        return Finding(f"{peer} shows us no {level.entities} at all, whatever the keys.")
+        return Finding(f"{peer} shows us no {entities} at all, whatever the keys.")
     given = {QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET}
     for upper in uppers:
         unique = UNIQUE_KEYS[upper]
@@ -315,32 +348,30 @@ def _nothing_at_all(
         asked = {tag: element for tag, element in identifier.items() if tag in given}
         asked[QUERY_RETRIEVE_LEVEL] = Element("CS", (upper.name,))
         value = _joined(identifier[unique.tag].values)
-        words = f"the {upper.entity} with {_name(unique.tag)} {value}"
+        words = f"the {upper.entity} with {attribute_name(unique.tag)} {value}"
         if not (yield FurtherQuestion(words, dict(sorted(asked.items())))):
-            return Finding(f"{peer} has no {upper.entity} with {_name(unique.tag)} {value}.")
-    return Finding(f"{peer} shows no {level.entities} of that {uppers[-1].entity}.")
+            return Finding(
+                f"{peer} has no {upper.entity} with {attribute_name(unique.tag)} {value}."
+            )
+    return Finding(f"{peer} shows no {entities} of that {uppers[-1].entity}.")
 
 
 def changed(identifier: DataSet, changes: Sequence[Change]) -> DataSet:
     """Return an identifier with keys dropped or loosened; a dropped one is still returned."""
-    made = dict(identifier)
+    made = identifier
     for change in changes:
-        vr = made[change.key].vr
-        made[change.key] = Element(vr, ())
-        made[change.tag] = Element(vr, change.values)
-    return dict(sorted(made.items()))
+        vr = element_at(made, change.key).vr
+        made = with_element(made, change.key, Element(vr, ()))
+        made = with_element(made, change.place, Element(vr, change.values))
+    return made
 
 
-def _level(identifier: DataSet) -> Level:
-    return Level[str(identifier[QUERY_RETRIEVE_LEVEL].values[0])]
+def _name(path: TagPath) -> str:
+    return attribute_name(path[-1])
 
 
-def _name(tag: int) -> str:
-    return attribute_name(tag)
-
-
-def _keyword(tag: int) -> str:
-    return keyword_for_tag(tag) or attribute_name(tag)
+def _keyword(path: TagPath) -> str:
+    return keyword_for_tag(path[-1]) or attribute_name(path[-1])
 
 
 def _joined(values: Sequence[object]) -> str:

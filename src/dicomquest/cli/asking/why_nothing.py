@@ -14,13 +14,13 @@ from dicomquest.query.loosening import (
     FurtherQuestion,
     find_cause,
     hints,
+    noun_of,
     restricting_keys,
 )
-from dicomquest.standard.levels import Level
-from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
+    from dicomquest.standard.levels import Level, Noun
     from dicomquest.standard.models import InformationModel
     from dicomquest.sync import Association
 
@@ -66,7 +66,7 @@ def say_why_nothing(
         count = ask(question)
         if count is None:
             return
-        say(f"  {question.words:<44} {_in_words(count, question.identifier)}")
+        say(f"  {question.words:<44} {_in_words(count, noun_of(question.identifier, model))}")
 
 
 def ask_peer(
@@ -83,7 +83,6 @@ def ask_peer(
     return count
 
 
-def _in_words(count: int, identifier: DataSet) -> str:
-    level = Level[str(identifier[QUERY_RETRIEVE_LEVEL].values[0])]
+def _in_words(count: int, noun: Level | Noun) -> str:
     more = " or more" if count == MOST_ANSWERS else ""
-    return f"{counted(count, level)}{more}"
+    return f"{counted(count, noun)}{more}"
