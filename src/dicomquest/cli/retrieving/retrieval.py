@@ -174,8 +174,11 @@ def read_keys(
 def read_back(asked: Wanted | WantedObjects) -> None:
     """Print what will be fetched, so that a wrong key is noticed; nothing if it has no meaning."""
     if isinstance(asked, WantedObjects):
+        from dicomquest.query.identifier.foreign_keys import foreign_key_note
         from dicomquest.query.words import question as in_words
 
+        for note in filter(None, (foreign_key_note(key, asked.row) for key in asked.keys)):
+            say(f"Note: {note}")
         with suppress(IdentifierError):
             say(in_words(asked.question()))
         return
