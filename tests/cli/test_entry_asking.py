@@ -103,7 +103,7 @@ def test_wrong_answers_are_named_and_dropped(peer: _Peer) -> None:
 def test_fuzzy_names_are_offered_in_byte_3(peer: _Peer) -> None:
     arguments = (HOST, str(peer.port), "-W", "PatientName=doe", "--offer", "fuzzy", "--explain")
     result = run(*arguments)
-    assert peer.offered == [{MODALITY_WORKLIST.uid: b"\1\1\1"}]
+    assert peer.offered[0] == {MODALITY_WORKLIST.uid: b"\1\1\1"}
     assert "Offered: fuzzy: not accepted" in result.stderr
     assert "Patient's Name (0010,0010): required key, return type 1" in result.stderr
 

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +35,10 @@ def setting(default: Any, words: str, **parameters: Any) -> Any:
     """
     return dataclasses.field(default=default, metadata={"help": words, **parameters})
 
+
+of_web = partial(setting, needs=("http",))
+of_hl7 = partial(setting, needs=("hl7",))
+of_users = partial(setting, needs=("users_file", "jwt_key", "user_hook"))
 
 OWN_METADATA = {"beyond", "by_peer", "is_option", "parse", "reason", "short", "unset"}
 """The keys of a setting that are no parameters of its option."""

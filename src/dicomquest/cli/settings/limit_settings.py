@@ -12,7 +12,7 @@ from typing import ClassVar
 import click
 
 from dicomquest.aio.connections import SPARE_CONNECTIONS, SPARE_OF_ADDRESS
-from dicomquest.cli.shared_options import SECONDS, FiniteRange, setting
+from dicomquest.cli.shared_options import SECONDS, FiniteRange, of_hl7, of_users, of_web, setting
 from dicomquest.dataset.limits import IDENTIFIER_LIMITS
 from dicomquest.dimse.fragments import Limits
 from dicomquest.dimse.link import SessionOptions
@@ -95,7 +95,7 @@ class LimitSettings:
         reason="an address that opens connections and says nothing takes its own places",
         beyond="the oldest waiting connection of the address is closed",
     )
-    max_verifications: int = setting(
+    max_verifications: int = of_users(
         MOST_WAITING,
         "Let N user identities wait to be verified in a process.",
         type=COUNT,
@@ -103,9 +103,8 @@ class LimitSettings:
         hidden=True,
         reason="a passcode takes about 0.1 s on purpose, and one is verified at a time",
         beyond=REJECT,
-        needs=("users_file", "jwt_key", "user_hook"),
     )
-    max_verifications_per_peer: int = setting(
+    max_verifications_per_peer: int = of_users(
         MOST_OF_ADDRESS,
         "The same for the user identities of one address; a wrong one holds its place for a "
         "second.",
@@ -114,9 +113,8 @@ class LimitSettings:
         hidden=True,
         reason="who guesses passcodes keeps nobody else waiting, and tries no more than N a second",
         beyond=REJECT,
-        needs=("users_file", "jwt_key", "user_hook"),
     )
-    max_failures: int = setting(
+    max_failures: int = of_users(
         MOST_FAILURES,
         "After N wrong passcodes lock a user out at the address that they came from.",
         type=COUNT,
@@ -124,9 +122,8 @@ class LimitSettings:
         hidden=True,
         reason="people mistype two or three times; at other addresses the user is let in",
         beyond=REJECT,
-        needs=("users_file", "jwt_key", "user_hook"),
     )
-    max_failures_per_peer: int = setting(
+    max_failures_per_peer: int = of_users(
         MOST_FAILURES_OF_ADDRESS,
         "After N wrong passcodes of any users lock their address out.",
         type=COUNT,
@@ -134,9 +131,8 @@ class LimitSettings:
         hidden=True,
         reason="who tries one passcode with many names; a gateway speaks for many people",
         beyond=REJECT,
-        needs=("users_file", "jwt_key", "user_hook"),
     )
-    lockout_time: float = setting(
+    lockout_time: float = of_users(
         LOCKOUT_TIME,
         "Lock out for this long; wrong passcodes are forgotten after it, too.",
         type=FiniteRange(min=0, min_open=True),
@@ -144,7 +140,6 @@ class LimitSettings:
         hidden=True,
         reason="a person can wait that long, and nobody guesses more than 2,880 passcodes a day",
         beyond="",
-        needs=("users_file", "jwt_key", "user_hook"),
     )
     request_timeout: float | None = setting(
         TIMEOUTS.associate_request,
@@ -386,7 +381,7 @@ class LimitSettings:
         reason="a receiver may write and index an instance before it answers",
         beyond="A-ABORT; that instance counts as failed",
     )
-    max_renderings: int = setting(
+    max_renderings: int = of_web(
         2,
         "Make at most N pictures of images at a time in a process; others wait.",
         type=COUNT,
@@ -394,9 +389,8 @@ class LimitSettings:
         hidden=True,
         reason="each has a process of its own, which takes a processor",
         beyond="503 by HTTP if 200 wait",
-        needs=("http",),
     )
-    max_rendered_pixels: int = setting(
+    max_rendered_pixels: int = of_web(
         64_000_000,
         "Make pictures of images of at most N pixels.",
         type=COUNT,
@@ -404,9 +398,8 @@ class LimitSettings:
         hidden=True,
         reason="a mammogram has 35 million; a pixel takes up to 32 bytes while it is rendered",
         beyond="413 by HTTP",
-        needs=("http",),
     )
-    rendering_timeout: float = setting(
+    rendering_timeout: float = of_web(
         20.0,
         "End the making of a picture that takes longer.",
         type=SECONDS,
@@ -414,9 +407,8 @@ class LimitSettings:
         hidden=True,
         reason="a large one takes two seconds; a file can be made to take a decoder hours",
         beyond="503 by HTTP",
-        needs=("http",),
     )
-    max_http_head: int = setting(
+    max_http_head: int = of_web(
         65_536,
         "Take at most so many bytes of the line and the headers of a request by HTTP.",
         type=BYTES,
@@ -424,9 +416,8 @@ class LimitSettings:
         hidden=True,
         reason="a browser sends some hundred, a token adds a few thousand",
         beyond="431 by HTTP",
-        needs=("http",),
     )
-    max_stow_metadata: int = setting(
+    max_stow_metadata: int = of_web(
         16_777_216,
         "Take at most so many bytes of a part of metadata by STOW-RS.",
         type=BYTES,
@@ -434,9 +425,8 @@ class LimitSettings:
         hidden=True,
         reason="so long is that of some thousand instances; it is read as a whole",
         beyond="413 by HTTP",
-        needs=("http",),
     )
-    max_stow_headers: int = setting(
+    max_stow_headers: int = of_web(
         33_554_432,
         "Keep at most so many bytes about the parts of a request with metadata by STOW-RS.",
         type=BYTES,
@@ -444,7 +434,6 @@ class LimitSettings:
         hidden=True,
         reason="a part has its headers and 256 bytes in memory: a hundred thousand go",
         beyond="413 by HTTP",
-        needs=("http",),
     )
     max_step: int = setting(
         LARGEST_STEP,
@@ -464,7 +453,7 @@ class LimitSettings:
         reason="an entry has a few thousand, so it holds those of some days",
         beyond="413 by HTTP",
     )
-    max_hl7_connections: int = setting(
+    max_hl7_connections: int = of_hl7(
         HL7.connections,
         "Hold at most N connections by HL7 in a process.",
         type=click.IntRange(min=1),
@@ -472,9 +461,8 @@ class LimitSettings:
         hidden=True,
         reason="a hospital has one or two engines that send orders, each over a few connections",
         beyond="the one that is silent the longest is closed",
-        needs=("hl7",),
     )
-    max_hl7_message: int = setting(
+    max_hl7_message: int = of_hl7(
         HL7.message_bytes,
         "Take at most so many bytes of a message by HL7.",
         type=click.IntRange(1024, LARGEST_MESSAGE),
@@ -482,9 +470,8 @@ class LimitSettings:
         hidden=True,
         reason="an order has a few thousand",
         beyond="the connection is closed",
-        needs=("hl7",),
     )
-    hl7_timeout: float = setting(
+    hl7_timeout: float = of_hl7(
         HL7.message_seconds,
         "Wait at most this long for the rest of a message by HL7, and for its answer to go.",
         type=SECONDS,
@@ -492,9 +479,8 @@ class LimitSettings:
         hidden=True,
         reason="a message comes in one or two packets",
         beyond="the connection is closed",
-        needs=("hl7",),
     )
-    hl7_idle_timeout: float = setting(
+    hl7_idle_timeout: float = of_hl7(
         HL7.idle_seconds,
         "Close a connection by HL7 on which no message comes for this long.",
         type=SECONDS,
@@ -503,7 +489,7 @@ class LimitSettings:
         reason="an engine may be silent for a night; one that is gone says nothing for ever",
         beyond="the connection is closed",
     )
-    reads_per_second: float = setting(
+    reads_per_second: float = of_web(
         5.0,
         "Read a question at the page N times a second while a session types it, one at a time.",
         type=RATE,
@@ -511,5 +497,4 @@ class LimitSettings:
         hidden=True,
         reason="one who types and rests needs four; each may cost the database 0.3 s",
         beyond="429 by HTTP; the page shows nothing before Enter",
-        needs=("http",),
     )
