@@ -23,7 +23,7 @@ CLAIMS = (
     "p07_memory", "p08_fairness", "p09_ingest", "p10_scu", "p11_idle", "p12_start", "p13_store",
     "p14_fallback", "p15_postgresql", "p16_senders", "p17_visibility", "p18_sight",
     "p19_get", "p20_move", "p21_qido", "p22_overview", "p23_http_stream", "p24_page",
-    "p25_worklist", "p26_federation", "limits",
+    "p25_worklist", "p26_federation", "p27_writers", "limits",
 )  # fmt: skip
 
 

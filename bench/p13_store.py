@@ -29,7 +29,12 @@ ASSOCIATIONS = (1, 8)
 
 @contextlib.contextmanager
 def ours(
-    folder: Path, *, workers: int = 1, port: int = 0, index: str = ""
+    folder: Path,
+    *,
+    workers: int = 1,
+    port: int = 0,
+    index: str = "",
+    store: Path | None = None,
 ) -> Iterator[tuple[int, str, int]]:
     port = port or free_port()
     command = [
@@ -40,22 +45,31 @@ def ours(
         "--index",
         index or str(folder / "index.sqlite"),
     ]
-    command += ["--store", str(folder / "store"), "--port", str(port), "--workers", str(workers)]
+    command += ["--store", str(store or folder / "store"), "--port", str(port)]
+    command += ["--workers", str(workers)]
     with server(command, port, folder / "log") as process:
         yield port, "DICOMQUEST", process.pid
 
 
 @contextlib.contextmanager
-def on_postgresql(folder: Path) -> Iterator[tuple[int, str, int]]:
+def durable_cluster() -> Iterator[Cluster]:
     """A server that has each commit on disk before it answers, as one outside of tests does."""
     cluster = Cluster(
         dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit", "autovacuum"), "on")
     )
     try:
-        with ours(folder, index=cluster.start().create_database("stored")) as running:
-            yield running
+        yield cluster.start()
     finally:
         cluster.stop()
+
+
+@contextlib.contextmanager
+def on_postgresql(folder: Path) -> Iterator[tuple[int, str, int]]:
+    with (
+        durable_cluster() as cluster,
+        ours(folder, index=cluster.create_database("stored")) as running,
+    ):
+        yield running
 
 
 @contextlib.contextmanager

@@ -163,11 +163,20 @@ def _associate_rq(called: str) -> bytes:
 
 def store_all(port: int, called: str, made: Sequence[Instance], associations: int) -> float:
     """Store instances over so many associations, each with its own studies; return the rate."""
+    return store_over([port], called, made, associations)
+
+
+def store_over(
+    ports: Sequence[int], called: str, made: Sequence[Instance], associations: int
+) -> float:
+    """Do so with several processes, which get the associations in turn."""
     shares: list[list[Instance]] = [[] for _ in range(associations)]
     studies: dict[str, int] = {}
     for instance in made:
         shares[studies.setdefault(instance.study, len(studies) % associations)].append(instance)
-    storers = [Storer(port, called, share) for share in shares]
+    storers = [
+        Storer(ports[number % len(ports)], called, share) for number, share in enumerate(shares)
+    ]
     selector = selectors.DefaultSelector()
     started = time.perf_counter()
     running = 0
