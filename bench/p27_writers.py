@@ -67,10 +67,7 @@ def run(size: Size) -> Claim:
     }
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in settings}
     figures = alternate(
-        {
-            name: partial(_rate, stores, made, spent[name])
-            for name, stores in settings.items()
-        },
+        {name: partial(_rate, stores, made, spent[name]) for name, stores in settings.items()},
         size.runs,
     )
     base = median(figures["SQLite, 1 process"])

@@ -61,8 +61,8 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Field
     from dicomquest.index.ingest.files import Summary
-    from dicomquest.index.ingest.instance import Received, Skipped
-    from dicomquest.index.ingest.receiving import ReceivedBatch
+    from dicomquest.index.ingest.instance import Skipped
+    from dicomquest.index.ingest.receiving import Arrivals, ReceivedBatch
     from dicomquest.index.search.plan import Columns
     from dicomquest.index.search.postgresql_cursor import KnownFacts
     from dicomquest.index.search.stored_files import InstanceFiles
@@ -318,7 +318,7 @@ class Index:
         return ingest_data_sets(self._database, data_sets, self.timezone_offset_minutes)
 
     def receiving(
-        self, uids: Sequence[str], arrivals: Sequence[tuple[Received, str]] = ()
+        self, uids: Sequence[str], arrivals: Arrivals = ()
     ) -> AbstractContextManager[ReceivedBatch]:
         """Index instances that were just received, in one transaction (PS3.4 B.2).
 

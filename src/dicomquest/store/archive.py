@@ -323,9 +323,13 @@ class Archive:
             LOGGER.warning("superseded files stay in the folder: %s", error)
 
 
-def _places(arrivals: Sequence[Arrival]) -> list[tuple[Received, str]]:
-    """Return the instances with the paths that they will have unless they are not kept."""
-    return [(each.received, each.place) for each in arrivals if isinstance(each.received, Received)]
+def _places(arrivals: Sequence[Arrival]) -> list[tuple[Received, FileState]]:
+    """Return the instances with the files that they will have unless they are not kept."""
+    return [
+        (each.received, FileState.of(each.place, each.incoming.state()))
+        for each in arrivals
+        if isinstance(each.received, Received)
+    ]
 
 
 def _is_there(paths: Sequence[str]) -> bool:

@@ -45,13 +45,17 @@ def received(number: int, patient: str, study: int = 0, **attributes: Any) -> Re
     return found
 
 
+def file_of(each: Received, path: str = "") -> FileState:
+    return FileState(path or f"/store/{each.sop_uid}", 1, 1)
+
+
 def begun(index: Index, each: Received, path: str = "") -> AbstractContextManager[ReceivedBatch]:
-    return index.receiving([each.sop_uid], [(each, path or f"/store/{each.sop_uid}")])
+    return index.receiving([each.sop_uid], [(each, file_of(each, path))])
 
 
 def store(index: Index, each: Received, path: str = "") -> None:
     with begun(index, each, path) as batch:
-        batch.add(each, FileState(path or f"/store/{each.sop_uid}", 1, 1))
+        batch.add(each, file_of(each, path))
 
 
 def waits(cluster: Cluster, index: Index, storing: Future[None]) -> None:

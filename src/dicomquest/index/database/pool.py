@@ -27,11 +27,12 @@ from dicomquest.index.tables.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
+    from dicomquest.index.database.pipelined_writer import Attempt
     from dicomquest.index.tables.dialects import Dialect, Driven
 
 LOGGER = logging.getLogger("dicomquest.index")
@@ -64,8 +65,15 @@ class Backend(Protocol):
     def leave_place(self) -> None:
         """Close a file that is not in its place any more."""
 
-    def short(self, locks: Sequence[int] | None) -> AbstractContextManager[Driven]:
-        """Give the connection of a short write transaction, as ``take_turn`` locks it."""
+    def short(
+        self,
+        locks: Sequence[int] | None,
+        first: Callable[[Driven], Attempt | None] | None = None,
+    ) -> AbstractContextManager[Driven]:
+        """Give the connection of a short write transaction, as ``take_turn`` locks it.
+
+        A server gets a ``first`` statement together with the locks.
+        """
 
     def release(self) -> None:
         """Give back the idle connections of short transactions."""
@@ -246,13 +254,20 @@ class Database:
         _refuse_misplaced(backend)
 
     @contextmanager
-    def begin_short(self, locks: Sequence[int] | None = None) -> Iterator[Driven]:
-        """Do the same for a transaction of few statements, none of which needs SQLAlchemy."""
+    def begin_short(
+        self,
+        locks: Sequence[int] | None = None,
+        first: Callable[[Driven], Attempt | None] | None = None,
+    ) -> Iterator[Driven]:
+        """Do the same for a transaction of few statements, none of which needs SQLAlchemy.
+
+        With ``locks`` on a server, the ``first`` one goes out with them, and has its row then.
+        """
         # A look at the end decides; an earlier one only tells sooner.
         backend = self._present(lately=True)
         if self.dialect == "sqlite" and backend.read_only_reason():
             self.refuse_read_only()
-        with self._failing("written"), backend.short(locks) as held:
+        with self._failing("written"), backend.short(locks, first) as held:
             yield held
         _refuse_misplaced(backend)
 

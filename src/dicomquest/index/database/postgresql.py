@@ -27,11 +27,11 @@ from dicomquest.index.tables.dialects import READER_SETTINGS, execute, percent_m
 from dicomquest.index.tables.schema import TRIGRAM_INDEXES, TrigramIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
-    from dicomquest.index.database.pipelined_writer import PipelinedConnection
+    from dicomquest.index.database.pipelined_writer import Attempt, PipelinedConnection
     from dicomquest.index.tables.dialects import Dialect, Driven
 
 LOGGER = logging.getLogger("dicomquest.index")
@@ -118,11 +118,25 @@ class PostgreSQL:
             execute(connection, _SHARED_TURN, ([_WRITE_LOCK, *sorted(locks)],))
 
     @contextmanager
-    def short(self, locks: Sequence[int] | None) -> Iterator[PipelinedConnection]:
-        """Give the connection of a short write transaction, which need not have its locks yet."""
-        with self._short.transaction(
-            self.writer, lambda held: self.take_turn(held, locks)
-        ) as connection:
+    def short(
+        self,
+        locks: Sequence[int] | None,
+        first: Callable[[Driven], Attempt | None] | None = None,
+    ) -> Iterator[PipelinedConnection]:
+        """Give the connection of a short write transaction.
+
+        It need not have its locks yet, unless there is a ``first`` statement, which has run.
+        """
+
+        def begin(held: PipelinedConnection) -> None:
+            attempt = None if first is None or locks is None else first(held)
+            if attempt is None or locks is None:
+                self.take_turn(held, locks)
+            else:
+                numbers = ",".join(map(str, (_WRITE_LOCK, *sorted(locks))))
+                held.begin((_SHARED_TURN, f"{{{numbers}}}"), attempt)
+
+        with self._short.transaction(self.writer, begin) as connection:
             yield connection
 
     def release(self) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from dicomquest.index.database.held_writer import HeldConnection
+    from dicomquest.index.database.pipelined_writer import Attempt
     from dicomquest.index.tables.dialects import Dialect, Driven
 
 # The trigram tokenizer of FTS5 came with 3.34, the JSON operators of the queries with 3.38.
@@ -141,8 +142,9 @@ class SQLite:
     def short(
         self,
         locks: Sequence[int] | None,  # noqa: ARG002
+        first: Callable[[Driven], Attempt | None] | None = None,  # noqa: ARG002
     ) -> AbstractContextManager[HeldConnection]:
-        """Give the connection of a short write transaction."""
+        """Give the connection of a short write transaction, which nothing is sent to first."""
         return self._short.transaction(self.writer)
 
     def release(self) -> None:

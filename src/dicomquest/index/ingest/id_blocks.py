@@ -6,6 +6,8 @@ roughly, and some are never used.
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dicomquest.index.tables.dialects import execute
@@ -13,8 +15,6 @@ from dicomquest.index.tables.schema import ID_BLOCK, ID_SEQUENCES, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dicomquest.index.tables.dialects import Driven
 
 _NAME = "id blocks"
@@ -22,14 +22,26 @@ _NAME = "id blocks"
 
 def take_from_block(connection: Driven, level: Level) -> int:
     """Return the id of a new row."""
-    blocks: dict[Level, Iterator[int]] = connection.info.setdefault(_NAME, {})
-    taken = next(blocks.get(level, iter(())), None)
-    if taken is None:
+    kept = _kept(connection, level)
+    if not kept:
         statement = f"SELECT nextval('{ID_SEQUENCES[level]}')"
-        first: int = execute(connection, statement).fetchone()[0]
-        blocks[level] = iter(range(first, first + ID_BLOCK))
-        taken = next(blocks[level])
-    return taken
+        keep_block(connection, level, execute(connection, statement).fetchone()[0])
+    return kept.popleft()
+
+
+def kept_ids(connection: Driven, level: Level, number: int) -> list[int]:
+    """Return the next ids, fewer if the block has no more, and leave them where they are."""
+    return list(islice(_kept(connection, level), number))
+
+
+def keep_block(connection: Driven, level: Level, first: int) -> None:
+    """Keep a block of the sequence behind what is kept."""
+    _kept(connection, level).extend(range(first, first + ID_BLOCK))
+
+
+def _kept(connection: Driven, level: Level) -> deque[int]:
+    blocks: dict[Level, deque[int]] = connection.info.setdefault(_NAME, {})
+    return blocks.setdefault(level, deque())
 
 
 def renew_blocks(connection: Driven) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dicomquest.index.ingest.id_blocks import renew_blocks
 from dicomquest.index.ingest.merged_entity import patient_identity
@@ -20,7 +21,9 @@ from dicomquest.index.tables.dialects import execute, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from dicomquest.index.database.pipelined_writer import Attempt
     from dicomquest.index.database.pool import Database
     from dicomquest.index.ingest.instance import Received
     from dicomquest.index.tables.dialects import Driven
@@ -45,6 +48,19 @@ _ABOVE = """
 """The studies that have the UIDs of some studies, instances, and files, with their patients."""
 
 
+class Questions(Protocol):
+    """The questions of a short transaction, which a server answers together with its locks."""
+
+    def attempt(self, connection: Driven) -> Attempt | None:
+        """Return a statement that may do all, if there is one."""
+
+    def is_written(self, connection: Driven) -> bool:
+        """Tell whether it has done all; then it has found no patients but those of the locks."""
+
+    def ask(self, connection: Driven) -> None:
+        """Ask all else."""
+
+
 class _MoreLocksError(Exception):
     """The transaction would change patients whose locks it does not hold."""
 
@@ -57,14 +73,16 @@ class _MoreLocksError(Exception):
 def patients_held(
     database: Database,
     arrivals: Sequence[tuple[Received, str]],
-    ask: Callable[[Driven], None] | None = None,
+    questions: Questions | None = None,
 ) -> Iterator[Driven]:
     """Give the connection of a transaction that may write these instances, each with its path.
 
     Nobody else writes their patients meanwhile; without instances, nobody else writes at all.
-    With ``ask`` it is a short transaction. A server answers what that asks together with the locks.
+    With ``questions`` it is a short transaction.
     """
-    begin = database.begin if ask is None else database.begin_short
+    begin: Callable[..., AbstractContextManager[Driven]] = (
+        database.begin if questions is None else partial(_begin_short, database, questions)
+    )
     if arrivals and database.dialect != "sqlite":
         locks = _own_locks(arrivals)
         for _ in range(_ATTEMPTS):
@@ -72,9 +90,12 @@ def patients_held(
                 break
             try:
                 with begin(sorted(locks)) as connection:
+                    if questions is not None and questions.is_written(connection):
+                        yield connection
+                        return
                     above = _ask_above(connection, arrivals)
-                    if ask is not None:
-                        ask(connection)
+                    if questions is not None:
+                        questions.ask(connection)
                     _expect_held(above, locks)
                     yield connection
                     return
@@ -84,6 +105,12 @@ def patients_held(
         if words_of(connection).has_sequences:
             renew_blocks(connection)
         yield connection
+
+
+def _begin_short(
+    database: Database, questions: Questions, locks: Sequence[int] | None = None
+) -> AbstractContextManager[Driven]:
+    return database.begin_short(locks, questions.attempt)
 
 
 def _own_locks(arrivals: Iterable[tuple[Received, str]]) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from dicomquest.index.ingest.batch import Batch
 from dicomquest.index.ingest.instance import Received
@@ -17,18 +17,56 @@ from dicomquest.index.tables.dialects import execute, words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from dicomquest.index.database.pipelined_writer import Attempt
     from dicomquest.index.database.pool import Database
     from dicomquest.index.ingest.file_reader import FileState
     from dicomquest.index.ingest.instance import Prepared, ReceivedObject
     from dicomquest.index.tables.dialects import Driven
 
+Arrivals: TypeAlias = "Sequence[tuple[Received, FileState]]"
+"""Instances that arrived, each with the file that it will have."""
 
-class _Questions(NamedTuple):
-    """The questions of a transaction that a server answers together, with its locks."""
 
-    connection: Driven
-    known: Iterable[tuple[str, bytes | None]]
-    recent: ServerSeries
+class _Questions:
+    """The questions of a transaction that a server answers together with its locks."""
+
+    def __init__(
+        self,
+        uids: Sequence[str],
+        default_zone: int,
+        arrivals: Arrivals,
+    ) -> None:
+        self._uids = uids
+        self._default_zone = default_zone
+        self._arrivals = arrivals
+        self._known: Iterable[tuple[str, bytes | None]] = ()
+        self._connection: Driven | None = None
+        self.recent = ServerSeries()
+        self.written: Sequence[tuple[Received, FileState]] = ()
+
+    def attempt(self, connection: Driven) -> Attempt | None:
+        """Return the statement that writes all instances, if they say nothing new of the rest."""
+        self._connection, self.recent = connection, ServerSeries.of(connection)
+        if {received.sop_uid for received, _ in self._arrivals} != {*self._uids}:
+            return None
+        return self.recent.attempt(connection, self._arrivals, self._default_zone)
+
+    def is_written(self, connection: Driven) -> bool:
+        """Tell whether it has written them: then the index had none of them."""
+        self.written = self._arrivals if self.recent.has_appended(connection) else ()
+        return bool(self.written)
+
+    def ask(self, connection: Driven) -> None:
+        """Ask for the paths of the instances that the index has."""
+        self._known = _ask_known(connection, self._uids)
+
+    def answered_to(self, connection: Driven) -> bool:
+        """Tell whether the questions are those of this transaction, the last of some attempts."""
+        return self._connection is connection
+
+    def known(self) -> dict[str, list[str]]:
+        """Return the paths of each instance that the index had."""
+        return _paths(self._known)
 
 
 class ReceivedBatch:
@@ -45,16 +83,15 @@ class ReceivedBatch:
         questions: _Questions | None = None,
     ) -> None:
         self._asked = frozenset(uids)
-        self.known: dict[str, list[str]] = _paths(
-            _ask_known(connection, uids) if questions is None else questions.known
+        self.known: dict[str, list[str]] = (
+            _paths(_ask_known(connection, uids)) if questions is None else questions.known()
         )
+        self._written = [] if questions is None else [*questions.written]
         self._connection = connection
         self._default_zone = default_zone
         self._added: list[tuple[Received, FileState]] = []
         self._objects: list[tuple[ReceivedObject, FileState]] = []
         self._recent = RecentSeries.take(connection) if questions is None else questions.recent
-        if questions is not None:
-            questions.recent.answered()
         self._info = connection.info
         self._is_written = False
 
@@ -82,7 +119,9 @@ class ReceivedBatch:
         if not self._added:
             return
         added, self._added = self._added, []
-        if not self._append(added):
+        if added == self._written:
+            self._written = []
+        elif not self._append(added):
             self._write(added)
         self._is_written = True
 
@@ -113,6 +152,8 @@ class ReceivedBatch:
     def end(self) -> None:
         """Write what was added, at the end of the transaction."""
         self.write()
+        if self._written:
+            raise ValueError(f"{len(self._written)} new arrivals were not added together: do so")
         if self._recent is not None:
             self._recent.stamp(self._connection)
 
@@ -127,28 +168,20 @@ def receiving(
     database: Database,
     uids: Sequence[str],
     default_zone: int,
-    arrivals: Sequence[tuple[Received, str]] = (),
+    arrivals: Arrivals = (),
 ) -> Iterator[ReceivedBatch]:
     """Give the batch of one transaction, which commits at its end; an exception undoes all of it.
 
     Nobody else writes meanwhile, so ``known`` stays true until then: it maps those of ``uids`` that
-    the index has already to the paths of their files. With ``arrivals``, the only
-    instances to be added, each with the path of its file, nobody else writes their patients and
-    studies meanwhile: WriteConflictError if another writer brings the same instance with others.
+    the index has already to the paths of their files. With ``arrivals``, the only instances to be
+    added, each with its file, nobody else writes their patients and studies meanwhile:
+    WriteConflictError if another writer brings the same instance with others. A server may write
+    them when it begins, so all of them have to be added, together, if ``known`` is empty.
     """
-    asked: list[_Questions] = []
-
-    def ask(connection: Driven) -> None:
-        asked[:] = [
-            _Questions(
-                connection,
-                _ask_known(connection, uids),
-                ServerSeries.ask(connection, [received for received, _ in arrivals]),
-            )
-        ]
-
-    with patients_held(database, arrivals, ask) as connection:
-        questions = asked[0] if asked and asked[0].connection is connection else None
+    asked = _Questions(uids, default_zone, arrivals)
+    paths = [(received, file.path) for received, file in arrivals]
+    with patients_held(database, paths, asked) as connection:
+        questions = asked if asked.answered_to(connection) else None
         batch = ReceivedBatch(connection, uids, default_zone, questions)
         yield batch
         batch.end()

@@ -1,8 +1,9 @@
 """The recent series of a connection to a server, where others write meanwhile (PS3.4 B.2).
 
 Each row of PostgreSQL has the number of the transaction that wrote it (``xmin``). A known series is
-current if its row and those of its study and patient have the numbers that they had before. Then
-one more instance is one statement, which inserts the instance and adds to the counts.
+current if its row and those of its study and patient have the numbers that they had before, or if
+they still say the same but for their counts: another writer may have added to these. Then one more
+instance is one statement, which looks at all that, inserts the instance and adds to the counts.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from dicomquest.index.ingest.id_blocks import take_from_block
-from dicomquest.index.ingest.recent_series import COUNTED, RecentSeries
+from dicomquest.index.database.pipelined_writer import Attempt
+from dicomquest.index.ingest.id_blocks import keep_block, kept_ids, take_from_block
+from dicomquest.index.ingest.recent_series import COUNTED, Place, RecentSeries
 from dicomquest.index.ingest.writes import (
     COLUMNS,
     INSERT_OCCURRENCE,
@@ -22,6 +24,7 @@ from dicomquest.index.ingest.writes import (
     fitting_values,
 )
 from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.schema import COMPUTED_KEYS, ID_BLOCK, ID_SEQUENCES, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -34,44 +37,101 @@ if TYPE_CHECKING:
 
 _NAME = "recent series of a server"
 _FILE_COLUMNS = ("path", "size", "modified_ns", "instance")
+_ABOVE = (Level.SERIES, Level.STUDY, Level.PATIENT)
+_NEXT_BLOCK = f"nextval('{ID_SEQUENCES[Level.IMAGE]}')"
 
-# The promoted attributes are asked for with each series, as they are few and mostly none.
-_VERSIONS = """
-    SELECT series.id, series.xmin::text, study.id, study.xmin::text, patient.id,
-        patient.xmin::text, (SELECT string_agg(path || state, ' ' ORDER BY id)
-            FROM promoted_attribute)
-    FROM series JOIN study ON study.id = series.parent JOIN patient ON patient.id = study.parent
-    WHERE series.id {in_values}"""
+# As few as the promoted attributes are, and mostly there are none.
+_REGISTER = "(SELECT string_agg(path || state, ' ' ORDER BY id) FROM promoted_attribute)"
+
+
+def _digest(level: Level) -> str:
+    """Return the SQL of a digest of a row without its counts, which are all that appending adds."""
+    counts = {key.column for key in COMPUTED_KEYS[level] if key.vr == "IS"}
+    names = (f"{TABLES[level]}.{name}" for name in COLUMNS[level] if name not in counts)
+    return f"encode(sha256(convert_to(ROW({', '.join(names)})::text, 'UTF8')), 'hex')"
+
+
+_ROWS = """series JOIN study ON study.id = series.parent
+        JOIN patient ON patient.id = study.parent"""
+_VERSIONS = (
+    "SELECT "
+    + ", ".join(
+        f"{TABLES[level]}.id, {TABLES[level]}.xmin::text, {_digest(level)}" for level in _ABOVE
+    )
+    + f", {_REGISTER} FROM {_ROWS} WHERE series.id {{in_values}}"
+)
+
+
+def _is_current(level: Level) -> str:
+    # The digest takes a hundred times as long.
+    table = TABLES[level]
+    return (
+        f"CASE WHEN {table}.xmin::text = known.{table}_version THEN true "
+        f"ELSE {_digest(level)} = known.{table}_digest END"
+    )
 
 
 def _insertion(name: str, table: str, columns: Sequence[str]) -> str:
     names = ", ".join(columns)
     return (
-        f"{name} AS (INSERT INTO {table} ({names}) SELECT {names} FROM given, "
+        f"{name} AS (INSERT INTO {table} ({names}) SELECT {names} FROM given, ready, "
         f"json_populate_recordset(NULL::{table}, content -> '{table}'))"
     )
 
 
 def _addition(table: str, column: str) -> str:
     return (
-        f"counted_{table} AS (UPDATE {table} SET {column} = {column} + added.number FROM given, "
+        f"counted_{table} AS (UPDATE {table} SET {column} = {column} + added.number "
+        f"FROM given, ready, "
         f"json_to_recordset(content -> '{table}') AS added (id bigint, number integer) "
         f"WHERE {table}.id = added.id)"
     )
 
 
+_KNOWN = ", ".join(f"{TABLES[level]}_version text, {TABLES[level]}_digest text" for level in _ABOVE)
+_READY = f"""ready AS (
+    SELECT pg_current_xact_id()::xid::text AS version FROM given
+    WHERE (content ->> 'register') IS NOT DISTINCT FROM {_REGISTER}
+        AND json_array_length(content -> 'known') = (
+            SELECT count(*)
+            FROM json_to_recordset((SELECT content -> 'known' FROM given))
+                    AS known (series bigint, {_KNOWN})
+                JOIN ({_ROWS}) ON series.id = known.series
+            WHERE {" AND ".join(map(_is_current, _ABOVE))})
+        AND NOT EXISTS (SELECT FROM instance WHERE sop_instance_uid = ANY(ARRAY(
+            SELECT json_array_elements_text(content -> 'uids') FROM given)))
+        AND NOT EXISTS (SELECT FROM file WHERE path = ANY(ARRAY(
+            SELECT json_array_elements_text(content -> 'paths')::bytea FROM given))))"""
+
 _APPEND = (
     ", ".join(
         (
             "WITH given AS (SELECT ?::json AS content)",
+            _READY,
             _insertion("new_instance", "instance", COLUMNS[Level.IMAGE]),
             _insertion("new_value", "instance_value", VALUE_COLUMNS),
             _insertion("new_file", "file", _FILE_COLUMNS),
             *(_addition(table, column) for table, column in COUNTED),
         )
     )
-    + " SELECT pg_current_xact_id()::xid::text"
+    + " SELECT (SELECT version FROM ready), CASE WHEN (content ->> 'wants_ids')::boolean"
+    f" THEN {_NEXT_BLOCK} END FROM given"
 )
+
+
+class _Version(NamedTuple):
+    """A state of a row: the number of the transaction that wrote it, and its digest."""
+
+    writer: str
+    digest: str
+
+
+class _Appending(NamedTuple):
+    """A statement that appends instances at places, with the occurrences among their values."""
+
+    attempt: Attempt
+    places: list[Place]
+    occurrences: set[tuple[str, int]]
 
 
 class ServerSeries(RecentSeries):
@@ -79,23 +139,15 @@ class ServerSeries(RecentSeries):
 
     def __init__(self) -> None:
         super().__init__()
-        self._versions: dict[tuple[str, int], str] = {}
+        self._versions: dict[tuple[str, int], _Version] = {}
         self._register: str | None = ""
-        self._current: set[int] = set()
-        self._asked: Any = ()
+        self._attempted: _Appending | None = None
 
     @classmethod
-    def ask(cls, connection: Driven, instances: Iterable[Received]) -> Self:
-        """Take the cache of a connection, and ask for the versions of what instances need."""
+    def of(cls, connection: Driven) -> Self:
+        """Take the cache of a connection."""
         found = connection.info.pop(_NAME, None)
-        recent = found if isinstance(found, cls) else cls()
-        recent._current = set()  # noqa: SLF001  of this very class
-        places = {recent._place(received) for received in instances}  # noqa: SLF001
-        ids = list({place.series for place in places if place is not None})
-        words = words_of(connection)
-        statement = _VERSIONS.replace("{in_values}", words.in_values)
-        recent._asked = execute(connection, statement, (ids,)) if ids else ()  # noqa: SLF001
-        return recent
+        return found if isinstance(found, cls) else cls()
 
     def stamp(self, connection: Driven) -> None:
         """Do nothing: each row has its version."""
@@ -103,16 +155,6 @@ class ServerSeries(RecentSeries):
     def put_back(self, info: dict[Any, Any]) -> None:
         """Give the cache to the next transaction of its connection: call this after the commit."""
         info[_NAME] = self
-
-    def answered(self) -> None:
-        """Note which series are current."""
-        for *ids_and_versions, register in self._asked:
-            series, study, patient = ids_and_versions[::2]
-            rows = zip(("series", "study", "patient"), (series, study, patient), strict=True)
-            known = [self._versions.get(row) for row in rows]
-            if known == ids_and_versions[1::2] and register == self._register:
-                self._current.add(series)
-        self._asked = ()
 
     def append(
         self,
@@ -122,44 +164,107 @@ class ServerSeries(RecentSeries):
     ) -> bool:
         """Write instances that the index does not have, if all they change are counts.
 
-        Else return False, with nothing written. A file of another instance at one of the paths
-        breaks the unique key, and so the transaction.
+        Else return False, with nothing written but their occurrences.
         """
-        places = []
-        for received, _ in added:
-            place = self._place(received)
-            if place is None or place.series not in self._current:
-                return False
-            places.append(place)
-        if len({file.path for _, file in added}) < len(added):
+        while len(kept_ids(connection, Level.IMAGE, len(added))) < len(added):
+            first = execute(connection, f"SELECT {_NEXT_BLOCK}").fetchone()[0]
+            keep_block(connection, Level.IMAGE, first)
+        appending = self._appending(connection, added, default_zone)
+        if appending is None:
             return False
-        ids = [take_from_block(connection, Level.IMAGE) for _ in added]
-        instances, values, occurrences = self._rows(ids, places, added, default_zone)
+        if new := appending.occurrences - self._occurrences:
+            execute(connection, INSERT_OCCURRENCE, sorted(new))
+        attempt = appending.attempt
+        attempt.row = execute(connection, attempt.statement, (*attempt.parameters,)).fetchone()
+        return self._note(connection, appending)
+
+    def attempt(
+        self,
+        connection: Driven,
+        added: Sequence[tuple[Received, FileState]],
+        default_zone: int,
+    ) -> Attempt | None:
+        """Return the statement with which ``append`` would write these; None if it would not.
+
+        It must run first of its transaction, whose locks it comes after.
+        """
+        appending = self._appending(connection, added, default_zone)
+        if appending is None or not appending.occurrences <= self._occurrences:
+            return None
+        self._attempted = appending
+        return appending.attempt
+
+    def has_appended(self, connection: Driven) -> bool:
+        """Tell whether the last attempt has run and has written its instances."""
+        appending, self._attempted = self._attempted, None
+        return appending is not None and self._note(connection, appending)
+
+    def _appending(
+        self,
+        connection: Driven,
+        added: Sequence[tuple[Received, FileState]],
+        default_zone: int,
+    ) -> _Appending | None:
+        places = [self._place(received) for received, _ in added]
+        ids = kept_ids(connection, Level.IMAGE, len(added))
+        uids = [received.sop_uid for received, _ in added]
+        paths = [f"\\x{os.fsencode(file.path).hex()}" for _, file in added]
+        if len(ids) < len(added) or len(set(uids)) < len(added) or len(set(paths)) < len(added):
+            return None
+        known = [place for place in places if place is not None and self._knows(place)]
+        if len(known) < len(added):
+            return None
+        instances, values, occurrences = self._rows(ids, known, added, default_zone)
         files = [
-            (f"\\x{os.fsencode(file.path).hex()}", file.size, file.modified_ns, identifier)
-            for identifier, (_, file) in zip(ids, added, strict=True)
+            (path, file.size, file.modified_ns, identifier)
+            for identifier, path, (_, file) in zip(ids, paths, added, strict=True)
         ]
         content: dict[str, Any] = {
+            "register": self._register,
+            "known": [self._as_known(place) for place in set(known)],
+            "uids": uids,
+            "paths": paths,
+            "wants_ids": len(kept_ids(connection, Level.IMAGE, ID_BLOCK)) < ID_BLOCK,
             "instance": _objects(
                 COLUMNS[Level.IMAGE], [fitting_row(Level.IMAGE, row) for row in instances]
             ),
             "instance_value": _objects(VALUE_COLUMNS, fitting_values(values)),
             "file": _objects(_FILE_COLUMNS, files),
         }
-        changed = list(zip(*places, strict=True))
-        for (table, _), identifiers in zip(COUNTED, changed, strict=True):
+        for (table, _), identifiers in zip(COUNTED, zip(*known, strict=True), strict=True):
             content[table] = [
                 {"id": identifier, "number": number}
                 for identifier, number in Counter(identifiers).items()
             ]
-        if new := occurrences - self._occurrences:
-            execute(connection, INSERT_OCCURRENCE, sorted(new))
-        text = json.dumps(content, ensure_ascii=False)
-        version = execute(connection, _APPEND, (text,)).fetchone()[0]
-        self._occurrences |= new
-        for (table, _), identifiers in zip(COUNTED, changed, strict=True):
-            self._versions |= dict.fromkeys(((table, each) for each in identifiers), version)
+        attempt = Attempt(_APPEND, (json.dumps(content, ensure_ascii=False),))
+        return _Appending(attempt, known, occurrences)
+
+    def _note(self, connection: Driven, appending: _Appending) -> bool:
+        """Tell whether instances are written, and note what is known then."""
+        row = appending.attempt.row
+        if not row:
+            return False
+        version, block = row
+        if block is not None:
+            keep_block(connection, Level.IMAGE, int(block))
+        if version is None:
+            return False
+        for _ in appending.places:
+            take_from_block(connection, Level.IMAGE)
+        self._occurrences |= appending.occurrences
+        for key in {key for place in appending.places for key in _keys(place)}:
+            self._versions[key] = _Version(version, self._versions[key].digest)
         return True
+
+    def _knows(self, place: Place) -> bool:
+        return all(key in self._versions for key in _keys(place))
+
+    def _as_known(self, place: Place) -> dict[str, Any]:
+        known: dict[str, Any] = {"series": place.series}
+        for table, identifier in _keys(place):
+            version = self._versions[table, identifier]
+            known |= {f"{table}_version": version.writer, f"{table}_digest": version.digest}
+        return known
 
     def learn(self, batch: Batch, instances: Sequence[Received]) -> None:
         """Forget what a batch of these instances may have changed, and know their series."""
@@ -169,12 +274,10 @@ class ServerSeries(RecentSeries):
             return
         connection = batch.connection
         statement = _VERSIONS.replace("{in_values}", words_of(connection).in_values)
-        for series, of_series, study, of_study, patient, of_patient, register in execute(
-            connection, statement, (ids,)
-        ):
-            self._versions["series", series] = of_series
-            self._versions["study", study] = of_study
-            self._versions["patient", patient] = of_patient
+        for *found, register in execute(connection, statement, (ids,)):
+            for level, at in zip(_ABOVE, range(0, len(found), 3), strict=True):
+                identifier, writer, digest = found[at : at + 3]
+                self._versions[TABLES[level], identifier] = _Version(writer, digest)
             self._register = register
         self._forget_others()
 
@@ -184,11 +287,8 @@ class ServerSeries(RecentSeries):
             kept = {
                 key
                 for study in self._studies.values()
-                for key in (
-                    ("study", study.id),
-                    ("patient", study.patient_row),
-                    *(("series", series) for series, _ in study.series.values()),
-                )
+                for series, _ in study.series.values()
+                for key in _keys(Place(series, study.id, study.patient_row))
             }
             self._versions = {key: self._versions[key] for key in kept & self._versions.keys()}
 
@@ -202,3 +302,8 @@ def _objects(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> list[di
         {name: value for name, value in zip(columns, row, strict=True) if value is not None}
         for row in rows
     ]
+
+
+def _keys(place: Place) -> tuple[tuple[str, int], ...]:
+    """Return table and id of each row above an instance."""
+    return tuple(zip((TABLES[level] for level in _ABOVE), place, strict=True))
