@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from dicomquest.dataset import usual_identifier
 from dicomquest.dataset.charset import FALLBACK, Terms
-from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
+from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError, declared_end
 from dicomquest.dataset.elements import DataSet, Element
 from dicomquest.dataset.encoder import deflate, encode
 from dicomquest.dataset.limits import (
@@ -45,6 +45,7 @@ __all__ = [
     "deflate",
     "encode",
     "is_deflated",
+    "is_implicit",
     "is_whole_stream",
 ]
 
@@ -170,9 +171,10 @@ def decode_header(
             )
 
         return _inflated_header(data, start, limits.inflated, read)
+    is_big_endian = transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
     decoder = Decoder(
         data,
-        big_endian=transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+        big_endian=is_big_endian,
         limits=limits,
         fallback=fallback,
         remarks=remarks,
@@ -191,13 +193,20 @@ def decode_header(
             needed=error.needed,
         )
     stopped = end < len(data)
-    needed = decoder.declared_end(end, explicit=place.explicit) if stopped else 0
+    needed = (
+        declared_end(data, end, explicit=place.explicit, big_endian=is_big_endian) if stopped else 0
+    )
     return Header(place.elements, end, stopped=stopped, needed=needed)
 
 
 def is_deflated(transfer_syntax: str) -> bool:
     """Tell whether data sets are deflated as a whole (PS3.5 A.5)."""
     return transfer_syntax in _DEFLATED
+
+
+def is_implicit(transfer_syntax: str) -> bool:
+    """Tell whether elements do not name their VR (PS3.5 A.1)."""
+    return transfer_syntax in _IMPLICIT
 
 
 def is_whole_stream(data: bytes, start: int, most: int) -> bool:

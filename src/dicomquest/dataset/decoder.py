@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import struct
 
-from dicomquest.dataset.charset import (
-    FALLBACK,
-    Terms,
-)
+from dicomquest.dataset.charset import FALLBACK, Terms
 from dicomquest.dataset.dictionary import (
     IMPLICIT_CODES,
     US_OR_SS,
@@ -201,21 +198,6 @@ class Decoder:
         first = next(iter(place.elements), FIRST_TAG)
         if first < FIRST_TAG:
             self._remarks.add(first, RemarkKind.FOREIGN_GROUP)
-
-    def declared_end(self, position: int, *, explicit: bool) -> int:
-        """Return the end that the element at ``position`` declares; 0 if it does not say.
-
-        It says nothing if its length is undefined, or if its header is cut off.
-        """
-        data = self._data
-        code = bytes(data[position + 4 : position + 6]) if explicit else b""
-        start = position + (12 if code in _LONG_FORM else 8)
-        if start > self._size:
-            return 0
-        if code in _SHORT_FORM:
-            return start + int(self._explicit_header(data, position)[3])
-        length: int = self._length(data, start - 4)[0]
-        return 0 if length == UNDEFINED else start + length
 
     def _keeps(self, place: Place, tag: int) -> bool:
         """Remark on a tag not above the one before; return False to leave its element out."""
@@ -493,6 +475,22 @@ class Decoder:
                 message, offset=position, tag=tag, needed=position + length
             )
         return DataSetError(message, offset=position, tag=tag)
+
+
+def declared_end(data: bytes, position: int, *, explicit: bool, big_endian: bool = False) -> int:
+    """Return the end that the element at ``position`` declares; 0 if it does not say.
+
+    It says nothing if its length is undefined, or if its header is cut off.
+    """
+    short, _, long = _UNPACK[">" if big_endian else "<"]
+    code = data[position + 4 : position + 6] if explicit else b""
+    start = position + (12 if code in _LONG_FORM else 8)
+    if start > len(data):
+        return 0
+    if code in _SHORT_FORM:
+        return start + int(short(data, position)[3])
+    length: int = long(data, start - 4)[0]
+    return 0 if length == UNDEFINED else start + length
 
 
 def _is_kept_late(place: Place, tag: int) -> bool:

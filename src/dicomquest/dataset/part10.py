@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError
+from dicomquest.dataset.decoder import Decoder, TruncatedDataSetError, declared_end
 from dicomquest.dataset.elements import DataSet
 from dicomquest.dataset.limits import FILE_LIMITS
 from dicomquest.dataset.remembering import is_short, remembered
@@ -125,7 +125,7 @@ def _read_meta(data: bytes, start: int) -> tuple[int, DataSet]:
     decoder = Decoder(data, limits=FILE_LIMITS)
     end = start
     while data[end : end + len(_META_GROUP)] == _META_GROUP:
-        element, end = end, decoder.declared_end(end, explicit=True)
+        element, end = end, declared_end(data, end, explicit=True)
         if not element < end <= len(data):
             # A header that is cut off does not say how much is missing: a byte more, at least.
             needed = max(end, len(data) + 1)

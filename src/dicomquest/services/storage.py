@@ -16,6 +16,7 @@ from dicomquest.dimse.commands import CStoreRQ
 from dicomquest.errors import StoreError
 from dicomquest.index.ingest.file_reader import read_arrived
 from dicomquest.index.ingest.instance import Prepared, Reason, Received, Skipped
+from dicomquest.index.ingest.known_headers import KnownHeaders
 from dicomquest.pdu.user_information import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomquest.services.batching import Gatherer
 from dicomquest.services.failures import failure_of
@@ -81,6 +82,7 @@ class StorageService:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self._headers = KnownHeaders()
         self._gatherer: Gatherer[_Whole] = Gatherer(
             self._store, WorkerThread("dicomquest-store").do
         )
@@ -177,7 +179,7 @@ class StorageService:
         incoming, syntax = whole.incoming, whole.request.context.transfer_syntax
         start = FileStart(incoming.start, syntax, {}, guessed=False)
         zone = self._archive.index.timezone_offset_minutes
-        received = read_arrived(incoming.descriptor, incoming.first, start, zone)
+        received = read_arrived(incoming.descriptor, incoming.first, start, zone, self._headers)
         if isinstance(received, Skipped):
             status, element = REFUSED.get(received.reason, (statuses.CANNOT_UNDERSTAND, ()))
             raise StoreError(

@@ -10,25 +10,28 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from dicomquest.dataset.codec import (
     PIXEL_DATA,
+    Header,
     RemarkKind,
     Remarks,
     TruncatedDataSetError,
     decode_header,
     is_deflated,
+    is_implicit,
     is_whole_stream,
 )
+from dicomquest.dataset.decoder import declared_end
 from dicomquest.dataset.elements import Element
 from dicomquest.dataset.part10 import read_file_start
 from dicomquest.dataset.pixel_fragments import is_whole
 from dicomquest.errors import DataSetError
-from dicomquest.index.ingest.instance import Prepared, Reason, Skipped, receive
+from dicomquest.index.ingest.instance import Prepared, Reason, Received, Skipped, receive
 from dicomquest.index.tables.rows import LARGEST_BINARY
 from dicomquest.standard.tags import FIRST_TAG, TRANSFER_SYNTAX_UID, tag_text
 from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 if TYPE_CHECKING:
-    from dicomquest.dataset.codec import Header
     from dicomquest.dataset.part10 import FileStart
+    from dicomquest.index.ingest.known_headers import KnownHeader, KnownHeaders
 
 FIRST_READ = 32 * 1024
 """Bytes of the first read: most headers fit. For a longer one, each further read doubles them."""
@@ -86,18 +89,44 @@ def read_left(path: str, default_zone: int) -> Prepared | Skipped:
 
 
 def read_arrived(
-    descriptor: int, first: bytes, start: FileStart, default_zone: int
+    descriptor: int,
+    first: bytes,
+    start: FileStart,
+    default_zone: int,
+    headers: KnownHeaders | None = None,
 ) -> Prepared | Skipped:
     """Return the instance in an open file that has just arrived; it begins with ``first``.
 
     Its writer knows where the data set begins and in which transfer syntax (``start``): to find
     that out again would take a third of the time. A data set that other readers could not read, or
-    not as a whole, is refused.
+    not as a whole, is refused. ``headers`` are those of earlier instances.
     """
     try:
-        return _read(descriptor, first, start, default_zone)
+        if headers is not None:
+            known = headers.find(first, start.start, start.transfer_syntax)
+            if known is not None and (
+                found := _known_instance(descriptor, first, start, known, default_zone)
+            ):
+                return found
+        return _read(descriptor, first, start, default_zone, headers)
     except OSError as error:
         return _unreadable(error)
+
+
+def _known_instance(
+    descriptor: int, data: bytes, start: FileStart, known: KnownHeader, default_zone: int
+) -> Received | None:
+    """Return the instance of a known header; None if it has to be looked at as a whole."""
+    stopped = known.end < len(data)
+    is_explicit = not is_implicit(start.transfer_syntax)
+    needed = declared_end(data, known.end, explicit=is_explicit) if stopped else 0
+    size = os.fstat(descriptor).st_size
+    if needed > size or (not stopped and len(data) < size):
+        return None
+    header = Header(known.changed, known.end, stopped, needed)
+    if _unfit(descriptor, data, start, header, Remarks()) is not None:
+        return None
+    return known.instance(default_zone)
 
 
 def _unreadable(error: OSError) -> Skipped:
@@ -105,7 +134,11 @@ def _unreadable(error: OSError) -> Skipped:
 
 
 def _read(
-    descriptor: int, data: bytes, known_start: FileStart | None, default_zone: int
+    descriptor: int,
+    data: bytes,
+    known_start: FileStart | None,
+    default_zone: int,
+    headers: KnownHeaders | None = None,
 ) -> Prepared | Skipped:
     """Decode the header, of which ``data`` is the beginning; read more of the file as needed.
 
@@ -130,7 +163,10 @@ def _read(
                     if known_start is None
                     else _unfit(descriptor, data, known_start, header, remarks)
                 )
-                return unfit or _received(start, header, size, default_zone)
+                received = unfit or _received(start, header, size, default_zone)
+                if headers is not None and isinstance(received, Received) and not remarks:
+                    headers.learn(data, start.start, start.transfer_syntax, header, received)
+                return received
             needed = header.needed
         except TruncatedDataSetError as error:
             if len(data) >= size:

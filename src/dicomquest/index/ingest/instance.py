@@ -137,6 +137,11 @@ def _object(data_set: DataSet, uid: str, sop_class: str) -> ReceivedObject:
     return ReceivedObject(uid, sop_class, f"{{{attributes}}}")
 
 
+def is_fit(uid: str) -> bool:
+    """Tell whether an instance can have this UID in the index."""
+    return bool(uid) and not _is_unfit(uid)
+
+
 def _is_unfit(uid: str) -> bool:
     return len(uid) > _LONGEST_UID or "\\" in uid
 
