@@ -128,7 +128,7 @@ def test_names_of_objects_are_here_or_explained() -> None:
     [
         (
             "from dicomquest.events import EVT_N_GET",
-            "the DIMSE-N services but a requestor's send_n_create() and send_n_set() are not here",
+            "the DIMSE-N services but N-CREATE and N-SET are not here",
         ),
         ("from dicomquest import PrintManagementPresentationContexts", "use build_context"),
         ("from dicomquest import apps", "use the command line"),

@@ -7,8 +7,7 @@ import sys
 from opcode import opmap
 
 _NORMALIZED = (
-    "the DIMSE-N services but a requestor's send_n_create() and send_n_set() are not here; keep "
-    "pynetdicom for them"
+    "the DIMSE-N services but N-CREATE and N-SET are not here; keep pynetdicom for the others"
 )
 _NO_THREAD = (
     "not here: an association has no thread; `is_established` and the events tell its end, "

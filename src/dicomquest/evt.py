@@ -15,13 +15,15 @@ handler for an answer:
 - EVT_C_MOVE: it yields first where the instances go, as (address, port), or as a triple with a dict
   of further arguments for ``AE.associate``; (None, None) stands for an unknown destination. The
   rest is as for EVT_C_GET.
+- EVT_N_CREATE, EVT_N_SET: it returns the status and a Dataset with the attributes of the instance,
+  or None. Where the request of an N-CREATE names no instance, Affected SOP Instance UID is one.
 - EVT_SOP_EXTENDED: it returns a dict of SOP class UID to the bytes that answer the offer.
 - EVT_USER_ID: it returns (is verified, bytes of the server's response or None).
 
 A status is a number, or a Dataset with Status and the elements that explain it (PS3.7 C). Handlers
 run in a thread of the server; coroutines and async generators run in its event loop. A handler that
 raises is logged, and the peer gets a status (C311, of a C-STORE C211, of a C-GET C411, of a C-MOVE
-C511), or no answer in a negotiation.
+C511, of N-CREATE and N-SET 0110), or no answer in a negotiation.
 
 ```python
 from pydicom.dataset import Dataset
@@ -112,6 +114,8 @@ EVT_C_FIND = InterventionEvent("EVT_C_FIND", "C-FIND request received")
 EVT_C_GET = InterventionEvent("EVT_C_GET", "C-GET request received")
 EVT_C_MOVE = InterventionEvent("EVT_C_MOVE", "C-MOVE request received")
 EVT_C_STORE = InterventionEvent("EVT_C_STORE", "C-STORE request received")
+EVT_N_CREATE = InterventionEvent("EVT_N_CREATE", "N-CREATE request received")
+EVT_N_SET = InterventionEvent("EVT_N_SET", "N-SET request received")
 EVT_SOP_EXTENDED = InterventionEvent("EVT_SOP_EXTENDED", "SOP class extended negotiation requested")
 EVT_USER_ID = InterventionEvent("EVT_USER_ID", "User identity negotiation requested")
 
@@ -266,6 +270,8 @@ class Event:
     | EVT_C_GET, EVT_C_MOVE | as EVT_C_FIND; ``move_destination`` of a C-MOVE |
     | EVT_C_STORE | ``request``, ``context``, ``message_id``, ``dataset``, ``file_meta``, |
     | | ``encoded_dataset()``, ``dataset_path`` |
+    | EVT_N_CREATE | ``request``, ``context``, ``message_id``, ``attribute_list`` |
+    | EVT_N_SET | ``request``, ``context``, ``message_id``, ``modification_list`` |
     | EVT_CONN_OPEN, EVT_CONN_CLOSE | ``address``: (host, port) of the peer |
     | EVT_SOP_EXTENDED | ``app_info``: dict of SOP class UID to the bytes offered |
     | EVT_USER_ID | ``user_id_type``, ``primary_field``, ``secondary_field`` |
@@ -298,6 +304,16 @@ class Event:
             # Python falls back to __getattr__ then, which has the words.
             raise AttributeError
         return request.identifier
+
+    @property
+    def attribute_list(self) -> Dataset:
+        """The attributes of an N-CREATE request; DataSetError if they cannot be read."""
+        return self._request.attribute_list
+
+    @property
+    def modification_list(self) -> Dataset:
+        """The attributes of an N-SET request; DataSetError if they cannot be read."""
+        return self._request.modification_list
 
     @property
     def dataset(self) -> Dataset:

@@ -73,9 +73,42 @@ class Request:
         return self.command.move_destination.strip(" ")
 
     @property
-    def AffectedSOPInstanceUID(self) -> UID:
-        """The Affected SOP Instance UID (0000,1000) of a C-STORE request."""
+    def AffectedSOPInstanceUID(self) -> UID | None:
+        """The Affected SOP Instance UID (0000,1000) of a C-STORE or N-CREATE request.
+
+        None for an N-CREATE that leaves its choice to the SCP.
+        """
+        if isinstance(self.command, commands.NCreateRQ):
+            uid = self.command.affected_sop_instance_uid
+            return as_uid(uid) if uid else None
         return as_uid(self.store.affected_sop_instance_uid)
+
+    @property
+    def RequestedSOPClassUID(self) -> UID:
+        """The Requested SOP Class UID (0000,0003) of an N-SET request."""
+        return as_uid(self._of(commands.NSetRQ).affected_sop_class_uid)
+
+    @property
+    def RequestedSOPInstanceUID(self) -> UID:
+        """The Requested SOP Instance UID (0000,1001) of an N-SET request."""
+        return as_uid(self._of(commands.NSetRQ).affected_sop_instance_uid)
+
+    @property
+    def AttributeList(self) -> BytesIO | None:
+        """The bytes of the attributes of an N-CREATE request; None without any."""
+        self._of(commands.NCreateRQ)
+        return self.Identifier
+
+    @property
+    def ModificationList(self) -> BytesIO | None:
+        """The bytes of the attributes of an N-SET request."""
+        self._of(commands.NSetRQ)
+        return self.Identifier
+
+    def _of(self, kind: type[commands.NormalizedRQ]) -> commands.NormalizedRQ:
+        if not isinstance(self.command, kind):
+            raise AttributeError(f"{self._name} is no {kind.__name__}")  # noqa: TRY004
+        return self.command
 
     @property
     def MoveOriginatorApplicationEntityTitle(self) -> str | None:
@@ -142,6 +175,27 @@ class Request:
         except Exception as error:
             # pydicom raises anything for bytes that are no data set.
             raise DataSetError(f"no data set of an instance ({type(error).__name__})") from error
+
+    @property
+    def attribute_list(self) -> Dataset:
+        """The attributes of an N-CREATE request, decoded; DataSetError if they cannot be."""
+        self._of(commands.NCreateRQ)
+        return self._attributes
+
+    @property
+    def modification_list(self) -> Dataset:
+        """The attributes of an N-SET request, decoded; DataSetError if they cannot be."""
+        self._of(commands.NSetRQ)
+        return self._attributes
+
+    @cached_property
+    def _attributes(self) -> Dataset:
+        from dicomquest.dataset.codec import decode
+        from dicomquest.dataset.elements import to_pydicom
+        from dicomquest.dataset.limits import RESPONSE_LIMITS
+
+        data = self.data_set or b""
+        return to_pydicom(decode(data, self.transfer_syntax, limits=RESPONSE_LIMITS))
 
     @cached_property
     def identifier(self) -> Dataset:

@@ -271,11 +271,13 @@ class Association(RequestedAssociation, NormalizedServices, evt.HasHandlers):
             response = self._store(dataset, msg_id, priority, originator_aet, originator_id)
         return Dataset() if response is None else status_data_set(response.command)
 
-    def _exchange(self, request: NormalizedRQ, dataset: Dataset) -> ResponseReceived | None:
+    def _exchange(
+        self, request: NormalizedRQ, dataset: Dataset, meta_uid: str | None
+    ) -> ResponseReceived | None:
         from dicomquest.services.identifiers import encode_request
 
         with self._turn():
-            context = self._requestor.context_for(request.affected_sop_class_uid)
+            context = self._requestor.context_for(meta_uid or request.affected_sop_class_uid)
             attributes = encode_request(dataset, context.transfer_syntax)
             return self._run(self._requestor.exchange(context, request, attributes))
 

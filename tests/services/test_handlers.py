@@ -22,7 +22,9 @@ from fixtures.faces import (
     statuses,
 )
 
-EXPLAINED = data_set(Status=0xA900, ErrorComment="no level", OffendingElement=[0x00080052])
+EXPLAINED = data_set(
+    Status=0xA900, ErrorComment="no level", OffendingElement=[0x00080052, 0x0020000D]
+)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ EXPLAINED = data_set(Status=0xA900, ErrorComment="no level", OffendingElement=[0
         (0xFF01, Answer(0xFF01)),
         (0xB001, Answer(0xB001)),
         (data_set(Status=0xC123), Answer(0xC123)),
-        (EXPLAINED, Answer(0xA900, b"", "no level", (0x00080052,))),
+        (EXPLAINED, Answer(0xA900, b"", "no level", (0x00080052, 0x0020000D))),
     ],
 )
 def test_status_is_a_number_or_a_dataset(status: Any, answer: Answer) -> None:

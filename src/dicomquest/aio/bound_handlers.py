@@ -10,11 +10,12 @@ from typing import Any
 
 from dicomquest import evt
 from dicomquest.aio.containment import contained
+from dicomquest.aio.handled_instances import answer_instance, event_of
 from dicomquest.aio.handled_retrieves import HandledRetrieve
 from dicomquest.aio.handled_stores import HandledStore
 from dicomquest.aio.handler_items import AsyncItems, BlockingItems
 from dicomquest.aio.handler_kinds import is_async
-from dicomquest.dimse.commands import CGetRQ, CMoveRQ, CStoreRQ, RetrieveRQ
+from dicomquest.dimse.commands import CGetRQ, CMoveRQ, CStoreRQ, NormalizedRQ, RetrieveRQ
 from dicomquest.handled_request import Request
 from dicomquest.pdu.pdus import AAssociateAC, AAssociateRJ, AAssociateRQ
 from dicomquest.pdu.user_information import UserIdentityRQ
@@ -44,11 +45,15 @@ class BoundHandlers:
         bound = association.handlers if isinstance(association, evt.HasHandlers) else self.handlers
         if isinstance(request.command, CStoreRQ):
             store = HandledStore(request, request.command, self.incoming_folder)
-            handler = next(iter(bound.bound(evt.EVT_C_STORE)), None)
-            await store.answer(handler, is_async=handler is not None and is_async(handler.function))
+            own = next(iter(bound.bound(evt.EVT_C_STORE)), None)
+            await store.answer(own, is_async=own is not None and is_async(own.function))
             return
         if isinstance(request.command, CGetRQ | CMoveRQ):
             await _retrieve(bound, request, request.command)
+            return
+        if isinstance(request.command, NormalizedRQ):
+            handler = _handler(bound, event_of(request.command))
+            await answer_instance(request, request.command, handler)
             return
         find, echo = _handler(bound, evt.EVT_C_FIND), _handler(bound, evt.EVT_C_ECHO)
         await HandlerService(find, echo).handle(request)

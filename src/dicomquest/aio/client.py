@@ -16,6 +16,8 @@ from pydicom.dataset import Dataset
 from dicomquest import evt
 from dicomquest.aio.containment import contained
 from dicomquest.aio.handler_kinds import is_async
+from dicomquest.aio.instance_requests import InstanceRequests
+from dicomquest.dimse.commands import NormalizedRQ
 from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import AssociationAbortedError, AssociationError
 from dicomquest.scu.association import RequestedAssociation
@@ -49,7 +51,7 @@ Send = Callable[[AcceptedContext, bytes], Flow[Operation]]
 """The flow that sends a query or retrieve: its context and its encoded identifier are given."""
 
 
-class AsyncAssociation(RequestedAssociation, evt.HasHandlers):
+class AsyncAssociation(RequestedAssociation, InstanceRequests, evt.HasHandlers):
     """An association as requestor, in an event loop.
 
     Tasks may share it, but a new request cuts off another task's query that is not read to its end:
@@ -290,6 +292,11 @@ class AsyncAssociation(RequestedAssociation, evt.HasHandlers):
             raise
         response = await self._run(self._requestor.response(operation))
         return Dataset() if response is None else status_data_set(response.command)
+
+    async def _exchange(
+        self, context: AcceptedContext, request: NormalizedRQ, attributes: bytes
+    ) -> ResponseReceived | None:
+        return await self._run(self._requestor.exchange(context, request, attributes))
 
     async def send_c_cancel(self, msg_id: int) -> None:
         """Send a C-CANCEL for the query with this Message ID; its final response still comes."""

@@ -89,8 +89,9 @@ class ResponseChannel(AcceptedView, SessionOwner):
             error_comment=comment,
             offending_element=offending,
             error_id=request.error_id,
+            has_attributes=request.attributes is not None,
         )
-        self._session.send_response(request.command, response, None, monotonic())
+        self._session.send_response(request.command, response, request.attributes, monotonic())
         self._end_request(request, status, comment, offending)
         self.protocol.pump()
         await self.protocol.drain()

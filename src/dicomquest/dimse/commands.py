@@ -327,10 +327,12 @@ def response_to(
     error_comment: str = "",
     offending_element: tuple[int, ...] = (),
     error_id: int | None = None,
+    has_attributes: bool = False,
 ) -> Response:
     """Return the response to a request; only a Pending one to C-FIND has a data set.
 
-    The offending elements of a DIMSE-N request are its Attribute Identifier List (PS3.7 C).
+    The offending elements of a DIMSE-N request are its Attribute Identifier List (PS3.7 C); its
+    response has a data set if it has attributes.
     """
     if isinstance(request, CStoreRQ):
         return CStoreRSP(
@@ -356,6 +358,7 @@ def response_to(
             attribute_identifier_list=offending_element,
             offending_element=(),
             error_id=error_id,
+            has_data_set=has_attributes,
         )
     return response
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
@@ -82,7 +90,7 @@ def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
 
     ValueError for a status that the service does not have, TypeError for what is no status.
     """
-    answer = _read_status(status)
+    answer = read_status(status)
     # Warnings (Bxxx) and A710 belong to SOP classes that the tables do not have, such as
     # Repository Query.
     is_known = find_status(answer.status, statuses) is not None
@@ -94,27 +102,22 @@ def parse_status(status: Any, statuses: tuple[Status, ...]) -> Answer:
     return answer
 
 
-def _read_status(status: Any) -> Answer:
+def read_status(status: Any) -> Answer:
+    """Read a status of whatever service; TypeError or ValueError for what is none."""
     if isinstance(status, Dataset):
         if "Status" not in status:
             raise ValueError("a handler gave a status Dataset without Status (0000,0900)")
-        offending = status.get("OffendingElement")
-        tags = (
-            ()
-            if offending is None
-            else tuple(offending)
-            if isinstance(offending, list | tuple)
-            else (offending,)
-        )
-        return Answer(
-            int(status.Status),
-            b"",
-            str(status.get("ErrorComment", "")),
-            tuple(int(tag) for tag in tags),
-        )
+        offending = tags_of(status.get("OffendingElement"))
+        return Answer(int(status.Status), b"", str(status.get("ErrorComment", "")), offending)
     if not isinstance(status, int):
         raise TypeError(f"a handler gave {status!r} as status: give a number or a Dataset")
     return Answer(int(status))
+
+
+def tags_of(value: Any) -> tuple[int, ...]:
+    """Return the tags of an AT element: none, one, or several, which are pydicom's MultiValue."""
+    several = value if isinstance(value, Sequence) else () if value is None else (value,)
+    return tuple(map(int, several))
 
 
 def parse_answer(item: Any, transfer_syntax: str) -> Answer:

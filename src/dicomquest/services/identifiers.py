@@ -27,6 +27,7 @@ from dicomquest.dimse.commands import (
 )
 from dicomquest.dimse.events import ResponseReceived, ResponsesReceived
 from dicomquest.errors import DataSetError
+from dicomquest.standard.statuses import StatusClass, status_class
 from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 
 LOGGER = logging.getLogger("dicomquest.scu")
@@ -184,13 +185,16 @@ def read_normalized_response(
 ) -> tuple[Dataset, Dataset | None]:
     """Return the status and the attributes of a response to N-CREATE or N-SET.
 
-    The status is empty if the association ended before the response (None).
+    The status is empty if the association ended before the response (None). A request that failed
+    has no attributes.
     """
     if response is None:
         return Dataset(), None
     status, syntax = status_data_set(response.command), response.context.transfer_syntax
+    if status_class(response.command.status) not in {StatusClass.SUCCESS, StatusClass.WARNING}:
+        return status, None
     data = response.data_set
-    return status, None if data is None else decode_to_pydicom(data, syntax)
+    return status, Dataset() if data is None else decode_to_pydicom(data, syntax)
 
 
 def read_response(response: ResponseReceived | None) -> tuple[Dataset, Dataset | None, bool]:

@@ -223,7 +223,8 @@ class ServiceRequest:
     - ``stream`` has the data set instead if it is handed out while it arrives, as for C-STORE.
     - ``began`` is the time of its arrival, ``matches`` the number of Pending responses so far.
     - ``query``, ``instance`` and ``retrieved`` are what its service knows, for the observer.
-    - ``error_id`` is the Error ID (0000,0903) of a failed DIMSE-N request, which its service sets.
+    - ``error_id`` is the Error ID (0000,0903) of a failed DIMSE-N request, which its service sets;
+      ``attributes`` are the encoded ones of the response to one that was carried out.
     - ``is_told`` says that log and observer know its end.
     - ``service_name`` names a service that is neither DIMSE's nor DICOMweb's, for the log.
 
@@ -239,6 +240,7 @@ class ServiceRequest:
         "_is_cancelled",
         "_is_finished",
         "association",
+        "attributes",
         "began",
         "channel",
         "command",
@@ -280,6 +282,7 @@ class ServiceRequest:
         self.instance: StoredInstance | None = None
         self.retrieved: Retrieved | None = None
         self.error_id: int | None = None
+        self.attributes: bytes | None = None
         self.is_told = False
 
     @property
