@@ -33,11 +33,12 @@ from dicomquest.query.identifier.retrieve_identifier import RetrieveIdentifier
 from dicomquest.scu.storage_proposal import USUAL_SYNTAXES
 from dicomquest.services.access import PeerChoices
 from dicomquest.services.failures import Failure
+from dicomquest.services.interruptible_source import PAGE, TooManyInstancesError
 from dicomquest.services.move_destinations import Destinations
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService, Selection
 from dicomquest.services.retrieve_source import Needed, Selected, Sendable, StudyOfPatient
-from dicomquest.services.stored_source import PAGE, IndexedInstance, TooManyInstancesError
+from dicomquest.services.stored_source import IndexedInstance
 from dicomquest.standard import statuses
 from dicomquest.store.stored_instance import StoredInstance
 

@@ -18,9 +18,9 @@ from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.identifier.retrieve_identifier import RetrieveIdentifier
 from dicomquest.query.options import QueryOptions
 from dicomquest.scu.storage_proposal import classes_of_modality
+from dicomquest.services.interruptible_source import TooManyInstancesError
 from dicomquest.services.request import Run
 from dicomquest.services.retrieve_source import StudyOfPatient
-from dicomquest.services.stored_source import TooManyInstancesError
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT, InformationModel

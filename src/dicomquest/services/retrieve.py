@@ -23,6 +23,7 @@ from dicomquest.services.access import PeerChoices
 from dicomquest.services.failures import Failure, failure_of
 from dicomquest.services.find import check_level, is_short
 from dicomquest.services.find_gate import FindGate
+from dicomquest.services.interruptible_source import TooManyInstancesError
 from dicomquest.services.limit_names import OF_IDENTIFIER, LimitName
 from dicomquest.services.move_destinations import Destination, Destinations
 from dicomquest.services.request import ServiceRequest
@@ -30,7 +31,7 @@ from dicomquest.services.retrieve_progress import Progress, Retrieved
 from dicomquest.services.retrieve_routes import DestinationRoute, OwnRoute
 from dicomquest.services.retrieve_source import InstanceSource
 from dicomquest.services.retrieving import Retrieving, Route
-from dicomquest.services.stored_source import StoredSource, TooManyInstancesError
+from dicomquest.services.stored_source import StoredSource
 from dicomquest.standard import statuses
 
 if TYPE_CHECKING:

@@ -11,24 +11,17 @@ import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from dicomquest.errors import IndexDatabaseError, StoredInstanceError
+from dicomquest.errors import StoredInstanceError
+from dicomquest.services.interruptible_source import PAGE, InterruptibleSource
 from dicomquest.services.retrieve_source import Needed, Selected, Sendable, StudyOfPatient
 from dicomquest.store.stored_instance import StoredInstance
 
 if TYPE_CHECKING:
     from dicomquest.index.index import Index
-    from dicomquest.index.search.sqlite_cursor import Cursor
     from dicomquest.query.model import Query
     from dicomquest.services.request import Run
-
-PAGE: Final = 256
-"""Instances whose files are looked up together."""
-
-
-class TooManyInstancesError(IndexDatabaseError):
-    """A retrieve selects more instances than its limit allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +44,17 @@ class IndexedInstance:
         raise failure
 
 
-class StoredSource:
+class StoredSource(InterruptibleSource):
     """The instances that a query finds; ``interrupt`` stops its database at any time."""
 
     def __init__(
         self, index: Index, query: Query, run: Run, *, most: int | None, is_latest: bool
     ) -> None:
         """Select at most ``most``; ``is_latest`` asks no replica, which may lag behind."""
-        self._index = index
-        self._query = query
-        self._run = run
-        self._most = most
-        self._is_latest = is_latest
-        self._cursor: Cursor | None = None
-        self._is_interrupted = False
+        super().__init__(index, query, run, most=most, is_latest=is_latest)
         self._pages: list[bytes] = []
         self._position = 0
         self._needed: dict[str, set[str]] = {}
-
-    async def count(self) -> int:
-        """Select the instances, and return their number; TooManyInstancesError beyond the limit."""
-        return await self._run(self._select)
 
     def needed(self) -> Sequence[Needed]:
         """Return the classes with the transfer syntaxes that the index has for them."""
@@ -94,12 +77,6 @@ class StoredSource:
         found = await self._run(self._look_up, self._pages[page])
         return [*found[at:], *found[:at]]
 
-    def interrupt(self) -> None:
-        """Make the database give up; ``count`` raises IndexDatabaseError then."""
-        self._is_interrupted = True
-        if self._cursor is not None:
-            self._cursor.interrupt()
-
     def give_up(self) -> None:
         """Do nothing: to name instances costs little."""
 
@@ -109,25 +86,13 @@ class StoredSource:
 
     def _select(self) -> int:
         total = 0
-        with self._index.search(self._query, is_latest=self._is_latest) as cursor:
-            self._cursor = cursor
-            try:
-                while rows := self._fetch(cursor):
-                    total += len(rows)
-                    if self._most is not None and total > self._most:
-                        raise TooManyInstancesError(f"more than {self._most} instances")
-                    self._pages.append(_packed(rows))
-                    for sop_class, _, syntaxes, _ in rows:
-                        stored = (syntaxes or "").split("\\")
-                        self._needed.setdefault(sop_class or "", set()).update(filter(None, stored))
-            finally:
-                self._cursor = None
+        for rows in self._pages_of_rows():
+            total += len(rows)
+            self._pages.append(_packed(rows))
+            for sop_class, _, syntaxes, _ in rows:
+                stored = (syntaxes or "").split("\\")
+                self._needed.setdefault(sop_class or "", set()).update(filter(None, stored))
         return total
-
-    def _fetch(self, cursor: Cursor) -> list[tuple[str | None, ...]]:
-        if self._is_interrupted:
-            raise IndexDatabaseError("the query was interrupted")
-        return cursor.fetch(PAGE)
 
     def _look_up(self, page: bytes) -> list[IndexedInstance]:
         named = _unpacked(page)

@@ -22,11 +22,12 @@ from dicomquest.errors import (
 from dicomquest.query.identifier.retrieve_identifier import parse_retrieve
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.find import check_level
+from dicomquest.services.interruptible_source import TooManyInstancesError
 from dicomquest.services.limit_names import LimitName
 from dicomquest.services.request import ServiceRequest
 from dicomquest.services.retrieve_progress import Outcome, Progress, Retrieved
 from dicomquest.services.retrieve_source import Selected
-from dicomquest.services.stored_source import IndexedInstance, StoredSource, TooManyInstancesError
+from dicomquest.services.stored_source import IndexedInstance, StoredSource
 from dicomquest.standard import statuses
 from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level

@@ -6,9 +6,9 @@ import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from dicomquest.index.database.pool import Database
+from dicomquest.index.database.owned_database import OwnedDatabase
 from dicomquest.index.ingest.writes import insert
 from dicomquest.index.tables.dialects import execute, rows
 from dicomquest.index.tables.schema import ENTRY_COLUMNS, WORKLIST_ENTRY, WORKLIST_STATION
@@ -17,8 +17,6 @@ from dicomquest.worklist.performed_steps import remove_steps_before
 from dicomquest.worklist.step_statuses import follow_earlier
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from sqlalchemy import Connection
 
     from dicomquest.worklist.entry import Entry
@@ -46,12 +44,13 @@ class Added:
         return Added(self.new + other.new, self.replaced + other.replaced)
 
 
-class Worklist:
+class Worklist(OwnedDatabase):
     """The entries in a database; any number of processes may share it, and query it meanwhile."""
 
     def __init__(self, location: str | os.PathLike[str], *, create: bool = True) -> None:
         """Open the worklist of an index, whose database is made if it is missing."""
-        self.database = self._database = Database(location, create=create)
+        super().__init__(location, create=create)
+        self.database = self._database
 
     def add(
         self, entries: Iterable[Entry], received: int, *, source: str = "", shown_to: str = ""
@@ -141,21 +140,6 @@ class Worklist:
         """Return the number of entries."""
         with self._database.connect() as connection:
             return int(execute(connection, f"SELECT count(*) FROM {_ENTRY}").fetchone()[0])
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 _START_DATE = "scheduled_procedure_step_start_date_sort"

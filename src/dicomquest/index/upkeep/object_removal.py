@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from dicomquest.index.database.pool import Database
+from dicomquest.index.database.owned_database import OwnedDatabase
 from dicomquest.index.ingest.file_reader import FileState
 from dicomquest.index.ingest.objects import known_objects, remove_objects
 from dicomquest.index.tables.dialects import rows
@@ -13,7 +13,6 @@ from dicomquest.index.upkeep.removal import Removed, delete_files, is_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from sqlalchemy import Connection
 
@@ -21,12 +20,12 @@ _FILES = "SELECT object, path, size, modified_ns FROM object_file WHERE object {
 _IDS = "SELECT id FROM non_patient_object WHERE sop_instance_uid {in_values} ORDER BY id"
 
 
-class ObjectRemoval:
+class ObjectRemoval(OwnedDatabase):
     """The objects of an index, to be removed; it is closed as a ``with`` statement does."""
 
     def __init__(self, location: str | os.PathLike[str]) -> None:
         """Open an index; MissingIndexError if there is none."""
-        self._database = Database(location, create=False)
+        super().__init__(location, create=False)
 
     def count(self, uids: Sequence[str]) -> int:
         """Return how many of the instances the index has."""
@@ -48,21 +47,6 @@ class ObjectRemoval:
                 files = _files(connection, gone, delete_below)
                 gone = [each for each in gone if delete_files(files.get(each, ()), removed)]
             return remove_objects(connection, gone, filed=True), removed
-
-    def close(self) -> None:
-        """Close the index."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _files(
