@@ -23,15 +23,20 @@ from dicomquest.services.request import Run
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import STUDY_ROOT, InformationModel
 from fixtures.building import data_set, text_of
+from fixtures.timing import LONG, SHORT
 
 
 @dataclass(eq=False)
 class ScriptedSource:
-    """A source of batches of studies; ``before`` is awaited before the last one."""
+    """A source of batches of studies; ``before`` is awaited before the last one.
+
+    ``below`` is awaited when it is asked for what is in a study.
+    """
 
     place: int
     batches: Sequence[Sequence[str]]
     before: Callable[[], Coroutine[Any, Any, object]] | None = None
+    below: Callable[[], Coroutine[Any, Any, object]] | None = None
     failure: SourceError | None = None
     levels: frozenset[Level] = frozenset(Level)
     given: int = 0
@@ -64,6 +69,8 @@ class ScriptedSource:
     async def related(
         self, identifier: DataSet, question: AskedQuery, run: Run
     ) -> list[DataSet] | None:
+        if self.below is not None:
+            await self.below()
         return None
 
     async def end(self) -> None:
@@ -74,8 +81,10 @@ async def nowhere(function: Callable[..., Any], /, *args: Any, **kwargs: Any) ->
     return function(*args, **kwargs)
 
 
-def gathering(*sources: ScriptedSource, patience: float = 60.0, visible: str = "") -> Gathering:
-    identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="")
+def gathering(
+    *sources: ScriptedSource, patience: float = 60.0, visible: str = "", **keys: str
+) -> Gathering:
+    identifier = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID="", **keys)
     query = parse_identifier(identifier, STUDY_ROOT.uid, QueryOptions())
     question = asked(identifier, query, parse_visible([visible] if visible else []))
     return Gathering(sources, question, nowhere, patience)
@@ -163,5 +172,38 @@ def test_stop_closes_all_sources() -> None:
         asyncio.get_running_loop().call_soon(running.wake)
         assert await everything(running) == []
         assert silent.is_closed
+
+    asyncio.run(script())
+
+
+def test_slow_source_does_not_hold_others_numbers() -> None:
+    """A study in two places is counted when both have ended, whatever a third one does."""
+
+    async def script() -> None:
+        release = asyncio.Event()
+        slow = ScriptedSource(2, [["9"]], before=release.wait)
+        sources = ScriptedSource(0, [["1"]]), ScriptedSource(1, [["1"]]), slow
+        running = gathering(*sources, patience=0.0, NumberOfStudyRelatedSeries="")
+        async with aclosing(running.batches()) as batches, asyncio.timeout(LONG):
+            assert uids(await anext(batches)) == ["1"]
+            release.set()
+            assert [uid async for batch in batches for uid in uids(batch)] == ["9"]
+
+    asyncio.run(script())
+
+
+@pytest.mark.requirement("QR-164")
+def test_stop_ends_the_counting() -> None:
+    """A C-CANCEL waits for no archive that is asked what is in a study."""
+
+    async def script() -> None:
+        running = gathering(
+            ScriptedSource(0, [["1"]]),
+            ScriptedSource(1, [["1"]], below=asyncio.Event().wait),
+            NumberOfStudyRelatedSeries="",
+        )
+        asyncio.get_running_loop().call_later(SHORT, running.wake)
+        async with asyncio.timeout(LONG):
+            assert await everything(running) == []
 
     asyncio.run(script())

@@ -8,29 +8,30 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dicomquest.federation.asked_query import AskedQuery
+from dicomquest.federation.completion import Completion
 from dicomquest.federation.confluence import AnyPart, Confluence
 from dicomquest.federation.conversation import Found
 from dicomquest.federation.merged_answer import Merged, Part, merged
-from dicomquest.federation.related_counts import Answers, Ask, counting_of
 from dicomquest.federation.row_reader import RowPart
 from dicomquest.federation.shortfall import EndKind, SourceEnd, SourceError
 from dicomquest.federation.sieve import Sieve
 from dicomquest.federation.sources import Source
 from dicomquest.query.options import QueryOptions
 from dicomquest.services.request import Run
-from dicomquest.standard.levels import Level
 
 LOGGER = logging.getLogger("dicomquest.federation")
 
 AHEAD = 2
 """Batches that a source may be ahead of the caller, who reads as slowly as it likes."""
 
-MOST_COUNTED = 100
-"""Entities of a query in several places whose related entities are counted by unique keys."""
+MOST_COMPLETED = 300
+"""Entities of a query in several places whose computed keys are made whole by more questions."""
 
+MOST_AT_ONCE = 100
+"""Entities that are made whole together; the first ones go on before the others."""
 
 Response: TypeAlias = "Merged | RowPart"
 """A response: of several answers, or of a single one that is a row."""
@@ -59,7 +60,10 @@ class Gathering:
         self._room = {place: asyncio.Semaphore(AHEAD) for place in self._sources}
         self._arrived = asyncio.Event()
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._uncounted: list[list[Part]] = []
+        self._completion = Completion(self._sources, question, run)
+        self._incomplete: list[list[Part]] = []
+        self._put_aside = 0
+        self._completing: asyncio.Task[list[Merged]] | None = None
         self.ends: dict[int, SourceEnd] = {}
         self.is_stopped = False
 
@@ -84,17 +88,16 @@ class Gathering:
                     self._take_batches()
                     responses = self._singly(self._confluence.take_single())
                     responses += self._merged(self._confluence.take(monotonic()))
+                    responses += self._completed()
                 if responses:
                     yield responses
                     continue
-                if is_over and not self._batches:
+                if is_over and not self._batches and self._completing is None:
                     break
                 await self._wait()
             for task in self._tasks.values():
                 if task.done():
                     task.result()
-            if not self.is_stopped and self._uncounted:
-                yield [await self._counted(parts) for parts in self._uncounted]
         finally:
             await self._stop()
         if self._confluence.late:
@@ -105,9 +108,12 @@ class Gathering:
             )
 
     async def _stop(self) -> None:
-        for task in self._tasks.values():
+        tasks: list[asyncio.Task[Any]] = [*self._tasks.values()]
+        if self._completing is not None:
+            tasks.append(self._completing)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait(self) -> None:
         deadline = self._confluence.next_deadline()
@@ -157,6 +163,8 @@ class Gathering:
                         self._arrived.set()
             except SourceError as error:
                 kind, detail = error.kind, str(error)
+                if kind.is_gone:
+                    self._completion.failures[place] = error
         self.ends[place] = SourceEnd(source.name, kind, detail, matches, monotonic() - began)
 
     def _merged(self, ready: list[list[AnyPart]]) -> list[Response]:
@@ -167,40 +175,42 @@ class Gathering:
                 responses.append(found[0])
                 continue
             parts = [each.part if isinstance(each, RowPart) else each for each in found]
-            if len(parts) > 1 and counting_of(query, parts)[1] is not None:
-                if len(self._uncounted) < MOST_COUNTED:
-                    self._uncounted.append(parts)
+            if self._completion.concerns(parts):
+                self._put_aside += 1
+                if self._put_aside <= MOST_COMPLETED:
+                    self._incomplete.append(parts)
                     continue
-                LOGGER.info(
-                    "more than %d entities lie in several places: their numbers are at least right",
-                    MOST_COUNTED,
-                )
+                if self._put_aside == MOST_COMPLETED + 1:
+                    LOGGER.info(
+                        "more than %d entities lie in several places: numbers and lists of the "
+                        "others may be too small",
+                        MOST_COMPLETED,
+                    )
             responses.append(merged(parts, query))
         return responses
 
-    async def _counted(self, parts: list[Part]) -> Merged:
-        """Return a response whose numbers are those of all places, each related entity once."""
-        tags, counting = counting_of(self._question.query, parts)
-        numbers: dict[Level, int] | None = None
-        if counting is not None:
-            try:
-                asks = next(counting)
-                while True:
-                    asks = counting.send(await self._answers_to(asks))
-            except StopIteration as end:
-                numbers = end.value
-        if numbers is None:
-            LOGGER.info("an entity lies in several places, which did not say what is in it")
-        known = numbers or {}
-        counts = {tag: known[level] for level, tag in tags.items() if level in known}
-        return merged(parts, self._question.query, counts)
+    def _completed(self) -> list[Response]:
+        """Return entities that have been made whole, and begin with the next ones.
 
-    async def _answers_to(self, asks: list[Ask]) -> Answers:
-        return list(
-            await asyncio.gather(
-                *(
-                    self._sources[ask.source].related(ask.identifier, self._question, self._run)
-                    for ask in asks
-                )
-            )
-        )
+        They wait for the ends of their own holders alone, whose associations they use then.
+        """
+        done: list[Response] = []
+        if self._completing is not None and self._completing.done():
+            done += self._completing.result()
+            self._completing = None
+            for place, error in self._completion.failures.items():
+                end = self.ends[place]
+                if not end.kind.is_short:
+                    self.ends[place] = end._replace(kind=error.kind, detail=str(error))
+        if self._completing is None:
+            ready = [
+                parts
+                for parts in self._incomplete
+                if all(part.source in self.ends for part in parts)
+            ][:MOST_AT_ONCE]
+            if ready:
+                for parts in ready:
+                    self._incomplete.remove(parts)
+                self._completing = asyncio.create_task(self._completion.responses(ready))
+                self._completing.add_done_callback(lambda _: self._arrived.set())
+        return done

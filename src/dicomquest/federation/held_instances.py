@@ -142,7 +142,12 @@ async def find_holdings(
                         raise TooManyInstancesError(f"more than {most} instances")
         except SourceError as error:
             kind, detail = error.kind, str(error)
-        holdings.classes[place] = await _classes(here, source, identifier, model, run)
+        holdings.classes[place] = {held.sop_class_uid for held in here.values()} - {""}
+        if not kind.is_gone:
+            try:
+                holdings.classes[place] = await _classes(here, source, identifier, model, run)
+            except SourceError as error:
+                kind, detail = error.kind, str(error)
         seconds = monotonic() - began
         holdings.ends[place] = SourceEnd(source.name, kind, detail, len(here), seconds)
 

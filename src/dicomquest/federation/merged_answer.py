@@ -82,6 +82,8 @@ def merged(parts: Sequence[Part], query: Query, counts: Mapping[int, int] | None
     lacks = False
     for key in query.return_keys:
         element = _element(key, ordered, same, query, counts or {})
+        if key.tag not in (counts or {}) and _is_partial(key, ordered):
+            lacks = True
         if element is not None:
             response[key.tag] = element
         elif key_type(key.tag, query.model) is KeyType.OPTIONAL:
@@ -89,6 +91,14 @@ def merged(parts: Sequence[Part], query: Query, counts: Mapping[int, int] | None
         else:
             response[key.tag] = Element(key.vr, ())
     return Merged(dict(sorted(response.items())), lacks, tuple(part.source for part in ordered))
+
+
+def _is_partial(key: ReturnKey, parts: Sequence[Part]) -> bool:
+    """Tell whether some holder of an entity does not tell a key that all of them compute."""
+    row = KEYS_BY_TAG.get(key.tag)
+    if len(parts) == 1 or row is None or row.storage is not Storage.COMPUTED:
+        return False
+    return any(key.tag not in part.answer for part in parts)
 
 
 def _element(

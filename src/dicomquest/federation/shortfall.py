@@ -35,6 +35,16 @@ class EndKind(Enum):
         """Tell whether matches may be missing."""
         return self not in {EndKind.COMPLETE, EndKind.CANCELLED}
 
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether further questions would only wait."""
+        return self in {
+            EndKind.UNREACHABLE,
+            EndKind.REJECTED,
+            EndKind.TIMED_OUT,
+            EndKind.LOST,
+        }
+
 
 class SourceEnd(NamedTuple):
     """The end of one source: ``detail`` is for the operator, without values of keys."""

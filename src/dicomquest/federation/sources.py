@@ -64,7 +64,10 @@ class Source(Protocol):
     async def related(
         self, identifier: DataSet, question: AskedQuery, run: Run
     ) -> list[DataSet] | None:
-        """Return all answers to a plain question in the model of another; None if it fails."""
+        """Return all answers to a plain question in the model of another; None if too many.
+
+        SourceError if they are not all.
+        """
 
     async def end(self) -> None:
         """Let go of what it holds open."""
@@ -116,19 +119,16 @@ class UpstreamSource:
     async def related(
         self, identifier: DataSet, question: AskedQuery, run: Run
     ) -> list[DataSet] | None:
-        """Return all answers to a plain question; None if the upstream falls short of them."""
+        """Return all answers to a plain question; None if they are too many."""
         options = QueryOptions(relational=True)
         model = question.query.model
         plain = AskedQuery(identifier, parse_identifier(identifier, model.uid, options))
         found: list[DataSet] = []
-        try:
-            async with aclosing(self.answers(plain, run)) as batches:
-                async for batch in batches:
-                    found += [part.answer for _, part in batch]
-                    if len(found) > MOST_RELATED:
-                        return None
-        except SourceError:
-            return None
+        async with aclosing(self.answers(plain, run)) as batches:
+            async for batch in batches:
+                found += [part.answer for _, part in batch]
+                if len(found) > MOST_RELATED:
+                    return None
         return found
 
     async def end(self) -> None:
@@ -184,15 +184,15 @@ class IndexSource:
     async def related(
         self, identifier: DataSet, question: AskedQuery, run: Run
     ) -> list[DataSet] | None:
-        """Return all answers to a plain question; None if the index fails."""
+        """Return all answers to a plain question."""
         options = QueryOptions(relational=True)
         plain = parse_identifier(identifier, question.query.model.uid, options)
         try:
             return await run(
                 self.index.find_data_sets, replace(plain, visible=question.query.visible)
             )
-        except (IndexDatabaseError, MemoryError):
-            return None
+        except (IndexDatabaseError, MemoryError) as error:
+            raise SourceError(EndKind.FAILED, str(error)) from error
 
     async def end(self) -> None:
         """Leave the index open: it is the server's."""
