@@ -63,6 +63,7 @@ class Gathering:
         self._completion = Completion(self._sources, question, run)
         self._incomplete: list[list[Part]] = []
         self._put_aside = 0
+        self._looked_at = (0, 0)
         self._completing: asyncio.Task[list[Merged]] | None = None
         self.ends: dict[int, SourceEnd] = {}
         self.is_stopped = False
@@ -202,13 +203,17 @@ class Gathering:
                 end = self.ends[place]
                 if not end.kind.is_short:
                     self.ends[place] = end._replace(kind=error.kind, detail=str(error))
-        if self._completing is None:
+        looked_at = len(self.ends), len(self._incomplete)
+        if self._completing is None and looked_at != self._looked_at:
+            self._looked_at = looked_at
             ready = [
                 parts
                 for parts in self._incomplete
                 if all(part.source in self.ends for part in parts)
             ][:MOST_AT_ONCE]
             if ready:
+                # What is left has to be looked at again.
+                self._looked_at = (0, 0)
                 for parts in ready:
                     self._incomplete.remove(parts)
                 self._completing = asyncio.create_task(self._completion.responses(ready))
