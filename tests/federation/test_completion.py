@@ -137,7 +137,7 @@ def test_key_that_a_place_lacks_is_asked_for_below(*, knows_lists: bool) -> None
 
 
 def test_value_that_nobody_tells_is_marked() -> None:
-    """What is known goes out with FF01, which says that it may not be all."""
+    """All that is known goes out with FF01, which says that it may not be all."""
     first, second = places()
     silent = CorpusSource(1, second, lacks=("ModalitiesInStudy", "Modality"))
     (response,) = completed(CorpusSource(0, first), silent)
