@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from pydicom import Dataset
 
+from dicomquest import AE, evt
 from dicomquest.index import open_index
+from fixtures import federated_archives
 from fixtures.canned_pages import canned_pages
+from fixtures.faces import running
 from fixtures.page_studies import fill, write_files
 from fixtures.programs import program
 from fixtures.viewer import built_viewer
@@ -37,6 +41,45 @@ def orthanc(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with orthanc_program.orthanc(
         tmp_path_factory.mktemp("orthanc"), sorted(archive.iterdir())
     ) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def arrived() -> dict[str, Dataset]:
+    """The instances that ``storage`` has received, by their UIDs."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def storage(arrived: dict[str, Dataset]) -> Iterator[Peer]:
+    """A Storage SCP, which the server of ``federation`` knows as STORE."""
+
+    def take(event: evt.Event) -> int:
+        uid = str(event.request.AffectedSOPInstanceUID)
+        assert uid not in arrived
+        arrived[uid] = event.dataset
+        return 0x0000
+
+    ae = AE("STORE")
+    for uid in corpus.SOP_CLASSES.values():
+        ae.add_supported_context(uid)
+    with running((evt.EVT_C_STORE, take), ae=ae) as server:
+        yield Peer("127.0.0.1", server.server_address[1], "STORE")
+
+
+@pytest.fixture(scope="session")
+def places(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files of each place of ``federation``."""
+    return federated_archives.split(archive, tmp_path_factory.mktemp("places"))
+
+
+@pytest.fixture(scope="session")
+def federation(
+    places: list[Path], storage: Peer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
+    """A server with an index, before dcmqrscp, Orthanc and dicomquest."""
+    folder = tmp_path_factory.mktemp("federation")
+    with federated_archives.federation(folder, places, storage) as peer:
         yield peer
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomquest import AE, build_role, evt, sop_class
-from fixtures.faces import HOST, data_set, running
+from dicomquest.index import open_index
+from fixtures.faces import HOST, data_set
 from fixtures.misbehaving import hang_up, listening
-from peers import corpus, dcmtk, ours
-from peers import orthanc as orthanc_program
+from peers import corpus, ours
 from peers.processes import Peer, free_port
 
 STUDY_GET = sop_class.StudyRootQueryRetrieveInformationModelGet
@@ -34,72 +31,6 @@ def take(event: evt.Event, taken: Taken) -> int:
     assert uid not in taken
     taken[uid] = event.dataset
     return 0x0000
-
-
-@pytest.fixture(scope="module")
-def arrived() -> Taken:
-    return {}
-
-
-@pytest.fixture(scope="module")
-def storage(arrived: Taken) -> Iterator[Peer]:
-    ae = AE("STORE")
-    for uid in corpus.SOP_CLASSES.values():
-        ae.add_supported_context(uid)
-    with running((evt.EVT_C_STORE, take, [arrived]), ae=ae) as server:
-        yield Peer(HOST, server.server_address[1], "STORE")
-
-
-@pytest.fixture(scope="module")
-def places(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A folder for each archive: the instances in turn, so that studies and series are split.
-
-    Every fifth lies in the next one, too.
-    """
-    folder = tmp_path_factory.mktemp("places")
-    places = [folder / str(number) for number in range(4)]
-    for place in places:
-        place.mkdir()
-    for number, path in enumerate(sorted(archive.iterdir())):
-        shutil.copy(path, places[number % 4])
-        if number % 5 == 0:
-            shutil.copy(path, places[(number + 1) % 4])
-    return places
-
-
-def files(place: Path) -> Sequence[Path]:
-    return sorted(place.iterdir())
-
-
-@pytest.fixture(scope="module")
-def node(
-    places: list[Path], storage: Peer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Peer]:
-    folder = tmp_path_factory.mktemp("nodes")
-    own, behind, configuration = (folder / name for name in ("own", "behind", "node.toml"))
-    ours.index(own, places[0])
-    ours.index(behind, places[3])
-    folders = [folder / name for name in ("dcmqrscp", "orthanc")]
-    for each in folders:
-        each.mkdir()
-    with contextlib.ExitStack() as stack:
-        peers = {
-            "qrscp": stack.enter_context(dcmtk.dcmqrscp(folders[0], files(places[1]))),
-            "orthanc": stack.enter_context(
-                orthanc_program.orthanc(folders[1], files(places[2]), DicomAlwaysAllowGet=True)
-            ),
-            "dicomquest": stack.enter_context(ours.serve(behind)),
-        }
-        configuration.write_text(
-            f'[destinations.STORE]\nhost = "{HOST}"\nport = {storage.port}\n'
-            '[peers.NARROW]\nvisible = ["Modality=MR"]\n'
-            + "".join(
-                f'[upstreams.{name}]\naet = "{peer.aet}"\nhost = "{HOST}"\nport = {peer.port}\n'
-                for name, peer in peers.items()
-            ),
-            encoding="utf-8",
-        )
-        yield stack.enter_context(ours.serve(own, "--config", str(configuration)))
 
 
 def getter(title: str = "GETTER") -> tuple[AE, list[Any]]:
@@ -135,45 +66,46 @@ def studies(archive: Path) -> list[str]:
     return sorted({str(each.StudyInstanceUID) for each in expected(archive).values()})
 
 
-def test_get_brings_what_all_archives_hold(node: Peer, archive: Path) -> None:
+def test_get_brings_what_all_archives_hold(federation: Peer, archive: Path) -> None:
     """Each instance comes once, as it is stored, whoever holds it."""
     for uid in studies(archive)[:4]:
-        taken, final = get(node, QueryRetrieveLevel="STUDY", StudyInstanceUID=uid)
+        taken, final = get(federation, QueryRetrieveLevel="STUDY", StudyInstanceUID=uid)
         assert taken == expected(archive, StudyInstanceUID=uid)
         assert (final.Status, final.NumberOfCompletedSuboperations) == (0, len(taken))
 
 
-def test_move_sends_what_all_archives_hold(node: Peer, archive: Path, arrived: Taken) -> None:
+def test_move_sends_what_all_archives_hold(federation: Peer, archive: Path, arrived: Taken) -> None:
     """The destination is the server's: no archive knows it."""
     uid = studies(archive)[0]
     arrived.clear()
     ae, _ = getter()
-    with ae.associate(HOST, node.port) as association:
+    with ae.associate(HOST, federation.port) as association:
         wanted = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=uid)
         *_, (final, _) = association.send_c_move(wanted, "STORE", STUDY_MOVE)
-    assert final.Status == 0, (final, node)
+    assert final.Status == 0, (final, federation)
     assert arrived == expected(archive, StudyInstanceUID=uid)
 
 
-def test_instances_are_named_one_by_one(node: Peer, archive: Path) -> None:
+def test_instances_are_named_one_by_one(federation: Peer, archive: Path) -> None:
     """Without the keys of upper levels, too, of which some archives need all."""
     some = dict(sorted(expected(archive).items())[::7])
-    taken, final = get(node, QueryRetrieveLevel="IMAGE", SOPInstanceUID=list(some))
+    taken, final = get(federation, QueryRetrieveLevel="IMAGE", SOPInstanceUID=list(some))
     assert (taken, final.Status) == (some, 0)
 
 
-def test_get_brings_what_the_caller_may_see(node: Peer, archive: Path) -> None:
+def test_get_brings_what_the_caller_may_see(federation: Peer, archive: Path) -> None:
     """The filter of visibility holds for instances of upstreams, which know nothing of it."""
     for uid in studies(archive)[:4]:
-        taken, final = get(node, "NARROW", QueryRetrieveLevel="STUDY", StudyInstanceUID=uid)
+        taken, final = get(federation, "NARROW", QueryRetrieveLevel="STUDY", StudyInstanceUID=uid)
         assert taken == expected(archive, StudyInstanceUID=uid, Modality="MR")
         assert final.Status == 0
 
 
 def test_archive_that_fails_is_named(places: list[Path], archive: Path, tmp_path: Path) -> None:
     """The instances of others come; the end is Success only if all that was named has come."""
-    ours.index(tmp_path / "own", places[0])
-    uid = str(dcmread(files(places[0])[0]).StudyInstanceUID)
+    with open_index(tmp_path / "own", create=True) as index:
+        index.ingest([places[0]])
+    uid = str(dcmread(min(places[0].iterdir())).StudyInstanceUID)
     with (
         listening(hang_up) as closing,
         ours.serve(
@@ -183,7 +115,7 @@ def test_archive_that_fails_is_named(places: list[Path], archive: Path, tmp_path
         ) as peer,
     ):
         taken, final = get(peer, QueryRetrieveLevel="STUDY", StudyInstanceUID=uid)
-        here = {str(dcmread(path).SOPInstanceUID) for path in files(places[0])}
+        here = {str(dcmread(path).SOPInstanceUID) for path in sorted(places[0].iterdir())}
         assert taken.keys() == here & expected(archive, StudyInstanceUID=uid).keys()
         assert (final.Status, final.NumberOfCompletedSuboperations) == (INCOMPLETE, len(taken))
         assert final.ErrorComment == "incomplete: closing lost; dead unreachable"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from dicomquest.dataset.elements import DataSet
 from dicomquest.index import open_index
 from dicomquest.sop_class import StudyRootQueryRetrieveInformationModelFind
 from fixtures.building import text_of
+from fixtures.federated_archives import TITLES
 from fixtures.misbehaving import Serve, answering_each, hang_up, implicit, listening
 from fixtures.serving import Running, serving
 from fixtures.timing import LONG
 from peers import dcmtk, ours
-from peers import orthanc as orthanc_program
 from peers.answers import only
 from peers.processes import Peer
 from peers.queries import QUERIES, KnownQuery
@@ -46,58 +45,37 @@ def by_study(archive: Path) -> list[list[Path]]:
     return [found[uid] for uid in sorted(found)]
 
 
-@pytest.fixture(scope="module")
-def node(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    """A server without an index of its own, before archives that have a third of it each.
-
-    Two of them have the first instance of one study, and one has all of it.
-    """
-    folder = tmp_path_factory.mktemp("federation")
-    places: list[list[Path]] = [[], [], []]
-    for number, files in enumerate(by_study(archive)):
-        places[number % 3] += files
-        places[(number + 1) % 3] += files[:1] if number == 0 else []
-    folders = [folder / name for name in ("dcmqrscp", "orthanc", "dicomquest")]
-    for each in folders:
-        each.mkdir()
-    for path in places[2]:
-        shutil.copy(path, folders[2])
-    location = folder / "own.sqlite"
-    ours.index(location, folders[2])
-    with (
-        dcmtk.dcmqrscp(folders[0], places[0]) as first,
-        orthanc_program.orthanc(folders[1], places[1]) as second,
-        ours.serve(location) as third,
-        ours.serve(
-            folder / "node.sqlite",
-            "--upstreams-only",
-            *upstream("dcmqrscp", first),
-            *upstream("orthanc", second),
-            *upstream("dicomquest", third),
-        ) as peer,
-    ):
-        yield peer
-
-
 @pytest.mark.peer("dcmqrscp", "Orthanc")
 @pytest.mark.parametrize("known", QUERIES, ids=lambda known: known.name)
-def test_three_archives_answer_as_one(node: Peer, known: KnownQuery) -> None:
-    """Archives of three makes, a third of the corpus each, answer as one that has it all."""
-    found = ours.find(node, known.level, known.keys, model=known.model)
+def test_three_archives_answer_as_one(federation: Peer, known: KnownQuery) -> None:
+    """Archives of three makes and the own index, a part of each study, answer as one with all."""
+    found = ours.find(federation, known.level, known.keys, model=known.model)
     assert only(found, *known.shown) == sorted(known.answers)
 
 
 @pytest.mark.peer("dcmqrscp", "Orthanc", "findscu")
-def test_numbers_and_holders_are_those_of_all(node: Peer, archive: Path) -> None:
-    """A study in two places has the numbers of both together, and both names to retrieve from."""
-    first = pydicom.dcmread(by_study(archive)[0][0], stop_before_pixels=True)
-    keys = {
-        "StudyInstanceUID": str(first.StudyInstanceUID),
-        "NumberOfStudyRelatedInstances": "",
-    }
-    (answer,) = dcmtk.findscu(node, "STUDY", keys).answers
-    assert answer["RetrieveAETitle"] == ["QRSCP", "ORTHANC"]
-    assert answer["NumberOfStudyRelatedInstances"] == str(len(by_study(archive)[0]))
+def test_numbers_and_holders_are_those_of_all(
+    federation: Peer, archive: Path, places: list[Path]
+) -> None:
+    """A study in several places has the numbers and modalities of all, and their names."""
+    for paths in by_study(archive):
+        read = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
+        names = {path.name for path in paths}
+        keys = {
+            "StudyInstanceUID": str(read[0].StudyInstanceUID),
+            "ModalitiesInStudy": "",
+            "NumberOfStudyRelatedInstances": "",
+        }
+        (answer,) = dcmtk.findscu(federation, "STUDY", keys).answers
+        holders = [
+            title
+            for title, place in zip(TITLES, places, strict=True)
+            if names & {path.name for path in place.iterdir()}
+        ]
+        assert [answer["RetrieveAETitle"]] in ([[*dict.fromkeys(holders)]], holders)
+        assert answer["NumberOfStudyRelatedInstances"] == str(len(paths))
+        modalities = sorted({str(each.Modality) for each in read})
+        assert [answer["ModalitiesInStudy"]] in ([modalities], modalities)
 
 
 @dataclass(frozen=True, slots=True)
