@@ -1,4 +1,4 @@
-"""Messages that cross no wire are whole; an Error Comment is cut at a word."""
+"""Messages that cross no wire are whole; an Error Comment has room for 64 characters."""
 
 from __future__ import annotations
 
@@ -35,15 +35,19 @@ def test_each_error_has_its_message_whole() -> None:
     assert failure_of(StoreError(0xA900, LONG_WORDS)).comment == LONG_WORDS
 
 
-def test_comment_is_cut_at_a_word() -> None:
+def test_comment_leaves_clauses_out() -> None:
+    """Dots stand for words that are missing within a clause, none for a whole clause."""
+    long = "Study Time: '25' is no TM value: expected an hour of 00 to 23, a minute of 00 to 59"
+    assert error_comment(long) == "Study Time: '25' is no TM value"
+    assert error_comment(long, "Study Time: expected HHMMSS") == "Study Time: expected HHMMSS"
     comment = error_comment(LONG_WORDS)
     assert len(comment) <= 64
-    assert LONG_WORDS.startswith((f"{comment} ", f"{comment}, "))
-    assert error_comment("x" * 70) == "x" * 64
+    assert LONG_WORDS.startswith((comment.replace("...", " "), comment.replace("...", ", ")))
+    assert error_comment("x" * 70) == "x" * 61 + "..."
     assert error_comment("ä\\b\n") == "?/b "
 
 
-def test_comment_on_the_wire_is_cut_at_a_word() -> None:
+def test_comment_on_the_wire_has_64_characters() -> None:
     response = CFindRSP(message_id_being_responded_to=1, status=0xA700, error_comment=LONG_WORDS)
     decoded = decode_command(encode_command(response))
     assert isinstance(decoded, CFindRSP)

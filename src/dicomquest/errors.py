@@ -87,6 +87,8 @@ class WrittenValueError(DicomquestError, ValueError):
         self.perhaps = perhaps
 
 
+_DOTS = "..."
+
 LONGEST_COMMENT = 64
 """Characters of an Error Comment (0000,0902), an LO (PS3.5 6.2)."""
 
@@ -95,31 +97,57 @@ LONGEST_COMMENT = 64
 _DEFAULT_REPERTOIRE = bytes.maketrans(bytes([*range(0x20), 0x5C, 0x7F]), b" " * 0x20 + b"/ ")
 
 
-def error_comment(message: str) -> str:
-    """Return a message as an Error Comment, cut at a word, in the default repertoire (PS3.7 C)."""
-    text = message.encode("ascii", "replace").translate(_DEFAULT_REPERTOIRE).decode("ascii")
-    if len(text) <= LONGEST_COMMENT:
-        return text
-    whole_words = text[: LONGEST_COMMENT + 1].rpartition(" ")[0].rstrip(" :,;")
+# A clause ends before these: what is left reads as a sentence.
+_CLAUSES = (": ", "; ", " (")
+
+
+def error_comment(message: str, brief: str = "") -> str:
+    """Return a message as an Error Comment, in the default repertoire (PS3.7 C).
+
+    ``brief`` takes the place of a message that is too long. Of one that is too long, too, clauses
+    at the end are left out; dots stand for words that are missing within a clause.
+    """
+    texts = [_in_default_repertoire(text) for text in (message, brief) if text]
+    for text in texts:
+        if len(text) <= LONGEST_COMMENT:
+            return text
+    text = texts[0]
+    ends = (text.rfind(mark, 0, LONGEST_COMMENT + 1) for mark in _CLAUSES)
+    whole_clauses = text[: max(ends)]
+    # The first clause mostly names an attribute, which alone says nothing.
+    if any(mark in whole_clauses for mark in _CLAUSES):
+        return whole_clauses
+    room = LONGEST_COMMENT - len(_DOTS)
+    whole_words = text[: room + 1].rpartition(" ")[0].rstrip(" :,;")
     # A long word at the end, such as a UID, is worth more in part than not at all.
-    return whole_words if 2 * len(whole_words) > LONGEST_COMMENT else text[:LONGEST_COMMENT]
+    return (whole_words if 2 * len(whole_words) > LONGEST_COMMENT else text[:room]) + _DOTS
+
+
+def _in_default_repertoire(text: str) -> str:
+    return text.encode("ascii", "replace").translate(_DEFAULT_REPERTOIRE).decode("ascii")
 
 
 class IdentifierError(DicomquestError):
     """A C-FIND identifier that cannot be answered, with its final response (PS3.4 C.4.1.1.4).
 
     ``status`` is the status, ``element`` the offending tags with the enclosing sequence first.
-    The message is whole; ``comment`` is what fits in an Error Comment.
+    The message is whole; ``comment`` is what fits in an Error Comment, ``brief`` if that does.
     ``limit`` is the limit that the identifier is beyond, if that is the reason.
     """
 
     def __init__(
-        self, status: int, message: str, element: tuple[int, ...] = (), *, limit: str = ""
+        self,
+        status: int,
+        message: str,
+        element: tuple[int, ...] = (),
+        *,
+        limit: str = "",
+        brief: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.element = element
-        self.comment = error_comment(message)
+        self.comment = error_comment(message, brief)
         self.limit = limit
 
 

@@ -25,7 +25,7 @@ from dicomquest.federation.held_instances import (
     orders_of,
 )
 from dicomquest.federation.holder_fetch import HolderFetch
-from dicomquest.federation.shortfall import SourceEnd, SourceError, comment_of
+from dicomquest.federation.shortfall import SourceEnd, SourceError, incomplete
 from dicomquest.federation.sources import IndexSource, Source, UpstreamSource
 from dicomquest.index.index import Index
 from dicomquest.pdu.items import MAXIMUM_CONTEXTS
@@ -78,7 +78,7 @@ class FederatedRetrieve(RetrieveService):
             LOGGER.warning("%s: the retrieve is not complete: %s", request.association.words, line)
         said = [final.comment, *source.troubles]
         if missing:
-            said.append(f"incomplete: {comment_of(missing)}")
+            said.append(incomplete(missing))
         comment = error_comment("; ".join(filter(None, said)))
         if final.status != statuses.SUCCESS or not missing:
             return Failure(final.status, comment)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from dicomquest.errors import DicomquestError
+from dicomquest.errors import LONGEST_COMMENT, DicomquestError
 from dicomquest.services.failures import Failure
 from dicomquest.standard import statuses
 
@@ -61,7 +61,18 @@ def final_of(ends: Sequence[SourceEnd]) -> Failure:
     short = [end for end in ends if end.kind.is_short]
     if not short:
         return Failure(statuses.SUCCESS)
-    return Failure(statuses.INCOMPLETE, f"incomplete: {comment_of(short)}")
+    return Failure(statuses.INCOMPLETE, incomplete(short))
+
+
+def incomplete(short: Sequence[SourceEnd]) -> str:
+    """Return an Error Comment that names the sources that fell short, or as many as it can."""
+    names = [end.name for end in short]
+    ways = [f"incomplete: {comment_of(short)}", f"incomplete: {', '.join(names)}"]
+    ways += [
+        f"incomplete: {', '.join(names[:count])} and {len(names) - count} more"
+        for count in range(len(names) - 1, 0, -1)
+    ]
+    return next((each for each in ways if len(each) <= LONGEST_COMMENT), ways[-1])
 
 
 def comment_of(short: Sequence[SourceEnd]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.dataset.elements import DataSet, Element
-from dicomquest.errors import DicomquestError
+from dicomquest.errors import LONGEST_COMMENT, DicomquestError
 from dicomquest.index.tables.rows import stored_text
 from dicomquest.query.search_forms import is_empty, search_form
 from dicomquest.standard import statuses
@@ -24,11 +24,13 @@ from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
 from dicomquest.worklist.entry import LONGEST_COLUMN, kept_elements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 STUDY_INSTANCE_UID = 0x0020000D
 ACCESSION_NUMBER = 0x00080050
 SCHEDULED_PROCEDURE_STEP_ID = 0x00400009
+
+_ROOM_FOR_NAMES = LONGEST_COMMENT - len("no value of ")
 
 MAY_NOT_BE_UPDATED = 0xA710
 """The Error ID of an N-SET that comes after the end of its step (PS3.4 Table F.7.2-2)."""
@@ -139,8 +141,15 @@ def _check_needed(data_set: DataSet, needed: Iterable[int]) -> None:
         raise StepError(statuses.MISSING_ATTRIBUTE_VALUE, f"no value of {_names(empty)}", empty)
 
 
-def _names(tags: Iterable[int]) -> str:
-    return ", ".join(map(attribute_name, tags))
+def _names(tags: Sequence[int]) -> str:
+    """Name attributes as far as an Error Comment has room; the Attribute List has them all."""
+    names = list(map(attribute_name, tags))
+    for count in range(len(names), 0, -1):
+        rest = len(names) - count
+        words = ", ".join(names[:count]) + (f" and {rest} more" if rest else "")
+        if len(words) <= _ROOM_FOR_NAMES:
+            break
+    return words
 
 
 def _checked(data_set: DataSet) -> DataSet:
@@ -170,7 +179,7 @@ def _status(attributes: DataSet) -> StepStatus:
     except ValueError:
         raise StepError(
             statuses.INVALID_ATTRIBUTE_VALUE,
-            f"{attribute_name(STATUS)} is none of {', '.join(each.value for each in StepStatus)}",
+            f"status is none of {', '.join(each.value for each in StepStatus)}",
             (STATUS,),
         ) from None
 

@@ -10,7 +10,7 @@ from pydicom.datadict import get_entry, private_dictionary_VM, private_dictionar
 
 from dicomquest.dataset.dictionary import private_vr
 from dicomquest.dataset.elements import Element
-from dicomquest.errors import IdentifierError, ValueFormatError
+from dicomquest.errors import LONGEST_COMMENT, IdentifierError, ValueFormatError
 from dicomquest.query.criteria import (
     AnyOf,
     DateTimePairMatch,
@@ -185,7 +185,7 @@ class KeyReader:
         try:
             criterion = read_key(vr, values, vm, self.options, self.zone_minutes)
         except ValueFormatError as error:
-            raise _rejected(path, f"{_name(path)}: {error}", error.limit) from error
+            raise _wrong_value(path, error) from error
         if (
             criterion is not None
             and vr == "LO"
@@ -227,7 +227,7 @@ class KeyReader:
                 combined = combined_range(*texts)
             except ValueFormatError as error:
                 path = (*above, pair.date)
-                raise _rejected(path, f"{_name(path)}: {error}", error.limit) from error
+                raise _wrong_value(path, error) from error
             if combined is not None:
                 found[pair] = combined
         return found
@@ -356,5 +356,18 @@ def _name(path: tuple[int, ...]) -> str:
     return attribute_name(path[-1])
 
 
-def _rejected(path: tuple[int, ...], comment: str, limit: str = "") -> IdentifierError:
-    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, path, limit=limit)
+def _rejected(path: tuple[int, ...], comment: str) -> IdentifierError:
+    return IdentifierError(statuses.IDENTIFIER_DOES_NOT_MATCH, comment, path)
+
+
+def _wrong_value(path: tuple[int, ...], error: ValueFormatError) -> IdentifierError:
+    # The peer knows its value: where a comment has no room for it, it has what is expected.
+    expected = f"{_name(path)}: expected {error.expected}"
+    brief = expected if len(expected) <= LONGEST_COMMENT else f"{_name(path)}: no {error.vr} value"
+    return IdentifierError(
+        statuses.IDENTIFIER_DOES_NOT_MATCH,
+        f"{_name(path)}: {error}",
+        path,
+        limit=error.limit,
+        brief=brief,
+    )

@@ -69,7 +69,7 @@ def read_key(
     if members == (EMPTY_VALUE_KEY,) and options.empty_value:
         if Matching.EMPTY_VALUE not in VR[vr].matching:
             raise ValueFormatError(
-                vr, EMPTY_VALUE_KEY, "a value: empty value matching is not for this VR"
+                vr, EMPTY_VALUE_KEY, "a value; no empty value matching for this VR"
             )
         return EmptyValue()
     if len(present) == 1:

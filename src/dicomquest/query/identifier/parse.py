@@ -178,7 +178,9 @@ class _Reading:
                     TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC: {error}"
                 ) from error
             self._deviates(
-                TIMEZONE_OFFSET_FROM_UTC, f"TimezoneOffsetFromUTC {text!r} is no offset", "ignored"
+                TIMEZONE_OFFSET_FROM_UTC,
+                f"TimezoneOffsetFromUTC {text[:16]!r} is no offset",
+                "ignored",
             )
             return None
 
