@@ -116,6 +116,7 @@ def test_unknown_bytes_are_no_guess() -> None:
         (b"", True),
         (b"MSH", True),
         (b"MSH||||||", True),
+        (b"MSH\r" + IHE_ORDER, True),
         (IHE_ORDER[3:], True),
         (IHE_ORDER.replace(b"ORM^O01", b"ADT^A01"), True),
         (IHE_ORDER.replace(b"|17|", b"||"), False),

@@ -35,7 +35,7 @@ _CODECS = {
     "UNICODE": "utf-8",
     "UNICODE UTF-8": "utf-8",
 }
-_HEADER = re.compile(rb"MSH(.)(.)(.)(.)(.)", re.DOTALL)
+_HEADER = re.compile(rb"MSH" + 5 * rb"([^\r\n])")
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,3})(?:\.(\d{1,2}))?(?:\.(\d{1,2}))?", re.ASCII)
 _DELETED = '""'
 # The library's own ``unescape`` repeats a character as often as a message says, and logs values.
