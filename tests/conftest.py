@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import Generator
 
 import hypothesis
@@ -38,7 +39,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 REQUIREMENT_NUMBER = re.compile(r"(UL|QR|EN|RT|QI|WS|WL|NP|DN|MP|UP|RQ)-\d{3}")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the order of the files to the hook below: xdist starts a lone long test last."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        sizes = Counter(item.path for item in items)
+        long = {item.path for item in items if item.get_closest_marker("long")}
+        items.sort(key=lambda item: (item.path not in long, -sizes[item.path]))
     for item in items:
         for marker in item.iter_markers("requirement"):
             for number in marker.args:

@@ -14,6 +14,7 @@ from fixtures.timing import LONG
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.peer(
     "dcmqrscp",

@@ -45,6 +45,7 @@ def make_clone(folder: Path) -> None:
     (environment / "installed").touch()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=pytest.mark.peer(*NEEDS.get(page, ()))) for page in RUN]
 )
