@@ -99,6 +99,8 @@ def test_a_segmentation_alone_has_its_study(viewer: Viewer) -> None:
 def test_a_document_is_let_in(viewer: Viewer) -> None:
     """The policy of the viewer does not block the browser's own program for PDF."""
     viewer.open(f"/viewer?StudyInstanceUIDs={STUDY}")
+    # OHIF complains of an image that comes when its place is gone.
+    until(lambda: is_drawn(viewer.page, CT.pixel_array.astype(float)))
     show(viewer, "DOC")
     shown = viewer.page.locator("object[type='application/pdf'][data^='blob:']")
     shown.wait_for(state="attached", timeout=WAIT)

@@ -55,6 +55,12 @@ def sign_in(page: Page) -> None:
     page.click("button.main")
 
 
+def expect_form_alone(page: Page) -> None:
+    page.wait_for_url("**/sign-in**", timeout=WAIT)
+    page.wait_for_selector("#user", timeout=WAIT)
+    assert "Müller" not in page.content()
+
+
 def test_an_idle_sign_in_empties_every_tab(address: str, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(f"{address}/?all&mod=CT")
@@ -64,11 +70,9 @@ def test_an_idle_sign_in_empties_every_tab(address: str, context: BrowserContext
     other.goto(f"{address}/keys")
     page.wait_for_selector("dialog.idle", timeout=WAIT)
     for each in (page, other):
-        each.wait_for_url("**/sign-in**", timeout=WAIT)
-        assert "Müller" not in each.content()
+        expect_form_alone(each)
     page.go_back()
-    page.wait_for_url("**/sign-in**", timeout=WAIT)
-    assert "Müller" not in page.content()
+    expect_form_alone(page)
     page.goto(f"{address}/?all&mod=CT")
     sign_in(page)
     page.wait_for_selector("text=2024-01-01", timeout=WAIT)
