@@ -7,8 +7,10 @@ import json
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from fixtures.programs import program
+from fixtures.timing import LONG
 from peers.processes import Peer, free_port, server, wait_until_listening
 
 DICOMWEB_ROOT = "/dicom-web"
@@ -79,6 +81,13 @@ def retrieve(peer: Peer, modality: str, level: str, **keys: str) -> None:
     _post(f"{url}/queries/{found['ID']}/retrieve", {"TargetAet": peer.aet})
 
 
+def find_worklist(peer: Peer, modality: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Have Orthanc ask one of its modalities for its worklist; the answers by keyword."""
+    url = f"http://127.0.0.1:{peer.http_port}/modalities/{modality}/find-worklist"
+    answers: list[dict[str, Any]] = _post(url, {"Query": query, "Simplify": True})
+    return answers
+
+
 def stored_files(peer: Peer) -> list[bytes]:
     """The files of all instances that Orthanc has."""
     url = f"http://127.0.0.1:{peer.http_port}/instances"
@@ -91,8 +100,7 @@ def stored_files(peer: Peer) -> list[bytes]:
     return files
 
 
-def _post(url: str, body: object) -> dict[str, str]:
+def _post(url: str, body: object) -> Any:
     request = urllib.request.Request(url, json.dumps(body).encode())
-    with urllib.request.urlopen(request) as response:
-        answer: dict[str, str] = json.load(response)
-    return answer
+    with urllib.request.urlopen(request, timeout=6 * LONG) as response:
+        return json.load(response)

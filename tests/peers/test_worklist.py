@@ -16,6 +16,7 @@ from dicomquest.dataset.elements import to_pydicom
 from fixtures.building import data_set
 from fixtures.following import following
 from fixtures.tool_modules import load_tool
+from peers import orthanc as orthanc_program
 from peers import ours as ours_programs
 from peers.dcmtk import findscu_worklist, wlmscpfs
 from peers.gdcm import gdcmscu_worklist
@@ -121,6 +122,23 @@ def test_gdcmscu_gets_the_steps_of_a_patient(ours: Peer) -> None:
     planned = [each for each in PLAN if each.patient == patient]
     assert outcome.statuses == [0xFF00] * len(planned) + [0]
     assert outcome.released
+
+
+@pytest.mark.peer("Orthanc")
+def test_orthanc_gets_a_days_list(ours: Peer, tmp_path: Path) -> None:
+    modality = {"ris": [ours.aet, ours.host, ours.port]}
+    step = {
+        "ScheduledStationAETitle": "MR1", "ScheduledProcedureStepStartDate": "20260103",
+        "Modality": "",
+    }  # fmt: skip
+    query = {"PatientID": "", "PatientName": "", "ScheduledProcedureStepSequence": [step]}
+    with orthanc_program.orthanc(tmp_path, [], DicomModalities=modality) as orthanc:
+        answers = orthanc_program.find_worklist(orthanc, "ris", query)
+    planned = [each for each in PLAN if "MR1" in each.stations and each.date == "20260103"]
+    assert sorted(each["PatientID"] for each in answers) == sorted(p.patient for p in planned)
+    for each in answers:
+        (found,) = each["ScheduledProcedureStepSequence"]
+        assert found["ScheduledStationAETitle"] == "MR1"
 
 
 @pytest.mark.peer("Orthanc", "OrthancWorklists")
