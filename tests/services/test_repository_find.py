@@ -162,6 +162,22 @@ def test_value_of_record_key_is_not_matched(archive: Index) -> None:
     assert len(_ask(archive, asked).pending) == STUDIES
 
 
+@pytest.mark.parametrize(
+    ("value", "found", "status"),
+    [("", STUDIES, 0x0000), ("N", STUDIES, 0x0000), ("Y", 0, 0x0000), ("MAYBE", 0, 0xA900)],
+)
+def test_all_records_are_in_operational_use(
+    archive: Index, value: str, found: int, status: int
+) -> None:
+    asked = _asked("STUDY", None, None, {"RemovedFromOperationalUse": value})
+    channel = _ask(archive, asked)
+    assert (len(channel.pending), channel.finals[0][0]) == (found, status)
+    assert {pending for pending, _ in channel.pending} <= {0xFF00}
+    assert all(each[0x00080405].values == ("N",) for each in answers(channel))
+    plain = _ask(archive, _asked("STUDY", None, None, {}))
+    assert all(0x00080405 not in each for each in answers(plain))
+
+
 @pytest.mark.requirement("RQ-009")
 def test_study_root_knows_no_records(archive: Index) -> None:
     """Study Root ignores what belongs to Repository Query, and cuts off with A700 as ever."""

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicomquest.errors import IdentifierError
 from dicomquest.standard import statuses
-from dicomquest.standard.tags import MAXIMUM_NUMBER_OF_RECORDS, PRIOR_RECORD_KEY, RECORD_KEY
+from dicomquest.standard.tags import (
+    MAXIMUM_NUMBER_OF_RECORDS,
+    PRIOR_RECORD_KEY,
+    RECORD_KEY,
+    REMOVED_FROM_OPERATIONAL_USE,
+)
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet, Element
@@ -29,13 +34,14 @@ class Records:
     """The part of the records that a query wants: after a row, and no more than ``most``.
 
     ``prefix`` is what all keys of the index and the level begin with; ``is_returned`` says that
-    responses have keys.
+    responses have keys, ``tells_use`` that they say whether an entity is in operational use.
     """
 
     prefix: str
     is_returned: bool = False
     after: int | None = None
     most: int | None = None
+    tells_use: bool = False
 
     @property
     def are_ordered(self) -> bool:
@@ -49,17 +55,22 @@ class RecordRequest(NamedTuple):
     is_returned: bool = False
     prior: bytes | None = None
     most: int | None = None
+    removed: str | None = None
 
 
 def take_records(data_set: DataSet) -> tuple[DataSet, RecordRequest]:
     """Return the keys of an identifier, and apart from them what it says of records.
 
-    IdentifierError (A900) for a number of records that is none. A RecordKey is never matched.
+    IdentifierError (A900) for a number of records or a flag that is none. A RecordKey is never
+    matched.
     """
     keys = dict(data_set)
     key, prior = keys.pop(RECORD_KEY, None), keys.pop(PRIOR_RECORD_KEY, None)
     most = keys.pop(MAXIMUM_NUMBER_OF_RECORDS, None)
-    return keys, RecordRequest(key is not None, _bytes(prior), _number(most))
+    removed = keys.pop(REMOVED_FROM_OPERATIONAL_USE, None)
+    return keys, RecordRequest(
+        key is not None, _bytes(prior), _number(most), None if removed is None else _flag(removed)
+    )
 
 
 def _bytes(element: Element | None) -> bytes | None:
@@ -86,6 +97,17 @@ def _number(element: Element | None) -> int | None:
     return value
 
 
+def _flag(element: Element) -> str:
+    values = [str(value) for value in element.values if value not in {"", "*"}]
+    if values not in ([], ["Y"], ["N"]):
+        raise IdentifierError(
+            statuses.IDENTIFIER_DOES_NOT_MATCH,
+            "RemovedFromOperationalUse: expected Y or N",
+            (REMOVED_FROM_OPERATIONAL_USE,),
+        )
+    return "".join(values)
+
+
 def records_of(
     request: RecordRequest, index_identity: str, level: Level, result_limit: int | None
 ) -> Records:
@@ -95,11 +117,14 @@ def records_of(
     """
     prefix = f"{index_identity[:_DIGITS_OF_INDEX]:0<{_DIGITS_OF_INDEX}}{level:02d}"
     limits = [each for each in (request.most, result_limit) if each is not None]
+    after = None if request.prior is None else _row(request.prior, prefix)
+    # Nothing in an index is removed from operational use, so nothing comes behind its last row.
     return Records(
         prefix,
         is_returned=request.is_returned,
-        after=None if request.prior is None else _row(request.prior, prefix),
+        after=_LARGEST if request.removed == "Y" else after,
         most=min(limits, default=None),
+        tells_use=request.removed is not None,
     )
 
 

@@ -73,6 +73,7 @@ from dicomquest.standard.levels import Level
 from dicomquest.standard.tags import (
     INSTANCE_AVAILABILITY,
     QUERY_RETRIEVE_LEVEL,
+    REMOVED_FROM_OPERATIONAL_USE,
     RETRIEVE_AE_TITLE,
     tag_text,
 )
@@ -252,7 +253,7 @@ class FindService:
         # By what the fields are made of: to make and to hash them takes longer than all else here.
         shape = (
             keys, query.level, query.private_creators, query.wants_availability, requested, syntax,
-            query.records is not None and query.records.is_returned,
+            query.records and (query.records.is_returned, query.records.tells_use),
         )  # fmt: skip
         encoder = self._encoders.get(shape)
         if encoder is None:
@@ -271,7 +272,8 @@ class FindService:
             query.private_creators,
             query.wants_availability,
         )
-        fields = (*self.index.fields(query), *constants)
+        in_use = [_IN_USE] if query.records is not None and query.records.tells_use else []
+        fields = (*self.index.fields(query), *constants, *in_use)
         make = _response_encoder if is_usual else ResponseEncoder
         return make(fields, transfer_syntax, requested)
 
@@ -339,6 +341,10 @@ def is_short(request: ServiceRequest) -> bool:
     """Tell whether an identifier is read faster than a thread is reached."""
     size = len(request.data_set or b"")
     return size <= SMALL_IDENTIFIER and not is_deflated(request.context.transfer_syntax)
+
+
+_IN_USE = Field(REMOVED_FROM_OPERATIONAL_USE, "CS", Source.CONSTANT, "N")
+"""What the index removes from use is not there any more."""
 
 
 @lru_cache(maxsize=256)

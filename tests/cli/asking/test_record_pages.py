@@ -62,6 +62,10 @@ def test_pages_are_joined(port: int, page: tuple[str, ...]) -> None:
     assert ids(result) == WHOLE
     assert "RecordKey" not in result.stdout
     assert ids(run(port, "--page", "2", "PatientID", "RecordKey", "-f", "jsonl")) == WHOLE
+    flagged = run(port, *page, "PatientID", "RemovedFromOperationalUse", "-f", "jsonl")
+    assert {
+        json.loads(each)["RemovedFromOperationalUse"] for each in flagged.stdout.split("\n")[:-1]
+    } == {"N"}
 
 
 @pytest.mark.requirement("RQ-005", "RQ-008")

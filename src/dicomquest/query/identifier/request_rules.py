@@ -17,6 +17,7 @@ from dicomquest.standard.tags import (
     QUERY_RETRIEVE_LEVEL,
     QUERY_RETRIEVE_VIEW,
     RECORD_KEY,
+    REMOVED_FROM_OPERATIONAL_USE,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET_FROM_UTC,
     tag_text,
@@ -37,6 +38,7 @@ OF_NO_LEVEL = frozenset(
         RECORD_KEY,
         PRIOR_RECORD_KEY,
         MAXIMUM_NUMBER_OF_RECORDS,
+        REMOVED_FROM_OPERATIONAL_USE,
     }
 )
 """Attributes of a request that belong to no level."""
