@@ -9,16 +9,15 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydicom import Dataset
 
-from dicomquest import AE, evt
 from dicomquest.index import open_index
 from fixtures import federated_archives
 from fixtures.canned_pages import canned_pages
-from fixtures.faces import running
 from fixtures.page_studies import fill, write_files
 from fixtures.programs import program
 from fixtures.viewer import built_viewer
 from peers import corpus, dcmtk, ours, pynetdicom_programs
 from peers import orthanc as orthanc_program
+from peers.our_storage import storage_scp
 from peers.processes import Peer, free_port
 
 
@@ -53,18 +52,8 @@ def arrived() -> dict[str, Dataset]:
 @pytest.fixture(scope="session")
 def storage(arrived: dict[str, Dataset]) -> Iterator[Peer]:
     """A Storage SCP, which the server of ``federation`` knows as STORE."""
-
-    def take(event: evt.Event) -> int:
-        uid = str(event.request.AffectedSOPInstanceUID)
-        assert uid not in arrived
-        arrived[uid] = event.dataset
-        return 0x0000
-
-    ae = AE("STORE")
-    for uid in corpus.SOP_CLASSES.values():
-        ae.add_supported_context(uid)
-    with running((evt.EVT_C_STORE, take), ae=ae) as server:
-        yield Peer("127.0.0.1", server.server_address[1], "STORE")
+    with storage_scp(arrived) as peer:
+        yield peer
 
 
 @pytest.fixture(scope="session")

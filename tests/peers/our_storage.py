@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -28,14 +28,9 @@ def take(event: evt.Event, taken: Taken) -> int:
     return 0x0000
 
 
-@pytest.fixture(scope="module")
-def arrived() -> Taken:
-    """The instances that came to our storage SCP by C-MOVE."""
-    return {}
-
-
-@pytest.fixture(scope="module")
-def storage(arrived: Taken) -> Iterator[Peer]:
+@contextlib.contextmanager
+def storage_scp(arrived: Taken) -> Iterator[Peer]:
+    """Run a Storage SCP named STORE that keeps what arrives."""
     ae = AE("STORE")
     for uid in corpus.SOP_CLASSES.values():
         ae.add_supported_context(uid)

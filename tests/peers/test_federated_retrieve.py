@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
 
-from dicomquest import AE, build_role, evt, sop_class
+from dicomquest import evt
 from dicomquest.index import open_index
 from fixtures.faces import HOST, data_set
 from fixtures.misbehaving import hang_up, listening
-from peers import corpus, ours
+from peers import ours
+from peers.our_storage import STUDY_GET, STUDY_MOVE, Taken, getter, take
 from peers.processes import Peer, free_port
 
-STUDY_GET = sop_class.StudyRootQueryRetrieveInformationModelGet
-STUDY_MOVE = sop_class.StudyRootQueryRetrieveInformationModelMove
 INCOMPLETE = 0xC003
 
 pytestmark = pytest.mark.peer("dcmqrscp", "Orthanc")
-
-Taken = dict[str, Dataset]
-
-
-def take(event: evt.Event, taken: Taken) -> int:
-    uid = str(event.request.AffectedSOPInstanceUID)
-    assert uid not in taken
-    taken[uid] = event.dataset
-    return 0x0000
-
-
-def getter(title: str = "GETTER") -> tuple[AE, list[Any]]:
-    ae = AE(title)
-    ae.add_requested_context(STUDY_GET)
-    ae.add_requested_context(STUDY_MOVE)
-    for uid in corpus.SOP_CLASSES.values():
-        ae.add_requested_context(uid, ExplicitVRLittleEndian)
-    return ae, [build_role(uid, scp_role=True) for uid in corpus.SOP_CLASSES.values()]
 
 
 def get(node: Peer, title: str = "GETTER", **keys: object) -> tuple[Taken, Dataset]:

@@ -6,23 +6,18 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
 
-from dicomquest import AE, build_role, evt, sop_class
-from fixtures.faces import HOST, data_set, running
+from dicomquest import evt
+from fixtures.faces import HOST, data_set
 from peers import corpus, dcmtk, pynetdicom_programs
 from peers import orthanc as orthanc_program
+from peers.our_storage import STUDY_GET, STUDY_MOVE, Taken, getter, storage_scp, take
 from peers.processes import Peer
 
-STUDY_GET = sop_class.StudyRootQueryRetrieveInformationModelGet
-STUDY_MOVE = sop_class.StudyRootQueryRetrieveInformationModelMove
-
-Taken = dict[str, Dataset]
 Archive = Callable[[Path, list[Path], list[Peer]], AbstractContextManager[Peer]]
 
 
@@ -46,14 +41,6 @@ ARCHIVES: dict[str, Archive] = {
 }
 
 
-def take(event: evt.Event, taken: Taken) -> int:
-    """Keep the instance under its UID; a second one of the same UID is a failure."""
-    uid = str(event.request.AffectedSOPInstanceUID)
-    assert uid not in taken
-    taken[uid] = event.dataset
-    return 0x0000
-
-
 @pytest.fixture(scope="module")
 def arrived() -> Taken:
     """The instances that came to our storage SCP by C-MOVE."""
@@ -62,11 +49,8 @@ def arrived() -> Taken:
 
 @pytest.fixture(scope="module")
 def storage(arrived: Taken) -> Iterator[Peer]:
-    ae = AE("STORE")
-    for uid in corpus.SOP_CLASSES.values():
-        ae.add_supported_context(uid)
-    with running((evt.EVT_C_STORE, take, [arrived]), ae=ae) as server:
-        yield Peer(HOST, server.server_address[1], "STORE")
+    with storage_scp(arrived) as peer:
+        yield peer
 
 
 @pytest.fixture(
@@ -87,16 +71,6 @@ def peer(
     make = ARCHIVES[request.param]
     with make(folder, sorted(archive.iterdir()), [storage]) as peer:
         yield peer
-
-
-def getter() -> tuple[AE, list[Any]]:
-    """An AE that asks for the archive's classes, and the roles that it asks for."""
-    ae = AE("GETTER")
-    ae.add_requested_context(STUDY_GET)
-    ae.add_requested_context(STUDY_MOVE)
-    for uid in corpus.SOP_CLASSES.values():
-        ae.add_requested_context(uid, ExplicitVRLittleEndian)
-    return ae, [build_role(uid, scp_role=True) for uid in corpus.SOP_CLASSES.values()]
 
 
 STUDY = data_set(QueryRetrieveLevel="STUDY", StudyInstanceUID=corpus.uid(1))

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from dicomquest.dataset.elements import DataSet, from_json
-from dicomquest.errors import IdentifierError
+from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
 from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import Facts
-from dicomquest.query.visibility import parse_visible
-from dicomquest.query.worklist_entry import entry_response, matches_entry
 from dicomquest.worklist.entry import WorklistEntryError
 from dicomquest.worklist.workitem import Workitem, workitem_of
 from dicomquest.worklist.workitems import Workitems
 from fixtures.building import data_set
-from fixtures.reference_indexes import canonical, empty
+from fixtures.entry_answers import check_answers
+from fixtures.reference_indexes import empty
 from fixtures.workitems import workitem, workitem_query
 from strategies.workitems import workitem_data_sets, workitem_identifiers
 from strategies.worklist import worklist_answers
@@ -54,17 +50,8 @@ def test_sql_answers_as_plain_meaning_does(
         else:
             stored[made.uid] = made
     Workitems(index.database).add(stored.values(), 0)
-    decoded = [from_json(json.loads(each.attributes)) for each in stored.values()]
-    for identifier, accepted in asked:
-        try:
-            query = workitem_query(identifier, accepted)
-        except IdentifierError:
-            event("no query")
-            continue
-        query = replace(query, visible=parse_visible(visible))
-        expected = [entry_response(each, query) for each in decoded if matches_entry(each, query)]
-        event(f"{min(len(expected), 3)} responses")
-        assert canonical(index.find_data_sets(query)) == canonical(expected)
+    attributes = [each.attributes for each in stored.values()]
+    check_answers(index, attributes, asked, visible, workitem_query)
 
 
 def test_statement_of_a_list_has_no_python() -> None:

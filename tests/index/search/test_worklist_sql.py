@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from dicomquest.dataset.elements import DataSet, from_json
-from dicomquest.errors import IdentifierError
+from dicomquest.dataset.elements import DataSet
 from dicomquest.index import Index
 from dicomquest.index.search.compile import compile_query
 from dicomquest.index.search.plan import Facts
-from dicomquest.query.visibility import parse_visible
-from dicomquest.query.worklist_entry import entry_response, matches_entry
 from dicomquest.worklist.entries import Worklist
 from dicomquest.worklist.entry import Entry, WorklistEntryError, entries_of
 from fixtures.building import data_set
-from fixtures.reference_indexes import canonical, empty
+from fixtures.entry_answers import check_answers
+from fixtures.reference_indexes import empty
 from fixtures.worklists import entry, request, worklist_query
 from strategies.worklist import worklist_answers, worklist_data_sets, worklist_identifiers
 
@@ -65,17 +61,8 @@ def test_sql_answers_as_plain_meaning_does(
     empty(index)
     stored = _fit(data_sets)
     worklist.add(stored.values(), 0)
-    decoded = [from_json(json.loads(each.attributes)) for each in stored.values()]
-    for identifier, accepted in asked:
-        try:
-            query = worklist_query(identifier, accepted)
-        except IdentifierError:
-            event("no query")
-            continue
-        query = replace(query, visible=parse_visible(visible))
-        expected = [entry_response(each, query) for each in decoded if matches_entry(each, query)]
-        event(f"{min(len(expected), 3)} responses")
-        assert canonical(index.find_data_sets(query)) == canonical(expected)
+    attributes = [each.attributes for each in stored.values()]
+    check_answers(index, attributes, asked, visible, worklist_query)
 
 
 def test_day_of_station_is_range_of_index(indexes: dict[int, Index]) -> None:
