@@ -344,7 +344,7 @@ def is_short(request: ServiceRequest) -> bool:
 
 
 _IN_USE = Field(REMOVED_FROM_OPERATIONAL_USE, "CS", Source.CONSTANT, "N")
-"""What the index removes from use is not there any more."""
+"""The answer for each entity: the index forgets what is removed."""
 
 
 @lru_cache(maxsize=256)
