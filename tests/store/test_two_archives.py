@@ -197,3 +197,25 @@ def test_instance_stored_while_removed_is_there(
             uid_of(1): bytes_of(1, "Q"),
             uid_of(2): bytes_of(2, "P"),
         }
+
+
+def test_process_has_its_disk_work_while_it_waits(tmp_path: Path) -> None:
+    """It waits for its own files before its turn, and the other process's turn is over first."""
+    waited = threading.Event()
+    order: list[str] = []
+    with (
+        incoming.IncomingFolder(tmp_path, "one index") as first,
+        incoming.IncomingFolder(tmp_path, "one index") as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+
+        def take_turn() -> None:
+            with second.placing(alone=True, meanwhile=waited.set):
+                order.append("second")
+
+        with first.placing(alone=True, meanwhile=lambda: order.append("waits")):
+            taken = pool.submit(take_turn)
+            assert waited.wait(LONG)
+            order.append("first")
+        taken.result(LONG)
+    assert order == ["first", "second"]

@@ -26,7 +26,8 @@ some minutes before the last commit (``MARGIN``).
 A commit costs as much for fifty instances as for one, so instances that arrive together share one.
 If it fails, each is stored alone, so that a bad one fails by itself. Their rows are made and
 written while the disk works on the files. But all others who want to write wait for the
-transaction; so where the disk is slow (a file server's), the archive waits for it beforehand.
+transaction; so where the disk is slow (a file server's), or another process stores at the moment,
+the archive waits for it beforehand.
 """
 
 from __future__ import annotations
@@ -248,7 +249,12 @@ class Archive:
         for each in arrivals:
             uids[isinstance(each.received, ReceivedObject)].append(each.received.sop_uid)
             each.place = f"{self._root}{self._layout.text(each.received.texts)}"
+        # SQLite's writers have no queue: who finds the index locked sleeps, and looks again.
+        takes_turns = self.index.database.dialect == "sqlite"
         with contextlib.ExitStack() as until_settled:
+            if takes_turns:
+                turn = self._incoming.placing(alone=True, meanwhile=synced.exception)
+                until_settled.enter_context(turn)
             try:
                 held = [] if is_alone or uids[True] else _places(arrivals)
                 with self.index.receiving(uids[False], held) as batch:
@@ -262,14 +268,16 @@ class Archive:
                     synced.result()
                     # Held beyond the transaction: where the commit fails, no other process may put
                     # a file in a place before the earlier file is back in it.
-                    replaces = any(os.path.lexists(each.path) for each in chosen)
-                    until_settled.enter_context(self._incoming.placing(alone=replaces))
+                    if not takes_turns:
+                        replaces = any(os.path.lexists(each.path) for each in chosen)
+                        until_settled.enter_context(self._incoming.placing(alone=replaces))
                     for each in arrivals:
                         if each.path:
                             each.incoming.place(each.path)
                     left = {path: _identity(path) for path in moved}
             except (OSError, IndexDatabaseError) as error:
-                until_settled.enter_context(self._incoming.placing(alone=True))
+                if not takes_turns:
+                    until_settled.enter_context(self._incoming.placing(alone=True))
                 # In reverse: of two instances with one path, the second has kept the first's file.
                 for each in reversed(arrivals):
                     each.incoming.withdraw(each.path)

@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -193,13 +193,23 @@ def _write_all(descriptor: int, vectors: Sequence[bytes]) -> None:
 class _Placing:
     """The lock of an open file, held in a block, ``alone`` or with others."""
 
-    __slots__ = ("_descriptor", "_kind")
+    __slots__ = ("_descriptor", "_kind", "_meanwhile")
 
-    def __init__(self, descriptor: int, *, alone: bool) -> None:
+    def __init__(
+        self, descriptor: int, *, alone: bool, meanwhile: Callable[[], object] | None
+    ) -> None:
         self._descriptor = descriptor
         self._kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        self._meanwhile = meanwhile
 
     def __enter__(self) -> None:
+        if self._meanwhile is not None:
+            try:
+                fcntl.flock(self._descriptor, self._kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._meanwhile()
+            else:
+                return
         fcntl.flock(self._descriptor, self._kind)
 
     def __exit__(self, *_: object) -> None:
@@ -246,12 +256,15 @@ class IncomingFolder:
         """Open a file without a name: nothing of it is left by a process that dies."""
         return cast("BinaryIO", tempfile.TemporaryFile(dir=self.path))
 
-    def placing(self, *, alone: bool) -> contextlib.AbstractContextManager[None]:
+    def placing(
+        self, *, alone: bool, meanwhile: Callable[[], object] | None = None
+    ) -> contextlib.AbstractContextManager[None]:
         """Hold the folder's lock; ``alone``, no other process puts a file in place, or back.
 
         For one thread at a time; an inner block may take it ``alone`` that an outer one shares.
+        Before it waits for another process, it does ``meanwhile``.
         """
-        return _Placing(self._all, alone=alone)
+        return _Placing(self._all, alone=alone, meanwhile=meanwhile)
 
     def adopt(self, path: Path) -> str:
         """Take over a file of a dead process, and return its new path."""

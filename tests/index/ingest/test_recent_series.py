@@ -10,8 +10,9 @@ from dicomquest.index import Index
 from dicomquest.index.ingest import recent_series
 from dicomquest.index.ingest.file_reader import FileState
 from dicomquest.index.ingest.instance import Received, receive
+from dicomquest.index.upkeep.promotion import attribute_named
 from dicomquest.standard.levels import Level
-from fixtures.building import instance
+from fixtures.building import instance, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,3 +134,80 @@ def test_long_records_are_not_kept(index: Index, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(recent_series, "LONGEST_RECORD", 0)
     store(index, 1)
     assert loads(store(index, 2))
+
+
+def alternating(index: Index, other: Index) -> None:
+    """Two writers store until both have company, and know what to compare."""
+    for number in (1, 3, 5):
+        store(index, number)
+        store(other, number + 1)
+
+
+def test_series_of_two_writers_needs_nothing_loaded(index: Index, tmp_path: Path) -> None:
+    """Each compares the rows with what they were before the other has written."""
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        assert not loads(store(index, 7))
+        assert not loads(store(other, 8))
+        assert not loads(store(other, 9))
+        assert not loads(store(index, 10))
+        assert index.counts()[Level.IMAGE] == 10
+        assert index.check().examples == []
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"PatientName": "Other^Name"},
+        {"StudyDescription": "other"},
+        {"SeriesDescription": "other"},
+        {"SOPClassUID": "1.2.9"},
+    ],
+    ids=lambda attributes: next(iter(attributes)),
+)
+def test_change_of_another_writer_is_seen(
+    index: Index, tmp_path: Path, attributes: dict[str, str]
+) -> None:
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        assert not loads(store(index, 7))
+        store(other, 8, **attributes)
+        assert loads(store(index, 9))
+        assert index.check().examples == []
+
+
+def test_study_moved_by_another_writer_is_seen(index: Index, tmp_path: Path) -> None:
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        assert not loads(store(index, 7))
+        store(other, 8, PatientID="other")
+        assert loads(store(index, 9))
+        assert index.check().examples == []
+
+
+def test_promotion_by_another_writer_is_seen(index: Index, tmp_path: Path) -> None:
+    """A new row has the value rows of an attribute that another process has promoted."""
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        other.promote(attribute_named("SliceLocation"))
+        statements = store(index, 7, SliceLocation="1.5")
+        assert any("INSERT INTO instance_value" in each for each in statements)
+        assert index.check().examples == []
+
+
+def test_removed_series_is_not_known(index: Index, tmp_path: Path) -> None:
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        other.remove(query("SERIES", SeriesInstanceUID="1.2.1.1", StudyInstanceUID="1.2.1"))
+        assert loads(store(index, 7))
+        assert index.counts()[Level.IMAGE] == 1
+        assert index.check().examples == []
+
+
+def test_witnesses_are_bounded(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_series, "MOST_WITNESSES", 0)
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        assert loads(store(index, 7))

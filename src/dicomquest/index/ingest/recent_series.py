@@ -5,7 +5,9 @@ said. Such an instance changes nothing of these but their counts. A cache of one
 the series by heart, and writes the instance and the counts. All else is for ``Batch``.
 
 The cache holds as long as nobody else has written: SQLite counts the commits of other connections
-(``data_version``), and the rows that this one has changed (``total_changes``).
+(``data_version``), and the rows that this one has changed (``total_changes``). Where others write,
+as several workers do, each series is compared with its rows before it is used again: one statement,
+in a tenth of the time that ``Batch`` takes.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ from dicomquest.index.ingest.writes import (
     table_row,
 )
 from dicomquest.index.tables.dialects import dialect_of
-from dicomquest.index.tables.promoted import promoted_forms
+from dicomquest.index.tables.promoted import filled, promoted_forms, read_promoted
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH
-from dicomquest.index.tables.schema import OWN
+from dicomquest.index.tables.schema import COMPUTED_KEYS, OWN, TABLES
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -70,6 +72,23 @@ _COUNTS = tuple(
 )
 
 
+MOST_WITNESSES = 256
+"""Series whose rows a cache keeps to compare; those of a series have some kilobytes."""
+
+
+def _witnessed(level: Level) -> str:
+    """Return the columns of a level on which what a cache knows depends: all but the counts."""
+    counts = {key.column for key in COMPUTED_KEYS[level] if key.vr == "IS"}
+    return ", ".join(f"{TABLES[level]}.{name}" for name in COLUMNS[level] if name not in counts)
+
+
+_WITNESS = f"""
+    SELECT {", ".join(map(_witnessed, (Level.SERIES, Level.STUDY, Level.PATIENT)))}
+    FROM series JOIN study ON study.id = series.parent JOIN patient ON patient.id = study.parent
+    WHERE series.id = ?"""
+_NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM instance"
+
+
 class Place(NamedTuple):
     """The ids of a series and of its study and patient."""
 
@@ -99,6 +118,11 @@ class RecentSeries:
         self._promoted: list[Attribute] | None = None
         self._occurrences: set[tuple[str, int]] = set()
         self._stamp = (version, 0)  # and the changes that this connection has made
+        # Rows of series as they were when they became known, once others have written.
+        self._has_company = False
+        self._witnesses: dict[int, tuple[Any, ...]] = {}
+        # The series that are current although others have written; None if all are.
+        self._current_series: set[int] | None = None
 
     @classmethod
     def take(cls, connection: Driven) -> RecentSeries | None:
@@ -108,14 +132,25 @@ class RecentSeries:
         driver: Any = connection.connection.driver_connection
         (version,) = driver.execute("PRAGMA data_version").fetchone()
         found = connection.info.pop(_NAME, None)
-        # Nobody has written since the transaction that ``stamp`` ended.
-        if isinstance(found, cls) and found.is_current(version, driver.total_changes):
-            return found
-        return cls(version)
+        if not isinstance(found, cls):
+            return cls(version)
+        # Else somebody has written since the transaction that ``stamp`` ended.
+        if not found.is_current(version, driver.total_changes):
+            found.doubt(version)
+        return found
 
     def is_current(self, version: int, changes: int) -> bool:
         """Tell whether database and connection are as ``stamp`` found them."""
         return self._stamp == (version, changes)
+
+    def doubt(self, version: int) -> None:
+        """Use nothing before it is compared with what another writer has left."""
+        self._stamp = (version, 0)
+        self._has_company = True
+        self._current_series = set()
+        self._promoted = None
+        self._occurrences.clear()
+        self.next_ids.clear()
 
     def stamp(self, connection: Driven) -> None:
         """Note the state of the database at the end of the transaction, before it commits."""
@@ -143,9 +178,15 @@ class RecentSeries:
             if place is None:
                 return False
             places.append(place)
+        driver: Any = connection.connection.driver_connection
+        if self._current_series is not None:
+            if not self._are_current(driver, {place.series for place in places}):
+                return False
+            if self._promoted is None:
+                self._promoted = filled(read_promoted(connection)).get(Level.IMAGE, [])
+                (self.next_ids[Level.IMAGE],) = driver.execute(_NEXT_ID).fetchone()
         if self._promoted is None or Level.IMAGE not in self.next_ids:
             return False
-        driver: Any = connection.connection.driver_connection
         paths = [os.fsencode(file.path) for _, file in added]
         if _are_known(driver, paths):
             return False
@@ -171,6 +212,16 @@ class RecentSeries:
         if new := occurrences - self._occurrences:
             driver.executemany(INSERT_OCCURRENCE, sorted(new))
             self._occurrences |= new
+        return True
+
+    def _are_current(self, driver: Any, series: set[int]) -> bool:
+        """Tell whether the rows of series, and those above, are as they were."""
+        assert self._current_series is not None  # noqa: S101
+        for each in series - self._current_series:
+            witness = self._witnesses.get(each)
+            if witness is None or driver.execute(_WITNESS, (each,)).fetchone() != witness:
+                return False
+            self._current_series.add(each)
         return True
 
     def _rows(
@@ -212,6 +263,18 @@ class RecentSeries:
                 and study.id in batch.computed[Level.STUDY]
             ):
                 self._know(received, study, series, batch.computed[Level.STUDY][study.id])
+                if self._has_company:
+                    self._witness(batch.connection, series.id)
+
+    def _witness(self, connection: Driven, series: int) -> None:
+        """Keep the rows of a series, to compare them after another writer's transaction."""
+        driver: Any = connection.connection.driver_connection
+        self._witnesses.pop(series, None)
+        self._witnesses[series] = driver.execute(_WITNESS, (series,)).fetchone()
+        if len(self._witnesses) > MOST_WITNESSES:
+            del self._witnesses[next(iter(self._witnesses))]
+        if self._current_series is not None:
+            self._current_series.add(series)
 
     def _know(
         self, received: Received, study: Study, series: Entity, computed: Mapping[str, Any]
