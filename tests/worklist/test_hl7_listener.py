@@ -154,6 +154,31 @@ def test_silent_connections_give_way() -> None:
     assert answers == [b"127.0.0.1 sent new"]
 
 
+def test_close_waits_no_longer_than_its_grace() -> None:
+    """A message whose database does not answer gets none either: its sender sends it again."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def answer(data: bytes, _: str) -> Answered:
+        begun.set()
+        go_on.wait(LONG)
+        return Answered(data, TAKEN)
+
+    async def run() -> bytes:
+        listener = Hl7Listener(answer)
+        async with asyncio.timeout(LONG):
+            port = await listener.start("127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x0bMSH\x1c\r")
+            await asyncio.to_thread(begun.wait, LONG)
+            await listener.close(SHORT)
+            said = await reader.read()
+            go_on.set()
+            writer.close()
+        return said
+
+    assert asyncio.run(run()) == b""
+
+
 def test_close_answers_what_is_stored() -> None:
     begun, go_on = threading.Event(), threading.Event()
 

@@ -163,9 +163,9 @@ class Hl7Side:
             self._tls.now = context
 
     async def close(self) -> None:
-        """Take no more messages, after the one that is being stored."""
+        """Take no more messages, after the one that is being stored, if that ends in the grace."""
         if self._listener is not None:
-            await self._listener.close()
+            await self._listener.close(self._settings.grace)
         if self._worklist is not None:
             self._worklist.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import ssl
@@ -81,13 +82,16 @@ class Hl7Listener:
         assert self._server is not None  # noqa: S101  it listens
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def close(self) -> None:
-        """Listen no more; a message that is being stored is still answered."""
+    async def close(self, grace: float | None = None) -> None:
+        """Listen no more; a message that is stored within ``grace`` seconds is still answered."""
         if self._server is None:
             return
         self._server.close()
-        async with self._stored:
-            tasks = list(self._open.values())
+        with contextlib.suppress(TimeoutError):
+            # A database that does not answer must not keep the program from its end.
+            async with asyncio.timeout(grace), self._stored:
+                pass
+        tasks = list(self._open.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
