@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,24 +47,20 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def attacked(name: str, port: int) -> Iterator[None]:
     """Run the attackers, from before their first attack on."""
-    attackers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "fixtures.attacks", name, str(port)],
-            cwd=TESTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        )
-        for _ in range(ATTACKERS)
-    ]  # fmt: skip
+    attackers = subprocess.Popen(
+        [sys.executable, "-m", "fixtures.attacks", name, str(port), str(ATTACKERS)],
+        cwd=TESTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
     try:
-        for attacker in attackers:
-            assert attacker.stdout is not None
-            assert attacker.stdout.readline() == b"ready\n"
+        assert attackers.stdout is not None
+        for _ in range(ATTACKERS):
+            assert attackers.stdout.readline() == b"ready\n"
         yield
-        assert [attacker.poll() for attacker in attackers] == [None] * ATTACKERS
+        assert attackers.poll() is None
     finally:
-        for attacker in attackers:
-            attacker.kill()
-        for attacker in attackers:
-            attacker.communicate(timeout=LONG)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(attackers.pid, signal.SIGKILL)
+        attackers.communicate(timeout=LONG)
 
 
 def ask(association: Association) -> float:

@@ -76,6 +76,8 @@ def test_the_blocks_of_a_page_run_as_shown(
                     raise AssertionError(f"{page}:{block.line}: {error}") from None
     finally:
         run.end()
+    if page == "README.md":
+        assert (folder / "studies.csv").read_text(encoding="utf-8").count("\n") > 1
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
-
-from fixtures.page_blocks import read_blocks
-from fixtures.page_runner import PageRun
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,19 +45,6 @@ def test_the_differences_are_counted_as_on_their_page() -> None:
     page = (EXPLANATION / "differences.md").read_text(encoding="utf-8")
     assert f"dcmqrscp differs from dicomquest in {row[2]} of 123 queries." in page
     assert f"Orthanc differs from dicomquest in {row[3]} of 123 queries." in page
-
-
-def test_the_blocks_of_the_readme_run_as_shown(scans: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "dicomquest"
-    shutil.copytree(scans, folder)
-    run = PageRun.begin(folder)
-    try:
-        for block in read_blocks(ROOT / "README.md"):
-            if not block.reason:
-                run.run(block)
-    finally:
-        run.end()
-    assert (folder / "studies.csv").read_text(encoding="utf-8").count("\n") > 1
 
 
 def test_the_readme_has_the_two_commands() -> None:

@@ -87,7 +87,8 @@ def test_the_wheel_works_in_an_empty_environment(built: Path, tmp_path: Path) ->
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     programs = tmp_path / "venv" / "bin"
     run(
-        programs / "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt",
+        programs / "pip", "install", "--quiet", "--no-compile",
+        "--constraint", ROOT / "constraints.txt",
         built / f"{NAME}-py3-none-any.whl",
         cwd=tmp_path,
     )  # fmt: skip

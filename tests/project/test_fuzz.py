@@ -21,7 +21,7 @@ TARGETS = (
     "session",
     "http_request",
 )
-SECONDS = 8
+SECONDS = 4
 
 
 def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
