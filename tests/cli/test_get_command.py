@@ -71,6 +71,28 @@ def test_whole_instances_are_not_fetched_again(tmp_path: Path) -> None:
     assert len(stored_files(tmp_path)) == 12
 
 
+@pytest.mark.parametrize("keys", [["PatientID=P*"], ["PatientID=P*", "SeriesInstanceUID=*"]])
+def test_what_a_federation_lists_is_fetched(tmp_path: Path, keys: list[str]) -> None:
+    """One of its archives is dead: the rest comes, and the end says that more may exist."""
+    peer = RetrievingPeer(INSTANCES, falls_short=True)
+    with peer.listening() as port:
+        result = get(port, *keys, "-o", str(tmp_path / "all"))
+        found = CliRunner().invoke(
+            main, ["find", HOST, str(port), "PatientID=P1", "--get", str(tmp_path / "found")]
+        )
+        nothing = get(port, "PatientID=NONE", "-o", str(tmp_path / "nothing"))
+    assert set(stored_files(tmp_path / "all")) == set(UIDS)
+    assert result.exit_code == 1
+    assert "Warning: not all studies were listed: " in result.stderr
+    assert "12 instances (" in result.stderr
+    assert "Error: perhaps not all came: the peer did not list all\n" in result.stderr
+    assert len(stored_files(tmp_path / "found")) == 6
+    assert found.exit_code == 1
+    assert "Error: perhaps not all came: the peer ended the query" in found.stderr
+    assert nothing.exit_code == 1
+    assert "Error: studies were not listed: " in nothing.stderr
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_every_third_that_fails_is_named(tmp_path: Path, jobs: str) -> None:
     peer = RetrievingPeer(INSTANCES, fails=UIDS[::3])

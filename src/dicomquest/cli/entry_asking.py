@@ -64,12 +64,14 @@ def find_entries(settings: FindSettings) -> None:
     if settings.target.index is not None:
         _ask_index(settings, row, asked, request)
         return
-    found = _ask_peer(settings, row, asked, request)
+    found, failure = _ask_peer(settings, row, asked, request)
     if settings.target.get is not None:
         from dicomquest.cli.retrieving.found_matches import fetch_objects
 
         place = settings.host, settings.port, settings.peer
         fetch_objects(place, row.model, found, settings.target)
+    if failure is not None:
+        raise give_up(f"perhaps not all came: {failure}")
 
 
 def _check(settings: FindSettings, row: EntryModel) -> None:
@@ -228,8 +230,8 @@ def _parsed(request: Request, model: InformationModel, base: QueryOptions) -> Qu
 
 def _ask_peer(
     settings: FindSettings, row: EntryModel, asked: Question, request: Request
-) -> list[DataSet]:
-    """Ask the peer and print the answers; return those that are to be fetched."""
+) -> tuple[list[DataSet], str | None]:
+    """Ask the peer and print the answers; return those to fetch, and why they are not all."""
     from dicomquest.cli.asking.answers import Outcome, answers, failure_of
     from dicomquest.cli.asking.why_nothing import ask_peer
     from dicomquest.cli.find_explanation import explain_negotiation, show_bytes
@@ -261,15 +263,17 @@ def _ask_peer(
             settings, row, asked, request, kept, ways, lambda: failure_of(outcome, association),
             taken,
         )  # fmt: skip
-        if reason is not None:
+        if reason is not None and not taken:
             raise give_up(reason)
+        if reason is not None:
+            say(f"Warning: {reason}")
         peer = "the peer" if settings.peer.aec == "ANY-SCP" else settings.peer.aec
         for line in review.lines(peer) if review is not None else ():
             say(f"Warning: {line}")
         if not count:
             ask = partial(ask_peer, association, model)
             _say_why_nothing(settings, row, request, peer, ask)
-    return taken
+    return taken, reason
 
 
 def _say_why_nothing(

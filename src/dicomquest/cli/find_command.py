@@ -215,12 +215,14 @@ def run(settings: FindSettings) -> None:
     asked = replace(asked, keys=tuple(keys))
     if _is_asked_otherwise(settings, asked, request, model, wanted, values):
         return
-    found = _ask(settings, asked, request, model, wanted, values)
+    found, failure = _ask(settings, asked, request, model, wanted, values)
     if settings.target.get is not None:
         from dicomquest.cli.retrieving.found_matches import fetch_matches
 
         place = settings.host, settings.port, settings.peer
         fetch_matches(place, model, request.identifier, found, settings.target)
+    if failure is not None:
+        raise give_up(f"perhaps not all came: {failure}")
 
 
 def _ask(  # noqa: PLR0917
@@ -230,8 +232,8 @@ def _ask(  # noqa: PLR0917
     model: InformationModel,
     wanted: QueryOptions,
     values: ValueFile | None,
-) -> list[DataSet]:
-    """Ask the peer and print the matches; return those that are to be fetched."""
+) -> tuple[list[DataSet], str | None]:
+    """Ask the peer and print the matches; return those to fetch, and why they are not all."""
     from dicomquest.cli.asking.enquiry import Enquiry
     from dicomquest.cli.find_explanation import explain_acceptance
     from dicomquest.query.extended_negotiation import accepted_options, offer
@@ -253,8 +255,8 @@ def _ask(  # noqa: PLR0917
             association, request, model, options, settings.asking, settings.peer.aec,
             lambda: further_association(*way), values,
         )  # fmt: skip
-        _query(settings, asked, enquiry, found.append)
-    return found
+        failure = _query(settings, asked, enquiry, found.append)
+    return found, failure
 
 
 def _is_asked_otherwise(  # noqa: PLR0917
@@ -322,7 +324,8 @@ def _check_acceptance(
 
 def _query(
     settings: FindSettings, asked: Question, enquiry: Enquiry, taken: Callable[[DataSet], None]
-) -> None:
+) -> str | None:
+    """Print the matches; return why they are not all, if those that came are to be fetched."""
     from dicomquest.cli.output.show import is_for_people, show
     from dicomquest.cli.output.summary import summarise
 
@@ -340,6 +343,10 @@ def _query(
     if interruption.has_come:
         raise click.exceptions.Exit(INTERRUPTED)
     if failure is not None and (enquiry.outcome.unreadable or not shown.is_cut):
-        raise give_up(failure)
+        if taking is None or not shown.count:
+            raise give_up(failure)
+        say(f"Warning: {failure}")
+        return failure
     if not enquiry.outcome.count and is_for_people(settings.output):
         enquiry.say_why_nothing()
+    return None

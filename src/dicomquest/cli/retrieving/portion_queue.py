@@ -17,6 +17,7 @@ from dicomquest.cli.retrieving.tally import Tally
 from dicomquest.errors import AssociationError
 from dicomquest.standard.levels import Level
 from dicomquest.standard.statuses import (
+    INCOMPLETE,
     MOVE_DESTINATION_UNKNOWN,
     SOP_CLASS_NOT_SUPPORTED,
     StatusClass,
@@ -284,5 +285,7 @@ class PortionQueue:
             tally.fail(words, f"{unnamed:,} of {request.name}", unnamed)
         elif not (ended.is_success or named or came or ended.warning):
             tally.fail(words, request.name, 0)
+        elif ended.status == INCOMPLETE:
+            tally.fall_short(ended.words)
         if request.count is None:
             tally.expect(came + len(named) + max(unnamed, 0))

@@ -64,6 +64,7 @@ class Retrieval:
     landing: Landing | None = None
     is_again: bool = False
     tally: Tally = field(default_factory=Tally)
+    shortfalls: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -81,14 +82,29 @@ class Retrieval:
             yield Selection(association, self.model, accepted.relational)
 
     def portions(self, asked: Wanted | WantedObjects) -> list[Portion]:
-        """Ask what matches; exact keys are taken as they are if the peer answers no queries."""
+        """Ask what matches; exact keys are taken as they are if the peer answers no queries.
+
+        What the peer lists before it fails is fetched; ``run`` ends with the failure then.
+        """
+        found: list[Portion] = []
         try:
-            found = list(self._selected(asked))
+            for portion in self._selected(asked):
+                found.append(portion)  # noqa: PERF402  those before an error stay
         except AssociationError as error:
+            if found:
+                self.shortfalls.append(str(error))
+                return self._once(found)
             if asked.is_exact and "but no Find" in str(error):
                 say("Note: the peer takes no queries, so the UIDs are asked for as they are.")
                 return asked.exact_portions
             raise give_up(str(error)) from error
+        if self.shortfalls and not found:
+            raise give_up(self.shortfalls[0])
+        return self._once(found)
+
+    def _once(self, found: Sequence[Portion]) -> list[Portion]:
+        if self.shortfalls:
+            say(f"Warning: {self.shortfalls[0]}")
         # Values of a file, or an odd peer, may select an entity twice.
         return list({tuple(each.uniques.items()): each for each in found}.values())
 
@@ -99,8 +115,9 @@ class Retrieval:
                 yield from asked.portions(association)
             return
         with self.selection() as selection:
+            patient = replace(selection, shortfalls=self.shortfalls)
             for each in asked.each:
-                yield from selection.portions(each)
+                yield from patient.portions(each)
 
     def run(
         self,
@@ -146,6 +163,9 @@ class Retrieval:
             raise click.exceptions.Exit(INTERRUPTED)
         if tally.fatal:
             raise give_up(f"{tally.fatal}{again and f'{chr(10)}  What came is whole{again}.'}")
+        if self.shortfalls or tally.incomplete:
+            reason = "the peer did not list all" if self.shortfalls else tally.incomplete
+            raise give_up(f"perhaps not all came: {reason}")
         if tally.failed:
             raise click.exceptions.Exit(FAILED)
 

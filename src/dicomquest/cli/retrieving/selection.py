@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from dicomquest.sync import Association
 
 UNIVERSAL = "*"
+
+MOST_SHORT = 100
+"""Queries that may fail after answers; a peer that fails more of them is not asked on."""
 _WILD = frozenset("*?")
 
 
@@ -147,14 +150,19 @@ def _named(keys: Sequence[Key], level: Level) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Queries on one association; ``relational`` says that the peer accepted relational ones."""
+    """Queries on one association; ``relational`` says that the peer accepted relational ones.
+
+    ``shortfalls`` gets the reasons of queries that the peer ended with a failure after answers;
+    None makes such a failure an error. A federation ends so whose archives do not all answer.
+    """
 
     association: Association
     model: InformationModel
     relational: bool = False
+    shortfalls: list[str] | None = None
 
     def portions(self, asked: Wanted) -> Iterator[Portion]:
-        """Yield what matches; AssociationError if the peer does not answer to the end."""
+        """Yield what matches; AssociationError if the peer does not answer."""
         levels = [level for level in self.model.levels if level <= asked.level]
         yield from self._walk(asked.keys, {}, levels)
 
@@ -219,7 +227,17 @@ class Selection:
             if level > self.model.top and not uppers:
                 above = UNIQUE_KEYS[self.model.top].keyword
                 hint = f"\n  Perhaps the peer needs the key of the level above: {above}=..."
+            if self._is_short(outcome):
+                assert self.shortfalls is not None  # noqa: S101  it says so
+                self.shortfalls.append(f"not all {level.entities} were listed: {reason}")
+                return
             raise AssociationError(f"{level.entities} were not listed: {reason}{hint}")
+
+    def _is_short(self, outcome: Outcome) -> bool:
+        """Tell whether there are answers of this query, or an earlier one, to go on with."""
+        if self.shortfalls is None or outcome.final is None:
+            return False
+        return bool(outcome.count) or 0 < len(self.shortfalls) < MOST_SHORT
 
     def identifier(self, level: Level, own: Sequence[Key], uppers: Uniques) -> DataSet:
         """Return the identifier of one query: its keys, and what a retrieve needs to know."""

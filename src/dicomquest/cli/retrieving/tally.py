@@ -20,6 +20,7 @@ class Tally:
 
     ``expected`` are the instances to come as far as they are announced, ``there`` those that were
     in the folder before. ``failed`` has, by reason, the UIDs or the names of what did not come.
+    ``incomplete`` is the failure of a request whose instances came as far as they are known.
     """
 
     expected: int = 0
@@ -30,6 +31,7 @@ class Tally:
     failed: dict[str, list[str]] = field(default_factory=dict)
     failed_count: int = 0
     fatal: str = ""
+    incomplete: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
     started: float = field(default_factory=monotonic)
 
@@ -64,6 +66,11 @@ class Tally:
         """Note why nothing more can come; the first reason counts."""
         with self.lock:
             self.fatal = self.fatal or reason
+
+    def fall_short(self, reason: str) -> None:
+        """Note that more may exist than has come; the first reason counts."""
+        with self.lock:
+            self.incomplete = self.incomplete or reason
 
     @property
     def seconds(self) -> float:
