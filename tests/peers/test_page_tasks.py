@@ -195,3 +195,15 @@ def test_a_screen_reader_hears_one_message(page_address: str, page: Page) -> Non
     page.wait_for_selector("tr.study")
     page.wait_for_selector("#live:text-is('30 studies.')", state="attached")
     assert page.evaluate("heard") == ["30 studies."]
+
+
+def test_arrow_keys_find_the_list(page_address: str, page: Page) -> None:
+    """Neither a row nor the box has the focus after a look at the page."""
+    page.goto(f"{page_address}/?all")
+    page.wait_for_selector("tr.study")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowDown")
+    row = "document.activeElement.closest('tr')?.getAttribute('aria-rowindex')"
+    assert page.evaluate(row) == "2"
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(row) == "3"

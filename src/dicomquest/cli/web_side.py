@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dicomquest.web.listener import WebListener
     from dicomquest.web.routes import WebApplication
     from dicomquest.web.viewer_build import ViewerBuild
-    from dicomquest.web.web_service import WebSettings
+    from dicomquest.web.web_service import FindAddress, WebSettings
     from dicomquest.worklist.entries import Worklist
 
 LOGGER = logging.getLogger("dicomquest.serve")
@@ -175,6 +175,7 @@ class WebSide:
             root=settings.http_root,
             public_url=settings.public_url or "",
             ae_title=settings.aet,
+            find_address=_find_address(settings) if settings.has_dimse else None,
             hosts=host_names(host, settings.public_url or "", settings.http_host),
             origins=settings.cors_origin,
             write_timeout=settings.write_timeout,
@@ -190,3 +191,11 @@ class WebSide:
             page=page_settings(settings),
             viewer=self._viewer(settings),
         )
+
+
+def _find_address(settings: ServeSettings) -> FindAddress:
+    from dicomquest.web.web_service import FindAddress
+
+    is_any = settings.host in {"", "0.0.0.0", "::"}  # noqa: S104  it is compared alone
+    has_tls = settings.tls_cert is not None
+    return FindAddress("" if is_any else settings.host, settings.port, has_tls)

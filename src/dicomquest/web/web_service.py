@@ -33,7 +33,7 @@ from dicomquest.ul.negotiation import AUTHENTICATION_FAILED, CALLING_AE_TITLE_NO
 from dicomquest.web.callers import HTTP_TITLE, Caller, Callers, claim_of
 from dicomquest.web.cookies import is_by_person, may_use_cookie, token_of
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
-from dicomquest.web.host_names import HostNames
+from dicomquest.web.host_names import HostNames, name_of
 from dicomquest.web.page_settings import PageSettings
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.renderings import Renderings
@@ -67,12 +67,22 @@ def in_own_threads(most: int) -> Run:
 
 
 @dataclass(frozen=True, slots=True)
+class FindAddress:
+    """The address at which C-FIND is served; without a ``host`` it is the one of the page."""
+
+    host: str
+    port: int
+    has_tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
     """The settings of the web services.
 
     - ``root`` is the path before all resources, ``public_url`` the address that clients see before
       it; without one it is that of the request.
     - ``ae_title`` is the server's own, for the log and the audit trail.
+    - ``find_address`` is where C-FIND is served, None if it is not.
     - ``hosts`` are the names under which the server answers; None for any.
     - ``origins`` are those of pages that may ask from a browser; ``*`` for any.
     - ``write_timeout`` is the longest time that a client may read nothing, in seconds.
@@ -88,6 +98,7 @@ class WebSettings:
     root: str = "/dicom-web"
     public_url: str = ""
     ae_title: str = "DICOMQUEST"
+    find_address: FindAddress | None = None
     hosts: HostNames | None = None
     origins: tuple[str, ...] = ()
     write_timeout: float | None = 60.0
@@ -282,6 +293,15 @@ class WebService:
         """Log a request for a name that is none of ours."""
         line = f"request from {address} refused: it is for {host}, no name of this server"
         self._lines.log(LOGGER, logging.WARNING, "host", line)
+
+    def find_target(self, exchange: Exchange) -> tuple[str, ...]:
+        """Return the words of ``dicomquest find`` for this server; none if C-FIND is not served."""
+        address = self.settings.find_address
+        if address is None:
+            return ()
+        host = address.host or name_of(exchange.header(b"host")) or "localhost"
+        tls = ("--tls",) if address.has_tls else ()
+        return (host, str(address.port), "--aec", self.settings.ae_title, *tls)
 
     def teller(self, visit: Visit) -> Teller:
         """Return the teller of a request, to log and observer."""

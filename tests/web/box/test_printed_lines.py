@@ -148,3 +148,11 @@ def test_the_qido_line_finds_the_same_or_says_not(index: Index, texts: list[str]
 )  # fmt: skip
 def test_texts_find_what_they_say(index: Index, text: str, count: int) -> None:
     assert len(index.find_data_sets(read_box(text, NOW).query())) == count
+
+
+def test_the_find_line_names_a_peer() -> None:
+    target = ("pacs.example", "11112", "--aec", "MAIN")
+    line = find_line(read_box("desc:knee 2024", NOW), target)
+    assert line.text.startswith("dicomquest find pacs.example 11112 --aec MAIN StudyDate=2024")
+    assert "--ignore-case" not in line.text
+    assert line.remark.startswith("It asks in another way:")

@@ -24,6 +24,7 @@ from dicomquest.web.page import study_answer
 from dicomquest.web.page.rendering import HtmlStream
 from dicomquest.web.page.study_answer import StudyAnswer
 from dicomquest.web.page_settings import PageSettings
+from dicomquest.web.web_service import FindAddress
 from fixtures.building import instance
 from fixtures.web import Browser, three_studies
 
@@ -332,3 +333,13 @@ def test_a_sealed_address_names_nobody(tmp_path: Path) -> None:
         assert (led.status_code, led.headers["location"][:4]) == (303, "/?k=")
         dead = sealed.request("GET", "/?k=AAAA", {})
         assert "This link was made with an older key: ask again." in dead.text
+
+
+def test_the_find_line_asks_the_server_itself(browser: Browser) -> None:
+    assert "As find line" not in get(browser, "/?q=2024").text
+    settings = WebSettings(ae_title="MAIN", find_address=FindAddress("", 11112))
+    shown = words_of(get(Browser(browser.index, settings), "/?q=2024"))
+    assert "dicomquest find pacs.example 11112 --aec MAIN StudyDate=20240101-20241231" in shown
+    settings = WebSettings(find_address=FindAddress("10.0.0.1", 104, has_tls=True))
+    shown = words_of(get(Browser(browser.index, settings), "/?q=2024"))
+    assert "dicomquest find 10.0.0.1 104 --aec DICOMQUEST --tls StudyDate" in shown

@@ -73,17 +73,19 @@ def asked_by_qido(pairs: Iterable[tuple[str, str]]) -> tuple[KeyCriterion, ...]:
         return ()
 
 
-def find_line(reading: Reading, index: str = "scans.sqlite") -> PrintedLine:
-    """Return the same search as a command."""
+def find_line(reading: Reading, target: Sequence[str] = ("--index", "scans.sqlite")) -> PrintedLine:
+    """Return the same search as a command; ``target`` are the words for a peer or an index."""
     keys, left_out = _once(reading.keys)
     written = [(each.keyword, each.value) for each in keys]
     words = [f"{name}={value}" for name, value in written]
-    is_fuzzy, has_text = any(key.matching in _NAMES for key in keys), _has_text(keys)
+    is_fuzzy = any(key.matching in _NAMES for key in keys)
+    # A peer decides itself on case.
+    has_text = _has_text(keys) and "--index" in target
     is_empty = any(key.matching is Matching.EMPTY for key in keys)
     switches = ["--fuzzy"] if is_fuzzy else []
     switches += ["--offer", "empty-value"] if is_empty else []
     switches += ["--ignore-case"] if has_text else []
-    text = shlex.join(["dicomquest", "find", "--index", index, *switches, *words])
+    text = shlex.join(["dicomquest", "find", *target, *switches, *words])
     options = replace(_OF_FIND, fuzzy=is_fuzzy, empty_value=is_empty, ignore_case=has_text)
     return PrintedLine(text, _remark(keys, left_out, _asked_by_find(written, options)))
 

@@ -13,6 +13,7 @@ from dicomquest.web.page.downloads import InstanceFile, InstanceHeader, StudyFil
 from dicomquest.web.page.picked_studies import PickedStudies
 from dicomquest.web.page.read_endpoint import ReadEndpoint
 from dicomquest.web.page.search_page import AskPage, SearchPage
+from dicomquest.web.page.series_picture import SeriesPicture
 from dicomquest.web.page.study_pages import KeysPage, StudyPage
 from dicomquest.web.page.viewer_tokens import ViewerTokens
 from dicomquest.web.page.weasis import WeasisEndpoint
@@ -54,6 +55,7 @@ def page_routes(service: WebService) -> list[Route]:
         ),
         Route(f"{_STUDY}/zip", StudyZip(service), methods=["GET"]),
         Route(f"{_STUDY}/files", StudyFiles(service), methods=["GET"]),
+        Route(f"{_SERIES}/picture", SeriesPicture(service), methods=["GET"]),
         Route(f"{_INSTANCE}/file", InstanceFile(service), methods=["GET"]),
         Route(f"{_INSTANCE}/header", InstanceHeader(service), methods=["GET"]),
         Route(_STUDY, StudyPage(service), methods=["GET"]),

@@ -37,7 +37,7 @@ from dicomquest.web.page.told_requests import tell_shown
 
 if TYPE_CHECKING:
     from dicomquest.services.request import ServiceRequest
-    from dicomquest.web.box import Reading
+    from dicomquest.web.box import PrintedLine, Reading
     from dicomquest.web.page.page_endpoint import PageRequest
 
 FIRST_WAIT = 0.005
@@ -212,11 +212,14 @@ class StudyAnswer:
                 {"words": key.chip, "address": request.links.address(reading.without(key))}
                 for key in reading.keys
             ],
-            lines=[
-                ("As find line", find_line(reading)),
-                ("As QIDO URL", qido_line(reading, request.service.settings.root)),
-            ],
+            lines=self._lines(),
         )
+
+    def _lines(self) -> list[tuple[str, PrintedLine]]:
+        service, reading = self._request.service, self._reading
+        target = service.find_target(self._request.exchange)
+        lines = [("As find line", find_line(reading, target))] if target else []
+        return [*lines, ("As QIDO URL", qido_line(reading, service.settings.root))]
 
     def _of_rows(self, found: _First, total: Total | None) -> dict[str, Any]:
         """Return the values of the templates of rows."""

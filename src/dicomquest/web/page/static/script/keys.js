@@ -52,6 +52,16 @@ document.addEventListener("keydown", (event) => {
   const row = at.closest("tr.study");
   const viewer = one('[data-key="o"]', at.closest("tr.opened") || one("main > .study-detail") || document.createElement("p"));
   if (!row && viewer && event.key === "o" && lettersOn()) { viewer.click(); return; }
+  if (!row && (event.key === "ArrowDown" || event.key === "ArrowUp") && (at === document.body || at.matches("h1"))) {
+    const rows = all("tr.study");
+    // The first that is in view: the page may have been scrolled.
+    const inView = rows.find((each) => each.getBoundingClientRect().bottom > 0) || rows[0];
+    if (!inView) return;
+    event.preventDefault();
+    one(".who", inView).focus();
+    inView.scrollIntoView({ block: "nearest" });
+    return;
+  }
   if (!row) return;
   const opener = one(".opener", row);
   const isOpen = opener.getAttribute("aria-expanded") === "true";
