@@ -35,7 +35,7 @@ from dicomquest.services.access import PeerChoices
 from dicomquest.services.failures import Failure
 from dicomquest.services.interruptible_source import PAGE, TooManyInstancesError
 from dicomquest.services.move_destinations import Destinations
-from dicomquest.services.request import ServiceRequest
+from dicomquest.services.request import Run, ServiceRequest
 from dicomquest.services.retrieve import RetrieveLimits, RetrieveService, Selection
 from dicomquest.services.retrieve_source import Needed, Selected, Sendable, StudyOfPatient
 from dicomquest.services.stored_source import IndexedInstance
@@ -67,7 +67,7 @@ class FederatedRetrieve(RetrieveService):
         self, request: ServiceRequest, identifier: RetrieveIdentifier, peer: PeerChoices
     ) -> Selection:
         """Return what a request asks for, wherever it is."""
-        return FederatedSelection(self._sources, request, identifier, peer.most_retrieved)
+        return FederatedSelection(self._sources, request.run, identifier, peer.most_retrieved)
 
     def verdict(self, request: ServiceRequest, source: Selection, final: Failure) -> Failure:
         """Return the final response: no Success if an archive did not say what it holds."""
@@ -110,13 +110,16 @@ class FederatedSelection:
     def __init__(
         self,
         sources: Sequence[Source],
-        request: ServiceRequest,
+        run: Run,
         identifier: RetrieveIdentifier,
         most: int | None,
+        *,
+        asked: Sequence[Source] | None = None,
     ) -> None:
-        """Select at most ``most`` instances."""
+        """Select at most ``most`` instances; ``asked`` are the same sources with time limits."""
         self._sources = sources
-        self._run = request.run
+        self._asked = sources if asked is None else asked
+        self._run = run
         self._identifier = identifier
         self._most = most
         self._holdings = Holdings()
@@ -128,6 +131,10 @@ class FederatedSelection:
         self._has_given_up = False
         self._ending: asyncio.Task[None] | None = None
         self.troubles: list[str] = []
+
+    def uids(self) -> list[str]:
+        """Return all instances."""
+        return [*self._holdings.first_places()]
 
     def missing(self) -> list[SourceEnd]:
         """Return the ends of sources that did not say all that they hold.
@@ -142,7 +149,7 @@ class FederatedSelection:
     async def count(self) -> int:
         """Ask all sources; TooManyInstancesError beyond the limit."""
         listing = self._listing = asyncio.create_task(
-            find_holdings(self._sources, self._identifier, self._run, self._most)
+            find_holdings(self._asked, self._identifier, self._run, self._most)
         )
         try:
             self._holdings = await listing

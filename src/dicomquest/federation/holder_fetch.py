@@ -94,13 +94,14 @@ class HolderFetch:
             with suppress(asyncio.CancelledError):
                 await task
         finally:
-            task.cancel()
+            self.stop()
             with suppress(asyncio.CancelledError, SourceError):
                 await task
 
     def stop(self) -> None:
         """End the retrieves: nothing more comes."""
-        if self._task is not None:
+        # A second time would cut off the end of the association.
+        if self._task is not None and not self._task.cancelling():
             self._task.cancel()
 
     async def _run(self, orders: Sequence[tuple[DataSet, Collection[str]]]) -> None:

@@ -22,7 +22,6 @@ from dicomquest.federation.asked_query import AskedQuery, asked
 from dicomquest.federation.federated_find import FederatedFind
 from dicomquest.federation.gathering import Gathering, Response
 from dicomquest.federation.shortfall import SourceEnd, comment_of
-from dicomquest.federation.sources import IndexSource
 from dicomquest.index.index import Index
 from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.services.access import PeerChoices
@@ -54,10 +53,6 @@ class FederatedSearch(SearchService):
         """Ask the sources of a service, within its limits."""
         super().__init__(index, find)
         self.find = find
-        self._own = next(
-            (place for place, each in enumerate(find.sources) if isinstance(each, IndexSource)),
-            None,
-        )
 
     async def _answer(self, request: ServiceRequest, peer: PeerChoices) -> None:
         assert isinstance(request, SearchServiceRequest)  # noqa: S101  nobody asks otherwise
@@ -131,8 +126,7 @@ class FederatedSearch(SearchService):
         }
         fields = fields_of(response)
         place = None
-        if request.base is not None and self._own in found.sources:
-            # Only what lies in the own index can be retrieved here.
+        if request.base is not None:
             place = Place(request.base, request.search.resource.segments)
         fields += (Field(INSTANCE_AVAILABILITY, "CS", Source.CONSTANT, "ONLINE"),)
         encoder = _json_encoder(fields, request.search.optional, place)

@@ -58,14 +58,12 @@ class MetadataEndpoint:
         base = self._service.base(exchange)
         tag = entity_tag(found.digest, kind, base, exchange.takes_gzip)
         headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": VARY}
-        if found.missing:
-            headers["Warning"] = (
-                f'299 {base} "{found.missing} of {retrieval.total} instances have no file"'
-            )
+        if found.warning:
+            headers["Warning"] = f'299 {base} "{found.warning}"'
         elif retrieval.unchanged(tag):
             await exchange.answer(304, b"", headers)
             return
-        code = 206 if found.missing else 200
+        code = 206 if found.warning else 200
         if kind == JSON:
             await _send_json(retrieval, headers, code, base)
         else:

@@ -82,7 +82,7 @@ class RenderedEndpoint:
                 raise RefusalError(400, "a thumbnail is of one frame: write frames/1/thumbnail")
             limits = self._service.renderings.limits
             asked = rendering_parameters(retrieval.parameters, most_pixels=limits.pixels)
-            await retrieval.select()
+            await retrieval.select(all_of=not self.is_thumbnail or retrieval.is_one)
             if retrieval.is_one:
                 await self._show(retrieval, await retrieval.only(), numbers, asked)
             else:

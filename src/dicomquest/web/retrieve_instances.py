@@ -14,7 +14,7 @@ from dicomquest.web.page.part10_pieces import file_head, file_pieces
 from dicomquest.web.refusals import RefusalError
 from dicomquest.web.retrieve_media import DICOM, Wanted, fits, instance_syntax, wanted_forms
 from dicomquest.web.retrieve_parts import Multipart, send_pieces
-from dicomquest.web.retrieve_request import Retrieval, entity_tag, retrieving
+from dicomquest.web.retrieve_request import Inventory, Retrieval, entity_tag, retrieving
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import WebService
@@ -50,26 +50,26 @@ class InstancesEndpoint:
             "Vary": VARY,
             "Content-Type": DICOM,
         }
-        if retrieval.unchanged(tag) and not found.missing:
+        if retrieval.unchanged(tag) and not found.warning:
             del headers["Content-Type"]
             await exchange.answer(304, b"", headers)
         elif form.is_multipart:
-            await _send_all(retrieval, form, headers, missing=found.missing)
+            await _send_all(retrieval, form, headers, found)
         else:
             await _send_one(retrieval, form, headers)
 
 
 async def _send_all(
-    retrieval: Retrieval, form: Wanted, headers: dict[str, str], *, missing: int
+    retrieval: Retrieval, form: Wanted, headers: dict[str, str], found: Inventory
 ) -> None:
     """Send all instances as parts; 206 if files are gone, which a Warning says."""
+    missing = found.missing
     exchange = retrieval.exchange
     message = Multipart(retrieval, DICOM)
     headers["Content-Type"] = message.content_type
-    if missing:
-        agent = retrieval.service.base(exchange)
-        headers["Warning"] = f'299 {agent} "{missing} of {retrieval.total} instances have no file"'
-    skipped, code = 0, 206 if missing else 200
+    if found.warning:
+        headers["Warning"] = f'299 {retrieval.service.base(exchange)} "{found.warning}"'
+    skipped, code = 0, 206 if found.warning else 200
     if exchange.scope["method"] == "HEAD":
         await exchange.start(code, headers)
         await exchange.write(b"", more=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,7 @@ from dicomquest.errors import (
     IndexDatabaseError,
     StoredInstanceError,
 )
-from dicomquest.query.identifier.retrieve_identifier import parse_retrieve
+from dicomquest.query.identifier.retrieve_identifier import RetrieveIdentifier, parse_retrieve
 from dicomquest.services.access import ServiceKind
 from dicomquest.services.find import check_level
 from dicomquest.services.interruptible_source import TooManyInstancesError
@@ -42,12 +43,10 @@ from dicomquest.web.search_parameters import check_uids
 
 if TYPE_CHECKING:
     from dicomquest.services.request import Channel
+    from dicomquest.web.fetched_source import FetchedSource
     from dicomquest.web.web_service import Visit, WebService
 
 NOT_FOUND: Final = "there is no such study, series or instance"
-ELSEWHERE: Final = (
-    " in the index of this server: what the archives behind it hold comes by C-GET and C-MOVE alone"
-)
 """The same words for what does not exist and for what the caller may not see."""
 
 UNREADABLE: Final = "a file of this instance cannot be read: it was moved or damaged"
@@ -58,6 +57,8 @@ DAMAGED: Final = (
 )
 """The words for a part that a damaged file has not: they quote nothing of its bytes."""
 
+LOGGER = logging.getLogger("dicomquest.web")
+
 _CONTEXT = AcceptedContext(1, STUDY_ROOT.get_uid, EXPLICIT_VR_LITTLE_ENDIAN)
 _COMMAND = CGetRQ(message_id=1, affected_sop_class_uid=STUDY_ROOT.get_uid)
 _NAMES = ("study", "series", "instance")
@@ -65,10 +66,14 @@ _NAMES = ("study", "series", "instance")
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The look at all files before the first byte: how many are gone, and a digest of the rest."""
+    """The look at all files before the first byte: how many are gone, and a digest of the rest.
+
+    ``warning`` says what is not sent; "" if all is.
+    """
 
     missing: int
     digest: str
+    warning: str = ""
 
 
 class Retrieval:
@@ -86,7 +91,8 @@ class Retrieval:
         # Its endpoint writes the response, so the request has no channel of its own.
         channel = cast("Channel", None)
         self.request = ServiceRequest(channel, visit.association, _CONTEXT, _COMMAND, None)
-        self._source: StoredSource | None = None
+        self._source: StoredSource | FetchedSource | None = None
+        self._fetched: FetchedSource | None = None
         self.total = 0
 
     @property
@@ -101,8 +107,11 @@ class Retrieval:
         assert self.request.retrieved.progress is not None  # noqa: S101
         return self.request.retrieved.progress
 
-    async def select(self) -> int:
-        """Select the instances; RefusalError 404 if the caller sees none."""
+    async def select(self, *, all_of: bool = True) -> int:
+        """Select the instances; RefusalError 404 if the caller sees none.
+
+        Those of other archives are fetched, unless not ``all_of`` them are wanted.
+        """
         values = [self.path[name] for name in _NAMES if name in self.path]
         levels = (Level.STUDY, Level.SERIES, Level.IMAGE)
         level = levels[len(values) - 1]
@@ -125,9 +134,7 @@ class Retrieval:
         query = replace(identifier.query, visible=profile.visible)
         self.request.query = query
         most = profile.choices.most_retrieved
-        self._source = StoredSource(
-            self.service.index, query, self.service.run, most=most, is_latest=True
-        )
+        self._source = self._source_of(replace(identifier, query=query), most)
         self.request.on_cancel(self._source.interrupt)
         try:
             self.total = await self._source.count()
@@ -136,11 +143,50 @@ class Retrieval:
                 self.visit.association.requestor, LimitName.RETRIEVED_INSTANCES
             )
             raise RefusalError(413, f"more than {most:,} instances: ask for less") from error
+        self._check_archives()
         if not self.total:
-            is_federated = self.service.search.is_federated
-            raise RefusalError(404, f"{NOT_FOUND}{ELSEWHERE}" if is_federated else NOT_FOUND)
+            raise RefusalError(404, NOT_FOUND)
         self.request.retrieved = Retrieved(level, progress=Progress(self.total))
+        if self._fetched is not None and all_of and not await self._fetched.fetch():
+            self._check_sent(self._fetched)
         return self.total
+
+    def _source_of(
+        self, identifier: RetrieveIdentifier, most: int | None
+    ) -> StoredSource | FetchedSource:
+        service = self.service
+        if not service.search.is_federated:
+            return StoredSource(
+                service.index, identifier.query, service.run, most=most, is_latest=True
+            )
+        # Only a server with upstreams has to know an SCU.
+        from dicomquest.web.federated_search import FederatedSearch  # noqa: PLC0415
+        from dicomquest.web.fetched_source import FetchedSource  # noqa: PLC0415
+
+        assert isinstance(service.search, FederatedSearch)  # noqa: S101  no other is federated
+        self._fetched = FetchedSource(service.search.find, service.run, identifier, most)
+        return self._fetched
+
+    def _check_archives(self) -> None:
+        """Tell which archives did not say what they hold; RefusalError 503 if nothing is found."""
+        if self._fetched is None or not self._fetched.missing:
+            return
+        self._fetched.tell(self.visit.association)
+        if not self.total:
+            words = f"not known: {self._fetched.shortfall}"
+            raise RefusalError(503, words, {"Retry-After": "5"})
+
+    def _check_sent(self, fetched: FetchedSource) -> None:
+        """Raise RefusalError 503, because no archive has sent what it holds."""
+        for each in fetched.troubles:
+            LOGGER.warning("%s: not sent: %s", self.visit.association.words, each)
+        words = "; ".join(each.partition(":")[0] for each in fetched.troubles) or "its archive"
+        raise RefusalError(503, f"not sent by {words}: try again later", {"Retry-After": "5"})
+
+    async def end(self) -> None:
+        """Delete the files of other archives' instances."""
+        if self._fetched is not None:
+            await self._fetched.end()
 
     def stored_syntaxes(self) -> set[str]:
         """Return the transfer syntaxes that the index has for the instances."""
@@ -175,7 +221,10 @@ class Retrieval:
             missing += await self.service.run(_look, page, digest)
         if missing == self.total:
             raise RefusalError(500, UNREADABLE)
-        return Inventory(missing, digest.hexdigest()[:32])
+        warnings = [f"{missing} of {self.total} instances have no file"] if missing else []
+        if self._fetched is not None and self._fetched.missing:
+            warnings.append(f"The instances are not known to be all: {self._fetched.shortfall}")
+        return Inventory(missing, digest.hexdigest()[:32], "; ".join(warnings))
 
     async def opened(self, instance: IndexedInstance) -> StoredInstance:
         """Open the file of an instance; StoredInstanceError if none can be read."""
@@ -259,6 +308,7 @@ async def retrieving(
             raise
     finally:
         gate.leave()
+        await retrieval.end()
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching

@@ -155,6 +155,10 @@ WRITES = {
     ),
     "/studies/{study}/zip": ("/studies/{study}/zip", [TRANSFERRED]),
     "/studies/{study}/files": ("/studies/{study}/files", [ACCESSED]),
+    "/studies/{study}/series/{series}/picture": (
+        "/studies/{study}/series/{series}/picture",
+        [TRANSFERRED],
+    ),
     f"{PATH}/file": (f"{PATH}/file", [TRANSFERRED]),
     f"{PATH}/header": (f"{PATH}/header", [ACCESSED]),
     "/studies/{study}": ("/studies/{study}", [ACCESSED]),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dicomquest.index.search.overview import Overview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index.index import Index
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from dicomquest.index.search.sqlite_cursor import Cursor
     from dicomquest.query.model import Query
     from dicomquest.services.request import Run
+    from dicomquest.services.retrieve_source import StudyOfPatient
 
 
 _ROWS = 512
+
+Located: TypeAlias = "tuple[StudyOfPatient, tuple[str, ...]]"
+"""The study of an instance, and the paths of its files."""
 
 
 class BoundedSearch:
@@ -73,6 +77,13 @@ class BoundedSearch:
         with self.begin(query) as cursor:
             while rows := cursor.fetch(_ROWS):
                 yield [cursor.plan.to_data_set(row) for row in rows]
+
+    def located(self, instances: Sequence[tuple[str, str, str]]) -> Iterator[Located]:
+        """Yield the files of instances by study, series and instance, wherever they are."""
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        """Let go of files of other archives, at the end of the request."""
 
     def holders_of(self, query: Query) -> tuple[str, ...]:
         """Return the names of the archives that hold what a query finds, if several are asked."""

@@ -68,7 +68,15 @@ def _uids(match: DataSet) -> tuple[str, str, str]:
 def with_paths(
     search: BoundedSearch, instances: Sequence[ChosenInstance]
 ) -> Iterator[tuple[ChosenInstance, tuple[str, ...]]]:
-    """Return instances with the paths of their files, looked up some hundred at a time."""
+    """Return instances with the paths of their files, looked up some hundred at a time.
+
+    A file of another archive is there until the next is asked for.
+    """
+    if search.is_federated:
+        located = search.located([(each.study, each.series, each.uid) for each in instances])
+        for each, (belongs_to, paths) in zip(instances, located, strict=True):
+            yield replace(each, belongs_to=belongs_to), paths
+        return
     for at in range(0, len(instances), _ROWS):
         some = instances[at : at + _ROWS]
         files = search.index.files([each.uid for each in some])

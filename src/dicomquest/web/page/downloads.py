@@ -188,7 +188,8 @@ async def send_zip(request: PageRequest, studies: list[str]) -> None:
     service, visit = request.service, request.visit
     async with told_download(service, visit, ZipDownload, Level.STUDY, len(found)) as sent:
         pieces = zip_pieces(with_paths(request.search, found), sent)
-        await send_pieces(request.exchange, service.run, pieces, headers, sent)
+        run = request.search.run or service.run
+        await send_pieces(request.exchange, run, pieces, headers, sent)
 
 
 async def send_pieces(

@@ -8,24 +8,33 @@ and one that was late is not asked again for the same page.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from dicomquest.dataset.elements import Element
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.federation.gathering import Gathering, Response
 from dicomquest.federation.identifier_of_query import asked_of, meets
-from dicomquest.federation.shortfall import EndKind, SourceEnd, SourceError
+from dicomquest.federation.patient_source import PatientSource
+from dicomquest.federation.shortfall import EndKind, SourceEnd
 from dicomquest.federation.sources import IndexSource
 from dicomquest.query.identifier.key_arguments import build_identifier, parse_key
 from dicomquest.query.identifier.parse import parse_identifier
+from dicomquest.query.identifier.retrieve_identifier import parse_retrieve
 from dicomquest.query.options import QueryOptions
+from dicomquest.services.retrieve_source import StudyOfPatient
+from dicomquest.services.stored_source import IndexedInstance
+from dicomquest.standard.keys import UNIQUE_KEYS
 from dicomquest.standard.levels import Level
 from dicomquest.standard.models import STUDY_ROOT
+from dicomquest.standard.tags import QUERY_RETRIEVE_LEVEL
+from dicomquest.web.fetched_source import FetchedSource
 from dicomquest.web.match_order import match_order
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.gathered_overview import Gathered, GatheredOverview
@@ -34,8 +43,6 @@ from dicomquest.web.web_service import in_own_threads
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
-    from dicomquest.federation.asked_query import AskedQuery
-    from dicomquest.federation.conversation import Found
     from dicomquest.federation.federated_find import FederatedFind
     from dicomquest.federation.sources import Source
     from dicomquest.index.index import Index
@@ -44,10 +51,16 @@ if TYPE_CHECKING:
     from dicomquest.query.criteria import KeyCriterion
     from dicomquest.query.model import Query
     from dicomquest.services.request import AssociationInfo, Run
-    from dicomquest.standard.models import InformationModel
+    from dicomquest.web.page.bounded_search import Located
 
 MOST_GATHERED: Final = 10_000
 """Matches of one question that are in hand: those that come first; some 40 MB."""
+
+TOGETHER: Final = 64
+"""Instances of a download that are fetched at a time."""
+
+FETCH_SECONDS: Final = 300.0
+"""Seconds for these."""
 
 SOURCE_SECONDS: Final = 10.0
 """Seconds that a page gives each archive."""
@@ -84,51 +97,6 @@ class _Asked(NamedTuple):
     task: asyncio.Task[Gathered]
 
 
-@dataclass(eq=False, slots=True)
-class _Patient:
-    """A source with a time limit; one that ``is_out`` is not asked."""
-
-    source: Source
-    until: float
-    is_out: bool
-    is_late: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def applies_filter(self) -> bool:
-        return self.source.applies_filter
-
-    def holds(self, model: InformationModel, level: Level) -> bool:
-        return not self.is_out and self.source.holds(model, level)
-
-    async def answers(self, question: AskedQuery, run: Run) -> AsyncGenerator[Found, None]:
-        async with aclosing(self.source.answers(question, run)) as batches:
-            while True:
-                try:
-                    async with asyncio.timeout(max(self.until - monotonic(), 0.0)):
-                        batch = await anext(batches, None)
-                except TimeoutError:
-                    self.is_late = True
-                    raise SourceError(EndKind.TIMED_OUT, "no answer in a page's time") from None
-                if batch is None:
-                    return
-                yield batch
-
-    async def related(
-        self, identifier: DataSet, question: AskedQuery, run: Run
-    ) -> list[DataSet] | None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(self.until - monotonic(), 0.0)):
-                return await self.source.related(identifier, question, run)
-        return None
-
-    async def end(self) -> None:
-        await self.source.end()
-
-
 class GatheredSearch(BoundedSearch):
     """Searches in all archives; ``shortfalls`` says in words which of them fell short."""
 
@@ -149,6 +117,7 @@ class GatheredSearch(BoundedSearch):
         self._late: set[int] = set()
         self._ends: dict[str, SourceEnd] = {}
         self._has_answer = False
+        self._files: FetchedSource | None = None
         self.is_cut = False
         seconds = association.profile.choices.query_seconds
         self._seconds = SOURCE_SECONDS if seconds is None else min(SOURCE_SECONDS, seconds)
@@ -226,6 +195,42 @@ class GatheredSearch(BoundedSearch):
             future.cancel()
             raise IndexDatabaseError("the archives did not answer") from error
 
+    def located(self, instances: Sequence[tuple[str, str, str]]) -> Iterator[Located]:
+        """Yield the files of instances; those of a part are there until the next one."""
+        for _, of_series in groupby(instances, key=lambda each: each[:2]):
+            named = [*of_series]
+            for start in range(0, len(named), TOGETHER):
+                part = named[start : start + TOGETHER]
+                future = asyncio.run_coroutine_threadsafe(self._fetched(part), self._loop)
+                found = future.result(FETCH_SECONDS)
+                for _, _, uid in part:
+                    each = found.get(uid)
+                    yield (each.belongs_to, each.paths) if each else (StudyOfPatient(), ())
+
+    async def _fetched(self, part: Sequence[tuple[str, str, str]]) -> dict[str, IndexedInstance]:
+        await self.end()
+        study, series, _ = part[0]
+        uids = dict(zip((Level.STUDY, Level.SERIES), (study, series), strict=True))
+        keys = {
+            QUERY_RETRIEVE_LEVEL: Element("CS", (Level.IMAGE.name,)),
+            UNIQUE_KEYS[Level.IMAGE].tag: Element("UI", tuple(uid for _, _, uid in part)),
+            **{UNIQUE_KEYS[level].tag: Element("UI", (uid,)) for level, uid in uids.items()},
+        }
+        read = parse_retrieve(dict(sorted(keys.items())), STUDY_ROOT.get_uid, QueryOptions())
+        query = replace(read.query, visible=self._association.profile.visible)
+        read = replace(read, query=query)
+        source = self._files = FetchedSource(self._find, self._sources_run, read, None)
+        await source.count()
+        await source.fetch()
+        found = await source.next()
+        return {each.sop_instance_uid: each for each in found if isinstance(each, IndexedInstance)}
+
+    async def end(self) -> None:
+        """Let go of files of other archives."""
+        if self._files is not None:
+            await self._files.end()
+            self._files = None
+
     def interrupt(self) -> None:
         """End all searches, from another thread."""
         self.is_interrupted = True
@@ -235,6 +240,8 @@ class GatheredSearch(BoundedSearch):
     def _wake(self) -> None:
         for each in self._running:
             each.wake()
+        if self._files is not None:
+            self._files.interrupt()
 
     async def _shared(self, query: Query, most: int, seconds: float) -> Gathered:
         """Ask once for each question: its rows, their number and its counts are one answer."""
@@ -255,7 +262,7 @@ class GatheredSearch(BoundedSearch):
         question = asked_of(query, _OF_STUDY if query.level is Level.STUDY else ())
         until = monotonic() + seconds
         sources = [
-            _Patient(source, until, place in self._late)
+            PatientSource(source, until, place in self._late)
             for place, source in enumerate(self._find.sources)
         ]
         gathering = Gathering(sources, question, self._sources_run, self._find.merge_wait)

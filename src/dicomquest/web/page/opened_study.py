@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -79,14 +80,21 @@ def open_study(
             for each in series
         ]
     of_patient, text = _of_patient(search, asker, found[0])
-    size, header = _files(search, asker, row)
+    size, header = _files(search, asker, row, series)
     has_files = bool(header) or row.images > MOST_SIZED
     short = tuple(search.shortfalls)
     return OpenedStudy(row, tuple(series), of_patient, text, size, header, has_files, short)
 
 
-def _files(search: BoundedSearch, asker: Asker, row: StudyRow) -> tuple[str, str]:
+def _files(
+    search: BoundedSearch, asker: Asker, row: StudyRow, series: Sequence[SeriesRow]
+) -> tuple[str, str]:
     """Return the size of all files in words, and the address of the first header."""
+    if search.is_federated:
+        # Files of other archives are fetched for those who ask for them.
+        named = {"SeriesInstanceUID": series[0].uid} if series else {}
+        first = chosen_instances(search, asker, [row.uid], **named)[:1]
+        return "", "".join(f"{address_of(each)}/header" for each in first)
     if row.images > MOST_SIZED:
         return "", ""
     total = 0

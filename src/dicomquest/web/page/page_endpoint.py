@@ -213,6 +213,9 @@ class PageEndpoint(ABC):
         except AssociationAbortedError:
             if request is not None:
                 request.search.interrupt()
+        finally:
+            if request is not None:
+                await request.search.end()
 
     async def _watched(self, request: PageRequest) -> None:
         """Answer, and stop the database when the client goes away."""

@@ -18,6 +18,7 @@ from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.chosen_instances import ChosenInstance, chosen_instances, with_paths
 from dicomquest.web.page.downloads import send_file
+from dicomquest.web.page.page_endpoint import search_of
 from dicomquest.web.page.rendering import PRIVATE
 from dicomquest.web.page.shown_values import inert
 from dicomquest.web.page.study_list import Asker, entity_query
@@ -28,7 +29,8 @@ from dicomquest.web.page.viewer_tokens import ViewerTokens
 from dicomquest.web.refusals import RefusalError
 
 if TYPE_CHECKING:
-    from dicomquest.web.web_service import WebService
+    from dicomquest.web.page.viewer_tokens import Grant
+    from dicomquest.web.web_service import Visit, WebService
 
 MOST_STUDIES = 20
 
@@ -60,17 +62,16 @@ class WeasisEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         exchange = Exchange(scope, receive, send, self._service.settings.write_timeout)
-        search = BoundedSearch(self._service.index)
         try:
-            await self._answer(exchange, search)
+            await self._answer(exchange)
         except RefusalError as refusal:
             await exchange.refuse(refusal)
         except IndexDatabaseError:
             await exchange.refuse(RefusalError(503, "the database does not answer: try again"))
         except AssociationAbortedError:
-            search.interrupt()
+            return
 
-    async def _answer(self, exchange: Exchange, search: BoundedSearch) -> None:
+    async def _answer(self, exchange: Exchange) -> None:
         service, path = self._service, exchange.scope["path_params"]
         grant = self._tokens.read(path["token"])
         rule = service.settings.admission.rules.rule_of(grant.title) if grant is not None else None
@@ -79,19 +80,33 @@ class WeasisEndpoint:
         verified = Verified(grant.user, grant.stamp) if grant.user is not None else None
         if verified is not None and not await service.holds(verified):
             raise RefusalError(403, _DEAD)
-        asker = Asker(rule.profile.visible, rule.profile.choices.options)
         identity = Identity(grant.title, exchange.address[0], grant.user)
         visit = service.visit(exchange, Caller(identity, rule.profile))
+        search = search_of(service, visit)
+        try:
+            await self._send(exchange, visit, search, grant)
+        except AssociationAbortedError:
+            search.interrupt()
+            raise
+        finally:
+            await search.end()
+
+    async def _send(
+        self, exchange: Exchange, visit: Visit, search: BoundedSearch, grant: Grant
+    ) -> None:
+        service, path = self._service, exchange.scope["path_params"]
+        run = search.run or service.run
+        asker = Asker(visit.profile.visible, visit.profile.choices.options)
         if "instance" not in path:
             address = f"{origin_of(service, exchange)}/weasis/{path['token']}/"
-            body = await service.run(manifest, search, asker, grant.studies, address)
-            for study in await service.run(named_studies, search, asker, grant.studies):
+            body = await run(manifest, search, asker, grant.studies, address)
+            for study in await run(named_studies, search, asker, grant.studies):
                 tell_shown(service, visit, "manifest of Weasis", study)
             await exchange.answer(200, body, {"Content-Type": "application/xml", **PRIVATE})
             return
         if path["study"] not in grant.studies:
             raise RefusalError(403, _DEAD)
-        found = await service.run(_file, search, asker, path["study"], path["instance"])
+        found = await run(_file, search, asker, path["study"], path["instance"])
         if found is None:
             raise RefusalError(404, "there is no such instance")
         await send_file(service, exchange, visit, found, WeasisDownload)

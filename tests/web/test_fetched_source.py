@@ -1,0 +1,215 @@
+"""WADO-RS over several archives: instances are fetched from their holder for a response."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+import zipfile
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import pytest
+
+from dicomquest.federation.asked_query import AskedQuery
+from dicomquest.federation.conversation import Found
+from dicomquest.federation.federated_find import FederatedFind
+from dicomquest.federation.holder_fetch import HolderFetch
+from dicomquest.federation.sources import IndexSource, Source, UpstreamSource
+from dicomquest.federation.upstream import Upstream
+from dicomquest.index import Index
+from dicomquest.query.visibility import parse_visible
+from dicomquest.services.access import Profile
+from dicomquest.services.admission import AccessRules, Admission, PeerRule
+from dicomquest.services.request import Run
+from dicomquest.web import WebSettings, application, fetched_source
+from fixtures import wado
+from fixtures.page_studies import STUDY_OF_FILES, write_files
+from fixtures.serving import serving
+from fixtures.timing import LONG
+from fixtures.web import Browser
+
+SERIES = f"/studies/{STUDY_OF_FILES}/series/{STUDY_OF_FILES}.2"
+INSTANCE = f"{SERIES}/instances/{STUDY_OF_FILES}.2.1"
+AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+JSON = "application/dicom+json"
+
+
+class Silent(IndexSource):
+    """An archive that takes a query and never answers."""
+
+    async def answers(self, question: AskedQuery, run: Run) -> AsyncGenerator[Found, None]:
+        del question, run
+        async with asyncio.timeout(LONG):
+            await asyncio.Event().wait()
+        yield []
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_files(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Iterator[Index]:
+    """The own index, which has one instance of the study."""
+    with Index(tmp_path_factory.mktemp("own") / "index") as index:
+        index.ingest(files[:1])
+        yield index
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Iterator[Upstream]:
+    """An archive that has the whole study."""
+    folder = tmp_path_factory.mktemp("upstream")
+    with Index(folder / "index") as index:
+        index.ingest(files)
+    with serving(folder / "index", folder) as running:
+        yield Upstream("PACS2", "DICOMQUEST", "127.0.0.1", running.port)
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all requests: that of the associations."""
+    with asyncio.Runner() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of temporary files, which is empty again after each test."""
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
+    yield tmp_path / "spool"
+    assert [*(tmp_path / "spool").iterdir()] == []
+
+
+def browser(
+    own: Index, runner: asyncio.Runner, *more: Source, settings: WebSettings | None = None
+) -> Browser:
+    """A client of a server that asks its own index and further sources."""
+    find = FederatedFind(own, "OWN", sources=[IndexSource(0, own, "OWN"), *more])
+
+    def run(asking: object) -> object:
+        async def whole() -> object:
+            try:
+                return await asking  # type: ignore[misc]
+            finally:
+                await find.end()
+                ending = asyncio.all_tasks() - {asyncio.current_task()}
+                if ending:
+                    # What ends associations and deletes files goes on after a response.
+                    await asyncio.wait(ending, timeout=LONG)
+
+        return runner.run(whole())
+
+    made = Browser(own, run=run)  # type: ignore[arg-type]
+    made.application = application(own, settings, find=find)
+    return made
+
+
+def test_a_study_of_two_archives_is_sent(
+    own: Index, runner: asyncio.Runner, upstream: Upstream, files: list[Path]
+) -> None:
+    asking = browser(own, runner, UpstreamSource(1, upstream))
+    response = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
+    assert response.status_code == 200
+    sent = {wado.read(each.body).SOPInstanceUID for each in wado.parts(response)}
+    assert len(sent) == len(files)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (f"{SERIES}/metadata", JSON, JSON),
+        (f"{INSTANCE}/metadata", JSON, JSON),
+        (INSTANCE, "application/dicom; transfer-syntax=*", "application/dicom"),
+        (f"{INSTANCE}/frames/1", "multipart/related; type=application/octet-stream",
+         "multipart/related"),
+        (f"{INSTANCE}/rendered", "image/jpeg", "image/jpeg"),
+        (f"{SERIES}/thumbnail", "image/png", "image/png"),
+        (f"{INSTANCE}/thumbnail", "image/png", "image/png"),
+    ],
+)  # fmt: skip
+def test_parts_of_an_upstreams_instance(
+    own: Index, runner: asyncio.Runner, upstream: Upstream, asked: tuple[str, str, str]
+) -> None:
+    path, accept, kind = asked
+    response = browser(own, runner, UpstreamSource(1, upstream)).get(path, Accept=accept)
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"].startswith(kind)
+    assert response.content
+
+
+def test_what_no_archive_has(own: Index, runner: asyncio.Runner, upstream: Upstream) -> None:
+    asking = browser(own, runner, UpstreamSource(1, upstream))
+    assert asking.get("/studies/1.2.9/metadata", Accept=JSON).status_code == 404
+
+
+def test_a_silent_archive_may_hold_more(
+    own: Index, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetched_source, "SOURCE_SECONDS", 0.2)
+    asking = browser(own, runner, Silent(1, own, "OLD", "PACS3"))
+    unknown = asking.get("/studies/1.2.9/metadata", Accept=JSON)
+    assert (unknown.status_code, unknown.headers["Retry-After"]) == (503, "5")
+    assert "PACS3 timed out" in unknown.text
+    for further, accept in (("", AS_STORED), ("/metadata", JSON)):
+        partial = asking.get(f"/studies/{STUDY_OF_FILES}{further}", Accept=accept)
+        assert partial.status_code == 206
+        assert "not known to be all: PACS3 timed out" in partial.headers["Warning"]
+
+
+def test_an_archive_that_sends_nothing(
+    own: Index, runner: asyncio.Runner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has said what it holds, and is gone when that is fetched."""
+    source = UpstreamSource(1, upstream)
+    asking = browser(own, runner, source)
+    gone = Upstream("PACS2", "NOBODY", "127.0.0.1", 1)
+    monkeypatch.setattr(
+        "dicomquest.federation.federated_retrieve.HolderFetch",
+        lambda _, pool, classes, folder: HolderFetch(gone, pool, classes, folder),
+    )
+    response = asking.get(f"{SERIES}/metadata", Accept=JSON)
+    assert response.status_code == 503
+    assert "not sent by PACS2" in response.text
+    partial = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
+    assert partial.status_code == 206
+    assert len(wado.parts(partial)) == 1
+
+
+def test_more_bytes_than_are_kept(
+    own: Index, runner: asyncio.Runner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetched_source, "MOST_SPOOLED", 1000)
+    asking = browser(own, runner, UpstreamSource(1, upstream))
+    assert asking.get(SERIES, Accept=AS_STORED).status_code == 413
+
+
+def test_hidden_instances_are_not_sent(
+    own: Index, runner: asyncio.Runner, upstream: Upstream
+) -> None:
+    profile = Profile(visible=parse_visible(["PatientID=P9"]))
+    settings = WebSettings(admission=Admission(AccessRules(default=PeerRule(profile=profile))))
+    asking = browser(own, runner, UpstreamSource(1, upstream), settings=settings)
+    for path in (SERIES, f"{SERIES}/metadata", f"{INSTANCE}/frames/1"):
+        assert asking.get(path).status_code == 404
+
+
+def test_the_page_shows_and_sends_an_upstreams_files(
+    own: Index, runner: asyncio.Runner, upstream: Upstream, files: list[Path]
+) -> None:
+    asking = browser(own, runner, UpstreamSource(1, upstream))
+    shown = asking.request("GET", f"/studies/{STUDY_OF_FILES}", {}).text
+    assert f"{STUDY_OF_FILES}/series/{STUDY_OF_FILES}.1/instances/" in shown
+    header = asking.request("GET", f"{INSTANCE}/header", {})
+    assert header.status_code == 200
+    assert "Abdomen and pelvis" in header.text
+    file = asking.request("GET", f"{INSTANCE}/file", {})
+    assert wado.read(file.content).SOPInstanceUID == f"{STUDY_OF_FILES}.2.1"
+    picture = asking.request("GET", f"{SERIES}/picture?viewport=192,192", {"Accept": "image/*"})
+    assert picture.headers["Content-Type"] == "image/jpeg"
+    zipped = asking.request("GET", f"/studies/{STUDY_OF_FILES}/zip", {})
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        assert len(archive.namelist()) == len(files)
