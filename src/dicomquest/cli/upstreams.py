@@ -22,6 +22,10 @@ RESPONSE_SECONDS = 30.0
 """The seconds that an upstream gets for a response if its table names none: a caller waits."""
 
 
+RETRIEVE_SECONDS = 120.0
+"""The seconds that an upstream gets for the next instance of a C-GET."""
+
+
 def upstreams_of(settings: ServeSettings) -> list[Upstream]:
     """Return the upstreams in their order; UsageError for one that cannot be used.
 
@@ -84,6 +88,7 @@ def upstream_at(
             connection=peer.connection_timeout,
             acse=reach.get("acse_timeout", peer.connection_timeout),
             dimse=reach.get("dimse_timeout", RESPONSE_SECONDS),
+            retrieve=own.get("retrieve_timeout", RETRIEVE_SECONDS),
         ),
         ssl_context=peer.tls_context(),
         user_identity=peer.user_identity(),

@@ -33,6 +33,8 @@ from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT, InformationMode
 from dicomquest.standard.statuses import C_GET_STATUSES, in_words
 from dicomquest.ul.negotiation import propose_contexts
 
+_NO_GET: Final = "it accepts no C-GET, which retrieves through this server need"
+
 MOST_WAITING: Final = 16
 """Instances that have arrived and wait for their turn."""
 
@@ -132,14 +134,14 @@ class HolderFetch:
                     async for status, _ in statuses:
                         final = status.get("Status"), str(status.get("ErrorComment", ""))
                 if final[0] is None:
-                    raise SourceError(
-                        EndKind.LOST, str(association.failure or "the association ended")
-                    )
+                    failure = str(association.failure or "the association ended")
+                    kind = EndKind.TIMED_OUT if "no response" in failure else EndKind.LOST
+                    raise SourceError(kind, failure)
                 if final[0] != 0:
                     failures.append(in_words(final[0], C_GET_STATUSES, final[1]))
             is_orderly = True
         except ContextNotAcceptedError as error:
-            raise SourceError(EndKind.REJECTED, "it accepts no C-GET") from error
+            raise SourceError(EndKind.REJECTED, _NO_GET) from error
         except (AssociationError, LocalProtocolError) as error:
             raise SourceError(EndKind.LOST, str(error)) from error
         finally:
@@ -168,7 +170,10 @@ class HolderFetch:
         return AAssociateRQ(
             upstream.ae_title,
             upstream.own_ae_title,
-            propose_contexts([(self.model.get_uid, UNCOMPRESSED), *pairs]),
+            # One context that each archive accepts: the refusal of C-GET is told apart by it.
+            propose_contexts(
+                [(self.model.get_uid, UNCOMPRESSED), (self.model.uid, UNCOMPRESSED), *pairs]
+            ),
             UserInformation(
                 maximum_length=upstream.maximum_length,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,

@@ -31,6 +31,12 @@ _TEXT = rb"(?![ \\])[ -~]*(?<!  )(?<!\\)"
 # Any byte beyond ASCII: the whole of it is read as UTF-8, too.
 _UTF_8_TEXT = rb"(?![ \\])[ -~\x80-\xff]*(?<!  )(?<!\\)"
 _UIDS = rb"(?!\\)[0-9.\\]*(?<!\\)"
+# The same for answers without a backslash, of which a pattern need not think then.
+_SINGLE = {
+    _TEXT: rb"(?! )[ -~]*(?<!  )",
+    _UTF_8_TEXT: rb"(?! )[ -~\x80-\xff]*(?<!  )",
+    _UIDS: rb"[0-9.]*",
+}
 _NUMBER = rb"(?:0|[1-9][0-9]*)?"
 _TITLE = rb"(?! )[!-\[\]-~](?:[ -\[\]-~]*(?<!  ))?"
 _SUSPECT = re.compile(rb" \\|\\ |\\\\|\xc2[\x80-\xa0]")
@@ -83,11 +89,9 @@ def raw_check(
     is_utf_8 = shape.charset is not None
     explicit = shape.transfer_syntax == EXPLICIT_VR_LITTLE_ENDIAN
     names: dict[str, Any] = {"Other": _OtherShapeError, "is_suspect": _SUSPECT.search}
-    # Both bytes are rare, and finding one of them is quicker than any pattern.
-    rare = r"(b'\\' in data or b'\xc2' in data)" if is_utf_8 else r"b'\\' in data"
     walk: list[str] = []
     headers: list[str] = []
-    pattern = b""
+    pattern = single = b""
     for place, (tag, vr) in enumerate(shape.elements):
         start = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + (vr.encode() if explicit else b"")
         if not start.isascii():
@@ -99,14 +103,19 @@ def raw_check(
         value = _value(tag, vr, level, is_utf_8=is_utf_8)
         group = b"(" if place in places else b"(?:"
         pad = rb"\x00?" if vr == "UI" else rb" ?"
-        pattern += re.escape(start) + b".{%d}" % (_HEADER - len(start)) + group + value + b")" + pad
+        header = re.escape(start) + b".{%d}" % (_HEADER - len(start)) + group
+        pattern += header + value + b")" + pad
+        single += header + _SINGLE.get(value, value) + b")" + pad
     if is_utf_8:
         if shape.charset != "\\".join(UTF_8):
             return None
         walk += ["        text = data", *headers]
         walk += ["        if text.isascii(): return None", "        text.decode()"]
+        # A control character begins with this byte; so do others, which the pattern takes.
+        walk += [r"        if b'\xc2' in data and is_suspect(data): return None"]
     names["match"] = re.compile(pattern, re.DOTALL).fullmatch
-    code = _TEMPLATE.format(walk="\n".join(walk), rare=rare)
+    names["match_single"] = re.compile(single, re.DOTALL).fullmatch
+    code = _TEMPLATE.format(walk="\n".join(walk))
     exec(compile(code, "<answer check>", "exec"), names)  # noqa: S102
     return RawCheck(names["check"], is_utf_8)
 
@@ -134,6 +143,7 @@ def check(data):
 {walk}
     except (Other, UnicodeError):
         return None
-    if end != len(data) or {rare} and is_suspect(data): return None
-    return match(data)
+    if end != len(data): return None
+    if b'\\\\' not in data: return match_single(data)
+    return None if is_suspect(data) else match(data)
 """

@@ -87,6 +87,12 @@ class UpstreamSettings:
         "Hold at most so many associations with it in a process; further queries wait.",
         type=click.IntRange(1),
     )
+    retrieve_timeout: float = setting(
+        120.0,
+        "Wait so long for the next instance of a C-GET from it; then the next holder is asked.",
+        type=FiniteRange(min=0),
+        metavar="SECONDS",
+    )
     retry_after: float = setting(
         5.0,
         "Do not try to reach it again for so long after it could not be reached.",
