@@ -44,6 +44,9 @@ port = 2
         (["A", "B", "--aec", "X"], "--aec is for one peer: set it in the table [peers.TITLE]"),
         (["A", "B", "--max-pdu", "9000"], "--max-pdu is for one peer"),
         (["A", "B", "-W"], "-W is for one peer"),
+        (["A", "nope"], "'nope' is no attribute and no named peer. Several peers are asked by"),
+        ([*PEER, HOST, "104"], "is no attribute and no named peer"),
+        (["A", "PatientNam"], "did you mean PatientName"),
     ],
 )
 def test_an_idle_option_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:

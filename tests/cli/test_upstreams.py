@@ -63,12 +63,16 @@ def test_option_is_an_upstream_and_changes_a_table() -> None:
     assert (second.name, second.own_ae_title) == ("more", "DICOMQUEST")
 
 
-@pytest.mark.parametrize(
-    "text", ["main", "main=A@host", "main=A@host:0", "main=@host:104", "a b=A@host:104"]
-)
+@pytest.mark.parametrize("text", ["main", "main=A@host", "main=@host:104", "a b=A@host:104"])
 def test_text_of_upstream_is_checked(text: str) -> None:
     with pytest.raises(click.BadParameter, match="NAME=AET@HOST:PORT"):
         upstream_text(text)
+
+
+@pytest.mark.parametrize("port", ["0", "99999"])
+def test_port_of_upstream_is_checked(port: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"port {port} does not exist; write one of 1 to"):
+        upstream_text(f"main=A@host:{port}")
 
 
 def test_unusable_upstreams_are_refused() -> None:

@@ -51,6 +51,22 @@ def test_entries_are_added_listed_and_removed(tmp_path: Path, location: str) -> 
     assert run(location, "list", "AccessionNumber=A1") == (0, "", "No entries.\n")
 
 
+def test_status_has_a_column_once_a_step_has_one(tmp_path: Path, location: str) -> None:
+    run(location, "add", write(tmp_path, 1))
+    assert "Status" not in run(location, "list")[1]
+    run(location, "add", write(tmp_path, 2, ScheduledProcedureStepStatus="IN PROGRESS"))
+    heading, first, second = run(location, "list")[1].splitlines()
+    at = heading.index("Status")
+    assert (first[at : at + 11].strip(), second[at : at + 11]) == ("", "IN PROGRESS")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["remove", "--keep", "7d"]])
+def test_missing_index_names_what_makes_one(location: str, arguments: list[str]) -> None:
+    code, _, words = run(location, *arguments)
+    assert code == 1
+    assert "; `dicomquest worklist add FILE...` and `dicomquest serve --worklist` make one" in words
+
+
 def test_folder_is_read_and_json_comes_back(tmp_path: Path, location: str) -> None:
     write(tmp_path, 1)
     (tmp_path / "two.json").write_text(json.dumps([to_json(entry(2))]))

@@ -13,6 +13,8 @@ import click
 
 from dicomquest.cli.messages import (
     INTERRUPTED,
+    MAKES_A_WORKLIST,
+    MAKES_AN_INDEX,
     WRONG_COMMAND_LINE,
     give_up,
     index_failure,
@@ -215,7 +217,9 @@ def _ask_index(settings: FindSettings, row: EntryModel, asked: Question, request
             if not count:
                 _say_why_nothing(settings, row, request, "the index", ask)
     except IndexDatabaseError as error:
-        raise index_failure(error) from error
+        is_of_objects = bool(row.model.get_uid)
+        remedy = MAKES_AN_INDEX if is_of_objects else MAKES_A_WORKLIST
+        raise index_failure(error, remedy) from error
 
 
 def _parsed(request: Request, model: InformationModel, base: QueryOptions) -> Query:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dicomquest.cli.asking.asking_settings import AskingSettings
-from dicomquest.cli.find_option_checks import check_idle
+from dicomquest.cli.find_option_checks import check_idle, check_words
 from dicomquest.cli.find_settings import FindSettings
 from dicomquest.cli.find_target import SEVERAL, TargetArgument, TargetSettings, keys_by_habit
 from dicomquest.cli.help_page import PageCommand
@@ -141,6 +141,8 @@ def find(host: str, port: int, keys: tuple[str, ...], **values: Any) -> None:
         target=target, level=level, model=model, several=several, **values,
     )  # fmt: skip
     check_idle(ctx, settings)
+    if target.index is None:
+        check_words(ctx, keys)
     run(settings)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 OF_ALL_PEERS = frozenset({"aet", "connection_timeout", "acse_timeout", "dimse_timeout"})
 """The options about a peer that hold for each of several."""
+
+_LIKE_A_PEER = re.compile(r"[A-Za-z0-9._-]+(?::\d+)?|\[[0-9a-f:]+\]", re.ASCII)
 
 _OF_A_PEER = frozenset(PeerSettings.__slots__)
 
@@ -59,6 +62,24 @@ def _idle(settings: FindSettings) -> Iterator[Idle]:
         yield Idle(shown, "shows matches, and --count prints their number alone: leave one out")
     if output.count or format_of(output.format, output.output) != "csv":
         yield Idle(("csv_dialect", "csv_safe"), "is for CSV: add -f csv, or leave it out")
+
+
+def check_words(ctx: click.Context, words: Iterable[str]) -> None:
+    """Raise UsageError for a word behind the first peer that is neither attribute nor peer."""
+    from dicomquest.query.identifier.key_arguments import KeyTextError, parse_key
+
+    for word in words:
+        try:
+            if "=" not in word:
+                parse_key(word)
+        except KeyTextError as error:
+            if "did you mean" in str(error) or not _LIKE_A_PEER.fullmatch(word):
+                return
+            raise click.UsageError(
+                f"{word!r} is no attribute and no named peer. Several peers are asked by their "
+                "names: dicomquest peers add NAME HOST PORT gives one",
+                ctx,
+            ) from error
 
 
 def _asks_by_file(settings: FindSettings) -> bool:

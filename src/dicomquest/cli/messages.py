@@ -55,18 +55,21 @@ def give_up(message: str, status: int = FAILED) -> click.exceptions.Exit:
     return click.exceptions.Exit(status)
 
 
-def index_failure(error: IndexDatabaseError) -> click.exceptions.Exit:
+MAKES_AN_INDEX = "`dicomquest index PATH...` makes one"
+MAKES_A_WORKLIST = "`dicomquest worklist add FILE...` and `dicomquest serve --worklist` make one"
+
+
+def index_failure(error: IndexDatabaseError, remedy: str = MAKES_AN_INDEX) -> click.exceptions.Exit:
     """Print why the index failed, and return the exception that ends the command."""
-    hint = "; `dicomquest index PATH...` makes one" if isinstance(error, MissingIndexError) else ""
-    return give_up(f"{error}{hint}")
+    return give_up(f"{error}; {remedy}" if isinstance(error, MissingIndexError) else str(error))
 
 
 @contextmanager
-def index_failures(interrupted: str) -> Iterator[None]:
+def index_failures(interrupted: str, remedy: str = MAKES_AN_INDEX) -> Iterator[None]:
     """Turn failures of the index, and Ctrl-C with the words ``interrupted``, into messages."""
     try:
         yield
     except IndexDatabaseError as error:
-        raise index_failure(error) from error
+        raise index_failure(error, remedy) from error
     except KeyboardInterrupt:
         raise give_up(f"interrupted; {interrupted}", INTERRUPTED) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dicomquest.cli.help_page import PageGroup
-from dicomquest.cli.messages import give_up, index_failures, say
+from dicomquest.cli.messages import MAKES_A_WORKLIST, give_up, index_failures, say
 from dicomquest.cli.shared_options import index_option
 from dicomquest.errors import DicomquestError, IndexDatabaseError
 
@@ -288,7 +288,10 @@ def run_list(keys: Sequence[str], location: str, *, as_json: bool, is_ups: bool 
     from dicomquest.cli.worklist_query import found_entries, worklist_query
     from dicomquest.index import Index
 
-    with index_failures("nothing was changed"), Index(location, create=False) as index:
+    with (
+        index_failures("nothing was changed", MAKES_A_WORKLIST),
+        Index(location, create=False) as index,
+    ):
         query = worklist_query(keys, index.timezone_offset_minutes, _model(is_ups=is_ups))
         texts = [entry.text for entry in found_entries(index, query)]
     if as_json:
@@ -314,7 +317,10 @@ def run_remove(
     day = datetime.now().astimezone() - timedelta(days=(keep or 0) + 1)
     if keep is not None:
         texts = (f"ScheduledProcedureStepStartDate{'Time' * is_ups}=-{day:%Y%m%d}",)
-    with index_failures("what is removed stays removed"), Index(location, create=False) as index:
+    with (
+        index_failures("what is removed stays removed", MAKES_A_WORKLIST),
+        Index(location, create=False) as index,
+    ):
         query = worklist_query(texts, index.timezone_offset_minutes, _model(is_ups=is_ups))
         found = list(found_entries(index, query))
         if is_dry:

@@ -11,11 +11,15 @@ from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomquest.standard.workitem_keys import WORKITEM_KEYS
 from dicomquest.standard.worklist_keys import WORKLIST_KEYS_BY_KEYWORD
 
+_STATUS = "Status"
+"""The heading of a column that is left out where no step has a status yet."""
+
 _COLUMNS = (
     ("Date", "ScheduledProcedureStepStartDate"),
     ("Time", "ScheduledProcedureStepStartTime"),
     ("Station", "ScheduledStationAETitle"),
     ("Mod", "Modality"),
+    (_STATUS, "ScheduledProcedureStepStatus"),
     ("Patient", "PatientName"),
     ("ID", "PatientID"),
     ("Accession No.", "AccessionNumber"),
@@ -37,7 +41,11 @@ _STEPS = f"{SCHEDULED_PROCEDURE_STEP_SEQUENCE:08X}"
 def table_of(texts: Iterable[str]) -> Iterator[str]:
     """Yield the lines of a table of entries, each given by its JSON."""
     rows = sorted(tuple(_cells(json.loads(text))) for text in texts)
-    yield from _aligned([tuple(heading for heading, _ in _COLUMNS), *rows])
+    table = [tuple(heading for heading, _ in _COLUMNS), *rows]
+    at = table[0].index(_STATUS)
+    if not any(row[at] for row in rows):
+        table = [(*row[:at], *row[at + 1 :]) for row in table]
+    yield from _aligned(table)
 
 
 def table_of_workitems(texts: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,11 @@ UPSTREAM = re.compile(r"([A-Za-z0-9_-]+)=([^@=]+)@(\[[^\]]+\]|[^:\[\]@]+):(\d+)"
 def upstream_text(text: str) -> str:
     """Check the text of an upstream."""
     found = UPSTREAM.fullmatch(text.strip())
-    if found is None or not 0 < int(found[4]) < 65536:
+    if found is not None and not 0 < int(found[4]) < 65536:
+        raise click.BadParameter(
+            f"{text!r}: port {found[4]} does not exist; write one of 1 to 65535"
+        )
+    if found is None:
         raise click.BadParameter(
             f"{text!r} is no upstream: write NAME=AET@HOST:PORT, such as main=ARCHIVE@10.1.2.3:104"
         )

@@ -324,11 +324,12 @@ class _Reader:
     def _written(self, keyword: str, vr: str, value: str) -> str:
         """Return a value as its VR has it; WrittenValueError if it is none."""
         if keyword == "PatientSex":
-            sexes = [_SEXES.get(each) for each in value.upper().replace("\\", ",").split(",")]
+            words = value.upper().replace("\\", ",").split(",")
+            sexes = [_SEXES.get(each.strip()) for each in words]
             if not all(sexes):
                 raise WordError(f"{value}: is no sex. Write sex:F, sex:M or sex:O")
             return "\\".join(dict.fromkeys(filter(None, sexes)))
-        value = value.replace(",", "\\") if vr in _LISTED else value
+        value = "\\".join(map(str.strip, value.split(","))) if vr in _LISTED else value
         parts = [value] if vr in WITHOUT_MULTIPLICITY else value.split("\\")
         return "\\".join(written_value(vr, part, self.now) for part in parts)
 

@@ -105,7 +105,7 @@ def named_modalities(value: str) -> str:
     if separator == "+" and any("," in each for each in parts):
         raise WordError(f"{value}: write CT,MR for one of them, or CT+SR for both")
     found: list[str] = []
-    for part in parts:
+    for part in map(str.strip, parts):
         codes = MODALITY_WORDS.get(part.casefold(), (part.upper(),))
         found += codes if separator == "," else codes[:1]
     if not all(found):
