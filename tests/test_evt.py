@@ -131,7 +131,7 @@ def test_malformed_identifier_is_data_set_error() -> None:
         _ = evt.Event(None, evt.EVT_C_FIND, request=request).identifier
 
 
-@pytest.mark.parametrize("name", ["EVT_N_GET", "EVT_N_SET"])
+@pytest.mark.parametrize("name", ["EVT_N_GET", "EVT_N_ACTION"])
 def test_event_that_is_not_here_says_so(name: str) -> None:
     with pytest.raises(AttributeError, match=f"no {name}: .* keep pynetdicom"):
         getattr(evt, name)
