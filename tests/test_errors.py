@@ -12,6 +12,7 @@ from pydicom import DataElement
 from pydicom.dataset import Dataset
 
 import dicomquest
+from dicomquest.errors import error_comment
 from fixtures.faces import HOST, PATIENT_ROOT, QUERY, STUDY_ROOT, VERIFICATION
 
 UNENCODABLE = Dataset()
@@ -92,3 +93,9 @@ def raised(action: Callable[[Any], None], package: ModuleType, port: int) -> typ
 def test_request_raises_what_pynetdicom_raises(action: Callable[[Any], None], port: int) -> None:
     kinds = [raised(action, package, port) for package in (dicomquest, pynetdicom)]
     assert kinds[0] is kinds[1]
+
+
+def test_no_message_is_no_comment() -> None:
+    """A response of Success has no Error Comment."""
+    assert error_comment("") == ""
+    assert error_comment("", "short") == "short"
