@@ -2,19 +2,13 @@
 
 Not part of the suite because it mounts file systems: as root, ``pytest tests/aio/power_cuts.py``.
 
-The disk is an ext4 image that writes nothing by itself for minutes, so it holds only what a program
-has waited for. At a cut the test stops the server, copies the image, and lets the server go on.
-Then it starts a server on each copy.
+At a cut the test stops the server, copies its disk, and lets the server go on. Then it starts a
+server on each copy.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,9 +17,9 @@ from pydicom import Dataset, dcmread
 from dicomquest.index import Index
 from dicomquest.index.ingest.file_reader import read_file
 from dicomquest.index.ingest.instance import Received
+from fixtures.cut_disk import copy_disk, make_disk, mounted, stopped
 from fixtures.senders import ASSOCIATIONS, Load, indexed
-from fixtures.storing import Store, data_set_bytes, instance, stored_files, storing, write
-from fixtures.timing import LONG, MS
+from fixtures.storing import data_set_bytes, instance, stored_files, storing, write
 
 CUTS = 8
 APART = 50
@@ -33,36 +27,6 @@ APART = 50
 SENT = 600
 """Instances that each association would send without an end of the server."""
 SIZE = 128 << 20
-
-
-@contextlib.contextmanager
-def mounted(image: Path, at: Path) -> Iterator[Path]:
-    at.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", "loop,commit=300", image, at], check=True, timeout=6 * LONG)
-    try:
-        yield at
-    finally:
-        subprocess.run(["umount", at], check=True, timeout=6 * LONG)
-
-
-def threads(process: int) -> list[str]:
-    """The states of a process's threads."""
-    stats = [
-        path.read_text(encoding="utf-8") for path in Path(f"/proc/{process}/task").glob("*/stat")
-    ]
-    return [stat.rpartition(")")[2].split()[0] for stat in stats]
-
-
-@contextlib.contextmanager
-def stopped(store: Store) -> Iterator[None]:
-    """Stop the server; its requests to the disk are done by then."""
-    os.killpg(store.process.pid, signal.SIGSTOP)
-    while set(threads(store.process.pid)) != {"T"}:
-        time.sleep(MS)
-    try:
-        yield
-    finally:
-        os.killpg(store.process.pid, signal.SIGCONT)
 
 
 def sent_by(number: int, duplicates: int, patients: str) -> list[Dataset]:
@@ -116,9 +80,7 @@ def start_after_a_cut(disk: Path, allowed: dict[str, list[Path]]) -> int:
 )
 def test_answered_store_survives_power_cut(tmp_path: Path, duplicates: int, patients: str) -> None:
     image = tmp_path / "disk"
-    with image.open("wb") as file:
-        file.truncate(SIZE)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, timeout=6 * LONG)
+    make_disk(image, SIZE)
     files = [
         write(tmp_path / f"sent{number}", sent_by(number, duplicates, patients))
         for number in range(ASSOCIATIONS)
@@ -128,13 +90,9 @@ def test_answered_store_survives_power_cut(tmp_path: Path, duplicates: int, pati
         load = Load(store, files)
         for cut in range(CUTS):
             load.wait_for((cut + 1) * APART)
-            with stopped(store):
+            with stopped(lambda: [store.process.pid]):
                 cuts[tmp_path / f"cut{cut}"] = set(load.stored)
-                subprocess.run(
-                    ["cp", "--sparse=always", image, tmp_path / f"cut{cut}"],
-                    check=True,
-                    timeout=6 * LONG,
-                )
+                copy_disk(image, tmp_path / f"cut{cut}")
         store.kill()
         load.join()
     taken_up = 0
