@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dicomquest.index.tables.dialects import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
     from sqlalchemy.pool import PoolProxiedConnection
@@ -41,7 +41,7 @@ class Attempt:
 
     __slots__ = ("parameters", "row", "statement")
 
-    def __init__(self, statement: str, parameters: Sequence[str]) -> None:
+    def __init__(self, statement: str, parameters: tuple[str | None, ...]) -> None:
         self.statement = statement
         self.parameters = parameters
         self.row: tuple[str | None, ...] = ()
@@ -78,7 +78,8 @@ class PipelinedConnection:
         """Begin a transaction, take its locks, and run a statement: all in one round trip."""
         self._send("BEGIN")
         self._send(turn[0], turn[1].encode())
-        self._send(attempt.statement, *map(str.encode, attempt.parameters))
+        texts = (None if each is None else each.encode() for each in attempt.parameters)
+        self._send(attempt.statement, *texts)
         found = self._results()[-1]
         attempt.row = tuple(
             None if value is None else value.decode()
@@ -93,7 +94,7 @@ class PipelinedConnection:
         self._send("COMMIT")
         self._results()
 
-    def _send(self, statement: str, *parameters: bytes) -> None:
+    def _send(self, statement: str, *parameters: bytes | None) -> None:
         name = self._names.get(statement)
         if name is None:
             name = self._names[statement] = b"direct_%d" % len(self._names)

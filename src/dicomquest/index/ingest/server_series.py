@@ -75,7 +75,7 @@ def _insertion(name: str, table: str, columns: Sequence[str]) -> str:
     names = ", ".join(columns)
     return (
         f"{name} AS (INSERT INTO {table} ({names}) SELECT {names} FROM given, ready, "
-        f"json_populate_recordset(NULL::{table}, content -> '{table}'))"
+        f"json_populate_recordset(NULL::{table}, given_{table}))"
     )
 
 
@@ -83,7 +83,7 @@ def _addition(table: str, column: str) -> str:
     return (
         f"counted_{table} AS (UPDATE {table} SET {column} = {column} + added.number "
         f"FROM given, ready, "
-        f"json_to_recordset(content -> '{table}') AS added (id bigint, number integer) "
+        f"json_to_recordset(given_{table}) AS added (id bigint, number integer) "
         f"WHERE {table}.id = added.id)"
     )
 
@@ -91,22 +91,31 @@ def _addition(table: str, column: str) -> str:
 _KNOWN = ", ".join(f"{TABLES[level]}_version text, {TABLES[level]}_digest text" for level in _ABOVE)
 _READY = f"""ready AS (
     SELECT pg_current_xact_id()::xid::text AS version FROM given
-    WHERE (content ->> 'register') IS NOT DISTINCT FROM {_REGISTER}
-        AND json_array_length(content -> 'known') = (
+    WHERE given_register IS NOT DISTINCT FROM {_REGISTER}
+        AND json_array_length(given_known) = (
             SELECT count(*)
-            FROM json_to_recordset((SELECT content -> 'known' FROM given))
+            FROM json_to_recordset((SELECT given_known FROM given))
                     AS known (series bigint, {_KNOWN})
                 JOIN ({_ROWS}) ON series.id = known.series
             WHERE {" AND ".join(map(_is_current, _ABOVE))})
         AND NOT EXISTS (SELECT FROM instance WHERE sop_instance_uid = ANY(ARRAY(
-            SELECT json_array_elements_text(content -> 'uids') FROM given)))
+            SELECT json_array_elements_text(given_uids) FROM given)))
         AND NOT EXISTS (SELECT FROM file WHERE path = ANY(ARRAY(
-            SELECT json_array_elements_text(content -> 'paths')::bytea FROM given))))"""
+            SELECT json_array_elements_text(given_paths)::bytea FROM given))))"""
 
+# Each a parameter: to take one out of a greater JSON text is to read all of that.
+_GIVEN = {
+    "wants_ids": "boolean",
+    "register": "text",
+    **dict.fromkeys(("known", "uids", "paths", "instance", "instance_value", "file"), "json"),
+    **{table: "json" for table, _ in COUNTED},
+}
 _APPEND = (
     ", ".join(
         (
-            "WITH given AS (SELECT ?::json AS content)",
+            f"WITH given ({', '.join(f'given_{name}' for name in _GIVEN)}) AS (SELECT "
+            + ", ".join(f"?::{kind}" for kind in _GIVEN.values())
+            + ")",
             _READY,
             _insertion("new_instance", "instance", COLUMNS[Level.IMAGE]),
             _insertion("new_value", "instance_value", VALUE_COLUMNS),
@@ -114,8 +123,8 @@ _APPEND = (
             *(_addition(table, column) for table, column in COUNTED),
         )
     )
-    + " SELECT (SELECT version FROM ready), CASE WHEN (content ->> 'wants_ids')::boolean"
-    f" THEN {_NEXT_BLOCK} END FROM given"
+    + " SELECT (SELECT version FROM ready), "
+    f"CASE WHEN given_wants_ids THEN {_NEXT_BLOCK} END FROM given"
 )
 
 
@@ -175,7 +184,7 @@ class ServerSeries(RecentSeries):
         if new := appending.occurrences - self._occurrences:
             execute(connection, INSERT_OCCURRENCE, sorted(new))
         attempt = appending.attempt
-        attempt.row = execute(connection, attempt.statement, (*attempt.parameters,)).fetchone()
+        attempt.row = execute(connection, attempt.statement, attempt.parameters).fetchone()
         return self._note(connection, appending)
 
     def attempt(
@@ -219,12 +228,10 @@ class ServerSeries(RecentSeries):
             (path, file.size, file.modified_ns, identifier)
             for identifier, path, (_, file) in zip(ids, paths, added, strict=True)
         ]
-        content: dict[str, Any] = {
-            "register": self._register,
+        given: dict[str, Any] = {
             "known": [self._as_known(place) for place in set(known)],
             "uids": uids,
             "paths": paths,
-            "wants_ids": len(kept_ids(connection, Level.IMAGE, ID_BLOCK)) < ID_BLOCK,
             "instance": _objects(
                 COLUMNS[Level.IMAGE], [fitting_row(Level.IMAGE, row) for row in instances]
             ),
@@ -232,11 +239,16 @@ class ServerSeries(RecentSeries):
             "file": _objects(_FILE_COLUMNS, files),
         }
         for (table, _), identifiers in zip(COUNTED, zip(*known, strict=True), strict=True):
-            content[table] = [
+            given[table] = [
                 {"id": identifier, "number": number}
                 for identifier, number in Counter(identifiers).items()
             ]
-        attempt = Attempt(_APPEND, (json.dumps(content, ensure_ascii=False),))
+        texts: dict[str, str | None] = {
+            name: json.dumps(each, ensure_ascii=False) for name, each in given.items()
+        }
+        wants_ids = len(kept_ids(connection, Level.IMAGE, ID_BLOCK)) < ID_BLOCK
+        texts |= {"wants_ids": "true" if wants_ids else "false", "register": self._register}
+        attempt = Attempt(_APPEND, tuple(texts[name] for name in _GIVEN))
         return _Appending(attempt, known, occurrences)
 
     def _note(self, connection: Driven, appending: _Appending) -> bool:
