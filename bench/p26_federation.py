@@ -83,10 +83,11 @@ def run(size: Size) -> Claim:
             client.release()
     directly = median(figures["directly"])
     ratios = {name: median(figures[name]) / directly for name in ("one", "two")}
-    claim.is_met = ratios["one"] >= 0.5
+    claim.is_met = min(ratios.values()) >= 0.5
     claim.remark = (
         "The processor time is that of the server that the client asks. "
-        "The second upstream has some of the same studies, so that all answers are compared."
+        "The second upstream has 300 of the same studies, so that all answers are compared, and "
+        "the holders are asked for the series and instances of these."
     )
     claim.figures = [
         Figure("the upstream itself", spread(figures["directly"])),

@@ -93,12 +93,16 @@ class HolderFetch:
                     yield batch
                 for _ in batch:
                     self._room.release()
-            with suppress(asyncio.CancelledError):
-                await task
+            # Awaiting the task itself would mix its end with a cancellation of this one.
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
         finally:
             self.stop()
-            with suppress(asyncio.CancelledError, SourceError):
-                await task
+            await asyncio.wait([task])
+            if not task.cancelled():
+                # The caller has it, or does not want it any more.
+                task.exception()
 
     def stop(self) -> None:
         """End the retrieves: nothing more comes."""
