@@ -28,7 +28,7 @@ from dicomquest.pdu.user_information import (
     RoleSelection,
     UserInformation,
 )
-from dicomquest.scu.storage_proposal import UNCOMPRESSED, storage_pairs
+from dicomquest.scu.storage_proposal import MOST_CONTEXTS, UNCOMPRESSED, storage_pairs
 from dicomquest.standard.models import PATIENT_ROOT, STUDY_ROOT, InformationModel
 from dicomquest.standard.statuses import C_GET_STATUSES, in_words
 from dicomquest.ul.negotiation import propose_contexts
@@ -171,12 +171,13 @@ class HolderFetch:
         upstream = self._upstream
         pairs = storage_pairs(self._classes)
         classes = dict.fromkeys(uid for uid, _ in pairs)
+        # Each archive accepts the second one: the refusal of C-GET is told apart by it.
+        models = [self.model.get_uid, self.model.uid]
         return AAssociateRQ(
             upstream.ae_title,
             upstream.own_ae_title,
-            # One context that each archive accepts: the refusal of C-GET is told apart by it.
             propose_contexts(
-                [(self.model.get_uid, UNCOMPRESSED), (self.model.uid, UNCOMPRESSED), *pairs]
+                [*((uid, UNCOMPRESSED) for uid in models[: MOST_CONTEXTS + 1 - len(pairs)]), *pairs]
             ),
             UserInformation(
                 maximum_length=upstream.maximum_length,
