@@ -12,6 +12,7 @@ from dicomquest.cli.counting import number_of
 from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import index_failures, say
+from dicomquest.cli.shared_options import partitions_option
 
 if TYPE_CHECKING:
     from dicomquest.index.upkeep.copying import CopyReport
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 @click.command(cls=PageCommand)
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
+@partitions_option
 @umask_option
-def copy(source: str, target: str, *, umask: str) -> None:
+def copy(source: str, target: str, *, partitions: int | None, umask: str) -> None:
     """Copy the index FROM into the empty database TO; each is a path or a PostgreSQL URL.
 
     The copy is that of one moment, and is compared row by row with its source; a server may go on
@@ -36,10 +38,10 @@ def copy(source: str, target: str, *, umask: str) -> None:
     130 after Ctrl-C.
     """  # noqa: D301
     with new_files_without(umask):
-        run(source, target)
+        run(source, target, partitions or 0)
 
 
-def run(source: str, target: str) -> None:
+def run(source: str, target: str, partitions: int = 0) -> None:
     """Copy; raise click's Exit if that fails."""
     from dicomquest.index.database.pool import Database
     from dicomquest.index.upkeep.copying import copy_index
@@ -47,7 +49,7 @@ def run(source: str, target: str) -> None:
     with (
         index_failures("run the same command again, and it goes on"),
         _closing(Database(source, create=False)) as reading,
-        _closing(Database(target, may_be_unfinished=True)) as writing,
+        _closing(Database(target, may_be_unfinished=True, partitions=partitions)) as writing,
     ):
         report = copy_index(reading, writing, _progress)
     _print(report)

@@ -18,7 +18,12 @@ from dicomquest.cli.counting import counted, counted_each, counted_files, number
 from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.help_page import PageCommand
 from dicomquest.cli.messages import give_up, index_failures, say
-from dicomquest.cli.shared_options import index_option, jobs_option, timezone_option
+from dicomquest.cli.shared_options import (
+    index_option,
+    jobs_option,
+    partitions_option,
+    timezone_option,
+)
 from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
@@ -37,6 +42,7 @@ class IndexSettings:
     location: str
     jobs: int | None
     timezone: int | None
+    partitions: int | None
     umask: str
     reread: bool
     prune: bool
@@ -50,6 +56,7 @@ class IndexSettings:
 @index_option
 @jobs_option
 @timezone_option
+@partitions_option
 @umask_option
 @click.option(
     "--reread",
@@ -100,7 +107,7 @@ def run(settings: IndexSettings) -> None:
     with (
         new_files_without(settings.umask),
         index_failures("what is indexed stays, and the same command goes on"),
-        open_index(settings.location, settings.timezone) as index,
+        open_index(settings.location, settings.timezone, settings.partitions or 0) as index,
     ):
         # Lines and a bar on one terminal would overwrite each other.
         is_shown = sys.stderr.isatty() and not (settings.quiet or settings.verbose)
@@ -151,11 +158,11 @@ def _existing(settings: IndexSettings) -> list[str]:
     return [path for path in settings.paths if path not in missing]
 
 
-def open_index(location: str, timezone: int | None = None) -> Index:
+def open_index(location: str, timezone: int | None = None, partitions: int = 0) -> Index:
     """Open or make an index; UsageError if it keeps another zone than ``timezone``, in minutes."""
     from dicomquest.index import Index
 
-    index = Index(location, timezone_offset_minutes=timezone or 0)
+    index = Index(location, timezone_offset_minutes=timezone or 0, partitions=partitions)
     if timezone not in {None, index.timezone_offset_minutes}:
         kept = offset_text(index.timezone_offset_minutes)
         index.close()

@@ -239,6 +239,13 @@ timezone_option = click.option(
     help="The zone of dates and times without one, as +HHMM or -HHMM. A new index keeps it; "
     "+0000 by default.",
 )
+partitions_option = click.option(
+    "--partitions",
+    # As many as ``index.tables.partitioned`` allows.
+    type=click.IntRange(2, 256),
+    metavar="N",
+    help="Cut the tables of a new index in PostgreSQL into N partitions by patient.",
+)
 
 
 def server_tls(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLContext | None:

@@ -9,9 +9,8 @@ what it has read. A query reads one snapshot, on a connection of its own, and wa
 *A query is one statement.* ``search.compile`` makes SQL of a ``Query``: the table of its level
 (``patient``, ``study``, ``series``, ``instance``), joined with those above; a subquery finds one
 chain of descendants for the keys of lower levels. Joins only go up, so no entity comes twice.
-Nothing is sorted or grouped, so the first row comes at once, and memory stays the same for any
-number of rows. Values are parameters: queries of one shape are one text, which the database has
-compiled already.
+Nothing is sorted or grouped: the first row comes at once, and memory stays the same. Values are
+parameters: queries of one shape are one text, which the database has compiled already.
 
 *A statement leaves out what does not exist.* Most indexes have no second group of a name, and no
 key with several values. The table ``occurrence`` says which of these exist (``plan.Facts``), and
@@ -134,9 +133,10 @@ class Index:
         read_location: str | os.PathLike[str] | None = None,
         timezone_offset_minutes: int = 0,
         visible: Iterable[str] = (),
+        partitions: int = 0,
     ) -> None:
-        """Open the index at a path or URL, as ``open_index`` does, but create a missing one."""
-        self.database = self._database = Database(location, create=create)
+        """Open the index as ``open_index`` does, but create a missing one, perhaps partitioned."""
+        self.database = self._database = Database(location, create=create, partitions=partitions)
         self._replica = self._database
         if read_location is not None:
             try:
@@ -260,14 +260,12 @@ class Index:
     def _find_on_server(self, database: Database, query: Query, columns: Columns) -> Cursor:
         """Return the cursor of a query that takes a connection at its first ``fetch`` only."""
         # An index in SQLite needs no psycopg.
-        from dicomquest.index.search.postgresql_cursor import (  # noqa: PLC0415
-            KnownFacts,
-            PostgreSQLCursor,
-        )
+        from dicomquest.index.search import postgresql_cursor  # noqa: PLC0415
 
         if self._known is None:
-            self._known = KnownFacts(self.timezone_offset_minutes)
-        return PostgreSQLCursor(
+            zone, is_cut = self.timezone_offset_minutes, database.is_partitioned
+            self._known = postgresql_cursor.KnownFacts(zone, is_partitioned=is_cut)
+        return postgresql_cursor.PostgreSQLCursor(
             database.reader,
             database.discard_readers,
             self._known,

@@ -23,7 +23,7 @@ from dicomquest.index.tables.migrations import NEWEST_REVISION, run
 from dicomquest.index.tables.schema import METADATA, TRIGRAM_INDEXES
 from dicomquest.standard.levels import Level
 from fixtures.building import instance, query
-from fixtures.postgresql_cluster import wait_for
+from fixtures.postgresql_cluster import usual_layout, wait_for
 from fixtures.timing import LONG, MS
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def revision(cluster: Cluster, url: str) -> object:
     return cluster.query("SELECT version_num FROM alembic_version", database=name_of(url))
 
 
+@usual_layout
 def test_migrations_make_tables_of_schema(
     postgresql: Cluster, own_location: str, postgresql_database: str
 ) -> None:
@@ -140,6 +141,7 @@ def test_queries_go_on_while_nodes_change_schema(postgresql: Cluster, old_locati
     assert revision(postgresql, old_location) == [(NEWEST_REVISION,)]
 
 
+@usual_layout
 def test_table_in_use_delays_only_migration(postgresql: Cluster, old_location: str) -> None:
     """A table in use delays a migration, and the waiting migration delays no query."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
@@ -174,6 +176,7 @@ def test_newer_schema_is_used_only_if_just_grown(own_location: str, postgresql: 
         Database(own_location)
 
 
+@usual_layout
 def test_foreign_database_is_refused_and_left_alone(
     postgresql: Cluster, postgresql_database: str
 ) -> None:
@@ -184,6 +187,7 @@ def test_foreign_database_is_refused_and_left_alone(
         Index(postgresql_database)
 
 
+@usual_layout
 @pytest.mark.parametrize("foreign", ["0001", "1975ea83b712", "abcdef012345"])
 def test_foreign_migrated_database_is_refused(
     postgresql: Cluster, postgresql_database: str, foreign: str
@@ -208,6 +212,7 @@ def test_other_encoding_is_named_and_refused(postgresql: Cluster, is_replica: bo
     postgresql.drop_database("latin")
 
 
+@usual_layout
 def test_wait_for_replica_is_logged_at_once(
     postgresql_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -223,6 +228,7 @@ def test_wait_for_replica_is_logged_at_once(
         opening.result(60).close()
 
 
+@usual_layout
 def test_replica_that_receives_nothing_is_refused(
     postgresql_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +269,7 @@ def test_missing_psycopg_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> N
         Database("postgresql://127.0.0.1/x")
 
 
+@usual_layout
 def test_extension_is_optional_and_used_once_there(
     postgresql: Cluster, postgresql_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -356,6 +363,7 @@ def test_lost_connection_is_error_then_replaced(postgresql: Cluster, location: s
         assert index.counts()[Level.IMAGE] == 2
 
 
+@usual_layout
 def test_server_error_shows_no_row_values(index: Index) -> None:
     statement = "INSERT INTO patient (id, identity) VALUES (?, ?)"
     with pytest.raises(IndexDatabaseError) as caught, index._database.begin() as connection:

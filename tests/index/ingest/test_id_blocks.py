@@ -11,6 +11,7 @@ from dicomquest.index.tables.dialects import execute
 from dicomquest.index.tables.schema import ID_BLOCK
 from dicomquest.standard.levels import Level
 from fixtures.building import instance
+from fixtures.postgresql_cluster import usual_layout
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
@@ -36,6 +37,7 @@ def test_a_connection_keeps_its_block(index: Index) -> None:
         assert take_from_block(other, Level.STUDY) == beside + 1
 
 
+@usual_layout
 def test_rows_of_an_older_program_are_met(index: Index) -> None:
     """An older program takes ids out of a block that a connection keeps, and no store fails."""
     index.ingest_data_sets([instance(1)])
@@ -45,6 +47,7 @@ def test_rows_of_an_older_program_are_met(index: Index) -> None:
     assert index.counts()[Level.PATIENT] == 3
 
 
+@usual_layout
 def test_renewed_blocks_begin_after_all_rows(index: Index) -> None:
     with index._database.begin() as connection:
         execute(connection, "INSERT INTO patient (id, identity) VALUES (?, ?)", (1000, "copied"))

@@ -16,12 +16,13 @@ from dicomquest.index.tables.schema import ID_BLOCK
 from dicomquest.index.upkeep.promotion import attribute_named
 from dicomquest.standard.levels import Level
 from fixtures.building import instance
+from fixtures.postgresql_cluster import usual_layout
 from fixtures.receiving import store_received
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.peer("postgres")
+pytestmark = [pytest.mark.peer("postgres"), usual_layout]
 
 
 @pytest.fixture

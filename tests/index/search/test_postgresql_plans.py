@@ -13,11 +13,15 @@ from dicomquest.index.tables.dialects import percent_marks
 from dicomquest.query.options import QueryOptions
 from dicomquest.query.records import Records
 from fixtures.building import data_set, instance, query
+from fixtures.postgresql_cluster import usual_layout
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
 
-pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("backend", ["postgresql"], indirect=True),
+    usual_layout,
+]
 
 RELATIONAL = QueryOptions(relational=True)
 PLAIN = Facts("postgresql", trigrams=False)

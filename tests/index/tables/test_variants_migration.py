@@ -19,6 +19,7 @@ from dicomquest.index.database.pool import Database
 from dicomquest.index.tables.migrations import run
 from fixtures.building import instance, query, text_of
 from fixtures.indexes import own_location
+from fixtures.postgresql_cluster import usual_layout
 from fixtures.reference_indexes import rows_of_patients, see_that_patients_hang_together
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
 
 __all__ = ["own_location"]
+
+pytestmark = usual_layout
 
 HELLO = {"PatientID": "P1", "PatientName": "HELLO", "PatientSex": "F"}
 FOO = {"PatientID": "P1", "PatientName": "FOO", "PatientBirthDate": "19500101"}

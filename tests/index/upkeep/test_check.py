@@ -8,6 +8,7 @@ import pytest
 
 from dicomquest.standard.levels import Level
 from fixtures.building import instance, query
+from fixtures.postgresql_cluster import usual_layout
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
@@ -31,9 +32,17 @@ DAMAGES = [
     ("UPDATE patient SET patient_name_alphabetic = 'x'", "patient 1: patient_name_alphabetic"),
     ("UPDATE study SET study_date_sort = NULL", "study 1: study_date_sort"),
     ("DELETE FROM study_value WHERE path = '00080061'", "study 1: study_value"),
-    ("INSERT INTO patient_value VALUES ('00101001', 1, 'x', 1)", "patient 1: patient_value"),
+    pytest.param(
+        "INSERT INTO patient_value VALUES ('00101001', 1, 'x', 1)",
+        "patient 1: patient_value",
+        marks=usual_layout,
+    ),
     ("DELETE FROM occurrence", "patient 1: occurrence"),
-    ("INSERT INTO patient (id, identity) VALUES (9, 'x')", "patient 9: nothing below it"),
+    pytest.param(
+        "INSERT INTO patient (id, identity) VALUES (9, 'x')",
+        "patient 9: nothing below it",
+        marks=usual_layout,
+    ),
 ]
 
 

@@ -18,6 +18,7 @@ from dicomquest.errors import IndexDatabaseError, MissingIndexError, WriteConfli
 from dicomquest.index.database.nodes import is_postgresql
 from dicomquest.index.database.postgresql import PostgreSQL
 from dicomquest.index.database.sqlite import SQLite
+from dicomquest.index.tables.dialects import DIALECTS
 from dicomquest.index.tables.migrations import NEWEST_REVISION
 from dicomquest.index.tables.schema import (
     OLDEST_REVISION_SETTING,
@@ -102,6 +103,12 @@ class Backend(Protocol):
     def upgrade(self, connection: Connection) -> None:
         """Run the missing revisions."""
 
+    def partitions(self, connection: Connection) -> int:
+        """Return the number of partitions of each table; 0 in the usual layout."""
+
+    def partition(self, connection: Connection, partitions: int) -> None:
+        """Cut the tables of an empty index into partitions by the key of the patient."""
+
     def has_trigrams(self, connection: Connection) -> bool:
         """Tell whether wild cards inside a text have an index."""
 
@@ -125,11 +132,14 @@ class Database:
         create: bool = True,
         is_replica: bool = False,
         may_be_unfinished: bool = False,
+        partitions: int = 0,
     ) -> None:
         """Open, and bring the schema to the newest revision; a replica gets it by replication.
 
-        ``may_be_unfinished`` opens the target of an unfinished copy, too.
+        ``may_be_unfinished`` opens the target of an unfinished copy, too. ``partitions`` is the
+        number that each table of a new index gets; an index with rows keeps the one it has.
         """
+        self._partitions = partitions
         self._may_be_unfinished = may_be_unfinished
         self._location = os.fspath(location)
         self._is_replica = is_replica
@@ -152,9 +162,12 @@ class Database:
         self._errors: tuple[type[Exception], ...] = (DBAPIError, *backend.errors)
         try:
             self._migrate(may_create=create, may_upgrade=not self._is_replica)
+            if self._partitions:
+                self._partition(self._partitions)
             with self._readers.connect() as connection:
                 self._refuse_unfinished(connection)
                 self.has_trigrams = backend.has_trigrams(connection)
+                self.is_partitioned = backend.partitions(connection) > 0
             if not (self.has_trigrams or self._is_replica or backend.read_only_reason()):
                 self.has_trigrams = backend.add_trigrams()
         except self._errors as error:
@@ -348,6 +361,22 @@ class Database:
                 return
             self._refuse_foreign(connection, revision)
             self._backend.upgrade(connection)
+
+    def _partition(self, wanted: int) -> None:
+        """Cut the tables of an empty index; IndexDatabaseError if it has another layout."""
+        if not DIALECTS[self.dialect].may_be_partitioned:
+            raise IndexDatabaseError(
+                f"{self.name} cannot have partitions: only an index in PostgreSQL can"
+            )
+        with self._backend.upgrading() as connection:
+            has = self._backend.partitions(connection)
+            if not has:
+                self._backend.partition(connection, wanted)
+            elif has != wanted:
+                raise IndexDatabaseError(
+                    f"{self.name} has {has} partitions, not {wanted}: leave --partitions out, or "
+                    "name an empty database"
+                )
 
     def _refuse_read_only_upgrade(self, revision: str | None) -> None:
         """Raise IndexDatabaseError if the schema has to change, and the file cannot."""

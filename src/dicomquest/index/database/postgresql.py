@@ -23,8 +23,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.database import nodes
 from dicomquest.index.database.pipelined_writer import PipelinedWriters
+from dicomquest.index.tables import partitioned
 from dicomquest.index.tables.dialects import READER_SETTINGS, execute, percent_marks
-from dicomquest.index.tables.schema import TRIGRAM_INDEXES, TrigramIndex
+from dicomquest.index.tables.schema import TABLES, TRIGRAM_INDEXES, TrigramIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("dicomquest.index")
 
 _OLDEST_SERVER = 13
+
+# Before 15, a row that moved to another partition was a deleted one for foreign keys.
+_PARTITIONING = 150_000
 
 # Connections that stay open between queries; more queries at a time open more.
 _IDLE_READERS = 8
@@ -274,6 +278,24 @@ class PostgreSQL:
             f"{self.name}: long queries hold its tables, so the schema stays as it is: try again"
         )
 
+    def partitions(self, connection: Connection) -> int:
+        """Return the number of partitions of each table; 0 in the usual layout."""
+        return int(connection.exec_driver_sql(partitioned.PARTITIONS_OF).scalar_one())
+
+    def partition(self, connection: Connection, partitions: int) -> None:
+        """Cut the tables of an empty index into partitions by the key of the patient."""
+        if int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) < _PARTITIONING:
+            raise IndexDatabaseError(f"{self.name}: partitions need PostgreSQL 15 or later")
+        for table in (*TABLES.values(), "file"):
+            if connection.exec_driver_sql(f"SELECT EXISTS (SELECT 1 FROM {table})").scalar():
+                raise IndexDatabaseError(
+                    f"{self.name} has an index already: name an empty database for --partitions, "
+                    "and use dicomquest copy-index to fill it"
+                )
+        for statement in partitioned.statements(partitions):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+
     def has_trigrams(self, connection: Connection) -> bool:
         """Tell whether wild cards inside a text have an index."""
         return not _missing_trigrams(connection)
@@ -293,11 +315,13 @@ class PostgreSQL:
                 return False
             # To build an index CONCURRENTLY waits for writers, but nobody waits for it.
             connection.exec_driver_sql("SET lock_timeout = 0")
+            # No server builds an index of all partitions CONCURRENTLY.
+            how = "" if self.partitions(connection) else "CONCURRENTLY "
             for index in _missing_trigrams(connection):
                 # An unfinished index exists already, but is not valid.
-                connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
+                connection.exec_driver_sql(f"DROP INDEX {how}IF EXISTS {index.name}")
                 connection.exec_driver_sql(
-                    f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} "
+                    f"CREATE INDEX {how}{index.name} ON {index.table} "
                     f"USING gin ({index.column} gin_trgm_ops) WHERE {index.column} IS NOT NULL"
                 )
         return True

@@ -176,6 +176,13 @@ class SQLite:
 
         run.upgrade(connection)
 
+    def partitions(self, connection: Connection) -> int:  # noqa: ARG002
+        """Return 0: a file has no partitions."""
+        return 0
+
+    def partition(self, connection: Connection, partitions: int) -> None:
+        """Do nothing: only a server has partitions."""
+
     def has_trigrams(self, connection: Connection) -> bool:  # noqa: ARG002
         """Return True: the trigram tables come with the schema."""
         return True

@@ -25,8 +25,15 @@ from dicomquest.index.ingest.computed import (
 from dicomquest.index.ingest.demographics import keep_supported, settle
 from dicomquest.index.ingest.loaded import Loaded
 from dicomquest.index.ingest.merged_entity import Patient
-from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, UPSERT_FILE, Writes, table_row
+from dicomquest.index.ingest.writes import (
+    INSERT_OCCURRENCE,
+    UPSERT_FILE,
+    Writes,
+    insert_keyed_files,
+    table_row,
+)
 from dicomquest.index.tables.dialects import execute, rows, words_of
+from dicomquest.index.tables.partitioned import is_partitioned
 from dicomquest.index.tables.promoted import (
     NOTHING,
     PromotedForms,
@@ -179,12 +186,18 @@ class Batch:
         self._write_level(Level.SERIES)
         self._write_level(Level.STUDY)
         self._write_patients()
-        instances, files = self._instances, self._files.values()
-        self._many(
-            UPSERT_FILE,
-            [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files],
-        )
+        self._write_files()
         self._many(INSERT_OCCURRENCE, sorted(self._occurrences))
+
+    def _write_files(self) -> None:
+        instances, files = self._instances, self._files.values()
+        found = [(os.fsencode(file.path), *file[1:], instances[uid].id) for file, uid in files]
+        if is_partitioned(self._connection):
+            keys = self.loaded.keys_after()
+            of_files = [keys[instances[uid].parent] for _, uid in files]
+            insert_keyed_files(self._connection, found, of_files)
+        else:
+            self._many(UPSERT_FILE, found)
 
     def _insert_parents(self) -> bool:
         """Insert new patients, studies and series before their children, if that can be done.
@@ -231,11 +244,13 @@ class Batch:
 
     def _write_instances(self) -> None:
         writes = Writes(Level.IMAGE)
+        keys = self.loaded.patient_keys(Level.SERIES)
         for identifier, parent, received, is_new in self._instances.values():
             columns = received.records[Level.IMAGE].columns() | received.forms.columns
             row = table_row(Level.IMAGE, identifier, parent, columns)
             promoted = self._promoted_forms(Level.IMAGE, received.records[Level.IMAGE])
-            writes.add(row, received.forms.values | promoted.values, is_new=is_new)
+            values = received.forms.values | promoted.values
+            writes.add(row, values, is_new=is_new, key=keys.get(parent))
             self._occurrences |= received.forms.occurrences | promoted.occurrences
         writes.run(self._connection)
 
@@ -296,6 +311,7 @@ class Batch:
             entity.id: entity for entity in self.loaded.entities(level) if entity.id in computed
         }
         writes = Writes(level)
+        keys = self.loaded.patient_keys(level)
         for identifier, columns in computed.items():
             entity = in_batch.get(identifier)
             if entity is not None and entity.is_changed(stored):
@@ -309,10 +325,12 @@ class Batch:
                         self._occurrences.add(VARIANTS)
                 promoted = self._promoted_forms(level, entity.record)
                 values = found.values | value_rows(level, columns) | promoted.values
-                writes.add(table_row(level, identifier, head, row), values, is_new=entity.is_new)
+                whole, key = table_row(level, identifier, head, row), keys.get(identifier)
+                writes.add(whole, values, is_new=entity.is_new, key=key)
                 self._occurrences |= found.occurrences | promoted.occurrences
             elif columns != stored[identifier].columns:
-                writes.add_computed(identifier, columns, stored[identifier].columns)
+                before = stored[identifier].columns
+                writes.add_computed(identifier, columns, before, keys.get(identifier))
         writes.run(self._connection)
         gone = [(identifier,) for identifier in stored if identifier not in computed]
         self._many(f"DELETE FROM {TABLES[level]} WHERE id = ?", gone)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicomquest.index.ingest.merged_entity import variant_identity
 from dicomquest.index.ingest.writes import COLUMNS
 from dicomquest.index.tables.dialects import execute, rows, words_of
+from dicomquest.index.tables.partitioned import PATIENT_KEY, is_partitioned
 from dicomquest.index.tables.rows import Record, record_from_row
 from dicomquest.index.tables.schema import LATEST, OWN
 from dicomquest.standard.levels import Level
@@ -132,10 +133,12 @@ def keep_supported(connection: Driven, mains: Iterable[Patient]) -> None:
     the others received it.
     """
     names = COLUMNS[Level.PATIENT]
+    # All of the primary key, as the other columns depend on that.
+    key = f", patient.{PATIENT_KEY}" if is_partitioned(connection) else ""
     statement = (
         f"SELECT {', '.join(f'patient.{name}' for name in names)} "
         "FROM patient JOIN study ON study.parent = patient.id WHERE patient.variant_of = ? "
-        "GROUP BY patient.id ORDER BY max(study.id) DESC"
+        f"GROUP BY patient.id{key} ORDER BY max(study.id) DESC"
     )
     for main in mains:
         if main.demographics == LATEST:

@@ -10,6 +10,7 @@ from dicomquest.index.ingest.id_blocks import take_from_block
 from dicomquest.index.ingest.merged_entity import Entity, Merged, Patient, Study, patient_identity
 from dicomquest.index.ingest.writes import COLUMNS, COMPUTED, Stored
 from dicomquest.index.tables.dialects import execute, rows, words_of
+from dicomquest.index.tables.partitioned import PATIENT_KEY, is_partitioned, patient_key
 from dicomquest.index.tables.rows import Record, record_from_row
 from dicomquest.index.tables.schema import OWN, TABLES
 from dicomquest.standard.levels import Level
@@ -45,6 +46,7 @@ class Loaded:
         ``next_ids`` has the ids of new rows, as far as they are known.
         """
         self._connection = connection
+        self._is_partitioned = is_partitioned(connection)
         self._next_ids: dict[Level, int] = {} if next_ids is None else next_ids
         self.is_deferred = False
         self.before: dict[Level, dict[int, Stored]] = {level: {} for level in Level}
@@ -82,7 +84,7 @@ class Loaded:
         self, level: Level, values: Collection[Any], column: str = ""
     ) -> list[dict[str, Any]]:
         """Read the rows whose key, or else ``column``, is among the values."""
-        names = COLUMNS[level]
+        names = (*COLUMNS[level], PATIENT_KEY) if self._is_partitioned else COLUMNS[level]
         head = "variant_of" if level is Level.PATIENT else "parent"
         statement = (
             f"SELECT {', '.join(names)} FROM {TABLES[level]} "
@@ -93,7 +95,7 @@ class Loaded:
         ]
         for row in found:
             self.before[level][row["id"]] = Stored(
-                row[head] or 0, {name: row[name] for name in COMPUTED[level]}
+                row[head] or 0, {name: row[name] for name in COMPUTED[level]}, row.get(PATIENT_KEY)
             )
         return found
 
@@ -196,10 +198,42 @@ class Loaded:
             self.know_patients(asked)
         elif asked:
             columns = ", ".join(COMPUTED[level])
-            statement = f"SELECT id, parent, {columns} FROM {TABLES[level]} WHERE id {{in_values}}"
-            for identifier, parent, *values in rows(self._connection, statement, asked):
-                before[identifier] = Stored(parent, dict(zip(COMPUTED[level], values, strict=True)))
+            key = PATIENT_KEY if self._is_partitioned else "NULL"
+            statement = (
+                f"SELECT id, parent, {key}, {columns} FROM {TABLES[level]} WHERE id {{in_values}}"
+            )
+            for identifier, parent, key, *values in rows(self._connection, statement, asked):
+                computed = dict(zip(COMPUTED[level], values, strict=True))
+                before[identifier] = Stored(parent, computed, key)
         return {each: before[each] for each in identifiers & before.keys()}
+
+    def patient_keys(self, level: Level) -> dict[int, int]:
+        """Return the keys of rows by id as a write of this level has to give them.
+
+        There are none but in the partitioned layout. A series that is there keeps its key, and
+        follows when its study moves.
+        """
+        if not self._is_partitioned:
+            return {}
+        if level is Level.PATIENT:
+            return {each.id: patient_key(each.key) for each in self.rows.values()}
+        studies = {each.id: patient_key(each.main.key) for each in self.studies.values()}
+        keys = {} if level is Level.SERIES else studies
+        keys = {
+            identifier: stored.key
+            for identifier, stored in self.before[level].items()
+            if stored.key is not None
+        } | keys
+        if level is Level.SERIES:
+            keys |= {each.id: studies[each.parent] for each in self.series.values() if each.is_new}
+        return keys
+
+    def keys_after(self) -> dict[int, int]:
+        """Return the keys of the batch's series as they are when all is written."""
+        studies = {each.id: patient_key(each.main.key) for each in self.studies.values()}
+        return {
+            each.id: studies[each.parent] for each in self.series.values() if each.parent in studies
+        }
 
 
 def _own_demographics(shown: Patient, studies: int) -> Merged:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from dicomquest.index.ingest.id_blocks import renew_blocks
 from dicomquest.index.ingest.merged_entity import patient_identity
+from dicomquest.index.search.routing import routed
 from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.partitioned import is_partitioned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,7 +86,7 @@ def patients_held(
         database.begin if questions is None else partial(_begin_short, database, questions)
     )
     if arrivals and database.dialect != "sqlite":
-        locks = _own_locks(arrivals)
+        locks = _own_locks(arrivals, of_rows=database.is_partitioned)
         for _ in range(_ATTEMPTS):
             if len(locks) > MOST_LOCKS:
                 break
@@ -113,12 +115,20 @@ def _begin_short(
     return database.begin_short(locks, questions.attempt)
 
 
-def _own_locks(arrivals: Iterable[tuple[Received, str]]) -> set[int]:
-    return {
-        lock
-        for received, _ in arrivals
-        for lock in (_number("P", patient_identity(received)), _number("S", received.study_uid))
-    }
+def _own_locks(arrivals: Iterable[tuple[Received, str]], *, of_rows: bool) -> set[int]:
+    """Return the locks that instances name.
+
+    With ``of_rows`` those of their UIDs and paths, too: no unique key over all partitions would
+    refuse the second writer of one.
+    """
+    locks = set()
+    for received, path in arrivals:
+        locks.add(_number("P", patient_identity(received)))
+        locks.add(_number("S", received.study_uid))
+        if of_rows:
+            locks.add(_number("I", received.sop_uid))
+            locks.add(_number("F", path))
+    return locks
 
 
 def _ask_above(
@@ -131,7 +141,8 @@ def _ask_above(
         words.as_list([received.sop_uid for received, _ in arrivals]),
         words.as_list([os.fsencode(path) for _, path in arrivals if path]),
     )
-    statement = _ABOVE.replace("{in_values}", words.in_values)
+    statement = routed(_ABOVE) if is_partitioned(connection) else _ABOVE
+    statement = statement.replace("{in_values}", words.in_values)
     found: Iterable[tuple[str, str]] = execute(connection, statement, lists)
     return found
 

@@ -24,6 +24,7 @@ from dicomquest.index.ingest.writes import (
     fitting_values,
 )
 from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.partitioned import is_partitioned
 from dicomquest.index.tables.schema import COMPUTED_KEYS, ID_BLOCK, ID_SEQUENCES, TABLES
 from dicomquest.standard.levels import Level
 
@@ -280,6 +281,9 @@ class ServerSeries(RecentSeries):
 
     def learn(self, batch: Batch, instances: Sequence[Received]) -> None:
         """Forget what a batch of these instances may have changed, and know their series."""
+        if is_partitioned(batch.connection):
+            # The rows of its statement would need the keys of their patients.
+            return
         super().learn(batch, instances)
         ids = [place.series for place in map(self._place, instances) if place is not None]
         if not ids:

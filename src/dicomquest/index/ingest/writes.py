@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dicomquest.index.ingest.computed import MODALITIES_PATH, SOP_CLASSES_PATH, value_rows
 from dicomquest.index.tables.dialects import execute, words_of
+from dicomquest.index.tables.partitioned import PATIENT_KEY
 from dicomquest.index.tables.rows import ANATOMIC_REGION_PATH, ValueRow
 from dicomquest.index.tables.schema import COMPUTED_KEYS, ENTITY, INDEXED, TABLES, TRIGRAMS
 from dicomquest.standard.levels import Level
@@ -28,6 +29,9 @@ COMPUTED = {level: tuple(key.column for key in COMPUTED_KEYS[level]) for level i
 
 VALUE_COLUMNS = ("path", "part", "search", "owner")
 """The names of the columns of a value table."""
+
+FILE_COLUMNS = ("path", "size", "modified_ns", "instance")
+"""The names of the columns of a file, without its id."""
 
 UPSERT_FILE = """
     INSERT INTO file (path, size, modified_ns, instance) VALUES (?, ?, ?, ?)
@@ -58,14 +62,21 @@ OwnedValue: TypeAlias = tuple[str, int, str, int]
 
 
 class Stored(NamedTuple):
-    """The parent and the computed columns that an entity has in the database before a batch."""
+    """The parent and the computed columns that an entity has in the database before a batch.
+
+    ``key`` is that of its patient in the partitioned layout.
+    """
 
     parent: int
     columns: Columns
+    key: int | None = None
 
 
 class Writes:
-    """The rows of one level to write, statement by statement."""
+    """The rows of one level to write, statement by statement.
+
+    In the partitioned layout all are added with the key of their patient.
+    """
 
     def __init__(self, level: Level) -> None:
         self._level = level
@@ -74,15 +85,29 @@ class Writes:
         self._values: list[OwnedValue] = []
         self._computed: list[tuple[Any, ...]] = []
         self._renewed: list[tuple[int]] = []
+        self._keys: dict[int, int] = {}
 
-    def add(self, row: tuple[Any, ...], values: Iterable[ValueRow], *, is_new: bool) -> None:
+    def add(
+        self,
+        row: tuple[Any, ...],
+        values: Iterable[ValueRow],
+        *,
+        is_new: bool,
+        key: int | None = None,
+    ) -> None:
         """Write a whole row, ``id`` first, and all its value rows."""
         (self._new if is_new else self._old).append(row)
         self._values += [(*value, row[0]) for value in values]
+        if key is not None:
+            self._keys[row[0]] = key
 
-    def add_computed(self, identifier: int, columns: Columns, before: Columns) -> None:
+    def add_computed(
+        self, identifier: int, columns: Columns, before: Columns, key: int | None = None
+    ) -> None:
         """Write a row's computed columns, and its value rows if these differ from ``before``."""
         self._computed.append((*map(columns.get, COMPUTED[self._level]), identifier))
+        if key is not None:
+            self._keys[identifier] = key
         values = value_rows(self._level, columns)
         if values != value_rows(self._level, before):
             self._renewed.append((identifier,))
@@ -95,6 +120,9 @@ class Writes:
             self._new = [fitting_row(self._level, row) for row in self._new]
             self._old = [fitting_row(self._level, row) for row in self._old]
             self._values = list(fitting_values(self._values))
+        if self._keys:
+            self._run_keyed(connection)
+            return
         if self._new:
             insert(connection, table, names, self._new)
             if self._level in TRIGRAMS and words_of(connection).candidates is not None:
@@ -118,11 +146,31 @@ class Writes:
         if self._values:
             insert(connection, f"{table}_value", VALUE_COLUMNS, self._values)
 
+    def _run_keyed(self, connection: Driven) -> None:
+        """Write them all with the keys of their patients."""
+        table, keys, statements = TABLES[self._level], self._keys, _STATEMENTS[self._level]
+        if self._new:
+            names = (*COLUMNS[self._level], PATIENT_KEY)
+            insert(connection, table, names, [(*row, keys[row[0]]) for row in self._new])
+        for statement, parameters in (
+            # The rows below follow by ON UPDATE CASCADE.
+            (statements.update_keyed, [(*row[1:], keys[row[0]], row[0]) for row in self._old]),
+            (statements.delete_values, [row[:1] for row in self._old]),
+            (statements.update_computed, self._computed),
+            (statements.delete_computed_values, self._renewed),
+        ):
+            if parameters:
+                execute(connection, statement, parameters)
+        if self._values:
+            values = [(*value, keys[value[-1]]) for value in self._values]
+            insert(connection, f"{table}_value", (*VALUE_COLUMNS, PATIENT_KEY), values)
+
 
 class _Statements(NamedTuple):
     """Statements for known rows of a level; a whole row gets all its value rows anew."""
 
     update: str
+    update_keyed: str
     delete_values: str
     update_computed: str
     delete_computed_values: str
@@ -133,6 +181,7 @@ def _statements(level: Level) -> _Statements:
     delete_values = f"DELETE FROM {table}_value WHERE owner = ?"
     return _Statements(
         f"UPDATE {table} SET {_assignments(COLUMNS[level][1:])} WHERE id = ?",
+        f"UPDATE {table} SET {_assignments((*COLUMNS[level][1:], PATIENT_KEY))} WHERE id = ?",
         delete_values,
         f"UPDATE {table} SET {_assignments(COMPUTED[level])} WHERE id = ?",
         f"{delete_values} AND path IN ('{MODALITIES_PATH}', '{SOP_CLASSES_PATH}')",
@@ -218,6 +267,17 @@ def _as_json(
     source = f"json_populate_recordset(NULL::{table}, ?::json)"
     statement = f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
     return statement, (json.dumps(content, ensure_ascii=False),)
+
+
+def insert_keyed_files(
+    connection: Driven, files: Sequence[tuple[Any, ...]], keys: Sequence[int]
+) -> None:
+    """Write the rows of files in the partitioned layout: a path may have moved between keys."""
+    if files:
+        paths = [path for path, *_ in files]
+        execute(connection, "DELETE FROM file WHERE path = ANY(?)", (paths,))
+        keyed = [(*file, key) for file, key in zip(files, keys, strict=True)]
+        insert(connection, "file", (*FILE_COLUMNS, PATIENT_KEY), keyed)
 
 
 def table_row(

@@ -34,6 +34,7 @@ from dicomquest.index.search.plan import (
     with_more,
 )
 from dicomquest.index.search.residuals import Gathering, Residual
+from dicomquest.index.search.routing import routed_plan, routing
 from dicomquest.index.search.selectivity import is_led_by_rows, selectivity
 from dicomquest.index.search.trigrams import is_found_by_trigrams
 from dicomquest.index.search.visible_entities import (
@@ -83,7 +84,8 @@ def compile_query(query: Query, facts: Facts = NO_FACTS, columns: Columns = ()) 
             return compile_worklist(query, facts, columns)
         compiled = compile_workitems if query.model in UPS_MODELS else compile_objects
         return compiled(query, facts, columns)
-    return _Compiler(query, facts).plan(columns)
+    plan = _Compiler(query, facts).plan(columns)
+    return routed_plan(plan) if facts.is_partitioned else plan
 
 
 def condition_of(key: KeyCriterion, query: Query, facts: Facts = NO_FACTS) -> Sql:
@@ -210,6 +212,8 @@ class _Compiler:
         if self._facts.are_guarded:
             predicates.append(_guard(self._facts))
             predicates += self._promoted_guards()
+        if self._facts.is_partitioned:
+            predicates += routing(self._criteria, self._facts)
         if query.listing is not None:
             predicates += listed_rows(query.listing)
         if query.records is not None:

@@ -44,13 +44,15 @@ class Facts:
 
     ``occurrences``: the search forms outside the first column of a key that exist at all (see
     ``schema.OCCURRENCE``). ``zone_minutes``: the zone in which ingest read date-times without an
-    offset. ``trigrams``: the database has trigram tables.
+    offset. ``trigrams``: the database has trigram tables. ``is_partitioned``: the tables are cut by
+    the key of the patient.
     """
 
     dialect: Dialect = "sqlite"
     occurrences: frozenset[tuple[str, int]] = frozenset()
     zone_minutes: int = 0
     trigrams: bool = True
+    is_partitioned: bool = False
 
     @property
     def have_variants(self) -> bool:

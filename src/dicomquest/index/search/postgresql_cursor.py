@@ -59,8 +59,14 @@ _ADMINISTRATION = b"57P"  # SQLSTATE of a server that shuts down, crashed, or is
 class KnownFacts:
     """The facts that this process knows of a database; plans have a guard against unknown ones."""
 
-    def __init__(self, zone_minutes: int) -> None:
-        self.facts = Facts("postgresql", frozenset(), zone_minutes, trigrams=False)
+    def __init__(self, zone_minutes: int, *, is_partitioned: bool = False) -> None:
+        self.facts = Facts(
+            "postgresql",
+            frozenset(),
+            zone_minutes,
+            trigrams=False,
+            is_partitioned=is_partitioned,
+        )
 
     def learn(self, occurrences: Iterable[tuple[str, int]]) -> bool:
         """Take over what occurs on a server; tell whether anything changed.
@@ -72,7 +78,7 @@ class KnownFacts:
         every = frozenset(lasting.union(occurrences))
         if every == self.facts.occurrences:
             return False
-        self.facts = Facts("postgresql", every, self.facts.zone_minutes, trigrams=False)
+        self.facts = replace(self.facts, occurrences=every)
         return True
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from dicomquest.index.search.routing import routed
 from dicomquest.index.tables.dialects import rows
+from dicomquest.index.tables.partitioned import is_partitioned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +41,8 @@ class InstanceFiles(NamedTuple):
 def files_of(connection: Connection, uids: Sequence[str]) -> dict[str, InstanceFiles]:
     """Return the files of instances by SOP Instance UID; those that are gone are left out."""
     found: dict[str, InstanceFiles] = {}
-    for uid, study, patient_id, patient_name, path in rows(connection, _FILES, uids):
+    statement = routed(_FILES) if is_partitioned(connection) else _FILES
+    for uid, study, patient_id, patient_name, path in rows(connection, statement, uids):
         before = found.get(uid)
         paths = () if before is None else before.paths
         if path is not None:

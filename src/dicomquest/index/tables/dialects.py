@@ -34,6 +34,7 @@ class Words(NamedTuple):
     - ``calls_python``: SQL can call Python functions. ``copies``: COPY takes many rows.
     - ``has_sequences``: new ids come from sequences, because several write at a time.
     - ``cuts_long_texts``: an indexed text has a greatest length.
+    - ``may_be_partitioned``: an index may have the layout of ``tables.partitioned``.
     - ``streamed``: the end of a query that wants its first row at once.
     - ``nulls_last``: rows without a value come last, as they do by themselves elsewhere.
     - ``hexadecimal``: the 16 digits of a number.
@@ -53,6 +54,7 @@ class Words(NamedTuple):
     copies: bool
     has_sequences: bool
     cuts_long_texts: bool
+    may_be_partitioned: bool
     streamed: str
     nulls_last: str
     scans_from_anywhere: bool
@@ -77,6 +79,7 @@ DIALECTS: dict[Dialect, Words] = {
         copies=False,
         has_sequences=False,
         cuts_long_texts=False,
+        may_be_partitioned=False,
         streamed="",
         nulls_last="",
         scans_from_anywhere=False,
@@ -96,6 +99,7 @@ DIALECTS: dict[Dialect, Words] = {
         copies=True,
         has_sequences=True,
         cuts_long_texts=True,
+        may_be_partitioned=True,
         # No limit, but the planner cannot know that: it prefers a plan whose first rows cost
         # little, as it does for a server-side cursor.
         streamed=" LIMIT (SELECT NULL::bigint)",

@@ -18,6 +18,7 @@ from dicomquest.index.ingest.writes import (
     table_row,
 )
 from dicomquest.index.tables.dialects import DIALECTS, execute, rows, words_of
+from dicomquest.index.tables.partitioned import stored_keys
 from dicomquest.index.tables.promoted import READY, filled, promoted_forms, read_promoted
 from dicomquest.index.tables.rows import ValueRow, column_text, forms, record_from_row
 from dicomquest.index.tables.schema import (
@@ -161,6 +162,7 @@ class _Comparison:
         # An attribute that is being promoted or dropped has some of its value rows only.
         unsettled = tuple(each.attribute.path for each in promoted if each.state != READY)
         writes = Writes(level)
+        keys = stored_keys(self._connection, table, ids) if repair else {}
         gone = []
         for row in chunk:
             identifier = row["id"]
@@ -198,7 +200,7 @@ class _Comparison:
                 differing.append("occurrence")
             if differing:
                 self._report.add(f"{table} {identifier}: {', '.join(differing)}")
-                writes.add(expected, values, is_new=False)
+                writes.add(expected, values, is_new=False, key=keys.get(identifier))
                 if repair:
                     for occurrence in missing:
                         execute(self._connection, INSERT_OCCURRENCE, occurrence)

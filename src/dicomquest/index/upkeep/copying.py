@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.index.database.pool import Database
 from dicomquest.index.ingest.id_blocks import renew_blocks
-from dicomquest.index.ingest.writes import fitting_row, fitting_values, insert
+from dicomquest.index.ingest.writes import VALUE_COLUMNS, fitting_row, fitting_values, insert
 from dicomquest.index.tables.dialects import Dialect, dialect_of, execute, words_of
+from dicomquest.index.tables.partitioned import (
+    PATIENT_KEY,
+    is_partitioned,
+    patient_key,
+    stored_keys,
+)
 from dicomquest.index.tables.schema import (
     ENTITY,
     FILE,
@@ -243,21 +249,46 @@ def _insert(
 ) -> None:
     """Write a part of a phase, with all that hangs on its rows."""
     words, level = words_of(connection), phase.level
+    columns, keys = phase.columns, _keys(connection, phase, rows)
     if level is None:
-        insert(connection, phase.table, phase.columns, rows)
+        if keys:
+            columns, rows = (*columns, PATIENT_KEY), [(*row, keys[row[0]]) for row in rows]
+        insert(connection, phase.table, columns, rows)
         return
     ids = [row[0] for row in rows]
     values = _value_rows(reading, level, ids, phase.condition)
     if words.cuts_long_texts:
         rows = [fitting_row(level, row) for row in rows]
         values = list(fitting_values(values))
-    insert(connection, phase.table, phase.columns, rows)
+    value_columns: tuple[str, ...] = VALUE_COLUMNS
+    whole = rows
+    if keys:
+        columns, whole = (*columns, PATIENT_KEY), [(*row, keys[row[0]]) for row in rows]
+        value_columns = (*value_columns, PATIENT_KEY)
+        values = [(*value, keys[value[-1]]) for value in values]
+    insert(connection, phase.table, columns, whole)
     if level in TRIGRAMS and words.candidates is not None:
         searched = TRIGRAMS[level]
         take = itemgetter(0, *map(phase.columns.index, searched))
         insert(connection, f"{phase.table}_trigram", ("rowid", *searched), list(map(take, rows)))
     if values:
-        insert(connection, VALUE[level].name, ("path", "part", "search", "owner"), values)
+        insert(connection, VALUE[level].name, value_columns, values)
+
+
+def _keys(connection: Connection, phase: Phase, rows: list[tuple[Any, ...]]) -> dict[int, int]:
+    """Return the keys of the patients of rows by id, if the target's layout wants them."""
+    if not is_partitioned(connection):
+        return {}
+    if phase.level is Level.PATIENT:
+        return {row[0]: patient_key(row[1]) for row in rows}
+    if phase.level is not None:
+        above, at = TABLES[Level(phase.level - 1)], 1
+    elif phase.table == FILE.name:
+        above, at = TABLES[Level.IMAGE], phase.columns.index("instance")
+    else:
+        return {}
+    known = stored_keys(connection, above, {row[at] for row in rows})
+    return {row[0]: known[row[at]] for row in rows}
 
 
 def _compare(reading: Connection, target: Database) -> Iterator[TableCopy]:

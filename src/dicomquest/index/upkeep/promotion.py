@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from dicomquest.dataset.dictionary import private_vr
 from dicomquest.errors import IndexDatabaseError
-from dicomquest.index.ingest.writes import INSERT_OCCURRENCE
+from dicomquest.index.ingest.writes import INSERT_OCCURRENCE, VALUE_COLUMNS, insert_statement
 from dicomquest.index.search.residuals import element_sql
 from dicomquest.index.tables.dialects import dialect_of, execute
 from dicomquest.index.tables.migrations import NEWEST_REVISION
+from dicomquest.index.tables.partitioned import PATIENT_KEY, stored_keys
 from dicomquest.index.tables.promoted import (
     DROPPING,
     FILLING,
@@ -225,7 +226,7 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
     found = list(execute(connection, statement, (done,)))
     if not found:
         return None
-    values: list[tuple[str, int, str, int]] = []
+    values: list[tuple[Any, ...]] = []
     occurrences: set[tuple[str, int]] = set()
     for identifier, *texts in found:
         if attribute.creator:
@@ -243,11 +244,13 @@ def _fill(connection: Connection, attribute: Attribute, done: int, default_zone:
         occurrences |= forms.occurrences
     if values:
         # A row that was written since the attribute was registered has its values already.
-        statement = (
-            f"INSERT INTO {table}_value (path, part, search, owner) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING"
-        )
-        execute(connection, statement, values)
+        columns: tuple[str, ...] = VALUE_COLUMNS
+        keyed = values
+        if keys := stored_keys(connection, table, {value[-1] for value in values}):
+            columns = (*VALUE_COLUMNS, PATIENT_KEY)
+            keyed = [(*value, keys[value[-1]]) for value in values]
+        statement = f"{insert_statement(f'{table}_value', columns)} ON CONFLICT DO NOTHING"
+        execute(connection, statement, keyed)
     if occurrences:
         execute(connection, INSERT_OCCURRENCE, sorted(occurrences))
     last: int = found[-1][0]
