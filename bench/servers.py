@@ -22,8 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from population import instances, with_acquisition, write_files
 
 from dicomquest.index.database.pool import Database
-from dicomquest.index.ingest.files import BATCH, COLLECTED_AFTER, Summary, write
+from dicomquest.index.ingest.file_batch import Summary, write
+from dicomquest.index.ingest.files import BATCH
 from dicomquest.index.ingest.instance import receive
+from dicomquest.index.ingest.reader_process import COLLECTED_AFTER
 from fixtures.postgresql_cluster import Cluster
 from fixtures.programs import find_program
 from peers.dcmtk import dcmqrscp

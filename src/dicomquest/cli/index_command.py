@@ -28,7 +28,7 @@ from dicomquest.standard.levels import Level
 
 if TYPE_CHECKING:
     from dicomquest.index import Index
-    from dicomquest.index.ingest.files import Summary
+    from dicomquest.index.ingest.file_batch import Summary
     from dicomquest.index.ingest.instance import Skipped
     from dicomquest.index.upkeep.disagreements import Disagreement
     from dicomquest.index.upkeep.prune import Pruned
@@ -139,7 +139,7 @@ def run(settings: IndexSettings) -> None:
 @contextmanager
 def collecting_seldom() -> Iterator[None]:
     """Make the garbage collector look seldom while files are indexed."""
-    from dicomquest.index.ingest.files import COLLECTED_AFTER
+    from dicomquest.index.ingest.reader_process import COLLECTED_AFTER
 
     usual = gc.get_threshold()
     gc.set_threshold(COLLECTED_AFTER)

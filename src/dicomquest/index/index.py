@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.dataset.response_fields import Field
-    from dicomquest.index.ingest.files import Summary
+    from dicomquest.index.ingest.file_batch import Summary
     from dicomquest.index.ingest.instance import Skipped
     from dicomquest.index.ingest.receiving import Arrivals, ReceivedBatch
     from dicomquest.index.search.plan import Columns

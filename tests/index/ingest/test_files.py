@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from dicomquest.dataset.elements import DataSet
     from dicomquest.index import Index
-    from dicomquest.index.ingest.files import Summary
+    from dicomquest.index.ingest.file_batch import Summary
 
 
 def write(path: Path, data_set: DataSet) -> Path:

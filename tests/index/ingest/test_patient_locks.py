@@ -14,7 +14,7 @@ import pytest
 from dicomquest.index import Index
 from dicomquest.index.ingest import patient_locks
 from dicomquest.index.ingest.file_reader import FileState
-from dicomquest.index.ingest.instance import Received, receive
+from dicomquest.index.ingest.instance import Prepared, Received, receive
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.levels import Level
 from fixtures.building import instance, query
@@ -173,6 +173,22 @@ def stores(chance: random.Random, url: str) -> None:
                         for number, each in enumerate(found.values())
                     ],
                 )
+
+
+def test_a_part_has_few_enough_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many patients are cut into parts in their order; instances of one study stay together."""
+    monkeypatch.setattr(patient_locks, "MOST_LOCKS", 8)
+    apart: list[tuple[Prepared, FileState | None]] = [
+        (received(each, f"P{each}", study=each), None) for each in range(1, 10)
+    ]
+    parts = [list(part) for part in patient_locks.pieces(apart, of_rows=False)]
+    assert [len(part) for part in parts] == [3, 3, 3]
+    assert [each for part in parts for each in part] == apart
+    of_one: list[tuple[Prepared, FileState | None]] = [
+        (received(each, "P", study=1), None) for each in range(9)
+    ]
+    assert [len(part) for part in patient_locks.pieces(of_one, of_rows=False)] == [9]
+    assert [len(part) for part in patient_locks.pieces(of_one, of_rows=True)] == [3, 3, 3]
 
 
 @pytest.mark.requirement("QR-130", "QR-131", "QR-133")

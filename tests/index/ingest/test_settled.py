@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from dicomquest.index.ingest import files as ingest
+from dicomquest.index.ingest import file_batch as ingest
+from dicomquest.index.ingest.file_batch import Summary, write
 from dicomquest.index.ingest.file_reader import FileState
-from dicomquest.index.ingest.files import Summary, write
 from dicomquest.index.ingest.instance import Received, receive
 from dicomquest.query.options import QueryOptions
 from fixtures.building import data_set, query

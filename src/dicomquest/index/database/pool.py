@@ -219,6 +219,11 @@ class Database:
         return backend
 
     @property
+    def location(self) -> str:
+        """The path or URL by which another process opens it, with any password in it."""
+        return self._location
+
+    @property
     def name(self) -> str:
         """The path, or database and servers, for messages."""
         return self._backend.name

@@ -27,10 +27,10 @@ from dicomquest.index.ingest.loaded import Loaded
 from dicomquest.index.ingest.merged_entity import Patient
 from dicomquest.index.ingest.writes import (
     INSERT_OCCURRENCE,
-    UPSERT_FILE,
     Writes,
     insert_keyed_files,
     table_row,
+    write_files,
 )
 from dicomquest.index.tables.dialects import execute, rows, words_of
 from dicomquest.index.tables.partitioned import is_partitioned
@@ -197,7 +197,7 @@ class Batch:
             of_files = [keys[instances[uid].parent] for _, uid in files]
             insert_keyed_files(self._connection, found, of_files)
         else:
-            self._many(UPSERT_FILE, found)
+            write_files(self._connection, found)
 
     def _insert_parents(self) -> bool:
         """Insert new patients, studies and series before their children, if that can be done.

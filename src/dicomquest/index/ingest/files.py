@@ -7,34 +7,26 @@ received in the order of the paths.
 
 from __future__ import annotations
 
-import gc
 import os
-import signal
-import threading
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
-from dicomquest.errors import IndexDatabaseError, WriteConflictError
-from dicomquest.index.ingest.batch import Batch
+from dicomquest.errors import IndexDatabaseError
+from dicomquest.index.ingest import side_by_side
+from dicomquest.index.ingest.file_batch import Summary, write
 from dicomquest.index.ingest.file_reader import FileState, read_file
 from dicomquest.index.ingest.instance import (
     Prepared,
     Reason,
-    Received,
-    ReceivedObject,
     Skipped,
     receive,
 )
-from dicomquest.index.ingest.objects import displace, forget_files, known_states, write_objects
-from dicomquest.index.ingest.patient_locks import patients_held
-from dicomquest.standard.levels import Level
+from dicomquest.index.ingest.objects import known_states
+from dicomquest.index.ingest.reader_process import begin_reader, without_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,48 +45,9 @@ _CHUNK = 64
 # Chunks read ahead of the writer. With fewer, the readers would wait for most of a transaction;
 # with no limit, results would fill the memory.
 _AHEAD = BATCH // _CHUNK
-_MOST_EXAMPLES = 1000
-
-COLLECTED_AFTER = 100_000
-"""New objects between two runs of the garbage collector, in processes that do nothing but ingest.
-
-A batch consists of some hundred thousand objects, and none of them is garbage. The usual run after
-each 700 takes a third of the time of writing and a twentieth of that of reading.
-"""
 
 Outcome: TypeAlias = Prepared | Skipped
 _Item = TypeVar("_Item")
-
-
-@dataclass(slots=True)
-class Summary:
-    """The outcome so far: each file counts once, as unchanged, indexed, replaced or skipped.
-
-    ``replaced``: the instance was indexed before. ``examples`` has the first thousand skipped
-    files. ``removed`` counts instances whose last file now has another instance. ``on_skip`` is
-    called with the path of each skipped file.
-    """
-
-    unchanged: int = 0
-    indexed: int = 0
-    replaced: int = 0
-    skipped: Counter[Reason] = field(default_factory=Counter)
-    examples: list[tuple[str, Skipped]] = field(default_factory=list)
-    removed: int = 0
-    on_skip: Callable[[str, Skipped], None] | None = None
-
-    @property
-    def files(self) -> int:
-        """The number of all files looked at."""
-        return self.unchanged + self.indexed + self.replaced + self.skipped.total()
-
-    def skip(self, path: str, skipped: Skipped) -> None:
-        """Count a file that is not indexed."""
-        self.skipped[skipped.reason] += 1
-        if len(self.examples) < _MOST_EXAMPLES:
-            self.examples.append((path, skipped))
-        if self.on_skip is not None:
-            self.on_skip(path, skipped)
 
 
 def walk(
@@ -172,6 +125,13 @@ def ingest_files(
         chunks = _chunks(walk(paths, on_error), _CHUNK)
         if not reread:
             chunks = (_changed(database, chunk, summary) for chunk in chunks)
+        if jobs > 1 and database.dialect != "sqlite":
+            are_many, chunks = side_by_side.many_files(chunks)
+            if are_many:
+                side_by_side.ingest_side_by_side(
+                    database, chunks, default_zone, summary, jobs=jobs, progress=progress
+                )
+                return summary
         for files, outcomes in readers.read(chunks):
             for file, outcome in zip(files, outcomes, strict=True):
                 if isinstance(outcome, Skipped):
@@ -209,71 +169,6 @@ def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
-
-
-def write(
-    database: Database,
-    instances: Sequence[tuple[Prepared, FileState | None]],
-    default_zone: int,
-    summary: Summary,
-) -> None:
-    """Write prepared instances in one transaction, and count them."""
-    if not instances:
-        return
-    arrivals = [
-        (received, "" if file is None else file.path)
-        for received, file in instances
-        if isinstance(received, Received)
-    ]
-    if len(arrivals) == len(instances):
-        with suppress(WriteConflictError):
-            _write(database, instances, default_zone, summary, arrivals)
-            return
-    _write(database, instances, default_zone, summary)
-
-
-def _write(
-    database: Database,
-    instances: Sequence[tuple[Prepared, FileState | None]],
-    default_zone: int,
-    summary: Summary,
-    arrivals: Sequence[tuple[Received, str]] = (),
-) -> None:
-    changed: list[str] = []
-    with patients_held(database, arrivals) as connection:
-        # An older read of a file must not overwrite a newer stored instance. Checked within the
-        # transaction, because archives put files in place only within theirs.
-        current: list[tuple[Received, FileState | None]] = []
-        objects: list[tuple[ReceivedObject, FileState | None]] = []
-        for received, file in instances:
-            if file is not None and not _is_current(file):
-                changed.append(file.path)
-            elif isinstance(received, Received):
-                current.append((received, file))
-            else:
-                objects.append((received, file))
-        batch = Batch(connection, [received for received, _ in current], default_zone)
-        for received, file in current:
-            batch.add(received, file)
-        batch.remove(displace(connection, [file for _, file in objects if file is not None]))
-        batch.write()
-        removed = forget_files(connection, [file.path for _, file in current if file is not None])
-        new = write_objects(connection, objects)
-    for path in changed:
-        summary.skip(path, Skipped(Reason.CHANGED))
-    summary.replaced += batch.replaced + len(objects) - new
-    summary.indexed += new
-    summary.removed += removed
-    summary.removed += batch.removed[Level.IMAGE]
-    summary.indexed += len(current) - batch.replaced
-
-
-def _is_current(file: FileState) -> bool:
-    try:
-        status = os.stat(file.path)  # noqa: PTH116
-    except OSError:
-        return False
-    return FileState.of(file.path, status) == file
 
 
 def _changed(database: Database, files: Sequence[FileState], summary: Summary) -> list[FileState]:
@@ -325,8 +220,8 @@ class _Readers:
         if self._pool is None:
             # Not forked: a fork would share the connections to the database, and the locks of the
             # caller's threads.
-            self._pool = ProcessPoolExecutor(self._jobs, get_context("spawn"), _begin_reader)
-        with _without_interrupts():
+            self._pool = ProcessPoolExecutor(self._jobs, get_context("spawn"), begin_reader)
+        with without_interrupts():
             return self._pool.submit(_read_files, [file.path for file in files], self._default_zone)
 
 
@@ -339,37 +234,6 @@ def _result(
         raise IndexDatabaseError(
             "a process that reads files died: start again, all that is indexed so far stays"
         ) from error
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: a reader that still starts would complain."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _begin_reader() -> None:
-    # Ctrl-C reaches all processes; the one that writes ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.set_threshold(COLLECTED_AFTER)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that writes is gone: a killed one cannot end its readers.
-
-    Readers hold both ends of the queue of their work, so that never closes by itself.
-    """
-    parent = parent_process()
-    assert parent is not None  # noqa: S101
-    wait([parent.sentinel])
-    os._exit(1)
 
 
 def _read_files(paths: list[str], default_zone: int) -> list[Outcome]:

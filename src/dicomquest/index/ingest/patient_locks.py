@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
 from dicomquest.index.ingest.id_blocks import renew_blocks
+from dicomquest.index.ingest.instance import Received
 from dicomquest.index.ingest.merged_entity import patient_identity
 from dicomquest.index.search.routing import routed
 from dicomquest.index.tables.dialects import execute, words_of
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from dicomquest.index.database.pipelined_writer import Attempt
     from dicomquest.index.database.pool import Database
-    from dicomquest.index.ingest.instance import Received
+    from dicomquest.index.ingest.file_reader import FileState
+    from dicomquest.index.ingest.instance import Prepared
     from dicomquest.index.tables.dialects import Driven
 
 MOST_LOCKS = 1024
@@ -115,20 +117,38 @@ def _begin_short(
     return database.begin_short(locks, questions.attempt)
 
 
-def _own_locks(arrivals: Iterable[tuple[Received, str]], *, of_rows: bool) -> set[int]:
-    """Return the locks that instances name.
+def pieces(
+    instances: Sequence[tuple[Prepared, FileState | None]], *, of_rows: bool
+) -> Iterator[Sequence[tuple[Prepared, FileState | None]]]:
+    """Cut instances into parts, each for a transaction with few enough locks, in their order."""
+    most = MOST_LOCKS * 3 // 4  # the rest is for what the index has of them
+    begin, locks = 0, set[int]()
+    for at, (each, file) in enumerate(instances):
+        own = {*locks_of(each, "" if file is None else file.path, of_rows=of_rows)}
+        is_other = isinstance(each, Received) is not isinstance(instances[begin][0], Received)
+        if at > begin and (is_other or len(locks) + len(own - locks) > most):
+            yield instances[begin:at]
+            begin, locks = at, set()
+        locks |= own
+    yield instances[begin:]
 
-    With ``of_rows`` those of their UIDs and paths, too: no unique key over all partitions would
-    refuse the second writer of one.
+
+def locks_of(prepared: Prepared, path: str, *, of_rows: bool) -> Iterator[int]:
+    """Give the locks that an instance names: those of its patient and study.
+
+    With ``of_rows`` also those of its UID and path, for the partitioned layout: no unique key over
+    all partitions would refuse the second writer of one.
     """
-    locks = set()
-    for received, path in arrivals:
-        locks.add(_number("P", patient_identity(received)))
-        locks.add(_number("S", received.study_uid))
-        if of_rows:
-            locks.add(_number("I", received.sop_uid))
-            locks.add(_number("F", path))
-    return locks
+    if isinstance(prepared, Received):
+        yield _number("P", patient_identity(prepared))
+        yield _number("S", prepared.study_uid)
+    if of_rows:
+        yield _number("I", prepared.sop_uid)
+        yield _number("F", path)
+
+
+def _own_locks(arrivals: Iterable[tuple[Received, str]], *, of_rows: bool) -> set[int]:
+    return {lock for each, path in arrivals for lock in locks_of(each, path, of_rows=of_rows)}
 
 
 def _ask_above(

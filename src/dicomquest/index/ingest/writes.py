@@ -39,6 +39,11 @@ UPSERT_FILE = """
     SET size = excluded.size, modified_ns = excluded.modified_ns, instance = excluded.instance
 """
 
+_UPSERT_FILES = UPSERT_FILE.replace(
+    "VALUES (?, ?, ?, ?)",
+    "SELECT * FROM unnest(?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[])",
+)
+
 # Rows from which on COPY is quicker than INSERT, which is prepared once and sent with all rows.
 _COPIED_FROM = 16
 
@@ -135,6 +140,9 @@ class Writes:
                 )
         statements = _STATEMENTS[self._level]
         old_ids = [row[:1] for row in self._old]
+        if len(self._old) >= _COPIED_FROM and words_of(connection).copies:
+            _update_together(connection, self._level, self._old)
+            self._old, old_ids = [], []
         for statement, parameters in (
             (statements.update, [(*row[1:], row[0]) for row in self._old]),
             (statements.delete_values, old_ids),
@@ -256,6 +264,31 @@ def insert(
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def _update_together(connection: Driven, level: Level, rows: list[tuple[Any, ...]]) -> None:
+    """Write whole rows that are there by two statements, and remove their value rows."""
+    table, names = TABLES[level], COLUMNS[level]
+    content = json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False)
+    assignments = ", ".join(f"{name} = given.{name}" for name in names[1:])
+    execute(
+        connection,
+        f"UPDATE {table} SET {assignments}"
+        f" FROM json_populate_recordset(NULL::{table}, ?::json) AS given"
+        f" WHERE {table}.id = given.id",
+        (content,),
+    )
+    ids = [row[0] for row in rows]
+    execute(connection, f"DELETE FROM {table}_value WHERE owner = ANY(?)", (ids,))
+
+
+def write_files(connection: Driven, files: Sequence[tuple[Any, ...]]) -> None:
+    """Write the rows of files, whose columns are ``FILE_COLUMNS``, each path once."""
+    if len(files) >= _COPIED_FROM and words_of(connection).copies:
+        columns = tuple(map(list, zip(*files, strict=True)))
+        execute(connection, _UPSERT_FILES, columns)
+    elif files:
+        execute(connection, UPSERT_FILE, list(files))
 
 
 def _as_json(

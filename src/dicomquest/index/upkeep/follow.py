@@ -10,8 +10,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dicomquest.index.ingest.file_batch import Summary
 from dicomquest.index.ingest.file_reader import FileState
-from dicomquest.index.ingest.files import Summary, ingest_files
+from dicomquest.index.ingest.files import ingest_files
 from dicomquest.index.ingest.instance import Reason
 from dicomquest.index.upkeep.prune import Pruned, Root, known_files, prune, remove_gone, root_of
 from dicomquest.standard.levels import Level
