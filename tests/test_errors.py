@@ -99,9 +99,3 @@ def test_no_message_is_no_comment() -> None:
     """A response of Success has no Error Comment."""
     assert error_comment("") == ""
     assert error_comment("", "short") == "short"
-
-
-def test_empty_message_makes_an_empty_comment() -> None:
-    """A retrieve that went well has nothing to say."""
-    assert not error_comment("")
-    assert not error_comment("", "brief")

@@ -107,7 +107,7 @@ def error_comment(message: str, brief: str = "") -> str:
     ``brief`` takes the place of a message that is too long. Of one that is too long, too, clauses
     at the end are left out; dots stand for words that are missing within a clause.
     """
-    texts = [_in_default_repertoire(message), *([_in_default_repertoire(brief)] if brief else [])]
+    texts = [_in_default_repertoire(text) for text in (message, brief) if text] or [""]
     for text in texts:
         if len(text) <= LONGEST_COMMENT:
             return text

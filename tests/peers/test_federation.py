@@ -241,7 +241,7 @@ def test_faults_of_archives_are_said(faulty: Running) -> None:
     assert len(asked.uids) == ALL
     assert asked.first < PATIENCE
     assert asked.status == INCOMPLETE
-    assert asked.comment.startswith("incomplete: capped capped; refusing failed; wrong wrong")
+    assert asked.comment == "incomplete: capped, refusing, wrong, closing"
     for name, (_, _, reason) in FAULTY.items():
         faulty.log_with(f"the answer is not complete: {name}: {reason}")
 
