@@ -111,8 +111,6 @@ def error_comment(message: str, brief: str = "") -> str:
     for text in texts:
         if len(text) <= LONGEST_COMMENT:
             return text
-    if not texts:
-        return ""
     text = texts[0]
     ends = (text.rfind(mark, 0, LONGEST_COMMENT + 1) for mark in _CLAUSES)
     whole_clauses = text[: max(ends)]

@@ -247,13 +247,13 @@ def test_error_comment_of_other_charset_is_readable(charset: str) -> None:
 
 
 def test_error_comment_is_cut_to_a_plain_lo() -> None:
-    """Error Comment is cut to an LO of the default repertoire."""
+    """Error Comment is cut to an LO of the default repertoire, and dots say so."""
     response = CFindRSP(
         message_id_being_responded_to=1, status=0xC001, error_comment="ä\\b\n" + "x" * 70
     )
     decoded = decode_command(encode_command(response))
     assert isinstance(decoded, CFindRSP)
-    assert decoded.error_comment == "?/b " + "x" * 60
+    assert decoded.error_comment == "?/b " + "x" * 57 + "..."
 
 
 @pytest.mark.parametrize(("comment", "sent"), [("\x01?", b"? "), ("\n \x01", None)])

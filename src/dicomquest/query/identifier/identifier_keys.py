@@ -362,11 +362,13 @@ def _rejected(path: tuple[int, ...], comment: str) -> IdentifierError:
 
 def _wrong_value(path: tuple[int, ...], error: ValueFormatError) -> IdentifierError:
     # The peer knows its value: where a comment has no room for it, it has what is expected.
-    expected = f"{_name(path)}: expected {error.expected}"
-    brief = expected if len(expected) <= LONGEST_COMMENT else f"{_name(path)}: no {error.vr} value"
+    name, no_value = _name(path), f"no {error.vr} value"
+    briefs = (f"{name}: expected {error.expected}", f"{name}: '{error.value}' is {no_value}")
+    shortest = f"{name}: {no_value}"
+    brief = next((each for each in briefs if len(each) <= LONGEST_COMMENT), shortest)
     return IdentifierError(
         statuses.IDENTIFIER_DOES_NOT_MATCH,
-        f"{_name(path)}: {error}",
+        f"{name}: {error}",
         path,
         limit=error.limit,
         brief=brief,
