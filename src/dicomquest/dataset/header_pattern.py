@@ -34,6 +34,7 @@ _SHORT_CODES = frozenset(
     row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if not row.long_form
 )
 _TAG = 4
+_HEADER = 8
 _short_length = struct.Struct("<H").unpack_from
 _long_length = struct.Struct("<I").unpack_from
 
@@ -85,8 +86,12 @@ class HeaderPattern:
             elements.append(element)
         if not data.startswith(self._last, position):
             return None
-        end = position + len(self._last) - (_TAG if self._stops else 0)
-        return Match(elements, end) if self._stops or end == size else None
+        if not self._stops:
+            end = position + len(self._last)
+            return Match(elements, end) if end == size else None
+        # A decoder stops at an element whose header is there: one that is cut off is no end.
+        end = position + len(self._last) - _TAG
+        return Match(elements, end) if end + _HEADER <= size else None
 
 
 def header_pattern(

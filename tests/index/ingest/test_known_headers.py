@@ -132,6 +132,17 @@ def test_known_header_gives_the_same_instance(data_sets: list[bytes], syntax: st
         assert arrived(data, syntax, known) == arrived(data, syntax, None)
 
 
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_cut_instance_of_known_header_is_refused(syntax: str) -> None:
+    """Also where the cut is in the header of the pixel data, behind its tag."""
+    whole = [encode({**instance(each), **PIXELS}, syntax) for each in (1, 2)]
+    for size in range(len(whole[1]) - len(PIXELS[0x7FE00010].values[0]) - 16, len(whole[1])):
+        known = KnownHeaders()
+        arrived(whole[0], syntax, known)
+        cut = whole[1][:size]
+        assert arrived(cut, syntax, known) == arrived(cut, syntax, None)
+
+
 def usual(number: int, series: int = 1, **values: Any) -> bytes:
     header = instance(number, series=series, InstanceNumber=str(number), Modality="CT", **values)
     return encode({**header, **PIXELS}, EXPLICIT_VR_LITTLE_ENDIAN)
