@@ -120,15 +120,35 @@ def test_status_explains_a_refusal() -> None:
     assert warned.Status == 0x0107
 
 
+def explained(**values: Any) -> Dataset:
+    made = Dataset()
+    for keyword, value in values.items():
+        setattr(made, keyword, value)
+    return made
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         lambda _: (0, "attributes"),
         lambda _: "fine",
         lambda _: (0, None),
+        lambda _: (0, explained(AffectedSOPInstanceUID="no UID")),
+        lambda _: 0x10000,
+        lambda _: (explained(Status=0x0110, ErrorID=0x10000), None),
+        lambda _: 0xFF00,
         lambda event: 1 / event.message_id.zero,
     ],
-    ids=["no Dataset", "no status", "no UID", "raises"],
+    ids=[
+        "no Dataset",
+        "no status",
+        "no UID",
+        "wrong UID",
+        "17 bits",
+        "Error ID of 17 bits",
+        "Pending",
+        "raises",
+    ],
 )
 def test_wrong_answer_of_a_handler_is_0110(
     answer: Callable[..., Any], caplog: pytest.LogCaptureFixture

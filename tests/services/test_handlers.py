@@ -45,6 +45,7 @@ def test_status_is_a_number_or_a_dataset(status: Any, answer: Answer) -> None:
     ("status", "error", "words"),
     [
         (0x1234, ValueError, "1234, which this service does not have"),
+        (0x1B000, ValueError, "from 0 to 65535"),
         (data_set(ErrorComment="x"), ValueError, "without Status"),
         ("0000", TypeError, "give a number or a Dataset"),
         (None, TypeError, "give a number or a Dataset"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydicom.dataset import Dataset
 
 from dicomquest import evt
-from dicomquest.dimse.commands import NCreateRQ, NormalizedRQ
+from dicomquest.dimse.commands import NCreateRQ, NormalizedRQ, echoed_uid
 from dicomquest.errors import DicomquestError
-from dicomquest.services.handlers import Answer, Handler, read_status, tags_of
+from dicomquest.services.handlers import Answer, Handler, read_status, tags_of, unsigned_short
 from dicomquest.services.identifiers import encode_response
 from dicomquest.standard import statuses
 from dicomquest.standard.statuses import StatusClass, status_class
@@ -60,8 +60,14 @@ def _read(given: Any) -> _Outcome:
             f"a handler gave {type(attributes).__name__} as attributes: give a Dataset or None"
         )
     answer, error_id = read_status(status), None
+    if answer.is_pending:
+        raise ValueError(
+            f"a handler gave the status {answer.status:04X}, after which more would follow: give a "
+            "final one of PS3.7 Annex C"
+        )
     if isinstance(status, Dataset):
-        error_id = status.get("ErrorID")
+        if (value := status.get("ErrorID")) is not None:
+            error_id = unsigned_short(value, "Error ID (0000,0903)")
         named = tags_of(status.get("AttributeIdentifierList"))
         answer = answer._replace(offending=named or answer.offending)
     if attributes is not None:
@@ -80,6 +86,8 @@ def _name_instance(request: ServiceRequest, command: NormalizedRQ, outcome: _Out
         raise ValueError(
             "the request names no instance: give a Dataset with AffectedSOPInstanceUID"
         )
+    if not echoed_uid(str(uid)):
+        raise ValueError("AffectedSOPInstanceUID of a handler is no UID: give one of 64 characters")
     del outcome.attributes.AffectedSOPInstanceUID
     request.command = replace(command, affected_sop_instance_uid=str(uid))
 

@@ -108,10 +108,19 @@ def read_status(status: Any) -> Answer:
         if "Status" not in status:
             raise ValueError("a handler gave a status Dataset without Status (0000,0900)")
         offending = tags_of(status.get("OffendingElement"))
-        return Answer(int(status.Status), b"", str(status.get("ErrorComment", "")), offending)
+        number = unsigned_short(status.Status, "Status (0000,0900)")
+        return Answer(number, b"", str(status.get("ErrorComment", "")), offending)
     if not isinstance(status, int):
         raise TypeError(f"a handler gave {status!r} as status: give a number or a Dataset")
-    return Answer(int(status))
+    return Answer(unsigned_short(status, "Status (0000,0900)"))
+
+
+def unsigned_short(value: Any, name: str) -> int:
+    """Return a value of VR US; ValueError if a response has no room for it."""
+    number = int(value)
+    if not 0 <= number <= 0xFFFF:
+        raise ValueError(f"a handler gave {number} as {name}: give a number from 0 to 65535")
+    return number
 
 
 def tags_of(value: Any) -> tuple[int, ...]:
