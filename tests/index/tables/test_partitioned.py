@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,15 +19,18 @@ from dicomquest.index.tables.partitioned import TABLES, key_of_text, patient_key
 from dicomquest.index.upkeep.copying import copy_index
 from dicomquest.standard.levels import Level
 from fixtures.building import instance
+from fixtures.postgresql_cluster import wait_for
 from fixtures.timing import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from dicomquest.index.ingest.file_batch import Summary
     from fixtures.postgresql_cluster import Cluster
 
 PARTITIONS = 3
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
 ROWS_ELSEWHERE = "SELECT count(*) FROM {table} WHERE patient_key <> ALL(%s)"
 
 
@@ -70,6 +73,28 @@ def test_only_an_empty_postgresql_index_is_cut(tmp_path: Path, postgresql: Clust
             index.ingest_data_sets([instance(1)])
         with pytest.raises(IndexDatabaseError, match="has an index already"):
             Database(url, partitions=2)
+
+
+def test_rows_that_come_meanwhile_are_not_dropped(
+    postgresql: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stores while the tables are cut is told that it failed."""
+    with (
+        postgresql.database("template0") as url,
+        Index(url) as index,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        storing: list[Future[Summary]] = []
+
+        def late(partitions: int) -> Iterator[str]:
+            storing.append(pool.submit(index.ingest_data_sets, [instance(1)]))
+            wait_for(lambda: postgresql.query(WAITING) != [], "the writer waits")
+            yield from statements(partitions)
+
+        monkeypatch.setattr("dicomquest.index.tables.partitioned.statements", late)
+        Database(url, partitions=2).close()
+        with pytest.raises(IndexDatabaseError):
+            storing[0].result(LONG)
 
 
 def test_another_number_of_partitions_is_refused(partitioned: Index) -> None:

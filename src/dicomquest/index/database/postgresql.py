@@ -286,15 +286,22 @@ class PostgreSQL:
         """Cut the tables of an empty index into partitions by the key of the patient."""
         if int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) < _PARTITIONING:
             raise IndexDatabaseError(f"{self.name}: partitions need PostgreSQL 15 or later")
+        self._refuse_rows(connection)
+        # Nobody commits rows between the second look and the end of the tables.
+        names = ", ".join(table.name for table in partitioned.TABLES)
+        connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+        self._refuse_rows(connection)
+        for statement in partitioned.statements(partitions):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+
+    def _refuse_rows(self, connection: Connection) -> None:
         for table in (*TABLES.values(), "file"):
             if connection.exec_driver_sql(f"SELECT EXISTS (SELECT 1 FROM {table})").scalar():
                 raise IndexDatabaseError(
                     f"{self.name} has an index already: name an empty database for --partitions, "
                     "and use dicomquest copy-index to fill it"
                 )
-        for statement in partitioned.statements(partitions):
-            connection.exec_driver_sql(statement)
-        connection.commit()
 
     def has_trigrams(self, connection: Connection) -> bool:
         """Tell whether wild cards inside a text have an index."""
