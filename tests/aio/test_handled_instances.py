@@ -161,6 +161,23 @@ def test_wrong_answer_of_a_handler_is_0110(
     assert "raised" in caplog.text
 
 
+def test_unreadable_attributes_are_0110(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No status of a query, whose identifier they are not."""
+
+    def read(event: Any) -> tuple[int, Dataset]:
+        return 0x0000, event.attribute_list
+
+    monkeypatch.setattr(
+        "dicomquest.services.identifiers.encode_request", lambda *_: b"\x10\x00\x10\x00\xff\xff"
+    )
+    with serving(dicomquest, read, read) as port:
+        association = associated(dicomquest, port)
+        status, _ = association.send_n_create(to_pydicom(performed()), MPPS, "1.1")
+        association.release()
+    assert status.Status == 0x0110
+    assert status.ErrorComment.startswith("attributes: ")
+
+
 def test_event_without_a_handler_is_0110() -> None:
     ae = dicomquest.AE()
     ae.add_supported_context(MPPS)

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from dicomquest import evt
 from dicomquest.dimse.commands import NCreateRQ, NormalizedRQ, echoed_uid
-from dicomquest.errors import DicomquestError
+from dicomquest.errors import DataSetError, DicomquestError
 from dicomquest.services.handlers import Answer, Handler, read_status, tags_of, unsigned_short
 from dicomquest.services.identifiers import encode_response
 from dicomquest.standard import statuses
@@ -35,15 +35,20 @@ def event_of(command: NormalizedRQ) -> evt.InterventionEvent:
 async def answer_instance(
     request: ServiceRequest, command: NormalizedRQ, handler: Handler | None
 ) -> None:
-    """Answer a request by its handler; an exception of the handler passes through."""
+    """Answer a request by its handler; other exceptions than of attributes pass through."""
     if handler is None:
         comment = f"no handler is bound to {event_of(command).name}"
         await request.send_final(statuses.PROCESSING_FAILURE, comment)
         return
-    if handler.is_async:
-        given = await handler.call(request)
-    else:
-        given = await request.run(handler.call, request)
+    try:
+        if handler.is_async:
+            given = await handler.call(request)
+        else:
+            given = await request.run(handler.call, request)
+    except DataSetError as error:
+        # Handlers read the attributes whenever they like, and they may be unreadable.
+        await request.send_final(statuses.PROCESSING_FAILURE, f"attributes: {error}")
+        return
     outcome = _read(given)
     if status_class(outcome.answer.status) in _CARRIED_OUT:
         _name_instance(request, command, outcome)
