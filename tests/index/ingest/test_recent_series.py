@@ -185,6 +185,16 @@ def test_study_moved_by_another_writer_is_seen(index: Index, tmp_path: Path) -> 
         assert index.check().examples == []
 
 
+def test_study_moved_and_moved_back_is_counted(index: Index, tmp_path: Path) -> None:
+    """The row of the first patient is gone when this writer moves the study back."""
+    with Index(tmp_path / "index.sqlite") as other:
+        store(index, 1, PatientID="A", PatientName="A")
+        store(other, 1, PatientID="B", PatientName="B")
+        store(index, 2, PatientID="A", PatientName="A")
+        assert not loads(store(index, 3, PatientID="A", PatientName="A"))
+        assert index.check().examples == []
+
+
 def test_promotion_by_another_writer_is_seen(index: Index, tmp_path: Path) -> None:
     """A new row has the value rows of an attribute that another process has promoted."""
     with Index(tmp_path / "index.sqlite") as other:

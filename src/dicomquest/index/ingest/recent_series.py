@@ -252,7 +252,8 @@ class RecentSeries:
         """Forget what a batch of these instances may have changed, and know their series."""
         self._promoted = batch.promoted.get(Level.IMAGE, [])
         for uid, known in list(self._studies.items()):
-            if known.patient_row in batch.loaded.rows:
+            # Another writer may have moved a study away from a row that is gone now.
+            if known.patient_row in batch.loaded.rows or uid in batch.loaded.studies:
                 del self._studies[uid]
         # The last instance of a study comes first: the study is its patient's.
         for received in reversed(instances):
