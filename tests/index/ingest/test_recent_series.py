@@ -136,6 +136,9 @@ def test_long_records_are_not_kept(index: Index, monkeypatch: pytest.MonkeyPatch
     assert loads(store(index, 2))
 
 
+TOO_LONG = "x" * (recent_series.LONGEST_RECORD + 1)
+
+
 def alternating(index: Index, other: Index) -> None:
     """Two writers store until both have company, and know what to compare."""
     for number in (1, 3, 5):
@@ -221,3 +224,15 @@ def test_witnesses_are_bounded(
     with Index(tmp_path / "index.sqlite") as other:
         alternating(index, other)
         assert loads(store(index, 7))
+
+
+def test_rows_of_long_records_are_not_kept(index: Index, tmp_path: Path) -> None:
+    """A peer that sends series of megabytes does not fill the memory."""
+    with Index(tmp_path / "index.sqlite") as other:
+        alternating(index, other)
+        store(index, 7, SeriesInstanceUID="1.9", SeriesDescription=TOO_LONG)
+        with index.receiving([]) as batch:
+            assert batch._recent is not None
+            kept = repr(batch._recent._witnesses)
+        assert "1.2.1.1" in kept
+        assert "1.9" not in kept

@@ -263,8 +263,8 @@ class RecentSeries:
                 series.id in batch.computed[Level.SERIES]
                 and study.id in batch.computed[Level.STUDY]
             ):
-                self._know(received, study, series, batch.computed[Level.STUDY][study.id])
-                if self._has_company:
+                computed = batch.computed[Level.STUDY][study.id]
+                if self._know(received, study, series, computed) and self._has_company:
                     self._witness(batch.connection, series.id)
 
     def _witness(self, connection: Driven, series: int) -> None:
@@ -279,24 +279,27 @@ class RecentSeries:
 
     def _know(
         self, received: Received, study: Study, series: Entity, computed: Mapping[str, Any]
-    ) -> None:
+    ) -> bool:
+        """Know a series unless it is too long, or its study shows other demographics."""
         main = study.main
         if study.parent != main.id or main.demographics != OWN:
-            return
+            return False
         known = self._studies.get(study.key)
         if known is None:
             if not _are_short(main.record, study.record):
-                return
+                return False
             classes = frozenset((computed["sop_classes_in_study"] or "").split("\\"))
             known = self._studies[study.key] = _RecentStudy(
                 study.id, main.id, received.patient, main.record, study.record, classes, {}
             )
             if len(self._studies) > MOST_STUDIES:
                 del self._studies[next(iter(self._studies))]
-        if _are_short(series.record):
-            known.series[series.key] = series.id, series.record
-            if len(known.series) > MOST_SERIES:
-                del known.series[next(iter(known.series))]
+        if not _are_short(series.record):
+            return False
+        known.series[series.key] = series.id, series.record
+        if len(known.series) > MOST_SERIES:
+            del known.series[next(iter(known.series))]
+        return True
 
     def _place(self, received: Received) -> Place | None:
         """Return the place of an instance that says nothing new of what is above it."""
