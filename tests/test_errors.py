@@ -12,7 +12,7 @@ from pydicom import DataElement
 from pydicom.dataset import Dataset
 
 import dicomquest
-from dicomquest.errors import error_comment
+from dicomquest.errors import LONGEST_COMMENT, error_comment
 from fixtures.faces import HOST, PATIENT_ROOT, QUERY, STUDY_ROOT, VERIFICATION
 
 UNENCODABLE = Dataset()
@@ -99,3 +99,12 @@ def test_no_message_is_no_comment() -> None:
     """A response of Success has no Error Comment."""
     assert error_comment("") == ""
     assert error_comment("", "short") == "short"
+
+
+@pytest.mark.parametrize("mark", [": ", "; ", " ("])
+def test_clauses_behind_the_limit_do_not_count(mark: str) -> None:
+    """A comment is cut in its first clause, if that alone is too long."""
+    words = "no archive can say " * 5
+    comment = error_comment(f"{words}{mark}and why")
+    assert comment == "no archive can say no archive can say no archive can say no..."
+    assert len(error_comment(f"{'x' * 70}{mark}and why")) == LONGEST_COMMENT

@@ -113,7 +113,7 @@ def error_comment(message: str, brief: str = "") -> str:
             return text
     text = texts[0]
     ends = (text.rfind(mark, 0, LONGEST_COMMENT + 1) for mark in _CLAUSES)
-    whole_clauses = text[: max(ends)]
+    whole_clauses = text[: max(0, *ends)]
     # The first clause mostly names an attribute, which alone says nothing.
     if any(mark in whole_clauses for mark in _CLAUSES):
         return whole_clauses
