@@ -65,3 +65,21 @@ def test_archive_that_stops_has_its_time(tmp_path: Path) -> None:
     with running((evt.EVT_C_GET, wait), ae=archive(get, sop_class.MRImageStorage)) as server:
         error = failure(server.server_address[1], tmp_path, retrieve=SHORT)
     assert error.kind is EndKind.TIMED_OUT
+
+
+def test_fetch_ends_that_is_stopped_as_it_begins(tmp_path: Path) -> None:
+    """A caller may leave in the same turn of the event loop in which the C-GET begins."""
+    upstream = Upstream("up", "UP", HOST, 1)
+
+    async def script() -> None:
+        fetch = HolderFetch(upstream, UpstreamPool(upstream), [], tmp_path / "fetched")
+
+        async def whole() -> None:
+            async for _ in fetch.fetch([(ORDER, ["1.2.3.4"])]):
+                raise AssertionError("nothing can arrive")
+
+        running_fetch = asyncio.create_task(whole())
+        asyncio.get_running_loop().call_soon(fetch.stop)
+        await asyncio.wait_for(running_fetch, LONG)
+
+    asyncio.run(script())

@@ -78,6 +78,8 @@ class HolderFetch:
         SourceError at the end if one of the retrieves failed.
         """
         task = self._task = asyncio.create_task(self._run(orders))
+        # A task that is cancelled before its first step runs none of its own lines.
+        task.add_done_callback(lambda _: self._arrived.put_nowait(None))
         try:
             is_over = False
             while not is_over:
@@ -111,12 +113,9 @@ class HolderFetch:
             self._task.cancel()
 
     async def _run(self, orders: Sequence[tuple[DataSet, Collection[str]]]) -> None:
-        try:
-            async with self._pool.room():
-                self._folder.mkdir(exist_ok=True)
-                await self._run_all(orders)
-        finally:
-            self._arrived.put_nowait(None)
+        async with self._pool.room():
+            self._folder.mkdir(exist_ok=True)
+            await self._run_all(orders)
 
     async def _run_all(self, orders: Sequence[tuple[DataSet, Collection[str]]]) -> None:
         handlers = evt.Handlers([(evt.EVT_C_STORE, self._store)])
