@@ -10,7 +10,10 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+from pydicom import DataElement, Dataset, dcmread
+from pydicom.config import IGNORE
 
+from dicomquest import AE, evt, sop_class
 from dicomquest.federation.asked_query import AskedQuery
 from dicomquest.federation.conversation import Found
 from dicomquest.federation.federated_find import FederatedFind
@@ -24,6 +27,7 @@ from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.services.request import Run
 from dicomquest.web import WebSettings, application, fetched_source
 from fixtures import wado
+from fixtures.faces import HOST, running
 from fixtures.page_studies import STUDY_OF_FILES, write_files
 from fixtures.serving import serving
 from fixtures.timing import LONG
@@ -185,6 +189,51 @@ def test_more_bytes_than_are_kept(
     monkeypatch.setattr(fetched_source, "MOST_SPOOLED", 1000)
     asking = browser(own, runner, UpstreamSource(1, upstream))
     assert asking.get(SERIES, Accept=AS_STORED).status_code == 413
+
+
+@pytest.fixture(params=["../../evil", "1" * 300])
+def odd_archive(request: pytest.FixtureRequest, files: list[Path]) -> Iterator[Upstream]:
+    """An archive that has one instance, whose UID is none."""
+    sent = dcmread(files[0])
+    odd = DataElement(0x00080018, "UI", request.param, validation_mode=IGNORE)
+    sent[0x00080018] = odd
+    sent.file_meta[0x00020003] = DataElement(
+        0x00020003, "UI", request.param, validation_mode=IGNORE
+    )
+
+    def find(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
+        answer = Dataset()
+        for element in event.identifier:
+            if element.tag in sent:
+                answer[element.tag] = sent[element.tag]
+        answer.QueryRetrieveLevel = event.identifier.QueryRetrieveLevel
+        yield 0xFF00, answer
+
+    def get(event: evt.Event) -> Iterator[int | tuple[int, Dataset]]:
+        del event
+        yield 1
+        yield 0xFF00, sent
+
+    ae = AE("UP")
+    for uid in (
+        sop_class.StudyRootQueryRetrieveInformationModelFind,
+        sop_class.StudyRootQueryRetrieveInformationModelGet,
+    ):
+        ae.add_supported_context(uid)
+    ae.add_supported_context(sent.SOPClassUID, scu_role=True, scp_role=True)
+    with running((evt.EVT_C_FIND, find), (evt.EVT_C_GET, get), ae=ae) as server:
+        yield Upstream("PACS2", "UP", HOST, server.server_address[1])
+
+
+def test_an_archives_uid_names_no_file_here(
+    own: Index, runner: asyncio.Runner, odd_archive: Upstream, tmp_path: Path
+) -> None:
+    """An archive chooses the UIDs of its instances, so none may lead out of the spool."""
+    asking = browser(own, runner, UpstreamSource(1, odd_archive))
+    response = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
+    assert response.status_code == 200
+    assert len(wado.parts(response)) == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["spool"]
 
 
 def test_hidden_instances_are_not_sent(

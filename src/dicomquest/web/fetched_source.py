@@ -69,6 +69,7 @@ class FetchedSource:
         self._syntaxes: frozenset[str] = frozenset()
         self._folder: Path | None = None
         self._bytes = 0
+        self._kept_files = 0
         self._position = 0
         self._only: FetchedSource | None = None
 
@@ -122,7 +123,9 @@ class FetchedSource:
         paths: tuple[str, ...] = ()
         if not instance.trouble:
             assert self._folder is not None  # noqa: S101  fetch makes it
-            path = Path(instance.path).rename(self._folder / instance.sop_instance_uid)
+            # An archive chooses its UIDs, and one with a path in it would lead out of the folder.
+            self._kept_files += 1
+            path = Path(instance.path).rename(self._folder / str(self._kept_files))
             paths = (str(path),)
             self._bytes += path.stat().st_size
             if self._bytes > MOST_SPOOLED:
