@@ -7,6 +7,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,34 @@ def test_an_archive_that_sends_nothing(
     partial = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
     assert partial.status_code == 206
     assert len(wado.parts(partial)) == 1
+
+
+def test_a_holder_that_stops_is_passed_over(
+    own: Index,
+    runner: asyncio.Runner,
+    upstream: Upstream,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another one holds the same, so nothing is missing."""
+
+    class Stuck(HolderFetch):
+        async def _run(self, orders: object) -> None:
+            if self._upstream.name == "STUCK":
+                await asyncio.sleep(6 * LONG)
+            await super()._run(orders)  # type: ignore[arg-type]
+
+        def stop(self) -> None:
+            monkeypatch.setattr(fetched_source, "SILENT_SECONDS", LONG)
+            super().stop()
+
+    monkeypatch.setattr(fetched_source, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr("dicomquest.federation.federated_retrieve.HolderFetch", Stuck)
+    stuck = UpstreamSource(1, replace(upstream, name="STUCK"))
+    asking = browser(own, runner, stuck, UpstreamSource(2, upstream))
+    response = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
+    assert response.status_code == 200
+    assert len(wado.parts(response)) == len(files)
 
 
 def test_more_bytes_than_are_kept(

@@ -129,6 +129,7 @@ class FederatedSelection:
         self._folder: Path | None = None
         self._lent: deque[list[str]] = deque()
         self._has_given_up = False
+        self._passed_over = ""
         self._ending: asyncio.Task[None] | None = None
         self.troubles: list[str] = []
 
@@ -184,6 +185,17 @@ class FederatedSelection:
         while len(self._lent) > PAGES_IN_USE:
             _delete(self._lent.popleft())
         return page
+
+    def pass_over(self, reason: str) -> bool:
+        """Fetch no more from the holder that is asked now; False if none is, or it ends already.
+
+        What it has not sent comes from the next holders.
+        """
+        if self._fetch is None or self._passed_over:
+            return False
+        self._passed_over = reason
+        self._fetch.stop()
+        return True
 
     def give_up(self) -> None:
         """Fetch no more: ``next`` gives the others without their files."""
@@ -270,11 +282,13 @@ class FederatedSelection:
                             )
                     if page:
                         yield page
+            trouble = self._passed_over
         except SourceError as error:
-            if missing and not self._has_given_up:
-                self.troubles.append(f"{source.name}: {error}")
+            trouble = str(error)
         finally:
-            self._fetch = None
+            self._fetch, self._passed_over = None, ""
+        if trouble and missing and not self._has_given_up:
+            self.troubles.append(f"{source.name}: {trouble}")
 
     def _unsent(self, place: int, uid: str) -> FetchedInstance:
         held = self._holdings.by_place[place][uid]

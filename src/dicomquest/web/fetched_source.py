@@ -38,7 +38,7 @@ SOURCE_SECONDS: Final = 10.0
 """Seconds in which each archive says what it holds."""
 
 SILENT_SECONDS: Final = 30.0
-"""Seconds without an instance after which no more are waited for."""
+"""Seconds without an instance after which a holder is passed over."""
 
 PAGE: Final = 256
 """Instances that are given at a time."""
@@ -112,8 +112,24 @@ class FetchedSource:
         return any(each.paths for each in self._found)
 
     async def _next_page(self) -> Sequence[Selected]:
-        async with asyncio.timeout(SILENT_SECONDS):
-            return await self._selection.next()
+        """Return the next instances; TimeoutError if none comes from any holder."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
+        async with asyncio.timeout(None) as limit:
+
+            def pass_over() -> None:
+                nonlocal timer
+                if self._selection.pass_over(f"no instance within {SILENT_SECONDS:g} s"):
+                    timer = loop.call_later(SILENT_SECONDS, pass_over)
+                else:
+                    limit.reschedule(loop.time())
+
+            timer = loop.call_later(SILENT_SECONDS, pass_over)
+            try:
+                return await self._selection.next()
+            finally:
+                if timer is not None:
+                    timer.cancel()
 
     def _kept(self, instance: Selected) -> IndexedInstance:
         """Take a file out of the folder that the selection empties."""
