@@ -43,6 +43,7 @@ class WorklistSettings:
         "Take orders by HL7 with TLS alone, under the certificate of --tls-cert; with --tls-ca "
         "senders must show theirs.",
         is_flag=True,
+        needs=("hl7",),
     )
     hl7_mapping: str | None = setting(
         None,
