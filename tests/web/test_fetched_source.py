@@ -27,6 +27,7 @@ from dicomquest.services.access import Profile
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.services.request import Run
 from dicomquest.web import WebSettings, application, fetched_source
+from dicomquest.web.page import gathered_search
 from fixtures import wado
 from fixtures.faces import HOST, running
 from fixtures.page_studies import STUDY_OF_FILES, write_files
@@ -291,3 +292,24 @@ def test_the_page_shows_and_sends_an_upstreams_files(
     zipped = asking.request("GET", f"/studies/{STUDY_OF_FILES}/zip", {})
     with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
         assert len(archive.namelist()) == len(files)
+
+
+def test_a_zip_that_may_lack_instances_says_so(
+    own: Index, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 0.5)
+    monkeypatch.setattr(fetched_source, "SOURCE_SECONDS", 0.5)
+    asking = browser(own, runner, Silent(1, own, "OLD", "PACS3"))
+    partial = asking.request("GET", f"/studies/{STUDY_OF_FILES}/zip", {})
+    assert f'"incomplete-{STUDY_OF_FILES}.zip"' in partial.headers["Content-Disposition"]
+    unknown = asking.request("GET", "/studies/1.2.9/zip", {})
+    assert unknown.status_code == 503
+    assert "PACS3 did not answer in time" in unknown.text
+
+
+def test_a_zip_of_more_than_is_gathered_is_refused(
+    own: Index, runner: asyncio.Runner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered_search.GatheredSearch, "most", 2)
+    asking = browser(own, runner, UpstreamSource(1, upstream))
+    assert asking.request("GET", f"/studies/{STUDY_OF_FILES}/zip", {}).status_code == 413

@@ -35,6 +35,9 @@ class BoundedSearch:
     most: int | None = None
     """Matches of a question that are found at all, None for all of them."""
 
+    is_cut = False
+    """Tell whether a list or a download has not all matches, as there are more than ``most``."""
+
     run: Run | None = None
 
     def __init__(self, index: Index) -> None:

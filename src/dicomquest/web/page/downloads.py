@@ -28,7 +28,7 @@ from dicomquest.web.page.page_endpoint import PageEndpoint, PageRequest
 from dicomquest.web.page.part10_pieces import file_pieces
 from dicomquest.web.page.rendering import PRIVATE
 from dicomquest.web.page.shown_values import inert
-from dicomquest.web.page.study_pages import uid_of
+from dicomquest.web.page.study_pages import answer_unknown, uid_of
 from dicomquest.web.page.told_requests import (
     FileDownload,
     Notes,
@@ -172,14 +172,22 @@ def _noted_pieces(
 
 async def send_zip(request: PageRequest, studies: list[str]) -> None:
     """Stream studies as a zip file; RefusalError 404 if the caller sees none of them."""
-    found = await request.run(chosen_instances, request.search, request.asker, studies)
+    search = request.search
+    found = await request.run(chosen_instances, search, request.asker, studies)
+    if not found and search.shortfalls:
+        await answer_unknown(request)
+        return
     if not found:
         raise RefusalError(404, NOT_FOUND)
     limit = request.visit.profile.choices.most_retrieved
     most = MOST_INSTANCES if limit is None else min(limit, MOST_INSTANCES)
     if len(found) > most:
         raise RefusalError(413, f"more than {most:,} instances: choose fewer studies")
+    if search.is_cut:
+        raise RefusalError(413, f"more than {search.most:,} instances: choose fewer studies")
     name = studies[0] if len(studies) == 1 else f"{len(studies)}-studies"
+    if search.shortfalls:
+        name = f"incomplete-{name}"
     headers = {
         "Content-Type": "application/zip",
         "Content-Disposition": f'attachment; filename="{name}.zip"',

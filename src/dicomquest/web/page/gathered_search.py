@@ -118,7 +118,6 @@ class GatheredSearch(BoundedSearch):
         self._ends: dict[str, SourceEnd] = {}
         self._has_answer = False
         self._files: FetchedSource | None = None
-        self.is_cut = False
         seconds = association.profile.choices.query_seconds
         self._seconds = SOURCE_SECONDS if seconds is None else min(SOURCE_SECONDS, seconds)
         self.run = run_waiting
@@ -170,7 +169,9 @@ class GatheredSearch(BoundedSearch):
 
     def batches(self, query: Query) -> Iterator[list[DataSet]]:
         """Yield all matches of a query that are gathered."""
-        yield self.matches(query, self.most)
+        matches = self.matches(query, self.most)
+        self.is_cut |= self.gathered(query).is_cut
+        yield matches
 
     def holders_of(self, query: Query) -> tuple[str, ...]:
         """Return the names of the archives that hold what a query finds."""
