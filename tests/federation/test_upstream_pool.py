@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dicomquest import AE
 from dicomquest.dataset.elements import DataSet
 from dicomquest.federation.asked_query import AskedQuery, asked
 from dicomquest.federation.deadline import Deadline
@@ -24,7 +25,7 @@ from dicomquest.query.options import QueryOptions
 from dicomquest.scu.proposal import patience
 from dicomquest.standard.models import STUDY_ROOT
 from fixtures.building import data_set
-from fixtures.faces import HOST
+from fixtures.faces import HOST, running
 from fixtures.misbehaving import answering_each, hang_up, implicit, listening, say_nothing
 from fixtures.timing import LONG, SHORT
 
@@ -61,6 +62,30 @@ def test_memory_of_a_dead_upstream_ends() -> None:
     pool = UpstreamPool(dead(0.0))
     trouble(pool)
     assert "not tried again" not in str(trouble(pool))
+
+
+class Spent(Deadline):
+    """The time of a query that has waited for its place until now."""
+
+    def left(self, most: float | None = None) -> float | None:
+        return 0.0
+
+
+def test_query_without_time_blames_no_upstream() -> None:
+    """It waited for other queries, and the next one finds the upstream as well as ever."""
+
+    async def script(pool: UpstreamPool) -> None:
+        with pytest.raises(SourceError) as caught:
+            await pool.take(b"", Spent(LONG))
+        assert caught.value.kind is EndKind.TIMED_OUT
+        link = await pool.take(b"", Deadline(LONG))
+        assert link.association.is_established
+        await pool.end()
+
+    ae = AE("UP")
+    ae.add_supported_context(STUDY_ROOT.uid)
+    with running(ae=ae) as server:
+        asyncio.run(script(UpstreamPool(Upstream("up", "UP", HOST, server.server_address[1]))))
 
 
 def test_upstream_that_hangs_up_is_tried_again() -> None:

@@ -48,6 +48,9 @@ IDLE_SECONDS = 30.0
 SETTLE_SECONDS = 5.0
 """Seconds for the end of a query that nobody wants any more; its association is aborted then."""
 
+FAIR_SHARE = 0.5
+"""The share of a query's time without which an association that is late is no fault of its peer."""
+
 END_SECONDS = 2.0
 """Seconds for the end of all associations, at the end of the server."""
 
@@ -158,10 +161,14 @@ class UpstreamPool:
             seconds = f"{upstream.retry_seconds:g}"
             words = f"{self._trouble}; not tried again within {seconds} seconds"
             raise SourceError(self._trouble.kind, words)
+        left, whole = deadline.left(), deadline.seconds
+        # A query that has waited for its place says little about an upstream that is then slow.
+        has_time = left is None or whole is None or left >= whole * FAIR_SHARE
         try:
             return await associated(upstream, rq, deadline)
         except SourceError as error:
-            if error.kind in {EndKind.UNREACHABLE, EndKind.TIMED_OUT}:
+            is_late = error.kind is EndKind.TIMED_OUT and has_time
+            if is_late or error.kind is EndKind.UNREACHABLE:
                 self._trouble = error
                 self._trouble_until = monotonic() + upstream.retry_seconds
             raise
