@@ -159,3 +159,9 @@ def test_without_the_right_nothing_is_fetched(tmp_path: Path) -> None:
         assert page.status_code == 200
         assert "Download" not in page.text
         assert narrow.request("GET", f"{instance_path(CT)}/file", {}).status_code == 403
+
+
+def test_a_path_stays_in_its_folder() -> None:
+    """Another archive chooses its UIDs, and people unpack the file."""
+    assert ChosenInstance("1.2", "..", "../..\\evil").path == "1.2/_/__.._evil.dcm"
+    assert ChosenInstance("1.2", "1.2.3", "1.2.3.4").path == "1.2/1.2.3/1.2.3.4.dcm"

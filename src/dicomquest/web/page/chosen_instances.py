@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -20,6 +21,7 @@ MOST_INSTANCES = 200_000
 
 _KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _ROWS = 512
+_UNFIT = re.compile(r"[^0-9A-Za-z.]|^\.+")
 _UNKNOWN = StudyOfPatient()
 
 
@@ -35,7 +37,10 @@ class ChosenInstance:
     @property
     def path(self) -> str:
         """The path of its file in a download: UIDs alone, which name nobody."""
-        return f"{self.study}/{self.series}/{self.uid}.dcm"
+        # Another archive's UID may be none, and one with a path in it would leave the folder.
+        uids = self.study, self.series, self.uid
+        study, series, uid = (_UNFIT.sub("_", each) for each in uids)
+        return f"{study}/{series}/{uid}.dcm"
 
 
 def address_of(instance: ChosenInstance) -> str:
