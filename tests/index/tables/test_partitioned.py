@@ -78,7 +78,7 @@ def test_only_an_empty_postgresql_index_is_cut(tmp_path: Path, postgresql: Clust
 def test_rows_that_come_meanwhile_are_not_dropped(
     postgresql: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who stores while the tables are cut is told that it failed."""
+    """A writer that stores while the tables are cut is told that it failed."""
     with (
         postgresql.database("template0") as url,
         Index(url) as index,
