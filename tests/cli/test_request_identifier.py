@@ -173,6 +173,11 @@ def test_key_of_a_lower_level_gets_a_remark() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["RetrieveAETitle", "RetrieveURL"])
+def test_key_of_all_levels_gets_no_remark(name: str) -> None:
+    assert not request("PatientName", name).notes
+
+
 def test_identifier_is_in_ascending_order() -> None:
     tags = list(request("PatientName=Müller", "ModalitiesInStudy").identifier)
     assert tags == sorted(tags)

@@ -180,9 +180,11 @@ def test_an_archive_that_sends_nothing(
     response = asking.get(f"{SERIES}/metadata", Accept=JSON)
     assert response.status_code == 503
     assert "not sent by PACS2" in response.text
+    assert asking.get(f"{SERIES}/thumbnail", Accept="image/jpeg").status_code == 503
     partial = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
     assert partial.status_code == 206
     assert len(wado.parts(partial)) == 1
+    assert "not sent by PACS2" in partial.headers["Warning"]
 
 
 def test_a_holder_that_stops_is_passed_over(

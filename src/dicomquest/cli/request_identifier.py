@@ -20,7 +20,12 @@ from dicomquest.query.identifier.key_arguments import (
     build_identifier,
     label,
 )
-from dicomquest.query.identifier.request_rules import OF_NO_LEVEL, RequestError, check_request
+from dicomquest.query.identifier.request_rules import (
+    OF_ALL_LEVELS,
+    OF_NO_LEVEL,
+    RequestError,
+    check_request,
+)
 from dicomquest.query.options import QueryOptions
 from dicomquest.standard.attributes import level_of
 from dicomquest.standard.keys import KEYS_BY_KEYWORD, UNIQUE_KEYS
@@ -180,7 +185,7 @@ def check(
             may = "may find nothing" if key.value else "may come back empty"
             name = label(key.path[0])
             notes.append(f"{name} is hardly ever in an archive, so it {may}; {option} asks for it")
-        elif tag not in OF_NO_LEVEL and of_level > level:
+        elif tag not in OF_NO_LEVEL | OF_ALL_LEVELS and of_level > level:
             name = label(key.path[0])
             instead = ""
             if name == "Modality" and level is Level.STUDY:

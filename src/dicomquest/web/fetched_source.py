@@ -86,7 +86,8 @@ class FetchedSource:
     @property
     def troubles(self) -> list[str]:
         """The reasons of archives that did not send what they hold."""
-        return self._selection.troubles
+        of_only = [] if self._only is None else self._only.troubles
+        return [*self._selection.troubles, *of_only]
 
     def tell(self, association: AssociationInfo) -> None:
         """Tell which archives may hold more."""

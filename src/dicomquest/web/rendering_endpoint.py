@@ -233,11 +233,14 @@ class ThumbnailEndpoint(RenderedEndpoint):
 
     async def _show_many(self, retrieval: Retrieval, asked: RenderingParameters) -> None:
         wanted = _wanted(retrieval, asked, may_be_alone=True)
-        for instance in (await retrieval.from_middle())[:_MOST_TRIED]:
+        instances = await retrieval.from_middle()
+        all_there = bool(instances)
+        for instance in instances[:_MOST_TRIED]:
             try:
                 stored = await retrieval.opened(instance)
             except StoredInstanceError as error:
                 retrieval.service.log_failure(retrieval.visit, instance.sop_instance_uid, error)
+                all_there = False
                 continue
             with stored:
                 try:
@@ -249,6 +252,8 @@ class ThumbnailEndpoint(RenderedEndpoint):
                 shown = _Shown(instance, stored, places, [middle_of(places)])
                 await self._send_pictures(retrieval, shown, wanted, "private, no-cache")
                 return
+        if not all_there:
+            retrieval.check_sent()
         raise RefusalError(406, NO_IMAGE)
 
 

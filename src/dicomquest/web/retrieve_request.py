@@ -180,8 +180,13 @@ class Retrieval:
         """Raise RefusalError 503, because no archive has sent what it holds."""
         for each in fetched.troubles:
             LOGGER.warning("%s: not sent: %s", self.visit.association.words, each)
-        words = "; ".join(each.partition(":")[0] for each in fetched.troubles) or "its archive"
-        raise RefusalError(503, f"not sent by {words}: try again later", {"Retry-After": "5"})
+        words = "; ".join(fetched.troubles) or "its archive"
+        raise RefusalError(503, f"not sent by {words}", {"Retry-After": "5"})
+
+    def check_sent(self) -> None:
+        """Raise RefusalError 503 if an archive has not sent what it holds."""
+        if self._fetched is not None and self._fetched.troubles:
+            self._check_sent(self._fetched)
 
     async def end(self) -> None:
         """Delete the files of other archives' instances."""
@@ -222,6 +227,8 @@ class Retrieval:
         if missing == self.total:
             raise RefusalError(500, UNREADABLE)
         warnings = [f"{missing} of {self.total} instances have no file"] if missing else []
+        if missing and self._fetched is not None and self._fetched.troubles:
+            warnings.append(f"not sent by {'; '.join(self._fetched.troubles)}")
         if self._fetched is not None and self._fetched.missing:
             warnings.append(f"The instances are not known to be all: {self._fetched.shortfall}")
         return Inventory(missing, digest.hexdigest()[:32], "; ".join(warnings))

@@ -18,6 +18,7 @@ from dicomquest.standard.tags import (
     QUERY_RETRIEVE_VIEW,
     RECORD_KEY,
     REMOVED_FROM_OPERATIONAL_USE,
+    RETRIEVE_AE_TITLE,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET_FROM_UTC,
     tag_text,
@@ -42,6 +43,18 @@ OF_NO_LEVEL = frozenset(
     }
 )
 """Attributes of a request that belong to no level."""
+
+OF_ALL_LEVELS = frozenset(
+    {
+        RETRIEVE_AE_TITLE,
+        INSTANCE_AVAILABILITY,
+        0x0008_1190,  # Retrieve URL
+        0x0040_E011,  # Retrieve Location UID
+        0x0088_0130,  # Storage Media File-set ID
+        0x0088_0140,  # Storage Media File-set UID
+    }
+)
+"""Attributes of an answer that says where its entity is (PS3.4 C.4.1.1.3.2)."""
 
 _ZONE = re.compile(r"[+-]\d{4}")
 _SEVERAL = re.compile(r"[\\*?]")
