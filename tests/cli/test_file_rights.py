@@ -90,6 +90,15 @@ def test_command_makes_a_private_index(tmp_path: Path) -> None:
     assert f"{(tmp_path / 'other').stat().st_mode & 0o777:o}" == "644"
 
 
+@pytest.mark.usefixtures("open_to_all")
+def test_worklist_makes_a_private_index(tmp_path: Path) -> None:
+    path, empty = tmp_path / "index.sqlite", tmp_path / "orders"
+    empty.mkdir()
+    done = CliRunner().invoke(main, ["worklist", "add", "--index", str(path), str(empty)])
+    assert done.exit_code == 0, done.output
+    assert f"{path.stat().st_mode & 0o777:o}" == "600"
+
+
 @pytest.mark.parametrize("given", ["77", "0o77", "088", "-22", "727", 27])
 def test_mask_that_is_none_is_refused(given: str | int) -> None:
     with pytest.raises(click.BadParameter):

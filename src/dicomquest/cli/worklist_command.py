@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dicomquest.cli.file_rights import new_files_without, umask_option
 from dicomquest.cli.help_page import PageGroup
 from dicomquest.cli.messages import MAKES_A_WORKLIST, give_up, index_failures, say
 from dicomquest.cli.shared_options import index_option
@@ -74,9 +75,15 @@ def worklist() -> None:
     metavar="FILE",
     help="The places of attributes in HL7 orders, as `worklist mapping` prints them.",
 )
+@umask_option
 @index_option
 def add(
-    paths: tuple[str, ...], location: str, *, incomplete: bool, hl7_mapping: str | None
+    paths: tuple[str, ...],
+    location: str,
+    *,
+    incomplete: bool,
+    hl7_mapping: str | None,
+    umask: str,
 ) -> None:
     """Read entries from FILEs: DICOM (.wl), DICOM JSON, HL7 (.hl7: ORM^O01, OMI^O23).
 
@@ -92,7 +99,8 @@ def add(
     The exit status is 0 if all files were read, 1 if one was refused or the database failed, 2 if
     the command line is wrong.
     """  # noqa: D301
-    run_add(paths, location, may_lack=incomplete, hl7_mapping=hl7_mapping)
+    with new_files_without(umask):
+        run_add(paths, location, may_lack=incomplete, hl7_mapping=hl7_mapping)
 
 
 @worklist.command(name="list", short_help="Show entries.")
@@ -160,8 +168,11 @@ def remove(
     is_flag=True,
     help="Take entries that lack attributes of type 1; answers have them empty.",
 )
+@umask_option
 @index_option
-def watch(folder: str, every: float, keep: int | None, location: str, *, incomplete: bool) -> None:
+def watch(
+    folder: str, every: float, keep: int | None, location: str, *, incomplete: bool, umask: str
+) -> None:
     """Keep the entries in step with a FOLDER of wlmscpfs, until SIGINT or SIGTERM.
 
     A sub-folder is the worklist of the AE title that it is named after: `serve` shows its entries
@@ -177,7 +188,8 @@ def watch(folder: str, every: float, keep: int | None, location: str, *, incompl
     """  # noqa: D301
     from dicomquest.cli.worklist_watch import watch_folder
 
-    watch_folder(folder, location, every=every, keep=keep, may_lack=incomplete)
+    with new_files_without(umask):
+        watch_folder(folder, location, every=every, keep=keep, may_lack=incomplete)
 
 
 @worklist.command(short_help="Print where HL7 orders have their values.")

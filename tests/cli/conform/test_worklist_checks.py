@@ -88,6 +88,8 @@ def test_end_of_the_question_is_judged(given: Reply, outcome: Outcome) -> None:
 def test_repeated_step_fails() -> None:
     assert checks.once(ScriptedPeer([]), worklist(*DAYS)).outcome is PASSED
     assert checks.once(ScriptedPeer([]), worklist(*DAYS, DAYS[0])).outcome is FAILED
+    other = answer(1, {}, AccessionNumber="another")
+    assert checks.once(ScriptedPeer([]), worklist(answer(1, {}), other)).outcome is PASSED
     assert checks.once(ScriptedPeer([]), worklist(DAYS[0])).outcome is NOT_DECIDED
 
 

@@ -26,7 +26,9 @@ LEARNT = (
     "RequestedProcedureID", "StudyInstanceUID", "AccessionNumber", "ReferringPhysicianName",
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
 )  # fmt: skip
-IDENTITY = ("StudyInstanceUID", "RequestedProcedureID", "ScheduledProcedureStepID")
+IDENTITY = (
+    "StudyInstanceUID", "AccessionNumber", "RequestedProcedureID", "ScheduledProcedureStepID",
+)  # fmt: skip
 """The keys whose values together tell a step from others."""
 
 

@@ -32,8 +32,8 @@ WORKLIST_PAGES: dict[str, CheckPage] = {
         "(PS3.4 K.2.2.1.1).",
     ),
     "worklist-once": CheckPage(
-        "The answers of `worklist-answers` are compared by Study Instance UID, Requested Procedure "
-        "ID and Scheduled Procedure Step ID.",
+        "The answers of `worklist-answers` are compared by Accession Number, Study Instance UID, "
+        "Requested Procedure ID and Scheduled Procedure Step ID.",
         "No step comes twice.",
         "Answers repeat a step.",
         "A Scheduled Procedure Step has one response (PS3.4 K.4.1.3.1). A modality shows the same "
