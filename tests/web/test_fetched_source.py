@@ -27,7 +27,9 @@ from dicomquest.services.access import Profile
 from dicomquest.services.admission import AccessRules, Admission, PeerRule
 from dicomquest.services.request import Run
 from dicomquest.web import WebSettings, application, fetched_source
+from dicomquest.web.fetched_source import FetchedSource
 from dicomquest.web.page import gathered_search
+from dicomquest.web.refusals import RefusalError
 from fixtures import wado
 from fixtures.faces import HOST, running
 from fixtures.page_studies import STUDY_OF_FILES, write_files
@@ -307,6 +309,54 @@ def test_a_zip_that_may_lack_instances_says_so(
     unknown = asking.request("GET", "/studies/1.2.9/zip", {})
     assert unknown.status_code == 503
     assert "PACS3 did not answer in time" in unknown.text
+
+
+@pytest.fixture
+def whole(tmp_path: Path, files: list[Path]) -> Iterator[Index]:
+    """An index of the whole study."""
+    with Index(tmp_path / "index") as index:
+        index.ingest(files)
+        yield index
+
+
+@pytest.mark.parametrize("error", [RefusalError(413, "too large"), TimeoutError()])
+def test_a_zip_fetches_one_by_one_what_is_large(
+    whole: Index,
+    runner: asyncio.Runner,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    """It has begun by then, so it goes on, and names what cannot be fetched alone either."""
+
+    class Narrow(FetchedSource):
+        async def fetch(self) -> bool:
+            uids = self._selection.uids()
+            if len(uids) > 1 or uids == [f"{STUDY_OF_FILES}.2.1"]:
+                raise error
+            return await super().fetch()
+
+    monkeypatch.setattr(gathered_search, "FetchedSource", Narrow)
+    zipped = browser(whole, runner).request("GET", f"/studies/{STUDY_OF_FILES}/zip", {})
+    assert zipped.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        assert len(archive.namelist()) == len(files)
+        assert (
+            archive.read("MISSING.txt")
+            .decode()
+            .endswith(f":\n{STUDY_OF_FILES}/{STUDY_OF_FILES}.2/{STUDY_OF_FILES}.2.1.dcm\n")
+        )
+
+
+def test_a_part_of_a_zip_that_takes_too_long(
+    whole: Index, runner: asyncio.Runner, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered_search, "FETCH_SECONDS", 0.0)
+    zipped = browser(whole, runner).request("GET", f"/studies/{STUDY_OF_FILES}/zip", {})
+    assert zipped.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        assert archive.namelist() == ["MISSING.txt"]
+        assert archive.read("MISSING.txt").count(b".dcm\n") == len(files)
 
 
 def test_a_zip_of_more_than_is_gathered_is_refused(

@@ -39,6 +39,7 @@ from dicomquest.web.match_order import match_order
 from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.gathered_overview import Gathered, GatheredOverview
 from dicomquest.web.page.study_rows import STUDY_KEYS
+from dicomquest.web.refusals import RefusalError
 from dicomquest.web.web_service import in_own_threads
 
 if TYPE_CHECKING:
@@ -197,16 +198,50 @@ class GatheredSearch(BoundedSearch):
             raise IndexDatabaseError("the archives did not answer") from error
 
     def located(self, instances: Sequence[tuple[str, str, str]]) -> Iterator[Located]:
-        """Yield the files of instances; those of a part are there until the next one."""
+        """Yield the files of instances; those of a part are there until the next one.
+
+        What cannot be fetched has none: a download of several has begun by then.
+        """
         for _, of_series in groupby(instances, key=lambda each: each[:2]):
             named = [*of_series]
             for start in range(0, len(named), TOGETHER):
                 part = named[start : start + TOGETHER]
-                future = asyncio.run_coroutine_threadsafe(self._fetched(part), self._loop)
-                found = future.result(FETCH_SECONDS)
-                for _, _, uid in part:
-                    each = found.get(uid)
-                    yield (each.belongs_to, each.paths) if each else (StudyOfPatient(), ())
+                try:
+                    found = self._files_of(part)
+                except (RefusalError, TimeoutError):
+                    if len(instances) == 1:
+                        raise
+                    yield from self._each_located(part)
+                    continue
+                for each in part:
+                    yield _located(found, each)
+
+    def _each_located(self, part: Sequence[tuple[str, str, str]]) -> Iterator[Located]:
+        """Yield the files of instances that are too large, or take too long, together."""
+        for each in part:
+            found: dict[str, IndexedInstance] = {}
+            if len(part) > 1:
+                with suppress(RefusalError, TimeoutError):
+                    found = self._files_of([each])
+            yield _located(found, each)
+
+    def _files_of(self, part: Sequence[tuple[str, str, str]]) -> dict[str, IndexedInstance]:
+        """Fetch instances; blocking. RefusalError if they are too large, TimeoutError if late."""
+        if self.is_interrupted:
+            raise IndexDatabaseError("the query was interrupted")
+        future = asyncio.run_coroutine_threadsafe(self._fetched_in_time(part), self._loop)
+        try:
+            return future.result(FETCH_SECONDS + _GRACE)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    async def _fetched_in_time(
+        self, part: Sequence[tuple[str, str, str]]
+    ) -> dict[str, IndexedInstance]:
+        # The loop ends a fetch itself: what it holds is closed before the next one begins.
+        async with asyncio.timeout(FETCH_SECONDS):
+            return await self._fetched(part)
 
     async def _fetched(self, part: Sequence[tuple[str, str, str]]) -> dict[str, IndexedInstance]:
         await self.end()
@@ -300,6 +335,11 @@ class GatheredSearch(BoundedSearch):
         told = [(name, end) for name, end in told if name not in self._ends]
         self._ends |= {name: end for name, end in short.items() if name not in self._ends}
         self._find.tell(self._association, [end for _, end in told])
+
+
+def _located(found: dict[str, IndexedInstance], named: tuple[str, str, str]) -> Located:
+    each = found.get(named[-1])
+    return (each.belongs_to, each.paths) if each else (StudyOfPatient(), ())
 
 
 def _name(source: Source) -> str:

@@ -54,7 +54,7 @@ def zip_pieces(
 
     ``sent`` is told which instances each piece begins and ends.
 
-    A file that cannot be read is left out, and a last member ``MISSING.txt`` names it.
+    A file that cannot be read or fetched is left out, and a last member ``MISSING.txt`` names it.
     """
     sent = sent or SentInstances(Progress(0))
     sink = _Sink()
@@ -74,7 +74,7 @@ def zip_pieces(
         if missing:
             archive.writestr(
                 zipfile.ZipInfo("MISSING.txt", _EPOCH),
-                "These instances are in the index, but their files cannot be read:\n"
+                "The files of these instances cannot be read, or no archive sends them:\n"
                 + "".join(f"{each}\n" for each in missing),
             )
     yield sink.take()
