@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dicomquest.errors import LONGEST_COMMENT
 from dicomquest.federation.shortfall import EndKind, SourceEnd, final_of
 from dicomquest.services.failures import Failure
 from dicomquest.standard import statuses
@@ -26,3 +27,9 @@ def test_comment_names_those_that_fell_short() -> None:
         SourceEnd("D", EndKind.TIMED_OUT),
     ]
     assert final_of(ends) == Failure(0xC003, "incomplete: A, D timed out; C capped")
+
+
+def test_comment_with_a_long_name_is_cut() -> None:
+    comment = final_of([SourceEnd("A" * 80, EndKind.TIMED_OUT)]).comment
+    assert comment.startswith("incomplete: AAAA")
+    assert len(comment) <= LONGEST_COMMENT

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from dicomquest.errors import LONGEST_COMMENT, DicomquestError
+from dicomquest.errors import LONGEST_COMMENT, DicomquestError, error_comment
 from dicomquest.services.failures import Failure
 from dicomquest.standard import statuses
 
@@ -72,7 +72,8 @@ def incomplete(short: Sequence[SourceEnd]) -> str:
         f"incomplete: {', '.join(names[:count])} and {len(names) - count} more"
         for count in range(len(names) - 1, 0, -1)
     ]
-    return next((each for each in ways if len(each) <= LONGEST_COMMENT), ways[-1])
+    way = next((each for each in ways if len(each) <= LONGEST_COMMENT), ways[-1])
+    return error_comment(way)
 
 
 def comment_of(short: Sequence[SourceEnd]) -> str:
