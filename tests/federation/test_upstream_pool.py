@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -24,6 +25,7 @@ from dicomquest.query.identifier.parse import parse_identifier
 from dicomquest.query.options import QueryOptions
 from dicomquest.scu.proposal import patience
 from dicomquest.standard.models import STUDY_ROOT
+from dicomquest.ul.timers import Timeouts
 from fixtures.building import data_set
 from fixtures.faces import HOST, running
 from fixtures.misbehaving import answering_each, hang_up, implicit, listening, say_nothing
@@ -86,6 +88,21 @@ def test_query_without_time_blames_no_upstream() -> None:
     ae.add_supported_context(STUDY_ROOT.uid)
     with running(ae=ae) as server:
         asyncio.run(script(UpstreamPool(Upstream("up", "UP", HOST, server.server_address[1]))))
+
+
+def test_wait_for_room_has_an_end() -> None:
+    """There is one without a time-out of the connection, too."""
+
+    async def script() -> None:
+        timeouts = replace(Timeouts(), connect=None, retrieve=0.1)
+        upstream = Upstream("up", "UP", HOST, 1, most_associations=1, timeouts=timeouts)
+        pool = UpstreamPool(upstream)
+        async with asyncio.timeout(LONG), pool.room():
+            with pytest.raises(SourceError, match="are in use"):
+                async with pool.room():
+                    pytest.fail("there was no room")
+
+    asyncio.run(script())
 
 
 def test_upstream_that_hangs_up_is_tried_again() -> None:

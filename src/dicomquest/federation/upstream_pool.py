@@ -45,6 +45,9 @@ from dicomquest.ul.negotiation import AcceptedContext, propose_contexts
 IDLE_SECONDS = 30.0
 """Seconds that an idle association is kept: peers end theirs after a minute or more."""
 
+ROOM_SECONDS = 120.0
+"""Seconds in which an association of another kind gets its place, if no time-out is set."""
+
 SETTLE_SECONDS = 5.0
 """Seconds for the end of a query that nobody wants any more; its association is aborted then."""
 
@@ -110,7 +113,8 @@ class UpstreamPool:
     @asynccontextmanager
     async def room(self) -> AsyncIterator[None]:
         """Hold the place of an association of another kind; SourceError if all are in use."""
-        await self._acquire(Deadline(None))
+        # With the connection's time-out off, this one bounds the wait.
+        await self._acquire(Deadline(self._upstream.timeouts.retrieve or ROOM_SECONDS))
         try:
             if len(self._idle) >= self._upstream.most_associations:
                 self._in_background(self._ended(self._idle.pop(0)))
