@@ -196,7 +196,7 @@ def test_a_holder_that_stops_is_passed_over(
     files: list[Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another one holds the same, so nothing is missing."""
+    """Another one, with its own time, holds the same, so nothing is missing."""
 
     class Stuck(HolderFetch):
         async def _run(self, orders: object) -> None:
@@ -204,13 +204,10 @@ def test_a_holder_that_stops_is_passed_over(
                 await asyncio.sleep(6 * LONG)
             await super()._run(orders)  # type: ignore[arg-type]
 
-        def stop(self) -> None:
-            monkeypatch.setattr(fetched_source, "SILENT_SECONDS", LONG)
-            super().stop()
-
-    monkeypatch.setattr(fetched_source, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(fetched_source, "LOOK_SECONDS", 0.2)
     monkeypatch.setattr("dicomquest.federation.federated_retrieve.HolderFetch", Stuck)
-    stuck = UpstreamSource(1, replace(upstream, name="STUCK"))
+    timeouts = replace(upstream.timeouts, retrieve=0.2)
+    stuck = UpstreamSource(1, replace(upstream, name="STUCK", timeouts=timeouts))
     asking = browser(own, runner, stuck, UpstreamSource(2, upstream))
     response = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
     assert response.status_code == 200

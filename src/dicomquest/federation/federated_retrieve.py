@@ -186,6 +186,11 @@ class FederatedSelection:
             _delete(self._lent.popleft())
         return page
 
+    @property
+    def holder(self) -> HolderFetch | None:
+        """The holder that is asked now, None for the own index."""
+        return self._fetch
+
     def pass_over(self, reason: str) -> bool:
         """Fetch no more from the holder that is asked now; False if none is, or it ends already.
 

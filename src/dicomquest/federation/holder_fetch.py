@@ -70,6 +70,11 @@ class HolderFetch:
         """The information model of its retrieves."""
         return STUDY_ROOT if STUDY_ROOT in self._upstream.models else PATIENT_ROOT
 
+    @property
+    def patience(self) -> float | None:
+        """The seconds in which the next instance must come; None for no limit."""
+        return self._upstream.timeouts.retrieve
+
     async def fetch(
         self, orders: Sequence[tuple[DataSet, Collection[str]]]
     ) -> AsyncGenerator[list[Arrived], None]:

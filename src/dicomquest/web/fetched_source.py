@@ -38,7 +38,10 @@ SOURCE_SECONDS: Final = 10.0
 """Seconds in which each archive says what it holds."""
 
 SILENT_SECONDS: Final = 30.0
-"""Seconds without an instance after which a holder is passed over."""
+"""Seconds for an instance of the index, or of a holder without a ``retrieve-timeout``."""
+
+LOOK_SECONDS: Final = 1.0
+"""Seconds between two looks at the holder that is asked."""
 
 PAGE: Final = 256
 """Instances that are given at a time."""
@@ -116,16 +119,25 @@ class FetchedSource:
         """Return the next instances; TimeoutError if none comes from any holder."""
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle | None = None
+        since, holder = loop.time(), self._selection.holder
         async with asyncio.timeout(None) as limit:
 
-            def pass_over() -> None:
-                nonlocal timer
-                if self._selection.pass_over(f"no instance within {SILENT_SECONDS:g} s"):
-                    timer = loop.call_later(SILENT_SECONDS, pass_over)
+            def look() -> None:
+                nonlocal timer, since, holder
+                # Each holder, of which several may be asked in turn, has its own time.
+                if self._selection.holder is not holder:
+                    since, holder = loop.time(), self._selection.holder
+                seconds = (holder.patience if holder is not None else None) or SILENT_SECONDS
+                left = since + seconds - loop.time()
+                if left > 0:
+                    timer = loop.call_later(min(left, LOOK_SECONDS), look)
+                elif self._selection.pass_over(f"no instance within {seconds:g} s"):
+                    since = loop.time()
+                    timer = loop.call_later(LOOK_SECONDS, look)
                 else:
                     limit.reschedule(loop.time())
 
-            timer = loop.call_later(SILENT_SECONDS, pass_over)
+            timer = loop.call_later(LOOK_SECONDS, look)
             try:
                 return await self._selection.next()
             finally:
