@@ -183,6 +183,9 @@ def test_an_archive_that_sends_nothing(
     assert response.status_code == 503
     assert "not sent by PACS2" in response.text
     assert asking.get(f"{SERIES}/thumbnail", Accept="image/jpeg").status_code == 503
+    file = asking.request("GET", f"{INSTANCE}/file", {})
+    assert file.status_code == 503
+    assert "Archive PACS2 did not send what it holds." in file.text
     partial = asking.get(f"/studies/{STUDY_OF_FILES}", Accept=AS_STORED)
     assert partial.status_code == 206
     assert len(wado.parts(partial)) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dicomquest.errors import DicomquestError
 
@@ -26,3 +26,10 @@ class RefusalError(DicomquestError):
         self.words = words
         self.headers = dict(headers or {})
         self.reason = reason
+
+
+class UnknownError(RefusalError):
+    """The refusal 503 while an archive that may hold what is asked for falls short."""
+
+    def __init__(self, shortfalls: Sequence[str]) -> None:
+        super().__init__(503, " ".join(shortfalls), {"Retry-After": "5"})

@@ -23,6 +23,8 @@ from dicomquest.services.request import Run
 from dicomquest.web import WebSettings, application
 from dicomquest.web.page import gathered_search
 from dicomquest.web.page.gathered_search import GatheredSearch
+from dicomquest.web.page.viewer_tokens import Grant, ViewerTokens
+from dicomquest.web.page_settings import PageSettings
 from fixtures.timing import LONG
 from fixtures.web import Browser, three_studies
 
@@ -200,3 +202,28 @@ def test_hidden_studies_are_in_no_list(indexes: list[Index]) -> None:
 def test_the_blank_page_names_the_archives(indexes: list[Index]) -> None:
     shown = words_of(get(federated(indexes), "/"))
     assert "Searches 2 archives at once: this server, PACS2." in shown
+
+
+@pytest.mark.parametrize("further", ["/files", "/series/1.2.9.1/instances/1.2.9.1.1/file"])
+def test_a_download_names_an_archive_that_is_down(indexes: list[Index], further: str) -> None:
+    """It may hold what is asked for, so nobody knows that there is none."""
+    browser = federated(indexes, Refusing(2, indexes[0], "OLD", "PACS3"))
+    unknown = get(browser, f"/studies/1.2.9{further}")
+    assert (unknown.status_code, unknown.headers["Retry-After"]) == (503, "5")
+    assert "Archive PACS3 cannot be reached" in words_of(unknown)
+
+
+def test_a_part_of_a_list_of_files_is_refused(indexes: list[Index]) -> None:
+    assert get(federated(indexes), "/studies/1.2.2/files").status_code == 200
+    browser = federated(indexes, Refusing(2, indexes[0], "OLD", "PACS3"))
+    assert get(browser, "/studies/1.2.2/files").status_code == 503
+
+
+def test_a_viewer_hears_of_an_archive_that_is_down(indexes: list[Index]) -> None:
+    settings = WebSettings(page=PageSettings(viewer_key=b"k" * 32))
+    token = ViewerTokens(b"k" * 32).make(Grant("HTTP", ("1.2.2", "1.2.9")))
+    browser = federated(indexes, Refusing(2, indexes[0], "OLD", "PACS3"), settings=settings)
+    for further in ("", "/1.2.9/1.2.9.1.1"):
+        unknown = get(browser, f"/weasis/{token}{further}")
+        assert unknown.status_code == 503
+        assert "Archive PACS3 cannot be reached" in unknown.text

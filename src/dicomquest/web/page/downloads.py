@@ -39,7 +39,7 @@ from dicomquest.web.page.told_requests import (
     told_download,
 )
 from dicomquest.web.page.zip_stream import zip_pieces
-from dicomquest.web.refusals import RefusalError
+from dicomquest.web.refusals import RefusalError, UnknownError
 
 if TYPE_CHECKING:
     from dicomquest.dataset.elements import DataSet
@@ -71,9 +71,11 @@ class StudyFiles(_Retrieving):
         """Answer a request."""
         study = uid_of(request, "study")
         found = await request.run(chosen_instances, request.search, request.asker, [study])
+        if request.search.shortfalls:
+            raise UnknownError(request.search.shortfalls)
         if not found:
             raise RefusalError(404, NOT_FOUND)
-        first, _ = await request.run(_first_with_paths, request.search, found)
+        first, _ = await request.run(first_with_paths, request.search, found)
         tell_shown(request.service, request.visit, "list of files", first.belongs_to)
         listed = [{"path": each.path, "href": f"{address_of(each)}/file"} for each in found]
         body = json.dumps(listed).encode()
@@ -115,20 +117,26 @@ class InstanceHeader(_Retrieving):
 
 
 def _instance(request: PageRequest) -> tuple[ChosenInstance, tuple[str, ...]]:
-    """Return the instance of the path; RefusalError 404 if the caller sees none."""
+    """Return the instance of the path; RefusalError 404, or 503, if the caller sees none."""
     study, series, uid = (uid_of(request, each) for each in ("study", "series", "instance"))
     found = chosen_instances(
         request.search, request.asker, [study], SeriesInstanceUID=series, SOPInstanceUID=uid
     )
+    if not found and request.search.shortfalls:
+        raise UnknownError(request.search.shortfalls)
     if not found:
         raise RefusalError(404, NOT_FOUND)
-    return _first_with_paths(request.search, found)
+    return first_with_paths(request.search, found)
 
 
-def _first_with_paths(
+def first_with_paths(
     search: BoundedSearch, found: list[ChosenInstance]
 ) -> tuple[ChosenInstance, tuple[str, ...]]:
-    return next(with_paths(search, found[:1]))
+    """Return the first instance with its files; UnknownError if no archive sends it."""
+    first, paths = next(with_paths(search, found[:1]))
+    if not paths and search.shortfalls:
+        raise UnknownError(search.shortfalls)
+    return first, paths
 
 
 def _class_of(data_set: DataSet) -> str:

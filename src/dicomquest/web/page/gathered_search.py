@@ -118,6 +118,7 @@ class GatheredSearch(BoundedSearch):
         self._late: set[int] = set()
         self._ends: dict[str, SourceEnd] = {}
         self._has_answer = False
+        self._unsent: dict[str, None] = {}
         self._files: FetchedSource | None = None
         seconds = association.profile.choices.query_seconds
         self._seconds = SOURCE_SECONDS if seconds is None else min(SOURCE_SECONDS, seconds)
@@ -134,7 +135,7 @@ class GatheredSearch(BoundedSearch):
         return [
             f"Archive {name} {_WORDS.get(end.kind, 'fell short')}: what is shown is not complete."
             for name, end in self._ends.items()
-        ]
+        ] + [f"Archive {name} did not send what it holds." for name in self._unsent]
 
     @property
     def cut_words(self) -> str:
@@ -208,8 +209,8 @@ class GatheredSearch(BoundedSearch):
                 part = named[start : start + TOGETHER]
                 try:
                     found = self._files_of(part)
-                except (RefusalError, TimeoutError):
-                    if len(instances) == 1:
+                except (RefusalError, TimeoutError) as error:
+                    if len(instances) == 1 and isinstance(error, RefusalError):
                         raise
                     yield from self._each_located(part)
                     continue
@@ -258,6 +259,8 @@ class GatheredSearch(BoundedSearch):
         source = self._files = FetchedSource(self._find, self._sources_run, read, None)
         await source.count()
         await source.fetch()
+        self._unsent |= dict.fromkeys(each.partition(":")[0] for each in source.troubles)
+        self._ends = {end.name: end for end in source.missing} | self._ends
         found = await source.next()
         return {each.sop_instance_uid: each for each in found if isinstance(each, IndexedInstance)}
 

@@ -30,7 +30,7 @@ from dicomquest.web.page.bounded_search import BoundedSearch
 from dicomquest.web.page.question_fields import fields_of
 from dicomquest.web.page.rendering import HEADERS, HtmlStream, render
 from dicomquest.web.page.study_list import Asker
-from dicomquest.web.refusals import RefusalError
+from dicomquest.web.refusals import RefusalError, UnknownError
 from dicomquest.web.search_parameters import MODEL
 from dicomquest.web.sign_in import ask_to_sign_in, sign_in_address
 
@@ -262,6 +262,9 @@ async def _refused(exchange: Exchange, refusal: RefusalError) -> None:
         404: "There is no such study, series or instance.",
         503: "The server is busy.",
     }
+    if isinstance(refusal, UnknownError):
+        words[503] = refusal.words
+        remedies[503] = "It may hold this study. Wait a moment, then try again."
     again = exchange.scope["path"] if refusal.code == 503 else ""
     await _send_failure(
         exchange,

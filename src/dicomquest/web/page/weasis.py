@@ -16,8 +16,8 @@ from dicomquest.standard.levels import Level
 from dicomquest.web.callers import Caller
 from dicomquest.web.exchange import Exchange, Receive, Scope, Send
 from dicomquest.web.page.bounded_search import BoundedSearch
-from dicomquest.web.page.chosen_instances import ChosenInstance, chosen_instances, with_paths
-from dicomquest.web.page.downloads import send_file
+from dicomquest.web.page.chosen_instances import ChosenInstance, chosen_instances
+from dicomquest.web.page.downloads import first_with_paths, send_file
 from dicomquest.web.page.page_endpoint import search_of
 from dicomquest.web.page.rendering import PRIVATE
 from dicomquest.web.page.shown_values import inert
@@ -26,7 +26,7 @@ from dicomquest.web.page.study_pages import UID
 from dicomquest.web.page.study_rows import value
 from dicomquest.web.page.told_requests import WeasisDownload, tell_shown
 from dicomquest.web.page.viewer_tokens import ViewerTokens
-from dicomquest.web.refusals import RefusalError
+from dicomquest.web.refusals import RefusalError, UnknownError
 
 if TYPE_CHECKING:
     from dicomquest.web.page.viewer_tokens import Grant
@@ -100,6 +100,9 @@ class WeasisEndpoint:
         if "instance" not in path:
             address = f"{origin_of(service, exchange)}/weasis/{path['token']}/"
             body = await run(manifest, search, asker, grant.studies, address)
+            if search.shortfalls:
+                # A viewer would show a part of a study as all of it.
+                raise UnknownError(search.shortfalls)
             for study in await run(named_studies, search, asker, grant.studies):
                 tell_shown(service, visit, "manifest of Weasis", study)
             await exchange.answer(200, body, {"Content-Type": "application/xml", **PRIVATE})
@@ -107,6 +110,8 @@ class WeasisEndpoint:
         if path["study"] not in grant.studies:
             raise RefusalError(403, _DEAD)
         found = await run(_file, search, asker, path["study"], path["instance"])
+        if found is None and search.shortfalls:
+            raise UnknownError(search.shortfalls)
         if found is None:
             raise RefusalError(404, "there is no such instance")
         await send_file(service, exchange, visit, found, WeasisDownload)
@@ -118,7 +123,7 @@ def _file(
     if not (UID.fullmatch(study) and UID.fullmatch(uid)):
         return None
     found = chosen_instances(search, asker, [study], SOPInstanceUID=uid)
-    return next(with_paths(search, found[:1])) if found else None
+    return first_with_paths(search, found) if found else None
 
 
 def named_studies(
