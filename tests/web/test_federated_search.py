@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
 
@@ -10,11 +11,14 @@ import pytest
 from dicomquest.federation.asked_query import AskedQuery
 from dicomquest.federation.conversation import Found
 from dicomquest.federation.federated_find import FederatedFind
+from dicomquest.federation.gathering import Response
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.sources import IndexSource, Source
 from dicomquest.index import Index
 from dicomquest.services.request import Run
 from dicomquest.web import application, federated_search
+from dicomquest.web.federated_search import FederatedSearch
+from dicomquest.web.search_service import SearchServiceRequest
 from fixtures.web import Browser, three_studies
 
 STUDY, SERIES, RETRIEVE_URL, TITLE = "0020000D", "0020000E", "00081190", "00080054"
@@ -129,3 +133,21 @@ def test_matches_beyond_what_can_be_ordered(
     assert asking.get("/studies").status_code == 503
     assert asking.get("/studies?limit=2&offset=1").status_code == 400
     assert len(asking.matches("/studies?limit=2")) == 2
+
+
+def test_the_loop_goes_on_while_matches_are_encoded(
+    indexes: list[Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other work of the loop comes between two portions of a long answer."""
+    order: list[str] = []
+    encoded = FederatedSearch._encoded
+
+    def noted(self: FederatedSearch, request: SearchServiceRequest, found: Response) -> bytes:
+        asyncio.get_running_loop().call_soon(order.append, "other")
+        order.append("match")
+        return encoded(self, request, found)
+
+    monkeypatch.setattr(federated_search, "PORTION", 1)
+    monkeypatch.setattr(FederatedSearch, "_encoded", noted)
+    assert len(browser(indexes).matches("/studies")) == 3
+    assert order == ["match", "other"] * 3

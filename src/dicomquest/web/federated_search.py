@@ -43,6 +43,9 @@ from dicomquest.web.search_service import (
 MOST_HELD: Final = 20_000
 """Matches of one search that are in hand at a time; about 40 MB."""
 
+PORTION: Final = 200
+"""Matches that are encoded before the event loop goes on; some 10 ms."""
+
 
 class FederatedSearch(SearchService):
     """Answers searches from all sources of C-FIND."""
@@ -114,7 +117,11 @@ class FederatedSearch(SearchService):
             warnings = (words, *request.search.warnings)
             request.search = replace(request.search, warnings=warnings)
         if found:
-            encoded = [self._encoded(request, each) for each in found]
+            encoded: list[bytes] = []
+            for start in range(0, len(found), PORTION):
+                encoded += [self._encoded(request, each) for each in found[start : start + PORTION]]
+                # Other requests go on between the portions of a long answer.
+                await asyncio.sleep(0)
             await request.send_pending(statuses.PENDING, encoded, final_follows=True)
         await request.send_final(statuses.SUCCESS)
 
