@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from dicomquest import AE, evt, sop_class
-from dicomquest.federation.holder_fetch import HolderFetch
+from dicomquest.aio.client import AsyncAssociation
+from dicomquest.federation.holder_fetch import HolderFetch, end_association
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.upstream import Upstream
 from dicomquest.federation.upstream_pool import UpstreamPool
@@ -83,3 +85,29 @@ def test_fetch_ends_that_is_stopped_as_it_begins(tmp_path: Path) -> None:
         await asyncio.wait_for(running_fetch, LONG)
 
     asyncio.run(script())
+
+
+def test_release_that_is_cut_off_is_an_abort() -> None:
+    """Nobody else closes the connection."""
+    done: list[str] = []
+
+    class Slow:
+        async def release(self) -> None:
+            done.append("release")
+            async with asyncio.timeout(LONG):
+                await asyncio.Event().wait()
+
+        async def abort(self) -> None:
+            done.append("abort")
+
+    async def script() -> None:
+        ending = asyncio.create_task(
+            end_association(cast("AsyncAssociation", Slow()), is_orderly=True)
+        )
+        await asyncio.sleep(0)
+        ending.cancel()
+        await asyncio.wait([ending], timeout=LONG)
+        assert ending.cancelled()
+
+    asyncio.run(script())
+    assert done == ["release", "abort"]

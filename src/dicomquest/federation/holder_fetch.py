@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dicomquest import evt
+from dicomquest.aio.client import AsyncAssociation
 from dicomquest.dataset.elements import DataSet, to_pydicom
 from dicomquest.errors import AssociationError, ContextNotAcceptedError, LocalProtocolError
 from dicomquest.federation.deadline import Deadline
@@ -154,7 +155,7 @@ class HolderFetch:
             raise SourceError(EndKind.LOST, str(error)) from error
         finally:
             with suppress(AssociationError, LocalProtocolError):
-                await (association.release() if is_orderly else association.abort())
+                await end_association(association, is_orderly=is_orderly)
         if failures:
             raise SourceError(EndKind.FAILED, f"C-GET response {failures[0]}")
 
@@ -191,3 +192,13 @@ class HolderFetch:
                 user_identity_rq=upstream.user_identity,
             ),
         )
+
+
+async def end_association(association: AsyncAssociation, *, is_orderly: bool) -> None:
+    """Release an association, or abort it, as when its release is cut off."""
+    try:
+        await (association.release() if is_orderly else association.abort())
+    except asyncio.CancelledError:
+        if is_orderly:
+            await association.abort()
+        raise
