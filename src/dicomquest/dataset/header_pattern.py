@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 LONGEST_HEADER = 16 * 1024
 """Bytes of a header that is worth a pattern, which is kept; usual ones have less than half."""
 
+HEADER_TAG = 4
+"""Bytes of the tag at which a header stops."""
+
 _SHORT_CODES = frozenset(
     row.vr.encode("ascii") for row in VALUE_REPRESENTATIONS if not row.long_form
 )
-_TAG = 4
-_HEADER = 8
+_SHORTEST_HEADER = 8
 _short_length = struct.Struct("<H").unpack_from
 _long_length = struct.Struct("<I").unpack_from
 
@@ -90,8 +92,8 @@ class HeaderPattern:
             end = position + len(self._last)
             return Match(elements, end) if end == size else None
         # A decoder stops at an element whose header is there: one that is cut off is no end.
-        end = position + len(self._last) - _TAG
-        return Match(elements, end) if end + _HEADER <= size else None
+        end = position + len(self._last) - HEADER_TAG
+        return Match(elements, end) if end + _SHORTEST_HEADER <= size else None
 
 
 def header_pattern(
@@ -117,5 +119,5 @@ def header_pattern(
             run = behind
     except DataSetError:
         return None
-    last = data[run : end + _TAG if stops else end]
+    last = data[run : end + HEADER_TAG if stops else end]
     return HeaderPattern(parts, last, explicit=explicit, stops=stops)

@@ -84,7 +84,7 @@ def test_second_run_reads_only_what_has_changed(
     added = write(tmp_path / "archive" / "0" / "file9999", instance(9))
     read: list[str] = []
 
-    def read_file(path: str, zone: int) -> object:
+    def read_file(path: str, zone: int, *_: object) -> object:
         read.append(path)
         return reader.read_file(path, zone)
 

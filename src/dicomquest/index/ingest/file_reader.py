@@ -38,6 +38,9 @@ FIRST_READ = 32 * 1024
 
 _LARGEST_READ = 1 << 20
 """Bytes up to which a header that has arrived is read; for a longer one the file is mapped."""
+_ELEMENT_HEADER = 8
+"""Bytes that are there of an element at which a header stops."""
+
 _PIXEL_DATA = frozenset(
     struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF) for order in "<>"
 )
@@ -62,14 +65,19 @@ class FileState(NamedTuple):
         return cls(path, status.st_size, status.st_mtime_ns)
 
 
-def read_file(path: str, default_zone: int) -> Prepared | Skipped:
-    """Return the instance in a file, of which only the header is read."""
+def read_file(
+    path: str, default_zone: int, headers: KnownHeaders | None = None
+) -> Prepared | Skipped:
+    """Return the instance in a file, of which only the header is read.
+
+    ``headers`` are those of earlier files.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError as error:
         return _unreadable(error)
     try:
-        return _read(descriptor, b"", None, default_zone)
+        return _read(descriptor, b"", None, default_zone, headers)
     except OSError as error:
         return _unreadable(error)
     finally:
@@ -102,29 +110,31 @@ def read_arrived(
     not as a whole, is refused. ``headers`` are those of earlier instances.
     """
     try:
-        if headers is not None:
-            known = headers.find(first, start.start, start.transfer_syntax)
-            if known is not None and (
-                found := _known_instance(descriptor, first, start, known, default_zone)
-            ):
-                return found
         return _read(descriptor, first, start, default_zone, headers)
     except OSError as error:
         return _unreadable(error)
 
 
 def _known_instance(
-    descriptor: int, data: bytes, start: FileStart, known: KnownHeader, default_zone: int
+    descriptor: int,
+    data: bytes,
+    start: FileStart,
+    known: KnownHeader,
+    default_zone: int,
+    *,
+    size: int,
+    arrived: bool,
 ) -> Received | None:
     """Return the instance of a known header; None if it has to be looked at as a whole."""
     stopped = known.end < len(data)
+    if len(data) < (known.end + _ELEMENT_HEADER if stopped else size):
+        return None
     is_explicit = not is_implicit(start.transfer_syntax)
     needed = declared_end(data, known.end, explicit=is_explicit) if stopped else 0
-    size = os.fstat(descriptor).st_size
-    if needed > size or (not stopped and len(data) < size):
+    if needed > size:
         return None
     header = Header(known.changed, known.end, stopped, needed)
-    if _unfit(descriptor, data, start, header, Remarks()) is not None:
+    if arrived and _unfit(descriptor, data, start, header, Remarks()) is not None:
         return None
     return known.instance(default_zone)
 
@@ -144,12 +154,24 @@ def _read(
 
     ``known_start`` is there for a file that has arrived, which has to be fit for other readers.
     """
+    arrived = known_start is not None
     size = os.fstat(descriptor).st_size
     data = data or os.read(descriptor, FIRST_READ)
     while True:
         remarks = Remarks()
         try:
             start = known_start or read_file_start(data)
+            if start.guessed or type(start.transfer_syntax) is not str:
+                # Only the instance of a file that names its syntax has one.
+                headers = None
+            if headers is not None and len(data) <= FIRST_READ:
+                known = headers.find(data, start.start, start.transfer_syntax)
+                if known is not None and (
+                    found := _known_instance(
+                        descriptor, data, start, known, default_zone, size=size, arrived=arrived
+                    )
+                ):
+                    return found
             header = decode_header(
                 data,
                 start.transfer_syntax,

@@ -8,6 +8,7 @@ received in the order of the paths.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +26,7 @@ from dicomquest.index.ingest.instance import (
     Skipped,
     receive,
 )
+from dicomquest.index.ingest.known_headers import KnownHeaders
 from dicomquest.index.ingest.objects import known_states
 from dicomquest.index.ingest.reader_process import begin_reader, without_interrupts
 
@@ -236,5 +238,16 @@ def _result(
         ) from error
 
 
+class _Known(threading.local):
+    """The headers that a thread of this process knows, over all its chunks."""
+
+    def __init__(self) -> None:
+        self.headers = KnownHeaders()
+
+
+_known = _Known()
+
+
 def _read_files(paths: list[str], default_zone: int) -> list[Outcome]:
-    return [read_file(path, default_zone) for path in paths]
+    headers = _known.headers
+    return [read_file(path, default_zone, headers) for path in paths]

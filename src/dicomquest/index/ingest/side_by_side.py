@@ -21,6 +21,7 @@ from dicomquest.index.database.pool import Database
 from dicomquest.index.ingest.file_batch import Summary, write
 from dicomquest.index.ingest.file_reader import FileState, read_file
 from dicomquest.index.ingest.instance import Prepared, Skipped
+from dicomquest.index.ingest.known_headers import KnownHeaders
 from dicomquest.index.ingest.patient_locks import locks_of
 from dicomquest.index.ingest.reader_process import begin_reader, without_interrupts
 
@@ -184,6 +185,7 @@ class _Here:
     def __init__(self, location: str, default_zone: int) -> None:
         self._location = location
         self._default_zone = default_zone
+        self._headers = KnownHeaders()
         self._database: Database | None = None
         self._read: dict[int, list[tuple[Prepared, FileState | None]]] = {}
 
@@ -192,7 +194,7 @@ class _Here:
         skipped: list[tuple[str, Skipped]] = []
         keys: set[int] = set()
         for file in files:
-            outcome = read_file(file.path, self._default_zone)
+            outcome = read_file(file.path, self._default_zone, self._headers)
             if isinstance(outcome, Skipped):
                 skipped.append((file.path, outcome))
                 continue
