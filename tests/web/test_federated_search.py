@@ -15,8 +15,10 @@ from dicomquest.federation.gathering import Response
 from dicomquest.federation.shortfall import EndKind, SourceError
 from dicomquest.federation.sources import IndexSource, Source
 from dicomquest.index import Index
+from dicomquest.services.observer import Event, FindFinished
 from dicomquest.services.request import Run
-from dicomquest.web import application, federated_search
+from dicomquest.standard import statuses
+from dicomquest.web import WebSettings, application, federated_search
 from dicomquest.web.federated_search import FederatedSearch
 from dicomquest.web.search_service import SearchServiceRequest
 from fixtures.web import Browser, three_studies
@@ -52,7 +54,20 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Index]]:
         yield [whole, own, other]
 
 
-def browser(indexes: list[Index], *more: Source, is_own: bool = True) -> Browser:
+class Heard:
+    """Keeps the ends of searches."""
+
+    def __init__(self) -> None:
+        self.ends: list[FindFinished] = []
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, FindFinished):
+            self.ends.append(event)
+
+
+def browser(
+    indexes: list[Index], *more: Source, is_own: bool = True, observer: Heard | None = None
+) -> Browser:
     """A client of a server that asks the two halves."""
     _, own, other = indexes
     sources: list[Source] = [
@@ -62,7 +77,8 @@ def browser(indexes: list[Index], *more: Source, is_own: bool = True) -> Browser
     if is_own:
         sources.append(IndexSource(len(sources), other, "OTHER", "other"))
     made = Browser(own)
-    made.application = application(own, find=FederatedFind(own, "OWN", sources=sources))
+    find = FederatedFind(own, "OWN", sources=sources)
+    made.application = application(own, WebSettings(observer=observer), find=find)
     return made
 
 
@@ -111,7 +127,13 @@ def test_number_of_matches_behind_a_page(indexes: list[Index]) -> None:
 
 
 def test_archive_that_fails_is_named_in_a_warning(indexes: list[Index]) -> None:
-    response = browser(indexes, Dead(1, indexes[0], "DEAD", "old")).get("/studies")
+    """The observer hears the status that C-FIND ends with."""
+    heard = Heard()
+    dead = Dead(1, indexes[0], "DEAD", "old")
+    response = browser(indexes, dead, observer=heard).get("/studies")
+    (end,) = heard.ends
+    assert (end.status, end.matches) == (statuses.INCOMPLETE, 3)
+    assert "old timed out" in str(end)
     assert (response.status_code, len(response.json())) == (200, 3)
     assert "The answer is incomplete: old timed out" in response.headers["Warning"]
     response = browser(indexes, Dead(1, indexes[0], "DEAD", "old")).get("/studies?PatientID=no")

@@ -116,6 +116,7 @@ class FederatedSearch(SearchService):
             words = f"The answer is incomplete: {comment_of(short)}"
             warnings = (words, *request.search.warnings)
             request.search = replace(request.search, warnings=warnings)
+            request.is_partial = True
         if found:
             encoded: list[bytes] = []
             for start in range(0, len(found), PORTION):
@@ -123,7 +124,10 @@ class FederatedSearch(SearchService):
                 # Other requests go on between the portions of a long answer.
                 await asyncio.sleep(0)
             await request.send_pending(statuses.PENDING, encoded, final_follows=True)
-        await request.send_final(statuses.SUCCESS)
+        if short:
+            await request.send_final(statuses.INCOMPLETE, f"incomplete: {comment_of(short)}")
+        else:
+            await request.send_final(statuses.SUCCESS)
 
     def _encoded(self, request: SearchServiceRequest, found: Response) -> bytes:
         response = {

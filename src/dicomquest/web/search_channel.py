@@ -103,7 +103,7 @@ class SearchChannel(HttpChannel):
         assert isinstance(request, SearchServiceRequest)  # noqa: S101  nobody asks otherwise
         request.check_association()
         self._teller.finished(request, status, comment, offending)
-        if status == statuses.SUCCESS:
+        if status == statuses.SUCCESS or request.is_partial:
             await self._end(request)
         elif not self._exchange.is_started:
             await self._exchange.refuse(self._refusal(status, comment, offending))

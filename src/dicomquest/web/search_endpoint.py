@@ -81,6 +81,7 @@ class SearchEndpoint:
         request = SearchServiceRequest(channel, association, _CONTEXT, _COMMAND, data_set)
         request.search, request.form = search, form
         request.total = None
+        request.is_partial = False
         request.base = base if service.retrieves else None
         watching = asyncio.ensure_future(exchange.watch(lambda: request.cancel(is_abandoned=True)))
         try:

@@ -62,15 +62,17 @@ class SearchServiceRequest(ServiceRequest):
 
     ``search`` is what was asked for, ``form`` how it is answered, ``base`` the address of the
     service if entities can be retrieved from it. ``total`` is the number of all matches, None for
-    one that has to be counted.
+    one that has to be counted. ``is_partial`` tells that an answer which lacks matches is sent all
+    the same, with a warning.
     """
 
-    __slots__ = ("base", "form", "search", "total")
+    __slots__ = ("base", "form", "is_partial", "search", "total")
 
     search: SearchRequest
     form: Form
     base: str | None
     total: int | None
+    is_partial: bool
 
 
 class SearchService(FindService):
