@@ -83,6 +83,9 @@ def main() -> None:
             "(Debian: apt-get install dcmtk orthanc orthanc-dicomweb postgresql)"
         )
     chosen = [name for name in CLAIMS if not options.only or name.startswith(tuple(options.only))]
+    if not chosen:
+        names = ", ".join(name.partition("_")[0] for name in CLAIMS)
+        sys.exit(f"bench: no claim begins with {' or '.join(options.only)}: there are {names}")
     output = options.output
     if output is None and options.size != "toy" and len(chosen) == len(CLAIMS):
         output = Path("docs/explanation/benchmarks.md")
