@@ -135,5 +135,7 @@ def test_hl7_files_are_added_and_cancelled(tmp_path: Path) -> None:
     assert run("1.hl7", IHE_ORDER) == (0, "added 1 entry\n")
     cancelled = IHE_ORDER.replace(b"ORC|NW", b"ORC|CA")
     assert run("2.hl7", cancelled) == (0, "added 0 entries, removed 1 as cancelled\n")
+    code, words = run("2.hl7", cancelled)
+    assert (code, "2.hl7: CA of an order that is not on the worklist\n" in words) == (0, True)
     code, words = run("3.hl7", CLINIC_ORDER)
     assert (code, "Scheduled Station AE Title has no value" in words) == (1, True)

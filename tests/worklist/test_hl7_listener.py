@@ -202,3 +202,23 @@ def test_close_answers_what_is_stored() -> None:
         return said
 
     assert asyncio.run(run()) == b"\x0bMSH\x1c\r"
+
+
+def test_lines_name_the_message(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    answers = iter(
+        [
+            Answered(b"", Taken(Added(), 0, "17", ("CA",)), control_id="17"),
+            Answered(b"", None, "wrong", "18\n"),
+        ]
+    )
+
+    async def run() -> None:
+        async with listening(lambda *_: next(answers)) as port:
+            await exchanged(port, b"one", b"two")
+
+    asyncio.run(run())
+    assert "took message 17 of 127.0.0.1: 0 new" in caplog.text
+    told = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert told[0] == "message 17 of 127.0.0.1: CA of an order that is not on the worklist"
+    assert told[1].startswith("refused message 18\\")

@@ -98,3 +98,99 @@ def test_database_that_fails_is_told(tmp_path: object) -> None:
             connection.exec_driver_sql("DROP TABLE worklist_station")
         answered = answer_message(broken, IHE_ORDER, MAPPING, "a test")
     assert b"\rMSA|AE|17|the order could not be stored" in answered.answer
+
+
+def ordered(control: str, placer: str, filler: str = "", numbers: str = "||") -> bytes:
+    """A message about one order; ``numbers`` are OBR-18 to 20: accession, procedure, step."""
+    head, order, rest = IHE_ORDER.partition(b"ORC|NW|PL1^RIS|FI1^RIS|")
+    assert order
+    told = rest.replace(b"PL1^RIS|FI1^RIS", f"{placer}|{filler}".encode())
+    told = told.replace(b"|A1|R1|S1|", f"|{numbers}|".encode()).partition(b"ZDS|")[0]
+    return head + f"ORC|{control}|{placer}|{filler}|".encode() + told
+
+
+def without_obr(data: bytes) -> bytes:
+    return data.partition(b"OBR|")[0]
+
+
+FIRST = ordered("NW", "PLd", "FId", "ACC3|RPD|SPD")
+
+
+@pytest.mark.parametrize(
+    "cancel",
+    [
+        ordered("CA", "PLd", "FId"),
+        without_obr(ordered("CA", "PLd", "FId")),
+        ordered("CA", "PLd"),
+        ordered("CA", "PLd", "FId").replace(b"PID|||P1^^^EAST^PI", b"PID|||"),
+        ordered("CA", "PLd", "FId", "ACC3|RPD|SPD").replace(b"|||P1^", b"|||P9^"),
+    ],
+)
+def test_cancel_names_the_order_by_its_numbers(location: str, cancel: bytes) -> None:
+    with Worklist(location) as worklist:
+        effect(worklist, FIRST)
+        assert effect(worklist, cancel) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "changed"),
+    [
+        (ordered("NW", "PLd", "FId"), ordered("XO", "PLd", "FId", "ACC3||")),
+        (ordered("NW", "PLd"), ordered("XO", "PLd", "FId", "ACC3|RPD|SPD")),
+        (ordered("NW", "PLd", "FId", "ACC3||"), ordered("XO", "PLd", "FId", "ACC4||")),
+        (FIRST, ordered("XO", "PLd", "FId")),
+    ],
+)
+def test_changed_numbers_replace_the_entry(location: str, first: bytes, changed: bytes) -> None:
+    with Worklist(location) as worklist:
+        assert effect(worklist, first) == (1, 0, 0)
+        study = _studies(worklist)
+        assert effect(worklist, changed) == (0, 1, 0)
+        assert worklist.count() == 1
+        assert _studies(worklist) == study
+
+
+def _studies(worklist: Worklist) -> list[str]:
+    with worklist.database.connect() as connection:
+        found = connection.exec_driver_sql("SELECT study_instance_uid FROM worklist_entry")
+        return sorted(study for (study,) in found)
+
+
+@pytest.mark.parametrize(
+    ("other", "cancel"),
+    [
+        # One accession has two orders.
+        (ordered("NW", "PLe", "FIe", "ACC3|RPE|SPE"), ordered("CA", "PLe", "FIe", "ACC3||")),
+        (ordered("NW", "PLe", "FIe", "ACC3|RPE|SPE"), ordered("CA", "PLe", "FIe")),
+        # One placer number stands for two orders.
+        (ordered("NW", "PLd", "", "ACC4||"), ordered("CA", "PLd", "", "ACC4||")),
+        (ordered("NW", "PLd", "FIe", "ACC3|RPE|SPE"), ordered("CA", "PLd", "FIe")),
+        # One order has two steps.
+        (ordered("NW", "PLd", "FId", "ACC3|RPD|SPE"), ordered("CA", "PLd", "FId", "||SPE")),
+        # Another sender counts alike.
+        (ordered("NW", "PLd", "FId").replace(b"|P1^", b"|P9^"),
+         ordered("CA", "PLd", "FId").replace(b"|P1^", b"|P9^")),
+    ],
+)  # fmt: skip
+def test_cancel_leaves_other_orders(location: str, other: bytes, cancel: bytes) -> None:
+    with Worklist(location) as worklist:
+        assert effect(worklist, FIRST) == (1, 0, 0)
+        before = _identities(worklist)
+        assert effect(worklist, other) == (1, 0, 0)
+        assert effect(worklist, cancel) == (0, 0, 1)
+        assert _identities(worklist) == before
+
+
+def _identities(worklist: Worklist) -> list[str]:
+    with worklist.database.connect() as connection:
+        found = connection.exec_driver_sql("SELECT identity FROM worklist_entry")
+        return sorted(identity for (identity,) in found)
+
+
+@pytest.mark.parametrize(("control", "count"), [("CA", 0), ("XO", 1), ("NW", 1)])
+def test_order_that_is_not_there_is_told(location: str, control: str, count: int) -> None:
+    with Worklist(location) as worklist:
+        answered = answer_message(worklist, ordered(control, "PLd"), MAPPING, "a test")
+        assert answered.taken is not None
+        assert (answered.control_id, worklist.count()) == ("17", count)
+        assert answered.taken.missed == (() if control == "NW" else (control,))

@@ -228,6 +228,8 @@ def run_add(
                 if path.lower().endswith(HL7_SUFFIX):
                     taken = take_order(opened, path)
                     added, cancelled = added + taken.added, cancelled + taken.removed
+                    if taken.missed:
+                        say(f"{click.format_filename(path)}: {taken.missed_words}")
                 else:
                     added += _add_file(opened, path, may_lack=may_lack)
             except (DicomquestError, OSError) as error:

@@ -14,6 +14,7 @@ from dicomquest.index.tables.dialects import execute, rows
 from dicomquest.index.tables.schema import ENTRY_COLUMNS, WORKLIST_ENTRY, WORKLIST_STATION
 from dicomquest.worklist.performed_step import Reference
 from dicomquest.worklist.performed_steps import remove_steps_before
+from dicomquest.worklist.same_order import NamedOrder, StoredStep, steps_of_order
 from dicomquest.worklist.step_statuses import follow_earlier
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ BATCH = 500
 
 _ENTRY_NAMES = tuple(name for names in ENTRY_COLUMNS.values() for name in names)
 _COLUMNS = ("id", "identity", "list", "source", "received", *_ENTRY_NAMES, "attributes")
-_OF_ORDER = ("accession_number", "study_instance_uid", "requested_procedure_id")
 _STEP_ID = "scheduled_procedure_step_id"
 _STATION_COLUMNS = ("id", "entry", "station_ae_title", "start_date_sort")
 _STATION = WORKLIST_STATION.name
@@ -42,6 +42,16 @@ class Added:
 
     def __add__(self, other: Added) -> Added:
         return Added(self.new + other.new, self.replaced + other.replaced)
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersChanged:
+    """The effect of orders; the last two tell of each order whether it was there."""
+
+    added: Added
+    removed: int
+    kept_were_there: tuple[bool, ...]
+    cancelled_were_there: tuple[bool, ...]
 
 
 class Worklist(OwnedDatabase):
@@ -84,22 +94,54 @@ class Worklist(OwnedDatabase):
                 removed += _delete(connection, ids[start : start + BATCH])
         return removed
 
-    def remove_order(self, entry: Entry, *, is_one_step: bool) -> int:
-        """Remove the steps of the order that an entry names by its numbers; 0 without a number.
+    def change_orders(
+        self,
+        cancelled: Iterable[NamedOrder],
+        kept: Iterable[NamedOrder],
+        received: int,
+        *,
+        source: str = "",
+    ) -> OrdersChanged:
+        """Remove cancelled orders and store others, in one transaction.
 
-        ``is_one_step`` removes the one step that its Scheduled Procedure Step ID names.
+        A stored entry of the same order and step leaves, whatever its other numbers are.
         """
-        named = dict(zip(_ENTRY_NAMES, entry.columns, strict=True))
-        order = next((name for name in _OF_ORDER if named[name] is not None), None)
-        if order is None:
-            return 0
-        names = [order, _STEP_ID] if is_one_step and named[_STEP_ID] is not None else [order]
-        where = " AND ".join(f"{name} = ?" for name in names)
+        batch = {order.entry.identity: order for order in kept}
+        entries = {identity: order.entry for identity, order in batch.items()}
+        removed, removed_of = 0, []
         with self._database.begin() as connection:
-            found = execute(
-                connection, f"SELECT id FROM {_ENTRY} WHERE {where}", tuple(map(named.get, names))
+            for order in cancelled:
+                removed_of.append(_delete(connection, _ids(steps_of_order(connection, order))))
+                removed += removed_of[-1]
+            older = {
+                identity: [
+                    step
+                    for step in steps_of_order(connection, order, by_order_number=True)
+                    if step.identity not in batch
+                ]
+                for identity, order in batch.items()
+            }
+            there = rows(
+                connection, f"SELECT identity FROM {_ENTRY} WHERE identity {{in_values}}", entries
             )
-            return _delete(connection, [identifier for (identifier,) in found.fetchall()])
+            replaced = {identity for (identity,) in there}
+            replaced |= {identity for identity, steps in older.items() if steps}
+            gone = {step.id for steps in older.values() for step in steps}
+            _delete(connection, sorted(gone))
+            if entries:
+                _write(connection, entries, ("", source, received))
+        return OrdersChanged(
+            Added(len(entries) - len(replaced), len(replaced)),
+            removed,
+            tuple(identity in replaced for identity in entries),
+            tuple(map(bool, removed_of)),
+        )
+
+    def study_of(self, order: NamedOrder) -> str | None:
+        """Return the Study Instance UID of the stored entry of an order; None if there is none."""
+        with self._database.connect() as connection:
+            found = steps_of_order(connection, order, by_order_number=True)
+        return next((step.study_instance_uid for step in found), None)
 
     def remove_before(self, date: str, received: int) -> int:
         """Remove the entries that start before a date (YYYYMMDD).
@@ -148,6 +190,10 @@ _START_DATE = "scheduled_procedure_step_start_date_sort"
 def _by_identity(entries: Iterable[Entry], shown_to: str) -> dict[str, Entry]:
     """Return the entries by what tells them apart: two lists may have one step, each its own."""
     return {f"{shown_to}{entry.identity}": entry for entry in entries}
+
+
+def _ids(steps: Iterable[StoredStep]) -> list[int]:
+    return [step.id for step in steps]
 
 
 def _of_source(connection: Connection, source: str, keep: Container[str] = ()) -> list[int]:

@@ -169,14 +169,17 @@ class Hl7Listener:
 
 
 def _log(answered: Answered, address: str) -> None:
-    taken = answered.taken
+    taken, name = answered.taken, escaped(answered.control_id)
     if taken is None:
-        LOGGER.warning("refused a message of %s: %s", address, escaped(answered.reason))
+        LOGGER.warning("refused message %s of %s: %s", name, address, escaped(answered.reason))
         return
     LOGGER.info(
-        "took a message of %s: %d new, %d changed, %d removed",
+        "took message %s of %s: %d new, %d changed, %d removed",
+        name,
         address,
         taken.added.new,
         taken.added.replaced,
         taken.removed,
     )
+    if taken.missed:
+        LOGGER.warning("message %s of %s: %s", name, address, taken.missed_words)

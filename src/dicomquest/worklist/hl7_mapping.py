@@ -21,11 +21,15 @@ from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomquest.standard.vr import VR, Kind
 from dicomquest.standard.worklist_keys import WORKLIST_KEYS
 from dicomquest.worklist.hl7_message import Hl7Error, OrderedStep, Place, parse_place
+from dicomquest.worklist.same_order import (
+    FILLER_ORDER_NUMBER,
+    PLACER_ORDER_NUMBER,
+    STUDY_INSTANCE_UID,
+)
 
 IN_STEP = "ScheduledProcedureStepSequence."
 """Stands before the keyword of an attribute of the step."""
 
-STUDY_INSTANCE_UID = 0x0020000D
 _CODE_VALUE, _CODING_SCHEME, _CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
 _START_DATE, _START_TIME = 0x00400002, 0x00400003
 
@@ -133,6 +137,25 @@ class Hl7Mapping:
         entry[SCHEDULED_PROCEDURE_STEP_SEQUENCE] = Element("SQ", (dict(sorted(item.items())),))
         return dict(sorted(entry.items()))
 
+    def filled_in(self, step: OrderedStep) -> frozenset[int]:
+        """Return the tags whose values are order numbers in place of missing ones."""
+        numbers = {
+            source.place
+            for attribute in self.attributes
+            if attribute.tag in {PLACER_ORDER_NUMBER, FILLER_ORDER_NUMBER}
+            for source in attribute.sources
+        }
+        found = {STUDY_INSTANCE_UID}
+        for attribute in self.attributes:
+            source = _source_of(step, attribute)
+            if attribute.tag == STUDY_INSTANCE_UID and source is not None:
+                found.discard(STUDY_INSTANCE_UID)
+            if source is None or source.place is None or source == attribute.sources[0]:
+                continue
+            if source.place in numbers:
+                found.add(attribute.tag)
+        return frozenset(found)
+
 
 def default_mapping() -> Hl7Mapping:
     """Return the table as IHE has it."""
@@ -213,6 +236,14 @@ def _attribute(name: str, texts: tuple[str, ...], values: Mapping[str, str]) -> 
         for text in texts
     )
     return MappedAttribute(tag, vr, name != keyword or keyword in _OF_STEP, sources, values)
+
+
+def _source_of(step: OrderedStep, attribute: MappedAttribute) -> Source | None:
+    """Return the first source that has a text."""
+    for source in attribute.sources:
+        if source.place is None or step.text(source.place):
+            return source
+    return None
 
 
 def _values(step: OrderedStep, attribute: MappedAttribute) -> tuple[Any, ...]:

@@ -170,6 +170,11 @@ def acknowledgement(data: bytes, now: str, number: str, error: Hl7Error | None =
     return "".join(f"{line}\r" for line in lines).encode()
 
 
+def control_id_of(data: bytes) -> str:
+    """Return MSH-10 of a message, whatever else is wrong in it; empty if it cannot be read."""
+    return _header_fields(data)["control_id"]
+
+
 _CODES = {
     "100": "Segment sequence error",
     "101": "Required field missing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, assert_never
@@ -12,14 +12,16 @@ from dicomquest.dataset.elements import Element
 from dicomquest.errors import IndexDatabaseError
 from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomquest.worklist.entries import Added
-from dicomquest.worklist.entry import Entry, WorklistEntryError, entries_of
+from dicomquest.worklist.entry import WorklistEntryError, entries_of
 from dicomquest.worklist.hl7_message import (
     Hl7Error,
     OrderedStep,
     acknowledgement,
+    control_id_of,
     parse_place,
     read_message,
 )
+from dicomquest.worklist.same_order import STUDY_INSTANCE_UID, NamedOrder
 
 if TYPE_CHECKING:
     from dicomquest.worklist.entries import Worklist
@@ -35,10 +37,12 @@ class OrderAction(Enum):
     REMOVE = "its step leaves the worklist"
 
 
+# The controls that begin an order, and so find none.
+_NEW = ("NW", "SN", "NA", "OK", "RO", "RU", "RE")
 # ORC-1, HL7 table 0119: new, sent again, changed, held, released, replacing; a status alone (SC)
 # is as ORC-5 says.
 _CONTROLS = {
-    **dict.fromkeys(("NW", "SN", "NA", "OK", "RO", "RU", "RE"), OrderAction.KEEP),
+    **dict.fromkeys(_NEW, OrderAction.KEEP),
     **dict.fromkeys(("XO", "XX", "XR", "HD", "OH", "RL", "OE", "SC"), OrderAction.KEEP),
     **dict.fromkeys(("CA", "OC", "CR", "DC", "OD", "DR", "RP", "RQ", "UA"), OrderAction.REMOVE),
 }
@@ -50,52 +54,80 @@ _CONTROL, _ORDER_STATUS = parse_place("ORC-1"), parse_place("ORC-5")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The effect of one message: entries that came or changed, and entries that left."""
+    """The effect of one message: entries that came or changed, and entries that left.
+
+    ``control_id`` is MSH-10; ``missed`` has the controls (ORC-1) of the orders that it changes or
+    cancels, and that were not there.
+    """
 
     added: Added
     removed: int
+    control_id: str = ""
+    missed: tuple[str, ...] = ()
+
+    @property
+    def missed_words(self) -> str:
+        """Say which orders were not there; empty if all were."""
+        if not self.missed:
+            return ""
+        controls = ", ".join(sorted(set(self.missed)))
+        return f"{controls} of an order that is not on the worklist"
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A message with its answer; ``taken`` is None if it was refused for the ``reason``."""
+    """A message with its answer; ``taken`` is None if it was refused for the ``reason``.
+
+    ``control_id`` is MSH-10, as far as it can be read.
+    """
 
     answer: bytes
     taken: Taken | None
     reason: str = ""
+    control_id: str = ""
 
 
 def take_message(worklist: Worklist, data: bytes, mapping: Hl7Mapping, source: str) -> Taken:
     """Store what a message orders, all of it or nothing; Hl7Error says why not."""
     message = read_message(data, mapping.charset)
-    kept: list[Entry] = []
-    removed: list[tuple[Entry, bool]] = []
+    kept: list[tuple[str, NamedOrder]] = []
+    cancelled: list[tuple[str, NamedOrder]] = []
     for step in message.steps:
+        control = step.text(_CONTROL)
         action = _action(step)
         match action:
             case OrderAction.KEEP:
-                kept += _entries(step, mapping)
+                kept += [(control, order) for order in _kept(worklist, step, mapping)]
             case OrderAction.REMOVE:
-                removed += _named(step, mapping)
+                cancelled += [(control, order) for order in _cancelled(step, mapping)]
             case _:
                 assert_never(action)
-    gone = sum(worklist.remove_order(entry, is_one_step=one) for entry, one in removed)
     now = int(datetime.now().astimezone().timestamp())
-    return Taken(worklist.add(kept, now, source=source), gone)
+    changed = worklist.change_orders(
+        (order for _, order in cancelled), (order for _, order in kept), now, source=source
+    )
+    controls = {order.entry.identity: control for control, order in kept}
+    pairs = [
+        *zip(controls.values(), changed.kept_were_there, strict=True),
+        *zip((control for control, _ in cancelled), changed.cancelled_were_there, strict=True),
+    ]
+    missed = tuple(c for c, was_there in pairs if not was_there and c not in _NEW)
+    return Taken(changed.added, changed.removed, message.control_id, missed)
 
 
 def answer_message(worklist: Worklist, data: bytes, mapping: Hl7Mapping, source: str) -> Answered:
     """Store a message, and return its answer, which comes after the commit."""
     now = datetime.now().astimezone()
     time, number = f"{now:%Y%m%d%H%M%S%z}", f"{now:%y%m%d%H%M%S%f}"
+    told = control_id_of(data)
     try:
         taken = take_message(worklist, data, mapping, source)
     except Hl7Error as error:
-        return Answered(acknowledgement(data, time, number, error), None, error.logged)
+        return Answered(acknowledgement(data, time, number, error), None, error.logged, told)
     except IndexDatabaseError as error:
-        told = Hl7Error("the order could not be stored; send it again later")
-        return Answered(acknowledgement(data, time, number, told), None, str(error))
-    return Answered(acknowledgement(data, time, number), taken)
+        later = Hl7Error("the order could not be stored; send it again later")
+        return Answered(acknowledgement(data, time, number, later), None, str(error), told)
+    return Answered(acknowledgement(data, time, number), taken, control_id=told)
 
 
 def _action(step: OrderedStep) -> OrderAction:
@@ -109,25 +141,34 @@ def _action(step: OrderedStep) -> OrderAction:
     return OrderAction.REMOVE if step.text(_ORDER_STATUS) in _GONE else action
 
 
-def _entries(step: OrderedStep, mapping: Hl7Mapping) -> list[Entry]:
+def _kept(worklist: Worklist, step: OrderedStep, mapping: Hl7Mapping) -> Iterator[NamedOrder]:
+    """Yield what an order puts on the worklist; its study stays that of the stored entry."""
     if "OBR" not in step.segments:
         raise Hl7Error("the order has no OBR, which says what is to be done", "100")
     data_set = mapping.data_set(step)
+    filled_in = mapping.filled_in(step)
     status = _STATUS_WORDS.get(step.text(_ORDER_STATUS), "SCHEDULED")
     (item,) = data_set[SCHEDULED_PROCEDURE_STEP_SEQUENCE].values
     item.setdefault(_STATUS, Element("CS", (status,)))
     try:
-        return entries_of(data_set)
+        for entry in entries_of(data_set):
+            order = NamedOrder(entry, filled_in)
+            study = worklist.study_of(order) if STUDY_INSTANCE_UID in filled_in else None
+            if study is not None:
+                same = data_set | {STUDY_INSTANCE_UID: Element("UI", (study,))}
+                order = replace(order, entry=entries_of(same)[0])
+            yield order
     except WorklistEntryError as error:
         words = str(error).partition(": add it, or")[0]
         raise Hl7Error(f"{words}; fill it, or map it from another field", "101") from error
 
 
-def _named(step: OrderedStep, mapping: Hl7Mapping) -> Iterator[tuple[Entry, bool]]:
-    """Yield what a cancelled order names, and whether it is one step of it."""
+def _cancelled(step: OrderedStep, mapping: Hl7Mapping) -> Iterator[NamedOrder]:
+    """Yield what a cancelled order names."""
     is_one_step = bool(step.segments.keys() & {"OBR", "IPC"})
+    filled_in = mapping.filled_in(step)
     try:
         for entry in entries_of(mapping.data_set(step, has_study=False), may_lack=True):
-            yield entry, is_one_step
+            yield NamedOrder(entry, filled_in, is_one_step)
     except WorklistEntryError as error:
         raise Hl7Error(str(error), "102") from error
