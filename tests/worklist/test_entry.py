@@ -57,6 +57,16 @@ def test_entry_without_type_1_is_refused(
         (entry(1, root={"PatientID": "A\\B"}), "Patient ID has 2 values"),
         (entry(1, root={"PatientID": "A" * (LONGEST_COLUMN + 1)}), "513 characters"),
         (entry(1, ScheduledStationAETitle="A" * (LONGEST_COLUMN + 1)), "513 characters"),
+        (entry(1, root={"PatientName": "A" * (LONGEST_COLUMN + 1)}), "513 characters"),
+        (
+            entry(1, root={"AccessionNumber": "A" * 17}),
+            r"Accession Number 'A{17}' has 17 characters: Accession Number \(SH\) has at most 16",
+        ),
+        (entry(1, Modality="C" * 17), "at most 16"),
+        (
+            entry(1) | {0x00080050: Element("SH", ("A\\B",))},
+            "has a backslash: Accession Number",
+        ),
         (entry(1) | {0x001021C0: Element("US", (70_000,))}, "a value cannot be sent"),
     ],
 )

@@ -91,6 +91,15 @@ def test_time_with_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"202601051430", b"202602301430", "no time that a calendar has"),
         (b"19700102", b"1970", "PID-7.1 '1970' is no Patient's Birth Date"),
         (b"1.2.840.1^", b"study^", "ZDS-1.1 'study' is no UID"),
+        (
+            b"|A1|",
+            b"|" + b"A" * 40 + b"|",
+            r"OBR-18.1 'A{40}' has 40 characters: Accession Number \(SH\) has at most 16",
+        ),
+        (b"|CT1|", b"|" + b"C" * 30 + b"|", r"OBR-21.1 .* Scheduled Station AE Title \(AE\) has"),
+        (b"|CT1|", rb"|CT1\E\CT2|", "OBR-21.1 .* has a backslash"),
+        (b"|||CT|||", b"|||C,T|||", "OBR-24.1 'C,T' is no Modality"),
+        (b"|||CT|||", b"|||" + b"C" * 17 + b"|||", "OBR-24.1 'C{17}' is no Modality"),
     ],
 )
 def test_wrong_values_are_named(old: bytes, new: bytes, words: str) -> None:
@@ -121,3 +130,15 @@ def test_printed_mapping_is_read_again() -> None:
     changed = "charset = 'utf-8'\n[places]\n'ScheduledProcedureStepSequence.PatientComments' = '=x'"
     for mapping in (default_mapping(), read_mapping(changed)):
         assert read_mapping(mapping_text(mapping)) == mapping
+
+
+def test_values_become_what_dicom_carries() -> None:
+    data = IHE_ORDER.replace(b"|||CT|||", b"|||ct|||").replace(b"|A1|", rb"|A\E\1|")
+    data = data.replace(b"Chest, plain", rb"Chest\E\plain").replace(b"Doe^", rb"Do\E\e^")
+    entry = to_pydicom(entry_of(data.replace(b"CTCHP", rb"CT\E\P")))
+    (item,) = entry.ScheduledProcedureStepSequence
+    (code,) = item.ScheduledProtocolCodeSequence
+    assert "PatientSex" not in to_pydicom(entry_of(IHE_ORDER.replace(b"|F|", b"|U|")))
+    assert (item.Modality, entry.AccessionNumber, code.CodeValue) == ("CT", "A/1", "CT/P")
+    assert item.ScheduledProcedureStepDescription == "Chest/plain"
+    assert str(entry.PatientName).startswith("Do/e^")

@@ -194,3 +194,12 @@ def test_order_that_is_not_there_is_told(location: str, control: str, count: int
         assert answered.taken is not None
         assert (answered.control_id, worklist.count()) == ("17", count)
         assert answered.taken.missed == (() if control == "NW" else (control,))
+
+
+def test_long_order_number_stands_for_nothing(location: str) -> None:
+    long = "F" * 40
+    with Worklist(location) as worklist:
+        assert effect(worklist, ordered("NW", long, long, "|RPD|SPD")) == (1, 0, 0)
+        with pytest.raises(Hl7Error, match=r"ORC-3.1 .* Scheduled Procedure Step ID"):
+            effect(worklist, ordered("NW", long, long, "A1|RPD|"))
+        assert effect(worklist, without_obr(ordered("CA", long, long))) == (0, 0, 1)

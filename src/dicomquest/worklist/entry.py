@@ -23,7 +23,6 @@ from dicomquest.standard.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomquest.standard.vr import VR, Kind
 from dicomquest.standard.worklist_keys import (
     NEEDED,
-    SCHEDULED_STATION_AE_TITLE,
     START_DATE,
     START_TIME,
     WORKLIST_KEYS_BY_KEYWORD,
@@ -58,6 +57,14 @@ _INSTEAD_OF_ID = tuple(
         "ScheduledProcedureStepStartTime",
     )
 )
+
+# The numbers and codes by which modalities ask, and archives find what belongs together.
+_MATCHED_WHOLE = frozenset(
+    {
+        0x00080050, 0x00080060, 0x00100020, 0x00100021, 0x00100040, 0x0020000D, 0x00380010,
+        0x00400001, 0x00400009, 0x00400020, 0x00401001, 0x00402016, 0x00402017,
+    }
+)  # fmt: skip
 
 
 class WorklistEntryError(DicomquestError, ValueError):
@@ -112,6 +119,26 @@ def kept_elements(data_set: DataSet) -> Iterator[tuple[int, Element]]:
             yield tag, cleaned
 
 
+def fault_of(tag: int, vr: str, value: str) -> str:
+    """Return why DICOM cannot carry a number or a code; empty if it can, and for other texts."""
+    if tag not in _MATCHED_WHOLE:
+        return ""
+    if "\\" in value:
+        return f"has a backslash: {attribute_name(tag)} ({vr}) has none within a value"
+    limit = VR[vr].limit
+    if limit is not None and len(value) > limit:
+        told = f"has {len(value):,} characters"
+        return f"{told}: {attribute_name(tag)} ({vr}) has at most {limit}"
+    return ""
+
+
+def _refuse_faulty(data_set: DataSet) -> None:
+    for tag, (vr, values) in data_set.items():
+        for value in values if VR[vr].kind is Kind.TEXT else ():
+            if fault := fault_of(tag, vr, value):
+                raise WorklistEntryError(f"{attribute_name(tag)} {value[:70]!r} {fault}")
+
+
 def _cleaned(element: Element) -> Element:
     vr, values = element
     if vr == "SQ":
@@ -124,6 +151,8 @@ def _cleaned(element: Element) -> Element:
 def _entry(entry: DataSet, *, may_lack: bool) -> Entry:
     if not may_lack:
         _refuse_lacking(entry)
+    _refuse_faulty(entry)
+    _refuse_faulty(entry[SCHEDULED_PROCEDURE_STEP_SEQUENCE].values[0])
     try:
         # An entry that no response can hold would spoil the whole list of its station.
         encode(entry, EXPLICIT_VR_LITTLE_ENDIAN, UTF_8)
@@ -135,8 +164,6 @@ def _entry(entry: DataSet, *, may_lack: bool) -> Entry:
         texts += [_text(entry, key) for key in _INSTEAD_OF_ID]
     stations = _found(entry, WORKLIST_KEYS_BY_KEYWORD["ScheduledStationAETitle"])
     titles = () if stations is None else tuple(dict.fromkeys(filter(None, stations.values)))
-    for title in titles:
-        _refuse_long(SCHEDULED_STATION_AE_TITLE, title)
     date = _forms(entry, WORKLIST_KEYS_BY_KEYWORD["ScheduledProcedureStepStartDate"])[0]
     return Entry(
         stored_text(json.dumps(texts, ensure_ascii=False)),

@@ -20,8 +20,10 @@ from dicomquest.standard.attributes import attribute_name
 from dicomquest.standard.tags import SCHEDULED_PROCEDURE_STEP_SEQUENCE
 from dicomquest.standard.vr import VR, Kind
 from dicomquest.standard.worklist_keys import WORKLIST_KEYS
+from dicomquest.worklist.entry import fault_of
 from dicomquest.worklist.hl7_message import Hl7Error, OrderedStep, Place, parse_place
 from dicomquest.worklist.same_order import (
+    ACCESSION_NUMBER,
     FILLER_ORDER_NUMBER,
     PLACER_ORDER_NUMBER,
     STUDY_INSTANCE_UID,
@@ -85,6 +87,7 @@ DEFAULT_VALUES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """The values of HL7 tables 0001, 0485 and 0124 in DICOM's words; other values stay as they are."""
 
+_CODE = re.compile(r"[A-Z0-9_ ]{0,16}", re.ASCII)
 _DATE = re.compile(r"\d{8}", re.ASCII)
 _TIME_STAMP = re.compile(
     r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.\d{1,6})?)?)?([+-]\d{4})?", re.ASCII
@@ -127,8 +130,11 @@ class Hl7Mapping:
         """
         entry: DataSet = {}
         item: DataSet = {}
+        places = self._order_places
         for attribute in self.attributes:
-            values = _values(step, attribute)
+            # An order number may be too long for what it stands for, if that need not be there.
+            may_lack = not has_study or attribute.tag == ACCESSION_NUMBER
+            values = _values(step, attribute, places if may_lack else frozenset())
             if values:
                 target = item if attribute.is_of_step else entry
                 target[attribute.tag] = Element(attribute.vr, values)
@@ -137,14 +143,20 @@ class Hl7Mapping:
         entry[SCHEDULED_PROCEDURE_STEP_SEQUENCE] = Element("SQ", (dict(sorted(item.items())),))
         return dict(sorted(entry.items()))
 
-    def filled_in(self, step: OrderedStep) -> frozenset[int]:
-        """Return the tags whose values are order numbers in place of missing ones."""
-        numbers = {
+    @property
+    def _order_places(self) -> frozenset[Place]:
+        """The places of order numbers."""
+        return frozenset(
             source.place
             for attribute in self.attributes
             if attribute.tag in {PLACER_ORDER_NUMBER, FILLER_ORDER_NUMBER}
             for source in attribute.sources
-        }
+            if source.place is not None
+        )
+
+    def filled_in(self, step: OrderedStep) -> frozenset[int]:
+        """Return the tags whose values are order numbers in place of missing ones."""
+        numbers = self._order_places
         found = {STUDY_INSTANCE_UID}
         for attribute in self.attributes:
             source = _source_of(step, attribute)
@@ -246,12 +258,18 @@ def _source_of(step: OrderedStep, attribute: MappedAttribute) -> Source | None:
     return None
 
 
-def _values(step: OrderedStep, attribute: MappedAttribute) -> tuple[Any, ...]:
+def _values(
+    step: OrderedStep, attribute: MappedAttribute, spare: frozenset[Place]
+) -> tuple[Any, ...]:
+    """Return the values of an attribute; one at a ``spare`` place, not the first, may be unfit."""
     for source in attribute.sources:
         if source.place is None:
             return (source.text,)
         text = step.text(source.place)
         if not text:
+            continue
+        is_spare = source.place in spare and source != attribute.sources[0]
+        if is_spare and fault_of(attribute.tag, attribute.vr, _one_value(text)):
             continue
         read = _read(step, attribute, source.place, text)
         if read:
@@ -273,7 +291,27 @@ def _read(step: OrderedStep, attribute: MappedAttribute, place: Place, text: str
                 raise _wrong(place, text, "is no UID")
             return text
         case _:
-            return attribute.values.get(text, text)
+            return _carried(attribute, place, attribute.values.get(text, text))
+
+
+def _carried(attribute: MappedAttribute, place: Place, text: str) -> str:
+    """Return a text as DICOM carries it; Hl7Error if it cannot, for a number or a code."""
+    tag, vr = attribute.tag, attribute.vr
+    if vr == "CS":
+        text = text.upper()
+        if not _CODE.fullmatch(text):
+            words = f"is no {attribute_name(tag)} (CS): at most 16 capital letters, digits, _"
+            raise _wrong(place, text, f"{words} and spaces")
+    elif vr != "AE" and VR[vr].multiple:
+        text = _one_value(text)
+    if fault := fault_of(tag, vr, text):
+        raise _wrong(place, text, fault)
+    return text
+
+
+def _one_value(text: str) -> str:
+    """Return a text without backslashes, which would make several values of it (PS3.5 6.4)."""
+    return text.replace("\\", "/")
 
 
 def _person_name(step: OrderedStep, place: Place) -> str:
@@ -294,7 +332,8 @@ def _group(step: OrderedStep, place: Place, repetition: int, *, is_of_field: boo
         step.text(_shifted(place, offset, is_of_field=is_of_field), repetition)
         for offset in (0, 1, 2, 4, 3)
     ]
-    return "^".join(part.replace("^", " ").replace("=", " ").strip() for part in parts).rstrip("^")
+    kept = (_one_value(part).replace("^", " ").replace("=", " ").strip() for part in parts)
+    return "^".join(kept).rstrip("^")
 
 
 def _shifted(place: Place, offset: int, *, is_of_field: bool = True) -> Place:
@@ -305,7 +344,8 @@ def _shifted(place: Place, offset: int, *, is_of_field: bool = True) -> Place:
 
 def _code(step: OrderedStep, place: Place, text: str) -> DataSet:
     """Return the item of a code: identifier, meaning, scheme (CE, CWE)."""
-    meaning, scheme = (step.text(_shifted(place, offset)) for offset in (1, 2))
+    text = _one_value(text)
+    meaning, scheme = (_one_value(step.text(_shifted(place, offset))) for offset in (1, 2))
     return {
         _CODE_VALUE: Element("SH", (text,)),
         _CODING_SCHEME: Element("SH", (scheme or _LOCAL_SCHEME,)),
