@@ -71,6 +71,15 @@ def test_one_file_is_an_entry(desk: Desk) -> None:
     assert desk.post(data, Content_Type="application/dicom").json()["new"] == 1
 
 
+def test_unified_procedure_step_is_told(desk: Desk) -> None:
+    step = {"00080016": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.34.6.1"]}}
+    response = desk.post(json.dumps([to_json(entry(1)), step]).encode())
+    assert response.status_code == 400
+    assert response.text.startswith("entry 2 is a Unified Procedure Step")
+    assert "`dicomquest worklist add`" in response.text
+    assert desk.worklist.count() == 0
+
+
 def test_wrong_entry_refuses_the_body(desk: Desk) -> None:
     wrong = {**to_json(entry(2)), "00100020": {"vr": "LO"}}
     response = desk.post(json.dumps([to_json(entry(1)), wrong]).encode())

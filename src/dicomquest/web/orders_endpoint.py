@@ -17,6 +17,7 @@ from dicomquest.web.refusals import RefusalError
 from dicomquest.web.request_body import body_pieces
 from dicomquest.worklist.entry import Entry, WorklistEntryError, entries_of
 from dicomquest.worklist.entry_files import read_entry_data
+from dicomquest.worklist.workitem import is_workitem
 
 if TYPE_CHECKING:
     from dicomquest.web.web_service import Visit, WebService
@@ -100,6 +101,11 @@ def _stored(worklist: Worklist, data: bytes, source: str) -> Added:
 def _entries(data: bytes) -> list[Entry]:
     found: list[Entry] = []
     for number, data_set in enumerate(read_entry_data(data), 1):
+        if is_workitem(data_set):
+            raise WorklistEntryError(
+                f"entry {number} is a Unified Procedure Step, which does not come by HTTP: add it "
+                "with `dicomquest worklist add`"
+            )
         try:
             found += entries_of(data_set)
         except WorklistEntryError as error:
