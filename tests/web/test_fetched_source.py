@@ -34,7 +34,7 @@ from fixtures import wado
 from fixtures.faces import HOST, running
 from fixtures.page_studies import STUDY_OF_FILES, write_files
 from fixtures.serving import serving
-from fixtures.timing import LONG
+from fixtures.timing import LONG, SHORT
 from fixtures.web import Browser
 
 SERIES = f"/studies/{STUDY_OF_FILES}/series/{STUDY_OF_FILES}.2"
@@ -157,7 +157,7 @@ def test_what_no_archive_has(own: Index, runner: asyncio.Runner, upstream: Upstr
 def test_a_silent_archive_may_hold_more(
     own: Index, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetched_source, "SOURCE_SECONDS", 0.2)
+    monkeypatch.setattr(fetched_source, "SOURCE_SECONDS", 20 * SHORT)
     asking = browser(own, runner, Silent(1, own, "OLD", "PACS3"))
     unknown = asking.get("/studies/1.2.9/metadata", Accept=JSON)
     assert (unknown.status_code, unknown.headers["Retry-After"]) == (503, "5")
@@ -301,8 +301,8 @@ def test_the_page_shows_and_sends_an_upstreams_files(
 def test_a_zip_that_may_lack_instances_says_so(
     own: Index, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 0.5)
-    monkeypatch.setattr(fetched_source, "SOURCE_SECONDS", 0.5)
+    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 20 * SHORT)
+    monkeypatch.setattr(fetched_source, "SOURCE_SECONDS", 20 * SHORT)
     asking = browser(own, runner, Silent(1, own, "OLD", "PACS3"))
     partial = asking.request("GET", f"/studies/{STUDY_OF_FILES}/zip", {})
     assert f'"incomplete-{STUDY_OF_FILES}.zip"' in partial.headers["Content-Disposition"]

@@ -25,7 +25,7 @@ from dicomquest.web.page import gathered_search
 from dicomquest.web.page.gathered_search import GatheredSearch
 from dicomquest.web.page.viewer_tokens import Grant, ViewerTokens
 from dicomquest.web.page_settings import PageSettings
-from fixtures.timing import LONG
+from fixtures.timing import LONG, SHORT
 from fixtures.web import Browser, three_studies
 
 
@@ -148,7 +148,7 @@ def test_an_opened_study_is_whole(indexes: list[Index]) -> None:
 
 
 def test_a_silent_archive_is_named(indexes: list[Index], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 0.2)
+    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 20 * SHORT)
     Silent.asked = 0
     browser = federated(indexes, Silent(2, indexes[0], "OLD", "PACS3"))
     shown = get(browser, "/?q=2024+CT")
