@@ -148,7 +148,7 @@ def test_an_opened_study_is_whole(indexes: list[Index]) -> None:
 
 
 def test_a_silent_archive_is_named(indexes: list[Index], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 20 * SHORT)
+    monkeypatch.setattr(gathered_search, "SOURCE_SECONDS", 10 * SHORT)
     Silent.asked = 0
     browser = federated(indexes, Silent(2, indexes[0], "OLD", "PACS3"))
     shown = get(browser, "/?q=2024+CT")
