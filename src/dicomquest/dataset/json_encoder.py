@@ -18,14 +18,11 @@ from urllib.parse import quote
 
 from dicomquest.dataset.elements import DataSet, Element, to_pydicom
 from dicomquest.dataset.response_fields import Field, Row, Source, row_element, text_element
-from dicomquest.standard.tags import SPECIFIC_CHARACTER_SET
+from dicomquest.standard.tags import RETRIEVE_URL, SPECIFIC_CHARACTER_SET
 from dicomquest.standard.vr import VR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-RETRIEVE_URL = 0x00081190
-"""RetrieveURL: the address by which an entity is retrieved (PS3.18 10.6.3.3)."""
 
 # Columns of these VRs have few distinct values: their attribute is looked up, not built.
 _FEW_VALUES = frozenset({"CS", "DA", "AS", "IS"})

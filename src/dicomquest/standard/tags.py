@@ -20,8 +20,13 @@ PRIOR_RECORD_KEY = 0x0008041C
 MAXIMUM_NUMBER_OF_RECORDS = 0x00080429
 TIMEZONE_OFFSET_FROM_UTC = 0x00080201
 """Belongs to every level: each entity keeps that of the instance received last which has one."""
+RETRIEVE_URL = 0x00081190
+"""The address by which an entity is retrieved (PS3.18 10.6.3.3)."""
 ANATOMIC_REGION_SEQUENCE = 0x00082218
 SCHEDULED_PROCEDURE_STEP_SEQUENCE = 0x00400100
+RETRIEVE_LOCATION_UID = 0x0040E011
+STORAGE_MEDIA_FILE_SET_ID = 0x00880130
+STORAGE_MEDIA_FILE_SET_UID = 0x00880140
 
 FIRST_TAG = 0x00080000
 """The first tag of a data set: lower groups are those of messages, files and directories."""

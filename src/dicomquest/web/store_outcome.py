@@ -15,9 +15,9 @@ from dicomquest.dataset.elements import DataSet, Element, to_json
 from dicomquest.dataset.native_xml import NAMESPACE, attributes
 from dicomquest.services.request import StoredInstance
 from dicomquest.standard import statuses
+from dicomquest.standard.tags import RETRIEVE_URL
 from dicomquest.web.media_types import JSON, MULTIPART, XML, MediaRange, quality_of
 
-RETRIEVE_URL = 0x00081190
 WARNING_REASON = 0x00081196
 FAILURE_REASON = 0x00081197
 FAILED_SOP_SEQUENCE = 0x00081198

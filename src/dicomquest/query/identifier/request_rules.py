@@ -19,7 +19,11 @@ from dicomquest.standard.tags import (
     RECORD_KEY,
     REMOVED_FROM_OPERATIONAL_USE,
     RETRIEVE_AE_TITLE,
+    RETRIEVE_LOCATION_UID,
+    RETRIEVE_URL,
     SPECIFIC_CHARACTER_SET,
+    STORAGE_MEDIA_FILE_SET_ID,
+    STORAGE_MEDIA_FILE_SET_UID,
     TIMEZONE_OFFSET_FROM_UTC,
     tag_text,
 )
@@ -48,10 +52,10 @@ OF_ALL_LEVELS = frozenset(
     {
         RETRIEVE_AE_TITLE,
         INSTANCE_AVAILABILITY,
-        0x0008_1190,  # Retrieve URL
-        0x0040_E011,  # Retrieve Location UID
-        0x0088_0130,  # Storage Media File-set ID
-        0x0088_0140,  # Storage Media File-set UID
+        RETRIEVE_URL,
+        RETRIEVE_LOCATION_UID,
+        STORAGE_MEDIA_FILE_SET_ID,
+        STORAGE_MEDIA_FILE_SET_UID,
     }
 )
 """Attributes of an answer that says where its entity is (PS3.4 C.4.1.1.3.2)."""
